@@ -1,0 +1,69 @@
+/** `npm run users -- add ID | list | remove ID [--remote]`: the users that may save keys. */
+
+import { parseArgs } from 'node:util'
+import { queryD1, sqlText } from './wrangler.ts'
+
+const USAGE = `Usage: npm run users -- add ID      [--remote]
+       npm run users -- list        [--remote]
+       npm run users -- remove ID   [--remote]   with all of the user's keys`
+const LIST_LIMIT = 1_000
+
+interface Where {
+  remote: boolean
+}
+
+/** Adds the user where it is not there; says which of the two was so. */
+export async function addUser(id: string, where: Where): Promise<boolean> {
+  const sql = `INSERT INTO users (id) VALUES (${sqlText(id)}) ON CONFLICT DO NOTHING RETURNING id`
+  const [added = []] = await queryD1(sql, where)
+  return added.length > 0
+}
+
+async function listUsers(where: Where): Promise<void> {
+  const [users = []] = await queryD1(
+    `SELECT id, created_at, count(user_id) AS keys FROM users LEFT JOIN api_keys ON user_id = id
+     GROUP BY id ORDER BY id LIMIT ${LIST_LIMIT + 1}`,
+    where,
+  )
+  console.table(users.slice(0, LIST_LIMIT))
+  if (users.length > LIST_LIMIT) console.log(`The first ${LIST_LIMIT}; there are more.`)
+}
+
+async function removeUser(id: string, where: Where): Promise<boolean> {
+  const [keys = [], removed = []] = await queryD1(
+    `SELECT 1 FROM api_keys WHERE user_id = ${sqlText(id)};
+     DELETE FROM users WHERE id = ${sqlText(id)} RETURNING id`,
+    where,
+  )
+  if (removed.length > 0) console.log(`Removed ${id}; keys deleted: ${keys.length}`)
+  return removed.length > 0
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { remote: { type: 'boolean', default: false } },
+  })
+  const [command, id, ...rest] = positionals
+  if (command === 'list' && id === undefined) {
+    await listUsers(values)
+  } else if (command === 'add' && id && rest.length === 0) {
+    console.log((await addUser(id, values)) ? `Added ${id}` : `${id} is there already`)
+  } else if (command === 'remove' && id && rest.length === 0) {
+    if (await removeUser(id, values)) return 0
+    console.error(`There is no user ${id}`)
+    return 1
+  } else {
+    console.error(USAGE)
+    return 2
+  }
+  return 0
+}
+
+if (import.meta.main) {
+  process.exitCode = await main().catch((error: Error) => {
+    console.error(error.message)
+    if (error.message.includes('no such table')) console.error('First: npm run schema')
+    return 1
+  })
+}

@@ -1,0 +1,82 @@
+/** The service as one Hono app: middleware in order, routes, and every error answered once. */
+
+import { cors } from 'hono/cors'
+import { createMiddleware } from 'hono/factory'
+import { HonoBase as Hono } from 'hono/hono-base'
+import { methodNotAllowed } from 'hono/method-not-allowed'
+import { requestId, type RequestIdVariables } from 'hono/request-id'
+import { routePath } from 'hono/route'
+import { TrieRouter } from 'hono/router/trie-router'
+import { secureHeaders } from 'hono/secure-headers'
+import { answerError, apiKeys, type AnswerVariables } from './api-keys.ts'
+import { splitList } from './config.ts'
+import { ApiError } from './errors.ts'
+import { errorFields, log } from './log.ts'
+import { checkTables, openVault } from './vault.ts'
+
+interface AppEnv {
+  Bindings: Env
+  Variables: RequestIdVariables & AnswerVariables
+}
+
+const noStore = createMiddleware(async (c, next) => {
+  c.header('Cache-Control', 'no-store')
+  await next()
+})
+
+const logRequests = createMiddleware<AppEnv>(async (c, next) => {
+  const startedAt = Date.now()
+  await next()
+  const { requestId: request_id, errorCode: code = null } = c.var
+  const { status } = c.res
+  const fields = { request_id, method: c.req.method, route: routePath(c, -1), status, code }
+  log('info', 'request', { ...fields, duration_ms: Date.now() - startedAt })
+  if (status >= 500) log('error', 'error', { ...fields, error: errorFields(c.error) })
+})
+
+/** Everything under `/api`, and a JSON answer to anything else. */
+export function createApp() {
+  const app = new Hono<AppEnv>({ router: new TrieRouter() })
+  return app
+    .use(
+      requestId({ generator: (c) => rayId(c.req.header('cf-ray')) ?? crypto.randomUUID() }),
+      logRequests,
+      secureHeaders({
+        contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+        xFrameOptions: 'DENY',
+      }),
+      cors({
+        origin: (origin, c) => (splitList(c.env.CORS_ORIGINS).includes(origin) ? origin : null),
+        allowMethods: ['GET', 'PUT', 'DELETE'],
+        allowHeaders: ['Authorization', 'Content-Type', 'X-Request-Id'],
+        exposeHeaders: ['WWW-Authenticate', 'Retry-After', 'X-Request-Id'],
+        maxAge: 7200,
+      }),
+      methodNotAllowed({
+        app,
+        onMethodNotAllowed: (c, methods) => {
+          const headers = { Allow: methods.join(', ') }
+          return answerError(new ApiError('method_not_allowed', { headers }), c)
+        },
+      }),
+    )
+    .use('/api/*', noStore)
+    .get('/api/health', async (c) => {
+      await checkHealth(c.env)
+      return c.json({ status: 'ok' })
+    })
+    .route('/api', apiKeys)
+    .notFound((c) => answerError(new ApiError('not_found'), c))
+    .onError(answerError)
+}
+
+async function checkHealth(env: Env): Promise<void> {
+  const check = openVault(env).then(checkTables)
+  await check.catch((cause: unknown) => {
+    throw new ApiError('unhealthy', { cause, headers: { 'Retry-After': '5' } })
+  })
+}
+
+function rayId(ray: string | undefined): string | undefined {
+  return ray !== undefined && /^[\w-]{1,64}$/.test(ray) ? ray : undefined
+}

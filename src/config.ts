@@ -1,0 +1,119 @@
+/** The Worker's environment, validated once an isolate: a bad value is refused, never guessed at. */
+
+import * as z from 'zod/mini'
+import { ApiError } from './errors.ts'
+
+const ENCRYPTION_KEY_FIX = '32 random bytes in base64: openssl rand -base64 32'
+const ALL_ZERO = `${'A'.repeat(43)}=`
+
+/** Canonical base64 of 32 bytes: the last character before `=` has two spare bits, which are zero. */
+const encryptionKey = z.pipe(
+  z.string().check(
+    z.trim(),
+    z.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, `is not ${ENCRYPTION_KEY_FIX}`),
+    z.refine((text) => text !== ALL_ZERO, `is all zero; it must be ${ENCRYPTION_KEY_FIX}`),
+  ),
+  z.transform((text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0))),
+)
+
+const encryptionKeys = z.pipe(
+  z.pipe(
+    z.string(`is not set; it must be ${ENCRYPTION_KEY_FIX}`),
+    z.transform((text) => text.split(',')),
+  ),
+  z
+    .array(encryptionKey)
+    .check(z.refine((keys) => new Set(keys.map(String)).size === keys.length, 'holds a key twice')),
+)
+
+const secretKey = z
+  .string()
+  .check(
+    z.refine(
+      (text) => new TextEncoder().encode(text).length >= 32,
+      'is under 32 bytes (RFC 7518 §3.2): openssl rand -hex 32',
+    ),
+  )
+
+const jwksUrl = z.pipe(
+  z
+    .string()
+    .check(z.refine(isConfidentialUrl, 'must be an https: URL; http: is for localhost alone')),
+  z.transform((text) => new URL(text)),
+)
+
+function isConfidentialUrl(text: string): boolean {
+  const { protocol, hostname } = URL.parse(text) ?? {}
+  const local = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
+  return protocol === 'https:' || (protocol === 'http:' && local)
+}
+
+const origin = z
+  .string()
+  .check(
+    z.refine(
+      (text) => /^https?:/.test(text) && URL.parse(text)?.origin === text,
+      'holds something else than exact origins such as https://app.example.com, comma-separated',
+    ),
+  )
+
+const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
+
+const schema = z
+  .object({
+    DB: z.custom<D1Database>(has('prepare'), 'is no D1 database: see [[d1_databases]]'),
+    RATE_LIMITER: z.custom<RateLimit>(has('limit'), 'is no rate limit: see [[ratelimits]]'),
+    API_KEY_ENCRYPTION_KEY: encryptionKeys,
+    JWT_SECRET_KEY: z.optional(secretKey),
+    JWT_JWKS_URL: z.optional(jwksUrl),
+    JWT_ISSUER: z.optional(z.string()),
+    JWT_AUDIENCE: z.optional(z.string()),
+    AUTO_CREATE_USERS: z.optional(flag),
+    CORS_ORIGINS: z.optional(z.pipe(z.transform(splitList), z.array(origin))),
+  })
+  .check(
+    z.refine((env) => (env.JWT_SECRET_KEY === undefined) !== (env.JWT_JWKS_URL === undefined), {
+      path: ['JWT_SECRET_KEY'],
+      error: 'or JWT_JWKS_URL must be set, and not both',
+    }),
+    z.refine((env) => !env.JWT_JWKS_URL || (env.JWT_ISSUER && env.JWT_AUDIENCE), {
+      path: ['JWT_ISSUER'],
+      error: 'and JWT_AUDIENCE are required with JWT_JWKS_URL',
+    }),
+  )
+
+/** What the service runs on: the environment, checked and decoded. */
+export type Config = z.output<typeof schema>
+
+const configs = new WeakMap<Env, Config>()
+
+/**
+ * The checked environment.
+ *
+ * @throws ApiError `server_misconfigured`; its cause names each bad variable and the fix, no value.
+ */
+export function readConfig(env: Env): Config {
+  const known = configs.get(env)
+  if (known !== undefined) return known
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = schema.safeParse(set)
+  if (!parsed.success) {
+    const reasons = parsed.error.issues.map(({ path: [name, index], message }) =>
+      typeof index === 'number'
+        ? `${String(name)}, item ${index + 1}, ${message}`
+        : `${String(name)} ${message}`,
+    )
+    throw new ApiError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
+  }
+  configs.set(env, parsed.data)
+  return parsed.data
+}
+
+/** The items of a comma-separated list. */
+export function splitList(text: unknown): string[] {
+  return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
+}
+
+function has(method: string): (binding: unknown) => boolean {
+  return (binding) => typeof binding === 'object' && binding !== null && method in binding
+}

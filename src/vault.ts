@@ -1,0 +1,157 @@
+/** The rows of D1 and the keys sealed in them. Every function here is one round trip to D1. */
+
+import { readConfig } from './config.ts'
+import { ApiError } from './errors.ts'
+import { log } from './log.ts'
+import { openKey, openKeyring, SealError, sealKey, type Keyring, type Slot } from './seal.ts'
+
+/** What the functions of this module work on. */
+export interface Vault {
+  db: D1Database
+  keyring: Keyring
+  /** Whether any user may be asked for, and the first save creates its row. */
+  autoCreateUsers: boolean
+}
+
+/** A key as its user may see it: the first 8 code points, and when it was saved (ISO 8601, UTC). */
+export interface KeySummary {
+  preview: string
+  updatedAt: string
+}
+
+interface KeyRow {
+  user_id: string
+  provider: string
+  encrypted_api_key: string
+  key_id: string
+  updated_at: string
+}
+
+/** @throws ApiError `server_misconfigured` */
+export async function openVault(env: Env): Promise<Vault> {
+  const config = readConfig(env)
+  const keyring = await openKeyring(config)
+  return { db: config.DB, keyring, autoCreateUsers: config.AUTO_CREATE_USERS === 'true' }
+}
+
+/**
+ * Saves `apiKey` in `slot`, over the one before.
+ *
+ * @throws ApiError `user_not_found`, `database_busy`
+ */
+export async function saveKey(vault: Vault, slot: Slot, apiKey: string): Promise<KeySummary> {
+  const { sealed, keyId } = await sealKey(vault.keyring, slot, apiKey)
+  const statements = [upsertKey(vault.db, slot, sealed, keyId)]
+  if (vault.autoCreateUsers) statements.unshift(insertUser(vault.db, slot.userId))
+  const results = await vault.db.batch<{ updated_at: string }>(statements).catch(throwApiError)
+  const row = results.at(-1)?.results[0]
+  if (row === undefined) throw new ApiError('user_not_found')
+  return { preview: previewKey(apiKey), updatedAt: row.updated_at }
+}
+
+/**
+ * The key in `slot`: null where there is none, `'unreadable'` where there is one that does not open,
+ * which is logged.
+ *
+ * @throws ApiError `user_not_found`, `database_busy`
+ */
+export async function readKey(vault: Vault, slot: Slot): Promise<KeySummary | 'unreadable' | null> {
+  const row = await selectKey(vault.db, slot).first<KeyRow | UserWithoutKey>().catch(throwApiError)
+  if (row === null && !vault.autoCreateUsers) throw new ApiError('user_not_found')
+  if (row === null || row.encrypted_api_key === null) return null
+  const apiKey = await openRow(vault.keyring, row)
+  return apiKey === null ? 'unreadable' : { preview: previewKey(apiKey), updatedAt: row.updated_at }
+}
+
+/**
+ * Deletes the key in `slot`, if there is one.
+ *
+ * @throws ApiError `user_not_found`, `database_busy`
+ */
+export async function deleteKey(vault: Vault, slot: Slot): Promise<void> {
+  const statements = [selectUser(vault.db, slot.userId), removeKey(vault.db, slot)]
+  const [users] = await vault.db.batch(statements).catch(throwApiError)
+  if (users?.results.length === 0 && !vault.autoCreateUsers) throw new ApiError('user_not_found')
+}
+
+/** @throws ApiError where D1 does not answer or lacks the tables */
+export async function checkTables(vault: Vault): Promise<void> {
+  await vault.db
+    .prepare('SELECT EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)')
+    .run()
+    .catch(throwApiError)
+}
+
+/** The first 8 code points of `apiKey`; none of a key that is no longer than that. */
+function previewKey(apiKey: string): string {
+  const codePoints = Array.from(apiKey)
+  return codePoints.length > 8 ? `${codePoints.slice(0, 8).join('')}...` : '****'
+}
+
+interface UserWithoutKey {
+  encrypted_api_key: null
+}
+
+async function openRow(keyring: Keyring, row: KeyRow): Promise<string | null> {
+  const { user_id: userId, provider, key_id: keyId } = row
+  return openKey(keyring, { userId, provider, keyId }, row.encrypted_api_key).catch((error) => {
+    if (!(error instanceof SealError)) throw error
+    const { reason } = error
+    log('error', 'api_key_unreadable', { user_id: userId, provider, key_id: keyId, reason })
+    return null
+  })
+}
+
+function upsertKey(db: D1Database, slot: Slot, sealed: string, keyId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+       SELECT id, ?2, ?3, ?4 FROM users WHERE id = ?1
+       ON CONFLICT (user_id, provider) DO UPDATE SET
+         encrypted_api_key = excluded.encrypted_api_key,
+         key_id = excluded.key_id,
+         status = excluded.status,
+         updated_at = excluded.updated_at,
+         last_used_at = NULL
+       RETURNING updated_at`,
+    )
+    .bind(slot.userId, slot.provider, sealed, keyId)
+}
+
+function selectKey(db: D1Database, slot: Slot): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT user_id, provider, encrypted_api_key, key_id, updated_at
+       FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
+       WHERE id = ?1`,
+    )
+    .bind(slot.userId, slot.provider)
+}
+
+function removeKey(db: D1Database, slot: Slot): D1PreparedStatement {
+  return db
+    .prepare('DELETE FROM api_keys WHERE user_id = ?1 AND provider = ?2')
+    .bind(slot.userId, slot.provider)
+}
+
+function insertUser(db: D1Database, userId: string): D1PreparedStatement {
+  return db.prepare('INSERT INTO users (id) VALUES (?1) ON CONFLICT DO NOTHING').bind(userId)
+}
+
+function selectUser(db: D1Database, userId: string): D1PreparedStatement {
+  return db.prepare('SELECT 1 FROM users WHERE id = ?1').bind(userId)
+}
+
+/** The D1 errors that pass by themselves: https://developers.cloudflare.com/d1/observability/debug-d1/ */
+const TRANSIENT = /overloaded|to be reset|was reset|DB reset|Network connection lost|transient/
+
+function throwApiError(cause: unknown): never {
+  const message = String(cause)
+  if (message.includes('no such table') || message.includes('no such column')) {
+    throw new ApiError('server_misconfigured', {
+      cause: new Error('DB lacks the tables: npm run schema -- --remote', { cause }),
+    })
+  }
+  if (!TRANSIENT.test(message)) throw cause
+  throw new ApiError('database_busy', { cause, headers: { 'Retry-After': '1' } })
+}

@@ -1,0 +1,75 @@
+/** Identity providers' JWKS endpoints on localhost, started, changed and stopped over HTTP. */
+
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { text } from 'node:stream/consumers'
+
+interface KeyServer {
+  server: Server
+  keys: string
+  status: number
+  requests: number
+}
+
+/**
+ * Starts the control server. `POST /` starts a key server and answers its origin; on the control
+ * server, `PUT /:port` sets what it serves (`?status=` other than 200 too), `GET /:port` answers how
+ * many requests it had, `DELETE /:port` stops it.
+ */
+export async function startKeyServers(): Promise<{ url: string; close: () => Promise<void> }> {
+  const running = new Map<string, KeyServer>()
+
+  async function control(request: IncomingMessage): Promise<string> {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
+    if (request.method === 'POST') {
+      const [port, keyServer] = await startKeyServer()
+      running.set(port, keyServer)
+      return `http://127.0.0.1:${port}`
+    }
+    const keyServer = running.get(pathname.slice(1))
+    if (keyServer === undefined) throw new Error(`There is no key server ${pathname}`)
+    if (request.method === 'PUT') {
+      keyServer.keys = await text(request)
+      keyServer.status = Number(searchParams.get('status') ?? 200)
+    }
+    if (request.method === 'DELETE') await stop(keyServer.server)
+    return String(keyServer.requests)
+  }
+
+  const server = createServer((request, response) => {
+    control(request).then(
+      (answer) => response.end(answer),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    )
+  })
+  const url = `http://127.0.0.1:${await listen(server)}`
+  const close = async () => {
+    await Promise.all([server, ...[...running.values()].map((k) => k.server)].map(stop))
+  }
+  return { url, close }
+}
+
+async function startKeyServer(): Promise<[port: string, KeyServer]> {
+  const server = createServer((_request, response) => {
+    keyServer.requests += 1
+    response.writeHead(keyServer.status, { 'Content-Type': 'application/jwk-set+json' })
+    response.end(keyServer.keys)
+  })
+  const keyServer: KeyServer = { server, keys: '{"keys":[]}', status: 200, requests: 0 }
+  return [await listen(server), keyServer]
+}
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The server has no port')
+  return String(address.port)
+}
+
+async function stop(server: Server): Promise<void> {
+  if (!server.listening) return
+  server.closeAllConnections()
+  server.close()
+  await once(server, 'close')
+}

@@ -1,0 +1,44 @@
+/** Two projects: `worker` runs in workerd with real bindings, `node` drives the product from outside. */
+
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
+import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+export default defineConfig({
+  test: {
+    silent: 'passed-only',
+    projects: [
+      {
+        root,
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+                JWT_SECRET_KEY: randomBytes(32).toString('hex'),
+              },
+              ratelimits: {
+                RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
+                TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
+              },
+            },
+          }),
+        ],
+        test: {
+          name: 'worker',
+          include: ['test/*.test.ts'],
+          setupFiles: ['test/setup.ts'],
+          globalSetup: ['test/node/global-setup.ts'],
+        },
+      },
+      {
+        root,
+        test: { name: 'node', include: ['test/node/*.test.ts'], testTimeout: 120_000 },
+      },
+    ],
+  },
+})

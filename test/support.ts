@@ -1,0 +1,91 @@
+/** What the tests share: users in D1, tokens, requests, and what was logged meanwhile. */
+
+import { env } from 'cloudflare:workers'
+import { SignJWT, type JWTPayload } from 'jose'
+import { vi } from 'vitest'
+import { createApp } from '../src/app.ts'
+import { readConfig } from '../src/config.ts'
+import { openKeyring, openKey } from '../src/seal.ts'
+
+export const app = createApp()
+export const URL_BASE = 'https://vault.test'
+
+/** A key that no other test holds. */
+export function someKey(): string {
+  return `sk-test-${crypto.randomUUID()}`
+}
+
+/** A new user's id, with its row in D1. */
+export async function someUser(id = `user-${crypto.randomUUID()}`): Promise<string> {
+  await env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id).run()
+  return id
+}
+
+export async function mintToken(claims: JWTPayload, secret = env.JWT_SECRET_KEY): Promise<string> {
+  return new SignJWT({ exp: inSeconds(3600), ...claims })
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .sign(new TextEncoder().encode(secret))
+}
+
+/** A NumericDate (RFC 7519 §2) that is `seconds` away. */
+export function inSeconds(seconds: number): number {
+  return Math.floor(Date.now() / 1000) + seconds
+}
+
+export function keyPath(userId: string): string {
+  return `/api/users/${encodeURIComponent(userId)}/api-key`
+}
+
+interface Call {
+  token?: string | undefined
+  body?: unknown
+  headers?: Record<string, string>
+  env?: Partial<Env>
+}
+
+/** Calls the app as a frontend does: a body that is no string is sent as JSON. */
+export async function call(method: string, path: string, options: Call = {}): Promise<Response> {
+  const { token, body, headers = {} } = options
+  const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
+  const init: RequestInit = {
+    method,
+    headers: {
+      ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      ...(sent !== undefined && { 'Content-Type': 'application/json' }),
+      ...headers,
+    },
+    ...(sent !== undefined && { body: sent }),
+  }
+  return app.request(URL_BASE + path, init, options.env ? { ...env, ...options.env } : env)
+}
+
+/** Saves `apiKey` for the user by the front door. */
+export async function putKey(
+  userId: string,
+  apiKey: unknown,
+  options: Call = {},
+): Promise<Response> {
+  const token = await mintToken({ sub: userId })
+  return call('PUT', keyPath(userId), { token, body: { api_key: apiKey }, ...options })
+}
+
+/** The user's key as D1 holds it, opened; null where there is none. */
+export async function storedKey(userId: string, provider = 'default'): Promise<string | null> {
+  const row = await env.DB.prepare(
+    'SELECT encrypted_api_key, key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2',
+  )
+    .bind(userId, provider)
+    .first<{ encrypted_api_key: string; key_id: string }>()
+  if (row === null) return null
+  const keyring = await openKeyring(readConfig(env))
+  return openKey(keyring, { userId, provider, keyId: row.key_id }, row.encrypted_api_key)
+}
+
+/** Records what is logged from here to the end of the test: the lines, and each one parsed. */
+export function recordLogs(): { text: () => string; events: () => Record<string, unknown>[] } {
+  const lines: string[] = []
+  for (const method of ['debug', 'log', 'info', 'warn', 'error'] as const) {
+    vi.spyOn(console, method).mockImplementation((...args) => void lines.push(args.join(' ')))
+  }
+  return { text: () => lines.join('\n'), events: () => lines.map((line) => JSON.parse(line)) }
+}
