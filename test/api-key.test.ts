@@ -73,23 +73,17 @@ describe('saving, previewing and deleting', () => {
   })
 
   it.for([
-    ['', 'empty'],
+    ['1', '****'],
     ['1234567', '****'],
     ['12345678', '****'],
     ['123456789', '12345678...'],
     ['k'.repeat(8_191), 'kkkkkkkk...'],
     ['k'.repeat(8_192), 'kkkkkkkk...'],
-    ['k'.repeat(8_193), 'over'],
   ] as const)('previews by length: %#', async ([apiKey, preview]) => {
     const userId = await someUser()
     const response = await putKey(userId, apiKey)
-    if (preview === 'empty' || preview === 'over') {
-      expect(await response.json()).toMatchObject({ code: 'api_key_invalid' })
-      expect(await storedKey(userId)).toBeNull()
-    } else {
-      expect(await response.json()).toMatchObject({ user: { api_key_preview: preview } })
-      expect(await storedKey(userId)).toBe(apiKey)
-    }
+    expect(await response.json()).toMatchObject({ user: { api_key_preview: preview } })
+    expect(await storedKey(userId)).toBe(apiKey)
   })
 
   it('trims white space around the key and changes nothing else', async () => {

@@ -3,13 +3,6 @@
 import type { TestProject } from 'vitest/node'
 import { startKeyServers } from './key-server.ts'
 
-declare module 'vitest' {
-  interface ProvidedContext {
-    /** `POST` starts a key server and answers its URL; see key-server.ts. */
-    keyServers: string
-  }
-}
-
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { url, close } = await startKeyServers()
   project.provide('keyServers', url)

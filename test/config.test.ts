@@ -1,0 +1,128 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { ApiError } from '../src/errors.ts'
+import { readConfig } from '../src/config.ts'
+import { call, keyPath, mintToken, recordLogs, someUser } from './support.ts'
+
+const KEY = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+const OTHER = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+const KEY_FIX = '32 random bytes in base64: openssl rand -base64 32'
+
+const base = {
+  DB: env.DB,
+  RATE_LIMITER: env.RATE_LIMITER,
+  API_KEY_ENCRYPTION_KEY: KEY,
+  JWT_SECRET_KEY: 'x'.repeat(32),
+  JWT_JWKS_URL: '',
+  JWT_ISSUER: '',
+  JWT_AUDIENCE: '',
+  AUTO_CREATE_USERS: 'false',
+  CORS_ORIGINS: '',
+}
+const oidc = {
+  JWT_SECRET_KEY: '',
+  JWT_JWKS_URL: 'https://id.test/jwks.json',
+  JWT_ISSUER: 'https://id.test/',
+  JWT_AUDIENCE: 'vault',
+}
+
+/** What the log says of an environment. */
+function reason(changes: object): string {
+  try {
+    readConfig({ ...base, ...changes })
+  } catch (error) {
+    if (error instanceof ApiError && error.cause instanceof Error) return error.cause.message
+  }
+  return 'accepted'
+}
+
+/** base64 of 32 bytes, with its spare bits set. */
+const nonCanonical = `${KEY.slice(0, 42)}${{ A: 'B', Q: 'R' }[KEY.charAt(42)] ?? 'B'}=`
+
+describe('a bad environment', () => {
+  it.for<[name: string, changes: object, reason: string]>([
+    ['no key', { API_KEY_ENCRYPTION_KEY: undefined }, `ENCRYPTION_KEY is not set; it must be`],
+    ['an empty key', { API_KEY_ENCRYPTION_KEY: '' }, `ENCRYPTION_KEY is not set; it must be`],
+    ['31 bytes', { API_KEY_ENCRYPTION_KEY: btoa('x'.repeat(31)) }, `item 1, is not ${KEY_FIX}`],
+    ['33 bytes', { API_KEY_ENCRYPTION_KEY: btoa('x'.repeat(33)) }, `item 1, is not ${KEY_FIX}`],
+    ['all zero', { API_KEY_ENCRYPTION_KEY: btoa('\0'.repeat(32)) }, 'item 1, is all zero'],
+    ['spare bits', { API_KEY_ENCRYPTION_KEY: nonCanonical }, `item 1, is not ${KEY_FIX}`],
+    ['no padding', { API_KEY_ENCRYPTION_KEY: KEY.slice(0, 43) }, `item 1, is not ${KEY_FIX}`],
+    ['base64url', { API_KEY_ENCRYPTION_KEY: `--${KEY.slice(2)}` }, `item 1, is not ${KEY_FIX}`],
+    ['hex', { API_KEY_ENCRYPTION_KEY: 'ab'.repeat(32) }, `item 1, is not ${KEY_FIX}`],
+    ['a trailing comma', { API_KEY_ENCRYPTION_KEY: `${KEY},` }, `item 2, is not ${KEY_FIX}`],
+    ['a key twice', { API_KEY_ENCRYPTION_KEY: `${KEY},${KEY}` }, 'holds a key twice'],
+    ['no secret', { JWT_SECRET_KEY: undefined }, 'or JWT_JWKS_URL must be set, and not both'],
+    ['both', { JWT_JWKS_URL: oidc.JWT_JWKS_URL }, 'or JWT_JWKS_URL must be set, and not both'],
+    ['31 bytes of secret', { JWT_SECRET_KEY: 'x'.repeat(31) }, 'JWT_SECRET_KEY is under 32 bytes'],
+    ['no issuer', { ...oidc, JWT_ISSUER: '' }, 'JWT_ISSUER and JWT_AUDIENCE are required'],
+    ['no audience', { ...oidc, JWT_AUDIENCE: '' }, 'JWT_ISSUER and JWT_AUDIENCE are required'],
+    ['no URL', { ...oidc, JWT_JWKS_URL: 'id.test' }, 'JWT_JWKS_URL must be an https: URL'],
+    ['http', { ...oidc, JWT_JWKS_URL: 'http://id.test' }, 'JWT_JWKS_URL must be an https: URL'],
+    ['ftp', { ...oidc, JWT_JWKS_URL: 'ftp://localhost' }, 'JWT_JWKS_URL must be an https: URL'],
+    ['any origin', { CORS_ORIGINS: '*' }, 'CORS_ORIGINS, item 1, holds something else than exact'],
+    ['null', { CORS_ORIGINS: 'null' }, 'CORS_ORIGINS, item 1, holds something else than exact'],
+    ['a path', { CORS_ORIGINS: 'https://a.test,https://b.test/' }, 'CORS_ORIGINS, item 2, holds'],
+    ['a pattern', { CORS_ORIGINS: 'https://*.a.test' }, 'accepted'],
+    ['upper case', { CORS_ORIGINS: 'https://A.test' }, 'CORS_ORIGINS, item 1, holds something'],
+    ['a maybe', { AUTO_CREATE_USERS: 'yes' }, 'AUTO_CREATE_USERS must be "true" or "false"'],
+    ['no D1', { DB: undefined }, 'DB is no D1 database: see [[d1_databases]]'],
+    ['a text for D1', { DB: 'user-key-vault' }, 'DB is no D1 database: see [[d1_databases]]'],
+    [
+      'no limiter',
+      { RATE_LIMITER: undefined },
+      'RATE_LIMITER is no rate limit: see [[ratelimits]]',
+    ],
+  ])('%s: names the variable and the fix', ([, changes, expected]) => {
+    expect(reason(changes)).toContain(expected)
+  })
+
+  it('is told whole, so that one deploy mends it', () => {
+    const told = reason({ API_KEY_ENCRYPTION_KEY: '', CORS_ORIGINS: '*', DB: undefined })
+    expect(told).toMatch(/DB .*; API_KEY_ENCRYPTION_KEY .*; CORS_ORIGINS/)
+  })
+
+  it('refuses every key route by 500, logs the reason and no value, and leaves 404 and CORS', async () => {
+    const logs = recordLogs()
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const secret = 'short but secret'
+    const bad = { JWT_SECRET_KEY: secret, CORS_ORIGINS: 'https://app.test' }
+    for (const method of ['GET', 'PUT', 'DELETE']) {
+      const headers = { Origin: 'https://app.test' }
+      const response = await call(method, keyPath(userId), { token, env: bad, headers })
+      expect(response.status).toBe(500)
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
+      expect(await response.json()).toEqual({
+        error: 'Internal server error',
+        code: 'server_misconfigured',
+        request_id: response.headers.get('X-Request-Id'),
+      })
+    }
+    expect((await call('GET', '/nowhere', { env: bad })).status).toBe(404)
+    const errors = logs.events().filter(({ level }) => level === 'error')
+    expect(errors).toHaveLength(3)
+    expect(errors[0]).toMatchObject({ code: 'server_misconfigured' })
+    expect(JSON.stringify(errors[0])).toContain('JWT_SECRET_KEY is under 32 bytes')
+    expect(logs.text()).not.toContain(secret)
+  })
+})
+
+describe('a good environment', () => {
+  it.for<[name: string, changes: object]>([
+    ['a shared secret', {}],
+    ['a secret of 32 bytes in fewer characters', { JWT_SECRET_KEY: 'ü'.repeat(16) }],
+    ['a key set', oidc],
+    ['a local key set', { ...oidc, JWT_JWKS_URL: 'http://127.0.0.1:9000/jwks.json' }],
+    ['two keys', { API_KEY_ENCRYPTION_KEY: `${KEY}, ${OTHER}\n` }],
+    ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
+    ['the optional ones missing', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
+  ])('%s', ([, changes]) => {
+    expect(reason(changes)).toBe('accepted')
+  })
+
+  it('is read once', () => {
+    const workerEnv = { ...base }
+    expect(readConfig(workerEnv)).toBe(readConfig(workerEnv))
+  })
+})
