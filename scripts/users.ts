@@ -21,12 +21,16 @@ export async function addUser(id: string, where: Where): Promise<boolean> {
 
 async function listUsers(where: Where): Promise<void> {
   const [users = []] = await queryD1(
-    `SELECT id, created_at, count(user_id) AS keys FROM users LEFT JOIN api_keys ON user_id = id
+    `SELECT id, users.created_at, count(user_id) AS keys
+     FROM users LEFT JOIN api_keys ON user_id = id
      GROUP BY id ORDER BY id LIMIT ${LIST_LIMIT + 1}`,
     where,
   )
-  console.table(users.slice(0, LIST_LIMIT))
-  if (users.length > LIST_LIMIT) console.log(`The first ${LIST_LIMIT}; there are more.`)
+  console.log('created_at\tkeys\tid')
+  for (const { id, created_at, keys } of users.slice(0, LIST_LIMIT)) {
+    console.log(`${created_at}\t${keys}\t${id}`)
+  }
+  if (users.length > LIST_LIMIT) console.error(`The first ${LIST_LIMIT}; there are more.`)
 }
 
 async function removeUser(id: string, where: Where): Promise<boolean> {

@@ -217,6 +217,17 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
   })
 
+  it('does not leave later requests waiting for a fetch that never ends', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const token = await tokenBy(key)
+    vi.spyOn(globalThis, 'fetch').mockReturnValueOnce(new Promise<Response>(() => {}))
+    vi.spyOn(scheduler, 'wait').mockResolvedValueOnce()
+    expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+    vi.setSystemTime(Date.now() + 5_001)
+    expect((await get(token)).status).toBe(200)
+  })
+
   it('is told from a bad token: that one is a 401 without a fetch', async () => {
     await control('DELETE')
     expect((await get('garbage')).status).toBe(401)

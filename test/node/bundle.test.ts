@@ -1,0 +1,32 @@
+import { spawnSync } from 'node:child_process'
+import { createTestHarness, unstable_readConfig as readConfig } from 'wrangler'
+import { describe, expect, it, onTestFinished } from 'vitest'
+
+describe('the Worker as it is deployed', () => {
+  it('weighs at most 30 KiB, minified and gzipped', () => {
+    const args = ['node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--minify']
+    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const [, gzipped] = /gzip: ([\d.]+) KiB/.exec(stdout) ?? []
+    expect(Number(gzipped)).toBeGreaterThan(0)
+    expect(Number(gzipped)).toBeLessThanOrEqual(30)
+  })
+
+  it.for([
+    ['has no secret in process.env', {}, null],
+    ['would have, from the next compatibility date on', { compatibility_date: '2026-08-04' }, 'it'],
+  ] as const)('%s', async ([, changes, expected]) => {
+    const { compatibility_date, compatibility_flags } = readConfig({ config: 'wrangler.toml' })
+    const config = {
+      name: 'probe',
+      main: 'test/node/process-probe.ts',
+      compatibility_date,
+      compatibility_flags,
+      vars: { SECRET: 'it' },
+      ...changes,
+    }
+    const harness = createTestHarness({ workers: [{ config }] })
+    onTestFinished(async () => harness.close())
+    await harness.listen()
+    expect(await (await harness.fetch('/')).json()).toBe(expected)
+  })
+})

@@ -1,0 +1,90 @@
+import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { SignJWT } from 'jose'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { mintFlaskTokens } from './flask.ts'
+import { startVault } from './vault.ts'
+
+let vault: Awaited<ReturnType<typeof startVault>>
+let authorization: string
+
+beforeAll(async () => {
+  vault = await startVault()
+  const token = await new SignJWT({ sub: 'user' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(vault.secret))
+  authorization = `Bearer ${token}`
+})
+afterAll(async () => vault.close())
+
+interface Answer {
+  status: number | undefined
+  body: string
+}
+
+/** PUTs `chunks` one after another, chunked unless a Content-Length is given. */
+async function put(chunks: string[], headers: Record<string, string> = {}): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const json = { 'Content-Type': 'application/json', Authorization: authorization, ...headers }
+  const sent = request(vault.keyUrl, { method: 'PUT', headers: json }, (response) => {
+    text(response).then((body) => resolve({ status: response.statusCode, body }), reject)
+  })
+  sent.on('error', reject)
+  for (const chunk of chunks) sent.write(chunk)
+  sent.end()
+  return promise
+}
+
+describe('over HTTP', () => {
+  it('limits a chunked body to 16 KiB, and takes one below', async () => {
+    const body = ['{"api_key":', ' '.repeat(8_192), '"sk-1234567890"}']
+    expect(await put(body)).toMatchObject({ status: 200 })
+    const large = await put([...body, ' '.repeat(8_192)])
+    expect(large).toMatchObject({ status: 413 })
+    expect(large.body).toContain('"body_too_large"')
+  })
+
+  it('limits a body with a Content-Length', async () => {
+    const body = '{"api_key":"sk-1"}'.padEnd(16_385, ' ')
+    expect(await put([body], { 'Content-Length': '16385' })).toMatchObject({ status: 413 })
+  })
+
+  it('takes a body without Content-Type for what it is', async () => {
+    const { status, body } = await put(['{"api_key":"sk-1"}'], { 'Content-Type': '' })
+    expect(status).toBe(400)
+    expect(body).toContain('There is no Content-Type; send Content-Type: application/json.')
+  })
+
+  it('logs no key and no token', async () => {
+    const sentinel = `sk-sentinel-${crypto.randomUUID()}`
+    expect(await put([`{"api_key":"${sentinel}"}`])).toMatchObject({ status: 200 })
+    expect(await put([`{"api_key":"${sentinel}`])).toMatchObject({ status: 400 })
+    const logs = vault.logs()
+    expect(logs.some((line) => line.includes('"event":"request"'))).toBe(true)
+    expect(logs.filter((line) => line.includes(sentinel))).toEqual([])
+    expect(logs.filter((line) => line.includes(authorization.slice(7)))).toEqual([])
+  })
+})
+
+const mintedByFlask = mintFlaskTokens('user')
+
+describe.runIf(mintedByFlask)('a token of flask-jwt-extended', () => {
+  const get = async (kind: 'access' | 'refresh') => {
+    const token = mintedByFlask?.(vault.secret)[kind]
+    return fetch(vault.keyUrl, { headers: { Authorization: `Bearer ${token}` } })
+  }
+
+  it('is accepted', async () => {
+    expect((await get('access')).status).toBe(200)
+  })
+
+  it('is refused where it is the refresh token', async () => {
+    const response = await get('refresh')
+    expect(response.status).toBe(401)
+    expect(await response.json()).toMatchObject({
+      code: 'token_invalid',
+      detail: 'Its "type" is not "access": send the access token, not a refresh token.',
+    })
+  })
+})

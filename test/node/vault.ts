@@ -1,0 +1,30 @@
+/** The Worker as it is deployed, in workerd behind a real HTTP port, with a database of its own. */
+
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { createTestHarness } from 'wrangler'
+
+interface WorkerEnv {
+  DB: { prepare: (sql: string) => { run: () => Promise<unknown> } }
+}
+
+/** Starts the Worker with the tables, the user `user`, and `vars` over those of wrangler.toml. */
+export async function startVault(vars: Record<string, string> = {}) {
+  const secret = randomBytes(32).toString('hex')
+  const secrets = {
+    API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    JWT_SECRET_KEY: vars['JWT_JWKS_URL'] === undefined ? secret : '',
+  }
+  const harness = createTestHarness({ workers: [{ configPath: 'wrangler.toml', vars, secrets }] })
+  const { url } = await harness.listen()
+  const { DB } = await harness.getWorker<WorkerEnv>().getEnv()
+  await DB.prepare(readFileSync('schema.sql', 'utf8')).run()
+  await DB.prepare("INSERT INTO users (id) VALUES ('user')").run()
+  return {
+    /** Where the user's own key is. */
+    keyUrl: new URL('/api/users/user/api-key', url),
+    secret,
+    logs: () => harness.getLogs().map(({ message }) => message),
+    close: async () => harness.close(),
+  }
+}
