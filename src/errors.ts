@@ -34,7 +34,7 @@ interface Refusal {
   cause?: unknown
 }
 
-/** A refusal, thrown where it is found and rendered once, by {@link errorAnswer}. */
+/** A refusal, thrown where it is found and rendered once, by `answerError`. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly code: ErrorCode

@@ -1,0 +1,112 @@
+/** The body of a PUT: what is wrong with it is said exactly, and without a character of the key. */
+
+import { zValidator } from '@hono/zod-validator'
+import { bodyLimit } from 'hono/body-limit'
+import { createMiddleware } from 'hono/factory'
+import * as z from 'zod/mini'
+import { ApiError } from './errors.ts'
+
+const MAX_BODY_BYTES = 16 * 1024
+const MAX_KEY_LENGTH = 8_192
+
+/** What a preview or a password field puts in the place of characters, and no key holds. */
+const MASK = /\.{3}|\*{3}|[…⋯•●∙·]/u
+
+const apiKey = z
+  .string({ error: ({ input }) => `api_key is ${nameType(input)}, not a string.` })
+  .check(
+    z.trim(),
+    z.minLength(1, { error: 'api_key is empty.', abort: true }),
+    z.maxLength(MAX_KEY_LENGTH, {
+      error: `api_key is over ${MAX_KEY_LENGTH.toLocaleString('en')} characters.`,
+      abort: true,
+    }),
+    z.refine((key) => !MASK.test(key), {
+      error: 'api_key is a masked preview, not the key itself: paste the whole key.',
+      abort: true,
+    }),
+    z.refine((key) => !/\s/.test(key), {
+      error: ({ input }) => `api_key has white space inside, at ${locate(input, /\s/)}.`,
+      abort: true,
+    }),
+    z.regex(/^[!-~]+$/, {
+      error: ({ input }) =>
+        `api_key has something else than printable ASCII, at ${locate(input, /[^!-~]/)}.`,
+    }),
+  )
+
+const keyBody = z.object({ api_key: apiKey })
+
+/** 413 over 16 KiB, whether the length is announced or not. */
+export const limitBody = bodyLimit({
+  maxSize: MAX_BODY_BYTES,
+  onError: () => {
+    throw new ApiError('body_too_large', { detail: `The limit is ${MAX_BODY_BYTES} bytes.` })
+  },
+})
+
+/** 400 for a body that is not JSON, before its content is looked at. */
+export const requireJson = createMiddleware(async (c, next) => {
+  if ((await c.req.arrayBuffer()).byteLength === 0) throw refuseBody(undefined)
+  const mediaType = c.req.header('Content-Type')?.split(';')[0]?.trim() ?? ''
+  if (!/^application\/([\w.-]+\+)?json$/i.test(mediaType)) {
+    const detail = `${nameMediaType(mediaType)}; send Content-Type: application/json.`
+    throw new ApiError('content_type_not_json', { detail })
+  }
+  // The error of JSON.parse quotes the body, so it goes nowhere.
+  await c.req.json().catch(async () => {
+    throw new ApiError('invalid_json', { detail: nameSyntaxFault(await c.req.text()) })
+  })
+  await next()
+})
+
+/** 400 for JSON that is not `{"api_key": <a key>}`; the key comes out trimmed. */
+export const requireKey = zValidator('json', keyBody, (result) => {
+  if (!result.success) throw refuseBody(result.data, result.error.issues[0]?.message)
+})
+
+function refuseBody(body: unknown, issue?: string): ApiError {
+  if (isObject(body) && Object.hasOwn(body, 'api_key')) {
+    return new ApiError('api_key_invalid', issue === undefined ? {} : { detail: issue })
+  }
+  const came = isObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`
+  return new ApiError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
+}
+
+/** As with field names: what has a digit in it may be a key in the wrong place, and is not shown. */
+function nameMediaType(mediaType: string): string {
+  if (mediaType === '') return 'There is no Content-Type'
+  const namable = /^[a-z]{1,16}\/[a-z.+-]{1,40}$/i.test(mediaType)
+  return namable ? `Content-Type is ${mediaType}` : 'Content-Type is not a known one'
+}
+
+function nameSyntaxFault(text: string): string {
+  return text === '[object Object]'
+    ? 'The body is the text of a JavaScript object: pass the object through JSON.stringify.'
+    : 'The body is not JSON: check its quotes, commas and braces.'
+}
+
+/** Names the fields that came; one that may be a key itself, in the wrong place, is only counted. */
+function nameFields(fields: string[]): string {
+  const named = fields.filter((field) => /^[A-Za-z_-]{1,32}$/.test(field)).slice(0, 10)
+  const others = fields.length - named.length
+  const parts = named.map((field) => `"${field}"`)
+  if (others > 0) parts.push(`${others} not named here`)
+  return parts.length > 0 ? `Fields that came: ${parts.join(', ')}.` : 'The body is {}.'
+}
+
+function nameType(value: unknown): string {
+  if (value === undefined) return 'empty'
+  if (value === null) return 'null'
+  if (typeof value === 'string') return 'a string'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function locate(text: unknown, what: RegExp): string {
+  return `character ${String(text).search(what) + 1}`
+}
