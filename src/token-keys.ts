@@ -46,7 +46,7 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
   async function fetchOnce(): Promise<void> {
     fetchedAt = Date.now()
     try {
-      keySet = { pick: createLocalJWKSet(await fetchKeySet(url)), at: Date.now() }
+      keySet = { pick: keyPicker(await fetchKeySet(url)), at: Date.now() }
       failure = undefined
     } catch (cause) {
       failure = { cause, at: Date.now() }
@@ -56,11 +56,9 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
   /** Joins the fetch under way, whichever request began it, or begins one. */
   async function refresh(): Promise<void> {
     fetching ??= fetchOnce().finally(() => (fetching = undefined))
-    await Promise.race([fetching, scheduler.wait(FETCH_TIMEOUT_MS + 1_000).then(giveUp)])
-  }
-
-  /** A request that is cancelled takes the fetch that it began with it: that never settles. */
-  function giveUp(): void {
+    const timeout = scheduler.wait(FETCH_TIMEOUT_MS + 1_000).then(() => 'timeout')
+    if ((await Promise.race([fetching, timeout])) !== 'timeout') return
+    // A request that is cancelled takes the fetch that it began with it: that never settles.
     fetching = undefined
     failure = { cause: new Error('The request that fetched was cancelled'), at: Date.now() }
   }
@@ -83,6 +81,17 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
 
 function isFresh(keySet: { at: number } | undefined): boolean {
   return keySet !== undefined && Date.now() < keySet.at + MAX_AGE_MS
+}
+
+/** As jose's own, but a key that cannot be imported is the provider's fault, not the token's. */
+function keyPicker(keys: JSONWebKeySet): JWTVerifyGetKey {
+  const pick = createLocalJWKSet(keys)
+  return async (header, token) =>
+    pick(header, token).catch((error: unknown) => {
+      const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys } = errors
+      const ofToken = [JWKSNoMatchingKey, JWKSMultipleMatchingKeys].some((c) => error instanceof c)
+      throw ofToken ? error : unreachable(error)
+    })
 }
 
 async function fetchKeySet(url: URL): Promise<JSONWebKeySet> {

@@ -217,6 +217,12 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
   })
 
+  it('so is one that serves a key that is none', async () => {
+    const key = await providerKey('ES256')
+    await serve({ ...key, jwk: { ...key.jwk, x: key.jwk.y ?? '' } })
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
+  })
+
   it('does not leave later requests waiting for a fetch that never ends', async () => {
     const key = await providerKey('ES256')
     await serve(key)
