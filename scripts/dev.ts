@@ -9,8 +9,19 @@ import { runWrangler, startWrangler } from './wrangler.ts'
 const DEMO_USER = 'demo'
 const DEMO_KEY = 'sk-demo-0123456789'
 
-function banner(url: string, token: string): string {
-  const curl = `curl -sS -w '\\n' ${url}/api/users/${DEMO_USER}/api-key -H 'Authorization: Bearer ${token}'`
+/** What is printed when the Worker is up: lines to paste, or why they would not work. */
+async function banner(url: string, token = ''): Promise<string> {
+  const keyUrl = `${url}/api/users/${DEMO_USER}/api-key`
+  const response = await fetch(keyUrl, { headers: { Authorization: `Bearer ${token}` } })
+  if (!response.ok) {
+    return `
+The Worker is up at ${url}, but refuses the demo user's token:
+${response.status} ${await response.text()}
+A 500: the log above names the variable to mend. A 401: it takes the tokens of JWT_JWKS_URL, or
+.dev.vars has no JWT_SECRET_KEY.
+`
+  }
+  const curl = `curl -sS -w '\\n' ${keyUrl} -H 'Authorization: Bearer ${token}'`
   return `
 User Key Vault is ready.
 
@@ -28,7 +39,6 @@ ${curl} -X DELETE
 }
 
 makeDevVars()
-const token = await mintToken(DEMO_USER)
 await runWrangler('d1', 'execute', 'DB', '--local', '--file', 'schema.sql')
 await addUser(DEMO_USER, { remote: false })
 
@@ -42,5 +52,5 @@ if (wrangler.stdout === null) throw new Error('wrangler was started without a pi
 for await (const line of createInterface({ input: wrangler.stdout })) {
   console.log(line)
   const [, url] = /Ready on (http\S+)/.exec(line) ?? []
-  if (url !== undefined) console.log(banner(url, token))
+  if (url !== undefined) console.log(await banner(url, await mintToken(DEMO_USER)))
 }

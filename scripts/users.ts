@@ -44,17 +44,17 @@ async function removeUser(id: string, where: Where): Promise<boolean> {
 }
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+  const { values: where, positionals } = parseArgs({
     allowPositionals: true,
     options: { remote: { type: 'boolean', default: false } },
   })
   const [command, id, ...rest] = positionals
   if (command === 'list' && id === undefined) {
-    await listUsers(values)
+    await listUsers(where)
   } else if (command === 'add' && id && rest.length === 0) {
-    console.log((await addUser(id, values)) ? `Added ${id}` : `${id} is there already`)
+    console.log((await addUser(id, where)) ? `Added ${id}` : `${id} is there already`)
   } else if (command === 'remove' && id && rest.length === 0) {
-    if (await removeUser(id, values)) return 0
+    if (await removeUser(id, where)) return 0
     console.error(`There is no user ${id}`)
     return 1
   } else {
@@ -65,9 +65,10 @@ async function main(): Promise<number> {
 }
 
 if (import.meta.main) {
-  process.exitCode = await main().catch((error: Error) => {
-    console.error(error.message)
+  process.exitCode = await main().catch((error: Error & { code?: string }) => {
+    const misused = error.code?.startsWith('ERR_PARSE_ARGS') ?? false
+    console.error(misused ? USAGE : error.message)
     if (error.message.includes('no such table')) console.error('First: npm run schema')
-    return 1
+    return misused ? 2 : 1
   })
 }

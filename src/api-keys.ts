@@ -1,20 +1,36 @@
 /** The routes of a user's own API key: a Hono app of their own, to be mounted in any other. */
 
 import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
 import { HonoBase as Hono } from 'hono/hono-base'
+import type { RequestIdVariables } from 'hono/request-id'
 import { TrieRouter } from 'hono/router/trie-router'
 import { onlyYourOwn } from './auth.ts'
 import { ApiError, errorBody, type ErrorCode } from './errors.ts'
 import { limitBody, requireJson, requireKey } from './key-body.ts'
+import { errorFields, log } from './log.ts'
 import { deleteKey, openVault, readKey, saveKey, type KeySummary } from './vault.ts'
 
 const PROVIDER = 'default'
 
-/** GET, PUT and DELETE of `/users/:userId/api-key`. */
-export const apiKeys = new Hono<{ Bindings: Env }>({ router: new TrieRouter() })
+interface ApiKeysEnv {
+  Bindings: Env
+  Variables: Partial<RequestIdVariables>
+}
+
+/** No cache keeps what is said of a key. */
+export const noStore = createMiddleware(async (c, next) => {
+  c.header('Cache-Control', 'no-store')
+  await next()
+})
+
+/** GET, PUT and DELETE of `/users/:userId/api-key`; errors are answered and logged here. */
+export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
   .onError(answerError)
+  .use('/users/:userId/api-key', noStore)
   .get('/users/:userId/api-key', onlyYourOwn('access'), async (c) => {
-    const key = await readKey(await openVault(c.env), { userId: c.var.userId, provider: PROVIDER })
+    const { userId, requestId } = c.var
+    const key = await readKey(await openVault(c.env, requestId), { userId, provider: PROVIDER })
     if (key === null) return c.json({ has_api_key: false })
     if (key === 'unreadable') return c.json({ has_api_key: false, error: 'Invalid encrypted key' })
     return c.json({ has_api_key: true, ...keyFields(key) })
@@ -51,11 +67,14 @@ export interface AnswerVariables {
   errorCode?: ErrorCode
 }
 
-/** Answers `error` as the contract says; what is not an ApiError is a 500 without a word of it. */
+/** Answers `error` as the contract says; a fault of the service is logged, and told in no word. */
 export function answerError(error: unknown, c: Context): Response {
   const refusal = ApiError.from(error)
-  c.set('errorCode', refusal.code)
-  return c.json(errorBody(refusal, c.get('requestId')), refusal.status, refusal.headers)
+  const { code, status, headers, cause = refusal } = refusal
+  const request_id: string | undefined = c.get('requestId')
+  c.set('errorCode', code)
+  if (status >= 500) log('error', 'error', { request_id, code, error: errorFields(cause) })
+  return c.json(errorBody(refusal, request_id), status, headers)
 }
 
 function keyFields({ preview, updatedAt }: KeySummary) {

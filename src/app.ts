@@ -8,10 +8,10 @@ import { requestId, type RequestIdVariables } from 'hono/request-id'
 import { routePath } from 'hono/route'
 import { TrieRouter } from 'hono/router/trie-router'
 import { secureHeaders } from 'hono/secure-headers'
-import { answerError, apiKeys, type AnswerVariables } from './api-keys.ts'
+import { answerError, apiKeys, noStore, type AnswerVariables } from './api-keys.ts'
 import { splitList } from './config.ts'
 import { ApiError } from './errors.ts'
-import { errorFields, log } from './log.ts'
+import { log } from './log.ts'
 import { checkTables, openVault } from './vault.ts'
 
 interface AppEnv {
@@ -19,19 +19,13 @@ interface AppEnv {
   Variables: RequestIdVariables & AnswerVariables
 }
 
-const noStore = createMiddleware(async (c, next) => {
-  c.header('Cache-Control', 'no-store')
-  await next()
-})
-
 const logRequests = createMiddleware<AppEnv>(async (c, next) => {
   const startedAt = Date.now()
   await next()
   const { requestId: request_id, errorCode: code = null } = c.var
-  const { status } = c.res
-  const fields = { request_id, method: c.req.method, route: routePath(c, -1), status, code }
-  log('info', 'request', { ...fields, duration_ms: Date.now() - startedAt })
-  if (status >= 500) log('error', 'error', { ...fields, error: errorFields(c.error) })
+  const [method, route, { status }] = [c.req.method, routePath(c, -1), c.res]
+  const duration_ms = Date.now() - startedAt
+  log('info', 'request', { request_id, method, route, status, code, duration_ms })
 })
 
 /** Everything under `/api`, and a JSON answer to anything else. */
@@ -72,7 +66,8 @@ export function createApp() {
 
 async function checkHealth(env: Env): Promise<void> {
   const check = openVault(env).then(checkTables)
-  await check.catch((cause: unknown) => {
+  await check.catch((error: unknown) => {
+    const { cause } = ApiError.from(error)
     throw new ApiError('unhealthy', { cause, headers: { 'Retry-After': '5' } })
   })
 }

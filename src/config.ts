@@ -53,7 +53,7 @@ const origin = z
   .check(
     z.refine(
       (text) => /^https?:/.test(text) && URL.parse(text)?.origin === text,
-      'holds something else than exact origins such as https://app.example.com, comma-separated',
+      'is no exact origin: https://app.example.com, without a path, a slash at the end or a *',
     ),
   )
 

@@ -11,6 +11,8 @@ export interface Vault {
   keyring: Keyring
   /** Whether any user may be asked for, and the first save creates its row. */
   autoCreateUsers: boolean
+  /** The request that this is for, named in the log. */
+  requestId: string | undefined
 }
 
 /** A key as its user may see it: the first 8 code points, and when it was saved (ISO 8601, UTC). */
@@ -28,10 +30,15 @@ interface KeyRow {
 }
 
 /** @throws ApiError `server_misconfigured` */
-export async function openVault(env: Env): Promise<Vault> {
+export async function openVault(env: Env, requestId?: string): Promise<Vault> {
   const config = readConfig(env)
   const keyring = await openKeyring(config)
-  return { db: config.DB, keyring, autoCreateUsers: config.AUTO_CREATE_USERS === 'true' }
+  return {
+    db: config.DB,
+    keyring,
+    autoCreateUsers: config.AUTO_CREATE_USERS === 'true',
+    requestId,
+  }
 }
 
 /**
@@ -45,7 +52,7 @@ export async function saveKey(vault: Vault, slot: Slot, apiKey: string): Promise
   if (vault.autoCreateUsers) statements.unshift(insertUser(vault.db, slot.userId))
   const results = await vault.db.batch<{ updated_at: string }>(statements).catch(throwApiError)
   const row = results.at(-1)?.results[0]
-  if (row === undefined) throw new ApiError('user_not_found')
+  if (row === undefined) throw userNotFound()
   return { preview: previewKey(apiKey), updatedAt: row.updated_at }
 }
 
@@ -57,9 +64,9 @@ export async function saveKey(vault: Vault, slot: Slot, apiKey: string): Promise
  */
 export async function readKey(vault: Vault, slot: Slot): Promise<KeySummary | 'unreadable' | null> {
   const row = await selectKey(vault.db, slot).first<KeyRow | UserWithoutKey>().catch(throwApiError)
-  if (row === null && !vault.autoCreateUsers) throw new ApiError('user_not_found')
+  if (row === null && !vault.autoCreateUsers) throw userNotFound()
   if (row === null || row.encrypted_api_key === null) return null
-  const apiKey = await openRow(vault.keyring, row)
+  const apiKey = await openRow(vault, row)
   return apiKey === null ? 'unreadable' : { preview: previewKey(apiKey), updatedAt: row.updated_at }
 }
 
@@ -71,7 +78,7 @@ export async function readKey(vault: Vault, slot: Slot): Promise<KeySummary | 'u
 export async function deleteKey(vault: Vault, slot: Slot): Promise<void> {
   const statements = [selectUser(vault.db, slot.userId), removeKey(vault.db, slot)]
   const [users] = await vault.db.batch(statements).catch(throwApiError)
-  if (users?.results.length === 0 && !vault.autoCreateUsers) throw new ApiError('user_not_found')
+  if (users?.results.length === 0 && !vault.autoCreateUsers) throw userNotFound()
 }
 
 /** @throws ApiError where D1 does not answer or lacks the tables */
@@ -92,14 +99,22 @@ interface UserWithoutKey {
   encrypted_api_key: null
 }
 
-async function openRow(keyring: Keyring, row: KeyRow): Promise<string | null> {
+async function openRow(
+  { keyring, requestId: request_id }: Vault,
+  row: KeyRow,
+): Promise<string | null> {
   const { user_id: userId, provider, key_id: keyId } = row
   return openKey(keyring, { userId, provider, keyId }, row.encrypted_api_key).catch((error) => {
     if (!(error instanceof SealError)) throw error
-    const { reason } = error
-    log('error', 'api_key_unreadable', { user_id: userId, provider, key_id: keyId, reason })
+    const slot = { user_id: userId, provider, key_id: keyId }
+    log('error', 'api_key_unreadable', { request_id, ...slot, reason: error.reason })
     return null
   })
+}
+
+function userNotFound(): ApiError {
+  const detail = 'The token is valid, but its user has not been added here yet, or was removed.'
+  return new ApiError('user_not_found', { detail })
 }
 
 function upsertKey(db: D1Database, slot: Slot, sealed: string, keyId: string): D1PreparedStatement {

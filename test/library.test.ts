@@ -4,7 +4,7 @@ import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { apiKeys } from '../src/api-keys.ts'
 import type { AppType } from '../src/index.ts'
-import { app, keyPath, mintToken, someUser } from './support.ts'
+import { app, keyPath, mintToken, recordLogs, someUser } from './support.ts'
 
 describe('Hono’s typed client', () => {
   const clientOf = (token: string) =>
@@ -49,6 +49,22 @@ describe('mounted in another app', () => {
     const path = keyPath(userId).replace('/api', '/vault')
     const get = await host.request(path, { headers }, env)
     expect(await get.json()).toEqual({ has_api_key: false })
+  })
+
+  it('says nothing to a cache, and logs what goes wrong', async () => {
+    const logs = recordLogs()
+    const broken = { ...env, JWT_SECRET_KEY: 'short' }
+    const response = await host.request('/vault/users/u/api-key', {}, broken)
+    expect(response.status).toBe(500)
+    expect(response.headers.get('Cache-Control')).toBe('no-store')
+    expect(logs.events()).toMatchObject([
+      {
+        level: 'error',
+        event: 'error',
+        code: 'server_misconfigured',
+        error: { message: expect.stringContaining('JWT_SECRET_KEY is under 32 bytes') },
+      },
+    ])
   })
 
   it('answers its own refusals, and leaves the rest to the other app', async () => {

@@ -212,10 +212,14 @@ describe('a key', () => {
     await env.DB.prepare("UPDATE api_keys SET key_id = 'fedcba987654' WHERE user_id = ?1")
       .bind(userId)
       .run()
-    await call('GET', keyPath(userId), { token: await mintToken({ sub: userId }) })
+    await call('GET', keyPath(userId), {
+      token: await mintToken({ sub: userId }),
+      headers: { 'X-Request-Id': 'unreadable' },
+    })
     expect(logs.events()).toContainEqual({
       level: 'error',
       event: 'api_key_unreadable',
+      request_id: 'unreadable',
       user_id: userId,
       provider: 'default',
       key_id: 'fedcba987654',

@@ -20,18 +20,27 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(checkout, { recursive: true }))
 
-/** Starts `npm run dev` on a free port and waits for the lines that it prints to be pasted. */
-async function startDev(): Promise<{ curls: string[]; stop: () => Promise<void> }> {
-  const dev = spawn(process.execPath, ['scripts/dev.ts', '--port', '0'], { cwd: checkout })
+interface Dev {
+  curls: string[]
+  printed: () => string
+  stop: () => Promise<void>
+}
+
+/** Starts `npm run dev` on a free port and waits for the line that holds `awaited`. */
+async function startDev(args: string[] = [], awaited = '-X DELETE'): Promise<Dev> {
+  const command = ['scripts/dev.ts', '--port', '0', ...args]
+  const dev = spawn(process.execPath, command, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = once(dev, 'exit')
-  const curls: string[] = []
+  const lines: string[] = []
+  createInterface({ input: dev.stderr }).on('line', (line) => lines.push(line))
   for await (const line of createInterface({ input: dev.stdout })) {
-    if (line.startsWith('curl ')) curls.push(line)
-    if (curls.length === 3) break
+    lines.push(line)
+    if (line.includes(awaited)) break
   }
-  dev.stdout.resume()
+  dev.stdout.on('data', (chunk) => lines.push(String(chunk)))
   return {
-    curls,
+    curls: lines.filter((line) => line.startsWith('curl ')),
+    printed: () => lines.join('\n'),
     stop: async () => {
       dev.kill('SIGTERM')
       await exited
@@ -68,6 +77,14 @@ describe('npm run dev', () => {
     expect(await paste(second.curls[1])).toEqual({ has_api_key: false })
     await second.stop()
   })
+
+  it('says so instead where the Worker refuses', async () => {
+    const refused = await startDev(['--var', 'AUTO_CREATE_USERS:maybe'], "refuses the demo user's")
+    await refused.stop()
+    expect(refused.printed()).toContain('AUTO_CREATE_USERS must be')
+    expect(refused.printed()).toContain('"code":"server_misconfigured"')
+    expect(refused.curls).toEqual([])
+  })
 })
 
 describe('npm run users and npm run token', () => {
@@ -90,7 +107,9 @@ describe('npm run users and npm run token', () => {
     ['users', 'add'],
     ['users', 'list', 'x'],
     ['users', 'ad', 'x'],
+    ['users', 'list', '--help'],
     ['token'],
+    ['token', '--help'],
     ['token', 'a', 'b'],
   ])('say how they are used: %j', async ([name = '', ...args]) => {
     await expect(script(name, ...args)).rejects.toMatchObject({
