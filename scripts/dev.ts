@@ -17,8 +17,9 @@ async function banner(url: string, token = ''): Promise<string> {
     return `
 The Worker is up at ${url}, but refuses the demo user's token:
 ${response.status} ${await response.text()}
-A 500: the log above names the variable to mend. A 401: it takes the tokens of JWT_JWKS_URL, or
-.dev.vars has no JWT_SECRET_KEY.
+Where it is a 500, the log above names the variable to mend. Where it is a 401, the Worker takes other
+tokens than npm run token makes with the JWT_SECRET_KEY of .dev.vars: those of JWT_JWKS_URL, or of
+JWT_ISSUER and JWT_AUDIENCE.
 `
   }
   const curl = `curl -sS -w '\\n' ${keyUrl} -H 'Authorization: Bearer ${token}'`

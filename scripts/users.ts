@@ -28,7 +28,7 @@ async function listUsers(where: Where): Promise<void> {
   )
   console.log('created_at\tkeys\tid')
   for (const { id, created_at, keys } of users.slice(0, LIST_LIMIT)) {
-    console.log(`${created_at}\t${keys}\t${id}`)
+    console.log(`${created_at}\t${keys}\t${JSON.stringify(id)}`)
   }
   if (users.length > LIST_LIMIT) console.error(`The first ${LIST_LIMIT}; there are more.`)
 }

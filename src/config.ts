@@ -9,7 +9,6 @@ const ALL_ZERO = `${'A'.repeat(43)}=`
 /** Canonical base64 of 32 bytes: the last character before `=` has two spare bits, which are zero. */
 const encryptionKey = z.pipe(
   z.string().check(
-    z.trim(),
     z.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, `is not ${ENCRYPTION_KEY_FIX}`),
     z.refine((text) => text !== ALL_ZERO, `is all zero; it must be ${ENCRYPTION_KEY_FIX}`),
   ),
@@ -19,31 +18,39 @@ const encryptionKey = z.pipe(
 const encryptionKeys = z.pipe(
   z.pipe(
     z.string(`is not set; it must be ${ENCRYPTION_KEY_FIX}`),
-    z.transform((text) => text.split(',')),
+    z.transform((text) => splitList(text)),
   ),
   z
     .array(encryptionKey)
     .check(z.refine((keys) => new Set(keys.map(String)).size === keys.length, 'holds a key twice')),
 )
 
-const secretKey = z
-  .string()
-  .check(
-    z.refine(
-      (text) => new TextEncoder().encode(text).length >= 32,
-      'is under 32 bytes (RFC 7518 §3.2): openssl rand -hex 32',
-    ),
-  )
+const exactText = z
+  .string('is no text')
+  .check(z.refine((text) => text === text.trim(), 'has white space around it'))
+
+const secretKey = exactText.check(
+  z.refine(
+    (text) => new TextEncoder().encode(text).length >= 32,
+    'is under 32 bytes (RFC 7518 §3.2): openssl rand -hex 32',
+  ),
+)
 
 const jwksUrl = z.pipe(
   z
     .string()
-    .check(z.refine(isConfidentialUrl, 'must be an https: URL; http: is for localhost alone')),
+    .check(
+      z.refine(
+        isConfidentialUrl,
+        'must be an https: URL without a password; http: is for localhost alone',
+      ),
+    ),
   z.transform((text) => new URL(text)),
 )
 
 function isConfidentialUrl(text: string): boolean {
-  const { protocol, hostname } = URL.parse(text) ?? {}
+  const { protocol, hostname, username, password } = URL.parse(text) ?? {}
+  if (username || password) return false
   const local = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
   return protocol === 'https:' || (protocol === 'http:' && local)
 }
@@ -52,10 +59,18 @@ const origin = z
   .string()
   .check(
     z.refine(
-      (text) => /^https?:/.test(text) && URL.parse(text)?.origin === text,
+      (text) => /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text,
       'is no exact origin: https://app.example.com, without a path, a slash at the end or a *',
     ),
   )
+
+const corsOrigins = z.pipe(
+  z.pipe(
+    z.string('is no text: https://a.example.com,https://b.example.com'),
+    z.transform((text) => splitList(text)),
+  ),
+  z.array(origin),
+)
 
 const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
 
@@ -66,16 +81,23 @@ const schema = z
     API_KEY_ENCRYPTION_KEY: encryptionKeys,
     JWT_SECRET_KEY: z.optional(secretKey),
     JWT_JWKS_URL: z.optional(jwksUrl),
-    JWT_ISSUER: z.optional(z.string()),
-    JWT_AUDIENCE: z.optional(z.string()),
+    JWT_ISSUER: z.optional(exactText),
+    JWT_AUDIENCE: z.optional(exactText),
     AUTO_CREATE_USERS: z.optional(flag),
-    CORS_ORIGINS: z.optional(z.pipe(z.transform(splitList), z.array(origin))),
+    CORS_ORIGINS: z.optional(corsOrigins),
   })
   .check(
     z.refine((env) => (env.JWT_SECRET_KEY === undefined) !== (env.JWT_JWKS_URL === undefined), {
       path: ['JWT_SECRET_KEY'],
       error: 'or JWT_JWKS_URL must be set, and not both',
     }),
+    z.refine(
+      (env) => !env.API_KEY_ENCRYPTION_KEY.some((key) => toBase64(key) === env.JWT_SECRET_KEY),
+      {
+        path: ['JWT_SECRET_KEY'],
+        error: 'is an encryption key too; they must differ',
+      },
+    ),
     z.refine((env) => !env.JWT_JWKS_URL || (env.JWT_ISSUER && env.JWT_AUDIENCE), {
       path: ['JWT_ISSUER'],
       error: 'and JWT_AUDIENCE are required with JWT_JWKS_URL',
@@ -109,9 +131,13 @@ export function readConfig(env: Env): Config {
   return parsed.data
 }
 
-/** The items of a comma-separated list. */
+/** The items of a comma-separated list; none of what is no text. */
 export function splitList(text: unknown): string[] {
   return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
 }
 
 function has(method: string): (binding: unknown) => boolean {

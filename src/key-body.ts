@@ -73,11 +73,14 @@ function refuseBody(body: unknown, issue?: string): ApiError {
   return new ApiError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
 }
 
-/** As with field names: what has a digit in it may be a key in the wrong place, and is not shown. */
+/** Whether a name is safe to repeat: with a digit or a key's prefix, it may be a misplaced key. */
+function isNamable(name: string): boolean {
+  return /^[a-z/._+-]{1,40}$/i.test(name) && !/\b[a-z]k[-_]/i.test(name)
+}
+
 function nameMediaType(mediaType: string): string {
   if (mediaType === '') return 'There is no Content-Type'
-  const namable = /^[a-z]{1,16}\/[a-z.+-]{1,40}$/i.test(mediaType)
-  return namable ? `Content-Type is ${mediaType}` : 'Content-Type is not a known one'
+  return isNamable(mediaType) ? `Content-Type is ${mediaType}` : 'Content-Type is not a known one'
 }
 
 function nameSyntaxFault(text: string): string {
@@ -86,9 +89,8 @@ function nameSyntaxFault(text: string): string {
     : 'The body is not JSON: check its quotes, commas and braces.'
 }
 
-/** Names the fields that came; one that may be a key itself, in the wrong place, is only counted. */
 function nameFields(fields: string[]): string {
-  const named = fields.filter((field) => /^[A-Za-z_-]{1,32}$/.test(field)).slice(0, 10)
+  const named = fields.filter(isNamable).slice(0, 10)
   const others = fields.length - named.length
   const parts = named.map((field) => `"${field}"`)
   if (others > 0) parts.push(`${others} not named here`)

@@ -55,25 +55,29 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
 
   /** Joins the fetch under way, whichever request began it, or begins one. */
   async function refresh(): Promise<void> {
-    fetching ??= fetchOnce().finally(() => (fetching = undefined))
-    const timeout = scheduler.wait(FETCH_TIMEOUT_MS + 1_000).then(() => 'timeout')
-    if ((await Promise.race([fetching, timeout])) !== 'timeout') return
-    // A request that is cancelled takes the fetch that it began with it: that never settles.
+    const joined = (fetching ??= fetchOnce())
+    const ended = joined.then(() => true)
+    const inTime = await Promise.race([ended, scheduler.wait(FETCH_TIMEOUT_MS + 1_000)])
+    if (fetching !== joined) return
     fetching = undefined
-    failure = { cause: new Error('The request that fetched was cancelled'), at: Date.now() }
+    // A request that is cancelled takes the fetch that it began with it: that never ends.
+    if (!inTime)
+      failure = { cause: new Error('The fetching request was cancelled'), at: Date.now() }
   }
 
   return async (header, token) => {
     const now = Date.now()
     const resting = failure !== undefined && now < failure.at + FAILURE_COOLDOWN_MS
     if (!isFresh(keySet) && !resting) await refresh()
-    if (keySet === undefined || !isFresh(keySet)) throw unreachable(failure?.cause)
+    if (keySet === undefined || !isFresh(keySet)) {
+      throw unreachable(failure?.cause, FAILURE_COOLDOWN_MS)
+    }
     try {
       return await keySet.pick(header, token)
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
       if (fetching || now >= fetchedAt + UNKNOWN_KID_COOLDOWN_MS) await refresh()
-      if (failure !== undefined) throw unreachable(failure.cause)
+      if (failure !== undefined) throw unreachable(failure.cause, UNKNOWN_KID_COOLDOWN_MS)
       return keySet.pick(header, token)
     }
   }
@@ -90,7 +94,7 @@ function keyPicker(keys: JSONWebKeySet): JWTVerifyGetKey {
     pick(header, token).catch((error: unknown) => {
       const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys } = errors
       const ofToken = [JWKSNoMatchingKey, JWKSMultipleMatchingKeys].some((c) => error instanceof c)
-      throw ofToken ? error : unreachable(error)
+      throw ofToken ? error : unreachable(error, MAX_AGE_MS)
     })
 }
 
@@ -101,6 +105,7 @@ async function fetchKeySet(url: URL): Promise<JSONWebKeySet> {
   return response.json<JSONWebKeySet>()
 }
 
-function unreachable(cause: unknown): ApiError {
-  return new ApiError('token_keys_unreachable', { cause, headers: { 'Retry-After': '5' } })
+function unreachable(cause: unknown, retryAfterMs: number): ApiError {
+  const headers = { 'Retry-After': String(retryAfterMs / 1_000) }
+  return new ApiError('token_keys_unreachable', { cause, headers })
 }

@@ -63,6 +63,43 @@ describe('saving, previewing and deleting', () => {
     expect(row?.['updated_at']).toMatch(ISO_UTC)
   })
 
+  it('touches no other user’s key and no other slot', async () => {
+    const [userId, other] = [await someUser(), await someUser()]
+    const kept = someKey()
+    await putKey(other, kept)
+    await putKey(userId, someKey())
+    await env.DB.prepare("UPDATE api_keys SET provider = 'openai' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    const token = await mintToken({ sub: userId })
+    const slots = env.DB.prepare('SELECT provider FROM api_keys WHERE user_id = ?1').bind(userId)
+
+    expect(await (await call('GET', keyPath(userId), { token })).json()).toEqual({
+      has_api_key: false,
+    })
+    await putKey(userId, someKey())
+    expect((await slots.all()).results).toEqual([{ provider: 'default' }, { provider: 'openai' }])
+    await call('DELETE', keyPath(userId), { token })
+    expect((await slots.all()).results).toEqual([{ provider: 'openai' }])
+    expect(await storedKey(other)).toBe(kept)
+  })
+
+  it('seals with the first encryption key, and opens what any of them sealed', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const newer = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+    const rotated = { API_KEY_ENCRYPTION_KEY: `${newer},${env.API_KEY_ENCRYPTION_KEY}` }
+    const preview = async (changes: Partial<Env>) => {
+      const response = await call('GET', keyPath(userId), { token, env: changes })
+      return Reflect.get(Object(await response.json()), 'api_key_preview')
+    }
+    await putKey(userId, 'sk-older-key')
+    expect(await preview(rotated)).toBe('sk-older...')
+    await putKey(userId, 'sk-newer-key', { env: rotated })
+    expect(await preview(rotated)).toBe('sk-newer...')
+    expect(await preview({ API_KEY_ENCRYPTION_KEY: newer })).toBe('sk-newer...')
+  })
+
   it('answers HEAD as GET, without the body', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
@@ -244,6 +281,11 @@ describe('GET /api/health', () => {
     const response = await call('GET', '/api/health')
     expect(response.status).toBe(200)
     expect(await response.json()).toEqual({ status: 'ok' })
+  })
+
+  it('is 503 where the tables are missing', async () => {
+    const response = await call('GET', '/api/health', { env: { DB: env.EMPTY_DB } })
+    expect(response.status).toBe(503)
   })
 
   it('is 503 where the Worker is configured wrong', async () => {

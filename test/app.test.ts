@@ -75,9 +75,10 @@ describe('browsers', () => {
     expect(allowed.status).toBe(204)
     expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe(origin)
     expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE')
-    expect(allowed.headers.get('Access-Control-Allow-Headers')).toContain(
-      'Authorization,Content-Ty',
+    expect(allowed.headers.get('Access-Control-Allow-Headers')).toBe(
+      'Authorization,Content-Type,X-Request-Id',
     )
+    expect(allowed.headers.get('Access-Control-Max-Age')).toBe('7200')
     expect(allowed.headers.get('Access-Control-Allow-Credentials')).toBeNull()
     expect(allowed.headers.get('Vary')).toContain('Origin')
   })
@@ -126,7 +127,9 @@ describe('browsers', () => {
       expect(response.headers.get('X-Frame-Options')).toBe('DENY')
       expect(response.headers.get('Referrer-Policy')).toBe('no-referrer')
       expect(response.headers.get('Strict-Transport-Security')).toMatch(/^max-age=\d{8}/)
-      expect(response.headers.get('Content-Security-Policy')).toContain("default-src 'none'")
+      expect(response.headers.get('Content-Security-Policy')).toBe(
+        "default-src 'none'; frame-ancestors 'none'",
+      )
       expect(response.headers.get('X-Request-Id')).toMatch(/.{36}/)
     }
   })

@@ -46,8 +46,10 @@ describe('a body without api_key', () => {
 
   it('counts the fields whose names may be a key themselves, and names no more than ten', async () => {
     const key = someKey()
-    expect(await refused(JSON.stringify({ [key]: '', name: '' }))).toMatchObject({
-      detail: 'Fields that came: "name", 1 not named here. Send {"api_key": "…"}.',
+    expect(
+      await refused(JSON.stringify({ [key]: '', 'sk-ant-letters': '', name: '' })),
+    ).toMatchObject({
+      detail: 'Fields that came: "name", 2 not named here. Send {"api_key": "…"}.',
     })
     const fields = Object.fromEntries('abcdefghijkl'.split('').map((name) => [name, 1]))
     expect((await refused(JSON.stringify(fields)))['detail']).toContain('"j", 2 not named here.')
@@ -89,7 +91,8 @@ describe('Content-Type', () => {
     ['multipart/form-data; boundary=sk-secret', 'Content-Type is multipart/form-data;'],
     ['application/jsonp', 'Content-Type is application/jsonp;'],
     ['sk-secret', 'Content-Type is not a known one;'],
-    ['text/sk-secret-1', 'Content-Type is not a known one;'],
+    ['text/sk-secret', 'Content-Type is not a known one;'],
+    ['text/secret1', 'Content-Type is not a known one;'],
     ['', 'There is no Content-Type;'],
   ] as const)('%s: is named and refused', async ([contentType, detail]) => {
     const answer = await refused('{"api_key":"sk-1"}', { 'Content-Type': contentType })
@@ -122,12 +125,16 @@ describe('an api_key that cannot be one', () => {
     ['', 'api_key is empty.'],
     [' \t\r\n\u00A0\uFEFF', 'api_key is empty.'],
     ['k'.repeat(8_193), 'api_key is over 8,192 characters.'],
-    ['sk-proj-...', 'api_key is a masked preview'],
-    ['sk-abc...wxyz', 'api_key is a masked preview'],
-    ['sk-abc…', 'api_key is a masked preview'],
-    ['****', 'api_key is a masked preview'],
-    ['sk-****abcd', 'api_key is a masked preview'],
-    ['••••••••', 'api_key is a masked preview'],
+    ['sk-proj-...', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-abc...wxyz', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-abc…', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['****', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-****abcd', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-●●●●', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-⋯', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-∙∙∙', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-···', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['••••••••', 'api_key is a masked preview, not the key itself: paste the whole key.'],
     ['sk-abc def', 'api_key has white space inside, at character 7.'],
     ['sk-abc\ndef', 'api_key has white space inside, at character 7.'],
     ['sk-abc\u00A0def', 'api_key has white space inside, at character 7.'],
@@ -145,7 +152,7 @@ describe('an api_key that cannot be one', () => {
       status: 400,
       error: 'Valid API key string is required',
       code: 'api_key_invalid',
-      detail: expect.stringContaining(detail),
+      detail,
       request_id: expect.any(String),
     })
   })

@@ -1,8 +1,8 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ApiError } from '../src/errors.ts'
 import { readConfig } from '../src/config.ts'
-import { call, keyPath, mintToken, recordLogs, someUser } from './support.ts'
+import { app, call, keyPath, mintToken, recordLogs, someUser, URL_BASE } from './support.ts'
 
 const KEY = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
 const OTHER = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
@@ -55,6 +55,11 @@ describe('a bad environment', () => {
     ['no secret', { JWT_SECRET_KEY: undefined }, 'or JWT_JWKS_URL must be set, and not both'],
     ['both', { JWT_JWKS_URL: oidc.JWT_JWKS_URL }, 'or JWT_JWKS_URL must be set, and not both'],
     ['31 bytes of secret', { JWT_SECRET_KEY: 'x'.repeat(31) }, 'JWT_SECRET_KEY is under 32 bytes'],
+    ['a secret and a newline', { JWT_SECRET_KEY: `${'x'.repeat(40)}\n` }, 'has white space around'],
+    ['the same secret twice', { JWT_SECRET_KEY: KEY }, 'JWT_SECRET_KEY is an encryption key too'],
+    ['a blank issuer', { ...oidc, JWT_ISSUER: ' ' }, 'JWT_ISSUER has white space around it'],
+    ['a blank audience', { ...oidc, JWT_AUDIENCE: '\t' }, 'JWT_AUDIENCE has white space around it'],
+    ['a password', { ...oidc, JWT_JWKS_URL: 'https://u:p@id.test/' }, 'without a password'],
     ['no issuer', { ...oidc, JWT_ISSUER: '' }, 'JWT_ISSUER and JWT_AUDIENCE are required'],
     ['no audience', { ...oidc, JWT_AUDIENCE: '' }, 'JWT_ISSUER and JWT_AUDIENCE are required'],
     ['no URL', { ...oidc, JWT_JWKS_URL: 'id.test' }, 'JWT_JWKS_URL must be an https: URL'],
@@ -67,7 +72,9 @@ describe('a bad environment', () => {
       { CORS_ORIGINS: 'https://a.test,https://b.test/' },
       'CORS_ORIGINS, item 2, is no exact origin',
     ],
-    ['a pattern', { CORS_ORIGINS: 'https://*.a.test' }, 'accepted'],
+    ['a pattern', { CORS_ORIGINS: 'https://*.a.test' }, 'CORS_ORIGINS, item 1, is no exact'],
+    ['ftp origin', { CORS_ORIGINS: 'ftp://a.test' }, 'CORS_ORIGINS, item 1, is no exact'],
+    ['an array', { CORS_ORIGINS: ['https://a.test'] }, 'CORS_ORIGINS is no text'],
     ['upper case', { CORS_ORIGINS: 'https://A.test' }, 'CORS_ORIGINS, item 1, is no exact origin'],
     ['a maybe', { AUTO_CREATE_USERS: 'yes' }, 'AUTO_CREATE_USERS must be "true" or "false"'],
     ['no D1', { DB: undefined }, 'DB is no D1 database: see [[d1_databases]]'],
@@ -118,6 +125,8 @@ describe('a good environment', () => {
     ['a secret of 32 bytes in fewer characters', { JWT_SECRET_KEY: 'ü'.repeat(16) }],
     ['a key set', oidc],
     ['a local key set', { ...oidc, JWT_JWKS_URL: 'http://127.0.0.1:9000/jwks.json' }],
+    ['a key set on localhost', { ...oidc, JWT_JWKS_URL: 'http://localhost:9000/jwks.json' }],
+    ['a key set on ::1', { ...oidc, JWT_JWKS_URL: 'http://[::1]:9000/jwks.json' }],
     ['two keys', { API_KEY_ENCRYPTION_KEY: `${KEY}, ${OTHER}\n` }],
     ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
     ['the optional ones missing', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
@@ -125,8 +134,16 @@ describe('a good environment', () => {
     expect(reason(changes)).toBe('accepted')
   })
 
-  it('is read once', () => {
-    const workerEnv = { ...base }
+  it('is read once, and its keys are imported once', async () => {
+    const workerEnv = { ...env }
+    const userId = await someUser()
+    const headers = { Authorization: `Bearer ${await mintToken({ sub: userId })}` }
+    const get = async () => app.request(URL_BASE + keyPath(userId), { headers }, workerEnv)
     expect(readConfig(workerEnv)).toBe(readConfig(workerEnv))
+    const importKey = vi.spyOn(crypto.subtle, 'importKey')
+    expect((await get()).status).toBe(200)
+    expect(importKey).toHaveBeenCalledTimes(2)
+    expect((await get()).status).toBe(200)
+    expect(importKey).toHaveBeenCalledTimes(2)
   })
 })

@@ -2,6 +2,8 @@ declare namespace Cloudflare {
   interface Env {
     /** Two calls a minute. */
     TIGHT_RATE_LIMITER: RateLimit
+    /** A database without tables. */
+    EMPTY_DB: D1Database
   }
 }
 

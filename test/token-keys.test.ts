@@ -37,8 +37,11 @@ async function control(method: string, body?: string, query = ''): Promise<strin
 }
 
 const fetches = async () => Number(await control('GET'))
-const serve = async (...keys: ProviderKey[]) =>
-  control('PUT', JSON.stringify({ keys: keys.map(({ jwk }) => jwk) }))
+const serve = async (...keys: (ProviderKey | `?${string}`)[]) => {
+  const query = keys.find((key) => typeof key === 'string')
+  const jwks = keys.filter((key) => typeof key !== 'string').map(({ jwk }) => jwk)
+  await control('PUT', JSON.stringify({ keys: jwks }), query)
+}
 
 interface ProviderKey {
   kid: string
@@ -89,7 +92,10 @@ describe('an identity provider’s keys', () => {
     const token = await new SignJWT({ sub: userId, iss: ISSUER, aud: AUDIENCE, exp: inSeconds(60) })
       .setProtectedHeader({ alg: 'HS256', kid: key.kid })
       .sign(secret)
-    expect(await codeOf(await get(token))).toBe('token_invalid')
+    expect(await (await get(token)).json()).toMatchObject({
+      code: 'token_invalid',
+      detail: 'Its "alg" is not one that this service accepts.',
+    })
   })
 
   it.for([
@@ -182,7 +188,7 @@ describe('fetching them', () => {
 describe('an identity provider that is away', () => {
   it('is a 503 with Retry-After, tried again after 5 s and not before', async () => {
     const key = await providerKey('ES256')
-    await control('PUT', 'Bad gateway', '?status=502')
+    await serve(key, '?status=502')
     const token = await tokenBy(key)
     const down = await get(token)
     expect(down.status).toBe(503)
@@ -204,8 +210,10 @@ describe('an identity provider that is away', () => {
     await control('DELETE')
 
     vi.setSystemTime(Date.now() + 31_000)
-    expect(await codeOf(await get(await tokenBy(unknown)))).toBe('token_keys_unreachable')
-    expect(await codeOf(await get(await tokenBy(unknown)))).toBe('token_keys_unreachable')
+    for (const response of [await get(await tokenBy(unknown)), await get(await tokenBy(unknown))]) {
+      expect(response.headers.get('Retry-After')).toBe('30')
+      expect(await codeOf(response)).toBe('token_keys_unreachable')
+    }
     expect((await get(token)).status).toBe(200)
     vi.setSystemTime(Date.now() + 570_000)
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
@@ -215,6 +223,29 @@ describe('an identity provider that is away', () => {
     await control('PUT', served)
     const token = await tokenBy(await providerKey('ES256'))
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+  })
+
+  it('is forgotten when it is back: an unknown kid is the token’s fault again', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    await get(await tokenBy(key))
+    const unknown = await tokenBy({ ...key, kid: 'unknown' })
+    await serve(key, '?status=500')
+    vi.setSystemTime(Date.now() + 31_000)
+    expect(await codeOf(await get(unknown))).toBe('token_keys_unreachable')
+    await serve(key)
+    vi.setSystemTime(Date.now() + 31_000)
+    expect(await codeOf(await get(unknown))).toBe('token_invalid')
+  })
+
+  it('so is one that redirects elsewhere', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const elsewhere = encodeURIComponent(`${origin}/jwks.json`)
+    origin = await (await fetch(CONTROL, { method: 'POST' })).text()
+    workerEnv = { ...workerEnv, JWT_JWKS_URL: `${origin}/jwks.json` }
+    await serve(key, `?status=302&location=${elsewhere}`)
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
   })
 
   it('so is one that serves a key that is none', async () => {
@@ -227,10 +258,19 @@ describe('an identity provider that is away', () => {
     const key = await providerKey('ES256')
     await serve(key)
     const token = await tokenBy(key)
-    vi.spyOn(globalThis, 'fetch').mockReturnValueOnce(new Promise<Response>(() => {}))
-    vi.spyOn(scheduler, 'wait').mockResolvedValueOnce()
+    const fetching = vi.spyOn(globalThis, 'fetch')
+    const waiting = vi.spyOn(scheduler, 'wait')
+    fetching.mockReturnValueOnce(new Promise<Response>(() => {}))
+    waiting.mockResolvedValueOnce()
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
     vi.setSystemTime(Date.now() + 5_001)
+    expect((await get(token)).status).toBe(200)
+
+    vi.setSystemTime(Date.now() + 31_000)
+    fetching.mockReturnValueOnce(new Promise<Response>(() => {}))
+    waiting.mockResolvedValueOnce()
+    const unknown = await tokenBy({ ...key, kid: 'unknown' })
+    expect(await codeOf(await get(unknown))).toBe('token_keys_unreachable')
     expect((await get(token)).status).toBe(200)
   })
 

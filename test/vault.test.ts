@@ -134,14 +134,16 @@ describe('D1', () => {
     expect(logs.text()).toContain(message)
   })
 
-  it('without the tables is a misconfiguration, and the log says what to run', async () => {
+  it('without the tables, or one of their columns, is a misconfiguration: the log says what to run', async () => {
     const logs = recordLogs()
-    const response = await putKey(await someUser(), 'sk-1', {
-      env: { DB: failingD1('D1_ERROR: no such table: users: SQLITE_ERROR') },
-    })
-    expect(response.status).toBe(500)
-    expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
-    expect(logs.text()).toContain('npm run schema')
+    for (const DB of [env.EMPTY_DB, failingD1('D1_ERROR: no such column: status')]) {
+      const response = await putKey(await someUser(), 'sk-1', { env: { DB } })
+      expect(response.status).toBe(500)
+      expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
+    }
+    const message = 'DB lacks the tables: npm run schema -- --remote'
+    const errors = logs.events().filter(({ level }) => level === 'error')
+    expect(errors).toMatchObject([{ error: { message } }, { error: { message } }])
   })
 
   it('failing otherwise is a 500 that tells nothing, and the log all', async () => {

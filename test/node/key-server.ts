@@ -8,12 +8,13 @@ interface KeyServer {
   server: Server
   keys: string
   status: number
+  location: string
   requests: number
 }
 
 /**
  * Starts the control server. `POST /` starts a key server and answers its origin; on the control
- * server, `PUT /:port` sets what it serves (`?status=` other than 200 too), `GET /:port` answers how
+ * server, `PUT /:port` sets what it serves (with `?status=`, `?location=`), `GET /:port` answers how
  * many requests it had, `DELETE /:port` stops it.
  */
 export async function startKeyServers(): Promise<{ url: string; close: () => Promise<void> }> {
@@ -31,6 +32,7 @@ export async function startKeyServers(): Promise<{ url: string; close: () => Pro
     if (request.method === 'PUT') {
       keyServer.keys = await text(request)
       keyServer.status = Number(searchParams.get('status') ?? 200)
+      keyServer.location = searchParams.get('location') ?? ''
     }
     if (request.method === 'DELETE') await stop(keyServer.server)
     return String(keyServer.requests)
@@ -52,10 +54,17 @@ export async function startKeyServers(): Promise<{ url: string; close: () => Pro
 async function startKeyServer(): Promise<[port: string, KeyServer]> {
   const server = createServer((_request, response) => {
     keyServer.requests += 1
-    response.writeHead(keyServer.status, { 'Content-Type': 'application/jwk-set+json' })
-    response.end(keyServer.keys)
+    const { keys, status, location } = keyServer
+    response.writeHead(status, { 'Content-Type': 'application/jwk-set+json', Location: location })
+    response.end(keys)
   })
-  const keyServer: KeyServer = { server, keys: '{"keys":[]}', status: 200, requests: 0 }
+  const keyServer: KeyServer = {
+    server,
+    keys: '{"keys":[]}',
+    status: 200,
+    location: '',
+    requests: 0,
+  }
   return [await listen(server), keyServer]
 }
 

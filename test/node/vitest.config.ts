@@ -21,6 +21,7 @@ export default defineConfig({
                 API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
                 JWT_SECRET_KEY: randomBytes(32).toString('hex'),
               },
+              d1Databases: { DB: 'db', EMPTY_DB: 'empty' },
               ratelimits: {
                 RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
                 TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
@@ -30,6 +31,7 @@ export default defineConfig({
         ],
         test: {
           name: 'worker',
+          restoreMocks: true,
           include: ['test/*.test.ts'],
           setupFiles: ['test/setup.ts'],
           globalSetup: ['test/node/global-setup.ts'],
