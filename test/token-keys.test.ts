@@ -254,6 +254,17 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
   })
 
+  it('is not taken for away by a time-out that comes after its answer', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const late = Promise.withResolvers<void>()
+    vi.spyOn(scheduler, 'wait').mockReturnValueOnce(late.promise)
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    late.resolve()
+    const unknown = await tokenBy({ ...key, kid: 'unknown' })
+    expect(await codeOf(await get(unknown))).toBe('token_invalid')
+  })
+
   it('does not leave later requests waiting for a fetch that never ends', async () => {
     const key = await providerKey('ES256')
     await serve(key)
