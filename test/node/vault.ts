@@ -4,16 +4,26 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createTestHarness } from 'wrangler'
 
+/** The defaults, so that what an operator sets in wrangler.toml is no matter of the tests. */
+export const NO_VARS = {
+  AUTO_CREATE_USERS: 'false',
+  CORS_ORIGINS: '',
+  JWT_JWKS_URL: '',
+  JWT_ISSUER: '',
+  JWT_AUDIENCE: '',
+}
+
 interface WorkerEnv {
   DB: { prepare: (sql: string) => { run: () => Promise<unknown> } }
 }
 
-/** Starts the Worker with the tables, the user `user`, and `vars` over those of wrangler.toml. */
-export async function startVault(vars: Record<string, string> = {}) {
+/** Starts the Worker with the tables, the user `user`, and `vars`. */
+export async function startVault(changes: Record<string, string> = {}) {
+  const vars = { ...NO_VARS, ...changes }
   const secret = randomBytes(32).toString('hex')
   const secrets = {
     API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-    JWT_SECRET_KEY: vars['JWT_JWKS_URL'] === undefined ? secret : '',
+    JWT_SECRET_KEY: vars.JWT_JWKS_URL === '' ? secret : '',
   }
   const harness = createTestHarness({ workers: [{ configPath: 'wrangler.toml', vars, secrets }] })
   const { url } = await harness.listen()

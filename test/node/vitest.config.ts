@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
+import { NO_VARS } from './vault.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -18,6 +19,7 @@ export default defineConfig({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
+                ...NO_VARS,
                 API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
                 JWT_SECRET_KEY: randomBytes(32).toString('hex'),
               },
@@ -31,6 +33,7 @@ export default defineConfig({
         ],
         test: {
           name: 'worker',
+          testTimeout: 30_000,
           restoreMocks: true,
           include: ['test/*.test.ts'],
           setupFiles: ['test/setup.ts'],
