@@ -1,6 +1,14 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -13,9 +21,13 @@ let checkout: string
 
 beforeAll(() => {
   checkout = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
-  for (const path of ['package.json', 'schema.sql', 'scripts', 'src', 'wrangler.toml']) {
+  for (const path of ['package.json', 'schema.sql', 'scripts', 'src']) {
     cpSync(path, join(checkout, path), { recursive: true })
   }
+  const config = readFileSync('wrangler.toml', 'utf8')
+    .replaceAll(/^(JWT_\w+) = .*/gm, '$1 = ""')
+    .replace(/^required = .*/m, 'required = ["API_KEY_ENCRYPTION_KEY", "JWT_SECRET_KEY"]')
+  writeFileSync(join(checkout, 'wrangler.toml'), config)
   symlinkSync(join(process.cwd(), 'node_modules'), join(checkout, 'node_modules'))
 })
 afterAll(() => rmSync(checkout, { recursive: true }))
