@@ -254,6 +254,13 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
   })
 
+  it('so is one that does not answer in time', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(AbortSignal.abort())
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
+  })
+
   it('is not taken for away by a time-out that comes after its answer', async () => {
     const key = await providerKey('ES256')
     await serve(key)
