@@ -65,8 +65,9 @@ export async function verifyToken(token: string, config: Config): Promise<string
 
 /** What jose has no option for: RFC 7797 §7, and the refresh tokens of flask-jwt-extended. */
 function checkUse({ payload, protectedHeader }: JWTVerifyResult): void {
-  if (protectedHeader.b64 !== undefined)
+  if (protectedHeader.b64 !== undefined) {
     throw refusal('Its header has "b64", which no JWT may have.')
+  }
   if (payload['type'] !== undefined && payload['type'] !== 'access') {
     throw refusal('Its "type" is not "access": send the access token, not a refresh token.')
   }

@@ -47,15 +47,18 @@ export const limitBody = bodyLimit({
 
 /** 400 for a body that is not JSON, before its content is looked at. */
 export const requireJson = createMiddleware(async (c, next) => {
-  if ((await c.req.arrayBuffer()).byteLength === 0) throw refuseBody(undefined)
   const mediaType = c.req.header('Content-Type')?.split(';')[0]?.trim() ?? ''
   if (!/^application\/([\w.-]+\+)?json$/i.test(mediaType)) {
+    const { byteLength } = await c.req.arrayBuffer()
+    if (byteLength === 0) throw refuseBody(undefined)
     const detail = `${nameMediaType(mediaType)}; send Content-Type: application/json.`
     throw new ApiError('content_type_not_json', { detail })
   }
+  const text = await c.req.text()
+  if (text === '') throw refuseBody(undefined)
   // The error of JSON.parse quotes the body, so it goes nowhere.
-  await c.req.json().catch(async () => {
-    throw new ApiError('invalid_json', { detail: nameSyntaxFault(await c.req.text()) })
+  await c.req.json().catch(() => {
+    throw new ApiError('invalid_json', { detail: nameSyntaxFault(text) })
   })
   await next()
 })

@@ -61,8 +61,8 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
     if (fetching !== joined) return
     fetching = undefined
     // A request that is cancelled takes the fetch that it began with it: that never ends.
-    if (!inTime)
-      failure = { cause: new Error('The fetching request was cancelled'), at: Date.now() }
+    if (inTime) return
+    failure = { cause: new Error('The fetching request was cancelled'), at: Date.now() }
   }
 
   return async (header, token) => {

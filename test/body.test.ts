@@ -44,6 +44,16 @@ describe('a body without api_key', () => {
     })
   })
 
+  it.for(['application/json', 'text/plain', ''])(
+    'says so of an empty body that came as %j',
+    async (type) => {
+      expect(await refused('', { 'Content-Type': type })).toMatchObject({
+        code: 'api_key_missing',
+        detail: 'The body is empty. Send {"api_key": "…"}.',
+      })
+    },
+  )
+
   it('counts the fields whose names may be a key themselves, and names no more than ten', async () => {
     const key = someKey()
     expect(
