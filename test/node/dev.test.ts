@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
 const APPLY_SCHEMA = ['d1', 'execute', 'DB', '--local', '--file', 'schema.sql']
 
@@ -43,6 +43,7 @@ async function startDev(args: string[] = [], awaited = '-X DELETE'): Promise<Dev
   const command = ['scripts/dev.ts', '--port', '0', ...args]
   const dev = spawn(process.execPath, command, { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'] })
   const exited = once(dev, 'exit')
+  onTestFinished(() => void dev.kill('SIGTERM'))
   const lines: string[] = []
   createInterface({ input: dev.stderr }).on('line', (line) => lines.push(line))
   for await (const line of createInterface({ input: dev.stdout })) {
