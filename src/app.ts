@@ -12,7 +12,7 @@ import { answerError, apiKeys, noStore, type AnswerVariables } from './api-keys.
 import { splitList } from './config.ts'
 import { ApiError } from './errors.ts'
 import { log } from './log.ts'
-import { checkTables, openVault } from './vault.ts'
+import { checkVault, openVault } from './vault.ts'
 
 interface AppEnv {
   Bindings: Env
@@ -65,10 +65,12 @@ export function createApp() {
 }
 
 async function checkHealth(env: Env): Promise<void> {
-  const check = openVault(env).then(checkTables)
+  const check = openVault(env).then(checkVault)
   await check.catch((error: unknown) => {
-    const { cause } = ApiError.from(error)
-    throw new ApiError('unhealthy', { cause, headers: { 'Retry-After': '5' } })
+    const { code, cause } = ApiError.from(error)
+    const detail =
+      code === 'server_misconfigured' ? 'The log says what to set.' : 'The database did not answer.'
+    throw new ApiError('unhealthy', { detail, cause, headers: { 'Retry-After': '5' } })
   })
 }
 

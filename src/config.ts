@@ -12,7 +12,23 @@ const encryptionKey = z.pipe(
     z.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, `is not ${ENCRYPTION_KEY_FIX}`),
     z.refine((text) => text !== ALL_ZERO, `is all zero; it must be ${ENCRYPTION_KEY_FIX}`),
   ),
-  z.transform((text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0))),
+  z.transform(decodeBase64),
+)
+
+/** 32 bytes in base64 of either alphabet: Python's Fernet takes both, so both are found in the wild. */
+const fernetKey = z.pipe(
+  z
+    .string()
+    .check(z.regex(/^[\w+/-]{43}=$/, 'is no Fernet key: 32 bytes in base64url, 44 characters')),
+  z.transform((text) => decodeBase64(text.replaceAll('-', '+').replaceAll('_', '/'))),
+)
+
+const fernetKeys = z.pipe(
+  z.pipe(
+    z.string('is no text'),
+    z.transform((text) => splitList(text)),
+  ),
+  distinct(fernetKey),
 )
 
 const encryptionKeys = z.pipe(
@@ -20,9 +36,7 @@ const encryptionKeys = z.pipe(
     z.string(`is not set; it must be ${ENCRYPTION_KEY_FIX}`),
     z.transform((text) => splitList(text)),
   ),
-  z
-    .array(encryptionKey)
-    .check(z.refine((keys) => new Set(keys.map(String)).size === keys.length, 'holds a key twice')),
+  distinct(encryptionKey),
 )
 
 const exactText = z
@@ -72,6 +86,18 @@ const corsOrigins = z.pipe(
   z.array(origin),
 )
 
+const rowsPerRun = z.pipe(
+  z
+    .string('is no text')
+    .check(
+      z.refine(
+        (text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 50_000,
+        'must be a number from 1 to 50000',
+      ),
+    ),
+  z.transform(Number),
+)
+
 const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
 
 const schema = z
@@ -79,6 +105,8 @@ const schema = z
     DB: z.custom<D1Database>(has('prepare'), 'is no D1 database: see [[d1_databases]]'),
     RATE_LIMITER: z.custom<RateLimit>(has('limit'), 'is no rate limit: see [[ratelimits]]'),
     API_KEY_ENCRYPTION_KEY: encryptionKeys,
+    LEGACY_FERNET_KEY: z.optional(fernetKeys),
+    REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
     JWT_SECRET_KEY: z.optional(secretKey),
     JWT_JWKS_URL: z.optional(jwksUrl),
     JWT_ISSUER: z.optional(exactText),
@@ -96,6 +124,14 @@ const schema = z
       {
         path: ['JWT_SECRET_KEY'],
         error: 'is an encryption key too; they must differ',
+      },
+    ),
+    z.refine(
+      ({ API_KEY_ENCRYPTION_KEY: keys, LEGACY_FERNET_KEY: legacyKeys = [] }) =>
+        areDistinct([...keys, ...legacyKeys]),
+      {
+        path: ['LEGACY_FERNET_KEY'],
+        error: 'is an encryption key too; make a new one of those: npm run keys -- new',
       },
     ),
     z.refine((env) => !env.JWT_JWKS_URL || (env.JWT_ISSUER && env.JWT_AUDIENCE), {
@@ -134,6 +170,18 @@ export function readConfig(env: Env): Config {
 /** The items of a comma-separated list; none of what is no text. */
 export function splitList(text: unknown): string[] {
   return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
+}
+
+function distinct(key: typeof encryptionKey) {
+  return z.array(key).check(z.refine(areDistinct, 'holds a key twice'))
+}
+
+function areDistinct(keys: readonly Uint8Array[]): boolean {
+  return new Set(keys.map(String)).size === keys.length
+}
+
+function decodeBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
 }
 
 function toBase64(bytes: Uint8Array): string {

@@ -3,6 +3,10 @@
 import { base64url } from 'jose'
 import { decodeBase64url } from './base64url.ts'
 import type { Config } from './config.ts'
+import { importFernetKey, openFernet, type FernetKey } from './fernet.ts'
+
+/** What stands for a kid in the rows that hold a Fernet token, which names no key. */
+export const FERNET_KEY_ID = 'fernet'
 
 const VERSION = 'v1'
 const IV_BYTES = 12
@@ -19,6 +23,8 @@ export interface Slot {
 export interface Keyring {
   sealingKeyId: string
   keys: ReadonlyMap<string, CryptoKey>
+  /** The keys of the backend before, by key id: they open what it wrote. */
+  fernetKeys: ReadonlyMap<string, FernetKey>
 }
 
 /** A stored key that does not open. Why is not told apart further than the keyring's part in it. */
@@ -34,32 +40,45 @@ export class SealError extends Error {
 
 const keyrings = new WeakMap<Config, Keyring>()
 
-/** The keyring of `API_KEY_ENCRYPTION_KEY`, imported once an isolate. */
+/** The keyring of `API_KEY_ENCRYPTION_KEY` and `LEGACY_FERNET_KEY`, imported once an isolate. */
 export async function openKeyring(config: Config): Promise<Keyring> {
   const known = keyrings.get(config)
   if (known !== undefined) return known
-  const keyring = await createKeyring(config.API_KEY_ENCRYPTION_KEY)
+  const keyring = await createKeyring(config.API_KEY_ENCRYPTION_KEY, config.LEGACY_FERNET_KEY)
   keyrings.set(config, keyring)
   return keyring
 }
 
-/** A keyring of `encryptionKeys` (32 bytes each, distinct, at least one), the first one sealing. */
-export async function createKeyring(encryptionKeys: readonly Uint8Array[]): Promise<Keyring> {
-  const entries = await Promise.all(
-    encryptionKeys.map(async (bytes): Promise<[string, CryptoKey]> => {
-      const key = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, [
-        'deriveBits',
-        'deriveKey',
-      ])
-      return [await deriveKeyId(key), key]
-    }),
-  )
-  const keys = new Map(entries)
+/**
+ * A keyring of `encryptionKeys` (at least one), the first one sealing, and of the Fernet keys before.
+ * All are of 32 bytes, and distinct.
+ */
+export async function createKeyring(
+  encryptionKeys: readonly Uint8Array[],
+  legacyFernetKeys: readonly Uint8Array[] = [],
+): Promise<Keyring> {
+  const keys = new Map(await Promise.all(encryptionKeys.map(importEncryptionKey)))
+  const fernetKeys = new Map(await Promise.all(legacyFernetKeys.map(importLegacyKey)))
   const [sealingKeyId] = keys.keys()
-  if (sealingKeyId === undefined || keys.size < encryptionKeys.length) {
-    throw new TypeError('A keyring needs at least one encryption key, and each one once')
+  if (
+    sealingKeyId === undefined ||
+    keys.size < encryptionKeys.length ||
+    fernetKeys.size < legacyFernetKeys.length
+  ) {
+    throw new TypeError('A keyring needs at least one encryption key, and each key once')
   }
-  return { sealingKeyId, keys }
+  return { sealingKeyId, keys, fernetKeys }
+}
+
+/** The keyring by its kids alone, the sealing one first: `<kid>,<kid>,fernet:<kid>`. */
+export function nameKeyring({ keys, fernetKeys }: Keyring): string {
+  const legacy = Array.from(fernetKeys.keys(), (keyId) => `${FERNET_KEY_ID}:${keyId}`)
+  return [...keys.keys(), ...legacy].join(',')
+}
+
+/** Whether the keyring has the key that a row under `keyId` needs. */
+export function hasKey({ keys, fernetKeys }: Keyring, keyId: string): boolean {
+  return keyId === FERNET_KEY_ID ? fernetKeys.size > 0 : keys.has(keyId)
 }
 
 /**
@@ -97,20 +116,31 @@ export async function openKey(
   row: Slot & { keyId: string },
   sealed: string,
 ): Promise<string> {
+  if (!hasKey(keyring, row.keyId)) throw new SealError('key_id_not_in_keyring')
+  const apiKey = await (row.keyId === FERNET_KEY_ID
+    ? openFernet([...keyring.fernetKeys.values()], sealed)
+    : openV1(keyring, row, sealed))
+  if (apiKey === null) throw new SealError('does_not_open')
+  return apiKey
+}
+
+async function openV1(
+  keyring: Keyring,
+  row: Slot & { keyId: string },
+  sealed: string,
+): Promise<string | null> {
   const userKey = await deriveUserKey(keyring, row.keyId, row.userId)
   const prefix = `${VERSION}.${row.keyId}.`
   const payload = sealed.startsWith(prefix) ? decodeBase64url(sealed.slice(prefix.length)) : null
-  if (payload === null) throw new SealError('does_not_open')
-  const apiKey = await crypto.subtle
+  if (payload === null) return null
+  return crypto.subtle
     .decrypt(
       aesGcm(payload.subarray(0, IV_BYTES), row.keyId, row),
       userKey,
       payload.subarray(IV_BYTES),
     )
-    .catch(() => {
-      throw new SealError('does_not_open')
-    })
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(apiKey)
+    .then((apiKey) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(apiKey))
+    .catch(() => null)
 }
 
 function aesGcm(iv: Uint8Array, keyId: string, slot: Slot): SubtleCryptoEncryptAlgorithm {
@@ -124,6 +154,17 @@ async function deriveUserKey(keyring: Keyring, keyId: string, userId: string): P
   const parameters = hkdf(encodeFields('user-key-vault', VERSION, 'user key', userId))
   const aes = { name: 'AES-GCM', length: 256 }
   return crypto.subtle.deriveKey(parameters, key, aes, false, ['encrypt', 'decrypt'])
+}
+
+async function importEncryptionKey(bytes: Uint8Array): Promise<[keyId: string, key: CryptoKey]> {
+  const usages = ['deriveBits', 'deriveKey']
+  const key = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, usages)
+  return [await deriveKeyId(key), key]
+}
+
+async function importLegacyKey(bytes: Uint8Array): Promise<[keyId: string, key: FernetKey]> {
+  const [[keyId], key] = await Promise.all([importEncryptionKey(bytes), importFernetKey(bytes)])
+  return [keyId, key]
 }
 
 async function deriveKeyId(key: CryptoKey): Promise<string> {

@@ -3,7 +3,15 @@
 import { readConfig } from './config.ts'
 import { ApiError } from './errors.ts'
 import { log } from './log.ts'
-import { openKey, openKeyring, SealError, sealKey, type Keyring, type Slot } from './seal.ts'
+import {
+  hasKey,
+  openKey,
+  openKeyring,
+  SealError,
+  sealKey,
+  type Keyring,
+  type Slot,
+} from './seal.ts'
 
 /** What the functions of this module work on. */
 export interface Vault {
@@ -21,11 +29,15 @@ export interface KeySummary {
   updatedAt: string
 }
 
-interface KeyRow {
+/** A row of `api_keys`, as far as it takes to open it. */
+export interface SealedRow {
   user_id: string
   provider: string
   encrypted_api_key: string
   key_id: string
+}
+
+interface KeyRow extends SealedRow {
   updated_at: string
 }
 
@@ -48,7 +60,7 @@ export async function openVault(env: Env, requestId?: string): Promise<Vault> {
  */
 export async function saveKey(vault: Vault, slot: Slot, apiKey: string): Promise<KeySummary> {
   const { sealed, keyId } = await sealKey(vault.keyring, slot, apiKey)
-  const statements = [upsertKey(vault.db, slot, sealed, keyId)]
+  const statements = [noteKeyId(vault.db, keyId), upsertKey(vault.db, slot, sealed, keyId)]
   if (vault.autoCreateUsers) statements.unshift(insertUser(vault.db, slot.userId))
   const results = await vault.db.batch<{ updated_at: string }>(statements).catch(throwApiError)
   const row = results.at(-1)?.results[0]
@@ -81,12 +93,26 @@ export async function deleteKey(vault: Vault, slot: Slot): Promise<void> {
   if (users?.results.length === 0 && !vault.autoCreateUsers) throw userNotFound()
 }
 
-/** @throws ApiError where D1 does not answer or lacks the tables */
-export async function checkTables(vault: Vault): Promise<void> {
-  await vault.db
-    .prepare('SELECT EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)')
-    .run()
+/**
+ * Checks that D1 answers, has the tables, and that no stored key needs an encryption key that the
+ * keyring lacks.
+ *
+ * @throws ApiError `server_misconfigured`, `database_busy`
+ */
+export async function checkVault({ db, keyring }: Vault): Promise<void> {
+  const { results } = await db
+    .prepare(
+      `SELECT key_id, EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)
+       FROM key_ids WHERE state <> 'unused'`,
+    )
+    .all<{ key_id: string }>()
     .catch(throwApiError)
+  const missing = results.map((row) => row.key_id).filter((keyId) => !hasKey(keyring, keyId))
+  if (missing.length === 0) return
+  const fix = `stored keys are sealed under ${missing.join(', ')}; put the key of that kid back`
+  throw new ApiError('server_misconfigured', {
+    cause: new Error(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`),
+  })
 }
 
 /** The first 8 code points of `apiKey`; none of a key that is no longer than that. */
@@ -99,17 +125,33 @@ interface UserWithoutKey {
   encrypted_api_key: null
 }
 
-async function openRow(
-  { keyring, requestId: request_id }: Vault,
-  row: KeyRow,
-): Promise<string | null> {
-  const { user_id: userId, provider, key_id: keyId } = row
-  return openKey(keyring, { userId, provider, keyId }, row.encrypted_api_key).catch((error) => {
+async function openRow(vault: Vault, row: SealedRow): Promise<string | null> {
+  return openKey(vault.keyring, slotOf(row), row.encrypted_api_key).catch((error: unknown) => {
     if (!(error instanceof SealError)) throw error
-    const slot = { user_id: userId, provider, key_id: keyId }
-    log('error', 'api_key_unreadable', { request_id, ...slot, reason: error.reason })
+    logUnreadable(row, error, vault.requestId)
     return null
   })
+}
+
+/** What a row says of itself, as `openKey` takes it. */
+export function slotOf({ user_id, provider, key_id }: SealedRow): Slot & { keyId: string } {
+  return { userId: user_id, provider, keyId: key_id }
+}
+
+/** Logs a stored key that does not open: whose it is and under which kid. */
+export function logUnreadable(row: SealedRow, { reason }: SealError, request_id?: string): void {
+  const { user_id, provider, key_id } = row
+  log('error', 'api_key_unreadable', { request_id, user_id, provider, key_id, reason })
+}
+
+/** To be run with every statement that writes a row under `keyId`; it writes at its first use alone. */
+export function noteKeyId(db: D1Database, keyId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO key_ids (key_id) VALUES (?1)
+       ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'`,
+    )
+    .bind(keyId)
 }
 
 function userNotFound(): ApiError {
@@ -160,7 +202,7 @@ function selectUser(db: D1Database, userId: string): D1PreparedStatement {
 /** The D1 errors that pass by themselves: https://developers.cloudflare.com/d1/observability/debug-d1/ */
 const TRANSIENT = /overloaded|to be reset|was reset|DB reset|Network connection lost|transient/
 
-function throwApiError(cause: unknown): never {
+export function throwApiError(cause: unknown): never {
   const message = String(cause)
   if (message.includes('no such table') || message.includes('no such column')) {
     throw new ApiError('server_misconfigured', {

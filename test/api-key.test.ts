@@ -275,23 +275,3 @@ describe('other paths and methods', () => {
     })
   })
 })
-
-describe('GET /api/health', () => {
-  it('is ok without a token', async () => {
-    const response = await call('GET', '/api/health')
-    expect(response.status).toBe(200)
-    expect(await response.json()).toEqual({ status: 'ok' })
-  })
-
-  it('is 503 where the tables are missing', async () => {
-    const response = await call('GET', '/api/health', { env: { DB: env.EMPTY_DB } })
-    expect(response.status).toBe(503)
-  })
-
-  it('is 503 where the Worker is configured wrong', async () => {
-    const response = await call('GET', '/api/health', { env: { API_KEY_ENCRYPTION_KEY: '' } })
-    expect(response.status).toBe(503)
-    expect(response.headers.get('Retry-After')).toBe('5')
-    expect(await response.json()).toMatchObject({ code: 'unhealthy' })
-  })
-})

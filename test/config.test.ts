@@ -2,10 +2,19 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { ApiError } from '../src/errors.ts'
 import { readConfig } from '../src/config.ts'
-import { app, call, keyPath, mintToken, recordLogs, someUser, URL_BASE } from './support.ts'
+import {
+  app,
+  call,
+  keyPath,
+  mintToken,
+  recordLogs,
+  someEncryptionKey,
+  someUser,
+  URL_BASE,
+} from './support.ts'
 
-const KEY = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
-const OTHER = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+const KEY = someEncryptionKey()
+const OTHER = someEncryptionKey()
 const KEY_FIX = '32 random bytes in base64: openssl rand -base64 32'
 
 const base = {
@@ -18,6 +27,7 @@ const base = {
   JWT_AUDIENCE: '',
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
+  REWRAP_ROWS_PER_RUN: '',
 }
 const oidc = {
   JWT_SECRET_KEY: '',

@@ -1,6 +1,7 @@
 interface Env {
   /** There in the tests, whatever `[secrets] required` of wrangler.toml says. */
   JWT_SECRET_KEY: string
+  LEGACY_FERNET_KEY?: string
 }
 
 declare namespace Cloudflare {

@@ -69,16 +69,17 @@ export async function putKey(
   return call('PUT', keyPath(userId), { token, body: { api_key: apiKey }, ...options })
 }
 
-/** The user's key as D1 holds it, opened; null where there is none. */
-export async function storedKey(userId: string, provider = 'default'): Promise<string | null> {
+/** The user's key as D1 holds it, opened with the keyring of `vault`; null where there is none. */
+export async function storedKey(userId: string, vault: Env = env): Promise<string | null> {
+  const slot = { userId, provider: 'default' }
   const row = await env.DB.prepare(
     'SELECT encrypted_api_key, key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2',
   )
-    .bind(userId, provider)
+    .bind(slot.userId, slot.provider)
     .first<{ encrypted_api_key: string; key_id: string }>()
   if (row === null) return null
-  const keyring = await openKeyring(readConfig(env))
-  return openKey(keyring, { userId, provider, keyId: row.key_id }, row.encrypted_api_key)
+  const keyring = await openKeyring(readConfig(vault))
+  return openKey(keyring, { ...slot, keyId: row.key_id }, row.encrypted_api_key)
 }
 
 /** Records what is logged from here to the end of the test: the lines, and each one parsed. */
@@ -88,4 +89,39 @@ export function recordLogs(): { text: () => string; events: () => Record<string,
     vi.spyOn(console, method).mockImplementation((...args) => void lines.push(args.join(' ')))
   }
   return { text: () => lines.join('\n'), events: () => lines.map((line) => JSON.parse(line)) }
+}
+
+const ROUND_TRIPS = new Set(['run', 'all', 'first', 'raw', 'batch', 'exec'])
+
+/** The real D1, with `intercept` around every round trip. */
+export function interceptD1(
+  intercept: (trip: () => Promise<unknown>) => Promise<unknown>,
+): D1Database {
+  function intercepted<T extends object>(target: T): T {
+    return new Proxy(target, {
+      get(object, property) {
+        const value: unknown = Reflect.get(object, property)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          if (ROUND_TRIPS.has(String(property)))
+            return intercept(async () => value.apply(object, args))
+          const result: unknown = value.apply(object, args)
+          const isStatement = property === 'prepare' || property === 'bind'
+          return isStatement && result instanceof Object ? intercepted(result) : result
+        }
+      },
+    })
+  }
+  return intercepted(env.DB)
+}
+
+/** 32 random bytes in base64, as `API_KEY_ENCRYPTION_KEY` holds them. */
+export function someEncryptionKey(): string {
+  return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+}
+
+/** Takes all rows out of D1. */
+export async function emptyVault(): Promise<void> {
+  const tables = ['users', 'key_ids', 'rewrap', 'imported_users']
+  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 }

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import {
   call,
+  interceptD1,
   keyPath,
   mintToken,
   putKey,
@@ -11,26 +12,14 @@ import {
   storedKey,
 } from './support.ts'
 
-const ROUND_TRIPS = new Set(['run', 'all', 'first', 'raw', 'batch', 'exec'])
-
 /** The real D1, with every round trip counted. */
 function countingD1(): { db: D1Database; trips: () => number } {
   let trips = 0
-  function counting<T extends object>(target: T): T {
-    return new Proxy(target, {
-      get(object, property) {
-        const value: unknown = Reflect.get(object, property)
-        if (typeof value !== 'function') return value
-        return (...args: unknown[]) => {
-          if (ROUND_TRIPS.has(String(property))) trips += 1
-          const result: unknown = value.apply(object, args)
-          const isStatement = property === 'prepare' || property === 'bind'
-          return isStatement && result instanceof Object ? counting(result) : result
-        }
-      },
-    })
-  }
-  return { db: counting(env.DB), trips: () => trips }
+  const db = interceptD1(async (trip) => {
+    trips += 1
+    return trip()
+  })
+  return { db, trips: () => trips }
 }
 
 /** A D1 whose every answer is the error with this message. */

@@ -11,6 +11,7 @@ export const NO_VARS = {
   JWT_JWKS_URL: '',
   JWT_ISSUER: '',
   JWT_AUDIENCE: '',
+  REWRAP_ROWS_PER_RUN: '',
 }
 
 interface WorkerEnv {

@@ -1,0 +1,69 @@
+/** Fernet tokens, as the backend before wrote them: opened with its keys, never written. */
+
+import { decodeBase64url } from './base64url.ts'
+
+const VERSION = 0x80
+const IV_START = 9
+const CIPHERTEXT_START = 25
+const BLOCK_BYTES = 16
+const HMAC_BYTES = 32
+
+/** The two halves of a Fernet key, imported. */
+export interface FernetKey {
+  signing: CryptoKey
+  encryption: CryptoKey
+}
+
+/** @param bytes signing-key ‖ encryption-key, 16 bytes each: https://github.com/fernet/spec */
+export async function importFernetKey(bytes: Uint8Array): Promise<FernetKey> {
+  const [signing, encryption] = await Promise.all([
+    crypto.subtle.importKey(
+      'raw',
+      bytes.subarray(0, BLOCK_BYTES),
+      { name: 'HMAC', hash: 'SHA-256' },
+      false,
+      ['verify'],
+    ),
+    crypto.subtle.importKey('raw', bytes.subarray(BLOCK_BYTES), 'AES-CBC', false, ['decrypt']),
+  ])
+  return { signing, encryption }
+}
+
+/**
+ * The text in `token`; null where it is no Fernet token, or of none of `keys`. Its timestamp is not
+ * looked at: a stored key does not expire.
+ */
+export async function openFernet(
+  keys: readonly FernetKey[],
+  token: string,
+): Promise<string | null> {
+  const bytes = decodeFernet(token)
+  if (bytes === null) return null
+  const signed = bytes.subarray(0, -HMAC_BYTES)
+  const hmac = bytes.subarray(-HMAC_BYTES)
+  const verified = await Promise.all(
+    keys.map(async ({ signing }) => crypto.subtle.verify('HMAC', signing, hmac, signed)),
+  )
+  const key = keys[verified.indexOf(true)]
+  if (key === undefined) return null
+  const iv = signed.subarray(IV_START, CIPHERTEXT_START)
+  const ciphertext = signed.subarray(CIPHERTEXT_START)
+  return crypto.subtle
+    .decrypt({ name: 'AES-CBC', iv }, key.encryption, ciphertext)
+    .then((text) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text))
+    .catch(() => null)
+}
+
+/** Whether `text` has the form of a Fernet token; only its key tells whether it is one. */
+export function isFernetForm(text: string): boolean {
+  return decodeFernet(text) !== null
+}
+
+/** The bytes of a padded, canonical token: version ‖ timestamp ‖ IV ‖ whole blocks ‖ HMAC. */
+function decodeFernet(token: string): Uint8Array | null {
+  if (token.length % 4 !== 0) return null
+  const bytes = decodeBase64url(token.replace(/={1,2}$/, ''))
+  if (bytes === null || bytes[0] !== VERSION) return null
+  const length = bytes.length - CIPHERTEXT_START - HMAC_BYTES
+  return length > 0 && length % BLOCK_BYTES === 0 ? bytes : null
+}
