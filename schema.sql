@@ -42,10 +42,11 @@ CREATE TABLE IF NOT EXISTS rewrap (
   finished_at    TEXT
 ) STRICT;
 
--- Who has been imported once, so that a second import brings nothing back that was deleted since.
--- It may be emptied when the move is over.
+-- Whom the import has brought in, with when their key was saved in the backend before ('' for none),
+-- so that a second import brings back nothing that was deleted since. Empty it when the move is over.
 CREATE TABLE IF NOT EXISTS imported_users (
-  id TEXT NOT NULL PRIMARY KEY
+  id       TEXT NOT NULL PRIMARY KEY,
+  saved_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The kids of rows that were restored or written by hand.

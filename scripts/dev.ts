@@ -39,6 +39,13 @@ ${curl} -X DELETE
 `
 }
 
+/** What Cloudflare does for a deployed Worker: its Cron Trigger, every minute. */
+async function runJob(url: string): Promise<void> {
+  await fetch(`${url}/cdn-cgi/local/scheduled`).catch((error: unknown) => {
+    console.error(`The scheduled job could not be started: ${String(error)}`)
+  })
+}
+
 makeDevVars()
 await runWrangler('d1', 'execute', 'DB', '--local', '--file', 'schema.sql')
 await addUser(DEMO_USER, { remote: false })
@@ -53,5 +60,8 @@ if (wrangler.stdout === null) throw new Error('wrangler was started without a pi
 for await (const line of createInterface({ input: wrangler.stdout })) {
   console.log(line)
   const [, url] = /Ready on (http\S+)/.exec(line) ?? []
-  if (url !== undefined) console.log(await banner(url, await mintToken(DEMO_USER)))
+  if (url === undefined) continue
+  console.log(await banner(url, await mintToken(DEMO_USER)))
+  await runJob(url)
+  setInterval(() => void runJob(url), 60_000)
 }

@@ -1,16 +1,13 @@
 /** `npm run users -- add ID | list | remove ID [--remote]`: the users that may save keys. */
 
 import { parseArgs } from 'node:util'
-import { queryD1, sqlText } from './wrangler.ts'
+import { runCommand } from './command.ts'
+import { queryD1, sqlText, type Where } from './wrangler.ts'
 
 const USAGE = `Usage: npm run users -- add ID      [--remote]
        npm run users -- list        [--remote]
        npm run users -- remove ID   [--remote]   with all of the user's keys`
 const LIST_LIMIT = 1_000
-
-interface Where {
-  remote: boolean
-}
 
 /** Adds the user where it is not there; says which of the two was so. */
 export async function addUser(id: string, where: Where): Promise<boolean> {
@@ -58,17 +55,9 @@ async function main(): Promise<number> {
     console.error(`There is no user ${id}`)
     return 1
   } else {
-    console.error(USAGE)
     return 2
   }
   return 0
 }
 
-if (import.meta.main) {
-  process.exitCode = await main().catch((error: Error & { code?: string }) => {
-    const misused = error.code?.startsWith('ERR_PARSE_ARGS') ?? false
-    console.error(misused ? USAGE : error.message)
-    if (error.message.includes('no such table')) console.error('First: npm run schema')
-    return misused ? 2 : 1
-  })
-}
+if (import.meta.main) await runCommand(USAGE, main)

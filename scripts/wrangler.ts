@@ -25,12 +25,17 @@ export async function runWrangler(...args: string[]): Promise<string> {
   return stdout
 }
 
+/** Which D1: the deployed one, or the local one. */
+export interface Where {
+  remote: boolean
+}
+
 /**
  * Runs SQL statements on D1, separated by `;`.
  *
  * @returns the rows of each statement, in order
  */
-export async function queryD1(sql: string, { remote }: { remote: boolean }): Promise<Row[][]> {
+export async function queryD1(sql: string, { remote }: Where): Promise<Row[][]> {
   const where = remote ? '--remote' : '--local'
   const printed = await runWrangler('d1', 'execute', 'DB', where, '--json', '--command', sql)
   const answers: { results: Row[] }[] = JSON.parse(printed)

@@ -54,9 +54,12 @@ export async function openFernet(
     .catch(() => null)
 }
 
-/** Whether `text` has the form of a Fernet token; only its key tells whether it is one. */
-export function isFernetForm(text: string): boolean {
-  return decodeFernet(text) !== null
+/** When `token` says that it was made; null where it has not the form of a Fernet token. */
+export function readFernetTime(token: string): Date | null {
+  const bytes = decodeFernet(token)
+  if (bytes === null) return null
+  const seconds = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(1)
+  return new Date(Number(seconds) * 1000)
 }
 
 /** The bytes of a padded, canonical token: version ‖ timestamp ‖ IV ‖ whole blocks ‖ HMAC. */

@@ -6,6 +6,9 @@ import { noteKeyId, throwApiError, type SealedRow, type Vault } from './vault.ts
 /** Rows are counted up to here when a pass begins: a statement must end within 30 s. */
 export const COUNTED_ROWS = 1_000_000
 
+/** After this long, the rows that did not open are looked for again: they may have been replaced. */
+const RECHECK_MS = 24 * 60 * 60 * 1000
+
 /** By kid: the rows that the pass began with, those that it opened, and those that do not open. */
 export type Counts = Record<string, { rows: number; done: number; unopenable: number }>
 
@@ -23,7 +26,7 @@ interface PassRow extends Omit<Pass, 'last' | 'counts'> {
   after_user_id: string
   after_provider: string
   counts: string
-  in_use: number
+  due: number
 }
 
 /** A row's new sealed key, and the row as it was when that was made. */
@@ -41,16 +44,19 @@ export async function readPass({ db, keyring }: Vault): Promise<Pass | null> {
   const { results } = await db
     .prepare(
       `SELECT keyring, revision, after_user_id, after_provider, counts, finished_at,
-         EXISTS (SELECT 1 FROM key_ids WHERE state = 'in_use' AND key_id <> ?1) AS in_use
+         finished_at IS NOT NULL AND EXISTS (
+           SELECT 1 FROM key_ids WHERE key_id <> ?1
+             AND (state = 'in_use' OR state = 'settled' AND finished_at < ?2)
+         ) AS due
        FROM rewrap`,
     )
-    .bind(keyring.sealingKeyId)
+    .bind(keyring.sealingKeyId, isoTime(Date.now() - RECHECK_MS))
     .all<PassRow>()
     .catch(throwApiError)
   const [row] = results
   if (row === undefined || row.keyring !== nameKeyring(keyring)) return null
-  const { in_use, after_user_id, after_provider, counts, ...pass } = row
-  if (pass.finished_at !== null && in_use === 1) return null
+  const { due, after_user_id, after_provider, counts, ...pass } = row
+  if (due === 1) return null
   const last = { user_id: after_user_id, provider: after_provider }
   return { ...pass, last, counts: JSON.parse(counts) }
 }
@@ -83,7 +89,7 @@ export async function beginPass({ db, keyring }: Vault): Promise<string> {
          moved_at = excluded.moved_at,
          finished_at = NULL`,
     )
-    .bind(name, COUNTED_ROWS, now())
+    .bind(name, COUNTED_ROWS, isoTime())
   const statements = [noteKeyId(db, keyring.sealingKeyId), settleKeyIds, insertPass]
   await db.batch(statements).catch(throwApiError)
   return name
@@ -142,7 +148,7 @@ export async function movePass(
  * @returns the pass as it is now; null where another run has moved it
  */
 export async function finishPass({ db, keyring }: Vault, pass: Pass): Promise<Pass | null> {
-  const finished = { ...pass, finished_at: now() }
+  const finished = { ...pass, finished_at: isoTime() }
   const releaseKeyIds = db
     .prepare(
       `UPDATE key_ids SET state = 'unused' WHERE state = 'settled' AND key_id <> ?1
@@ -166,9 +172,9 @@ function updatePass(db: D1Database, pass: Pass): D1PreparedStatement {
          counts = ?4, moved_at = ?5, finished_at = ?6
        WHERE revision = ?1`,
     )
-    .bind(revision, last.user_id, last.provider, JSON.stringify(counts), now(), finished_at)
+    .bind(revision, last.user_id, last.provider, JSON.stringify(counts), isoTime(), finished_at)
 }
 
-function now(): string {
-  return new Date().toISOString()
+function isoTime(epochMs = Date.now()): string {
+  return new Date(epochMs).toISOString()
 }

@@ -27,7 +27,7 @@ interface Answer {
 async function put(chunks: string[], headers: Record<string, string> = {}): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   const json = { 'Content-Type': 'application/json', Authorization: authorization, ...headers }
-  const sent = request(vault.keyUrl, { method: 'PUT', headers: json }, (response) => {
+  const sent = request(vault.keyUrl.href, { method: 'PUT', headers: json }, (response) => {
     text(response).then((body) => resolve({ status: response.statusCode, body }), reject)
   })
   sent.on('error', reject)

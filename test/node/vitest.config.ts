@@ -1,12 +1,12 @@
 /** Two projects: `worker` runs in workerd with real bindings, `node` drives the product from outside. */
 
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
 import { NO_VARS } from './vault.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const root = join(import.meta.dirname, '../..')
 
 export default defineConfig({
   test: {

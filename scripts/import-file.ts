@@ -1,0 +1,163 @@
+/** The users of a backend before, read from CSV, NDJSON or SQLite, one at a time. */
+
+import { createReadStream } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
+import { DatabaseSync } from 'node:sqlite'
+import { CsvError, parse } from 'csv-parse'
+import * as z from 'zod/mini'
+import { readFernetTime } from '../src/fernet.ts'
+
+/** A line of the file: a user, with a key or without, or why it is refused. */
+export type Line = { line: number; read: number } & (User | { refused: string })
+
+export interface User {
+  id: string
+  /** A Fernet token; null for a user without a key. */
+  token: string | null
+}
+
+/** A file's lines, and what `read` counts up to: bytes, or rows of SQLite. */
+export interface UserFile {
+  total: number
+  lines: AsyncIterable<Line>
+}
+
+const MAX_ID_LENGTH = 1_000
+const MAX_TOKEN_LENGTH = 16_384
+const COLUMNS = ['id', 'encrypted_api_key']
+
+const user = z.object({
+  id: z
+    .string('has no id')
+    .check(
+      z.minLength(1, 'has no id'),
+      z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
+    ),
+  token: z.nullable(
+    z
+      .string('has no encrypted_api_key; null, or empty in CSV, is a user without a key')
+      .check(
+        z.maxLength(MAX_TOKEN_LENGTH, `has a token over ${MAX_TOKEN_LENGTH} characters`),
+        z.refine(hasTime, 'has an encrypted_api_key that is no Fernet token'),
+      ),
+  ),
+})
+
+/**
+ * Opens `file`: SQLite by its first bytes, NDJSON where its name or its first character says so, else
+ * CSV with a header.
+ *
+ * @throws Error that says what is wrong with the file as a whole
+ */
+export async function openUserFile(file: string): Promise<UserFile> {
+  const { size } = await stat(file)
+  const start = await readStart(file)
+  if (start.startsWith('SQLite format 3\0')) return openSqlite(file)
+  const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
+  return { total: size, lines: isNdjson ? readNdjson(file) : readCsv(file) }
+}
+
+async function readStart(file: string): Promise<string> {
+  await using handle = await open(file)
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(64), 0, 64)
+  return buffer.toString('latin1', 0, bytesRead)
+}
+
+/** The file as text. What is no UTF-8 is refused as a whole: a changed id would be another user's. */
+async function* readText(file: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+  try {
+    for await (const chunk of createReadStream(file)) yield decoder.decode(chunk, { stream: true })
+    yield decoder.decode()
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw new Error(`${file} is no UTF-8`, { cause: error })
+  }
+}
+
+async function* readNdjson(file: string): AsyncGenerator<Line> {
+  let [line, read] = [0, 0]
+  for await (const text of createInterface({ input: Readable.from(readText(file)) })) {
+    line += 1
+    read += Buffer.byteLength(text) + 1
+    if (text.trim() !== '') yield { line, read, ...check(parseJson(text)) }
+  }
+}
+
+async function* readCsv(file: string): AsyncGenerator<Line> {
+  const parser = parse({ bom: true, columns: requireColumns, info: true, skip_empty_lines: true })
+  const text = Readable.from(readText(file)).on('error', (error) => parser.destroy(error))
+  text.pipe(parser)
+  try {
+    for await (const { record, info } of parser) {
+      yield { line: info.lines, read: info.bytes, ...check(record) }
+    }
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error
+    const where = `${file} is no CSV at line ${parser.info.lines}`
+    throw new Error(`${where}: ${error.code}`, { cause: error })
+  }
+}
+
+function requireColumns(header: string[]): string[] {
+  const missing = COLUMNS.filter((column) => !header.includes(column))
+  if (missing.length === 0) return header
+  throw new Error(`The first line lacks the column ${missing.join(' and ')}`)
+}
+
+function openSqlite(file: string): UserFile {
+  const database = new DatabaseSync(file, { readOnly: true })
+  const count = database.prepare('SELECT count(*) AS rows FROM users').get()
+  return { total: Number(count?.['rows']), lines: readSqlite(database) }
+}
+
+async function* readSqlite(database: DatabaseSync): AsyncGenerator<Line> {
+  const select = database.prepare(`SELECT ${COLUMNS.join(', ')} FROM users`)
+  select.setReadBigInts(true)
+  let line = 0
+  for (const record of select.iterate()) {
+    line += 1
+    yield { line, read: line, ...check(record) }
+  }
+  database.close()
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** A record as a user. What is refused is told without what it holds. */
+function check(record: unknown): User | { refused: string } {
+  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
+    return { refused: 'is no JSON object' }
+  }
+  const { id, encrypted_api_key }: Partial<Record<string, unknown>> = { ...record }
+  const parsed = user.safeParse({ id: idText(id), token: tokenText(encrypted_api_key) })
+  if (parsed.success) return parsed.data
+  return { refused: parsed.error.issues[0]?.message ?? 'is no user' }
+}
+
+/** SQL's integers are the text that their tokens' `sub` is. */
+function idText(id: unknown): unknown {
+  return Number.isSafeInteger(id) || typeof id === 'bigint' ? String(id) : id
+}
+
+/** SQL's NULL and CSV's nothing are no key; bytes are their text. */
+function tokenText(token: unknown): unknown {
+  return token instanceof Uint8Array
+    ? Buffer.from(token).toString('latin1')
+    : token === ''
+      ? null
+      : token
+}
+
+/** Whether it has the form of a Fernet token, and a time that a calendar knows. */
+function hasTime(token: string): boolean {
+  return !Number.isNaN(readFernetTime(token)?.getTime() ?? Number.NaN)
+}

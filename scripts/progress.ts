@@ -1,0 +1,70 @@
+/** Progress of a long command: a bar on a terminal, nothing elsewhere. */
+
+import cliProgress from 'cli-progress'
+
+const { Format, Presets, SingleBar } = cliProgress
+const STYLE = { ...Presets.shades_grey, barsize: 30 }
+
+/** What a caller knows better than the bar: how fast it goes, and how long it will take. */
+export interface Pace {
+  rows_per_second: number
+  seconds_left: number | null
+}
+
+/** A bar that is told how many rows of how many are done. */
+export interface Bar {
+  move: (done: number, total: number, pace?: Pace) => void
+  stop: () => void
+}
+
+/** Starts a bar on standard error. Without a pace of the caller's it measures its own. */
+export function startBar(title: string): Bar {
+  const format = `${title}  {bar} {percentage} %  {value} of {total}  {rate} a second  {left} left`
+  const bar = new SingleBar({ ...STYLE, format, formatValue, hideCursor: true })
+  const startedAt = performance.now()
+  bar.start(0, 0, { rate: '-', left: '-' })
+  return {
+    move: (done, total, pace = paceOf(done, total, performance.now() - startedAt)) => {
+      bar.setTotal(total)
+      bar.update(done, {
+        rate: formatCount(pace.rows_per_second),
+        left: formatSeconds(pace.seconds_left),
+      })
+    },
+    stop: () => bar.stop(),
+  }
+}
+
+function formatValue(value: number, _options: unknown, type: string): string {
+  return type === 'percentage' ? String(value) : formatCount(value)
+}
+
+function paceOf(done: number, total: number, elapsedMs: number): Pace {
+  const rate = done / (elapsedMs / 1000)
+  return { rows_per_second: rate, seconds_left: rate > 0 ? Math.ceil((total - done) / rate) : null }
+}
+
+/** The bar alone, as text. */
+export function drawBar(done: number, total: number): string {
+  const part = total > 0 ? Math.min(1, done / total) : 0
+  const bar = Format.BarFormat(part, {
+    ...STYLE,
+    barGlue: '',
+    barCompleteString: '█'.repeat(STYLE.barsize),
+    barIncompleteString: '░'.repeat(STYLE.barsize),
+  })
+  return `${bar} ${Math.floor(part * 100)} %`
+}
+
+/** 1234567 as `1,234,567`. */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en')
+}
+
+/** Seconds as `1 h 5 min`, to the precision that matters; `?` where nobody knows. */
+export function formatSeconds(seconds: number | null): string {
+  if (seconds === null) return '?'
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]
+  if (hours > 0) return `${hours} h ${minutes} min`
+  return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`
+}

@@ -1,0 +1,43 @@
+/** Rows as the backend before wrote them: by Python's cryptography where it is installed, else recorded. */
+
+import { spawnSync } from 'node:child_process'
+import recorded from '../vectors/python-cryptography-fernet.json' with { type: 'json' }
+
+const PYTHON = '/usr/bin/python3'
+const SEAL = `
+import json, sys
+from cryptography.fernet import Fernet
+
+key = Fernet.generate_key()
+tokens = [Fernet(key).encrypt(api_key.encode()).decode() for api_key in json.load(sys.stdin)]
+json.dump({'key': key.decode(), 'tokens': tokens}, sys.stdout)
+`
+
+/** A Fernet key, and the users whose keys were sealed with it. */
+export interface FernetRows {
+  key: string
+  users: { id: string; apiKey: string; token: string }[]
+}
+
+/** @throws Error where Python's cryptography is not installed and this is CI: .ci/run installs it */
+export function someFernetRows(): FernetRows {
+  const apiKeys = recorded.tokens.map(({ apiKey }) => apiKey)
+  const installed = spawnSync(PYTHON, ['-c', 'import cryptography.fernet']).status === 0
+  if (!installed && process.env['CI']) throw new Error('CI needs python3-cryptography')
+  const { key, tokens } = installed
+    ? seal(apiKeys)
+    : { ...recorded, tokens: recorded.tokens.map(({ token }) => token) }
+  const users = apiKeys.map((apiKey, index) => ({
+    id: `user ${index}, "it's"; é`,
+    apiKey,
+    token: tokens[index] ?? '',
+  }))
+  return { key, users }
+}
+
+function seal(apiKeys: string[]): { key: string; tokens: string[] } {
+  const input = JSON.stringify(apiKeys)
+  const { status, stdout, stderr } = spawnSync(PYTHON, ['-c', SEAL], { input, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`Python could not seal:\n${stderr}`)
+  return JSON.parse(stdout)
+}

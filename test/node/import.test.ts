@@ -1,0 +1,241 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { randomBytes } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createKeyring, openKey } from '../../src/seal.ts'
+import { makeCheckout } from './checkout.ts'
+import { someFernetRows } from './fernet.ts'
+
+const SECRETS = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY']
+const { path, startDev, script, wrangler, run } = makeCheckout(SECRETS)
+const fernet = someFernetRows()
+const encryptionKey = randomBytes(32)
+
+const csvCell = (text: string) => `"${text.replaceAll('"', '""')}"`
+const csvOf = (users: { id: string; token: string }[]) =>
+  [
+    'email,encrypted_api_key,id',
+    ...users.map(({ id, token }) => `someone@example.com,${token},${csvCell(id)}`),
+  ].join('\r\n')
+
+async function query(sql: string): Promise<Record<string, string>[]> {
+  const printed = await wrangler('d1', 'execute', 'DB', '--local', '--json', '--command', sql)
+  return JSON.parse(printed)[0].results
+}
+
+/** Each stored key, opened, by its user. */
+async function storedKeys(): Promise<Map<string, string>> {
+  const legacyKey = Buffer.from(fernet.key, 'base64url')
+  const keyring = await createKeyring([encryptionKey], [legacyKey])
+  const rows = await query('SELECT user_id, key_id, encrypted_api_key FROM api_keys')
+  const keys = rows.map(async ({ user_id = '', key_id = '', encrypted_api_key = '' }) => {
+    const slot = { userId: user_id, provider: 'default', keyId: key_id }
+    return [user_id, await openKey(keyring, slot, encrypted_api_key)] as const
+  })
+  return new Map(await Promise.all(keys))
+}
+
+const apiKeys = new Map(fernet.users.map(({ id, apiKey }) => [id, apiKey]))
+
+const importFile = async (name: string) =>
+  script('import', name).catch((error: { stdout: string }) => `refused something\n${error.stdout}`)
+
+const report = (...counts: number[]) =>
+  new RegExp(
+    ['Read', 'Users added', 'Keys added', 'Already there', 'Refused']
+      .map((name, index) => `${name} +${counts[index]}`)
+      .join('\\n'),
+  )
+
+const secrets = {
+  API_KEY_ENCRYPTION_KEY: encryptionKey.toString('base64'),
+  JWT_SECRET_KEY: randomBytes(32).toString('hex'),
+  LEGACY_FERNET_KEY: fernet.key,
+}
+/** A D1 with the tables alone. */
+const newD1 = async () => run('sh', '-c', 'rm -rf .wrangler && cp -r empty .wrangler')
+
+beforeAll(async () => {
+  const lines = Object.entries(secrets).map(([name, value]) => `${name}=${value}`)
+  writeFileSync(path('.dev.vars'), lines.join('\n'))
+  await wrangler('d1', 'execute', 'DB', '--local', '--file', 'schema.sql')
+  await run('mv', '.wrangler', 'empty')
+})
+beforeEach(async () => void (await newD1()))
+
+describe('npm run import', () => {
+  const count = fernet.users.length
+
+  it('brings rows in as they are; they preview, and are rewrapped, every key equal', async () => {
+    writeFileSync(path('users.csv'), csvOf(fernet.users))
+    expect(await importFile('users.csv')).toMatch(report(count, count, count, 0, 0))
+    expect(await storedKeys()).toEqual(apiKeys)
+
+    const dev = await startDev()
+    const preview = async () => {
+      const id = fernet.users[0]?.id ?? ''
+      const token = (await script('token', id)).trim()
+      const url = `${dev.url}/api/users/${encodeURIComponent(id)}/api-key`
+      return (await fetch(url, { headers: { Authorization: `Bearer ${token}` } })).json()
+    }
+    const time = Number(Buffer.from(fernet.users[0]?.token ?? '', 'base64url').readBigUInt64BE(1))
+    const expected = {
+      has_api_key: true,
+      api_key_preview: `${fernet.users[0]?.apiKey.slice(0, 8)}...`,
+      api_key_updated_at: new Date(time * 1000).toISOString(),
+    }
+    expect(await preview()).toEqual(expected)
+    for (let runs = 0; runs < 3; runs += 1) await dev.runJob()
+    expect(await preview()).toEqual(expected)
+    await dev.stop()
+
+    const [sealed] = await query("SELECT count(*) AS rows FROM api_keys WHERE key_id = 'fernet'")
+    expect(sealed).toEqual({ rows: 0 })
+    expect(await storedKeys()).toEqual(apiKeys)
+    expect(await importFile('users.csv')).toMatch(report(count, 0, 0, count, 0))
+    expect(await storedKeys()).toEqual(apiKeys)
+  })
+
+  it('reads NDJSON and SQLite as it reads CSV', async () => {
+    const lines = fernet.users.map(({ id, token }) =>
+      JSON.stringify({ id, encrypted_api_key: token }),
+    )
+    writeFileSync(path('users.ndjson'), `\uFEFF${lines.join('\n')}`)
+    expect(await importFile('users.ndjson')).toMatch(report(count, count, count, 0, 0))
+    expect(await storedKeys()).toEqual(apiKeys)
+
+    await newD1()
+    const database = new DatabaseSync(path('backend.db'))
+    database.exec('CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT, encrypted_api_key BLOB)')
+    const insert = database.prepare('INSERT INTO users (id, encrypted_api_key) VALUES (?, ?)')
+    fernet.users.forEach(({ token }, index) => insert.run(index + 1, Buffer.from(token)))
+    insert.run(2 ** 53, null)
+    database.close()
+    expect(await importFile('backend.db')).toMatch(report(count + 1, count + 1, count, 0, 0))
+    const byNumber = fernet.users.map(({ apiKey }, index) => [String(index + 1), apiKey] as const)
+    expect(await storedKeys()).toEqual(new Map(byNumber))
+    expect(await query('SELECT id FROM users WHERE id > 2 ORDER BY id DESC LIMIT 1')).toEqual([
+      { id: '9007199254740992' },
+    ])
+  })
+
+  it('refuses lines that are no such user, by their numbers, and shows none of them', async () => {
+    const [user] = fernet.users
+    const lines = [
+      { id: 'plain', encrypted_api_key: 'sk-plain-0123456789' },
+      { id: '', encrypted_api_key: user?.token },
+      { id: 'nobody' },
+      { id: 'keyless', encrypted_api_key: null },
+      { id: 7, encrypted_api_key: user?.token },
+      { id: 'cut', encrypted_api_key: user?.token.slice(0, -4) },
+      { id: 'long', encrypted_api_key: 'x'.repeat(20_000) },
+      { id: 'x'.repeat(1_001), encrypted_api_key: null },
+      ['a list'],
+    ].map((line) => JSON.stringify(line))
+    writeFileSync(path('bad.ndjson'), [...lines, '{"id": ', ''].join('\n'))
+    const printed = await importFile('bad.ndjson')
+    expect(printed).toMatch(/^refused something/)
+    expect(printed).toMatch(report(10, 2, 1, 0, 8))
+    expect(printed.split('\n').slice(6, -1)).toEqual([
+      '  line 1 has an encrypted_api_key that is no Fernet token',
+      '  line 2 has no id',
+      '  line 3 has no encrypted_api_key; null, or empty in CSV, is a user without a key',
+      '  line 6 has an encrypted_api_key that is no Fernet token',
+      '  line 7 has a token over 16384 characters',
+      '  line 8 has an id over 1000 characters',
+      '  line 9 is no JSON object',
+      '  line 10 is no JSON object',
+    ])
+  })
+
+  it.for([
+    ['without its columns', 'id,key\n1,x', 'The first line lacks the column encrypted_api_key'],
+    ['in another encoding', Buffer.from([0x69, 0x64, 0xe9]), 'latin.csv is no UTF-8'],
+    ['of uneven lines', 'id,encrypted_api_key\n1,,3\n', 'is no CSV at line 2'],
+  ] as const)('refuses a file %s as a whole', async ([, content, message]) => {
+    writeFileSync(path('latin.csv'), content)
+    await expect(script('import', 'latin.csv')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(message),
+    })
+    expect(await query('SELECT count(*) AS rows FROM users')).toEqual([{ rows: 0 }])
+  })
+
+  it('neither overwrites a newer key nor brings a deleted one back; a newer file does replace', async () => {
+    const [one, other, third, fourth] = fernet.users
+    if (!one || !other || !third || !fourth) throw new Error('There are too few rows')
+    writeFileSync(path('users.csv'), csvOf([one, other, third, fourth]))
+    await importFile('users.csv')
+    const where = ({ id }: { id: string }) => `user_id = '${id.replaceAll("'", "''")}'`
+    await query(`UPDATE api_keys SET encrypted_api_key = 'newer',
+      updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 minute') WHERE ${where(one)}`)
+    await query(`DELETE FROM api_keys WHERE ${where(other)}`)
+    await query(`UPDATE imported_users SET saved_at = '2001-01-01T00:00:00.000Z'
+      WHERE id IN (SELECT user_id FROM api_keys WHERE ${where(one)} OR ${where(third)})`)
+    await query(`UPDATE api_keys SET encrypted_api_key = 'older',
+      updated_at = '2001-01-01T00:00:00.000Z' WHERE ${where(third)}`)
+    expect(await importFile('users.csv')).toMatch(report(4, 0, 1, 2, 0))
+    const rows = await query('SELECT user_id, encrypted_api_key FROM api_keys ORDER BY user_id')
+    expect(new Map(rows.map((row) => [row['user_id'], row['encrypted_api_key']]))).toEqual(
+      new Map([
+        [one.id, 'newer'],
+        [third.id, third.token],
+        [fourth.id, fourth.token],
+      ]),
+    )
+  })
+
+  it('can be killed, and run again', async () => {
+    const [user] = fernet.users
+    const users = Array.from({ length: 1_000 }, (_, i) => ({
+      id: `u${i}`,
+      token: user?.token ?? '',
+    }))
+    writeFileSync(path('many.csv'), csvOf(users))
+    const cwd = path('')
+    const killed = spawn(process.execPath, ['scripts/import.ts', 'many.csv'], { cwd })
+    const exited = once(killed, 'exit')
+    let rows = 0
+    while (rows === 0)
+      rows = Number((await query('SELECT count(*) AS rows FROM api_keys'))[0]?.['rows'])
+    killed.kill('SIGKILL')
+    await exited
+    expect(rows).toBeLessThan(1_000)
+    expect(await importFile('many.csv')).toMatch(/Read +1,000\n/)
+    expect(await query('SELECT count(*) AS rows FROM api_keys')).toEqual([{ rows: 1_000 }])
+  })
+})
+
+describe('a backup', () => {
+  it('is an export, restored into an empty database, and the secrets: all keys open', async () => {
+    writeFileSync(path('users.csv'), csvOf(fernet.users))
+    await importFile('users.csv')
+    const first = await startDev()
+    expect((await run('sh', '-c', first.curls[0] ?? '')).includes('updated successfully')).toBe(
+      true,
+    )
+    await first.runJob()
+    await first.stop()
+    const before = await query('SELECT * FROM api_keys ORDER BY user_id')
+    expect(before).toHaveLength(fernet.users.length + 1)
+
+    await wrangler('d1', 'export', 'DB', '--local', '--output', 'backup.sql')
+    await run('rm', '-rf', '.wrangler')
+    await wrangler('d1', 'execute', 'DB', '--local', '--file', 'backup.sql')
+    expect(await query('SELECT * FROM api_keys ORDER BY user_id')).toEqual(before)
+    const keys = await storedKeys()
+    keys.delete('demo')
+    expect(keys).toEqual(apiKeys)
+
+    const second = await startDev()
+    const health = await fetch(`${second.url}/api/health`)
+    expect(health.status).toBe(200)
+    const preview = JSON.parse(await run('sh', '-c', second.curls[1] ?? ''))
+    expect(preview).toMatchObject({ has_api_key: true, api_key_preview: 'sk-demo-...' })
+    const backup = readFileSync(path('backup.sql'), 'utf8')
+    expect(Object.values(secrets).filter((secret) => backup.includes(secret))).toEqual([])
+    await second.stop()
+  })
+})

@@ -1,0 +1,229 @@
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { createKeyring, sealKey } from '../../src/seal.ts'
+import { planNext } from '../../scripts/key-plan.ts'
+import type { KeyIdStatus, KeyStatus } from '../../scripts/key-status.ts'
+import { makeCheckout } from './checkout.ts'
+import { someFernetRows } from './fernet.ts'
+
+const SECRETS = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY']
+const { path, startDev, script, wrangler } = makeCheckout(SECRETS)
+
+const fernet = someFernetRows()
+const [NEW, OLD, LOST] = [randomBytes(32), randomBytes(32), randomBytes(32)]
+const kidOf = async (key: Uint8Array) => (await createKeyring([key])).sealingKeyId
+const [newKid, oldKid, lostKid] = await Promise.all([NEW, OLD, LOST].map(kidOf))
+
+interface Printed {
+  code: number
+  stdout: string
+}
+
+const keys = async (...args: string[]): Promise<Printed> =>
+  script('keys', ...args).then(
+    (stdout) => ({ code: 0, stdout }),
+    (error: Printed) => error,
+  )
+
+/** SQL that stores `count` keys sealed under `key`. */
+async function insertKeys(key: Uint8Array, count: number): Promise<string> {
+  const keyring = await createKeyring([key])
+  const rows = Array.from({ length: count }, async (_, index) => {
+    const userId = `${keyring.sealingKeyId}-${index}`
+    const { sealed, keyId } = await sealKey(keyring, { userId, provider: 'default' }, 'sk-test')
+    return `INSERT INTO users (id) VALUES ('${userId}');
+      INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES ('${userId}', '${sealed}', '${keyId}');`
+  })
+  return (await Promise.all(rows)).join('\n')
+}
+
+async function execute(sql: string): Promise<void> {
+  writeFileSync(path('execute.sql'), sql)
+  await wrangler('d1', 'execute', 'DB', '--local', '--file', 'execute.sql')
+}
+
+function writeSecrets(...encryptionKeys: Buffer[]): void {
+  const secrets = {
+    API_KEY_ENCRYPTION_KEY: encryptionKeys.map((key) => key.toString('base64')).join(','),
+    JWT_SECRET_KEY: randomBytes(32).toString('hex'),
+    LEGACY_FERNET_KEY: fernet.key,
+  }
+  const lines = Object.entries(secrets).map(([name, value]) => `${name}=${value}`)
+  writeFileSync(path('.dev.vars'), lines.join('\n'))
+}
+
+describe('npm run keys', () => {
+  beforeAll(async () => {
+    await wrangler('d1', 'execute', 'DB', '--local', '--file', 'schema.sql')
+  })
+
+  it('new prints a key that the Worker takes, and the kid that the Worker gives it', async () => {
+    const { stdout } = await keys('new')
+    const [, kid, key = ''] = /^kid {2}(\w{12})\nkey {2}(\S{44})\n$/.exec(stdout) ?? []
+    expect(await kidOf(Buffer.from(key, 'base64'))).toBe(kid)
+    expect((await keys('new')).stdout).not.toBe(stdout)
+  })
+
+  it('says that it does not know, and fails, before the Worker’s job has run', async () => {
+    expect(await keys('status')).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('has not told its keyring yet'),
+    })
+  })
+
+  it('status and plan tell what is stored under which key, and what is next', async () => {
+    const [user] = fernet.users
+    await execute(
+      [
+        await insertKeys(NEW, 3),
+        await insertKeys(OLD, 1_200),
+        await insertKeys(LOST, 2),
+        `INSERT INTO users (id) VALUES ('fernet-1'), ('fernet-2');
+         INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
+         VALUES ('fernet-1', '${user?.token}', 'fernet'), ('fernet-2', 'gAAAAAdamaged', 'fernet');`,
+      ].join('\n'),
+    )
+    writeSecrets(NEW, OLD)
+    const dev = await startDev(['--var', 'REWRAP_ROWS_PER_RUN:400'])
+    await dev.runJob()
+    const running = await keys('status')
+    expect(running.code).toBe(1)
+    expect(running.stdout).toMatch(
+      new RegExp(`^The Worker's keyring, as its job found it 20.*
+  ${newKid}  seals, and opens
+  ${oldKid}  opens
+  fernet        opens; LEGACY_FERNET_KEY [0-9a-f]{12}
+
+Stored keys
+  kid           version  rows`),
+    )
+    expect(running.stdout).toMatch(
+      /Rewrap {2}█+░+ 33 % 400 of 1,207 rows, [\d,]+ a second, .* left\n$/,
+    )
+    expect(JSON.parse((await keys('plan', '--json')).stdout)).toMatchObject({
+      step: 'put_back',
+      key_ids: [lostKid],
+    })
+
+    for (let runs = 0; runs < 4; runs += 1) await dev.runJob()
+    await dev.stop()
+    const finished = await keys('status', '--json', '--watch')
+    expect(finished.code).toBe(1)
+    expect(JSON.parse(finished.stdout)).toEqual({
+      keyring: { seals: newKid, opens: [oldKid], fernet: [expect.stringMatching(/^\w{12}$/)] },
+      rows: 1_207,
+      key_ids: [
+        status(newKid, 1_204, 'in_use'),
+        status(lostKid, 2, 'settled', { in_keyring: false, unopenable: 2 }),
+        status('fernet', 1, 'settled', { version: 'fernet', unopenable: 1 }),
+        status(oldKid, 0, 'unused', { version: '' }),
+      ],
+      missing: [lostKid],
+      rewrap: {
+        rows: 1_207,
+        done: 1_204,
+        unopenable: 3,
+        rows_per_second: expect.any(Number),
+        seconds_left: 0,
+        started_at: expect.stringMatching(/^20/),
+        moved_at: expect.stringMatching(/^20/),
+        finished_at: expect.stringMatching(/^20/),
+      },
+    })
+    const { stdout } = await keys('status')
+    expect(stdout).toContain('MISSING: the keyring lacks its key')
+    expect(stdout).toContain('1 do not open')
+    expect(stdout).toMatch(/Rewrap {2}finished 20.*: 1,204 rows opened, 3 did not\n$/)
+
+    await execute(`DELETE FROM api_keys WHERE key_id IN ('${lostKid}', 'fernet')`)
+    expect(await keys('plan')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^No row is/),
+    })
+    const again = await startDev(['--var', 'REWRAP_ROWS_PER_RUN:5000'])
+    await keys('check')
+    for (let runs = 0; runs < 3; runs += 1) await again.runJob()
+    expect(JSON.parse((await keys('plan', '--json')).stdout)).toMatchObject({
+      step: 'drop',
+      key_ids: [oldKid],
+    })
+  })
+})
+
+function status(
+  key_id: string | undefined,
+  rows: number,
+  state: string | null,
+  changes: Partial<KeyIdStatus> = {},
+): KeyIdStatus {
+  const usual = { version: 'v1', in_keyring: true, unopenable: 0 }
+  return { key_id: key_id ?? '', rows, state, ...usual, ...changes }
+}
+
+describe('the plan of a rotation', () => {
+  const moment = '2026-01-01T00:00:00.000Z'
+  const pass = { rows: 0, done: 0, unopenable: 0, rows_per_second: 0, seconds_left: 0 }
+  const rewrap = { ...pass, started_at: moment, moved_at: moment, finished_at: moment }
+  const keyring = (seals: string, opens: string[] = [], legacy: string[] = []) => ({
+    seals,
+    opens,
+    fernet: legacy,
+  })
+  const inUse = (kid: string) => status(kid, 9, 'in_use')
+  const gone = (kid: string) => status(kid, 0, 'unused')
+
+  it.for<[expected: string, keyIds: string[], status: Partial<KeyStatus>]>([
+    ['run_the_job', [], { keyring: null, rewrap: null }],
+    ['nothing', [], { keyring: keyring('a'), key_ids: [inUse('a')] }],
+    ['nothing', [], { keyring: keyring('a'), key_ids: [] }],
+    ['move_first', ['b'], { keyring: keyring('a', ['b']), key_ids: [inUse('a')] }],
+    ['rewrap', ['a'], { keyring: keyring('b', ['a']), key_ids: [inUse('a'), inUse('b')] }],
+    [
+      'rewrap',
+      ['a'],
+      { keyring: keyring('b', ['a']), key_ids: [status('a', 0, 'in_use'), inUse('b')] },
+    ],
+    [
+      'check',
+      ['a'],
+      { keyring: keyring('b', ['a']), key_ids: [status('a', 0, 'settled'), inUse('b')] },
+    ],
+    [
+      'check',
+      ['lost'],
+      { keyring: keyring('b'), key_ids: [status('lost', 0, 'settled'), inUse('b')] },
+    ],
+    [
+      'rewrap',
+      ['a'],
+      { keyring: keyring('b', ['a']), key_ids: [status('a', 3, 'unused'), inUse('b')] },
+    ],
+    ['drop', ['a'], { keyring: keyring('b', ['a']), key_ids: [gone('a'), inUse('b')] }],
+    ['put_back', ['a'], { keyring: keyring('b'), missing: ['a'] }],
+    [
+      'replace_unopenable',
+      ['a'],
+      {
+        keyring: keyring('b', ['a']),
+        key_ids: [status('a', 2, 'settled', { unopenable: 2 }), inUse('b')],
+      },
+    ],
+    [
+      'rewrap',
+      ['a', 'fernet'],
+      {
+        keyring: keyring('b', ['a'], ['f']),
+        key_ids: [status('a', 2, 'settled', { unopenable: 2 }), inUse('fernet'), inUse('b')],
+      },
+    ],
+    ['drop_fernet', ['fernet'], { keyring: keyring('b', [], ['f']), key_ids: [gone('fernet')] }],
+  ])('%s %j', ([expected, keyIds, changes]) => {
+    const whole = { keyring: null, rows: 0, key_ids: [], missing: [], rewrap, ...changes }
+    for (const remote of [true, false]) {
+      const { step, key_ids, text } = planNext(whole, { remote })
+      expect([step, key_ids]).toEqual([expected, keyIds])
+      expect(text).not.toMatch(/undefined|\$\{/)
+    }
+  })
+})
