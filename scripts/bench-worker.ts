@@ -1,0 +1,97 @@
+/** What `npm run bench` measures, inside workerd: the rewrap job, and the same statements without it. */
+
+import { sealKey, openKey, openKeyring } from '../src/seal.ts'
+import { readConfig } from '../src/config.ts'
+import { beginPass, finishPass, movePass, readPass, readRows } from '../src/rewrap-pass.ts'
+import { rewrap } from '../src/rewrap.ts'
+import { openVault } from '../src/vault.ts'
+
+const BATCH_ROWS = 200
+const SEEDED_AT_ONCE = 2_000
+
+const jobs = { seed, rewrap: rewrapAll, bare: moveAll, rows: openAndSeal, idle: rewrap }
+
+export default {
+  /** `GET /<job>?rows=<count>&keys=<API_KEY_ENCRYPTION_KEY>`: runs it; how many statements it took. */
+  fetch: async (request: Request, env: Env): Promise<Response> => {
+    const { pathname, searchParams } = new URL(request.url)
+    const job = Object.entries(jobs).find(([name]) => pathname === `/${name}`)?.[1]
+    if (job === undefined) return new Response(null, { status: 404 })
+    let statements = 0
+    const prepare = (sql: string) => {
+      statements += 1
+      return env.DB.prepare(sql)
+    }
+    const DB = Object.assign(Object.create(env.DB), {
+      prepare,
+      batch: async (batch: D1PreparedStatement[]) => env.DB.batch(batch),
+    })
+    const keys = searchParams.get('keys') ?? ''
+    await job({ ...env, DB, API_KEY_ENCRYPTION_KEY: keys }, Number(searchParams.get('rows')))
+    return Response.json({ statements })
+  },
+}
+
+/** Users with a key of a usual length each. */
+async function seed(env: Env, rows: number): Promise<void> {
+  const keyring = await openKeyring(readConfig(env))
+  for (let from = 0; from < rows; from += SEEDED_AT_ONCE) {
+    const sealing = Array.from({ length: SEEDED_AT_ONCE }, async () => {
+      const userId = crypto.randomUUID()
+      const slot = { userId, provider: 'default' }
+      const { sealed, keyId } = await sealKey(keyring, slot, `sk-proj-${'x'.repeat(156)}`)
+      return [userId, sealed, keyId]
+    })
+    // oxlint-disable-next-line no-await-in-loop -- a part at a time
+    const json = JSON.stringify(await Promise.all(sealing))
+    // oxlint-disable-next-line no-await-in-loop
+    await env.DB.batch([
+      env.DB.prepare('INSERT INTO users (id) SELECT value ->> 0 FROM json_each(?1)').bind(json),
+      env.DB.prepare(
+        `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
+           SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)`,
+      ).bind(json),
+      env.DB.prepare('INSERT INTO key_ids (key_id) VALUES (?1) ON CONFLICT DO NOTHING').bind(
+        keyring.sealingKeyId,
+      ),
+    ])
+  }
+}
+
+async function rewrapAll(env: Env): Promise<void> {
+  const vault = await openVault(env)
+  do {
+    // oxlint-disable-next-line no-await-in-loop -- a run at a time, as the Cron Trigger has it
+    await rewrap(env)
+    // oxlint-disable-next-line no-await-in-loop
+  } while ((await readPass(vault))?.finished_at === null)
+}
+
+/** The statements of a pass, writing back what was there: a rewrap without opening and sealing. */
+async function moveAll(env: Env): Promise<void> {
+  const vault = await openVault(env)
+  await beginPass(vault)
+  let pass = await readPass(vault)
+  while (pass !== null) {
+    // oxlint-disable-next-line no-await-in-loop -- a batch at a time
+    const rows = await readRows(vault, pass, BATCH_ROWS)
+    const last = rows.at(-1)
+    if (last === undefined) break
+    const resealed = rows.map((row) => ({ row, sealed: row.encrypted_api_key }))
+    // oxlint-disable-next-line no-await-in-loop
+    pass = await movePass(vault, { ...pass, last }, resealed)
+  }
+  if (pass !== null) await finishPass(vault, pass)
+}
+
+/** A row's work alone: opened under one key, sealed under another. */
+async function openAndSeal(env: Env, rows: number): Promise<void> {
+  const keyring = await openKeyring(readConfig(env))
+  for (let row = 0; row < rows; row += 1) {
+    const slot = { userId: `user-${row}`, provider: 'default' }
+    // oxlint-disable-next-line no-await-in-loop -- one row at a time
+    const { sealed, keyId } = await sealKey(keyring, slot, `sk-proj-${'x'.repeat(156)}`)
+    // oxlint-disable-next-line no-await-in-loop
+    await openKey(keyring, { ...slot, keyId }, sealed)
+  }
+}
