@@ -53,13 +53,14 @@ interface Pass {
   finished_at: string | null
 }
 
-/** Counts all rows, a page a statement; `counted` is told how many so far. */
+/** Counts all rows, a page a statement; `counted` is told how many, where there are more. */
 export async function readStatus(
   where: Where,
   counted: (rows: number) => void = () => {},
+  pageRows = PAGE_ROWS,
 ): Promise<KeyStatus> {
   const [pass, states] = await readPass(where)
-  const stored = await countRows(where, counted)
+  const stored = await countRows(where, counted, pageRows)
   const keyring = pass?.keyring ? parseKeyring(pass.keyring) : null
   const key_ids = stored.map(({ key_id, version, rows }) => ({
     key_id,
@@ -133,13 +134,17 @@ interface StoredRows {
   rows: number
 }
 
-async function countRows(where: Where, counted: (rows: number) => void): Promise<StoredRows[]> {
+async function countRows(
+  where: Where,
+  counted: (rows: number) => void,
+  pageRows: number,
+): Promise<StoredRows[]> {
   const sums = new Map<string, StoredRows>()
   let total = 0
   for (let after: string | null = `('', '')`; after !== null;) {
     // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
     const [counts = [], [last] = []]: Awaited<ReturnType<typeof queryD1>> = await queryD1(
-      pageSql(after),
+      pageSql(after, pageRows),
       where,
     )
     for (const { key_id, version, rows } of counts) {
@@ -148,7 +153,7 @@ async function countRows(where: Where, counted: (rows: number) => void): Promise
       sums.set(`${key_id} ${version}`, { ...stored, rows: stored.rows + (sum?.rows ?? 0) })
       total += stored.rows
     }
-    counted(total)
+    if (last) counted(total)
     after = last
       ? `(${sqlText(String(last['user_id']))}, ${sqlText(String(last['provider']))})`
       : null
@@ -157,7 +162,7 @@ async function countRows(where: Where, counted: (rows: number) => void): Promise
 }
 
 /** The counts of a page, and its last row, where it is full. */
-function pageSql(after: string): string {
+function pageSql(after: string, pageRows: number): string {
   const rest = `FROM api_keys WHERE (user_id, provider) > ${after} ORDER BY user_id, provider`
   return `
     SELECT key_id, CASE
@@ -165,8 +170,8 @@ function pageSql(after: string): string {
         WHEN substr(encrypted_api_key, 1, 5) = 'gAAAA' THEN 'fernet'
         ELSE 'unknown'
       END AS version, count(*) AS rows
-    FROM (SELECT key_id, encrypted_api_key ${rest} LIMIT ${PAGE_ROWS}) GROUP BY 1, 2;
-    SELECT user_id, provider ${rest} LIMIT 1 OFFSET ${PAGE_ROWS - 1}`
+    FROM (SELECT key_id, encrypted_api_key ${rest} LIMIT ${pageRows}) GROUP BY 1, 2;
+    SELECT user_id, provider ${rest} LIMIT 1 OFFSET ${pageRows - 1}`
 }
 
 function parseKeyring(name: string): KeyringNames {

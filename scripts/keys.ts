@@ -56,10 +56,7 @@ function exitCode({ keyring, missing }: KeyStatus): number {
 }
 
 async function countedStatus(options: Options): Promise<KeyStatus> {
-  const bar = startBar('Counting')
-  const status = await readStatus(options, (rows) => bar.move(rows, rows))
-  bar.stop()
-  return status
+  return readStatus(options, (rows) => console.error(`Counted ${formatCount(rows)} rows so far`))
 }
 
 async function watch(options: Options, rows: number): Promise<void> {

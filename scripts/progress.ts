@@ -17,19 +17,17 @@ export interface Bar {
   stop: () => void
 }
 
-/** Starts a bar on standard error. Without a pace of the caller's it measures its own. */
+/** A bar on standard error, from its first move on. Without a pace of the caller's it measures its own. */
 export function startBar(title: string): Bar {
   const format = `${title}  {bar} {percentage} %  {value} of {total}  {rate} a second  {left} left`
   const bar = new SingleBar({ ...STYLE, format, formatValue, hideCursor: true })
   const startedAt = performance.now()
-  bar.start(0, 0, { rate: '-', left: '-' })
   return {
     move: (done, total, pace = paceOf(done, total, performance.now() - startedAt)) => {
-      bar.setTotal(total)
-      bar.update(done, {
-        rate: formatCount(pace.rows_per_second),
-        left: formatSeconds(pace.seconds_left),
-      })
+      const rate = formatCount(pace.rows_per_second)
+      const left = formatSeconds(pace.seconds_left)
+      if (bar.isActive) bar.update(done, { rate, left })
+      else bar.start(total, done, { rate, left })
     },
     stop: () => bar.stop(),
   }

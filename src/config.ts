@@ -86,13 +86,16 @@ const corsOrigins = z.pipe(
   z.array(origin),
 )
 
+/** A batch of 200 is 4 statements, and a run may have 1,000: https://developers.cloudflare.com/d1/platform/limits/ */
+const MAX_ROWS_PER_RUN = 40_000
+
 const rowsPerRun = z.pipe(
   z
     .string('is no text')
     .check(
       z.refine(
-        (text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 50_000,
-        'must be a number from 1 to 50000',
+        (text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= MAX_ROWS_PER_RUN,
+        `must be a number from 1 to ${MAX_ROWS_PER_RUN}`,
       ),
     ),
   z.transform(Number),

@@ -53,8 +53,8 @@ async function run(env: Env): Promise<void> {
     return
   }
   if (pass.finished_at !== null) return
-  const limit = Math.min(rowsPerRun, BATCH_ROWS)
-  for (let rows = 0; rows < rowsPerRun && pass.finished_at === null; rows += limit) {
+  for (let left = rowsPerRun; left > 0 && pass.finished_at === null; left -= BATCH_ROWS) {
+    const limit = Math.min(left, BATCH_ROWS)
     // oxlint-disable-next-line no-await-in-loop -- each batch begins where the last one ended
     const next: Pass | null = await rewrapBatch(vault, pass, limit)
     if (next === null) return

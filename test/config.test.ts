@@ -87,6 +87,26 @@ describe('a bad environment', () => {
     ['an array', { CORS_ORIGINS: ['https://a.test'] }, 'CORS_ORIGINS is no text'],
     ['upper case', { CORS_ORIGINS: 'https://A.test' }, 'CORS_ORIGINS, item 1, is no exact origin'],
     ['a maybe', { AUTO_CREATE_USERS: 'yes' }, 'AUTO_CREATE_USERS must be "true" or "false"'],
+    ['a plain legacy key', { LEGACY_FERNET_KEY: 'x' }, 'LEGACY_FERNET_KEY, item 1, is no Fernet'],
+    ['a short one', { LEGACY_FERNET_KEY: btoa('x'.repeat(31)) }, 'item 1, is no Fernet key'],
+    [
+      'one twice',
+      { LEGACY_FERNET_KEY: `${OTHER},${OTHER}` },
+      'LEGACY_FERNET_KEY holds a key twice',
+    ],
+    [
+      'one that seals too',
+      { LEGACY_FERNET_KEY: `${OTHER},${KEY.replaceAll('+', '-').replaceAll('/', '_')}` },
+      'LEGACY_FERNET_KEY is an encryption key too',
+    ],
+    [
+      'no rows',
+      { REWRAP_ROWS_PER_RUN: '0' },
+      'REWRAP_ROWS_PER_RUN must be a number from 1 to 40000',
+    ],
+    ['too many', { REWRAP_ROWS_PER_RUN: '40001' }, 'must be a number from 1 to 40000'],
+    ['a half', { REWRAP_ROWS_PER_RUN: '1.5' }, 'must be a number from 1 to 40000'],
+    ['a number', { REWRAP_ROWS_PER_RUN: 50 }, 'REWRAP_ROWS_PER_RUN is no text'],
     ['no D1', { DB: undefined }, 'DB is no D1 database: see [[d1_databases]]'],
     ['a text for D1', { DB: 'user-key-vault' }, 'DB is no D1 database: see [[d1_databases]]'],
     [
@@ -139,6 +159,9 @@ describe('a good environment', () => {
     ['a key set on ::1', { ...oidc, JWT_JWKS_URL: 'http://[::1]:9000/jwks.json' }],
     ['two keys', { API_KEY_ENCRYPTION_KEY: `${KEY}, ${OTHER}\n` }],
     ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
+    ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
+    ['one as openssl makes it', { LEGACY_FERNET_KEY: `${btoa('\xff'.repeat(32))}, ${OTHER}` }],
+    ['most rows', { REWRAP_ROWS_PER_RUN: '40000' }],
     ['the optional ones missing', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
   ])('%s', ([, changes]) => {
     expect(reason(changes)).toBe('accepted')

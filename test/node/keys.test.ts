@@ -8,7 +8,7 @@ import { makeCheckout } from './checkout.ts'
 import { someFernetRows } from './fernet.ts'
 
 const SECRETS = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY']
-const { path, startDev, script, wrangler } = makeCheckout(SECRETS)
+const { path, startDev, run, script, wrangler } = makeCheckout(SECRETS)
 
 const fernet = someFernetRows()
 const [NEW, OLD, LOST] = [randomBytes(32), randomBytes(32), randomBytes(32)]
@@ -131,6 +131,12 @@ Stored keys
         finished_at: expect.stringMatching(/^20/),
       },
     })
+    const counted = `import { readStatus } from './scripts/key-status.ts'
+      const pages = []
+      const { rows, key_ids } = await readStatus({ remote: false }, (n) => pages.push(n), 500)
+      console.log(JSON.stringify([pages, rows, key_ids]))`
+    const paged = await run(process.execPath, '--input-type=module', '--eval', counted)
+    expect(JSON.parse(paged)).toEqual([[500, 1_000], 1_207, JSON.parse(finished.stdout).key_ids])
     const { stdout } = await keys('status')
     expect(stdout).toContain('MISSING: the keyring lacks its key')
     expect(stdout).toContain('1 do not open')
