@@ -39,11 +39,13 @@ CREATE TABLE IF NOT EXISTS rewrap (
   counts         TEXT NOT NULL, -- {"<kid>": {"rows", "done", "unopenable"}}; rows: at its beginning
   started_at     TEXT NOT NULL,
   moved_at       TEXT NOT NULL,
-  finished_at    TEXT
+  finished_at    TEXT,
+  asked_at       TEXT -- another pass was asked for: npm run keys -- check
 ) STRICT;
 
--- Whom the import has brought in, with when their key was saved in the backend before ('' for none),
--- so that a second import brings back nothing that was deleted since. Empty it when the move is over.
+-- Up to when an import leaves a user's key alone: when the key that it brought in was saved ('' for
+-- none), or when the key was deleted here, so that an import brings nothing back that was deleted.
+-- Empty it when the move is over.
 CREATE TABLE IF NOT EXISTS imported_users (
   id       TEXT NOT NULL PRIMARY KEY,
   saved_at TEXT NOT NULL
@@ -52,4 +54,4 @@ CREATE TABLE IF NOT EXISTS imported_users (
 -- The kids of rows that were restored or written by hand.
 INSERT INTO key_ids (key_id)
 SELECT DISTINCT key_id FROM api_keys WHERE TRUE
-ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state = 'unused';
+ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use';

@@ -2,7 +2,7 @@
 
 import { sealKey, openKey, openKeyring } from '../src/seal.ts'
 import { readConfig } from '../src/config.ts'
-import { beginPass, finishPass, movePass, readPass, readRows } from '../src/rewrap-pass.ts'
+import { beginPass, movePass, readPass, readRows } from '../src/rewrap-pass.ts'
 import { rewrap } from '../src/rewrap.ts'
 import { openVault } from '../src/vault.ts'
 
@@ -72,16 +72,15 @@ async function moveAll(env: Env): Promise<void> {
   const vault = await openVault(env)
   await beginPass(vault)
   let pass = await readPass(vault)
-  while (pass !== null) {
+  while (pass?.finished_at === null) {
     // oxlint-disable-next-line no-await-in-loop -- a batch at a time
     const rows = await readRows(vault, pass, BATCH_ROWS)
-    const last = rows.at(-1)
-    if (last === undefined) break
+    const last = rows.at(-1) ?? pass.last
+    const ended = rows.length < BATCH_ROWS
     const resealed = rows.map((row) => ({ row, sealed: row.encrypted_api_key }))
     // oxlint-disable-next-line no-await-in-loop
-    pass = await movePass(vault, { ...pass, last }, resealed)
+    pass = await movePass(vault, { ...pass, last }, { resealed, ended })
   }
-  if (pass !== null) await finishPass(vault, pass)
 }
 
 /** A row's work alone: opened under one key, sealed under another. */

@@ -2,7 +2,6 @@
 
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
 import { CsvError, parse } from 'csv-parse'
@@ -26,15 +25,16 @@ export interface UserFile {
 
 const MAX_ID_LENGTH = 1_000
 const MAX_TOKEN_LENGTH = 16_384
+/** Year 10000: from there on, times as text do not sort. */
+const END_OF_TIME = Date.UTC(10_000, 0)
 const COLUMNS = ['id', 'encrypted_api_key']
 
 const user = z.object({
-  id: z
-    .string('has no id')
-    .check(
-      z.minLength(1, 'has no id'),
-      z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
-    ),
+  id: z.string('has no id').check(
+    z.minLength(1, 'has no id'),
+    z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
+    z.refine((id) => id.isWellFormed() && !id.includes('\uFFFD'), 'has an id that is no UTF-8'),
+  ),
   token: z.nullable(
     z
       .string('has no encrypted_api_key; null, or empty in CSV, is a user without a key')
@@ -52,11 +52,12 @@ const user = z.object({
  * @throws Error that says what is wrong with the file as a whole
  */
 export async function openUserFile(file: string): Promise<UserFile> {
-  const { size } = await stat(file)
+  const stats = await stat(file)
+  if (!stats.isFile()) throw new Error(`${file} is no file`)
   const start = await readStart(file)
   if (start.startsWith('SQLite format 3\0')) return openSqlite(file)
   const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
-  return { total: size, lines: isNdjson ? readNdjson(file) : readCsv(file) }
+  return { total: stats.size, lines: isNdjson ? readNdjson(file) : readCsv(file) }
 }
 
 async function readStart(file: string): Promise<string> {
@@ -77,9 +78,20 @@ async function* readText(file: string): AsyncGenerator<string> {
   }
 }
 
+/** At line feeds alone: a JSON string may hold any other separator (U+2028) as it is. */
+async function* splitLines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = ''
+  for await (const chunk of chunks) {
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  yield rest
+}
+
 async function* readNdjson(file: string): AsyncGenerator<Line> {
   let [line, read] = [0, 0]
-  for await (const text of createInterface({ input: Readable.from(readText(file)) })) {
+  for await (const text of splitLines(readText(file))) {
     line += 1
     read += Buffer.byteLength(text) + 1
     if (text.trim() !== '') yield { line, read, ...check(parseJson(text)) }
@@ -87,12 +99,24 @@ async function* readNdjson(file: string): AsyncGenerator<Line> {
 }
 
 async function* readCsv(file: string): AsyncGenerator<Line> {
-  const parser = parse({ bom: true, columns: requireColumns, info: true, skip_empty_lines: true })
+  const parser = parse({
+    bom: true,
+    columns: requireColumns,
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+  })
   const text = Readable.from(readText(file)).on('error', (error) => parser.destroy(error))
   text.pipe(parser)
   try {
+    let uneven = 0
     for await (const { record, info } of parser) {
-      yield { line: info.lines, read: info.bytes, ...check(record) }
+      const isUneven = info.invalid_field_length > uneven
+      uneven = info.invalid_field_length
+      const checked = isUneven
+        ? { refused: 'has not as many fields as the first line' }
+        : check(record)
+      yield { line: info.lines, read: info.bytes, ...checked }
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
@@ -104,11 +128,17 @@ async function* readCsv(file: string): AsyncGenerator<Line> {
 function requireColumns(header: string[]): string[] {
   const missing = COLUMNS.filter((column) => !header.includes(column))
   if (missing.length === 0) return header
-  throw new Error(`The first line lacks the column ${missing.join(' and ')}`)
+  throw new Error(
+    `The first line must name the columns, separated by commas; it lacks ${missing.join(' and ')}`,
+  )
 }
 
 function openSqlite(file: string): UserFile {
   const database = new DatabaseSync(file, { readOnly: true })
+  const columns = database.prepare("SELECT name FROM pragma_table_info('users')").all()
+  const missing = COLUMNS.filter((column) => !columns.some(({ name }) => name === column))
+  if (missing.length > 0)
+    throw new Error(`${file} has no table users with ${COLUMNS.join(' and ')}`)
   const count = database.prepare('SELECT count(*) AS rows FROM users').get()
   return { total: Number(count?.['rows']), lines: readSqlite(database) }
 }
@@ -148,16 +178,15 @@ function idText(id: unknown): unknown {
   return Number.isSafeInteger(id) || typeof id === 'bigint' ? String(id) : id
 }
 
-/** SQL's NULL and CSV's nothing are no key; bytes are their text. */
+/** SQL's NULL and CSV's nothing are no key; bytes are their text, and so is `b'…'`, their repr. */
 function tokenText(token: unknown): unknown {
-  return token instanceof Uint8Array
-    ? Buffer.from(token).toString('latin1')
-    : token === ''
-      ? null
-      : token
+  const text = token instanceof Uint8Array ? Buffer.from(token).toString('latin1') : token
+  if (text === '') return null
+  return typeof text === 'string' ? text.replace(/^b'(.*)'$/, '$1') : text
 }
 
 /** Whether it has the form of a Fernet token, and a time that a calendar knows. */
 function hasTime(token: string): boolean {
-  return !Number.isNaN(readFernetTime(token)?.getTime() ?? Number.NaN)
+  if (token.length > MAX_TOKEN_LENGTH) return false
+  return (readFernetTime(token)?.getTime() ?? Number.NaN) < END_OF_TIME
 }

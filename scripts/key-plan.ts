@@ -42,8 +42,12 @@ export function planNext({ keyring, key_ids, missing, rewrap }: KeyStatus, where
   if (fresh.length > 0) return moveFirst(keyring, fresh, where)
   const stored = find(({ rows, state }) => rows > 0 || state !== 'unused')
   if (rewrap.finished_at !== null) {
-    const replaced = key_ids.filter(({ rows, state }) => rows === 0 && state === 'settled')
-    if (replaced.length > 0) return check(replaced.map(({ key_id }) => key_id))
+    const unnoticed = key_ids.filter(
+      ({ key_id, rows, state }) =>
+        key_id !== keyring.seals &&
+        (rows === 0 ? state === 'settled' : state === 'unused' || state === null),
+    )
+    if (unnoticed.length > 0) return check(unnoticed.map(({ key_id }) => key_id))
     const stuck = find(({ rows, unopenable }) => rows > 0 && rows <= unopenable)
     if (stuck.length > 0 && stuck.length === stored.length) return replace(stuck)
   }
@@ -63,8 +67,9 @@ function putBack(missing: string[]): Step {
   return {
     step: 'put_back',
     key_ids: missing,
-    text: `Rows are sealed under ${missing.join(', ')}, and the keyring has no such key. Put it back, last
-in the list of ${SECRET}${missing.includes(FERNET_KEY_ID) ? ' (fernet: in LEGACY_FERNET_KEY)' : ''}. Until then those rows do not open; they are kept as they are.`,
+    text: `Rows are sealed under ${missing.join(', ')}, and the keyring has no key that opens them. Put it back,
+last in the list of ${SECRET}${missing.includes(FERNET_KEY_ID) ? ' (fernet: in LEGACY_FERNET_KEY)' : ''}.
+Until then those rows do not open; they are kept as they are.`,
   }
 }
 
@@ -89,12 +94,12 @@ the old key stays in the list.`,
   }
 }
 
-function check(replaced: string[]): Step {
+function check(unnoticed: string[]): Step {
   return {
     step: 'check',
-    key_ids: replaced,
-    text: `No row is left under ${replaced.join(', ')}, since the job looked last. It looks again a day after that,
-or now: npm run keys -- check`,
+    key_ids: unnoticed,
+    text: `The rows under ${unnoticed.join(', ')} were changed by hand since the job looked last. It looks again a day
+after that, or now: npm run keys -- check`,
   }
 }
 
@@ -109,11 +114,12 @@ ${set(`the key of ${keyring.seals}`, where)}`,
 }
 
 function dropFernet({ remote }: Where): Step {
-  const how = remote ? 'npx wrangler secret delete' : 'out of .dev.vars, with npm run dev again:'
+  const how = remote ? 'npx wrangler secret delete' : 'Take out of .dev.vars:'
   return {
     step: 'drop_fernet',
     key_ids: [FERNET_KEY_ID],
-    text: `No Fernet row is left. When nothing more is to be imported, drop the key of the backend before:
+    text: `No Fernet row is left. When nothing more is to be imported, drop the key of the backend before, and its
+name in [secrets] required of wrangler.toml:
 ${how} LEGACY_FERNET_KEY`,
   }
 }

@@ -34,6 +34,7 @@ export interface Progress {
   started_at: string
   moved_at: string
   finished_at: string | null
+  asked_at: string | null
 }
 
 /** All of it. `keyring` and `rewrap` are null until the Worker's job has run once. */
@@ -51,6 +52,7 @@ interface Pass {
   started_at: string
   moved_at: string
   finished_at: string | null
+  asked_at: string | null
 }
 
 /** Counts all rows, a page a statement; `counted` is told how many, where there are more. */
@@ -61,13 +63,13 @@ export async function readStatus(
 ): Promise<KeyStatus> {
   const [pass, states] = await readPass(where)
   const stored = await countRows(where, counted, pageRows)
-  const keyring = pass?.keyring ? parseKeyring(pass.keyring) : null
-  const key_ids = stored.map(({ key_id, version, rows }) => ({
+  const keyring = pass && parseKeyring(pass.keyring)
+  const key_ids = stored.map(({ key_id, version, rows }, index) => ({
     key_id,
     version,
     rows,
     in_keyring: keyring !== null && isIn(keyring, key_id),
-    unopenable: pass?.counts[key_id]?.unopenable ?? 0,
+    unopenable: isFirst(stored, index) ? (pass?.counts[key_id]?.unopenable ?? 0) : 0,
     state: states.get(key_id) ?? null,
   }))
   for (const [key_id, state] of states) {
@@ -76,7 +78,7 @@ export async function readStatus(
     key_ids.push({ key_id, version: '', rows: 0, in_keyring, unopenable: 0, state })
   }
   const rows = stored.reduce((sum, row) => sum + row.rows, 0)
-  const missing = keyring === null ? [] : key_ids.filter((kid) => kid.rows > 0 && !kid.in_keyring)
+  const missing = keyring === null ? [] : key_ids.filter(isMissing)
   return {
     keyring,
     rows,
@@ -84,6 +86,17 @@ export async function readStatus(
     missing: [...new Set(missing.map(({ key_id }) => key_id))],
     rewrap: pass && progressOf(pass, rows),
   }
+}
+
+/** Fernet tokens name no key: where none of them opens, theirs is not in the keyring. */
+function isMissing({ key_id, rows, in_keyring, unopenable }: KeyIdStatus): boolean {
+  if (rows === 0) return false
+  return !in_keyring || (key_id === FERNET_KEY_ID && unopenable >= rows)
+}
+
+/** A kid may have rows of several versions; what is counted by kid is told once. */
+function isFirst(stored: StoredRows[], index: number): boolean {
+  return stored.findIndex(({ key_id }) => key_id === stored[index]?.key_id) === index
 }
 
 /** How far the pass over `rows` rows is; null where there has been none. */
@@ -104,6 +117,7 @@ async function readPass(where: Where): Promise<[Pass | null, Map<string, string>
     started_at: text('started_at'),
     moved_at: text('moved_at'),
     finished_at: text('finished_at') || null,
+    asked_at: text('asked_at') || null,
   }
   return [pass ?? null, new Map(states.map(({ key_id, state }) => [String(key_id), String(state)]))]
 }
@@ -115,7 +129,7 @@ function progressOf({ counts, ...times }: Pass, rows: number): Progress {
   const seconds = (Date.parse(times.moved_at) - Date.parse(times.started_at)) / 1000
   const rate = seconds > 0 ? (done + unopenable) / seconds : 0
   const left = times.finished_at === null ? Math.max(0, rows - done - unopenable) : 0
-  const { started_at, moved_at, finished_at } = times
+  const { started_at, moved_at, finished_at, asked_at } = times
   return {
     rows,
     done,
@@ -125,6 +139,7 @@ function progressOf({ counts, ...times }: Pass, rows: number): Progress {
     started_at,
     moved_at,
     finished_at,
+    asked_at,
   }
 }
 

@@ -6,16 +6,22 @@ import { parseArgs } from 'node:util'
 import { createKeyring } from '../src/seal.ts'
 import { runCommand } from './command.ts'
 import { planNext } from './key-plan.ts'
-import { readProgress, readStatus, type KeyIdStatus, type KeyStatus } from './key-status.ts'
+import {
+  readProgress,
+  readStatus,
+  type KeyIdStatus,
+  type KeyStatus,
+  type Progress,
+} from './key-status.ts'
 import { drawBar, formatCount, formatSeconds, startBar } from './progress.ts'
 import { queryD1 } from './wrangler.ts'
 
-const USAGE = `Usage: npm run keys -- new                               a new encryption key, and its kid
+const USAGE = `Usage: npm run keys -- new                                 a new encryption key, and its kid
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
        npm run keys -- check  [--remote]                    has the job open every row once more
 
-Exit code 1: a stored key needs an encryption key that the keyring lacks, or the keyring is not known.`
+Exit code 1: stored keys need an encryption key that the keyring lacks, or the keyring is not known.`
 const WATCH_MS = 2_000
 
 interface Options {
@@ -36,13 +42,16 @@ async function printNewKey(): Promise<void> {
 async function printPlan(options: Options): Promise<number> {
   const status = await readStatus(options)
   const next = planNext(status, options)
-  console.log(options.json ? JSON.stringify(next, null, 2) : next.text)
+  const asOf = status.rewrap?.started_at ?? null
+  const text =
+    asOf === null ? next.text : `By the keyring that the Worker's job found ${asOf}:\n${next.text}`
+  console.log(options.json ? JSON.stringify({ as_of: asOf, ...next }, null, 2) : text)
   return exitCode(status)
 }
 
 async function printStatus(options: Options): Promise<number> {
   let status = await countedStatus(options)
-  if (options.watch && status.rewrap?.finished_at === null) {
+  if (options.watch && isRunning(status.rewrap)) {
     await watch(options, status.rows)
     status = await countedStatus(options)
   }
@@ -59,12 +68,28 @@ async function countedStatus(options: Options): Promise<KeyStatus> {
   return readStatus(options, (rows) => console.error(`Counted ${formatCount(rows)} rows so far`))
 }
 
+function isRunning(rewrap: Progress | null): rewrap is Progress {
+  return rewrap !== null && (rewrap.finished_at === null || rewrap.asked_at !== null)
+}
+
+async function askForPass(options: Options): Promise<number> {
+  const [, asked = []] = await queryD1(
+    `INSERT INTO key_ids (key_id) SELECT DISTINCT key_id FROM api_keys WHERE TRUE
+       ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use';
+     UPDATE rewrap SET asked_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') RETURNING id`,
+    options,
+  )
+  const begins = 'The job begins a pass at its next run, within a minute of the Worker running.'
+  console.log(asked.length > 0 ? begins : 'The job has not run yet: its first run begins a pass.')
+  return 0
+}
+
 async function watch(options: Options, rows: number): Promise<void> {
   const bar = startBar('Rewrap')
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- it watches until the pass is over
     const progress = await readProgress(options, rows)
-    if (progress === null || progress.finished_at !== null) break
+    if (!isRunning(progress)) break
     const done = progress.done + progress.unopenable
     bar.move(done, Math.max(rows, done), progress)
     // oxlint-disable-next-line no-await-in-loop
@@ -90,8 +115,9 @@ function describe(status: KeyStatus, options: Options): string {
   ])
   const done = rewrap.done + rewrap.unopenable
   const finished = rewrap.finished_at !== null
+  const asked = rewrap.asked_at === null ? '' : '; another pass is asked for'
   const pass = finished
-    ? `finished ${rewrap.finished_at}: ${formatCount(rewrap.done)} rows opened, ${formatCount(rewrap.unopenable)} did not`
+    ? `finished ${rewrap.finished_at}: ${formatCount(rewrap.done)} rows opened, ${formatCount(rewrap.unopenable)} did not${asked}`
     : `${drawBar(done, rewrap.rows)} ${formatCount(done)} of ${formatCount(rewrap.rows)} rows, ` +
       `${formatCount(rewrap.rows_per_second)} a second, ${formatSeconds(rewrap.seconds_left)} left`
   return `The Worker's keyring, as its job found it ${rewrap.started_at}
@@ -143,9 +169,7 @@ await runCommand(USAGE, async () => {
   if (command === 'plan') return printPlan(options)
   if (command === 'status') return printStatus(options)
   if (command === 'check') {
-    await queryD1("UPDATE rewrap SET keyring = '', revision = revision + 1", options)
-    console.log('The job begins within a minute. Watch it with npm run keys -- status --watch')
-    return 0
+    return askForPass(options)
   }
   return 2
 })

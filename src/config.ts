@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { ApiError } from './errors.ts'
 
-const ENCRYPTION_KEY_FIX = '32 random bytes in base64: openssl rand -base64 32'
+const ENCRYPTION_KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 const ALL_ZERO = `${'A'.repeat(43)}=`
 
 /** Canonical base64 of 32 bytes: the last character before `=` has two spare bits, which are zero. */
@@ -131,10 +131,10 @@ const schema = z
     ),
     z.refine(
       ({ API_KEY_ENCRYPTION_KEY: keys, LEGACY_FERNET_KEY: legacyKeys = [] }) =>
-        areDistinct([...keys, ...legacyKeys]),
+        !legacyKeys.some((legacyKey) => keys.map(String).includes(String(legacyKey))),
       {
         path: ['LEGACY_FERNET_KEY'],
-        error: 'is an encryption key too; make a new one of those: npm run keys -- new',
+        error: 'is an encryption key too; they must differ',
       },
     ),
     z.refine((env) => !env.JWT_JWKS_URL || (env.JWT_ISSUER && env.JWT_AUDIENCE), {

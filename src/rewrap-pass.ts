@@ -4,7 +4,7 @@ import { nameKeyring } from './seal.ts'
 import { noteKeyId, throwApiError, type SealedRow, type Vault } from './vault.ts'
 
 /** Rows are counted up to here when a pass begins: a statement must end within 30 s. */
-export const COUNTED_ROWS = 1_000_000
+export const COUNTED_ROWS = 250_000
 
 /** After this long, the rows that did not open are looked for again: they may have been replaced. */
 const RECHECK_MS = 24 * 60 * 60 * 1000
@@ -44,7 +44,7 @@ export async function readPass({ db, keyring }: Vault): Promise<Pass | null> {
   const { results } = await db
     .prepare(
       `SELECT keyring, revision, after_user_id, after_provider, counts, finished_at,
-         finished_at IS NOT NULL AND EXISTS (
+         asked_at IS NOT NULL OR finished_at IS NOT NULL AND EXISTS (
            SELECT 1 FROM key_ids WHERE key_id <> ?1
              AND (state = 'in_use' OR state = 'settled' AND finished_at < ?2)
          ) AS due
@@ -87,10 +87,11 @@ export async function beginPass({ db, keyring }: Vault): Promise<string> {
          counts = excluded.counts,
          started_at = excluded.started_at,
          moved_at = excluded.moved_at,
-         finished_at = NULL`,
+         finished_at = NULL,
+         asked_at = NULL`,
     )
     .bind(name, COUNTED_ROWS, isoTime())
-  const statements = [noteKeyId(db, keyring.sealingKeyId), settleKeyIds, insertPass]
+  const statements = [settleKeyIds, noteKeyId(db, keyring.sealingKeyId), insertPass]
   await db.batch(statements).catch(throwApiError)
   return name
 }
@@ -110,57 +111,54 @@ export async function readRows({ db }: Vault, { last }: Pass, limit: number): Pr
 
 /**
  * Writes the resealed keys, and where the pass has come to, in one transaction. A row that a PUT or a
- * DELETE has changed meanwhile stays as that left it.
+ * DELETE has changed meanwhile stays as that left it. At the end of the pass, a kid that no row was
+ * written under since it began, and under which it left none, is unused.
  *
  * @returns the pass as it is now; null where another run has moved it
  */
 export async function movePass(
-  { db, keyring }: Vault,
+  { db, keyring: { sealingKeyId } }: Vault,
   pass: Pass,
-  resealed: Resealed[],
+  { resealed, ended }: { resealed: Resealed[]; ended: boolean },
 ): Promise<Pass | null> {
-  const swapKeys = db
+  const next = { ...pass, finished_at: ended ? isoTime() : null }
+  const statements = [
+    updatePass(db, next),
+    noteKeyId(db, sealingKeyId),
+    swapKeys(db, sealingKeyId, resealed),
+  ]
+  if (ended) statements.push(releaseKeyIds(db, pass.revision + 1))
+  const [moved] = await db.batch(statements).catch(throwApiError)
+  return moved?.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
+}
+
+function swapKeys(db: D1Database, keyId: string, resealed: Resealed[]): D1PreparedStatement {
+  const swaps = resealed.map(({ row, sealed }) => [
+    row.user_id,
+    row.provider,
+    row.encrypted_api_key,
+    sealed,
+  ])
+  return db
     .prepare(
       `UPDATE api_keys SET encrypted_api_key = value ->> 3, key_id = ?2 FROM json_each(?1)
        WHERE user_id = value ->> 0 AND provider = value ->> 1
          AND encrypted_api_key = value ->> 2`,
     )
-    .bind(
-      JSON.stringify(
-        resealed.map(({ row, sealed }) => [
-          row.user_id,
-          row.provider,
-          row.encrypted_api_key,
-          sealed,
-        ]),
-      ),
-      keyring.sealingKeyId,
-    )
-  const statements = [updatePass(db, pass), noteKeyId(db, keyring.sealingKeyId), swapKeys]
-  const [moved] = await db.batch(statements).catch(throwApiError)
-  return moved?.meta.changes === 1 ? { ...pass, revision: pass.revision + 1 } : null
+    .bind(JSON.stringify(swaps), keyId)
 }
 
-/**
- * Ends the pass: a kid that no row was written under since it began, and under which it left none,
- * is unused.
- *
- * @returns the pass as it is now; null where another run has moved it
- */
-export async function finishPass({ db, keyring }: Vault, pass: Pass): Promise<Pass | null> {
-  const finished = { ...pass, finished_at: isoTime() }
-  const releaseKeyIds = db
+function releaseKeyIds(db: D1Database, revision: number): D1PreparedStatement {
+  return db
     .prepare(
-      `UPDATE key_ids SET state = 'unused' WHERE state = 'settled' AND key_id <> ?1
-         AND EXISTS (SELECT 1 FROM rewrap WHERE revision = ?2 + 1 AND finished_at IS NOT NULL)
+      `UPDATE key_ids SET state = 'unused' WHERE state = 'settled'
+         AND EXISTS (SELECT 1 FROM rewrap WHERE revision = ?1 AND finished_at IS NOT NULL)
          AND NOT EXISTS (
            SELECT 1 FROM rewrap, json_each(counts) AS count
            WHERE count.key = key_id AND count.value ->> 'unopenable' > 0
          )`,
     )
-    .bind(keyring.sealingKeyId, pass.revision)
-  const [ended] = await db.batch([updatePass(db, finished), releaseKeyIds]).catch(throwApiError)
-  return ended?.meta.changes === 1 ? { ...finished, revision: pass.revision + 1 } : null
+    .bind(revision)
 }
 
 /** `pass` is the next state at the revision that it was read at. */

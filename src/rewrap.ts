@@ -6,7 +6,6 @@ import { errorFields, log } from './log.ts'
 import {
   beginPass,
   COUNTED_ROWS,
-  finishPass,
   movePass,
   readPass,
   readRows,
@@ -65,13 +64,14 @@ async function run(env: Env): Promise<void> {
 
 /** The pass after its next batch; null where another run has moved it meanwhile. */
 async function rewrapBatch(vault: Vault, pass: Pass, limit: number): Promise<Pass | null> {
-  const rows = takeBatch(await readRows(vault, pass, limit))
-  const last = rows.at(-1)
-  if (last === undefined) return finishPass(vault, pass)
+  const read = await readRows(vault, pass, limit)
+  const rows = takeBatch(read)
+  const ended = read.length < limit && rows.length === read.length
+  const last = rows.at(-1) ?? pass.last
   const outcomes = await Promise.all(rows.map(async (row) => rewrapRow(vault.keyring, row)))
   const counts = addOutcomes(pass.counts, outcomes)
   const resealed = outcomes.flatMap(({ row, sealed }) => (sealed ? [{ row, sealed }] : []))
-  const next = await movePass(vault, { ...pass, last, counts }, resealed)
+  const next = await movePass(vault, { ...pass, last, counts }, { resealed, ended })
   if (next !== null) logUnreadableRows(outcomes)
   return next
 }
@@ -104,12 +104,13 @@ function takeBatch(rows: SealedRow[]): SealedRow[] {
 }
 
 function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {
-  const sum = structuredClone(counts)
+  const sums = new Map(Object.entries(counts))
   for (const { row, error } of outcomes) {
-    const count = (sum[row.key_id] ??= { rows: 0, done: 0, unopenable: 0 })
-    count[error === undefined ? 'done' : 'unopenable'] += 1
+    const sum = sums.get(row.key_id) ?? { rows: 0, done: 0, unopenable: 0 }
+    const outcome = error === undefined ? 'done' : 'unopenable'
+    sums.set(row.key_id, { ...sum, [outcome]: sum[outcome] + 1 })
   }
-  return sum
+  return Object.fromEntries(sums)
 }
 
 /** Rows whose encryption key is missing are in the counts; one that its own key does not open is told. */

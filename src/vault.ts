@@ -60,7 +60,11 @@ export async function openVault(env: Env, requestId?: string): Promise<Vault> {
  */
 export async function saveKey(vault: Vault, slot: Slot, apiKey: string): Promise<KeySummary> {
   const { sealed, keyId } = await sealKey(vault.keyring, slot, apiKey)
-  const statements = [noteKeyId(vault.db, keyId), upsertKey(vault.db, slot, sealed, keyId)]
+  const statements = [
+    noteReplaced(vault.db, slot),
+    noteKeyId(vault.db, keyId),
+    upsertKey(vault.db, slot, sealed, keyId),
+  ]
   if (vault.autoCreateUsers) statements.unshift(insertUser(vault.db, slot.userId))
   const results = await vault.db.batch<{ updated_at: string }>(statements).catch(throwApiError)
   const row = results.at(-1)?.results[0]
@@ -88,7 +92,12 @@ export async function readKey(vault: Vault, slot: Slot): Promise<KeySummary | 'u
  * @throws ApiError `user_not_found`, `database_busy`
  */
 export async function deleteKey(vault: Vault, slot: Slot): Promise<void> {
-  const statements = [selectUser(vault.db, slot.userId), removeKey(vault.db, slot)]
+  const statements = [
+    selectUser(vault.db, slot.userId),
+    noteReplaced(vault.db, slot),
+    removeKey(vault.db, slot),
+  ]
+  if (vault.keyring.fernetKeys.size > 0) statements.push(noteDeletion(vault.db, slot.userId))
   const [users] = await vault.db.batch(statements).catch(throwApiError)
   if (users?.results.length === 0 && !vault.autoCreateUsers) throw userNotFound()
 }
@@ -152,6 +161,27 @@ export function noteKeyId(db: D1Database, keyId: string): D1PreparedStatement {
        ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'`,
     )
     .bind(keyId)
+}
+
+/** A row that did not open may be the last one of its kid: the rewrap job looks again. */
+function noteReplaced(db: D1Database, slot: Slot): D1PreparedStatement {
+  return db
+    .prepare(
+      `UPDATE key_ids SET state = 'in_use' WHERE state = 'settled'
+         AND key_id = (SELECT key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2)`,
+    )
+    .bind(slot.userId, slot.provider)
+}
+
+/** While rows move in from a backend before: no import brings back what was deleted here. */
+function noteDeletion(db: D1Database, userId: string): D1PreparedStatement {
+  return db
+    .prepare(
+      `INSERT INTO imported_users (id, saved_at)
+       SELECT id, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM users WHERE id = ?1
+       ON CONFLICT (id) DO UPDATE SET saved_at = excluded.saved_at`,
+    )
+    .bind(userId)
 }
 
 function userNotFound(): ApiError {

@@ -15,7 +15,7 @@ import {
 
 const KEY = someEncryptionKey()
 const OTHER = someEncryptionKey()
-const KEY_FIX = '32 random bytes in base64: openssl rand -base64 32'
+const KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 
 const base = {
   DB: env.DB,

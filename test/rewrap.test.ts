@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import worker from '../src/index.ts'
 import { rewrap } from '../src/rewrap.ts'
+import { openVault, readKey, saveKey } from '../src/vault.ts'
 import {
   call,
   emptyVault,
@@ -109,7 +110,7 @@ describe('rewrap', () => {
     expect(Object.values(await kids())).toEqual([25])
     await rewrap(small)
     expect(new Set(Object.values(await kids()))).toEqual(new Set([10, 15]))
-    expect(await rewrapAll(small)).toBe(3)
+    expect(await rewrapAll(small)).toBe(2)
     expect(Object.values(await kids())).toEqual([25])
   })
 
@@ -238,11 +239,40 @@ describe('a row that does not open', () => {
     expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_finished' })
   })
 
+  it('and is replaced, or deleted, makes the job look again, and let its kid go', async () => {
+    for (const end of ['PUT', 'DELETE']) {
+      const [[userId = ''] = []] = await someKeys(1)
+      const [lostKid = ''] = Object.keys(await kids())
+      await rewrapAll(withKeys(NEW))
+      expect(await keyIds()).toMatchObject({ [lostKid]: 'settled' })
+      const health = async () => (await call('GET', '/api/health', { env: withKeys(NEW) })).status
+      expect(await health()).toBe(503)
+      const token = await mintToken({ sub: userId })
+      const body = end === 'PUT' ? { api_key: someKey() } : undefined
+      await call(end, keyPath(userId), { token, body, env: withKeys(NEW) })
+      await rewrap(withKeys(NEW))
+      await rewrap(withKeys(NEW))
+      expect(await keyIds()).toMatchObject({ [lostKid]: 'unused' })
+      expect(await health()).toBe(200)
+      await emptyVault()
+    }
+  })
+
+  it('is looked for again when asked, and a finished pass is made once more', async () => {
+    await someKeys(2)
+    await rewrapAll()
+    const ask = "UPDATE rewrap SET asked_at = '2026-01-01T00:00:00.000Z'"
+    await env.DB.prepare(ask).run()
+    const logs = recordLogs()
+    for (let runs = 0; runs < 3; runs += 1) await rewrap(after)
+    expect(logs.events().map(({ event }) => event)).toEqual(['rewrap_begun', 'rewrap_finished'])
+  })
+
   it('is looked for again a day later, and its kid let go when it has been replaced', async () => {
     const [[userId = ''] = []] = await someKeys(1)
     const [lostKid = ''] = Object.keys(await kids())
     await rewrapAll(withKeys(NEW))
-    await putKey(userId, someKey(), { env: withKeys(NEW) })
+    await env.DB.prepare('DELETE FROM users WHERE id = ?1').bind(userId).run()
     const age = async (hours: number) =>
       env.DB.prepare("UPDATE rewrap SET finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', ?1)")
         .bind(`-${hours} hours`)
@@ -273,7 +303,7 @@ describe('at the same time as rewrap', () => {
       return trip()
     })
     await rewrap({ ...after, DB })
-    expect(trips).toBe(5)
+    expect(trips).toBe(3)
   }
 
   it('a PUT wins, and a DELETE is not undone', async () => {
@@ -329,6 +359,134 @@ describe('at the same time as rewrap', () => {
       await rewrap(other)
     }
     expect(await storedRows()).toEqual(earlier)
+  })
+})
+
+describe('a run that is late', () => {
+  /** Runs the job up to its writing of rows, does `meanwhile`, and lets it go on. */
+  async function lateRun(meanwhile: () => Promise<unknown>): Promise<void> {
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      if (trips === 3) await meanwhile()
+      return trip()
+    })
+    await rewrap({ ...after, DB })
+  }
+  const pass = async () => env.DB.prepare('SELECT * FROM rewrap').first()
+
+  it('leaves the pass where a faster one has moved it', async () => {
+    const keys = await someKeys(4)
+    await rewrap(after)
+    let moved: unknown
+    await lateRun(async () => {
+      await rewrap(after)
+      moved = await pass()
+    })
+    expect(moved).toMatchObject({ finished_at: expect.any(String) })
+    expect(await pass()).toEqual(moved)
+    await expectKeys(keys, withKeys(NEW))
+  })
+
+  it('ends no pass that was begun meanwhile, and lets no kid go for it', async () => {
+    const keys = await someKeys(4)
+    const [oldKid = ''] = Object.keys(await kids())
+    await rewrap(after)
+    await someUser('a-late')
+    let begun: unknown
+    await lateRun(async () => {
+      keys.set('a-late', someKey())
+      await putKey('a-late', keys.get('a-late'), { env: before })
+      await env.DB.prepare("UPDATE rewrap SET asked_at = '2026'").run()
+      await rewrap(after)
+      begun = await pass()
+    })
+    expect(await pass()).toEqual(begun)
+    expect(await keyIds()).toMatchObject({ [oldKid]: 'settled' })
+    await rewrapAll()
+    expect(await keyIds()).toMatchObject({ [oldKid]: 'unused' })
+    await expectKeys(keys, withKeys(NEW))
+  })
+})
+
+describe('a pass', () => {
+  it('goes on while a version that seals under the old key writes', async () => {
+    const keys = await someKeys(30)
+    const small = { ...after, REWRAP_ROWS_PER_RUN: '10' }
+    await rewrap(small)
+    for (const [userId, apiKey] of [...keys].slice(0, 3)) {
+      await putKey(userId, apiKey, { env: before })
+      await rewrap(small)
+    }
+    const counts = await env.DB.prepare('SELECT counts FROM rewrap').first<string>('counts')
+    const kinds = Object.values<{ done: number }>(JSON.parse(counts ?? ''))
+    expect(kinds.reduce((sum, { done }) => sum + done, 0)).toBe(30)
+  })
+
+  it('opens the rows that are under the first key too', async () => {
+    await someKeys(2, withKeys(NEW))
+    const [newKid = ''] = Object.keys(await kids())
+    await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x'").run()
+    const logs = recordLogs()
+    await rewrapAll()
+    expect(logs.events().at(-1)).toMatchObject({ by_kid: { [newKid]: { unopenable: 2 } } })
+  })
+
+  it('is made for each new order of keys, and for each Fernet key', async () => {
+    await someKeys(1)
+    await rewrapAll()
+    const logs = recordLogs()
+    for (const vault of [
+      withKeys(OLD, NEW),
+      after,
+      { ...after, LEGACY_FERNET_KEY: recorded.key },
+      { ...after, LEGACY_FERNET_KEY: `${recorded.key},${someEncryptionKey()}` },
+    ]) {
+      await rewrapAll(vault)
+    }
+    const events = logs.events().map(({ event }) => event)
+    expect(events.filter((event) => event === 'rewrap_begun')).toHaveLength(4)
+  })
+
+  it('has every slot of a user, each with its own seal', async () => {
+    const [userId, vault] = [await someUser(), await openVault(before)]
+    const providers = Array.from({ length: 25 }, (_, index) => `provider-${index}`)
+    for (const provider of providers) await saveKey(vault, { userId, provider }, `sk-${provider}`)
+    await rewrapAll({ ...after, REWRAP_ROWS_PER_RUN: '10' })
+    const opened = await openVault(withKeys(NEW))
+    for (const provider of providers) {
+      const key = await readKey(opened, { userId, provider })
+      expect(key).toMatchObject({ preview: `sk-provi...` })
+    }
+    expect(Object.values(await kids())).toEqual([25])
+  })
+
+  it('goes past a row that is larger than a batch, and past a kid of any name', async () => {
+    const keys = await someKeys(3)
+    await someUser('a-large')
+    const insert = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+      VALUES ('a-large', ?1, ?2, ?1)`
+    await env.DB.prepare(insert).bind('large', 'x'.repeat(500_000)).run()
+    await rewrap(after)
+    for (const kid of ['__proto__', 'constructor', 'toString']) {
+      await env.DB.prepare(insert).bind(kid, 'x').run()
+    }
+    await rewrapAll()
+    await expectKeys(keys, withKeys(NEW))
+    const counts = await env.DB.prepare('SELECT counts FROM rewrap').first<string>('counts')
+    const missed = Object.entries<{ unopenable: number }>(JSON.parse(counts ?? ''))
+      .filter(([, { unopenable }]) => unopenable === 1)
+      .map(([kid]) => kid)
+    expect(new Set(missed)).toEqual(new Set(['large', '__proto__', 'constructor', 'toString']))
+    expect(Object.hasOwn(Object.prototype, 'unopenable')).toBe(false)
+  })
+
+  it('looks at 50 rows a run where nothing else is set', async () => {
+    await someKeys(55)
+    const unset = { ...after, REWRAP_ROWS_PER_RUN: '' }
+    await rewrap(unset)
+    await rewrap(unset)
+    expect(new Set(Object.values(await kids()))).toEqual(new Set([5, 50]))
   })
 })
 

@@ -7,6 +7,7 @@ import {
   mintToken,
   putKey,
   recordLogs,
+  someEncryptionKey,
   someKey,
   someUser,
   storedKey,
@@ -152,6 +153,18 @@ describe('D1', () => {
       request_id: response.headers.get('X-Request-Id'),
       error: { message: 'D1_ERROR: something new', stack: expect.any(String) },
     })
+  })
+
+  it('is told of a deletion only while rows move in from a backend before', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const told = async () =>
+      env.DB.prepare('SELECT saved_at FROM imported_users WHERE id = ?1').bind(userId).first()
+    await call('DELETE', keyPath(userId), { token })
+    expect(await told()).toBeNull()
+    const LEGACY_FERNET_KEY = someEncryptionKey()
+    await call('DELETE', keyPath(userId), { token, env: { LEGACY_FERNET_KEY } })
+    expect(await told()).toEqual({ saved_at: expect.stringMatching(/^20\d\d-.*Z$/) })
   })
 
   it('deletes a user’s keys with the user', async () => {

@@ -123,6 +123,8 @@ describe('npm run import', () => {
 
   it('refuses lines that are no such user, by their numbers, and shows none of them', async () => {
     const [user] = fernet.users
+    const late = Buffer.concat([Buffer.from([0x80, 0, 0, 1]), Buffer.alloc(69)])
+    const lateToken = `${late.toString('base64url')}==`
     const lines = [
       { id: 'plain', encrypted_api_key: 'sk-plain-0123456789' },
       { id: '', encrypted_api_key: user?.token },
@@ -130,14 +132,16 @@ describe('npm run import', () => {
       { id: 'keyless', encrypted_api_key: null },
       { id: 7, encrypted_api_key: user?.token },
       { id: 'cut', encrypted_api_key: user?.token.slice(0, -4) },
-      { id: 'long', encrypted_api_key: 'x'.repeat(20_000) },
+      { id: 'long', encrypted_api_key: 'x'.repeat(5_000_000) },
       { id: 'x'.repeat(1_001), encrypted_api_key: null },
       ['a list'],
+      { id: 'lone \ud800', encrypted_api_key: null },
+      { id: 'late', encrypted_api_key: lateToken },
     ].map((line) => JSON.stringify(line))
     writeFileSync(path('bad.ndjson'), [...lines, '{"id": ', ''].join('\n'))
     const printed = await importFile('bad.ndjson')
     expect(printed).toMatch(/^refused something/)
-    expect(printed).toMatch(report(10, 2, 1, 0, 8))
+    expect(printed).toMatch(report(12, 2, 1, 0, 10))
     expect(printed.split('\n').slice(6, -1)).toEqual([
       '  line 1 has an encrypted_api_key that is no Fernet token',
       '  line 2 has no id',
@@ -146,14 +150,18 @@ describe('npm run import', () => {
       '  line 7 has a token over 16384 characters',
       '  line 8 has an id over 1000 characters',
       '  line 9 is no JSON object',
-      '  line 10 is no JSON object',
+      '  line 10 has an id that is no UTF-8',
+      '  line 11 has an encrypted_api_key that is no Fernet token',
+      '  line 12 is no JSON object',
     ])
   })
 
   it.for([
-    ['without its columns', 'id,key\n1,x', 'The first line lacks the column encrypted_api_key'],
+    ['without its columns', 'id,key\n1,x', 'it lacks encrypted_api_key'],
     ['in another encoding', Buffer.from([0x69, 0x64, 0xe9]), 'latin.csv is no UTF-8'],
-    ['of uneven lines', 'id,encrypted_api_key\n1,,3\n', 'is no CSV at line 2'],
+    ['of broken quotes', 'id,encrypted_api_key\n"1"x,\n', 'is no CSV at line 2'],
+    ['without users', 'id,encrypted_api_key\n', 'latin.csv has no users'],
+    ['that is none', Buffer.from('SQLite format 3\0'), 'file is not a database'],
   ] as const)('refuses a file %s as a whole', async ([, content, message]) => {
     writeFileSync(path('latin.csv'), content)
     await expect(script('import', 'latin.csv')).rejects.toMatchObject({
@@ -161,6 +169,22 @@ describe('npm run import', () => {
       stderr: expect.stringContaining(message),
     })
     expect(await query('SELECT count(*) AS rows FROM users')).toEqual([{ rows: 0 }])
+  })
+
+  it('refuses an uneven line, and goes on; takes the repr of bytes for their text', async () => {
+    const [one, other] = fernet.users
+    const lines = ['id,encrypted_api_key', 'a,b,c', `x,b'${one?.token}'`, 'y', `z,${other?.token}`]
+    writeFileSync(path('uneven.csv'), lines.join('\n'))
+    const printed = await importFile('uneven.csv')
+    expect(printed).toMatch(report(4, 2, 2, 0, 2))
+    expect(printed).toContain('line 2 has not as many fields as the first line')
+    expect(printed).toContain('line 4 has not as many fields as the first line')
+    expect(await storedKeys()).toEqual(
+      new Map([
+        ['x', one?.apiKey],
+        ['z', other?.apiKey],
+      ]),
+    )
   })
 
   it('neither overwrites a newer key nor brings a deleted one back; a newer file does replace', async () => {
@@ -187,7 +211,7 @@ describe('npm run import', () => {
     )
   })
 
-  it('can be killed, and run again', async () => {
+  it.for(['SIGKILL', 'SIGINT'] as const)('can be ended by %s, and run again', async (signal) => {
     const [user] = fernet.users
     const users = Array.from({ length: 1_000 }, (_, i) => ({
       id: `u${i}`,
@@ -200,9 +224,12 @@ describe('npm run import', () => {
     let rows = 0
     while (rows === 0)
       rows = Number((await query('SELECT count(*) AS rows FROM api_keys'))[0]?.['rows'])
-    killed.kill('SIGKILL')
+    let printed = ''
+    killed.stdout.on('data', (chunk) => (printed += String(chunk)))
+    killed.kill(signal)
     await exited
     expect(rows).toBeLessThan(1_000)
+    expect(printed.includes('cut off: run it again')).toBe(signal === 'SIGINT')
     expect(await importFile('many.csv')).toMatch(/Read +1,000\n/)
     expect(await query('SELECT count(*) AS rows FROM api_keys')).toEqual([{ rows: 1_000 }])
   })

@@ -119,7 +119,7 @@ Stored keys
         status('fernet', 1, 'settled', { version: 'fernet', unopenable: 1 }),
         status(oldKid, 0, 'unused', { version: '' }),
       ],
-      missing: [lostKid],
+      missing: [lostKid, 'fernet'],
       rewrap: {
         rows: 1_207,
         done: 1_204,
@@ -129,6 +129,7 @@ Stored keys
         started_at: expect.stringMatching(/^20/),
         moved_at: expect.stringMatching(/^20/),
         finished_at: expect.stringMatching(/^20/),
+        asked_at: null,
       },
     })
     const counted = `import { readStatus } from './scripts/key-status.ts'
@@ -145,11 +146,12 @@ Stored keys
     await execute(`DELETE FROM api_keys WHERE key_id IN ('${lostKid}', 'fernet')`)
     expect(await keys('plan')).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^No row is/),
+      stdout: expect.stringMatching(/^By the keyring .*\nThe rows under/),
     })
     const again = await startDev(['--var', 'REWRAP_ROWS_PER_RUN:5000'])
     await keys('check')
-    for (let runs = 0; runs < 3; runs += 1) await again.runJob()
+    expect((await keys('status')).stdout).toMatch(/did not; another pass is asked for\n$/)
+    for (let runs = 0; runs < 2; runs += 1) await again.runJob()
     expect(JSON.parse((await keys('plan', '--json')).stdout)).toMatchObject({
       step: 'drop',
       key_ids: [oldKid],
@@ -170,7 +172,8 @@ function status(
 describe('the plan of a rotation', () => {
   const moment = '2026-01-01T00:00:00.000Z'
   const pass = { rows: 0, done: 0, unopenable: 0, rows_per_second: 0, seconds_left: 0 }
-  const rewrap = { ...pass, started_at: moment, moved_at: moment, finished_at: moment }
+  const times = { started_at: moment, moved_at: moment, finished_at: moment, asked_at: null }
+  const rewrap = { ...pass, ...times }
   const keyring = (seals: string, opens: string[] = [], legacy: string[] = []) => ({
     seals,
     opens,
@@ -201,9 +204,19 @@ describe('the plan of a rotation', () => {
       { keyring: keyring('b'), key_ids: [status('lost', 0, 'settled'), inUse('b')] },
     ],
     [
-      'rewrap',
+      'check',
       ['a'],
       { keyring: keyring('b', ['a']), key_ids: [status('a', 3, 'unused'), inUse('b')] },
+    ],
+    ['nothing', [], { keyring: keyring('b'), key_ids: [status('b', 0, 'settled')] }],
+    [
+      'rewrap',
+      ['a'],
+      {
+        keyring: keyring('b', ['a']),
+        key_ids: [status('a', 0, 'settled'), inUse('b')],
+        rewrap: { ...rewrap, finished_at: null },
+      },
     ],
     ['drop', ['a'], { keyring: keyring('b', ['a']), key_ids: [gone('a'), inUse('b')] }],
     ['put_back', ['a'], { keyring: keyring('b'), missing: ['a'] }],
@@ -231,5 +244,19 @@ describe('the plan of a rotation', () => {
       expect([step, key_ids]).toEqual([expected, keyIds])
       expect(text).not.toMatch(/undefined|\$\{/)
     }
+  })
+
+  it.for<[step: string, value: string, key_ids: KeyIdStatus[]]>([
+    ['nothing', 'the key of b, a comma, the new one', [inUse('b')]],
+    ['move_first', 'the keys of a,b', [inUse('b')]],
+    ['drop', 'the key of b', [gone('a'), inUse('b')]],
+  ])('%s says what the secret is to be: %s', ([step, value, key_ids]) => {
+    const opens = step === 'nothing' ? [] : ['a']
+    const whole = { keyring: keyring('b', opens), rows: 0, key_ids, missing: [], rewrap }
+    const remote = planNext(whole, { remote: true })
+    expect(remote.step).toBe(step)
+    expect(remote.text).toContain(`secret put API_KEY_ENCRYPTION_KEY   # ${value}`)
+    const local = planNext(whole, { remote: false })
+    expect(local.text).toContain(`in .dev.vars: API_KEY_ENCRYPTION_KEY=${value};`)
   })
 })
