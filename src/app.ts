@@ -41,7 +41,7 @@ export function createApp() {
       }),
       cors({
         origin: (origin, c) => (splitList(c.env.CORS_ORIGINS).includes(origin) ? origin : null),
-        allowMethods: ['GET', 'PUT', 'DELETE'],
+        allowMethods: ['GET', 'PUT', 'DELETE', 'POST'],
         allowHeaders: ['Authorization', 'Content-Type', 'X-Request-Id'],
         exposeHeaders: ['WWW-Authenticate', 'Retry-After', 'X-Request-Id'],
         maxAge: 7200,

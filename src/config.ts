@@ -1,7 +1,9 @@
 /** The Worker's environment, validated once an isolate: a bad value is refused, never guessed at. */
 
 import * as z from 'zod/mini'
+import { isConfidentialUrl } from './confidential-url.ts'
 import { ApiError } from './errors.ts'
+import { providers } from './providers.ts'
 
 const ENCRYPTION_KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 const ALL_ZERO = `${'A'.repeat(43)}=`
@@ -62,13 +64,6 @@ const jwksUrl = z.pipe(
   z.transform((text) => new URL(text)),
 )
 
-function isConfidentialUrl(text: string): boolean {
-  const { protocol, hostname, username, password } = URL.parse(text) ?? {}
-  if (username || password) return false
-  const local = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
-  return protocol === 'https:' || (protocol === 'http:' && local)
-}
-
 const origin = z
   .string()
   .check(
@@ -115,6 +110,8 @@ const schema = z
     JWT_ISSUER: z.optional(exactText),
     JWT_AUDIENCE: z.optional(exactText),
     AUTO_CREATE_USERS: z.optional(flag),
+    VERIFY_ON_SAVE: z.optional(flag),
+    PROVIDERS: providers,
     CORS_ORIGINS: z.optional(corsOrigins),
   })
   .check(
@@ -159,15 +156,18 @@ export function readConfig(env: Env): Config {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = schema.safeParse(set)
   if (!parsed.success) {
-    const reasons = parsed.error.issues.map(({ path: [name, index], message }) =>
-      typeof index === 'number'
-        ? `${String(name)}, item ${index + 1}, ${message}`
-        : `${String(name)} ${message}`,
-    )
+    const reasons = parsed.error.issues.map(({ path, message }) => `${namePath(path)} ${message}`)
     throw new ApiError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
   }
   configs.set(env, parsed.data)
   return parsed.data
+}
+
+/** `NAME`, `NAME, item 2,` of a list, `NAME, "key", field` of a table. */
+function namePath([name, within, ...rest]: PropertyKey[]): string {
+  if (typeof within === 'number') return `${String(name)}, item ${within + 1},`
+  if (within === undefined) return String(name)
+  return `${String(name)}, ${JSON.stringify(within)}, ${rest.join('.')}`.trim()
 }
 
 /** The items of a comma-separated list; none of what is no text. */

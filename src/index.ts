@@ -3,6 +3,9 @@
 import { createApp } from './app.ts'
 import { rewrap } from './rewrap.ts'
 
+export { KeyVault, type Result } from './key-vault.ts'
+export type { BindingProps, Grant, RefusalCode } from './caller.ts'
+
 /** The routes and bodies, for Hono's typed client: `hc<AppType>(url)`. */
 export type AppType = ReturnType<typeof createApp>
 

@@ -13,6 +13,9 @@ import {
   type Slot,
 } from './seal.ts'
 
+/** The slot of the plain route; no provider is behind it. */
+export const DEFAULT_SLOT = 'default'
+
 /** What the functions of this module work on. */
 export interface Vault {
   db: D1Database
@@ -23,11 +26,25 @@ export interface Vault {
   requestId: string | undefined
 }
 
-/** A key as its user may see it: the first 8 code points, and when it was saved (ISO 8601, UTC). */
+/** What is known of a key: its provider took it, refused it, or has not been asked. */
+export type KeyStatus = 'active' | 'rejected' | 'unverified'
+
+/** A key as its user may see it: the first 8 code points. Times are ISO 8601, UTC. */
 export interface KeySummary {
   preview: string
   updatedAt: string
+  status: KeyStatus
+  lastUsedAt: string | null
 }
+
+/** A key that has been opened, with the row that it is in. */
+export interface OpenedKey extends KeySummary {
+  apiKey: string
+  row: SealedRow
+}
+
+/** What a row holds; one that does not open is told from none, and has been logged. */
+export type StoredKey = OpenedKey | 'unreadable'
 
 /** A row of `api_keys`, as far as it takes to open it. */
 export interface SealedRow {
@@ -39,6 +56,8 @@ export interface SealedRow {
 
 interface KeyRow extends SealedRow {
   updated_at: string
+  status: KeyStatus
+  last_used_at: string | null
 }
 
 /** @throws ApiError `server_misconfigured` */
@@ -54,22 +73,26 @@ export async function openVault(env: Env, requestId?: string): Promise<Vault> {
 }
 
 /**
- * Saves `apiKey` in `slot`, over the one before.
+ * Saves `apiKey` in `slot`, over the one before, with what is known of it.
  *
  * @throws ApiError `user_not_found`, `database_busy`
  */
-export async function saveKey(vault: Vault, slot: Slot, apiKey: string): Promise<KeySummary> {
+export async function saveKey(
+  vault: Vault,
+  slot: Slot,
+  { apiKey, status }: { apiKey: string; status: KeyStatus },
+): Promise<KeySummary> {
   const { sealed, keyId } = await sealKey(vault.keyring, slot, apiKey)
   const statements = [
     noteReplaced(vault.db, slot),
     noteKeyId(vault.db, keyId),
-    upsertKey(vault.db, slot, sealed, keyId),
+    upsertKey(vault.db, slot, { sealed, keyId, status }),
   ]
   if (vault.autoCreateUsers) statements.unshift(insertUser(vault.db, slot.userId))
   const results = await vault.db.batch<{ updated_at: string }>(statements).catch(throwApiError)
   const row = results.at(-1)?.results[0]
   if (row === undefined) throw userNotFound()
-  return { preview: previewKey(apiKey), updatedAt: row.updated_at }
+  return { preview: previewKey(apiKey), updatedAt: row.updated_at, status, lastUsedAt: null }
 }
 
 /**
@@ -78,12 +101,45 @@ export async function saveKey(vault: Vault, slot: Slot, apiKey: string): Promise
  *
  * @throws ApiError `user_not_found`, `database_busy`
  */
-export async function readKey(vault: Vault, slot: Slot): Promise<KeySummary | 'unreadable' | null> {
+export async function readKey(vault: Vault, slot: Slot): Promise<StoredKey | null> {
   const row = await selectKey(vault.db, slot).first<KeyRow | UserWithoutKey>().catch(throwApiError)
   if (row === null && !vault.autoCreateUsers) throw userNotFound()
   if (row === null || row.encrypted_api_key === null) return null
-  const apiKey = await openRow(vault, row)
-  return apiKey === null ? 'unreadable' : { preview: previewKey(apiKey), updatedAt: row.updated_at }
+  return openRow(vault, row)
+}
+
+/**
+ * All keys of a user, by provider; `'unreadable'` where one does not open, which is logged.
+ *
+ * @throws ApiError `user_not_found`, `database_busy`
+ */
+export async function listKeys(vault: Vault, userId: string): Promise<Map<string, StoredKey>> {
+  const { results } = await selectKeys(vault.db, userId)
+    .all<KeyRow | UserWithoutKey>()
+    .catch(throwApiError)
+  if (results.length === 0 && !vault.autoCreateUsers) throw userNotFound()
+  const rows = results.filter((row) => row.encrypted_api_key !== null)
+  const keys = rows.map(async (row) => [row.provider, await openRow(vault, row)] as const)
+  return new Map(await Promise.all(keys))
+}
+
+/**
+ * Records what the provider made of the key in `row`, and that it was used; unless the row has
+ * another key by now.
+ *
+ * @throws ApiError `database_busy`
+ */
+export async function recordUse(vault: Vault, row: SealedRow, status: KeyStatus): Promise<string> {
+  const usedAt = new Date().toISOString()
+  await vault.db
+    .prepare(
+      `UPDATE api_keys SET status = ?4, last_used_at = ?5
+       WHERE user_id = ?1 AND provider = ?2 AND encrypted_api_key = ?3`,
+    )
+    .bind(row.user_id, row.provider, row.encrypted_api_key, status, usedAt)
+    .run()
+    .catch(throwApiError)
+  return usedAt
 }
 
 /**
@@ -97,7 +153,7 @@ export async function deleteKey(vault: Vault, slot: Slot): Promise<void> {
     noteReplaced(vault.db, slot),
     removeKey(vault.db, slot),
   ]
-  if (vault.keyring.fernetKeys.size > 0) statements.push(noteDeletion(vault.db, slot.userId))
+  if (slot.provider === DEFAULT_SLOT) statements.push(...noteDeletion(vault, slot.userId))
   const [users] = await vault.db.batch(statements).catch(throwApiError)
   if (users?.results.length === 0 && !vault.autoCreateUsers) throw userNotFound()
 }
@@ -134,12 +190,16 @@ interface UserWithoutKey {
   encrypted_api_key: null
 }
 
-async function openRow(vault: Vault, row: SealedRow): Promise<string | null> {
-  return openKey(vault.keyring, slotOf(row), row.encrypted_api_key).catch((error: unknown) => {
+async function openRow(vault: Vault, row: KeyRow): Promise<StoredKey> {
+  const { updated_at: updatedAt, status, last_used_at: lastUsedAt } = row
+  try {
+    const apiKey = await openKey(vault.keyring, slotOf(row), row.encrypted_api_key)
+    return { apiKey, row, preview: previewKey(apiKey), updatedAt, status, lastUsedAt }
+  } catch (error) {
     if (!(error instanceof SealError)) throw error
     logUnreadable(row, error, vault.requestId)
-    return null
-  })
+    return 'unreadable'
+  }
 }
 
 /** What a row says of itself, as `openKey` takes it. */
@@ -174,14 +234,14 @@ function noteReplaced(db: D1Database, slot: Slot): D1PreparedStatement {
 }
 
 /** While rows move in from a backend before: no import brings back what was deleted here. */
-function noteDeletion(db: D1Database, userId: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO imported_users (id, saved_at)
-       SELECT id, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM users WHERE id = ?1
-       ON CONFLICT (id) DO UPDATE SET saved_at = excluded.saved_at`,
-    )
-    .bind(userId)
+export function noteDeletion({ db, keyring }: Vault, userId: string): D1PreparedStatement[] {
+  if (keyring.fernetKeys.size === 0) return []
+  const statement = db.prepare(
+    `INSERT INTO imported_users (id, saved_at)
+     SELECT id, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM users WHERE id = ?1
+     ON CONFLICT (id) DO UPDATE SET saved_at = excluded.saved_at`,
+  )
+  return [statement.bind(userId)]
 }
 
 function userNotFound(): ApiError {
@@ -189,11 +249,15 @@ function userNotFound(): ApiError {
   return new ApiError('user_not_found', { detail })
 }
 
-function upsertKey(db: D1Database, slot: Slot, sealed: string, keyId: string): D1PreparedStatement {
+function upsertKey(
+  db: D1Database,
+  slot: Slot,
+  { sealed, keyId, status }: { sealed: string; keyId: string; status: KeyStatus },
+): D1PreparedStatement {
   return db
     .prepare(
-      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
-       SELECT id, ?2, ?3, ?4 FROM users WHERE id = ?1
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status)
+       SELECT id, ?2, ?3, ?4, ?5 FROM users WHERE id = ?1
        ON CONFLICT (user_id, provider) DO UPDATE SET
          encrypted_api_key = excluded.encrypted_api_key,
          key_id = excluded.key_id,
@@ -202,17 +266,24 @@ function upsertKey(db: D1Database, slot: Slot, sealed: string, keyId: string): D
          last_used_at = NULL
        RETURNING updated_at`,
     )
-    .bind(slot.userId, slot.provider, sealed, keyId)
+    .bind(slot.userId, slot.provider, sealed, keyId, status)
 }
+
+const KEY_COLUMNS = 'user_id, provider, encrypted_api_key, key_id, updated_at, status, last_used_at'
 
 function selectKey(db: D1Database, slot: Slot): D1PreparedStatement {
   return db
     .prepare(
-      `SELECT user_id, provider, encrypted_api_key, key_id, updated_at
-       FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
+      `SELECT ${KEY_COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
        WHERE id = ?1`,
     )
     .bind(slot.userId, slot.provider)
+}
+
+function selectKeys(db: D1Database, userId: string): D1PreparedStatement {
+  return db
+    .prepare(`SELECT ${KEY_COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id WHERE id = ?1`)
+    .bind(userId)
 }
 
 function removeKey(db: D1Database, slot: Slot): D1PreparedStatement {

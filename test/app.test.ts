@@ -74,7 +74,7 @@ describe('browsers', () => {
     const allowed = await preflight(origin)
     expect(allowed.status).toBe(204)
     expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe(origin)
-    expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE')
+    expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE,POST')
     expect(allowed.headers.get('Access-Control-Allow-Headers')).toBe(
       'Authorization,Content-Type,X-Request-Id',
     )

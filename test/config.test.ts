@@ -28,6 +28,14 @@ const base = {
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
   REWRAP_ROWS_PER_RUN: '',
+  VERIFY_ON_SAVE: '',
+}
+const acme = {
+  label: 'Acme',
+  origin: 'https://api.acme.test',
+  header: 'x-acme-key',
+  probe: '/v1/me',
+  refusals: [{ status: 401 }],
 }
 const oidc = {
   JWT_SECRET_KEY: '',
@@ -107,6 +115,36 @@ describe('a bad environment', () => {
     ['too many', { REWRAP_ROWS_PER_RUN: '40001' }, 'must be a number from 1 to 40000'],
     ['a half', { REWRAP_ROWS_PER_RUN: '1.5' }, 'must be a number from 1 to 40000'],
     ['a number', { REWRAP_ROWS_PER_RUN: 50 }, 'REWRAP_ROWS_PER_RUN is no text'],
+    ['a provider that is no table', { PROVIDERS: { acme: 'x' } }, 'PROVIDERS, "acme",'],
+    ['no JSON', { PROVIDERS: '{' }, 'PROVIDERS is no table of providers'],
+    ['a list', { PROVIDERS: [] }, 'PROVIDERS is no table of providers'],
+    [
+      'no origin',
+      { PROVIDERS: { acme: { ...acme, origin: undefined } } },
+      'acme", origin is no text',
+    ],
+    ['http', { PROVIDERS: { acme: { ...acme, origin: 'http://a.test' } } }, 'must be an https:'],
+    [
+      'a path',
+      { PROVIDERS: { acme: { ...acme, origin: 'https://a.test/v1' } } },
+      'must be an https:',
+    ],
+    [
+      'a probe elsewhere',
+      { PROVIDERS: { acme: { ...acme, probe: 'http://b.test/' } } },
+      'probe must be',
+    ],
+    [
+      'a probe of two slashes',
+      { PROVIDERS: { acme: { ...acme, probe: '//b' } } },
+      'probe must be a',
+    ],
+    ['a header of two', { PROVIDERS: { acme: { ...acme, header: 'a: b' } } }, 'is no header name'],
+    ['an unknown field', { PROVIDERS: { acme: { ...acme, orgin: 'x' } } }, 'PROVIDERS, "acme",'],
+    ['a reserved name', { PROVIDERS: { default: acme } }, 'PROVIDERS has a name that is none'],
+    ['an upper-case name', { PROVIDERS: { Acme: acme } }, 'PROVIDERS has a name that is none'],
+    ['part of a built-in', { PROVIDERS: { openai: { origin: 'x' } } }, '"openai", origin must be'],
+    ['no flag', { VERIFY_ON_SAVE: 'no' }, 'VERIFY_ON_SAVE must be "true" or "false"'],
     ['no D1', { DB: undefined }, 'DB is no D1 database: see [[d1_databases]]'],
     ['a text for D1', { DB: 'user-key-vault' }, 'DB is no D1 database: see [[d1_databases]]'],
     [
@@ -162,6 +200,9 @@ describe('a good environment', () => {
     ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
     ['one as openssl makes it', { LEGACY_FERNET_KEY: `${btoa('\xff'.repeat(32))}, ${OTHER}` }],
     ['most rows', { REWRAP_ROWS_PER_RUN: '40000' }],
+    ['another provider', { PROVIDERS: { acme } }],
+    ['one as JSON', { PROVIDERS: JSON.stringify({ acme }) }],
+    ['one on localhost', { PROVIDERS: { openai: { origin: 'http://127.0.0.1:9000' } } }],
     ['the optional ones missing', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
   ])('%s', ([, changes]) => {
     expect(reason(changes)).toBe('accepted')

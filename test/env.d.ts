@@ -2,6 +2,7 @@ interface Env {
   /** There in the tests, whatever `[secrets] required` of wrangler.toml says. */
   JWT_SECRET_KEY: string
   LEGACY_FERNET_KEY?: string
+  PROVIDERS?: unknown
 }
 
 declare namespace Cloudflare {

@@ -1,8 +1,18 @@
 import 'vitest'
 
+/** A request as the provider on localhost got it; see node/provider-server.ts. */
+export interface SeenRequest {
+  method: string
+  url: string
+  headers: Record<string, string | string[] | undefined>
+  body: string
+}
+
 declare module 'vitest' {
   interface ProvidedContext {
     /** `POST` starts a key server and answers its origin; see node/key-server.ts. */
     keyServers: string
+    /** A provider's origin; see node/provider-server.ts. */
+    provider: string
   }
 }

@@ -2,10 +2,11 @@
 
 import { env } from 'cloudflare:workers'
 import { SignJWT, type JWTPayload } from 'jose'
-import { vi } from 'vitest'
+import { inject, vi } from 'vitest'
 import { createApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 import { openKeyring, openKey } from '../src/seal.ts'
+import type { SeenRequest } from './provided.d.ts'
 
 export const app = createApp()
 export const URL_BASE = 'https://vault.test'
@@ -70,8 +71,12 @@ export async function putKey(
 }
 
 /** The user's key as D1 holds it, opened with the keyring of `vault`; null where there is none. */
-export async function storedKey(userId: string, vault: Env = env): Promise<string | null> {
-  const slot = { userId, provider: 'default' }
+export async function storedKey(
+  userId: string,
+  vault: Env = env,
+  provider = 'default',
+): Promise<string | null> {
+  const slot = { userId, provider }
   const row = await env.DB.prepare(
     'SELECT encrypted_api_key, key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2',
   )
@@ -124,4 +129,16 @@ export function someEncryptionKey(): string {
 export async function emptyVault(): Promise<void> {
   const tables = ['users', 'key_ids', 'rewrap', 'imported_users']
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+}
+
+/** The origin of a provider on localhost that stands in for OpenAI; see node/provider-server.ts. */
+export const PROVIDER = inject('provider')
+
+/** What the stand-in got with `word` in a header. */
+export async function seenByProvider(word: string): Promise<SeenRequest[]> {
+  return (await fetch(`${PROVIDER}/seen/${word}`)).json()
+}
+
+export function slotPath(userId: string, provider: string): string {
+  return `/api/users/${encodeURIComponent(userId)}/api-keys/${provider}`
 }

@@ -1,10 +1,12 @@
-/** What the tests in workerd need of the world outside: an identity provider's key server. */
+/** What the tests in workerd need of the world outside: an identity provider's keys, and a provider. */
 
 import type { TestProject } from 'vitest/node'
 import { startKeyServers } from './key-server.ts'
+import { startProvider } from './provider-server.ts'
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { url, close } = await startKeyServers()
-  project.provide('keyServers', url)
-  return close
+  const [keyServers, provider] = await Promise.all([startKeyServers(), startProvider()])
+  project.provide('keyServers', keyServers.url)
+  project.provide('provider', provider.url)
+  return async () => void (await Promise.all([keyServers.close(), provider.close()]))
 }

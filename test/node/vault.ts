@@ -12,6 +12,7 @@ export const NO_VARS = {
   JWT_ISSUER: '',
   JWT_AUDIENCE: '',
   REWRAP_ROWS_PER_RUN: '',
+  VERIFY_ON_SAVE: '',
 }
 
 interface WorkerEnv {

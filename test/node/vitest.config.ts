@@ -6,6 +6,19 @@ import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
 import { NO_VARS } from './vault.ts'
 
+/** OpenAI's stand-in at `origin`, a provider that is down, and one that is not built in. */
+function standIns(origin: string) {
+  const acme = {
+    label: 'Acme',
+    origin,
+    header: 'x-acme-key',
+    headers: { 'x-acme-version': '1' },
+    probe: '/v1/models',
+    refusals: [],
+  }
+  return { openai: { origin }, mistral: { origin: 'http://127.0.0.1:9' }, acme }
+}
+
 const root = join(import.meta.dirname, '../..')
 
 export default defineConfig({
@@ -15,11 +28,12 @@ export default defineConfig({
       {
         root,
         plugins: [
-          cloudflareTest({
+          cloudflareTest(({ inject }) => ({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
                 ...NO_VARS,
+                PROVIDERS: standIns(inject('provider')),
                 API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
                 JWT_SECRET_KEY: randomBytes(32).toString('hex'),
               },
@@ -29,7 +43,7 @@ export default defineConfig({
                 TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
               },
             },
-          }),
+          })),
         ],
         test: {
           name: 'worker',

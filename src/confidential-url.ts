@@ -1,0 +1,9 @@
+/** Where a secret may be sent, or be relied on: over TLS, or on this very machine. */
+
+/** Whether `text` is an `https:` URL without a password, or an `http:` one of localhost. */
+export function isConfidentialUrl(text: string): boolean {
+  const { protocol, hostname, username, password } = URL.parse(text) ?? {}
+  if (username || password) return false
+  const local = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
+  return protocol === 'https:' || (protocol === 'http:' && local)
+}

@@ -1,0 +1,83 @@
+/** The providers whose keys are stored: where a key may go, how it is sent, how a bad one is told. */
+
+import * as z from 'zod/mini'
+import { isConfidentialUrl } from './confidential-url.ts'
+import { BUILT_IN } from './built-in-providers.ts'
+
+const text = z.string('is no text').check(z.minLength(1, 'is empty'))
+
+/** An answer by which a provider says, beyond doubt, that a key is bad. */
+const refusal = z.strictObject({
+  status: z.int('is no status'),
+  /** What the body holds besides, where the status alone can mean something else. */
+  word: z.optional(text),
+})
+
+const provider = z.strictObject({
+  label: text,
+  /** Where a key of this provider may be sent, and nowhere else. */
+  origin: text.check(
+    z.refine(isConfidentialOrigin, 'must be an https: origin; http: is for localhost alone'),
+  ),
+  /** The header that carries the key, and what stands before it there (RFC 9110 §11.4). */
+  header: text.check(z.regex(/^[\w-]+$/, 'is no header name')),
+  scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is no scheme'))),
+  /** Headers that a request gets where it lacks them. */
+  headers: z.optional(z.record(z.string(), text)),
+  /** A cheap read that a bad key does not get: a path, or a URL where another host answers it. */
+  probe: text.check(z.refine(isProbe, 'must be a path, such as /v1/models, or an https: URL')),
+  /** None: this provider never says it beyond doubt. */
+  refusals: z.array(refusal, 'is no list'),
+  /** Where a user gets a key. */
+  key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
+})
+
+/** A provider, built in or of `PROVIDERS`. */
+export type Provider = z.output<typeof provider>
+
+const NAME = /^[a-z][a-z0-9-]{0,39}$/
+
+const added = z
+  .record(z.string(), provider, 'is no table of providers')
+  .check(
+    z.refine(
+      (table) => Object.keys(table).every((name) => NAME.test(name) && name !== 'default'),
+      'has a name that is none: lower-case letters, digits and hyphens, and not "default"',
+    ),
+  )
+
+/** `PROVIDERS`: a table, or its JSON. A built-in one is replaced field by field. */
+export const providers = z.pipe(
+  z.pipe(z.transform(addToBuiltIn), added),
+  z.transform((table): ReadonlyMap<string, Provider> => new Map(Object.entries(table))),
+)
+
+function addToBuiltIn(table: unknown): unknown {
+  const given = typeof table === 'string' ? parseTable(table) : (table ?? {})
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return null
+  const fields = Object.entries(given).map(([name, value]: [string, unknown]) => {
+    const known = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined
+    return [name, isTable(value) ? { ...known, ...value } : value]
+  })
+  return { ...BUILT_IN, ...Object.fromEntries(fields) }
+}
+
+function parseTable(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return null
+  }
+}
+
+function isTable(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isProbe(probe: string): boolean {
+  return /^\/(?!\/)[!-~]*$/.test(probe) || isConfidentialUrl(probe)
+}
+
+function isConfidentialOrigin(origin: string): boolean {
+  return isConfidentialUrl(origin) && URL.parse(origin)?.origin === origin
+}

@@ -1,0 +1,76 @@
+/** A provider on localhost, as the API that it stands in for: what it answers is in the key itself. */
+
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import type { SeenRequest } from '../provided.d.ts'
+
+/** What a key of this beginning gets from anything but the two streams and `/echo`. */
+const ANSWERS: Record<string, [status: number, body: (key: string) => string]> = {
+  'sk-good': [200, () => '{"data": []}'],
+  'sk-bad': [401, (key) => `{"error": {"message": "Incorrect API key provided: ${key}"}}`],
+  'sk-scope': [401, () => '{"error": {"message": "Missing scopes: api.model.read"}}'],
+  'sk-region': [403, () => '{"error": "country"}'],
+  'sk-busy': [429, () => '{"error": "rate limit"}'],
+  'sk-down': [500, () => '{"error": "down"}'],
+}
+
+/**
+ * Starts it. `POST /v1/chat/completions` streams server-sent events: the first at once, the last when
+ * `POST /release` comes. `GET /seen/<word>` answers the requests that held the word in a header.
+ */
+export async function startProvider(): Promise<{ url: string; close: () => Promise<void> }> {
+  const seen: SeenRequest[] = []
+  const waiting: (() => void)[] = []
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '', url = '', headers } = request
+    if (url.startsWith('/seen/')) {
+      const word = url.slice('/seen/'.length)
+      const found = seen.filter((one) => JSON.stringify(one.headers).includes(word))
+      response.end(JSON.stringify(found))
+      return
+    }
+    if (url === '/release') {
+      for (const release of waiting.splice(0)) release()
+      response.end()
+      return
+    }
+    seen.push({ method, url, headers, body: await text(request) })
+    const key = (headers.authorization ?? '').replace('Bearer ', '')
+    if (key.startsWith('sk-hang')) return
+    if (url === '/echo') {
+      response.setHeader('X-Your-Key', `it is ${key}`).setHeader('X-Other', 'kept')
+      response.setHeader('Content-Encoding', 'gzip').end(gzipSync('echo'))
+    } else if (url === '/redirect' || key.startsWith('sk-moved')) {
+      response
+        .writeHead(307, { Location: `http://localhost:${request.socket.localPort}/v1/models` })
+        .end()
+    } else if (url === '/v1/chat/completions' && key.startsWith('sk-good')) {
+      response.setHeader('Content-Type', 'text/event-stream')
+      response.write('data: {"choices": [{"delta": {"content": "first"}}]}\n\n')
+      await new Promise<void>((resolve) => void waiting.push(resolve))
+      response.end('data: {"choices": [{"delta": {"content": " last"}}]}\n\ndata: [DONE]\n\n')
+    } else {
+      const [, [status, body]] = Object.entries(ANSWERS).find(([start]) =>
+        key.startsWith(start),
+      ) ?? ['', [401, () => '{"error": {"code": "invalid_api_key"}}']]
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(body(key))
+    }
+  }
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(new Error(String(error))))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The provider has no port')
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    close: async () => {
+      server.closeAllConnections()
+      await once(server.close(), 'close')
+    },
+  }
+}
