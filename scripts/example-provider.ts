@@ -1,0 +1,42 @@
+/** A provider on localhost that speaks as OpenAI does, for the example: a word every 300 ms. */
+
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const WORDS = ['The', ' key', ' was', ' used', ' and', ' never', ' seen', '.']
+const EVERY_MS = 300
+
+/** Starts it; `sk-bad…` is a key that it does not know. Each request is printed, the key as its length. */
+export async function startExampleProvider(): Promise<string> {
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(new Error(String(error))))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The provider has no port')
+  return `http://127.0.0.1:${address.port}`
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const key = (request.headers.authorization ?? '').replace('Bearer ', '')
+  console.log(`[provider] ${request.method} ${request.url} with a key of ${key.length} characters`)
+  if (key === '' || key.startsWith('sk-bad')) {
+    const error = { message: 'Incorrect API key provided', code: 'invalid_api_key' }
+    response.writeHead(401, { 'Content-Type': 'application/json' }).end(JSON.stringify({ error }))
+  } else if (request.url === '/v1/chat/completions') {
+    await stream(response)
+  } else {
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"data": []}')
+  }
+}
+
+async function stream(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+  for (const content of WORDS) {
+    response.write(`data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`)
+    // oxlint-disable-next-line no-await-in-loop -- as slowly as a model
+    await sleep(EVERY_MS)
+  }
+  response.end('data: [DONE]\n\n')
+}

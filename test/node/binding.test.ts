@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { SignJWT } from 'jose'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTestHarness } from 'wrangler'
+import { startProvider } from './provider-server.ts'
+import { NO_VARS } from './vault.ts'
+
+const GRANTS = { caller: 'probe', grants: ['use', 'reveal', 'users'] }
+const entrypoint = { service: 'user-key-vault', entrypoint: 'KeyVault' }
+const JWT_SECRET_KEY = randomBytes(32).toString('hex')
+
+let provider: Awaited<ReturnType<typeof startProvider>>
+let harness: ReturnType<typeof createTestHarness>
+let authorization: string
+
+/** The example's Worker and the vault, as their wrangler.toml have them, and a probe. */
+beforeAll(async () => {
+  provider = await startProvider()
+  harness = createTestHarness({
+    workers: [
+      {
+        configPath: 'examples/chat-worker/wrangler.toml',
+        vars: { OPENAI_ORIGIN: provider.url },
+        secrets: { JWT_SECRET_KEY },
+      },
+      {
+        configPath: 'wrangler.toml',
+        vars: { ...NO_VARS, PROVIDERS: JSON.stringify({ openai: { origin: provider.url } }) },
+        secrets: { JWT_SECRET_KEY, API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64') },
+      },
+      {
+        config: {
+          name: 'probe',
+          main: 'test/node/binding-probe.ts',
+          compatibility_date: '2026-08-03',
+          services: [
+            { binding: 'ALL', ...entrypoint, props: GRANTS },
+            { binding: 'NONE', ...entrypoint },
+          ],
+        },
+      },
+    ],
+  })
+  await harness.listen()
+  const vault = harness.getWorker<{
+    DB: { prepare: (sql: string) => { run: () => Promise<unknown> } }
+  }>('user-key-vault')
+  const { DB } = await vault.getEnv()
+  await DB.prepare(readFileSync('schema.sql', 'utf8')).run()
+  await DB.prepare("INSERT INTO users (id) VALUES ('user')").run()
+  const token = await new SignJWT({ sub: 'user' })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(JWT_SECRET_KEY))
+  authorization = `Bearer ${token}`
+})
+afterAll(async () => {
+  await harness.close()
+  await provider.close()
+})
+
+const json = async (method: string, body: object) => ({
+  method,
+  headers: { Authorization: authorization, 'Content-Type': 'application/json' },
+  body: JSON.stringify(body),
+})
+
+async function probe(binding: string, name: string): Promise<unknown> {
+  const query = new URLSearchParams({ binding, name })
+  return (await harness.getWorker('probe').fetch(`/?${query.toString()}`)).json()
+}
+
+describe('the example', () => {
+  it('streams a completion by the user’s key, which the chat worker never sees', async () => {
+    const key = `sk-good-${crypto.randomUUID()}`
+    const vault = harness.getWorker('user-key-vault')
+    const saved = await vault.fetch(
+      '/api/users/user/api-keys/openai',
+      await json('PUT', { api_key: key }),
+    )
+    expect(await saved.json()).toMatchObject({ user: { status: 'active' } })
+
+    const chat = await harness.fetch('/chat', await json('POST', { messages: [] }))
+    expect(chat.status).toBe(200)
+    if (chat.body === null) throw new Error('There is no body')
+    const parts = Readable.fromWeb(chat.body).setEncoding('utf8')[Symbol.asyncIterator]()
+    const first = String((await parts.next()).value)
+    expect(first).toContain('first')
+    expect(first).not.toContain('last')
+    await fetch(`${provider.url}/release`, { method: 'POST' })
+    let rest = ''
+    for await (const part of parts) rest += String(part)
+    expect(rest).toContain('[DONE]')
+
+    const seen = await (await fetch(`${provider.url}/seen/${key}`)).json()
+    expect(seen).toMatchObject([
+      { url: '/v1/models' },
+      { url: '/v1/chat/completions', headers: { authorization: `Bearer ${key}` } },
+    ])
+    expect(JSON.stringify(seen)).not.toContain(authorization)
+    const shown = [first, rest, JSON.stringify([...chat.headers])]
+    const logged = harness.getLogs().map(({ message }) => message)
+    expect(logged.some((line) => line.includes('"caller":"chat-worker"'))).toBe(true)
+    expect([...shown, ...logged].filter((text) => text.includes(key))).toEqual([])
+  })
+
+  it('passes on why there is no completion', async () => {
+    const vault = harness.getWorker('user-key-vault')
+    await vault.fetch('/api/users/user/api-keys/openai', {
+      method: 'DELETE',
+      headers: { Authorization: authorization },
+    })
+    const chat = await harness.fetch('/chat', await json('POST', { messages: [] }))
+    expect(chat.status).toBe(404)
+    expect(await chat.json()).toMatchObject({ code: 'no_api_key' })
+    expect((await harness.fetch('/chat', { method: 'POST' })).status).toBe(401)
+  })
+})
+
+describe('a binding to the vault', () => {
+  it('without props may do nothing', async () => {
+    for (const name of ['getDecryptedApiKey', 'createUser', 'deleteUser', 'hasUser']) {
+      const refusal = JSON.stringify({ ok: false, code: 'not_granted' })
+      expect(await probe('NONE', name)).toEqual({ value: refusal })
+    }
+  })
+
+  it('reaches its methods', async () => {
+    expect(await probe('ALL', 'hasUser')).toEqual({ value: '{"ok":true,"exists":true}' })
+    expect(await probe('ALL', 'getDecryptedApiKey')).toEqual({ value: '{"ok":true,"apiKey":null}' })
+  })
+
+  it.for([
+    'env',
+    'ctx',
+    'props',
+    'DB',
+    'keyring',
+    'constructor',
+    'prototype',
+    'answer',
+    'useKey',
+    'findKey',
+    'recordOutcome',
+    'rewrap',
+    'fetch',
+    'queue',
+    'scheduled',
+    'tail',
+    'trace',
+    'test',
+    'alarm',
+    'email',
+  ])('reaches nothing else: %s', async (name) => {
+    const answer = await probe('ALL', name)
+    expect(answer).toEqual({ error: expect.stringMatching(/Error/) })
+  })
+})
