@@ -11,7 +11,6 @@ import { onlyYourOwn } from './auth.ts'
 import { ApiError, errorBody, type ErrorCode } from './errors.ts'
 import { limitBody, requireJson, requireKey } from './key-body.ts'
 import {
-  DEFAULT_SLOT,
   deleteSlot,
   listSlots,
   readSlot,
@@ -21,7 +20,7 @@ import {
   type SlotOwner,
 } from './key-slots.ts'
 import { errorFields, log } from './log.ts'
-import type { KeySummary, StoredKey } from './vault.ts'
+import { DEFAULT_SLOT, type KeySummary, type StoredKey } from './vault.ts'
 
 interface ApiKeysEnv {
   Bindings: Env

@@ -13,12 +13,12 @@ import {
 } from './caller.ts'
 import { readConfig } from './config.ts'
 import { ApiError } from './errors.ts'
-import { DEFAULT_SLOT } from './key-slots.ts'
 import { errorFields, log } from './log.ts'
 import { fetchWithKey, isRefusal } from './provider-request.ts'
 import type { Provider } from './providers.ts'
 import { createUser, deleteUser, hasUser } from './users.ts'
 import {
+  DEFAULT_SLOT,
   openVault,
   readKey,
   recordUse,

@@ -451,7 +451,9 @@ describe('a pass', () => {
   it('has every slot of a user, each with its own seal', async () => {
     const [userId, vault] = [await someUser(), await openVault(before)]
     const providers = Array.from({ length: 25 }, (_, index) => `provider-${index}`)
-    for (const provider of providers) await saveKey(vault, { userId, provider }, `sk-${provider}`)
+    for (const provider of providers) {
+      await saveKey(vault, { userId, provider }, { apiKey: `sk-${provider}`, status: 'active' })
+    }
     await rewrapAll({ ...after, REWRAP_ROWS_PER_RUN: '10' })
     const opened = await openVault(withKeys(NEW))
     for (const provider of providers) {
