@@ -12,7 +12,8 @@ import { answerError, apiKeys, noStore, type AnswerVariables } from './api-keys.
 import { splitList } from './config.ts'
 import { ApiError } from './errors.ts'
 import { log } from './log.ts'
-import { checkVault, openVault } from './vault.ts'
+import { checkVault } from './key-ids.ts'
+import { openVault } from './vault.ts'
 
 interface AppEnv {
   Bindings: Env

@@ -133,8 +133,10 @@ async function answer<T extends object>(
     return { ok: true, ...result }
   } catch (error) {
     if (error instanceof Refusal) {
-      log('info', 'binding_call', { ...call, code: error.code })
-      return { ok: false, code: error.code }
+      const { code, cause } = error
+      const reason = cause instanceof Error ? { reason: cause.name } : {}
+      log('info', 'binding_call', { ...call, code, ...reason })
+      return { ok: false, code }
     }
     const { code, status, cause = error } = ApiError.from(error)
     const fault = status < 500 ? {} : { error: errorFields(cause) }

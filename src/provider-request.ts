@@ -36,7 +36,7 @@ const DROPPED_PREFIX = /^(?:cf-|x-forwarded-)/
  * redirect is followed: it is answered as it is.
  *
  * @returns the provider's response, as it streams, without headers that hold the key
- * @throws TypeError where the provider can't be reached, or no header can hold the key
+ * @throws Error where the provider can't be reached
  */
 export async function fetchWithKey(
   provider: Provider,

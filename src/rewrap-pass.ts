@@ -1,7 +1,9 @@
 /** The rewrap job's pass as D1 holds it: where it is, what it has counted, and what it writes. */
 
+import { throwApiError } from './d1-errors.ts'
+import { noteKeyId } from './key-ids.ts'
 import { nameKeyring } from './seal.ts'
-import { noteKeyId, throwApiError, type SealedRow, type Vault } from './vault.ts'
+import type { SealedRow, Vault } from './vault.ts'
 
 /** Rows are counted up to here when a pass begins: a statement must end within 30 s. */
 export const COUNTED_ROWS = 250_000

@@ -1,6 +1,7 @@
 /** The users that may have keys. Every function here is one round trip to D1. */
 
-import { noteDeletion, throwApiError, type Vault } from './vault.ts'
+import { throwApiError } from './d1-errors.ts'
+import { noteDeletion, type Vault } from './vault.ts'
 
 /**
  * Adds the user; false where it was there.

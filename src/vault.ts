@@ -1,17 +1,11 @@
 /** The rows of D1 and the keys sealed in them. Every function here is one round trip to D1. */
 
 import { readConfig } from './config.ts'
+import { throwApiError } from './d1-errors.ts'
 import { ApiError } from './errors.ts'
+import { noteKeyId, noteReplaced } from './key-ids.ts'
 import { log } from './log.ts'
-import {
-  hasKey,
-  openKey,
-  openKeyring,
-  SealError,
-  sealKey,
-  type Keyring,
-  type Slot,
-} from './seal.ts'
+import { openKey, openKeyring, SealError, sealKey, type Keyring, type Slot } from './seal.ts'
 
 /** The slot of the plain route; no provider is behind it. */
 export const DEFAULT_SLOT = 'default'
@@ -158,28 +152,6 @@ export async function deleteKey(vault: Vault, slot: Slot): Promise<void> {
   if (users?.results.length === 0 && !vault.autoCreateUsers) throw userNotFound()
 }
 
-/**
- * Checks that D1 answers, has the tables, and that no stored key needs an encryption key that the
- * keyring lacks.
- *
- * @throws ApiError `server_misconfigured`, `database_busy`
- */
-export async function checkVault({ db, keyring }: Vault): Promise<void> {
-  const { results } = await db
-    .prepare(
-      `SELECT key_id, EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)
-       FROM key_ids WHERE state <> 'unused'`,
-    )
-    .all<{ key_id: string }>()
-    .catch(throwApiError)
-  const missing = results.map((row) => row.key_id).filter((keyId) => !hasKey(keyring, keyId))
-  if (missing.length === 0) return
-  const fix = `stored keys are sealed under ${missing.join(', ')}; put the key of that kid back`
-  throw new ApiError('server_misconfigured', {
-    cause: new Error(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`),
-  })
-}
-
 /** The first 8 code points of `apiKey`; none of a key that is no longer than that. */
 function previewKey(apiKey: string): string {
   const codePoints = Array.from(apiKey)
@@ -211,26 +183,6 @@ export function slotOf({ user_id, provider, key_id }: SealedRow): Slot & { keyId
 export function logUnreadable(row: SealedRow, { reason }: SealError, request_id?: string): void {
   const { user_id, provider, key_id } = row
   log('error', 'api_key_unreadable', { request_id, user_id, provider, key_id, reason })
-}
-
-/** To be run with every statement that writes a row under `keyId`; it writes at its first use alone. */
-export function noteKeyId(db: D1Database, keyId: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO key_ids (key_id) VALUES (?1)
-       ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'`,
-    )
-    .bind(keyId)
-}
-
-/** A row that did not open may be the last one of its kid: the rewrap job looks again. */
-function noteReplaced(db: D1Database, slot: Slot): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE key_ids SET state = 'in_use' WHERE state = 'settled'
-         AND key_id = (SELECT key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2)`,
-    )
-    .bind(slot.userId, slot.provider)
 }
 
 /** While rows move in from a backend before: no import brings back what was deleted here. */
@@ -298,18 +250,4 @@ function insertUser(db: D1Database, userId: string): D1PreparedStatement {
 
 function selectUser(db: D1Database, userId: string): D1PreparedStatement {
   return db.prepare('SELECT 1 FROM users WHERE id = ?1').bind(userId)
-}
-
-/** The D1 errors that pass by themselves: https://developers.cloudflare.com/d1/observability/debug-d1/ */
-const TRANSIENT = /overloaded|to be reset|was reset|DB reset|Network connection lost|transient/
-
-export function throwApiError(cause: unknown): never {
-  const message = String(cause)
-  if (message.includes('no such table') || message.includes('no such column')) {
-    throw new ApiError('server_misconfigured', {
-      cause: new Error('DB lacks the tables: npm run schema -- --remote', { cause }),
-    })
-  }
-  if (!TRANSIENT.test(message)) throw cause
-  throw new ApiError('database_busy', { cause, headers: { 'Retry-After': '1' } })
 }

@@ -1,4 +1,4 @@
-/** What `npm run bench` measures, inside workerd: the rewrap job, and the same statements without it. */
+/** What `npm run bench -- rewrap` measures, inside workerd: the rewrap job, and the same statements without it. */
 
 import { sealKey, openKey, openKeyring } from '../src/seal.ts'
 import { readConfig } from '../src/config.ts'
