@@ -409,6 +409,24 @@ describe('a run that is late', () => {
   })
 })
 
+describe('a kid', () => {
+  it('is in use again where a late run seals under it, though another version settled it', async () => {
+    await someKeys(4)
+    const [oldKid = ''] = Object.keys(await kids())
+    await rewrap(after)
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      if (trips === 3) await rewrap(withKeys(OLD, NEW))
+      return trip()
+    })
+    await rewrap({ ...after, DB })
+    const [newKid = '', ...others] = Object.keys(await kids())
+    expect([newKid === oldKid, others]).toEqual([false, []])
+    expect(await keyIds()).toEqual({ [oldKid]: 'in_use', [newKid]: 'in_use' })
+  })
+})
+
 describe('a pass', () => {
   it('goes on while a version that seals under the old key writes', async () => {
     const keys = await someKeys(30)
