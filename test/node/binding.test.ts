@@ -106,6 +106,19 @@ describe('the example', () => {
     expect([...shown, ...logged].filter((text) => text.includes(key))).toEqual([])
   })
 
+  it('goes on with the key before, where the provider refused another one', async () => {
+    const [good, bad] = [`sk-good-${crypto.randomUUID()}`, `sk-bad-${crypto.randomUUID()}`]
+    const vault = harness.getWorker('user-key-vault')
+    const put = async (api_key: string) =>
+      (await vault.fetch('/api/users/user/api-keys/openai', await json('PUT', { api_key }))).status
+    expect([await put(good), await put(bad)]).toEqual([200, 422])
+    const chat = await harness.fetch('/chat', await json('POST', { messages: [] }))
+    await fetch(`${provider.url}/release`, { method: 'POST' })
+    expect(await chat.text()).toContain('[DONE]')
+    expect(await (await fetch(`${provider.url}/seen/${bad}`)).json()).toHaveLength(1)
+    expect(await (await fetch(`${provider.url}/seen/${good}`)).json()).toHaveLength(2)
+  })
+
   it('passes on why there is no completion', async () => {
     const vault = harness.getWorker('user-key-vault')
     await vault.fetch('/api/users/user/api-keys/openai', {
