@@ -1,11 +1,23 @@
-/** A Worker bound to the vault that tells what a call by any name, through any of its bindings, comes to. */
+/** A Worker bound to the vault: it tells what a call by any name comes to, and passes a request on. */
+
+import type { KeyVault } from '../../src/index.ts'
+
+interface ProbeEnv {
+  ALL: Service<KeyVault>
+  NONE: Service<KeyVault>
+}
 
 export default {
-  fetch: async (request: Request, env: Record<string, object>): Promise<Response> => {
+  fetch: async (request: Request, env: ProbeEnv): Promise<Response> => {
     const { searchParams } = new URL(request.url)
-    const binding = env[searchParams.get('binding') ?? '']
+    const url = searchParams.get('url')
+    if (url !== null) {
+      const passedOn = new Request(url, request)
+      const result = await env.ALL.fetchWithApiKey('user', 'openai', passedOn)
+      return result.ok ? result.response : Response.json(result, { status: 502 })
+    }
+    const binding = searchParams.get('binding') === 'ALL' ? env.ALL : env.NONE
     const name = searchParams.get('name') ?? ''
-    if (binding === undefined) return new Response(null, { status: 404 })
     try {
       const member: unknown = Reflect.get(binding, name)
       const called = typeof member === 'function'

@@ -106,6 +106,31 @@ describe('the example', () => {
     expect([...shown, ...logged].filter((text) => text.includes(key))).toEqual([])
   })
 
+  it('is passed on as it is meant: compressed bodies, uploads, HEAD, and nothing that holds the key', async () => {
+    const key = `sk-good-${crypto.randomUUID()}`
+    const vault = harness.getWorker('user-key-vault')
+    await vault.fetch('/api/users/user/api-keys/openai', await json('PUT', { api_key: key }))
+    const pass = async (path: string, init = {}) => {
+      const query = new URLSearchParams({ url: provider.url + path })
+      return harness.getWorker('probe').fetch(`/?${query.toString()}`, init)
+    }
+    const echo = await pass('/echo')
+    expect(await echo.text()).toBe('echo')
+    expect(JSON.stringify([...echo.headers])).not.toContain(key)
+    expect(echo.headers.get('X-Other')).toBe('kept')
+    const body = 'x'.repeat(100_000)
+    const upload = await pass('/v1/upload', { method: 'POST', body })
+    expect(await upload.json()).toEqual({ data: [] })
+    expect((await pass('/v1/head', { method: 'HEAD' })).status).toBe(200)
+    const seen = await (await fetch(`${provider.url}/seen/${key}`)).json()
+    expect(seen).toMatchObject([
+      { method: 'GET', url: '/v1/models' },
+      { method: 'GET', url: '/echo' },
+      { method: 'POST', url: '/v1/upload', body, headers: { 'content-length': '100000' } },
+      { method: 'HEAD', url: '/v1/head' },
+    ])
+  })
+
   it('goes on with the key before, where the provider refused another one', async () => {
     const [good, bad] = [`sk-good-${crypto.randomUUID()}`, `sk-bad-${crypto.randomUUID()}`]
     const vault = harness.getWorker('user-key-vault')
