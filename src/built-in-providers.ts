@@ -34,6 +34,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'Google Gemini',
     origin: 'https://generativelanguage.googleapis.com',
     header: 'x-goog-api-key',
+    parameter: 'key',
     probe: '/v1beta/models?pageSize=1',
     refusals: [
       { status: 400, word: 'API_KEY_INVALID' },

@@ -14,14 +14,19 @@ export function noteKeyId(db: D1Database, keyId: string): D1PreparedStatement {
     .bind(keyId)
 }
 
-/** A row that did not open may be the last one of its kid: the rewrap job looks again. */
-export function noteReplaced(db: D1Database, slot: Slot): D1PreparedStatement {
+/** Rows that did not open may be the last of their kid: the rewrap job looks again. One slot, or all. */
+export function noteReplaced(
+  db: D1Database,
+  { userId, provider }: Pick<Slot, 'userId'> & Partial<Slot>,
+): D1PreparedStatement {
   return db
     .prepare(
       `UPDATE key_ids SET state = 'in_use' WHERE state = 'settled'
-         AND key_id = (SELECT key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2)`,
+         AND key_id IN (
+           SELECT key_id FROM api_keys WHERE user_id = ?1 AND provider = coalesce(?2, provider)
+         )`,
     )
-    .bind(slot.userId, slot.provider)
+    .bind(userId, provider ?? null)
 }
 
 /**

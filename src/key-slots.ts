@@ -32,7 +32,8 @@ export interface ListedSlot {
 }
 
 /**
- * Every slot of the user, the default one first, those without a key too.
+ * Every slot of the user, the default one first, those without a key too, and last the keys of
+ * providers that there are no more.
  *
  * @throws ApiError as all functions here: `user_not_found`, `database_busy`, `server_misconfigured`,
  * and where a slot is named `unknown_provider`
@@ -40,8 +41,12 @@ export interface ListedSlot {
 export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
   const { PROVIDERS } = readConfig(owner.env)
   const keys = await listKeys(await openVault(owner.env, owner.requestId), owner.userId)
-  const slots: [string, Provider | null][] = [[DEFAULT_SLOT, null], ...PROVIDERS]
-  return slots.map(([name, provider]) => ({ name, provider, key: keys.get(name) ?? null }))
+  const names = new Set([DEFAULT_SLOT, ...PROVIDERS.keys(), ...keys.keys()])
+  return Array.from(names, (name) => ({
+    name,
+    provider: PROVIDERS.get(name) ?? null,
+    key: keys.get(name) ?? null,
+  }))
 }
 
 /** The key in the slot: null where there is none, `'unreadable'` where it does not open. */
@@ -77,17 +82,18 @@ export async function saveSlot(
   return saveKey(vault, slot, { apiKey, status })
 }
 
-/** Deletes the key in the slot, if there is one. */
+/** Deletes the key in the slot, if there is one: that of a provider that there is no more, too. */
 export async function deleteSlot(owner: SlotOwner, name: string): Promise<void> {
-  findProvider(readConfig(owner.env), name)
   const vault = await openVault(owner.env, owner.requestId)
-  await deleteKey(vault, { userId: owner.userId, provider: name })
+  const deleted = await deleteKey(vault, { userId: owner.userId, provider: name })
+  if (!deleted) findProvider(readConfig(owner.env), name)
 }
 
 /**
  * Tries the key in the slot, and records what its provider made of it.
  *
- * @returns the key as it is now, and the verdict; null where there was nothing to try
+ * @returns the key as it is now, and the verdict; null where there was nothing to try, or what was
+ * tried has been replaced meanwhile
  */
 export async function verifySlot(
   owner: SlotOwner,
@@ -101,7 +107,8 @@ export async function verifySlot(
   if (verdict === 'unknown') return { key, verdict }
   const status = verdict === 'accepted' ? 'active' : 'rejected'
   const lastUsedAt = await recordUse(vault, key.row, status)
-  return { key: { ...key, status, lastUsedAt }, verdict }
+  if (lastUsedAt !== null) return { key: { ...key, status, lastUsedAt }, verdict }
+  return { key: await readKey(vault, { userId: owner.userId, provider: name }), verdict: null }
 }
 
 async function tryAndLog(

@@ -22,6 +22,7 @@ import {
   openVault,
   readKey,
   recordUse,
+  type KeyStatus,
   type OpenedKey,
   type StoredKey,
   type Vault,
@@ -30,6 +31,7 @@ import {
 /** What a call comes to. A refusal is a value: of an error, properties do not survive a binding. */
 export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: RefusalCode }
 
+const LOGGED_LENGTH = 200
 /** A use is written down no more often than this, a slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000
 
@@ -114,7 +116,7 @@ interface Method<T extends object> {
   method: string
   grant: Grant
   /** Whose slot or user, for the log. */
-  about: { user_id: unknown; provider?: unknown }
+  about: Record<string, unknown>
   work: (call: Call) => Promise<T>
 }
 
@@ -125,7 +127,7 @@ async function answer<T extends object>(
   { method, grant, about, work }: Method<T>,
 ): Promise<Result<T>> {
   const props = readProps(ctx.props)
-  const call = { caller: props.caller, method, ...about }
+  const call = { caller: props.caller, method, ...loggable(about) }
   try {
     requireGrant(props, grant)
     const result = await work({ env, ctx, props, vault: await openVault(env) })
@@ -143,6 +145,15 @@ async function answer<T extends object>(
     log(status < 500 ? 'info' : 'error', 'binding_call', { ...call, code, ...fault })
     return { ok: false, code }
   }
+}
+
+/** Arguments as they may stand in a log line: text, and no more of it than an id has. */
+function loggable(about: Record<string, unknown>): Record<string, string | null> {
+  const fields = Object.entries(about).map(([name, value]): [string, string | null] => [
+    name,
+    typeof value === 'string' ? value.slice(0, LOGGED_LENGTH) : null,
+  ])
+  return Object.fromEntries(fields)
 }
 
 interface Use {
@@ -163,7 +174,7 @@ async function useKey(call: Call, { userId, name, request }: Use): Promise<Respo
   const response = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
     throw new Refusal('provider_unreachable', { cause })
   })
-  call.ctx.waitUntil(recordOutcome(call, { provider, key, response }))
+  call.ctx.waitUntil(recordOutcome(call, { provider, key, method: request.method, response }))
   return response
 }
 
@@ -176,17 +187,27 @@ async function findKey(call: Call, userId: string, name: string): Promise<Stored
 interface Outcome {
   provider: Provider
   key: OpenedKey
+  method: string
   response: Response
 }
 
-/** Off the response's path: whether the provider took the key, and, now and then, that it was used. */
-async function recordOutcome({ vault }: Call, { provider, key, response }: Outcome): Promise<void> {
-  const refused = await isRefusal(provider, response)
-  const status = refused ? 'rejected' : response.ok ? 'active' : key.status
-  const usedAt = key.lastUsedAt === null ? 0 : Date.parse(key.lastUsedAt)
-  if (status === key.status && Date.now() - usedAt < USE_RECORDED_MS) return
-  await recordUse(vault, key.row, status).catch((error: unknown) => {
+/** Off the response's path: what the provider made of the key, and, now and then, that it was used. */
+async function recordOutcome({ vault }: Call, outcome: Outcome): Promise<void> {
+  const { key } = outcome
+  try {
+    const status = await judge(outcome)
+    const usedAt = key.lastUsedAt === null ? 0 : Date.parse(key.lastUsedAt)
+    if (status === key.status && Date.now() - usedAt < USE_RECORDED_MS) return
+    await recordUse(vault, key.row, status)
+  } catch (error) {
     const { code, cause = error } = ApiError.from(error)
     log('error', 'use_not_recorded', { code, error: errorFields(cause) })
-  })
+  }
+}
+
+/** A read may be public, and prove nothing: only what was sent, and taken, makes a key active. */
+async function judge({ provider, key, method, response }: Outcome): Promise<KeyStatus> {
+  if (await isRefusal(provider, response)) return 'rejected'
+  const proven = response.ok && method !== 'GET' && method !== 'HEAD'
+  return proven ? 'active' : key.status
 }

@@ -35,7 +35,8 @@ const DROPPED_PREFIX = /^(?:cf-|x-forwarded-)/
  * Sends `request` to the provider with `apiKey` in it, and without the caller's own credentials. No
  * redirect is followed: it is answered as it is.
  *
- * @returns the provider's response, as it streams, without headers that hold the key
+ * @returns the provider's response, as it streams, without headers that hold the key, as it is, in
+ * base64 or percent-encoded
  * @throws Error where the provider can't be reached
  */
 export async function fetchWithKey(
@@ -46,15 +47,19 @@ export async function fetchWithKey(
   const url = new URL(request.url)
   url.username = ''
   url.password = ''
+  if (provider.parameter !== undefined) url.searchParams.delete(provider.parameter)
   const { method, body, signal } = request
   const headers = requestHeaders(provider, apiKey, request.headers)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
   const response = await fetch(url, init)
-  const answer = new Response(response.body, response)
-  for (const [name, value] of response.headers) {
-    if (value.includes(apiKey)) answer.headers.delete(name)
-  }
-  return answer
+  const { status } = response
+  const kept = Array.from(response.headers).filter((field) => !holdsKey(field, apiKey))
+  return new Response(response.body, { status, headers: kept })
+}
+
+function holdsKey(field: string[], apiKey: string): boolean {
+  const forms = [apiKey, encodeURIComponent(apiKey), btoa(apiKey)].map((form) => form.toLowerCase())
+  return field.some((text) => forms.some((form) => text.toLowerCase().includes(form)))
 }
 
 function requestHeaders({ header, scheme, headers = {} }: Provider, apiKey: string, sent: Headers) {
@@ -99,18 +104,22 @@ export async function tryKey(provider: Provider, apiKey: string): Promise<Trial>
 /** Whether `response` is the provider's own, unmistakable no to the key. It can still be read after. */
 export async function isRefusal({ refusals }: Provider, response: Response): Promise<boolean> {
   const candidates = refusals.filter(({ status }) => status === response.status)
-  if (candidates.length === 0) return false
-  if (candidates.some(({ word }) => word === undefined)) return true
-  const start = await readStart(response.clone())
-  return candidates.some(({ word }) => word !== undefined && start.includes(word))
+  const words = candidates.flatMap(({ word }) => word ?? [])
+  if (words.length < candidates.length) return true
+  return words.length > 0 && holdsWord(response.clone(), words)
 }
 
-async function readStart({ body }: Response): Promise<string> {
+/** Whether the body begins with one of `words` in it: as soon as that has come, however it goes on. */
+async function holdsWord({ body }: Response, words: string[]): Promise<boolean> {
   let text = ''
-  if (body === null) return text
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    text += chunk
-    if (text.length >= REFUSAL_LENGTH) break
+  try {
+    for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += chunk
+      if (words.some((word) => text.includes(word))) return true
+      if (text.length >= REFUSAL_LENGTH) return false
+    }
+  } catch {
+    // A body that breaks off has been judged by what came of it.
   }
-  return text
+  return false
 }

@@ -6,9 +6,20 @@ import { BUILT_IN } from './built-in-providers.ts'
 
 const text = z.string('is no text').check(z.minLength(1, 'is empty'))
 
+/** Names that the runtime or the connection sets. */
+const RESERVED =
+  /^(?:host|content-length|connection|transfer-encoding|upgrade|te|trailer|keep-alive)$/i
+
+const headerName = text.check(
+  z.regex(/^[\w-]+$/, 'is no header name'),
+  z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
+)
+
 /** An answer by which a provider says, beyond doubt, that a key is bad. */
 const refusal = z.strictObject({
-  status: z.int('is no status'),
+  status: z
+    .int('is no status')
+    .check(z.minimum(400, 'is no refusal'), z.maximum(499, 'is no refusal')),
   /** What the body holds besides, where the status alone can mean something else. */
   word: z.optional(text),
 })
@@ -20,10 +31,12 @@ const provider = z.strictObject({
     z.refine(isConfidentialOrigin, 'must be an https: origin; http: is for localhost alone'),
   ),
   /** The header that carries the key, and what stands before it there (RFC 9110 §11.4). */
-  header: text.check(z.regex(/^[\w-]+$/, 'is no header name')),
+  header: headerName,
   scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is no scheme'))),
   /** Headers that a request gets where it lacks them. */
-  headers: z.optional(z.record(z.string(), text)),
+  headers: z.optional(z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is no header value')))),
+  /** A query parameter that carries a key as well: a caller's own is dropped. */
+  parameter: z.optional(text),
   /** A cheap read that a bad key does not get: a path, or a URL where another host answers it. */
   probe: text.check(z.refine(isProbe, 'must be a path, such as /v1/models, or an https: URL')),
   /** None: this provider never says it beyond doubt. */
@@ -75,7 +88,9 @@ function isTable(value: unknown): value is object {
 }
 
 function isProbe(probe: string): boolean {
-  return /^\/(?!\/)[!-~]*$/.test(probe) || isConfidentialUrl(probe)
+  const base = 'https://provider.test'
+  const isPath = probe.startsWith('/') && URL.parse(probe, base)?.origin === base
+  return isPath || isConfidentialUrl(probe)
 }
 
 function isConfidentialOrigin(origin: string): boolean {

@@ -1,6 +1,7 @@
 /** The users that may have keys. Every function here is one round trip to D1. */
 
 import { throwApiError } from './d1-errors.ts'
+import { noteReplaced } from './key-ids.ts'
 import { noteDeletion, type Vault } from './vault.ts'
 
 /**
@@ -17,8 +18,8 @@ export async function createUser({ db }: Vault, userId: string): Promise<boolean
 /** Deletes the user, with all keys (`ON DELETE CASCADE`); false where there was none. */
 export async function deleteUser(vault: Vault, userId: string): Promise<boolean> {
   const statement = vault.db.prepare('DELETE FROM users WHERE id = ?1 RETURNING id').bind(userId)
-  const statements = [...noteDeletion(vault, userId), statement]
-  const results = await vault.db.batch(statements).catch(throwApiError)
+  const notes = [noteReplaced(vault.db, { userId }), ...noteDeletion(vault, userId)]
+  const results = await vault.db.batch([...notes, statement]).catch(throwApiError)
   return results.at(-1)?.results.length === 1
 }
 

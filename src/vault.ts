@@ -118,14 +118,18 @@ export async function listKeys(vault: Vault, userId: string): Promise<Map<string
 }
 
 /**
- * Records what the provider made of the key in `row`, and that it was used; unless the row has
- * another key by now.
+ * Records what the provider made of the key in `row`, and that it was used.
  *
+ * @returns when; null where the row has another key by now, and nothing was written
  * @throws ApiError `database_busy`
  */
-export async function recordUse(vault: Vault, row: SealedRow, status: KeyStatus): Promise<string> {
+export async function recordUse(
+  vault: Vault,
+  row: SealedRow,
+  status: KeyStatus,
+): Promise<string | null> {
   const usedAt = new Date().toISOString()
-  await vault.db
+  const { meta } = await vault.db
     .prepare(
       `UPDATE api_keys SET status = ?4, last_used_at = ?5
        WHERE user_id = ?1 AND provider = ?2 AND encrypted_api_key = ?3`,
@@ -133,23 +137,24 @@ export async function recordUse(vault: Vault, row: SealedRow, status: KeyStatus)
     .bind(row.user_id, row.provider, row.encrypted_api_key, status, usedAt)
     .run()
     .catch(throwApiError)
-  return usedAt
+  return meta.changes === 1 ? usedAt : null
 }
 
 /**
- * Deletes the key in `slot`, if there is one.
+ * Deletes the key in `slot`; false where there is none.
  *
  * @throws ApiError `user_not_found`, `database_busy`
  */
-export async function deleteKey(vault: Vault, slot: Slot): Promise<void> {
+export async function deleteKey(vault: Vault, slot: Slot): Promise<boolean> {
   const statements = [
     selectUser(vault.db, slot.userId),
     noteReplaced(vault.db, slot),
     removeKey(vault.db, slot),
   ]
   if (slot.provider === DEFAULT_SLOT) statements.push(...noteDeletion(vault, slot.userId))
-  const [users] = await vault.db.batch(statements).catch(throwApiError)
+  const [users, , removed] = await vault.db.batch(statements).catch(throwApiError)
   if (users?.results.length === 0 && !vault.autoCreateUsers) throw userNotFound()
+  return removed?.meta.changes === 1
 }
 
 /** The first 8 code points of `apiKey`; none of a key that is no longer than that. */

@@ -139,6 +139,22 @@ describe('a bad environment', () => {
       { PROVIDERS: { acme: { ...acme, probe: '//b' } } },
       'probe must be a',
     ],
+    [
+      'a probe of another host',
+      { PROVIDERS: { acme: { ...acme, probe: '/\\b.test' } } },
+      'probe must',
+    ],
+    [
+      'a header of the connection',
+      { PROVIDERS: { acme: { ...acme, header: 'Host' } } },
+      'can be set',
+    ],
+    ['a 200', { PROVIDERS: { acme: { ...acme, refusals: [{ status: 200 }] } } }, 'is no refusal'],
+    [
+      'a header value',
+      { PROVIDERS: { acme: { ...acme, headers: { a: '\n' } } } },
+      'is no header value',
+    ],
     ['a header of two', { PROVIDERS: { acme: { ...acme, header: 'a: b' } } }, 'is no header name'],
     ['an unknown field', { PROVIDERS: { acme: { ...acme, orgin: 'x' } } }, 'PROVIDERS, "acme",'],
     ['a reserved name', { PROVIDERS: { default: acme } }, 'PROVIDERS has a name that is none'],

@@ -2,7 +2,7 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../src/key-vault.ts'
-import { saveKey, openVault } from '../src/vault.ts'
+import { openVault, readKey, recordUse, saveKey } from '../src/vault.ts'
 import {
   interceptD1,
   PROVIDER,
@@ -160,7 +160,9 @@ describe('fetchWithApiKey', () => {
     const userId = await someKeyUser(key)
     const result = await vault.fetchWithApiKey(userId, 'openai', new Request(`${PROVIDER}/echo`))
     if (!result.ok) throw new Error(result.code)
-    expect(result.response.headers.get('X-Your-Key')).toBeNull()
+    expect(JSON.stringify([...result.response.headers])).not.toContain(key)
+    expect(result.response.headers.get('X-B')).toBeNull()
+    expect(result.response.statusText).not.toContain(key)
     expect(result.response.headers.get('X-Other')).toBe('kept')
     expect(await result.response.text()).toBe('echo')
   })
@@ -216,7 +218,8 @@ describe('fetchWithApiKey', () => {
   it('marks a key that its provider refuses, and one that it takes, with the time of use', async () => {
     const use = async (kind: string) => {
       const userId = await someKeyUser(someKeyOf(kind))
-      const result = await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))
+      const request = new Request(PATH, { method: 'POST' })
+      const result = await vault.fetchWithApiKey(userId, 'openai', request)
       if (!result.ok) throw new Error(result.code)
       const text = await result.response.text()
       return { userId, status: result.response.status, text }
@@ -234,8 +237,9 @@ describe('fetchWithApiKey', () => {
 
   it('writes a use down once an hour, and a change of status at once', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
-    const use = async () => {
-      const result = await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))
+    const use = async (method = 'POST') => {
+      const request = new Request(PATH, { method })
+      const result = await vault.fetchWithApiKey(userId, 'openai', request)
       if (result.ok) await result.response.text()
     }
     const usedAt = async (minutesAgo: number, status: string) => {
@@ -248,6 +252,7 @@ describe('fetchWithApiKey', () => {
     const recent = await usedAt(59, 'active')
     await use()
     const rejected = await usedAt(59, 'rejected')
+    await use('GET')
     await use()
     await vi.waitFor(async () => expect(await rowOf(userId)).toMatchObject({ status: 'active' }))
     expect((await rowOf(userId))?.['last_used_at']).not.toBe(rejected)
@@ -255,6 +260,54 @@ describe('fetchWithApiKey', () => {
     const long = await usedAt(61, 'active')
     await use()
     await vi.waitFor(async () => expect((await rowOf(userId))?.['last_used_at']).not.toBe(long))
+  })
+})
+
+describe('what is recorded of a use', () => {
+  const lateD1 = (trip: number, late: () => Promise<unknown>) => {
+    let trips = 0
+    return interceptD1(async (go) => {
+      trips += 1
+      if (trips === trip) await late()
+      return go()
+    })
+  }
+
+  it('is nothing of a read that a public endpoint may have answered', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const vault = await openVault(env)
+    const key = await readKey(vault, { userId, provider: 'openai' })
+    if (key === null || key === 'unreadable') throw new Error('There is no key')
+    await recordUse(vault, key.row, 'rejected')
+    const binding = bind({ caller: 'chat', grants: ['use'] })
+    const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
+    if (result.ok) await result.response.text()
+    expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
+  })
+
+  it('never lands on a key that was saved meanwhile', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const vault = await openVault(env)
+    const slot = { userId, provider: 'openai' }
+    const key = await readKey(vault, slot)
+    if (key === null || key === 'unreadable') throw new Error('There is no key')
+    await saveKey(vault, slot, { apiKey: someKeyOf('good'), status: 'unverified' })
+    expect(await recordUse(vault, key.row, 'rejected')).toBeNull()
+    expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
+  })
+
+  it('does not hold the response up', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const never = new Promise<never>(() => {})
+    const DB = lateD1(2, async () => never)
+    const ctx = Object.assign(createExecutionContext(), { props: ALL })
+    const request = new Request(PATH, { method: 'POST' })
+    const result = await new KeyVault(ctx, { ...env, DB }).fetchWithApiKey(
+      userId,
+      'openai',
+      request,
+    )
+    expect(result.ok && (await result.response.json())).toEqual({ data: [] })
   })
 })
 
@@ -304,6 +357,8 @@ describe('users', () => {
     expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: false })
     expect(await rowOf(userId)).toBeNull()
     expect(await vault.createUser('')).toEqual({ ok: false, code: 'invalid_argument' })
+    const odd: unknown = await Reflect.apply(vault.hasUser, vault, [10n])
+    expect(odd).toEqual({ ok: false, code: 'invalid_argument' })
   })
 })
 

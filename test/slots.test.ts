@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
+import { openVault, saveKey } from '../src/vault.ts'
 import {
   call,
   keyPath,
@@ -177,6 +178,25 @@ describe('a slot', () => {
     },
   )
 
+  it('of a provider that there is no more is listed, and can be deleted', async () => {
+    const { userId, put, list, remove } = await someOwner()
+    await put('acme', 'sk-acme-one')
+    await env.DB.prepare("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    recordLogs()
+    const { body } = await list()
+    expect(body['api_keys']).toContainEqual({
+      label: null,
+      key_page: null,
+      provider: 'gone',
+      has_api_key: false,
+      error: 'Invalid encrypted key',
+    })
+    expect((await remove('gone')).status).toBe(200)
+    expect((await remove('gone')).status).toBe(404)
+  })
+
   it('checks token, owner, body and user as the plain route does', async () => {
     const owner = await someUser()
     const absent = `absent-${crypto.randomUUID()}`
@@ -283,6 +303,11 @@ describe('a key is tried before it is saved', () => {
     expect(limit).toHaveBeenCalledExactlyOnceWith(5_000)
   })
 
+  it('and refused by what has come, where the answer breaks off', async () => {
+    const { put } = await someOwner()
+    expect((await put('openai', someKeyOf('torn'))).status).toBe(422)
+  })
+
   it('without following a redirect with the key in it', async () => {
     const { put } = await someOwner()
     const key = someKeyOf('moved')
@@ -317,6 +342,21 @@ describe('POST …/verify', () => {
       expect(await get('openai')).toMatchObject({ body: saved })
     },
   )
+
+  it('answers for the key that is there now, where another one was saved meanwhile', async () => {
+    const { userId, put, verify, stored } = await someOwner()
+    const [one, other] = [someKeyOf('good'), someKeyOf('good')]
+    await put('openai', one, '?verify=false')
+    const send = fetch
+    vi.spyOn(globalThis, 'fetch').mockImplementationOnce(async (...request) => {
+      const vault = await openVault(env)
+      const key = { apiKey: other, status: 'unverified' } as const
+      await saveKey(vault, { userId, provider: 'openai' }, key)
+      return send(...request)
+    })
+    expect(await verify('openai')).toMatchObject({ body: { status: 'unverified', verdict: null } })
+    expect(await stored('openai')).toBe(other)
+  })
 
   it('says so where there is no key, none that opens, or no provider', async () => {
     recordLogs()

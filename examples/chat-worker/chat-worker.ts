@@ -20,9 +20,15 @@ const app = new Hono<{ Bindings: ChatEnv; Variables: { jwtPayload: { sub: string
     })
     const { sub: userId } = c.get('jwtPayload')
     const result = await c.env.KEY_VAULT.fetchWithApiKey(userId, 'openai', request)
-    if (result.ok) return new Response(result.response.body, result.response)
+    if (result.ok) return stream(result.response)
     const status = result.code === 'no_api_key' || result.code === 'user_not_found' ? 404 : 502
     return c.json({ error: 'The completion could not be started', code: result.code }, status)
   })
+
+/** The completion as it comes, and nothing else of what the provider sent: no cookie, no header. */
+function stream({ body, status, headers }: Response): Response {
+  const contentType = headers.get('Content-Type') ?? 'application/octet-stream'
+  return new Response(body, { status, headers: { 'Content-Type': contentType } })
+}
 
 export default app

@@ -40,8 +40,15 @@ export async function startProvider(): Promise<{ url: string; close: () => Promi
     seen.push({ method, url, headers, body: await text(request) })
     const key = (headers.authorization ?? '').replace('Bearer ', '')
     if (key.startsWith('sk-hang')) return
+    if (key.startsWith('sk-torn')) {
+      response.writeHead(401, { 'Content-Length': 1_000 }).write('"Incorrect API key provided')
+      setImmediate(() => request.socket.destroy())
+      return
+    }
     if (url === '/echo') {
       response.setHeader('X-Your-Key', `it is ${key}`).setHeader('X-Other', 'kept')
+      response.setHeader('Location', `/?key=${encodeURIComponent(key)}`).setHeader('X-B', btoa(key))
+      response.statusMessage = `by ${key}`
       response.setHeader('Content-Encoding', 'gzip').end(gzipSync('echo'))
     } else if (url === '/redirect' || key.startsWith('sk-moved')) {
       response
