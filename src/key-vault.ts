@@ -5,35 +5,20 @@ import {
   readProps,
   Refusal,
   requireGrant,
-  requireProvider,
   requireText,
-  type BindingProps,
   type Grant,
   type RefusalCode,
 } from './caller.ts'
-import { readConfig } from './config.ts'
 import { ApiError } from './errors.ts'
+import { findKey, useKey, type Call } from './key-use.ts'
 import { errorFields, log } from './log.ts'
-import { fetchWithKey, isRefusal } from './provider-request.ts'
-import type { Provider } from './providers.ts'
 import { createUser, deleteUser, hasUser } from './users.ts'
-import {
-  DEFAULT_SLOT,
-  openVault,
-  readKey,
-  recordUse,
-  type KeyStatus,
-  type OpenedKey,
-  type StoredKey,
-  type Vault,
-} from './vault.ts'
+import { DEFAULT_SLOT, openVault } from './vault.ts'
 
 /** What a call comes to. A refusal is a value: of an error, properties do not survive a binding. */
 export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: RefusalCode }
 
 const LOGGED_LENGTH = 200
-/** A use is written down no more often than this, a slot. */
-const USE_RECORDED_MS = 60 * 60 * 1000
 
 /**
  * What a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }` can
@@ -104,14 +89,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
   }
 }
 
-/** A call that its binding grants. */
-interface Call {
-  env: Env
-  ctx: ExecutionContext
-  props: BindingProps
-  vault: Vault
-}
-
 interface Method<T extends object> {
   method: string
   grant: Grant
@@ -154,60 +131,4 @@ function loggable(about: Record<string, unknown>): Record<string, string | null>
     typeof value === 'string' ? value.slice(0, LOGGED_LENGTH) : null,
   ])
   return Object.fromEntries(fields)
-}
-
-interface Use {
-  userId: string
-  name: string
-  request: Request
-}
-
-async function useKey(call: Call, { userId, name, request }: Use): Promise<Response> {
-  const provider = readConfig(call.env).PROVIDERS.get(requireText(name))
-  if (!(request instanceof Request)) throw new Refusal('invalid_argument')
-  requireProvider(call.props, name)
-  if (provider === undefined) throw new ApiError('unknown_provider')
-  if (new URL(request.url).origin !== provider.origin) throw new Refusal('origin_not_allowed')
-  const key = await findKey(call, userId, name)
-  if (key === null) throw new Refusal('no_api_key')
-  if (key === 'unreadable') throw new Refusal('api_key_unreadable')
-  const response = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
-    throw new Refusal('provider_unreachable', { cause })
-  })
-  call.ctx.waitUntil(recordOutcome(call, { provider, key, method: request.method, response }))
-  return response
-}
-
-async function findKey(call: Call, userId: string, name: string): Promise<StoredKey | null> {
-  const slot = { userId: requireText(userId), provider: requireText(name) }
-  requireProvider(call.props, name)
-  return readKey(call.vault, slot)
-}
-
-interface Outcome {
-  provider: Provider
-  key: OpenedKey
-  method: string
-  response: Response
-}
-
-/** Off the response's path: what the provider made of the key, and, now and then, that it was used. */
-async function recordOutcome({ vault }: Call, outcome: Outcome): Promise<void> {
-  const { key } = outcome
-  try {
-    const status = await judge(outcome)
-    const usedAt = key.lastUsedAt === null ? 0 : Date.parse(key.lastUsedAt)
-    if (status === key.status && Date.now() - usedAt < USE_RECORDED_MS) return
-    await recordUse(vault, key.row, status)
-  } catch (error) {
-    const { code, cause = error } = ApiError.from(error)
-    log('error', 'use_not_recorded', { code, error: errorFields(cause) })
-  }
-}
-
-/** A read may be public, and prove nothing: only what was sent, and taken, makes a key active. */
-async function judge({ provider, key, method, response }: Outcome): Promise<KeyStatus> {
-  if (await isRefusal(provider, response)) return 'rejected'
-  const proven = response.ok && method !== 'GET' && method !== 'HEAD'
-  return proven ? 'active' : key.status
 }
