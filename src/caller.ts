@@ -60,7 +60,7 @@ export function requireProvider({ providers }: BindingProps, name: string): void
 }
 
 /**
- * What a caller sends is checked as any input is: types do not cross a binding.
+ * What a caller sends is checked like all input: types do not cross a binding.
  *
  * @throws Refusal `invalid_argument`
  */

@@ -15,35 +15,54 @@ const headerName = text.check(
   z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
 )
 
-/** An answer by which a provider says, beyond doubt, that a key is bad. */
-const refusal = z.strictObject({
-  status: z
-    .int('is no status')
-    .check(z.minimum(400, 'is no refusal'), z.maximum(499, 'is no refusal')),
-  /** What the body holds besides, where the status alone can mean something else. */
-  word: z.optional(text),
-})
+/** What is said of a table that is none, or has a field that there is not. */
+const isTableOf = {
+  error: (issue: { code: string; keys?: string[] }) =>
+    issue.code === 'unrecognized_keys'
+      ? `has an unknown field ${String(issue.keys)}`
+      : 'is no table',
+}
 
-const provider = z.strictObject({
-  label: text,
-  /** Where a key of this provider may be sent, and nowhere else. */
-  origin: text.check(
-    z.refine(isConfidentialOrigin, 'must be an https: origin; http: is for localhost alone'),
-  ),
-  /** The header that carries the key, and what stands before it there (RFC 9110 §11.4). */
-  header: headerName,
-  scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is no scheme'))),
-  /** Headers that a request gets where it lacks them. */
-  headers: z.optional(z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is no header value')))),
-  /** A query parameter that carries a key as well: a caller's own is dropped. */
-  parameter: z.optional(text),
-  /** A cheap read that a bad key does not get: a path, or a URL where another host answers it. */
-  probe: text.check(z.refine(isProbe, 'must be a path, such as /v1/models, or an https: URL')),
-  /** None: this provider never says it beyond doubt. */
-  refusals: z.array(refusal, 'is no list'),
-  /** Where a user gets a key. */
-  key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
-})
+const status = z
+  .int('must be a status from 400 to 499')
+  .check(
+    z.minimum(400, 'must be a status from 400 to 499'),
+    z.maximum(499, 'must be a status from 400 to 499'),
+  )
+
+/**
+ * An answer by which a provider says, beyond doubt, that a key is bad: the status, and a word that
+ * the body holds besides, where the status alone can mean something else.
+ */
+const refusal = z.strictObject({ status, word: z.optional(text) }, isTableOf)
+
+const PROBE = 'must be a path, such as /v1/models, or an https: URL'
+
+const provider = z.strictObject(
+  {
+    label: text,
+    /** Where a key of this provider may be sent, and nowhere else. */
+    origin: text.check(
+      z.refine(isConfidentialOrigin, 'must be an https: origin; http: is for localhost alone'),
+    ),
+    /** The header that carries the key, and what stands before it there (RFC 9110 §11.4). */
+    header: headerName,
+    scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is no scheme'))),
+    /** Headers that a request gets where it lacks them. */
+    headers: z.optional(
+      z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is no header value'))),
+    ),
+    /** A query parameter that carries a key as well: a caller's own is dropped. */
+    parameter: z.optional(text),
+    /** A cheap read that a bad key does not get: a path, or a URL where another host answers it. */
+    probe: z.string(PROBE).check(z.refine(isProbe, PROBE)),
+    /** None: this provider never says it beyond doubt. */
+    refusals: z.array(refusal, 'must be a list, such as [{ status = 401 }]'),
+    /** Where a user gets a key. */
+    key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
+  },
+  isTableOf,
+)
 
 /** A provider, built in or of `PROVIDERS`. */
 export type Provider = z.output<typeof provider>

@@ -115,7 +115,7 @@ describe('a bad environment', () => {
     ['too many', { REWRAP_ROWS_PER_RUN: '40001' }, 'must be a number from 1 to 40000'],
     ['a half', { REWRAP_ROWS_PER_RUN: '1.5' }, 'must be a number from 1 to 40000'],
     ['a number', { REWRAP_ROWS_PER_RUN: 50 }, 'REWRAP_ROWS_PER_RUN is no text'],
-    ['a provider that is no table', { PROVIDERS: { acme: 'x' } }, 'PROVIDERS, "acme",'],
+    ['a provider that is no table', { PROVIDERS: { acme: 'x' } }, 'PROVIDERS, "acme", is no table'],
     ['no JSON', { PROVIDERS: '{' }, 'PROVIDERS is no table of providers'],
     ['a list', { PROVIDERS: [] }, 'PROVIDERS is no table of providers'],
     [
@@ -149,14 +149,22 @@ describe('a bad environment', () => {
       { PROVIDERS: { acme: { ...acme, header: 'Host' } } },
       'can be set',
     ],
-    ['a 200', { PROVIDERS: { acme: { ...acme, refusals: [{ status: 200 }] } } }, 'is no refusal'],
+    [
+      'a 200',
+      { PROVIDERS: { acme: { ...acme, refusals: [{ status: 200 }] } } },
+      'must be a status from 400',
+    ],
     [
       'a header value',
       { PROVIDERS: { acme: { ...acme, headers: { a: '\n' } } } },
       'is no header value',
     ],
     ['a header of two', { PROVIDERS: { acme: { ...acme, header: 'a: b' } } }, 'is no header name'],
-    ['an unknown field', { PROVIDERS: { acme: { ...acme, orgin: 'x' } } }, 'PROVIDERS, "acme",'],
+    [
+      'an unknown field',
+      { PROVIDERS: { acme: { ...acme, orgin: 'x' } } },
+      '"acme", has an unknown field orgin',
+    ],
     ['a reserved name', { PROVIDERS: { default: acme } }, 'PROVIDERS has a name that is none'],
     ['an upper-case name', { PROVIDERS: { Acme: acme } }, 'PROVIDERS has a name that is none'],
     ['part of a built-in', { PROVIDERS: { openai: { origin: 'x' } } }, '"openai", origin must be'],
