@@ -32,6 +32,9 @@ const rowOf = async (userId: string) =>
 
 const time = expect.stringMatching(/^20\d\d-/)
 
+/** What happens off the response's path, as soon as it has. */
+const eventually = async (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
+
 describe('what a binding may do', () => {
   const wanted = ['fetchWithApiKey', 'getDecryptedApiKey', 'createUser', 'deleteUser', 'hasUser']
 
@@ -228,7 +231,7 @@ describe('fetchWithApiKey', () => {
     expect(bad.status).toBe(401)
     expect(bad.text).toContain('Incorrect API key')
     const [good, scope] = [await use('good'), await use('scope')]
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await rowOf(bad.userId)).toEqual({ status: 'rejected', last_used_at: time })
       expect(await rowOf(good.userId)).toEqual({ status: 'active', last_used_at: time })
       expect(await rowOf(scope.userId)).toEqual({ status: 'unverified', last_used_at: time })
@@ -254,12 +257,12 @@ describe('fetchWithApiKey', () => {
     const rejected = await usedAt(59, 'rejected')
     await use('GET')
     await use()
-    await vi.waitFor(async () => expect(await rowOf(userId)).toMatchObject({ status: 'active' }))
+    await eventually(async () => expect(await rowOf(userId)).toMatchObject({ status: 'active' }))
     expect((await rowOf(userId))?.['last_used_at']).not.toBe(rejected)
     expect((await rowOf(userId))?.['last_used_at']).not.toBe(recent)
     const long = await usedAt(61, 'active')
     await use()
-    await vi.waitFor(async () => expect((await rowOf(userId))?.['last_used_at']).not.toBe(long))
+    await eventually(async () => expect((await rowOf(userId))?.['last_used_at']).not.toBe(long))
   })
 })
 
