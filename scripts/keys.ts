@@ -168,8 +168,6 @@ await runCommand(USAGE, async () => {
   }
   if (command === 'plan') return printPlan(options)
   if (command === 'status') return printStatus(options)
-  if (command === 'check') {
-    return askForPass(options)
-  }
+  if (command === 'check') return askForPass(options)
   return 2
 })

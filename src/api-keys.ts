@@ -20,7 +20,8 @@ import {
   type SlotOwner,
 } from './key-slots.ts'
 import { errorFields, log } from './log.ts'
-import { DEFAULT_SLOT, type KeySummary, type StoredKey } from './vault.ts'
+import { DEFAULT_SLOT } from './providers.ts'
+import type { KeySummary, StoredKey } from './vault.ts'
 
 interface ApiKeysEnv {
   Bindings: Env

@@ -81,7 +81,10 @@ const corsOrigins = z.pipe(
   z.array(origin),
 )
 
-/** A batch of 200 is 4 statements, and a run may have 1,000: https://developers.cloudflare.com/d1/platform/limits/ */
+/**
+ * A batch of 200 rows is 4 statements, and a run may have 1,000:
+ * https://developers.cloudflare.com/d1/platform/limits/
+ */
 const MAX_ROWS_PER_RUN = 40_000
 
 const rowsPerRun = z.pipe(

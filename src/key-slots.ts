@@ -4,9 +4,8 @@ import { readConfig, type Config } from './config.ts'
 import { ApiError } from './errors.ts'
 import { log } from './log.ts'
 import { tryKey, type Trial } from './provider-request.ts'
-import type { Provider } from './providers.ts'
+import { DEFAULT_SLOT, type Provider } from './providers.ts'
 import {
-  DEFAULT_SLOT,
   deleteKey,
   listKeys,
   openVault,

@@ -12,8 +12,9 @@ import {
 import { ApiError } from './errors.ts'
 import { findKey, useKey, type Call } from './key-use.ts'
 import { errorFields, log } from './log.ts'
+import { DEFAULT_SLOT } from './providers.ts'
 import { createUser, deleteUser, hasUser } from './users.ts'
-import { DEFAULT_SLOT, openVault } from './vault.ts'
+import { openVault } from './vault.ts'
 
 /** What a call comes to. A refusal is a value: of an error, properties do not survive a binding. */
 export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: RefusalCode }

@@ -4,6 +4,9 @@ import * as z from 'zod/mini'
 import { isConfidentialUrl } from './confidential-url.ts'
 import { BUILT_IN } from './built-in-providers.ts'
 
+/** The slot of the plain route; no provider is behind it. */
+export const DEFAULT_SLOT = 'default'
+
 const text = z.string('is no text').check(z.minLength(1, 'is empty'))
 
 /** Names that the runtime or the connection sets. */
@@ -73,7 +76,7 @@ const added = z
   .record(z.string(), provider, 'is no table of providers')
   .check(
     z.refine(
-      (table) => Object.keys(table).every((name) => NAME.test(name) && name !== 'default'),
+      (table) => Object.keys(table).every((name) => NAME.test(name) && name !== DEFAULT_SLOT),
       'has a name that is none: lower-case letters, digits and hyphens, and not "default"',
     ),
   )

@@ -25,8 +25,9 @@ const UNREADABLE_LOGGED = 20
 /**
  * Makes a pass over all rows, `REWRAP_ROWS_PER_RUN` a run, whenever the keyring has changed or a row
  * was written under another key than the first since the last pass began; and once a day while there
- * are rows that did not open. Otherwise it reads a few rows and ends. It may be cut off anywhere, and run twice at once: all that it knows is in D1, and
- * a row changes only where it still is what was read.
+ * are rows that did not open. Otherwise it reads a few rows and ends. It may be cut off anywhere, and
+ * run twice at once: all that it knows is in D1, and a row changes only where it still is what was
+ * read.
  *
  * @throws ApiError `server_misconfigured`, `database_busy`; logged
  */

@@ -5,10 +5,8 @@ import { throwApiError } from './d1-errors.ts'
 import { ApiError } from './errors.ts'
 import { noteKeyId, noteReplaced } from './key-ids.ts'
 import { log } from './log.ts'
+import { DEFAULT_SLOT } from './providers.ts'
 import { openKey, openKeyring, SealError, sealKey, type Keyring, type Slot } from './seal.ts'
-
-/** The slot of the plain route; no provider is behind it. */
-export const DEFAULT_SLOT = 'default'
 
 /** What the functions of this module work on. */
 export interface Vault {

@@ -72,6 +72,18 @@ async function storedRows(): Promise<unknown[]> {
   return (await env.DB.prepare('SELECT * FROM api_keys ORDER BY user_id').all()).results
 }
 
+/** Runs the job up to its writing of rows, does `meanwhile`, and lets it go on. */
+async function lateRun(meanwhile: () => Promise<unknown>): Promise<void> {
+  let trips = 0
+  const DB = interceptD1(async (trip) => {
+    trips += 1
+    if (trips === 3) await meanwhile()
+    return trip()
+  })
+  await rewrap({ ...after, DB })
+  expect(trips).toBe(3)
+}
+
 describe('rewrap', () => {
   it('reseals every row under the first key, and changes nothing else of it', async () => {
     const keys = await someKeys(450)
@@ -293,23 +305,11 @@ describe('a row that does not open', () => {
 })
 
 describe('at the same time as rewrap', () => {
-  /** Runs the job, with `meanwhile` done between its reading of rows and its writing of them. */
-  async function rewrapDuring(meanwhile: () => Promise<unknown>): Promise<void> {
-    await rewrap(after)
-    let trips = 0
-    const DB = interceptD1(async (trip) => {
-      trips += 1
-      if (trips === 3) await meanwhile()
-      return trip()
-    })
-    await rewrap({ ...after, DB })
-    expect(trips).toBe(3)
-  }
-
   it('a PUT wins, and a DELETE is not undone', async () => {
     const keys = await someKeys(4)
     const [put = '', deleted = '', removed = ''] = keys.keys()
-    await rewrapDuring(async () => {
+    await rewrap(after)
+    await lateRun(async () => {
       keys.set(put, someKey())
       await putKey(put, keys.get(put), { env: after })
       await call('DELETE', keyPath(deleted), { token: await mintToken({ sub: deleted }) })
@@ -327,7 +327,8 @@ describe('at the same time as rewrap', () => {
     const [oldKid = ''] = Object.keys(await kids())
     const late = `a-${await someUser('a-late')}`
     await someUser(late)
-    await rewrapDuring(async () => {
+    await rewrap(after)
+    await lateRun(async () => {
       keys.set(late, someKey())
       await putKey(late, keys.get(late), { env: before })
     })
@@ -363,16 +364,6 @@ describe('at the same time as rewrap', () => {
 })
 
 describe('a run that is late', () => {
-  /** Runs the job up to its writing of rows, does `meanwhile`, and lets it go on. */
-  async function lateRun(meanwhile: () => Promise<unknown>): Promise<void> {
-    let trips = 0
-    const DB = interceptD1(async (trip) => {
-      trips += 1
-      if (trips === 3) await meanwhile()
-      return trip()
-    })
-    await rewrap({ ...after, DB })
-  }
   const pass = async () => env.DB.prepare('SELECT * FROM rewrap').first()
 
   it('leaves the pass where a faster one has moved it', async () => {
@@ -414,13 +405,7 @@ describe('a kid', () => {
     await someKeys(4)
     const [oldKid = ''] = Object.keys(await kids())
     await rewrap(after)
-    let trips = 0
-    const DB = interceptD1(async (trip) => {
-      trips += 1
-      if (trips === 3) await rewrap(withKeys(OLD, NEW))
-      return trip()
-    })
-    await rewrap({ ...after, DB })
+    await lateRun(async () => rewrap(withKeys(OLD, NEW)))
     const [newKid = '', ...others] = Object.keys(await kids())
     expect([newKid === oldKid, others]).toEqual([false, []])
     expect(await keyIds()).toEqual({ [oldKid]: 'in_use', [newKid]: 'in_use' })
