@@ -16,7 +16,7 @@ import {
 import { drawBar, formatCount, formatSeconds, startBar } from './progress.ts'
 import { queryD1 } from './wrangler.ts'
 
-const USAGE = `Usage: npm run keys -- new                                 a new encryption key, and its kid
+const USAGE = `Usage: npm run keys -- new                                  a new encryption key, and its kid
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
        npm run keys -- check  [--remote]                    has the job open every row once more
