@@ -137,8 +137,8 @@ function slotAnswer(provider: string, key: StoredKey | null) {
 }
 
 function listedAnswer({ name, provider, key }: ListedSlot) {
-  const { label = null, key_page = null } = provider ?? {}
-  return { label, key_page, ...slotAnswer(name, key) }
+  const { label = null, key_page = null, key_prefixes = [] } = provider ?? {}
+  return { label, key_page, key_prefixes, ...slotAnswer(name, key) }
 }
 
 function savedAnswer<T extends object>(userId: string, fields: T) {

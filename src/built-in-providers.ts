@@ -5,7 +5,10 @@ import type { Provider } from './providers.ts'
 const BEARER = { header: 'Authorization', scheme: 'Bearer' }
 const UNAUTHORIZED = [{ status: 401 }]
 
-/** By the name of their slot. A 403 is never a refusal: region, scope, plan and blocks answer it too. */
+/**
+ * By the name of their slot. A 403 is never a refusal: region, scope, plan and blocks answer it too.
+ * Prefixes are of keys seen and documented; providers may add others, so they name, and never refuse.
+ */
 export const BUILT_IN: Readonly<Record<string, Provider>> = {
   // https://developers.openai.com/docs/guides/error-codes: a 401 is a scope or an IP address too
   openai: {
@@ -18,6 +21,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
       { status: 401, word: 'invalid_api_key' },
     ],
     key_page: 'https://platform.openai.com/api-keys',
+    key_prefixes: ['sk-proj-', 'sk-svcacct-', 'sk-'],
   },
   // https://platform.claude.com/docs/en/api/versioning and /docs/api/errors
   anthropic: {
@@ -28,6 +32,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/v1/models',
     refusals: [{ status: 401, word: 'authentication_error' }],
     key_page: 'https://platform.claude.com/settings/keys',
+    key_prefixes: ['sk-ant-'],
   },
   // https://ai.google.dev/gemini-api/docs/api-key: a bad key is a 400, and so is a bad request
   gemini: {
@@ -41,6 +46,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
       { status: 403, word: 'reported as leaked' },
     ],
     key_page: 'https://aistudio.google.com/apikey',
+    key_prefixes: ['AIza', 'AQ.'],
   },
   // https://openrouter.ai/docs/api/api-reference/api-keys/get-current-key: its models are public
   openrouter: {
@@ -50,6 +56,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/api/v1/key',
     refusals: UNAUTHORIZED,
     key_page: 'https://openrouter.ai/keys',
+    key_prefixes: ['sk-or-'],
   },
   // https://docs.mistral.ai/resources/error-glossary
   mistral: {
@@ -68,6 +75,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/openai/v1/models',
     refusals: UNAUTHORIZED,
     key_page: 'https://console.groq.com/keys',
+    key_prefixes: ['gsk_'],
   },
   // https://api-docs.deepseek.com/quick_start/error_codes
   deepseek: {
@@ -77,6 +85,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/user/balance',
     refusals: UNAUTHORIZED,
     key_page: 'https://platform.deepseek.com/api_keys',
+    key_prefixes: ['sk-'],
   },
   // https://docs.x.ai/developers/debugging: an incorrect key is a 400, a bad token a 401
   xai: {
@@ -86,6 +95,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/v1/api-key',
     refusals: [{ status: 400, word: 'API key' }, { status: 401 }],
     key_page: 'https://console.x.ai',
+    key_prefixes: ['xai-'],
   },
   // https://docs.cohere.com/reference/list-models and /reference/errors
   cohere: {
@@ -104,6 +114,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/v1/whoami',
     refusals: UNAUTHORIZED,
     key_page: 'https://api.together.ai/settings/api-keys',
+    key_prefixes: ['tgp_v1_'],
   },
   // https://docs.perplexity.ai/api-reference/async-sonar-get: no credit is a 401 too, so nothing refuses
   perplexity: {
@@ -113,6 +124,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/v1/async/sonar',
     refusals: [],
     key_page: 'https://console.perplexity.ai',
+    key_prefixes: ['pplx-'],
   },
   // https://huggingface.co/docs/hub/security-tokens: inference is on another host than the hub
   huggingface: {
@@ -122,6 +134,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: 'https://huggingface.co/api/whoami-v2',
     refusals: UNAUTHORIZED,
     key_page: 'https://huggingface.co/settings/tokens',
+    key_prefixes: ['hf_'],
   },
   // https://replicate.com/docs/reference/http
   replicate: {
@@ -131,6 +144,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/v1/account',
     refusals: UNAUTHORIZED,
     key_page: 'https://replicate.com/account/api-tokens',
+    key_prefixes: ['r8_'],
   },
   // https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api
   github: {
@@ -141,5 +155,6 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/user',
     refusals: UNAUTHORIZED,
     key_page: 'https://github.com/settings/tokens',
+    key_prefixes: ['ghp_', 'github_pat_', 'gho_', 'ghu_', 'ghs_'],
   },
 }

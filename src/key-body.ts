@@ -5,35 +5,16 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import * as z from 'zod/mini'
 import { ApiError } from './errors.ts'
+import { nameKeyFault } from './key-text.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
-const MAX_KEY_LENGTH = 8_192
-
-/** What a preview or a password field puts in the place of characters, and no key holds. */
-const MASK = /\.{3}|\*{3}|[…⋯•●∙·]/u
 
 const apiKey = z
   .string({ error: ({ input }) => `api_key is ${nameType(input)}, not a string.` })
-  .check(
-    z.trim(),
-    z.minLength(1, { error: 'api_key is empty.', abort: true }),
-    z.maxLength(MAX_KEY_LENGTH, {
-      error: `api_key is over ${MAX_KEY_LENGTH.toLocaleString('en')} characters.`,
-      abort: true,
-    }),
-    z.refine((key) => !MASK.test(key), {
-      error: 'api_key is a masked preview, not the key itself: paste the whole key.',
-      abort: true,
-    }),
-    z.refine((key) => !/\s/.test(key), {
-      error: ({ input }) => `api_key has white space inside, at ${locate(input, /\s/)}.`,
-      abort: true,
-    }),
-    z.regex(/^[!-~]+$/, {
-      error: ({ input }) =>
-        `api_key has something else than printable ASCII, at ${locate(input, /[^!-~]/)}.`,
-    }),
-  )
+  .check(z.trim(), ({ value, issues }) => {
+    const message = nameKeyFault(value, 'api_key')
+    if (message !== null) issues.push({ code: 'custom', message, input: value })
+  })
 
 const keyBody = z.object({ api_key: apiKey })
 
@@ -110,8 +91,4 @@ function nameType(value: unknown): string {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function locate(text: unknown, what: RegExp): string {
-  return `character ${String(text).search(what) + 1}`
 }

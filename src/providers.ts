@@ -63,6 +63,8 @@ const provider = z.strictObject(
     refusals: z.array(refusal, 'must be a list, such as [{ status = 401 }]'),
     /** Where a user gets a key. */
     key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
+    /** What its keys begin with, by which a page names a key that was meant for another provider. */
+    key_prefixes: z.optional(z.array(text, 'must be a list, such as ["sk-"]')),
   },
   isTableOf,
 )

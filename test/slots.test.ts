@@ -129,6 +129,7 @@ describe('a slot', () => {
       {
         label: null,
         key_page: null,
+        key_prefixes: [],
         provider: 'default',
         has_api_key: true,
         api_key_preview: 'sk-plain...',
@@ -139,6 +140,7 @@ describe('a slot', () => {
       {
         label: 'OpenAI',
         key_page: 'https://platform.openai.com/api-keys',
+        key_prefixes: ['sk-proj-', 'sk-svcacct-', 'sk-'],
         provider: 'openai',
         has_api_key: true,
         api_key_preview: 'sk-good-...',
@@ -149,6 +151,7 @@ describe('a slot', () => {
       {
         label: 'Anthropic',
         key_page: 'https://platform.claude.com/settings/keys',
+        key_prefixes: ['sk-ant-'],
         provider: 'anthropic',
         has_api_key: false,
       },
@@ -189,6 +192,7 @@ describe('a slot', () => {
     expect(body['api_keys']).toContainEqual({
       label: null,
       key_page: null,
+      key_prefixes: [],
       provider: 'gone',
       has_api_key: false,
       error: 'Invalid encrypted key',
