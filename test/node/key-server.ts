@@ -1,8 +1,8 @@
 /** Identity providers' JWKS endpoints on localhost, started, changed and stopped over HTTP. */
 
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { listen, stop } from './local-server.ts'
 
 interface KeyServer {
   server: Server
@@ -65,20 +65,5 @@ async function startKeyServer(): Promise<[port: string, KeyServer]> {
     location: '',
     requests: 0,
   }
-  return [await listen(server), keyServer]
-}
-
-async function listen(server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('The server has no port')
-  return String(address.port)
-}
-
-async function stop(server: Server): Promise<void> {
-  if (!server.listening) return
-  server.closeAllConnections()
-  server.close()
-  await once(server, 'close')
+  return [String(await listen(server)), keyServer]
 }

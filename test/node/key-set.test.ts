@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { listen, stop } from './local-server.ts'
 import { startVault } from './vault.ts'
 
 /** An identity provider whose answers wait until they are released. */
@@ -14,17 +15,14 @@ async function startProvider() {
     requests += 1
     void released.promise.then(() => response.end(JSON.stringify({ keys: [jwk] })))
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => void server.close())
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('The server has no port')
+  const port = await listen(server)
+  onTestFinished(async () => stop(server))
   const token = await new SignJWT({ sub: 'user', iss: 'https://id.test/', aud: 'vault' })
     .setProtectedHeader({ alg: 'ES256', kid: 'key' })
     .setExpirationTime('1h')
     .sign(privateKey)
   return {
-    url: `http://127.0.0.1:${address.port}/jwks.json`,
+    url: `http://127.0.0.1:${port}/jwks.json`,
     headers: { Authorization: `Bearer ${token}` },
     asked: async () => once(server, 'request'),
     release: () => released.resolve(),

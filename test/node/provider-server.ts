@@ -1,9 +1,9 @@
 /** A provider on localhost, as the API that it stands in for: what it answers is in the key itself. */
 
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
+import { listen, stop } from './local-server.ts'
 import type { SeenRequest } from '../provided.d.ts'
 
 /** What a key of this beginning gets from anything but the two streams and `/echo`. */
@@ -70,14 +70,5 @@ export async function startProvider(): Promise<{ url: string; close: () => Promi
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(new Error(String(error))))
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('The provider has no port')
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    close: async () => {
-      server.closeAllConnections()
-      await once(server.close(), 'close')
-    },
-  }
+  return { url: `http://127.0.0.1:${await listen(server)}`, close: async () => stop(server) }
 }
