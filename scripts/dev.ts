@@ -26,6 +26,9 @@ JWT_ISSUER and JWT_AUDIENCE.
   return `
 User Key Vault is ready.
 
+  Page   ${url}/#token=${token}
+         (opens it with the demo user signed in)
+
   URL    ${url}
   User   ${DEMO_USER}
   Token  ${token}

@@ -13,6 +13,7 @@ import { splitList } from './config.ts'
 import { ApiError } from './errors.ts'
 import { log } from './log.ts'
 import { checkVault } from './key-ids.ts'
+import { describeSignIn, pageHeaders, servePage } from './settings-page.ts'
 import { openVault } from './vault.ts'
 
 interface AppEnv {
@@ -29,13 +30,16 @@ const logRequests = createMiddleware<AppEnv>(async (c, next) => {
   log('info', 'request', { request_id, method, route, status, code, duration_ms })
 })
 
-/** Everything under `/api`, and a JSON answer to anything else. */
+/** The page, everything under `/api`, and a JSON answer to anything else. */
 export function createApp() {
   const app = new Hono<AppEnv>({ router: new TrieRouter() })
   return app
     .use(
       requestId({ generator: (c) => rayId(c.req.header('cf-ray')) ?? crypto.randomUUID() }),
       logRequests,
+    )
+    .get('/', pageHeaders, servePage)
+    .use(
       secureHeaders({
         contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
         xFrameOptions: 'DENY',
@@ -60,6 +64,7 @@ export function createApp() {
       await checkHealth(c.env)
       return c.json({ status: 'ok' })
     })
+    .get('/api/config', (c) => c.json(describeSignIn(c.env)))
     .route('/api', apiKeys)
     .notFound((c) => answerError(new ApiError('not_found'), c))
     .onError(answerError)

@@ -52,16 +52,24 @@ const secretKey = exactText.check(
   ),
 )
 
-const jwksUrl = z.pipe(
-  z
-    .string()
-    .check(
-      z.refine(
-        isConfidentialUrl,
-        'must be an https: URL without a password; http: is for localhost alone',
-      ),
+const confidentialUrl = z
+  .string('is no text')
+  .check(
+    z.refine(
+      isConfidentialUrl,
+      'must be an https: URL without a password; http: is for localhost alone',
     ),
+  )
+
+const jwksUrl = z.pipe(
+  confidentialUrl,
   z.transform((text) => new URL(text)),
+)
+
+/** `openid` among the scopes, separated by one space (OpenID Connect Core 1.0 §3.1.2.1). */
+const scope = z.string('is no text').check(
+  z.regex(/^[!-~]+(?: [!-~]+)*$/, 'is no list of scopes separated by single spaces'),
+  z.refine((text) => text.split(' ').includes('openid'), 'lacks openid'),
 )
 
 const origin = z
@@ -116,6 +124,10 @@ const schema = z
     VERIFY_ON_SAVE: z.optional(flag),
     PROVIDERS: providers,
     CORS_ORIGINS: z.optional(corsOrigins),
+    OIDC_ISSUER: z.optional(confidentialUrl),
+    OIDC_CLIENT_ID: z.optional(exactText),
+    OIDC_SCOPE: z.optional(scope),
+    OIDC_AUDIENCE: z.optional(exactText),
   })
   .check(
     z.refine((env) => (env.JWT_SECRET_KEY === undefined) !== (env.JWT_JWKS_URL === undefined), {
@@ -140,6 +152,10 @@ const schema = z
     z.refine((env) => !env.JWT_JWKS_URL || (env.JWT_ISSUER && env.JWT_AUDIENCE), {
       path: ['JWT_ISSUER'],
       error: 'and JWT_AUDIENCE are required with JWT_JWKS_URL',
+    }),
+    z.refine((env) => (env.OIDC_ISSUER === undefined) === (env.OIDC_CLIENT_ID === undefined), {
+      path: ['OIDC_ISSUER'],
+      error: 'and OIDC_CLIENT_ID are required together',
     }),
   )
 

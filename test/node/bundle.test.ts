@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import { createTestHarness, unstable_readConfig as readConfig } from 'wrangler'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -9,6 +11,12 @@ describe('the Worker as it is deployed', () => {
     const [, gzipped] = /gzip: ([\d.]+) KiB/.exec(stdout) ?? []
     expect(Number(gzipped)).toBeGreaterThan(0)
     expect(Number(gzipped)).toBeLessThanOrEqual(40)
+  })
+
+  it('serves an element of at most 15 KB, minified and gzipped', () => {
+    expect(
+      gzipSync(readFileSync('dist/api-key-settings.js'), { level: 9 }).length,
+    ).toBeLessThanOrEqual(15_000)
   })
 
   it.for([

@@ -11,12 +11,21 @@ export const NO_VARS = {
   JWT_JWKS_URL: '',
   JWT_ISSUER: '',
   JWT_AUDIENCE: '',
+  OIDC_AUDIENCE: '',
+  OIDC_CLIENT_ID: '',
+  OIDC_ISSUER: '',
+  OIDC_SCOPE: '',
   REWRAP_ROWS_PER_RUN: '',
   VERIFY_ON_SAVE: '',
 }
 
+interface Statement {
+  bind: (...values: string[]) => Statement
+  run: () => Promise<unknown>
+}
+
 interface WorkerEnv {
-  DB: { prepare: (sql: string) => { run: () => Promise<unknown> } }
+  DB: { prepare: (sql: string) => Statement }
 }
 
 /** Starts the Worker with the tables, the user `user`, and `vars`. */
@@ -36,6 +45,11 @@ export async function startVault(changes: Record<string, string> = {}) {
     /** Where the user's own key is. */
     keyUrl: new URL('/api/users/user/api-key', url),
     secret,
+    /** Runs one SQL statement with `?` for each of `values`. */
+    sql: async (statement: string, ...values: string[]) =>
+      void (await DB.prepare(statement)
+        .bind(...values)
+        .run()),
     logs: () => harness.getLogs().map(({ message }) => message),
     close: async () => harness.close(),
   }

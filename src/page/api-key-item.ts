@@ -1,0 +1,192 @@
+/** A stored key: how it is, and what can be done with it. */
+
+import { html, LitElement, nothing } from 'lit'
+import { Attempt } from './attempt.ts'
+import type { Problem } from './problem.ts'
+import {
+  DEFAULT_SLOT,
+  describeStatus,
+  formatMinute,
+  isOffered,
+  nameSlot,
+  type Slot,
+} from './slot.ts'
+import { PARTS, styles } from './styles.ts'
+import { deleteKey, verifyKey, type Access } from './vault-client.ts'
+
+/** What a test has shown, for the person who asked. */
+const VERDICTS = {
+  accepted: (name: string) => `${name} accepts this key.`,
+  refused: (name: string) => `${name} refuses this key.`,
+  unknown: (name: string) => `${name} did not say whether this key works. Test it again later.`,
+}
+
+/** Fires `saved`, `tested` and `deleted` with the slot as it is then, and `problem`. */
+export class ApiKeyItem extends LitElement {
+  static override styles = styles
+  static override properties = {
+    access: { attribute: false },
+    keySlot: { attribute: false },
+    slots: { attribute: false },
+    isReplacing: { state: true },
+    verdict: { state: true },
+  }
+
+  declare access: Access
+  declare keySlot: Slot
+  /** Every slot of the user. */
+  declare slots: readonly Slot[]
+  declare private isReplacing: boolean
+  declare private verdict: string
+  readonly #attempt = new Attempt(this, (problem) => this.#tell('problem', problem))
+
+  constructor() {
+    super()
+    this.isReplacing = false
+    this.verdict = ''
+  }
+
+  protected override render() {
+    const { text, tone } = describeStatus(this.keySlot)
+    return html`
+      <div class="row">
+        <strong part="provider">${nameSlot(this.keySlot)}</strong>
+        <span part="status" class=${tone}>${text}</span>
+      </div>
+      ${this.#renderKey()} ${this.#attempt.render()}
+      <div role="status">
+        ${this.verdict ? html`<p part="notice">${this.verdict}</p>` : nothing}
+      </div>
+      ${this.isReplacing ? this.#renderForm() : this.#renderButtons()} ${this.#renderDialog()}
+    `
+  }
+
+  #renderKey() {
+    const { key, name } = this.keySlot
+    if (key === null || key === 'unreadable') return nothing
+    const { preview, savedAt, lastUsedAt } = key
+    const used = lastUsedAt === null ? 'Never used' : html`Last used ${renderTime(lastUsedAt)}`
+    return html`
+      <code part="preview">${preview}</code>
+      <p part="times" class="row">
+        <span>Saved ${renderTime(savedAt)}</span>
+        ${name === DEFAULT_SLOT ? nothing : html`<span>${used}</span>`}
+      </p>
+    `
+  }
+
+  #renderButtons() {
+    const { keySlot } = this
+    const { doing, wait } = this.#attempt
+    const canTest = isOffered(keySlot) && keySlot.label !== null && keySlot.key !== 'unreadable'
+    const isUrgent = describeStatus(keySlot).tone === 'bad'
+    const button = (verb: string, act: () => void) => html`
+      <button
+        type="button"
+        part="button ${isUrgent && verb === 'Replace' ? 'primary-button' : ''}"
+        aria-label="${verb} the ${nameSlot(keySlot)} key"
+        aria-disabled=${doing !== null || wait > 0}
+        @click=${() => (doing === null && wait === 0 ? act() : undefined)}
+      >
+        ${verb}
+      </button>
+    `
+    return html`
+      <div class="buttons">
+        ${isOffered(keySlot) ? button('Replace', () => this.#open()) : nothing}
+        ${canTest ? button('Test', () => void this.#test()) : nothing}
+        ${button('Delete', () => this.#dialog?.showModal())}
+        ${doing === null ? nothing : html`<span part="busy">${doing}</span>`}
+      </div>
+    `
+  }
+
+  #renderForm() {
+    const { access, keySlot, slots } = this
+    return html`
+      <api-key-form
+        class="inner"
+        exportparts=${PARTS}
+        .access=${access}
+        .slots=${slots}
+        .choices=${[keySlot]}
+        @saved=${({ detail }: CustomEvent<Slot>) => {
+          this.#close()
+          this.#tell('saved', detail)
+        }}
+        @cancel=${this.#close}
+        @problem=${({ detail }: CustomEvent<Problem>) => this.#tell('problem', detail)}
+      ></api-key-form>
+    `
+  }
+
+  #renderDialog() {
+    const { label } = this.keySlot
+    const revoke = `${label} goes on taking it: revoke it there too, if others may know it.`
+    return html`
+      <dialog part="dialog" aria-labelledby="question" aria-describedby="consequence">
+        <strong id="question">Delete the ${nameSlot(this.keySlot)} key?</strong>
+        <p id="consequence">
+          Applications stop using it at once, and it cannot be brought back from here.
+          ${label === null ? nothing : revoke}
+        </p>
+        <div class="buttons">
+          <button type="button" part="button" @click=${() => this.#dialog?.close()}>
+            Keep key
+          </button>
+          <button type="button" part="button danger-button" @click=${this.#delete}>
+            Delete key
+          </button>
+        </div>
+      </dialog>
+    `
+  }
+
+  get #dialog(): HTMLDialogElement | null {
+    return this.renderRoot.querySelector('dialog')
+  }
+
+  #open(): void {
+    this.verdict = ''
+    this.isReplacing = true
+    void this.#focus('api-key-form')
+  }
+
+  #close(): void {
+    this.isReplacing = false
+    void this.#focus('button')
+  }
+
+  async #focus(selector: string): Promise<void> {
+    await this.updateComplete
+    this.renderRoot.querySelector<HTMLElement>(selector)?.focus()
+  }
+
+  async #test(): Promise<void> {
+    const { access, keySlot } = this
+    const name = nameSlot(keySlot)
+    this.verdict = ''
+    await this.#attempt.run(`Asking ${name} …`, async (signal) => {
+      const { key, verdict } = await verifyKey({ access, signal }, keySlot.name)
+      this.verdict = verdict === null ? 'This key was changed meanwhile.' : VERDICTS[verdict](name)
+      this.#tell('tested', { ...keySlot, key })
+    })
+  }
+
+  async #delete(): Promise<void> {
+    const { access, keySlot } = this
+    this.#dialog?.close()
+    await this.#attempt.run('Deleting the key …', async (signal) => {
+      await deleteKey({ access, signal }, keySlot.name)
+      this.#tell('deleted', { ...keySlot, key: null })
+    })
+  }
+
+  #tell(type: 'saved' | 'tested' | 'deleted' | 'problem', detail: Slot | Problem): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }))
+  }
+}
+
+function renderTime(time: string) {
+  return html`<time datetime=${time}>${formatMinute(time)}</time>`
+}

@@ -1,0 +1,249 @@
+/** `<api-key-settings>`: a user's API keys on one screen, for any frontend to embed. */
+
+import { html, LitElement, nothing, type PropertyValues } from 'lit'
+import { repeat } from 'lit/directives/repeat.js'
+import { ApiKeyForm } from './api-key-form.ts'
+import { ApiKeyItem } from './api-key-item.ts'
+import { Attempt } from './attempt.ts'
+import type { Problem } from './problem.ts'
+import { DEFAULT_SLOT, isOffered, nameSlot, type Slot } from './slot.ts'
+import { PARTS, styles } from './styles.ts'
+import { fetchSlots, type Access, type GetToken } from './vault-client.ts'
+
+/**
+ * Shows the keys of `userId` in the vault at `baseUrl`. Fires `saved` (`detail`: `provider`, `preview`,
+ * `status`), `deleted` (`provider`), and `error` (`code`, `message`, `requestId`); none of them bubbles.
+ */
+export class ApiKeySettings extends LitElement {
+  static override styles = styles
+  static override properties = {
+    baseUrl: { attribute: 'base-url' },
+    userId: { attribute: 'user-id' },
+    providers: {},
+    getToken: { attribute: false },
+    slots: { state: true },
+    isAdding: { state: true },
+    notice: { state: true },
+  }
+
+  /** Where the vault is; left out, where this script came from. */
+  declare baseUrl: string
+  /** The token's `sub`. */
+  declare userId: string | null
+  /** Names of the slots that are offered, separated by spaces; left out, every provider. */
+  declare providers: string | null
+  declare getToken: GetToken | undefined
+  declare private slots: readonly Slot[] | null
+  declare private isAdding: boolean
+  declare private notice: string
+  readonly #attempt = new Attempt(this, (problem) => this.#tell('error', problem))
+  #access: Access | null = null
+
+  constructor() {
+    super()
+    this.baseUrl = new URL(import.meta.url).origin
+    this.userId = null
+    this.providers = null
+    this.slots = null
+    this.isAdding = false
+    this.notice = ''
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback()
+    window.addEventListener('online', this.#retry)
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback()
+    window.removeEventListener('online', this.#retry)
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    const isOther = changed.has('baseUrl') || changed.has('userId')
+    const isFirst = changed.has('getToken') && changed.get('getToken') === undefined
+    if (isOther || isFirst) this.#start()
+  }
+
+  protected override render() {
+    if (this.#access === null) {
+      return html`<p part="times">Waiting for user-id and getToken to be set …</p>`
+    }
+    return html`
+      <div role="status">
+        ${this.notice ? html`<p part="notice" tabindex="-1">${this.notice}</p>` : nothing}
+      </div>
+      ${this.slots === null ? this.#renderWaiting() : this.#renderSlots(this.slots)}
+    `
+  }
+
+  #renderWaiting() {
+    const { doing, wait } = this.#attempt
+    const retry = html`
+      <button type="button" part="button" aria-disabled=${wait > 0} @click=${this.#retry}>
+        Try again
+      </button>
+    `
+    return html`
+      ${this.#attempt.render()} ${doing === null ? retry : html`<p part="times busy">${doing}</p>`}
+    `
+  }
+
+  #renderSlots(slots: readonly Slot[]) {
+    const stored = slots.filter(({ key }) => key !== null)
+    const empty = html`<p part="times" class="empty">
+      No keys yet. Only the beginning of a key that you add is ever shown again.
+    </p>`
+    return html`
+      ${stored.length === 0 ? empty : nothing}
+      <ul role="list">
+        ${repeat(
+          stored,
+          ({ name }) => name,
+          (keySlot) => this.#renderItem(keySlot, slots),
+        )}
+      </ul>
+      ${this.#renderAdding(slots)}
+    `
+  }
+
+  #renderItem(keySlot: Slot, slots: readonly Slot[]) {
+    return html`
+      <li>
+        <api-key-item
+          exportparts=${PARTS}
+          .access=${this.#access}
+          .keySlot=${keySlot}
+          .slots=${slots}
+          @saved=${this.#saved}
+          @tested=${({ detail }: CustomEvent<Slot>) => this.#put(detail)}
+          @deleted=${this.#deleted}
+          @problem=${this.#tellProblem}
+        ></api-key-item>
+      </li>
+    `
+  }
+
+  #renderAdding(slots: readonly Slot[]) {
+    const choices = slots.filter((slot) => slot.key === null && this.#offers(slot))
+    if (choices.length === 0) return nothing
+    if (!this.isAdding) {
+      return html`
+        <button id="add" type="button" part="button primary-button" @click=${this.#add}>
+          Add a key
+        </button>
+      `
+    }
+    return html`
+      <api-key-form
+        class="card"
+        exportparts=${PARTS}
+        .access=${this.#access}
+        .slots=${slots}
+        .choices=${choices}
+        @saved=${this.#added}
+        @cancel=${this.#cancel}
+        @problem=${this.#tellProblem}
+      ></api-key-form>
+    `
+  }
+
+  /** Where `providers` says nothing, the default slot is for those who know it: scripts, not people. */
+  #offers(slot: Slot): boolean {
+    const named = this.providers?.split(/\s+/)
+    return isOffered(slot) && (named?.includes(slot.name) ?? slot.name !== DEFAULT_SLOT)
+  }
+
+  /** Begins anew, for another user or vault. */
+  #start(): void {
+    const { baseUrl, userId } = this
+    // Frontends pass a new function at every render: the one of the moment is asked.
+    const getToken: GetToken = async (options) => this.getToken?.(options) ?? ''
+    const isReady = userId && this.getToken !== undefined
+    this.#access = isReady ? { baseUrl, userId, getToken } : null
+    this.slots = null
+    this.isAdding = false
+    this.notice = ''
+    void this.#load()
+  }
+
+  async #load(): Promise<void> {
+    const access = this.#access
+    if (access === null) return
+    await this.#attempt.run('Loading your keys …', async (signal) => {
+      const slots = await fetchSlots({ access, signal })
+      if (access === this.#access) this.slots = slots
+    })
+    if (access !== this.#access) await this.#load()
+  }
+
+  readonly #retry = (): void => {
+    if (this.slots === null && this.#attempt.wait === 0) void this.#load()
+  }
+
+  #put(slot: Slot): void {
+    this.slots = this.slots?.map((other) => (other.name === slot.name ? slot : other)) ?? null
+  }
+
+  #saved({ detail: slot }: CustomEvent<Slot>): void {
+    const { name: provider, key } = slot
+    this.#put(slot)
+    this.notice = describeSaved(slot)
+    if (key === null || key === 'unreadable') return
+    this.#tell('saved', { provider, preview: key.preview, status: key.status })
+  }
+
+  #added(event: CustomEvent<Slot>): void {
+    this.isAdding = false
+    this.#saved(event)
+    void this.#focus('[part~=notice]')
+  }
+
+  #deleted({ detail: slot }: CustomEvent<Slot>): void {
+    this.#put(slot)
+    this.notice = `The ${nameSlot(slot)} key is deleted.`
+    void this.#focus('[part~=notice]')
+    this.#tell('deleted', { provider: slot.name })
+  }
+
+  #tellProblem({ detail }: CustomEvent<Problem>): void {
+    this.#tell('error', detail)
+  }
+
+  #tell(type: 'saved' | 'deleted' | 'error', detail: object): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }))
+  }
+
+  #add(): void {
+    this.notice = ''
+    this.isAdding = true
+    void this.#focus('api-key-form')
+  }
+
+  #cancel(): void {
+    this.isAdding = false
+    void this.#focus('#add')
+  }
+
+  async #focus(selector: string): Promise<void> {
+    await this.updateComplete
+    this.renderRoot.querySelector<HTMLElement>(selector)?.focus()
+  }
+}
+
+function describeSaved({ label, key }: Slot): string {
+  if (label === null || key === null || key === 'unreadable') return 'The key is saved.'
+  return key.status === 'active'
+    ? `The ${label} key is saved, and ${label} accepts it.`
+    : `The ${label} key is saved. ${label} has not confirmed that it works: test it later.`
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'api-key-settings': ApiKeySettings
+  }
+}
+
+customElements.define('api-key-form', ApiKeyForm)
+customElements.define('api-key-item', ApiKeyItem)
+customElements.define('api-key-settings', ApiKeySettings)

@@ -1,0 +1,5 @@
+/** A style sheet is imported as its text, minified: scripts/build-page.ts. */
+declare module '*.css' {
+  const text: string
+  export default text
+}

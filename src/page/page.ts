@@ -1,0 +1,103 @@
+/** The page at `/`: signs the user in, and shows the settings element. */
+
+import type { ApiKeySettings } from './api-key-settings.ts'
+import { SignInError, type OidcConfig } from './identity-provider.ts'
+import type { Problem } from './problem.ts'
+import { openGivenSession, type Session } from './session.ts'
+import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
+
+type View = 'loading' | 'signed-out' | 'not-configured' | 'failed' | 'keys'
+
+const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
+
+/** One of the page's own elements. */
+function find(id: string): HTMLElement {
+  const element = document.getElementById(id)
+  if (element === null) throw new Error(`The page has no #${id}`)
+  return element
+}
+
+function onClick(id: string, act: () => void): void {
+  find(id).addEventListener('click', act)
+}
+
+function show(view: View): void {
+  for (const other of document.querySelectorAll<HTMLElement>('.view'))
+    other.hidden = other.id !== view
+}
+
+/**
+ * The token of the address's fragment, which is removed at once. On localhost alone: elsewhere a link
+ * could sign its reader in as somebody else, who would then be given the reader's key.
+ */
+function takeGivenToken(): string | null {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token')
+  if (token !== null) history.replaceState(null, '', location.pathname)
+  return isLocal ? token : null
+}
+
+function showSession({ userId, name, getToken, signOutUrl }: Session): void {
+  const settings: ApiKeySettings = document.createElement('api-key-settings')
+  Object.assign(settings, { userId, getToken })
+  settings.addEventListener('error', (event) => {
+    if (event instanceof CustomEvent) offerSignIn(event.detail)
+  })
+  find('keys').replaceChildren(settings)
+  find('user').textContent = name
+  find('account').hidden = false
+  onClick('sign-out', () => {
+    forgetSignIn()
+    settings.remove()
+    if (signOutUrl === null) location.reload()
+    else location.assign(signOutUrl)
+  })
+  show('keys')
+}
+
+/** Beside the keys, so that one that was typed is not lost before its owner wants it so. */
+function offerSignIn({ code }: Problem): void {
+  if (!code.startsWith('token_') || code === 'token_keys_unreachable') return
+  find('reason').textContent = 'Your session has ended.'
+  find('signed-out').hidden = false
+}
+
+async function fetchConfig(): Promise<OidcConfig | null> {
+  const response = await fetch('/api/config').catch((cause: unknown) => {
+    throw new SignInError('This service cannot be reached. Check your connection.', { cause })
+  })
+  if (!response.ok) {
+    throw new SignInError('This service is not configured as it must be: its log says what to set.')
+  }
+  const { oidc }: { oidc: OidcConfig | null } = await response.json()
+  return oidc
+}
+
+async function start(): Promise<void> {
+  const token = takeGivenToken()
+  if (token !== null) return showSession(openGivenSession(token))
+  const config = await fetchConfig()
+  if (config === null) return show('not-configured')
+  onClick('sign-in', () => void attempt(async () => leaveForSignIn(config)))
+  if (isAnswered()) {
+    const session = await completeSignIn(config)
+    return session === null ? show('signed-out') : showSession(session)
+  }
+  return wasSignedIn() ? leaveForSignIn(config, 'none') : show('signed-out')
+}
+
+/** Shows why `work` failed, if it does. */
+async function attempt(work: () => Promise<void>): Promise<void> {
+  await work().catch((error: unknown) => {
+    if (!(error instanceof SignInError)) console.error(error)
+    const reason = error instanceof SignInError ? error.message : 'This page has a fault.'
+    find('fault').textContent = reason
+    show('failed')
+  })
+}
+
+onClick('reload', () => location.replace('/'))
+// A link with a token that is opened here changes the fragment alone; a page that is shown again as it
+// was left may be one that was signed out.
+window.addEventListener('hashchange', () => location.reload())
+window.addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
+await attempt(start)

@@ -1,0 +1,73 @@
+/** A slot of the user as the page shows it: words for what the service says in codes. */
+
+/** A slot, with a key or without; `key` is `'unreadable'` where the stored key does not open. */
+export interface Slot {
+  name: string
+  /** Null for the default slot, and for a provider that is not offered any more. */
+  label: string | null
+  keyPage: string | null
+  keyPrefixes: readonly string[]
+  key: SlotKey | 'unreadable' | null
+}
+
+/** A stored key, as much of it as is ever told. */
+export interface SlotKey {
+  preview: string
+  status: 'active' | 'unverified' | 'rejected'
+  savedAt: string
+  lastUsedAt: string | null
+}
+
+/** The slot of the plain route; no provider is behind it. */
+export const DEFAULT_SLOT = 'default'
+
+/** What the slot is called: its provider, in most cases. */
+export function nameSlot({ name, label }: Slot): string {
+  return label ?? (name === DEFAULT_SLOT ? 'Default' : name)
+}
+
+/** Whether a key can be saved in the slot: not where its provider was taken out. */
+export function isOffered({ name, label }: Slot): boolean {
+  return label !== null || name === DEFAULT_SLOT
+}
+
+/** How the key in the slot is: a word for its look, and the sentence that is shown. */
+export function describeStatus(slot: Slot): { tone: 'ok' | 'none' | 'bad'; text: string } {
+  const { key, label } = slot
+  if (key === null) return { tone: 'none', text: 'No key' }
+  if (!isOffered(slot))
+    return { tone: 'none', text: 'Not offered any more: it can only be deleted' }
+  if (key === 'unreadable') {
+    return { tone: 'bad', text: 'This key cannot be read any more: enter it again' }
+  }
+  if (label === null) return { tone: 'none', text: `Stored since ${formatDay(key.savedAt)}` }
+  if (key.status === 'active') return { tone: 'ok', text: `In use since ${formatDay(key.savedAt)}` }
+  if (key.status === 'unverified') return { tone: 'none', text: 'Not tried yet' }
+  const day = key.lastUsedAt === null ? '' : ` on ${formatDay(key.lastUsedAt)}`
+  return { tone: 'bad', text: `${label} refused this key${day}: replace it` }
+}
+
+/**
+ * The slots whose providers' keys begin as `key` does, by the longest beginning that is known; none
+ * where no beginning fits.
+ */
+export function findLikelySlots(key: string, slots: readonly Slot[]): Slot[] {
+  const lengths = slots.map(({ keyPrefixes }) =>
+    Math.max(0, ...keyPrefixes.map((prefix) => (key.startsWith(prefix) ? prefix.length : 0))),
+  )
+  const longest = Math.max(0, ...lengths)
+  return longest === 0 ? [] : slots.filter((_slot, index) => lengths[index] === longest)
+}
+
+const DAY = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' })
+const MINUTE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' })
+
+/** `3 Nov 2026`, in the reader's time zone. */
+export function formatDay(time: string): string {
+  return DAY.format(new Date(time))
+}
+
+/** `3 Nov 2026, 14:05`, in the reader's time zone. */
+export function formatMinute(time: string): string {
+  return MINUTE.format(new Date(time))
+}

@@ -1,0 +1,131 @@
+/** The service as the page calls it: a token asked for again after a 401, and a Problem for all else. */
+
+import { Problem, readProblem } from './problem.ts'
+import type { Slot, SlotKey } from './slot.ts'
+
+/**
+ * The access token of the user that is signed in; with `refresh`, a new one, since the service took
+ * the last one for expired or invalid.
+ */
+export type GetToken = (options: { refresh: boolean }) => string | Promise<string>
+
+/** Whose slots, where. */
+export interface Access {
+  baseUrl: string
+  userId: string
+  getToken: GetToken
+}
+
+interface Call {
+  access: Access
+  signal: AbortSignal
+}
+
+interface KeyAnswer {
+  has_api_key: boolean
+  api_key_preview: string
+  api_key_updated_at: string
+  status: SlotKey['status']
+  last_used_at: string | null
+  error?: string
+}
+
+interface SlotAnswer extends KeyAnswer {
+  provider: string
+  label: string | null
+  key_page: string | null
+  key_prefixes: string[]
+}
+
+/** Every slot of the user. All functions here throw a Problem. */
+export async function fetchSlots(call: Call): Promise<Slot[]> {
+  const { api_keys }: { api_keys: SlotAnswer[] } = await request(call, '')
+  return api_keys.map((slot) => ({
+    name: slot.provider,
+    label: slot.label,
+    keyPage: slot.key_page,
+    keyPrefixes: slot.key_prefixes,
+    key: toKey(slot),
+  }))
+}
+
+/** Saves a key, after its provider was asked where there is one. */
+export async function putKey(call: Call, slot: string, apiKey: string): Promise<Slot['key']> {
+  const headers = { 'Content-Type': 'application/json' }
+  const body = JSON.stringify({ api_key: apiKey })
+  const init = { method: 'PUT', headers, body }
+  const { user }: { user: KeyAnswer } = await request(call, `/${slot}`, init)
+  return toKey(user)
+}
+
+/** Deletes the key in the slot. */
+export async function deleteKey(call: Call, slot: string): Promise<void> {
+  await request(call, `/${slot}`, { method: 'DELETE' })
+}
+
+/** Has the provider try the stored key. */
+export async function verifyKey(
+  call: Call,
+  slot: string,
+): Promise<{ key: Slot['key']; verdict: 'accepted' | 'refused' | 'unknown' | null }> {
+  const answer = await request(call, `/${slot}/verify`, { method: 'POST' })
+  return { key: toKey(answer), verdict: answer.verdict }
+}
+
+function toKey(answer: KeyAnswer): Slot['key'] {
+  if (answer.error !== undefined) return 'unreadable'
+  if (!answer.has_api_key) return null
+  return {
+    preview: answer.api_key_preview,
+    status: answer.status,
+    savedAt: answer.api_key_updated_at,
+    lastUsedAt: answer.last_used_at,
+  }
+}
+
+interface Init {
+  method?: string
+  headers?: Record<string, string>
+  body?: string
+}
+
+/** The body of a 200, whose shape the service's contract says. */
+async function request({ access, signal }: Call, path: string, init: Init = {}) {
+  const user = encodeURIComponent(access.userId)
+  const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}/api-keys${path}`
+  const send = async (refresh: boolean): Promise<Response> => {
+    const headers = { ...init.headers, Authorization: `Bearer ${await askToken(access, refresh)}` }
+    // The token alone says who asks; and a redirect gets neither it nor a key.
+    const options: RequestInit = { credentials: 'omit', redirect: 'error', cache: 'no-store' }
+    return fetch(url, { ...init, ...options, headers, signal }).catch(() => {
+      throw new Problem(nameSilence(signal))
+    })
+  }
+  const first = await send(false)
+  const response = first.status === 401 ? await send(true).catch(unlessNoToken(first)) : first
+  if (!response.ok) throw await readProblem(response)
+  return response.json().catch(() => {
+    throw new Problem(signal.aborted ? 'no_answer' : 'not_an_answer')
+  })
+}
+
+/** Where there is no other token, what was said of the first one stands. */
+function unlessNoToken(first: Response): (error: unknown) => Response {
+  return (error) => {
+    if (error instanceof Problem && error.code === 'token_missing') return first
+    throw error
+  }
+}
+
+async function askToken({ getToken }: Access, refresh: boolean): Promise<string> {
+  try {
+    return await getToken({ refresh })
+  } catch (cause) {
+    throw new Problem('token_missing', { cause })
+  }
+}
+
+function nameSilence(signal: AbortSignal) {
+  if (signal.aborted) return 'no_answer'
+  return navigator.onLine ? 'unreachable' : 'offline'
+}
