@@ -14,5 +14,7 @@ declare module 'vitest' {
     keyServers: string
     /** A provider's origin; see node/provider-server.ts. */
     provider: string
+    /** The path of a Chrome or Chromium; see browser/global-setup.ts. */
+    browser: string
   }
 }

@@ -1,4 +1,7 @@
-/** Two projects: `worker` runs in workerd with real bindings, `node` drives the product from outside. */
+/**
+ * Three projects: `worker` runs in workerd with real bindings, `node` drives the product from outside,
+ * `browser` by its page.
+ */
 
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -57,6 +60,16 @@ export default defineConfig({
       {
         root,
         test: { name: 'node', include: ['test/node/*.test.ts'], testTimeout: 120_000 },
+      },
+      {
+        root,
+        test: {
+          name: 'browser',
+          include: ['test/browser/*.test.ts'],
+          globalSetup: ['test/browser/global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
       },
     ],
   },

@@ -1,0 +1,66 @@
+/** The Chrome or Chromium of this machine, for the browser tests and the pictures; else one is installed. */
+
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { Launcher } from 'chrome-launcher'
+import { chromium, type Browser } from 'playwright-core'
+
+const PLAYWRIGHT = 'node_modules/playwright-core/cli.js'
+
+/** The ways to install one, in order: Debian's own where that is allowed, else Playwright's download. */
+const INSTALLERS: [command: string, ...args: string[]][][] = [
+  [
+    ['apt-get', 'update', '-qq'],
+    ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'chromium'],
+  ],
+  [[process.execPath, PLAYWRIGHT, 'install', 'chromium']],
+]
+
+/**
+ * The path of the one in `CHROME_PATH`, of an installed one, or of a new one.
+ *
+ * @throws Error that says what to do where none can be installed
+ */
+export function findBrowser(): string {
+  const found = findInstalled()
+  if (found !== undefined) return found
+  const failures: string[] = []
+  for (const commands of INSTALLERS) {
+    const failure = install(commands)
+    const installed = findInstalled()
+    if (installed !== undefined) return installed
+    failures.push(failure)
+  }
+  throw new Error(`There is no Chrome or Chromium here, and none could be installed:
+${failures.join('\n')}
+Install one (Debian: apt-get install chromium), or set CHROME_PATH to where one is.`)
+}
+
+/** Starts it without a window, and without a request to any host but this one. */
+export async function openBrowser(executablePath: string): Promise<Browser> {
+  const args = ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost']
+  return chromium.launch({ executablePath, args })
+}
+
+function findInstalled(): string | undefined {
+  const downloaded = chromium.executablePath()
+  return findOnSystem() ?? (existsSync(downloaded) ? downloaded : undefined)
+}
+
+function findOnSystem(): string | undefined {
+  try {
+    return Launcher.getFirstInstallation()
+  } catch {
+    return undefined // On Linux it throws where there is none.
+  }
+}
+
+/** @returns why it failed, or that nothing came of it */
+function install(commands: [command: string, ...args: string[]][]): string {
+  try {
+    for (const [command, ...args] of commands) execFileSync(command, args, { stdio: 'pipe' })
+    return `${String(commands)}: ended without a browser`
+  } catch (error) {
+    return String(error)
+  }
+}

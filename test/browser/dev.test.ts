@@ -1,0 +1,41 @@
+import { afterAll, expect, inject, it } from 'vitest'
+import { openBrowser } from '../../scripts/browser.ts'
+import { makeCheckout, type Dev } from '../node/checkout.ts'
+
+const { startDev } = makeCheckout()
+const browser = await openBrowser(inject('browser'))
+afterAll(async () => browser.close())
+
+/** Opens the link that `npm run dev` has printed. */
+async function openPrinted(dev: Dev) {
+  const [, link = ''] = /Page +(\S+)/.exec(dev.printed()) ?? []
+  const page = await browser.newPage()
+  await page.goto(link)
+  await page.getByText('demo', { exact: true }).waitFor()
+  expect(page.url()).toBe(`${dev.url}/`)
+  return page
+}
+
+it(
+  'npm run dev prints a link to a page whose keys a restart keeps',
+  { timeout: 120_000 },
+  async () => {
+    const first = await startDev(['--var', 'VERIFY_ON_SAVE:false'])
+    const page = await openPrinted(first)
+    await page.getByRole('button', { name: 'Add a key' }).click()
+    await page.getByLabel('Provider').selectOption('OpenAI')
+    await page.getByLabel('API key', { exact: true }).fill('sk-proj-of-the-demo')
+    await page.getByRole('button', { name: 'Save key' }).click()
+    await page.getByText('The OpenAI key is saved.').waitFor()
+    await page.reload()
+    await page.getByText('Nobody can sign in here yet').waitFor()
+    await first.stop()
+
+    const second = await startDev()
+    const later = await openPrinted(second)
+    expect(await later.locator('[part=preview]').textContent()).toBe('sk-proj-...')
+    await later.getByRole('button', { name: 'Sign out' }).click()
+    await later.getByText('In local development, open the link that npm run dev prints.').waitFor()
+    await second.stop()
+  },
+)

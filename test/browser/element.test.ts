@@ -1,0 +1,351 @@
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { startHostApp } from './host-app.ts'
+import { setStage, shows } from './stage.ts'
+
+const { vault, provider, host, openPage, openSettings } = await setStage()
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+const keyField = (page: Page) => page.getByLabel('API key', { exact: true })
+const preview = (page: Page) => page.locator('[part=preview]')
+const fired = (page: Page) => page.evaluate<unknown[]>('window.events')
+
+/** Opens the form, for a provider that is named or left to the key. */
+async function beginAdding(page: Page, label?: string): Promise<void> {
+  await button(page, 'Add a key').click()
+  if (label !== undefined) await page.getByLabel('Provider').selectOption(label)
+}
+
+describe('adding a key', () => {
+  it('saves it, tells the host application, and forgets it', async () => {
+    const { page, faults, origins } = await openSettings()
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('  sk-good-element-1 \t')
+    await button(page, 'Save key').click()
+    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+    expect(await preview(page).textContent()).toBe('sk-good-...')
+    expect(await page.getByText(/^In use since \d/).count()).toBe(1)
+    expect(await keyField(page).count()).toBe(0)
+    expect(await page.content({ includeShadow: true })).not.toContain('sk-good-element-1')
+    const detail = { provider: 'openai', preview: 'sk-good-...', status: 'active' }
+    expect(await fired(page)).toEqual([{ type: 'saved', ...detail }])
+    const seen = await fetch(`${provider.url}/seen/sk-good-element-1`)
+    expect(await seen.json()).toMatchObject([{ url: '/v1/models' }])
+    expect(origins()).toEqual([host.origin, vault.keyUrl.origin])
+    expect(faults()).toEqual([])
+  })
+
+  it('links to where a key is got', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'Anthropic')
+    const link = page.getByRole('link', { name: 'Get a key from Anthropic (in a new tab)' })
+    expect(await link.getAttribute('href')).toBe('https://platform.claude.com/settings/keys')
+    expect(await link.getAttribute('rel')).toBe('noopener noreferrer')
+  })
+
+  it('takes the key in a field that nothing fills, checks or remembers', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'OpenAI')
+    const attributes = await keyField(page).evaluate((field) =>
+      Object.fromEntries(Array.from(field.attributes, ({ name, value }) => [name, value])),
+    )
+    expect(attributes).toMatchObject({
+      type: 'text',
+      autocomplete: 'off',
+      autocapitalize: 'off',
+      autocorrect: 'off',
+      spellcheck: 'false',
+      'data-1p-ignore': '',
+      'data-bwignore': '',
+      'data-form-type': 'other',
+      'data-lpignore': 'true',
+      'data-protonpass-ignore': '',
+    })
+    expect(attributes).not.toHaveProperty('name')
+    const hiding = () =>
+      keyField(page).evaluate((field) =>
+        getComputedStyle(field).getPropertyValue('-webkit-text-security'),
+      )
+    expect(await hiding()).toBe('disc')
+    await button(page, 'Show the key').click()
+    expect(await hiding()).toBe('none')
+    await button(page, 'Hide the key').click()
+    expect(await hiding()).toBe('disc')
+  })
+
+  it('chooses the provider by the beginning of the key', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page)
+    await keyField(page).fill('sk-ant-0123456789')
+    await page.getByText('Anthropic is chosen, since the key begins like one of theirs.').waitFor()
+    expect(await page.getByLabel('Provider').inputValue()).toBe('anthropic')
+  })
+
+  it('leaves the choice where two providers have such keys', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page)
+    await keyField(page).fill('sk-0123456789')
+    await button(page, 'Save key').click()
+    await page.getByText('Choose the provider that the key is for.').waitFor()
+    expect(await page.getByLabel('Provider').evaluate((field) => field.matches(':focus'))).toBe(
+      true,
+    )
+  })
+
+  it.for([
+    ['sk-proj-...', 'The key is a masked preview, not the key itself: paste the whole key.'],
+    ['••••••••', 'The key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-abc def', 'The key has white space inside, at character 7.'],
+    ['sk-ключ', 'The key has something else than printable ASCII, at character 4.'],
+    ['', 'The key is empty.'],
+  ] as const)('names what is no key, and does not send it: %j', async ([text, fault]) => {
+    const { page } = await openSettings()
+    const sent: string[] = []
+    page.on('request', (request) => sent.push(request.method()))
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill(text)
+    if (text !== '') await page.getByText(fault).waitFor()
+    await button(page, 'Save key').click()
+    await page.getByText(fault).waitFor()
+    expect(await keyField(page).getAttribute('aria-invalid')).toBe('true')
+    expect(await keyField(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+    expect(sent).toEqual([])
+  })
+
+  it("names a key of another provider's before it is sent, and takes it there", async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'Mistral')
+    await keyField(page).fill('gsk_0123456789')
+    await page.getByText('This looks like a key of Groq, not of Mistral.').waitFor()
+    expect(await button(page, 'Save it anyway').count()).toBe(1)
+    await button(page, 'Save it for Groq').click()
+    expect(await page.getByLabel('Provider').inputValue()).toBe('groq')
+    await button(page, 'Save key').click()
+    await page.getByText('The Groq key is saved.').waitFor()
+  })
+
+  it('saves such a key where its owner wants it', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-ant-0123')
+    await page.getByText('This looks like a key of Anthropic, not of OpenAI.').waitFor()
+    await button(page, 'Save it anyway').click()
+    expect(await shows(page.getByText('OpenAI does not accept this key.'))).toBe(true)
+  })
+
+  it('says so where the provider could not be asked', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'Groq')
+    await keyField(page).fill('gsk_0123456789')
+    await button(page, 'Save key').click()
+    await page
+      .getByText('The Groq key is saved. Groq has not confirmed that it works: test it later.')
+      .waitFor()
+    expect(await page.getByText('Not tried yet').count()).toBe(1)
+  })
+
+  it('is given up by Escape, and the key is forgotten', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-good-never')
+    await page.keyboard.press('Escape')
+    expect(await button(page, 'Add a key').evaluate((element) => element.matches(':focus'))).toBe(
+      true,
+    )
+    await beginAdding(page, 'OpenAI')
+    expect(await keyField(page).inputValue()).toBe('')
+  })
+})
+
+describe('a stored key', () => {
+  it('is replaced, and kept where the new one is refused', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-first' })
+    await button(page, 'Replace the OpenAI key').click()
+    await keyField(page).fill('sk-bad-second')
+    await button(page, 'Save key').click()
+    const refusal = 'OpenAI does not accept this key. A key that was saved before is unchanged.'
+    await page.getByRole('alert').getByText(refusal).waitFor()
+    expect(await preview(page).textContent()).toBe('sk-good-...')
+    expect(await fired(page)).toEqual([
+      { type: 'error', code: 'api_key_rejected', message: refusal },
+    ])
+    await keyField(page).fill('sk-good2-third')
+    await button(page, 'Save key').click()
+    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+    expect(await preview(page).textContent()).toBe('sk-good2...')
+    const replace = button(page, 'Replace the OpenAI key')
+    expect(await replace.evaluate((element) => element.matches(':focus'))).toBe(true)
+  })
+
+  it.for([
+    ['OpenAI accepts this key.', 'sk-good-1', /^In use since/],
+    ['OpenAI refuses this key.', 'sk-bad-12', /^OpenAI refused this key on .*: replace it$/],
+    ['OpenAI did not say whether this key works.', 'sk-busy-1', /^Not tried yet$/],
+  ] as const)('is tested: %s', async ([verdict, key, status]) => {
+    const { page } = await openSettings({ 'openai?verify=false': key })
+    expect(await page.getByText('Not tried yet').count()).toBe(1)
+    await button(page, 'Test the OpenAI key').click()
+    await page.getByText(verdict).waitFor()
+    expect(await page.getByText(status).count()).toBe(1)
+  })
+
+  it('is deleted after a question that says what follows', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-first' })
+    const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })
+    await button(page, 'Delete the OpenAI key').click()
+    await question.getByText('Applications stop using it at once').waitFor()
+    await question.getByText('OpenAI goes on taking it: revoke it there too').waitFor()
+    await page.keyboard.press('Escape')
+    await question.waitFor({ state: 'hidden' })
+    await button(page, 'Delete the OpenAI key').click()
+    await button(page, 'Keep key').click()
+    expect(await preview(page).count()).toBe(1)
+    await button(page, 'Delete the OpenAI key').click()
+    await button(page, 'Delete key').click()
+    await page.getByText('The OpenAI key is deleted.').waitFor()
+    expect(await preview(page).count()).toBe(0)
+    expect(await fired(page)).toEqual([{ type: 'deleted', provider: 'openai' }])
+    await page.reload()
+    await page.getByText('No keys yet.').waitFor()
+  })
+
+  it('of the plain route is shown, and cannot be tested', async () => {
+    const { page } = await openSettings({ default: 'sk-plain-1' })
+    await page.getByText(/^Stored since/).waitFor()
+    expect(await page.getByText(/Never used/).count()).toBe(0)
+    expect(await button(page, 'Test the Default key').count()).toBe(0)
+    expect(await button(page, 'Replace the Default key').count()).toBe(1)
+  })
+
+  it('that cannot be read is to be entered again', async () => {
+    const { page, user } = await openSettings({ openai: 'sk-good-first' })
+    await vault.sql("UPDATE api_keys SET provider = 'xai' WHERE user_id = ?", user)
+    await page.reload()
+    await page.getByText('This key cannot be read any more: enter it again').waitFor()
+    expect(await button(page, 'Test the xAI key').count()).toBe(0)
+    await button(page, 'Replace the xAI key').waitFor()
+    await button(page, 'Delete the xAI key').waitFor()
+  })
+
+  it('of a provider that was taken out can be deleted, and nothing else', async () => {
+    const { page, user } = await openSettings({ openai: 'sk-good-first' })
+    await vault.sql("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?", user)
+    await page.reload()
+    await button(page, 'Delete the gone key').waitFor()
+    expect(await page.getByRole('button', { name: 'the gone key' }).count()).toBe(1)
+  })
+
+  it('says when it was saved and used', async () => {
+    const { page, user } = await openSettings({ openai: 'sk-good-first' }, { timezoneId: 'UTC' })
+    await vault.sql(
+      'UPDATE api_keys SET updated_at = ?, last_used_at = ? WHERE user_id = ?',
+      '2026-11-03T14:05:00.000Z',
+      '2026-11-20T09:00:00.000Z',
+      user,
+    )
+    await page.reload()
+    await page.getByText('Saved 3 Nov 2026, 14:05').waitFor()
+    expect(await page.getByText('Last used 20 Nov 2026, 09:00').count()).toBe(1)
+    expect(await page.getByText('In use since 3 Nov 2026').count()).toBe(1)
+  })
+})
+
+describe('the keyboard alone', () => {
+  it('adds a key and deletes it', async () => {
+    const { page } = await openSettings()
+    const press = async (...keys: string[]) => {
+      for (const key of keys) await page.keyboard.press(key)
+    }
+    await press('Tab', 'Enter')
+    await page.getByLabel('Provider').waitFor()
+    await page.keyboard.type('OpenAI')
+    await press('Tab', 'Tab')
+    await page.keyboard.type('sk-good-keyboard')
+    await press('Enter')
+    await page.getByText('The OpenAI key is saved').waitFor()
+    await press('Tab', 'Tab', 'Tab', 'Enter')
+    await page.getByRole('dialog').waitFor()
+    await press('Tab', 'Enter')
+    await page.getByText('The OpenAI key is deleted.').waitFor()
+    await press('Tab', 'Enter')
+    expect(await shows(page.getByLabel('Provider'))).toBe(true)
+  })
+})
+
+describe('a host application', () => {
+  it('saves a key by plain fetch, as it always did', async () => {
+    const { page, user, token } = await openSettings()
+    const answer = await page.evaluate(
+      async ([url, bearer]) => {
+        const response = await fetch(url, {
+          method: 'PUT',
+          headers: { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' },
+          body: JSON.stringify({ api_key: 'sk-plain-fetch' }),
+        })
+        return response.json()
+      },
+      [`${vault.keyUrl.origin}/api/users/${user}/api-key`, token] as const,
+    )
+    expect(answer).toMatchObject({
+      message: 'API key updated successfully',
+      user_id: user,
+      user: { has_api_key: true, api_key_preview: 'sk-plain...' },
+    })
+  })
+
+  it('of an origin that is not listed is kept out by the browser', async () => {
+    const { token, user } = await openSettings()
+    const stranger = await startHostApp()
+    const url = stranger.open({ vault: vault.keyUrl.origin, user, tokens: [token] })
+    const { page, faults } = await openPage(url)
+    await page.getByText('The key service cannot be reached.').waitFor()
+    expect(faults().join()).toContain('blocked by CORS policy')
+    const caught = await page.evaluate(async (keyUrl) => {
+      const init = { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: '{}' }
+      return fetch(keyUrl, init).catch(String)
+    }, vault.keyUrl.href)
+    expect(caught).toBe('TypeError: Failed to fetch')
+    await stranger.close()
+  })
+
+  it('offers the providers that it names', async () => {
+    const one = await openSettings({}, {}, 'providers="openai"')
+    await beginAdding(one.page)
+    expect(await one.page.getByLabel('Provider').count()).toBe(0)
+    await keyField(one.page).fill('sk-good-1')
+    await button(one.page, 'Save key').click()
+    await one.page.getByText('The OpenAI key is saved').waitFor()
+    expect(await button(one.page, 'Add a key').count()).toBe(0)
+
+    const two = await openSettings({}, {}, 'providers="mistral default"')
+    await beginAdding(two.page)
+    const names = await two.page.getByLabel('Provider').locator('option').allTextContents()
+    expect(names.map((name) => name.trim())).toEqual(['Choose a provider', 'Default', 'Mistral'])
+  })
+
+  it('may set the user late, and another one', async () => {
+    const { page, user, token } = await openSettings({ openai: 'sk-good-first' })
+    const other = await openSettings({ groq: 'gsk_other-1' })
+    await page.evaluate(
+      async ([id, bearer]) => {
+        const settings = document.querySelector('api-key-settings')
+        Object.assign(settings ?? {}, { userId: id, getToken: () => bearer })
+      },
+      [other.user, other.token] as const,
+    )
+    await button(page, 'Delete the Groq key').waitFor()
+    expect(await button(page, 'Delete the OpenAI key').count()).toBe(0)
+    await page.evaluate(() =>
+      document.querySelector('api-key-settings')?.removeAttribute('user-id'),
+    )
+    await page.getByText('Waiting for user-id and getToken to be set').waitFor()
+    await page.evaluate(
+      async ([id, bearer]) => {
+        const settings = document.querySelector('api-key-settings')
+        Object.assign(settings ?? {}, { userId: id, getToken: () => bearer })
+      },
+      [user, token] as const,
+    )
+    await button(page, 'Delete the OpenAI key').waitFor()
+  })
+})

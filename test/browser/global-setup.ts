@@ -1,0 +1,8 @@
+/** The browser that the tests drive: found once, or installed. */
+
+import type { TestProject } from 'vitest/node'
+import { findBrowser } from '../../scripts/browser.ts'
+
+export default function setup(project: TestProject): void {
+  project.provide('browser', findBrowser())
+}

@@ -1,0 +1,63 @@
+/** An application of another origin: it calls the vault as it always did, and embeds the element. */
+
+import { createServer } from 'node:http'
+import { listen, stop } from '../node/local-server.ts'
+
+/** What the page of the application is given. */
+export interface HostPage {
+  vault: string
+  user: string
+  /** The tokens that the element gets, one after another; the last one from then on. */
+  tokens: string[]
+  attributes?: string
+  style?: string
+}
+
+/** The page. `window.events` has what the element fired. */
+function renderPage({ vault, user, tokens, attributes = '', style = '' }: HostPage): string {
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Host application</title>
+<link rel="icon" href="data:,">
+<style>:root { color-scheme: light dark } body { margin: 16px; font-family: sans-serif } ${style}</style>
+<script type="module" src="${vault}/api-key-settings.js"></script>
+<main>
+<h1>Settings</h1>
+<api-key-settings base-url="${vault}" user-id="${user}" ${attributes}></api-key-settings>
+</main>
+<script>
+  const settings = document.querySelector('api-key-settings')
+  const tokens = ${JSON.stringify(tokens)}
+  window.events = []
+  window.refreshes = []
+  settings.getToken = async ({ refresh }) => {
+    window.refreshes.push(refresh)
+    return tokens.length > 1 ? tokens.shift() : tokens[0]
+  }
+  for (const type of ['saved', 'deleted', 'error']) {
+    settings.addEventListener(type, ({ detail }) => {
+      const { code, message, ...rest } = detail
+      window.events.push({ type, ...(type === 'error' ? { code, message } : rest) })
+    })
+  }
+</script>
+</html>`
+}
+
+/** Starts it; `open` answers the address of a page. */
+export async function startHostApp() {
+  const pages: string[] = []
+  const server = createServer((request, response) => {
+    const page = pages[Number(request.url?.slice(1))]
+    response.writeHead(page === undefined ? 404 : 200, { 'Content-Type': 'text/html' })
+    response.end(page)
+  })
+  const origin = `http://127.0.0.1:${await listen(server)}`
+  return {
+    origin,
+    open: (page: HostPage): string => `${origin}/${pages.push(renderPage(page)) - 1}`,
+    close: async () => stop(server),
+  }
+}

@@ -1,0 +1,194 @@
+import type { Page } from 'playwright-core'
+import { afterAll, describe, expect, it } from 'vitest'
+import { AUDIENCE, CLIENT_ID, startIdentityProvider } from './identity-provider.ts'
+import { findBarriers, mintToken, refuse, setStage, shows } from './stage.ts'
+
+// Access tokens end sooner than the page renews them: each one is renewed before it is used.
+const identityProvider = await startIdentityProvider({ lifetime: 20 })
+afterAll(async () => identityProvider.close())
+const { vault, provider, openPage } = await setStage({
+  JWT_JWKS_URL: `${identityProvider.issuer}/jwks`,
+  JWT_ISSUER: identityProvider.issuer,
+  JWT_AUDIENCE: AUDIENCE,
+  OIDC_ISSUER: identityProvider.issuer,
+  OIDC_CLIENT_ID: CLIENT_ID,
+  OIDC_SCOPE: 'openid profile offline_access',
+  OIDC_AUDIENCE: AUDIENCE,
+})
+const origin = vault.keyUrl.origin
+identityProvider.register(origin)
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+const keyField = (page: Page) => page.getByLabel('API key', { exact: true })
+const preview = (page: Page) => page.locator('[part=preview]')
+
+async function signIn(page: Page, name: string): Promise<void> {
+  await button(page, 'Sign in').click()
+  await page.getByLabel('Name').fill(name)
+  await button(page, 'Continue').click()
+  await page.getByText(`${name} at work`).waitFor()
+}
+
+/** Everything that the tab keeps beyond its own life or another page's reach. */
+const remembered = (page: Page) =>
+  page.evaluate(() =>
+    JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage), document.cookie]),
+  )
+
+describe('the page', () => {
+  it('signs in, saves, shows, keeps, replaces, deletes and signs out', async () => {
+    const { page, faults, origins } = await openPage(origin)
+    await signIn(page, 'alice')
+    expect(page.url()).toBe(`${origin}/`)
+    await button(page, 'Add a key').click()
+    await page.getByLabel('Provider').selectOption('OpenAI')
+    await keyField(page).fill('sk-good-of-alice')
+    await button(page, 'Save key').click()
+    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+    expect(await preview(page).textContent()).toBe('sk-good-...')
+
+    await page.reload()
+    await page.getByText('alice at work').waitFor()
+    await button(page, 'Replace the OpenAI key').click()
+    await keyField(page).fill('sk-bad-of-alice')
+    await button(page, 'Save key').click()
+    await page.getByText('OpenAI does not accept this key.').waitFor()
+    await keyField(page).fill('sk-good2-of-alice')
+    await button(page, 'Save key').click()
+    await page.getByText('The OpenAI key is saved').waitFor()
+    expect(await preview(page).textContent()).toBe('sk-good2...')
+
+    await button(page, 'Delete the OpenAI key').click()
+    await button(page, 'Delete key').click()
+    await page.getByText('The OpenAI key is deleted.').waitFor()
+    await button(page, 'Sign out').click()
+    await page.getByText('Sign in to see your keys.').waitFor()
+    await page.reload()
+    await page.getByText('Sign in to see your keys.').waitFor()
+    await button(page, 'Sign in').click()
+    await page.getByLabel('Name').waitFor()
+
+    // A refused key is a 422, which Chromium calls a failure.
+    expect(faults().filter((fault) => !fault.includes('status of 422'))).toEqual([])
+    expect(origins()).toEqual([origin, identityProvider.issuer])
+    const seen = await fetch(`${provider.url}/seen/of-alice`)
+    expect(await seen.json()).toHaveLength(3)
+  })
+
+  it('keeps tokens in memory alone, and renews them', async () => {
+    const { page } = await openPage(origin)
+    const before = identityProvider.grants.length
+    await signIn(page, 'bob')
+    await button(page, 'Add a key').waitFor()
+    const grants = identityProvider.grants.slice(before)
+    expect(grants).toEqual(['authorization_code', 'refresh_token'])
+    expect(await remembered(page)).toBe('[[["was-signed-in","true"]],[],""]')
+    expect(await page.content({ includeShadow: true })).not.toMatch(/eyJ[\w-]+\./)
+  })
+
+  it("shows a user's own keys alone", async () => {
+    const { page } = await openPage(origin)
+    await signIn(page, 'carol')
+    expect(await shows(page.getByText('No keys yet.'))).toBe(true)
+  })
+
+  it('takes nobody as signed in whom the provider does not know any more', async () => {
+    const { page } = await openPage(origin)
+    await signIn(page, 'dave')
+    await page.context().clearCookies()
+    await page.reload()
+    await page.getByText('Sign in to see your keys.').waitFor()
+    expect(page.url()).toBe(`${origin}/`)
+    expect(await remembered(page)).toBe('[[],[],""]')
+  })
+
+  it('offers to sign in again where the session has ended', async () => {
+    const { page } = await openPage(origin)
+    await signIn(page, 'erin')
+    await page.route('**/api-keys', (route) => route.fulfill(refuse(401, 'token_expired')))
+    await page.evaluate(() => {
+      const settings = document.querySelector('api-key-settings')
+      Object.assign(settings ?? {}, { baseUrl: `${location.origin}/` })
+    })
+    await page.getByText('Your session has ended. Sign in again').waitFor()
+    expect(await shows(button(page, 'Sign in'))).toBe(true)
+  })
+
+  it('takes no answer of the provider that it did not ask for', async () => {
+    const { page } = await openPage(`${origin}/?code=stolen&state=forged`)
+    await page.getByText('Sign in to see your keys.').waitFor()
+    await page.evaluate(() =>
+      sessionStorage.setItem('sign-in', '{"state":"own","nonce":"n","verifier":"v"}'),
+    )
+    await page.goto(`${origin}/?code=stolen&state=forged`)
+    await page.getByText(/^The answer of localhost:\d+ is not valid/).waitFor()
+    expect(page.url()).toBe(`${origin}/`)
+    await button(page, 'Try again').click()
+    await page.getByText('Sign in to see your keys.').waitFor()
+  })
+
+  it('says that the provider cannot be reached', async () => {
+    const { page } = await openPage(origin)
+    await page.route(`${identityProvider.issuer}/**`, (route) => route.abort('connectionrefused'))
+    await button(page, 'Sign in').click()
+    expect(await shows(page.getByText(/^localhost:\d+ cannot be reached/))).toBe(true)
+  })
+
+  it('takes a token of a link on localhost, and takes it out of the address', async () => {
+    const token = await mintToken('a secret that the vault does not know', 'frank')
+    const { page } = await openPage(`${origin}/#token=${token}`)
+    await page.getByText('Your sign-in is not accepted here.').waitFor()
+    expect(page.url()).toBe(`${origin}/`)
+    expect(await page.locator('#user').textContent()).toBe('frank')
+  })
+
+  it('has no barrier', async () => {
+    const { page } = await openPage(origin)
+    await button(page, 'Sign in').waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    await signIn(page, 'grace')
+    await button(page, 'Add a key').waitFor()
+    expect(await findBarriers(page)).toEqual([])
+  })
+})
+
+describe('its policy', () => {
+  it('lets it speak to the service and the identity provider alone', async () => {
+    const response = await fetch(origin)
+    expect(response.headers.get('Content-Security-Policy')).toBe(
+      [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        `connect-src 'self' ${identityProvider.issuer}`,
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        'trusted-types lit-html',
+      ].join('; '),
+    )
+    expect(response.headers.get('X-Frame-Options')).toBe('DENY')
+    expect(response.headers.get('Referrer-Policy')).toBe('no-referrer')
+    expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
+  })
+
+  it('keeps it from sending anything elsewhere', async () => {
+    const { page, faults } = await openPage(origin)
+    await button(page, 'Sign in').waitFor()
+    const caught = await page.evaluate((url) => fetch(url).catch(String), `${provider.url}/seen/x`)
+    expect(caught).toBe('TypeError: Failed to fetch')
+    expect(faults().join()).toContain('Content Security Policy')
+  })
+
+  it('lets the element be embedded anywhere, and the page nowhere', async () => {
+    const element = await fetch(`${origin}/api-key-settings.js`)
+    expect(element.headers.get('Access-Control-Allow-Origin')).toBe('*')
+    expect(element.headers.get('Cross-Origin-Resource-Policy')).toBe('cross-origin')
+    expect(element.headers.get('Content-Type')).toContain('text/javascript')
+    const page = await fetch(`${origin}/page.js`)
+    expect(page.headers.get('Access-Control-Allow-Origin')).toBeNull()
+    expect(page.headers.get('Cross-Origin-Resource-Policy')).toBe('same-origin')
+  })
+})

@@ -1,0 +1,241 @@
+import type { Page, Route } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { mintToken, refuse, setStage, shows } from './stage.ts'
+
+const { vault, host, openPage, openSettings } = await setStage()
+const origin = vault.keyUrl.origin
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+const keyField = (page: Page) => page.getByLabel('API key', { exact: true })
+const alert = (page: Page, text: string | RegExp) => page.getByRole('alert').getByText(text)
+const codes = (page: Page) =>
+  page.evaluate<unknown[]>("window.events.map(({ type, code }) => type + ' ' + code)")
+
+/** Types a key that OpenAI takes, and leaves it to be saved. */
+async function typeKey(page: Page): Promise<void> {
+  await button(page, 'Add a key').click()
+  await page.getByLabel('Provider').selectOption('OpenAI')
+  await keyField(page).fill('sk-good-typed')
+}
+
+/** Answers each PUT by `answer`. */
+async function intercept(page: Page, answer: (route: Route) => Promise<void>): Promise<void> {
+  await page.route('**/api-keys/openai', async (route) =>
+    route.request().method() === 'PUT' ? answer(route) : route.fallback(),
+  )
+}
+
+describe('a fault while a key is saved', () => {
+  it.for<[code: string, status: number, sentence: string]>([
+    ['not_your_own', 403, 'These keys belong to another account than you are signed in with.'],
+    ['user_not_found', 404, 'Your account cannot store keys yet.'],
+    ['unknown_provider', 404, 'This provider is not offered any more.'],
+    ['body_too_large', 413, 'This is too long to be a key.'],
+    ['token_expired', 401, 'Your session has ended. Sign in again; nothing was changed.'],
+    ['token_invalid', 401, 'Your sign-in is not accepted here.'],
+    ['rate_limited', 429, 'That was too much in a short time.'],
+    ['database_busy', 503, 'The key service is busy. Nothing was lost.'],
+    ['token_keys_unreachable', 503, 'The key service is busy. Nothing was lost.'],
+    ['internal', 500, 'The key service has a fault. Tell those who run this application.'],
+    ['server_misconfigured', 500, 'The key service has a fault.'],
+  ])('is told in words, and the key is still there: %s', async ([code, status, sentence]) => {
+    const { page } = await openSettings()
+    await intercept(page, (route) => route.fulfill(refuse(status, code)))
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await alert(page, sentence).waitFor()
+    expect(await keyField(page).inputValue()).toBe('sk-good-typed')
+    expect(await keyField(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+    expect(await codes(page)).toEqual([`error ${code}`])
+  })
+
+  it('names the reference by which a fault of the service is found', async () => {
+    const { page } = await openSettings()
+    await intercept(page, (route) => route.fulfill(refuse(500, 'internal')))
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    expect(await shows(alert(page, 'Reference: request-1'))).toBe(true)
+  })
+
+  it('is one of the way there, where another answers', async () => {
+    const { page } = await openSettings()
+    await intercept(page, (route) =>
+      route.fulfill({
+        status: 502,
+        body: '<h1>Bad gateway</h1>',
+        headers: { 'Access-Control-Allow-Origin': '*' },
+      }),
+    )
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await alert(page, 'Something between you and the key service answered in its place.').waitFor()
+    expect(await codes(page)).toEqual(['error not_an_answer'])
+  })
+
+  it('is one of the way there, where nobody answers', async () => {
+    const { page } = await openSettings()
+    await intercept(page, (route) => route.abort('connectionrefused'))
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await alert(page, 'The key service cannot be reached.').waitFor()
+    expect(await codes(page)).toEqual(['error unreachable'])
+  })
+
+  it('is that one is offline, and is over when one is not', async () => {
+    const { page } = await openSettings()
+    await typeKey(page)
+    await page.context().setOffline(true)
+    await button(page, 'Save key').click()
+    await alert(page, 'You are offline. Try again when you are connected.').waitFor()
+    await page.context().setOffline(false)
+    await button(page, 'Save key').click()
+    expect(await shows(page.getByText('The OpenAI key is saved'))).toBe(true)
+  })
+
+  it('counts down after too many requests, and then saves', async () => {
+    const { page } = await openSettings({}, { clock: true })
+    let refusals = 0
+    await intercept(page, async (route) => {
+      refusals += 1
+      if (refusals > 1) return route.fallback()
+      return route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '42' }))
+    })
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await alert(page, 'Try again in 42 s.').waitFor()
+    expect(await button(page, 'Save in 42 s').getAttribute('aria-disabled')).toBe('true')
+    await page.keyboard.press('Enter')
+    await page.clock.runFor(2_000)
+    await button(page, 'Save in 40 s').click({ force: true })
+    expect(refusals).toBe(1)
+    await page.clock.runFor(40_000)
+    await button(page, 'Save key').click()
+    await page.getByText('The OpenAI key is saved').waitFor()
+  })
+})
+
+describe('a slow answer', () => {
+  it('is waited for, visibly and audibly, and told to be slow after 10 s', async () => {
+    const { page } = await openSettings({}, { clock: true })
+    const held = Promise.withResolvers<void>()
+    await intercept(page, async (route) => {
+      await held.promise
+      await route.fallback()
+    })
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    const busy = button(page, 'Trying the key with OpenAI …')
+    expect(await busy.getAttribute('aria-busy')).toBe('true')
+    const announced = page.getByRole('status').getByText('Trying the key with OpenAI …')
+    expect(await announced.count()).toBe(1)
+    expect(await keyField(page).getAttribute('readonly')).toBe('')
+    expect(await button(page, 'Cancel').isDisabled()).toBe(true)
+    await page.keyboard.press('Enter')
+    const slow = page.getByRole('status').getByText('This takes longer than usual.')
+    await page.clock.runFor(9_000)
+    expect(await slow.count()).toBe(0)
+    await page.clock.runFor(1_000)
+    await slow.waitFor()
+    held.resolve()
+    await page.getByText('The OpenAI key is saved').waitFor()
+    expect(await slow.count()).toBe(0)
+  })
+
+  it('is given up after 30 s', async () => {
+    const { page } = await openSettings({}, { clock: true })
+    await intercept(page, async () => {})
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await button(page, 'Trying the key with OpenAI …').waitFor()
+    await page.clock.runFor(30_000)
+    await alert(page, 'The key service gave no answer in time.').waitFor()
+    expect(await codes(page)).toEqual(['error no_answer'])
+  })
+})
+
+describe('a token', () => {
+  it('that has ended is asked for again, once', async () => {
+    const user = `user-${crypto.randomUUID()}`
+    const tokens = [await mintToken(vault.secret, user, -60), await mintToken(vault.secret, user)]
+    const { page } = await openPage(host.open({ vault: origin, user, tokens }))
+    await button(page, 'Add a key').waitFor()
+    expect(await page.evaluate('window.refreshes')).toEqual([false, true])
+    expect(await codes(page)).toEqual([])
+  })
+
+  it('that has ended both times ends the session', async () => {
+    const user = `user-${crypto.randomUUID()}`
+    const tokens = [await mintToken(vault.secret, user, -60)]
+    const { page } = await openPage(host.open({ vault: origin, user, tokens }))
+    await alert(page, 'Your session has ended. Sign in again; nothing was changed.').waitFor()
+    expect(await page.evaluate('window.refreshes')).toEqual([false, true])
+    expect(await codes(page)).toEqual(['error token_expired'])
+  })
+
+  it('that is not for this service says why', async () => {
+    const tokens = [await mintToken('another secret of 32 bytes or more', 'user')]
+    const { page } = await openPage(host.open({ vault: origin, user: 'user', tokens }))
+    expect(await shows(alert(page, /About the token: Its signature does not verify/))).toBe(true)
+  })
+
+  it('that the host application does not get is the end of the session', async () => {
+    const { page, user } = await openSettings()
+    await page.evaluate((id) => {
+      const getToken = () => {
+        throw new Error('no session')
+      }
+      const settings = document.createElement('api-key-settings')
+      Object.assign(settings, {
+        userId: id,
+        getToken,
+        baseUrl: document.querySelector('api-key-settings')?.getAttribute('base-url'),
+      })
+      document.body.replaceChildren(settings)
+    }, user)
+    expect(await shows(alert(page, 'Your session has ended.'))).toBe(true)
+  })
+
+  it("of another user's opens nothing", async () => {
+    const tokens = [await mintToken(vault.secret, 'somebody')]
+    const { page } = await openPage(host.open({ vault: origin, user: 'another', tokens }))
+    await alert(page, 'These keys belong to another account').waitFor()
+    expect(await codes(page)).toEqual(['error not_your_own'])
+  })
+})
+
+describe('a list that did not come', () => {
+  it('is asked for again by a button', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-1' })
+    await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
+    await page.reload()
+    await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
+    await page.unroute('**/api-keys')
+    await button(page, 'Try again').click()
+    expect(await shows(button(page, 'Delete the OpenAI key'))).toBe(true)
+  })
+
+  it('comes by itself when one is online again', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-1' })
+    await page.route('**/api-keys', (route) => route.abort('internetdisconnected'))
+    await page.reload()
+    await alert(page, 'The key service cannot be reached.').waitFor()
+    await page.unroute('**/api-keys')
+    await page.context().setOffline(true)
+    await page.context().setOffline(false)
+    expect(await shows(button(page, 'Delete the OpenAI key'))).toBe(true)
+  })
+
+  it('does not end the keys that are shown when a test or a deletion fails', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-1' })
+    await page.route('**/api-keys/openai**', (route) => route.fulfill(refuse(503, 'database_busy')))
+    await page.route('**/api-keys/openai/verify', (route) =>
+      route.fulfill(refuse(429, 'rate_limited')),
+    )
+    await button(page, 'Test the OpenAI key').click()
+    await alert(page, 'That was too much in a short time.').waitFor()
+    await button(page, 'Delete the OpenAI key').click()
+    await button(page, 'Delete key').click()
+    await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
+    expect(await page.locator('[part=preview]').textContent()).toBe('sk-good-...')
+  })
+})

@@ -1,0 +1,75 @@
+/** A user with a key in every state, for the tests that look and the pictures. */
+
+/** What it needs of the vault. */
+interface Vault {
+  keyUrl: URL
+  sql: (statement: string, ...values: string[]) => Promise<void>
+}
+
+/** As D1 holds it. */
+interface Sample {
+  slot: string
+  apiKey: string
+  status?: 'active' | 'rejected' | 'unverified'
+  savedAt: string
+  usedAt?: string
+}
+
+const SAMPLES: Sample[] = [
+  {
+    slot: 'openai',
+    apiKey: 'sk-proj-sample',
+    status: 'active',
+    savedAt: '2026-03-02T09:14',
+    usedAt: '2026-11-20T16:31',
+  },
+  {
+    slot: 'anthropic',
+    apiKey: 'sk-ant-sample',
+    status: 'rejected',
+    savedAt: '2026-01-12T18:40',
+    usedAt: '2026-11-17T08:02',
+  },
+  { slot: 'gemini', apiKey: 'AIza-sample', savedAt: '2026-11-19T11:25' },
+]
+
+/** Those that an operator's mistake leaves, and the plain route's. */
+const ODD_SAMPLES: Sample[] = [
+  { slot: 'default', apiKey: 'sk-plain-sample', savedAt: '2025-12-01T10:00' },
+  { slot: 'xai', apiKey: 'xai-sample-1', savedAt: '2026-02-03T12:00' },
+  { slot: 'github', apiKey: 'ghp_sample-1', savedAt: '2026-02-03T12:00' },
+]
+
+/** Saves the samples as keys of `user`; with `odd`, one that cannot be read and one of no provider too. */
+export async function saveSamples(
+  vault: Vault,
+  { user, token, odd }: { user: string; token: string; odd: boolean },
+): Promise<void> {
+  for (const { slot, apiKey, status = 'unverified', savedAt, usedAt = '' } of odd
+    ? [...SAMPLES, ...ODD_SAMPLES]
+    : SAMPLES) {
+    const url = `${vault.keyUrl.origin}/api/users/${user}/api-keys/${slot}?verify=false`
+    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+    const body = JSON.stringify({ api_key: apiKey })
+    const response = await fetch(url, { method: 'PUT', headers, body })
+    if (!response.ok) throw new Error(await response.text())
+    await vault.sql(
+      `UPDATE api_keys SET status = ?, updated_at = ?, last_used_at = nullif(?, '')
+       WHERE user_id = ? AND provider = ?`,
+      status,
+      `${savedAt}:00.000Z`,
+      usedAt === '' ? '' : `${usedAt}:00.000Z`,
+      user,
+      slot,
+    )
+  }
+  if (!odd) return
+  await vault.sql(
+    "UPDATE api_keys SET provider = 'cohere' WHERE provider = 'xai' AND user_id = ?",
+    user,
+  )
+  await vault.sql(
+    "UPDATE api_keys SET provider = 'gone' WHERE provider = 'github' AND user_id = ?",
+    user,
+  )
+}

@@ -1,0 +1,64 @@
+/** The element in each state that a user may find it in. */
+
+import type { Page } from 'playwright-core'
+import { refuse } from './stage.ts'
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+
+async function typeKey(page: Page, label: string, key: string): Promise<void> {
+  await button(page, 'Add a key').click()
+  await page.getByLabel('Provider').selectOption(label)
+  await page.getByLabel('API key', { exact: true }).fill(key)
+}
+
+async function save(page: Page, key: string, answer: ReturnType<typeof refuse> | null) {
+  await page.route('**/api-keys/mistral', async (route) => {
+    if (answer !== null) await route.fulfill(answer)
+  })
+  await typeKey(page, 'Mistral', key)
+  await button(page, 'Save key').click()
+}
+
+/** What brings each one about, on a page with a key in every state. */
+export const SCENES: Record<string, (page: Page) => Promise<void>> = {
+  'every status': async () => {},
+  'a form': async (page) => button(page, 'Add a key').click(),
+  'a key of another provider': async (page) => {
+    await typeKey(page, 'Mistral', 'gsk_0123456789')
+    await page.getByText('This looks like a key of Groq').waitFor()
+  },
+  'a mask': async (page) => {
+    await typeKey(page, 'Mistral', 'sk-proj-...')
+    await page.getByText('The key is a masked preview').waitFor()
+  },
+  'a busy form': async (page) => {
+    await save(page, 'mistral-key', null)
+    await button(page, 'Trying the key with Mistral …').waitFor()
+  },
+  'a countdown': async (page) => {
+    await save(page, 'mistral-key', refuse(429, 'rate_limited', { 'Retry-After': '3600' }))
+    await page.getByRole('timer').waitFor()
+  },
+  'a fault': async (page) => {
+    await save(page, 'mistral-key', refuse(500, 'internal'))
+    await page.getByText('Reference: request-1').waitFor()
+  },
+  'a replacement': async (page) => {
+    await button(page, 'Replace the Anthropic key').click()
+    await page.getByLabel('API key', { exact: true }).waitFor()
+  },
+  'a question': async (page) => {
+    await button(page, 'Delete the OpenAI key').click()
+    await page.getByRole('dialog').waitFor()
+  },
+  'a deletion': async (page) => {
+    await button(page, 'Delete the OpenAI key').click()
+    await button(page, 'Delete key').click()
+    await page.getByText('The OpenAI key is deleted.').waitFor()
+  },
+  'a list that did not come': async (page) => {
+    await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
+    await page.reload()
+    await button(page, 'Try again').waitFor()
+  },
+}

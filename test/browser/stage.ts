@@ -1,0 +1,113 @@
+/** What a browser test plays on: the vault, a provider, a host application, and pages that tell all. */
+
+import { AxeBuilder } from '@axe-core/playwright'
+import { SignJWT } from 'jose'
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
+import { afterAll, inject, onTestFinished } from 'vitest'
+import { openBrowser } from '../../scripts/browser.ts'
+import { startProvider } from '../node/provider-server.ts'
+import { startVault } from '../node/vault.ts'
+import { startHostApp } from './host-app.ts'
+
+/** A page, and what happened on it that no test may overlook. */
+export interface Watched {
+  page: Page
+  /** The origins of its requests. */
+  origins: () => string[]
+  /** Errors, warnings and breaches of a Content Security Policy. */
+  faults: () => string[]
+}
+
+type PageOptions = BrowserContextOptions & {
+  /** Whether time stands still, but for `page.clock.runFor`. */
+  clock?: boolean
+}
+
+/** Starts all of it, with a vault of `vars`; it ends with the tests of the file. */
+export async function setStage(vars: Record<string, string> = {}) {
+  const [provider, host] = await Promise.all([startProvider(), startHostApp()])
+  const vault = await startVault({
+    AUTO_CREATE_USERS: 'true',
+    CORS_ORIGINS: host.origin,
+    PROVIDERS: JSON.stringify({
+      openai: { origin: provider.url },
+      groq: { origin: 'http://127.0.0.1:9' },
+    }),
+    ...vars,
+  })
+  const { origin } = vault.keyUrl
+  const browser = await openBrowser(inject('browser'))
+  afterAll(async () => {
+    await Promise.all([browser.close(), vault.close(), provider.close(), host.close()])
+  })
+
+  /** Opens a new page in a context of its own, with nothing of another test. */
+  async function openPage(url: string, { clock, ...options }: PageOptions = {}): Promise<Watched> {
+    const context = await browser.newContext(options)
+    onTestFinished(async () => context.close())
+    const page = await context.newPage()
+    const [faults, origins] = [new Set<string>(), new Set<string>()]
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) faults.add(message.text())
+    })
+    page.on('pageerror', ({ message }) => faults.add(message))
+    page.on('request', (request) => origins.add(new URL(request.url()).origin))
+    if (clock === true) await page.clock.install()
+    await page.goto(url)
+    if (clock === true) await page.clock.pauseAt(Date.now() + 1_000)
+    return { page, faults: () => [...faults], origins: () => [...origins] }
+  }
+  /** Opens a new user's page of the host application; `keys` were saved before, by slot. */
+  async function openSettings(
+    keys: Record<string, string> = {},
+    options: PageOptions = {},
+    attributes = '',
+  ) {
+    const user = `user-${crypto.randomUUID()}`
+    const token = await mintToken(vault.secret, user)
+    for (const [slot, api_key] of Object.entries(keys)) {
+      const response = await fetch(`${origin}/api/users/${user}/api-keys/${slot}`, {
+        method: 'PUT',
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ api_key }),
+      })
+      if (!response.ok) throw new Error(await response.text())
+    }
+    const url = host.open({ vault: origin, user, tokens: [token], attributes })
+    const watched = await openPage(url, options)
+    await watched.page.getByRole('button', { name: 'Add a key' }).waitFor()
+    return { ...watched, user, token }
+  }
+
+  return { provider, host, vault, openPage, openSettings }
+}
+
+/** True as soon as it is on the page; fails where it never is. */
+export async function shows(what: Locator): Promise<true> {
+  await what.waitFor()
+  return true
+}
+
+/** An error answer of the vault, for what cannot be had of a real one at will. */
+export function refuse(status: number, code: string, headers: Record<string, string> = {}) {
+  const body = JSON.stringify({ error: code, code, request_id: 'request-1' })
+  const cors = {
+    'Access-Control-Allow-Origin': '*',
+    'Access-Control-Expose-Headers': 'Retry-After',
+  }
+  return { status, body, headers: { ...cors, 'Content-Type': 'application/json', ...headers } }
+}
+
+/** What axe finds on the page as it stands. */
+export async function findBarriers(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+}
+
+/** A token of the vault's shared secret, that ends `seconds` from now. */
+export async function mintToken(secret: string, userId: string, seconds = 3_600): Promise<string> {
+  return new SignJWT({ sub: userId })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime(new Date(Date.now() + seconds * 1_000))
+    .sign(new TextEncoder().encode(secret))
+}
