@@ -255,7 +255,7 @@ describe('other paths and methods', () => {
   })
 
   it.for([
-    '/',
+    '/index',
     '/api',
     '/api/users',
     '/api/users/u',
