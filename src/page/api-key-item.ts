@@ -148,6 +148,7 @@ export class ApiKeyItem extends LitElement {
 
   #open(): void {
     this.verdict = ''
+    this.#attempt.clear()
     this.isReplacing = true
     void this.#focus('api-key-form')
   }

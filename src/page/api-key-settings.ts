@@ -36,7 +36,7 @@ export class ApiKeySettings extends LitElement {
   declare private slots: readonly Slot[] | null
   declare private isAdding: boolean
   declare private notice: string
-  readonly #attempt = new Attempt(this, (problem) => this.#tell('error', problem))
+  #attempt = new Attempt(this, (problem) => this.#tell('error', problem))
   #access: Access | null = null
 
   constructor() {
@@ -115,10 +115,10 @@ export class ApiKeySettings extends LitElement {
           .access=${this.#access}
           .keySlot=${keySlot}
           .slots=${slots}
-          @saved=${this.#saved}
-          @tested=${({ detail }: CustomEvent<Slot>) => this.#put(detail)}
-          @deleted=${this.#deleted}
-          @problem=${this.#tellProblem}
+          @saved=${this.#from(this.#saved)}
+          @tested=${this.#from(this.#tested)}
+          @deleted=${this.#from(this.#deleted)}
+          @problem=${this.#from(this.#failed)}
         ></api-key-item>
       </li>
     `
@@ -141,9 +141,9 @@ export class ApiKeySettings extends LitElement {
         .access=${this.#access}
         .slots=${slots}
         .choices=${choices}
-        @saved=${this.#added}
+        @saved=${this.#from(this.#added)}
         @cancel=${this.#cancel}
-        @problem=${this.#tellProblem}
+        @problem=${this.#from(this.#failed)}
       ></api-key-form>
     `
   }
@@ -154,13 +154,18 @@ export class ApiKeySettings extends LitElement {
     return isOffered(slot) && (named?.includes(slot.name) ?? slot.name !== DEFAULT_SLOT)
   }
 
-  /** Begins anew, for another user or vault. */
+  /** Begins anew, for another user or vault; what is still under way for the one before is not told. */
   #start(): void {
     const { baseUrl, userId } = this
     // Frontends pass a new function at every render: the one of the moment is asked.
     const getToken: GetToken = async (options) => this.getToken?.(options) ?? ''
     const isReady = userId && this.getToken !== undefined
-    this.#access = isReady ? { baseUrl, userId, getToken } : null
+    const access = isReady ? { baseUrl, userId, getToken } : null
+    this.removeController(this.#attempt)
+    this.#access = access
+    this.#attempt = new Attempt(this, (problem) => {
+      if (access === this.#access) this.#tell('error', problem)
+    })
     this.slots = null
     this.isAdding = false
     this.notice = ''
@@ -174,7 +179,14 @@ export class ApiKeySettings extends LitElement {
       const slots = await fetchSlots({ access, signal })
       if (access === this.#access) this.slots = slots
     })
-    if (access !== this.#access) await this.#load()
+  }
+
+  /** Hears an inner element's event, unless it is about the user or vault before. */
+  #from<T>(hear: (detail: T) => void): (event: CustomEvent<T>) => void {
+    const access = this.#access
+    return ({ detail }) => {
+      if (access === this.#access) hear.call(this, detail)
+    }
   }
 
   readonly #retry = (): void => {
@@ -185,7 +197,7 @@ export class ApiKeySettings extends LitElement {
     this.slots = this.slots?.map((other) => (other.name === slot.name ? slot : other)) ?? null
   }
 
-  #saved({ detail: slot }: CustomEvent<Slot>): void {
+  #saved(slot: Slot): void {
     const { name: provider, key } = slot
     this.#put(slot)
     this.notice = describeSaved(slot)
@@ -193,21 +205,27 @@ export class ApiKeySettings extends LitElement {
     this.#tell('saved', { provider, preview: key.preview, status: key.status })
   }
 
-  #added(event: CustomEvent<Slot>): void {
+  #added(slot: Slot): void {
     this.isAdding = false
-    this.#saved(event)
+    this.#saved(slot)
     void this.#focus('[part~=notice]')
   }
 
-  #deleted({ detail: slot }: CustomEvent<Slot>): void {
+  #tested(slot: Slot): void {
+    this.notice = ''
+    this.#put(slot)
+  }
+
+  #deleted(slot: Slot): void {
     this.#put(slot)
     this.notice = `The ${nameSlot(slot)} key is deleted.`
     void this.#focus('[part~=notice]')
     this.#tell('deleted', { provider: slot.name })
   }
 
-  #tellProblem({ detail }: CustomEvent<Problem>): void {
-    this.#tell('error', detail)
+  #failed(problem: Problem): void {
+    this.notice = ''
+    this.#tell('error', problem)
   }
 
   #tell(type: 'saved' | 'deleted' | 'error', detail: object): void {

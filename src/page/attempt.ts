@@ -25,6 +25,10 @@ export class Attempt implements ReactiveController {
     host.addController(this)
   }
 
+  hostConnected(): void {
+    this.#countDown()
+  }
+
   hostDisconnected(): void {
     clearInterval(this.#ticking)
   }
@@ -50,15 +54,14 @@ export class Attempt implements ReactiveController {
   /** Shows `problem`, and counts down to when it is over. */
   fail(problem: Problem): void {
     this.#show({ problem })
-    clearInterval(this.#ticking)
-    if (problem.retryAt > 0) this.#ticking = setInterval(() => this.#tick(), TICK_MS)
+    this.#countDown()
     this.#tell(problem)
   }
 
   /** Forgets the last problem. */
   clear(): void {
-    clearInterval(this.#ticking)
     this.#show({ problem: null })
+    this.#countDown()
   }
 
   /** Seconds until another attempt may succeed; 0 where nothing speaks against it. */
@@ -94,8 +97,13 @@ export class Attempt implements ReactiveController {
     this.#host.requestUpdate()
   }
 
+  #countDown(): void {
+    clearInterval(this.#ticking)
+    if (this.problem?.retryAt) this.#ticking = setInterval(() => this.#tick(), TICK_MS)
+  }
+
   #tick(): void {
     if (this.wait === 0) this.clear()
-    this.#host.requestUpdate()
+    else this.#host.requestUpdate()
   }
 }

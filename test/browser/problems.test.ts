@@ -114,6 +114,22 @@ describe('a fault while a key is saved', () => {
   })
 })
 
+it('a countdown goes on where the element was taken off the page and put back', async () => {
+  const { page } = await openSettings({}, { clock: true })
+  const refusal = refuse(429, 'rate_limited', { 'Retry-After': '42' })
+  await intercept(page, (route) => route.fulfill(refusal))
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await button(page, 'Save in 42 s').waitFor()
+  await page.evaluate(() => {
+    const settings = document.querySelector('api-key-settings')
+    settings?.remove()
+    if (settings) document.body.append(settings)
+  })
+  await page.clock.runFor(42_000)
+  expect(await shows(button(page, 'Save key'))).toBe(true)
+})
+
 describe('a slow answer', () => {
   it('is waited for, visibly and audibly, and told to be slow after 10 s', async () => {
     const { page } = await openSettings({}, { clock: true })
@@ -200,6 +216,49 @@ describe('a token', () => {
     const { page } = await openPage(host.open({ vault: origin, user: 'another', tokens }))
     await alert(page, 'These keys belong to another account').waitFor()
     expect(await codes(page)).toEqual(['error not_your_own'])
+  })
+})
+
+describe('another user', () => {
+  /** Hands the element to another user, as a host application does when one signs in. */
+  const handOver = (page: Page, user: string, token: string) =>
+    page.evaluate(
+      ([userId, bearer]) => {
+        const settings = document.querySelector('api-key-settings')
+        Object.assign(settings ?? {}, { userId, getToken: () => bearer })
+      },
+      [user, token] as const,
+    )
+
+  it('is not shown what was under way for the one before', async () => {
+    const { page } = await openSettings()
+    const next = await openSettings({ groq: 'gsk_of-the-next' })
+    const held = Promise.withResolvers<void>()
+    await intercept(page, async (route) => {
+      await held.promise
+      await route.fallback()
+    })
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await button(page, 'Trying the key with OpenAI …').waitFor()
+    await handOver(page, next.user, next.token)
+    await button(page, 'Delete the Groq key').waitFor()
+    const answered = page.waitForResponse('**/api-keys/openai')
+    held.resolve()
+    await (await answered).finished()
+    await page.evaluate(() => new Promise(requestAnimationFrame))
+    expect(await button(page, 'Delete the OpenAI key').count()).toBe(0)
+    expect(await page.evaluate('window.events')).toEqual([])
+  })
+
+  it('does not wait for a list of the one before', async () => {
+    const { page } = await openSettings()
+    const next = await openSettings({ groq: 'gsk_of-the-next' })
+    await page.route('**/api-keys', () => {}, { times: 1 })
+    await page.reload()
+    await page.getByRole('status').getByText('Loading your keys …').waitFor()
+    await handOver(page, next.user, next.token)
+    expect(await shows(button(page, 'Delete the Groq key'))).toBe(true)
   })
 })
 
