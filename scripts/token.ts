@@ -7,8 +7,13 @@ import { readTokenSecret } from './dev-vars.ts'
 const NO_SECRET = `.dev.vars has no JWT_SECRET_KEY to sign a token with.
 Without the file, npm run dev makes one; else add the line, 32 bytes or more.`
 
-/** The token of `mintToken`, where it is signed with `secret`. */
-export async function signToken(userId: string, secret: string): Promise<string> {
+/**
+ * A token that is valid for a day, signed with the `JWT_SECRET_KEY` of `.dev.vars`; undefined where
+ * there is none.
+ */
+export async function mintToken(userId: string): Promise<string | undefined> {
+  const secret = readTokenSecret()
+  if (!secret) return undefined
   return new SignJWT({ type: 'access', fresh: false })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setSubject(userId)
@@ -17,15 +22,6 @@ export async function signToken(userId: string, secret: string): Promise<string>
     .setNotBefore('0s')
     .setExpirationTime('24h')
     .sign(new TextEncoder().encode(secret))
-}
-
-/**
- * A token that is valid for a day, signed with the `JWT_SECRET_KEY` of `.dev.vars`; undefined where
- * there is none.
- */
-export async function mintToken(userId: string): Promise<string | undefined> {
-  const secret = readTokenSecret()
-  return secret ? signToken(userId, secret) : undefined
 }
 
 async function main([userId, ...rest]: string[]): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Page, Route } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { mintToken, refuse, setStage, shows } from './stage.ts'
+import { mintToken } from '../node/vault.ts'
+import { refuse, setStage, shows } from './stage.ts'
 
 const { vault, host, openPage, openSettings } = await setStage()
 const origin = vault.keyUrl.origin

@@ -1,12 +1,11 @@
 /** What a browser test plays on: the vault, a provider, a host application, and pages that tell all. */
 
 import { AxeBuilder } from '@axe-core/playwright'
-import { SignJWT } from 'jose'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, inject, onTestFinished } from 'vitest'
 import { openBrowser } from '../../scripts/browser.ts'
 import { startProvider } from '../node/provider-server.ts'
-import { startVault } from '../node/vault.ts'
+import { mintToken, startVault } from '../node/vault.ts'
 import { startHostApp } from './host-app.ts'
 
 /** A page, and what happened on it that no test may overlook. */
@@ -102,12 +101,4 @@ export function refuse(status: number, code: string, headers: Record<string, str
 export async function findBarriers(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze()
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
-}
-
-/** A token of the vault's shared secret, that ends `seconds` from now. */
-export async function mintToken(secret: string, userId: string, seconds = 3_600): Promise<string> {
-  return new SignJWT({ sub: userId })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime(new Date(Date.now() + seconds * 1_000))
-    .sign(new TextEncoder().encode(secret))
 }

@@ -1,19 +1,15 @@
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mintFlaskTokens } from './flask.ts'
-import { startVault } from './vault.ts'
+import { mintToken, startVault } from './vault.ts'
 
 let vault: Awaited<ReturnType<typeof startVault>>
 let authorization: string
 
 beforeAll(async () => {
   vault = await startVault()
-  const token = await new SignJWT({ sub: 'user' })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime('1h')
-    .sign(new TextEncoder().encode(vault.secret))
+  const token = await mintToken(vault.secret, 'user')
   authorization = `Bearer ${token}`
 })
 afterAll(async () => vault.close())

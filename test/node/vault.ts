@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { SignJWT } from 'jose'
 import { createTestHarness } from 'wrangler'
 
 /** The defaults, so that what an operator sets in wrangler.toml is no matter of the tests. */
@@ -53,4 +54,12 @@ export async function startVault(changes: Record<string, string> = {}) {
     logs: () => harness.getLogs().map(({ message }) => message),
     close: async () => harness.close(),
   }
+}
+
+/** A token of the vault's shared secret, that ends `seconds` from now. */
+export async function mintToken(secret: string, userId: string, seconds = 3_600): Promise<string> {
+  return new SignJWT({ sub: userId })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setExpirationTime(new Date(Date.now() + seconds * 1_000))
+    .sign(new TextEncoder().encode(secret))
 }

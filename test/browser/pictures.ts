@@ -1,16 +1,15 @@
 /** `npm run pictures`: the pictures of the page in `docs/`, from a browser and a vault of samples. */
 
 import { mkdirSync } from 'node:fs'
-import { saveSamples } from '../test/browser/samples.ts'
-import { startVault } from '../test/node/vault.ts'
-import { findBrowser, openBrowser } from './browser.ts'
-import { signToken } from './token.ts'
+import { findBrowser, openBrowser } from '../../scripts/browser.ts'
+import { mintToken, startVault } from '../node/vault.ts'
+import { saveSamples } from './samples.ts'
 
 const USER = 'jane'
 
 const vault = await startVault({ AUTO_CREATE_USERS: 'true' })
 const browser = await openBrowser(findBrowser())
-const token = await signToken(USER, vault.secret)
+const token = await mintToken(vault.secret, USER)
 await saveSamples(vault, { user: USER, token, odd: false })
 mkdirSync('docs', { recursive: true })
 const context = await browser.newContext({
@@ -24,10 +23,8 @@ await page.getByRole('button', { name: 'Replace the Anthropic key' }).click()
 await page.getByLabel('API key', { exact: true }).fill('sk-proj-sample')
 await page.getByText('This looks like a key of OpenAI').waitFor()
 for (const colorScheme of ['light', 'dark'] as const) {
-  // oxlint-disable no-await-in-loop -- one page, one after the other
   await page.emulateMedia({ colorScheme })
   await page.screenshot({ path: `docs/page-${colorScheme}.png`, fullPage: true })
-  // oxlint-enable no-await-in-loop
   console.log(`docs/page-${colorScheme}.png`)
 }
 await browser.close()
