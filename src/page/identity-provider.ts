@@ -39,7 +39,7 @@ export async function discover(config: OidcConfig): Promise<IdentityProvider> {
     .catch((error: unknown) => {
       throw explain(error, config)
     })
-  if (URL.parse(server.token_endpoint ?? '')?.origin !== issuer.origin) {
+  if (server.token_endpoint?.startsWith(`${issuer.origin}/`) !== true) {
     throw new SignInError(
       `The token endpoint of ${issuer.host} is on another host, which this page may not ask.`,
     )

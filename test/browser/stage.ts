@@ -45,6 +45,7 @@ export async function setStage(vars: Record<string, string> = {}) {
     const context = await browser.newContext(options)
     onTestFinished(async () => context.close())
     const page = await context.newPage()
+    page.setDefaultTimeout(20_000)
     const [faults, origins] = [new Set<string>(), new Set<string>()]
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) faults.add(message.text())
