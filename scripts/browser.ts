@@ -22,6 +22,8 @@ const INSTALLERS: [command: string, ...args: string[]][][] = [
  * @throws Error that says what to do where none can be installed
  */
 export function findBrowser(): string {
+  const { CHROME_PATH: named } = process.env
+  if (named && !existsSync(named)) throw new Error(`CHROME_PATH is ${named}, where nothing is.`)
   const found = findInstalled()
   if (found !== undefined) return found
   const failures: string[] = []

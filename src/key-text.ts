@@ -22,5 +22,5 @@ export function nameKeyFault(key: string, name: string): string | null {
   if (space >= 0) return `${name} has white space inside, at character ${space + 1}.`
   const foreign = key.search(/[^!-~]/)
   if (foreign < 0) return null
-  return `${name} has something else than printable ASCII, at character ${foreign + 1}.`
+  return `${name} has a character that no key has (not printable ASCII), at character ${foreign + 1}.`
 }

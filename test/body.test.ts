@@ -149,14 +149,29 @@ describe('an api_key that cannot be one', () => {
     ['sk-abc\ndef', 'api_key has white space inside, at character 7.'],
     ['sk-abc\u00A0def', 'api_key has white space inside, at character 7.'],
     ['  sk-abc def ', 'api_key has white space inside, at character 7.'],
-    ['sk-\u0000abc', 'api_key has something else than printable ASCII, at character 4.'],
-    ['sk-\u001Babc', 'api_key has something else than printable ASCII, at character 4.'],
-    ['sk-\u007Fabc', 'api_key has something else than printable ASCII, at character 4.'],
-    ['sk-\u200Babc', 'api_key has something else than printable ASCII, at character 4.'],
-    ['sk-\uD800abc', 'api_key has something else than printable ASCII, at character 4.'],
-    ['sk-abc😀', 'api_key has something else than printable ASCII, at character 7.'],
-    ['sk-äbc', 'api_key has something else than printable ASCII, at character 4.'],
-    ['ѕk-abc', 'api_key has something else than printable ASCII, at character 1.'],
+    [
+      'sk-\u0000abc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\u001Babc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\u007Fabc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\u200Babc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\uD800abc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    ['sk-abc😀', 'api_key has a character that no key has (not printable ASCII), at character 7.'],
+    ['sk-äbc', 'api_key has a character that no key has (not printable ASCII), at character 4.'],
+    ['ѕk-abc', 'api_key has a character that no key has (not printable ASCII), at character 1.'],
   ])('%j: says which rule it breaks', async ([value, detail]) => {
     expect(await refused(JSON.stringify({ api_key: value }))).toEqual({
       status: 400,

@@ -56,6 +56,7 @@ export class ApiKeyForm extends LitElement {
 
   protected override render() {
     const isBusy = this.#attempt.doing !== null
+    const isMismatch = this.remark?.kind === 'mismatch'
     return html`
       <form
         part="form"
@@ -64,14 +65,17 @@ export class ApiKeyForm extends LitElement {
         @submit=${this.#submit}
         @keydown=${this.#leave}
       >
-        ${this.choices.length > 1 ? this.#renderChoice() : nothing} ${this.#renderKey(isBusy)}
+        ${this.choices.length > 1 ? this.#renderChoice(isBusy) : nothing} ${this.#renderKey(isBusy)}
         <div id="remark" role="status">${this.#renderRemark()}</div>
         ${this.#attempt.render()}
         <div class="buttons">
           <button
+            id="save"
+            type=${isMismatch ? 'button' : 'submit'}
             part="button primary-button"
             aria-disabled=${isBusy || this.#attempt.wait > 0}
             aria-busy=${isBusy}
+            @click=${isMismatch ? this.#save : nothing}
           >
             ${this.#nameSubmit()}
           </button>
@@ -83,10 +87,17 @@ export class ApiKeyForm extends LitElement {
     `
   }
 
-  #renderChoice() {
+  #renderChoice(isBusy: boolean) {
     return html`
       <label for="slot">Provider</label>
-      <select id="slot" part="select" @change=${this.#choose}>
+      <select
+        id="slot"
+        part="select"
+        aria-describedby="remark"
+        aria-invalid=${this.remark?.kind === 'choice'}
+        ?disabled=${isBusy}
+        @change=${this.#choose}
+      >
         <option value="" disabled .selected=${this.chosen === ''}>Choose a provider</option>
         ${this.choices.map(
           (slot) =>
@@ -104,7 +115,7 @@ export class ApiKeyForm extends LitElement {
     const isFaulty = remark?.kind === 'fault' || this.#attempt.problem?.code === 'api_key_rejected'
     return html`
       <div class="row">
-        <label for="key">API key</label>
+        <label for="key">${slot ? `${nameSlot(slot)} API key` : 'API key'}</label>
         ${
           slot?.keyPage
             ? html`<a part="link" href=${slot.keyPage} target="_blank" rel="noopener noreferrer"
@@ -119,6 +130,7 @@ export class ApiKeyForm extends LitElement {
           part="input"
           class=${isShown ? '' : 'hidden-text'}
           type=${isShown || HIDES_TEXT ? 'text' : 'password'}
+          dir="ltr"
           autocomplete="off"
           autocapitalize="off"
           autocorrect="off"
@@ -150,7 +162,8 @@ export class ApiKeyForm extends LitElement {
     if (remark === null) return nothing
     const { kind, text, instead } = remark
     const change = () => this.#take(instead)
-    return html`<p part=${kind === 'fault' ? 'problem' : `notice ${kind}`}>
+    const isFault = kind === 'fault' || kind === 'choice'
+    return html`<p part=${isFault ? 'problem' : `notice ${kind}`}>
       ${text}
       ${
         kind === 'mismatch' && instead
@@ -206,14 +219,20 @@ export class ApiKeyForm extends LitElement {
     this.#look()
   }
 
-  async #submit(event: Event): Promise<void> {
+  /** A key that seems to be another provider's is not sent by Enter, which may be faster than the eye. */
+  #submit(event: Event): void {
     event.preventDefault()
+    if (this.remark?.kind === 'mismatch') this.#find('#save')?.focus()
+    else void this.#save()
+  }
+
+  async #save(): Promise<void> {
     const [slot, apiKey] = [this.#slot, this.#input?.value.trim() ?? '']
     if (this.#attempt.wait > 0) return
     if (slot === undefined)
-      return this.#refuse('Choose the provider that the key is for.', 'select')
+      return this.#refuse('choice', 'Choose the provider that the key is for.')
     const fault = nameKeyFault(apiKey, 'The key')
-    if (fault !== null) return this.#refuse(fault, 'input')
+    if (fault !== null) return this.#refuse('fault', fault)
     const doing = slot.label === null ? 'Saving the key …' : `Trying the key with ${slot.label} …`
     await this.#attempt.run(doing, async (signal) => {
       const key = await putKey({ access: this.access, signal }, slot.name, apiKey)
@@ -223,9 +242,9 @@ export class ApiKeyForm extends LitElement {
     if (this.#attempt.problem !== null) this.#find('input')?.focus()
   }
 
-  #refuse(text: string, field: 'select' | 'input'): void {
-    this.remark = { kind: 'fault', text }
-    this.#find(field)?.focus()
+  #refuse(kind: 'choice' | 'fault', text: string): void {
+    this.remark = { kind, text }
+    this.#find(kind === 'choice' ? 'select' : 'input')?.focus()
   }
 
   #toggle(): void {

@@ -67,7 +67,7 @@ export class ApiKeyItem extends LitElement {
     const { preview, savedAt, lastUsedAt } = key
     const used = lastUsedAt === null ? 'Never used' : html`Last used ${renderTime(lastUsedAt)}`
     return html`
-      <code part="preview">${preview}</code>
+      <code part="preview" dir="ltr">${preview}</code>
       <p part="times" class="row">
         <span>Saved ${renderTime(savedAt)}</span>
         ${name === DEFAULT_SLOT ? nothing : html`<span>${used}</span>`}
@@ -79,11 +79,10 @@ export class ApiKeyItem extends LitElement {
     const { keySlot } = this
     const { doing, wait } = this.#attempt
     const canTest = isOffered(keySlot) && keySlot.label !== null && keySlot.key !== 'unreadable'
-    const isUrgent = describeStatus(keySlot).tone === 'bad'
     const button = (verb: string, act: () => void) => html`
       <button
         type="button"
-        part="button ${isUrgent && verb === 'Replace' ? 'primary-button' : ''}"
+        part="button"
         aria-label="${verb} the ${nameSlot(keySlot)} key"
         aria-disabled=${doing !== null || wait > 0}
         @click=${() => (doing === null && wait === 0 ? act() : undefined)}
@@ -95,7 +94,7 @@ export class ApiKeyItem extends LitElement {
       <div class="buttons">
         ${isOffered(keySlot) ? button('Replace', () => this.#open()) : nothing}
         ${canTest ? button('Test', () => void this.#test()) : nothing}
-        ${button('Delete', () => this.#dialog?.showModal())}
+        ${button('Delete', () => this.#ask())}
         ${doing === null ? nothing : html`<span part="busy">${doing}</span>`}
       </div>
     `
@@ -122,7 +121,7 @@ export class ApiKeyItem extends LitElement {
 
   #renderDialog() {
     const { label } = this.keySlot
-    const revoke = `${label} goes on taking it: revoke it there too, if others may know it.`
+    const revoke = `It still works at ${label}: if others may know it, revoke it there too.`
     return html`
       <dialog part="dialog" aria-labelledby="question" aria-describedby="consequence">
         <strong id="question">Delete the ${nameSlot(this.keySlot)} key?</strong>
@@ -144,6 +143,12 @@ export class ApiKeyItem extends LitElement {
 
   get #dialog(): HTMLDialogElement | null {
     return this.renderRoot.querySelector('dialog')
+  }
+
+  #ask(): void {
+    const dialog = this.#dialog
+    dialog?.showModal()
+    dialog?.scrollTo(0, 0) // The focus is on a button, which a small window scrolls to.
   }
 
   #open(): void {

@@ -36,7 +36,7 @@ export class ApiKeySettings extends LitElement {
   declare private slots: readonly Slot[] | null
   declare private isAdding: boolean
   declare private notice: string
-  #attempt = new Attempt(this, (problem) => this.#tell('error', problem))
+  #attempt = new Attempt(this, (problem) => this.#failed(problem))
   #access: Access | null = null
 
   constructor() {
@@ -52,6 +52,9 @@ export class ApiKeySettings extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback()
     window.addEventListener('online', this.#retry)
+    // Its words are English, whatever the page around it speaks.
+    this.lang ||= 'en'
+    this.dir ||= 'ltr'
   }
 
   override disconnectedCallback(): void {
@@ -91,12 +94,10 @@ export class ApiKeySettings extends LitElement {
 
   #renderSlots(slots: readonly Slot[]) {
     const stored = slots.filter(({ key }) => key !== null)
-    const empty = html`<p part="times" class="empty">
-      No keys yet. Only the beginning of a key that you add is ever shown again.
-    </p>`
+    const empty = html`<p class="card">No keys yet. Add one for this application to use.</p>`
     return html`
-      ${stored.length === 0 ? empty : nothing}
-      <ul role="list">
+      ${stored.length === 0 && !this.isAdding ? empty : nothing}
+      <ul role="list" @click=${this.#unsay}>
         ${repeat(
           stored,
           ({ name }) => name,
@@ -164,7 +165,7 @@ export class ApiKeySettings extends LitElement {
     this.removeController(this.#attempt)
     this.#access = access
     this.#attempt = new Attempt(this, (problem) => {
-      if (access === this.#access) this.#tell('error', problem)
+      if (access === this.#access) this.#failed(problem)
     })
     this.slots = null
     this.isAdding = false
@@ -212,8 +213,10 @@ export class ApiKeySettings extends LitElement {
   }
 
   #tested(slot: Slot): void {
-    this.notice = ''
     this.#put(slot)
+    if (slot.key !== null) return
+    this.notice = `The ${nameSlot(slot)} key was deleted elsewhere.`
+    void this.#focus('[part~=notice]')
   }
 
   #deleted(slot: Slot): void {
@@ -223,9 +226,13 @@ export class ApiKeySettings extends LitElement {
     this.#tell('deleted', { provider: slot.name })
   }
 
-  #failed(problem: Problem): void {
+  #failed({ code, message, requestId }: Problem): void {
+    this.#tell('error', { code, message, requestId })
+  }
+
+  /** What was said of the action before is old at the next one. */
+  #unsay(): void {
     this.notice = ''
-    this.#tell('error', problem)
   }
 
   #tell(type: 'saved' | 'deleted' | 'error', detail: object): void {

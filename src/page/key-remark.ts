@@ -3,9 +3,12 @@
 import { nameKeyFault } from '../key-text.ts'
 import { DEFAULT_SLOT, findLikelySlots, nameSlot, type Slot } from './slot.ts'
 
-/** A fault keeps a key from being sent; a mismatch asks; a proposal chooses where nothing is chosen. */
+/**
+ * A fault of the key, or of the choice, keeps it from being sent; a mismatch asks; a proposal chooses
+ * where nothing is chosen.
+ */
 export interface Remark {
-  kind: 'fault' | 'mismatch' | 'proposal'
+  kind: 'fault' | 'choice' | 'mismatch' | 'proposal'
   text: string
   /** The slot that the key seems to be meant for, where it may be saved there. */
   instead?: Slot | undefined
@@ -39,6 +42,6 @@ export function examineKey(key: string, { slot, choices, slots }: Aim): Remark |
 }
 
 function propose(instead: Slot): Remark {
-  const text = `${nameSlot(instead)} is chosen, since the key begins like one of theirs.`
+  const text = `${nameSlot(instead)} is chosen, since this looks like a key of theirs.`
   return { kind: 'proposal', text, instead }
 }

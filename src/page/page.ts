@@ -2,11 +2,14 @@
 
 import type { ApiKeySettings } from './api-key-settings.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
-import type { Problem } from './problem.ts'
 import { openGivenSession, type Session } from './session.ts'
 import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
 
 type View = 'loading' | 'signed-out' | 'not-configured' | 'failed' | 'keys'
+
+/** Codes of the service by which a session is over. */
+const SESSION_OVER = new Set(['token_missing', 'token_invalid', 'token_expired'])
+const NEW_LINK = 'To sign in, open the link that npm run dev prints.'
 
 const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
 
@@ -36,11 +39,15 @@ function takeGivenToken(): string | null {
   return isLocal ? token : null
 }
 
-function showSession({ userId, name, getToken, signOutUrl }: Session): void {
+/** @param again where the user signs in once more; null where only a new link does it */
+function showSession({ userId, name, getToken, signOutUrl }: Session, again: string | null): void {
   const settings: ApiKeySettings = document.createElement('api-key-settings')
   Object.assign(settings, { userId, getToken })
   settings.addEventListener('error', (event) => {
-    if (event instanceof CustomEvent) offerSignIn(event.detail)
+    const code: unknown = event instanceof CustomEvent ? event.detail.code : ''
+    if (!SESSION_OVER.has(String(code))) return
+    // Beside the keys, so that one that was typed is not lost before its owner wants it so.
+    offerSignIn(again === null ? NEW_LINK : 'Sign in again to go on.', again)
   })
   find('keys').replaceChildren(settings)
   find('user').textContent = name
@@ -48,16 +55,18 @@ function showSession({ userId, name, getToken, signOutUrl }: Session): void {
   onClick('sign-out', () => {
     forgetSignIn()
     settings.remove()
-    if (signOutUrl === null) location.reload()
-    else location.assign(signOutUrl)
+    find('account').hidden = true
+    if (signOutUrl !== null) return location.assign(signOutUrl)
+    const rest = again === null ? NEW_LINK : `Your session at ${again} may go on.`
+    show('signed-out')
+    offerSignIn(`You are signed out. ${rest}`, again)
   })
   show('keys')
 }
 
-/** Beside the keys, so that one that was typed is not lost before its owner wants it so. */
-function offerSignIn({ code }: Problem): void {
-  if (!code.startsWith('token_') || code === 'token_keys_unreachable') return
-  find('reason').textContent = 'Your session has ended.'
+function offerSignIn(reason: string, again: string | null): void {
+  find('reason').textContent = reason
+  find('sign-in').hidden = again === null
   find('signed-out').hidden = false
 }
 
@@ -66,7 +75,7 @@ async function fetchConfig(): Promise<OidcConfig | null> {
     throw new SignInError('This service cannot be reached. Check your connection.', { cause })
   })
   if (!response.ok) {
-    throw new SignInError('This service is not configured as it must be: its log says what to set.')
+    throw new SignInError('This service is not set up correctly. Its log says what to set.')
   }
   const { oidc }: { oidc: OidcConfig | null } = await response.json()
   return oidc
@@ -74,15 +83,16 @@ async function fetchConfig(): Promise<OidcConfig | null> {
 
 async function start(): Promise<void> {
   const token = takeGivenToken()
-  if (token !== null) return showSession(openGivenSession(token))
+  if (token !== null) return showSession(openGivenSession(token), null)
   const config = await fetchConfig()
   if (config === null) return show('not-configured')
+  const { host } = new URL(config.issuer)
   onClick('sign-in', () => void attempt(async () => leaveForSignIn(config)))
-  if (isAnswered()) {
-    const session = await completeSignIn(config)
-    return session === null ? show('signed-out') : showSession(session)
-  }
-  return wasSignedIn() ? leaveForSignIn(config, 'none') : show('signed-out')
+  const session = isAnswered() ? await completeSignIn(config) : null
+  if (session !== null) return showSession(session, host)
+  if (wasSignedIn()) return leaveForSignIn(config, 'none')
+  show('signed-out')
+  offerSignIn(`Sign in at ${host} to see your keys.`, host)
 }
 
 /** Shows why `work` failed, if it does. */

@@ -16,7 +16,7 @@ export class Problem extends Error {
 
   /** Whether it is for those who run the service to mend, who find it by its reference. */
   get isFault(): boolean {
-    return this.requestId !== null && !(this.code in SENTENCES)
+    return this.requestId !== null && !(this.code in SENTENCES || SPOKEN.has(this.code))
   }
 
   /** `error` itself where it is a Problem; anything else is a fault of this page. */
@@ -44,9 +44,12 @@ interface ProblemOptions {
 
 const SIGN_IN = 'Your session has ended. Sign in again; nothing was changed.'
 const NOT_ACCEPTED =
-  'Your sign-in is not accepted here. Sign in again, or tell those who run this application.'
+  'Your sign-in is not accepted here. Sign in again, or tell the support of this application.'
 const BUSY = 'The key service is busy. Nothing was lost.'
-const FAULT = 'The key service has a fault. Tell those who run this application.'
+const FAULT = 'Something went wrong in the key service. Tell the support of this application.'
+
+/** Their details are meant for a person. */
+const SPOKEN = new Set<string>(['api_key_invalid', 'api_key_rejected'])
 
 const SENTENCES: Partial<Record<ErrorCode | WayCode, string>> = {
   offline: 'You are offline. Try again when you are connected.',
@@ -57,10 +60,10 @@ const SENTENCES: Partial<Record<ErrorCode | WayCode, string>> = {
   token_invalid: NOT_ACCEPTED,
   token_expired: SIGN_IN,
   not_your_own: 'These keys belong to another account than you are signed in with.',
-  user_not_found: 'Your account cannot store keys yet. Tell those who run this application.',
+  user_not_found: 'Your account is not set up for keys yet. Tell the support of this application.',
   unknown_provider: 'This provider is not offered any more. Reload the page.',
   body_too_large: 'This is too long to be a key.',
-  rate_limited: 'That was too much in a short time.',
+  rate_limited: 'Too many attempts.',
   database_busy: BUSY,
   token_keys_unreachable: BUSY,
   unhealthy: BUSY,
@@ -77,8 +80,7 @@ export async function readProblem(response: Response): Promise<Problem> {
     const told = detail === undefined ? '' : ` About the token: ${detail}`
     return new Problem(code, { message: NOT_ACCEPTED + told, requestId })
   }
-  const speaks = code === 'api_key_invalid' || code === 'api_key_rejected'
-  if (!speaks || detail === undefined) return new Problem(code, { requestId, retryAt })
+  if (!SPOKEN.has(code) || detail === undefined) return new Problem(code, { requestId, retryAt })
   return new Problem(code, { message: detail.replace(/^api_key /, 'The key '), requestId })
 }
 

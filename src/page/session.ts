@@ -5,6 +5,8 @@ import * as oauth from 'oauth4webapi'
 import { SignInError, type IdentityProvider } from './identity-provider.ts'
 import type { GetToken } from './vault-client.ts'
 
+const OPAQUE = 'The access token is no JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
+
 /** A user who is signed in. */
 export interface Session {
   /** The access token's `sub`; an id token's may be another one (OpenID Connect Core 1.0 §8.1). */
@@ -21,7 +23,7 @@ const RENEW_BEFORE_MS = 30_000
 
 /** The session of a token that somebody was given, such as the demo user's: it is not renewed. */
 export function openGivenSession(token: string): Session {
-  const userId = readUserId(token)
+  const userId = readUserId(token, 'The token of this link is no JWT.')
   const getToken: GetToken = ({ refresh }) => {
     if (refresh) throw new Error('This token cannot be renewed')
     return token
@@ -34,7 +36,7 @@ export function openSession(
   provider: IdentityProvider,
   tokens: oauth.TokenEndpointResponse,
 ): Session {
-  const userId = readUserId(tokens.access_token)
+  const userId = readUserId(tokens.access_token, OPAQUE)
   let { access_token: accessToken, refresh_token: refreshToken } = tokens
   let expiresAt = nameExpiry(tokens)
   let renewal: Promise<string> | null = null
@@ -44,7 +46,8 @@ export function openSession(
     const none = oauth.None()
     const response = await oauth.refreshTokenGrantRequest(server, client, none, token, options)
     const renewed = await oauth.processRefreshTokenResponse(server, client, response)
-    if (readUserId(renewed.access_token) !== userId) throw new Error('The token is of another user')
+    if (readUserId(renewed.access_token, OPAQUE) !== userId)
+      throw new Error('The token is of another user')
     accessToken = renewed.access_token
     refreshToken = renewed.refresh_token ?? token
     expiresAt = nameExpiry(renewed)
@@ -71,14 +74,12 @@ function nameExpiry({ expires_in: seconds = Infinity }: oauth.TokenEndpointRespo
   return Date.now() + seconds * 1_000
 }
 
-function readUserId(token: string): string {
+function readUserId(token: string, otherwise: string): string {
   try {
     const { sub } = decodeJwt(token)
     if (sub) return sub
   } catch (cause) {
-    const reason =
-      'The access token is no JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
-    throw new SignInError(reason, { cause })
+    throw new SignInError(otherwise, { cause })
   }
   throw new SignInError('The access token has no sub.')
 }

@@ -23,7 +23,7 @@ export const DEFAULT_SLOT = 'default'
 
 /** What the slot is called: its provider, in most cases. */
 export function nameSlot({ name, label }: Slot): string {
-  return label ?? (name === DEFAULT_SLOT ? 'Default' : name)
+  return label ?? (name === DEFAULT_SLOT ? 'General' : name)
 }
 
 /** Whether a key can be saved in the slot: not where its provider was taken out. */
@@ -41,8 +41,12 @@ export function describeStatus(slot: Slot): { tone: 'ok' | 'none' | 'bad'; text:
     return { tone: 'bad', text: 'This key cannot be read any more: enter it again' }
   }
   if (label === null) return { tone: 'none', text: `Stored since ${formatDay(key.savedAt)}` }
-  if (key.status === 'active') return { tone: 'ok', text: `In use since ${formatDay(key.savedAt)}` }
-  if (key.status === 'unverified') return { tone: 'none', text: 'Not tried yet' }
+  if (key.status === 'active') {
+    const text =
+      key.lastUsedAt === null ? `Accepted by ${label}` : `In use since ${formatDay(key.savedAt)}`
+    return { tone: 'ok', text }
+  }
+  if (key.status === 'unverified') return { tone: 'none', text: 'Not confirmed yet' }
   const day = key.lastUsedAt === null ? '' : ` on ${formatDay(key.lastUsedAt)}`
   return { tone: 'bad', text: `${label} refused this key${day}: replace it` }
 }

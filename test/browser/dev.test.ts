@@ -24,7 +24,7 @@ it(
     const page = await openPrinted(first)
     await page.getByRole('button', { name: 'Add a key' }).click()
     await page.getByLabel('Provider').selectOption('OpenAI')
-    await page.getByLabel('API key', { exact: true }).fill('sk-proj-of-the-demo')
+    await page.getByLabel(/API key$/).fill('sk-proj-of-the-demo')
     await page.getByRole('button', { name: 'Save key' }).click()
     await page.getByText('The OpenAI key is saved.').waitFor()
     await page.reload()
@@ -35,7 +35,12 @@ it(
     const later = await openPrinted(second)
     expect(await later.locator('[part=preview]').textContent()).toBe('sk-proj-...')
     await later.getByRole('button', { name: 'Sign out' }).click()
-    await later.getByText('In local development, open the link that npm run dev prints.').waitFor()
+    expect(
+      await later
+        .getByText(/^You are signed out\. To sign in, open the link that npm run dev prints\.$/)
+        .isVisible(),
+    ).toBe(true)
+    expect(await later.getByRole('button').count()).toBe(0)
     await second.stop()
   },
 )

@@ -6,7 +6,7 @@ import { setStage, shows } from './stage.ts'
 const { vault, provider, host, openPage, openSettings } = await setStage()
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByLabel('API key', { exact: true })
+const keyField = (page: Page) => page.getByLabel(/API key$/)
 const preview = (page: Page) => page.locator('[part=preview]')
 const fired = (page: Page) => page.evaluate<unknown[]>('window.events')
 
@@ -24,7 +24,7 @@ describe('adding a key', () => {
     await button(page, 'Save key').click()
     await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
     expect(await preview(page).textContent()).toBe('sk-good-...')
-    expect(await page.getByText(/^In use since \d/).count()).toBe(1)
+    expect(await page.getByText('Accepted by OpenAI').count()).toBe(1)
     expect(await keyField(page).count()).toBe(0)
     expect(await page.content({ includeShadow: true })).not.toContain('sk-good-element-1')
     const detail = { provider: 'openai', preview: 'sk-good-...', status: 'active' }
@@ -77,7 +77,7 @@ describe('adding a key', () => {
     const { page } = await openSettings()
     await beginAdding(page)
     await keyField(page).fill('sk-ant-0123456789')
-    await page.getByText('Anthropic is chosen, since the key begins like one of theirs.').waitFor()
+    await page.getByText('Anthropic is chosen, since this looks like a key of theirs.').waitFor()
     expect(await page.getByLabel('Provider').inputValue()).toBe('anthropic')
   })
 
@@ -87,6 +87,8 @@ describe('adding a key', () => {
     await keyField(page).fill('sk-0123456789')
     await button(page, 'Save key').click()
     await page.getByText('Choose the provider that the key is for.').waitFor()
+    expect(await page.getByLabel('Provider').getAttribute('aria-invalid')).toBe('true')
+    expect(await keyField(page).getAttribute('aria-invalid')).toBe('false')
     expect(await page.getByLabel('Provider').evaluate((field) => field.matches(':focus'))).toBe(
       true,
     )
@@ -96,7 +98,7 @@ describe('adding a key', () => {
     ['sk-proj-...', 'The key is a masked preview, not the key itself: paste the whole key.'],
     ['••••••••', 'The key is a masked preview, not the key itself: paste the whole key.'],
     ['sk-abc def', 'The key has white space inside, at character 7.'],
-    ['sk-ключ', 'The key has something else than printable ASCII, at character 4.'],
+    ['sk-ключ', 'The key has a character that no key has (not printable ASCII), at character 4.'],
     ['', 'The key is empty.'],
   ] as const)('names what is no key, and does not send it: %j', async ([text, fault]) => {
     const { page } = await openSettings()
@@ -124,6 +126,21 @@ describe('adding a key', () => {
     await page.getByText('The Groq key is saved.').waitFor()
   })
 
+  it('does not send such a key by Enter alone', async () => {
+    const { page } = await openSettings()
+    const sent: string[] = []
+    page.on('request', (request) => sent.push(request.method()))
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-ant-0123')
+    await page.keyboard.press('Enter')
+    const anyway = button(page, 'Save it anyway')
+    expect(await anyway.evaluate((element) => element.matches(':focus'))).toBe(true)
+    expect(sent).toEqual([])
+    await page.keyboard.press('Enter')
+    await page.getByText('OpenAI does not accept this key.').waitFor()
+    expect(sent).toContain('PUT')
+  })
+
   it('saves such a key where its owner wants it', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
@@ -141,7 +158,7 @@ describe('adding a key', () => {
     await page
       .getByText('The Groq key is saved. Groq has not confirmed that it works: test it later.')
       .waitFor()
-    expect(await page.getByText('Not tried yet').count()).toBe(1)
+    expect(await page.getByText('Not confirmed yet').count()).toBe(1)
   })
 
   it('is given up by Escape, and the key is forgotten', async () => {
@@ -166,6 +183,7 @@ describe('a stored key', () => {
     const refusal = 'OpenAI does not accept this key. A key that was saved before is unchanged.'
     await page.getByRole('alert').getByText(refusal).waitFor()
     expect(await preview(page).textContent()).toBe('sk-good-...')
+    expect(await page.getByText('Reference').count()).toBe(0)
     expect(await fired(page)).toEqual([
       { type: 'error', code: 'api_key_rejected', message: refusal },
     ])
@@ -180,10 +198,10 @@ describe('a stored key', () => {
   it.for([
     ['OpenAI accepts this key.', 'sk-good-1', /^In use since/],
     ['OpenAI refuses this key.', 'sk-bad-12', /^OpenAI refused this key on .*: replace it$/],
-    ['OpenAI did not say whether this key works.', 'sk-busy-1', /^Not tried yet$/],
+    ['OpenAI did not say whether this key works.', 'sk-busy-1', /^Not confirmed yet$/],
   ] as const)('is tested: %s', async ([verdict, key, status]) => {
     const { page } = await openSettings({ 'openai?verify=false': key })
-    expect(await page.getByText('Not tried yet').count()).toBe(1)
+    expect(await page.getByText('Not confirmed yet').count()).toBe(1)
     await button(page, 'Test the OpenAI key').click()
     await page.getByText(verdict).waitFor()
     expect(await page.getByText(status).count()).toBe(1)
@@ -194,7 +212,7 @@ describe('a stored key', () => {
     const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })
     await button(page, 'Delete the OpenAI key').click()
     await question.getByText('Applications stop using it at once').waitFor()
-    await question.getByText('OpenAI goes on taking it: revoke it there too').waitFor()
+    await question.getByText('It still works at OpenAI').waitFor()
     await page.keyboard.press('Escape')
     await question.waitFor({ state: 'hidden' })
     await button(page, 'Delete the OpenAI key').click()
@@ -209,12 +227,20 @@ describe('a stored key', () => {
     await page.getByText('No keys yet.').waitFor()
   })
 
+  it('that was deleted elsewhere is gone when it is tested', async () => {
+    const { page, user } = await openSettings({ openai: 'sk-good-first' })
+    await vault.sql('DELETE FROM api_keys WHERE user_id = ?', user)
+    await button(page, 'Test the OpenAI key').click()
+    await page.getByText('The OpenAI key was deleted elsewhere.').waitFor()
+    expect(await button(page, 'Test the OpenAI key').count()).toBe(0)
+  })
+
   it('of the plain route is shown, and cannot be tested', async () => {
     const { page } = await openSettings({ default: 'sk-plain-1' })
     await page.getByText(/^Stored since/).waitFor()
     expect(await page.getByText(/Never used/).count()).toBe(0)
-    expect(await button(page, 'Test the Default key').count()).toBe(0)
-    expect(await button(page, 'Replace the Default key').count()).toBe(1)
+    expect(await button(page, 'Test the General key').count()).toBe(0)
+    expect(await button(page, 'Replace the General key').count()).toBe(1)
   })
 
   it('that cannot be read is to be entered again', async () => {
@@ -320,7 +346,7 @@ describe('a host application', () => {
     const two = await openSettings({}, {}, 'providers="mistral default"')
     await beginAdding(two.page)
     const names = await two.page.getByLabel('Provider').locator('option').allTextContents()
-    expect(names.map((name) => name.trim())).toEqual(['Choose a provider', 'Default', 'Mistral'])
+    expect(names.map((name) => name.trim())).toEqual(['Choose a provider', 'General', 'Mistral'])
   })
 
   it('may set the user late, and another one', async () => {

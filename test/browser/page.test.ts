@@ -20,7 +20,7 @@ const origin = vault.keyUrl.origin
 identityProvider.register(origin)
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByLabel('API key', { exact: true })
+const keyField = (page: Page) => page.getByLabel(/API key$/)
 const preview = (page: Page) => page.locator('[part=preview]')
 
 async function signIn(page: Page, name: string): Promise<void> {
@@ -63,9 +63,9 @@ describe('the page', () => {
     await button(page, 'Delete key').click()
     await page.getByText('The OpenAI key is deleted.').waitFor()
     await button(page, 'Sign out').click()
-    await page.getByText('Sign in to see your keys.').waitFor()
+    await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
     await page.reload()
-    await page.getByText('Sign in to see your keys.').waitFor()
+    await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
     await button(page, 'Sign in').click()
     await page.getByLabel('Name').waitFor()
 
@@ -98,7 +98,7 @@ describe('the page', () => {
     await signIn(page, 'dave')
     await page.context().clearCookies()
     await page.reload()
-    await page.getByText('Sign in to see your keys.').waitFor()
+    await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
     expect(page.url()).toBe(`${origin}/`)
     expect(await remembered(page)).toBe('[[],[],""]')
   })
@@ -111,13 +111,13 @@ describe('the page', () => {
       const settings = document.querySelector('api-key-settings')
       Object.assign(settings ?? {}, { baseUrl: `${location.origin}/` })
     })
-    await page.getByText('Your session has ended. Sign in again').waitFor()
+    await page.getByText('Sign in again to go on.').waitFor()
     expect(await shows(button(page, 'Sign in'))).toBe(true)
   })
 
   it('takes no answer of the provider that it did not ask for', async () => {
     const { page } = await openPage(`${origin}/?code=stolen&state=forged`)
-    await page.getByText('Sign in to see your keys.').waitFor()
+    await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
     await page.evaluate(() =>
       sessionStorage.setItem('sign-in', '{"state":"own","nonce":"n","verifier":"v"}'),
     )
@@ -125,7 +125,7 @@ describe('the page', () => {
     await page.getByText(/^The answer of localhost:\d+ is not valid/).waitFor()
     expect(page.url()).toBe(`${origin}/`)
     await button(page, 'Try again').click()
-    await page.getByText('Sign in to see your keys.').waitFor()
+    await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
   })
 
   it('says that the provider cannot be reached', async () => {
@@ -141,6 +141,13 @@ describe('the page', () => {
     await page.getByText('Your sign-in is not accepted here.').waitFor()
     expect(page.url()).toBe(`${origin}/`)
     expect(await page.locator('#user').textContent()).toBe('frank')
+    await page.getByText('To sign in, open the link that npm run dev prints.').waitFor()
+    expect(await button(page, 'Sign in').count()).toBe(0)
+  })
+
+  it('says what is wrong with a link', async () => {
+    const { page } = await openPage(`${origin}/#token=garbage`)
+    expect(await shows(page.getByText('The token of this link is no JWT.'))).toBe(true)
   })
 
   it('has no barrier', async () => {

@@ -20,7 +20,7 @@ const context = await browser.newContext({
 const page = await context.newPage()
 await page.goto(`${vault.keyUrl.origin}/#token=${token}`)
 await page.getByRole('button', { name: 'Replace the Anthropic key' }).click()
-await page.getByLabel('API key', { exact: true }).fill('sk-proj-sample')
+await page.getByLabel(/API key$/).fill('sk-proj-sample')
 await page.getByText('This looks like a key of OpenAI').waitFor()
 for (const colorScheme of ['light', 'dark'] as const) {
   await page.emulateMedia({ colorScheme })

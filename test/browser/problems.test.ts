@@ -7,7 +7,7 @@ const { vault, host, openPage, openSettings } = await setStage()
 const origin = vault.keyUrl.origin
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByLabel('API key', { exact: true })
+const keyField = (page: Page) => page.getByLabel(/API key$/)
 const alert = (page: Page, text: string | RegExp) => page.getByRole('alert').getByText(text)
 const codes = (page: Page) =>
   page.evaluate<unknown[]>("window.events.map(({ type, code }) => type + ' ' + code)")
@@ -29,16 +29,20 @@ async function intercept(page: Page, answer: (route: Route) => Promise<void>): P
 describe('a fault while a key is saved', () => {
   it.for<[code: string, status: number, sentence: string]>([
     ['not_your_own', 403, 'These keys belong to another account than you are signed in with.'],
-    ['user_not_found', 404, 'Your account cannot store keys yet.'],
+    ['user_not_found', 404, 'Your account is not set up for keys yet.'],
     ['unknown_provider', 404, 'This provider is not offered any more.'],
     ['body_too_large', 413, 'This is too long to be a key.'],
     ['token_expired', 401, 'Your session has ended. Sign in again; nothing was changed.'],
     ['token_invalid', 401, 'Your sign-in is not accepted here.'],
-    ['rate_limited', 429, 'That was too much in a short time.'],
+    ['rate_limited', 429, 'Too many attempts.'],
     ['database_busy', 503, 'The key service is busy. Nothing was lost.'],
     ['token_keys_unreachable', 503, 'The key service is busy. Nothing was lost.'],
-    ['internal', 500, 'The key service has a fault. Tell those who run this application.'],
-    ['server_misconfigured', 500, 'The key service has a fault.'],
+    [
+      'internal',
+      500,
+      'Something went wrong in the key service. Tell the support of this application.',
+    ],
+    ['server_misconfigured', 500, 'Something went wrong in the key service.'],
   ])('is told in words, and the key is still there: %s', async ([code, status, sentence]) => {
     const { page } = await openSettings()
     await intercept(page, (route) => route.fulfill(refuse(status, code)))
@@ -292,7 +296,7 @@ describe('a list that did not come', () => {
       route.fulfill(refuse(429, 'rate_limited')),
     )
     await button(page, 'Test the OpenAI key').click()
-    await alert(page, 'That was too much in a short time.').waitFor()
+    await alert(page, 'Too many attempts.').waitFor()
     await button(page, 'Delete the OpenAI key').click()
     await button(page, 'Delete key').click()
     await alert(page, 'The key service is busy. Nothing was lost.').waitFor()

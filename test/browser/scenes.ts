@@ -8,7 +8,7 @@ const button = (page: Page, name: string) => page.getByRole('button', { name, ex
 async function typeKey(page: Page, label: string, key: string): Promise<void> {
   await button(page, 'Add a key').click()
   await page.getByLabel('Provider').selectOption(label)
-  await page.getByLabel('API key', { exact: true }).fill(key)
+  await page.getByLabel(/API key$/).fill(key)
 }
 
 async function save(page: Page, key: string, answer: ReturnType<typeof refuse> | null) {
@@ -45,7 +45,7 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
   },
   'a replacement': async (page) => {
     await button(page, 'Replace the Anthropic key').click()
-    await page.getByLabel('API key', { exact: true }).waitFor()
+    await page.getByLabel(/API key$/).waitFor()
   },
   'a question': async (page) => {
     await button(page, 'Delete the OpenAI key').click()
