@@ -6,7 +6,7 @@ import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { Attempt } from './attempt.ts'
 import type { Problem } from './problem.ts'
-import { DEFAULT_SLOT, isOffered, nameSlot, type Slot } from './slot.ts'
+import { DEFAULT_SLOT, describeSaved, isOffered, nameSlot, type Slot } from './slot.ts'
 import { PARTS, styles } from './styles.ts'
 import { fetchSlots, type Access, type GetToken } from './vault-client.ts'
 
@@ -254,13 +254,6 @@ export class ApiKeySettings extends LitElement {
     await this.updateComplete
     this.renderRoot.querySelector<HTMLElement>(selector)?.focus()
   }
-}
-
-function describeSaved({ label, key }: Slot): string {
-  if (label === null || key === null || key === 'unreadable') return 'The key is saved.'
-  return key.status === 'active'
-    ? `The ${label} key is saved, and ${label} accepts it.`
-    : `The ${label} key is saved. ${label} has not confirmed that it works: test it later.`
 }
 
 declare global {

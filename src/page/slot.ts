@@ -51,6 +51,14 @@ export function describeStatus(slot: Slot): { tone: 'ok' | 'none' | 'bad'; text:
   return { tone: 'bad', text: `${label} refused this key${day}: replace it` }
 }
 
+/** What a person reads when the key in the slot has just been saved. */
+export function describeSaved({ label, key }: Slot): string {
+  if (label === null || key === null || key === 'unreadable') return 'The key is saved.'
+  return key.status === 'active'
+    ? `The ${label} key is saved, and ${label} accepts it.`
+    : `The ${label} key is saved. ${label} has not confirmed that it works: test it later.`
+}
+
 /**
  * The slots whose providers' keys begin as `key` does, by the longest beginning that is known; none
  * where no beginning fits.
