@@ -1,6 +1,17 @@
 /** `npm run build`: the settings element and the page at `/`, as static assets in `dist/`. */
 
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { build, transform, type Plugin } from 'esbuild'
 
 const SOURCE = 'src/page'
@@ -17,14 +28,10 @@ const styleSheets: Plugin = {
   },
 }
 
-mkdirSync(TARGET, { recursive: true })
-for (const file of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
-  cpSync(`${SOURCE}/${file}`, `${TARGET}/${file}`)
-}
 const { outputFiles } = await build({
   // One bundle each: two copies of Lit on a page could not share a Trusted Types policy.
   entryPoints: [`${SOURCE}/api-key-settings.ts`, `${SOURCE}/page.ts`],
-  outdir: TARGET,
+  outdir: '.',
   bundle: true,
   minify: true,
   format: 'esm',
@@ -32,7 +39,26 @@ const { outputFiles } = await build({
   plugins: [styleSheets],
   write: false,
 })
+const files = new Map<string, string>()
+for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
+  files.set(name, readFileSync(`${SOURCE}/${name}`, 'utf8'))
+}
 for (const { path, text } of outputFiles) {
   // The indented lines that minified code still has are in HTML templates: one space says the same.
-  writeFileSync(path, text.replaceAll(/\n\s+/g, ' '))
+  files.set(basename(path), text.replaceAll(/\n\s+/g, ' '))
+}
+
+mkdirSync(TARGET, { recursive: true })
+for (const name of readdirSync(TARGET)) {
+  if (!files.has(name)) rmSync(`${TARGET}/${name}`, { recursive: true, force: true })
+}
+for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
+
+/** Writes what has changed, at once: a Worker that is running may read the file meanwhile. */
+function replaceFile(path: string, text: string): void {
+  if (existsSync(path) && readFileSync(path, 'utf8') === text) return
+  const temporary = `${mkdtempSync('.build-')}/file`
+  writeFileSync(temporary, text)
+  renameSync(temporary, path)
+  rmdirSync(dirname(temporary))
 }

@@ -3,6 +3,7 @@
 import { html, LitElement, nothing } from 'lit'
 import { nameKeyFault } from '../key-text.ts'
 import { Attempt } from './attempt.ts'
+import { moveFocus } from './focus.ts'
 import { examineKey, type Remark } from './key-remark.ts'
 import type { Problem } from './problem.ts'
 import { nameSlot, type Slot } from './slot.ts'
@@ -195,12 +196,12 @@ export class ApiKeyForm extends LitElement {
     return this.renderRoot.querySelector(selector)
   }
 
-  /** Looks at the key as it stands; white space around it is not part of it. */
-  #look(): void {
+  /** Looks at the key as it stands; white space around a pasted one is taken away. */
+  #look(event?: InputEvent): void {
     const input = this.#input
     if (input === null) return
     const key = input.value.trim()
-    if (key !== input.value) input.value = key
+    if (event?.inputType.startsWith('insertFrom')) input.value = key
     if (this.#attempt.wait === 0) this.#attempt.clear()
     const { choices, slots } = this
     this.remark = key === '' ? null : examineKey(key, { slot: this.#slot, choices, slots })
@@ -239,7 +240,7 @@ export class ApiKeyForm extends LitElement {
       this.#forget()
       this.#tell('saved', { ...slot, key })
     })
-    if (this.#attempt.problem !== null) this.#find('input')?.focus()
+    if (this.#attempt.problem !== null) void moveFocus(this, 'input')
   }
 
   #refuse(kind: 'choice' | 'fault', text: string): void {
@@ -251,8 +252,10 @@ export class ApiKeyForm extends LitElement {
     this.isShown = !this.isShown
   }
 
-  #leave({ key }: KeyboardEvent): void {
-    if (key === 'Escape' && this.#attempt.doing === null) this.#cancel()
+  #leave(event: KeyboardEvent): void {
+    if (event.key !== 'Escape' || this.#attempt.doing !== null) return
+    event.preventDefault() // A dialog of the host application around it stays open.
+    this.#cancel()
   }
 
   #cancel(): void {

@@ -2,6 +2,7 @@
 
 import { html, LitElement, nothing } from 'lit'
 import { Attempt } from './attempt.ts'
+import { moveFocus } from './focus.ts'
 import type { Problem } from './problem.ts'
 import {
   DEFAULT_SLOT,
@@ -103,7 +104,7 @@ export class ApiKeyItem extends LitElement {
   #renderForm() {
     const { access, keySlot, slots } = this
     return html`
-      <api-key-form
+      <api-key-settings-form
         class="inner"
         exportparts=${PARTS}
         .access=${access}
@@ -115,7 +116,7 @@ export class ApiKeyItem extends LitElement {
         }}
         @cancel=${this.#close}
         @problem=${({ detail }: CustomEvent<Problem>) => this.#tell('problem', detail)}
-      ></api-key-form>
+      ></api-key-settings-form>
     `
   }
 
@@ -155,17 +156,12 @@ export class ApiKeyItem extends LitElement {
     this.verdict = ''
     this.#attempt.clear()
     this.isReplacing = true
-    void this.#focus('api-key-form')
+    void moveFocus(this, 'api-key-settings-form')
   }
 
   #close(): void {
     this.isReplacing = false
-    void this.#focus('button')
-  }
-
-  async #focus(selector: string): Promise<void> {
-    await this.updateComplete
-    this.renderRoot.querySelector<HTMLElement>(selector)?.focus()
+    void moveFocus(this, 'button')
   }
 
   async #test(): Promise<void> {

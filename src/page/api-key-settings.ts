@@ -5,6 +5,7 @@ import { repeat } from 'lit/directives/repeat.js'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { Attempt } from './attempt.ts'
+import { moveFocus } from './focus.ts'
 import type { Problem } from './problem.ts'
 import { DEFAULT_SLOT, describeSaved, isOffered, nameSlot, type Slot } from './slot.ts'
 import { PARTS, styles } from './styles.ts'
@@ -83,7 +84,13 @@ export class ApiKeySettings extends LitElement {
   #renderWaiting() {
     const { doing, wait } = this.#attempt
     const retry = html`
-      <button type="button" part="button" aria-disabled=${wait > 0} @click=${this.#retry}>
+      <button
+        id="retry"
+        type="button"
+        part="button"
+        aria-disabled=${wait > 0}
+        @click=${this.#again}
+      >
         Try again
       </button>
     `
@@ -111,7 +118,7 @@ export class ApiKeySettings extends LitElement {
   #renderItem(keySlot: Slot, slots: readonly Slot[]) {
     return html`
       <li>
-        <api-key-item
+        <api-key-settings-item
           exportparts=${PARTS}
           .access=${this.#access}
           .keySlot=${keySlot}
@@ -120,7 +127,7 @@ export class ApiKeySettings extends LitElement {
           @tested=${this.#from(this.#tested)}
           @deleted=${this.#from(this.#deleted)}
           @problem=${this.#from(this.#failed)}
-        ></api-key-item>
+        ></api-key-settings-item>
       </li>
     `
   }
@@ -136,7 +143,7 @@ export class ApiKeySettings extends LitElement {
       `
     }
     return html`
-      <api-key-form
+      <api-key-settings-form
         class="card"
         exportparts=${PARTS}
         .access=${this.#access}
@@ -145,7 +152,7 @@ export class ApiKeySettings extends LitElement {
         @saved=${this.#from(this.#added)}
         @cancel=${this.#cancel}
         @problem=${this.#from(this.#failed)}
-      ></api-key-form>
+      ></api-key-settings-form>
     `
   }
 
@@ -194,6 +201,12 @@ export class ApiKeySettings extends LitElement {
     if (this.slots === null && this.#attempt.wait === 0) void this.#load()
   }
 
+  async #again(): Promise<void> {
+    if (this.#attempt.wait > 0) return
+    await this.#load()
+    void moveFocus(this, '#add, #retry')
+  }
+
   #put(slot: Slot): void {
     this.slots = this.slots?.map((other) => (other.name === slot.name ? slot : other)) ?? null
   }
@@ -209,20 +222,20 @@ export class ApiKeySettings extends LitElement {
   #added(slot: Slot): void {
     this.isAdding = false
     this.#saved(slot)
-    void this.#focus('[part~=notice]')
+    void moveFocus(this, '[part~=notice]')
   }
 
   #tested(slot: Slot): void {
     this.#put(slot)
     if (slot.key !== null) return
     this.notice = `The ${nameSlot(slot)} key was deleted elsewhere.`
-    void this.#focus('[part~=notice]')
+    void moveFocus(this, '[part~=notice]')
   }
 
   #deleted(slot: Slot): void {
     this.#put(slot)
     this.notice = `The ${nameSlot(slot)} key is deleted.`
-    void this.#focus('[part~=notice]')
+    void moveFocus(this, '[part~=notice]')
     this.#tell('deleted', { provider: slot.name })
   }
 
@@ -242,17 +255,12 @@ export class ApiKeySettings extends LitElement {
   #add(): void {
     this.notice = ''
     this.isAdding = true
-    void this.#focus('api-key-form')
+    void moveFocus(this, 'api-key-settings-form')
   }
 
   #cancel(): void {
     this.isAdding = false
-    void this.#focus('#add')
-  }
-
-  async #focus(selector: string): Promise<void> {
-    await this.updateComplete
-    this.renderRoot.querySelector<HTMLElement>(selector)?.focus()
+    void moveFocus(this, '#add')
   }
 }
 
@@ -262,6 +270,9 @@ declare global {
   }
 }
 
-customElements.define('api-key-form', ApiKeyForm)
-customElements.define('api-key-item', ApiKeyItem)
-customElements.define('api-key-settings', ApiKeySettings)
+// Two scripts of it on one page are one too many, and no fault.
+if (!customElements.get('api-key-settings')) {
+  customElements.define('api-key-settings-form', ApiKeyForm)
+  customElements.define('api-key-settings-item', ApiKeyItem)
+  customElements.define('api-key-settings', ApiKeySettings)
+}

@@ -37,11 +37,18 @@ export class Attempt implements ReactiveController {
   async run(doing: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     if (this.doing !== null) return
     const limit = new AbortController()
-    const limitTimer = setTimeout(() => limit.abort(), LIMIT_MS)
+    let limitTimer: ReturnType<typeof setTimeout> | undefined
+    // Not all that is waited for can be aborted: the host application's getToken cannot.
+    const ended = new Promise<never>((_resolve, reject) => {
+      limitTimer = setTimeout(() => {
+        limit.abort()
+        reject(new Problem('no_answer'))
+      }, LIMIT_MS)
+    })
     const slowTimer = setTimeout(() => this.#show({ isSlow: true }), SLOW_MS)
     this.#show({ doing, problem: null })
     try {
-      await work(limit.signal)
+      await Promise.race([work(limit.signal), ended])
     } catch (error) {
       this.fail(Problem.from(error))
     } finally {

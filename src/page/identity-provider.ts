@@ -2,6 +2,9 @@
 
 import * as oauth from 'oauth4webapi'
 
+/** For each request to the provider. */
+const LIMIT_MS = 15_000
+
 /** As `GET /api/config` tells it. */
 export interface OidcConfig {
   issuer: string
@@ -16,7 +19,11 @@ export interface IdentityProvider {
   server: oauth.AuthorizationServer
   client: oauth.Client
   /** For every request to it. */
-  options: { [oauth.allowInsecureRequests]: boolean; additionalParameters: Record<string, string> }
+  options: {
+    [oauth.allowInsecureRequests]: boolean
+    additionalParameters: Record<string, string>
+    signal: () => AbortSignal
+  }
 }
 
 /** A sign-in that cannot be, in words for the person at the screen. */
@@ -31,6 +38,7 @@ export async function discover(config: OidcConfig): Promise<IdentityProvider> {
     // The service takes an http: issuer on localhost alone.
     [oauth.allowInsecureRequests]: issuer.protocol === 'http:',
     additionalParameters: nameAudience(config),
+    signal: () => AbortSignal.timeout(LIMIT_MS),
   }
   const client = { client_id: config.client_id }
   const server = await oauth

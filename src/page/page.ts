@@ -49,6 +49,9 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
     // Beside the keys, so that one that was typed is not lost before its owner wants it so.
     offerSignIn(again === null ? NEW_LINK : 'Sign in again to go on.', again)
   })
+  for (const type of ['saved', 'deleted']) {
+    settings.addEventListener(type, () => show('keys'))
+  }
   find('keys').replaceChildren(settings)
   find('user').textContent = name
   find('account').hidden = false
@@ -87,8 +90,12 @@ async function start(): Promise<void> {
   const config = await fetchConfig()
   if (config === null) return show('not-configured')
   const { host } = new URL(config.issuer)
-  onClick('sign-in', () => void attempt(async () => leaveForSignIn(config)))
+  onClick('sign-in', () => {
+    show('loading')
+    void attempt(async () => leaveForSignIn(config))
+  })
   const session = isAnswered() ? await completeSignIn(config) : null
+  history.replaceState(null, '', '/') // An answer that was not asked for stays in no history.
   if (session !== null) return showSession(session, host)
   if (wasSignedIn()) return leaveForSignIn(config, 'none')
   show('signed-out')

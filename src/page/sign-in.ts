@@ -66,7 +66,9 @@ export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promi
     ...(prompt && { prompt }),
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-  location.assign(url)
+  // A page that only passes on is no place to go back to.
+  if (prompt === 'none') location.replace(url)
+  else location.assign(url)
 }
 
 /**

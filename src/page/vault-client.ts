@@ -122,7 +122,7 @@ async function askToken({ getToken }: Access, refresh: boolean): Promise<string>
     return await getToken({ refresh })
   } catch (cause) {
     console.error(cause) // The host application's own fault, for those who write it.
-    throw new Problem('token_missing', { cause })
+    throw new Problem(navigator.onLine ? 'token_missing' : 'offline', { cause })
   }
 }
 
