@@ -24,8 +24,6 @@ export interface Aim {
   slots: readonly Slot[]
 }
 
-const NAMES = new Intl.ListFormat('en', { type: 'disjunction' })
-
 /** Looks at a trimmed key; null where nothing is to be said. */
 export function examineKey(key: string, { slot, choices, slots }: Aim): Remark | null {
   const fault = nameKeyFault(key, 'The key')
@@ -36,7 +34,7 @@ export function examineKey(key: string, { slot, choices, slots }: Aim): Remark |
   if (slot === undefined) return instead === undefined ? null : propose(instead)
   const fits = likely.length === 0 || likely.some(({ name }) => name === slot.name)
   if (fits || slot.name === DEFAULT_SLOT) return null
-  const whose = NAMES.format(likely.map(nameSlot))
+  const whose = likely.map(nameSlot).join(' or ')
   const text = `This looks like a key of ${whose}, not of ${nameSlot(slot)}.`
   return { kind: 'mismatch', text, instead }
 }

@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { startHostApp } from './host-app.ts'
 import { setStage, shows } from './stage.ts'
@@ -9,6 +9,8 @@ const button = (page: Page, name: string) => page.getByRole('button', { name, ex
 const keyField = (page: Page) => page.getByLabel(/API key$/)
 const preview = (page: Page) => page.locator('[part=preview]')
 const fired = (page: Page) => page.evaluate<unknown[]>('window.events')
+
+const isFocused = (what: Locator) => what.evaluate((element) => element.matches(':focus'))
 
 /** Opens the form, for a provider that is named or left to the key. */
 async function beginAdding(page: Page, label?: string): Promise<void> {
@@ -21,8 +23,12 @@ describe('adding a key', () => {
     const { page, faults, origins } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('  sk-good-element-1 \t')
+    const field = await keyField(page).elementHandle()
     await button(page, 'Save key').click()
-    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+    const notice = page.getByText('The OpenAI key is saved, and OpenAI accepts it.')
+    await notice.waitFor()
+    expect(await isFocused(notice)).toBe(true)
+    expect(await field?.inputValue()).toBe('')
     expect(await preview(page).textContent()).toBe('sk-good-...')
     expect(await page.getByText('Accepted by OpenAI').count()).toBe(1)
     expect(await keyField(page).count()).toBe(0)
@@ -134,7 +140,7 @@ describe('adding a key', () => {
     await keyField(page).fill('sk-ant-0123')
     await page.keyboard.press('Enter')
     const anyway = button(page, 'Save it anyway')
-    expect(await anyway.evaluate((element) => element.matches(':focus'))).toBe(true)
+    expect(await isFocused(anyway)).toBe(true)
     expect(sent).toEqual([])
     await page.keyboard.press('Enter')
     await page.getByText('OpenAI does not accept this key.').waitFor()
@@ -165,10 +171,10 @@ describe('adding a key', () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-never')
+    const field = await keyField(page).elementHandle()
     await page.keyboard.press('Escape')
-    expect(await button(page, 'Add a key').evaluate((element) => element.matches(':focus'))).toBe(
-      true,
-    )
+    expect(await field?.inputValue()).toBe('')
+    expect(await isFocused(button(page, 'Add a key'))).toBe(true)
     await beginAdding(page, 'OpenAI')
     expect(await keyField(page).inputValue()).toBe('')
   })
@@ -178,6 +184,7 @@ describe('a stored key', () => {
   it('is replaced, and kept where the new one is refused', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     await button(page, 'Replace the OpenAI key').click()
+    expect(await isFocused(keyField(page))).toBe(true)
     await keyField(page).fill('sk-bad-second')
     await button(page, 'Save key').click()
     const refusal = 'OpenAI does not accept this key. A key that was saved before is unchanged.'
@@ -192,7 +199,7 @@ describe('a stored key', () => {
     await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
     expect(await preview(page).textContent()).toBe('sk-good2...')
     const replace = button(page, 'Replace the OpenAI key')
-    expect(await replace.evaluate((element) => element.matches(':focus'))).toBe(true)
+    expect(await isFocused(replace)).toBe(true)
   })
 
   it.for([
@@ -220,7 +227,9 @@ describe('a stored key', () => {
     expect(await preview(page).count()).toBe(1)
     await button(page, 'Delete the OpenAI key').click()
     await button(page, 'Delete key').click()
-    await page.getByText('The OpenAI key is deleted.').waitFor()
+    const notice = page.getByText('The OpenAI key is deleted.')
+    await notice.waitFor()
+    expect(await isFocused(notice)).toBe(true)
     expect(await preview(page).count()).toBe(0)
     expect(await fired(page)).toEqual([{ type: 'deleted', provider: 'openai' }])
     await page.reload()
@@ -347,6 +356,31 @@ describe('a host application', () => {
     await beginAdding(two.page)
     const names = await two.page.getByLabel('Provider').locator('option').allTextContents()
     expect(names.map((name) => name.trim())).toEqual(['Choose a provider', 'General', 'Mistral'])
+  })
+
+  it('may pass a new getToken at every render, and loses nothing of what is typed', async () => {
+    const { page, token } = await openSettings()
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-good-typed')
+    await page.evaluate(async (bearer) => {
+      const settings = document.querySelector('api-key-settings')
+      Object.assign(settings ?? {}, { getToken: () => bearer })
+      await Reflect.get(settings ?? {}, 'updateComplete')
+    }, token)
+    expect(await keyField(page).inputValue()).toBe('sk-good-typed')
+  })
+
+  it('may leave out where the vault is: where the script came from', async () => {
+    const { page, user, token } = await openSettings({ openai: 'sk-good-1' })
+    await page.evaluate(
+      ([userId, bearer]) => {
+        const settings = document.createElement('api-key-settings')
+        Object.assign(settings, { userId, getToken: () => bearer })
+        document.querySelector('api-key-settings')?.replaceWith(settings)
+      },
+      [user, token] as const,
+    )
+    expect(await shows(button(page, 'Delete the OpenAI key'))).toBe(true)
   })
 
   it('may set the user late, and another one', async () => {

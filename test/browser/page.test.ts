@@ -87,6 +87,19 @@ describe('the page', () => {
     expect(await page.content({ includeShadow: true })).not.toMatch(/eyJ[\w-]+\./)
   })
 
+  it('renews a token once for all who ask for it', async () => {
+    const { page } = await openPage(origin)
+    await signIn(page, 'heidi')
+    await button(page, 'Add a key').waitFor()
+    const before = identityProvider.grants.length
+    const tokens = await page.evaluate(async () => {
+      const getToken = Reflect.get(document.querySelector('api-key-settings') ?? {}, 'getToken')
+      return Promise.all([getToken({ refresh: true }), getToken({ refresh: true })])
+    })
+    expect(tokens[0]).toBe(tokens[1])
+    expect(identityProvider.grants.slice(before)).toEqual(['refresh_token'])
+  })
+
   it("shows a user's own keys alone", async () => {
     const { page } = await openPage(origin)
     await signIn(page, 'carol')
@@ -121,8 +134,9 @@ describe('the page', () => {
     await page.evaluate(() =>
       sessionStorage.setItem('sign-in', '{"state":"own","nonce":"n","verifier":"v"}'),
     )
-    await page.goto(`${origin}/?code=stolen&state=forged`)
-    await page.getByText(/^The answer of localhost:\d+ is not valid/).waitFor()
+    const iss = encodeURIComponent(identityProvider.issuer)
+    await page.goto(`${origin}/?code=stolen&state=forged&iss=${iss}`)
+    await page.getByText(/^The answer of localhost:\d+ is not valid: .*"state"/).waitFor()
     expect(page.url()).toBe(`${origin}/`)
     await button(page, 'Try again').click()
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
@@ -143,6 +157,14 @@ describe('the page', () => {
     expect(await page.locator('#user').textContent()).toBe('frank')
     await page.getByText('To sign in, open the link that npm run dev prints.').waitFor()
     expect(await button(page, 'Sign in').count()).toBe(0)
+  })
+
+  it("takes no token of a link elsewhere, where it could be somebody else's", async () => {
+    const token = await mintToken('a secret that the vault does not know', 'mallory')
+    const { page } = await openPage(`http://vault.test:${vault.keyUrl.port}/#token=${token}`)
+    await page.getByText(/^Sign in at localhost/).waitFor()
+    expect(new URL(page.url()).hash).toBe('')
+    expect(await page.locator('api-key-settings').count()).toBe(0)
   })
 
   it('says what is wrong with a link', async () => {

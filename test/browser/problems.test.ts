@@ -135,11 +135,48 @@ it('a countdown goes on where the element was taken off the page and put back', 
   expect(await shows(button(page, 'Save key'))).toBe(true)
 })
 
+describe('the focus', () => {
+  it('is not taken from where the person has gone meanwhile', async () => {
+    const { page } = await openSettings()
+    const held = Promise.withResolvers<void>()
+    await intercept(page, async (route) => {
+      await held.promise
+      await route.fulfill(refuse(503, 'database_busy'))
+    })
+    await page.evaluate(() => document.body.append(document.createElement('textarea')))
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await page.locator('textarea').focus()
+    held.resolve()
+    await alert(page, 'The key service is busy.').waitFor()
+    await page.keyboard.type('hello')
+    expect(await page.locator('textarea').inputValue()).toBe('hello')
+    expect(await keyField(page).inputValue()).toBe('sk-good-typed')
+  })
+
+  it('is on the first thing to do when a list came after all', async () => {
+    const { page } = await openSettings()
+    await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
+    await page.reload()
+    await button(page, 'Try again').click()
+    await alert(page, 'The key service is busy.').waitFor()
+    const isFocused = (name: string) =>
+      button(page, name).evaluate((element) => element.matches(':focus'))
+    expect(await isFocused('Try again')).toBe(true)
+    await page.unroute('**/api-keys')
+    await page.keyboard.press('Enter')
+    await button(page, 'Add a key').waitFor()
+    expect(await isFocused('Add a key')).toBe(true)
+  })
+})
+
 describe('a slow answer', () => {
   it('is waited for, visibly and audibly, and told to be slow after 10 s', async () => {
     const { page } = await openSettings({}, { clock: true })
     const held = Promise.withResolvers<void>()
+    let saves = 0
     await intercept(page, async (route) => {
+      saves += 1
       await held.promise
       await route.fallback()
     })
@@ -152,6 +189,8 @@ describe('a slow answer', () => {
     expect(await keyField(page).getAttribute('readonly')).toBe('')
     expect(await button(page, 'Cancel').isDisabled()).toBe(true)
     await page.keyboard.press('Enter')
+    await keyField(page).press('Enter')
+    expect(await page.getByLabel('Provider').isDisabled()).toBe(true)
     const slow = page.getByRole('status').getByText('This takes longer than usual.')
     await page.clock.runFor(9_000)
     expect(await slow.count()).toBe(0)
@@ -160,6 +199,7 @@ describe('a slow answer', () => {
     held.resolve()
     await page.getByText('The OpenAI key is saved').waitFor()
     expect(await slow.count()).toBe(0)
+    expect(saves).toBe(1)
   })
 
   it('is given up after 30 s', async () => {
@@ -175,6 +215,35 @@ describe('a slow answer', () => {
 })
 
 describe('a token', () => {
+  it('that never comes is waited for as long as an answer', async () => {
+    const { page, user } = await openSettings({}, { clock: true })
+    await page.evaluate((userId) => {
+      const getToken = () => new Promise(() => {})
+      Object.assign(document.querySelector('api-key-settings') ?? {}, {
+        userId: `${userId}-2`,
+        getToken,
+      })
+    }, user)
+    await page.getByRole('status').getByText('Loading your keys …').waitFor()
+    await page.clock.runFor(30_000)
+    await alert(page, 'The key service gave no answer in time.').waitFor()
+    expect(await codes(page)).toEqual(['error no_answer'])
+  })
+
+  it('that does not come since one is offline is no end of a session', async () => {
+    const { page, user } = await openSettings()
+    await page.context().setOffline(true)
+    await page.evaluate((userId) => {
+      const getToken = () => Promise.reject(new TypeError('Failed to fetch'))
+      Object.assign(document.querySelector('api-key-settings') ?? {}, {
+        userId: `${userId}-2`,
+        getToken,
+      })
+    }, user)
+    await alert(page, 'You are offline.').waitFor()
+    expect(await codes(page)).toEqual(['error offline'])
+  })
+
   it('that has ended is asked for again, once', async () => {
     const user = `user-${crypto.randomUUID()}`
     const tokens = [await mintToken(vault.secret, user, -60), await mintToken(vault.secret, user)]
