@@ -11,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { basename } from 'node:path'
 import { build, transform, type Plugin } from 'esbuild'
 
 const SOURCE = 'src/page'
@@ -57,8 +57,8 @@ for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
 /** Writes what has changed, at once: a Worker that is running may read the file meanwhile. */
 function replaceFile(path: string, text: string): void {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return
-  const temporary = `${mkdtempSync('.build-')}/file`
-  writeFileSync(temporary, text)
-  renameSync(temporary, path)
-  rmdirSync(dirname(temporary))
+  const directory = mkdtempSync('.build-')
+  writeFileSync(`${directory}/file`, text)
+  renameSync(`${directory}/file`, path)
+  rmdirSync(directory)
 }

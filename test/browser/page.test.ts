@@ -30,6 +30,14 @@ async function signIn(page: Page, name: string): Promise<void> {
   await page.getByText(`${name} at work`).waitFor()
 }
 
+/** Has the provider say something else of itself. */
+async function changeMetadata(page: Page, changes: object): Promise<void> {
+  await page.route('**/.well-known/openid-configuration', async (route) => {
+    const response = await route.fetch()
+    await route.fulfill({ response, json: { ...(await response.json()), ...changes } })
+  })
+}
+
 /** Everything that the tab keeps beyond its own life or another page's reach. */
 const remembered = (page: Page) =>
   page.evaluate(() =>
@@ -114,6 +122,43 @@ describe('the page', () => {
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
     expect(page.url()).toBe(`${origin}/`)
     expect(await remembered(page)).toBe('[[],[],""]')
+  })
+
+  it('signs out here alone where the provider has no place for it', async () => {
+    const { page } = await openPage(origin)
+    await changeMetadata(page, { end_session_endpoint: undefined })
+    await signIn(page, 'ivan')
+    await button(page, 'Sign out').click()
+    await page
+      .getByText(/^You are signed out\. Your session at localhost:\d+ may go on\.$/)
+      .waitFor()
+    expect(await page.locator('api-key-settings').count()).toBe(0)
+    expect(await remembered(page)).toBe('[[],[],""]')
+  })
+
+  it('asks no token endpoint that is not at the provider', async () => {
+    const { page, faults } = await openPage(origin)
+    await changeMetadata(page, { token_endpoint: `${provider.url}/token` })
+    await button(page, 'Sign in').click()
+    await page.getByText(/^The token endpoint of localhost:\d+ is on another host/).waitFor()
+    expect(faults()).toEqual([])
+  })
+
+  it('takes no renewed token of another user', async () => {
+    const { page } = await openPage(origin)
+    await signIn(page, 'judy')
+    await button(page, 'Add a key').waitFor()
+    await page.route(`${identityProvider.issuer}/token`, async (route) => {
+      const response = await route.fetch()
+      const access_token = await mintToken('a secret that the vault does not know', 'mallory')
+      await route.fulfill({ response, json: { ...(await response.json()), access_token } })
+    })
+    await button(page, 'Add a key').click()
+    await page.getByLabel('Provider').selectOption('OpenAI')
+    await keyField(page).fill('sk-good-of-judy')
+    await button(page, 'Save key').click()
+    await page.getByText('Your session has ended.').waitFor()
+    expect(await keyField(page).inputValue()).toBe('sk-good-of-judy')
   })
 
   it('offers to sign in again where the session has ended', async () => {
