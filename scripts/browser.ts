@@ -60,9 +60,12 @@ function findOnSystem(): string | undefined {
 /** @returns why it failed, or that nothing came of it */
 function install(commands: [command: string, ...args: string[]][]): string {
   try {
-    for (const [command, ...args] of commands) execFileSync(command, args, { stdio: 'pipe' })
+    for (const [command, ...args] of commands) {
+      console.log(`No Chrome or Chromium is installed; running ${command} ${args.join(' ')}`)
+      execFileSync(command, args, { stdio: 'pipe' })
+    }
     return `${String(commands)}: ended without a browser`
   } catch (error) {
-    return String(error)
+    return String(error).split('\n', 1).join()
   }
 }
