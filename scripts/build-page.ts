@@ -36,6 +36,7 @@ const { outputFiles } = await build({
   minify: true,
   format: 'esm',
   target: 'es2023',
+  legalComments: 'linked',
   plugins: [styleSheets],
   write: false,
 })
@@ -45,7 +46,8 @@ for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
 }
 for (const { path, text } of outputFiles) {
   // The indented lines that minified code still has are in HTML templates: one space says the same.
-  files.set(basename(path), text.replaceAll(/\n\s+/g, ' '))
+  const isCode = path.endsWith('.js')
+  files.set(basename(path), isCode ? text.replaceAll(/\n\s+/g, ' ') : text)
 }
 
 mkdirSync(TARGET, { recursive: true })

@@ -31,13 +31,12 @@ export function isOffered({ name, label }: Slot): boolean {
   return label !== null || name === DEFAULT_SLOT
 }
 
-/** How the key in the slot is: a word for its look, and the sentence that is shown. */
+/** How the stored key is: a word for its look, and the sentence that is shown. */
 export function describeStatus(slot: Slot): { tone: 'ok' | 'none' | 'bad'; text: string } {
   const { key, label } = slot
-  if (key === null) return { tone: 'none', text: 'No key' }
   if (!isOffered(slot))
     return { tone: 'none', text: 'Not offered any more: it can only be deleted' }
-  if (key === 'unreadable') {
+  if (key === null || key === 'unreadable') {
     return { tone: 'bad', text: 'This key cannot be read any more: enter it again' }
   }
   if (label === null) return { tone: 'none', text: `Stored since ${formatDay(key.savedAt)}` }
