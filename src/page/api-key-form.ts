@@ -197,11 +197,12 @@ export class ApiKeyForm extends LitElement {
   }
 
   /** Looks at the key as it stands; white space around a pasted one is taken away. */
-  #look(event?: InputEvent): void {
+  #look(event?: Event): void {
     const input = this.#input
     if (input === null) return
     const key = input.value.trim()
-    if (event?.inputType.startsWith('insertFrom')) input.value = key
+    const isPasted = event instanceof InputEvent && event.inputType.startsWith('insertFrom')
+    if (isPasted) input.value = key
     if (this.#attempt.wait === 0) this.#attempt.clear()
     const { choices, slots } = this
     this.remark = key === '' ? null : examineKey(key, { slot: this.#slot, choices, slots })

@@ -79,6 +79,18 @@ describe('adding a key', () => {
     expect(await hiding()).toBe('disc')
   })
 
+  it('takes white space away from around a pasted key', async () => {
+    const { page } = await openSettings({}, { permissions: ['clipboard-read', 'clipboard-write'] })
+    await beginAdding(page, 'OpenAI')
+    await page.evaluate(() => navigator.clipboard.writeText('  sk-pasted-1 \n'))
+    await keyField(page).press('ControlOrMeta+V')
+    expect(await keyField(page).inputValue()).toBe('sk-pasted-1')
+    await keyField(page).press('Home')
+    await page.keyboard.type('x ')
+    expect(await keyField(page).inputValue()).toBe('x sk-pasted-1')
+    await page.getByText('The key has white space inside, at character 2.').waitFor()
+  })
+
   it('chooses the provider by the beginning of the key', async () => {
     const { page } = await openSettings()
     await beginAdding(page)
