@@ -90,7 +90,7 @@ export class ApiKeyForm extends LitElement {
 
   #renderChoice(isBusy: boolean) {
     return html`
-      <label for="slot">Provider</label>
+      <label for="slot" part="label">Provider</label>
       <select
         id="slot"
         part="select"
@@ -116,7 +116,7 @@ export class ApiKeyForm extends LitElement {
     const isFaulty = remark?.kind === 'fault' || this.#attempt.problem?.code === 'api_key_rejected'
     return html`
       <div class="row">
-        <label for="key">${slot ? `${nameSlot(slot)} API key` : 'API key'}</label>
+        <label for="key" part="label">${slot ? `${nameSlot(slot)} API key` : 'API key'}</label>
         ${
           slot?.keyPage
             ? html`<a part="link" href=${slot.keyPage} target="_blank" rel="noopener noreferrer"
