@@ -2,8 +2,12 @@
 
 /** Whether `text` is an `https:` URL without a password, or an `http:` one of localhost. */
 export function isConfidentialUrl(text: string): boolean {
-  const { protocol, hostname, username, password } = URL.parse(text) ?? {}
+  const { protocol, hostname = '', username, password } = URL.parse(text) ?? {}
   if (username || password) return false
-  const local = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
-  return protocol === 'https:' || (protocol === 'http:' && local)
+  return protocol === 'https:' || (protocol === 'http:' && isLocalhost(hostname))
+}
+
+/** Whether a URL's host name is this very machine. */
+export function isLocalhost(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
 }

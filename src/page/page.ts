@@ -1,5 +1,6 @@
 /** The page at `/`: signs the user in, and shows the settings element. */
 
+import { isLocalhost } from '../confidential-url.ts'
 import type { ApiKeySettings } from './api-key-settings.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { openGivenSession, type Session } from './session.ts'
@@ -10,8 +11,6 @@ type View = 'loading' | 'signed-out' | 'not-configured' | 'failed' | 'keys'
 /** Codes of the service by which a session is over. */
 const SESSION_OVER = new Set(['token_missing', 'token_invalid', 'token_expired'])
 const NEW_LINK = 'To sign in, open the link that npm run dev prints.'
-
-const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)
 
 /** One of the page's own elements. */
 function find(id: string): HTMLElement {
@@ -36,7 +35,7 @@ function show(view: View): void {
 function takeGivenToken(): string | null {
   const token = new URLSearchParams(location.hash.slice(1)).get('token')
   if (token !== null) history.replaceState(null, '', location.pathname)
-  return isLocal ? token : null
+  return isLocalhost(location.hostname) ? token : null
 }
 
 /** @param again where the user signs in once more; null where only a new link does it */
