@@ -5,6 +5,9 @@ import * as oauth from 'oauth4webapi'
 /** For each request to the provider. */
 const LIMIT_MS = 15_000
 
+/** Where the provider sends the user after signing in and out: this page. */
+export const RETURN_URI = `${location.origin}/`
+
 /** As `GET /api/config` tells it. */
 export interface OidcConfig {
   issuer: string
@@ -15,7 +18,6 @@ export interface OidcConfig {
 
 /** The provider by its own metadata (OpenID Connect Discovery 1.0), and this page as its client. */
 export interface IdentityProvider {
-  config: OidcConfig
   server: oauth.AuthorizationServer
   client: oauth.Client
   /** For every request to it. */
@@ -52,7 +54,7 @@ export async function discover(config: OidcConfig): Promise<IdentityProvider> {
       `The token endpoint of ${issuer.host} is on another host, which this page may not ask.`,
     )
   }
-  return { config, server, client, options }
+  return { server, client, options }
 }
 
 /**

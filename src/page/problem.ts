@@ -19,16 +19,18 @@ export class Problem extends Error {
     return this.requestId !== null && !(this.code in SENTENCES || SPOKEN.has(this.code))
   }
 
-  /** `error` itself where it is a Problem; anything else is a fault of this page. */
+  /** `error` itself where it is a Problem; anything else is a fault of this page, for the console. */
   static from(error: unknown): Problem {
-    return error instanceof Problem ? error : new Problem('internal', { cause: error })
+    if (error instanceof Problem) return error
+    console.error(String(error))
+    return new Problem('internal')
   }
 
   constructor(
     code: ErrorCode | WayCode,
-    { message = SENTENCES[code] ?? FAULT, requestId, retryAt = 0, cause }: ProblemOptions = {},
+    { message = SENTENCES[code] ?? FAULT, requestId, retryAt = 0 }: ProblemOptions = {},
   ) {
-    super(message, { cause })
+    super(message)
     this.code = code
     this.requestId = requestId ?? null
     this.retryAt = retryAt
@@ -39,7 +41,6 @@ interface ProblemOptions {
   message?: string
   requestId?: string | undefined
   retryAt?: number
-  cause?: unknown
 }
 
 const SIGN_IN = 'Your session has ended. Sign in again; nothing was changed.'

@@ -2,7 +2,7 @@
 
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { SignInError, type IdentityProvider } from './identity-provider.ts'
+import { RETURN_URI, SignInError, type IdentityProvider } from './identity-provider.ts'
 import type { GetToken } from './vault-client.ts'
 
 const OPAQUE = 'The access token is no JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
@@ -100,6 +100,6 @@ function findSignOut(
   const url = new URL(server.end_session_endpoint)
   url.searchParams.set('client_id', client.client_id)
   url.searchParams.set('id_token_hint', idToken)
-  url.searchParams.set('post_logout_redirect_uri', `${location.origin}/`)
+  url.searchParams.set('post_logout_redirect_uri', RETURN_URI)
   return url
 }

@@ -1,7 +1,7 @@
 /** Sign-in with OpenID Connect: Authorization Code with PKCE (RFC 7636), by a redirect of this page. */
 
 import * as oauth from 'oauth4webapi'
-import { discover, explain, type OidcConfig } from './identity-provider.ts'
+import { RETURN_URI, discover, explain, type OidcConfig } from './identity-provider.ts'
 import { openSession, type Session } from './session.ts'
 
 /** What the page that the provider redirects to must find again. */
@@ -57,7 +57,7 @@ export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promi
     ...options.additionalParameters,
     response_type: 'code',
     client_id: config.client_id,
-    redirect_uri: nameRedirect(),
+    redirect_uri: RETURN_URI,
     scope: config.scope,
     state: pending.state,
     nonce: pending.nonce,
@@ -91,7 +91,7 @@ export async function completeSignIn(config: OidcConfig): Promise<Session | null
       client,
       oauth.None(),
       parameters,
-      nameRedirect(),
+      RETURN_URI,
       verifier,
       options,
     )
@@ -106,8 +106,4 @@ export async function completeSignIn(config: OidcConfig): Promise<Session | null
     }
     throw explain(error, config)
   }
-}
-
-function nameRedirect(): string {
-  return `${location.origin}/`
 }

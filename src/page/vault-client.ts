@@ -120,9 +120,10 @@ function unlessNoToken(first: Response): (error: unknown) => Response {
 async function askToken({ getToken }: Access, refresh: boolean): Promise<string> {
   try {
     return await getToken({ refresh })
-  } catch (cause) {
-    console.error(cause) // The host application's own fault, for those who write it.
-    throw new Problem(navigator.onLine ? 'token_missing' : 'offline', { cause })
+  } catch (error) {
+    // For those who write the host application; no more than its words, since a cause may hold a token.
+    console.error(String(error))
+    throw new Problem(navigator.onLine ? 'token_missing' : 'offline')
   }
 }
 

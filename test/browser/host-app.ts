@@ -10,18 +10,17 @@ export interface HostPage {
   /** The tokens that the element gets, one after another; the last one from then on. */
   tokens: string[]
   attributes?: string
-  style?: string
 }
 
 /** The page. `window.events` has what the element fired. */
-function renderPage({ vault, user, tokens, attributes = '', style = '' }: HostPage): string {
+function renderPage({ vault, user, tokens, attributes = '' }: HostPage): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Host application</title>
 <link rel="icon" href="data:,">
-<style>:root { color-scheme: light dark } body { margin: 16px; font-family: sans-serif } ${style}</style>
+<style>:root { color-scheme: light dark } body { margin: 16px; font-family: sans-serif }</style>
 <script type="module" src="${vault}/api-key-settings.js"></script>
 <main>
 <h1>Settings</h1>

@@ -269,10 +269,10 @@ describe('a token', () => {
   })
 
   it('that the host application does not get is the end of the session', async () => {
-    const { page, user } = await openSettings()
+    const { page, user, faults } = await openSettings()
     await page.evaluate((id) => {
       const getToken = () => {
-        throw new Error('no session')
+        throw new Error('no session', { cause: 'a token' })
       }
       const settings = document.createElement('api-key-settings')
       Object.assign(settings, {
@@ -282,7 +282,8 @@ describe('a token', () => {
       })
       document.body.replaceChildren(settings)
     }, user)
-    expect(await shows(alert(page, 'Your session has ended.'))).toBe(true)
+    await alert(page, 'Your session has ended.').waitFor()
+    expect(faults()).toEqual(['Error: no session'])
   })
 
   it("of another user's opens nothing", async () => {

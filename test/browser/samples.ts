@@ -49,10 +49,7 @@ export async function saveSamples(
     ? [...SAMPLES, ...ODD_SAMPLES]
     : SAMPLES) {
     const url = `${vault.keyUrl.origin}/api/users/${user}/api-keys/${slot}?verify=false`
-    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
-    const body = JSON.stringify({ api_key: apiKey })
-    const response = await fetch(url, { method: 'PUT', headers, body })
-    if (!response.ok) throw new Error(await response.text())
+    await saveKey(url, token, apiKey)
     await vault.sql(
       `UPDATE api_keys SET status = ?, updated_at = ?, last_used_at = nullif(?, '')
        WHERE user_id = ? AND provider = ?`,
@@ -72,4 +69,12 @@ export async function saveSamples(
     "UPDATE api_keys SET provider = 'gone' WHERE provider = 'github' AND user_id = ?",
     user,
   )
+}
+
+/** Saves `apiKey` in the slot at `url`, as a frontend does. */
+export async function saveKey(url: string, token: string, apiKey: string): Promise<void> {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+  const body = JSON.stringify({ api_key: apiKey })
+  const response = await fetch(url, { method: 'PUT', headers, body })
+  if (!response.ok) throw new Error(await response.text())
 }

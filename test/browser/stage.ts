@@ -7,9 +7,10 @@ import { openBrowser } from '../../scripts/browser.ts'
 import { startProvider } from '../node/provider-server.ts'
 import { mintToken, startVault } from '../node/vault.ts'
 import { startHostApp } from './host-app.ts'
+import { saveKey } from './samples.ts'
 
 /** A page, and what happened on it that no test may overlook. */
-export interface Watched {
+interface Watched {
   page: Page
   /** The origins of its requests. */
   origins: () => string[]
@@ -66,12 +67,7 @@ export async function setStage(vars: Record<string, string> = {}) {
     const user = `user-${crypto.randomUUID()}`
     const token = await mintToken(vault.secret, user)
     for (const [slot, api_key] of Object.entries(keys)) {
-      const response = await fetch(`${origin}/api/users/${user}/api-keys/${slot}`, {
-        method: 'PUT',
-        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-        body: JSON.stringify({ api_key }),
-      })
-      if (!response.ok) throw new Error(await response.text())
+      await saveKey(`${origin}/api/users/${user}/api-keys/${slot}`, token, api_key)
     }
     const url = host.open({ vault: origin, user, tokens: [token], attributes })
     const watched = await openPage(url, options)
