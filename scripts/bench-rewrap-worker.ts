@@ -1,10 +1,10 @@
 /** What `npm run bench -- rewrap` measures, inside workerd: the rewrap job, and the same statements without it. */
 
-import { sealKey, openKey, openKeyring } from '../src/seal.ts'
-import { readConfig } from '../src/config.ts'
-import { beginPass, movePass, readPass, readRows } from '../src/rewrap-pass.ts'
-import { rewrap } from '../src/rewrap.ts'
-import { openVault } from '../src/vault.ts'
+import { sealKey, openKey, openKeyring } from '../src/crypto/seal.ts'
+import { readConfig } from '../src/settings.ts'
+import { beginPass, movePass, readPass, readRows } from '../src/store/rewrap.ts'
+import { rewrap } from '../src/keys/rewrap.ts'
+import { openVault } from '../src/store/api-keys.ts'
 
 const BATCH_ROWS = 200
 const SEEDED_AT_ONCE = 2_000

@@ -30,7 +30,7 @@ const styleSheets: Plugin = {
 
 const { outputFiles } = await build({
   // One bundle each: two copies of Lit on a page could not share a Trusted Types policy.
-  entryPoints: [`${SOURCE}/api-key-settings.ts`, `${SOURCE}/page.ts`],
+  entryPoints: [`${SOURCE}/element/api-key-settings.ts`, `${SOURCE}/site/page.ts`],
   outdir: '.',
   bundle: true,
   minify: true,
@@ -42,7 +42,7 @@ const { outputFiles } = await build({
 })
 const files = new Map<string, string>()
 for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
-  files.set(name, readFileSync(`${SOURCE}/${name}`, 'utf8'))
+  files.set(name, readFileSync(`${SOURCE}/site/${name}`, 'utf8'))
 }
 for (const { path, text } of outputFiles) {
   // The indented lines that minified code still has are in HTML templates: one space says the same.

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
 import { CsvError, parse } from 'csv-parse'
 import * as z from 'zod/mini'
-import { readFernetTime } from '../src/fernet.ts'
+import { readFernetTime } from '../src/crypto/fernet.ts'
 
 /** A line of the file: a user, with a key or without, or why it is refused. */
 export type Line = { line: number; read: number } & (User | { refused: string })

@@ -1,8 +1,8 @@
 /** `npm run import -- FILE`: the users and Fernet tokens of a backend before, as they are, into D1. */
 
 import { parseArgs } from 'node:util'
-import { readFernetTime } from '../src/fernet.ts'
-import { FERNET_KEY_ID } from '../src/seal.ts'
+import { readFernetTime } from '../src/crypto/fernet.ts'
+import { FERNET_KEY_ID } from '../src/crypto/seal.ts'
 import { runCommand } from './command.ts'
 import { openUserFile, type User } from './import-file.ts'
 import { formatCount, startBar } from './progress.ts'

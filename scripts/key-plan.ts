@@ -1,6 +1,6 @@
 /** Which step of a rotation comes next, from the kids of the keyring and what D1 holds. */
 
-import { FERNET_KEY_ID } from '../src/seal.ts'
+import { FERNET_KEY_ID } from '../src/crypto/seal.ts'
 import type { KeyringNames, KeyStatus } from './key-status.ts'
 import type { Where } from './wrangler.ts'
 

@@ -1,7 +1,7 @@
 /** What is stored under which key, and how far the rewrap job is: read from D1, without any key. */
 
-import type { Counts } from '../src/rewrap-pass.ts'
-import { FERNET_KEY_ID } from '../src/seal.ts'
+import type { Counts } from '../src/store/rewrap.ts'
+import { FERNET_KEY_ID } from '../src/crypto/seal.ts'
 import { queryD1, sqlText, type Where } from './wrangler.ts'
 
 /** Rows that one statement counts: the largest number that is sure to end within D1's 30 s. */

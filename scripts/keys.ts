@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { createKeyring } from '../src/seal.ts'
+import { createKeyring } from '../src/crypto/seal.ts'
 import { runCommand } from './command.ts'
 import { planNext } from './key-plan.ts'
 import {

@@ -1,10 +1,10 @@
 /** The Worker. */
 
-import { createApp } from './app.ts'
-import { rewrap } from './rewrap.ts'
+import { createApp } from './http/app.ts'
+import { rewrap } from './keys/rewrap.ts'
 
-export { KeyVault, type Result } from './key-vault.ts'
-export type { BindingProps, Grant, RefusalCode } from './caller.ts'
+export { KeyVault, type Result } from './binding/key-vault.ts'
+export type { BindingProps, Grant, RefusalCode } from './binding/props.ts'
 
 /** The routes and bodies, for Hono's typed client: `hc<AppType>(url)`. */
 export type AppType = ReturnType<typeof createApp>

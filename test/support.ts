@@ -3,9 +3,9 @@
 import { env } from 'cloudflare:workers'
 import { SignJWT, type JWTPayload } from 'jose'
 import { inject, vi } from 'vitest'
-import { createApp } from '../src/app.ts'
-import { readConfig } from '../src/config.ts'
-import { openKeyring, openKey } from '../src/seal.ts'
+import { createApp } from '../src/http/app.ts'
+import { readConfig } from '../src/settings.ts'
+import { openKeyring, openKey } from '../src/crypto/seal.ts'
 import type { SeenRequest } from './provided.d.ts'
 
 export const app = createApp()

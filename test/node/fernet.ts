@@ -1,7 +1,7 @@
 /** Rows as the backend before wrote them: by Python's cryptography where it is installed, else recorded. */
 
 import { spawnSync } from 'node:child_process'
-import recorded from '../vectors/python-cryptography-fernet.json' with { type: 'json' }
+import recorded from '../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const PYTHON = '/usr/bin/python3'
 const SEAL = `

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createKeyring, openKey } from '../../src/seal.ts'
+import { createKeyring, openKey } from '../../src/crypto/seal.ts'
 import { makeCheckout } from './checkout.ts'
 import { someFernetRows } from './fernet.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createKeyring, sealKey } from '../../src/seal.ts'
+import { createKeyring, sealKey } from '../../src/crypto/seal.ts'
 import { planNext } from '../../scripts/key-plan.ts'
 import type { KeyIdStatus, KeyStatus } from '../../scripts/key-status.ts'
 import { makeCheckout } from './checkout.ts'

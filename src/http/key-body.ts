@@ -1,0 +1,94 @@
+/** The body of a PUT: what is wrong with it is said exactly, and without a character of the key. */
+
+import { zValidator } from '@hono/zod-validator'
+import { bodyLimit } from 'hono/body-limit'
+import { createMiddleware } from 'hono/factory'
+import * as z from 'zod/mini'
+import { ApiError } from '../errors.ts'
+import { nameKeyFault } from '../shared/key-text.ts'
+
+const MAX_BODY_BYTES = 16 * 1024
+
+const apiKey = z
+  .string({ error: ({ input }) => `api_key is ${nameType(input)}, not a string.` })
+  .check(z.trim(), ({ value, issues }) => {
+    const message = nameKeyFault(value, 'api_key')
+    if (message !== null) issues.push({ code: 'custom', message, input: value })
+  })
+
+const keyBody = z.object({ api_key: apiKey })
+
+/** 413 over 16 KiB, whether the length is announced or not. */
+export const limitBody = bodyLimit({
+  maxSize: MAX_BODY_BYTES,
+  onError: () => {
+    throw new ApiError('body_too_large', { detail: `The limit is ${MAX_BODY_BYTES} bytes.` })
+  },
+})
+
+/** 400 for a body that is not JSON, before its content is looked at. */
+export const requireJson = createMiddleware(async (c, next) => {
+  const mediaType = c.req.header('Content-Type')?.split(';')[0]?.trim() ?? ''
+  if (!/^application\/([\w.-]+\+)?json$/i.test(mediaType)) {
+    const { byteLength } = await c.req.arrayBuffer()
+    if (byteLength === 0) throw refuseBody(undefined)
+    const detail = `${nameMediaType(mediaType)}; send Content-Type: application/json.`
+    throw new ApiError('content_type_not_json', { detail })
+  }
+  const text = await c.req.text()
+  if (text === '') throw refuseBody(undefined)
+  // The error of JSON.parse quotes the body, so it goes nowhere.
+  await c.req.json().catch(() => {
+    throw new ApiError('invalid_json', { detail: nameSyntaxFault(text) })
+  })
+  await next()
+})
+
+/** 400 for JSON that is not `{"api_key": <a key>}`; the key comes out trimmed. */
+export const requireKey = zValidator('json', keyBody, (result) => {
+  if (!result.success) throw refuseBody(result.data, result.error.issues[0]?.message)
+})
+
+function refuseBody(body: unknown, issue?: string): ApiError {
+  if (isObject(body) && Object.hasOwn(body, 'api_key')) {
+    return new ApiError('api_key_invalid', issue === undefined ? {} : { detail: issue })
+  }
+  const came = isObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`
+  return new ApiError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
+}
+
+/** Whether a name is safe to repeat: with a digit or a key's prefix, it may be a misplaced key. */
+function isNamable(name: string): boolean {
+  return /^[a-z/._+-]{1,40}$/i.test(name) && !/\b[a-z]k[-_]/i.test(name)
+}
+
+function nameMediaType(mediaType: string): string {
+  if (mediaType === '') return 'There is no Content-Type'
+  return isNamable(mediaType) ? `Content-Type is ${mediaType}` : 'Content-Type is not a known one'
+}
+
+function nameSyntaxFault(text: string): string {
+  return text === '[object Object]'
+    ? 'The body is the text of a JavaScript object: pass the object through JSON.stringify.'
+    : 'The body is not JSON: check its quotes, commas and braces.'
+}
+
+function nameFields(fields: string[]): string {
+  const named = fields.filter(isNamable).slice(0, 10)
+  const others = fields.length - named.length
+  const parts = named.map((field) => `"${field}"`)
+  if (others > 0) parts.push(`${others} not named here`)
+  return parts.length > 0 ? `Fields that came: ${parts.join(', ')}.` : 'The body is {}.'
+}
+
+function nameType(value: unknown): string {
+  if (value === undefined) return 'empty'
+  if (value === null) return 'null'
+  if (typeof value === 'string') return 'a string'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

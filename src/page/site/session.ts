@@ -1,0 +1,105 @@
+/** A user who is signed in: tokens in memory alone, renewed where the provider allows it. */
+
+import { decodeJwt } from 'jose'
+import * as oauth from 'oauth4webapi'
+import { RETURN_URI, SignInError, type IdentityProvider } from './identity-provider.ts'
+import type { GetToken } from '../element/vault-client.ts'
+
+const OPAQUE = 'The access token is no JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
+
+/** A user who is signed in. */
+export interface Session {
+  /** The access token's `sub`; an id token's may be another one (OpenID Connect Core 1.0 §8.1). */
+  userId: string
+  /** What the user is called, for the user to see. */
+  name: string
+  /** @throws Error where the session is over */
+  getToken: GetToken
+  /** Where the provider ends its own session; null where it has no such place. */
+  signOutUrl: URL | null
+}
+
+const RENEW_BEFORE_MS = 30_000
+
+/** The session of a token that somebody was given, such as the demo user's: it is not renewed. */
+export function openGivenSession(token: string): Session {
+  const userId = readUserId(token, 'The token of this link is no JWT.')
+  const getToken: GetToken = ({ refresh }) => {
+    if (refresh) throw new Error('This token cannot be renewed')
+    return token
+  }
+  return { userId, name: userId, getToken, signOutUrl: null }
+}
+
+/** The session that `tokens` open at `provider`. */
+export function openSession(
+  provider: IdentityProvider,
+  tokens: oauth.TokenEndpointResponse,
+): Session {
+  const userId = readUserId(tokens.access_token, OPAQUE)
+  let { access_token: accessToken, refresh_token: refreshToken } = tokens
+  let expiresAt = nameExpiry(tokens)
+  let renewal: Promise<string> | null = null
+
+  async function renew(token: string): Promise<string> {
+    const { server, client, options } = provider
+    const none = oauth.None()
+    const response = await oauth.refreshTokenGrantRequest(server, client, none, token, options)
+    const renewed = await oauth.processRefreshTokenResponse(server, client, response)
+    if (readUserId(renewed.access_token, OPAQUE) !== userId)
+      throw new Error('The token is of another user')
+    accessToken = renewed.access_token
+    refreshToken = renewed.refresh_token ?? token
+    expiresAt = nameExpiry(renewed)
+    return accessToken
+  }
+
+  return {
+    userId,
+    name: nameUser(tokens) ?? userId,
+    getToken: async ({ refresh }) => {
+      const isFresh = !refresh && Date.now() < expiresAt - RENEW_BEFORE_MS
+      if (isFresh || (!refresh && refreshToken === undefined)) return accessToken
+      if (refreshToken === undefined) throw new Error('The provider gave no refresh token')
+      // A rotated refresh token that is used twice ends the session (RFC 9700 §4.14.2).
+      renewal ??= renew(refreshToken).finally(() => (renewal = null))
+      return renewal
+    },
+    signOutUrl: findSignOut(provider, tokens),
+  }
+}
+
+/** In milliseconds since the epoch; a token that does not say so is used until it is refused. */
+function nameExpiry({ expires_in: seconds = Infinity }: oauth.TokenEndpointResponse): number {
+  return Date.now() + seconds * 1_000
+}
+
+function readUserId(token: string, otherwise: string): string {
+  try {
+    const { sub } = decodeJwt(token)
+    if (sub) return sub
+  } catch (cause) {
+    throw new SignInError(otherwise, { cause })
+  }
+  throw new SignInError('The access token has no sub.')
+}
+
+function nameUser(tokens: oauth.TokenEndpointResponse): string | undefined {
+  const claims = oauth.getValidatedIdTokenClaims(tokens)
+  return [claims?.['name'], claims?.['preferred_username'], claims?.['email']].find(
+    (claim) => typeof claim === 'string',
+  )
+}
+
+/** OpenID Connect RP-Initiated Logout 1.0 §2. */
+function findSignOut(
+  { server, client }: IdentityProvider,
+  { id_token: idToken = '' }: oauth.TokenEndpointResponse,
+): URL | null {
+  if (server.end_session_endpoint === undefined) return null
+  const url = new URL(server.end_session_endpoint)
+  url.searchParams.set('client_id', client.client_id)
+  url.searchParams.set('id_token_hint', idToken)
+  url.searchParams.set('post_logout_redirect_uri', RETURN_URI)
+  return url
+}

@@ -1,0 +1,410 @@
+import { createExecutionContext } from 'cloudflare:test'
+import { env, exports } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import { KeyVault } from '../../src/binding/key-vault.ts'
+import { openVault, readKey, recordUse, saveKey } from '../../src/store/api-keys.ts'
+import {
+  interceptD1,
+  PROVIDER,
+  recordLogs,
+  seenByProvider,
+  someUser,
+  storedKey,
+} from '../support.ts'
+
+const PATH = `${PROVIDER}/v1/models`
+const ALL = { caller: 'chat', grants: ['use', 'reveal', 'users'] }
+const bind = (props: object) => exports.KeyVault({ props })
+const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
+
+/** A user with a key in the slot. */
+async function someKeyUser(apiKey: string, provider = 'openai'): Promise<string> {
+  const userId = await someUser()
+  const vault = await openVault(env)
+  await saveKey(vault, { userId, provider }, { apiKey, status: 'unverified' })
+  return userId
+}
+
+const rowOf = async (userId: string) =>
+  env.DB.prepare('SELECT status, last_used_at FROM api_keys WHERE user_id = ?1')
+    .bind(userId)
+    .first()
+
+const time = expect.stringMatching(/^20\d\d-/)
+
+/** What happens off the response's path, as soon as it has. */
+const eventually = async (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
+
+describe('what a binding may do', () => {
+  const wanted = ['fetchWithApiKey', 'getDecryptedApiKey', 'createUser', 'deleteUser', 'hasUser']
+
+  it('is these five methods', () => {
+    const methods = Object.getOwnPropertyNames(KeyVault.prototype)
+    expect(methods.filter((name) => name !== 'constructor')).toEqual(wanted)
+  })
+
+  it.for<[name: string, props: object]>([
+    ['no props', {}],
+    ['no grants', { caller: 'chat', grants: [] }],
+    ['no caller', { grants: ['use', 'reveal', 'users'] }],
+    ['grants that are a text', { caller: 'chat', grants: 'use,reveal,users' }],
+    ['a grant that there is not', { caller: 'chat', grants: ['use', 'reveal', 'users', 'all'] }],
+    ['a misspelt limit', { ...ALL, provider: ['openai'] }],
+  ])('is nothing with %s', async ([, props]) => {
+    const logs = recordLogs()
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const vault = bind(props)
+    const refusal = { ok: false, code: 'not_granted' }
+    expect(await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))).toEqual(refusal)
+    expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
+    expect(await vault.createUser('new')).toEqual(refusal)
+    expect(await vault.deleteUser(userId)).toEqual(refusal)
+    expect(await vault.hasUser(userId)).toEqual(refusal)
+    expect(await storedKey(userId, env, 'openai')).toBe(key)
+    expect(await seenByProvider(key)).toEqual([])
+    expect(logs.events().filter(({ code }) => code === 'not_granted')).toHaveLength(5)
+  })
+
+  it.for([
+    ['use', ['fetchWithApiKey']],
+    ['reveal', ['getDecryptedApiKey']],
+    ['users', ['createUser', 'hasUser', 'deleteUser']],
+  ] as const)('with the grant %s is no more than %j', async ([grant, granted]) => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const vault = bind({ caller: 'chat', grants: [grant] })
+    const results = {
+      fetchWithApiKey: await vault.fetchWithApiKey(userId, 'openai', new Request(PATH)),
+      getDecryptedApiKey: await vault.getDecryptedApiKey(userId, 'openai'),
+      createUser: await vault.createUser(userId),
+      hasUser: await vault.hasUser(userId),
+      deleteUser: await vault.deleteUser(userId),
+    }
+    const ok = Object.entries(results).filter(([, result]) => result.ok)
+    expect(ok.map(([name]) => name)).toEqual(granted)
+  })
+
+  it('ends at the providers that it names', async () => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const vault = bind({ ...ALL, providers: ['anthropic'] })
+    const refusal = { ok: false, code: 'provider_not_granted' }
+    expect(await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))).toEqual(refusal)
+    expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
+    expect(await vault.getDecryptedApiKey(userId)).toEqual(refusal)
+    expect(await vault.getDecryptedApiKey(userId, 'anthropic')).toEqual({ ok: true, apiKey: null })
+    expect(await seenByProvider(key)).toEqual([])
+  })
+})
+
+describe('fetchWithApiKey', () => {
+  const vault = bind({ caller: 'chat', grants: ['use'] })
+
+  it('puts the key in, and leaves the caller’s own credentials and hop-by-hop headers out', async () => {
+    const [key, word] = [someKeyOf('good'), crypto.randomUUID()]
+    const userId = await someKeyUser(key)
+    const request = new Request(`${PROVIDER}/v1/models?a=b`, {
+      method: 'POST',
+      body: '{"model": "x"}',
+      headers: {
+        Authorization: `Bearer ${word}`,
+        'X-API-Key': word,
+        'x-goog-api-key': word,
+        'API-Key': word,
+        Cookie: `session=${word}`,
+        'Proxy-Authorization': word,
+        'X-Forwarded-For': word,
+        'CF-Connecting-IP': word,
+        Connection: 'close, X-Hop',
+        'X-Hop': word,
+        'Content-Type': 'application/json',
+        'X-Kept': 'yes',
+      },
+    })
+    const result = await vault.fetchWithApiKey(userId, 'openai', request)
+    if (!result.ok) throw new Error(result.code)
+    expect(result.response.status).toBe(200)
+    expect(await result.response.json()).toEqual({ data: [] })
+    const [seen, ...more] = await seenByProvider(key)
+    expect(more).toEqual([])
+    expect(seen).toMatchObject({
+      method: 'POST',
+      url: '/v1/models?a=b',
+      body: '{"model": "x"}',
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'x-kept': 'yes',
+      },
+    })
+    expect(JSON.stringify(seen)).not.toContain(word)
+  })
+
+  it('streams: the first event is here before the last one is sent', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const request = new Request(`${PROVIDER}/v1/chat/completions`, { method: 'POST', body: '{}' })
+    const result = await vault.fetchWithApiKey(userId, 'openai', request)
+    if (!result.ok) throw new Error(result.code)
+    expect(result.response.headers.get('Content-Type')).toBe('text/event-stream')
+    const reader = result.response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    const first = await reader?.read()
+    expect(first?.value).toContain('first')
+    expect(first?.value).not.toContain('last')
+    await fetch(`${PROVIDER}/release`, { method: 'POST' })
+    let rest = ''
+    for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read())
+      rest += chunk.value
+    expect(rest).toContain('last')
+    expect(rest).toContain('[DONE]')
+  })
+
+  it('gives no header back that holds the key, and the body as it is meant', async () => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const result = await vault.fetchWithApiKey(userId, 'openai', new Request(`${PROVIDER}/echo`))
+    if (!result.ok) throw new Error(result.code)
+    expect(JSON.stringify([...result.response.headers])).not.toContain(key)
+    expect(result.response.headers.get('X-B')).toBeNull()
+    expect(result.response.statusText).not.toContain(key)
+    expect(result.response.headers.get('X-Other')).toBe('kept')
+    expect(await result.response.text()).toBe('echo')
+  })
+
+  it('follows no redirect', async () => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const result = await vault.fetchWithApiKey(
+      userId,
+      'openai',
+      new Request(`${PROVIDER}/redirect`),
+    )
+    if (!result.ok) throw new Error(result.code)
+    expect(result.response.status).toBe(307)
+    expect(await seenByProvider(key)).toHaveLength(1)
+  })
+
+  it.for([
+    ['another origin', 'origin_not_allowed', 'openai', 'https://api.openai.com/v1/models'],
+    ['another port', 'origin_not_allowed', 'openai', 'http://127.0.0.1:1/v1/models'],
+    ['its name as a password', 'origin_not_allowed', 'openai', PATH.replace('//', '//a@b.test?')],
+    ['no provider', 'unknown_provider', 'nobody', PATH],
+    ['the default slot', 'unknown_provider', 'default', PATH],
+    ['no key', 'no_api_key', 'acme', PATH],
+    ['a provider that is down', 'provider_unreachable', 'mistral', 'http://127.0.0.1:9/v1'],
+  ] as const)('refuses %s: %s', async ([, code, provider, url]) => {
+    recordLogs()
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key, provider === 'mistral' ? 'mistral' : 'openai')
+    const result = await vault.fetchWithApiKey(userId, provider, new Request(url))
+    expect(result).toEqual({ ok: false, code })
+    expect(await seenByProvider(key)).toEqual([])
+  })
+
+  it('refuses a user that there is not, and what is no user or request', async () => {
+    const request = new Request(PATH)
+    const refusal = (code: string) => ({ ok: false, code })
+    expect(await vault.fetchWithApiKey('nobody', 'openai', request)).toEqual(
+      refusal('user_not_found'),
+    )
+    expect(await vault.fetchWithApiKey('', 'openai', request)).toEqual(refusal('invalid_argument'))
+    for (const values of [
+      [7, 'openai', request],
+      ['u', {}, request],
+      ['u', 'openai', PATH],
+      ['u'],
+    ]) {
+      const result: unknown = await Reflect.apply(vault.fetchWithApiKey, vault, values)
+      expect(result).toEqual(refusal('invalid_argument'))
+    }
+  })
+
+  it('marks a key that its provider refuses, and one that it takes, with the time of use', async () => {
+    const use = async (kind: string) => {
+      const userId = await someKeyUser(someKeyOf(kind))
+      const request = new Request(PATH, { method: 'POST' })
+      const result = await vault.fetchWithApiKey(userId, 'openai', request)
+      if (!result.ok) throw new Error(result.code)
+      const text = await result.response.text()
+      return { userId, status: result.response.status, text }
+    }
+    const bad = await use('bad')
+    expect(bad.status).toBe(401)
+    expect(bad.text).toContain('Incorrect API key')
+    const [good, scope] = [await use('good'), await use('scope')]
+    await eventually(async () => {
+      expect(await rowOf(bad.userId)).toEqual({ status: 'rejected', last_used_at: time })
+      expect(await rowOf(good.userId)).toEqual({ status: 'active', last_used_at: time })
+      expect(await rowOf(scope.userId)).toEqual({ status: 'unverified', last_used_at: time })
+    })
+  })
+
+  it('writes a use down once an hour, and a change of status at once', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const use = async (method = 'POST') => {
+      const request = new Request(PATH, { method })
+      const result = await vault.fetchWithApiKey(userId, 'openai', request)
+      if (result.ok) await result.response.text()
+    }
+    const usedAt = async (minutesAgo: number, status: string) => {
+      const at = new Date(Date.now() - minutesAgo * 60_000).toISOString()
+      await env.DB.prepare('UPDATE api_keys SET last_used_at = ?2, status = ?3 WHERE user_id = ?1')
+        .bind(userId, at, status)
+        .run()
+      return at
+    }
+    const recent = await usedAt(59, 'active')
+    await use()
+    const rejected = await usedAt(59, 'rejected')
+    await use('GET')
+    await use()
+    await eventually(async () => expect(await rowOf(userId)).toMatchObject({ status: 'active' }))
+    expect((await rowOf(userId))?.['last_used_at']).not.toBe(rejected)
+    expect((await rowOf(userId))?.['last_used_at']).not.toBe(recent)
+    const long = await usedAt(61, 'active')
+    await use()
+    await eventually(async () => expect((await rowOf(userId))?.['last_used_at']).not.toBe(long))
+  })
+})
+
+describe('what is recorded of a use', () => {
+  const lateD1 = (trip: number, late: () => Promise<unknown>) => {
+    let trips = 0
+    return interceptD1(async (go) => {
+      trips += 1
+      if (trips === trip) await late()
+      return go()
+    })
+  }
+
+  it('is nothing of a read that a public endpoint may have answered', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const vault = await openVault(env)
+    const key = await readKey(vault, { userId, provider: 'openai' })
+    if (key === null || key === 'unreadable') throw new Error('There is no key')
+    await recordUse(vault, key.row, 'rejected')
+    const binding = bind({ caller: 'chat', grants: ['use'] })
+    const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
+    if (result.ok) await result.response.text()
+    expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
+  })
+
+  it('never lands on a key that was saved meanwhile', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const vault = await openVault(env)
+    const slot = { userId, provider: 'openai' }
+    const key = await readKey(vault, slot)
+    if (key === null || key === 'unreadable') throw new Error('There is no key')
+    await saveKey(vault, slot, { apiKey: someKeyOf('good'), status: 'unverified' })
+    expect(await recordUse(vault, key.row, 'rejected')).toBeNull()
+    expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
+  })
+
+  it('does not hold the response up', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const never = new Promise<never>(() => {})
+    const DB = lateD1(2, async () => never)
+    const ctx = Object.assign(createExecutionContext(), { props: ALL })
+    const request = new Request(PATH, { method: 'POST' })
+    const result = await new KeyVault(ctx, { ...env, DB }).fetchWithApiKey(
+      userId,
+      'openai',
+      request,
+    )
+    expect(result.ok && (await result.response.json())).toEqual({ data: [] })
+  })
+})
+
+describe('getDecryptedApiKey', () => {
+  const vault = bind({ caller: 'export', grants: ['reveal'] })
+
+  it('is the key, of the default slot where none is named; null where there is none', async () => {
+    const [one, other] = [someKeyOf('one'), someKeyOf('other')]
+    expect(await vault.getDecryptedApiKey(await someKeyUser(one, 'default'))).toEqual({
+      ok: true,
+      apiKey: one,
+    })
+    const userId = await someKeyUser(other)
+    expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual({ ok: true, apiKey: other })
+    expect(await vault.getDecryptedApiKey(userId)).toEqual({ ok: true, apiKey: null })
+    expect(await vault.getDecryptedApiKey('nobody')).toEqual({ ok: false, code: 'user_not_found' })
+  })
+
+  it('is null, and an error in the log, where the key does not open', async () => {
+    const userId = await someKeyUser(someKeyOf('one'))
+    await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    const logs = recordLogs()
+    expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual({ ok: true, apiKey: null })
+    expect(logs.events()).toContainEqual(
+      expect.objectContaining({ level: 'error', event: 'api_key_unreadable', user_id: userId }),
+    )
+  })
+})
+
+describe('users', () => {
+  const vault = bind({ caller: 'signup', grants: ['users'] })
+
+  it('are added, found and deleted, with all keys', async () => {
+    const userId = `new-${crypto.randomUUID()}`
+    expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: false })
+    expect(await vault.createUser(userId)).toEqual({ ok: true, created: true })
+    expect(await vault.createUser(userId)).toEqual({ ok: true, created: false })
+    expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: true })
+    await saveKey(
+      await openVault(env),
+      { userId, provider: 'openai' },
+      { apiKey: 'sk', status: 'active' },
+    )
+    expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: true })
+    expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: false })
+    expect(await rowOf(userId)).toBeNull()
+    expect(await vault.createUser('')).toEqual({ ok: false, code: 'invalid_argument' })
+    const odd: unknown = await Reflect.apply(vault.hasUser, vault, [10n])
+    expect(odd).toEqual({ ok: false, code: 'invalid_argument' })
+  })
+})
+
+describe('every call', () => {
+  it('is one round trip to D1', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      return trip()
+    })
+    const ctx = Object.assign(createExecutionContext(), { props: ALL })
+    const vault = new KeyVault(ctx, { ...env, DB })
+    const calls = [
+      async () => vault.fetchWithApiKey(userId, 'acme', new Request(PATH)),
+      async () => vault.getDecryptedApiKey(userId, 'openai'),
+      async () => vault.hasUser(userId),
+      async () => vault.createUser(userId),
+      async () => vault.deleteUser(userId),
+    ]
+    for (const [index, one] of calls.entries()) {
+      await one()
+      expect(trips).toBe(index + 1)
+    }
+  })
+
+  it('is logged with its caller, whose key, and what it came to; never the key', async () => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const logs = recordLogs()
+    const result = await bind(ALL).fetchWithApiKey(userId, 'openai', new Request(PATH))
+    if (result.ok) await result.response.text()
+    await bind(ALL).getDecryptedApiKey(userId, 'openai')
+    const call = {
+      level: 'info',
+      event: 'binding_call',
+      caller: 'chat',
+      code: null,
+      user_id: userId,
+      provider: 'openai',
+    }
+    expect(logs.events()).toContainEqual({ ...call, method: 'fetchWithApiKey' })
+    expect(logs.events()).toContainEqual({ ...call, method: 'getDecryptedApiKey' })
+    expect(logs.text()).not.toContain(key)
+  })
+})

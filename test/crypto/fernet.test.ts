@@ -1,0 +1,128 @@
+import * as fc from 'fast-check'
+import { base64url } from 'jose'
+import { describe, expect, it } from 'vitest'
+import { importFernetKey, openFernet, readFernetTime } from '../../src/crypto/fernet.ts'
+import vectors from './vectors/fernet-spec.json'
+import recorded from './vectors/python-cryptography-fernet.json'
+
+const decodeKey = (text: string) => base64url.decode(text.replace('=', ''))
+const specKey = await importFernetKey(decodeKey(vectors.secret))
+const otherKey = await importFernetKey(crypto.getRandomValues(new Uint8Array(32)))
+
+/** Seals as the specification says, with WebCrypto: what the code under test only opens. */
+async function makeFernet(key: Uint8Array, iv: Uint8Array, seconds: number, text: Uint8Array) {
+  const encryption = await crypto.subtle.importKey('raw', key.slice(16), 'AES-CBC', false, [
+    'encrypt',
+  ])
+  const ciphertext = await crypto.subtle.encrypt({ name: 'AES-CBC', iv }, encryption, text)
+  const header = new Uint8Array(9)
+  header[0] = 0x80
+  new DataView(header.buffer).setBigUint64(1, BigInt(seconds))
+  return signFernet(key, [...header, ...iv, ...new Uint8Array(ciphertext)])
+}
+
+async function signFernet(key: Uint8Array, signed: number[]): Promise<string> {
+  const hmac = { name: 'HMAC', hash: 'SHA-256' }
+  const signing = await crypto.subtle.importKey('raw', key.slice(0, 16), hmac, false, ['sign'])
+  const tag = await crypto.subtle.sign('HMAC', signing, new Uint8Array(signed))
+  const bytes = new Uint8Array([...signed, ...new Uint8Array(tag)])
+  return base64url.encode(bytes) + '='.repeat((3 - (bytes.length % 3)) % 3)
+}
+
+describe('the vectors of the Fernet specification', () => {
+  it.for(vectors.generate)('generate: $token', async ({ now, iv, src, token }) => {
+    const seconds = Date.parse(now) / 1000
+    const text = new TextEncoder().encode(src)
+    const made = await makeFernet(decodeKey(vectors.secret), new Uint8Array(iv), seconds, text)
+    expect(made).toBe(token)
+    expect(await openFernet([specKey], made)).toBe(src)
+  })
+
+  it.for(vectors.verify)('verify: $token', async ({ src, token }) => {
+    expect(await openFernet([specKey], token)).toBe(src)
+  })
+
+  it.for(vectors.invalid)('invalid: $desc', async ({ token }) => {
+    expect(await openFernet([specKey], token)).toBeNull()
+  })
+
+  it.for(vectors.invalidByAge)(
+    'invalid by age alone, which does not count here: $desc',
+    async (vector) => {
+      expect(await openFernet([specKey], vector.token)).toBe(vector.src)
+    },
+  )
+})
+
+describe('a token of Python’s cryptography', () => {
+  it.for(recorded.tokens)('opens: $name', async ({ apiKey, token }) => {
+    const key = await importFernetKey(decodeKey(recorded.key))
+    expect(await openFernet([key], token)).toBe(apiKey)
+    expect(await openFernet([otherKey, key], token)).toBe(apiKey)
+    expect(await openFernet([otherKey], token)).toBeNull()
+    expect(await openFernet([], token)).toBeNull()
+  })
+})
+
+describe('a Fernet token', () => {
+  const token = vectors.verify[0]?.token ?? ''
+
+  it('gives back every text', async () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(32))
+    const key = await importFernetKey(bytes)
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 100 }), async (text) => {
+        const iv = crypto.getRandomValues(new Uint8Array(16))
+        const made = await makeFernet(bytes, iv, 1_700_000_000, new TextEncoder().encode(text))
+        expect(readFernetTime(made)?.toISOString()).toBe('2023-11-14T22:13:20.000Z')
+        expect(await openFernet([key], made)).toBe(text)
+      }),
+    )
+  })
+
+  it('changed in any character, or cut, or padded otherwise, does not open', async () => {
+    const bytes = base64url.decode(token.replaceAll('=', ''))
+    const flips = Array.from({ length: bytes.length * 8 }, (_, bit) =>
+      base64url.encode(bytes.with(bit >> 3, (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7)))),
+    )
+    const cuts = Array.from(token, (_, end) => token.slice(0, end))
+    const others = [`${token}=`, `${token} `, ` ${token}`, `${token}\n`, `${token}====`, 'A===']
+    const standard = token.replaceAll('-', '+').replaceAll('_', '/')
+    const spare = token.replace(/A==$/, 'B==')
+    expect(new Set([token, standard, spare]).size).toBe(3)
+    for (const changed of [
+      ...flips.map((flip) => `${flip}==`),
+      ...cuts,
+      ...others,
+      standard,
+      spare,
+    ]) {
+      expect(await openFernet([specKey], changed)).toBeNull()
+    }
+  })
+
+  it('of another version does not open, however well it is signed', async () => {
+    const bytes = base64url.decode(token.replaceAll('=', '')).slice(0, -32)
+    const key = decodeKey(vectors.secret)
+    expect(await signFernet(key, [...bytes])).toBe(token)
+    expect(
+      await openFernet([specKey], await signFernet(key, Array.from(bytes.with(0, 0x81)))),
+    ).toBeNull()
+  })
+
+  it('of bytes that are no UTF-8 does not open', async () => {
+    const iv = new Uint8Array(16)
+    const made = await makeFernet(decodeKey(vectors.secret), iv, 0, new Uint8Array([0xff]))
+    expect(await openFernet([specKey], made)).toBeNull()
+  })
+
+  it.for([
+    ['a sealed key', 'v1.0123456789ab.AAAA', undefined],
+    ['a plain key', 'sk-0123456789', undefined],
+    ['nothing', '', undefined],
+    ['no whole block', vectors.invalid[1]?.token ?? '', undefined],
+    ['one that no key opens', vectors.invalid[0]?.token ?? '', '1985-10-26T08:20:01.000Z'],
+  ] as const)('is told by its form: %s', ([, text, time]) => {
+    expect(readFernetTime(text)?.toISOString()).toBe(time)
+  })
+})

@@ -1,0 +1,192 @@
+import * as fc from 'fast-check'
+import { base64url } from 'jose'
+import { describe, expect, it } from 'vitest'
+import {
+  createKeyring,
+  openKey,
+  sealKey,
+  type SealError,
+  type Slot,
+} from '../../src/crypto/seal.ts'
+import vectors from './vectors/rfc5869-gcm-openssl.json'
+
+const randomKey = () => crypto.getRandomValues(new Uint8Array(32))
+const SLOT = { userId: 'user', provider: 'default' }
+
+const failure = (reason: SealError['reason']) =>
+  expect.objectContaining({ name: 'SealError', reason })
+
+/** A keyring of one random key, and `apiKey` sealed with it. */
+async function sealed(apiKey = 'sk-test-0123456789', slot = SLOT) {
+  const keyring = await createKeyring([randomKey()])
+  return { keyring, ...(await sealKey(keyring, slot, apiKey)) }
+}
+
+describe('sealing', () => {
+  it('gives back every key, for every user and provider', async () => {
+    const keyring = await createKeyring([randomKey()])
+    const text = fc.string({ unit: 'binary', maxLength: 300 })
+    await fc.assert(
+      fc.asyncProperty(text, text, text, async (userId, provider, apiKey) => {
+        const slot = { userId, provider }
+        const { sealed: written, keyId } = await sealKey(keyring, slot, apiKey)
+        expect(await openKey(keyring, { ...slot, keyId }, written)).toBe(apiKey)
+      }),
+    )
+  })
+
+  it('writes v1, the kid, and base64url of the IV, the ciphertext and the tag', async () => {
+    const apiKey = 'sk-test'
+    const { sealed: text, keyId } = await sealed(apiKey)
+    expect(keyId).toMatch(/^[0-9a-f]{12}$/)
+    const [version, kid, payload, ...rest] = text.split('.')
+    expect([version, kid, rest]).toEqual(['v1', keyId, []])
+    expect(base64url.decode(payload ?? '')).toHaveLength(12 + apiKey.length + 16)
+  })
+
+  it('takes no IV twice in 10,000 seals', async () => {
+    const keyring = await createKeyring([randomKey()])
+    const texts = await Promise.all(
+      Array.from({ length: 10_000 }, async () => (await sealKey(keyring, SLOT, 'sk')).sealed),
+    )
+    const ivs = texts.map((text) => text.split('.')[2]?.slice(0, 16))
+    expect(new Set(ivs).size).toBe(10_000)
+  })
+})
+
+describe('a sealed key that was changed does not open', () => {
+  it('at any bit', async () => {
+    const { keyring, sealed: text, keyId } = await sealed()
+    const bytes = new TextEncoder().encode(text)
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = bytes.with(bit >> 3, (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7)))
+      const changed = new TextDecoder('latin1').decode(flipped)
+      await expect(openKey(keyring, { ...SLOT, keyId }, changed)).rejects.toEqual(
+        failure('does_not_open'),
+      )
+    }
+  })
+
+  it('at any bit of the IV, the ciphertext and the tag', async () => {
+    const { keyring, sealed: text, keyId } = await sealed()
+    const prefix = text.slice(0, text.lastIndexOf('.') + 1)
+    const payload = base64url.decode(text.slice(prefix.length))
+    for (let bit = 0; bit < payload.length * 8; bit += 1) {
+      const flipped = payload.with(bit >> 3, (payload[bit >> 3] ?? 0) ^ (1 << (bit & 7)))
+      const changed = prefix + base64url.encode(flipped)
+      await expect(openKey(keyring, { ...SLOT, keyId }, changed)).rejects.toEqual(
+        failure('does_not_open'),
+      )
+    }
+  })
+
+  it('by cutting off its end or its beginning, or adding to it', async () => {
+    const { keyring, sealed: text, keyId } = await sealed()
+    const cuts = Array.from(text, (_, i) => [text.slice(0, i), text.slice(i + 1)]).flat()
+    const additions = ['=', '==', 'A', 'AA', 'AAA', 'AAAA', ' ', '\n', '.'].map((end) => text + end)
+    for (const changed of [...cuts, ...additions, ` ${text}`, text.replaceAll('_', '/')]) {
+      if (changed === text) continue
+      await expect(openKey(keyring, { ...SLOT, keyId }, changed)).rejects.toEqual(
+        failure('does_not_open'),
+      )
+    }
+  })
+})
+
+describe('a sealed key that was moved does not open', () => {
+  it.for<[name: string, move: Partial<Slot>]>([
+    ['to another user', { userId: 'other' }],
+    ['to a user by another case', { userId: 'User' }],
+    ['to another provider', { provider: 'openai' }],
+    ['over the border of user and provider', { userId: 'use', provider: 'rdefault' }],
+    ['into a list', { userId: 'user","default', provider: '' }],
+  ])('%s', async ([, move]) => {
+    const { keyring, sealed: text, keyId } = await sealed()
+    await expect(openKey(keyring, { ...SLOT, ...move, keyId }, text)).rejects.toEqual(
+      failure('does_not_open'),
+    )
+  })
+
+  it('to another kid of the keyring, by its row, its text or both', async () => {
+    const keyring = await createKeyring([randomKey(), randomKey()])
+    const [keyId = '', otherId = ''] = keyring.keys.keys()
+    const { sealed: text } = await sealKey(keyring, SLOT, 'sk-test')
+    const moved = text.replace(keyId, otherId)
+    expect(await openKey(keyring, { ...SLOT, keyId }, text)).toBe('sk-test')
+    for (const [rowKeyId, rowText] of [
+      [otherId, text],
+      [keyId, moved],
+      [otherId, moved],
+    ] as const) {
+      await expect(openKey(keyring, { ...SLOT, keyId: rowKeyId }, rowText)).rejects.toEqual(
+        failure('does_not_open'),
+      )
+    }
+  })
+
+  it('to another version', async () => {
+    const { keyring, sealed: text, keyId } = await sealed()
+    for (const version of ['v0', 'v2', 'V1', 'v', '']) {
+      const moved = text.replace(/^v1/, version)
+      await expect(openKey(keyring, { ...SLOT, keyId }, moved)).rejects.toEqual(
+        failure('does_not_open'),
+      )
+    }
+  })
+})
+
+describe('the keyring', () => {
+  it('seals with its first key and opens with each', async () => {
+    const [older, newer] = [randomKey(), randomKey()]
+    const before = await createKeyring([older])
+    const { sealed: text, keyId } = await sealKey(before, SLOT, 'sk-test')
+
+    const between = await createKeyring([older, newer])
+    expect(between.sealingKeyId).toBe(keyId)
+    const after = await createKeyring([newer, older])
+    expect(after.sealingKeyId).not.toBe(keyId)
+    for (const keyring of [between, after]) {
+      expect(await openKey(keyring, { ...SLOT, keyId }, text)).toBe('sk-test')
+    }
+  })
+
+  it('says that a kid is missing, apart from what does not open', async () => {
+    const { sealed: text, keyId } = await sealed()
+    const keyring = await createKeyring([randomKey()])
+    await expect(openKey(keyring, { ...SLOT, keyId }, text)).rejects.toEqual(
+      failure('key_id_not_in_keyring'),
+    )
+  })
+
+  it('holds each key once, and at least one', async () => {
+    const key = randomKey()
+    await expect(createKeyring([key, key])).rejects.toThrow(TypeError)
+    await expect(createKeyring([])).rejects.toThrow(TypeError)
+  })
+})
+
+describe('published vectors', () => {
+  const hex = (text: string) => Uint8Array.fromHex(text)
+
+  it.for(vectors.hkdf)('WebCrypto here is HKDF-SHA256: $name', async (vector) => {
+    const key = await crypto.subtle.importKey('raw', hex(vector.ikm), 'HKDF', false, ['deriveBits'])
+    const [salt, info] = [hex(vector.salt), hex(vector.info)]
+    const parameters = { name: 'HKDF', hash: 'SHA-256', salt, info }
+    const okm = await crypto.subtle.deriveBits(parameters, key, vector.okm.length * 4)
+    expect(new Uint8Array(okm).toHex()).toBe(vector.okm)
+  })
+
+  it.for(vectors.aesGcm)('WebCrypto here is AES-256-GCM: $name', async (vector) => {
+    const key = await crypto.subtle.importKey('raw', hex(vector.key), 'AES-GCM', false, ['encrypt'])
+    const additionalData = hex(vector.aad)
+    const parameters = { name: 'AES-GCM', iv: hex(vector.iv), additionalData, tagLength: 128 }
+    const output = await crypto.subtle.encrypt(parameters, key, hex(vector.plaintext))
+    expect(new Uint8Array(output).toHex()).toBe(vector.ciphertext + vector.tag)
+  })
+
+  it.for(vectors.sealed)('a text sealed once opens for ever: $name', async (vector) => {
+    const keyring = await createKeyring(vector.encryptionKeys.map(hex))
+    expect([...keyring.keys.keys()]).toEqual(vector.keyIds)
+    expect(await openKey(keyring, vector.row, vector.sealed)).toBe(vector.apiKey)
+  })
+})

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { call, keyPath, mintToken, putKey, recordLogs, someKey, someUser } from '../support.ts'
+
+describe('the log', () => {
+  it('has one line a request, with what happened and nothing of what was sent', async () => {
+    const logs = recordLogs()
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    await call('GET', `${keyPath(userId)}?secret=1`, { token, headers: { 'X-Request-Id': 'one' } })
+    await call('PUT', keyPath(userId), { token, body: '{}', headers: { 'X-Request-Id': 'two' } })
+    await call('PATCH', keyPath(userId), { headers: { 'X-Request-Id': 'three' } })
+    await call('GET', '/nowhere?secret=1', { headers: { 'X-Request-Id': 'four' } })
+    const request = { level: 'info', event: 'request', duration_ms: expect.any(Number) }
+    const route = '/api/users/:userId/api-key'
+    expect(logs.events()).toEqual([
+      { ...request, request_id: 'one', method: 'GET', route, status: 200, code: null },
+      { ...request, request_id: 'two', method: 'PUT', route, status: 400, code: 'api_key_missing' },
+      {
+        ...request,
+        request_id: 'three',
+        method: 'PATCH',
+        route,
+        status: 405,
+        code: 'method_not_allowed',
+      },
+      {
+        ...request,
+        request_id: 'four',
+        method: 'GET',
+        route: '/*',
+        status: 404,
+        code: 'not_found',
+      },
+    ])
+    expect(logs.text()).not.toContain(userId)
+  })
+})
+
+describe('the request id', () => {
+  it.for<[name: string, headers: Record<string, string>, id: string]>([
+    ['X-Request-Id', { 'X-Request-Id': 'abc_123-=' }, 'abc_123-='],
+    ['X-Request-Id before cf-ray', { 'X-Request-Id': 'own', 'cf-ray': '8f0-FRA' }, 'own'],
+    ['cf-ray', { 'cf-ray': '8f0a1b2c3d4e5f60-FRA' }, '8f0a1b2c3d4e5f60-FRA'],
+    ['cf-ray for a bad X-Request-Id', { 'X-Request-Id': 'a b', 'cf-ray': '8f0-FRA' }, '8f0-FRA'],
+  ])('is taken from %s', async ([, headers, id]) => {
+    const response = await call('GET', keyPath('anyone'), { headers })
+    expect(response.headers.get('X-Request-Id')).toBe(id)
+    expect(await response.json()).toMatchObject({ request_id: id })
+  })
+
+  it.for<[name: string, headers: Record<string, string>]>([
+    ['none came', {}],
+    ['what came is too long', { 'X-Request-Id': 'x'.repeat(256) }],
+    ['what came is not well-formed', { 'X-Request-Id': '{"a":1}', 'cf-ray': '<script>' }],
+  ])('is made where %s', async ([, headers]) => {
+    const response = await call('GET', '/api/health', { headers })
+    expect(response.headers.get('X-Request-Id')).toMatch(/^[0-9a-f-]{36}$/)
+  })
+})
+
+describe('browsers', () => {
+  const env = { CORS_ORIGINS: 'https://app.test, http://localhost:5173' }
+  const preflight = async (origin: string, method = 'PUT') =>
+    call('OPTIONS', keyPath('anyone'), {
+      env,
+      headers: {
+        Origin: origin,
+        'Access-Control-Request-Method': method,
+        'Access-Control-Request-Headers': 'authorization,content-type',
+      },
+    })
+
+  it.for(['https://app.test', 'http://localhost:5173'])('may call from %s', async (origin) => {
+    const allowed = await preflight(origin)
+    expect(allowed.status).toBe(204)
+    expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe(origin)
+    expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE,POST')
+    expect(allowed.headers.get('Access-Control-Allow-Headers')).toBe(
+      'Authorization,Content-Type,X-Request-Id',
+    )
+    expect(allowed.headers.get('Access-Control-Max-Age')).toBe('7200')
+    expect(allowed.headers.get('Access-Control-Allow-Credentials')).toBeNull()
+    expect(allowed.headers.get('Vary')).toContain('Origin')
+  })
+
+  it.for([
+    'https://evil.test',
+    'https://app.test.evil.test',
+    'http://app.test',
+    'https://app.test:444',
+    'https://APP.test',
+    'null',
+    '',
+  ])('may not call from %j', async (origin) => {
+    expect((await preflight(origin)).headers.get('Access-Control-Allow-Origin')).toBeNull()
+    const get = await call('GET', keyPath('anyone'), { env, headers: { Origin: origin } })
+    expect(get.headers.get('Access-Control-Allow-Origin')).toBeNull()
+    expect(get.headers.get('Vary')).toContain('Origin')
+  })
+
+  it('may not call from anywhere else by default', async () => {
+    const response = await call('GET', keyPath('a'), { headers: { Origin: 'https://app.test' } })
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBeNull()
+  })
+
+  it('can read every answer, refusals too', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const headers = { Origin: 'https://app.test' }
+    const responses = [
+      await putKey(userId, someKey(), { headers, env }),
+      await putKey(userId, '', { headers, env }),
+      await call('GET', keyPath(userId), { headers, env }),
+      await call('GET', keyPath('other'), { token, headers, env }),
+      await call('POST', keyPath(userId), { headers, env }),
+      await call('GET', '/api/nowhere', { headers, env }),
+      await putKey(userId, someKey(), { headers, env: { ...env, JWT_SECRET_KEY: '' } }),
+    ]
+    expect(responses.map(({ status }) => status)).toEqual([200, 400, 401, 403, 405, 404, 500])
+    for (const response of responses) {
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
+      expect(response.headers.get('Access-Control-Expose-Headers')).toBe(
+        'WWW-Authenticate,Retry-After,X-Request-Id',
+      )
+      expect(response.headers.get('Cache-Control')).toBe('no-store')
+      expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
+      expect(response.headers.get('X-Frame-Options')).toBe('DENY')
+      expect(response.headers.get('Referrer-Policy')).toBe('no-referrer')
+      expect(response.headers.get('Strict-Transport-Security')).toMatch(/^max-age=\d{8}/)
+      expect(response.headers.get('Content-Security-Policy')).toBe(
+        "default-src 'none'; frame-ancestors 'none'",
+      )
+      expect(response.headers.get('X-Request-Id')).toMatch(/.{36}/)
+    }
+  })
+})

@@ -1,0 +1,209 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
+
+const KEPT = someKey()
+let userId: string
+let token: string
+
+beforeAll(async () => {
+  userId = await someUser()
+  token = await mintToken({ sub: userId })
+  await putKey(userId, KEPT)
+})
+
+/** Sends a body that must be refused; the key saved before must survive it. */
+async function refused(body: string | undefined, headers = {}): Promise<Record<string, unknown>> {
+  const response = await call('PUT', keyPath(userId), { token, body, headers })
+  const text = await response.text()
+  expect(response.headers.get('Content-Type')).toBe('application/json')
+  expect(await storedKey(userId)).toBe(KEPT)
+  return { status: response.status, ...JSON.parse(text) }
+}
+
+describe('a body without api_key', () => {
+  it.for<[name: string, body: string | undefined, detail: string]>([
+    ['no body', undefined, 'The body is empty.'],
+    ['an empty body', '', 'The body is empty.'],
+    ['an empty object', '{}', 'The body is {}.'],
+    ['null', 'null', 'The body is null.'],
+    ['an array', '[{"api_key":"sk-1"}]', 'The body is an array.'],
+    ['a number', '7', 'The body is a number.'],
+    ['a string, stringified twice', '"{\\"api_key\\":\\"sk-1\\"}"', 'The body is a string.'],
+    ['another field', '{"apiKey":"sk-1"}', 'Fields that came: "apiKey".'],
+    ['other fields', '{"key":"sk-1","user":1}', 'Fields that came: "key", "user".'],
+    ['another case', '{"API_KEY":"sk-1"}', 'Fields that came: "API_KEY".'],
+    ['a nested field', '{"data":{"api_key":"sk-1"}}', 'Fields that came: "data".'],
+    ['an inherited name', '{"__proto__":{"api_key":"sk-1"}}', 'Fields that came: "__proto__".'],
+  ])('%s: says what came instead', async ([, body, came]) => {
+    expect(await refused(body)).toEqual({
+      status: 400,
+      error: 'API key is required in request body',
+      code: 'api_key_missing',
+      detail: `${came} Send {"api_key": "…"}.`,
+      request_id: expect.any(String),
+    })
+  })
+
+  it.for(['application/json', 'text/plain', ''])(
+    'says so of an empty body that came as %j',
+    async (type) => {
+      expect(await refused('', { 'Content-Type': type })).toMatchObject({
+        code: 'api_key_missing',
+        detail: 'The body is empty. Send {"api_key": "…"}.',
+      })
+    },
+  )
+
+  it('counts the fields whose names may be a key themselves, and names no more than ten', async () => {
+    const key = someKey()
+    expect(
+      await refused(JSON.stringify({ [key]: '', 'sk-ant-letters': '', name: '' })),
+    ).toMatchObject({
+      detail: 'Fields that came: "name", 2 not named here. Send {"api_key": "…"}.',
+    })
+    const fields = Object.fromEntries('abcdefghijkl'.split('').map((name) => [name, 1]))
+    expect((await refused(JSON.stringify(fields)))['detail']).toContain('"j", 2 not named here.')
+  })
+})
+
+describe('a body that is not JSON', () => {
+  it.for([
+    '{"api_key": sk-secret}',
+    "{'api_key': 'sk-secret'}",
+    '{"api_key":"sk-secret"',
+    'api_key=sk-secret',
+    'sk-secret',
+    ' \n',
+    '{"api_key":"sk-secret"}}',
+  ])('%s: is refused without a word of it', async (body) => {
+    const answer = await refused(body)
+    expect(answer).toMatchObject({
+      status: 400,
+      error: 'Request body must be valid JSON',
+      code: 'invalid_json',
+      detail: 'The body is not JSON: check its quotes, commas and braces.',
+    })
+    expect(JSON.stringify(answer)).not.toContain('secret')
+  })
+
+  it('finds the object that was not stringified', async () => {
+    expect(await refused('[object Object]')).toMatchObject({
+      code: 'invalid_json',
+      detail: expect.stringContaining('JSON.stringify'),
+    })
+  })
+})
+
+describe('Content-Type', () => {
+  it.for([
+    ['text/plain;charset=UTF-8', 'Content-Type is text/plain; send'],
+    ['application/x-www-form-urlencoded', 'Content-Type is application/x-www-form-urlencoded;'],
+    ['multipart/form-data; boundary=sk-secret', 'Content-Type is multipart/form-data;'],
+    ['application/jsonp', 'Content-Type is application/jsonp;'],
+    ['sk-secret', 'Content-Type is not a known one;'],
+    ['text/sk-secret', 'Content-Type is not a known one;'],
+    ['text/secret1', 'Content-Type is not a known one;'],
+    ['', 'There is no Content-Type;'],
+  ] as const)('%s: is named and refused', async ([contentType, detail]) => {
+    const answer = await refused('{"api_key":"sk-1"}', { 'Content-Type': contentType })
+    expect(answer).toMatchObject({
+      status: 400,
+      error: 'Request body must be valid JSON',
+      code: 'content_type_not_json',
+      detail: expect.stringContaining(detail),
+    })
+    expect(JSON.stringify(answer)).not.toContain('secret')
+  })
+
+  it.for(['application/json', 'Application/JSON; charset=utf-8', 'application/vnd.api+json'])(
+    '%s: is JSON',
+    async (contentType) => {
+      const someone = await someUser()
+      const headers = { 'Content-Type': contentType }
+      expect((await putKey(someone, 'sk-1', { headers })).status).toBe(200)
+    },
+  )
+})
+
+describe('an api_key that cannot be one', () => {
+  it.for<[value: unknown, detail: string]>([
+    [null, 'api_key is null, not a string.'],
+    [42, 'api_key is a number, not a string.'],
+    [true, 'api_key is a boolean, not a string.'],
+    [['sk-1'], 'api_key is an array, not a string.'],
+    [{ key: 'sk-1' }, 'api_key is an object, not a string.'],
+    ['', 'api_key is empty.'],
+    [' \t\r\n\u00A0\uFEFF', 'api_key is empty.'],
+    ['k'.repeat(8_193), 'api_key is over 8,192 characters.'],
+    ['sk-proj-...', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-abc...wxyz', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-abc…', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['****', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-****abcd', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-●●●●', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-⋯', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-∙∙∙', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-···', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['••••••••', 'api_key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-abc def', 'api_key has white space inside, at character 7.'],
+    ['sk-abc\ndef', 'api_key has white space inside, at character 7.'],
+    ['sk-abc\u00A0def', 'api_key has white space inside, at character 7.'],
+    ['  sk-abc def ', 'api_key has white space inside, at character 7.'],
+    [
+      'sk-\u0000abc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\u001Babc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\u007Fabc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\u200Babc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    [
+      'sk-\uD800abc',
+      'api_key has a character that no key has (not printable ASCII), at character 4.',
+    ],
+    ['sk-abc😀', 'api_key has a character that no key has (not printable ASCII), at character 7.'],
+    ['sk-äbc', 'api_key has a character that no key has (not printable ASCII), at character 4.'],
+    ['ѕk-abc', 'api_key has a character that no key has (not printable ASCII), at character 1.'],
+  ])('%j: says which rule it breaks', async ([value, detail]) => {
+    expect(await refused(JSON.stringify({ api_key: value }))).toEqual({
+      status: 400,
+      error: 'Valid API key string is required',
+      code: 'api_key_invalid',
+      detail,
+      request_id: expect.any(String),
+    })
+  })
+})
+
+describe('the 16 KiB limit', () => {
+  /** A valid body of `length` bytes. */
+  const bodyOf = (length: number) => '{"api_key":"sk-1"}'.padEnd(length, ' ')
+
+  it('takes 16,384 bytes and refuses one more', async () => {
+    const someone = await someUser()
+    const own = { token: await mintToken({ sub: someone }) }
+    const body = bodyOf(16_384)
+    expect((await call('PUT', keyPath(someone), { ...own, body })).status).toBe(200)
+    expect(await refused(bodyOf(16_385))).toEqual({
+      status: 413,
+      error: 'Request body is too large',
+      code: 'body_too_large',
+      detail: 'The limit is 16384 bytes.',
+      request_id: expect.any(String),
+    })
+  })
+
+  it('believes a Content-Length that is over it', async () => {
+    expect(await refused(bodyOf(100), { 'Content-Length': '16385' })).toMatchObject({
+      code: 'body_too_large',
+    })
+  })
+})

@@ -1,0 +1,55 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { call, recordLogs } from '../support.ts'
+
+const oidc = { OIDC_ISSUER: 'https://id.test/realm/', OIDC_CLIENT_ID: 'page' }
+
+/** What the page's policy says of where it may connect. */
+async function connections(changes: Partial<Env>): Promise<string | undefined> {
+  const response = await call('GET', '/', { env: changes })
+  const policy = response.headers.get('Content-Security-Policy')
+  return policy?.split('; ').find((directive) => directive.startsWith('connect-src'))
+}
+
+describe('what the page signs in with', () => {
+  it('is nothing where nothing is set', async () => {
+    expect(await (await call('GET', '/api/config')).json()).toEqual({ oidc: null })
+  })
+
+  it('is what is set, and of no secret a word', async () => {
+    const response = await call('GET', '/api/config', { env: oidc })
+    const told = { issuer: oidc.OIDC_ISSUER, client_id: 'page', scope: 'openid', audience: null }
+    expect(await response.json()).toEqual({ oidc: told })
+    const all = { ...oidc, OIDC_SCOPE: 'openid email', OIDC_AUDIENCE: 'vault' }
+    const other = await call('GET', '/api/config', { env: all })
+    expect(await other.json()).toEqual({
+      oidc: { ...told, scope: 'openid email', audience: 'vault' },
+    })
+  })
+
+  it('is a fault of the service where that is configured wrong', async () => {
+    const logs = recordLogs()
+    const response = await call('GET', '/api/config', { env: { OIDC_ISSUER: 'https://id.test' } })
+    expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
+    expect(logs.text()).toContain('OIDC_ISSUER and OIDC_CLIENT_ID are required together')
+  })
+})
+
+describe("the page's policy", () => {
+  it.for<[name: string, changes: Partial<Env>, expected: string]>([
+    ['nobody but the service', {}, "connect-src 'self'"],
+    ['the identity provider', oidc, "connect-src 'self' https://id.test"],
+    ['nobody by http:', { OIDC_ISSUER: 'http://id.test' }, "connect-src 'self'"],
+    ['nobody by what is no URL', { OIDC_ISSUER: "'unsafe-inline'" }, "connect-src 'self'"],
+  ])('lets it ask %s', async ([, changes, expected]) => {
+    expect((await connections(changes))?.trim()).toBe(expected)
+  })
+
+  it('is of the page alone: a route that is none has none of it', async () => {
+    const response = await call('GET', '/index')
+    expect(response.headers.get('Content-Security-Policy')).toBe(
+      "default-src 'none'; frame-ancestors 'none'",
+    )
+    expect((await call('POST', '/', { env })).status).toBe(405)
+  })
+})

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest'
+import { call, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
+
+/** The status of GET and PUT at this very path, for the token of `sub`. */
+async function statuses(sub: string, segment: string): Promise<number[]> {
+  const token = await mintToken({ sub })
+  const path = `/api/users/${segment}/api-key`
+  const get = await call('GET', path, { token })
+  const put = await call('PUT', path, { token, body: { api_key: 'sk-stolen' } })
+  return [get.status, put.status]
+}
+
+describe('one’s own', () => {
+  it.for([
+    ['auth0|abc', 'auth0%7Cabc'],
+    ['auth0|pipe', 'auth0|pipe'],
+    ['a@b.c', 'a@b.c'],
+    ['with space', 'with%20space'],
+    ['%41', '%2541'],
+    ['A', '%41'],
+    ['one/slash', 'one%2Fslash'],
+    ['two%2Fslash', 'two%252Fslash'],
+    ['plus+plus', 'plus+plus'],
+    ['...', '...'],
+    ['n\u0000ul', 'n%00ul'],
+    ['caf\u00E9', 'caf%C3%A9'],
+    ['cafe\u0301', 'cafe%CC%81'],
+    ['😀', '%F0%9F%98%80'],
+    ['日本', '日本'],
+    ['x'.repeat(2_000), 'x'.repeat(2_000)],
+  ] as const)('%j is reached by its encoded path', async ([userId, segment]) => {
+    await someUser(userId)
+    expect(await statuses(userId, segment)).toEqual([200, 200])
+    expect(await storedKey(userId)).toBe('sk-stolen')
+  })
+})
+
+describe('not one’s own', () => {
+  it.for([
+    ['A', 'a', 'another case'],
+    ['%41', '%41', 'decoded once, and it is A'],
+    ['A', '%2541', 'decoded once, and it is %41'],
+    ['one/slash', 'one%252Fslash', 'double encoding'],
+    ['caf\u00E9', 'cafe%CC%81', 'NFD for NFC'],
+    ['cafe\u0301', 'caf%C3%A9', 'NFC for NFD'],
+    ['a@b.c', 'a@b.c%20', 'a trailing space'],
+    ['a@b.c', 'a@b.c%00', 'a trailing NUL'],
+    ['a@b.c', '%EF%BB%BFa@b.c', 'a BOM'],
+    ['plus plus', 'plus+plus', 'a plus for a space'],
+    ['\uFFFD', '%FF', 'bytes that are not UTF-8'],
+    ['\uD800', '%EF%BF%BD', 'a lone surrogate'],
+  ] as const)('%j at %s is refused: %s', async ([sub, segment]) => {
+    expect(await statuses(sub, segment)).toEqual([403, 403])
+  })
+
+  it.for(['..', '%2e%2e', '.', 'a/b', '%2e%2e%2fadmin/..'])(
+    '%s is no user at all',
+    async (path) => {
+      const [get] = await statuses('admin', path)
+      expect(get).toBe(404)
+    },
+  )
+
+  it('leaves the other user’s key as it was', async () => {
+    const [owner, apiKey] = [await someUser(), someKey()]
+    await putKey(owner, apiKey)
+    expect(await statuses(await someUser(), encodeURIComponent(owner))).toEqual([403, 403])
+    expect(await storedKey(owner)).toBe(apiKey)
+  })
+})

@@ -1,0 +1,61 @@
+import { env } from 'cloudflare:workers'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { call, emptyVault, putKey, recordLogs, someEncryptionKey, someUser } from '../support.ts'
+
+const health = async (changes: Partial<Env> = {}) => call('GET', '/api/health', { env: changes })
+
+beforeEach(emptyVault)
+
+describe('GET /api/health', () => {
+  it('is ok without a token', async () => {
+    const response = await health()
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual({ status: 'ok' })
+  })
+
+  it('is 503 where the tables are missing', async () => {
+    expect((await health({ DB: env.EMPTY_DB })).status).toBe(503)
+  })
+
+  it('is 503 where the Worker is configured wrong', async () => {
+    const response = await health({ API_KEY_ENCRYPTION_KEY: '' })
+    expect(response.status).toBe(503)
+    expect(response.headers.get('Retry-After')).toBe('5')
+    expect(await response.json()).toMatchObject({
+      code: 'unhealthy',
+      detail: 'The log says what to set.',
+    })
+  })
+
+  it('is 503 while a stored key needs an encryption key that is missing, and the log says which', async () => {
+    const logs = recordLogs()
+    const [lost, other] = [someEncryptionKey(), someEncryptionKey()]
+    await putKey(await someUser(), 'sk-1', { env: { API_KEY_ENCRYPTION_KEY: lost } })
+    const { key_id: lostKeyId } =
+      (await env.DB.prepare('SELECT key_id FROM api_keys').first<{ key_id: string }>()) ?? {}
+
+    expect((await health({ API_KEY_ENCRYPTION_KEY: lost })).status).toBe(200)
+    expect((await health({ API_KEY_ENCRYPTION_KEY: other })).status).toBe(503)
+    expect(logs.events().at(-2)).toMatchObject({
+      level: 'error',
+      code: 'unhealthy',
+      error: { message: expect.stringContaining(`sealed under ${lostKeyId}; put the key`) },
+    })
+    expect((await health({ API_KEY_ENCRYPTION_KEY: `${other},${lost}` })).status).toBe(200)
+  })
+
+  it('is 503 while there are Fernet rows, and no LEGACY_FERNET_KEY', async () => {
+    await env.DB.prepare("INSERT INTO key_ids (key_id) VALUES ('fernet')").run()
+    expect((await health()).status).toBe(503)
+    expect((await health({ LEGACY_FERNET_KEY: someEncryptionKey() })).status).toBe(200)
+  })
+
+  it('reads as many rows as there are kids, however many keys are stored', async () => {
+    await Promise.all(Array.from({ length: 20 }, async () => putKey(await someUser(), 'sk-1')))
+    const plan = await env.DB.prepare(
+      `SELECT key_id, EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)
+       FROM key_ids WHERE state <> 'unused'`,
+    ).all()
+    expect(plan.meta.rows_read).toBeLessThanOrEqual(3)
+  })
+})

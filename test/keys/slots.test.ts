@@ -1,0 +1,384 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import { openVault, saveKey } from '../../src/store/api-keys.ts'
+import {
+  call,
+  keyPath,
+  mintToken,
+  putKey,
+  recordLogs,
+  seenByProvider,
+  slotPath,
+  someUser,
+  storedKey,
+} from '../support.ts'
+
+/** A new user, and the calls of that user's slots. */
+async function someOwner(vault: Env = env) {
+  const userId = await someUser()
+  const token = await mintToken({ sub: userId })
+  const request = async (method: string, path: string, body?: unknown) => {
+    const response = await call(method, path, { token, body, env: vault })
+    return { status: response.status, body: await response.json<Record<string, unknown>>() }
+  }
+  return {
+    userId,
+    put: async (provider: string, apiKey: string, query = '') =>
+      request('PUT', slotPath(userId, provider) + query, { api_key: apiKey }),
+    get: async (provider: string) => request('GET', slotPath(userId, provider)),
+    remove: async (provider: string) => request('DELETE', slotPath(userId, provider)),
+    verify: async (provider: string) => request('POST', `${slotPath(userId, provider)}/verify`),
+    list: async () => request('GET', slotPath(userId, '').slice(0, -1)),
+    stored: async (provider: string) => storedKey(userId, vault, provider),
+  }
+}
+
+const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
+const time = expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]{12}Z$/)
+
+describe('a slot', () => {
+  it('answers as the plain route does, with its provider and status', async () => {
+    const { userId, put, get, remove } = await someOwner()
+    expect(await get('openai')).toEqual({
+      status: 200,
+      body: { provider: 'openai', has_api_key: false },
+    })
+    const key = { api_key_preview: 'sk-good-...', api_key_updated_at: time }
+    const slot = { provider: 'openai', status: 'active', last_used_at: null }
+    expect(await put('openai', someKeyOf('good'))).toEqual({
+      status: 200,
+      body: {
+        message: 'API key updated successfully',
+        user_id: userId,
+        user: { id: userId, has_api_key: true, ...key, ...slot },
+      },
+    })
+    expect(await get('openai')).toEqual({
+      status: 200,
+      body: { has_api_key: true, ...key, ...slot },
+    })
+    expect(await remove('openai')).toEqual({
+      status: 200,
+      body: {
+        message: 'API key deleted successfully',
+        user_id: userId,
+        user: {
+          id: userId,
+          has_api_key: false,
+          api_key_preview: null,
+          api_key_updated_at: null,
+          provider: 'openai',
+          status: null,
+          last_used_at: null,
+        },
+      },
+    })
+    expect(await get('openai')).toMatchObject({ body: { has_api_key: false } })
+  })
+
+  it('holds a key of its own, which opens nowhere else; "default" is the plain route’s', async () => {
+    const { userId, put, get, stored } = await someOwner()
+    await put('openai', 'sk-good-one')
+    await put('acme', 'sk-acme-two')
+    await putKey(userId, 'sk-plain-three')
+    expect([await stored('openai'), await stored('acme'), await stored('default')]).toEqual([
+      'sk-good-one',
+      'sk-acme-two',
+      'sk-plain-three',
+    ])
+    expect(await get('default')).toMatchObject({
+      body: { provider: 'default', api_key_preview: 'sk-plain...', status: 'unverified' },
+    })
+    const swap = "UPDATE api_keys SET provider = 'gemini' WHERE user_id = ?1 AND provider = 'acme'"
+    await env.DB.prepare(swap).bind(userId).run()
+    recordLogs()
+    expect(await get('gemini')).toEqual({
+      status: 200,
+      body: { provider: 'gemini', has_api_key: false, error: 'Invalid encrypted key' },
+    })
+  })
+
+  it('is listed with the others, those without a key too', async () => {
+    const { userId, put, list } = await someOwner()
+    await put('openai', 'sk-good-one')
+    await putKey(userId, 'sk-plain-three')
+    const { status, body } = await list()
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ user_id: userId })
+    const slots = body['api_keys']
+    if (!Array.isArray(slots)) throw new TypeError('No list')
+    expect(slots.map(({ provider }) => provider)).toEqual([
+      'default',
+      'openai',
+      'anthropic',
+      'gemini',
+      'openrouter',
+      'mistral',
+      'groq',
+      'deepseek',
+      'xai',
+      'cohere',
+      'together',
+      'perplexity',
+      'huggingface',
+      'replicate',
+      'github',
+      'acme',
+    ])
+    expect(slots.slice(0, 3)).toEqual([
+      {
+        label: null,
+        key_page: null,
+        key_prefixes: [],
+        provider: 'default',
+        has_api_key: true,
+        api_key_preview: 'sk-plain...',
+        api_key_updated_at: time,
+        status: 'unverified',
+        last_used_at: null,
+      },
+      {
+        label: 'OpenAI',
+        key_page: 'https://platform.openai.com/api-keys',
+        key_prefixes: ['sk-proj-', 'sk-svcacct-', 'sk-'],
+        provider: 'openai',
+        has_api_key: true,
+        api_key_preview: 'sk-good-...',
+        api_key_updated_at: time,
+        status: 'active',
+        last_used_at: null,
+      },
+      {
+        label: 'Anthropic',
+        key_page: 'https://platform.claude.com/settings/keys',
+        key_prefixes: ['sk-ant-'],
+        provider: 'anthropic',
+        has_api_key: false,
+      },
+    ])
+  })
+
+  it.for(['nobody', 'constructor', '__proto__', 'OpenAI', 'openai%20'])(
+    'of no provider is a 404 that names the known ones: %s',
+    async (provider) => {
+      const { put, get, remove, verify } = await someOwner()
+      const answers = [
+        await put(provider, 'sk-1'),
+        await get(provider),
+        await remove(provider),
+        await verify(provider),
+      ]
+      for (const answer of answers) {
+        expect(answer).toMatchObject({
+          status: 404,
+          body: {
+            error: 'Unknown provider',
+            code: 'unknown_provider',
+            detail: expect.stringContaining('openai, anthropic, '),
+          },
+        })
+      }
+    },
+  )
+
+  it('of a provider that there is no more is listed, and can be deleted', async () => {
+    const { userId, put, list, remove } = await someOwner()
+    await put('acme', 'sk-acme-one')
+    await env.DB.prepare("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    recordLogs()
+    const { body } = await list()
+    expect(body['api_keys']).toContainEqual({
+      label: null,
+      key_page: null,
+      key_prefixes: [],
+      provider: 'gone',
+      has_api_key: false,
+      error: 'Invalid encrypted key',
+    })
+    expect((await remove('gone')).status).toBe(200)
+    expect((await remove('gone')).status).toBe(404)
+  })
+
+  it('checks token, owner, body and user as the plain route does', async () => {
+    const owner = await someUser()
+    const absent = `absent-${crypto.randomUUID()}`
+    const token = await mintToken({ sub: absent })
+    const path = slotPath(absent, 'openai')
+    const options = { token }
+    const status = async (method: string, path_: string, more: object) =>
+      (await call(method, path_, more)).status
+    for (const [method, suffix] of [
+      ['PUT', ''],
+      ['GET', ''],
+      ['DELETE', ''],
+      ['POST', '/verify'],
+    ] as const) {
+      expect(await status(method, path + suffix, {})).toBe(401)
+      expect(await status(method, slotPath(owner, 'openai') + suffix, options)).toBe(403)
+    }
+    expect(await status('GET', slotPath(owner, '').slice(0, -1), options)).toBe(403)
+    expect(await status('PUT', path, { ...options, body: { apiKey: 'x' } })).toBe(400)
+    expect(
+      await status('PUT', `${path}?verify=maybe`, { ...options, body: { api_key: 'x' } }),
+    ).toBe(400)
+    expect(await status('PUT', path, { ...options, body: { api_key: 'sk-good-1' } })).toBe(404)
+    expect(await status('GET', path, options)).toBe(404)
+    expect(await status('GET', slotPath(absent, '').slice(0, -1), options)).toBe(404)
+    expect(await status('POST', path, options)).toBe(405)
+  })
+
+  it('leaves the plain route’s answers as a frontend knows them', async () => {
+    const { userId } = await someOwner()
+    const token = await mintToken({ sub: userId })
+    const body: object = await (await putKey(userId, 'sk-bad-plain')).json()
+    expect(Object.keys(body)).toEqual(['message', 'user_id', 'user'])
+    const get: object = await (await call('GET', keyPath(userId), { token })).json()
+    expect(Object.keys(get)).toEqual(['has_api_key', 'api_key_preview', 'api_key_updated_at'])
+  })
+})
+
+describe('a key is tried before it is saved', () => {
+  it('by the header that its provider takes, at the path of the probe', async () => {
+    const { put } = await someOwner()
+    const [one, other] = [someKeyOf('good'), someKeyOf('acme')]
+    await put('openai', one)
+    await put('acme', other)
+    expect(await seenByProvider(one)).toMatchObject([
+      { method: 'GET', url: '/v1/models', headers: { authorization: `Bearer ${one}` } },
+    ])
+    expect(await seenByProvider(other)).toMatchObject([
+      { url: '/v1/models', headers: { 'x-acme-key': other, 'x-acme-version': '1' } },
+    ])
+  })
+
+  it('and, refused, leaves the one before', async () => {
+    const logs = recordLogs()
+    const { put, get, stored } = await someOwner()
+    const [good, bad] = [someKeyOf('good'), someKeyOf('bad')]
+    await put('openai', good)
+    const refused = await put('openai', bad)
+    expect(refused).toEqual({
+      status: 422,
+      body: {
+        error: 'The provider rejected this API key',
+        code: 'api_key_rejected',
+        detail: 'OpenAI does not accept this key. A key that was saved before is unchanged.',
+        request_id: expect.any(String),
+      },
+    })
+    expect(await stored('openai')).toBe(good)
+    expect(await get('openai')).toMatchObject({ body: { status: 'active' } })
+    const shown = logs.text() + JSON.stringify(refused)
+    expect(shown).not.toContain(bad)
+    expect(shown).not.toContain('Incorrect')
+    expect(logs.events()).toContainEqual({
+      level: 'info',
+      event: 'api_key_tried',
+      request_id: refused.body['request_id'],
+      provider: 'openai',
+      verdict: 'refused',
+      reason: 'HTTP 401',
+    })
+  })
+
+  it.for([
+    ['an ambiguous 401', 'openai', 'scope', 'HTTP 401'],
+    ['403', 'openai', 'region', 'HTTP 403'],
+    ['429', 'openai', 'busy', 'HTTP 429'],
+    ['500', 'openai', 'down', 'HTTP 500'],
+    ['a redirect', 'openai', 'moved', 'HTTP 307'],
+    ['nothing in time', 'openai', 'hang', 'TimeoutError'],
+    ['no connection', 'mistral', 'good', expect.stringMatching(/Error$/)],
+    ['a provider that never says no', 'acme', 'bad', 'HTTP 401'],
+  ] as const)('and saved as unverified after %s', async ([, provider, kind, reason]) => {
+    const logs = recordLogs()
+    const { put, stored } = await someOwner()
+    const key = someKeyOf(kind)
+    const soon = AbortSignal.timeout(300)
+    const limit = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(soon)
+    expect(await put(provider, key)).toMatchObject({
+      status: 200,
+      body: { user: { status: 'unverified' } },
+    })
+    expect(await stored(provider)).toBe(key)
+    expect(logs.events()).toContainEqual(expect.objectContaining({ verdict: 'unknown', reason }))
+    expect(limit).toHaveBeenCalledExactlyOnceWith(5_000)
+  })
+
+  it('and refused by what has come, where the answer breaks off', async () => {
+    const { put } = await someOwner()
+    expect((await put('openai', someKeyOf('torn'))).status).toBe(422)
+  })
+
+  it('without following a redirect with the key in it', async () => {
+    const { put } = await someOwner()
+    const key = someKeyOf('moved')
+    await put('openai', key)
+    expect(await seenByProvider(key)).toHaveLength(1)
+  })
+
+  it.for([
+    ['VERIFY_ON_SAVE = "false"', { VERIFY_ON_SAVE: 'false' }, '', false],
+    ['?verify=false', {}, '?verify=false', false],
+    ['?verify=true over VERIFY_ON_SAVE', { VERIFY_ON_SAVE: 'false' }, '?verify=true', true],
+  ] as const)('or not, by %s', async ([, changes, query, tried]) => {
+    const { put } = await someOwner({ ...env, ...changes })
+    const key = someKeyOf('bad')
+    expect((await put('openai', key, query)).status).toBe(tried ? 422 : 200)
+    expect(await seenByProvider(key)).toHaveLength(tried ? 1 : 0)
+  })
+})
+
+describe('POST …/verify', () => {
+  it.for([
+    ['good', 'accepted', 'active', time],
+    ['bad', 'refused', 'rejected', time],
+    ['busy', 'unknown', 'unverified', null],
+  ] as const)(
+    'tries the saved key and records the result: %s',
+    async ([kind, verdict, status, last_used_at]) => {
+      const { put, get, verify } = await someOwner()
+      await put('openai', someKeyOf(kind), '?verify=false')
+      const saved = { has_api_key: true, provider: 'openai', status, last_used_at }
+      expect(await verify('openai')).toMatchObject({ status: 200, body: { ...saved, verdict } })
+      expect(await get('openai')).toMatchObject({ body: saved })
+    },
+  )
+
+  it('answers for the key that is there now, where another one was saved meanwhile', async () => {
+    const { userId, put, verify, stored } = await someOwner()
+    const [one, other] = [someKeyOf('good'), someKeyOf('good')]
+    await put('openai', one, '?verify=false')
+    const send = fetch
+    vi.spyOn(globalThis, 'fetch').mockImplementationOnce(async (...request) => {
+      const vault = await openVault(env)
+      const key = { apiKey: other, status: 'unverified' } as const
+      await saveKey(vault, { userId, provider: 'openai' }, key)
+      return send(...request)
+    })
+    expect(await verify('openai')).toMatchObject({ body: { status: 'unverified', verdict: null } })
+    expect(await stored('openai')).toBe(other)
+  })
+
+  it('says so where there is no key, none that opens, or no provider', async () => {
+    recordLogs()
+    const { userId, put, verify } = await someOwner()
+    expect((await verify('openai')).body).toEqual({
+      provider: 'openai',
+      has_api_key: false,
+      verdict: null,
+    })
+    await putKey(userId, 'sk-plain')
+    expect((await verify('default')).body).toMatchObject({ has_api_key: true, verdict: null })
+    await put('openai', 'sk-good-1')
+    await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    expect((await verify('openai')).body).toMatchObject({
+      error: 'Invalid encrypted key',
+      verdict: null,
+    })
+  })
+})

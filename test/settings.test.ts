@@ -1,0 +1,262 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, vi } from 'vitest'
+import { ApiError } from '../src/errors.ts'
+import { readConfig } from '../src/settings.ts'
+import {
+  app,
+  call,
+  keyPath,
+  mintToken,
+  recordLogs,
+  someEncryptionKey,
+  someUser,
+  URL_BASE,
+} from './support.ts'
+
+const KEY = someEncryptionKey()
+const OTHER = someEncryptionKey()
+const KEY_FIX = '32 random bytes in base64: npm run keys -- new'
+
+const base = {
+  DB: env.DB,
+  RATE_LIMITER: env.RATE_LIMITER,
+  ASSETS: env.ASSETS,
+  API_KEY_ENCRYPTION_KEY: KEY,
+  JWT_SECRET_KEY: 'x'.repeat(32),
+  JWT_JWKS_URL: '',
+  JWT_ISSUER: '',
+  JWT_AUDIENCE: '',
+  OIDC_AUDIENCE: '',
+  OIDC_CLIENT_ID: '',
+  OIDC_ISSUER: '',
+  OIDC_SCOPE: '',
+  AUTO_CREATE_USERS: 'false',
+  CORS_ORIGINS: '',
+  REWRAP_ROWS_PER_RUN: '',
+  VERIFY_ON_SAVE: '',
+}
+const acme = {
+  label: 'Acme',
+  origin: 'https://api.acme.test',
+  header: 'x-acme-key',
+  probe: '/v1/me',
+  refusals: [{ status: 401 }],
+}
+const oidc = {
+  JWT_SECRET_KEY: '',
+  JWT_JWKS_URL: 'https://id.test/jwks.json',
+  JWT_ISSUER: 'https://id.test/',
+  JWT_AUDIENCE: 'vault',
+}
+
+/** What the log says of an environment. */
+function reason(changes: object): string {
+  try {
+    readConfig({ ...base, ...changes })
+  } catch (error) {
+    if (error instanceof ApiError && error.cause instanceof Error) return error.cause.message
+  }
+  return 'accepted'
+}
+
+/** base64 of 32 bytes, with its spare bits set. */
+const nonCanonical = `${KEY.slice(0, 42)}${{ A: 'B', Q: 'R' }[KEY.charAt(42)] ?? 'B'}=`
+
+describe('a bad environment', () => {
+  it.for<[name: string, changes: object, reason: string]>([
+    ['no key', { API_KEY_ENCRYPTION_KEY: undefined }, `ENCRYPTION_KEY is not set; it must be`],
+    ['an empty key', { API_KEY_ENCRYPTION_KEY: '' }, `ENCRYPTION_KEY is not set; it must be`],
+    ['31 bytes', { API_KEY_ENCRYPTION_KEY: btoa('x'.repeat(31)) }, `item 1, is not ${KEY_FIX}`],
+    ['33 bytes', { API_KEY_ENCRYPTION_KEY: btoa('x'.repeat(33)) }, `item 1, is not ${KEY_FIX}`],
+    ['all zero', { API_KEY_ENCRYPTION_KEY: btoa('\0'.repeat(32)) }, 'item 1, is all zero'],
+    ['spare bits', { API_KEY_ENCRYPTION_KEY: nonCanonical }, `item 1, is not ${KEY_FIX}`],
+    ['no padding', { API_KEY_ENCRYPTION_KEY: KEY.slice(0, 43) }, `item 1, is not ${KEY_FIX}`],
+    ['base64url', { API_KEY_ENCRYPTION_KEY: `--${KEY.slice(2)}` }, `item 1, is not ${KEY_FIX}`],
+    ['hex', { API_KEY_ENCRYPTION_KEY: 'ab'.repeat(32) }, `item 1, is not ${KEY_FIX}`],
+    ['a trailing comma', { API_KEY_ENCRYPTION_KEY: `${KEY},` }, `item 2, is not ${KEY_FIX}`],
+    ['a key twice', { API_KEY_ENCRYPTION_KEY: `${KEY},${KEY}` }, 'holds a key twice'],
+    ['no secret', { JWT_SECRET_KEY: undefined }, 'or JWT_JWKS_URL must be set, and not both'],
+    ['both', { JWT_JWKS_URL: oidc.JWT_JWKS_URL }, 'or JWT_JWKS_URL must be set, and not both'],
+    ['31 bytes of secret', { JWT_SECRET_KEY: 'x'.repeat(31) }, 'JWT_SECRET_KEY is under 32 bytes'],
+    ['a secret and a newline', { JWT_SECRET_KEY: `${'x'.repeat(40)}\n` }, 'has white space around'],
+    ['the same secret twice', { JWT_SECRET_KEY: KEY }, 'JWT_SECRET_KEY is an encryption key too'],
+    ['a blank issuer', { ...oidc, JWT_ISSUER: ' ' }, 'JWT_ISSUER has white space around it'],
+    ['a blank audience', { ...oidc, JWT_AUDIENCE: '\t' }, 'JWT_AUDIENCE has white space around it'],
+    ['a password', { ...oidc, JWT_JWKS_URL: 'https://u:p@id.test/' }, 'without a password'],
+    ['no issuer', { ...oidc, JWT_ISSUER: '' }, 'JWT_ISSUER and JWT_AUDIENCE are required'],
+    ['no audience', { ...oidc, JWT_AUDIENCE: '' }, 'JWT_ISSUER and JWT_AUDIENCE are required'],
+    ['no URL', { ...oidc, JWT_JWKS_URL: 'id.test' }, 'JWT_JWKS_URL must be an https: URL'],
+    ['http', { ...oidc, JWT_JWKS_URL: 'http://id.test' }, 'JWT_JWKS_URL must be an https: URL'],
+    ['ftp', { ...oidc, JWT_JWKS_URL: 'ftp://localhost' }, 'JWT_JWKS_URL must be an https: URL'],
+    ['any origin', { CORS_ORIGINS: '*' }, 'CORS_ORIGINS, item 1, is no exact origin'],
+    ['null', { CORS_ORIGINS: 'null' }, 'CORS_ORIGINS, item 1, is no exact origin'],
+    [
+      'a path',
+      { CORS_ORIGINS: 'https://a.test,https://b.test/' },
+      'CORS_ORIGINS, item 2, is no exact origin',
+    ],
+    ['a pattern', { CORS_ORIGINS: 'https://*.a.test' }, 'CORS_ORIGINS, item 1, is no exact'],
+    ['ftp origin', { CORS_ORIGINS: 'ftp://a.test' }, 'CORS_ORIGINS, item 1, is no exact'],
+    ['an array', { CORS_ORIGINS: ['https://a.test'] }, 'CORS_ORIGINS is no text'],
+    ['upper case', { CORS_ORIGINS: 'https://A.test' }, 'CORS_ORIGINS, item 1, is no exact origin'],
+    [
+      'half of it',
+      { OIDC_ISSUER: 'https://id.test/' },
+      'OIDC_ISSUER and OIDC_CLIENT_ID are required',
+    ],
+    ['the other half', { OIDC_CLIENT_ID: 'page' }, 'OIDC_ISSUER and OIDC_CLIENT_ID are required'],
+    ['http issuer', { OIDC_ISSUER: 'http://id.test' }, 'OIDC_ISSUER must be an https: URL'],
+    ['no openid', { OIDC_SCOPE: 'profile email' }, 'OIDC_SCOPE lacks openid'],
+    ['two spaces', { OIDC_SCOPE: 'openid  email' }, 'OIDC_SCOPE is no list of scopes'],
+    ['a blank one', { OIDC_AUDIENCE: ' ' }, 'OIDC_AUDIENCE has white space around it'],
+    ['a maybe', { AUTO_CREATE_USERS: 'yes' }, 'AUTO_CREATE_USERS must be "true" or "false"'],
+    ['a plain legacy key', { LEGACY_FERNET_KEY: 'x' }, 'LEGACY_FERNET_KEY, item 1, is no Fernet'],
+    ['a short one', { LEGACY_FERNET_KEY: btoa('x'.repeat(31)) }, 'item 1, is no Fernet key'],
+    [
+      'one twice',
+      { LEGACY_FERNET_KEY: `${OTHER},${OTHER}` },
+      'LEGACY_FERNET_KEY holds a key twice',
+    ],
+    [
+      'one that seals too',
+      { LEGACY_FERNET_KEY: `${OTHER},${KEY.replaceAll('+', '-').replaceAll('/', '_')}` },
+      'LEGACY_FERNET_KEY is an encryption key too',
+    ],
+    [
+      'no rows',
+      { REWRAP_ROWS_PER_RUN: '0' },
+      'REWRAP_ROWS_PER_RUN must be a number from 1 to 40000',
+    ],
+    ['too many', { REWRAP_ROWS_PER_RUN: '40001' }, 'must be a number from 1 to 40000'],
+    ['a half', { REWRAP_ROWS_PER_RUN: '1.5' }, 'must be a number from 1 to 40000'],
+    ['a number', { REWRAP_ROWS_PER_RUN: 50 }, 'REWRAP_ROWS_PER_RUN is no text'],
+    ['a provider that is no table', { PROVIDERS: { acme: 'x' } }, 'PROVIDERS, "acme", is no table'],
+    ['no JSON', { PROVIDERS: '{' }, 'PROVIDERS is no table of providers'],
+    ['a list', { PROVIDERS: [] }, 'PROVIDERS is no table of providers'],
+    [
+      'no origin',
+      { PROVIDERS: { acme: { ...acme, origin: undefined } } },
+      'acme", origin is no text',
+    ],
+    ['http', { PROVIDERS: { acme: { ...acme, origin: 'http://a.test' } } }, 'must be an https:'],
+    [
+      'a path',
+      { PROVIDERS: { acme: { ...acme, origin: 'https://a.test/v1' } } },
+      'must be an https:',
+    ],
+    [
+      'a probe elsewhere',
+      { PROVIDERS: { acme: { ...acme, probe: 'http://b.test/' } } },
+      'probe must be',
+    ],
+    [
+      'a probe of two slashes',
+      { PROVIDERS: { acme: { ...acme, probe: '//b' } } },
+      'probe must be a',
+    ],
+    [
+      'a probe of another host',
+      { PROVIDERS: { acme: { ...acme, probe: '/\\b.test' } } },
+      'probe must',
+    ],
+    [
+      'a header of the connection',
+      { PROVIDERS: { acme: { ...acme, header: 'Host' } } },
+      'can be set',
+    ],
+    [
+      'a 200',
+      { PROVIDERS: { acme: { ...acme, refusals: [{ status: 200 }] } } },
+      'must be a status from 400',
+    ],
+    [
+      'a header value',
+      { PROVIDERS: { acme: { ...acme, headers: { a: '\n' } } } },
+      'is no header value',
+    ],
+    ['a header of two', { PROVIDERS: { acme: { ...acme, header: 'a: b' } } }, 'is no header name'],
+    [
+      'an unknown field',
+      { PROVIDERS: { acme: { ...acme, orgin: 'x' } } },
+      '"acme", has an unknown field orgin',
+    ],
+    ['a reserved name', { PROVIDERS: { default: acme } }, 'PROVIDERS has a name that is none'],
+    ['an upper-case name', { PROVIDERS: { Acme: acme } }, 'PROVIDERS has a name that is none'],
+    ['part of a built-in', { PROVIDERS: { openai: { origin: 'x' } } }, '"openai", origin must be'],
+    ['no flag', { VERIFY_ON_SAVE: 'no' }, 'VERIFY_ON_SAVE must be "true" or "false"'],
+    ['no D1', { DB: undefined }, 'DB is no D1 database: see [[d1_databases]]'],
+    ['a text for D1', { DB: 'user-key-vault' }, 'DB is no D1 database: see [[d1_databases]]'],
+    [
+      'no limiter',
+      { RATE_LIMITER: undefined },
+      'RATE_LIMITER is no rate limit: see [[ratelimits]]',
+    ],
+  ])('%s: names the variable and the fix', ([, changes, expected]) => {
+    expect(reason(changes)).toContain(expected)
+  })
+
+  it('is told whole, so that one deploy mends it', () => {
+    const told = reason({ API_KEY_ENCRYPTION_KEY: '', CORS_ORIGINS: '*', DB: undefined })
+    expect(told).toMatch(/DB .*; API_KEY_ENCRYPTION_KEY .*; CORS_ORIGINS/)
+  })
+
+  it('refuses every key route by 500, logs the reason and no value, and leaves 404 and CORS', async () => {
+    const logs = recordLogs()
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const secret = 'short but secret'
+    const bad = { JWT_SECRET_KEY: secret, CORS_ORIGINS: 'https://app.test' }
+    for (const method of ['GET', 'PUT', 'DELETE']) {
+      const headers = { Origin: 'https://app.test' }
+      const response = await call(method, keyPath(userId), { token, env: bad, headers })
+      expect(response.status).toBe(500)
+      expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
+      expect(await response.json()).toEqual({
+        error: 'Internal server error',
+        code: 'server_misconfigured',
+        request_id: response.headers.get('X-Request-Id'),
+      })
+    }
+    expect((await call('GET', '/nowhere', { env: bad })).status).toBe(404)
+    const errors = logs.events().filter(({ level }) => level === 'error')
+    expect(errors).toHaveLength(3)
+    expect(errors[0]).toMatchObject({ code: 'server_misconfigured' })
+    expect(JSON.stringify(errors[0])).toContain('JWT_SECRET_KEY is under 32 bytes')
+    expect(logs.text()).not.toContain(secret)
+  })
+})
+
+describe('a good environment', () => {
+  it.for<[name: string, changes: object]>([
+    ['a shared secret', {}],
+    ['a secret of 32 bytes in fewer characters', { JWT_SECRET_KEY: 'ü'.repeat(16) }],
+    ['a key set', oidc],
+    ['a local key set', { ...oidc, JWT_JWKS_URL: 'http://127.0.0.1:9000/jwks.json' }],
+    ['a key set on localhost', { ...oidc, JWT_JWKS_URL: 'http://localhost:9000/jwks.json' }],
+    ['a key set on ::1', { ...oidc, JWT_JWKS_URL: 'http://[::1]:9000/jwks.json' }],
+    ['two keys', { API_KEY_ENCRYPTION_KEY: `${KEY}, ${OTHER}\n` }],
+    ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
+    ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
+    ['one as openssl makes it', { LEGACY_FERNET_KEY: `${btoa('\xff'.repeat(32))}, ${OTHER}` }],
+    ['most rows', { REWRAP_ROWS_PER_RUN: '40000' }],
+    ['another provider', { PROVIDERS: { acme } }],
+    ['one as JSON', { PROVIDERS: JSON.stringify({ acme }) }],
+    ['one on localhost', { PROVIDERS: { openai: { origin: 'http://127.0.0.1:9000' } } }],
+    ['the optional ones missing', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
+  ])('%s', ([, changes]) => {
+    expect(reason(changes)).toBe('accepted')
+  })
+
+  it('is read once, and its keys are imported once', async () => {
+    const workerEnv = { ...env }
+    const userId = await someUser()
+    const headers = { Authorization: `Bearer ${await mintToken({ sub: userId })}` }
+    const get = async () => app.request(URL_BASE + keyPath(userId), { headers }, workerEnv)
+    expect(readConfig(workerEnv)).toBe(readConfig(workerEnv))
+    const importKey = vi.spyOn(crypto.subtle, 'importKey')
+    expect((await get()).status).toBe(200)
+    expect(importKey).toHaveBeenCalledTimes(2)
+    expect((await get()).status).toBe(200)
+    expect(importKey).toHaveBeenCalledTimes(2)
+  })
+})

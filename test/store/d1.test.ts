@@ -1,0 +1,233 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import {
+  call,
+  interceptD1,
+  keyPath,
+  mintToken,
+  putKey,
+  recordLogs,
+  someEncryptionKey,
+  someKey,
+  someUser,
+  storedKey,
+} from '../support.ts'
+
+/** The real D1, with every round trip counted. */
+function countingD1(): { db: D1Database; trips: () => number } {
+  let trips = 0
+  const db = interceptD1(async (trip) => {
+    trips += 1
+    return trip()
+  })
+  return { db, trips: () => trips }
+}
+
+/** A D1 whose every answer is the error with this message. */
+function failingD1(message: string): D1Database {
+  const fail = async () => Promise.reject(new Error(message))
+  const statement = { bind: () => statement, first: fail, run: fail, all: fail, raw: fail }
+  return Object.assign(Object.create(env.DB), { prepare: () => statement, batch: fail })
+}
+
+describe('one round trip to D1', () => {
+  it.for([
+    ['PUT', 200, 1],
+    ['GET', 200, 1],
+    ['DELETE', 200, 1],
+  ] as const)('for %s', async ([method, status, expected]) => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const body = method === 'PUT' ? { api_key: someKey() } : undefined
+    for (const AUTO_CREATE_USERS of ['false', 'true']) {
+      const { db, trips } = countingD1()
+      const response = await call(method, keyPath(userId), {
+        token,
+        body,
+        env: { DB: db, AUTO_CREATE_USERS },
+      })
+      expect(response.status).toBe(status)
+      expect(trips()).toBe(expected)
+    }
+  })
+
+  it('and none for what is refused before', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const { db, trips } = countingD1()
+    const refusals = [
+      call('GET', keyPath(userId), { env: { DB: db } }),
+      call('GET', keyPath('another'), { token, env: { DB: db } }),
+      call('PUT', keyPath(userId), { token, env: { DB: db }, body: { api_key: '' } }),
+      call('POST', keyPath(userId), { token, env: { DB: db } }),
+    ]
+    const statuses = (await Promise.all(refusals)).map((response) => response.status)
+    expect(statuses).toEqual([401, 403, 400, 405])
+    expect(trips()).toBe(0)
+  })
+})
+
+describe('requests at once', () => {
+  it('leave what some order of them would have left', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const userId = await someUser()
+      const token = await mintToken({ sub: userId })
+      const [one, other] = [someKey(), someKey()]
+      const responses = await Promise.all([
+        putKey(userId, one),
+        call('DELETE', keyPath(userId), { token }),
+        putKey(userId, other),
+      ])
+      expect(responses.map(({ status }) => status)).toEqual([200, 200, 200])
+      expect([one, other, null]).toContain(await storedKey(userId))
+    }
+  })
+
+  it('make one user, where users are made at the first PUT', async () => {
+    const userId = `new-${crypto.randomUUID()}`
+    const keys = Array.from({ length: 10 }, someKey)
+    const auto = { env: { AUTO_CREATE_USERS: 'true' } }
+    const puts = await Promise.all(keys.map(async (apiKey) => putKey(userId, apiKey, auto)))
+    expect(puts.map(({ status }) => status)).toEqual(keys.map(() => 200))
+    expect(keys).toContain(await storedKey(userId))
+  })
+})
+
+describe('D1', () => {
+  it.for([
+    'D1_ERROR: D1 DB is overloaded. Requests queued for too long.',
+    'D1_ERROR: D1 DB is overloaded. Too many requests queued.',
+    'D1_ERROR: D1 DB reset because its code was updated.',
+    'D1_ERROR: Internal error in D1 DB storage caused object to be reset.',
+    'D1_ERROR: Cannot resolve D1 DB due to transient issue on remote node.',
+    'D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.',
+    'D1_ERROR: D1 DB exceeded its CPU time limit and was reset.',
+    'Network connection lost.',
+  ])('being busy is a 503 to be tried again: %s', async (message) => {
+    const logs = recordLogs()
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    for (const [method, body] of [
+      ['PUT', { api_key: 'sk-1' }],
+      ['GET', undefined],
+      ['DELETE', undefined],
+    ] as const) {
+      const response = await call(method, keyPath(userId), {
+        token,
+        body,
+        env: { DB: failingD1(message) },
+      })
+      expect(response.status).toBe(503)
+      expect(response.headers.get('Retry-After')).toBe('1')
+      expect(await response.json()).toMatchObject({ code: 'database_busy' })
+    }
+    expect(logs.text()).toContain(message)
+  })
+
+  it('without the tables, or one of their columns, is a misconfiguration: the log says what to run', async () => {
+    const logs = recordLogs()
+    for (const DB of [env.EMPTY_DB, failingD1('D1_ERROR: no such column: status')]) {
+      const response = await putKey(await someUser(), 'sk-1', { env: { DB } })
+      expect(response.status).toBe(500)
+      expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
+    }
+    const message = 'DB lacks the tables: npm run schema -- --remote'
+    const errors = logs.events().filter(({ level }) => level === 'error')
+    expect(errors).toMatchObject([{ error: { message } }, { error: { message } }])
+  })
+
+  it('failing otherwise is a 500 that tells nothing, and the log all', async () => {
+    const logs = recordLogs()
+    const response = await putKey(await someUser(), 'sk-1', {
+      env: { DB: failingD1('D1_ERROR: something new') },
+    })
+    expect(response.status).toBe(500)
+    expect(await response.json()).toEqual({
+      error: 'Internal server error',
+      code: 'internal',
+      request_id: response.headers.get('X-Request-Id'),
+    })
+    const error = logs.events().find(({ level }) => level === 'error')
+    expect(error).toMatchObject({
+      code: 'internal',
+      request_id: response.headers.get('X-Request-Id'),
+      error: { message: 'D1_ERROR: something new', stack: expect.any(String) },
+    })
+  })
+
+  it('is told of a deletion only while rows move in from a backend before', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const told = async () =>
+      env.DB.prepare('SELECT saved_at FROM imported_users WHERE id = ?1').bind(userId).first()
+    await call('DELETE', keyPath(userId), { token })
+    expect(await told()).toBeNull()
+    const LEGACY_FERNET_KEY = someEncryptionKey()
+    await call('DELETE', keyPath(userId), { token, env: { LEGACY_FERNET_KEY } })
+    expect(await told()).toEqual({ saved_at: expect.stringMatching(/^20\d\d-.*Z$/) })
+  })
+
+  it('deletes a user’s keys with the user', async () => {
+    const userId = await someUser()
+    await putKey(userId, someKey())
+    await env.DB.prepare('DELETE FROM users WHERE id = ?1').bind(userId).run()
+    expect(await storedKey(userId)).toBeNull()
+  })
+})
+
+describe('a key', () => {
+  it('is in no response, log line or cell of D1 in the clear', async () => {
+    const logs = recordLogs()
+    const [sentinel, userId] = [`sk-sentinel-${crypto.randomUUID()}`, await someUser()]
+    const token = await mintToken({ sub: userId })
+    const path = keyPath(userId)
+    const responses = [
+      await putKey(userId, sentinel),
+      await call('GET', path, { token }),
+      await putKey(userId, `${sentinel} inside`),
+      await putKey(userId, sentinel, { headers: { 'Content-Type': `text/${sentinel}` } }),
+      await call('PUT', path, { token, body: `{"api_key": ${sentinel}}` }),
+      await call('PUT', path, { token, body: { [sentinel]: sentinel } }),
+      await putKey(userId, sentinel, { env: { DB: failingD1('D1_ERROR: it broke') } }),
+      await putKey(userId, sentinel, { env: { API_KEY_ENCRYPTION_KEY: sentinel } }),
+      await putKey(userId, sentinel, { token: sentinel }),
+      await call('PUT', `${path}?key=${sentinel}`, { token, body: { api_key: sentinel } }),
+    ]
+    expect(responses.map(({ status }) => status)).toEqual([
+      200, 200, 400, 400, 400, 400, 500, 500, 401, 200,
+    ])
+    const headers = responses.map((response) => JSON.stringify([...response.headers]))
+    const bodies = await Promise.all(responses.map(async (response) => response.text()))
+    const { results } = await env.DB.prepare('SELECT * FROM api_keys, users').all()
+    const shown = [...headers, ...bodies, logs.text(), JSON.stringify(results)]
+    const secret = sentinel.slice(8)
+    expect(bodies[0]).toContain('sk-senti...')
+    expect(shown.filter((text) => text.includes(secret))).toEqual([])
+    expect(shown.filter((text) => text.includes(btoa(secret).slice(0, 20)))).toEqual([])
+    expect(logs.text().includes(token)).toBe(false)
+    expect(logs.events().filter(({ level }) => level === 'error')).toHaveLength(2)
+    expect(await storedKey(userId)).toBe(sentinel)
+  })
+
+  it('that does not open is logged as an error with whose it is and its kid', async () => {
+    const logs = recordLogs()
+    const userId = await someUser()
+    await putKey(userId, someKey())
+    await env.DB.prepare("UPDATE api_keys SET key_id = 'fedcba987654' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    await call('GET', keyPath(userId), {
+      token: await mintToken({ sub: userId }),
+      headers: { 'X-Request-Id': 'unreadable' },
+    })
+    expect(logs.events()).toContainEqual({
+      level: 'error',
+      event: 'api_key_unreadable',
+      request_id: 'unreadable',
+      user_id: userId,
+      provider: 'default',
+      key_id: 'fedcba987654',
+      reason: 'key_id_not_in_keyring',
+    })
+  })
+})

@@ -1,0 +1,240 @@
+import { env } from 'cloudflare:workers'
+import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  call,
+  inSeconds,
+  keyPath,
+  mintToken,
+  putKey,
+  someKey,
+  someUser,
+  storedKey,
+} from '../support.ts'
+
+const KEPT = someKey()
+let userId: string
+
+beforeAll(async () => {
+  userId = await someUser()
+  await putKey(userId, KEPT)
+})
+
+const encode = (value: unknown) => base64url.encode(JSON.stringify(value))
+
+/** A JWS over any header and payload, by WebCrypto alone, so that nothing is put right on the way. */
+async function sign(
+  header: object,
+  claims: unknown,
+  { hash = 'SHA-256', secret = env.JWT_SECRET_KEY } = {},
+): Promise<string> {
+  const input = `${encode(header)}.${encode(claims)}`
+  const bytes = new TextEncoder().encode(secret)
+  const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash }, false, ['sign'])
+  const signature = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(input))
+  return `${input}.${base64url.encode(new Uint8Array(signature))}`
+}
+
+const HS256 = { alg: 'HS256', typ: 'JWT' }
+const claims = (changes: object = {}) => ({ sub: userId, exp: inSeconds(600), ...changes })
+const valid = async () => sign(HS256, claims())
+
+/** Signed with a key of the sender's own, which the header offers for the check. */
+async function signedByEmbedded(header: object): Promise<string> {
+  const { privateKey, publicKey } = await generateKeyPair('RS256')
+  return new SignJWT(claims())
+    .setProtectedHeader({ alg: 'RS256', jwk: await exportJWK(publicKey), ...header })
+    .sign(privateKey)
+}
+
+/** `text` with one bit of the base64url character at `index` flipped. */
+function flipBit(text: string, index: number): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  const flipped = alphabet[alphabet.indexOf(text.charAt(index)) ^ 1]
+  return text.slice(0, index) + flipped + text.slice(index + 1)
+}
+
+const at = (token: string, part: number) => token.split('.', part).join('.').length + 1
+
+type Refused = [name: string, token: () => Promise<string>, detail: string, code?: string]
+
+const MALFORMED = 'It is not a JWT in compact form'
+const FORGED = 'Its signature does not verify'
+const ALG = 'Its "alg" is not one that this service accepts.'
+const NOT_JWT = 'It is not a signed JWT.'
+const EXP = 'Its "exp" has passed.'
+
+const REFUSED: Refused[] = [
+  ['one word', async () => 'garbage', MALFORMED],
+  ['two parts', async () => (await valid()).split('.', 2).join('.'), MALFORMED],
+  ['four parts', async () => `${await valid()}.AAAA`, MALFORMED],
+  ['a trailing =', async () => `${await valid()}=`, MALFORMED],
+  ['an inner space', async () => (await valid()).replace('.', '. '), MALFORMED],
+  ['a trailing comma and more', async () => `${await valid()}, Bearer x`, MALFORMED],
+  ['standard base64', async () => (await valid()).replace(/\.[^.]*$/, '.ab+/'), MALFORMED],
+  ['altered spare bits', async () => flipBit(await valid(), (await valid()).length - 1), MALFORMED],
+  ['a bit of the header', async () => flipBit(await valid(), 3), NOT_JWT],
+  ['a bit of the payload', async () => flipBit(await valid(), at(await valid(), 1) + 20), FORGED],
+  ['a bit of the signature', async () => flipBit(await valid(), at(await valid(), 2)), FORGED],
+  ['an empty signature', async () => `${(await valid()).split('.', 2).join('.')}.`, FORGED],
+  ['another key', async () => sign(HS256, claims(), { secret: 'x'.repeat(64) }), FORGED],
+  ['alg none', async () => `${encode({ alg: 'none' })}.${encode(claims())}.`, ALG],
+  ['alg None', async () => `${encode({ alg: 'None' })}.${encode(claims())}.`, ALG],
+  ['alg NONE', async () => `${encode({ alg: 'NONE' })}.${encode(claims())}.`, ALG],
+  ['alg nOnE, signed', async () => sign({ alg: 'nOnE' }, claims()), ALG],
+  ['no alg', async () => sign({ typ: 'JWT' }, claims()), NOT_JWT],
+  ['HS384', async () => sign({ alg: 'HS384' }, claims(), { hash: 'SHA-384' }), ALG],
+  ['HS512', async () => sign({ alg: 'HS512' }, claims(), { hash: 'SHA-512' }), ALG],
+  ['RS256 over an HMAC', async () => sign({ alg: 'RS256' }, claims()), ALG],
+  ['an unknown crit', async () => sign({ ...HS256, crit: ['x'], x: 1 }, claims()), NOT_JWT],
+  [
+    'b64 false, critical',
+    async () => sign({ ...HS256, crit: ['b64'], b64: false }, claims()),
+    NOT_JWT,
+  ],
+  ['b64 false', async () => sign({ ...HS256, b64: false }, claims()), 'Its header has "b64"'],
+  ['b64 true', async () => sign({ ...HS256, b64: true }, claims()), 'Its header has "b64"'],
+  ['an embedded jwk', async () => signedByEmbedded({}), ALG],
+  ['a jku', async () => signedByEmbedded({ jku: 'http://127.0.0.1:1/jwks.json' }), ALG],
+  ['an x5c', async () => signedByEmbedded({ x5c: ['MIIB'] }), ALG],
+  ['an HMAC by an embedded oct jwk', signedByEmbeddedSecret, FORGED],
+  ['a header that is no object', async () => sign([1], claims()), NOT_JWT],
+  ['claims that are no object', async () => sign(HS256, [claims()]), NOT_JWT],
+  ['claims that are a string', async () => sign(HS256, 'claims'), NOT_JWT],
+  ['expired', async () => sign(HS256, claims({ exp: inSeconds(-60) })), EXP, 'token_expired'],
+  ['exp 0', async () => sign(HS256, claims({ exp: 0 })), EXP, 'token_expired'],
+  ['no exp', async () => sign(HS256, claims({ exp: undefined })), 'Its "exp" is missing.'],
+  [
+    'exp a string',
+    async () => sign(HS256, claims({ exp: '9999999999' })),
+    'Its "exp" is not a numb',
+  ],
+  ['exp null', async () => sign(HS256, claims({ exp: null })), 'Its "exp" is not a number.'],
+  ['not yet valid', async () => sign(HS256, claims({ nbf: inSeconds(90) })), 'Its "nbf" has not c'],
+  ['nbf a string', async () => sign(HS256, claims({ nbf: 'now' })), 'Its "nbf" is not a number.'],
+  ['no sub', async () => sign(HS256, claims({ sub: undefined })), 'Its "sub" is missing.'],
+  ['sub a number', async () => sign(HS256, claims({ sub: 7 })), 'Its "sub" is not a string'],
+  ['sub an array', async () => sign(HS256, claims({ sub: [userId] })), 'Its "sub" is not a string'],
+  ['sub an object', async () => sign(HS256, claims({ sub: { id: 1 } })), 'Its "sub" is not a stri'],
+  ['sub null', async () => sign(HS256, claims({ sub: null })), 'Its "sub" is not a string'],
+  ['sub empty', async () => sign(HS256, claims({ sub: '' })), 'Its "sub" is not a string'],
+  ['a refresh token', async () => sign(HS256, claims({ type: 'refresh' })), 'Its "type" is not'],
+  ['type Access', async () => sign(HS256, claims({ type: 'Access' })), 'Its "type" is not'],
+  ['type null', async () => sign(HS256, claims({ type: null })), 'Its "type" is not'],
+  ['60 KB', async () => sign(HS256, claims({ pad: 'x'.repeat(45_000) })), 'It is over 16384 char'],
+]
+
+async function signedByEmbeddedSecret(): Promise<string> {
+  const secret = 'attacker chosen, and thirty-two bytes long'
+  const jwk = { kty: 'oct', k: base64url.encode(secret) }
+  return sign({ ...HS256, jwk }, claims(), { secret })
+}
+
+describe('a token that is refused', () => {
+  it.for(REFUSED)('%s', async ([, token, detail, code = 'token_invalid']) => {
+    const response = await call('PUT', keyPath(userId), {
+      token: await token(),
+      body: { api_key: 'sk-stolen' },
+    })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('WWW-Authenticate')).toBe('Bearer error="invalid_token"')
+    expect(await response.json()).toEqual({
+      error: code === 'token_expired' ? 'Token has expired' : 'Token is not valid',
+      code,
+      detail: expect.stringContaining(detail),
+      request_id: expect.any(String),
+    })
+    expect(await storedKey(userId)).toBe(KEPT)
+  })
+
+  it('is refused by a public key too, taken as an HMAC secret', async () => {
+    const pem = await exportSPKI((await generateKeyPair('RS256')).publicKey)
+    const token = await sign(HS256, claims(), { secret: pem })
+    expect((await call('GET', keyPath(userId), { token })).status).toBe(401)
+  })
+})
+
+describe('no token', () => {
+  it.for([
+    [undefined, 'There is no Authorization header.'],
+    ['', 'There is no Authorization header.'],
+    ['Bearer', 'The Authorization header must be "Bearer", a space and the token.'],
+    ['Bearer ', 'The Authorization header must be "Bearer", a space and the token.'],
+    ['Basic dXNlcjpwYXNz', 'The Authorization header must be "Bearer", a space and the token.'],
+    ['Token abc', 'The Authorization header must be "Bearer", a space and the token.'],
+  ] as const)('Authorization: %s', async ([authorization, detail]) => {
+    const headers = authorization === undefined ? {} : { Authorization: authorization }
+    const response = await call('PUT', keyPath(userId), { headers, body: { api_key: 'sk-1' } })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('WWW-Authenticate')).toBe('Bearer')
+    expect(await response.json()).toEqual({
+      error: 'Authorization header with a Bearer token is required',
+      code: 'token_missing',
+      detail,
+      request_id: expect.any(String),
+    })
+    expect(await storedKey(userId)).toBe(KEPT)
+  })
+
+  it('is not looked for in the query, a cookie or the body', async () => {
+    const token = await valid()
+    const response = await call('PUT', `${keyPath(userId)}?access_token=${token}&jwt=${token}`, {
+      headers: { Cookie: `access_token_cookie=${token}` },
+      body: { api_key: 'sk-stolen', access_token: token },
+    })
+    expect(await response.json()).toMatchObject({ code: 'token_missing' })
+  })
+})
+
+describe('a token that is accepted', () => {
+  it.for<[name: string, changes: JWTPayload]>([
+    ['the least there can be', {}],
+    ['an access token', { type: 'access', fresh: false, jti: 'id', iat: 1, nbf: 1, csrf: 'x' }],
+    ['with any issuer and audience, where none is configured', { iss: 'a', aud: ['b'] }],
+  ])('%s', async ([, changes]) => {
+    const token = await sign(HS256, claims(changes))
+    expect((await call('GET', keyPath(userId), { token })).status).toBe(200)
+  })
+
+  it('within 30 s of leeway, by a clock that differs from ours', async () => {
+    const statusOf = async (changes: JWTPayload) => {
+      const token = await sign(HS256, claims(changes))
+      return (await call('GET', keyPath(userId), { token })).status
+    }
+    expect(await statusOf({ exp: inSeconds(-25) })).toBe(200)
+    expect(await statusOf({ exp: inSeconds(-31) })).toBe(401)
+    expect(await statusOf({ nbf: inSeconds(29), iat: inSeconds(29) })).toBe(200)
+    expect(await statusOf({ nbf: inSeconds(35) })).toBe(401)
+  })
+
+  it.for(['bearer', 'BEARER', 'Bearer  '])('with the scheme written %j', async (scheme) => {
+    const headers = { Authorization: `${scheme} ${await valid()}` }
+    expect((await call('GET', keyPath(userId), { headers })).status).toBe(200)
+  })
+})
+
+describe('JWT_ISSUER and JWT_AUDIENCE', () => {
+  const required = { JWT_ISSUER: 'https://id.test/', JWT_AUDIENCE: 'vault' }
+
+  it.for<[name: string, changes: JWTPayload]>([
+    ['both right', { iss: 'https://id.test/', aud: 'vault' }],
+    ['one of several audiences', { iss: 'https://id.test/', aud: ['x', 'vault'] }],
+  ])('accept %s', async ([, changes]) => {
+    const token = await mintToken({ sub: userId, ...changes })
+    expect((await call('GET', keyPath(userId), { token, env: required })).status).toBe(200)
+  })
+
+  it.for<[name: string, changes: JWTPayload, detail: string]>([
+    ['no issuer', { aud: 'vault' }, 'Its "iss" is missing.'],
+    ['another issuer', { iss: 'https://id.test', aud: 'vault' }, 'Its "iss" is not the issuer'],
+    ['no audience', { iss: 'https://id.test/' }, 'Its "aud" is missing.'],
+    ['another audience', { iss: 'https://id.test/', aud: ['Vault'] }, 'Its "aud" does not name'],
+  ])('refuse %s', async ([, changes, detail]) => {
+    const token = await mintToken({ sub: userId, ...changes })
+    const response = await call('GET', keyPath(userId), { token, env: required })
+    expect(await response.json()).toMatchObject({
+      code: 'token_invalid',
+      detail: expect.stringContaining(detail),
+    })
+  })
+})

@@ -1,0 +1,299 @@
+import { env } from 'cloudflare:workers'
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
+import { app, inSeconds, keyPath, someUser, URL_BASE } from '../support.ts'
+
+const CONTROL = inject('keyServers')
+const ISSUER = 'https://id.test/'
+const AUDIENCE = 'vault'
+
+let userId: string
+/** The identity provider's JWKS endpoint, of this test alone. */
+let origin: string
+/** The Worker's environment: one object, as it is one for the whole life of an isolate. */
+let workerEnv: Env
+
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+  userId = await someUser()
+  origin = await (await fetch(CONTROL, { method: 'POST' })).text()
+  workerEnv = {
+    ...env,
+    JWT_SECRET_KEY: '',
+    JWT_JWKS_URL: `${origin}/jwks.json`,
+    JWT_ISSUER: ISSUER,
+    JWT_AUDIENCE: AUDIENCE,
+  }
+  return async () => control('DELETE')
+})
+
+afterEach(() => vi.useRealTimers())
+
+async function control(method: string, body?: string, query = ''): Promise<string> {
+  const url = `${CONTROL}/${new URL(origin).port}${query}`
+  const response = await fetch(url, { method, ...(body !== undefined && { body }) })
+  if (!response.ok) throw new Error(await response.text())
+  return response.text()
+}
+
+const fetches = async () => Number(await control('GET'))
+const serve = async (...keys: (ProviderKey | `?${string}`)[]) => {
+  const query = keys.find((key) => typeof key === 'string')
+  const jwks = keys.filter((key) => typeof key !== 'string').map(({ jwk }) => jwk)
+  await control('PUT', JSON.stringify({ keys: jwks }), query)
+}
+
+interface ProviderKey {
+  kid: string
+  alg: string
+  privateKey: CryptoKey
+  jwk: JWK
+}
+
+async function providerKey(alg: string, kid: string = crypto.randomUUID()): Promise<ProviderKey> {
+  const { privateKey, publicKey } = await generateKeyPair(alg)
+  return { kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
+}
+
+async function tokenBy(key: ProviderKey, claims = {}, header = {}): Promise<string> {
+  const payload = { sub: userId, iss: ISSUER, aud: AUDIENCE, exp: inSeconds(7200), ...claims }
+  return new SignJWT(payload)
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: 'at+jwt', ...header })
+    .sign(key.privateKey)
+}
+
+const get = async (token: string) => {
+  const headers = { Authorization: `Bearer ${token}` }
+  return app.request(URL_BASE + keyPath(userId), { headers }, workerEnv)
+}
+const codeOf = async (response: Response) => Reflect.get(Object(await response.json()), 'code')
+
+describe('an identity provider’s keys', () => {
+  it.for(['RS256', 'PS256', 'ES256', 'EdDSA'])('check %s', async (alg) => {
+    const [key, other] = [await providerKey(alg), await providerKey(alg)]
+    await serve(key, other)
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    expect((await get(await tokenBy(other))).status).toBe(200)
+    const forged = await tokenBy({ ...(await providerKey(alg)), kid: key.kid })
+    expect(await codeOf(await get(forged))).toBe('token_invalid')
+  })
+
+  it.for(['RS384', 'RS512', 'PS512', 'ES384', 'ES512'])('do not check %s', async (alg) => {
+    const key = await providerKey(alg)
+    await serve(key)
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_invalid')
+    expect(await fetches()).toBe(0)
+  })
+
+  it('do not check an HMAC, whatever it was made with', async () => {
+    const key = await providerKey('RS256')
+    await serve(key)
+    const secret = new TextEncoder().encode(JSON.stringify(key.jwk))
+    const token = await new SignJWT({ sub: userId, iss: ISSUER, aud: AUDIENCE, exp: inSeconds(60) })
+      .setProtectedHeader({ alg: 'HS256', kid: key.kid })
+      .sign(secret)
+    expect(await (await get(token)).json()).toMatchObject({
+      code: 'token_invalid',
+      detail: 'Its "alg" is not one that this service accepts.',
+    })
+  })
+
+  it.for([
+    ['iss', { iss: 'https://evil.test/' }],
+    ['aud', { aud: 'another' }],
+    ['no iss', { iss: undefined }],
+    ['no aud', { aud: undefined }],
+    ['a refresh token', { type: 'refresh' }],
+  ])('do not help a token with the wrong %s', async ([, claims]) => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    expect(await codeOf(await get(await tokenBy(key, claims)))).toBe('token_invalid')
+  })
+
+  it('are found without a kid where only one fits', async () => {
+    const [rsa, ec, ec2] = [
+      await providerKey('RS256'),
+      await providerKey('ES256'),
+      await providerKey('ES256'),
+    ]
+    await serve(rsa, ec, ec2)
+    const noKid = { kid: undefined }
+    expect((await get(await tokenBy(rsa, {}, noKid))).status).toBe(200)
+    const ambiguous = await get(await tokenBy(ec, {}, noKid))
+    expect(await ambiguous.json()).toMatchObject({
+      code: 'token_invalid',
+      detail: 'It has no "kid", and several keys match its "alg".',
+    })
+  })
+})
+
+describe('fetching them', () => {
+  it('happens once for many requests, at once and one after another', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const token = await tokenBy(key)
+    const first = await Promise.all(Array.from({ length: 20 }, async () => get(token)))
+    expect(first.map(({ status }) => status)).toEqual(first.map(() => 200))
+    await get(token)
+    expect(await fetches()).toBe(1)
+  })
+
+  it('happens again after ten minutes', async () => {
+    const [key, next] = [await providerKey('ES256'), await providerKey('ES256')]
+    await serve(key)
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    await serve(next)
+    vi.setSystemTime(Date.now() + 599_000)
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    vi.setSystemTime(Date.now() + 2_000)
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_invalid')
+    expect((await get(await tokenBy(next))).status).toBe(200)
+    expect(await fetches()).toBe(2)
+  })
+
+  it('follows a rotation at the first token of the new key, however many come at once', async () => {
+    const [key, next] = [await providerKey('ES256'), await providerKey('ES256')]
+    await serve(key)
+    await get(await tokenBy(key))
+    vi.setSystemTime(Date.now() + 31_000)
+    await serve(key, next)
+    const token = await tokenBy(next)
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => get(token)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    expect(await fetches()).toBe(2)
+  })
+
+  it('is done at most once per 30 s for a flood of unknown kids', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    await get(await tokenBy(key))
+    const unknown = await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => tokenBy({ ...key, kid: `unknown-${i}` })),
+    )
+    const flood = async () => Promise.all(unknown.map(async (token) => codeOf(await get(token))))
+    const refusals = unknown.map(() => 'token_invalid')
+
+    vi.setSystemTime(Date.now() + 29_000)
+    expect(await flood()).toEqual(refusals)
+    expect(await fetches()).toBe(1)
+    vi.setSystemTime(Date.now() + 2_000)
+    expect(await flood()).toEqual(refusals)
+    expect(await flood()).toEqual(refusals)
+    expect(await fetches()).toBe(2)
+    expect((await get(await tokenBy(key))).status).toBe(200)
+  })
+})
+
+describe('an identity provider that is away', () => {
+  it('is a 503 with Retry-After, tried again after 5 s and not before', async () => {
+    const key = await providerKey('ES256')
+    await serve(key, '?status=502')
+    const token = await tokenBy(key)
+    const down = await get(token)
+    expect(down.status).toBe(503)
+    expect(down.headers.get('Retry-After')).toBe('5')
+    expect(down.headers.get('WWW-Authenticate')).toBeNull()
+    expect(await codeOf(down)).toBe('token_keys_unreachable')
+    await serve(key)
+    expect((await get(token)).status).toBe(503)
+    expect(await fetches()).toBe(1)
+    vi.setSystemTime(Date.now() + 5_001)
+    expect((await get(token)).status).toBe(200)
+  })
+
+  it('does not matter to the keys it gave, for ten minutes', async () => {
+    const [key, unknown] = [await providerKey('ES256'), await providerKey('ES256')]
+    await serve(key)
+    const token = await tokenBy(key)
+    await get(token)
+    await control('DELETE')
+
+    vi.setSystemTime(Date.now() + 31_000)
+    for (const response of [await get(await tokenBy(unknown)), await get(await tokenBy(unknown))]) {
+      expect(response.headers.get('Retry-After')).toBe('30')
+      expect(await codeOf(response)).toBe('token_keys_unreachable')
+    }
+    expect((await get(token)).status).toBe(200)
+    vi.setSystemTime(Date.now() + 570_000)
+    expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+  })
+
+  it.for(['not json', '{}', '{"keys":{}}', '[]'])('so is one that serves %s', async (served) => {
+    await control('PUT', served)
+    const token = await tokenBy(await providerKey('ES256'))
+    expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+  })
+
+  it('is forgotten when it is back: an unknown kid is the token’s fault again', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    await get(await tokenBy(key))
+    const unknown = await tokenBy({ ...key, kid: 'unknown' })
+    await serve(key, '?status=500')
+    vi.setSystemTime(Date.now() + 31_000)
+    expect(await codeOf(await get(unknown))).toBe('token_keys_unreachable')
+    await serve(key)
+    vi.setSystemTime(Date.now() + 31_000)
+    expect(await codeOf(await get(unknown))).toBe('token_invalid')
+  })
+
+  it('so is one that redirects elsewhere', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const elsewhere = encodeURIComponent(`${origin}/jwks.json`)
+    origin = await (await fetch(CONTROL, { method: 'POST' })).text()
+    workerEnv = { ...workerEnv, JWT_JWKS_URL: `${origin}/jwks.json` }
+    await serve(key, `?status=302&location=${elsewhere}`)
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
+  })
+
+  it('so is one that serves a key that is none', async () => {
+    const key = await providerKey('ES256')
+    await serve({ ...key, jwk: { ...key.jwk, x: key.jwk.y ?? '' } })
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
+  })
+
+  it('so is one that does not answer in time', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(AbortSignal.abort())
+    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
+  })
+
+  it('is not taken for away by a time-out that comes after its answer', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const late = Promise.withResolvers<void>()
+    vi.spyOn(scheduler, 'wait').mockReturnValueOnce(late.promise)
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    late.resolve()
+    const unknown = await tokenBy({ ...key, kid: 'unknown' })
+    expect(await codeOf(await get(unknown))).toBe('token_invalid')
+  })
+
+  it('does not leave later requests waiting for a fetch that never ends', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const token = await tokenBy(key)
+    const fetching = vi.spyOn(globalThis, 'fetch')
+    const waiting = vi.spyOn(scheduler, 'wait')
+    fetching.mockReturnValueOnce(new Promise<Response>(() => {}))
+    waiting.mockResolvedValueOnce()
+    expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+    vi.setSystemTime(Date.now() + 5_001)
+    expect((await get(token)).status).toBe(200)
+
+    vi.setSystemTime(Date.now() + 31_000)
+    fetching.mockReturnValueOnce(new Promise<Response>(() => {}))
+    waiting.mockResolvedValueOnce()
+    const unknown = await tokenBy({ ...key, kid: 'unknown' })
+    expect(await codeOf(await get(unknown))).toBe('token_keys_unreachable')
+    expect((await get(token)).status).toBe(200)
+  })
+
+  it('is told from a bad token: that one is a 401 without a fetch', async () => {
+    await control('DELETE')
+    expect((await get('garbage')).status).toBe(401)
+  })
+})
