@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
-import { NO_VARS } from './test/node/vault.ts'
+import { NO_VARS } from './test/node/start-vault.ts'
 
 /** OpenAI's stand-in at `origin`, a provider that is down, and one that is not built in. */
 function standIns(origin: string) {

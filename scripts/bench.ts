@@ -1,8 +1,8 @@
 /** `npm run bench`: what the rewrap job does in a second, and what a call through the vault costs. */
 
-import { benchCalls } from './bench-calls.ts'
-import { benchRewrap } from './bench-rewrap.ts'
-import { runCommand } from './command.ts'
+import { benchCalls } from './bench/calls.ts'
+import { benchRewrap } from './bench/rewrap.ts'
+import { runCommand } from './lib/command.ts'
 
 await runCommand('Usage: npm run bench [-- rewrap | calls]', async () => {
   const [name, ...rest] = process.argv.slice(2)

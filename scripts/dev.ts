@@ -1,10 +1,11 @@
-/** `npm run dev`: secrets, tables and a demo user where there are none, then `wrangler dev`. */
+/** `npm run dev`: makes what is missing (secrets, tables, a demo user), then starts `wrangler dev`. */
 
 import { createInterface } from 'node:readline'
-import { makeDevVars } from './dev-vars.ts'
-import { mintToken } from './token.ts'
-import { addUser } from './users.ts'
-import { runWrangler, startWrangler } from './wrangler.ts'
+import { run } from '../src/store/d1.ts'
+import { insertUser } from '../src/store/users.ts'
+import { withDatabase } from './lib/database.ts'
+import { makeDevVars, mintDevToken } from './lib/dev-vars.ts'
+import { readUrl, runWrangler, startWrangler } from './lib/wrangler.ts'
 
 const DEMO_USER = 'demo'
 const DEMO_KEY = 'sk-demo-0123456789'
@@ -17,9 +18,8 @@ async function banner(url: string, token = ''): Promise<string> {
     return `
 The Worker is up at ${url}, but refuses the demo user's token:
 ${response.status} ${await response.text()}
-Where it is a 500, the log above names the variable to mend. Where it is a 401, the Worker takes other
-tokens than npm run token makes with the JWT_SECRET_KEY of .dev.vars: those of JWT_JWKS_URL, or of
-JWT_ISSUER and JWT_AUDIENCE.
+On a 500, the log above names the variable to fix. On a 401, the Worker takes other tokens than npm run
+token makes with the JWT_SECRET_KEY of .dev.vars: those of JWT_JWKS_URL, or of JWT_ISSUER and JWT_AUDIENCE.
 `
   }
   const curl = `curl -sS -w '\\n' ${keyUrl} -H 'Authorization: Bearer ${token}'`
@@ -50,8 +50,8 @@ async function runJob(url: string): Promise<void> {
 }
 
 makeDevVars()
-await runWrangler('d1', 'execute', 'DB', '--local', '--file', 'schema.sql')
-await addUser(DEMO_USER, { remote: false })
+await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
+await withDatabase({ remote: false }, async (db) => run(db, insertUser(DEMO_USER)))
 
 const args = ['--show-interactive-dev-session=false', ...process.argv.slice(2)]
 const wrangler = startWrangler('dev', ...args)
@@ -62,9 +62,9 @@ wrangler.on('exit', (code) => process.exit(code ?? 0))
 if (wrangler.stdout === null) throw new Error('wrangler was started without a pipe')
 for await (const line of createInterface({ input: wrangler.stdout })) {
   console.log(line)
-  const [, url] = /Ready on (http\S+)/.exec(line) ?? []
+  const url = readUrl(line)
   if (url === undefined) continue
-  console.log(await banner(url, await mintToken(DEMO_USER)))
+  console.log(await banner(url, await mintDevToken(DEMO_USER)))
   await runJob(url)
   setInterval(() => void runJob(url), 60_000)
 }

@@ -3,9 +3,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { startExampleProvider } from './example-provider.ts'
-import { mintToken } from './token.ts'
-import { startWrangler } from './wrangler.ts'
+import { mintDevToken } from './lib/dev-vars.ts'
+import { startExampleProvider } from './lib/example-provider.ts'
+import { readUrl, startWrangler } from './lib/wrangler.ts'
 
 const USER = 'demo'
 const CHAT_CONFIG = 'examples/chat-worker/wrangler.toml'
@@ -16,7 +16,7 @@ async function readyAt(child: ChildProcess, name: string): Promise<string> {
   child.on('exit', (code) => ready.reject(new Error(`${name} ended with code ${code}`)))
   if (child.stdout === null) throw new Error(`${name} was started without a pipe`)
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const [, url] = /Ready on (http\S+)/.exec(line) ?? []
+    const url = readUrl(line)
     if (url !== undefined) ready.resolve(url)
     if (line.startsWith('{') || url !== undefined) console.log(`[${name}] ${line}`)
   })
@@ -46,7 +46,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-const token = `-H 'Authorization: Bearer ${await mintToken(USER)}'`
+const token = `-H 'Authorization: Bearer ${await mintDevToken(USER)}'`
 console.log(`
 Save a key in the vault, and chat with it: the chat worker uses the key, and never sees it.
 

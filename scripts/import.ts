@@ -1,21 +1,30 @@
-/** `npm run import -- FILE`: the users and Fernet tokens of a backend before, as they are, into D1. */
+/** `npm run import -- FILE`: brings the previous backend's users and Fernet tokens into D1 as they are. */
 
 import { parseArgs } from 'node:util'
 import { readFernetTime } from '../src/crypto/fernet.ts'
-import { FERNET_KEY_ID } from '../src/crypto/seal.ts'
-import { runCommand } from './command.ts'
-import { openUserFile, type User } from './import-file.ts'
-import { formatCount, startBar } from './progress.ts'
-import { queryD1, type Where } from './wrangler.ts'
+import { FERNET_KID } from '../src/crypto/keyring.ts'
+import { DEFAULT_SLOT } from '../src/shared/slot.ts'
+import { runBatch } from '../src/store/d1.ts'
+import {
+  insertImportedUsers,
+  toImportedUsers,
+  upsertImported,
+  upsertImportedKeys,
+} from '../src/store/imported-users.ts'
+import { noteAllReplaced, noteKid } from '../src/store/kids.ts'
+import { runCommand } from './lib/command.ts'
+import { withDatabase } from './lib/database.ts'
+import { openUserFile, type User } from './lib/import-file.ts'
+import { formatCount, startBar } from './lib/progress.ts'
 
 const USAGE = `Usage: npm run import -- FILE [--remote]
 
 FILE: CSV with a header, or NDJSON, with the fields id and encrypted_api_key; or a SQLite database with
 a table users of those columns. It may be run again at any time, with a newer FILE too.`
-/** Bytes of SQL in a call: Linux takes 131,072 in an argument, D1 100,000 in a statement. */
-const BATCH_BYTES = 60_000
-/** What a row has besides its id, three times, and its token. */
-const ROW_BYTES = 120
+/** Characters of ids and tokens in a batch. As JSON, with three bytes a character, D1 takes 2,000,000. */
+const BATCH_LENGTH = 500_000
+/** What a user has in the JSON besides id and token. */
+const USER_LENGTH = 50
 
 interface Report {
   read: number
@@ -26,7 +35,9 @@ interface Report {
   interrupted: boolean
 }
 
-async function importFile(file: string, where: Where, report: Report): Promise<void> {
+async function importFile(db: D1Database, file: string, report: Report): Promise<void> {
+  // The local database's own listener would end the process in the middle of a batch.
+  process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
   const { total, lines } = await openUserFile(file)
   const bar = startBar('Importing')
   let [batch, length]: [User[], number] = [[], 0]
@@ -37,66 +48,42 @@ async function importFile(file: string, where: Where, report: Report): Promise<v
       continue
     }
     batch.push(user)
-    length += Buffer.byteLength(sqlJson([user.id, user.id, user.id, user.token])) + ROW_BYTES
-    if (length < BATCH_BYTES) continue
-    await insert(batch, where, report)
+    length += user.id.length + (user.token?.length ?? 0) + USER_LENGTH
+    if (length < BATCH_LENGTH) continue
+    await insert(db, batch, report)
     if (report.interrupted) throw new Error('Interrupted')
     ;[batch, length] = [[], 0]
     bar.move(read, total)
   }
-  if (batch.length > 0) await insert(batch, where, report)
+  if (batch.length > 0) await insert(db, batch, report)
   bar.move(total, total)
   bar.stop()
 }
 
 /**
- * In one transaction. A key is as old as its token says: it is left out where that user's was imported
- * already at that age, and it replaces none that was saved later.
+ * Writes a batch in one transaction. A key is as old as its token says: one that was imported already
+ * at that age is left out, and it replaces no key that was saved later.
  */
-async function insert(users: User[], where: Where, report: Report): Promise<void> {
-  const rows = users.map(({ id, token }) => ({ id, token, savedAt: savedAt(token) }))
-  const times = sqlJson(rows.map((row) => [row.id, row.savedAt]))
-  const keys = sqlJson(
-    rows.filter(({ token }) => token !== null).map((row) => [row.id, row.savedAt, row.token]),
+async function insert(db: D1Database, users: User[], report: Report): Promise<void> {
+  const imported = toImportedUsers(
+    users.map(({ id, token }) => ({ id, token, savedAt: savedAt(token) })),
   )
-  const isNew = `NOT EXISTS (
-    SELECT 1 FROM imported_users WHERE id = value ->> 0 AND saved_at >= value ->> 1)`
-  const [, usersAdded = [], keysAdded = [], imported = []] = await queryD1(
-    `INSERT INTO key_ids (key_id) VALUES ('${FERNET_KEY_ID}')
-       ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use';
-     INSERT INTO users (id) SELECT value ->> 0 FROM json_each(${times}) WHERE ${isNew}
-       ON CONFLICT DO NOTHING RETURNING 1;
-     INSERT INTO api_keys (user_id, encrypted_api_key, key_id, updated_at)
-       SELECT value ->> 0, value ->> 2, '${FERNET_KEY_ID}', value ->> 1 FROM json_each(${keys})
-       WHERE ${isNew}
-       ON CONFLICT (user_id, provider) DO UPDATE SET
-         encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id,
-         status = excluded.status, updated_at = excluded.updated_at, last_used_at = NULL
-       WHERE excluded.updated_at > api_keys.updated_at RETURNING 1;
-     INSERT INTO imported_users (id, saved_at)
-       SELECT value ->> 0, value ->> 1 FROM json_each(${times}) WHERE TRUE
-       ON CONFLICT (id) DO UPDATE SET saved_at = excluded.saved_at
-       WHERE excluded.saved_at > imported_users.saved_at RETURNING 1`,
-    where,
-  )
-  report.usersAdded += usersAdded.length
-  report.keysAdded += keysAdded.length
-  report.alreadyThere += users.length - imported.length
+  const ids = users.map(({ id }) => id)
+  const [, , usersAdded, keysAdded, news] = await runBatch(db, [
+    noteAllReplaced(ids, DEFAULT_SLOT),
+    noteKid(FERNET_KID),
+    insertImportedUsers(imported),
+    upsertImportedKeys(imported),
+    upsertImported(imported),
+  ])
+  report.usersAdded += usersAdded?.meta.changes ?? 0
+  report.keysAdded += keysAdded?.meta.changes ?? 0
+  report.alreadyThere += users.length - (news?.meta.changes ?? 0)
 }
 
-/** ISO 8601, UTC, as D1 holds times; '' where there is no key. */
+/** ISO 8601 in UTC, as D1 holds times; empty if there is no key. */
 function savedAt(token: string | null): string {
   return token === null ? '' : (readFernetTime(token)?.toISOString() ?? '')
-}
-
-/** JSON as an SQL literal, without a quote, a semicolon or a space that could be taken for SQL's. */
-function sqlJson(value: unknown): string {
-  const json = JSON.stringify(value)
-  return `'${json.replaceAll(/[';\s]/g, escapeCharacter)}'`
-}
-
-function escapeCharacter(character: string): string {
-  return String.raw`\u` + character.charCodeAt(0).toString(16).padStart(4, '0')
 }
 
 function describe(report: Report): string {
@@ -120,9 +107,8 @@ await runCommand(USAGE, async () => {
   if (file === undefined || rest.length > 0) return 2
   const counts = { read: 0, usersAdded: 0, keysAdded: 0, alreadyThere: 0 }
   const report: Report = { ...counts, refused: [], interrupted: false }
-  process.on('SIGINT', () => (report.interrupted = true))
-  await importFile(file, where, report).catch((error: unknown) => {
-    console.log(`${describe(report)}\nIt was cut off: run it again.`)
+  await withDatabase(where, async (db) => importFile(db, file, report)).catch((error: unknown) => {
+    if (report.read > 0) console.log(`${describe(report)}\nIt was cut off: run it again.`)
     throw error
   })
   console.log(describe(report))

@@ -3,18 +3,21 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { createKeyring } from '../src/crypto/seal.ts'
-import { runCommand } from './command.ts'
-import { planNext } from './key-plan.ts'
+import { createKeyring } from '../src/crypto/keyring.ts'
+import { runBatch } from '../src/store/d1.ts'
+import { noteAllKids } from '../src/store/kids.ts'
+import { askForPass } from '../src/store/rewrap.ts'
+import { runCommand } from './lib/command.ts'
+import { withDatabase } from './lib/database.ts'
+import { planNext } from './lib/key-plan.ts'
 import {
   readProgress,
   readStatus,
-  type KeyIdStatus,
-  type KeyStatus,
+  type KidStatus,
   type Progress,
-} from './key-status.ts'
-import { drawBar, formatCount, formatSeconds, startBar } from './progress.ts'
-import { queryD1 } from './wrangler.ts'
+  type RotationStatus,
+} from './lib/key-status.ts'
+import { drawBar, formatCount, formatSeconds, startBar } from './lib/progress.ts'
 
 const USAGE = `Usage: npm run keys -- new                                  a new encryption key, and its kid
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
@@ -32,15 +35,15 @@ interface Options {
 
 async function printNewKey(): Promise<void> {
   const bytes = randomBytes(32)
-  const { sealingKeyId } = await createKeyring([bytes])
-  console.log(`kid  ${sealingKeyId}\nkey  ${bytes.toString('base64')}`)
+  const { sealing } = await createKeyring([bytes])
+  console.log(`kid  ${sealing.kid}\nkey  ${bytes.toString('base64')}`)
   console.error(
     '\nStore the key, apart from the backups, before you use it. Then: npm run keys -- plan',
   )
 }
 
-async function printPlan(options: Options): Promise<number> {
-  const status = await readStatus(options)
+async function printPlan(db: D1Database, options: Options): Promise<number> {
+  const status = await readStatus(db)
   const next = planNext(status, options)
   const asOf = status.rewrap?.started_at ?? null
   const text =
@@ -49,46 +52,42 @@ async function printPlan(options: Options): Promise<number> {
   return exitCode(status)
 }
 
-async function printStatus(options: Options): Promise<number> {
-  let status = await countedStatus(options)
+async function printStatus(db: D1Database, options: Options): Promise<number> {
+  let status = await countedStatus(db)
   if (options.watch && isRunning(status.rewrap)) {
-    await watch(options, status.rows)
-    status = await countedStatus(options)
+    await watch(db, status.rows)
+    status = await countedStatus(db)
   }
   console.log(options.json ? JSON.stringify(status, null, 2) : describe(status, options))
   return exitCode(status)
 }
 
 /** Fails closed: what is not known is not well. */
-function exitCode({ keyring, missing }: KeyStatus): number {
+function exitCode({ keyring, missing }: RotationStatus): number {
   return keyring === null || missing.length > 0 ? 1 : 0
 }
 
-async function countedStatus(options: Options): Promise<KeyStatus> {
-  return readStatus(options, (rows) => console.error(`Counted ${formatCount(rows)} rows so far`))
+async function countedStatus(db: D1Database): Promise<RotationStatus> {
+  return readStatus(db, (rows) => console.error(`Counted ${formatCount(rows)} rows so far`))
 }
 
 function isRunning(rewrap: Progress | null): rewrap is Progress {
   return rewrap !== null && (rewrap.finished_at === null || rewrap.asked_at !== null)
 }
 
-async function askForPass(options: Options): Promise<number> {
-  const [, asked = []] = await queryD1(
-    `INSERT INTO key_ids (key_id) SELECT DISTINCT key_id FROM api_keys WHERE TRUE
-       ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use';
-     UPDATE rewrap SET asked_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') RETURNING id`,
-    options,
-  )
+async function checkAgain(db: D1Database): Promise<number> {
+  const [, asked] = await runBatch(db, [noteAllKids(), askForPass(new Date().toISOString())])
   const begins = 'The job begins a pass at its next run, within a minute of the Worker running.'
-  console.log(asked.length > 0 ? begins : 'The job has not run yet: its first run begins a pass.')
+  const isFirst = asked?.meta.changes !== 1
+  console.log(isFirst ? 'The job has not run yet: its first run begins a pass.' : begins)
   return 0
 }
 
-async function watch(options: Options, rows: number): Promise<void> {
+async function watch(db: D1Database, rows: number): Promise<void> {
   const bar = startBar('Rewrap')
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- it watches until the pass is over
-    const progress = await readProgress(options, rows)
+    const progress = await readProgress(db, rows)
     if (!isRunning(progress)) break
     const done = progress.done + progress.unopenable
     bar.move(done, Math.max(rows, done), progress)
@@ -99,7 +98,7 @@ async function watch(options: Options, rows: number): Promise<void> {
 }
 
 /** The status in words, for a terminal. */
-function describe(status: KeyStatus, options: Options): string {
+function describe(status: RotationStatus, options: Options): string {
   const { keyring, key_ids, rewrap } = status
   if (keyring === null || rewrap === null) return planNext(status, options).text
   const kids = [
@@ -129,7 +128,7 @@ ${table([['kid', 'version', 'rows', ''], ...rows])}
 Rewrap  ${pass}`
 }
 
-function remark(kid: KeyIdStatus, seals: string): string {
+function remark(kid: KidStatus, seals: string): string {
   if (kid.rows === 0) return kid.state === 'unused' ? 'not needed any more' : ''
   if (!kid.in_keyring) return 'MISSING: the keyring lacks its key'
   const unopenable = kid.unopenable > 0 ? `${formatCount(kid.unopenable)} do not open` : ''
@@ -166,8 +165,8 @@ await runCommand(USAGE, async () => {
     await printNewKey()
     return 0
   }
-  if (command === 'plan') return printPlan(options)
-  if (command === 'status') return printStatus(options)
-  if (command === 'check') return askForPass(options)
+  if (command === 'plan') return withDatabase(options, async (db) => printPlan(db, options))
+  if (command === 'status') return withDatabase(options, async (db) => printStatus(db, options))
+  if (command === 'check') return withDatabase(options, checkAgain)
   return 2
 })

@@ -1,10 +1,11 @@
 /** The Worker. */
 
 import { createApp } from './http/app.ts'
-import { rewrap } from './keys/rewrap.ts'
+import { rewrap } from './scheduled.ts'
 
 export { KeyVault, type Result } from './binding/key-vault.ts'
-export type { BindingProps, Grant, RefusalCode } from './binding/props.ts'
+export type { BindingProps, Grant } from './binding/props.ts'
+export type { ErrorCode } from './shared/error-code.ts'
 
 /** The routes and bodies, for Hono's typed client: `hc<AppType>(url)`. */
 export type AppType = ReturnType<typeof createApp>

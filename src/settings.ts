@@ -1,9 +1,13 @@
-/** The Worker's environment, validated once an isolate: a bad value is refused, never guessed at. */
+/** The environment, validated and decoded, with every default. A bad value is refused, never guessed at. */
 
 import * as z from 'zod/mini'
+import { VaultError } from './errors.ts'
+import { providers, type Providers } from './providers/table.ts'
 import { isConfidentialUrl } from './shared/confidential-url.ts'
-import { ApiError } from './errors.ts'
-import { providers } from './providers/provider.ts'
+import type { TokenSource } from './tokens/access-token.ts'
+
+/** Rows that a run of the rewrap job takes. On the free plan a run has 10 ms of CPU and 50 queries. */
+const DEFAULT_ROWS_PER_RUN = 50
 
 const ENCRYPTION_KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 const ALL_ZERO = `${'A'.repeat(43)}=`
@@ -14,20 +18,20 @@ const encryptionKey = z.pipe(
     z.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, `is not ${ENCRYPTION_KEY_FIX}`),
     z.refine((text) => text !== ALL_ZERO, `is all zero; it must be ${ENCRYPTION_KEY_FIX}`),
   ),
-  z.transform(decodeBase64),
+  z.transform((text) => Uint8Array.fromBase64(text)),
 )
 
 /** 32 bytes in base64 of either alphabet: Python's Fernet takes both, so both are found in the wild. */
 const fernetKey = z.pipe(
   z
     .string()
-    .check(z.regex(/^[\w+/-]{43}=$/, 'is no Fernet key: 32 bytes in base64url, 44 characters')),
-  z.transform((text) => decodeBase64(text.replaceAll('-', '+').replaceAll('_', '/'))),
+    .check(z.regex(/^[\w+/-]{43}=$/, 'is not a Fernet key: 32 bytes in base64url, 44 characters')),
+  z.transform((text) => Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))),
 )
 
 const fernetKeys = z.pipe(
   z.pipe(
-    z.string('is no text'),
+    z.string('must be a string'),
     z.transform((text) => splitList(text)),
   ),
   distinct(fernetKey),
@@ -42,10 +46,10 @@ const encryptionKeys = z.pipe(
 )
 
 const exactText = z
-  .string('is no text')
+  .string('must be a string')
   .check(z.refine((text) => text === text.trim(), 'has white space around it'))
 
-const secretKey = exactText.check(
+const tokenSecret = exactText.check(
   z.refine(
     (text) => new TextEncoder().encode(text).length >= 32,
     'is under 32 bytes (RFC 7518 §3.2): openssl rand -hex 32',
@@ -53,7 +57,7 @@ const secretKey = exactText.check(
 )
 
 const confidentialUrl = z
-  .string('is no text')
+  .string('must be a string')
   .check(
     z.refine(
       isConfidentialUrl,
@@ -67,8 +71,8 @@ const jwksUrl = z.pipe(
 )
 
 /** `openid` among the scopes, separated by one space (OpenID Connect Core 1.0 §3.1.2.1). */
-const scope = z.string('is no text').check(
-  z.regex(/^[!-~]+(?: [!-~]+)*$/, 'is no list of scopes separated by single spaces'),
+const scope = z.string('must be a string').check(
+  z.regex(/^[!-~]+(?: [!-~]+)*$/, 'must be scopes separated by single spaces'),
   z.refine((text) => text.split(' ').includes('openid'), 'lacks openid'),
 )
 
@@ -77,27 +81,27 @@ const origin = z
   .check(
     z.refine(
       (text) => /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text,
-      'is no exact origin: https://app.example.com, without a path, a slash at the end or a *',
+      'is not an exact origin: https://app.example.com, without a path, a slash at the end or a *',
     ),
   )
 
 const corsOrigins = z.pipe(
   z.pipe(
-    z.string('is no text: https://a.example.com,https://b.example.com'),
+    z.string('must be a string: https://a.example.com,https://b.example.com'),
     z.transform((text) => splitList(text)),
   ),
   z.array(origin),
 )
 
 /**
- * A batch of 200 rows is 4 statements, and a run may have 1,000:
+ * A batch of the rewrap job is 4 statements, and a run may have 1,000:
  * https://developers.cloudflare.com/d1/platform/limits/
  */
 const MAX_ROWS_PER_RUN = 40_000
 
 const rowsPerRun = z.pipe(
   z
-    .string('is no text')
+    .string('must be a string')
     .check(
       z.refine(
         (text) => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= MAX_ROWS_PER_RUN,
@@ -109,77 +113,152 @@ const rowsPerRun = z.pipe(
 
 const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
 
-const schema = z
-  .object({
-    DB: z.custom<D1Database>(has('prepare'), 'is no D1 database: see [[d1_databases]]'),
-    RATE_LIMITER: z.custom<RateLimit>(has('limit'), 'is no rate limit: see [[ratelimits]]'),
-    API_KEY_ENCRYPTION_KEY: encryptionKeys,
-    LEGACY_FERNET_KEY: z.optional(fernetKeys),
-    REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
-    JWT_SECRET_KEY: z.optional(secretKey),
-    JWT_JWKS_URL: z.optional(jwksUrl),
-    JWT_ISSUER: z.optional(exactText),
-    JWT_AUDIENCE: z.optional(exactText),
-    AUTO_CREATE_USERS: z.optional(flag),
-    VERIFY_ON_SAVE: z.optional(flag),
-    PROVIDERS: providers,
-    CORS_ORIGINS: z.optional(corsOrigins),
-    OIDC_ISSUER: z.optional(confidentialUrl),
-    OIDC_CLIENT_ID: z.optional(exactText),
-    OIDC_SCOPE: z.optional(scope),
-    OIDC_AUDIENCE: z.optional(exactText),
-  })
-  .check(
-    z.refine((env) => (env.JWT_SECRET_KEY === undefined) !== (env.JWT_JWKS_URL === undefined), {
-      path: ['JWT_SECRET_KEY'],
-      error: 'or JWT_JWKS_URL must be set, and not both',
-    }),
-    z.refine(
-      (env) => !env.API_KEY_ENCRYPTION_KEY.some((key) => toBase64(key) === env.JWT_SECRET_KEY),
-      {
-        path: ['JWT_SECRET_KEY'],
-        error: 'is an encryption key too; they must differ',
-      },
-    ),
-    z.refine(
-      ({ API_KEY_ENCRYPTION_KEY: keys, LEGACY_FERNET_KEY: legacyKeys = [] }) =>
-        !legacyKeys.some((legacyKey) => keys.map(String).includes(String(legacyKey))),
-      {
-        path: ['LEGACY_FERNET_KEY'],
-        error: 'is an encryption key too; they must differ',
-      },
-    ),
-    z.refine((env) => !env.JWT_JWKS_URL || (env.JWT_ISSUER && env.JWT_AUDIENCE), {
-      path: ['JWT_ISSUER'],
-      error: 'and JWT_AUDIENCE are required with JWT_JWKS_URL',
-    }),
-    z.refine((env) => (env.OIDC_ISSUER === undefined) === (env.OIDC_CLIENT_ID === undefined), {
-      path: ['OIDC_ISSUER'],
-      error: 'and OIDC_CLIENT_ID are required together',
-    }),
-  )
+const environment = z.object({
+  DB: z.custom<D1Database>(has('prepare'), 'must be a D1 binding: see [[d1_databases]]'),
+  RATE_LIMITER: z.custom<RateLimit>(
+    has('limit'),
+    'must be a rate limit binding: see [[ratelimits]]',
+  ),
+  API_KEY_ENCRYPTION_KEY: encryptionKeys,
+  LEGACY_FERNET_KEY: z.optional(fernetKeys),
+  REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
+  JWT_SECRET_KEY: z.optional(tokenSecret),
+  JWT_JWKS_URL: z.optional(jwksUrl),
+  JWT_ISSUER: z.optional(exactText),
+  JWT_AUDIENCE: z.optional(exactText),
+  AUTO_CREATE_USERS: z.optional(flag),
+  VERIFY_ON_SAVE: z.optional(flag),
+  PROVIDERS: providers,
+  CORS_ORIGINS: z.optional(corsOrigins),
+  OIDC_ISSUER: z.optional(confidentialUrl),
+  OIDC_CLIENT_ID: z.optional(exactText),
+  OIDC_SCOPE: z.optional(scope),
+  OIDC_AUDIENCE: z.optional(exactText),
+})
 
-/** What the service runs on: the environment, checked and decoded. */
-export type Config = z.output<typeof schema>
+type Environment = z.output<typeof environment>
 
-const configs = new WeakMap<Env, Config>()
+/** Records what is wrong with a variable, or with several together. */
+type Refuse = (name: keyof Environment, message: string) => void
+
+/** How the page signs users in with the identity provider (OpenID Connect). */
+export interface SignIn {
+  issuer: string
+  clientId: string
+  scope: string
+  /** Null if the identity provider needs none. */
+  audience: string | null
+}
+
+/** What the service runs on. */
+export interface Settings {
+  db: D1Database
+  rateLimiter: RateLimit
+  /** 32 bytes each; the first seals, all open. */
+  encryptionKeys: readonly Uint8Array[]
+  /** The previous backend's Fernet keys, 32 bytes each. */
+  fernetKeys: readonly Uint8Array[]
+  tokenSource: TokenSource
+  /** Null if users cannot sign in on the page. */
+  signIn: SignIn | null
+  providers: Providers
+  /** Whether a user may be anyone with a token; the first save then adds the user. */
+  autoCreateUsers: boolean
+  /** Whether a provider is asked about a key before the key is saved. */
+  verifyOnSave: boolean
+  rewrapRowsPerRun: number
+}
+
+const settings = z.pipe(
+  environment,
+  z.transform((env, { issues }): Settings => {
+    const refuse: Refuse = (name, message) => {
+      issues.push({ code: 'custom', path: [name], message, input: undefined })
+    }
+    refuseSharedKeys(env, refuse)
+    return {
+      db: env.DB,
+      rateLimiter: env.RATE_LIMITER,
+      encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
+      fernetKeys: env.LEGACY_FERNET_KEY ?? [],
+      tokenSource: chooseTokenSource(env, refuse) ?? z.NEVER,
+      signIn: readSignIn(env, refuse),
+      providers: env.PROVIDERS,
+      autoCreateUsers: env.AUTO_CREATE_USERS === 'true',
+      verifyOnSave: env.VERIFY_ON_SAVE !== 'false',
+      rewrapRowsPerRun: env.REWRAP_ROWS_PER_RUN ?? DEFAULT_ROWS_PER_RUN,
+    }
+  }),
+)
 
 /**
  * The checked environment.
  *
- * @throws ApiError `server_misconfigured`; its cause names each bad variable and the fix, no value.
+ * @throws VaultError `server_misconfigured`; its cause names each bad variable and the fix, no value
  */
-export function readConfig(env: Env): Config {
-  const known = configs.get(env)
-  if (known !== undefined) return known
+export function readSettings(env: Env): Settings {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  const parsed = schema.safeParse(set)
-  if (!parsed.success) {
-    const reasons = parsed.error.issues.map(({ path, message }) => `${namePath(path)} ${message}`)
-    throw new ApiError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
+  const parsed = settings.safeParse(set)
+  if (parsed.success) return parsed.data
+  const reasons = parsed.error.issues.map(({ path, message }) => `${namePath(path)} ${message}`)
+  throw new VaultError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
+}
+
+/** What is needed to answer a browser, however wrong the rest of the environment is. */
+export interface FrontSettings {
+  /** The files of the page. */
+  assets: Fetcher
+  /** The origins that may call from a browser. */
+  corsOrigins: readonly string[]
+  /** Where the page may connect to besides this service; null for nowhere. */
+  issuerOrigin: string | null
+}
+
+/** Reads each of them by itself. One that is wrong allows nothing, and {@link readSettings} says so. */
+export function readFrontSettings(env: Env): FrontSettings {
+  const issuer = confidentialUrl.safeParse(env.OIDC_ISSUER)
+  return {
+    assets: env.ASSETS,
+    corsOrigins: splitList(env.CORS_ORIGINS),
+    issuerOrigin: issuer.success ? new URL(issuer.data).origin : null,
   }
-  configs.set(env, parsed.data)
-  return parsed.data
+}
+
+/** A key for two purposes makes each as weak as the other. */
+function refuseSharedKeys(env: Environment, refuse: Refuse): void {
+  const keys = env.API_KEY_ENCRYPTION_KEY
+  if (keys.some((key) => key.toBase64() === env.JWT_SECRET_KEY)) {
+    refuse('JWT_SECRET_KEY', 'is an encryption key too; they must differ')
+  }
+  const legacyKeys = env.LEGACY_FERNET_KEY ?? []
+  if (!areDistinct([...keys, ...legacyKeys])) {
+    refuse('LEGACY_FERNET_KEY', 'is an encryption key too; they must differ')
+  }
+}
+
+function chooseTokenSource(env: Environment, refuse: Refuse): TokenSource | undefined {
+  const { JWT_SECRET_KEY: secret, JWT_JWKS_URL: url } = env
+  const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env
+  if (secret !== undefined && url === undefined) return { kind: 'secret', secret, issuer, audience }
+  if (secret !== undefined || url === undefined) {
+    refuse('JWT_SECRET_KEY', 'or JWT_JWKS_URL must be set, and not both')
+    return undefined
+  }
+  if (issuer !== undefined && audience !== undefined) {
+    return { kind: 'key_set', url, issuer, audience }
+  }
+  refuse('JWT_ISSUER', 'and JWT_AUDIENCE are required with JWT_JWKS_URL')
+  return undefined
+}
+
+function readSignIn(env: Environment, refuse: Refuse): SignIn | null {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId } = env
+  const { OIDC_SCOPE: wanted = 'openid', OIDC_AUDIENCE: audience = null } = env
+  if (issuer !== undefined && clientId !== undefined) {
+    return { issuer, clientId, scope: wanted, audience }
+  }
+  if (issuer !== clientId) refuse('OIDC_ISSUER', 'and OIDC_CLIENT_ID are required together')
+  return null
 }
 
 /** `NAME`, `NAME, item 2,` of a list, `NAME, "key", field` of a table. */
@@ -189,8 +268,8 @@ function namePath([name, within, ...rest]: PropertyKey[]): string {
   return `${String(name)}, ${JSON.stringify(within)}, ${rest.join('.')}`.trim()
 }
 
-/** The items of a comma-separated list; none of what is no text. */
-export function splitList(text: unknown): string[] {
+/** The items of a comma-separated list; none if it is not a string. */
+function splitList(text: unknown): string[] {
   return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
 }
 
@@ -200,14 +279,6 @@ function distinct(key: typeof encryptionKey) {
 
 function areDistinct(keys: readonly Uint8Array[]): boolean {
   return new Set(keys.map(String)).size === keys.length
-}
-
-function decodeBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
 }
 
 function has(method: string): (binding: unknown) => boolean {

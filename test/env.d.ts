@@ -14,8 +14,3 @@ declare namespace Cloudflare {
     EMPTY_DB: D1Database
   }
 }
-
-declare module '*?raw' {
-  const text: string
-  export default text
-}

@@ -1,3 +1,4 @@
+import type { D1Migration } from '@cloudflare/vitest-pool-workers'
 import 'vitest'
 
 /** A request as the provider on localhost got it; see node/provider-server.ts. */
@@ -10,6 +11,8 @@ export interface SeenRequest {
 
 declare module 'vitest' {
   interface ProvidedContext {
+    /** `migrations/`, as the tests in workerd apply them. */
+    migrations: D1Migration[]
     /** `POST` starts a key server and answers its origin; see node/key-server.ts. */
     keyServers: string
     /** A provider's origin; see node/provider-server.ts. */

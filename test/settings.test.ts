@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { ApiError } from '../src/errors.ts'
-import { readConfig } from '../src/settings.ts'
+import { VaultError } from '../src/errors.ts'
+import { openService } from '../src/service.ts'
+import { readSettings } from '../src/settings.ts'
 import {
   app,
   call,
@@ -52,9 +53,9 @@ const oidc = {
 /** What the log says of an environment. */
 function reason(changes: object): string {
   try {
-    readConfig({ ...base, ...changes })
+    readSettings({ ...base, ...changes })
   } catch (error) {
-    if (error instanceof ApiError && error.cause instanceof Error) return error.cause.message
+    if (error instanceof VaultError && error.cause instanceof Error) return error.cause.message
   }
   return 'accepted'
 }
@@ -88,17 +89,21 @@ describe('a bad environment', () => {
     ['no URL', { ...oidc, JWT_JWKS_URL: 'id.test' }, 'JWT_JWKS_URL must be an https: URL'],
     ['http', { ...oidc, JWT_JWKS_URL: 'http://id.test' }, 'JWT_JWKS_URL must be an https: URL'],
     ['ftp', { ...oidc, JWT_JWKS_URL: 'ftp://localhost' }, 'JWT_JWKS_URL must be an https: URL'],
-    ['any origin', { CORS_ORIGINS: '*' }, 'CORS_ORIGINS, item 1, is no exact origin'],
-    ['null', { CORS_ORIGINS: 'null' }, 'CORS_ORIGINS, item 1, is no exact origin'],
+    ['any origin', { CORS_ORIGINS: '*' }, 'CORS_ORIGINS, item 1, is not an exact origin'],
+    ['null', { CORS_ORIGINS: 'null' }, 'CORS_ORIGINS, item 1, is not an exact origin'],
     [
       'a path',
       { CORS_ORIGINS: 'https://a.test,https://b.test/' },
-      'CORS_ORIGINS, item 2, is no exact origin',
+      'CORS_ORIGINS, item 2, is not an exact origin',
     ],
-    ['a pattern', { CORS_ORIGINS: 'https://*.a.test' }, 'CORS_ORIGINS, item 1, is no exact'],
-    ['ftp origin', { CORS_ORIGINS: 'ftp://a.test' }, 'CORS_ORIGINS, item 1, is no exact'],
-    ['an array', { CORS_ORIGINS: ['https://a.test'] }, 'CORS_ORIGINS is no text'],
-    ['upper case', { CORS_ORIGINS: 'https://A.test' }, 'CORS_ORIGINS, item 1, is no exact origin'],
+    ['a pattern', { CORS_ORIGINS: 'https://*.a.test' }, 'CORS_ORIGINS, item 1, is not an exact'],
+    ['ftp origin', { CORS_ORIGINS: 'ftp://a.test' }, 'CORS_ORIGINS, item 1, is not an exact'],
+    ['an array', { CORS_ORIGINS: ['https://a.test'] }, 'CORS_ORIGINS must be a string'],
+    [
+      'upper case',
+      { CORS_ORIGINS: 'https://A.test' },
+      'CORS_ORIGINS, item 1, is not an exact origin',
+    ],
     [
       'half of it',
       { OIDC_ISSUER: 'https://id.test/' },
@@ -107,11 +112,15 @@ describe('a bad environment', () => {
     ['the other half', { OIDC_CLIENT_ID: 'page' }, 'OIDC_ISSUER and OIDC_CLIENT_ID are required'],
     ['http issuer', { OIDC_ISSUER: 'http://id.test' }, 'OIDC_ISSUER must be an https: URL'],
     ['no openid', { OIDC_SCOPE: 'profile email' }, 'OIDC_SCOPE lacks openid'],
-    ['two spaces', { OIDC_SCOPE: 'openid  email' }, 'OIDC_SCOPE is no list of scopes'],
+    ['two spaces', { OIDC_SCOPE: 'openid  email' }, 'OIDC_SCOPE must be scopes'],
     ['a blank one', { OIDC_AUDIENCE: ' ' }, 'OIDC_AUDIENCE has white space around it'],
     ['a maybe', { AUTO_CREATE_USERS: 'yes' }, 'AUTO_CREATE_USERS must be "true" or "false"'],
-    ['a plain legacy key', { LEGACY_FERNET_KEY: 'x' }, 'LEGACY_FERNET_KEY, item 1, is no Fernet'],
-    ['a short one', { LEGACY_FERNET_KEY: btoa('x'.repeat(31)) }, 'item 1, is no Fernet key'],
+    [
+      'a plain legacy key',
+      { LEGACY_FERNET_KEY: 'x' },
+      'LEGACY_FERNET_KEY, item 1, is not a Fernet',
+    ],
+    ['a short one', { LEGACY_FERNET_KEY: btoa('x'.repeat(31)) }, 'item 1, is not a Fernet key'],
     [
       'one twice',
       { LEGACY_FERNET_KEY: `${OTHER},${OTHER}` },
@@ -129,7 +138,7 @@ describe('a bad environment', () => {
     ],
     ['too many', { REWRAP_ROWS_PER_RUN: '40001' }, 'must be a number from 1 to 40000'],
     ['a half', { REWRAP_ROWS_PER_RUN: '1.5' }, 'must be a number from 1 to 40000'],
-    ['a number', { REWRAP_ROWS_PER_RUN: 50 }, 'REWRAP_ROWS_PER_RUN is no text'],
+    ['a number', { REWRAP_ROWS_PER_RUN: 50 }, 'REWRAP_ROWS_PER_RUN must be a string'],
     ['a provider that is no table', { PROVIDERS: { acme: 'x' } }, 'PROVIDERS, "acme", is no table'],
     ['no JSON', { PROVIDERS: '{' }, 'PROVIDERS is no table of providers'],
     ['a list', { PROVIDERS: [] }, 'PROVIDERS is no table of providers'],
@@ -180,16 +189,16 @@ describe('a bad environment', () => {
       { PROVIDERS: { acme: { ...acme, orgin: 'x' } } },
       '"acme", has an unknown field orgin',
     ],
-    ['a reserved name', { PROVIDERS: { default: acme } }, 'PROVIDERS has a name that is none'],
-    ['an upper-case name', { PROVIDERS: { Acme: acme } }, 'PROVIDERS has a name that is none'],
+    ['a reserved name', { PROVIDERS: { default: acme } }, 'PROVIDERS has an invalid provider name'],
+    ['an upper-case name', { PROVIDERS: { Acme: acme } }, 'PROVIDERS has an invalid provider name'],
     ['part of a built-in', { PROVIDERS: { openai: { origin: 'x' } } }, '"openai", origin must be'],
     ['no flag', { VERIFY_ON_SAVE: 'no' }, 'VERIFY_ON_SAVE must be "true" or "false"'],
-    ['no D1', { DB: undefined }, 'DB is no D1 database: see [[d1_databases]]'],
-    ['a text for D1', { DB: 'user-key-vault' }, 'DB is no D1 database: see [[d1_databases]]'],
+    ['no D1', { DB: undefined }, 'DB must be a D1 binding: see [[d1_databases]]'],
+    ['a text for D1', { DB: 'user-key-vault' }, 'DB must be a D1 binding: see [[d1_databases]]'],
     [
       'no limiter',
       { RATE_LIMITER: undefined },
-      'RATE_LIMITER is no rate limit: see [[ratelimits]]',
+      'RATE_LIMITER must be a rate limit binding: see [[ratelimits]]',
     ],
   ])('%s: names the variable and the fix', ([, changes, expected]) => {
     expect(reason(changes)).toContain(expected)
@@ -252,8 +261,8 @@ describe('a good environment', () => {
     const userId = await someUser()
     const headers = { Authorization: `Bearer ${await mintToken({ sub: userId })}` }
     const get = async () => app.request(URL_BASE + keyPath(userId), { headers }, workerEnv)
-    expect(readConfig(workerEnv)).toBe(readConfig(workerEnv))
     const importKey = vi.spyOn(crypto.subtle, 'importKey')
+    expect(await openService(workerEnv)).toBe(await openService(workerEnv))
     expect((await get()).status).toBe(200)
     expect(importKey).toHaveBeenCalledTimes(2)
     expect((await get()).status).toBe(200)

@@ -1,4 +1,5 @@
+import { applyD1Migrations } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import schema from '../schema.sql?raw'
+import { inject } from 'vitest'
 
-await env.DB.prepare(schema).run()
+await applyD1Migrations(env.DB, inject('migrations'))

@@ -1,11 +1,13 @@
 /** What the tests share: users in D1, tokens, requests, and what was logged meanwhile. */
 
 import { env } from 'cloudflare:workers'
-import { SignJWT, type JWTPayload } from 'jose'
+import type { JWTPayload } from 'jose'
 import { inject, vi } from 'vitest'
+import { signToken } from '../scripts/lib/token.ts'
+import { openKey } from '../src/crypto/seal.ts'
 import { createApp } from '../src/http/app.ts'
-import { readConfig } from '../src/settings.ts'
-import { openKeyring, openKey } from '../src/crypto/seal.ts'
+import { saveSlot, type SlotOwner } from '../src/keys/slots.ts'
+import { openService } from '../src/service.ts'
 import type { SeenRequest } from './provided.d.ts'
 
 export const app = createApp()
@@ -23,14 +25,7 @@ export async function someUser(id = `user-${crypto.randomUUID()}`): Promise<stri
 }
 
 export async function mintToken(claims: JWTPayload, secret = env.JWT_SECRET_KEY): Promise<string> {
-  return new SignJWT({ exp: inSeconds(3600), ...claims })
-    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-    .sign(new TextEncoder().encode(secret))
-}
-
-/** A NumericDate (RFC 7519 §2) that is `seconds` away. */
-export function inSeconds(seconds: number): number {
-  return Math.floor(Date.now() / 1000) + seconds
+  return signToken(claims, secret)
 }
 
 export function keyPath(userId: string): string {
@@ -70,21 +65,35 @@ export async function putKey(
   return call('PUT', keyPath(userId), { token, body: { api_key: apiKey }, ...options })
 }
 
-/** The user's key as D1 holds it, opened with the keyring of `vault`; null where there is none. */
+/** The user's key as D1 holds it, opened with the keyring of `vault`; null if there is none. */
 export async function storedKey(
   userId: string,
   vault: Env = env,
   provider = 'default',
 ): Promise<string | null> {
-  const slot = { userId, provider }
   const row = await env.DB.prepare(
-    'SELECT encrypted_api_key, key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2',
+    `SELECT user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid
+     FROM api_keys WHERE user_id = ?1 AND provider = ?2`,
   )
-    .bind(slot.userId, slot.provider)
-    .first<{ encrypted_api_key: string; key_id: string }>()
+    .bind(userId, provider)
+    .first<{ userId: string; provider: string; sealed: string; kid: string }>()
   if (row === null) return null
-  const keyring = await openKeyring(readConfig(vault))
-  return openKey(keyring, { ...slot, keyId: row.key_id }, row.encrypted_api_key)
+  const { keyring } = await openService(vault)
+  const opened = await openKey(keyring, row)
+  if (opened.state === 'unreadable') throw new Error(opened.reason)
+  return opened.apiKey
+}
+
+/** The user's slots, as `vault` serves them. */
+export async function ownerOf(userId: string, vault: Env = env): Promise<SlotOwner> {
+  return { service: await openService(vault), userId }
+}
+
+/** A new user with `apiKey` in a slot, which its provider was not asked about. */
+export async function someKeyUser(apiKey: string, provider = 'openai'): Promise<string> {
+  const userId = await someUser()
+  await saveSlot(await ownerOf(userId), provider, { apiKey, verify: false })
+  return userId
 }
 
 /** Records what is logged from here to the end of the test: the lines, and each one parsed. */

@@ -1,35 +1,39 @@
 /** The service binding: other Workers use a user's key without holding it, as their bindings allow. */
 
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import { VaultError } from '../errors.ts'
+import { readKey } from '../keys/slots.ts'
+import { useKey } from '../keys/use.ts'
+import { addUser, hasUser, removeUser } from '../keys/users.ts'
+import { errorFields, log } from '../log.ts'
+import { openService, type Service } from '../service.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
+import { DEFAULT_SLOT } from '../shared/slot.ts'
 import {
   readProps,
-  Refusal,
   requireGrant,
+  requireProvider,
   requireText,
+  type BindingProps,
   type Grant,
-  type RefusalCode,
 } from './props.ts'
-import { ApiError } from '../errors.ts'
-import { findKey, useKey, type Call } from '../keys/use.ts'
-import { errorFields, log } from '../log.ts'
-import { DEFAULT_SLOT } from '../providers/provider.ts'
-import { createUser, deleteUser, hasUser } from '../store/users.ts'
-import { openVault } from '../store/api-keys.ts'
 
-/** What a call comes to. A refusal is a value: of an error, properties do not survive a binding. */
-export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: RefusalCode }
+/**
+ * What a call comes to. Refusals are values: the properties of an error are lost over a binding.
+ */
+export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: ErrorCode }
 
 const LOGGED_LENGTH = 200
 
 /**
- * What a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }` can
- * call. Every public method of a WorkerEntrypoint can be, so there are none but these five; a call is
- * one round trip to D1.
+ * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }`.
+ * Every public method of a WorkerEntrypoint can be called, so there are only these five. A call is one
+ * round trip to D1.
  */
 export class KeyVault extends WorkerEntrypoint<Env, unknown> {
   /**
    * Sends `request` to its provider with the user's key in it, and without the caller's own
-   * credentials. The response streams; a redirect is answered, not followed. Grant `use`.
+   * credentials. The response streams. A redirect is returned, not followed. Needs the grant `use`.
    */
   async fetchWithApiKey(
     userId: string,
@@ -40,11 +44,20 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       grant: 'use',
       method: 'fetchWithApiKey',
       about: { user_id: userId, provider },
-      work: async (call) => ({ response: await useKey(call, { userId, name: provider, request }) }),
+      work: async (service, props) => {
+        const owner = { service, userId: requireText(userId) }
+        if (!(request instanceof Request)) throw new VaultError('invalid_argument')
+        requireProvider(props, requireText(provider))
+        const waitUntil = (recording: Promise<void>) => this.ctx.waitUntil(recording)
+        return { response: await useKey(owner, { provider, request, waitUntil }) }
+      },
     })
   }
 
-  /** The key; null where there is none, or one that does not open, which is logged. Grant `reveal`. */
+  /**
+   * The key in the clear; null if there is none, or it does not open, which is logged. Needs the grant
+   * `reveal`.
+   */
   async getDecryptedApiKey(
     userId: string,
     provider: string = DEFAULT_SLOT,
@@ -53,39 +66,42 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       grant: 'reveal',
       method: 'getDecryptedApiKey',
       about: { user_id: userId, provider },
-      work: async (call) => {
-        const key = await findKey(call, userId, provider)
-        return { apiKey: key === null || key === 'unreadable' ? null : key.apiKey }
+      work: async (service, props) => {
+        const owner = { service, userId: requireText(userId) }
+        requireProvider(props, requireText(provider))
+        const key = await readKey(owner, provider)
+        return { apiKey: key.state === 'open' ? key.apiKey : null }
       },
     })
   }
 
-  /** Adds the user; `created` is false where it was there. Grant `users`, as the two below. */
+  /** Adds the user; `created` is false if there is such a user already. Needs the grant `users`. */
   async createUser(userId: string): Promise<Result<{ created: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
       method: 'createUser',
       about: { user_id: userId },
-      work: async ({ vault }) => ({ created: await createUser(vault, requireText(userId)) }),
+      work: async (service) => ({ created: await addUser(service, requireText(userId)) }),
     })
   }
 
-  /** Deletes the user with all keys; `deleted` is false where there was no such user. */
+  /** Deletes the user with all keys; `deleted` is false if there is no such user. Grant `users`. */
   async deleteUser(userId: string): Promise<Result<{ deleted: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
       method: 'deleteUser',
       about: { user_id: userId },
-      work: async ({ vault }) => ({ deleted: await deleteUser(vault, requireText(userId)) }),
+      work: async (service) => ({ deleted: await removeUser(service, requireText(userId)) }),
     })
   }
 
+  /** Whether there is such a user. Needs the grant `users`. */
   async hasUser(userId: string): Promise<Result<{ exists: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
       method: 'hasUser',
       about: { user_id: userId },
-      work: async ({ vault }) => ({ exists: await hasUser(vault, requireText(userId)) }),
+      work: async (service) => ({ exists: await hasUser(service, requireText(userId)) }),
     })
   }
 }
@@ -95,37 +111,33 @@ interface Method<T extends object> {
   grant: Grant
   /** Whose slot or user, for the log. */
   about: Record<string, unknown>
-  work: (call: Call) => Promise<T>
+  work: (service: Service, props: BindingProps) => Promise<T>
 }
 
-/** Does the work where the binding grants it. Each call is logged: whose, and what it came to. */
+/** Does the work if the binding grants it. Each call is logged: by whom, for whom, and the outcome. */
 async function answer<T extends object>(
   env: Env,
-  ctx: ExecutionContext,
+  { props: given }: ExecutionContext,
   { method, grant, about, work }: Method<T>,
 ): Promise<Result<T>> {
-  const props = readProps(ctx.props)
+  const props = readProps(given)
   const call = { caller: props.caller, method, ...loggable(about) }
   try {
     requireGrant(props, grant)
-    const result = await work({ env, ctx, props, vault: await openVault(env) })
+    const result = await work(await openService(env), props)
     log('info', 'binding_call', { ...call, code: null })
     return { ok: true, ...result }
   } catch (error) {
-    if (error instanceof Refusal) {
-      const { code, cause } = error
-      const reason = cause instanceof Error ? { reason: cause.name } : {}
-      log('info', 'binding_call', { ...call, code, ...reason })
-      return { ok: false, code }
-    }
-    const { code, status, cause = error } = ApiError.from(error)
-    const fault = status < 500 ? {} : { error: errorFields(cause) }
-    log(status < 500 ? 'info' : 'error', 'binding_call', { ...call, code, ...fault })
+    const refusal = VaultError.from(error)
+    const { code, cause, isFault } = refusal
+    const reason = !isFault && cause instanceof Error ? { reason: cause.name } : {}
+    const fault = isFault ? { error: errorFields(cause ?? refusal) } : {}
+    log(isFault ? 'error' : 'info', 'binding_call', { ...call, code, ...reason, ...fault })
     return { ok: false, code }
   }
 }
 
-/** Arguments as they may stand in a log line: text, and no more of it than an id has. */
+/** Arguments as a log line may hold them: text, and no more of it than an id has. */
 function loggable(about: Record<string, unknown>): Record<string, string | null> {
   const fields = Object.entries(about).map(([name, value]): [string, string | null] => [
     name,

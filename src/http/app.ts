@@ -8,13 +8,15 @@ import { requestId, type RequestIdVariables } from 'hono/request-id'
 import { routePath } from 'hono/route'
 import { TrieRouter } from 'hono/router/trie-router'
 import { secureHeaders } from 'hono/secure-headers'
-import { answerError, apiKeys, noStore, type AnswerVariables } from './api-keys.ts'
-import { splitList } from '../settings.ts'
-import { ApiError } from '../errors.ts'
+import { VaultError } from '../errors.ts'
+import { checkHealth } from '../keys/health.ts'
 import { log } from '../log.ts'
-import { checkVault } from '../store/kids.ts'
-import { describeSignIn, pageHeaders, servePage } from './page.ts'
-import { openVault } from '../store/api-keys.ts'
+import { openFront, openService } from '../service.ts'
+import { configAnswer } from './answers.ts'
+import { apiKeys, noStore } from './api-keys.ts'
+import { answerError, type AnswerVariables } from './error-answer.ts'
+import { pageHeaders, servePage } from './page.ts'
+import { withService } from './with-service.ts'
 
 interface AppEnv {
   Bindings: Env
@@ -45,7 +47,7 @@ export function createApp() {
         xFrameOptions: 'DENY',
       }),
       cors({
-        origin: (origin, c) => (splitList(c.env.CORS_ORIGINS).includes(origin) ? origin : null),
+        origin: (origin, c) => (openFront(c.env).corsOrigins.includes(origin) ? origin : null),
         allowMethods: ['GET', 'PUT', 'DELETE', 'POST'],
         allowHeaders: ['Authorization', 'Content-Type', 'X-Request-Id'],
         exposeHeaders: ['WWW-Authenticate', 'Retry-After', 'X-Request-Id'],
@@ -53,31 +55,27 @@ export function createApp() {
       }),
       methodNotAllowed({
         app,
-        onMethodNotAllowed: (c, methods) => {
-          const headers = { Allow: methods.join(', ') }
-          return answerError(new ApiError('method_not_allowed', { headers }), c)
-        },
+        onMethodNotAllowed: (c, methods) =>
+          answerError(new VaultError('method_not_allowed'), c, { Allow: methods.join(', ') }),
       }),
     )
     .use('/api/*', noStore)
     .get('/api/health', async (c) => {
-      await checkHealth(c.env)
+      await openService(c.env).then(checkHealth).catch(throwUnhealthy)
       return c.json({ status: 'ok' })
     })
-    .get('/api/config', (c) => c.json(describeSignIn(c.env)))
+    .get('/api/config', withService, (c) => c.json(configAnswer(c.var.service.settings.signIn)))
     .route('/api', apiKeys)
-    .notFound((c) => answerError(new ApiError('not_found'), c))
-    .onError(answerError)
+    .notFound((c) => answerError(new VaultError('not_found'), c))
+    .onError((error, c) => answerError(error, c))
 }
 
-async function checkHealth(env: Env): Promise<void> {
-  const check = openVault(env).then(checkVault)
-  await check.catch((error: unknown) => {
-    const { code, cause } = ApiError.from(error)
-    const detail =
-      code === 'server_misconfigured' ? 'The log says what to set.' : 'The database did not answer.'
-    throw new ApiError('unhealthy', { detail, cause, headers: { 'Retry-After': '5' } })
-  })
+/** An anonymous caller is told which kind of fault it is; the log has the rest. */
+function throwUnhealthy(error: unknown): never {
+  const { code, cause } = VaultError.from(error)
+  const isMisconfigured = code === 'server_misconfigured'
+  const detail = isMisconfigured ? 'The log says what to set.' : 'The database did not answer.'
+  throw new VaultError('unhealthy', { detail, cause, retryAfter: 5 })
 }
 
 function rayId(ray: string | undefined): string | undefined {

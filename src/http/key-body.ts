@@ -1,10 +1,10 @@
 /** The body of a PUT: what is wrong with it is said exactly, and without a character of the key. */
 
-import { zValidator } from '@hono/zod-validator'
 import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import * as z from 'zod/mini'
-import { ApiError } from '../errors.ts'
+import { VaultError } from '../errors.ts'
+import { isJsonObject } from '../shared/json.ts'
 import { nameKeyFault } from '../shared/key-text.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
@@ -22,39 +22,49 @@ const keyBody = z.object({ api_key: apiKey })
 export const limitBody = bodyLimit({
   maxSize: MAX_BODY_BYTES,
   onError: () => {
-    throw new ApiError('body_too_large', { detail: `The limit is ${MAX_BODY_BYTES} bytes.` })
+    throw new VaultError('body_too_large', { detail: `The limit is ${MAX_BODY_BYTES} bytes.` })
   },
 })
 
-/** 400 for a body that is not JSON, before its content is looked at. */
-export const requireJson = createMiddleware(async (c, next) => {
+/** 400 for a body that is not `{"api_key": <a key>}` in JSON. The key comes out trimmed. */
+export const requireKey = createMiddleware<object, string, KeyInput>(async (c, next) => {
   const mediaType = c.req.header('Content-Type')?.split(';')[0]?.trim() ?? ''
   if (!/^application\/([\w.-]+\+)?json$/i.test(mediaType)) {
     const { byteLength } = await c.req.arrayBuffer()
     if (byteLength === 0) throw refuseBody(undefined)
     const detail = `${nameMediaType(mediaType)}; send Content-Type: application/json.`
-    throw new ApiError('content_type_not_json', { detail })
+    throw new VaultError('content_type_not_json', { detail })
   }
   const text = await c.req.text()
   if (text === '') throw refuseBody(undefined)
-  // The error of JSON.parse quotes the body, so it goes nowhere.
-  await c.req.json().catch(() => {
-    throw new ApiError('invalid_json', { detail: nameSyntaxFault(text) })
-  })
+  const body = parseJson(text)
+  const parsed = keyBody.safeParse(body)
+  if (!parsed.success) throw refuseBody(body, parsed.error.issues[0]?.message)
+  c.req.addValidatedData('json', parsed.data)
   await next()
 })
 
-/** 400 for JSON that is not `{"api_key": <a key>}`; the key comes out trimmed. */
-export const requireKey = zValidator('json', keyBody, (result) => {
-  if (!result.success) throw refuseBody(result.data, result.error.issues[0]?.message)
-})
+/** What `c.req.valid('json')` is behind {@link requireKey}, for Hono's typed client too. */
+interface KeyInput {
+  in: { json: { api_key: string } }
+  out: { json: { api_key: string } }
+}
 
-function refuseBody(body: unknown, issue?: string): ApiError {
-  if (isObject(body) && Object.hasOwn(body, 'api_key')) {
-    return new ApiError('api_key_invalid', issue === undefined ? {} : { detail: issue })
+/** The error of JSON.parse quotes the body, so it goes nowhere. @throws VaultError `invalid_json` */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new VaultError('invalid_json', { detail: nameSyntaxFault(text) })
   }
-  const came = isObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`
-  return new ApiError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
+}
+
+function refuseBody(body: unknown, issue?: string): VaultError {
+  if (isJsonObject(body) && Object.hasOwn(body, 'api_key')) {
+    return new VaultError('api_key_invalid', issue === undefined ? {} : { detail: issue })
+  }
+  const came = isJsonObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`
+  return new VaultError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
 }
 
 /** Whether a name is safe to repeat: with a digit or a key's prefix, it may be a misplaced key. */
@@ -87,8 +97,4 @@ function nameType(value: unknown): string {
   if (typeof value === 'string') return 'a string'
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,133 +1,175 @@
-/** The scheduled job: after each change of the keyring, one pass that opens every row and reseals it. */
+/** The rewrap job: after each change of the keyring, one pass opens every row and reseals it. */
 
-import { readConfig } from '../settings.ts'
-import { ApiError } from '../errors.ts'
-import { errorFields, log } from '../log.ts'
+import { nameKeyring, type Keyring } from '../crypto/keyring.ts'
+import { openKey, sealKey } from '../crypto/seal.ts'
+import { log } from '../log.ts'
+import type { Service } from '../service.ts'
 import {
-  beginPass,
   COUNTED_ROWS,
-  movePass,
-  readPass,
-  readRows,
+  selectRowsAfter,
+  swapKeys,
+  type Resealed,
+  type SealedRow,
+} from '../store/api-keys.ts'
+import { run, runBatch } from '../store/d1.ts'
+import { noteKid, releaseKids, settleKids } from '../store/kids.ts'
+import {
+  selectPassDue,
+  toPass,
+  updatePass,
+  upsertPass,
   type Counts,
   type Pass,
 } from '../store/rewrap.ts'
-import { openKey, SealError, sealKey, type Keyring } from '../crypto/seal.ts'
-import { logUnreadable, openVault, slotOf, type SealedRow, type Vault } from '../store/api-keys.ts'
+import { logUnreadable, type UnreadableKey } from './stored-key.ts'
 
-/** On the free plan a run has 10 ms of CPU and 50 queries. */
-const DEFAULT_ROWS_PER_RUN = 50
-const BATCH_ROWS = 200
+/** Rows of a batch, which is 4 statements. */
+export const BATCH_ROWS = 200
 /** Characters of rows in a batch; a bound parameter may have 2,000,000 bytes. */
 const BATCH_LENGTH = 400_000
 const UNREADABLE_LOGGED = 20
+/** After this long, the rows that did not open are looked for again: they may have been replaced. */
+const RECHECK_MS = 24 * 60 * 60 * 1000
 
 /**
- * Makes a pass over all rows, `REWRAP_ROWS_PER_RUN` a run, whenever the keyring has changed or a row
- * was written under another key than the first since the last pass began; and once a day while there
- * are rows that did not open. Otherwise it reads a few rows and ends. It may be cut off anywhere, and
- * run twice at once: all that it knows is in D1, and a row changes only where it still is what was
- * read.
+ * Runs the job once. A pass over all rows is due when the keyring has changed, when a row was written
+ * under another key than the first since the last pass began, and a day after rows did not open.
+ * Otherwise a run reads a few rows and ends. It may be cut off anywhere, and run twice at once: all
+ * that it knows is in D1, and a row changes only if it still is what was read.
  *
- * @throws ApiError `server_misconfigured`, `database_busy`; logged
- */
-export async function rewrap(env: Env): Promise<void> {
-  await run(env).catch((error: unknown) => {
-    const refusal = ApiError.from(error)
-    const { code, cause = refusal } = refusal
-    log('error', 'rewrap_failed', { code, error: errorFields(cause) })
-    throw error
-  })
-}
-
-/**
  * A run begins a pass or works on one, never both: while two versions with different keyrings take
- * turns, they begin passes in place of undoing each other's work.
+ * turns, they begin passes and do not undo each other's work.
+ *
+ * @throws VaultError `database_busy`, `server_misconfigured`
  */
-async function run(env: Env): Promise<void> {
-  const vault = await openVault(env)
-  const { REWRAP_ROWS_PER_RUN: rowsPerRun = DEFAULT_ROWS_PER_RUN } = readConfig(env)
-  let pass = await readPass(vault)
+export async function rewrap(service: Service): Promise<void> {
+  let pass = await readPass(service)
   if (pass === null) {
-    log('info', 'rewrap_begun', { keyring: await beginPass(vault) })
+    log('info', 'rewrap_begun', { keyring: await beginPass(service) })
     return
   }
-  if (pass.finished_at !== null) return
-  for (let left = rowsPerRun; left > 0 && pass.finished_at === null; left -= BATCH_ROWS) {
-    const limit = Math.min(left, BATCH_ROWS)
+  if (pass.finishedAt !== null) return
+  const { rewrapRowsPerRun } = service.settings
+  for (let left = rewrapRowsPerRun; left > 0 && pass.finishedAt === null; left -= BATCH_ROWS) {
     // oxlint-disable-next-line no-await-in-loop -- each batch begins where the last one ended
-    const next: Pass | null = await rewrapBatch(vault, pass, limit)
+    const next: Pass | null = await rewrapBatch(service, pass, Math.min(left, BATCH_ROWS))
     if (next === null) return
     pass = next
   }
   logProgress(pass)
 }
 
-/** The pass after its next batch; null where another run has moved it meanwhile. */
-async function rewrapBatch(vault: Vault, pass: Pass, limit: number): Promise<Pass | null> {
-  const read = await readRows(vault, pass, limit)
+/** The pass that is under way, or over; null if another one is due. */
+export async function readPass({ db, keyring }: Service): Promise<Pass | null> {
+  const recheckBefore = isoTime(Date.now() - RECHECK_MS)
+  const [row] = (await run(db, selectPassDue(keyring.sealing.kid, recheckBefore))).results
+  if (row === undefined || row.keyring !== nameKeyring(keyring)) return null
+  const { due, ...pass } = row
+  return due === 1 ? null : toPass(pass)
+}
+
+/**
+ * Begins a pass in place of the previous one, for this keyring.
+ *
+ * @returns the keyring's name
+ */
+export async function beginPass({ db, keyring }: Service): Promise<string> {
+  const name = nameKeyring(keyring)
+  await runBatch(db, [settleKids(), noteKid(keyring.sealing.kid), upsertPass(name, isoTime())])
+  return name
+}
+
+/** The pass after its next batch; null if another run has moved it meanwhile. */
+async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise<Pass | null> {
+  const read = (await run(service.db, selectRowsAfter(pass.last, limit))).results
   const rows = takeBatch(read)
   const ended = read.length < limit && rows.length === read.length
+  const outcomes = await Promise.all(rows.map(async (row) => rewrapRow(service.keyring, row)))
   const last = rows.at(-1) ?? pass.last
-  const outcomes = await Promise.all(rows.map(async (row) => rewrapRow(vault.keyring, row)))
   const counts = addOutcomes(pass.counts, outcomes)
-  const resealed = outcomes.flatMap(({ row, sealed }) => (sealed ? [{ row, sealed }] : []))
-  const next = await movePass(vault, { ...pass, last, counts }, { resealed, ended })
+  const resealed = outcomes.filter((outcome) => outcome.state === 'resealed')
+  const next = await movePass(service, { ...pass, last, counts }, { resealed, ended })
   if (next !== null) logUnreadableRows(outcomes)
   return next
 }
 
-interface Outcome {
-  row: SealedRow
-  /** The key, sealed anew; absent where its row needs none, or does not open. */
-  sealed?: string
-  error?: SealError
-}
+/** What became of a row: `current` is sealed under the first key already. */
+type Outcome =
+  | { state: 'current'; row: SealedRow }
+  | ({ state: 'resealed' } & Resealed)
+  | UnreadableKey
 
 async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
-  try {
-    const apiKey = await openKey(keyring, slotOf(row), row.encrypted_api_key)
-    if (row.key_id === keyring.sealingKeyId) return { row }
-    return { row, sealed: (await sealKey(keyring, slotOf(row), apiKey)).sealed }
-  } catch (error) {
-    if (!(error instanceof SealError)) throw error
-    return { row, error }
-  }
+  const opened = await openKey(keyring, row)
+  if (opened.state === 'unreadable') return { ...opened, row }
+  if (row.kid === keyring.sealing.kid) return { state: 'current', row }
+  const { sealed } = await sealKey(keyring, row, opened.apiKey)
+  return { state: 'resealed', row, sealed }
 }
 
-/** As many rows, from the first on, as one bound parameter takes. */
+/** As many rows, from the first on, as one bound parameter takes; the first one in any case. */
 function takeBatch(rows: SealedRow[]): SealedRow[] {
-  let length = 0
-  return rows.filter((row, index) => {
+  let [length, count] = [0, 0]
+  for (const row of rows) {
     length += JSON.stringify(row).length
-    return index === 0 || length <= BATCH_LENGTH
-  })
+    if (count > 0 && length > BATCH_LENGTH) break
+    count += 1
+  }
+  return rows.slice(0, count)
+}
+
+/**
+ * Writes the resealed keys, and where the pass has come to, in one transaction. A row that a PUT or a
+ * DELETE has changed meanwhile stays as that left it. At the end of the pass, a kid is unused if no row
+ * was written under it since the pass began, and the pass left none.
+ *
+ * @returns the pass as it is now; null if another run has moved it
+ */
+export async function movePass(
+  { db, keyring }: Service,
+  pass: Pass,
+  { resealed, ended }: { resealed: readonly Resealed[]; ended: boolean },
+): Promise<Pass | null> {
+  const { kid } = keyring.sealing
+  const movedAt = isoTime()
+  const next = { ...pass, movedAt, finishedAt: ended ? movedAt : null }
+  const [moved] = await runBatch(db, [
+    updatePass(next),
+    noteKid(kid),
+    swapKeys(kid, resealed),
+    ...(ended ? [releaseKids(pass.revision + 1)] : []),
+  ])
+  return moved?.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
 }
 
 function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {
   const sums = new Map(Object.entries(counts))
-  for (const { row, error } of outcomes) {
-    const sum = sums.get(row.key_id) ?? { rows: 0, done: 0, unopenable: 0 }
-    const outcome = error === undefined ? 'done' : 'unopenable'
-    sums.set(row.key_id, { ...sum, [outcome]: sum[outcome] + 1 })
+  for (const { row, state } of outcomes) {
+    const sum = sums.get(row.kid) ?? { rows: 0, done: 0, unopenable: 0 }
+    const counted = state === 'unreadable' ? 'unopenable' : 'done'
+    sums.set(row.kid, { ...sum, [counted]: sum[counted] + 1 })
   }
   return Object.fromEntries(sums)
 }
 
-/** Rows whose encryption key is missing are in the counts; one that its own key does not open is told. */
+/** Rows whose encryption key is missing are in the counts. A row that its own key does not open is logged. */
 function logUnreadableRows(outcomes: Outcome[]): void {
-  const unreadable = outcomes.filter(({ error }) => error?.reason === 'does_not_open')
-  for (const { row, error } of unreadable.slice(0, UNREADABLE_LOGGED)) {
-    if (error !== undefined) logUnreadable(row, error)
-  }
+  const damaged = outcomes
+    .filter((outcome) => outcome.state === 'unreadable')
+    .filter(({ reason }) => reason === 'does_not_open')
+  for (const key of damaged.slice(0, UNREADABLE_LOGGED)) logUnreadable(key)
 }
 
-function logProgress({ keyring, counts, finished_at }: Pass): void {
+function logProgress({ keyring, counts, finishedAt }: Pass): void {
   const sum = (name: keyof Counts[string]) =>
     Object.values(counts).reduce((total, count) => total + count[name], 0)
   const [rows, done, unopenable] = [sum('rows'), sum('done'), sum('unopenable')]
-  const finished = finished_at !== null
+  const finished = finishedAt !== null
   const left = rows < COUNTED_ROWS ? Math.max(0, rows - done - unopenable) : null
   const progress = { done, left: finished ? 0 : left, unopenable, by_kid: counts }
   log('info', finished ? 'rewrap_finished' : 'rewrap_moved', { keyring, ...progress })
+}
+
+function isoTime(epochMs = Date.now()): string {
+  return new Date(epochMs).toISOString()
 }

@@ -1,130 +1,232 @@
-/** A user's slots, one a provider: a key is tried before it takes the place of another one. */
+/** A user's slots: read, save, delete and verify the key in each. */
 
-import { readConfig, type Config } from '../settings.ts'
-import { ApiError } from '../errors.ts'
+import { isMovingIn } from '../crypto/keyring.ts'
+import { sealKey } from '../crypto/seal.ts'
+import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
-import { tryKey, type Trial } from '../providers/request.ts'
-import { DEFAULT_SLOT, type Provider } from '../providers/provider.ts'
+import type { Provider } from '../providers/provider.ts'
+import { tryKey } from '../providers/request.ts'
+import { findProvider } from '../providers/table.ts'
+import type { Service } from '../service.ts'
+import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../shared/slot.ts'
 import {
   deleteKey,
-  listKeys,
-  openVault,
-  readKey,
-  recordUse,
-  saveKey,
+  selectKey,
+  selectKeys,
+  updateUse,
+  upsertKey,
+  type KeyRow,
+  type SealedRow,
+} from '../store/api-keys.ts'
+import { run, runBatch } from '../store/d1.ts'
+import { noteKeyDeleted } from '../store/imported-users.ts'
+import { noteKid, noteReplaced } from '../store/kids.ts'
+import { insertUser, selectUser } from '../store/users.ts'
+import {
+  EMPTY,
+  hasKeyRow,
+  logUnreadable,
+  openRow,
+  previewKey,
   type KeySummary,
   type StoredKey,
-} from '../store/api-keys.ts'
+} from './stored-key.ts'
 
 /** Whose slots, for which request. */
 export interface SlotOwner {
-  env: Env
+  service: Service
   userId: string
-  requestId: string | undefined
+  /** Named in the log; undefined for a call over a binding. */
+  requestId?: string | undefined
 }
 
-/** A slot of a user, with a key or without. */
+/** A slot of a user. */
 export interface ListedSlot {
   name: string
+  /** Null for the default slot, and for a provider that is no longer configured. */
   provider: Provider | null
-  key: StoredKey | null
+  key: StoredKey
+}
+
+/** What a key's status becomes by what its provider said. */
+export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
+  accepted: 'active',
+  refused: 'rejected',
+  unknown: 'unverified',
 }
 
 /**
- * Every slot of the user, the default one first, those without a key too, and last the keys of
- * providers that there are no more.
+ * Every slot of the user, empty ones too: the default one first, then one per provider, and last the
+ * keys of providers that are no longer configured.
  *
- * @throws ApiError as all functions here: `user_not_found`, `database_busy`, `server_misconfigured`,
- * and where a slot is named `unknown_provider`
+ * @throws VaultError `user_not_found`, `database_busy`
  */
 export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
-  const { PROVIDERS } = readConfig(owner.env)
-  const keys = await listKeys(await openVault(owner.env, owner.requestId), owner.userId)
-  const names = new Set([DEFAULT_SLOT, ...PROVIDERS.keys(), ...keys.keys()])
+  const { db, settings } = owner.service
+  const { results } = await run(db, selectKeys(owner.userId))
+  if (results.length === 0) requireAnyUser(owner)
+  const opening = results.filter(hasKeyRow).map(async (row) => openAndLog(owner, row))
+  const keys = new Map((await Promise.all(opening)).map((key) => [key.row.provider, key]))
+  const names = new Set([DEFAULT_SLOT, ...settings.providers.keys(), ...keys.keys()])
   return Array.from(names, (name) => ({
     name,
-    provider: PROVIDERS.get(name) ?? null,
-    key: keys.get(name) ?? null,
+    provider: settings.providers.get(name) ?? null,
+    key: keys.get(name) ?? EMPTY,
   }))
 }
 
-/** The key in the slot: null where there is none, `'unreadable'` where it does not open. */
-export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKey | null> {
-  findProvider(readConfig(owner.env), name)
-  const vault = await openVault(owner.env, owner.requestId)
-  return readKey(vault, { userId: owner.userId, provider: name })
+/**
+ * The key in the slot.
+ *
+ * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
+ */
+export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKey> {
+  findProvider(owner.service.settings.providers, name)
+  return readKey(owner, name)
 }
 
 /**
- * Saves `apiKey` in the slot, unless its provider refuses it: then the key before stays.
+ * The key in the slot, whether or not its provider is still configured.
  *
- * @param options.verify whether it is tried first; left out, `VERIFY_ON_SAVE` says
- * @throws ApiError `api_key_rejected` too
+ * @throws VaultError `user_not_found`, `database_busy`
+ */
+export async function readKey(owner: SlotOwner, provider: string): Promise<StoredKey> {
+  const { db } = owner.service
+  const [row] = (await run(db, selectKey({ userId: owner.userId, provider }))).results
+  if (row === undefined) requireAnyUser(owner)
+  return row !== undefined && hasKeyRow(row) ? openAndLog(owner, row) : EMPTY
+}
+
+/** A key to be saved. */
+interface NewKey {
+  apiKey: string
+  /** Whether its provider is asked first; undefined for what `VERIFY_ON_SAVE` says. */
+  verify: boolean | undefined
+}
+
+/**
+ * Saves a key over the slot's previous one. If the provider is asked first and rejects the key, the
+ * previous one stays.
+ *
+ * @throws VaultError `unknown_provider`, `api_key_rejected`, `user_not_found`, `database_busy`
  */
 export async function saveSlot(
   owner: SlotOwner,
   name: string,
-  { apiKey, verify }: { apiKey: string; verify: boolean | undefined },
+  { apiKey, verify }: NewKey,
 ): Promise<KeySummary> {
-  const config = readConfig(owner.env)
-  const provider = findProvider(config, name)
-  const vault = await openVault(owner.env, owner.requestId)
-  const slot = { userId: owner.userId, provider: name }
-  const verifies = verify ?? config.VERIFY_ON_SAVE !== 'false'
-  if (provider === null || !verifies) return saveKey(vault, slot, { apiKey, status: 'unverified' })
-  const { verdict } = await tryAndLog(owner, name, { provider, apiKey })
+  const { settings } = owner.service
+  const provider = findProvider(settings.providers, name)
+  const asks = provider !== null && (verify ?? settings.verifyOnSave)
+  const verdict = asks ? await askProvider(owner, name, { provider, apiKey }) : 'unknown'
   if (verdict === 'refused') {
-    const detail = `${provider.label} does not accept this key. A key that was saved before is unchanged.`
-    throw new ApiError('api_key_rejected', { detail })
+    const detail = `${provider?.label} does not accept this key. A key that was saved before is unchanged.`
+    throw new VaultError('api_key_rejected', { detail })
   }
-  const status = verdict === 'accepted' ? 'active' : 'unverified'
-  return saveKey(vault, slot, { apiKey, status })
+  return writeKey(owner, name, { apiKey, status: STATUS_BY_VERDICT[verdict] })
 }
 
-/** Deletes the key in the slot, if there is one: that of a provider that there is no more, too. */
-export async function deleteSlot(owner: SlotOwner, name: string): Promise<void> {
-  const vault = await openVault(owner.env, owner.requestId)
-  const deleted = await deleteKey(vault, { userId: owner.userId, provider: name })
-  if (!deleted) findProvider(readConfig(owner.env), name)
+/** One round trip to D1, after the key is sealed. */
+async function writeKey(
+  { service: { db, keyring, settings }, userId }: SlotOwner,
+  provider: string,
+  { apiKey, status }: { apiKey: string; status: KeyStatus },
+): Promise<KeySummary> {
+  const slot = { userId, provider }
+  const sealedKey = await sealKey(keyring, slot, apiKey)
+  const results = await runBatch(db, [
+    ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
+    noteReplaced(slot),
+    noteKid(sealedKey.kid),
+    upsertKey(slot, sealedKey, status),
+  ])
+  const saved = results.at(-1)?.results[0]
+  if (saved === undefined) throw userNotFound()
+  return { preview: previewKey(apiKey), updatedAt: saved.updatedAt, status, lastUsedAt: null }
 }
 
 /**
- * Tries the key in the slot, and records what its provider made of it.
+ * Deletes the key in the slot, if there is one: that of a provider that is no longer configured, too.
  *
- * @returns the key as it is now, and the verdict; null where there was nothing to try, or what was
- * tried has been replaced meanwhile
+ * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
  */
-export async function verifySlot(
-  owner: SlotOwner,
-  name: string,
-): Promise<{ key: StoredKey | null; verdict: Trial['verdict'] | null }> {
-  const provider = findProvider(readConfig(owner.env), name)
-  const vault = await openVault(owner.env, owner.requestId)
-  const key = await readKey(vault, { userId: owner.userId, provider: name })
-  if (key === null || key === 'unreadable' || provider === null) return { key, verdict: null }
-  const { verdict } = await tryAndLog(owner, name, { provider, apiKey: key.apiKey })
-  if (verdict === 'unknown') return { key, verdict }
-  const status = verdict === 'accepted' ? 'active' : 'rejected'
-  const lastUsedAt = await recordUse(vault, key.row, status)
-  if (lastUsedAt !== null) return { key: { ...key, status, lastUsedAt }, verdict }
-  return { key: await readKey(vault, { userId: owner.userId, provider: name }), verdict: null }
+export async function deleteSlot(owner: SlotOwner, provider: string): Promise<void> {
+  const { db, keyring, settings } = owner.service
+  const slot = { userId: owner.userId, provider }
+  const isMoved = provider === DEFAULT_SLOT && isMovingIn(keyring)
+  const [users, , deleted] = await runBatch(db, [
+    selectUser(owner.userId),
+    noteReplaced(slot),
+    deleteKey(slot),
+    ...(isMoved ? [noteKeyDeleted(owner.userId)] : []),
+  ])
+  if (users?.results.length === 0) requireAnyUser(owner)
+  if (deleted?.meta.changes === 0) findProvider(settings.providers, provider)
 }
 
-async function tryAndLog(
+/** What came of asking a provider about the key in a slot. */
+interface Verified {
+  /** As it is now. */
+  key: StoredKey
+  /** Null if there was no key to ask about, or it has been replaced meanwhile. */
+  verdict: Verdict | null
+}
+
+/**
+ * Asks the provider about the key in the slot, and records the answer.
+ *
+ * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
+ */
+export async function verifySlot(owner: SlotOwner, name: string): Promise<Verified> {
+  const provider = findProvider(owner.service.settings.providers, name)
+  const key = await readKey(owner, name)
+  if (key.state !== 'open' || provider === null) return { key, verdict: null }
+  const verdict = await askProvider(owner, name, { provider, apiKey: key.apiKey })
+  if (verdict === 'unknown') return { key, verdict }
+  const status = STATUS_BY_VERDICT[verdict]
+  const lastUsedAt = await recordUse(owner.service, key.row, status)
+  if (lastUsedAt !== null) return { key: { ...key, status, lastUsedAt }, verdict }
+  return { key: await readKey(owner, name), verdict: null }
+}
+
+/**
+ * Records a use of the key in `row`, and its status after it.
+ *
+ * @returns when it was used; null if the slot holds another key by now, and nothing was written
+ * @throws VaultError `database_busy`
+ */
+export async function recordUse(
+  { db }: Service,
+  row: SealedRow,
+  status: KeyStatus,
+): Promise<string | null> {
+  const usedAt = new Date().toISOString()
+  const { meta } = await run(db, updateUse(row, { status, usedAt }))
+  return meta.changes === 1 ? usedAt : null
+}
+
+async function askProvider(
   { requestId: request_id }: SlotOwner,
   name: string,
   { provider, apiKey }: { provider: Provider; apiKey: string },
-): Promise<Trial> {
+): Promise<Verdict> {
   const trial = await tryKey(provider, apiKey)
   log('info', 'api_key_tried', { request_id, provider: name, ...trial })
-  return trial
+  return trial.verdict
 }
 
-/** The provider of a slot; null for the default one. */
-function findProvider({ PROVIDERS }: Config, name: string): Provider | null {
-  if (name === DEFAULT_SLOT) return null
-  const provider = PROVIDERS.get(name)
-  if (provider !== undefined) return provider
-  const detail = `Known ones: ${[...PROVIDERS.keys()].join(', ')}.`
-  throw new ApiError('unknown_provider', { detail })
+async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
+  const key = await openRow(service.keyring, row)
+  if (key.state === 'unreadable') logUnreadable(key, requestId)
+  return key
+}
+
+/** For a user without a row. @throws VaultError `user_not_found`, unless users are added by themselves */
+function requireAnyUser({ service }: SlotOwner): void {
+  if (!service.settings.autoCreateUsers) throw userNotFound()
+}
+
+function userNotFound(): VaultError {
+  const detail = 'The token is valid, but its user has not been added here yet, or was removed.'
+  return new VaultError('user_not_found', { detail })
 }

@@ -1,94 +1,70 @@
-/** A key as a bound Worker uses it: found, put into its request, and what became of it written down. */
+/** A key used on its user's behalf: put into the caller's request, and what became of it recorded. */
 
-import { Refusal, requireProvider, requireText, type BindingProps } from '../binding/props.ts'
-import { readConfig } from '../settings.ts'
-import { ApiError } from '../errors.ts'
+import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
-import { fetchWithKey, isRefusal } from '../providers/request.ts'
 import type { Provider } from '../providers/provider.ts'
-import {
-  readKey,
-  recordUse,
-  type KeyStatus,
-  type OpenedKey,
-  type StoredKey,
-  type Vault,
-} from '../store/api-keys.ts'
+import { fetchWithKey, isRefusal } from '../providers/request.ts'
+import { findProvider } from '../providers/table.ts'
+import { readKey, recordUse, STATUS_BY_VERDICT, type SlotOwner } from './slots.ts'
+import type { OpenKey } from './stored-key.ts'
 
-/** A use is written down no more often than this, a slot. */
+/** A use is recorded no more often than this, per slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000
 
-/** A call that its binding grants. */
-export interface Call {
-  env: Env
-  ctx: ExecutionContext
-  props: BindingProps
-  vault: Vault
-}
-
-interface Use {
-  userId: string
-  name: string
+/** A caller's request to a provider. */
+export interface Use {
+  provider: string
   request: Request
+  /** Keeps the isolate until what became of the key is recorded. */
+  waitUntil: (recording: Promise<void>) => void
 }
 
 /**
- * Sends the request with the key in it, and has what became of that written down after the response.
+ * Sends the request with the owner's key in it. What became of the key is recorded after the response.
  *
- * @throws Refusal, and ApiError `unknown_provider`, `user_not_found`, `database_busy`
+ * @throws VaultError `unknown_provider`, `origin_not_allowed`, `no_api_key`, `api_key_unreadable`,
+ * `provider_unreachable`, `user_not_found`, `database_busy`
  */
-export async function useKey(call: Call, { userId, name, request }: Use): Promise<Response> {
-  const provider = readConfig(call.env).PROVIDERS.get(requireText(name))
-  if (!(request instanceof Request)) throw new Refusal('invalid_argument')
-  requireProvider(call.props, name)
-  if (provider === undefined) throw new ApiError('unknown_provider')
-  if (new URL(request.url).origin !== provider.origin) throw new Refusal('origin_not_allowed')
-  const key = await findKey(call, userId, name)
-  if (key === null) throw new Refusal('no_api_key')
-  if (key === 'unreadable') throw new Refusal('api_key_unreadable')
-  const response = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
-    throw new Refusal('provider_unreachable', { cause })
+export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
+  const provider = findProvider(owner.service.settings.providers, use.provider)
+  if (provider === null) throw new VaultError('unknown_provider')
+  if (new URL(use.request.url).origin !== provider.origin) {
+    throw new VaultError('origin_not_allowed')
+  }
+  const key = await readKey(owner, use.provider)
+  if (key.state === 'empty') throw new VaultError('no_api_key')
+  if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
+  const response = await fetchWithKey(provider, key.apiKey, use.request).catch((cause: unknown) => {
+    throw new VaultError('provider_unreachable', { cause })
   })
-  call.ctx.waitUntil(recordOutcome(call, { provider, key, method: request.method, response }))
+  use.waitUntil(recordOutcome(owner, { provider, key, method: use.request.method, response }))
   return response
-}
-
-/**
- * The key in a slot that the binding may touch: null where there is none, `'unreadable'` where it does
- * not open.
- *
- * @throws Refusal, and ApiError `user_not_found`, `database_busy`
- */
-export async function findKey(call: Call, userId: string, name: string): Promise<StoredKey | null> {
-  const slot = { userId: requireText(userId), provider: requireText(name) }
-  requireProvider(call.props, name)
-  return readKey(call.vault, slot)
 }
 
 interface Outcome {
   provider: Provider
-  key: OpenedKey
+  key: OpenKey
   method: string
   response: Response
 }
 
-/** Off the response's path: what the provider made of the key, and, now and then, that it was used. */
-async function recordOutcome({ vault }: Call, outcome: Outcome): Promise<void> {
+/** Off the response's path: records what the provider made of the key, and at times that it was used. */
+async function recordOutcome({ service }: SlotOwner, outcome: Outcome): Promise<void> {
   const { key } = outcome
   try {
-    const status = await judge(outcome)
+    const verdict = await judge(outcome)
+    const status = verdict === 'unknown' ? key.status : STATUS_BY_VERDICT[verdict]
     const usedAt = key.lastUsedAt === null ? 0 : Date.parse(key.lastUsedAt)
     if (status === key.status && Date.now() - usedAt < USE_RECORDED_MS) return
-    await recordUse(vault, key.row, status)
+    await recordUse(service, key.row, status)
   } catch (error) {
-    const { code, cause = error } = ApiError.from(error)
+    const { code, cause = error } = VaultError.from(error)
     log('error', 'use_not_recorded', { code, error: errorFields(cause) })
   }
 }
 
-/** A read may be public, and prove nothing: only what was sent, and taken, makes a key active. */
-async function judge({ provider, key, method, response }: Outcome): Promise<KeyStatus> {
-  if (await isRefusal(provider, response)) return 'rejected'
-  const proven = response.ok && method !== 'GET' && method !== 'HEAD'
-  return proven ? 'active' : key.status
+/** A read may be public and prove nothing: only a request that changes something proves a key. */
+async function judge({ provider, method, response }: Outcome) {
+  if (await isRefusal(provider, response)) return 'refused'
+  return response.ok && method !== 'GET' && method !== 'HEAD' ? 'accepted' : 'unknown'
 }

@@ -1,11 +1,7 @@
-/** The providers whose keys are stored: where a key may go, how it is sent, how a bad one is told. */
+/** What a provider is: where its keys may go, how they are sent, and which answers refuse one. */
 
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
-import { BUILT_IN } from './built-in.ts'
-
-/** The slot of the plain route; no provider is behind it. */
-export const DEFAULT_SLOT = 'default'
 
 const text = z.string('is no text').check(z.minLength(1, 'is empty'))
 
@@ -41,7 +37,8 @@ const refusal = z.strictObject({ status, word: z.optional(text) }, isTableOf)
 
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 
-const provider = z.strictObject(
+/** A provider as configuration gives it. */
+export const provider = z.strictObject(
   {
     label: text,
     /** Where a key of this provider may be sent, and nowhere else. */
@@ -71,45 +68,6 @@ const provider = z.strictObject(
 
 /** A provider, built in or of `PROVIDERS`. */
 export type Provider = z.output<typeof provider>
-
-const NAME = /^[a-z][a-z0-9-]{0,39}$/
-
-const added = z
-  .record(z.string(), provider, 'is no table of providers')
-  .check(
-    z.refine(
-      (table) => Object.keys(table).every((name) => NAME.test(name) && name !== DEFAULT_SLOT),
-      'has a name that is none: lower-case letters, digits and hyphens, and not "default"',
-    ),
-  )
-
-/** `PROVIDERS`: a table, or its JSON. A built-in one is replaced field by field. */
-export const providers = z.pipe(
-  z.pipe(z.transform(addToBuiltIn), added),
-  z.transform((table): ReadonlyMap<string, Provider> => new Map(Object.entries(table))),
-)
-
-function addToBuiltIn(table: unknown): unknown {
-  const given = typeof table === 'string' ? parseTable(table) : (table ?? {})
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return null
-  const fields = Object.entries(given).map(([name, value]: [string, unknown]) => {
-    const known = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined
-    return [name, isTable(value) ? { ...known, ...value } : value]
-  })
-  return { ...BUILT_IN, ...Object.fromEntries(fields) }
-}
-
-function parseTable(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return null
-  }
-}
-
-function isTable(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 function isProbe(probe: string): boolean {
   const base = 'https://provider.test'

@@ -1,9 +1,7 @@
-/** A request to a provider with a user's key in it: the one way in which a stored key leaves. */
+/** A request to a provider with a user's key in it. */
 
+import type { Verdict } from '../shared/slot.ts'
 import type { Provider } from './provider.ts'
-
-/** What a provider makes of a key: `unknown` where it did not say. */
-export type Verdict = 'accepted' | 'refused' | 'unknown'
 
 const PROBE_TIMEOUT_MS = 5_000
 /** Characters of a refusal that are looked at for its word. */
@@ -53,12 +51,12 @@ export async function fetchWithKey(
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
   const response = await fetch(url, init)
   const { status } = response
-  const kept = Array.from(response.headers).filter((field) => !holdsKey(field, apiKey))
+  const forms = [apiKey, encodeURIComponent(apiKey), btoa(apiKey)].map((form) => form.toLowerCase())
+  const kept = Array.from(response.headers).filter((field) => !holdsOneOf(forms, field))
   return new Response(response.body, { status, headers: kept })
 }
 
-function holdsKey(field: string[], apiKey: string): boolean {
-  const forms = [apiKey, encodeURIComponent(apiKey), btoa(apiKey)].map((form) => form.toLowerCase())
+function holdsOneOf(forms: string[], field: [name: string, value: string]): boolean {
   return field.some((text) => forms.some((form) => text.toLowerCase().includes(form)))
 }
 

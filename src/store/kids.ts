@@ -1,58 +1,90 @@
-/** The kids that rows are sealed under, known without a scan: noted with every write of a row. */
+/** The table `key_ids`: every kid that rows are or were sealed under, so that nobody has to scan them. */
 
-import { throwApiError } from './d1.ts'
-import { ApiError } from '../errors.ts'
-import { hasKey, type Keyring, type Slot } from '../crypto/seal.ts'
+import type { Slot } from '../crypto/seal.ts'
+import type { Statement } from './d1.ts'
 
-/** To be run with every statement that writes a row under `keyId`; it writes at its first use alone. */
-export function noteKeyId(db: D1Database, keyId: string): D1PreparedStatement {
-  return db
-    .prepare(
-      `INSERT INTO key_ids (key_id) VALUES (?1)
-       ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'`,
-    )
-    .bind(keyId)
+/**
+ * `in_use`: a row may have been written under the kid since the rewrap job's pass began.
+ * `settled`: no row has been. `unused`: and the pass left no row under it.
+ */
+export type KidState = 'in_use' | 'settled' | 'unused'
+
+const MARK_IN_USE = "ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'"
+
+/** Goes with every statement that writes a row under `kid`. Only a kid's first use writes. */
+export function noteKid(kid: string): Statement {
+  return { sql: `INSERT INTO key_ids (key_id) VALUES (?1) ${MARK_IN_USE}`, values: [kid] }
 }
 
-/** Rows that did not open may be the last of their kid: the rewrap job looks again. One slot, or all. */
-export function noteReplaced(
-  db: D1Database,
-  { userId, provider }: Pick<Slot, 'userId'> & Partial<Slot>,
-): D1PreparedStatement {
-  return db
-    .prepare(
-      `UPDATE key_ids SET state = 'in_use' WHERE state = 'settled'
-         AND key_id IN (
-           SELECT key_id FROM api_keys WHERE user_id = ?1 AND provider = coalesce(?2, provider)
-         )`,
-    )
-    .bind(userId, provider ?? null)
+/** Notes the kids of all rows: some may have been restored or written by hand. */
+export function noteAllKids(): Statement {
+  return {
+    sql: `INSERT INTO key_ids (key_id) SELECT DISTINCT key_id FROM api_keys WHERE TRUE ${MARK_IN_USE}`,
+    values: [],
+  }
+}
+
+const NOTE_REPLACED = "UPDATE key_ids SET state = 'in_use' WHERE state = 'settled' AND key_id IN"
+
+/**
+ * Goes before every statement that replaces or deletes the key in a slot. A row that did not open may
+ * be the last of its kid: the rewrap job then looks again.
+ */
+export function noteReplaced({ userId, provider }: Slot): Statement {
+  return {
+    sql: `${NOTE_REPLACED} (SELECT key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2)`,
+    values: [userId, provider],
+  }
+}
+
+/** As {@link noteReplaced}, for all slots of a user. */
+export function noteUserDeleted(userId: string): Statement {
+  return {
+    sql: `${NOTE_REPLACED} (SELECT key_id FROM api_keys WHERE user_id = ?1)`,
+    values: [userId],
+  }
+}
+
+/** As {@link noteReplaced}, for the slot `provider` of each user in the JSON array. */
+export function noteAllReplaced(userIds: readonly string[], provider: string): Statement {
+  return {
+    sql: `${NOTE_REPLACED} (
+            SELECT key_id FROM json_each(?1), api_keys WHERE user_id = value AND provider = ?2
+          )`,
+    values: [JSON.stringify(userIds), provider],
+  }
 }
 
 /**
- * Checks that D1 answers, has the tables, and that no stored key needs an encryption key that the
- * keyring lacks.
- *
- * @throws ApiError `server_misconfigured`, `database_busy`
+ * The kids that stored keys may need. It fails if one of the tables of the key routes is missing.
  */
-export async function checkVault({
-  db,
-  keyring,
-}: {
-  db: D1Database
-  keyring: Keyring
-}): Promise<void> {
-  const { results } = await db
-    .prepare(
-      `SELECT key_id, EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)
-       FROM key_ids WHERE state <> 'unused'`,
-    )
-    .all<{ key_id: string }>()
-    .catch(throwApiError)
-  const missing = results.map((row) => row.key_id).filter((keyId) => !hasKey(keyring, keyId))
-  if (missing.length === 0) return
-  const fix = `stored keys are sealed under ${missing.join(', ')}; put the key of that kid back`
-  throw new ApiError('server_misconfigured', {
-    cause: new Error(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`),
-  })
+export function selectNeededKids(): Statement<{ kid: string }> {
+  return {
+    sql: `SELECT key_id AS kid, EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)
+          FROM key_ids WHERE state <> 'unused'`,
+    values: [],
+  }
+}
+
+/** Every kid and its state, by kid. */
+export function selectKids(): Statement<{ kid: string; state: KidState }> {
+  return { sql: 'SELECT key_id AS kid, state FROM key_ids ORDER BY key_id', values: [] }
+}
+
+/** At the beginning of a pass: from here on, a write puts its kid in use again. */
+export function settleKids(): Statement {
+  return { sql: "UPDATE key_ids SET state = 'settled' WHERE state = 'in_use'", values: [] }
+}
+
+/** At the end of the pass that is at `revision`: a kid under which it left nothing is unused. */
+export function releaseKids(revision: number): Statement {
+  return {
+    sql: `UPDATE key_ids SET state = 'unused' WHERE state = 'settled'
+            AND EXISTS (SELECT 1 FROM rewrap WHERE revision = ?1 AND finished_at IS NOT NULL)
+            AND NOT EXISTS (
+              SELECT 1 FROM rewrap, json_each(counts) AS count
+              WHERE count.key = key_id AND count.value ->> 'unopenable' > 0
+            )`,
+    values: [revision],
+  }
 }

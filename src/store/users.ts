@@ -1,29 +1,36 @@
-/** The users that may have keys. Every function here is one round trip to D1. */
+/** The table `users`: who may have keys. */
 
-import { throwApiError } from './d1.ts'
-import { noteReplaced } from './kids.ts'
-import { noteDeletion, type Vault } from './api-keys.ts'
+import type { Statement } from './d1.ts'
 
-/**
- * Adds the user; false where it was there.
- *
- * @throws ApiError `database_busy`, as all functions here
- */
-export async function createUser({ db }: Vault, userId: string): Promise<boolean> {
-  const statement = db.prepare('INSERT INTO users (id) VALUES (?1) ON CONFLICT DO NOTHING')
-  const { meta } = await statement.bind(userId).run().catch(throwApiError)
-  return meta.changes > 0
+/** Adds the user, if there is no such user yet. It changes one row, or none. */
+export function insertUser(userId: string): Statement {
+  return { sql: 'INSERT INTO users (id) VALUES (?1) ON CONFLICT DO NOTHING', values: [userId] }
 }
 
-/** Deletes the user, with all keys (`ON DELETE CASCADE`); false where there was none. */
-export async function deleteUser(vault: Vault, userId: string): Promise<boolean> {
-  const statement = vault.db.prepare('DELETE FROM users WHERE id = ?1 RETURNING id').bind(userId)
-  const notes = [noteReplaced(vault.db, { userId }), ...noteDeletion(vault, userId)]
-  const results = await vault.db.batch([...notes, statement]).catch(throwApiError)
-  return results.at(-1)?.results.length === 1
+/** Answers one row if there is such a user. */
+export function selectUser(userId: string): Statement<object> {
+  return { sql: 'SELECT 1 FROM users WHERE id = ?1', values: [userId] }
 }
 
-export async function hasUser({ db }: Vault, userId: string): Promise<boolean> {
-  const statement = db.prepare('SELECT 1 FROM users WHERE id = ?1').bind(userId)
-  return (await statement.first().catch(throwApiError)) !== null
+/** Deletes the user, with all keys (`ON DELETE CASCADE`). It answers one row if there was such a user. */
+export function deleteUser(userId: string): Statement<object> {
+  return { sql: 'DELETE FROM users WHERE id = ?1 RETURNING 1', values: [userId] }
+}
+
+/** A user as an operator sees it. */
+export interface UserRow {
+  id: string
+  createdAt: string
+  /** How many keys the user has. */
+  keys: number
+}
+
+/** The first `limit` users, by id. */
+export function selectUsers(limit: number): Statement<UserRow> {
+  return {
+    sql: `SELECT id, users.created_at AS createdAt, count(user_id) AS keys
+          FROM users LEFT JOIN api_keys ON user_id = id
+          GROUP BY id ORDER BY id LIMIT ?1`,
+    values: [limit],
+  }
 }

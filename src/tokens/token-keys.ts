@@ -1,32 +1,15 @@
 /** The keys that tokens are checked with: one shared secret, or an identity provider's key set. */
 
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
-import type { Config } from '../settings.ts'
-import { ApiError } from '../errors.ts'
+import { VaultError } from '../errors.ts'
 
 const MAX_AGE_MS = 600_000
 const UNKNOWN_KID_COOLDOWN_MS = 30_000
 const FAILURE_COOLDOWN_MS = 5_000
 const FETCH_TIMEOUT_MS = 5_000
 
-const sources = new WeakMap<Config, JWTVerifyGetKey>()
-
-/**
- * The source of the keys for `config`, made once an isolate.
- *
- * The source throws ApiError `token_keys_unreachable` where the identity provider is at fault, and
- * jose's JWKSNoMatchingKey or JWKSMultipleMatchingKeys where the token is.
- */
-export function tokenKeys(config: Config): JWTVerifyGetKey {
-  const known = sources.get(config)
-  if (known !== undefined) return known
-  const { JWT_JWKS_URL: url, JWT_SECRET_KEY: secret = '' } = config
-  const source = url === undefined ? secretKey(secret) : remoteKeys(url)
-  sources.set(config, source)
-  return source
-}
-
-function secretKey(secret: string): JWTVerifyGetKey {
+/** The key of a shared secret, imported at its first use. */
+export function sharedSecret(secret: string): JWTVerifyGetKey {
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
   const bytes = new TextEncoder().encode(secret)
   let key: CryptoKey | undefined
@@ -34,11 +17,14 @@ function secretKey(secret: string): JWTVerifyGetKey {
 }
 
 /**
- * An identity provider's key set. jose picks the key; when to fetch is decided here, since on
- * Workers jose has every concurrent request, and every one after a failure, fetch for itself.
+ * The keys of an identity provider's key set. jose picks the key. When to fetch is decided here, since
+ * on Workers jose has every concurrent request, and every one after a failure, fetch for itself.
+ *
+ * The source throws VaultError `token_keys_unreachable` if the identity provider is at fault, and
+ * jose's JWKSNoMatchingKey or JWKSMultipleMatchingKeys if the token is.
  */
-function remoteKeys(url: URL): JWTVerifyGetKey {
-  let keySet: { pick: JWTVerifyGetKey; at: number } | undefined
+export function keySet(url: URL): JWTVerifyGetKey {
+  let known: { pick: JWTVerifyGetKey; at: number } | undefined
   let failure: { cause: unknown; at: number } | undefined
   let fetching: Promise<void> | undefined
   let fetchedAt = -Infinity
@@ -46,7 +32,7 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
   async function fetchOnce(): Promise<void> {
     fetchedAt = Date.now()
     try {
-      keySet = { pick: keyPicker(await fetchKeySet(url)), at: Date.now() }
+      known = { pick: keyPicker(await fetchKeySet(url)), at: Date.now() }
       failure = undefined
     } catch (cause) {
       failure = { cause, at: Date.now() }
@@ -68,23 +54,23 @@ function remoteKeys(url: URL): JWTVerifyGetKey {
   return async (header, token) => {
     const now = Date.now()
     const resting = failure !== undefined && now < failure.at + FAILURE_COOLDOWN_MS
-    if (!isFresh(keySet) && !resting) await refresh()
-    if (keySet === undefined || !isFresh(keySet)) {
+    if (!isFresh(known) && !resting) await refresh()
+    if (known === undefined || !isFresh(known)) {
       throw unreachable(failure?.cause, FAILURE_COOLDOWN_MS)
     }
     try {
-      return await keySet.pick(header, token)
+      return await known.pick(header, token)
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
       if (fetching || now >= fetchedAt + UNKNOWN_KID_COOLDOWN_MS) await refresh()
       if (failure !== undefined) throw unreachable(failure.cause, UNKNOWN_KID_COOLDOWN_MS)
-      return keySet.pick(header, token)
+      return known.pick(header, token)
     }
   }
 }
 
-function isFresh(keySet: { at: number } | undefined): boolean {
-  return keySet !== undefined && Date.now() < keySet.at + MAX_AGE_MS
+function isFresh(known: { at: number } | undefined): boolean {
+  return known !== undefined && Date.now() < known.at + MAX_AGE_MS
 }
 
 /** As jose's own, but a key that cannot be imported is the provider's fault, not the token's. */
@@ -105,7 +91,6 @@ async function fetchKeySet(url: URL): Promise<JSONWebKeySet> {
   return response.json<JSONWebKeySet>()
 }
 
-function unreachable(cause: unknown, retryAfterMs: number): ApiError {
-  const headers = { 'Retry-After': String(retryAfterMs / 1_000) }
-  return new ApiError('token_keys_unreachable', { cause, headers })
+function unreachable(cause: unknown, retryAfterMs: number): VaultError {
+  return new VaultError('token_keys_unreachable', { cause, retryAfter: retryAfterMs / 1_000 })
 }

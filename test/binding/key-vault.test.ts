@@ -2,13 +2,14 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
-import { openVault, readKey, recordUse, saveKey } from '../../src/store/api-keys.ts'
+import { readKey, recordUse, saveSlot } from '../../src/keys/slots.ts'
 import {
   interceptD1,
+  ownerOf,
   PROVIDER,
   recordLogs,
   seenByProvider,
-  someUser,
+  someKeyUser,
   storedKey,
 } from '../support.ts'
 
@@ -16,14 +17,6 @@ const PATH = `${PROVIDER}/v1/models`
 const ALL = { caller: 'chat', grants: ['use', 'reveal', 'users'] }
 const bind = (props: object) => exports.KeyVault({ props })
 const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
-
-/** A user with a key in the slot. */
-async function someKeyUser(apiKey: string, provider = 'openai'): Promise<string> {
-  const userId = await someUser()
-  const vault = await openVault(env)
-  await saveKey(vault, { userId, provider }, { apiKey, status: 'unverified' })
-  return userId
-}
 
 const rowOf = async (userId: string) =>
   env.DB.prepare('SELECT status, last_used_at FROM api_keys WHERE user_id = ?1')
@@ -278,10 +271,10 @@ describe('what is recorded of a use', () => {
 
   it('is nothing of a read that a public endpoint may have answered', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
-    const vault = await openVault(env)
-    const key = await readKey(vault, { userId, provider: 'openai' })
-    if (key === null || key === 'unreadable') throw new Error('There is no key')
-    await recordUse(vault, key.row, 'rejected')
+    const owner = await ownerOf(userId)
+    const key = await readKey(owner, 'openai')
+    if (key.state !== 'open') throw new Error('There is no key')
+    await recordUse(owner.service, key.row, 'rejected')
     const binding = bind({ caller: 'chat', grants: ['use'] })
     const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
     if (result.ok) await result.response.text()
@@ -290,12 +283,11 @@ describe('what is recorded of a use', () => {
 
   it('never lands on a key that was saved meanwhile', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
-    const vault = await openVault(env)
-    const slot = { userId, provider: 'openai' }
-    const key = await readKey(vault, slot)
-    if (key === null || key === 'unreadable') throw new Error('There is no key')
-    await saveKey(vault, slot, { apiKey: someKeyOf('good'), status: 'unverified' })
-    expect(await recordUse(vault, key.row, 'rejected')).toBeNull()
+    const owner = await ownerOf(userId)
+    const key = await readKey(owner, 'openai')
+    if (key.state !== 'open') throw new Error('There is no key')
+    await saveSlot(owner, 'openai', { apiKey: someKeyOf('good'), verify: false })
+    expect(await recordUse(owner.service, key.row, 'rejected')).toBeNull()
     expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
   })
 
@@ -351,11 +343,7 @@ describe('users', () => {
     expect(await vault.createUser(userId)).toEqual({ ok: true, created: true })
     expect(await vault.createUser(userId)).toEqual({ ok: true, created: false })
     expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: true })
-    await saveKey(
-      await openVault(env),
-      { userId, provider: 'openai' },
-      { apiKey: 'sk', status: 'active' },
-    )
+    await saveSlot(await ownerOf(userId), 'openai', { apiKey: 'sk', verify: false })
     expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: true })
     expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: false })
     expect(await rowOf(userId)).toBeNull()

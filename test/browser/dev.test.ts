@@ -1,5 +1,5 @@
 import { afterAll, expect, inject, it } from 'vitest'
-import { openBrowser } from '../../scripts/browser.ts'
+import { openBrowser } from './browser.ts'
 import { makeCheckout, type Dev } from '../node/checkout.ts'
 
 const { startDev } = makeCheckout()

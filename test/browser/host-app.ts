@@ -1,7 +1,7 @@
 /** An application of another origin: it calls the vault as it always did, and embeds the element. */
 
 import { createServer } from 'node:http'
-import { listen, stop } from '../node/local-server.ts'
+import { listen, stop } from '../../scripts/lib/local-server.ts'
 
 /** What the page of the application is given. */
 export interface HostPage {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair } from 'jose'
 import { errors, Provider } from 'oidc-provider'
-import { listen, stop } from '../node/local-server.ts'
+import { listen, stop } from '../../scripts/lib/local-server.ts'
 
 export const CLIENT_ID = 'settings-page'
 export const AUDIENCE = 'https://vault.test/'

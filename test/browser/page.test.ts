@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, describe, expect, it } from 'vitest'
 import { AUDIENCE, CLIENT_ID, startIdentityProvider } from './identity-provider.ts'
-import { mintToken } from '../node/vault.ts'
+import { mintToken } from '../node/start-vault.ts'
 import { findBarriers, refuse, setStage, shows } from './stage.ts'
 
 // Access tokens end sooner than the page renews them: each one is renewed before it is used.

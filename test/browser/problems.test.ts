@@ -1,6 +1,6 @@
 import type { Page, Route } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
-import { mintToken } from '../node/vault.ts'
+import { mintToken } from '../node/start-vault.ts'
 import { refuse, setStage, shows } from './stage.ts'
 
 const { vault, host, openPage, openSettings } = await setStage()

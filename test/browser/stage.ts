@@ -3,9 +3,9 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, inject, onTestFinished } from 'vitest'
-import { openBrowser } from '../../scripts/browser.ts'
+import { openBrowser } from './browser.ts'
 import { startProvider } from '../node/provider-server.ts'
-import { mintToken, startVault } from '../node/vault.ts'
+import { mintToken, startVault } from '../node/start-vault.ts'
 import { startHostApp } from './host-app.ts'
 import { saveKey } from './samples.ts'
 

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, expect, it } from 'vitest'
-import { rewrap } from '../../src/keys/rewrap.ts'
-import { createKeyring } from '../../src/crypto/seal.ts'
+import { createKeyring } from '../../src/crypto/keyring.ts'
+import { rewrap } from '../../src/scheduled.ts'
 import {
   call,
   interceptD1,
@@ -33,7 +33,7 @@ const tokens = new Map<string, string>()
 
 async function kidOf(key: string): Promise<string> {
   const bytes = Uint8Array.from(atob(key), (character) => character.charCodeAt(0))
-  return (await createKeyring([bytes])).sealingKeyId
+  return (await createKeyring([bytes])).sealing.kid
 }
 
 const someOf = <T>(items: readonly T[]): T => {

@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { openVault, saveKey } from '../../src/store/api-keys.ts'
+import { saveSlot } from '../../src/keys/slots.ts'
 import {
   call,
   keyPath,
   mintToken,
+  ownerOf,
   putKey,
   recordLogs,
   seenByProvider,
@@ -353,9 +354,7 @@ describe('POST …/verify', () => {
     await put('openai', one, '?verify=false')
     const send = fetch
     vi.spyOn(globalThis, 'fetch').mockImplementationOnce(async (...request) => {
-      const vault = await openVault(env)
-      const key = { apiKey: other, status: 'unverified' } as const
-      await saveKey(vault, { userId, provider: 'openai' }, key)
+      await saveSlot(await ownerOf(userId), 'openai', { apiKey: other, verify: false })
       return send(...request)
     })
     expect(await verify('openai')).toMatchObject({ body: { status: 'unverified', verdict: null } })

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
-import { SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createTestHarness } from 'wrangler'
+import { applyMigrations, type MigratedDatabase } from '../../scripts/lib/migrations.ts'
+import { signToken } from '../../scripts/lib/token.ts'
 import { startProvider } from './provider-server.ts'
-import { NO_VARS } from './vault.ts'
+import { NO_VARS } from './start-vault.ts'
 
 const GRANTS = { caller: 'probe', grants: ['use', 'reveal', 'users'] }
 const entrypoint = { service: 'user-key-vault', entrypoint: 'KeyVault' }
@@ -44,17 +44,11 @@ beforeAll(async () => {
     ],
   })
   await harness.listen()
-  const vault = harness.getWorker<{
-    DB: { prepare: (sql: string) => { run: () => Promise<unknown> } }
-  }>('user-key-vault')
+  const vault = harness.getWorker<{ DB: MigratedDatabase }>('user-key-vault')
   const { DB } = await vault.getEnv()
-  await DB.prepare(readFileSync('schema.sql', 'utf8')).run()
+  await applyMigrations(DB)
   await DB.prepare("INSERT INTO users (id) VALUES ('user')").run()
-  const token = await new SignJWT({ sub: 'user' })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime('1h')
-    .sign(new TextEncoder().encode(JWT_SECRET_KEY))
-  authorization = `Bearer ${token}`
+  authorization = `Bearer ${await signToken({ sub: 'user' }, JWT_SECRET_KEY)}`
 })
 afterAll(async () => {
   await harness.close()

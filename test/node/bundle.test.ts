@@ -14,7 +14,7 @@ describe('the Worker as it is deployed', () => {
   })
 
   it('serves an element of at most 15 KB, minified and gzipped', () => {
-    spawnSync(process.execPath, ['scripts/build-page.ts'])
+    spawnSync(process.execPath, ['scripts/build.ts'])
     expect(
       gzipSync(readFileSync('dist/api-key-settings.js'), { level: 9 }).length,
     ).toBeLessThanOrEqual(15_000)

@@ -8,7 +8,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, onTestFinished } from 'vitest'
-import { NO_VARS } from './vault.ts'
+import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from 'wrangler'
+import { readUrl } from '../../scripts/lib/wrangler.ts'
+import { NO_VARS } from './start-vault.ts'
+
+/** The local D1 of `wrangler.toml`. */
+const D1 = { binding: 'DB', database_name: 'user-key-vault' }
 
 /** What `npm run dev` has printed, and the way to end it. */
 export interface Dev {
@@ -24,7 +29,7 @@ export interface Dev {
 export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY']) {
   const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
   afterAll(() => rmSync(directory, { recursive: true }))
-  for (const path of ['package.json', 'schema.sql', 'scripts', 'src']) {
+  for (const path of ['package.json', 'migrations', 'scripts', 'src']) {
     cpSync(path, join(directory, path), { recursive: true })
   }
   const config = readFileSync('wrangler.toml', 'utf8')
@@ -47,7 +52,7 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
       if (line.includes(awaited)) break
     }
     dev.stdout.on('data', (chunk) => lines.push(String(chunk)))
-    const [, url = ''] = /Ready on (http\S+)/.exec(lines.join('\n')) ?? []
+    const url = readUrl(lines.join('\n')) ?? ''
     return {
       url,
       curls: lines.filter((line) => line.startsWith('curl ')),
@@ -68,10 +73,28 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
     return (await promisify(execFile)(command, args, { cwd: directory, maxBuffer })).stdout
   }
 
+  const database = { name: 'checkout', compatibility_date: '2026-08-03', d1_databases: [D1] }
+  writeFileSync(join(directory, 'database.json'), JSON.stringify(database))
+
+  /** Runs SQL statements on the checkout's local D1. @returns the rows of the last one */
+  async function query(sql: string): Promise<Record<string, unknown>[]> {
+    const proxy = await getPlatformProxy<{ DB: D1Database }>({
+      configPath: join(directory, 'database.json'),
+      persist: { path: join(directory, '.wrangler/state/v3') },
+      remoteBindings: false,
+    })
+    const { DB } = proxy.env
+    const results = await DB.batch<Record<string, unknown>>(
+      splitSql(sql).map((statement) => DB.prepare(statement)),
+    ).finally(async () => proxy.dispose())
+    return results.at(-1)?.results ?? []
+  }
+
   return {
     path: (name: string) => join(directory, name),
     startDev,
     run,
+    query,
     script: async (name: string, ...args: string[]) =>
       run(process.execPath, `scripts/${name}.ts`, ...args),
     wrangler: async (...args: string[]) =>

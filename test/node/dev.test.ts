@@ -38,7 +38,7 @@ describe('npm run dev', () => {
 
 describe('the commands beside it', () => {
   it('add, list and remove a user, by an id of any characters', async () => {
-    await wrangler('d1', 'execute', 'DB', '--local', '--file', 'schema.sql')
+    await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
     const id = `o'neil|"é"; DROP TABLE users`
     expect(await script('users', 'add', id)).toContain(`Added ${id}`)
     expect(await script('users', 'add', id)).toContain(`${id} is there already`)

@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mintFlaskTokens } from './flask.ts'
-import { mintToken, startVault } from './vault.ts'
+import { mintToken, startVault } from './start-vault.ts'
 
 let vault: Awaited<ReturnType<typeof startVault>>
 let authorization: string

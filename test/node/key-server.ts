@@ -2,7 +2,7 @@
 
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { listen, stop } from './local-server.ts'
+import { listen, stop } from '../../scripts/lib/local-server.ts'
 
 interface KeyServer {
   server: Server

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { listen, stop } from './local-server.ts'
-import { startVault } from './vault.ts'
+import { listen, stop } from '../../scripts/lib/local-server.ts'
+import { startVault } from './start-vault.ts'
 
 /** An identity provider whose answers wait until they are released. */
 async function startProvider() {

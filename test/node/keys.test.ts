@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { createKeyring, sealKey } from '../../src/crypto/seal.ts'
-import { planNext } from '../../scripts/key-plan.ts'
-import type { KeyIdStatus, KeyStatus } from '../../scripts/key-status.ts'
+import { createKeyring } from '../../src/crypto/keyring.ts'
+import { sealKey } from '../../src/crypto/seal.ts'
+import { planNext } from '../../scripts/lib/key-plan.ts'
+import type { KidStatus, RotationStatus } from '../../scripts/lib/key-status.ts'
 import { makeCheckout } from './checkout.ts'
 import { someFernetRows } from './fernet.ts'
 
 const SECRETS = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY']
-const { path, startDev, run, script, wrangler } = makeCheckout(SECRETS)
+const { path, startDev, run, script, wrangler, query } = makeCheckout(SECRETS)
 
 const fernet = someFernetRows()
 const [NEW, OLD, LOST] = [randomBytes(32), randomBytes(32), randomBytes(32)]
-const kidOf = async (key: Uint8Array) => (await createKeyring([key])).sealingKeyId
+const kidOf = async (key: Uint8Array) => (await createKeyring([key])).sealing.kid
 const [newKid, oldKid, lostKid] = await Promise.all([NEW, OLD, LOST].map(kidOf))
 
 interface Printed {
@@ -30,17 +31,12 @@ const keys = async (...args: string[]): Promise<Printed> =>
 async function insertKeys(key: Uint8Array, count: number): Promise<string> {
   const keyring = await createKeyring([key])
   const rows = Array.from({ length: count }, async (_, index) => {
-    const userId = `${keyring.sealingKeyId}-${index}`
-    const { sealed, keyId } = await sealKey(keyring, { userId, provider: 'default' }, 'sk-test')
+    const userId = `${keyring.sealing.kid}-${index}`
+    const { sealed, kid } = await sealKey(keyring, { userId, provider: 'default' }, 'sk-test')
     return `INSERT INTO users (id) VALUES ('${userId}');
-      INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES ('${userId}', '${sealed}', '${keyId}');`
+      INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES ('${userId}', '${sealed}', '${kid}');`
   })
   return (await Promise.all(rows)).join('\n')
-}
-
-async function execute(sql: string): Promise<void> {
-  writeFileSync(path('execute.sql'), sql)
-  await wrangler('d1', 'execute', 'DB', '--local', '--file', 'execute.sql')
 }
 
 function writeSecrets(...encryptionKeys: Buffer[]): void {
@@ -55,7 +51,7 @@ function writeSecrets(...encryptionKeys: Buffer[]): void {
 
 describe('npm run keys', () => {
   beforeAll(async () => {
-    await wrangler('d1', 'execute', 'DB', '--local', '--file', 'schema.sql')
+    await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
   })
 
   it('new prints a key that the Worker takes, and the kid that the Worker gives it', async () => {
@@ -68,13 +64,13 @@ describe('npm run keys', () => {
   it('says that it does not know, and fails, before the Worker’s job has run', async () => {
     expect(await keys('status')).toMatchObject({
       code: 1,
-      stdout: expect.stringContaining('has not told its keyring yet'),
+      stdout: expect.stringContaining('The keyring is unknown'),
     })
   })
 
   it('status and plan tell what is stored under which key, and what is next', async () => {
     const [user] = fernet.users
-    await execute(
+    await query(
       [
         await insertKeys(NEW, 3),
         await insertKeys(OLD, 1_200),
@@ -84,6 +80,7 @@ describe('npm run keys', () => {
          VALUES ('fernet-1', '${user?.token}', 'fernet'), ('fernet-2', 'gAAAAAdamaged', 'fernet');`,
       ].join('\n'),
     )
+    expect((await keys('check')).stdout).toContain('its first run begins a pass')
     writeSecrets(NEW, OLD)
     const dev = await startDev(['--var', 'REWRAP_ROWS_PER_RUN:400'])
     await dev.runJob()
@@ -132,18 +129,23 @@ Stored keys
         asked_at: null,
       },
     })
-    const counted = `import { readStatus } from './scripts/key-status.ts'
-      const pages = []
-      const { rows, key_ids } = await readStatus({ remote: false }, (n) => pages.push(n), 500)
-      console.log(JSON.stringify([pages, rows, key_ids]))`
-    const paged = await run(process.execPath, '--input-type=module', '--eval', counted)
+    writeFileSync(
+      path('count.ts'),
+      `import { withDatabase } from './scripts/lib/database.ts'
+      import { readStatus } from './scripts/lib/key-status.ts'
+      const pages: number[] = []
+      const count = async (db: D1Database) => readStatus(db, (n) => pages.push(n), 500)
+      const { rows, key_ids } = await withDatabase({ remote: false }, count)
+      console.log(JSON.stringify([pages, rows, key_ids]))`,
+    )
+    const paged = await run(process.execPath, 'count.ts')
     expect(JSON.parse(paged)).toEqual([[500, 1_000], 1_207, JSON.parse(finished.stdout).key_ids])
     const { stdout } = await keys('status')
     expect(stdout).toContain('MISSING: the keyring lacks its key')
     expect(stdout).toContain('1 do not open')
     expect(stdout).toMatch(/Rewrap {2}finished 20.*: 1,204 rows opened, 3 did not\n$/)
 
-    await execute(`DELETE FROM api_keys WHERE key_id IN ('${lostKid}', 'fernet')`)
+    await query(`DELETE FROM api_keys WHERE key_id IN ('${lostKid}', 'fernet')`)
     expect(await keys('plan')).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^By the keyring .*\nThe rows under/),
@@ -162,9 +164,9 @@ Stored keys
 function status(
   key_id: string | undefined,
   rows: number,
-  state: string | null,
-  changes: Partial<KeyIdStatus> = {},
-): KeyIdStatus {
+  state: KidStatus['state'],
+  changes: Partial<KidStatus> = {},
+): KidStatus {
   const usual = { version: 'v1', in_keyring: true, unopenable: 0 }
   return { key_id: key_id ?? '', rows, state, ...usual, ...changes }
 }
@@ -182,7 +184,7 @@ describe('the plan of a rotation', () => {
   const inUse = (kid: string) => status(kid, 9, 'in_use')
   const gone = (kid: string) => status(kid, 0, 'unused')
 
-  it.for<[expected: string, keyIds: string[], status: Partial<KeyStatus>]>([
+  it.for<[expected: string, keyIds: string[], status: Partial<RotationStatus>]>([
     ['run_the_job', [], { keyring: null, rewrap: null }],
     ['nothing', [], { keyring: keyring('a'), key_ids: [inUse('a')] }],
     ['nothing', [], { keyring: keyring('a'), key_ids: [] }],
@@ -246,7 +248,7 @@ describe('the plan of a rotation', () => {
     }
   })
 
-  it.for<[step: string, value: string, key_ids: KeyIdStatus[]]>([
+  it.for<[step: string, value: string, key_ids: KidStatus[]]>([
     ['nothing', 'the key of b, a comma, the new one', [inUse('b')]],
     ['move_first', 'the keys of a,b', [inUse('b')]],
     ['drop', 'the key of b', [gone('a'), inUse('b')]],

@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
-import { listen, stop } from './local-server.ts'
+import { listen, stop } from '../../scripts/lib/local-server.ts'
 import type { SeenRequest } from '../provided.d.ts'
 
 /** What a key of this beginning gets from anything but the two streams and `/echo`. */

@@ -131,9 +131,11 @@ describe('D1', () => {
       expect(response.status).toBe(500)
       expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
     }
-    const message = 'DB lacks the tables: npm run schema -- --remote'
     const errors = logs.events().filter(({ level }) => level === 'error')
-    expect(errors).toMatchObject([{ error: { message } }, { error: { message } }])
+    expect(errors).toMatchObject([
+      { error: { message: 'The database has no tables: run npm run schema' } },
+      { error: { message: 'The database is older than this version: run npm run schema' } },
+    ])
   })
 
   it('failing otherwise is a 500 that tells nothing, and the log all', async () => {

@@ -1,16 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
-import {
-  call,
-  inSeconds,
-  keyPath,
-  mintToken,
-  putKey,
-  someKey,
-  someUser,
-  storedKey,
-} from '../support.ts'
+import { inSeconds } from '../../scripts/lib/token.ts'
+import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 
 const KEPT = someKey()
 let userId: string

@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
-import { app, inSeconds, keyPath, someUser, URL_BASE } from '../support.ts'
+import { inSeconds } from '../../scripts/lib/token.ts'
+import { app, keyPath, someUser, URL_BASE } from '../support.ts'
 
 const CONTROL = inject('keyServers')
 const ISSUER = 'https://id.test/'

@@ -6,7 +6,7 @@ import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import { examineKey, type Remark } from './key-remark.ts'
 import type { Problem } from './problem.ts'
-import { nameSlot, type Slot } from './slot.ts'
+import { nameSlot, type ShownSlot } from './slot.ts'
 import { styles } from './styles.ts'
 import { putKey, type Access } from './vault-client.ts'
 
@@ -30,9 +30,9 @@ export class ApiKeyForm extends LitElement {
 
   declare access: Access
   /** Every slot of the user: their keys' beginnings tell whose a key is. */
-  declare slots: readonly Slot[]
+  declare slots: readonly ShownSlot[]
   /** The slots that the key can be saved in. */
-  declare choices: readonly Slot[]
+  declare choices: readonly ShownSlot[]
   declare private chosen: string
   declare private isShown: boolean
   declare private remark: Remark | null
@@ -183,7 +183,7 @@ export class ApiKeyForm extends LitElement {
     return this.remark?.kind === 'mismatch' ? 'Save it anyway' : 'Save key'
   }
 
-  get #slot(): Slot | undefined {
+  get #slot(): ShownSlot | undefined {
     const { choices, chosen } = this
     return choices.length === 1 ? choices[0] : choices.find(({ name }) => name === chosen)
   }
@@ -210,7 +210,7 @@ export class ApiKeyForm extends LitElement {
     if (kind === 'proposal' && instead) this.chosen = instead.name
   }
 
-  #take(slot: Slot | undefined): void {
+  #take(slot: ShownSlot | undefined): void {
     this.chosen = slot?.name ?? ''
     this.#look()
     this.#find('input')?.focus()
@@ -264,7 +264,7 @@ export class ApiKeyForm extends LitElement {
     this.dispatchEvent(new Event('cancel'))
   }
 
-  #tell(type: 'saved' | 'problem', detail: Slot | Problem): void {
+  #tell(type: 'saved' | 'problem', detail: ShownSlot | Problem): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 

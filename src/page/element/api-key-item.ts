@@ -1,25 +1,19 @@
 /** A stored key: how it is, and what can be done with it. */
 
 import { html, LitElement, nothing } from 'lit'
+import { DEFAULT_SLOT, type Verdict } from '../../shared/slot.ts'
 import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import type { Problem } from './problem.ts'
-import {
-  DEFAULT_SLOT,
-  describeStatus,
-  formatMinute,
-  isOffered,
-  nameSlot,
-  type Slot,
-} from './slot.ts'
+import { describeStatus, formatMinute, isOffered, nameSlot, type ShownSlot } from './slot.ts'
 import { PARTS, styles } from './styles.ts'
 import { deleteKey, verifyKey, type Access } from './vault-client.ts'
 
 /** What a test has shown, for the person who asked. */
-const VERDICTS = {
-  accepted: (name: string) => `${name} accepts this key.`,
-  refused: (name: string) => `${name} refuses this key.`,
-  unknown: (name: string) => `${name} did not say whether this key works. Test it again later.`,
+const VERDICTS: Record<Verdict, (name: string) => string> = {
+  accepted: (name) => `${name} accepts this key.`,
+  refused: (name) => `${name} refuses this key.`,
+  unknown: (name) => `${name} did not say whether this key works. Test it again later.`,
 }
 
 /** Fires `saved`, `tested` and `deleted` with the slot as it is then, and `problem`. */
@@ -34,9 +28,9 @@ export class ApiKeyItem extends LitElement {
   }
 
   declare access: Access
-  declare keySlot: Slot
+  declare keySlot: ShownSlot
   /** Every slot of the user. */
-  declare slots: readonly Slot[]
+  declare slots: readonly ShownSlot[]
   declare private isReplacing: boolean
   declare private verdict: string
   readonly #attempt = new Attempt(this, (problem) => this.#tell('problem', problem))
@@ -110,7 +104,7 @@ export class ApiKeyItem extends LitElement {
         .access=${access}
         .slots=${slots}
         .choices=${[keySlot]}
-        @saved=${({ detail }: CustomEvent<Slot>) => {
+        @saved=${({ detail }: CustomEvent<ShownSlot>) => {
           this.#close()
           this.#tell('saved', detail)
         }}
@@ -184,7 +178,7 @@ export class ApiKeyItem extends LitElement {
     })
   }
 
-  #tell(type: 'saved' | 'tested' | 'deleted' | 'problem', detail: Slot | Problem): void {
+  #tell(type: 'saved' | 'tested' | 'deleted' | 'problem', detail: ShownSlot | Problem): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 }

@@ -2,12 +2,13 @@
 
 import { html, LitElement, nothing, type PropertyValues } from 'lit'
 import { repeat } from 'lit/directives/repeat.js'
+import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import type { Problem } from './problem.ts'
-import { DEFAULT_SLOT, describeSaved, isOffered, nameSlot, type Slot } from './slot.ts'
+import { describeSaved, isOffered, nameSlot, type ShownSlot } from './slot.ts'
 import { PARTS, styles } from './styles.ts'
 import { fetchSlots, type Access, type GetToken } from './vault-client.ts'
 
@@ -34,7 +35,7 @@ export class ApiKeySettings extends LitElement {
   /** Names of the slots that are offered, separated by spaces; left out, every provider. */
   declare providers: string | null
   declare getToken: GetToken | undefined
-  declare private slots: readonly Slot[] | null
+  declare private slots: readonly ShownSlot[] | null
   declare private isAdding: boolean
   declare private notice: string
   #attempt = new Attempt(this, (problem) => this.#failed(problem))
@@ -99,7 +100,7 @@ export class ApiKeySettings extends LitElement {
     `
   }
 
-  #renderSlots(slots: readonly Slot[]) {
+  #renderSlots(slots: readonly ShownSlot[]) {
     const stored = slots.filter(({ key }) => key !== null)
     const empty = html`<p class="card">No keys yet. Add one for this application to use.</p>`
     return html`
@@ -115,7 +116,7 @@ export class ApiKeySettings extends LitElement {
     `
   }
 
-  #renderItem(keySlot: Slot, slots: readonly Slot[]) {
+  #renderItem(keySlot: ShownSlot, slots: readonly ShownSlot[]) {
     return html`
       <li>
         <api-key-settings-item
@@ -132,7 +133,7 @@ export class ApiKeySettings extends LitElement {
     `
   }
 
-  #renderAdding(slots: readonly Slot[]) {
+  #renderAdding(slots: readonly ShownSlot[]) {
     const choices = slots.filter((slot) => slot.key === null && this.#offers(slot))
     if (choices.length === 0) return nothing
     if (!this.isAdding) {
@@ -157,7 +158,7 @@ export class ApiKeySettings extends LitElement {
   }
 
   /** Where `providers` says nothing, the default slot is for those who know it: scripts, not people. */
-  #offers(slot: Slot): boolean {
+  #offers(slot: ShownSlot): boolean {
     const named = this.providers?.split(/\s+/)
     return isOffered(slot) && (named?.includes(slot.name) ?? slot.name !== DEFAULT_SLOT)
   }
@@ -207,11 +208,11 @@ export class ApiKeySettings extends LitElement {
     void moveFocus(this, '#add, #retry')
   }
 
-  #put(slot: Slot): void {
+  #put(slot: ShownSlot): void {
     this.slots = this.slots?.map((other) => (other.name === slot.name ? slot : other)) ?? null
   }
 
-  #saved(slot: Slot): void {
+  #saved(slot: ShownSlot): void {
     const { name: provider, key } = slot
     this.#put(slot)
     this.notice = describeSaved(slot)
@@ -219,20 +220,20 @@ export class ApiKeySettings extends LitElement {
     this.#tell('saved', { provider, preview: key.preview, status: key.status })
   }
 
-  #added(slot: Slot): void {
+  #added(slot: ShownSlot): void {
     this.isAdding = false
     this.#saved(slot)
     void moveFocus(this, '[part~=notice]')
   }
 
-  #tested(slot: Slot): void {
+  #tested(slot: ShownSlot): void {
     this.#put(slot)
     if (slot.key !== null) return
     this.notice = `The ${nameSlot(slot)} key was deleted elsewhere.`
     void moveFocus(this, '[part~=notice]')
   }
 
-  #deleted(slot: Slot): void {
+  #deleted(slot: ShownSlot): void {
     this.#put(slot)
     this.notice = `The ${nameSlot(slot)} key is deleted.`
     void moveFocus(this, '[part~=notice]')

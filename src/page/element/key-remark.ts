@@ -1,7 +1,8 @@
 /** What can be said of a key before it is sent: that it is none, or was meant for another provider. */
 
 import { nameKeyFault } from '../../shared/key-text.ts'
-import { DEFAULT_SLOT, findLikelySlots, nameSlot, type Slot } from './slot.ts'
+import { DEFAULT_SLOT } from '../../shared/slot.ts'
+import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
 
 /**
  * A fault of the key, or of the choice, keeps it from being sent; a mismatch asks; a proposal chooses
@@ -11,17 +12,17 @@ export interface Remark {
   kind: 'fault' | 'choice' | 'mismatch' | 'proposal'
   text: string
   /** The slot that the key seems to be meant for, where it may be saved there. */
-  instead?: Slot | undefined
+  instead?: ShownSlot | undefined
 }
 
 /** Where a key is about to be saved. */
 export interface Aim {
   /** Undefined while nothing is chosen. */
-  slot: Slot | undefined
+  slot: ShownSlot | undefined
   /** The slots that can be chosen. */
-  choices: readonly Slot[]
+  choices: readonly ShownSlot[]
   /** Every slot of the user: their keys' beginnings tell whose a key is. */
-  slots: readonly Slot[]
+  slots: readonly ShownSlot[]
 }
 
 /** Looks at a trimmed key; null where nothing is to be said. */
@@ -39,7 +40,7 @@ export function examineKey(key: string, { slot, choices, slots }: Aim): Remark |
   return { kind: 'mismatch', text, instead }
 }
 
-function propose(instead: Slot): Remark {
+function propose(instead: ShownSlot): Remark {
   const text = `${nameSlot(instead)} is chosen, since this looks like a key of theirs.`
   return { kind: 'proposal', text, instead }
 }

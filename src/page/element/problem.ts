@@ -1,6 +1,8 @@
 /** What went wrong, in words for the person at the screen; the code is the service's, or one below. */
 
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorAnswer } from '../../shared/answers.ts'
+import type { ErrorCode } from '../../shared/error-code.ts'
+import { isJsonObject } from '../../shared/json.ts'
 
 /** Codes of faults on the way, which no answer names. */
 type WayCode = 'offline' | 'unreachable' | 'no_answer' | 'not_an_answer'
@@ -73,7 +75,7 @@ const SENTENCES: Partial<Record<ErrorCode | WayCode, string>> = {
 /** The problem that an answer of the service tells: its detail, where that is meant for a person. */
 export async function readProblem(response: Response): Promise<Problem> {
   const body: unknown = await response.json().catch(() => null)
-  if (!isErrorBody(body)) return new Problem('not_an_answer')
+  if (!isErrorAnswer(body)) return new Problem('not_an_answer')
   const { code, detail, request_id: requestId } = body
   const seconds = Number(response.headers.get('Retry-After') ?? 0)
   const retryAt = seconds > 0 ? Date.now() + seconds * 1_000 : 0
@@ -85,12 +87,6 @@ export async function readProblem(response: Response): Promise<Problem> {
   return new Problem(code, { message: detail.replace(/^api_key /, 'The key '), requestId })
 }
 
-interface Told {
-  code: ErrorCode
-  detail?: string
-  request_id?: string
-}
-
-function isErrorBody(body: unknown): body is Told {
-  return typeof body === 'object' && body !== null && 'code' in body
+function isErrorAnswer(body: unknown): body is ErrorAnswer {
+  return isJsonObject(body) && 'code' in body
 }

@@ -1,38 +1,37 @@
 /** A slot of the user as the page shows it: words for what the service says in codes. */
 
-/** A slot, with a key or without; `key` is `'unreadable'` where the stored key does not open. */
-export interface Slot {
+import { DEFAULT_SLOT, type KeyStatus } from '../../shared/slot.ts'
+
+/** A slot as the page shows it; `key` is `'unreadable'` if the stored key cannot be decrypted. */
+export interface ShownSlot {
   name: string
   /** Null for the default slot, and for a provider that is not offered any more. */
   label: string | null
   keyPage: string | null
   keyPrefixes: readonly string[]
-  key: SlotKey | 'unreadable' | null
+  key: ShownKey | 'unreadable' | null
 }
 
-/** A stored key, as much of it as is ever told. */
-export interface SlotKey {
+/** A stored key, as much of it as is ever shown. */
+export interface ShownKey {
   preview: string
-  status: 'active' | 'unverified' | 'rejected'
+  status: KeyStatus
   savedAt: string
   lastUsedAt: string | null
 }
 
-/** The slot of the plain route; no provider is behind it. */
-export const DEFAULT_SLOT = 'default'
-
 /** What the slot is called: its provider, in most cases. */
-export function nameSlot({ name, label }: Slot): string {
+export function nameSlot({ name, label }: ShownSlot): string {
   return label ?? (name === DEFAULT_SLOT ? 'General' : name)
 }
 
 /** Whether a key can be saved in the slot: not where its provider was taken out. */
-export function isOffered({ name, label }: Slot): boolean {
+export function isOffered({ name, label }: ShownSlot): boolean {
   return label !== null || name === DEFAULT_SLOT
 }
 
 /** How the stored key is: a word for its look, and the sentence that is shown. */
-export function describeStatus(slot: Slot): { tone: 'ok' | 'none' | 'bad'; text: string } {
+export function describeStatus(slot: ShownSlot): { tone: 'ok' | 'none' | 'bad'; text: string } {
   const { key, label } = slot
   if (!isOffered(slot))
     return { tone: 'none', text: 'Not offered any more: it can only be deleted' }
@@ -51,7 +50,7 @@ export function describeStatus(slot: Slot): { tone: 'ok' | 'none' | 'bad'; text:
 }
 
 /** What a person reads when the key in the slot has just been saved. */
-export function describeSaved({ label, key }: Slot): string {
+export function describeSaved({ label, key }: ShownSlot): string {
   if (label === null || key === null || key === 'unreadable') return 'The key is saved.'
   return key.status === 'active'
     ? `The ${label} key is saved, and ${label} accepts it.`
@@ -62,7 +61,7 @@ export function describeSaved({ label, key }: Slot): string {
  * The slots whose providers' keys begin as `key` does, by the longest beginning that is known; none
  * where no beginning fits.
  */
-export function findLikelySlots(key: string, slots: readonly Slot[]): Slot[] {
+export function findLikelySlots(key: string, slots: readonly ShownSlot[]): ShownSlot[] {
   const lengths = slots.map(({ keyPrefixes }) =>
     Math.max(0, ...keyPrefixes.map((prefix) => (key.startsWith(prefix) ? prefix.length : 0))),
   )

@@ -1,7 +1,9 @@
 /** The service as the page calls it: a token asked for again after a 401, and a Problem for all else. */
 
+import type { KeyAnswer, ListedAnswer, SlotFields } from '../../shared/answers.ts'
+import type { Verdict } from '../../shared/slot.ts'
 import { Problem, readProblem } from './problem.ts'
-import type { Slot, SlotKey } from './slot.ts'
+import type { ShownSlot } from './slot.ts'
 
 /**
  * The access token of the user that is signed in; with `refresh`, a new one, since the service took
@@ -21,25 +23,9 @@ interface Call {
   signal: AbortSignal
 }
 
-interface KeyAnswer {
-  has_api_key: boolean
-  api_key_preview: string
-  api_key_updated_at: string
-  status: SlotKey['status']
-  last_used_at: string | null
-  error?: string
-}
-
-interface SlotAnswer extends KeyAnswer {
-  provider: string
-  label: string | null
-  key_page: string | null
-  key_prefixes: string[]
-}
-
 /** Every slot of the user. All functions here throw a Problem. */
-export async function fetchSlots(call: Call): Promise<Slot[]> {
-  const { api_keys }: { api_keys: SlotAnswer[] } = await request(call, '')
+export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
+  const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '')
   return api_keys.map((slot) => ({
     name: slot.provider,
     label: slot.label,
@@ -50,11 +36,11 @@ export async function fetchSlots(call: Call): Promise<Slot[]> {
 }
 
 /** Saves a key, after its provider was asked where there is one. */
-export async function putKey(call: Call, slot: string, apiKey: string): Promise<Slot['key']> {
+export async function putKey(call: Call, slot: string, apiKey: string): Promise<ShownSlot['key']> {
   const headers = { 'Content-Type': 'application/json' }
   const body = JSON.stringify({ api_key: apiKey })
   const init = { method: 'PUT', headers, body }
-  const { user }: { user: KeyAnswer } = await request(call, `/${slot}`, init)
+  const { user }: { user: KeyAnswer<SlotFields> } = await request(call, `/${slot}`, init)
   return toKey(user)
 }
 
@@ -67,12 +53,12 @@ export async function deleteKey(call: Call, slot: string): Promise<void> {
 export async function verifyKey(
   call: Call,
   slot: string,
-): Promise<{ key: Slot['key']; verdict: 'accepted' | 'refused' | 'unknown' | null }> {
+): Promise<{ key: ShownSlot['key']; verdict: Verdict | null }> {
   const answer = await request(call, `/${slot}/verify`, { method: 'POST' })
   return { key: toKey(answer), verdict: answer.verdict }
 }
 
-function toKey(answer: KeyAnswer): Slot['key'] {
+function toKey(answer: KeyAnswer<SlotFields>): ShownSlot['key'] {
   if (answer.error !== undefined) return 'unreadable'
   if (!answer.has_api_key) return null
   return {

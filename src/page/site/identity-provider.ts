@@ -1,6 +1,7 @@
 /** The identity provider that users sign in with: where it is, and what its refusals mean. */
 
 import * as oauth from 'oauth4webapi'
+import type { ConfigAnswer } from '../../shared/answers.ts'
 
 /** For each request to the provider. */
 const LIMIT_MS = 15_000
@@ -8,13 +9,8 @@ const LIMIT_MS = 15_000
 /** Where the provider sends the user after signing in and out: this page. */
 export const RETURN_URI = `${location.origin}/`
 
-/** As `GET /api/config` tells it. */
-export interface OidcConfig {
-  issuer: string
-  client_id: string
-  scope: string
-  audience: string | null
-}
+/** As `GET /api/config` answers it. */
+export type OidcConfig = NonNullable<ConfigAnswer['oidc']>
 
 /** The provider by its own metadata (OpenID Connect Discovery 1.0), and this page as its client. */
 export interface IdentityProvider {

@@ -1,5 +1,6 @@
 /** The page at `/`: signs the user in, and shows the settings element. */
 
+import type { ConfigAnswer } from '../../shared/answers.ts'
 import { isLocalhost } from '../../shared/confidential-url.ts'
 import type { ApiKeySettings } from '../element/api-key-settings.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
@@ -79,7 +80,7 @@ async function fetchConfig(): Promise<OidcConfig | null> {
   if (!response.ok) {
     throw new SignInError('This service is not set up correctly. Its log says what to set.')
   }
-  const { oidc }: { oidc: OidcConfig | null } = await response.json()
+  const { oidc }: ConfigAnswer = await response.json()
   return oidc
 }
 

@@ -1,9 +1,9 @@
 /** The Worker as it is deployed, in workerd behind a real HTTP port, with a database of its own. */
 
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { SignJWT } from 'jose'
 import { createTestHarness } from 'wrangler'
+import { applyMigrations } from '../../scripts/lib/migrations.ts'
+import { inSeconds, signToken } from '../../scripts/lib/token.ts'
 
 /** The defaults, so that what an operator sets in wrangler.toml is no matter of the tests. */
 export const NO_VARS = {
@@ -40,7 +40,7 @@ export async function startVault(changes: Record<string, string> = {}) {
   const harness = createTestHarness({ workers: [{ configPath: 'wrangler.toml', vars, secrets }] })
   const { url } = await harness.listen()
   const { DB } = await harness.getWorker<WorkerEnv>().getEnv()
-  await DB.prepare(readFileSync('schema.sql', 'utf8')).run()
+  await applyMigrations(DB)
   await DB.prepare("INSERT INTO users (id) VALUES ('user')").run()
   return {
     /** Where the user's own key is. */
@@ -58,8 +58,5 @@ export async function startVault(changes: Record<string, string> = {}) {
 
 /** A token of the vault's shared secret, that ends `seconds` from now. */
 export async function mintToken(secret: string, userId: string, seconds = 3_600): Promise<string> {
-  return new SignJWT({ sub: userId })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime(new Date(Date.now() + seconds * 1_000))
-    .sign(new TextEncoder().encode(secret))
+  return signToken({ sub: userId, exp: inSeconds(seconds) }, secret)
 }

@@ -1,9 +1,9 @@
 /** `npm run pictures`: the pictures of the page in `docs/`, from a browser and a vault of samples. */
 
 import { mkdirSync } from 'node:fs'
-import { findBrowser, openBrowser } from '../../scripts/browser.ts'
-import { mintToken, startVault } from '../node/vault.ts'
-import { saveSamples } from './samples.ts'
+import { findBrowser, openBrowser } from '../test/browser/browser.ts'
+import { mintToken, startVault } from '../test/node/start-vault.ts'
+import { saveSamples } from '../test/browser/samples.ts'
 
 const USER = 'jane'
 
@@ -23,8 +23,10 @@ await page.getByRole('button', { name: 'Replace the Anthropic key' }).click()
 await page.getByLabel(/API key$/).fill('sk-proj-sample')
 await page.getByText('This looks like a key of OpenAI').waitFor()
 for (const colorScheme of ['light', 'dark'] as const) {
+  // oxlint-disable no-await-in-loop -- one look after the other
   await page.emulateMedia({ colorScheme })
   await page.screenshot({ path: `docs/page-${colorScheme}.png`, fullPage: true })
+  // oxlint-enable no-await-in-loop
   console.log(`docs/page-${colorScheme}.png`)
 }
 await browser.close()

@@ -1,9 +1,9 @@
 /** How fast the rewrap job is on local D1, next to its statements alone. */
 
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { createTestHarness } from 'wrangler'
-import { formatCount } from './progress.ts'
+import { applyMigrations, type MigratedDatabase } from '../lib/migrations.ts'
+import { formatCount } from '../lib/progress.ts'
 
 const ROWS = 100_000
 const ROUNDS = 3
@@ -14,7 +14,7 @@ const someKey = () => randomBytes(32).toString('base64')
 export async function benchRewrap(): Promise<void> {
   const config = {
     name: 'bench',
-    main: 'scripts/bench-rewrap-worker.ts',
+    main: 'scripts/bench/rewrap-worker.ts',
     compatibility_date: '2026-08-03',
     d1_databases: [{ binding: 'DB', database_name: 'bench', database_id: 'bench' }],
     ratelimits: [
@@ -24,10 +24,8 @@ export async function benchRewrap(): Promise<void> {
   }
   const harness = createTestHarness({ workers: [{ config }] })
   await harness.listen()
-  const { DB } = await harness
-    .getWorker<{ DB: { prepare: (sql: string) => { run: () => Promise<unknown> } } }>()
-    .getEnv()
-  await DB.prepare(readFileSync('schema.sql', 'utf8')).run()
+  const { DB } = await harness.getWorker<{ DB: MigratedDatabase }>().getEnv()
+  await applyMigrations(DB)
 
   /** Runs a job of the Worker: seconds, and the statements it took. */
   async function run(job: string, keys: string, rows = ROWS) {

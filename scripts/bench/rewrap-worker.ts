@@ -1,12 +1,14 @@
 /** What `npm run bench -- rewrap` measures, inside workerd: the rewrap job, and the same statements without it. */
 
-import { sealKey, openKey, openKeyring } from '../src/crypto/seal.ts'
-import { readConfig } from '../src/settings.ts'
-import { beginPass, movePass, readPass, readRows } from '../src/store/rewrap.ts'
-import { rewrap } from '../src/keys/rewrap.ts'
-import { openVault } from '../src/store/api-keys.ts'
+import { openKey, sealKey } from '../../src/crypto/seal.ts'
+import { BATCH_ROWS, beginPass, movePass, readPass } from '../../src/keys/rewrap.ts'
+import { rewrap } from '../../src/scheduled.ts'
+import { openService } from '../../src/service.ts'
+import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
+import { selectRowsAfter } from '../../src/store/api-keys.ts'
+import { run } from '../../src/store/d1.ts'
+import { noteKid } from '../../src/store/kids.ts'
 
-const BATCH_ROWS = 200
 const SEEDED_AT_ONCE = 2_000
 
 const jobs = { seed, rewrap: rewrapAll, bare: moveAll, rows: openAndSeal, idle: rewrap }
@@ -34,16 +36,17 @@ export default {
 
 /** Users with a key of a usual length each. */
 async function seed(env: Env, rows: number): Promise<void> {
-  const keyring = await openKeyring(readConfig(env))
+  const { keyring } = await openService(env)
   for (let from = 0; from < rows; from += SEEDED_AT_ONCE) {
     const sealing = Array.from({ length: SEEDED_AT_ONCE }, async () => {
       const userId = crypto.randomUUID()
-      const slot = { userId, provider: 'default' }
-      const { sealed, keyId } = await sealKey(keyring, slot, `sk-proj-${'x'.repeat(156)}`)
-      return [userId, sealed, keyId]
+      const slot = { userId, provider: DEFAULT_SLOT }
+      const { sealed, kid } = await sealKey(keyring, slot, `sk-proj-${'x'.repeat(156)}`)
+      return [userId, sealed, kid]
     })
     // oxlint-disable-next-line no-await-in-loop -- a part at a time
     const json = JSON.stringify(await Promise.all(sealing))
+    const note = noteKid(keyring.sealing.kid)
     // oxlint-disable-next-line no-await-in-loop
     await env.DB.batch([
       env.DB.prepare('INSERT INTO users (id) SELECT value ->> 0 FROM json_each(?1)').bind(json),
@@ -51,46 +54,44 @@ async function seed(env: Env, rows: number): Promise<void> {
         `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
            SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)`,
       ).bind(json),
-      env.DB.prepare('INSERT INTO key_ids (key_id) VALUES (?1) ON CONFLICT DO NOTHING').bind(
-        keyring.sealingKeyId,
-      ),
+      env.DB.prepare(note.sql).bind(...note.values),
     ])
   }
 }
 
 async function rewrapAll(env: Env): Promise<void> {
-  const vault = await openVault(env)
+  const service = await openService(env)
   do {
     // oxlint-disable-next-line no-await-in-loop -- a run at a time, as the Cron Trigger has it
     await rewrap(env)
     // oxlint-disable-next-line no-await-in-loop
-  } while ((await readPass(vault))?.finished_at === null)
+  } while ((await readPass(service))?.finishedAt === null)
 }
 
 /** The statements of a pass, writing back what was there: a rewrap without opening and sealing. */
 async function moveAll(env: Env): Promise<void> {
-  const vault = await openVault(env)
-  await beginPass(vault)
-  let pass = await readPass(vault)
-  while (pass?.finished_at === null) {
+  const service = await openService(env)
+  await beginPass(service)
+  let pass = await readPass(service)
+  while (pass?.finishedAt === null) {
     // oxlint-disable-next-line no-await-in-loop -- a batch at a time
-    const rows = await readRows(vault, pass, BATCH_ROWS)
+    const { results: rows } = await run(service.db, selectRowsAfter(pass.last, BATCH_ROWS))
     const last = rows.at(-1) ?? pass.last
     const ended = rows.length < BATCH_ROWS
-    const resealed = rows.map((row) => ({ row, sealed: row.encrypted_api_key }))
+    const resealed = rows.map((row) => ({ row, sealed: row.sealed }))
     // oxlint-disable-next-line no-await-in-loop
-    pass = await movePass(vault, { ...pass, last }, { resealed, ended })
+    pass = await movePass(service, { ...pass, last }, { resealed, ended })
   }
 }
 
 /** A row's work alone: opened under one key, sealed under another. */
 async function openAndSeal(env: Env, rows: number): Promise<void> {
-  const keyring = await openKeyring(readConfig(env))
+  const { keyring } = await openService(env)
   for (let row = 0; row < rows; row += 1) {
-    const slot = { userId: `user-${row}`, provider: 'default' }
+    const slot = { userId: `user-${row}`, provider: DEFAULT_SLOT }
     // oxlint-disable-next-line no-await-in-loop -- one row at a time
-    const { sealed, keyId } = await sealKey(keyring, slot, `sk-proj-${'x'.repeat(156)}`)
+    const sealedKey = await sealKey(keyring, slot, `sk-proj-${'x'.repeat(156)}`)
     // oxlint-disable-next-line no-await-in-loop
-    await openKey(keyring, { ...slot, keyId }, sealed)
+    await openKey(keyring, { ...slot, ...sealedKey })
   }
 }

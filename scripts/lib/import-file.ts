@@ -1,4 +1,4 @@
-/** The users of a backend before, read from CSV, NDJSON or SQLite, one at a time. */
+/** The previous backend's users, read from CSV, NDJSON or SQLite, one at a time. */
 
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
@@ -6,7 +6,8 @@ import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
 import { CsvError, parse } from 'csv-parse'
 import * as z from 'zod/mini'
-import { readFernetTime } from '../src/crypto/fernet.ts'
+import { readFernetTime } from '../../src/crypto/fernet.ts'
+import { isJsonObject } from '../../src/shared/json.ts'
 
 /** A line of the file: a user, with a key or without, or why it is refused. */
 export type Line = { line: number; read: number } & (User | { refused: string })
@@ -33,14 +34,14 @@ const user = z.object({
   id: z.string('has no id').check(
     z.minLength(1, 'has no id'),
     z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
-    z.refine((id) => id.isWellFormed() && !id.includes('\uFFFD'), 'has an id that is no UTF-8'),
+    z.refine((id) => id.isWellFormed() && !id.includes('\uFFFD'), 'has an id that is not UTF-8'),
   ),
   token: z.nullable(
     z
       .string('has no encrypted_api_key; null, or empty in CSV, is a user without a key')
       .check(
         z.maxLength(MAX_TOKEN_LENGTH, `has a token over ${MAX_TOKEN_LENGTH} characters`),
-        z.refine(hasTime, 'has an encrypted_api_key that is no Fernet token'),
+        z.refine(hasTime, 'has an encrypted_api_key that is not a Fernet token'),
       ),
   ),
 })
@@ -53,7 +54,7 @@ const user = z.object({
  */
 export async function openUserFile(file: string): Promise<UserFile> {
   const stats = await stat(file)
-  if (!stats.isFile()) throw new Error(`${file} is no file`)
+  if (!stats.isFile()) throw new Error(`${file} is not a file`)
   const start = await readStart(file)
   if (start.startsWith('SQLite format 3\0')) return openSqlite(file)
   const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
@@ -74,7 +75,7 @@ async function* readText(file: string): AsyncGenerator<string> {
     yield decoder.decode()
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
-    throw new Error(`${file} is no UTF-8`, { cause: error })
+    throw new Error(`${file} is not UTF-8`, { cause: error })
   }
 }
 
@@ -120,7 +121,7 @@ async function* readCsv(file: string): AsyncGenerator<Line> {
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error
-    const where = `${file} is no CSV at line ${parser.info.lines}`
+    const where = `${file} is not CSV at line ${parser.info.lines}`
     throw new Error(`${where}: ${error.code}`, { cause: error })
   }
 }
@@ -164,13 +165,11 @@ function parseJson(text: string): unknown {
 
 /** A record as a user. What is refused is told without what it holds. */
 function check(record: unknown): User | { refused: string } {
-  if (typeof record !== 'object' || record === null || Array.isArray(record)) {
-    return { refused: 'is no JSON object' }
-  }
-  const { id, encrypted_api_key }: Partial<Record<string, unknown>> = { ...record }
+  if (!isJsonObject(record)) return { refused: 'is not a JSON object' }
+  const { id, encrypted_api_key } = record
   const parsed = user.safeParse({ id: idText(id), token: tokenText(encrypted_api_key) })
   if (parsed.success) return parsed.data
-  return { refused: parsed.error.issues[0]?.message ?? 'is no user' }
+  return { refused: parsed.error.issues[0]?.message ?? 'is not a user' }
 }
 
 /** SQL's integers are the text that their tokens' `sub` is. */

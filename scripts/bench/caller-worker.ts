@@ -1,6 +1,6 @@
 /** A Worker that calls a provider, directly or through the vault: what `npm run bench -- calls` compares. */
 
-import type { KeyVault } from '../src/index.ts'
+import type { KeyVault } from '../../src/index.ts'
 
 interface CallerEnv {
   KEY_VAULT: Service<KeyVault>

@@ -1,8 +1,8 @@
 /** A provider on localhost that speaks as OpenAI does, for the example: a word every 300 ms. */
 
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { listen } from './local-server.ts'
 
 const WORDS = ['The', ' key', ' was', ' used', ' and', ' never', ' seen', '.']
 const EVERY_MS = 300
@@ -12,10 +12,7 @@ export async function startExampleProvider(): Promise<string> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(new Error(String(error))))
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('The provider has no port')
-  return `http://127.0.0.1:${address.port}`
+  return `http://127.0.0.1:${await listen(server)}`
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

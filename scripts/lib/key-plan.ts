@@ -1,8 +1,8 @@
 /** Which step of a rotation comes next, from the kids of the keyring and what D1 holds. */
 
-import { FERNET_KEY_ID } from '../src/crypto/seal.ts'
-import type { KeyringNames, KeyStatus } from './key-status.ts'
-import type { Where } from './wrangler.ts'
+import { FERNET_KID, type KeyringKids } from '../../src/crypto/keyring.ts'
+import type { Where } from './database.ts'
+import type { RotationStatus } from './key-status.ts'
 
 /** A step's name, which `--json` tells, and what to do. */
 export interface Step {
@@ -24,16 +24,19 @@ export interface Step {
 const SECRET = 'API_KEY_ENCRYPTION_KEY'
 
 /** The next step, which is safe while the Worker's version before it still runs. */
-export function planNext({ keyring, key_ids, missing, rewrap }: KeyStatus, where: Where): Step {
+export function planNext(
+  { keyring, key_ids, missing, rewrap }: RotationStatus,
+  where: Where,
+): Step {
   if (keyring === null || rewrap === null) {
     return {
       step: 'run_the_job',
       key_ids: [],
-      text: 'The Worker has not told its keyring yet. Its job does, a minute after the deployment.',
+      text: 'The keyring is unknown until the job first runs, within a minute of deployment.',
     }
   }
   if (missing.length > 0) return putBack(missing)
-  const legacy = keyring.fernet.length > 0 ? [FERNET_KEY_ID] : []
+  const legacy = keyring.fernet.length > 0 ? [FERNET_KID] : []
   const others = new Set([...keyring.opens, ...legacy])
   const find = (test: (kid: (typeof key_ids)[number]) => boolean) =>
     key_ids.filter((kid) => others.has(kid.key_id) && test(kid)).map((kid) => kid.key_id)
@@ -68,12 +71,12 @@ function putBack(missing: string[]): Step {
     step: 'put_back',
     key_ids: missing,
     text: `Rows are sealed under ${missing.join(', ')}, and the keyring has no key that opens them. Put it back,
-last in the list of ${SECRET}${missing.includes(FERNET_KEY_ID) ? ' (fernet: in LEGACY_FERNET_KEY)' : ''}.
+last in the list of ${SECRET}${missing.includes(FERNET_KID) ? ' (fernet: in LEGACY_FERNET_KEY)' : ''}.
 Until then those rows do not open; they are kept as they are.`,
   }
 }
 
-function moveFirst(keyring: KeyringNames, fresh: string[], where: Where): Step {
+function moveFirst(keyring: KeyringKids, fresh: string[], where: Where): Step {
   const rest = [keyring.seals, ...keyring.opens].filter((keyId) => !fresh.includes(keyId))
   return {
     step: 'move_first',
@@ -103,7 +106,7 @@ after that, or now: npm run keys -- check`,
   }
 }
 
-function drop(keyring: KeyringNames, where: Where): Step {
+function drop(keyring: KeyringKids, where: Where): Step {
   return {
     step: 'drop',
     key_ids: keyring.opens,
@@ -117,14 +120,14 @@ function dropFernet({ remote }: Where): Step {
   const how = remote ? 'npx wrangler secret delete' : 'Take out of .dev.vars:'
   return {
     step: 'drop_fernet',
-    key_ids: [FERNET_KEY_ID],
+    key_ids: [FERNET_KID],
     text: `No Fernet row is left. When nothing more is to be imported, drop the key of the backend before, and its
 name in [secrets] required of wrangler.toml:
 ${how} LEGACY_FERNET_KEY`,
   }
 }
 
-function nothing({ seals }: KeyringNames, where: Where): Step {
+function nothing({ seals }: KeyringKids, where: Where): Step {
   return {
     step: 'nothing',
     key_ids: [],

@@ -1,4 +1,4 @@
-/** Servers of the tests on this machine. */
+/** Servers on this machine, for examples, benchmarks and tests. */
 
 import { once } from 'node:events'
 import type { Server } from 'node:http'

@@ -1,11 +1,11 @@
 /** What a call through the vault costs over a direct one, side by side. */
 
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { SignJWT } from 'jose'
 import { createTestHarness } from 'wrangler'
+import { listen } from '../lib/local-server.ts'
+import { applyMigrations, type MigratedDatabase } from '../lib/migrations.ts'
+import { signToken } from '../lib/token.ts'
 
 const CALLS = 500
 const WARM_UP = 50
@@ -14,10 +14,7 @@ const API_KEY = 'sk-bench-0123456789'
 /** Prints the median of each, and their ratio. */
 export async function benchCalls(): Promise<void> {
   const provider = createServer((_request, response) => response.end('{"data": []}'))
-  await once(provider.listen(0, '127.0.0.1'), 'listening')
-  const address = provider.address()
-  if (address === null || typeof address === 'string') throw new Error('The provider has no port')
-  const origin = `http://127.0.0.1:${address.port}`
+  const origin = `http://127.0.0.1:${await listen(provider)}`
   const secrets = {
     API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     JWT_SECRET_KEY: randomBytes(32).toString('hex'),
@@ -27,7 +24,7 @@ export async function benchCalls(): Promise<void> {
       {
         config: {
           name: 'caller',
-          main: 'scripts/bench-caller.ts',
+          main: 'scripts/bench/caller-worker.ts',
           compatibility_date: '2026-08-03',
           services: [
             {
@@ -72,16 +69,11 @@ export async function benchCalls(): Promise<void> {
 }
 
 async function saveKey(harness: ReturnType<typeof createTestHarness>, secret: string) {
-  const worker = harness.getWorker<{
-    DB: { prepare: (sql: string) => { run: () => Promise<unknown> } }
-  }>('user-key-vault')
+  const worker = harness.getWorker<{ DB: MigratedDatabase }>('user-key-vault')
   const { DB } = await worker.getEnv()
-  await DB.prepare(readFileSync('schema.sql', 'utf8')).run()
+  await applyMigrations(DB)
   await DB.prepare("INSERT INTO users (id) VALUES ('user')").run()
-  const token = await new SignJWT({ sub: 'user' })
-    .setProtectedHeader({ alg: 'HS256' })
-    .setExpirationTime('1h')
-    .sign(new TextEncoder().encode(secret))
+  const token = await signToken({ sub: 'user' }, secret)
   const saved = await worker.fetch('/api/users/user/api-keys/openai', {
     method: 'PUT',
     headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },

@@ -1,0 +1,52 @@
+-- The tables as version 0.1.0 had them. A database that has them already is left as it is.
+-- WITHOUT ROWID and no secondary index: a PUT writes one row.
+
+CREATE TABLE IF NOT EXISTS users (
+  id         TEXT NOT NULL PRIMARY KEY,
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS api_keys (
+  user_id           TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  provider          TEXT NOT NULL DEFAULT 'default',
+  encrypted_api_key TEXT NOT NULL, -- v1.<kid>.<base64url>, see SECURITY.md
+  key_id            TEXT NOT NULL, -- the kid that sealed it
+  status            TEXT NOT NULL DEFAULT 'unverified'
+                    CHECK (status IN ('active', 'unverified', 'rejected')),
+  created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+  last_used_at      TEXT,
+  PRIMARY KEY (user_id, provider)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS key_ids (
+  -- Every kid that rows are or were sealed under, so that nobody has to scan the rows for it. The
+  -- transaction that writes a row notes its kid here.
+  key_id TEXT NOT NULL PRIMARY KEY,
+  -- in_use:  a row may have been written under it since the rewrap job's pass began
+  -- settled: no row has been written under it since that pass began
+  -- unused:  settled, and the pass left no row under it
+  state  TEXT NOT NULL DEFAULT 'in_use' CHECK (state IN ('in_use', 'settled', 'unused'))
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS rewrap (
+  -- The one row of the rewrap job: its pass over api_keys in the order of their primary key.
+  id             INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  keyring        TEXT NOT NULL, -- the Worker's, by its kids: <sealing>,<opening>,fernet:<kid>
+  revision       INTEGER NOT NULL, -- one more with each change of this row
+  after_user_id  TEXT NOT NULL DEFAULT '', -- the pass has done the rows up to this one
+  after_provider TEXT NOT NULL DEFAULT '',
+  counts         TEXT NOT NULL, -- {"<kid>": {"rows", "done", "unopenable"}}; rows: when it began
+  started_at     TEXT NOT NULL,
+  moved_at       TEXT NOT NULL,
+  finished_at    TEXT,
+  asked_at       TEXT -- another pass was asked for: npm run keys -- check
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS imported_users (
+  -- Up to when an import leaves a user's key alone: when the imported key was saved ('' without one),
+  -- or when the key was deleted here; for a user who was removed here, for ever. Empty the table when
+  -- everybody has moved in.
+  id       TEXT NOT NULL PRIMARY KEY,
+  saved_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,31 @@
+/** `npm run deploy`: migrates the deployed database, then deploys the Worker. */
+
+import { parseArgs } from 'node:util'
+import { runOnTerminal } from './lib/wrangler.ts'
+
+const args = process.argv.slice(2)
+const { values } = parseArgs({
+  args,
+  strict: false,
+  options: { 'dry-run': { type: 'boolean' }, env: { type: 'string', short: 'e' } },
+})
+const environment = typeof values.env === 'string' ? ['--env', values.env] : []
+
+/** Lists the pending migrations for a dry run, or applies them. */
+async function migrate(verb: 'list' | 'apply'): Promise<boolean> {
+  const code = await runOnTerminal('d1', 'migrations', verb, 'DB', '--remote', ...environment)
+  return code === 0
+}
+
+async function deploy(): Promise<number> {
+  if (values['dry-run'] === true) {
+    const isListed = await migrate('list')
+    if (!isListed) console.error('The deployed database was not asked for pending migrations.')
+  } else if (!(await migrate('apply'))) {
+    console.error('Nothing was deployed: this version needs its migrations first.')
+    return 1
+  }
+  return runOnTerminal('deploy', '--minify', ...args)
+}
+
+process.exitCode = await deploy()

@@ -1,0 +1,85 @@
+/** The D1 database that the commands work on: the local one, or with `--remote` the deployed one. */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { VaultError } from '../../src/errors.ts'
+import { run } from '../../src/store/d1.ts'
+import { selectLatestMigration } from '../../src/store/migrations.ts'
+
+const CONFIG = 'wrangler.toml'
+
+/** Which database. */
+export interface Where {
+  remote: boolean
+}
+
+/**
+ * Opens the database of the binding `DB`, and closes it after `work`. The local one is the one of
+ * `wrangler dev`. The deployed one is reached over a remote binding:
+ * https://developers.cloudflare.com/workers/development-testing/#remote-bindings
+ *
+ * @throws Error if the database lacks a migration of this version
+ */
+export async function withDatabase<T>(
+  where: Where,
+  work: (db: D1Database) => Promise<T>,
+): Promise<T> {
+  // It takes most of a second to load, which a command that prints its usage can do without.
+  const { getPlatformProxy, unstable_readConfig: readConfig } = await import('wrangler')
+  const configPath = writeConfig(where, readConfig({ config: CONFIG }, { hideWarnings: true }))
+  try {
+    const persist = { path: resolve('.wrangler/state/v3') }
+    const remoteBindings = where.remote
+    const proxy = await getPlatformProxy<{ DB: D1Database }>({
+      configPath,
+      persist,
+      remoteBindings,
+    })
+    try {
+      await requireMigrated(proxy.env.DB, where)
+      return await work(proxy.env.DB)
+    } finally {
+      await proxy.dispose()
+    }
+  } finally {
+    rmSync(dirname(configPath), { recursive: true })
+  }
+}
+
+/** As much of `wrangler.toml` as the binding needs. */
+interface Configuration {
+  name?: string
+  account_id?: string
+  compatibility_date?: string
+  d1_databases: { binding: string; database_id?: string }[]
+}
+
+/** Writes a configuration with the binding alone: no secret and no file of the Worker is needed. */
+function writeConfig({ remote }: Where, given: Configuration): string {
+  const { name, account_id, compatibility_date, d1_databases } = given
+  const database = d1_databases.find(({ binding }) => binding === 'DB')
+  if (database === undefined) throw new Error(`${CONFIG} has no D1 binding DB`)
+  if (remote && database.database_id === undefined) {
+    throw new Error(`${CONFIG} has no database_id for DB: npx wrangler d1 create user-key-vault`)
+  }
+  const config = { name, account_id, compatibility_date, d1_databases: [{ ...database, remote }] }
+  mkdirSync('.wrangler', { recursive: true })
+  const path = join(mkdtempSync('.wrangler/command-'), 'wrangler.json')
+  writeFileSync(path, JSON.stringify(config))
+  return path
+}
+
+async function requireMigrated(db: D1Database, { remote }: Where): Promise<void> {
+  const isMigrated = await run(db, selectLatestMigration()).then(
+    ({ results }) => results.length > 0,
+    (error: unknown) => {
+      if (error instanceof VaultError && error.code === 'server_misconfigured') return false
+      throw error
+    },
+  )
+  if (isMigrated) return
+  const which = remote ? 'deployed' : 'local'
+  throw new Error(
+    `The ${which} database lacks migrations of this version. First: npm run schema${remote ? ' -- --remote' : ''}`,
+  )
+}

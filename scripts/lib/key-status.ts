@@ -1,0 +1,161 @@
+/** What is stored under which key, and how far the rewrap job is: read from D1, without any key. */
+
+import { FERNET_KID, parseKeyring, type KeyringKids } from '../../src/crypto/keyring.ts'
+import {
+  countRowsAfter,
+  COUNTED_ROWS,
+  selectNthRowAfter,
+  START,
+  type Cursor,
+  type KidCount,
+} from '../../src/store/api-keys.ts'
+import { run } from '../../src/store/d1.ts'
+import { selectKids, type KidState } from '../../src/store/kids.ts'
+import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'
+
+/** What is stored under one kid, as `--json` prints it. `state` is null if the kid was never noted. */
+export interface KidStatus {
+  key_id: string
+  version: string
+  rows: number
+  in_keyring: boolean
+  unopenable: number
+  state: KidState | null
+}
+
+/** The job's pass. Times are ISO 8601, UTC; `rows` are counted now, `done` by the job. */
+export interface Progress {
+  rows: number
+  done: number
+  unopenable: number
+  rows_per_second: number
+  seconds_left: number | null
+  started_at: string
+  moved_at: string
+  finished_at: string | null
+  asked_at: string | null
+}
+
+/** The whole state of a rotation. `keyring` and `rewrap` are null until the Worker's job has run once. */
+export interface RotationStatus {
+  keyring: KeyringKids | null
+  rows: number
+  key_ids: KidStatus[]
+  missing: string[]
+  rewrap: Progress | null
+}
+
+/** Counts all rows, a page a statement; `counted` hears how many so far, if there are more. */
+export async function readStatus(
+  db: D1Database,
+  counted: (rows: number) => void = () => {},
+  pageRows = COUNTED_ROWS,
+): Promise<RotationStatus> {
+  const [passed, kids] = [await readPass(db), await run(db, selectKids())]
+  const states = new Map(kids.results.map(({ kid, state }) => [kid, state]))
+  const stored = await countRows(db, counted, pageRows)
+  const keyring = passed && parseKeyring(passed.keyring)
+  const inKeyring = (kid: string) => keyring !== null && isIn(keyring, kid)
+  const key_ids = stored.map(({ kid, version, rows }, index): KidStatus => ({
+    key_id: kid,
+    version,
+    rows,
+    in_keyring: inKeyring(kid),
+    unopenable: isFirst(stored, index) ? (passed?.counts[kid]?.unopenable ?? 0) : 0,
+    state: states.get(kid) ?? null,
+  }))
+  for (const [kid, state] of states) {
+    if (stored.some((row) => row.kid === kid)) continue
+    const none = { version: '', rows: 0, unopenable: 0 }
+    key_ids.push({ key_id: kid, in_keyring: inKeyring(kid), state, ...none })
+  }
+  const rows = stored.reduce((sum, row) => sum + row.rows, 0)
+  const missing = keyring === null ? [] : key_ids.filter(isMissing)
+  return {
+    keyring,
+    rows,
+    key_ids,
+    missing: [...new Set(missing.map(({ key_id }) => key_id))],
+    rewrap: passed && progressOf(passed, rows),
+  }
+}
+
+/** Fernet tokens name no key: where none of them opens, theirs is not in the keyring. */
+function isMissing({ key_id, rows, in_keyring, unopenable }: KidStatus): boolean {
+  if (rows === 0) return false
+  return !in_keyring || (key_id === FERNET_KID && unopenable >= rows)
+}
+
+/** A kid may have rows of several versions; what is counted by kid is told once. */
+function isFirst(stored: KidCount[], index: number): boolean {
+  return stored.findIndex(({ kid }) => kid === stored[index]?.kid) === index
+}
+
+/** How far the pass over `rows` rows is; null if there has been none. */
+export async function readProgress(db: D1Database, rows: number): Promise<Progress | null> {
+  const pass = await readPass(db)
+  return pass && progressOf(pass, rows)
+}
+
+async function readPass(db: D1Database): Promise<Pass | null> {
+  const [row] = (await run(db, selectPass())).results
+  return row === undefined ? null : toPass(row)
+}
+
+function progressOf(pass: Pass, rows: number): Progress {
+  const { counts, startedAt, movedAt, finishedAt, askedAt } = pass
+  const sum = (name: 'done' | 'unopenable') =>
+    Object.values(counts).reduce((total, count) => total + count[name], 0)
+  const [done, unopenable] = [sum('done'), sum('unopenable')]
+  const seconds = (Date.parse(movedAt) - Date.parse(startedAt)) / 1000
+  const rate = seconds > 0 ? (done + unopenable) / seconds : 0
+  const left = finishedAt === null ? Math.max(0, rows - done - unopenable) : 0
+  return {
+    rows,
+    done,
+    unopenable,
+    rows_per_second: Math.round(rate * 10) / 10,
+    seconds_left: rate > 0 ? Math.ceil(left / rate) : null,
+    started_at: startedAt,
+    moved_at: movedAt,
+    finished_at: finishedAt,
+    asked_at: askedAt,
+  }
+}
+
+async function countRows(
+  db: D1Database,
+  counted: (rows: number) => void,
+  pageRows: number,
+): Promise<KidCount[]> {
+  const sums = new Map<string, KidCount>()
+  let total = 0
+  for (let after: Cursor | undefined = START; after !== undefined;) {
+    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+    const { counts, last } = await countPage(db, after, pageRows)
+    for (const count of counts) {
+      const name = `${count.kid} ${count.version}`
+      sums.set(name, { ...count, rows: count.rows + (sums.get(name)?.rows ?? 0) })
+      total += count.rows
+    }
+    if (last !== undefined) counted(total)
+    after = last
+  }
+  return Array.from(sums.values()).toSorted((one, other) => other.rows - one.rows)
+}
+
+/** The counts of a page, and its last row if the page is full. */
+async function countPage(
+  db: D1Database,
+  after: Cursor,
+  pageRows: number,
+): Promise<{ counts: KidCount[]; last: Cursor | undefined }> {
+  const counts = await run(db, countRowsAfter(after, pageRows))
+  const last = await run(db, selectNthRowAfter(after, pageRows))
+  return { counts: counts.results, last: last.results[0] }
+}
+
+function isIn({ seals, opens, fernet }: KeyringKids, kid: string): boolean {
+  if (kid === FERNET_KID) return fernet.length > 0
+  return kid === seals || opens.includes(kid)
+}

@@ -1,0 +1,38 @@
+/** The project's own wrangler, run on the Node that runs this. */
+
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { promisify } from 'node:util'
+
+const BIN = 'node_modules/wrangler/bin/wrangler.js'
+
+/** Starts `wrangler ...args`: its output is piped here, its input is this terminal's. */
+export function startWrangler(...args: string[]): ChildProcess {
+  return spawn(process.execPath, [BIN, ...args], { stdio: ['inherit', 'pipe', 'inherit'] })
+}
+
+/** Runs `wrangler ...args` to its end on this terminal. @returns its exit code */
+export async function runOnTerminal(...args: string[]): Promise<number> {
+  const [code] = await once(spawn(process.execPath, [BIN, ...args], { stdio: 'inherit' }), 'exit')
+  return typeof code === 'number' ? code : 1
+}
+
+/**
+ * Runs `wrangler ...args` to its end.
+ *
+ * @returns what it printed to standard output
+ * @throws Error with all that it printed, if it fails
+ */
+export async function runWrangler(...args: string[]): Promise<string> {
+  const run = promisify(execFile)(process.execPath, [BIN, ...args])
+  const { stdout } = await run.catch((failure: { stdout: string; stderr: string }) => {
+    const printed = failure.stdout + failure.stderr
+    throw new Error(`wrangler ${args.slice(0, 3).join(' ')} failed:\n${printed}`)
+  })
+  return stdout
+}
+
+/** The address that a line of `wrangler dev` tells once the Worker is up; undefined for other lines. */
+export function readUrl(line: string): string | undefined {
+  return /Ready on (http\S+)/.exec(line)?.[1]
+}

@@ -1,0 +1,66 @@
+/** The bodies of a 200, from what the vault knows in camelCase to the contract's snake_case. */
+
+import type { ListedSlot } from '../keys/slots.ts'
+import type { KeySummary, StoredKey } from '../keys/stored-key.ts'
+import type { SignIn } from '../settings.ts'
+import type {
+  ConfigAnswer,
+  KeyAnswer,
+  KeyFields,
+  ListedAnswer,
+  SlotAnswer,
+  SlotFields,
+} from '../shared/answers.ts'
+
+export function keyFields({ preview, updatedAt }: KeySummary): KeyFields {
+  return { api_key_preview: preview, api_key_updated_at: updatedAt }
+}
+
+export function slotFields(key: KeySummary): SlotFields {
+  return { ...keyFields(key), status: key.status, last_used_at: key.lastUsedAt }
+}
+
+export function keyAnswer(key: StoredKey): KeyAnswer {
+  return answerWith(key, keyFields)
+}
+
+export function slotAnswer(provider: string, key: StoredKey): SlotAnswer {
+  return { provider, ...answerWith(key, slotFields) }
+}
+
+function answerWith<Fields extends KeyFields>(
+  key: StoredKey,
+  fieldsOf: (key: KeySummary) => Fields,
+): KeyAnswer<Fields> {
+  if (key.state === 'empty') return { has_api_key: false }
+  if (key.state === 'unreadable') return { has_api_key: false, error: 'Invalid encrypted key' }
+  return { has_api_key: true, ...fieldsOf(key) }
+}
+
+export function listedAnswer({ name, provider, key }: ListedSlot): ListedAnswer {
+  const { label = null, key_page = null, key_prefixes = [] } = provider ?? {}
+  return { label, key_page, key_prefixes, ...slotAnswer(name, key) }
+}
+
+export function savedAnswer<T extends KeyFields>(userId: string, fields: T) {
+  return {
+    message: 'API key updated successfully',
+    user_id: userId,
+    user: { id: userId, has_api_key: true, ...fields },
+  }
+}
+
+export function deletedAnswer<T extends object>(userId: string, fields: T) {
+  const noKey = { has_api_key: false, api_key_preview: null, api_key_updated_at: null }
+  return {
+    message: 'API key deleted successfully',
+    user_id: userId,
+    user: { id: userId, ...noKey, ...fields },
+  }
+}
+
+export function configAnswer(signIn: SignIn | null): ConfigAnswer {
+  if (signIn === null) return { oidc: null }
+  const { issuer, clientId: client_id, scope, audience } = signIn
+  return { oidc: { issuer, client_id, scope, audience } }
+}

@@ -1,0 +1,32 @@
+/** Nobody but the user whose keys they are: 401, then 403, then 429. */
+
+import { createMiddleware } from 'hono/factory'
+import { VaultError } from '../errors.ts'
+import type { ServiceEnv } from './with-service.ts'
+
+/** Seconds after which a limit of `[[ratelimits]]` has passed in any case: its longest period. */
+const RETRY_AFTER_S = 60
+
+/** Sets `userId` if the token is valid, names the `:userId` of the path, and is within its rate. */
+export const onlyYourOwn = createMiddleware<{
+  Bindings: ServiceEnv['Bindings']
+  Variables: ServiceEnv['Variables'] & { userId: string }
+}>(async (c, next) => {
+  const { settings, verifyToken } = c.var.service
+  const userId = await verifyToken(bearerToken(c.req.header('Authorization')))
+  if (c.req.param('userId') !== userId) throw new VaultError('not_your_own')
+  const { success } = await settings.rateLimiter.limit({ key: userId })
+  if (!success) throw new VaultError('rate_limited', { retryAfter: RETRY_AFTER_S })
+  c.set('userId', userId)
+  await next()
+})
+
+/** The token of an Authorization header (RFC 6750 §2.1). */
+function bearerToken(authorization: string | undefined): string {
+  const [, scheme, token] = /^(\S+) *(.*)$/.exec(authorization ?? '') ?? []
+  if (scheme?.toLowerCase() === 'bearer' && token) return token
+  const detail = scheme
+    ? 'The Authorization header must be "Bearer", a space and the token.'
+    : 'There is no Authorization header.'
+  throw new VaultError('token_missing', { detail })
+}

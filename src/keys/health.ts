@@ -1,0 +1,30 @@
+/** Whether the service could serve any user: D1 answers, and every stored key has its encryption key. */
+
+import { hasKey } from '../crypto/keyring.ts'
+import { VaultError } from '../errors.ts'
+import type { Service } from '../service.ts'
+import { OLDER_DATABASE, runBatch } from '../store/d1.ts'
+import { selectNeededKids } from '../store/kids.ts'
+import { selectLatestMigration } from '../store/migrations.ts'
+
+/**
+ * One round trip to D1, which reads a row per kid.
+ *
+ * @throws VaultError `server_misconfigured`, `database_busy`; its cause says what to do
+ */
+export async function checkHealth({ db, keyring }: Service): Promise<void> {
+  const [needed, migrated] = await runBatch<{ kid?: string }>(db, [
+    selectNeededKids(),
+    selectLatestMigration(),
+  ])
+  if (migrated?.results.length === 0) throw misconfigured(OLDER_DATABASE)
+  const kids = needed?.results.map(({ kid = '' }) => kid) ?? []
+  const missing = kids.filter((kid) => !hasKey(keyring, kid))
+  if (missing.length === 0) return
+  const fix = `stored keys are sealed under ${missing.join(', ')}; put the key of that kid back`
+  throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
+}
+
+function misconfigured(reason: string): VaultError {
+  return new VaultError('server_misconfigured', { cause: new Error(reason) })
+}

@@ -1,0 +1,63 @@
+/** What a slot holds: nothing, a key that cannot be decrypted, or a key. */
+
+import type { Keyring } from '../crypto/keyring.ts'
+import { openKey, type UnreadableReason } from '../crypto/seal.ts'
+import { log } from '../log.ts'
+import type { KeyStatus } from '../shared/slot.ts'
+import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
+
+/** A key as its user may see it. Times are ISO 8601 in UTC. */
+export interface KeySummary {
+  /** The first 8 code points and `...`, or `****` for a key of 8 or fewer. */
+  preview: string
+  updatedAt: string
+  status: KeyStatus
+  lastUsedAt: string | null
+}
+
+/** A key that has been opened, with its row. */
+export interface OpenKey extends KeySummary {
+  state: 'open'
+  apiKey: string
+  row: SealedRow
+}
+
+/** A key that does not open, with its row. */
+export interface UnreadableKey {
+  state: 'unreadable'
+  reason: UnreadableReason
+  row: SealedRow
+}
+
+export type StoredKey = { state: 'empty' } | UnreadableKey | OpenKey
+
+export const EMPTY: StoredKey = { state: 'empty' }
+
+/** Whether a row of `users` has a key beside it. */
+export function hasKeyRow(row: KeyRow | UserWithoutKey): row is KeyRow {
+  return row.sealed !== null
+}
+
+export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | UnreadableKey> {
+  const opened = await openKey(keyring, row)
+  if (opened.state === 'unreadable') return { ...opened, row }
+  const { updatedAt, status, lastUsedAt } = row
+  const preview = previewKey(opened.apiKey)
+  return { ...opened, row, preview, updatedAt, status, lastUsedAt }
+}
+
+/** Logs whose key does not open, and under which kid. */
+export function logUnreadable({ row, reason }: UnreadableKey, requestId?: string): void {
+  log('error', 'api_key_unreadable', {
+    request_id: requestId,
+    user_id: row.userId,
+    provider: row.provider,
+    key_id: row.kid,
+    reason,
+  })
+}
+
+export function previewKey(apiKey: string): string {
+  const codePoints = Array.from(apiKey)
+  return codePoints.length > 8 ? `${codePoints.slice(0, 8).join('')}...` : '****'
+}

@@ -1,0 +1,33 @@
+/** The users that may have keys. Every function here is one round trip to D1. */
+
+import { isMovingIn } from '../crypto/keyring.ts'
+import type { Service } from '../service.ts'
+import { run, runBatch } from '../store/d1.ts'
+import { forgetRemoval, noteUserRemoved } from '../store/imported-users.ts'
+import { noteUserDeleted } from '../store/kids.ts'
+import { deleteUser, insertUser, selectUser } from '../store/users.ts'
+
+/**
+ * Adds the user; false if there is such a user already.
+ *
+ * @throws VaultError `database_busy`, as all functions here
+ */
+export async function addUser({ db, keyring }: Service, userId: string): Promise<boolean> {
+  const statements = [insertUser(userId), ...(isMovingIn(keyring) ? [forgetRemoval(userId)] : [])]
+  const [added] = await runBatch(db, statements)
+  return added?.meta.changes === 1
+}
+
+/** Deletes the user, with all keys; false if there is no such user. */
+export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
+  const results = await runBatch(db, [
+    noteUserDeleted(userId),
+    ...(isMovingIn(keyring) ? [noteUserRemoved(userId)] : []),
+    deleteUser(userId),
+  ])
+  return results.at(-1)?.results.length === 1
+}
+
+export async function hasUser({ db }: Service, userId: string): Promise<boolean> {
+  return (await run(db, selectUser(userId))).results.length === 1
+}

@@ -1,0 +1,59 @@
+/** The providers by the name of their slot: the built-in ones, and what `PROVIDERS` adds or replaces. */
+
+import * as z from 'zod/mini'
+import { VaultError } from '../errors.ts'
+import { isJsonObject } from '../shared/json.ts'
+import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { BUILT_IN } from './built-in.ts'
+import { provider, type Provider } from './provider.ts'
+
+/** Every provider that is offered, by the name of its slot. */
+export type Providers = ReadonlyMap<string, Provider>
+
+const NAME = /^[a-z][a-z0-9-]{0,39}$/
+
+const table = z
+  .record(z.string(), provider, 'is no table of providers')
+  .check(
+    z.refine(
+      (entries) => Object.keys(entries).every((name) => NAME.test(name) && name !== DEFAULT_SLOT),
+      'has an invalid provider name: use lower-case letters, digits and hyphens, and not "default"',
+    ),
+  )
+
+/** `PROVIDERS`: a table, or its JSON. It replaces fields of a built-in provider one by one. */
+export const providers = z.pipe(
+  z.pipe(z.transform(addToBuiltIn), table),
+  z.transform((entries): Providers => new Map(Object.entries(entries))),
+)
+
+/**
+ * The provider of a slot; null for the default slot, which has none.
+ *
+ * @throws VaultError `unknown_provider`
+ */
+export function findProvider(known: Providers, slotName: string): Provider | null {
+  if (slotName === DEFAULT_SLOT) return null
+  const found = known.get(slotName)
+  if (found !== undefined) return found
+  const detail = `Known ones: ${[...known.keys()].join(', ')}.`
+  throw new VaultError('unknown_provider', { detail })
+}
+
+function addToBuiltIn(given: unknown): unknown {
+  const added = typeof given === 'string' ? parseJson(given) : (given ?? {})
+  if (!isJsonObject(added)) return null
+  const fields = Object.entries(added).map(([name, value]) => {
+    const known = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined
+    return [name, isJsonObject(value) ? { ...known, ...value } : value]
+  })
+  return { ...BUILT_IN, ...Object.fromEntries(fields) }
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return null
+  }
+}

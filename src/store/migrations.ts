@@ -1,0 +1,11 @@
+/** The table `d1_migrations`: the migrations that Wrangler has applied. */
+
+import type { Statement } from './d1.ts'
+
+/** The last one of `migrations/` that this version needs. */
+export const LATEST_MIGRATION = '0001_tables.sql'
+
+/** Answers one row if the database is as new as this version. */
+export function selectLatestMigration(): Statement<object> {
+  return { sql: 'SELECT 1 FROM d1_migrations WHERE name = ?1', values: [LATEST_MIGRATION] }
+}
