@@ -4,8 +4,12 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
+import { unstable_readConfig as readConfig } from 'wrangler'
 import { NO_VARS } from './test/node/start-vault.ts'
 
 /** OpenAI's stand-in at `origin`, a provider that is down, and one that is not built in. */
@@ -21,15 +25,32 @@ function standIns(origin: string) {
   return { openai: { origin }, mistral: { origin: 'http://127.0.0.1:9' }, acme }
 }
 
+/**
+ * The Worker as `wrangler.toml` has it, without `[secrets]`: the tests set them, and Wrangler would
+ * warn that they are missing.
+ */
+function writeWorkerConfig(): string {
+  const { name, main, compatibility_date, assets } = readConfig({ config: 'wrangler.toml' })
+  const directory = resolve(assets?.directory ?? 'dist')
+  const config = { name, main, compatibility_date, assets: { ...assets, directory } }
+  const path = resolve('.wrangler/test/wrangler.json')
+  mkdirSync(resolve('.wrangler/test'), { recursive: true })
+  writeFileSync(path, JSON.stringify(config))
+  return path
+}
+
 export default defineConfig({
   test: {
     silent: 'passed-only',
+    maxWorkers: availableParallelism(),
     projects: [
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
-            wrangler: { configPath: './wrangler.toml' },
+            wrangler: { configPath: writeWorkerConfig() },
             miniflare: {
+              // Vitest asks for it; the Worker itself runs without.
+              compatibilityFlags: ['enable_nodejs_inspector_module'],
               bindings: {
                 ...NO_VARS,
                 PROVIDERS: standIns(inject('provider')),

@@ -83,11 +83,14 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
       persist: { path: join(directory, '.wrangler/state/v3') },
       remoteBindings: false,
     })
-    const { DB } = proxy.env
-    const results = await DB.batch<Record<string, unknown>>(
-      splitSql(sql).map((statement) => DB.prepare(statement)),
-    ).finally(async () => proxy.dispose())
-    return results.at(-1)?.results ?? []
+    try {
+      const { DB } = proxy.env
+      const statements = splitSql(sql).map((statement) => DB.prepare(statement))
+      const results = await DB.batch<Record<string, unknown>>(statements)
+      return results.at(-1)?.results ?? []
+    } finally {
+      await proxy.dispose()
+    }
   }
 
   return {

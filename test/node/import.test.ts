@@ -60,7 +60,7 @@ const COUNT = 40_000
 function countStored(): number {
   const directory = path('.wrangler/state/v3/d1/miniflare-D1DatabaseObject')
   const file = readdirSync(directory).find((name) => /^\w{64}\.sqlite$/.test(name))
-  const database = new DatabaseSync(join(directory, file ?? ''), { readOnly: true })
+  const database = new DatabaseSync(join(directory, file ?? ''), { readOnly: true, timeout: 5_000 })
   const row = database.prepare('SELECT count(*) AS rows FROM api_keys').get()
   database.close()
   return Number(row?.['rows'])
