@@ -17,6 +17,24 @@ describe('GET /api/health', () => {
     expect((await health({ DB: env.EMPTY_DB })).status).toBe(503)
   })
 
+  it('is 503 while the database lacks a migration of this version, and the log says what to run', async () => {
+    const logs = recordLogs()
+    const applied = 'SELECT name FROM d1_migrations'
+    const { results } = await env.DB.prepare(applied).all<{ name: string }>()
+    const older = { message: 'The database is older than this version: run npm run schema' }
+    await env.DB.prepare('DELETE FROM d1_migrations').run()
+    expect((await health()).status).toBe(503)
+    await env.DB.prepare('ALTER TABLE d1_migrations RENAME TO other').run()
+    expect((await health()).status).toBe(503)
+    const errors = logs.events().filter(({ level }) => level === 'error')
+    expect(errors).toMatchObject([{ error: older }, { error: older }])
+    await env.DB.prepare('ALTER TABLE other RENAME TO d1_migrations').run()
+    for (const { name } of results) {
+      await env.DB.prepare('INSERT INTO d1_migrations (name) VALUES (?1)').bind(name).run()
+    }
+    expect((await health()).status).toBe(200)
+  })
+
   it('is 503 where the Worker is configured wrong', async () => {
     const response = await health({ API_KEY_ENCRYPTION_KEY: '' })
     expect(response.status).toBe(503)

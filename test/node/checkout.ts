@@ -15,6 +15,12 @@ import { NO_VARS } from './start-vault.ts'
 /** The local D1 of `wrangler.toml`. */
 const D1 = { binding: 'DB', database_name: 'user-key-vault' }
 
+/** As much of its binding as the tests need; the browser tests do not know Workers' types. */
+interface LocalD1 {
+  prepare: (sql: string) => object
+  batch: (statements: object[]) => Promise<{ results: Record<string, unknown>[] }[]>
+}
+
 /** What `npm run dev` has printed, and the way to end it. */
 export interface Dev {
   url: string
@@ -78,7 +84,7 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
 
   /** Runs SQL statements on the checkout's local D1. @returns the rows of the last one */
   async function query(sql: string): Promise<Record<string, unknown>[]> {
-    const proxy = await getPlatformProxy<{ DB: D1Database }>({
+    const proxy = await getPlatformProxy<{ DB: LocalD1 }>({
       configPath: join(directory, 'database.json'),
       persist: { path: join(directory, '.wrangler/state/v3') },
       remoteBindings: false,
@@ -86,7 +92,7 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
     try {
       const { DB } = proxy.env
       const statements = splitSql(sql).map((statement) => DB.prepare(statement))
-      const results = await DB.batch<Record<string, unknown>>(statements)
+      const results = await DB.batch(statements)
       return results.at(-1)?.results ?? []
     } finally {
       await proxy.dispose()
