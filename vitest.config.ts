@@ -76,7 +76,12 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'node', include: ['test/node/*.test.ts'], testTimeout: 120_000 },
+        test: {
+          name: 'node',
+          include: ['test/node/*.test.ts'],
+          globalSetup: ['test/node/python.ts'],
+          testTimeout: 120_000,
+        },
       },
       {
         test: {

@@ -1,9 +1,9 @@
-/** Rows as the backend before wrote them: by Python's cryptography where it is installed, else recorded. */
+/** Rows as the previous backend wrote them: made by Python's cryptography if it is installed, or recorded. */
 
 import { spawnSync } from 'node:child_process'
 import recorded from '../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
+import { hasModule, PYTHON } from './python.ts'
 
-const PYTHON = '/usr/bin/python3'
 const SEAL = `
 import json, sys
 from cryptography.fernet import Fernet
@@ -22,9 +22,7 @@ export interface FernetRows {
 /** @throws Error where Python's cryptography is not installed and this is CI: .ci/run installs it */
 export function someFernetRows(): FernetRows {
   const apiKeys = recorded.tokens.map(({ apiKey }) => apiKey)
-  const installed = spawnSync(PYTHON, ['-c', 'import cryptography.fernet']).status === 0
-  if (!installed && process.env['CI']) throw new Error('CI needs python3-cryptography')
-  const { key, tokens } = installed
+  const { key, tokens } = hasModule('cryptography.fernet')
     ? seal(apiKeys)
     : { ...recorded, tokens: recorded.tokens.map(({ token }) => token) }
   const users = apiKeys.map((apiKey, index) => ({

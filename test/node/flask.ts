@@ -1,8 +1,8 @@
 /** Tokens by the library whose tokens this service takes over: Debian's flask-jwt-extended. */
 
 import { spawnSync } from 'node:child_process'
+import { hasModule, PYTHON } from './python.ts'
 
-const PYTHON = '/usr/bin/python3'
 const MINT = `
 import json, sys
 from flask import Flask
@@ -24,9 +24,7 @@ type Mint = (secret: string) => { access: string; refresh: string }
  * @throws Error where it is not installed and this is CI: .ci/run installs it
  */
 export function mintFlaskTokens(userId: string): Mint | null {
-  const installed = spawnSync(PYTHON, ['-c', 'import flask_jwt_extended']).status === 0
-  if (!installed && process.env['CI']) throw new Error('CI needs python3-python-flask-jwt-extended')
-  return installed ? (secret) => mint(userId, secret) : null
+  return hasModule('flask_jwt_extended') ? (secret) => mint(userId, secret) : null
 }
 
 function mint(userId: string, secret: string): ReturnType<Mint> {
