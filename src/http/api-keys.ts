@@ -7,14 +7,9 @@ import type { RequestIdVariables } from 'hono/request-id'
 import { TrieRouter } from 'hono/router/trie-router'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
-import {
-  deleteSlot,
-  listSlots,
-  readSlot,
-  saveSlot,
-  verifySlot,
-  type SlotOwner,
-} from '../keys/slots.ts'
+import { deleteSlot, listSlots, readSlot, saveSlot } from '../keys/slots.ts'
+import type { SlotOwner } from '../keys/stored-key.ts'
+import { verifySlot } from '../keys/verify.ts'
 import type { Service } from '../service.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import {

@@ -1,23 +1,12 @@
-/** A user's slots: read, save, delete and verify the key in each. */
+/** A user's slots: list them, and read, save or delete the key in one. */
 
 import { isMovingIn } from '../crypto/keyring.ts'
 import { sealKey } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
-import { log } from '../log.ts'
 import type { Provider } from '../providers/provider.ts'
-import { tryKey } from '../providers/request.ts'
 import { findProvider } from '../providers/table.ts'
-import type { Service } from '../service.ts'
-import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../shared/slot.ts'
-import {
-  deleteKey,
-  selectKey,
-  selectKeys,
-  updateUse,
-  upsertKey,
-  type KeyRow,
-  type SealedRow,
-} from '../store/api-keys.ts'
+import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
+import { deleteKey, selectKey, selectKeys, upsertKey, type KeyRow } from '../store/api-keys.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { noteKeyDeleted } from '../store/imported-users.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
@@ -29,16 +18,10 @@ import {
   openRow,
   previewKey,
   type KeySummary,
+  type SlotOwner,
   type StoredKey,
 } from './stored-key.ts'
-
-/** Whose slots, for which request. */
-export interface SlotOwner {
-  service: Service
-  userId: string
-  /** Named in the log; undefined for a call over a binding. */
-  requestId?: string | undefined
-}
+import { askProvider, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** A slot of a user. */
 export interface ListedSlot {
@@ -46,13 +29,6 @@ export interface ListedSlot {
   /** Null for the default slot, and for a provider that is no longer configured. */
   provider: Provider | null
   key: StoredKey
-}
-
-/** What a key's status becomes by what its provider said. */
-export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
-  accepted: 'active',
-  refused: 'rejected',
-  unknown: 'unverified',
 }
 
 /**
@@ -162,57 +138,6 @@ export async function deleteSlot(owner: SlotOwner, provider: string): Promise<vo
   ])
   if (users?.results.length === 0) requireAnyUser(owner)
   if (deleted?.meta.changes === 0) findProvider(settings.providers, provider)
-}
-
-/** What came of asking a provider about the key in a slot. */
-interface Verified {
-  /** As it is now. */
-  key: StoredKey
-  /** Null if there was no key to ask about, or it has been replaced meanwhile. */
-  verdict: Verdict | null
-}
-
-/**
- * Asks the provider about the key in the slot, and records the answer.
- *
- * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
- */
-export async function verifySlot(owner: SlotOwner, name: string): Promise<Verified> {
-  const provider = findProvider(owner.service.settings.providers, name)
-  const key = await readKey(owner, name)
-  if (key.state !== 'open' || provider === null) return { key, verdict: null }
-  const verdict = await askProvider(owner, name, { provider, apiKey: key.apiKey })
-  if (verdict === 'unknown') return { key, verdict }
-  const status = STATUS_BY_VERDICT[verdict]
-  const lastUsedAt = await recordUse(owner.service, key.row, status)
-  if (lastUsedAt !== null) return { key: { ...key, status, lastUsedAt }, verdict }
-  return { key: await readKey(owner, name), verdict: null }
-}
-
-/**
- * Records a use of the key in `row`, and its status after it.
- *
- * @returns when it was used; null if the slot holds another key by now, and nothing was written
- * @throws VaultError `database_busy`
- */
-export async function recordUse(
-  { db }: Service,
-  row: SealedRow,
-  status: KeyStatus,
-): Promise<string | null> {
-  const usedAt = new Date().toISOString()
-  const { meta } = await run(db, updateUse(row, { status, usedAt }))
-  return meta.changes === 1 ? usedAt : null
-}
-
-async function askProvider(
-  { requestId: request_id }: SlotOwner,
-  name: string,
-  { provider, apiKey }: { provider: Provider; apiKey: string },
-): Promise<Verdict> {
-  const trial = await tryKey(provider, apiKey)
-  log('info', 'api_key_tried', { request_id, provider: name, ...trial })
-  return trial.verdict
 }
 
 async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {

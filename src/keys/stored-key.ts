@@ -3,8 +3,17 @@
 import type { Keyring } from '../crypto/keyring.ts'
 import { openKey, type UnreadableReason } from '../crypto/seal.ts'
 import { log } from '../log.ts'
+import type { Service } from '../service.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
+
+/** Whose slots, for which request. */
+export interface SlotOwner {
+  service: Service
+  userId: string
+  /** Named in the log; undefined for a call over a binding. */
+  requestId?: string | undefined
+}
 
 /** A key as its user may see it. Times are ISO 8601 in UTC. */
 export interface KeySummary {

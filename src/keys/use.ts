@@ -5,8 +5,9 @@ import { errorFields, log } from '../log.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
 import { findProvider } from '../providers/table.ts'
-import { readKey, recordUse, STATUS_BY_VERDICT, type SlotOwner } from './slots.ts'
-import type { OpenKey } from './stored-key.ts'
+import { readKey } from './slots.ts'
+import type { OpenKey, SlotOwner } from './stored-key.ts'
+import { recordUse, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** A use is recorded no more often than this, per slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000

@@ -39,6 +39,11 @@ export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
   }
 }
 
+/** The end of an INSERT: a key takes the place of the slot's previous one, and has not been used. */
+export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
+  encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id,
+  status = excluded.status, updated_at = excluded.updated_at, last_used_at = NULL`
+
 /** Saves a key over the slot's previous one; no row if there is no such user. */
 export function upsertKey(
   { userId, provider }: Slot,
@@ -48,12 +53,7 @@ export function upsertKey(
   return {
     sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status)
           SELECT id, ?2, ?3, ?4, ?5 FROM users WHERE id = ?1
-          ON CONFLICT (user_id, provider) DO UPDATE SET
-            encrypted_api_key = excluded.encrypted_api_key,
-            key_id = excluded.key_id,
-            status = excluded.status,
-            updated_at = excluded.updated_at,
-            last_used_at = NULL
+          ${REPLACE_KEY}
           RETURNING updated_at AS updatedAt`,
     values: [userId, provider, sealed, kid, status],
   }

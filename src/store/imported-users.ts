@@ -2,6 +2,7 @@
 
 import { FERNET_KID } from '../crypto/keyring.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { REPLACE_KEY } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 
 /** A user of the previous backend. */
@@ -69,12 +70,7 @@ export function upsertImportedKeys(users: ImportedUsers): Statement {
     sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
           SELECT value ->> 0, '${DEFAULT_SLOT}', value ->> 2, '${FERNET_KID}', value ->> 1
           ${NEW_USERS} AND value ->> 2 IS NOT NULL
-          ON CONFLICT (user_id, provider) DO UPDATE SET
-            encrypted_api_key = excluded.encrypted_api_key,
-            key_id = excluded.key_id,
-            status = excluded.status,
-            updated_at = excluded.updated_at,
-            last_used_at = NULL
+          ${REPLACE_KEY}
           WHERE excluded.updated_at > api_keys.updated_at`,
     values: [users],
   }

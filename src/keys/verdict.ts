@@ -1,0 +1,44 @@
+/** What a provider says about a key, and what is recorded of it. */
+
+import { log } from '../log.ts'
+import type { Provider } from '../providers/provider.ts'
+import { tryKey } from '../providers/request.ts'
+import type { Service } from '../service.ts'
+import type { KeyStatus, Verdict } from '../shared/slot.ts'
+import { updateUse, type SealedRow } from '../store/api-keys.ts'
+import { run } from '../store/d1.ts'
+import type { SlotOwner } from './stored-key.ts'
+
+/** What a key's status becomes by what its provider said. */
+export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
+  accepted: 'active',
+  refused: 'rejected',
+  unknown: 'unverified',
+}
+
+/** Asks the provider with one cheap request whether the key works, and logs the answer. */
+export async function askProvider(
+  { requestId: request_id }: SlotOwner,
+  name: string,
+  { provider, apiKey }: { provider: Provider; apiKey: string },
+): Promise<Verdict> {
+  const trial = await tryKey(provider, apiKey)
+  log('info', 'api_key_tried', { request_id, provider: name, ...trial })
+  return trial.verdict
+}
+
+/**
+ * Records a use of the key in `row`, and its status after it.
+ *
+ * @returns when it was used; null if the slot holds another key by now, and nothing was written
+ * @throws VaultError `database_busy`
+ */
+export async function recordUse(
+  { db }: Service,
+  row: SealedRow,
+  status: KeyStatus,
+): Promise<string | null> {
+  const usedAt = new Date().toISOString()
+  const { meta } = await run(db, updateUse(row, { status, usedAt }))
+  return meta.changes === 1 ? usedAt : null
+}

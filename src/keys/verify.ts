@@ -1,0 +1,32 @@
+/** A stored key checked with its provider, on its owner's request. */
+
+import { findProvider } from '../providers/table.ts'
+import type { Verdict } from '../shared/slot.ts'
+import { readKey } from './slots.ts'
+import type { SlotOwner, StoredKey } from './stored-key.ts'
+import { askProvider, recordUse, STATUS_BY_VERDICT } from './verdict.ts'
+
+/** What came of asking a provider about the key in a slot. */
+interface Verified {
+  /** As it is now. */
+  key: StoredKey
+  /** Null if there was no key to ask about, or it has been replaced meanwhile. */
+  verdict: Verdict | null
+}
+
+/**
+ * Asks the provider about the key in the slot, and records the answer.
+ *
+ * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
+ */
+export async function verifySlot(owner: SlotOwner, name: string): Promise<Verified> {
+  const provider = findProvider(owner.service.settings.providers, name)
+  const key = await readKey(owner, name)
+  if (key.state !== 'open' || provider === null) return { key, verdict: null }
+  const verdict = await askProvider(owner, name, { provider, apiKey: key.apiKey })
+  if (verdict === 'unknown') return { key, verdict }
+  const status = STATUS_BY_VERDICT[verdict]
+  const lastUsedAt = await recordUse(owner.service, key.row, status)
+  if (lastUsedAt !== null) return { key: { ...key, status, lastUsedAt }, verdict }
+  return { key: await readKey(owner, name), verdict: null }
+}
