@@ -14,7 +14,7 @@ import {
 import { noteAllReplaced, noteKid } from '../src/store/kids.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
-import { openUserFile, type User } from './lib/import-file.ts'
+import { openUserFile, type User, type UserFile } from './lib/import-file.ts'
 import { formatCount, startBar } from './lib/progress.ts'
 
 const USAGE = `Usage: npm run import -- FILE [--remote]
@@ -35,10 +35,13 @@ interface Report {
   interrupted: boolean
 }
 
-async function importFile(db: D1Database, file: string, report: Report): Promise<void> {
+async function importFile(
+  db: D1Database,
+  { total, lines }: UserFile,
+  report: Report,
+): Promise<void> {
   // The local database's own listener would end the process in the middle of a batch.
   process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
-  const { total, lines } = await openUserFile(file)
   const bar = startBar('Importing')
   let [batch, length]: [User[], number] = [[], 0]
   for await (const { line, read, ...user } of lines) {
@@ -107,7 +110,8 @@ await runCommand(USAGE, async () => {
   if (file === undefined || rest.length > 0) return 2
   const counts = { read: 0, usersAdded: 0, keysAdded: 0, alreadyThere: 0 }
   const report: Report = { ...counts, refused: [], interrupted: false }
-  await withDatabase(where, async (db) => importFile(db, file, report)).catch((error: unknown) => {
+  const users = await openUserFile(file)
+  await withDatabase(where, async (db) => importFile(db, users, report)).catch((error: unknown) => {
     if (report.read > 0) console.log(`${describe(report)}\nIt was cut off: run it again.`)
     throw error
   })

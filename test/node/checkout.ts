@@ -2,24 +2,24 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { afterAll, onTestFinished } from 'vitest'
-import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from 'wrangler'
+import { unstable_splitSqlQuery as splitSql } from 'wrangler'
 import { readUrl } from '../../scripts/lib/wrangler.ts'
 import { NO_VARS } from './start-vault.ts'
-
-/** The local D1 of `wrangler.toml`. */
-const D1 = { binding: 'DB', database_name: 'user-key-vault' }
-
-/** As much of its binding as the tests need; the browser tests do not know Workers' types. */
-interface LocalD1 {
-  prepare: (sql: string) => object
-  batch: (statements: object[]) => Promise<{ results: Record<string, unknown>[] }[]>
-}
 
 /** What `npm run dev` has printed, and the way to end it. */
 export interface Dev {
@@ -79,23 +79,21 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
     return (await promisify(execFile)(command, args, { cwd: directory, maxBuffer })).stdout
   }
 
-  const database = { name: 'checkout', compatibility_date: '2026-08-03', d1_databases: [D1] }
-  writeFileSync(join(directory, 'database.json'), JSON.stringify(database))
-
-  /** Runs SQL statements on the checkout's local D1. @returns the rows of the last one */
-  async function query(sql: string): Promise<Record<string, unknown>[]> {
-    const proxy = await getPlatformProxy<{ DB: LocalD1 }>({
-      configPath: join(directory, 'database.json'),
-      persist: { path: join(directory, '.wrangler/state/v3') },
-      remoteBindings: false,
-    })
+  /** Runs SQL statements on the file of the checkout's local D1. @returns the rows of the last one */
+  function query(sql: string): Record<string, unknown>[] {
+    const d1 = join(directory, '.wrangler/state/v3/d1/miniflare-D1DatabaseObject')
+    const file = readdirSync(d1).find((name) => /^\w{64}\.sqlite$/.test(name))
+    if (file === undefined) throw new Error('There is no local D1 yet')
+    const statements = splitSql(sql)
+    // A reader takes no lock from a command that is writing.
+    const readOnly = statements.every((statement) => statement.startsWith('SELECT'))
+    const database = new DatabaseSync(join(d1, file), { readOnly, timeout: 5_000 })
     try {
-      const { DB } = proxy.env
-      const statements = splitSql(sql).map((statement) => DB.prepare(statement))
-      const results = await DB.batch(statements)
-      return results.at(-1)?.results ?? []
+      for (const statement of statements.slice(0, -1)) database.exec(statement)
+      const rows = database.prepare(statements.at(-1) ?? '').all()
+      return rows.map((row) => Object.fromEntries(Object.entries(row)))
     } finally {
-      await proxy.dispose()
+      database.close()
     }
   }
 

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { setImmediate as immediate } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { openKey } from '../../src/crypto/seal.ts'
@@ -27,7 +26,7 @@ const csvOf = (users: { id: string; token: string }[]) =>
 async function storedKeys(): Promise<Map<string, string>> {
   const legacyKey = Buffer.from(fernet.key, 'base64url')
   const keyring = await createKeyring([encryptionKey], [legacyKey])
-  const rows = await query('SELECT user_id, key_id, encrypted_api_key FROM api_keys')
+  const rows = query('SELECT user_id, key_id, encrypted_api_key FROM api_keys')
   const keys = rows.map(async ({ user_id, key_id, encrypted_api_key }) => {
     const [userId, kid, sealed] = [String(user_id), String(key_id), String(encrypted_api_key)]
     const opened = await openKey(keyring, { userId, provider: 'default', kid, sealed })
@@ -56,15 +55,7 @@ const secrets = {
 /** Enough for an import to take several batches. */
 const COUNT = 40_000
 
-/** How many keys are stored, by a reader that the import does not wait for. */
-function countStored(): number {
-  const directory = path('.wrangler/state/v3/d1/miniflare-D1DatabaseObject')
-  const file = readdirSync(directory).find((name) => /^\w{64}\.sqlite$/.test(name))
-  const database = new DatabaseSync(join(directory, file ?? ''), { readOnly: true, timeout: 5_000 })
-  const row = database.prepare('SELECT count(*) AS rows FROM api_keys').get()
-  database.close()
-  return Number(row?.['rows'])
-}
+const countStored = () => Number(query('SELECT count(*) AS rows FROM api_keys')[0]?.['rows'])
 
 /** A D1 with the tables alone. */
 const newD1 = async () => run('sh', '-c', 'rm -rf .wrangler && cp -r empty .wrangler')
@@ -103,7 +94,7 @@ describe('npm run import', () => {
     expect(await preview()).toEqual(expected)
     await dev.stop()
 
-    const [sealed] = await query("SELECT count(*) AS rows FROM api_keys WHERE key_id = 'fernet'")
+    const [sealed] = query("SELECT count(*) AS rows FROM api_keys WHERE key_id = 'fernet'")
     expect(sealed).toEqual({ rows: 0 })
     expect(await storedKeys()).toEqual(apiKeys)
     expect(await importFile('users.csv')).toMatch(report(count, 0, 0, count, 0))
@@ -128,7 +119,7 @@ describe('npm run import', () => {
     expect(await importFile('backend.db')).toMatch(report(count + 1, count + 1, count, 0, 0))
     const byNumber = fernet.users.map(({ apiKey }, index) => [String(index + 1), apiKey] as const)
     expect(await storedKeys()).toEqual(new Map(byNumber))
-    expect(await query('SELECT id FROM users WHERE id > 2 ORDER BY id DESC LIMIT 1')).toEqual([
+    expect(query('SELECT id FROM users WHERE id > 2 ORDER BY id DESC LIMIT 1')).toEqual([
       { id: '9007199254740992' },
     ])
   })
@@ -180,7 +171,7 @@ describe('npm run import', () => {
       code: 1,
       stderr: expect.stringContaining(message),
     })
-    expect(await query('SELECT count(*) AS rows FROM users')).toEqual([{ rows: 0 }])
+    expect(query('SELECT count(*) AS rows FROM users')).toEqual([{ rows: 0 }])
   })
 
   it('refuses an uneven line, and goes on; takes the repr of bytes for their text', async () => {
@@ -205,15 +196,15 @@ describe('npm run import', () => {
     writeFileSync(path('users.csv'), csvOf([one, other, third, fourth]))
     await importFile('users.csv')
     const where = ({ id }: { id: string }) => `user_id = '${id.replaceAll("'", "''")}'`
-    await query(`UPDATE api_keys SET encrypted_api_key = 'newer',
+    query(`UPDATE api_keys SET encrypted_api_key = 'newer',
       updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 minute') WHERE ${where(one)}`)
-    await query(`DELETE FROM api_keys WHERE ${where(other)}`)
-    await query(`UPDATE imported_users SET saved_at = '2001-01-01T00:00:00.000Z'
+    query(`DELETE FROM api_keys WHERE ${where(other)}`)
+    query(`UPDATE imported_users SET saved_at = '2001-01-01T00:00:00.000Z'
       WHERE id IN (SELECT user_id FROM api_keys WHERE ${where(one)} OR ${where(third)})`)
-    await query(`UPDATE api_keys SET encrypted_api_key = 'older',
+    query(`UPDATE api_keys SET encrypted_api_key = 'older',
       updated_at = '2001-01-01T00:00:00.000Z' WHERE ${where(third)}`)
     expect(await importFile('users.csv')).toMatch(report(4, 0, 1, 2, 0))
-    const rows = await query('SELECT user_id, encrypted_api_key FROM api_keys ORDER BY user_id')
+    const rows = query('SELECT user_id, encrypted_api_key FROM api_keys ORDER BY user_id')
     expect(new Map(rows.map((row) => [row['user_id'], row['encrypted_api_key']]))).toEqual(
       new Map([
         [one.id, 'newer'],
@@ -233,7 +224,7 @@ describe('npm run import', () => {
     const exited = once(killed, 'exit')
     let printed = ''
     killed.stdout.on('data', (chunk) => (printed += String(chunk)))
-    while (countStored() === 0) await immediate()
+    while (countStored() === 0 && killed.exitCode === null) await sleep(20)
     killed.kill(signal)
     await exited
     const rows = countStored()
@@ -251,9 +242,9 @@ describe('npm run import', () => {
     await importFile('users.csv')
     expect(await script('users', 'remove', one.id)).toContain('keys deleted: 1')
     expect(await importFile('users.csv')).toMatch(report(2, 0, 0, 2, 0))
-    await query("UPDATE imported_users SET saved_at = '2001' WHERE saved_at < '9999'")
+    query("UPDATE imported_users SET saved_at = '2001' WHERE saved_at < '9999'")
     expect(await importFile('users.csv')).toMatch(report(2, 0, 0, 1, 0))
-    expect(await query('SELECT id FROM users')).toEqual([{ id: other.id }])
+    expect(query('SELECT id FROM users')).toEqual([{ id: other.id }])
     expect(await script('users', 'add', one.id)).toContain('Added')
     expect(await importFile('users.csv')).toMatch(report(2, 0, 1, 1, 0))
   })
@@ -263,13 +254,11 @@ describe('npm run import', () => {
     if (!user) throw new Error('There are too few rows')
     writeFileSync(path('users.csv'), csvOf([user]))
     await importFile('users.csv')
-    await query(`UPDATE api_keys SET key_id = 'lost', updated_at = '2001';
+    query(`UPDATE api_keys SET key_id = 'lost', updated_at = '2001';
       UPDATE imported_users SET saved_at = '2001';
       INSERT INTO key_ids (key_id, state) VALUES ('lost', 'settled')`)
     await importFile('users.csv')
-    expect(await query("SELECT state FROM key_ids WHERE key_id = 'lost'")).toEqual([
-      { state: 'in_use' },
-    ])
+    expect(query("SELECT state FROM key_ids WHERE key_id = 'lost'")).toEqual([{ state: 'in_use' }])
   })
 })
 
@@ -283,13 +272,13 @@ describe('a backup', () => {
     )
     await first.runJob()
     await first.stop()
-    const before = await query('SELECT * FROM api_keys ORDER BY user_id')
+    const before = query('SELECT * FROM api_keys ORDER BY user_id')
     expect(before).toHaveLength(fernet.users.length + 1)
 
     await wrangler('d1', 'export', 'DB', '--local', '--output', 'backup.sql')
     await run('rm', '-rf', '.wrangler')
     await wrangler('d1', 'execute', 'DB', '--local', '--file', 'backup.sql')
-    expect(await query('SELECT * FROM api_keys ORDER BY user_id')).toEqual(before)
+    expect(query('SELECT * FROM api_keys ORDER BY user_id')).toEqual(before)
     const keys = await storedKeys()
     keys.delete('demo')
     expect(keys).toEqual(apiKeys)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readMigrations, renderSchema } from '../../scripts/lib/migrations.ts'
 import { createKeyring } from '../../src/crypto/keyring.ts'
@@ -20,14 +20,12 @@ describe('migrations/', () => {
 })
 
 const SECRETS = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY']
-const { path, query, run, script, startDev } = makeCheckout(SECRETS)
+const { path, query, run, script, startDev, wrangler } = makeCheckout(SECRETS)
 const TABLES = ['users', 'api_keys', 'key_ids', 'rewrap', 'imported_users']
 
-const dump = async () => {
-  const dumps: unknown[] = []
-  for (const table of TABLES) dumps.push(await query(`SELECT * FROM ${table} ORDER BY 1, 2`))
-  return dumps
-}
+const dump = () => TABLES.map((table) => query(`SELECT * FROM ${table} ORDER BY 1, 2`))
+
+const d1 = async (...args: string[]) => wrangler('d1', ...args, '--local')
 
 describe('a database of version 0.1.0', () => {
   const encryptionKey = randomBytes(32)
@@ -43,8 +41,9 @@ describe('a database of version 0.1.0', () => {
       sealKey(keyring, { userId: 'demo', provider }, `sk-of-${provider}`),
     )
     const [active, rejected, unverified, plain] = await Promise.all(sealing)
-    await query(`${readFileSync('test/node/schema-0.1.0.sql', 'utf8')};
-      INSERT INTO users (id) VALUES ('demo'), ('keyless'), ('legacy'), ('broken'), ('lost');
+    cpSync('test/node/schema-0.1.0.sql', path('old.sql'))
+    await d1('execute', 'DB', '--file', 'old.sql')
+    query(`INSERT INTO users (id) VALUES ('demo'), ('keyless'), ('legacy'), ('broken'), ('lost');
       INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, last_used_at) VALUES
         ('demo', 'openai', '${active?.sealed}', '${kid}', 'active', '2026-01-01T00:00:00.000Z'),
         ('demo', 'anthropic', '${rejected?.sealed}', '${kid}', 'rejected', NULL),
@@ -75,10 +74,10 @@ describe('a database of version 0.1.0', () => {
   })
 
   it('is migrated by npm run schema, once, and every row is as it was', async () => {
-    const before = await dump()
+    const before = dump()
     expect(await script('schema')).toContain(LATEST_MIGRATION)
     expect(await script('schema')).toContain('No migrations to apply')
-    expect(await dump()).toEqual(before)
+    expect(dump()).toEqual(before)
   })
 
   it('is served with every key, and with a backup of it restored', async () => {
@@ -117,9 +116,6 @@ describe('a database of version 0.1.0', () => {
         ]),
       },
     ])
-    const wrangler = 'node_modules/wrangler/bin/wrangler.js'
-    const d1 = async (...args: string[]) =>
-      run(process.execPath, wrangler, 'd1', ...args, '--local')
     await d1('export', 'DB', '--output', 'backup.sql')
     rmSync(path('.wrangler'), { recursive: true })
     await d1('execute', 'DB', '--file', 'backup.sql')
