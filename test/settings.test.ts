@@ -139,13 +139,17 @@ describe('a bad environment', () => {
     ['too many', { REWRAP_ROWS_PER_RUN: '40001' }, 'must be a number from 1 to 40000'],
     ['a half', { REWRAP_ROWS_PER_RUN: '1.5' }, 'must be a number from 1 to 40000'],
     ['a number', { REWRAP_ROWS_PER_RUN: 50 }, 'REWRAP_ROWS_PER_RUN must be a string'],
-    ['a provider that is no table', { PROVIDERS: { acme: 'x' } }, 'PROVIDERS, "acme", is no table'],
-    ['no JSON', { PROVIDERS: '{' }, 'PROVIDERS is no table of providers'],
-    ['a list', { PROVIDERS: [] }, 'PROVIDERS is no table of providers'],
+    [
+      'a provider that is not a table',
+      { PROVIDERS: { acme: 'x' } },
+      'PROVIDERS, "acme", must be a table',
+    ],
+    ['no JSON', { PROVIDERS: '{' }, 'PROVIDERS must be a table of providers'],
+    ['a list', { PROVIDERS: [] }, 'PROVIDERS must be a table of providers'],
     [
       'no origin',
       { PROVIDERS: { acme: { ...acme, origin: undefined } } },
-      'acme", origin is no text',
+      'acme", origin must be a string',
     ],
     ['http', { PROVIDERS: { acme: { ...acme, origin: 'http://a.test' } } }, 'must be an https:'],
     [
@@ -181,9 +185,13 @@ describe('a bad environment', () => {
     [
       'a header value',
       { PROVIDERS: { acme: { ...acme, headers: { a: '\n' } } } },
-      'is no header value',
+      'is not a header value',
     ],
-    ['a header of two', { PROVIDERS: { acme: { ...acme, header: 'a: b' } } }, 'is no header name'],
+    [
+      'a header of two',
+      { PROVIDERS: { acme: { ...acme, header: 'a: b' } } },
+      'is not a header name',
+    ],
     [
       'an unknown field',
       { PROVIDERS: { acme: { ...acme, orgin: 'x' } } },

@@ -177,7 +177,7 @@ function idText(id: unknown): unknown {
   return Number.isSafeInteger(id) || typeof id === 'bigint' ? String(id) : id
 }
 
-/** SQL's NULL and CSV's nothing are no key; bytes are their text, and so is `b'…'`, their repr. */
+/** SQL's NULL and an empty CSV field mean: no key. Bytes are read as text, and so is `b'…'`, their repr. */
 function tokenText(token: unknown): unknown {
   const text = token instanceof Uint8Array ? Buffer.from(token).toString('latin1') : token
   if (text === '') return null

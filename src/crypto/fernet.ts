@@ -30,7 +30,7 @@ export async function importFernetKey(bytes: Uint8Array): Promise<FernetKey> {
 }
 
 /**
- * The text in `token`; null where it is no Fernet token, or of none of `keys`. Its timestamp is not
+ * The text in `token`; null if it is not a Fernet token, or none of `keys` opens it. Its timestamp is not
  * looked at: a stored key does not expire.
  */
 export async function openFernet(

@@ -3,14 +3,14 @@
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
 
-const text = z.string('is no text').check(z.minLength(1, 'is empty'))
+const text = z.string('must be a string').check(z.minLength(1, 'is empty'))
 
 /** Names that the runtime or the connection sets. */
 const RESERVED =
   /^(?:host|content-length|connection|transfer-encoding|upgrade|te|trailer|keep-alive)$/i
 
 const headerName = text.check(
-  z.regex(/^[\w-]+$/, 'is no header name'),
+  z.regex(/^[\w-]+$/, 'is not a header name'),
   z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
 )
 
@@ -19,7 +19,7 @@ const isTableOf = {
   error: (issue: { code: string; keys?: string[] }) =>
     issue.code === 'unrecognized_keys'
       ? `has an unknown field ${String(issue.keys)}`
-      : 'is no table',
+      : 'must be a table',
 }
 
 const status = z
@@ -47,10 +47,10 @@ export const provider = z.strictObject(
     ),
     /** The header that carries the key, and what stands before it there (RFC 9110 §11.4). */
     header: headerName,
-    scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is no scheme'))),
+    scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is not a scheme'))),
     /** Headers that a request gets where it lacks them. */
     headers: z.optional(
-      z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is no header value'))),
+      z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is not a header value'))),
     ),
     /** A query parameter that carries a key as well: a caller's own is dropped. */
     parameter: z.optional(text),

@@ -13,7 +13,7 @@ export type Providers = ReadonlyMap<string, Provider>
 const NAME = /^[a-z][a-z0-9-]{0,39}$/
 
 const table = z
-  .record(z.string(), provider, 'is no table of providers')
+  .record(z.string(), provider, 'must be a table of providers')
   .check(
     z.refine(
       (entries) => Object.keys(entries).every((name) => NAME.test(name) && name !== DEFAULT_SLOT),

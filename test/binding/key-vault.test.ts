@@ -310,7 +310,7 @@ describe('what is recorded of a use', () => {
 describe('getDecryptedApiKey', () => {
   const vault = bind({ caller: 'export', grants: ['reveal'] })
 
-  it('is the key, of the default slot where none is named; null where there is none', async () => {
+  it('is the key, of the default slot if none is named; null if there is no key', async () => {
     const [one, other] = [someKeyOf('one'), someKeyOf('other')]
     expect(await vault.getDecryptedApiKey(await someKeyUser(one, 'default'))).toEqual({
       ok: true,

@@ -53,7 +53,7 @@ function findOnSystem(): string | undefined {
   try {
     return Launcher.getFirstInstallation()
   } catch {
-    return undefined // On Linux it throws where there is none.
+    return undefined // On Linux it throws if there is none.
   }
 }
 

@@ -40,7 +40,11 @@ describe("the page's policy", () => {
     ['nobody but the service', {}, "connect-src 'self'"],
     ['the identity provider', oidc, "connect-src 'self' https://id.test"],
     ['nobody by http:', { OIDC_ISSUER: 'http://id.test' }, "connect-src 'self'"],
-    ['nobody by what is no URL', { OIDC_ISSUER: "'unsafe-inline'" }, "connect-src 'self'"],
+    [
+      'nobody for a value that is not a URL',
+      { OIDC_ISSUER: "'unsafe-inline'" },
+      "connect-src 'self'",
+    ],
   ])('lets it ask %s', async ([, changes, expected]) => {
     expect((await connections(changes))?.trim()).toBe(expected)
   })

@@ -26,7 +26,7 @@ const deploy = (...keys: string[]): Env => ({
 const [old, oldNew, newOld, new_] = [deploy(OLD), deploy(OLD, NEW), deploy(NEW, OLD), deploy(NEW)]
 const oldKid = await kidOf(OLD)
 
-/** What was acknowledged last: the user's key, or null where there is none. */
+/** What was acknowledged last: the user's key, or null without one. */
 const acknowledged = new Map<string, string | null>()
 const users = Array.from({ length: USERS }, (_, index) => `user-${index}`)
 const tokens = new Map<string, string>()

@@ -182,7 +182,7 @@ describe('a slot', () => {
     },
   )
 
-  it('of a provider that there is no more is listed, and can be deleted', async () => {
+  it('of a removed provider is listed, and can be deleted', async () => {
     const { userId, put, list, remove } = await someOwner()
     await put('acme', 'sk-acme-one')
     await env.DB.prepare("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?1")
@@ -361,7 +361,7 @@ describe('POST …/verify', () => {
     expect(await stored('openai')).toBe(other)
   })
 
-  it('says so where there is no key, none that opens, or no provider', async () => {
+  it('answers a null verdict without a key, with an unreadable one, and without a provider', async () => {
     recordLogs()
     const { userId, put, verify } = await someOwner()
     expect((await verify('openai')).body).toEqual({

@@ -51,7 +51,7 @@ describe('one round trip to D1', () => {
     }
   })
 
-  it('and none for what is refused before', async () => {
+  it('is not made for a request that is refused before', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const { db, trips } = countingD1()
@@ -157,7 +157,7 @@ describe('D1', () => {
     })
   })
 
-  it('is told of a deletion only while rows move in from a backend before', async () => {
+  it('remembers a deletion only while users move in from the previous backend', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const told = async () =>
