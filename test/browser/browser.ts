@@ -7,12 +7,16 @@ import { chromium, type Browser } from 'playwright-core'
 
 const PLAYWRIGHT = 'node_modules/playwright-core/cli.js'
 
-/** The ways to install one, in order: Debian's own where that is allowed, else Playwright's download. */
+/** Chromium without a window to draw, as Debian packages it: the tests take half as long with it. */
+const HEADLESS_SHELL = '/usr/bin/chromium-headless-shell'
+
+/** The ways to install one, in order: Debian's packages if that is allowed, or Playwright's download. */
 const INSTALLERS: [command: string, ...args: string[]][][] = [
   [
     ['apt-get', 'update', '-qq'],
-    ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'chromium'],
+    ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'chromium-headless-shell'],
   ],
+  [['apt-get', 'install', '-y', '-qq', '--no-install-recommends', 'chromium']],
   [[process.execPath, PLAYWRIGHT, 'install', 'chromium']],
 ]
 
@@ -35,7 +39,7 @@ export function findBrowser(): string {
   }
   throw new Error(`There is no Chrome or Chromium here, and none could be installed:
 ${failures.join('\n')}
-Install one (Debian: apt-get install chromium), or set CHROME_PATH to where one is.`)
+Install one (Debian: apt-get install chromium-headless-shell), or set CHROME_PATH to where one is.`)
 }
 
 /** Starts it without a window; `vault.test` is this machine, and no other host is reached. */
@@ -45,6 +49,7 @@ export async function openBrowser(executablePath: string): Promise<Browser> {
 }
 
 function findInstalled(): string | undefined {
+  if (existsSync(HEADLESS_SHELL)) return HEADLESS_SHELL
   const downloaded = chromium.executablePath()
   return findOnSystem() ?? (existsSync(downloaded) ? downloaded : undefined)
 }
