@@ -1,41 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createKeyring } from '../../src/crypto/keyring.ts'
-import { openKey } from '../../src/crypto/seal.ts'
-import { makeCheckout } from './checkout.ts'
-import { someFernetRows } from './fernet.ts'
+import { startMove } from './moving-in.ts'
 
-const SECRETS = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY']
-const { path, startDev, script, wrangler, run, query } = makeCheckout(SECRETS)
-const fernet = someFernetRows()
-const encryptionKey = randomBytes(32)
-
-const csvCell = (text: string) => `"${text.replaceAll('"', '""')}"`
-const csvOf = (users: { id: string; token: string }[]) =>
-  [
-    'email,encrypted_api_key,id',
-    ...users.map(({ id, token }) => `someone@example.com,${token},${csvCell(id)}`),
-  ].join('\r\n')
-
-/** Each stored key, opened, by its user. */
-async function storedKeys(): Promise<Map<string, string>> {
-  const legacyKey = Buffer.from(fernet.key, 'base64url')
-  const keyring = await createKeyring([encryptionKey], [legacyKey])
-  const rows = query('SELECT user_id, key_id, encrypted_api_key FROM api_keys')
-  const keys = rows.map(async ({ user_id, key_id, encrypted_api_key }) => {
-    const [userId, kid, sealed] = [String(user_id), String(key_id), String(encrypted_api_key)]
-    const opened = await openKey(keyring, { userId, provider: 'default', kid, sealed })
-    return [userId, opened.state === 'open' ? opened.apiKey : opened.reason] as const
-  })
-  return new Map(await Promise.all(keys))
-}
-
-const apiKeys = new Map(fernet.users.map(({ id, apiKey }) => [id, apiKey]))
+const { path, startDev, script, wrangler, run, query, fernet, csvOf, storedKeys, apiKeys } =
+  startMove()
 
 const importFile = async (name: string) =>
   script('import', name).catch((error: { stdout: string }) => `refused something\n${error.stdout}`)
@@ -47,11 +19,6 @@ const report = (...counts: number[]) =>
       .join('\\n'),
   )
 
-const secrets = {
-  API_KEY_ENCRYPTION_KEY: encryptionKey.toString('base64'),
-  JWT_SECRET_KEY: randomBytes(32).toString('hex'),
-  LEGACY_FERNET_KEY: fernet.key,
-}
 /** Enough for an import to take several batches. */
 const COUNT = 40_000
 
@@ -61,8 +28,6 @@ const countStored = () => Number(query('SELECT count(*) AS rows FROM api_keys')[
 const newD1 = async () => run('sh', '-c', 'rm -rf .wrangler && cp -r empty .wrangler')
 
 beforeAll(async () => {
-  const lines = Object.entries(secrets).map(([name, value]) => `${name}=${value}`)
-  writeFileSync(path('.dev.vars'), lines.join('\n'))
   await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
   await run('mv', '.wrangler', 'empty')
 })
@@ -259,37 +224,5 @@ describe('npm run import', () => {
       INSERT INTO key_ids (key_id, state) VALUES ('lost', 'settled')`)
     await importFile('users.csv')
     expect(query("SELECT state FROM key_ids WHERE key_id = 'lost'")).toEqual([{ state: 'in_use' }])
-  })
-})
-
-describe('a backup', () => {
-  it('is an export, restored into an empty database, and the secrets: all keys open', async () => {
-    writeFileSync(path('users.csv'), csvOf(fernet.users))
-    await importFile('users.csv')
-    const first = await startDev()
-    expect((await run('sh', '-c', first.curls[0] ?? '')).includes('updated successfully')).toBe(
-      true,
-    )
-    await first.runJob()
-    await first.stop()
-    const before = query('SELECT * FROM api_keys ORDER BY user_id')
-    expect(before).toHaveLength(fernet.users.length + 1)
-
-    await wrangler('d1', 'export', 'DB', '--local', '--output', 'backup.sql')
-    await run('rm', '-rf', '.wrangler')
-    await wrangler('d1', 'execute', 'DB', '--local', '--file', 'backup.sql')
-    expect(query('SELECT * FROM api_keys ORDER BY user_id')).toEqual(before)
-    const keys = await storedKeys()
-    keys.delete('demo')
-    expect(keys).toEqual(apiKeys)
-
-    const second = await startDev()
-    const health = await fetch(`${second.url}/api/health`)
-    expect(health.status).toBe(200)
-    const preview = JSON.parse(await run('sh', '-c', second.curls[1] ?? ''))
-    expect(preview).toMatchObject({ has_api_key: true, api_key_preview: 'sk-demo-...' })
-    const backup = readFileSync(path('backup.sql'), 'utf8')
-    expect(Object.values(secrets).filter((secret) => backup.includes(secret))).toEqual([])
-    await second.stop()
   })
 })

@@ -1,0 +1,39 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { startMove } from './moving-in.ts'
+
+const { path, startDev, script, wrangler, run, query, fernet, csvOf, ...move } = startMove()
+const { storedKeys, apiKeys, secrets } = move
+
+describe('a backup', () => {
+  it('is an export, restored into an empty database, and the secrets: all keys open', async () => {
+    writeFileSync(path('users.csv'), csvOf(fernet.users))
+    await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
+    await script('import', 'users.csv')
+    const first = await startDev()
+    expect((await run('sh', '-c', first.curls[0] ?? '')).includes('updated successfully')).toBe(
+      true,
+    )
+    await first.runJob()
+    await first.stop()
+    const before = query('SELECT * FROM api_keys ORDER BY user_id')
+    expect(before).toHaveLength(fernet.users.length + 1)
+
+    await wrangler('d1', 'export', 'DB', '--local', '--output', 'backup.sql')
+    await run('rm', '-rf', '.wrangler')
+    await wrangler('d1', 'execute', 'DB', '--local', '--file', 'backup.sql')
+    expect(query('SELECT * FROM api_keys ORDER BY user_id')).toEqual(before)
+    const keys = await storedKeys()
+    keys.delete('demo')
+    expect(keys).toEqual(apiKeys)
+
+    const second = await startDev()
+    const health = await fetch(`${second.url}/api/health`)
+    expect(health.status).toBe(200)
+    const preview = JSON.parse(await run('sh', '-c', second.curls[1] ?? ''))
+    expect(preview).toMatchObject({ has_api_key: true, api_key_preview: 'sk-demo-...' })
+    const backup = readFileSync(path('backup.sql'), 'utf8')
+    expect(Object.values(secrets).filter((secret) => backup.includes(secret))).toEqual([])
+    await second.stop()
+  })
+})
