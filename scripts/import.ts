@@ -1,7 +1,6 @@
 /** `npm run import -- FILE`: brings the previous backend's users and Fernet tokens into D1 as they are. */
 
 import { parseArgs } from 'node:util'
-import { readFernetTime } from '../src/crypto/fernet.ts'
 import { FERNET_KID } from '../src/crypto/keyring.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
 import { runBatch } from '../src/store/d1.ts'
@@ -10,11 +9,12 @@ import {
   toImportedUsers,
   upsertImported,
   upsertImportedKeys,
+  type ImportedUser,
 } from '../src/store/imported-users.ts'
 import { noteAllReplaced, noteKid } from '../src/store/kids.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
-import { openUserFile, type User, type UserFile } from './lib/import-file.ts'
+import { openUserFile, type UserFile } from './lib/import-file.ts'
 import { formatCount, startBar } from './lib/progress.ts'
 
 const USAGE = `Usage: npm run import -- FILE [--remote]
@@ -43,7 +43,7 @@ async function importFile(
   // The local database's own listener would end the process in the middle of a batch.
   process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
   const bar = startBar('Importing')
-  let [batch, length]: [User[], number] = [[], 0]
+  let [batch, length]: [ImportedUser[], number] = [[], 0]
   for await (const { line, read, ...user } of lines) {
     report.read += 1
     if ('refused' in user) {
@@ -67,10 +67,8 @@ async function importFile(
  * Writes a batch in one transaction. A key is as old as its token says: one that was imported already
  * at that age is left out, and it replaces no key that was saved later.
  */
-async function insert(db: D1Database, users: User[], report: Report): Promise<void> {
-  const imported = toImportedUsers(
-    users.map(({ id, token }) => ({ id, token, savedAt: savedAt(token) })),
-  )
+async function insert(db: D1Database, users: ImportedUser[], report: Report): Promise<void> {
+  const imported = toImportedUsers(users)
   const ids = users.map(({ id }) => id)
   const [, , usersAdded, keysAdded, news] = await runBatch(db, [
     noteAllReplaced(ids, DEFAULT_SLOT),
@@ -82,11 +80,6 @@ async function insert(db: D1Database, users: User[], report: Report): Promise<vo
   report.usersAdded += usersAdded?.meta.changes ?? 0
   report.keysAdded += keysAdded?.meta.changes ?? 0
   report.alreadyThere += users.length - (news?.meta.changes ?? 0)
-}
-
-/** ISO 8601 in UTC, as D1 holds times; empty if there is no key. */
-function savedAt(token: string | null): string {
-  return token === null ? '' : (readFernetTime(token)?.toISOString() ?? '')
 }
 
 function describe(report: Report): string {

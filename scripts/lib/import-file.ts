@@ -8,15 +8,10 @@ import { CsvError, parse } from 'csv-parse'
 import * as z from 'zod/mini'
 import { readFernetTime } from '../../src/crypto/fernet.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
+import type { ImportedUser } from '../../src/store/imported-users.ts'
 
 /** A line of the file: a user, with a key or without, or why it is refused. */
-export type Line = { line: number; read: number } & (User | { refused: string })
-
-export interface User {
-  id: string
-  /** A Fernet token; null for a user without a key. */
-  token: string | null
-}
+export type Line = { line: number; read: number } & (ImportedUser | { refused: string })
 
 /** A file's lines, and what `read` counts up to: bytes, or rows of SQLite. */
 export interface UserFile {
@@ -39,10 +34,7 @@ const user = z.object({
   token: z.nullable(
     z
       .string('has no encrypted_api_key; null, or empty in CSV, is a user without a key')
-      .check(
-        z.maxLength(MAX_TOKEN_LENGTH, `has a token over ${MAX_TOKEN_LENGTH} characters`),
-        z.refine(hasTime, 'has an encrypted_api_key that is not a Fernet token'),
-      ),
+      .check(z.maxLength(MAX_TOKEN_LENGTH, `has a token over ${MAX_TOKEN_LENGTH} characters`)),
   ),
 })
 
@@ -164,12 +156,14 @@ function parseJson(text: string): unknown {
 }
 
 /** A record as a user. What is refused is told without what it holds. */
-function check(record: unknown): User | { refused: string } {
+function check(record: unknown): ImportedUser | { refused: string } {
   if (!isJsonObject(record)) return { refused: 'is not a JSON object' }
   const { id, encrypted_api_key } = record
   const parsed = user.safeParse({ id: idText(id), token: tokenText(encrypted_api_key) })
-  if (parsed.success) return parsed.data
-  return { refused: parsed.error.issues[0]?.message ?? 'is not a user' }
+  if (!parsed.success) return { refused: parsed.error.issues[0]?.message ?? 'is not a user' }
+  const savedAt = parsed.data.token === null ? '' : timeOf(parsed.data.token)
+  if (savedAt === null) return { refused: 'has an encrypted_api_key that is not a Fernet token' }
+  return { ...parsed.data, savedAt }
 }
 
 /** SQL's integers are the text that their tokens' `sub` is. */
@@ -184,8 +178,8 @@ function tokenText(token: unknown): unknown {
   return typeof text === 'string' ? text.replace(/^b'(.*)'$/, '$1') : text
 }
 
-/** Whether it has the form of a Fernet token, and a time that a calendar knows. */
-function hasTime(token: string): boolean {
-  if (token.length > MAX_TOKEN_LENGTH) return false
-  return (readFernetTime(token)?.getTime() ?? Number.NaN) < END_OF_TIME
+/** When the token was made, ISO 8601 in UTC; null if it is not one, or no calendar knows its time. */
+function timeOf(token: string): string | null {
+  const time = readFernetTime(token)
+  return time !== null && time.getTime() < END_OF_TIME ? time.toISOString() : null
 }
