@@ -210,7 +210,7 @@ export interface FrontSettings {
   assets: Fetcher
   /** The origins that may call from a browser. */
   corsOrigins: readonly string[]
-  /** Where the page may connect to besides this service; null for nowhere. */
+  /** The other origin that the page may connect to; null without sign-in. */
   issuerOrigin: string | null
 }
 
