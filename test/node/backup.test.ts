@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { startMove } from './moving-in.ts'
 
-const { path, startDev, script, wrangler, run, query, fernet, csvOf, ...move } = startMove()
+const { path, startDev, script, wrangler, run, paste, query, fernet, csvOf, ...move } = startMove()
 const { storedKeys, apiKeys, secrets } = move
 
 describe('a backup', () => {
@@ -11,9 +11,7 @@ describe('a backup', () => {
     await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
     await script('import', 'users.csv')
     const first = await startDev()
-    expect((await run('sh', '-c', first.curls[0] ?? '')).includes('updated successfully')).toBe(
-      true,
-    )
+    expect(await paste(first.curls[0])).toMatchObject({ user_id: 'demo' })
     await first.runJob()
     await first.stop()
     const before = query('SELECT * FROM api_keys ORDER BY user_id')
@@ -30,8 +28,10 @@ describe('a backup', () => {
     const second = await startDev()
     const health = await fetch(`${second.url}/api/health`)
     expect(health.status).toBe(200)
-    const preview = JSON.parse(await run('sh', '-c', second.curls[1] ?? ''))
-    expect(preview).toMatchObject({ has_api_key: true, api_key_preview: 'sk-demo-...' })
+    expect(await paste(second.curls[1])).toMatchObject({
+      has_api_key: true,
+      api_key_preview: 'sk-demo-...',
+    })
     const backup = readFileSync(path('backup.sql'), 'utf8')
     expect(Object.values(secrets).filter((secret) => backup.includes(secret))).toEqual([])
     await second.stop()

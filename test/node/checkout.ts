@@ -102,6 +102,12 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
     startDev,
     run,
     query,
+    /**
+     * Runs a curl line that `npm run dev` has printed. `wrangler dev` answers 503 to a PUT while it
+     * reloads the Worker, which curl then sends again.
+     */
+    paste: async (line = ''): Promise<unknown> =>
+      JSON.parse(await run('sh', '-c', line.replace('curl ', 'curl --retry 3 '))),
     script: async (name: string, ...args: string[]) =>
       run(process.execPath, `scripts/${name}.ts`, ...args),
     wrangler: async (...args: string[]) =>

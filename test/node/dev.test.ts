@@ -2,8 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { makeCheckout } from './checkout.ts'
 
-const { path, startDev, run, script, wrangler } = makeCheckout()
-const paste = async (line = ''): Promise<unknown> => JSON.parse(await run('sh', '-c', line))
+const { path, startDev, paste, script, wrangler } = makeCheckout()
 
 describe('npm run dev', () => {
   it('prints lines that save, preview and delete a key, which a restart keeps', async () => {
