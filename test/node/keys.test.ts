@@ -75,9 +75,10 @@ describe('npm run keys', () => {
         await insertKeys(NEW, 3),
         await insertKeys(OLD, 1_200),
         await insertKeys(LOST, 2),
-        `INSERT INTO users (id) VALUES ('fernet-1'), ('fernet-2');
+        // The job goes by user id: these come after the kids, which are hex.
+        `INSERT INTO users (id) VALUES ('legacy-1'), ('legacy-2');
          INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
-         VALUES ('fernet-1', '${user?.token}', 'fernet'), ('fernet-2', 'gAAAAAdamaged', 'fernet');`,
+         VALUES ('legacy-1', '${user?.token}', 'fernet'), ('legacy-2', 'gAAAAAdamaged', 'fernet');`,
       ].join('\n'),
     )
     expect((await keys('check')).stdout).toContain('its first run begins a pass')
