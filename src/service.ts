@@ -26,7 +26,7 @@ export async function openService(env: Env): Promise<Service> {
     settings,
     db: settings.db,
     keyring,
-    verifyToken: tokenVerifier(settings.tokenSource),
+    verifyToken: tokenVerifier(settings.tokenSource, settings.tokenRules),
   }
   services.set(env, service)
   return service

@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { VaultError } from './errors.ts'
 import { providers, type Providers } from './providers/table.ts'
 import { isConfidentialUrl } from './shared/confidential-url.ts'
-import type { TokenSource } from './tokens/access-token.ts'
+import type { TokenRules, TokenSource } from './tokens/access-token.ts'
 
 /** Rows that a run of the rewrap job takes. On the free plan a run has 10 ms of CPU and 50 queries. */
 const DEFAULT_ROWS_PER_RUN = 50
@@ -12,21 +12,23 @@ const DEFAULT_ROWS_PER_RUN = 50
 const ENCRYPTION_KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 const ALL_ZERO = `${'A'.repeat(43)}=`
 
-/** Canonical base64 of 32 bytes: the last character before `=` has two spare bits, which are zero. */
+/**
+ * Canonical base64 or base64url of 32 bytes: the last character before `=` has two spare bits, which are
+ * zero. Fernet.generate_key() writes base64url.
+ */
 const encryptionKey = z.pipe(
   z.string().check(
-    z.regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, `is not ${ENCRYPTION_KEY_FIX}`),
+    z.regex(/^[\w+/-]{42}[AEIMQUYcgkosw048]=$/, `is not ${ENCRYPTION_KEY_FIX}`),
     z.refine((text) => text !== ALL_ZERO, `is all zero; it must be ${ENCRYPTION_KEY_FIX}`),
   ),
-  z.transform((text) => Uint8Array.fromBase64(text)),
+  z.transform(decodeKey),
 )
 
-/** 32 bytes in base64 of either alphabet: Python's Fernet takes both, so both are found in the wild. */
 const fernetKey = z.pipe(
   z
     .string()
     .check(z.regex(/^[\w+/-]{43}=$/, 'is not a Fernet key: 32 bytes in base64url, 44 characters')),
-  z.transform((text) => Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))),
+  z.transform(decodeKey),
 )
 
 const fernetKeys = z.pipe(
@@ -69,6 +71,13 @@ const jwksUrl = z.pipe(
   confidentialUrl,
   z.transform((text) => new URL(text)),
 )
+
+/** RFC 6749 §3.3 */
+const SCOPE_TOKEN = /^[!#-[\]-~]+$/
+
+const tokenScope = z
+  .string('must be a string')
+  .check(z.regex(SCOPE_TOKEN, 'must be one scope, without spaces'))
 
 /** `openid` among the scopes, separated by one space (OpenID Connect Core 1.0 §3.1.2.1). */
 const scope = z.string('must be a string').check(
@@ -126,6 +135,8 @@ const environment = z.object({
   JWT_JWKS_URL: z.optional(jwksUrl),
   JWT_ISSUER: z.optional(exactText),
   JWT_AUDIENCE: z.optional(exactText),
+  JWT_IDENTITY_CLAIM: z.optional(exactText),
+  JWT_SCOPE: z.optional(tokenScope),
   AUTO_CREATE_USERS: z.optional(flag),
   VERIFY_ON_SAVE: z.optional(flag),
   PROVIDERS: providers,
@@ -159,6 +170,7 @@ export interface Settings {
   /** The previous backend's Fernet keys, 32 bytes each. */
   fernetKeys: readonly Uint8Array[]
   tokenSource: TokenSource
+  tokenRules: TokenRules
   /** Null if users cannot sign in on the page. */
   signIn: SignIn | null
   providers: Providers
@@ -182,6 +194,7 @@ const settings = z.pipe(
       encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
       fernetKeys: env.LEGACY_FERNET_KEY ?? [],
       tokenSource: chooseTokenSource(env, refuse) ?? z.NEVER,
+      tokenRules: readTokenRules(env),
       signIn: readSignIn(env, refuse),
       providers: env.PROVIDERS,
       autoCreateUsers: env.AUTO_CREATE_USERS === 'true',
@@ -227,7 +240,8 @@ export function readFrontSettings(env: Env): FrontSettings {
 /** A key for two purposes makes each as weak as the other. */
 function refuseSharedKeys(env: Environment, refuse: Refuse): void {
   const keys = env.API_KEY_ENCRYPTION_KEY
-  if (keys.some((key) => key.toBase64() === env.JWT_SECRET_KEY)) {
+  const forms = keys.flatMap((key) => [key.toBase64(), key.toBase64({ alphabet: 'base64url' })])
+  if (forms.some((form) => form === env.JWT_SECRET_KEY)) {
     refuse('JWT_SECRET_KEY', 'is an encryption key too; they must differ')
   }
   const legacyKeys = env.LEGACY_FERNET_KEY ?? []
@@ -251,6 +265,12 @@ function chooseTokenSource(env: Environment, refuse: Refuse): TokenSource | unde
   return undefined
 }
 
+function readTokenRules(env: Environment): TokenRules {
+  const { JWT_AUDIENCE: audience, OIDC_CLIENT_ID: client = null } = env
+  const { JWT_IDENTITY_CLAIM: identityClaim = 'sub', JWT_SCOPE: asked = null } = env
+  return { identityClaim, scope: asked, pageClient: client === audience ? client : null }
+}
+
 function readSignIn(env: Environment, refuse: Refuse): SignIn | null {
   const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId } = env
   const { OIDC_SCOPE: wanted = 'openid', OIDC_AUDIENCE: audience = null } = env
@@ -271,6 +291,11 @@ function namePath([name, within, ...rest]: PropertyKey[]): string {
 /** The items of a comma-separated list; none if it is not a string. */
 function splitList(text: unknown): string[] {
   return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
+}
+
+/** The bytes of base64 in either alphabet: Python takes both, so both are found in the wild. */
+function decodeKey(text: string): Uint8Array {
+  return Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
 }
 
 function distinct(key: typeof encryptionKey) {

@@ -1,45 +1,70 @@
 /** Access token → user id. */
 
-import { errors, jwtVerify, type JWTVerifyOptions, type JWTVerifyResult } from 'jose'
+import {
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+} from 'jose'
 import { isBase64url } from '../crypto/base64url.ts'
 import { VaultError } from '../errors.ts'
+import { nameUserIdFault } from '../shared/user-id.ts'
+import { nameKindFault, scopesOf } from './token-kind.ts'
 import { keySet, sharedSecret } from './token-keys.ts'
 
 const MAX_TOKEN_LENGTH = 16_384
 /** Tokens are dated by another machine: clocks may differ by so many seconds. */
 const LEEWAY_S = 30
+/** The last second that ECMAScript has a date for. Above it, no clock will ever tell. */
+const END_OF_TIME_S = 8.64e12
 const SHARED_SECRET_ALGORITHMS = ['HS256']
-const KEY_SET_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA']
+/** RFC 7518 §3.1, RFC 8037, RFC 9864: the signatures by a key pair that Workers verify. */
+const KEY_SET_ALGORITHMS =
+  'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ')
 
-/** Who issues the tokens, and which ones this service accepts. */
+/** Who issues the tokens, and for whom. */
 export type TokenSource =
   | { kind: 'secret'; secret: string; issuer: string | undefined; audience: string | undefined }
   | { kind: 'key_set'; url: URL; issuer: string; audience: string }
 
+/** What is asked of a token besides its source. */
+export interface TokenRules {
+  /** The claim that holds the user id. */
+  identityClaim: string
+  /** A scope that each token must have; null if none is asked for. */
+  scope: string | null
+  /** The client of the page, if it is the audience too: then an ID token has the right audience. */
+  pageClient: string | null
+}
+
 /**
- * The user id (`sub`) of a valid access token.
+ * The user id of a valid access token.
  *
  * @throws VaultError `token_invalid`, `token_expired`, `token_keys_unreachable`
  */
 export type VerifyToken = (token: string) => Promise<string>
 
 /** The check of a source's tokens. It keeps the source's keys, so that it is made once per isolate. */
-export function tokenVerifier(source: TokenSource): VerifyToken {
+export function tokenVerifier(source: TokenSource, rules: TokenRules): VerifyToken {
   const isSecret = source.kind === 'secret'
   const keys = isSecret ? sharedSecret(source.secret) : keySet(source.url)
   const options: JWTVerifyOptions = {
     algorithms: isSecret ? SHARED_SECRET_ALGORITHMS : KEY_SET_ALGORITHMS,
-    requiredClaims: ['exp', 'sub'],
+    requiredClaims: ['exp', rules.identityClaim],
     clockTolerance: LEEWAY_S,
     ...(source.issuer !== undefined && { issuer: source.issuer }),
     ...(source.audience !== undefined && { audience: source.audience }),
   }
   return async (token) => {
     checkForm(token)
-    const verified = await jwtVerify(token, keys, options).catch((error: unknown) => {
+    const verified = await verify(token, keys, options).catch((error: unknown) => {
       throw error instanceof errors.JOSEError ? fromJose(error) : error
     })
-    return subjectOf(verified)
+    const fault = nameFault(verified, source, rules)
+    if (fault !== null) throw refusal(fault)
+    return userIdOf(verified.payload, rules.identityClaim)
   }
 }
 
@@ -51,16 +76,66 @@ function checkForm(token: string): void {
   }
 }
 
-/** Checks what jose has no option for: RFC 7797 §7, and the refresh tokens of flask-jwt-extended. */
-function subjectOf({ payload, protectedHeader }: JWTVerifyResult): string {
-  if (protectedHeader.b64 !== undefined) {
-    throw refusal('Its header has "b64", which no JWT may have.')
+/** As jose does it, and with each key in turn if the header fits several of a key set. */
+async function verify(token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions) {
+  try {
+    return await jwtVerify(token, keys, options)
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    for await (const key of error) {
+      const verified = await jwtVerify(token, key, options).catch(nullIfForged)
+      if (verified !== null) return verified
+    }
+    throw new errors.JWSSignatureVerificationFailed()
   }
-  if (payload['type'] !== undefined && payload['type'] !== 'access') {
-    throw refusal('Its "type" is not "access": send the access token, not a refresh token.')
+}
+
+function nullIfForged(error: unknown): null {
+  if (error instanceof errors.JWSSignatureVerificationFailed) return null
+  throw error
+}
+
+/** What jose has no option for, as a sentence; null if nothing is wrong. */
+function nameFault(
+  { payload, protectedHeader }: JWTVerifyResult,
+  { audience }: TokenSource,
+  { scope, pageClient }: TokenRules,
+): string | null {
+  // RFC 7797 §7
+  if (protectedHeader.b64 !== undefined) return 'Its header has "b64", which no JWT may have.'
+  const timeless = ['exp', 'nbf', 'iat'].find((claim) => !isTime(payload[claim]))
+  if (timeless !== undefined) return `Its "${timeless}" is not a time in seconds.`
+  // RFC 7519 §4.1.3
+  if (audience === undefined && hasAudience(payload)) {
+    return 'It has an "aud", and this service is not told by JWT_AUDIENCE which one it is.'
   }
-  if (typeof payload.sub === 'string' && payload.sub !== '') return payload.sub
-  throw refusal('Its "sub" is not a string with the user id.')
+  const kindFault = nameKindFault(protectedHeader, payload)
+  if (kindFault !== null) return kindFault
+  const scopes = scopesOf(payload)
+  if (scope !== null && !scopes.includes(scope)) {
+    return 'Neither its "scope" nor its "scp" has the scope that JWT_SCOPE asks for.'
+  }
+  const isIdToken = pageClient !== null && scopes.length === 0 && payload['roles'] === undefined
+  return isIdToken ? 'It has no scope, so it is an ID token: send the access token.' : null
+}
+
+function isTime(value: unknown): boolean {
+  return value === undefined || (typeof value === 'number' && Math.abs(value) <= END_OF_TIME_S)
+}
+
+/** As PyJWT does, an empty `aud` is none. */
+function hasAudience({ aud }: JWTPayload): boolean {
+  return aud !== undefined && aud.length > 0
+}
+
+/** flask-jwt-extended before version 4.7, with PyJWT before 2.10, issued whole numbers too. */
+function userIdOf(payload: JWTPayload, claim: string): string {
+  const value = payload[claim]
+  const userId = Number.isSafeInteger(value) ? String(value) : value
+  if (typeof userId !== 'string') throw refusal(`Its "${claim}" is not a string or a whole number.`)
+  const fault = nameUserIdFault(userId)
+  if (fault !== null) throw refusal(`Its "${claim}" ${fault}.`)
+  return userId
 }
 
 function fromJose(error: errors.JOSEError): VaultError {
@@ -88,7 +163,6 @@ const JOSE_FAULTS: Record<string, string> = {
     'Its signature does not verify: it was signed with another key, or changed since.',
   [errors.JOSEAlgNotAllowed.code]: 'Its "alg" is not one that this service accepts.',
   [errors.JWKSNoMatchingKey.code]: 'Its "kid" and "alg" match no key of the identity provider.',
-  [errors.JWKSMultipleMatchingKeys.code]: 'It has no "kid", and several keys match its "alg".',
 }
 
 function refusal(

@@ -1,7 +1,10 @@
 /** The keys that tokens are checked with: one shared secret, or an identity provider's key set. */
 
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { waitUntil } from 'cloudflare:workers'
+import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 import { VaultError } from '../errors.ts'
+import { isJsonObject } from '../shared/json.ts'
+import { usableKeys } from './usable-keys.ts'
 
 const MAX_AGE_MS = 600_000
 const UNKNOWN_KID_COOLDOWN_MS = 30_000
@@ -32,23 +35,30 @@ export function keySet(url: URL): JWTVerifyGetKey {
   async function fetchOnce(): Promise<void> {
     fetchedAt = Date.now()
     try {
-      known = { pick: keyPicker(await fetchKeySet(url)), at: Date.now() }
+      const keys = await usableKeys(await fetchKeys(url))
+      known = { pick: createLocalJWKSet({ keys }), at: Date.now() }
       failure = undefined
     } catch (cause) {
       failure = { cause, at: Date.now() }
     }
   }
 
+  /** A request that its client cancels would otherwise take the fetch that it began with it. */
+  function beginFetch(): Promise<void> {
+    const begun = fetchOnce()
+    waitUntil(begun)
+    return begun
+  }
+
   /** Joins the fetch under way, whichever request began it, or begins one. */
   async function refresh(): Promise<void> {
-    const joined = (fetching ??= fetchOnce())
+    const joined = (fetching ??= beginFetch())
     const ended = joined.then(() => true)
     const inTime = await Promise.race([ended, scheduler.wait(FETCH_TIMEOUT_MS + 1_000)])
     if (fetching !== joined) return
     fetching = undefined
-    // A request that is cancelled takes the fetch that it began with it: that never ends.
     if (inTime) return
-    failure = { cause: new Error('The fetching request was cancelled'), at: Date.now() }
+    failure = { cause: new Error('The fetch did not end'), at: Date.now() }
   }
 
   return async (header, token) => {
@@ -73,22 +83,14 @@ function isFresh(known: { at: number } | undefined): boolean {
   return known !== undefined && Date.now() < known.at + MAX_AGE_MS
 }
 
-/** As jose's own, but a key that cannot be imported is the provider's fault, not the token's. */
-function keyPicker(keys: JSONWebKeySet): JWTVerifyGetKey {
-  const pick = createLocalJWKSet(keys)
-  return async (header, token) =>
-    pick(header, token).catch((error: unknown) => {
-      const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys } = errors
-      const ofToken = [JWKSNoMatchingKey, JWKSMultipleMatchingKeys].some((c) => error instanceof c)
-      throw ofToken ? error : unreachable(error, MAX_AGE_MS)
-    })
-}
-
-async function fetchKeySet(url: URL): Promise<JSONWebKeySet> {
+/** @throws Error if the answer is not a key set (RFC 7517 §5) */
+async function fetchKeys(url: URL): Promise<unknown[]> {
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS)
   const response = await fetch(url, { redirect: 'manual', signal })
   if (response.status !== 200) throw new Error(`JWT_JWKS_URL answered ${response.status}`)
-  return response.json<JSONWebKeySet>()
+  const body = await response.json()
+  if (isJsonObject(body) && Array.isArray(body['keys'])) return body['keys']
+  throw new Error('JWT_JWKS_URL did not answer a key set')
 }
 
 function unreachable(cause: unknown, retryAfterMs: number): VaultError {

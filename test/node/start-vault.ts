@@ -12,6 +12,8 @@ export const NO_VARS = {
   JWT_JWKS_URL: '',
   JWT_ISSUER: '',
   JWT_AUDIENCE: '',
+  JWT_IDENTITY_CLAIM: '',
+  JWT_SCOPE: '',
   OIDC_AUDIENCE: '',
   OIDC_CLIENT_ID: '',
   OIDC_ISSUER: '',

@@ -12,15 +12,23 @@ beforeAll(async () => {
   await putKey(userId, KEPT)
 })
 
+/** Claims whose `exp` is the JSON text `exp`, which JSON.stringify could not write. */
+const signText = async (exp: string) =>
+  signJson(HS256, `{"sub":${JSON.stringify(userId)},"exp":${exp}}`)
+
 const encode = (value: unknown) => base64url.encode(JSON.stringify(value))
 
 /** A JWS over any header and payload, by WebCrypto alone, so that nothing is put right on the way. */
-async function sign(
+async function sign(header: object, claims: unknown, options = {}): Promise<string> {
+  return signJson(header, JSON.stringify(claims), options)
+}
+
+async function signJson(
   header: object,
-  claims: unknown,
+  json: string,
   { hash = 'SHA-256', secret = env.JWT_SECRET_KEY } = {},
 ): Promise<string> {
-  const input = `${encode(header)}.${encode(claims)}`
+  const input = `${encode(header)}.${base64url.encode(json)}`
   const bytes = new TextEncoder().encode(secret)
   const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash }, false, ['sign'])
   const signature = await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(input))
@@ -105,14 +113,79 @@ const REFUSED: Refused[] = [
   ['not yet valid', async () => sign(HS256, claims({ nbf: inSeconds(90) })), 'Its "nbf" has not c'],
   ['nbf a string', async () => sign(HS256, claims({ nbf: 'now' })), 'Its "nbf" is not a number.'],
   ['no sub', async () => sign(HS256, claims({ sub: undefined })), 'Its "sub" is missing.'],
-  ['sub a number', async () => sign(HS256, claims({ sub: 7 })), 'Its "sub" is not a string'],
+  ['sub 7.5', async () => sign(HS256, claims({ sub: 7.5 })), 'Its "sub" is not a string'],
+  ['sub 2^53', async () => sign(HS256, claims({ sub: 2 ** 53 })), 'Its "sub" is not a string'],
+  ['sub true', async () => sign(HS256, claims({ sub: true })), 'Its "sub" is not a string'],
   ['sub an array', async () => sign(HS256, claims({ sub: [userId] })), 'Its "sub" is not a string'],
   ['sub an object', async () => sign(HS256, claims({ sub: { id: 1 } })), 'Its "sub" is not a stri'],
   ['sub null', async () => sign(HS256, claims({ sub: null })), 'Its "sub" is not a string'],
-  ['sub empty', async () => sign(HS256, claims({ sub: '' })), 'Its "sub" is not a string'],
+  ['sub empty', async () => sign(HS256, claims({ sub: '' })), 'Its "sub" is empty.'],
+  [
+    'sub .',
+    async () => sign(HS256, claims({ sub: '.' })),
+    'Its "sub" is "." or "..", which no URL',
+  ],
+  ['sub ..', async () => sign(HS256, claims({ sub: '..' })), 'Its "sub" is "." or "..", which no'],
+  ['sub 2,001 long', async () => sign(HS256, claims({ sub: 'x'.repeat(2_001) })), 'is over 2,000'],
+  [
+    'sub half a pair',
+    async () => sign(HS256, claims({ sub: '\uD800' })),
+    'is not well-formed Unicode',
+  ],
+  ['exp 1e999', async () => signText('1e999'), 'Its "exp" is not a time in seconds.'],
+  ['exp 1e13', async () => signText('1e13'), 'Its "exp" is not a time in seconds.'],
+  ['iat -1e999', async () => signText('9e9,"iat":-1e999'), 'Its "iat" is not a time in seconds.'],
+  ['nbf -1e999', async () => signText('9e9,"nbf":-1e999'), 'Its "nbf" is not a time in seconds.'],
+  [
+    'an aud, with none configured',
+    async () => sign(HS256, claims({ aud: 'x' })),
+    'It has an "aud"',
+  ],
+  ['a list of aud', async () => sign(HS256, claims({ aud: ['x', 'y'] })), 'It has an "aud"'],
   ['a refresh token', async () => sign(HS256, claims({ type: 'refresh' })), 'Its "type" is not'],
   ['type Access', async () => sign(HS256, claims({ type: 'Access' })), 'Its "type" is not'],
   ['type null', async () => sign(HS256, claims({ type: null })), 'Its "type" is not'],
+  ...(
+    [
+      ['typ', 'logout+jwt'],
+      ['typ', 'application/secevent+jwt'],
+      ['typ', 'dpop+jwt'],
+      ['typ', 'oauth-authz-req+jwt'],
+      ['typ', 'token-introspection+jwt'],
+      ['typ', 'id_token'],
+      ['typ', ''],
+      ['typ', null],
+      ['typ', ['at+jwt']],
+    ] as const
+  ).map(([name, typ]): Refused => [
+    `a header with ${name} ${JSON.stringify(typ)}`,
+    async () => sign({ alg: 'HS256', typ }, claims()),
+    'The "typ" of its header is not that of an access token: JWT or at+jwt.',
+  ]),
+  ...(
+    [
+      [{ typ: 'ID' }, 'Its "typ" is not "Bearer"'],
+      [{ typ: 'Refresh' }, 'Its "typ" is not "Bearer"'],
+      [{ typ: 'Offline' }, 'Its "typ" is not "Bearer"'],
+      [{ typ: 'Logout' }, 'Its "typ" is not "Bearer"'],
+      [{ token_use: 'id' }, 'Its "token_use" is not "access"'],
+      [{ token_type: 'refresh' }, 'Its "token_type" is not "access"'],
+      [{ at_hash: 'x' }, 'It has "at_hash", so it is an ID token'],
+      [{ c_hash: 'x' }, 'It has "c_hash", so it is an ID token'],
+      [{ s_hash: 'x' }, 'It has "s_hash", so it is an ID token'],
+      [{ events: {} }, 'It has "events", so it is a logout token or a security event'],
+      [{ code: 'x', state: 'y' }, 'It has "code", so it is an authorization response'],
+      [{ access_token: 'x' }, 'It has "access_token", so it is an authorization response'],
+      [{ id_token: 'x' }, 'It has "id_token", so it is an authorization response'],
+      [{ token_introspection: {} }, 'so it is an introspection response'],
+      [{ cnf: { jkt: 'x' } }, 'It is bound to a key ("cnf")'],
+      [{ cnf: { 'x5t#S256': 'x' } }, 'It is bound to a key ("cnf")'],
+    ] as const
+  ).map(([changes, detail]): Refused => [
+    `claims with ${JSON.stringify(changes)}`,
+    async () => sign(HS256, claims(changes)),
+    detail,
+  ]),
   ['60 KB', async () => sign(HS256, claims({ pad: 'x'.repeat(45_000) })), 'It is over 16384 char'],
 ]
 
@@ -182,10 +255,29 @@ describe('a token that is accepted', () => {
   it.for<[name: string, changes: JWTPayload]>([
     ['the least there can be', {}],
     ['an access token', { type: 'access', fresh: false, jti: 'id', iat: 1, nbf: 1, csrf: 'x' }],
-    ['with any issuer and audience, where none is configured', { iss: 'a', aud: ['b'] }],
+    ['any issuer, if none is configured', { iss: 'a' }],
+    ['an empty audience', { aud: [] }],
+    ['a nonce, as Keycloak before version 24', { typ: 'Bearer', nonce: 'x', azp: 'page' }],
+    ['an access token of Cognito', { token_use: 'access', client_id: 'page' }],
+    ['an access token of simplejwt', { token_type: 'access' }],
+    ['when and how its user signed in', { auth_time: 1, acr: '1', amr: ['pwd'], sid: 'x' }],
   ])('%s', async ([, changes]) => {
     const token = await sign(HS256, claims(changes))
     expect((await call('GET', keyPath(userId), { token })).status).toBe(200)
+  })
+
+  it.for(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', undefined])(
+    'with the header typ %s',
+    async (typ) => {
+      const token = await sign({ alg: 'HS256', typ }, claims())
+      expect((await call('GET', keyPath(userId), { token })).status).toBe(200)
+    },
+  )
+
+  it.for([7, -1, 0, Number.MAX_SAFE_INTEGER])('of the user %d, as a number', async (sub) => {
+    const id = await someUser(String(sub))
+    const token = await sign(HS256, { sub, exp: inSeconds(600) })
+    expect((await call('GET', keyPath(id), { token })).status).toBe(200)
   })
 
   it('within 30 s of leeway, by a clock that differs from ours', async () => {
@@ -228,5 +320,63 @@ describe('JWT_ISSUER and JWT_AUDIENCE', () => {
       code: 'token_invalid',
       detail: expect.stringContaining(detail),
     })
+  })
+})
+
+describe('JWT_IDENTITY_CLAIM', () => {
+  const named = { JWT_IDENTITY_CLAIM: 'uid' }
+
+  it('is where the user id is', async () => {
+    const token = await sign(HS256, { uid: userId, sub: 'another', exp: inSeconds(600) })
+    expect((await call('GET', keyPath(userId), { token, env: named })).status).toBe(200)
+    expect((await call('GET', keyPath(userId), { token })).status).toBe(403)
+  })
+
+  it('is required', async () => {
+    const response = await call('GET', keyPath(userId), { token: await valid(), env: named })
+    expect(await response.json()).toMatchObject({ detail: 'Its "uid" is missing.' })
+  })
+})
+
+describe('JWT_SCOPE', () => {
+  const scoped = { JWT_SCOPE: 'keys:write' }
+  const statusOf = async (changes: object) => {
+    const token = await sign(HS256, claims(changes))
+    return (await call('GET', keyPath(userId), { token, env: scoped })).status
+  }
+
+  it.for([
+    { scope: 'keys:write' },
+    { scope: 'openid keys:write' },
+    { scp: 'keys:write' },
+    { scp: ['openid', 'keys:write'] },
+    { scope: ['keys:write'] },
+  ])('is in %j', async (changes) => expect(await statusOf(changes)).toBe(200))
+
+  it.for([
+    {},
+    { scope: 'keys:write2' },
+    { scope: 'keys:writ' },
+    { scope: 'Keys:Write' },
+    { scp: { 'keys:write': true } },
+    { scopes: 'keys:write' },
+  ])('is not in %j', async (changes) => expect(await statusOf(changes)).toBe(401))
+})
+
+describe('an audience that is the page’s own client', () => {
+  const entra = {
+    JWT_AUDIENCE: 'client',
+    OIDC_ISSUER: 'https://id.test/',
+    OIDC_CLIENT_ID: 'client',
+  }
+
+  it.for<[name: string, changes: object, status: number]>([
+    ['an ID token', {}, 401],
+    ['an access token for a user', { scp: 'keys' }, 200],
+    ['an access token for an application', { roles: ['keys'] }, 200],
+  ])('%s is told by its scope', async ([, changes, status]) => {
+    const token = await sign(HS256, claims({ aud: 'client', ...changes }))
+    const response = await call('GET', keyPath(userId), { token, env: entra })
+    expect(response.status).toBe(status)
   })
 })

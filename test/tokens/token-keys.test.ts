@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
-import { app, keyPath, someUser, URL_BASE } from '../support.ts'
+import { app, keyPath, recordLogs, someUser, URL_BASE } from '../support.ts'
 
 const CONTROL = inject('keyServers')
 const ISSUER = 'https://id.test/'
@@ -69,21 +69,36 @@ const get = async (token: string) => {
 }
 const codeOf = async (response: Response) => Reflect.get(Object(await response.json()), 'code')
 
-describe('an identity provider’s keys', () => {
-  it.for(['RS256', 'PS256', 'ES256', 'EdDSA'])('check %s', async (alg) => {
-    const [key, other] = [await providerKey(alg), await providerKey(alg)]
-    await serve(key, other)
-    expect((await get(await tokenBy(key))).status).toBe(200)
-    expect((await get(await tokenBy(other))).status).toBe(200)
-    const forged = await tokenBy({ ...(await providerKey(alg)), kid: key.kid })
-    expect(await codeOf(await get(forged))).toBe('token_invalid')
-  })
+/** The public half of an RSA key of 1,024 bits. */
+const shortRsaKey = {
+  kty: 'RSA',
+  alg: 'RS256',
+  e: 'AQAB',
+  n:
+    'y2Z6rRczNrrkcECktVByegABX5qv28oGbHyFkXo5qPVQ0-5KZH4ZvIKk15OqxrH-MtA10OtJ1K4pz4E9ol83B5' +
+    '9gIjUPuhT4zzqv6FdsEXgOu0bTJtzKCmg0xIfxDoXfA1h9gXn9pa4x4ZpgAezyqIyWBL6OwiWKd3x96IB3AfU',
+}
 
-  it.for(['RS384', 'RS512', 'PS512', 'ES384', 'ES512'])('do not check %s', async (alg) => {
+describe('an identity provider’s keys', () => {
+  it.for('RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' '))(
+    'check %s',
+    async (alg) => {
+      const [key, other] = [await providerKey(alg), await providerKey(alg)]
+      await serve(key, other)
+      expect((await get(await tokenBy(key))).status).toBe(200)
+      expect((await get(await tokenBy(other))).status).toBe(200)
+      const forged = await tokenBy({ ...(await providerKey(alg)), kid: key.kid })
+      expect(await codeOf(await get(forged))).toBe('token_invalid')
+    },
+  )
+
+  it.for([
+    ['EdDSA', 'Ed25519'],
+    ['Ed25519', 'EdDSA'],
+  ] as const)('of %s check %s, which is the same', async ([alg, other]) => {
     const key = await providerKey(alg)
     await serve(key)
-    expect(await codeOf(await get(await tokenBy(key)))).toBe('token_invalid')
-    expect(await fetches()).toBe(0)
+    expect((await get(await tokenBy({ ...key, alg: other }))).status).toBe(200)
   })
 
   it('do not check an HMAC, whatever it was made with', async () => {
@@ -111,7 +126,7 @@ describe('an identity provider’s keys', () => {
     expect(await codeOf(await get(await tokenBy(key, claims)))).toBe('token_invalid')
   })
 
-  it('are found without a kid where only one fits', async () => {
+  it('are tried in turn if the token has no kid', async () => {
     const [rsa, ec, ec2] = [
       await providerKey('RS256'),
       await providerKey('ES256'),
@@ -120,11 +135,61 @@ describe('an identity provider’s keys', () => {
     await serve(rsa, ec, ec2)
     const noKid = { kid: undefined }
     expect((await get(await tokenBy(rsa, {}, noKid))).status).toBe(200)
-    const ambiguous = await get(await tokenBy(ec, {}, noKid))
-    expect(await ambiguous.json()).toMatchObject({
+    expect((await get(await tokenBy(ec, {}, noKid))).status).toBe(200)
+    expect((await get(await tokenBy(ec2, {}, noKid))).status).toBe(200)
+    const forged = await get(await tokenBy(await providerKey('ES256'), {}, noKid))
+    expect(await forged.json()).toMatchObject({
       code: 'token_invalid',
-      detail: 'It has no "kid", and several keys match its "alg".',
+      detail: expect.stringContaining('Its signature does not verify'),
     })
+  })
+
+  it('are tried in turn if several have the same kid', async () => {
+    const [one, other] = [await providerKey('ES256', 'same'), await providerKey('ES256', 'same')]
+    await serve(one, other)
+    expect((await get(await tokenBy(one))).status).toBe(200)
+    expect((await get(await tokenBy(other))).status).toBe(200)
+    expect((await get(await tokenBy(await providerKey('ES256', 'same')))).status).toBe(401)
+    const expired = await get(await tokenBy(other, { exp: inSeconds(-60) }))
+    expect(await codeOf(expired)).toBe('token_expired')
+  })
+})
+
+describe('a key set with a bad key in it', () => {
+  it.for<[reason: string, bad: object | string]>([
+    ['RSA under 2048 bits', shortRsaKey],
+    ['OperationError', { kty: 'EC', crv: 'P-256', alg: 'ES256', x: 'AAAA', y: 'AAAA' }],
+    ['symmetric', { kty: 'oct', alg: 'HS256', k: 'c2VjcmV0' }],
+    ['unknown type or curve', { kty: 'EC', crv: 'secp256k1', x: 'AAAA', y: 'AAAA' }],
+    ['not a JSON object', 'key'],
+  ])('serves the others, and logs once: %s', async ([reason, bad]) => {
+    const logs = recordLogs()
+    const key = await providerKey('ES256')
+    const unusable = typeof bad === 'string' ? bad : { kid: 'bad', ...bad }
+    await control('PUT', JSON.stringify({ keys: [unusable, key.jwk] }))
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    const attack = await tokenBy({ ...key, kid: 'bad' })
+    expect([await codeOf(await get(attack)), await codeOf(await get(attack))]).toEqual([
+      'token_invalid',
+      'token_invalid',
+    ])
+    const kid = typeof bad === 'string' ? null : 'bad'
+    expect(logs.events().filter(({ level }) => level === 'error')).toEqual([
+      {
+        level: 'error',
+        event: 'token_keys_dropped',
+        keys: [{ index: 0, kid, reason: expect.stringContaining(reason) }],
+      },
+    ])
+  })
+
+  it('does not log a key for encryption', async () => {
+    const logs = recordLogs()
+    const key = await providerKey('ES256')
+    const encryption = { ...(await providerKey('RS256')).jwk, use: 'enc', alg: 'RSA-OAEP' }
+    await control('PUT', JSON.stringify({ keys: [encryption, key.jwk] }))
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    expect(logs.text()).not.toContain('token_keys_dropped')
   })
 })
 

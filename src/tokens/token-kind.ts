@@ -1,0 +1,66 @@
+/** Tells an access token from the other JWTs of an identity provider (RFC 8725 §3.11, RFC 9068 §2.1). */
+
+import type { JWTHeaderParameters, JWTPayload } from 'jose'
+
+/** The header's `typ` of an access token, without `application/`. Case does not matter (RFC 7515 §4.1.9). */
+const HEADER_TYPES = new Set(['jwt', 'at+jwt'])
+
+/** Claims by which issuers name a token's kind, and what an access token has there. */
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  // flask-jwt-extended
+  type: ['access'],
+  // Keycloak: others are ID, Refresh, Offline, Logout
+  typ: ['Bearer'],
+  // Amazon Cognito
+  token_use: ['access'],
+  // djangorestframework-simplejwt; some name the way of sending it
+  token_type: ['access', 'Bearer', 'bearer'],
+}
+
+const ID_TOKEN = 'an ID token'
+const AUTHORIZATION_RESPONSE = 'an authorization response'
+
+/** Claims that no access token has, and what has them. `nonce` is not one: old Keycloaks add it. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  // OpenID Connect Core 1.0 §3.1.3.6, §3.3.2.11; Financial-grade API 1.0 §5.1
+  at_hash: ID_TOKEN,
+  c_hash: ID_TOKEN,
+  s_hash: ID_TOKEN,
+  // RFC 8417 §2.2; OpenID Connect Back-Channel Logout 1.0 §2.4
+  events: 'a logout token or a security event',
+  // JWT Secured Authorization Response Mode §2.1
+  code: AUTHORIZATION_RESPONSE,
+  access_token: AUTHORIZATION_RESPONSE,
+  id_token: AUTHORIZATION_RESPONSE,
+  // RFC 9701 §5
+  token_introspection: 'an introspection response',
+}
+
+/** Why a verified JWT is not a Bearer access token, as a sentence; null if it is one. */
+export function nameKindFault(header: JWTHeaderParameters, claims: JWTPayload): string | null {
+  if (!isAccessType(header.typ)) {
+    return 'The "typ" of its header is not that of an access token: JWT or at+jwt.'
+  }
+  for (const [claim, kinds] of Object.entries(KINDS)) {
+    const kind = claims[claim]
+    if (kind === undefined || kinds.some((known) => known === kind)) continue
+    return `Its "${claim}" is not "${kinds[0]}": send the access token, not an ID or refresh token.`
+  }
+  const foreign = Object.keys(FOREIGN).find((claim) => claims[claim] !== undefined)
+  if (foreign !== undefined) {
+    return `It has "${foreign}", so it is ${FOREIGN[foreign]}: send the access token.`
+  }
+  // RFC 7800, RFC 9449 §7.1, RFC 8705 §3: whoever stole such a token could otherwise use it here.
+  if (claims['cnf'] === undefined) return null
+  return 'It is bound to a key ("cnf"): this service takes tokens that are not.'
+}
+
+function isAccessType(typ: unknown): boolean {
+  if (typ === undefined) return true
+  return typeof typ === 'string' && HEADER_TYPES.has(typ.toLowerCase().replace('application/', ''))
+}
+
+/** The scopes of a token: `scope` (RFC 9068 §2.2.3), or `scp` (Okta, Entra), as text or as a list. */
+export function scopesOf({ scope, scp }: JWTPayload): string[] {
+  return [scope, scp].flat().flatMap((text) => (typeof text === 'string' ? text.split(' ') : []))
+}

@@ -1,0 +1,71 @@
+/** The keys of a key set that can verify a token. One bad key in it must not harm the others. */
+
+import { importJWK, type JWK } from 'jose'
+import { log } from '../log.ts'
+import { isJsonObject } from '../shared/json.ts'
+
+/** RFC 7518 §3.3 */
+const MIN_RSA_BITS = 2_048
+
+/** The algorithm by which a key without `alg` is tried. */
+const TRIED_BY_CURVE: Readonly<Record<string, string>> = {
+  'P-256': 'ES256',
+  'P-384': 'ES384',
+  'P-521': 'ES512',
+  Ed25519: 'EdDSA',
+}
+
+/**
+ * The keys that import. The others are left out, and logged with the reason.
+ *
+ * @throws Error if there is none
+ */
+export async function usableKeys(keys: readonly unknown[]): Promise<JWK[]> {
+  const checked = await Promise.all(keys.map(async (key) => ({ key, fault: await nameFault(key) })))
+  const usable = checked.flatMap(({ key, fault }) => (fault === null ? withoutEdDsa(key) : []))
+  const dropped = checked.flatMap(({ key, fault }, index) =>
+    fault === null || !isForSigning(key) ? [] : [{ index, kid: kidOf(key), reason: fault }],
+  )
+  if (dropped.length > 0) log('error', 'token_keys_dropped', { keys: dropped })
+  if (usable.length === 0) throw new Error('JWT_JWKS_URL has no key that verifies a token')
+  return usable
+}
+
+/** Why no token can be verified with `key`; null if one can. */
+async function nameFault(key: unknown): Promise<string | null> {
+  if (!isJsonObject(key)) return 'not a JSON object'
+  if (!isForSigning(key)) return 'not for signatures'
+  if (key['kty'] === 'oct') return 'symmetric'
+  const { alg = tryBy(key) } = key
+  if (typeof alg !== 'string') return 'unknown type or curve'
+  try {
+    const imported = await importJWK({ ...key, alg }, alg)
+    if (!(imported instanceof CryptoKey) || imported.type !== 'public') return 'not a public key'
+    const { algorithm } = imported
+    const isShort = 'modulusLength' in algorithm && algorithm.modulusLength < MIN_RSA_BITS
+    return isShort ? `RSA under ${MIN_RSA_BITS} bits` : null
+  } catch (error) {
+    return error instanceof Error ? error.name : 'unknown'
+  }
+}
+
+/** The algorithm to try a key with that names none itself. */
+function tryBy({ kty, crv }: Record<string, unknown>): string | undefined {
+  return kty === 'RSA' ? 'RS256' : TRIED_BY_CURVE[String(crv)]
+}
+
+/** A key for encryption is none of ours, and no fault of the set. */
+function isForSigning(key: unknown): boolean {
+  return !isJsonObject(key) || key['use'] === undefined || key['use'] === 'sig'
+}
+
+/** `EdDSA` with an Ed25519 key is the same as `Ed25519` (RFC 9864 §2.2): such a key fits both. */
+function withoutEdDsa(key: unknown): JWK {
+  if (!isJsonObject(key) || key['kty'] !== 'OKP') return { ...Object(key) }
+  const { alg: _, ...fields } = key
+  return fields
+}
+
+function kidOf(key: unknown): string | null {
+  return isJsonObject(key) && typeof key['kid'] === 'string' ? key['kid'].slice(0, 200) : null
+}
