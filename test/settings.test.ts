@@ -170,6 +170,26 @@ describe('a bad environment', () => {
       'must be an https:',
     ],
     [
+      'a wildcard as an origin',
+      { PROVIDERS: { acme: { ...acme, origin: 'https://*.openai.azure.com' } } },
+      'origin must be an https: origin',
+    ],
+    [
+      'a wildcard as a key set',
+      { ...oidc, JWT_JWKS_URL: 'https://*.id.test/jwks.json' },
+      'JWT_JWKS_URL must be an https: URL',
+    ],
+    [
+      'a request header with credentials',
+      { PROVIDERS: { acme: { ...acme, request_headers: ['x-api-key'] } } },
+      'request_headers',
+    ],
+    [
+      'a request header of any name',
+      { PROVIDERS: { acme: { ...acme, request_headers: ['*'] } } },
+      'request_headers',
+    ],
+    [
       'a probe elsewhere',
       { PROVIDERS: { acme: { ...acme, probe: 'http://b.test/' } } },
       'probe must be',
@@ -287,5 +307,29 @@ describe('a good environment', () => {
     expect(importKey).toHaveBeenCalledTimes(2)
     expect((await get()).status).toBe(200)
     expect(importKey).toHaveBeenCalledTimes(2)
+  })
+})
+
+describe('the probe of a built-in provider', () => {
+  const probeOf = (changes: object) =>
+    readSettings({ ...base, PROVIDERS: { huggingface: changes } }).providers.get('huggingface')
+      ?.probe
+
+  it.for<[name: string, changes: object, probe: string | undefined]>([
+    ['stays with its origin', { label: 'HF' }, 'https://huggingface.co/api/whoami-v2'],
+    ['does not follow to another origin', { origin: 'https://gateway.test' }, undefined],
+    [
+      'is what comes with the other origin',
+      { origin: 'https://gateway.test', probe: '/me' },
+      '/me',
+    ],
+  ])('%s', ([, changes, probe]) => expect(probeOf(changes)).toBe(probe))
+
+  it('follows to another origin if it is a path', () => {
+    const settings = readSettings({
+      ...base,
+      PROVIDERS: { openai: { origin: 'https://gateway.test' } },
+    })
+    expect(settings.providers.get('openai')?.probe).toBe('/v1/models')
   })
 })

@@ -12,6 +12,9 @@ import { recordUse, STATUS_BY_VERDICT } from './verdict.ts'
 /** A use is recorded no more often than this, per slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000
 
+/** What providers use. TRACE would have one answer the key, and OPTIONS proves nothing of it. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
+
 /** A caller's request to a provider. */
 export interface Use {
   provider: string
@@ -23,12 +26,13 @@ export interface Use {
 /**
  * Sends the request with the owner's key in it. What became of the key is recorded after the response.
  *
- * @throws VaultError `unknown_provider`, `origin_not_allowed`, `no_api_key`, `api_key_unreadable`,
+ * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`, `api_key_unreadable`,
  * `provider_unreachable`, `user_not_found`, `database_busy`
  */
 export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
   const provider = findProvider(owner.service.settings.providers, use.provider)
   if (provider === null) throw new VaultError('unknown_provider')
+  if (!METHODS.has(use.request.method)) throw new VaultError('method_not_allowed')
   if (new URL(use.request.url).origin !== provider.origin) {
     throw new VaultError('origin_not_allowed')
   }

@@ -3,7 +3,6 @@
 import type { Provider } from './provider.ts'
 
 const BEARER = { header: 'Authorization', scheme: 'Bearer' }
-const UNAUTHORIZED = [{ status: 401 }]
 
 /**
  * By the name of their slot. A 403 is never a refusal: region, scope, plan and blocks answer it too.
@@ -15,6 +14,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'OpenAI',
     origin: 'https://api.openai.com',
     ...BEARER,
+    request_headers: ['openai-*'],
     probe: '/v1/models',
     refusals: [
       { status: 401, word: 'Incorrect API key' },
@@ -29,6 +29,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.anthropic.com',
     header: 'x-api-key',
     headers: { 'anthropic-version': '2023-06-01' },
+    request_headers: ['anthropic-*'],
     probe: '/v1/models',
     refusals: [{ status: 401, word: 'authentication_error' }],
     key_page: 'https://platform.claude.com/settings/keys',
@@ -40,6 +41,12 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://generativelanguage.googleapis.com',
     header: 'x-goog-api-key',
     parameter: 'key',
+    request_headers: [
+      'x-goog-api-client',
+      'x-goog-upload-*',
+      'x-goog-user-project',
+      'x-server-timeout',
+    ],
     probe: '/v1beta/models?pageSize=1',
     refusals: [
       { status: 400, word: 'API_KEY_INVALID' },
@@ -53,18 +60,20 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'OpenRouter',
     origin: 'https://openrouter.ai',
     ...BEARER,
+    request_headers: ['http-referer', 'x-openrouter-*', 'x-title'],
     probe: '/api/v1/key',
-    refusals: UNAUTHORIZED,
+    refusals: [{ status: 401, word: 'User not found' }],
     key_page: 'https://openrouter.ai/keys',
     key_prefixes: ['sk-or-'],
   },
-  // https://docs.mistral.ai/resources/error-glossary
+  // https://github.com/diegosouzapw/OmniRoute/issues/7638: no quota is the same 401, so nothing refuses
   mistral: {
     label: 'Mistral',
     origin: 'https://api.mistral.ai',
     ...BEARER,
+    request_headers: ['x-mistral-user-agent'],
     probe: '/v1/models',
-    refusals: UNAUTHORIZED,
+    refusals: [],
     key_page: 'https://console.mistral.ai/api-keys',
   },
   // https://console.groq.com/docs/errors
@@ -73,7 +82,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.groq.com',
     ...BEARER,
     probe: '/openai/v1/models',
-    refusals: UNAUTHORIZED,
+    refusals: [{ status: 401, word: 'invalid_api_key' }],
     key_page: 'https://console.groq.com/keys',
     key_prefixes: ['gsk_'],
   },
@@ -83,17 +92,18 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.deepseek.com',
     ...BEARER,
     probe: '/user/balance',
-    refusals: UNAUTHORIZED,
+    refusals: [{ status: 401, word: 'is invalid' }],
     key_page: 'https://platform.deepseek.com/api_keys',
     key_prefixes: ['sk-'],
   },
-  // https://docs.x.ai/developers/debugging: an incorrect key is a 400, a bad token a 401
+  // https://docs.x.ai/developers/debugging: an incorrect key is a 400; a 401 is no key at all
   xai: {
     label: 'xAI',
     origin: 'https://api.x.ai',
     ...BEARER,
+    request_headers: ['x-grok-*'],
     probe: '/v1/api-key',
-    refusals: [{ status: 400, word: 'API key' }, { status: 401 }],
+    refusals: [{ status: 400, word: 'Incorrect API key' }],
     key_page: 'https://console.x.ai',
     key_prefixes: ['xai-'],
   },
@@ -102,8 +112,9 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'Cohere',
     origin: 'https://api.cohere.com',
     ...BEARER,
+    request_headers: ['x-client-name'],
     probe: '/v1/models?page_size=1',
-    refusals: [{ status: 401 }, { status: 498 }],
+    refusals: [{ status: 401, word: 'invalid api token' }],
     key_page: 'https://dashboard.cohere.com/api-keys',
   },
   // https://docs.together.ai/reference/whoami
@@ -112,7 +123,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.together.ai',
     ...BEARER,
     probe: '/v1/whoami',
-    refusals: UNAUTHORIZED,
+    refusals: [{ status: 401, word: 'invalid_api_key' }],
     key_page: 'https://api.together.ai/settings/api-keys',
     key_prefixes: ['tgp_v1_'],
   },
@@ -121,6 +132,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'Perplexity',
     origin: 'https://api.perplexity.ai',
     ...BEARER,
+    request_headers: ['x-pplx-*'],
     probe: '/v1/async/sonar',
     refusals: [],
     key_page: 'https://console.perplexity.ai',
@@ -131,8 +143,12 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'Hugging Face',
     origin: 'https://router.huggingface.co',
     ...BEARER,
+    request_headers: ['x-hf-bill-to', 'x-use-cache', 'x-wait-for-model'],
     probe: 'https://huggingface.co/api/whoami-v2',
-    refusals: UNAUTHORIZED,
+    refusals: [
+      { status: 401, word: 'Invalid credentials' },
+      { status: 401, word: 'Invalid username' },
+    ],
     key_page: 'https://huggingface.co/settings/tokens',
     key_prefixes: ['hf_'],
   },
@@ -141,8 +157,9 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'Replicate',
     origin: 'https://api.replicate.com',
     ...BEARER,
+    request_headers: ['cancel-after'],
     probe: '/v1/account',
-    refusals: UNAUTHORIZED,
+    refusals: [{ status: 401, word: 'valid authentication token' }],
     key_page: 'https://replicate.com/account/api-tokens',
     key_prefixes: ['r8_'],
   },
@@ -152,8 +169,9 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.github.com',
     ...BEARER,
     headers: { 'User-Agent': 'user-key-vault', 'X-GitHub-Api-Version': '2022-11-28' },
+    request_headers: ['graphql-features', 'x-github-next-global-id'],
     probe: '/user',
-    refusals: UNAUTHORIZED,
+    refusals: [{ status: 401, word: 'Bad credentials' }],
     key_page: 'https://github.com/settings/tokens',
     key_prefixes: ['ghp_', 'github_pat_', 'gho_', 'ghu_', 'ghs_'],
   },

@@ -14,6 +14,16 @@ const headerName = text.check(
   z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
 )
 
+/** No pattern lets a caller's own credentials pass. */
+const CREDENTIALS =
+  /^(?:authorization|proxy-authorization|cookie|api-key|x-api-key|x-auth-token|x-goog-api-key)$/i
+
+const headerPattern = text.check(
+  z.regex(/^[\w-]+\*?$/, 'is not a header name, or the beginning of one and *'),
+  z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
+  z.refine((name) => !CREDENTIALS.test(name), 'carries credentials of the caller'),
+)
+
 /** What is said of a table that is none, or has a field that there is not. */
 const isTableOf = {
   error: (issue: { code: string; keys?: string[] }) =>
@@ -54,8 +64,13 @@ export const provider = z.strictObject(
     ),
     /** A query parameter that carries a key as well: a caller's own is dropped. */
     parameter: z.optional(text),
-    /** A cheap read that a bad key does not get: a path, or a URL where another host answers it. */
-    probe: z.string(PROBE).check(z.refine(isProbe, PROBE)),
+    /** What a caller may send besides the usual headers: names, or `prefix-*`. */
+    request_headers: z.optional(z.array(headerPattern, 'must be a list, such as ["acme-*"]')),
+    /**
+     * A cheap read that a bad key does not get: a path, or a URL if another host answers it. Without it,
+     * keys are saved unverified.
+     */
+    probe: z.optional(z.string(PROBE).check(z.refine(isProbe, PROBE))),
     /** None: this provider never says it beyond doubt. */
     refusals: z.array(refusal, 'must be a list, such as [{ status = 401 }]'),
     /** Where a user gets a key. */

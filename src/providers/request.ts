@@ -1,41 +1,19 @@
 /** A request to a provider with a user's key in it. */
 
 import type { Verdict } from '../shared/slot.ts'
+import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Provider } from './provider.ts'
 
 const PROBE_TIMEOUT_MS = 5_000
 /** Characters of a refusal that are looked at for its word. */
 const REFUSAL_LENGTH = 16_384
 
-/** The caller's credentials, what Cloudflare tells of its visitor, and hop by hop (RFC 9110 §7.6.1). */
-const DROPPED = new Set([
-  'authorization',
-  'proxy-authorization',
-  'cookie',
-  'x-api-key',
-  'x-goog-api-key',
-  'api-key',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'host',
-  'forwarded',
-  'x-real-ip',
-  'true-client-ip',
-])
-const DROPPED_PREFIX = /^(?:cf-|x-forwarded-)/
-
 /**
  * Sends `request` to the provider with `apiKey` in it, and without the caller's own credentials. No
  * redirect is followed: it is answered as it is.
  *
- * @returns the provider's response, as it streams, without headers that hold the key, as it is, in
- * base64 or percent-encoded
- * @throws Error where the provider can't be reached
+ * @returns the provider's response, as it streams, without headers that hold the key
+ * @throws Error if the provider cannot be reached
  */
 export async function fetchWithKey(
   provider: Provider,
@@ -50,32 +28,8 @@ export async function fetchWithKey(
   const headers = requestHeaders(provider, apiKey, request.headers)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
   const response = await fetch(url, init)
-  const { status } = response
-  const forms = [apiKey, encodeURIComponent(apiKey), btoa(apiKey)].map((form) => form.toLowerCase())
-  const kept = Array.from(response.headers).filter((field) => !holdsOneOf(forms, field))
-  return new Response(response.body, { status, headers: kept })
-}
-
-function holdsOneOf(forms: string[], field: [name: string, value: string]): boolean {
-  return field.some((text) => forms.some((form) => text.toLowerCase().includes(form)))
-}
-
-function requestHeaders({ header, scheme, headers = {} }: Provider, apiKey: string, sent: Headers) {
-  const named = new Set(
-    sent
-      .get('Connection')
-      ?.toLowerCase()
-      .split(/\s*,\s*/),
-  )
-  const kept = Array.from(sent).filter(
-    ([name]) => !DROPPED.has(name) && !DROPPED_PREFIX.test(name) && !named.has(name),
-  )
-  const outgoing = new Headers(kept)
-  for (const [name, value] of Object.entries(headers)) {
-    if (!outgoing.has(name)) outgoing.set(name, value)
-  }
-  outgoing.set(header, scheme === undefined ? apiKey : `${scheme} ${apiKey}`)
-  return outgoing
+  const { status, body: answer } = response
+  return new Response(answer, { status, headers: responseHeaders(response.headers, apiKey) })
 }
 
 /** The verdict, and what it rests on: `HTTP 401`, or the name of an error such as `TimeoutError`. */
@@ -86,6 +40,7 @@ export interface Trial {
 
 /** Asks the provider for something that a bad key does not get, with the time limit of a probe. */
 export async function tryKey(provider: Provider, apiKey: string): Promise<Trial> {
+  if (provider.probe === undefined) return { verdict: 'unknown', reason: 'no probe' }
   const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
   const probe = new Request(new URL(provider.probe, provider.origin), { signal })
   try {

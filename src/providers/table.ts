@@ -45,9 +45,16 @@ function addToBuiltIn(given: unknown): unknown {
   if (!isJsonObject(added)) return null
   const fields = Object.entries(added).map(([name, value]) => {
     const known = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined
-    return [name, isJsonObject(value) ? { ...known, ...value } : value]
+    return [name, isJsonObject(value) ? { ...inherited(known, value), ...value } : value]
   })
   return { ...BUILT_IN, ...Object.fromEntries(fields) }
+}
+
+/** A key of another origin must not go to the built-in probe's host. */
+function inherited(known: Provider | undefined, value: Record<string, unknown>) {
+  if (known?.probe?.startsWith('https:') !== true || value['origin'] === undefined) return known
+  const { probe: _, ...others } = known
+  return others
 }
 
 function parseJson(json: string): unknown {

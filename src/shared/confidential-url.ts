@@ -3,7 +3,8 @@
 /** Whether `text` is an `https:` URL without a password, or an `http:` one of localhost. */
 export function isConfidentialUrl(text: string): boolean {
   const { protocol, hostname = '', username, password } = URL.parse(text) ?? {}
-  if (username || password) return false
+  // WHATWG URLs may have a `*` in their host, which no resolver finds.
+  if (username || password || hostname.includes('*')) return false
   return protocol === 'https:' || (protocol === 'http:' && isLocalhost(hostname))
 }
 

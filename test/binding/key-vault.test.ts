@@ -112,7 +112,10 @@ describe('fetchWithApiKey', () => {
         Connection: 'close, X-Hop',
         'X-Hop': word,
         'Content-Type': 'application/json',
-        'X-Kept': 'yes',
+        'OpenAI-Beta': 'yes',
+        'X-Auth-Token': word,
+        'X-Amz-Security-Token': word,
+        Via: word,
       },
     })
     const result = await vault.fetchWithApiKey(userId, 'openai', request)
@@ -128,7 +131,7 @@ describe('fetchWithApiKey', () => {
       headers: {
         authorization: `Bearer ${key}`,
         'content-type': 'application/json',
-        'x-kept': 'yes',
+        'openai-beta': 'yes',
       },
     })
     expect(JSON.stringify(seen)).not.toContain(word)
@@ -175,6 +178,18 @@ describe('fetchWithApiKey', () => {
     if (!result.ok) throw new Error(result.code)
     expect(result.response.status).toBe(307)
     expect(await seenByProvider(key)).toHaveLength(1)
+  })
+
+  it.for(['OPTIONS', 'PROPFIND'])('refuses %s, which no provider uses', async (method) => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const request = new Request(PATH, { method })
+    expect(await vault.fetchWithApiKey(userId, 'openai', request)).toEqual({
+      ok: false,
+      code: 'method_not_allowed',
+    })
+    expect(await seenByProvider(key)).toEqual([])
+    expect(await rowOf(userId)).toMatchObject({ status: 'unverified' })
   })
 
   it.for([

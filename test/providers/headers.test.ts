@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest'
+import { BUILT_IN } from '../../src/providers/built-in.ts'
+import { requestHeaders, responseHeaders } from '../../src/providers/headers.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+
+const KEY = 'sk-Proj+0123/456789=='
+const acme: Provider = {
+  label: 'Acme',
+  origin: 'https://api.acme.test',
+  header: 'x-acme-key',
+  headers: { 'acme-version': '2' },
+  request_headers: ['Acme-*', 'x-exact'],
+  refusals: [],
+}
+
+describe('a caller’s request header', () => {
+  it.for([
+    'Accept',
+    'Content-Type',
+    'Content-Encoding',
+    'Idempotency-Key',
+    'Range',
+    'X-Stainless-Retry-Count',
+    'Acme-Beta',
+    'X-Exact',
+  ])('%s passes', (name) => {
+    expect(requestHeaders(acme, KEY, new Headers({ [name]: 'yes' })).get(name)).toBe('yes')
+  })
+
+  it.for(
+    `Authorization Cookie X-Api-Key X-Goog-Api-Key Api-Key X-Auth-Token Proxy-Authorization
+    Ocp-Apim-Subscription-Key X-Amz-Security-Token X-Client-IP X-Forwarded-For Forwarded X-Real-IP
+    CF-Connecting-IP Via X-HTTP-Method-Override Traceparent Baggage Origin Referer X-Exact-Not
+    X-Anything-Else OpenAI-Organization`.split(/\s+/),
+  )('%s does not', (name) => {
+    expect([...requestHeaders(acme, KEY, new Headers({ [name]: 'no' })).keys()]).toEqual([
+      'acme-version',
+      'x-acme-key',
+    ])
+  })
+
+  it('gives way where it is the key’s own, and stays where the provider has a default', () => {
+    const sent = new Headers({ 'X-Acme-Key': 'mine', 'Acme-Version': '1' })
+    expect(Object.fromEntries(requestHeaders(acme, KEY, sent))).toEqual({
+      'acme-version': '1',
+      'x-acme-key': KEY,
+    })
+  })
+
+  it.for(Object.entries(BUILT_IN))('of no kind of credentials passes to %s', ([, provider]) => {
+    const names = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'x-github-otp']
+    const sent = new Headers(names.map((name) => [name, 'mine']))
+    expect(Object.values(Object.fromEntries(requestHeaders(provider, KEY, sent)))).not.toContain(
+      'mine',
+    )
+  })
+})
+
+describe('a provider’s response header', () => {
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  const base64 = (text: string) => bytes(text).toBase64()
+  const passes = (value: string, key = KEY) =>
+    responseHeaders(new Headers({ 'x-one': value }), key).has('x-one')
+
+  it.for<[form: string, value: string]>([
+    ['as it is', KEY],
+    ['in another case', KEY.toUpperCase()],
+    ['inside a sentence', `the key ${KEY}.`],
+    ['percent-encoded', `/?key=${encodeURIComponent(KEY)}`],
+    ['in base64', base64(KEY)],
+    ['in base64 after one other byte', base64(`:${KEY}`)],
+    ['in base64 after two other bytes', base64(`u:${KEY}`)],
+    ['in base64 of a whole Authorization header', base64(`Bearer ${KEY}`)],
+    ['in base64 of Basic credentials', `Basic ${base64(`user:${KEY}`)}`],
+    ['in base64 before other bytes', base64(`${KEY}, and more`)],
+    ['in base64url', bytes(`Bearer ${KEY}`).toBase64({ alphabet: 'base64url', omitPadding: true })],
+    ['in hex', bytes(KEY).toHex()],
+    ['in upper-case hex', bytes(KEY).toHex().toUpperCase()],
+  ])('that holds the key %s is left out', ([, value]) => expect(passes(value)).toBe(false))
+
+  it.for<[name: string, value: string]>([
+    ['another key', 'sk-Proj+0123/456780=='],
+    ['its beginning', 'sk-Proj+'],
+    ['base64 of another', base64('Bearer sk-Proj+0123/456780')],
+  ])('with %s passes', ([, value]) => expect(passes(value)).toBe(true))
+
+  it.for([
+    ['application/json', true],
+    ['a', false],
+    ['key=a; path=/', false],
+    ['"a"', false],
+  ] as const)('%s, where the key is a: passes is %s', ([value, expected]) => {
+    expect(passes(value, 'a')).toBe(expected)
+  })
+
+  it.for(['Set-Cookie', 'Connection', 'Keep-Alive', 'Transfer-Encoding'])(
+    '%s is left out',
+    (name) => expect([...responseHeaders(new Headers({ [name]: 'x' }), KEY)]).toEqual([]),
+  )
+})
