@@ -57,6 +57,7 @@ export default defineConfig({
               compatibilityFlags: ['enable_nodejs_inspector_module'],
               bindings: {
                 ...NO_VARS,
+                ALLOW_REVEAL: 'true',
                 PROVIDERS: standIns(inject('provider')),
                 API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
                 JWT_SECRET_KEY: randomBytes(32).toString('hex'),
@@ -64,6 +65,7 @@ export default defineConfig({
               d1Databases: { DB: 'db', EMPTY_DB: 'empty' },
               ratelimits: {
                 RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
+                PROBE_LIMITER: { namespace_id: '3', simple: { limit: 1_000_000, period: 60 } },
                 TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
               },
             },

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { FERNET_KID } from '../src/crypto/keyring.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
-import { runBatch } from '../src/store/d1.ts'
+import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import {
   insertImportedUsers,
   toImportedUsers,
@@ -70,13 +70,14 @@ async function importFile(
 async function insert(db: D1Database, users: ImportedUser[], report: Report): Promise<void> {
   const imported = toImportedUsers(users)
   const ids = users.map(({ id }) => id)
-  const [, , usersAdded, keysAdded, news] = await runBatch(db, [
+  const statements = [
     noteAllReplaced(ids, DEFAULT_SLOT),
     noteKid(FERNET_KID),
     insertImportedUsers(imported),
     upsertImportedKeys(imported),
     upsertImported(imported),
-  ])
+  ]
+  const [, , usersAdded, keysAdded, news] = await runBatch(db, statements, BULK_DEADLINE_MS)
   report.usersAdded += usersAdded?.meta.changes ?? 0
   report.keysAdded += keysAdded?.meta.changes ?? 0
   report.alreadyThere += users.length - (news?.meta.changes ?? 0)

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createKeyring } from '../src/crypto/keyring.ts'
-import { runBatch } from '../src/store/d1.ts'
+import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import { noteAllKids } from '../src/store/kids.ts'
 import { askForPass } from '../src/store/rewrap.ts'
 import { runCommand } from './lib/command.ts'
@@ -76,7 +76,8 @@ function isRunning(rewrap: Progress | null): rewrap is Progress {
 }
 
 async function checkAgain(db: D1Database): Promise<number> {
-  const [, asked] = await runBatch(db, [noteAllKids(), askForPass(new Date().toISOString())])
+  const statements = [noteAllKids(), askForPass(new Date().toISOString())]
+  const [, asked] = await runBatch(db, statements, BULK_DEADLINE_MS)
   const begins = 'The job begins a pass at its next run, within a minute of the Worker running.'
   const isFirst = asked?.meta.changes !== 1
   console.log(isFirst ? 'The job has not run yet: its first run begins a pass.' : begins)

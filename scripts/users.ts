@@ -6,6 +6,7 @@ import { run, runBatch } from '../src/store/d1.ts'
 import { forgetRemoval, noteUserRemoved } from '../src/store/imported-users.ts'
 import { noteUserDeleted } from '../src/store/kids.ts'
 import { deleteUser, insertUser, selectUsers } from '../src/store/users.ts'
+import { nameUserIdFault } from '../src/shared/user-id.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
 
@@ -54,6 +55,8 @@ await runCommand(USAGE, async () => {
   const [command, id, ...rest] = positionals
   if (rest.length > 0) return 2
   if (command === 'list' && id === undefined) return withDatabase(where, listUsers)
+  const fault = command === 'add' && id ? nameUserIdFault(id) : null
+  if (fault !== null) throw new Error(`The id ${fault}`)
   if (command === 'add' && id) return withDatabase(where, async (db) => addUser(db, id))
   if (command === 'remove' && id) return withDatabase(where, async (db) => removeUser(db, id))
   return 2

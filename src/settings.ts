@@ -89,10 +89,16 @@ const origin = z
   .string()
   .check(
     z.refine(
-      (text) => /^https?:[^*]+$/.test(text) && URL.parse(text)?.origin === text,
+      isOrigin,
       'is not an exact origin: https://app.example.com, without a path, a slash at the end or a *',
     ),
   )
+
+/** A web origin, or that of an app or a browser extension, which URL does not know: `capacitor://localhost`. */
+function isOrigin(text: string): boolean {
+  if (/^https?:/.test(text)) return !text.includes('*') && URL.parse(text)?.origin === text
+  return /^(?!(?:file|data|blob|ftp|wss?):)[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::\d+)?$/.test(text)
+}
 
 const corsOrigins = z.pipe(
   z.pipe(
@@ -122,6 +128,17 @@ const rowsPerRun = z.pipe(
 
 const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
 
+/** Nobody, everybody, or the callers of a list. */
+const revealers = z.pipe(
+  z
+    .string('must be a string')
+    .check(z.regex(/^[\w.,\s-]+$/, 'must be "true", "false" or names of callers')),
+  z.transform((text): 'all' | readonly string[] => {
+    if (text === 'true') return 'all'
+    return text === 'false' ? [] : splitList(text)
+  }),
+)
+
 const environment = z.object({
   DB: z.custom<D1Database>(has('prepare'), 'must be a D1 binding: see [[d1_databases]]'),
   RATE_LIMITER: z.custom<RateLimit>(
@@ -137,7 +154,11 @@ const environment = z.object({
   JWT_AUDIENCE: z.optional(exactText),
   JWT_IDENTITY_CLAIM: z.optional(exactText),
   JWT_SCOPE: z.optional(tokenScope),
+  PROBE_LIMITER: z.optional(
+    z.custom<RateLimit>(has('limit'), 'must be a rate limit binding: see [[ratelimits]]'),
+  ),
   AUTO_CREATE_USERS: z.optional(flag),
+  ALLOW_REVEAL: z.optional(revealers),
   VERIFY_ON_SAVE: z.optional(flag),
   PROVIDERS: providers,
   CORS_ORIGINS: z.optional(corsOrigins),
@@ -164,7 +185,12 @@ export interface SignIn {
 /** What the service runs on. */
 export interface Settings {
   db: D1Database
+  /** Requests of a user. */
   rateLimiter: RateLimit
+  /** Keys that a user has checked with their provider. Null if there is no limit of its own. */
+  probeLimiter: RateLimit | null
+  /** The callers that may be granted `reveal`. */
+  revealers: 'all' | readonly string[]
   /** 32 bytes each; the first seals, all open. */
   encryptionKeys: readonly Uint8Array[]
   /** The previous backend's Fernet keys, 32 bytes each. */
@@ -191,6 +217,8 @@ const settings = z.pipe(
     return {
       db: env.DB,
       rateLimiter: env.RATE_LIMITER,
+      probeLimiter: env.PROBE_LIMITER ?? null,
+      revealers: env.ALLOW_REVEAL ?? [],
       encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
       fernetKeys: env.LEGACY_FERNET_KEY ?? [],
       tokenSource: chooseTokenSource(env, refuse) ?? z.NEVER,

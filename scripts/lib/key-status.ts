@@ -9,7 +9,7 @@ import {
   type Cursor,
   type KidCount,
 } from '../../src/store/api-keys.ts'
-import { run } from '../../src/store/d1.ts'
+import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { selectKids, type KidState } from '../../src/store/kids.ts'
 import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'
 
@@ -150,8 +150,8 @@ async function countPage(
   after: Cursor,
   pageRows: number,
 ): Promise<{ counts: KidCount[]; last: Cursor | undefined }> {
-  const counts = await run(db, countRowsAfter(after, pageRows))
-  const last = await run(db, selectNthRowAfter(after, pageRows))
+  const counts = await run(db, countRowsAfter(after, pageRows), BULK_DEADLINE_MS)
+  const last = await run(db, selectNthRowAfter(after, pageRows), BULK_DEADLINE_MS)
   return { counts: counts.results, last: last.results[0] }
 }
 

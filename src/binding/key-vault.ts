@@ -13,7 +13,9 @@ import {
   readProps,
   requireGrant,
   requireProvider,
+  requireRevealer,
   requireText,
+  requireUserId,
   type BindingProps,
   type Grant,
 } from './props.ts'
@@ -45,7 +47,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       method: 'fetchWithApiKey',
       about: { user_id: userId, provider },
       work: async (service, props) => {
-        const owner = { service, userId: requireText(userId) }
+        const owner = { service, userId: requireUserId(userId) }
         if (!(request instanceof Request)) throw new VaultError('invalid_argument')
         requireProvider(props, requireText(provider))
         const waitUntil = (recording: Promise<void>) => this.ctx.waitUntil(recording)
@@ -56,7 +58,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
 
   /**
    * The key in the clear; null if there is none, or it does not open, which is logged. Needs the grant
-   * `reveal`.
+   * `reveal`, and `ALLOW_REVEAL`.
    */
   async getDecryptedApiKey(
     userId: string,
@@ -67,7 +69,8 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       method: 'getDecryptedApiKey',
       about: { user_id: userId, provider },
       work: async (service, props) => {
-        const owner = { service, userId: requireText(userId) }
+        requireRevealer(props, service.settings)
+        const owner = { service, userId: requireUserId(userId) }
         requireProvider(props, requireText(provider))
         const key = await readKey(owner, provider)
         return { apiKey: key.state === 'open' ? key.apiKey : null }
@@ -81,7 +84,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       grant: 'users',
       method: 'createUser',
       about: { user_id: userId },
-      work: async (service) => ({ created: await addUser(service, requireText(userId)) }),
+      work: async (service) => ({ created: await addUser(service, requireUserId(userId)) }),
     })
   }
 
@@ -91,7 +94,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       grant: 'users',
       method: 'deleteUser',
       about: { user_id: userId },
-      work: async (service) => ({ deleted: await removeUser(service, requireText(userId)) }),
+      work: async (service) => ({ deleted: await removeUser(service, requireUserId(userId)) }),
     })
   }
 
@@ -101,7 +104,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       grant: 'users',
       method: 'hasUser',
       about: { user_id: userId },
-      work: async (service) => ({ exists: await hasUser(service, requireText(userId)) }),
+      work: async (service) => ({ exists: await hasUser(service, requireUserId(userId)) }),
     })
   }
 }

@@ -2,6 +2,8 @@
 
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
+import type { Settings } from '../settings.ts'
+import { nameUserIdFault } from '../shared/user-id.ts'
 
 const grants = z.array(z.enum(['use', 'reveal', 'users']))
 
@@ -32,6 +34,15 @@ export function requireGrant({ grants: granted }: BindingProps, grant: Grant): v
   if (!granted.includes(grant)) throw new VaultError('not_granted')
 }
 
+/**
+ * A caller writes its own `props`: the vault's `ALLOW_REVEAL` says whether `reveal` is to be had at all.
+ *
+ * @throws VaultError `not_granted`
+ */
+export function requireRevealer({ caller }: BindingProps, { revealers }: Settings): void {
+  if (revealers !== 'all' && !revealers.includes(caller)) throw new VaultError('not_granted')
+}
+
 /** @throws VaultError `provider_not_granted` */
 export function requireProvider({ providers }: BindingProps, name: string): void {
   if (providers?.includes(name) === false) throw new VaultError('provider_not_granted')
@@ -45,4 +56,11 @@ export function requireProvider({ providers }: BindingProps, name: string): void
 export function requireText(value: unknown): string {
   if (typeof value !== 'string' || value === '') throw new VaultError('invalid_argument')
   return value
+}
+
+/** @throws VaultError `invalid_argument` */
+export function requireUserId(value: unknown): string {
+  const userId = requireText(value)
+  if (nameUserIdFault(userId) !== null) throw new VaultError('invalid_argument')
+  return userId
 }

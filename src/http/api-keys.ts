@@ -22,7 +22,7 @@ import {
   slotFields,
 } from './answers.ts'
 import { answerError } from './error-answer.ts'
-import { limitBody, requireKey } from './key-body.ts'
+import { requireKey } from './key-body.ts'
 import { onlyYourOwn } from './only-your-own.ts'
 import { withService } from './with-service.ts'
 
@@ -52,7 +52,7 @@ export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
   .get('/users/:userId/api-key', withService, onlyYourOwn, async (c) =>
     c.json(keyAnswer(await readSlot(ownerOf(c), DEFAULT_SLOT))),
   )
-  .put('/users/:userId/api-key', withService, onlyYourOwn, limitBody, requireKey, async (c) => {
+  .put('/users/:userId/api-key', withService, onlyYourOwn, requireKey, async (c) => {
     const { api_key: apiKey } = c.req.valid('json')
     const key = await saveSlot(ownerOf(c), DEFAULT_SLOT, { apiKey, verify: false })
     return c.json(savedAnswer(c.var.userId, keyFields(key)))
@@ -74,7 +74,6 @@ export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
     withService,
     onlyYourOwn,
     requireQuery,
-    limitBody,
     requireKey,
     async (c) => {
       const provider = c.req.param('provider')

@@ -2,10 +2,8 @@
 
 import { createMiddleware } from 'hono/factory'
 import { VaultError } from '../errors.ts'
+import { requireRate } from '../keys/rate.ts'
 import type { ServiceEnv } from './with-service.ts'
-
-/** Seconds after which a limit of `[[ratelimits]]` has passed in any case: its longest period. */
-const RETRY_AFTER_S = 60
 
 /** Sets `userId` if the token is valid, names the `:userId` of the path, and is within its rate. */
 export const onlyYourOwn = createMiddleware<{
@@ -15,8 +13,7 @@ export const onlyYourOwn = createMiddleware<{
   const { settings, verifyToken } = c.var.service
   const userId = await verifyToken(bearerToken(c.req.header('Authorization')))
   if (c.req.param('userId') !== userId) throw new VaultError('not_your_own')
-  const { success } = await settings.rateLimiter.limit({ key: userId })
-  if (!success) throw new VaultError('rate_limited', { retryAfter: RETRY_AFTER_S })
+  await requireRate(settings.rateLimiter, userId)
   c.set('userId', userId)
   await next()
 })

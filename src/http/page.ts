@@ -27,6 +27,8 @@ export const pageHeaders = secureHeaders({
 
 /** The page as the assets hold it. */
 export async function servePage({ env, req }: Context<PageEnv>): Promise<Response> {
-  const page = await openFront(env).assets.fetch(req.raw)
+  // Without the body, which nobody would read.
+  const asked = new Request(req.url, { method: req.method, headers: req.raw.headers })
+  const page = await openFront(env).assets.fetch(asked)
   return new Response(page.body, page)
 }

@@ -11,7 +11,7 @@ import {
   type Resealed,
   type SealedRow,
 } from '../store/api-keys.ts'
-import { run, runBatch } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import { noteKid, releaseKids, settleKids } from '../store/kids.ts'
 import {
   selectPassDue,
@@ -75,7 +75,8 @@ export async function readPass({ db, keyring }: Service): Promise<Pass | null> {
  */
 export async function beginPass({ db, keyring }: Service): Promise<string> {
   const name = nameKeyring(keyring)
-  await runBatch(db, [settleKids(), noteKid(keyring.sealing.kid), upsertPass(name, isoTime())])
+  const statements = [settleKids(), noteKid(keyring.sealing.kid), upsertPass(name, isoTime())]
+  await runBatch(db, statements, BULK_DEADLINE_MS)
   return name
 }
 
@@ -133,12 +134,13 @@ export async function movePass(
   const { kid } = keyring.sealing
   const movedAt = isoTime()
   const next = { ...pass, movedAt, finishedAt: ended ? movedAt : null }
-  const [moved] = await runBatch(db, [
+  const statements = [
     updatePass(next),
     noteKid(kid),
     swapKeys(kid, resealed),
     ...(ended ? [releaseKids(pass.revision + 1)] : []),
-  ])
+  ]
+  const [moved] = await runBatch(db, statements, BULK_DEADLINE_MS)
   return moved?.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
 }
 

@@ -84,7 +84,8 @@ interface NewKey {
  * Saves a key over the slot's previous one. If the provider is asked first and rejects the key, the
  * previous one stays.
  *
- * @throws VaultError `unknown_provider`, `api_key_rejected`, `user_not_found`, `database_busy`
+ * @throws VaultError `unknown_provider`, `user_not_found`, `rate_limited`, `api_key_rejected`,
+ * `database_busy`
  */
 export async function saveSlot(
   owner: SlotOwner,
@@ -94,6 +95,7 @@ export async function saveSlot(
   const { settings } = owner.service
   const provider = findProvider(settings.providers, name)
   const asks = provider !== null && (verify ?? settings.verifyOnSave)
+  if (asks) await requireUser(owner)
   const verdict = asks ? await askProvider(owner, name, { provider, apiKey }) : 'unknown'
   if (verdict === 'refused') {
     const detail = `${provider?.label} does not accept this key. A key that was saved before is unchanged.`
@@ -144,6 +146,13 @@ async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
   const key = await openRow(service.keyring, row)
   if (key.state === 'unreadable') logUnreadable(key, requestId)
   return key
+}
+
+/** Nobody else's keys are asked about. @throws VaultError `user_not_found` */
+async function requireUser(owner: SlotOwner): Promise<void> {
+  const { db, settings } = owner.service
+  if (settings.autoCreateUsers) return
+  if ((await run(db, selectUser(owner.userId))).results.length === 0) throw userNotFound()
 }
 
 /** For a user without a row. @throws VaultError `user_not_found`, unless users are added by themselves */

@@ -7,6 +7,7 @@ import type { Service } from '../service.ts'
 import type { KeyStatus, Verdict } from '../shared/slot.ts'
 import { updateUse, type SealedRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
+import { requireRate } from './rate.ts'
 import type { SlotOwner } from './stored-key.ts'
 
 /** What a key's status becomes by what its provider said. */
@@ -16,14 +17,21 @@ export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
   unknown: 'unverified',
 }
 
-/** Asks the provider with one cheap request whether the key works, and logs the answer. */
+/**
+ * Asks the provider with one cheap request whether the key works, and logs the answer. Otherwise the vault
+ * would tell whoever has a token which of many keys work: probes have a limit of their own.
+ *
+ * @throws VaultError `rate_limited`
+ */
 export async function askProvider(
-  { requestId: request_id }: SlotOwner,
+  { service, userId: user_id, requestId: request_id }: SlotOwner,
   name: string,
   { provider, apiKey }: { provider: Provider; apiKey: string },
 ): Promise<Verdict> {
+  const { probeLimiter } = service.settings
+  if (probeLimiter !== null) await requireRate(probeLimiter, user_id)
   const trial = await tryKey(provider, apiKey)
-  log('info', 'api_key_tried', { request_id, provider: name, ...trial })
+  log('info', 'api_key_tried', { request_id, user_id, provider: name, ...trial })
   return trial.verdict
 }
 

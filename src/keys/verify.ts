@@ -17,7 +17,7 @@ interface Verified {
 /**
  * Asks the provider about the key in the slot, and records the answer.
  *
- * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
+ * @throws VaultError `unknown_provider`, `user_not_found`, `rate_limited`, `database_busy`
  */
 export async function verifySlot(owner: SlotOwner, name: string): Promise<Verified> {
   const provider = findProvider(owner.service.settings.providers, name)

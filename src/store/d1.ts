@@ -1,6 +1,12 @@
 /** Runs statements on D1, and names its errors. Each call is one round trip. */
 
 import { VaultError } from '../errors.ts'
+import { inTime } from '../shared/deadline.ts'
+
+/** For what touches a few rows. */
+const DEADLINE_MS = 10_000
+/** For what touches many: D1 itself ends a statement after 30 s. */
+export const BULK_DEADLINE_MS = 40_000
 
 /** An SQL statement, with a value for each `?1`, `?2`, … in it, that answers rows of type `Row`. */
 export interface Statement<Row = never> {
@@ -11,33 +17,72 @@ export interface Statement<Row = never> {
 }
 
 /** @throws VaultError `database_busy`, `server_misconfigured`; any other error is D1's own */
-export async function run<Row>(db: D1Database, statement: Statement<Row>): Promise<D1Result<Row>> {
-  return prepare(db, statement).all<Row>().catch(throwNamed)
+export async function run<Row>(
+  db: D1Database,
+  statement: Statement<Row>,
+  deadlineMs = DEADLINE_MS,
+): Promise<D1Result<Row>> {
+  return named(prepare(db, statement).all<Row>(), deadlineMs)
 }
 
 /** Runs the statements in order, as one transaction. @throws as {@link run} */
 export async function runBatch<Row>(
   db: D1Database,
   statements: readonly Statement<Row>[],
+  deadlineMs = DEADLINE_MS,
 ): Promise<D1Result<Row>[]> {
-  return db.batch<Row>(statements.map((statement) => prepare(db, statement))).catch(throwNamed)
+  return named(db.batch<Row>(statements.map((statement) => prepare(db, statement))), deadlineMs)
+}
+
+async function named<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  return inTime(work, deadlineMs).catch(throwNamed)
 }
 
 function prepare(db: D1Database, { sql, values }: Statement<unknown>): D1PreparedStatement {
   return db.prepare(sql).bind(...values)
 }
 
-/** The D1 errors that pass by themselves: https://developers.cloudflare.com/d1/observability/debug-d1/ */
-const TRANSIENT = /overloaded|to be reset|was reset|DB reset|Network connection lost|transient/
+/**
+ * What passes by itself: https://developers.cloudflare.com/d1/observability/debug-d1/ and the errors of
+ * Durable Objects, which D1 is made of:
+ * https://developers.cloudflare.com/durable-objects/observability/troubleshooting/
+ */
+const TRANSIENT = [
+  /overloaded|too much load|too many concurrent storage operations/i,
+  /to be reset|was reset|DB reset|object reset|D1_RESET_DO|no longer active/i,
+  /Network connection lost|disconnected|transient/i,
+  /internal error|Failed to parse body as JSON/i,
+  /database is locked|SQLITE_BUSY/,
+  /There was no answer within/,
+]
+/** Other requests wait until it is over. */
+const LONG_RUNNING = /long-running (?:export|import)/
+/** The free plan's, until midnight UTC. */
+const DAILY_LIMIT = /daily row (?:read|write) limit/
+const FULL = /Exceeded maximum (?:DB size|account storage)/
 
 function throwNamed(cause: unknown): never {
-  const message = String(cause)
-  const schemaFault = nameSchemaFault(message)
-  if (schemaFault !== null) {
-    throw new VaultError('server_misconfigured', { cause: new Error(schemaFault, { cause }) })
+  const [outer, inner] = cause instanceof Error ? [cause.message, cause.cause] : [cause, undefined]
+  const message = [outer, inner instanceof Error ? inner.message : ''].join(' ')
+  const fault = nameSchemaFault(message) ?? (FULL.test(message) ? 'The database is full' : null)
+  if (fault !== null) {
+    throw new VaultError('server_misconfigured', { cause: new Error(fault, { cause }) })
   }
-  if (!TRANSIENT.test(message)) throw cause
-  throw new VaultError('database_busy', { cause, retryAfter: 1 })
+  const retryAfter = retryAfterOf(message)
+  if (retryAfter === null) throw cause
+  throw new VaultError('database_busy', { cause, retryAfter })
+}
+
+/** Seconds after which another attempt makes sense; null if it never does. */
+function retryAfterOf(message: string): number | null {
+  if (DAILY_LIMIT.test(message)) return secondsToMidnight(Date.now())
+  if (LONG_RUNNING.test(message)) return 10
+  return TRANSIENT.some((pattern) => pattern.test(message)) ? 1 : null
+}
+
+function secondsToMidnight(epochMs: number): number {
+  const dayMs = 24 * 60 * 60 * 1000
+  return Math.ceil((dayMs - (epochMs % dayMs)) / 1000)
 }
 
 declare const process: { env: { NODE_ENV?: string } }

@@ -412,3 +412,30 @@ describe('every call', () => {
     expect(logs.text()).not.toContain(key)
   })
 })
+
+describe('ALLOW_REVEAL', () => {
+  const reveal = async (caller: string, ALLOW_REVEAL: string) => {
+    const userId = await someKeyUser(someKeyOf('one'))
+    const props = { caller, grants: ['reveal'] }
+    const ctx = Object.assign(createExecutionContext(), { props })
+    return (await new KeyVault(ctx, { ...env, ALLOW_REVEAL }).getDecryptedApiKey(userId, 'openai'))
+      .ok
+  }
+
+  it.for([
+    ['', 'export', false],
+    ['false', 'export', false],
+    ['true', 'export', true],
+    ['other, export', 'export', true],
+    ['other', 'export', false],
+    ['exports', 'export', false],
+  ] as const)('%j lets %s read keys: %s', async ([allowed, caller, expected]) => {
+    expect(await reveal(caller, allowed)).toBe(expected)
+  })
+})
+
+describe('a user id', () => {
+  it.for(['.', '..', 'x'.repeat(2_001), '\uD800'])('%j is refused', async (userId) => {
+    expect(await bind(ALL).createUser(userId)).toEqual({ ok: false, code: 'invalid_argument' })
+  })
+})

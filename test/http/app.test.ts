@@ -39,7 +39,7 @@ describe('the log', () => {
 describe('the request id', () => {
   it.for<[name: string, headers: Record<string, string>, id: string]>([
     ['X-Request-Id', { 'X-Request-Id': 'abc_123-=' }, 'abc_123-='],
-    ['X-Request-Id before cf-ray', { 'X-Request-Id': 'own', 'cf-ray': '8f0-FRA' }, 'own'],
+    ['cf-ray before X-Request-Id', { 'X-Request-Id': 'own', 'cf-ray': '8f0-FRA' }, '8f0-FRA'],
     ['cf-ray', { 'cf-ray': '8f0a1b2c3d4e5f60-FRA' }, '8f0a1b2c3d4e5f60-FRA'],
     ['cf-ray for a bad X-Request-Id', { 'X-Request-Id': 'a b', 'cf-ray': '8f0-FRA' }, '8f0-FRA'],
   ])('is taken from %s', async ([, headers, id]) => {
@@ -66,7 +66,7 @@ describe('browsers', () => {
       headers: {
         Origin: origin,
         'Access-Control-Request-Method': method,
-        'Access-Control-Request-Headers': 'authorization,content-type',
+        'Access-Control-Request-Headers': 'authorization,baggage,sentry-trace,x-csrf-token',
       },
     })
 
@@ -76,7 +76,7 @@ describe('browsers', () => {
     expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe(origin)
     expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE,POST')
     expect(allowed.headers.get('Access-Control-Allow-Headers')).toBe(
-      'Authorization,Content-Type,X-Request-Id',
+      'authorization,baggage,sentry-trace,x-csrf-token',
     )
     expect(allowed.headers.get('Access-Control-Max-Age')).toBe('7200')
     expect(allowed.headers.get('Access-Control-Allow-Credentials')).toBeNull()

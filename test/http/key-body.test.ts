@@ -1,5 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
+import { env } from 'cloudflare:workers'
+import {
+  app,
+  call,
+  keyPath,
+  mintToken,
+  putKey,
+  someKey,
+  someUser,
+  storedKey,
+  URL_BASE,
+} from '../support.ts'
 
 const KEPT = someKey()
 let userId: string
@@ -204,6 +215,45 @@ describe('the 16 KiB limit', () => {
   it('believes a Content-Length that is over it', async () => {
     expect(await refused(bodyOf(100), { 'Content-Length': '16385' })).toMatchObject({
       code: 'body_too_large',
+    })
+  })
+})
+
+describe('a body that is not what its length says', () => {
+  const put = async (body: ReadableStream, headers: Record<string, string>) => {
+    const request = new Request(URL_BASE + keyPath(userId), {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}`, ...headers },
+      body,
+    })
+    const response = await app.fetch(request, env)
+    return { status: response.status, body: await response.json() }
+  }
+  const chunk = new TextEncoder().encode(`{"api_key": "${'x'.repeat(8_000)}`)
+
+  it('is a 413 at the limit, and no more of it is read', async () => {
+    let pulled = 0
+    const endless = new ReadableStream({
+      pull(controller) {
+        pulled += 1
+        controller.enqueue(chunk)
+      },
+    })
+    const answer = await put(endless, { 'Content-Length': '20' })
+    expect(answer).toMatchObject({ status: 413, body: { code: 'body_too_large' } })
+    expect(pulled).toBeLessThan(6)
+  })
+
+  it('is a 400 if it breaks off', async () => {
+    const broken = new ReadableStream({
+      start(controller) {
+        controller.enqueue(chunk)
+        controller.error(new Error('reset'))
+      },
+    })
+    expect(await put(broken, {})).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_json', detail: 'The body broke off before its end.' },
     })
   })
 })

@@ -1,6 +1,15 @@
 import { env } from 'cloudflare:workers'
-import { beforeEach, describe, expect, it } from 'vitest'
-import { call, emptyVault, putKey, recordLogs, someEncryptionKey, someUser } from '../support.ts'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import {
+  app,
+  call,
+  emptyVault,
+  interceptD1,
+  putKey,
+  recordLogs,
+  someEncryptionKey,
+  someUser,
+} from '../support.ts'
 
 const health = async (changes: Partial<Env> = {}) => call('GET', '/api/health', { env: changes })
 
@@ -75,5 +84,22 @@ describe('GET /api/health', () => {
        FROM key_ids WHERE state <> 'unused'`,
     ).all()
     expect(plan.meta.rows_read).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('asking again', () => {
+  it('within 5 s does not reach D1', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+    onTestFinished(() => void vi.useRealTimers())
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      return trip()
+    })
+    const vault = { ...env, DB }
+    const ask = async () => (await app.request('https://vault.test/api/health', {}, vault)).status
+    expect([await ask(), await ask(), trips]).toEqual([200, 200, 1])
+    vi.setSystemTime(Date.now() + 5_001)
+    expect([await ask(), trips]).toEqual([200, 2])
   })
 })

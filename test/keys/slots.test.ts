@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { saveSlot } from '../../src/keys/slots.ts'
 import {
   call,
@@ -256,7 +256,7 @@ describe('a key is tried before it is saved', () => {
 
   it('and, refused, leaves the one before', async () => {
     const logs = recordLogs()
-    const { put, get, stored } = await someOwner()
+    const { userId, put, get, stored } = await someOwner()
     const [good, bad] = [someKeyOf('good'), someKeyOf('bad')]
     await put('openai', good)
     const refused = await put('openai', bad)
@@ -278,6 +278,7 @@ describe('a key is tried before it is saved', () => {
       level: 'info',
       event: 'api_key_tried',
       request_id: refused.body['request_id'],
+      user_id: userId,
       provider: 'openai',
       verdict: 'refused',
       reason: 'HTTP 401',
@@ -379,5 +380,62 @@ describe('POST …/verify', () => {
       error: 'Invalid encrypted key',
       verdict: null,
     })
+  })
+})
+
+describe('asking a provider', () => {
+  const TIGHT = { ...env, PROBE_LIMITER: env.TIGHT_RATE_LIMITER }
+
+  it('is not done for a user without a row, whatever the key', async () => {
+    const userId = `absent-${crypto.randomUUID()}`
+    const token = await mintToken({ sub: userId })
+    const keys = Array.from({ length: 20 }, (_, n) => someKeyOf(n % 2 === 0 ? 'good' : 'bad'))
+    const save = async (api_key: string) =>
+      call('PUT', `${slotPath(userId, 'openai')}?verify=true`, { token, body: { api_key } })
+    const answers = await Promise.all(keys.map(save))
+    expect(answers.map(({ status }) => status)).toEqual(keys.map(() => 404))
+    expect((await Promise.all(keys.map(seenByProvider))).flat()).toEqual([])
+  })
+
+  it('has a limit of its own, which saving without it does not touch', async () => {
+    const { userId, put, get, verify } = await someOwner(TIGHT)
+    const saved = [await put('openai', someKeyOf('good')), await put('openai', someKeyOf('bad'))]
+    expect(saved.map(({ status }) => status)).toEqual([200, 422])
+    const [third, fourth] = [someKeyOf('good'), someKeyOf('good')]
+    expect(await put('openai', third)).toMatchObject({
+      status: 429,
+      body: { code: 'rate_limited' },
+    })
+    expect((await verify('openai')).status).toBe(429)
+    expect(await seenByProvider(third)).toEqual([])
+    expect((await get('openai')).status).toBe(200)
+    expect((await put('openai', fourth, '?verify=false')).status).toBe(200)
+    expect(await storedKey(userId, TIGHT, 'openai')).toBe(fourth)
+  })
+})
+
+describe('a rate limiter', () => {
+  it.for<[name: string, limit: () => Promise<RateLimitOutcome>]>([
+    ['fails', async () => Promise.reject(new Error('limiter is down'))],
+    ['never answers', async () => new Promise(() => {})],
+  ])('that %s lets the request pass, and is logged', async ([, limit]) => {
+    const logs = recordLogs()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const asked = Promise.withResolvers<void>()
+    const RATE_LIMITER = {
+      limit: async () => {
+        asked.resolve()
+        return limit()
+      },
+    }
+    const { get } = await someOwner({ ...env, RATE_LIMITER })
+    const answer = get('openai')
+    await asked.promise
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect((await answer).status).toBe(200)
+    expect(logs.events()).toContainEqual(
+      expect.objectContaining({ level: 'error', event: 'rate_limiter_failed' }),
+    )
   })
 })

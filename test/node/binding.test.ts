@@ -27,7 +27,11 @@ beforeAll(async () => {
       },
       {
         configPath: 'wrangler.toml',
-        vars: { ...NO_VARS, PROVIDERS: JSON.stringify({ openai: { origin: provider.url } }) },
+        vars: {
+          ...NO_VARS,
+          ALLOW_REVEAL: 'probe',
+          PROVIDERS: JSON.stringify({ openai: { origin: provider.url } }),
+        },
         secrets: { JWT_SECRET_KEY, API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64') },
       },
       {

@@ -8,27 +8,31 @@ import json, sys
 from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 
-user_id, secret = json.load(sys.stdin)
+identity, config = json.load(sys.stdin)
 app = Flask('backend')
-app.config['JWT_SECRET_KEY'] = secret
+app.config.update(config)
 JWTManager(app)
 with app.app_context():
-    json.dump({'access': create_access_token(user_id), 'refresh': create_refresh_token(user_id)}, sys.stdout)
+    json.dump({'access': create_access_token(identity), 'refresh': create_refresh_token(identity)}, sys.stdout)
 `
 
+type Identity = string | number
 type Mint = (secret: string) => { access: string; refresh: string }
 
 /**
- * A function that mints both tokens of `userId`, or null where the library is not installed.
+ * A function that mints both tokens of `identity`, or null if the library is not installed. `claim` is its
+ * setting `JWT_IDENTITY_CLAIM`.
  *
  * @throws Error where it is not installed and this is CI: .ci/run installs it
  */
-export function mintFlaskTokens(userId: string): Mint | null {
-  return hasModule('flask_jwt_extended') ? (secret) => mint(userId, secret) : null
+export function mintFlaskTokens(identity: Identity, claim = 'sub'): Mint | null {
+  return hasModule('flask_jwt_extended')
+    ? (secret) => mint(identity, { JWT_SECRET_KEY: secret, JWT_IDENTITY_CLAIM: claim })
+    : null
 }
 
-function mint(userId: string, secret: string): ReturnType<Mint> {
-  const input = JSON.stringify([userId, secret])
+function mint(identity: Identity, config: Record<string, string>): ReturnType<Mint> {
+  const input = JSON.stringify([identity, config])
   const { status, stdout, stderr } = spawnSync(PYTHON, ['-c', MINT], { input, encoding: 'utf8' })
   if (status !== 0) throw new Error(`Python could not mint a token:\n${stderr}`)
   return JSON.parse(stdout)

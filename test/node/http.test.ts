@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { mintFlaskTokens } from './flask.ts'
 import { mintToken, startVault } from './start-vault.ts'
 
@@ -46,6 +46,19 @@ describe('over HTTP', () => {
     expect(await put([body], { 'Content-Length': '16385' })).toMatchObject({ status: 413 })
   })
 
+  it('answers GET / with the page, whatever body came along', async () => {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+    const { href } = new URL('/', vault.keyUrl)
+    const headers = { 'Content-Length': '100000' }
+    const sent = request(href, { method: 'GET', headers }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    })
+    sent.on('error', reject).end('x'.repeat(100_000))
+    expect(await promise).toBe(200)
+    expect(vault.logs().filter((line) => /uncaught|internal/i.test(line))).toEqual([])
+  })
+
   it('takes a body without Content-Type for what it is', async () => {
     const { status, body } = await put(['{"api_key":"sk-1"}'], { 'Content-Type': '' })
     expect(status).toBe(400)
@@ -75,12 +88,33 @@ describe.runIf(mintedByFlask)('a token of flask-jwt-extended', () => {
     expect((await get('access')).status).toBe(200)
   })
 
+  it('is accepted for an integer identity', async () => {
+    await vault.sql('INSERT INTO users (id) VALUES (?)', '7')
+    const token = mintFlaskTokens(7)?.(vault.secret).access ?? ''
+    const [, claims = ''] = token.split('.')
+    expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({ sub: 7 })
+    const url = new URL('/api/users/7/api-key', vault.keyUrl)
+    const headers = { Authorization: `Bearer ${token}` }
+    expect((await fetch(url, { headers })).status).toBe(200)
+  })
+
+  it('is accepted by the identity claim of its backend', async () => {
+    const other = await startVault({ JWT_IDENTITY_CLAIM: 'identity' })
+    onTestFinished(other.close)
+    const statusOf = async (claim?: string) => {
+      const token = mintFlaskTokens('user', claim)?.(other.secret).access
+      const headers = { Authorization: `Bearer ${token}` }
+      return (await fetch(other.keyUrl, { headers })).status
+    }
+    expect([await statusOf('identity'), await statusOf()]).toEqual([200, 401])
+  })
+
   it('is refused where it is the refresh token', async () => {
     const response = await get('refresh')
     expect(response.status).toBe(401)
     expect(await response.json()).toMatchObject({
       code: 'token_invalid',
-      detail: 'Its "type" is not "access": send the access token, not a refresh token.',
+      detail: 'Its "type" is not "access": send the access token, not an ID or refresh token.',
     })
   })
 })

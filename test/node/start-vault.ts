@@ -7,6 +7,7 @@ import { inSeconds, signToken } from '../../scripts/lib/token.ts'
 
 /** The defaults, so that what an operator sets in wrangler.toml is no matter of the tests. */
 export const NO_VARS = {
+  ALLOW_REVEAL: 'false',
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
   JWT_JWKS_URL: '',

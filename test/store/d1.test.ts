@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   call,
   interceptD1,
@@ -103,6 +103,14 @@ describe('D1', () => {
     'D1_ERROR: D1 DB storage operation exceeded timeout which caused object to be reset.',
     'D1_ERROR: D1 DB exceeded its CPU time limit and was reset.',
     'Network connection lost.',
+    'D1_ERROR: Error: Network connection lost.',
+    'D1_ERROR: Replica disconnected from primary.',
+    "D1_ERROR: Can't read from request stream because client disconnected.",
+    "D1_ERROR: D1 DB's isolate exceeded its memory limit and was reset.",
+    'D1_ERROR: internal error; reference = abc',
+    'D1_ERROR: Failed to parse body as JSON, got: error code: 502',
+    'D1_ERROR: database is locked: SQLITE_BUSY',
+    'Your account is doing too many concurrent storage operations. Please back off.',
   ])('being busy is a 503 to be tried again: %s', async (message) => {
     const logs = recordLogs()
     const userId = await someUser()
@@ -122,6 +130,48 @@ describe('D1', () => {
       expect(await response.json()).toMatchObject({ code: 'database_busy' })
     }
     expect(logs.text()).toContain(message)
+  })
+
+  it.for([
+    ['D1_ERROR: Currently processing a long-running export.', '10'],
+    ['D1_ERROR: Currently processing a long-running import.', '10'],
+    ["D1_ERROR: Your account has exceeded D1's free tier daily row read limit.", '3600'],
+    ["D1_ERROR: Your account has exceeded D1's free tier daily row write limit.", '3600'],
+  ] as const)('is to be tried again later: %s', async ([message, seconds]) => {
+    recordLogs()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1, 23) })
+    onTestFinished(() => void vi.useRealTimers())
+    const token = await mintToken({ sub: 'user' })
+    const response = await call('GET', keyPath('user'), { token, env: { DB: failingD1(message) } })
+    expect(response.status).toBe(503)
+    expect(response.headers.get('Retry-After')).toBe(seconds)
+  })
+
+  it('being full is a misconfiguration that the log names', async () => {
+    const logs = recordLogs()
+    const token = await mintToken({ sub: 'user' })
+    const DB = failingD1('D1_ERROR: Exceeded maximum DB size.')
+    const response = await call('GET', keyPath('user'), { token, env: { DB } })
+    expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
+    expect(logs.text()).toContain('The database is full')
+  })
+
+  it('that never answers is given up', async () => {
+    const logs = recordLogs()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const asked = Promise.withResolvers<void>()
+    const DB = interceptD1(async () => {
+      asked.resolve()
+      return new Promise(() => {})
+    })
+    const token = await mintToken({ sub: 'user' })
+    const answer = call('GET', keyPath('user'), { token, env: { DB } })
+    await asked.promise
+    await vi.advanceTimersByTimeAsync(10_000)
+    const response = await answer
+    expect(await response.json()).toMatchObject({ code: 'database_busy' })
+    expect(logs.text()).toContain('There was no answer within 10000 ms')
   })
 
   it('without the tables, or one of their columns, is a misconfiguration: the log says what to run', async () => {
