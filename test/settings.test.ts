@@ -184,15 +184,17 @@ describe('a bad environment', () => {
       { ...oidc, JWT_JWKS_URL: 'https://*.id.test/jwks.json' },
       'JWT_JWKS_URL must be an https: URL',
     ],
-    [
-      'a request header with credentials',
-      { PROVIDERS: { acme: { ...acme, request_headers: ['x-api-key'] } } },
-      'request_headers',
-    ],
+    ...'x-api-key X-API-KEY x-api-* x-* auth* c* ocp-*'
+      .split(' ')
+      .map((pattern): [string, object, string] => [
+        `the request header ${pattern}`,
+        { PROVIDERS: { acme: { ...acme, request_headers: [pattern] } } },
+        'request_headers.0 would let credentials of the caller pass',
+      ]),
     [
       'a request header of any name',
       { PROVIDERS: { acme: { ...acme, request_headers: ['*'] } } },
-      'request_headers',
+      'request_headers.0 is not a header name',
     ],
     [
       'a probe elsewhere',

@@ -1,6 +1,6 @@
 /** Which headers cross between a caller and a provider, and that none gives the key away. */
 
-import type { Provider } from './provider.ts'
+import { matchesHeader, type Provider } from './provider.ts'
 
 /** What any caller may send to any provider: about the body, the wanted answer and the client library. */
 const REQUEST_HEADERS = [
@@ -44,19 +44,13 @@ export function requestHeaders(provider: Provider, apiKey: string, sent: Headers
   const { header, scheme, headers = {}, request_headers: own = [] } = provider
   const allowed = [...REQUEST_HEADERS, ...own, ...Object.keys(headers)]
   const outgoing = new Headers(
-    Array.from(sent).filter(([name]) => allowed.some((pattern) => matches(pattern, name))),
+    Array.from(sent).filter(([name]) => allowed.some((pattern) => matchesHeader(pattern, name))),
   )
   for (const [name, value] of Object.entries(headers)) {
     if (!outgoing.has(name)) outgoing.set(name, value)
   }
   outgoing.set(header, scheme === undefined ? apiKey : `${scheme} ${apiKey}`)
   return outgoing
-}
-
-/** `name`, or `prefix-*`; `name` is in lower case. */
-function matches(pattern: string, name: string): boolean {
-  const wanted = pattern.toLowerCase()
-  return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted
 }
 
 /** The provider's headers without those that hold the key. */
@@ -78,17 +72,19 @@ function keyFinder(apiKey: string): (text: string) => boolean {
     return (text) => text.split(/[\s,;:="'&?]+/).includes(apiKey)
   }
   const bytes = new TextEncoder().encode(apiKey)
-  const forms = [
-    apiKey,
-    encodeURIComponent(apiKey),
-    bytes.toHex(),
-    ...[0, 1, 2].map((offset) => base64At(offset, bytes)),
-  ].map((form) => form.toLowerCase())
+  const forms = [apiKey, bytes.toHex(), ...[0, 1, 2].map((offset) => base64At(offset, bytes))].map(
+    (form) => form.toLowerCase(),
+  )
   return (text) => {
-    const lower = text.toLowerCase()
+    const lower = decodePercent(text).toLowerCase()
     const standard = lower.replaceAll('-', '+').replaceAll('_', '/')
     return forms.some((form) => lower.includes(form) || standard.includes(form))
   }
+}
+
+/** Each `%XX` as the ASCII character it stands for (RFC 3986 §2.1): a key has no other characters. */
+function decodePercent(text: string): string {
+  return text.replace(/%([\dA-F]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
 /** The characters that `bytes` give after `offset` other bytes, whatever comes before or after. */

@@ -14,17 +14,29 @@ const headerName = text.check(
   z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
 )
 
-/** No pattern lets a caller's own credentials pass. */
-const CREDENTIALS =
-  /^(?:authorization|proxy-authorization|cookie|api-key|x-api-key|x-auth-token|x-goog-api-key)$/i
+/** Headers that carry a caller's own credentials. No pattern may match one. */
+const CREDENTIALS = [
+  'api-key',
+  'authorization',
+  'cookie',
+  'ocp-apim-subscription-key',
+  'proxy-authorization',
+  'x-amz-security-token',
+  'x-api-key',
+  'x-auth-token',
+  'x-goog-api-key',
+]
 
 const headerPattern = text.check(
   z.regex(/^[\w-]+\*?$/, 'is not a header name, or the beginning of one and *'),
-  z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
-  z.refine((name) => !CREDENTIALS.test(name), 'carries credentials of the caller'),
+  z.refine((pattern) => !RESERVED.test(pattern), 'is not a header that can be set'),
+  z.refine(
+    (pattern) => !CREDENTIALS.some((name) => matchesHeader(pattern, name)),
+    'would let credentials of the caller pass',
+  ),
 )
 
-/** What is said of a table that is none, or has a field that there is not. */
+/** The errors of a value that is not a table, or that has an unknown field. */
 const isTableOf = {
   error: (issue: { code: string; keys?: string[] }) =>
     issue.code === 'unrecognized_keys'
@@ -40,8 +52,8 @@ const status = z
   )
 
 /**
- * An answer by which a provider says, beyond doubt, that a key is bad: the status, and a word that
- * the body holds besides, where the status alone can mean something else.
+ * An answer that a provider gives to bad keys only: the status, and a word in the body if the status
+ * alone can mean something else.
  */
 const refusal = z.strictObject({ status, word: z.optional(text) }, isTableOf)
 
@@ -71,7 +83,7 @@ export const provider = z.strictObject(
      * keys are saved unverified.
      */
     probe: z.optional(z.string(PROBE).check(z.refine(isProbe, PROBE))),
-    /** None: this provider never says it beyond doubt. */
+    /** Empty if no answer of this provider proves that a key is bad. */
     refusals: z.array(refusal, 'must be a list, such as [{ status = 401 }]'),
     /** Where a user gets a key. */
     key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
@@ -83,6 +95,12 @@ export const provider = z.strictObject(
 
 /** A provider, built in or of `PROVIDERS`. */
 export type Provider = z.output<typeof provider>
+
+/** Whether `name`, in lower case, is the header `pattern`, or begins with what stands before its `*`. */
+export function matchesHeader(pattern: string, name: string): boolean {
+  const wanted = pattern.toLowerCase()
+  return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted
+}
 
 function isProbe(probe: string): boolean {
   const base = 'https://provider.test'

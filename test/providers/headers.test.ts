@@ -47,7 +47,7 @@ describe('a caller’s request header', () => {
     })
   })
 
-  it.for(Object.entries(BUILT_IN))('of no kind of credentials passes to %s', ([, provider]) => {
+  it.for(Object.entries(BUILT_IN))('with credentials does not pass to %s', ([, provider]) => {
     const names = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'x-github-otp']
     const sent = new Headers(names.map((name) => [name, 'mine']))
     expect(Object.values(Object.fromEntries(requestHeaders(provider, KEY, sent)))).not.toContain(
@@ -67,6 +67,7 @@ describe('a provider’s response header', () => {
     ['in another case', KEY.toUpperCase()],
     ['inside a sentence', `the key ${KEY}.`],
     ['percent-encoded', `/?key=${encodeURIComponent(KEY)}`],
+    ['percent-encoded in every character', bytes(KEY).toHex().replace(/../g, '%$&')],
     ['in base64', base64(KEY)],
     ['in base64 after one other byte', base64(`:${KEY}`)],
     ['in base64 after two other bytes', base64(`u:${KEY}`)],
