@@ -17,7 +17,7 @@ import { keySet, sharedSecret } from './token-keys.ts'
 const MAX_TOKEN_LENGTH = 16_384
 /** Tokens are dated by another machine: clocks may differ by so many seconds. */
 const LEEWAY_S = 30
-/** The last second that ECMAScript has a date for. Above it, no clock will ever tell. */
+/** The last second that an ECMAScript date can hold. A later `exp` would never pass. */
 const END_OF_TIME_S = 8.64e12
 const SHARED_SECRET_ALGORITHMS = ['HS256']
 /** RFC 7518 §3.1, RFC 8037, RFC 9864: the signatures by a key pair that Workers verify. */
@@ -107,7 +107,7 @@ function nameFault(
   if (timeless !== undefined) return `Its "${timeless}" is not a time in seconds.`
   // RFC 7519 §4.1.3
   if (audience === undefined && hasAudience(payload)) {
-    return 'It has an "aud", and this service is not told by JWT_AUDIENCE which one it is.'
+    return 'It has an "aud", but this service has no JWT_AUDIENCE to compare it with.'
   }
   const kindFault = nameKindFault(protectedHeader, payload)
   if (kindFault !== null) return kindFault
@@ -123,12 +123,12 @@ function isTime(value: unknown): boolean {
   return value === undefined || (typeof value === 'number' && Math.abs(value) <= END_OF_TIME_S)
 }
 
-/** As PyJWT does, an empty `aud` is none. */
+/** An empty `aud` counts as absent, as in PyJWT. */
 function hasAudience({ aud }: JWTPayload): boolean {
   return aud !== undefined && aud.length > 0
 }
 
-/** flask-jwt-extended before version 4.7, with PyJWT before 2.10, issued whole numbers too. */
+/** `create_access_token(7)` of flask-jwt-extended puts a whole number there. */
 function userIdOf(payload: JWTPayload, claim: string): string {
   const value = payload[claim]
   const userId = Number.isSafeInteger(value) ? String(value) : value

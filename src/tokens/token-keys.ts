@@ -3,8 +3,9 @@
 import { waitUntil } from 'cloudflare:workers'
 import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose'
 import { VaultError } from '../errors.ts'
+import { log } from '../log.ts'
 import { isJsonObject } from '../shared/json.ts'
-import { usableKeys } from './usable-keys.ts'
+import { sortKeys, type DroppedKey } from './usable-keys.ts'
 
 const MAX_AGE_MS = 600_000
 const UNKNOWN_KID_COOLDOWN_MS = 30_000
@@ -23,27 +24,38 @@ export function sharedSecret(secret: string): JWTVerifyGetKey {
  * The keys of an identity provider's key set. jose picks the key. When to fetch is decided here, since
  * on Workers jose has every concurrent request, and every one after a failure, fetch for itself.
  *
- * The source throws VaultError `token_keys_unreachable` if the identity provider is at fault, and
- * jose's JWKSNoMatchingKey or JWKSMultipleMatchingKeys if the token is.
+ * The source throws VaultError `token_keys_unreachable` if the identity provider is at fault. As jose's
+ * own sets do, it throws JWKSNoMatchingKey if no key fits the token's header, and
+ * JWKSMultipleMatchingKeys, which holds the keys, if several do.
  */
 export function keySet(url: URL): JWTVerifyGetKey {
   let known: { pick: JWTVerifyGetKey; at: number } | undefined
   let failure: { cause: unknown; at: number } | undefined
   let fetching: Promise<void> | undefined
   let fetchedAt = -Infinity
+  let loggedDrops = '[]'
 
   async function fetchOnce(): Promise<void> {
     fetchedAt = Date.now()
     try {
-      const keys = await usableKeys(await fetchKeys(url))
-      known = { pick: createLocalJWKSet({ keys }), at: Date.now() }
+      const { usable, dropped } = await sortKeys(await fetchKeys(url))
+      logDrops(dropped)
+      if (usable.length === 0) throw new Error('JWT_JWKS_URL has no key that verifies a token')
+      known = { pick: createLocalJWKSet({ keys: usable }), at: Date.now() }
       failure = undefined
     } catch (cause) {
       failure = { cause, at: Date.now() }
     }
   }
 
-  /** A request that its client cancels would otherwise take the fetch that it began with it. */
+  /** Logs the keys that cannot be used once, and again when they change. */
+  function logDrops(keys: DroppedKey[]): void {
+    const drops = JSON.stringify(keys)
+    if (drops !== loggedDrops && keys.length > 0) log('error', 'token_keys_dropped', { keys })
+    loggedDrops = drops
+  }
+
+  /** Keeps the fetch alive when the client of the request that began it goes away. */
   function beginFetch(): Promise<void> {
     const begun = fetchOnce()
     waitUntil(begun)

@@ -1,7 +1,6 @@
 /** The keys of a key set that can verify a token. One bad key in it must not harm the others. */
 
 import { importJWK, type JWK } from 'jose'
-import { log } from '../log.ts'
 import { isJsonObject } from '../shared/json.ts'
 
 /** RFC 7518 §3.3 */
@@ -15,20 +14,23 @@ const TRIED_BY_CURVE: Readonly<Record<string, string>> = {
   Ed25519: 'EdDSA',
 }
 
-/**
- * The keys that import. The others are left out, and logged with the reason.
- *
- * @throws Error if there is none
- */
-export async function usableKeys(keys: readonly unknown[]): Promise<JWK[]> {
+/** A key that no token can be verified with, by its place in the set. */
+export interface DroppedKey {
+  index: number
+  kid: string | null
+  reason: string
+}
+
+/** Sorts the keys of a set into those that import, and the others with the reason. */
+export async function sortKeys(
+  keys: readonly unknown[],
+): Promise<{ usable: JWK[]; dropped: DroppedKey[] }> {
   const checked = await Promise.all(keys.map(async (key) => ({ key, fault: await nameFault(key) })))
   const usable = checked.flatMap(({ key, fault }) => (fault === null ? withoutEdDsa(key) : []))
   const dropped = checked.flatMap(({ key, fault }, index) =>
     fault === null || !isForSigning(key) ? [] : [{ index, kid: kidOf(key), reason: fault }],
   )
-  if (dropped.length > 0) log('error', 'token_keys_dropped', { keys: dropped })
-  if (usable.length === 0) throw new Error('JWT_JWKS_URL has no key that verifies a token')
-  return usable
+  return { usable, dropped }
 }
 
 /** Why no token can be verified with `key`; null if one can. */
@@ -49,12 +51,12 @@ async function nameFault(key: unknown): Promise<string | null> {
   }
 }
 
-/** The algorithm to try a key with that names none itself. */
+/** The algorithm to try for a key that does not name one. */
 function tryBy({ kty, crv }: Record<string, unknown>): string | undefined {
   return kty === 'RSA' ? 'RS256' : TRIED_BY_CURVE[String(crv)]
 }
 
-/** A key for encryption is none of ours, and no fault of the set. */
+/** Whether a key is meant for signatures. A key for encryption is not needed, and not a fault. */
 function isForSigning(key: unknown): boolean {
   return !isJsonObject(key) || key['use'] === undefined || key['use'] === 'sig'
 }

@@ -98,7 +98,7 @@ const REFUSED: Refused[] = [
   ['a jku', async () => signedByEmbedded({ jku: 'http://127.0.0.1:1/jwks.json' }), ALG],
   ['an x5c', async () => signedByEmbedded({ x5c: ['MIIB'] }), ALG],
   ['an HMAC by an embedded oct jwk', signedByEmbeddedSecret, FORGED],
-  ['a header that is no object', async () => sign([1], claims()), NOT_JWT],
+  ['a header that is not an object', async () => sign([1], claims()), NOT_JWT],
   ['claims that are no object', async () => sign(HS256, [claims()]), NOT_JWT],
   ['claims that are a string', async () => sign(HS256, 'claims'), NOT_JWT],
   ['expired', async () => sign(HS256, claims({ exp: inSeconds(-60) })), EXP, 'token_expired'],

@@ -173,6 +173,10 @@ describe('a key set with a bad key in it', () => {
       'token_invalid',
       'token_invalid',
     ])
+    const before = await fetches()
+    vi.setSystemTime(Date.now() + 11 * 60_000)
+    expect((await get(await tokenBy(key))).status).toBe(200)
+    expect(await fetches()).toBe(before + 1)
     const kid = typeof bad === 'string' ? null : 'bad'
     expect(logs.events().filter(({ level }) => level === 'error')).toEqual([
       {
@@ -314,7 +318,7 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
   })
 
-  it('so is one that serves a key that is none', async () => {
+  it('so is one that serves a malformed key', async () => {
     const key = await providerKey('ES256')
     await serve({ ...key, jwk: { ...key.jwk, x: key.jwk.y ?? '' } })
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
