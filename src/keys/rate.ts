@@ -9,8 +9,8 @@ const RETRY_AFTER_S = 60
 const DEADLINE_MS = 1_000
 
 /**
- * Counts a request of `userId`. A limiter that fails or hangs lets it pass, and is logged: its user has
- * shown a valid token, and a vault that is down is worse than one that is busy.
+ * Counts a request of `userId`. If the limiter fails or hangs, the request passes and the fault is
+ * logged: the user has a valid token, and being down is worse than being busy.
  *
  * @throws VaultError `rate_limited`
  */

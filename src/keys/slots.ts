@@ -94,7 +94,7 @@ export async function saveSlot(
 ): Promise<KeySummary> {
   const { settings } = owner.service
   const provider = findProvider(settings.providers, name)
-  const asks = provider !== null && (verify ?? settings.verifyOnSave)
+  const asks = provider?.probe !== undefined && (verify ?? settings.verifyOnSave)
   if (asks) await requireUser(owner)
   const verdict = asks ? await askProvider(owner, name, { provider, apiKey }) : 'unknown'
   if (verdict === 'refused') {
@@ -148,7 +148,7 @@ async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
   return key
 }
 
-/** Nobody else's keys are asked about. @throws VaultError `user_not_found` */
+/** Otherwise a token without a user could learn which keys work. @throws VaultError `user_not_found` */
 async function requireUser(owner: SlotOwner): Promise<void> {
   const { db, settings } = owner.service
   if (settings.autoCreateUsers) return

@@ -18,8 +18,8 @@ export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
 }
 
 /**
- * Asks the provider with one cheap request whether the key works, and logs the answer. Otherwise the vault
- * would tell whoever has a token which of many keys work: probes have a limit of their own.
+ * Asks the provider with one cheap request whether the key works, and logs the answer. Probes have a
+ * limit of their own, so that a stolen token cannot sort many stolen keys.
  *
  * @throws VaultError `rate_limited`
  */
@@ -29,7 +29,8 @@ export async function askProvider(
   { provider, apiKey }: { provider: Provider; apiKey: string },
 ): Promise<Verdict> {
   const { probeLimiter } = service.settings
-  if (probeLimiter !== null) await requireRate(probeLimiter, user_id)
+  if (probeLimiter !== null && provider.probe !== undefined)
+    await requireRate(probeLimiter, user_id)
   const trial = await tryKey(provider, apiKey)
   log('info', 'api_key_tried', { request_id, user_id, provider: name, ...trial })
   return trial.verdict

@@ -7,6 +7,7 @@ import {
   mintToken,
   ownerOf,
   putKey,
+  interceptD1,
   recordLogs,
   seenByProvider,
   slotPath,
@@ -395,6 +396,23 @@ describe('asking a provider', () => {
     const answers = await Promise.all(keys.map(save))
     expect(answers.map(({ status }) => status)).toEqual(keys.map(() => 404))
     expect((await Promise.all(keys.map(seenByProvider))).flat()).toEqual([])
+  })
+
+  it('neither happens nor counts for a provider without a probe', async () => {
+    const probeless = { label: 'Acme', origin: 'http://localhost', header: 'x-key', refusals: [] }
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      return trip()
+    })
+    const { userId, put } = await someOwner({ ...TIGHT, DB, PROVIDERS: { acme: probeless } })
+    const key = someKeyOf('good')
+    const save = async () => put('acme', key, '?verify=true')
+    const saved = [await save(), await save(), await save(), await save()]
+    expect(saved.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+    expect(trips).toBe(saved.length)
+    expect(await storedKey(userId, TIGHT, 'acme')).toBe(key)
+    expect(await seenByProvider(key)).toEqual([])
   })
 
   it('has a limit of its own, which saving without it does not touch', async () => {
