@@ -187,7 +187,7 @@ export interface Settings {
   db: D1Database
   /** Requests of a user. */
   rateLimiter: RateLimit
-  /** Keys that a user has checked with their provider. Null if there is no limit of its own. */
+  /** Limits the keys that a user has checked with their provider; null for no such limit. */
   probeLimiter: RateLimit | null
   /** The callers that may be granted `reveal`. */
   revealers: 'all' | readonly string[]

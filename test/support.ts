@@ -40,7 +40,7 @@ interface Call {
   env?: Partial<Env>
 }
 
-/** Calls the app as a frontend does: a body that is no string is sent as JSON. */
+/** Calls the app as a frontend does: a body that is not a string is sent as JSON. */
 export async function call(method: string, path: string, options: Call = {}): Promise<Response> {
   const { token, body, headers = {} } = options
   const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)

@@ -35,7 +35,8 @@ export function requireGrant({ grants: granted }: BindingProps, grant: Grant): v
 }
 
 /**
- * A caller writes its own `props`: the vault's `ALLOW_REVEAL` says whether `reveal` is to be had at all.
+ * A caller writes its own `props`, so the grant `reveal` counts only if the vault's `ALLOW_REVEAL` names
+ * the caller, or allows all.
  *
  * @throws VaultError `not_granted`
  */

@@ -76,7 +76,7 @@ function throwUnhealthy(error: unknown): never {
   throw new VaultError('unhealthy', { detail, cause, retryAfter: 5 })
 }
 
-/** Cloudflare's id before the client's, which anybody can choose; hono takes neither for itself. */
+/** Prefers Cloudflare's id: a client can choose its own freely. Each has to be safe in a log line. */
 function chooseRequestId({ req }: Context): string {
   const sent = [req.header('cf-ray'), req.header('X-Request-Id')]
   return sent.find((id) => id !== undefined && /^[\w=-]{1,255}$/.test(id)) ?? crypto.randomUUID()

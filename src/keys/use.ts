@@ -26,8 +26,8 @@ export interface Use {
 /**
  * Sends the request with the owner's key in it. What became of the key is recorded after the response.
  *
- * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`, `api_key_unreadable`,
- * `provider_unreachable`, `user_not_found`, `database_busy`
+ * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
+ * `api_key_unreadable`, `provider_unreachable`, `user_not_found`, `database_busy`
  */
 export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
   const provider = findProvider(owner.service.settings.providers, use.provider)

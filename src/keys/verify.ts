@@ -10,7 +10,7 @@ import { askProvider, recordUse, STATUS_BY_VERDICT } from './verdict.ts'
 interface Verified {
   /** As it is now. */
   key: StoredKey
-  /** Null if there was no key to ask about, or it has been replaced meanwhile. */
+  /** Null if the slot has no readable key, or the key was replaced meanwhile. */
   verdict: Verdict | null
 }
 

@@ -96,7 +96,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     key_page: 'https://platform.deepseek.com/api_keys',
     key_prefixes: ['sk-'],
   },
-  // https://docs.x.ai/developers/debugging: an incorrect key is a 400; a 401 is no key at all
+  // https://docs.x.ai/developers/debugging: an incorrect key gets a 400, a missing one a 401
   xai: {
     label: 'xAI',
     origin: 'https://api.x.ai',

@@ -32,7 +32,7 @@ export type ListedAnswer = {
   key_prefixes: readonly string[]
 } & SlotAnswer
 
-/** `POST …/verify`. The verdict is null if there was no key to check. */
+/** `POST …/verify`. The verdict is null if the slot has no readable key, or it was replaced meanwhile. */
 export type VerifyAnswer = SlotAnswer & { verdict: Verdict | null }
 
 /** How the page signs users in. Null if sign-in is not configured. */

@@ -209,7 +209,7 @@ describe('fetchWithApiKey', () => {
     expect(await seenByProvider(key)).toEqual([])
   })
 
-  it('refuses a user that there is not, and what is no user or request', async () => {
+  it('refuses an unknown user and malformed arguments', async () => {
     const request = new Request(PATH)
     const refusal = (code: string) => ({ ok: false, code })
     expect(await vault.fetchWithApiKey('nobody', 'openai', request)).toEqual(
@@ -289,7 +289,7 @@ describe('what is recorded of a use', () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const owner = await ownerOf(userId)
     const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('There is no key')
+    if (key.state !== 'open') throw new Error('The slot is empty')
     await recordUse(owner.service, key.row, 'rejected')
     const binding = bind({ caller: 'chat', grants: ['use'] })
     const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
@@ -301,7 +301,7 @@ describe('what is recorded of a use', () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const owner = await ownerOf(userId)
     const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('There is no key')
+    if (key.state !== 'open') throw new Error('The slot is empty')
     await saveSlot(owner, 'openai', { apiKey: someKeyOf('good'), verify: false })
     expect(await recordUse(owner.service, key.row, 'rejected')).toBeNull()
     expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
@@ -325,7 +325,7 @@ describe('what is recorded of a use', () => {
 describe('getDecryptedApiKey', () => {
   const vault = bind({ caller: 'export', grants: ['reveal'] })
 
-  it('is the key, of the default slot if none is named; null if there is no key', async () => {
+  it('returns the key of the default slot unless one is named, or null for an empty slot', async () => {
     const [one, other] = [someKeyOf('one'), someKeyOf('other')]
     expect(await vault.getDecryptedApiKey(await someKeyUser(one, 'default'))).toEqual({
       ok: true,
@@ -337,7 +337,7 @@ describe('getDecryptedApiKey', () => {
     expect(await vault.getDecryptedApiKey('nobody')).toEqual({ ok: false, code: 'user_not_found' })
   })
 
-  it('is null, and an error in the log, where the key does not open', async () => {
+  it('returns null and logs an error if the key does not open', async () => {
     const userId = await someKeyUser(someKeyOf('one'))
     await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x' WHERE user_id = ?1")
       .bind(userId)

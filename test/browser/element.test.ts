@@ -118,7 +118,7 @@ describe('adding a key', () => {
     ['sk-abc def', 'The key has white space inside, at character 7.'],
     ['sk-ключ', 'The key has a character that no key has (not printable ASCII), at character 4.'],
     ['', 'The key is empty.'],
-  ] as const)('names what is no key, and does not send it: %j', async ([text, fault]) => {
+  ] as const)('does not send a malformed key, and says why: %j', async ([text, fault]) => {
     const { page } = await openSettings()
     const sent: string[] = []
     page.on('request', (request) => sent.push(request.method()))

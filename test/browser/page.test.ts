@@ -214,7 +214,7 @@ describe('the page', () => {
 
   it('says what is wrong with a link', async () => {
     const { page } = await openPage(`${origin}/#token=garbage`)
-    expect(await shows(page.getByText('The token of this link is no JWT.'))).toBe(true)
+    expect(await shows(page.getByText('The token of this link is not a JWT.'))).toBe(true)
   })
 
   it('has no barrier', async () => {

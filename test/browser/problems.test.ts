@@ -230,7 +230,7 @@ describe('a token', () => {
     expect(await codes(page)).toEqual(['error no_answer'])
   })
 
-  it('that does not come since one is offline is no end of a session', async () => {
+  it('that cannot be fetched offline does not end the session', async () => {
     const { page, user } = await openSettings()
     await page.context().setOffline(true)
     await page.evaluate((userId) => {

@@ -49,7 +49,7 @@ describe("the page's policy", () => {
     expect((await connections(changes))?.trim()).toBe(expected)
   })
 
-  it('is of the page alone: a route that is none has none of it', async () => {
+  it('belongs to the page alone: an unknown route does not have it', async () => {
     const response = await call('GET', '/index')
     expect(response.headers.get('Content-Security-Policy')).toBe(
       "default-src 'none'; frame-ancestors 'none'",

@@ -38,7 +38,7 @@ async function kidOf(key: string): Promise<string> {
 
 const someOf = <T>(items: readonly T[]): T => {
   const item = items[Math.floor(Math.random() * items.length)]
-  if (item === undefined) throw new RangeError('There is none')
+  if (item === undefined) throw new RangeError('The list is empty')
   return item
 }
 

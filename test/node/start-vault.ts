@@ -5,7 +5,7 @@ import { createTestHarness } from 'wrangler'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { inSeconds, signToken } from '../../scripts/lib/token.ts'
 
-/** The defaults, so that what an operator sets in wrangler.toml is no matter of the tests. */
+/** The defaults, so that what an operator sets in wrangler.toml does not matter to the tests. */
 export const NO_VARS = {
   ALLOW_REVEAL: 'false',
   AUTO_CREATE_USERS: 'false',

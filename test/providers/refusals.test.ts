@@ -65,7 +65,7 @@ const UNPROVEN: [why: string, provider: string, status: number, body: string][] 
 
 const refuses = async (provider: string, status: number, body: string) => {
   const known = BUILT_IN[provider]
-  if (known === undefined) throw new Error(`There is no ${provider}`)
+  if (known === undefined) throw new Error(`${provider} is not built in`)
   return isRefusal(known, new Response(body, { status }))
 }
 

@@ -11,8 +11,8 @@ import { styles } from './styles.ts'
 import { putKey, type Access } from './vault-client.ts'
 
 /**
- * A text field whose characters are hidden by CSS is no password field, which browsers and password
- * managers fill and offer to remember: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
+ * Browsers and password managers fill password fields and offer to remember them. They leave alone a
+ * text field whose characters are hidden by CSS: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
  */
 const HIDES_TEXT = CSS.supports('-webkit-text-security', 'disc')
 

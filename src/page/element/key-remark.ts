@@ -1,4 +1,4 @@
-/** What can be said of a key before it is sent: that it is none, or was meant for another provider. */
+/** What can be said of a key before it is sent: that it is malformed, or meant for another provider. */
 
 import { nameKeyFault } from '../../shared/key-text.ts'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
@@ -11,7 +11,7 @@ import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
 export interface Remark {
   kind: 'fault' | 'choice' | 'mismatch' | 'proposal'
   text: string
-  /** The slot that the key seems to be meant for, where it may be saved there. */
+  /** The slot that the key seems to be meant for, if it may be saved there. */
   instead?: ShownSlot | undefined
 }
 

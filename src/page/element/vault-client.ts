@@ -35,7 +35,7 @@ export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
   }))
 }
 
-/** Saves a key, after its provider was asked where there is one. */
+/** Saves a key. The service checks it with its provider first, if it has one. */
 export async function putKey(call: Call, slot: string, apiKey: string): Promise<ShownSlot['key']> {
   const headers = { 'Content-Type': 'application/json' }
   const body = JSON.stringify({ api_key: apiKey })
@@ -95,7 +95,7 @@ async function request({ access, signal }: Call, path: string, init: Init = {}) 
   })
 }
 
-/** Where there is no other token, what was said of the first one stands. */
+/** The answer to the first token, if the application has no other one. */
 function unlessNoToken(first: Response): (error: unknown) => Response {
   return (error) => {
     if (error instanceof Problem && error.code === 'token_missing') return first

@@ -5,7 +5,7 @@ import * as oauth from 'oauth4webapi'
 import { RETURN_URI, SignInError, type IdentityProvider } from './identity-provider.ts'
 import type { GetToken } from '../element/vault-client.ts'
 
-const OPAQUE = 'The access token is no JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
+const OPAQUE = 'The access token is not a JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
 
 /** A user who is signed in. */
 export interface Session {
@@ -23,7 +23,7 @@ const RENEW_BEFORE_MS = 30_000
 
 /** The session of a token that somebody was given, such as the demo user's: it is not renewed. */
 export function openGivenSession(token: string): Session {
-  const userId = readUserId(token, 'The token of this link is no JWT.')
+  const userId = readUserId(token, 'The token of this link is not a JWT.')
   const getToken: GetToken = ({ refresh }) => {
     if (refresh) throw new Error('This token cannot be renewed')
     return token

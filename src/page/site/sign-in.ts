@@ -66,7 +66,7 @@ export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promi
     ...(prompt && { prompt }),
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-  // A page that only passes on is no place to go back to.
+  // The Back button must not lead to a page that only redirects.
   if (prompt === 'none') location.replace(url)
   else location.assign(url)
 }
