@@ -132,6 +132,18 @@ describe('adding a key', () => {
     expect(sent).toEqual([])
   })
 
+  it('takes the key alone out of what was copied along with it', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('export OPENAI_API_KEY="sk-good-0123456789"')
+    await page.getByText('The key comes with quotes and its name: send the key alone.').waitFor()
+    await button(page, 'Use the key alone').click()
+    expect(await keyField(page).inputValue()).toBe('sk-good-0123456789')
+    expect(await keyField(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+    await button(page, 'Save key').click()
+    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+  })
+
   it("names a key of another provider's before it is sent, and takes it there", async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Mistral')

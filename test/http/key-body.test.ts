@@ -172,10 +172,8 @@ describe('an api_key that cannot be one', () => {
       'sk-\u007Fabc',
       'api_key has a character that no key has (not printable ASCII), at character 4.',
     ],
-    [
-      'sk-\u200Babc',
-      'api_key has a character that no key has (not printable ASCII), at character 4.',
-    ],
+    ['sk-\u200Babc', 'api_key comes with invisible characters: send the key alone.'],
+    ['"sk-abc"', 'api_key comes with quotes: send the key alone.'],
     [
       'sk-\uD800abc',
       'api_key has a character that no key has (not printable ASCII), at character 4.',

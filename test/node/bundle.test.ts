@@ -13,11 +13,11 @@ describe('the Worker as it is deployed', () => {
     expect(Number(gzipped)).toBeLessThanOrEqual(43)
   })
 
-  it('serves an element of at most 15 KB, minified and gzipped', () => {
+  it('serves an element of at most 17 KB, minified and gzipped', () => {
     spawnSync(process.execPath, ['scripts/build.ts'])
     expect(
       gzipSync(readFileSync('dist/api-key-settings.js'), { level: 9 }).length,
-    ).toBeLessThanOrEqual(15_000)
+    ).toBeLessThanOrEqual(17_000)
   })
 
   it.for([

@@ -1,7 +1,7 @@
 /** The form that takes a key: it looks at the key before it is sent, and forgets it once it is saved. */
 
 import { html, LitElement, nothing } from 'lit'
-import { nameKeyFault } from '../../shared/key-text.ts'
+import { findKeyAlone, nameKeyFault } from '../../shared/key-text.ts'
 import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import { examineKey, type Remark } from './key-remark.ts'
@@ -161,7 +161,7 @@ export class ApiKeyForm extends LitElement {
   #renderRemark() {
     const { remark } = this
     if (remark === null) return nothing
-    const { kind, text, instead } = remark
+    const { kind, text, instead, hasKey } = remark
     const change = () => this.#take(instead)
     const isFault = kind === 'fault' || kind === 'choice'
     return html`<p part=${isFault ? 'problem' : `notice ${kind}`}>
@@ -170,6 +170,13 @@ export class ApiKeyForm extends LitElement {
         kind === 'mismatch' && instead
           ? html`<button type="button" part="button" @click=${change}>
               Save it for ${nameSlot(instead)}
+            </button>`
+          : nothing
+      }
+      ${
+        hasKey
+          ? html`<button type="button" part="button" @click=${this.#strip}>
+              Use the key alone
             </button>`
           : nothing
       }
@@ -208,6 +215,14 @@ export class ApiKeyForm extends LitElement {
     this.remark = key === '' ? null : examineKey(key, { slot: this.#slot, choices, slots })
     const { kind, instead } = this.remark ?? {}
     if (kind === 'proposal' && instead) this.chosen = instead.name
+  }
+
+  /** Takes away what was copied along with the key. */
+  #strip(): void {
+    const input = this.#input
+    if (input !== null) input.value = findKeyAlone(input.value.trim()) ?? input.value
+    this.#look()
+    input?.focus()
   }
 
   #take(slot: ShownSlot | undefined): void {

@@ -1,6 +1,6 @@
 /** What can be said of a key before it is sent: that it is malformed, or meant for another provider. */
 
-import { nameKeyFault } from '../../shared/key-text.ts'
+import { findKeyAlone, nameKeyFault } from '../../shared/key-text.ts'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
 
@@ -11,6 +11,8 @@ import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
 export interface Remark {
   kind: 'fault' | 'choice' | 'mismatch' | 'proposal'
   text: string
+  /** Whether the key is in the text, with something around it. */
+  hasKey?: boolean
   /** The slot that the key seems to be meant for, if it may be saved there. */
   instead?: ShownSlot | undefined
 }
@@ -28,7 +30,7 @@ export interface Aim {
 /** Looks at a trimmed key; null where nothing is to be said. */
 export function examineKey(key: string, { slot, choices, slots }: Aim): Remark | null {
   const fault = nameKeyFault(key, 'The key')
-  if (fault !== null) return { kind: 'fault', text: fault }
+  if (fault !== null) return { kind: 'fault', text: fault, hasKey: findKeyAlone(key) !== null }
   const likely = findLikelySlots(key, slots)
   const instead =
     likely.length === 1 ? choices.find(({ name }) => name === likely[0]?.name) : undefined
