@@ -47,6 +47,7 @@ const acme = {
   probe: '/v1/me',
   refusals: [{ status: 401 }],
 }
+const ownHosts = { origin: undefined, hosts: ['*.a.test', 'localhost:11434'] }
 const oidc = {
   JWT_SECRET_KEY: '',
   JWT_JWKS_URL: 'https://id.test/jwks.json',
@@ -166,7 +167,36 @@ describe('a bad environment', () => {
     [
       'no origin',
       { PROVIDERS: { acme: { ...acme, origin: undefined } } },
-      'acme", origin must be a string',
+      'acme", must have either an origin or hosts',
+    ],
+    [
+      'an origin and hosts',
+      { PROVIDERS: { acme: { ...acme, hosts: ['a.test'] } } },
+      'acme", must have either an origin or hosts',
+    ],
+    [
+      'hosts and a probe of its own host',
+      { PROVIDERS: { acme: { ...acme, ...ownHosts, probe: 'https://a.test/' } } },
+      'acme", must have a path as its probe',
+    ],
+    ...[
+      '',
+      '*',
+      '*.test',
+      '*.*.test',
+      'a.*.test',
+      'https://a.test',
+      'a.test/v1',
+      'a.test:port',
+    ].map((host): [string, object, string] => [
+      `the host ${JSON.stringify(host)}`,
+      { PROVIDERS: { acme: { ...acme, origin: undefined, hosts: [host] } } },
+      host === '' ? 'hosts.0 is' : 'hosts.0 is not a host',
+    ]),
+    [
+      'no hosts',
+      { PROVIDERS: { acme: { ...acme, origin: undefined, hosts: [] } } },
+      'hosts is empty',
     ],
     ['http', { PROVIDERS: { acme: { ...acme, origin: 'http://a.test' } } }, 'must be an https:'],
     [

@@ -82,7 +82,7 @@ export async function storedKey(
   const { keyring } = await openService(vault)
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') throw new Error(opened.reason)
-  return opened.apiKey
+  return opened.text
 }
 
 /** The user's slots, as `vault` serves them. */

@@ -27,11 +27,11 @@ export type UnreadableReason = 'key_id_not_in_keyring' | 'does_not_open'
 
 /** What a sealed key turned out to be. */
 export type OpenedKey =
-  | { state: 'open'; apiKey: string }
+  | { state: 'open'; text: string }
   | { state: 'unreadable'; reason: UnreadableReason }
 
-/** Seals `apiKey` for `slot` under the keyring's first key. */
-export async function sealKey(keyring: Keyring, slot: Slot, apiKey: string): Promise<SealedKey> {
+/** Seals `text`, a key, for `slot` under the keyring's first key. */
+export async function sealKey(keyring: Keyring, slot: Slot, text: string): Promise<SealedKey> {
   const { kid, key } = keyring.sealing
   const userKey = await deriveUserKey(key, slot.userId)
   // SP 800-38D §8.2.2, §8.3: a random 96-bit IV, for at most 2³² seals under one (per-user) key.
@@ -39,7 +39,7 @@ export async function sealKey(keyring: Keyring, slot: Slot, apiKey: string): Pro
   const ciphertext = await crypto.subtle.encrypt(
     aesGcm(iv, kid, slot),
     userKey,
-    new TextEncoder().encode(apiKey),
+    new TextEncoder().encode(text),
   )
   const payload = new Uint8Array([...iv, ...new Uint8Array(ciphertext)])
   return { sealed: `${VERSION}.${kid}.${base64url.encode(payload)}`, kid }
@@ -61,8 +61,8 @@ async function openLegacy({ fernetKeys }: Keyring, token: string): Promise<Opene
   return opened(await openFernet([...fernetKeys.values()], token))
 }
 
-function opened(apiKey: string | null): OpenedKey {
-  return apiKey === null ? unreadable('does_not_open') : { state: 'open', apiKey }
+function opened(text: string | null): OpenedKey {
+  return text === null ? unreadable('does_not_open') : { state: 'open', text }
 }
 
 function unreadable(reason: UnreadableReason): OpenedKey {
@@ -82,7 +82,7 @@ async function openV1(key: CryptoKey, row: Slot & SealedKey): Promise<string | n
       userKey,
       payload.subarray(IV_BYTES),
     )
-    .then((apiKey) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(apiKey))
+    .then((text) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text))
     .catch(() => null)
 }
 

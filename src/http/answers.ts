@@ -17,7 +17,8 @@ export function keyFields({ preview, updatedAt }: KeySummary): KeyFields {
 }
 
 export function slotFields(key: KeySummary): SlotFields {
-  return { ...keyFields(key), status: key.status, last_used_at: key.lastUsedAt }
+  const { status, lastUsedAt: last_used_at, baseUrl: base_url } = key
+  return { ...keyFields(key), status, last_used_at, ...(base_url !== null && { base_url }) }
 }
 
 export function keyAnswer(key: StoredKey): KeyAnswer {
@@ -38,8 +39,9 @@ function answerWith<Fields extends KeyFields>(
 }
 
 export function listedAnswer({ name, provider, key }: ListedSlot): ListedAnswer {
-  const { label = null, key_page = null, key_prefixes = [] } = provider ?? {}
-  return { label, key_page, key_prefixes, ...slotAnswer(name, key) }
+  const { label = null, key_page = null, key_prefixes = [], hosts } = provider ?? {}
+  const takesUrl = hosts !== undefined && { hosts }
+  return { label, key_page, key_prefixes, ...takesUrl, ...slotAnswer(name, key) }
 }
 
 export function savedAnswer<T extends KeyFields>(userId: string, fields: T) {

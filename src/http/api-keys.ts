@@ -22,7 +22,7 @@ import {
   slotFields,
 } from './answers.ts'
 import { answerError } from './error-answer.ts'
-import { requireKey } from './key-body.ts'
+import { requireKey, requireSlotKey } from './key-body.ts'
 import { onlyYourOwn } from './only-your-own.ts'
 import { withService } from './with-service.ts'
 
@@ -74,13 +74,13 @@ export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
     withService,
     onlyYourOwn,
     requireQuery,
-    requireKey,
+    requireSlotKey,
     async (c) => {
       const provider = c.req.param('provider')
       const { verify: asked } = c.req.valid('query')
-      const { api_key: apiKey } = c.req.valid('json')
+      const { api_key: apiKey, base_url: baseUrl } = c.req.valid('json')
       const verify = asked === undefined ? undefined : asked === 'true'
-      const key = await saveSlot(ownerOf(c), provider, { apiKey, verify })
+      const key = await saveSlot(ownerOf(c), provider, { apiKey, baseUrl, verify })
       return c.json(savedAnswer(c.var.userId, { provider, ...slotFields(key) }))
     },
   )

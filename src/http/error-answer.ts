@@ -20,6 +20,7 @@ const INVALID_TOKEN = 'Bearer error="invalid_token"'
 const ANSWERS: Record<ErrorCode, Answer> = {
   api_key_missing: { status: 400, error: 'API key is required in request body' },
   api_key_invalid: { status: 400, error: 'Valid API key string is required' },
+  base_url_invalid: { status: 400, error: 'Valid base URL is required' },
   invalid_json: { status: 400, error: 'Request body must be valid JSON' },
   content_type_not_json: { status: 400, error: 'Request body must be valid JSON' },
   invalid_query: { status: 400, error: 'Query is not valid' },

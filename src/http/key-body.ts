@@ -18,24 +18,50 @@ const apiKey = z
 
 const keyBody = z.object({ api_key: apiKey })
 
+const slotBody = z.object({
+  api_key: apiKey,
+  base_url: z.optional(z.string({ error: ({ input }) => `base_url is ${nameType(input)}.` })),
+})
+
 /**
  * 413 for a body over 16 KiB, and 400 for one that is not `{"api_key": <a key>}` in JSON. The key comes
  * out trimmed.
  */
-export const requireKey = createMiddleware<object, string, KeyInput>(async (c, next) => {
-  const text = await readBody(c.req)
-  if (text === '') throw refuseBody(undefined)
-  const mediaType = c.req.header('Content-Type')?.split(';')[0]?.trim() ?? ''
-  if (!/^application\/([\w.-]+\+)?json$/i.test(mediaType)) {
-    const detail = `${nameMediaType(mediaType)}; send Content-Type: application/json.`
-    throw new VaultError('content_type_not_json', { detail })
-  }
-  const body = parseJson(text)
-  const parsed = keyBody.safeParse(body)
-  if (!parsed.success) throw refuseBody(body, parsed.error.issues[0]?.message)
-  c.req.addValidatedData('json', parsed.data)
-  await next()
-})
+export const requireKey = requireBody<KeyBody>(keyBody)
+
+/** As {@link requireKey}, with a `base_url` beside the key. */
+export const requireSlotKey = requireBody<SlotBody>(slotBody)
+
+/** What `c.req.valid('json')` is, for Hono's typed client too. */
+interface KeyBody {
+  api_key: string
+}
+
+interface SlotBody extends KeyBody {
+  base_url?: string | undefined
+}
+
+function requireBody<Body extends KeyBody>(schema: z.ZodMiniType<Body>) {
+  type Input = { in: { json: Body }; out: { json: Body } }
+  return createMiddleware<object, string, Input>(async (c, next) => {
+    const text = await readBody(c.req)
+    if (text === '') throw refuseBody(undefined)
+    requireJson(c.req.header('Content-Type'))
+    const body = parseJson(text)
+    const parsed = schema.safeParse(body)
+    if (!parsed.success) throw refuseBody(body, parsed.error.issues[0])
+    c.req.addValidatedData('json', parsed.data)
+    await next()
+  })
+}
+
+/** @throws VaultError `content_type_not_json` */
+function requireJson(contentType = ''): void {
+  const mediaType = contentType.split(';')[0]?.trim() ?? ''
+  if (/^application\/([\w.-]+\+)?json$/i.test(mediaType)) return
+  const detail = `${nameMediaType(mediaType)}; send Content-Type: application/json.`
+  throw new VaultError('content_type_not_json', { detail })
+}
 
 /**
  * The body as text. Its bytes are counted: over a binding, a Content-Length may be anything.
@@ -70,12 +96,6 @@ function tooLarge(): VaultError {
   return new VaultError('body_too_large', { detail: `The limit is ${MAX_BODY_BYTES} bytes.` })
 }
 
-/** What `c.req.valid('json')` is behind {@link requireKey}, for Hono's typed client too. */
-interface KeyInput {
-  in: { json: { api_key: string } }
-  out: { json: { api_key: string } }
-}
-
 /** The error of JSON.parse quotes the body, so it goes nowhere. @throws VaultError `invalid_json` */
 function parseJson(text: string): unknown {
   try {
@@ -85,9 +105,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-function refuseBody(body: unknown, issue?: string): VaultError {
+function refuseBody(body: unknown, issue?: z.core.$ZodIssue): VaultError {
   if (isJsonObject(body) && Object.hasOwn(body, 'api_key')) {
-    return new VaultError('api_key_invalid', issue === undefined ? {} : { detail: issue })
+    const code = issue?.path[0] === 'base_url' ? 'base_url_invalid' : 'api_key_invalid'
+    return new VaultError(code, issue === undefined ? {} : { detail: issue.message })
   }
   const came = isJsonObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`
   return new VaultError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })

@@ -104,7 +104,7 @@ async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
   if (row.kid === keyring.sealing.kid) return { state: 'current', row }
-  const { sealed } = await sealKey(keyring, row, opened.apiKey)
+  const { sealed } = await sealKey(keyring, row, opened.text)
   return { state: 'resealed', row, sealed }
 }
 

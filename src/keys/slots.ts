@@ -3,6 +3,7 @@
 import { isMovingIn } from '../crypto/keyring.ts'
 import { sealKey } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
+import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { findProvider } from '../providers/table.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
@@ -14,6 +15,7 @@ import { insertUser, selectUser } from '../store/users.ts'
 import {
   EMPTY,
   hasKeyRow,
+  joinCredential,
   logUnreadable,
   openRow,
   previewKey,
@@ -76,6 +78,8 @@ export async function readKey(owner: SlotOwner, provider: string): Promise<Store
 /** A key to be saved. */
 interface NewKey {
   apiKey: string
+  /** Of a provider with `hosts`. */
+  baseUrl?: string | undefined
   /** Whether its provider is asked first; undefined for what `VERIFY_ON_SAVE` says. */
   verify: boolean | undefined
 }
@@ -84,34 +88,35 @@ interface NewKey {
  * Saves a key over the slot's previous one. If the provider is asked first and rejects the key, the
  * previous one stays.
  *
- * @throws VaultError `unknown_provider`, `user_not_found`, `rate_limited`, `api_key_rejected`,
- * `database_busy`
+ * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `rate_limited`,
+ * `api_key_rejected`, `database_busy`
  */
 export async function saveSlot(
   owner: SlotOwner,
   name: string,
-  { apiKey, verify }: NewKey,
+  { apiKey, baseUrl, verify }: NewKey,
 ): Promise<KeySummary> {
   const { settings } = owner.service
   const provider = findProvider(settings.providers, name)
+  const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
   const asks = provider?.probe !== undefined && (verify ?? settings.verifyOnSave)
   if (asks) await requireUser(owner)
-  const verdict = asks ? await askProvider(owner, name, { provider, apiKey }) : 'unknown'
+  const verdict = asks ? await askProvider(owner, name, { provider, credential }) : 'unknown'
   if (verdict === 'refused') {
     const detail = `${provider?.label} does not accept this key. A key that was saved before is unchanged.`
     throw new VaultError('api_key_rejected', { detail })
   }
-  return writeKey(owner, name, { apiKey, status: STATUS_BY_VERDICT[verdict] })
+  return writeKey(owner, name, { credential, status: STATUS_BY_VERDICT[verdict] })
 }
 
 /** One round trip to D1, after the key is sealed. */
 async function writeKey(
   { service: { db, keyring, settings }, userId }: SlotOwner,
   provider: string,
-  { apiKey, status }: { apiKey: string; status: KeyStatus },
+  { credential, status }: { credential: Credential; status: KeyStatus },
 ): Promise<KeySummary> {
   const slot = { userId, provider }
-  const sealedKey = await sealKey(keyring, slot, apiKey)
+  const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
   const results = await runBatch(db, [
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
     noteReplaced(slot),
@@ -120,7 +125,9 @@ async function writeKey(
   ])
   const saved = results.at(-1)?.results[0]
   if (saved === undefined) throw userNotFound()
-  return { preview: previewKey(apiKey), updatedAt: saved.updatedAt, status, lastUsedAt: null }
+  const preview = previewKey(credential.apiKey)
+  const { baseUrl } = credential
+  return { preview, updatedAt: saved.updatedAt, status, lastUsedAt: null, baseUrl }
 }
 
 /**

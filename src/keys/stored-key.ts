@@ -3,6 +3,7 @@
 import type { Keyring } from '../crypto/keyring.ts'
 import { openKey, type UnreadableReason } from '../crypto/seal.ts'
 import { log } from '../log.ts'
+import type { Credential } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
@@ -22,12 +23,13 @@ export interface KeySummary {
   updatedAt: string
   status: KeyStatus
   lastUsedAt: string | null
+  /** Null for a provider with a fixed origin. */
+  baseUrl: string | null
 }
 
 /** A key that has been opened, with its row. */
-export interface OpenKey extends KeySummary {
+export interface OpenKey extends KeySummary, Credential {
   state: 'open'
-  apiKey: string
   row: SealedRow
 }
 
@@ -50,9 +52,20 @@ export function hasKeyRow(row: KeyRow | UserWithoutKey): row is KeyRow {
 export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | UnreadableKey> {
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
+  const credential = splitCredential(opened.text)
   const { updatedAt, status, lastUsedAt } = row
-  const preview = previewKey(opened.apiKey)
-  return { ...opened, row, preview, updatedAt, status, lastUsedAt }
+  const preview = previewKey(credential.apiKey)
+  return { state: 'open', ...credential, row, preview, updatedAt, status, lastUsedAt }
+}
+
+/** A credential as the text that is sealed: the key and, after a line feed, which no key has, the base URL. */
+export function joinCredential({ apiKey, baseUrl }: Credential): string {
+  return baseUrl === null ? apiKey : `${apiKey}\n${baseUrl}`
+}
+
+function splitCredential(text: string): Credential {
+  const [apiKey = '', baseUrl = null] = text.split('\n')
+  return { apiKey, baseUrl }
 }
 
 /** Logs whose key does not open, and under which kid. */

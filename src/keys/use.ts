@@ -2,6 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
+import { calledOrigin, targetUrl } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
 import { findProvider } from '../providers/table.ts'
@@ -27,19 +28,23 @@ export interface Use {
  * Sends the request with the owner's key in it. What became of the key is recorded after the response.
  *
  * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
- * `api_key_unreadable`, `provider_unreachable`, `user_not_found`, `database_busy`
+ * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, `user_not_found`, `database_busy`
  */
 export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
   const provider = findProvider(owner.service.settings.providers, use.provider)
   if (provider === null) throw new VaultError('unknown_provider')
   if (!METHODS.has(use.request.method)) throw new VaultError('method_not_allowed')
-  if (new URL(use.request.url).origin !== provider.origin) {
+  const called = new URL(use.request.url)
+  if (called.origin !== calledOrigin(use.provider, provider)) {
     throw new VaultError('origin_not_allowed')
   }
   const key = await readKey(owner, use.provider)
   if (key.state === 'empty') throw new VaultError('no_api_key')
   if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
-  const response = await fetchWithKey(provider, key.apiKey, use.request).catch((cause: unknown) => {
+  const url = targetUrl(provider, called, key.baseUrl)
+  if (url === null) throw new VaultError('base_url_invalid')
+  const request = provider.origin === undefined ? new Request(url, use.request) : use.request
+  const response = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
     throw new VaultError('provider_unreachable', { cause })
   })
   use.waitUntil(recordOutcome(owner, { provider, key, method: use.request.method, response }))

@@ -1,6 +1,7 @@
 /** What a provider says about a key, and what is recorded of it. */
 
 import { log } from '../log.ts'
+import type { Credential } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { tryKey } from '../providers/request.ts'
 import type { Service } from '../service.ts'
@@ -26,12 +27,12 @@ export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
 export async function askProvider(
   { service, userId: user_id, requestId: request_id }: SlotOwner,
   name: string,
-  { provider, apiKey }: { provider: Provider; apiKey: string },
+  { provider, credential }: { provider: Provider; credential: Credential },
 ): Promise<Verdict> {
   const { probeLimiter } = service.settings
   if (probeLimiter !== null && provider.probe !== undefined)
     await requireRate(probeLimiter, user_id)
-  const trial = await tryKey(provider, apiKey)
+  const trial = await tryKey(provider, credential)
   log('info', 'api_key_tried', { request_id, user_id, provider: name, ...trial })
   return trial.verdict
 }

@@ -23,7 +23,7 @@ export async function verifySlot(owner: SlotOwner, name: string): Promise<Verifi
   const provider = findProvider(owner.service.settings.providers, name)
   const key = await readKey(owner, name)
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
-  const verdict = await askProvider(owner, name, { provider, apiKey: key.apiKey })
+  const verdict = await askProvider(owner, name, { provider, credential: key })
   if (verdict === 'unknown') return { key, verdict }
   const status = STATUS_BY_VERDICT[verdict]
   const lastUsedAt = await recordUse(owner.service, key.row, status)

@@ -57,15 +57,28 @@ const status = z
  */
 const refusal = z.strictObject({ status, word: z.optional(text) }, isTableOf)
 
+/** A host, with its port if that is not 443, or `*.` and a domain of two labels or more. */
+const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
+
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 
-/** A provider as configuration gives it. */
-export const provider = z.strictObject(
+const fields = z.strictObject(
   {
     label: text,
-    /** Where a key of this provider may be sent, and nowhere else. */
-    origin: text.check(
-      z.refine(isConfidentialOrigin, 'must be an https: origin; http: is for localhost alone'),
+    /** The only place that a key of this provider is sent to. */
+    origin: z.optional(
+      text.check(
+        z.refine(isConfidentialOrigin, 'must be an https: origin; http: is for localhost alone'),
+      ),
+    ),
+    /** Instead of `origin`: the hosts on which a user's own base URL may be. `*.` stands for one label. */
+    hosts: z.optional(
+      z
+        .array(
+          text.check(z.regex(HOST, 'is not a host, such as api.example.com or *.example.com')),
+          'must be a list, such as ["*.openai.azure.com"]',
+        )
+        .check(z.minLength(1, 'is empty')),
     ),
     /** The header that carries the key, and what stands before it there (RFC 9110 §11.4). */
     header: headerName,
@@ -91,6 +104,18 @@ export const provider = z.strictObject(
     key_prefixes: z.optional(z.array(text, 'must be a list, such as ["sk-"]')),
   },
   isTableOf,
+)
+
+/** A provider as configuration gives it. */
+export const provider = fields.check(
+  z.refine(
+    ({ origin, hosts }) => (origin === undefined) !== (hosts === undefined),
+    'must have either an origin or hosts',
+  ),
+  z.refine(
+    ({ hosts, probe }) => hosts === undefined || probe?.startsWith('https:') !== true,
+    'must have a path as its probe, since it has hosts',
+  ),
 )
 
 /** A provider, built in or of `PROVIDERS`. */

@@ -1,6 +1,7 @@
 /** A request to a provider with a user's key in it. */
 
 import type { Verdict } from '../shared/slot.ts'
+import { targetUrl, type Credential } from './base-url.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Provider } from './provider.ts'
 
@@ -39,12 +40,15 @@ export interface Trial {
 }
 
 /** Asks the provider for something that a bad key does not get, with the time limit of a probe. */
-export async function tryKey(provider: Provider, apiKey: string): Promise<Trial> {
+export async function tryKey(provider: Provider, credential: Credential): Promise<Trial> {
   if (provider.probe === undefined) return { verdict: 'unknown', reason: 'no probe' }
+  const { apiKey, baseUrl } = credential
+  const asked = new URL(provider.probe, provider.origin ?? 'https://user.invalid')
+  const url = targetUrl(provider, asked, baseUrl)
+  if (url === null) return { verdict: 'unknown', reason: 'no base URL' }
   const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
-  const probe = new Request(new URL(provider.probe, provider.origin), { signal })
   try {
-    const response = await fetchWithKey(provider, apiKey, probe)
+    const response = await fetchWithKey(provider, apiKey, new Request(url, { signal }))
     const refused = await isRefusal(provider, response)
     await response.body?.cancel()
     const verdict = refused ? 'refused' : response.ok ? 'accepted' : 'unknown'

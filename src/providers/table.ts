@@ -50,11 +50,11 @@ function addToBuiltIn(given: unknown): unknown {
   return { ...BUILT_IN, ...Object.fromEntries(fields) }
 }
 
-/** A key of another origin must not go to the built-in probe's host. */
-function inherited(known: Provider | undefined, value: Record<string, unknown>) {
-  if (known?.probe?.startsWith('https:') !== true || value['origin'] === undefined) return known
-  const { probe: _, ...others } = known
-  return others
+/** The built-in fields that go with `value`: a key of another host must not go to a built-in one. */
+function inherited(known: Partial<Provider> = {}, value: Record<string, unknown>) {
+  if (value['origin'] === undefined && value['hosts'] === undefined) return known
+  const { origin: _, probe, ...others } = known
+  return probe?.startsWith('https:') === false ? { ...others, probe } : others
 }
 
 function parseJson(json: string): unknown {

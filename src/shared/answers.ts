@@ -14,6 +14,8 @@ export interface KeyFields {
 export interface SlotFields extends KeyFields {
   status: KeyStatus
   last_used_at: string | null
+  /** The user's own, of a provider with `hosts`. */
+  base_url?: string
 }
 
 /** A slot: empty, with a key that cannot be decrypted, or with a key. */
@@ -30,6 +32,8 @@ export type ListedAnswer = {
   label: string | null
   key_page: string | null
   key_prefixes: readonly string[]
+  /** The hosts on which a base URL may be; left out for a provider with a fixed origin. */
+  hosts?: readonly string[]
 } & SlotAnswer
 
 /** `POST …/verify`. The verdict is null if the slot has no readable key, or it was replaced meanwhile. */

@@ -4,6 +4,7 @@
 export type ErrorCode =
   | 'api_key_missing'
   | 'api_key_invalid'
+  | 'base_url_invalid'
   | 'invalid_json'
   | 'content_type_not_json'
   | 'invalid_query'

@@ -144,6 +144,39 @@ describe('adding a key', () => {
     await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
   })
 
+  it('asks for the base URL where the user has one, and keeps it for the next key', async () => {
+    const { page } = await openSettings()
+    const url = page.getByLabel('Base URL')
+    const host = new URL(provider.url).host
+    await beginAdding(page, 'Own')
+    await keyField(page).fill('sk-good-own-1')
+    await button(page, 'Save key').click()
+    await page.getByText(`The base URL must be an https: URL`).waitFor()
+    expect(await isFocused(url)).toBe(true)
+    expect(await url.getAttribute('aria-invalid')).toBe('true')
+    expect(await page.getByText(`On ${host}`, { exact: true }).count()).toBe(1)
+    await url.fill(`${provider.url}/v1/`)
+    await button(page, 'Save key').click()
+    await page.getByText('The Own key is saved, and Own accepts it.').waitFor()
+    expect(await page.getByText(`${provider.url}/v1`, { exact: true }).count()).toBe(1)
+    await button(page, 'Replace the Own key').click()
+    expect(await url.inputValue()).toBe(`${provider.url}/v1`)
+  })
+
+  it('saves a key anyway that its provider rejects, if the user insists', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-bad-insist-1')
+    expect(await button(page, 'Save anyway').count()).toBe(0)
+    await button(page, 'Save key').click()
+    await page.getByText('OpenAI does not accept this key.').waitFor()
+    await button(page, 'Save anyway').click()
+    await page.getByText('OpenAI has not confirmed that it works').waitFor()
+    expect(await page.getByText('Not confirmed yet').count()).toBe(1)
+    const seen = await fetch(`${provider.url}/seen/sk-bad-insist-1`)
+    expect(await seen.json()).toHaveLength(1)
+  })
+
   it("names a key of another provider's before it is sent, and takes it there", async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Mistral')

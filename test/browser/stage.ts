@@ -32,6 +32,14 @@ export async function setStage(vars: Record<string, string> = {}) {
     PROVIDERS: JSON.stringify({
       openai: { origin: provider.url },
       groq: { origin: 'http://127.0.0.1:9' },
+      own: {
+        label: 'Own',
+        hosts: [new URL(provider.url).host],
+        header: 'authorization',
+        scheme: 'Bearer',
+        probe: '/models',
+        refusals: [{ status: 401 }],
+      },
     }),
     ...vars,
   })

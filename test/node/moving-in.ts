@@ -37,7 +37,7 @@ export function startMove() {
     const keys = rows.map(async ({ user_id, key_id, encrypted_api_key }) => {
       const [userId, kid, sealed] = [String(user_id), String(key_id), String(encrypted_api_key)]
       const opened = await openKey(keyring, { userId, provider: 'default', kid, sealed })
-      return [userId, opened.state === 'open' ? opened.apiKey : opened.reason] as const
+      return [userId, opened.state === 'open' ? opened.text : opened.reason] as const
     })
     return new Map(await Promise.all(keys))
   }

@@ -58,6 +58,7 @@ export class ApiKeyForm extends LitElement {
   protected override render() {
     const isBusy = this.#attempt.doing !== null
     const isMismatch = this.remark?.kind === 'mismatch'
+    const isRejected = this.#attempt.problem?.code === 'api_key_rejected'
     return html`
       <form
         part="form"
@@ -66,7 +67,8 @@ export class ApiKeyForm extends LitElement {
         @submit=${this.#submit}
         @keydown=${this.#leave}
       >
-        ${this.choices.length > 1 ? this.#renderChoice(isBusy) : nothing} ${this.#renderKey(isBusy)}
+        ${this.choices.length > 1 ? this.#renderChoice(isBusy) : nothing}
+        ${this.#renderBaseUrl(isBusy)} ${this.#renderKey(isBusy)}
         <div id="remark" role="status">${this.#renderRemark()}</div>
         ${this.#attempt.render()}
         <div class="buttons">
@@ -76,10 +78,17 @@ export class ApiKeyForm extends LitElement {
             part="button primary-button"
             aria-disabled=${isBusy || this.#attempt.wait > 0}
             aria-busy=${isBusy}
-            @click=${isMismatch ? this.#save : nothing}
+            @click=${isMismatch ? () => this.#save() : nothing}
           >
             ${this.#nameSubmit()}
           </button>
+          ${
+            isRejected && !isBusy
+              ? html`<button type="button" part="button" @click=${this.#insist}>
+                  Save anyway
+                </button>`
+              : nothing
+          }
           <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
             Cancel
           </button>
@@ -107,6 +116,28 @@ export class ApiKeyForm extends LitElement {
             </option>`,
         )}
       </select>
+    `
+  }
+
+  #renderBaseUrl(isBusy: boolean) {
+    const { hosts = null, key = null } = this.#slot ?? {}
+    if (hosts === null) return nothing
+    const saved = key === null || key === 'unreadable' ? '' : (key.baseUrl ?? '')
+    return html`
+      <label for="base-url" part="label">Base URL</label>
+      <input
+        id="base-url"
+        part="input"
+        type="url"
+        dir="ltr"
+        autocomplete="off"
+        placeholder=${`https://${hosts[0]}`}
+        aria-describedby="hosts problem"
+        aria-invalid=${this.#attempt.problem?.code === 'base_url_invalid'}
+        ?readonly=${isBusy}
+        .defaultValue=${saved}
+      />
+      <p id="hosts" part="times">On ${hosts.join(' or ')}</p>
     `
   }
 
@@ -196,7 +227,11 @@ export class ApiKeyForm extends LitElement {
   }
 
   get #input(): HTMLInputElement | null {
-    return this.renderRoot.querySelector('input')
+    return this.renderRoot.querySelector<HTMLInputElement>('#key')
+  }
+
+  get #baseUrl(): HTMLInputElement | null {
+    return this.renderRoot.querySelector<HTMLInputElement>('#base-url')
   }
 
   #find(selector: string): HTMLElement | null {
@@ -228,7 +263,7 @@ export class ApiKeyForm extends LitElement {
   #take(slot: ShownSlot | undefined): void {
     this.chosen = slot?.name ?? ''
     this.#look()
-    this.#find('input')?.focus()
+    this.#input?.focus()
   }
 
   #choose({ target }: Event): void {
@@ -243,25 +278,33 @@ export class ApiKeyForm extends LitElement {
     else void this.#save()
   }
 
-  async #save(): Promise<void> {
+  #insist(): void {
+    void this.#save(false)
+  }
+
+  async #save(verify = true): Promise<void> {
     const [slot, apiKey] = [this.#slot, this.#input?.value.trim() ?? '']
     if (this.#attempt.wait > 0) return
     if (slot === undefined)
       return this.#refuse('choice', 'Choose the provider that the key is for.')
     const fault = nameKeyFault(apiKey, 'The key')
     if (fault !== null) return this.#refuse('fault', fault)
-    const doing = slot.label === null ? 'Saving the key …' : `Trying the key with ${slot.label} …`
+    const isTried = slot.label !== null && verify
+    const doing = isTried ? `Trying the key with ${slot.label} …` : 'Saving the key …'
     await this.#attempt.run(doing, async (signal) => {
-      const key = await putKey({ access: this.access, signal }, slot.name, apiKey)
+      const entered = { apiKey, baseUrl: this.#baseUrl?.value.trim(), verify }
+      const key = await putKey({ access: this.access, signal }, slot.name, entered)
       this.#forget()
       this.#tell('saved', { ...slot, key })
     })
-    if (this.#attempt.problem !== null) void moveFocus(this, 'input')
+    const { problem } = this.#attempt
+    if (problem === null) return
+    void moveFocus(this, problem.code === 'base_url_invalid' ? '#base-url' : '#key')
   }
 
   #refuse(kind: 'choice' | 'fault', text: string): void {
     this.remark = { kind, text }
-    this.#find(kind === 'choice' ? 'select' : 'input')?.focus()
+    this.#find(kind === 'choice' ? 'select' : '#key')?.focus()
   }
 
   #toggle(): void {
@@ -285,5 +328,6 @@ export class ApiKeyForm extends LitElement {
 
   #forget(): void {
     if (this.#input !== null) this.#input.value = ''
+    if (this.#baseUrl !== null) this.#baseUrl.value = this.#baseUrl.defaultValue
   }
 }

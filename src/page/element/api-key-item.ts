@@ -59,10 +59,11 @@ export class ApiKeyItem extends LitElement {
   #renderKey() {
     const { key, name } = this.keySlot
     if (key === null || key === 'unreadable') return nothing
-    const { preview, savedAt, lastUsedAt } = key
+    const { preview, savedAt, lastUsedAt, baseUrl } = key
     const used = lastUsedAt === null ? 'Never used' : html`Last used ${renderTime(lastUsedAt)}`
     return html`
       <code part="preview" dir="ltr">${preview}</code>
+      ${baseUrl === null ? nothing : html`<p part="times" dir="ltr">${baseUrl}</p>`}
       <p part="times" class="row">
         <span>Saved ${renderTime(savedAt)}</span>
         ${name === DEFAULT_SLOT ? nothing : html`<span>${used}</span>`}

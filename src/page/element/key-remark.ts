@@ -36,7 +36,8 @@ export function examineKey(key: string, { slot, choices, slots }: Aim): Remark |
     likely.length === 1 ? choices.find(({ name }) => name === likely[0]?.name) : undefined
   if (slot === undefined) return instead === undefined ? null : propose(instead)
   const fits = likely.length === 0 || likely.some(({ name }) => name === slot.name)
-  if (fits || slot.name === DEFAULT_SLOT) return null
+  // An endpoint of the user's own may have keys of any shape.
+  if (fits || slot.name === DEFAULT_SLOT || slot.hosts !== null) return null
   const whose = likely.map(nameSlot).join(' or ')
   const text = `This looks like a key of ${whose}, not of ${nameSlot(slot)}.`
   return { kind: 'mismatch', text, instead }

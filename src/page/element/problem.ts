@@ -52,7 +52,7 @@ const BUSY = 'The key service is busy. Nothing was lost.'
 const FAULT = 'Something went wrong in the key service. Tell the support of this application.'
 
 /** Their details are meant for a person. */
-const SPOKEN = new Set<string>(['api_key_invalid', 'api_key_rejected'])
+const SPOKEN = new Set<string>(['api_key_invalid', 'api_key_rejected', 'base_url_invalid'])
 
 const SENTENCES: Partial<Record<ErrorCode | WayCode, string>> = {
   offline: 'You are offline. Try again when you are connected.',
@@ -84,7 +84,10 @@ export async function readProblem(response: Response): Promise<Problem> {
     return new Problem(code, { message: NOT_ACCEPTED + told, requestId })
   }
   if (!SPOKEN.has(code) || detail === undefined) return new Problem(code, { requestId, retryAt })
-  return new Problem(code, { message: detail.replace(/^api_key /, 'The key '), requestId })
+  return new Problem(code, {
+    message: detail.replace(/^api_key /, 'The key ').replace(/^base_url /, 'The base URL '),
+    requestId,
+  })
 }
 
 function isErrorAnswer(body: unknown): body is ErrorAnswer {

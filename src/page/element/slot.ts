@@ -9,6 +9,8 @@ export interface ShownSlot {
   label: string | null
   keyPage: string | null
   keyPrefixes: readonly string[]
+  /** The hosts on which the user's own base URL may be; null if the provider has a fixed address. */
+  hosts: readonly string[] | null
   key: ShownKey | 'unreadable' | null
 }
 
@@ -18,6 +20,7 @@ export interface ShownKey {
   status: KeyStatus
   savedAt: string
   lastUsedAt: string | null
+  baseUrl: string | null
 }
 
 /** What the slot is called: its provider, in most cases. */

@@ -31,16 +31,33 @@ export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
     label: slot.label,
     keyPage: slot.key_page,
     keyPrefixes: slot.key_prefixes,
+    hosts: slot.hosts ?? null,
     key: toKey(slot),
   }))
 }
 
-/** Saves a key. The service checks it with its provider first, if it has one. */
-export async function putKey(call: Call, slot: string, apiKey: string): Promise<ShownSlot['key']> {
+/** A key as it is entered. */
+interface EnteredKey {
+  apiKey: string
+  baseUrl?: string | undefined
+  /** Whether the service checks the key with its provider first. */
+  verify: boolean
+}
+
+/** Saves a key. */
+export async function putKey(
+  call: Call,
+  slot: string,
+  { apiKey, baseUrl, verify }: EnteredKey,
+): Promise<ShownSlot['key']> {
   const headers = { 'Content-Type': 'application/json' }
-  const body = JSON.stringify({ api_key: apiKey })
-  const init = { method: 'PUT', headers, body }
-  const { user }: { user: KeyAnswer<SlotFields> } = await request(call, `/${slot}`, init)
+  const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl })
+  const path = `/${slot}${verify ? '' : '?verify=false'}`
+  const { user }: { user: KeyAnswer<SlotFields> } = await request(call, path, {
+    method: 'PUT',
+    headers,
+    body,
+  })
   return toKey(user)
 }
 
@@ -66,6 +83,7 @@ function toKey(answer: KeyAnswer<SlotFields>): ShownSlot['key'] {
     status: answer.status,
     savedAt: answer.api_key_updated_at,
     lastUsedAt: answer.last_used_at,
+    baseUrl: answer.base_url ?? null,
   }
 }
 

@@ -1,0 +1,69 @@
+/** Where a request with a key goes: the provider's origin, or its user's own base URL. */
+
+import { VaultError } from '../errors.ts'
+import { isConfidentialUrl } from '../shared/confidential-url.ts'
+import type { Provider } from './provider.ts'
+
+const MAX_LENGTH = 2_000
+
+/** A key, and where it may be sent if its provider has `hosts` instead of an origin. */
+export interface Credential {
+  apiKey: string
+  /** Without a slash at its end. Null for a provider with an origin. */
+  baseUrl: string | null
+}
+
+/**
+ * The base URL of a new key, checked and normalized; null for a provider with an origin.
+ *
+ * @throws VaultError `base_url_invalid`
+ */
+export function requireBaseUrl(provider: Provider | null, given: string | undefined) {
+  const hosts = provider?.hosts
+  if (hosts === undefined) {
+    if (given === undefined) return null
+    throw refusal('Leave it out: this provider has a fixed address.')
+  }
+  const url = given === undefined ? null : parseBaseUrl(given)
+  if (url !== null && isAllowed(url, hosts)) return url.origin + url.pathname.replace(/\/+$/, '')
+  throw refusal(
+    `base_url must be an https: URL without a query, on one of these hosts: ${hosts.join(', ')}.`,
+  )
+}
+
+/** The origin that callers address. For a provider with `hosts`, a name that no resolver finds (RFC 6761 §6.4). */
+export function calledOrigin(name: string, { origin }: Provider): string {
+  return origin ?? `https://${name}.invalid`
+}
+
+/**
+ * The URL that a caller's request goes to; null if the key's base URL is missing, or on a host that is no
+ * longer listed.
+ */
+export function targetUrl(
+  { origin, hosts = [] }: Provider,
+  url: URL,
+  baseUrl: string | null,
+): string | null {
+  if (origin !== undefined) return url.href
+  const base = baseUrl === null ? null : parseBaseUrl(baseUrl)
+  return base === null || !isAllowed(base, hosts) ? null : baseUrl + url.pathname + url.search
+}
+
+/** A URL of scheme, host, port and path alone; null if `text` is not one. */
+function parseBaseUrl(text: string): URL | null {
+  if (text.length > MAX_LENGTH || /[?#]/.test(text) || !isConfidentialUrl(text)) return null
+  return URL.parse(text)
+}
+
+/** `*.` stands for one label. */
+function isAllowed({ host }: URL, hosts: readonly string[]): boolean {
+  return hosts.some((pattern) => {
+    if (!pattern.startsWith('*.')) return host === pattern
+    return host.slice(host.indexOf('.')) === pattern.slice(1) && !host.startsWith('.')
+  })
+}
+
+function refusal(detail: string): VaultError {
+  return new VaultError('base_url_invalid', { detail })
+}

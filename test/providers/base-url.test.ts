@@ -1,0 +1,179 @@
+import { env, exports } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { requireBaseUrl, targetUrl } from '../../src/providers/base-url.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import { useKey } from '../../src/keys/use.ts'
+import {
+  call,
+  mintToken,
+  ownerOf,
+  PROVIDER,
+  seenByProvider,
+  slotPath,
+  someUser,
+} from '../support.ts'
+
+const azure: Provider = {
+  label: 'Azure OpenAI',
+  hosts: ['*.openai.azure.com', 'llm.example.com:8443', 'localhost:11434'],
+  header: 'api-key',
+  refusals: [],
+}
+const detail = 'on one of these hosts: *.openai.azure.com, llm.example.com:8443, localhost:11434.'
+
+describe('a base URL', () => {
+  it.for([
+    ['https://my.openai.azure.com', 'https://my.openai.azure.com'],
+    ['https://my.openai.azure.com/', 'https://my.openai.azure.com'],
+    ['https://MY.OpenAI.Azure.com:443/openai/v1//', 'https://my.openai.azure.com/openai/v1'],
+    ['https://llm.example.com:8443/v1', 'https://llm.example.com:8443/v1'],
+    ['http://localhost:11434/v1', 'http://localhost:11434/v1'],
+    ['https://my.openai.azure.com/a/../b', 'https://my.openai.azure.com/b'],
+  ])('%s is taken', ([given, expected]) => {
+    expect(requireBaseUrl(azure, given)).toBe(expected)
+  })
+
+  it.for<string | undefined>([
+    undefined,
+    '',
+    'my.openai.azure.com',
+    'http://my.openai.azure.com',
+    'ftp://my.openai.azure.com',
+    'https://openai.azure.com',
+    'https://.openai.azure.com',
+    'https://a.b.openai.azure.com',
+    'https://*.openai.azure.com',
+    'https://my.openai.azure.com.',
+    'https://my.openai.azure.com:8443',
+    'https://my.openai.azure.com.evil.test',
+    'https://my.openai.azure.com@evil.test',
+    'https://user:pass@my.openai.azure.com',
+    'https://evil.test/.openai.azure.com',
+    'https://evil.test\\.openai.azure.com',
+    'https://evil.test#.openai.azure.com',
+    'https://myopenai.azure.com',
+    'https://llm.example.com',
+    'https://my.openai.azure.com/?key=1',
+    'https://my.openai.azure.com/?',
+    'https://my.openai.azure.com/#',
+    'http://127.0.0.1:11434',
+    'http://169.254.169.254/latest',
+    'https://[::1]:11434',
+    `https://my.openai.azure.com/${'a'.repeat(2_000)}`,
+  ])('%s is refused', (given) => {
+    expect(() => requireBaseUrl(azure, given)).toThrow(detail)
+  })
+
+  it.for<[path: string, expected: string]>([
+    ['/chat?a=1', 'https://my.openai.azure.com/v1/chat?a=1'],
+    ['/../chat', 'https://my.openai.azure.com/v1/chat'],
+    ['/%2e%2e/chat', 'https://my.openai.azure.com/v1/chat'],
+    ['//evil.test/chat', 'https://my.openai.azure.com/v1//evil.test/chat'],
+    ['/@evil.test', 'https://my.openai.azure.com/v1/@evil.test'],
+  ])('takes the path %s to %s', ([path, expected]) => {
+    const called = new URL(`https://azure.invalid${path}`)
+    expect(targetUrl(azure, called, 'https://my.openai.azure.com/v1')).toBe(expected)
+  })
+
+  it('is not used after its host was taken out of the configuration', () => {
+    const narrower = { ...azure, hosts: ['other.openai.azure.com'] }
+    const called = new URL('https://azure.invalid/chat')
+    expect(targetUrl(narrower, called, 'https://my.openai.azure.com')).toBeNull()
+    expect(targetUrl(azure, called, null)).toBeNull()
+  })
+})
+
+describe('a slot whose user gives the base URL', () => {
+  const { host } = new URL(PROVIDER)
+  const own = {
+    label: 'Own',
+    hosts: [host],
+    header: 'authorization',
+    scheme: 'Bearer',
+    probe: '/models',
+    refusals: [{ status: 401, word: 'Incorrect' }],
+  }
+  const vault = { ...env, PROVIDERS: { own } }
+  const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
+
+  async function someOwner() {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const request = async (method: string, path: string, body?: object) => {
+      const response = await call(method, path, { token, env: vault, ...(body && { body }) })
+      return { status: response.status, body: await response.json<Record<string, unknown>>() }
+    }
+    return { userId, request, path: slotPath(userId, 'own') }
+  }
+
+  it('keeps it with the key, and sends requests there alone', async () => {
+    const { userId, request, path } = await someOwner()
+    const [api_key, base_url] = [someKeyOf('good'), `${PROVIDER}/v1`]
+    const saved = await request('PUT', path, { api_key, base_url: `${base_url}/` })
+    expect(saved).toMatchObject({ status: 200, body: { user: { base_url, status: 'active' } } })
+    expect(await request('GET', path)).toMatchObject({ body: { base_url, status: 'active' } })
+    expect(await request('GET', slotPath(userId, '').slice(0, -1))).toMatchObject({
+      body: {
+        api_keys: expect.arrayContaining([expect.objectContaining({ hosts: [host], base_url })]),
+      },
+    })
+    const owner = await ownerOf(userId, vault)
+    const called = new Request('https://own.invalid/chat?x=%2F', { method: 'POST', body: 'hello' })
+    const waiting: Promise<void>[] = []
+    const waitUntil = (recording: Promise<void>) => void waiting.push(recording)
+    expect((await useKey(owner, { provider: 'own', request: called, waitUntil })).status).toBe(200)
+    await Promise.all(waiting)
+    expect(await seenByProvider(api_key)).toMatchObject([
+      { method: 'GET', url: '/v1/models' },
+      { method: 'POST', url: '/v1/chat?x=%2F', body: 'hello' },
+    ])
+    const direct = new Request(`${PROVIDER}/v1/chat`)
+    await expect(useKey(owner, { provider: 'own', request: direct, waitUntil })).rejects.toThrow(
+      'origin_not_allowed',
+    )
+  })
+
+  it('checks the key at its base URL, and keeps the previous pair if it is rejected', async () => {
+    const { request, path } = await someOwner()
+    const [good, bad] = [someKeyOf('good'), someKeyOf('bad')]
+    await request('PUT', path, { api_key: good, base_url: `${PROVIDER}/v1` })
+    const refused = await request('PUT', path, { api_key: bad, base_url: `${PROVIDER}/v2` })
+    expect(refused).toMatchObject({ status: 422, body: { code: 'api_key_rejected' } })
+    expect(await seenByProvider(bad)).toMatchObject([{ url: '/v2/models' }])
+    expect(await request('GET', path)).toMatchObject({ body: { base_url: `${PROVIDER}/v1` } })
+  })
+
+  it.for<[name: string, body: object]>([
+    ['no base URL', {}],
+    ['one elsewhere', { base_url: 'https://evil.test' }],
+    ['one that is not a string', { base_url: 7 }],
+  ])('refuses %s before anything is sent', async ([, body]) => {
+    const { request, path } = await someOwner()
+    const api_key = someKeyOf('good')
+    expect(await request('PUT', path, { api_key, ...body })).toMatchObject({
+      status: 400,
+      body: { error: 'Valid base URL is required', code: 'base_url_invalid' },
+    })
+    expect(await seenByProvider(api_key)).toEqual([])
+  })
+
+  it('is the only kind that takes one', async () => {
+    const { userId } = await someOwner()
+    const token = await mintToken({ sub: userId })
+    const body = { api_key: someKeyOf('good'), base_url: PROVIDER }
+    const refused = await call('PUT', slotPath(userId, 'openai'), { token, body })
+    expect([refused.status, await refused.json()]).toMatchObject([
+      400,
+      { code: 'base_url_invalid' },
+    ])
+    const plain = slotPath(userId, '').replace('api-keys/', 'api-key')
+    expect((await call('PUT', plain, { token, body })).status).toBe(200)
+  })
+
+  it('cannot be used over a binding without a base URL', async () => {
+    const { userId } = await someOwner()
+    const binding = exports.KeyVault({ props: { caller: 'chat', grants: ['use'] } })
+    const request = new Request('https://own.invalid/')
+    expect(await binding.fetchWithApiKey(userId, 'own', request)).toMatchObject({ ok: false })
+  })
+})
