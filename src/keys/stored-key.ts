@@ -5,6 +5,7 @@ import { openKey, type UnreadableReason } from '../crypto/seal.ts'
 import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
+import { isKey } from '../shared/key-text.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
 
@@ -36,7 +37,8 @@ export interface OpenKey extends KeySummary, Credential {
 /** A key that does not open, with its row. */
 export interface UnreadableKey {
   state: 'unreadable'
-  reason: UnreadableReason
+  /** `not_a_key`: it opens, but what was imported cannot be sent to a provider. */
+  reason: UnreadableReason | 'not_a_key'
   row: SealedRow
 }
 
@@ -53,18 +55,19 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
   const credential = splitCredential(opened.text)
+  if (!isKey(credential.apiKey)) return { state: 'unreadable', reason: 'not_a_key', row }
   const { updatedAt, status, lastUsedAt } = row
   const preview = previewKey(credential.apiKey)
   return { state: 'open', ...credential, row, preview, updatedAt, status, lastUsedAt }
 }
 
-/** A credential as the text that is sealed: the key and, after a line feed, which no key has, the base URL. */
+/** A credential as the text that is sealed: the key and, after a NUL, the base URL. */
 export function joinCredential({ apiKey, baseUrl }: Credential): string {
-  return baseUrl === null ? apiKey : `${apiKey}\n${baseUrl}`
+  return baseUrl === null ? apiKey : `${apiKey}\0${baseUrl}`
 }
 
 function splitCredential(text: string): Credential {
-  const [apiKey = '', baseUrl = null] = text.split('\n')
+  const [apiKey = '', baseUrl = null] = text.split('\0')
   return { apiKey, baseUrl }
 }
 

@@ -8,6 +8,9 @@ const MAX_LENGTH = 8_192
 /** What a preview or a password field puts in the place of characters, and no key holds. */
 const MASK = /\.{3}|\*{3}|[…⋯•●∙·]/u
 
+/** A Fernet token, by its version and the first bytes of its time: https://github.com/fernet/spec */
+const FERNET_TOKEN = /^gAAAA[\w-]{95,}={0,2}$/
+
 /**
  * Credentials that are not sent in a header, and what to send instead. A stored key goes into one header
  * of a request: a document never works there, and its private key would leave its owner's hands for
@@ -22,6 +25,7 @@ const OTHER_CREDENTIALS: readonly [RegExp, string][] = [
     /"(?:aws_?)?(?:secret_?access_?key|access_?key_?id)"/i,
     'holds AWS access keys, not an API key: create an Amazon Bedrock API key.',
   ],
+  [FERNET_TOKEN, 'is a Fernet token, not an API key: decrypt it first.'],
   [/^-----BEGIN /, 'is a PEM file, not an API key: an API key is one line of text.'],
   [/^https?:\/\//i, 'is a URL, not an API key.'],
   [/^(?:null|undefined|none|nan|true|false)$/i, 'is a placeholder for a missing value.'],
@@ -53,6 +57,11 @@ export function nameKeyFault(key: string, name: string): string | null {
   const foreign = key.search(/[^!-~]/)
   if (foreign < 0) return null
   return `${name} has a character that no key has (not printable ASCII), at character ${foreign + 1}.`
+}
+
+/** Whether a stored text can be sent as a key: of old, more was stored than is accepted today. */
+export function isKey(text: string): boolean {
+  return /^[!-~]+$/.test(text) && !FERNET_TOKEN.test(text)
 }
 
 function nameOtherCredential(text: string): string | null {

@@ -147,14 +147,15 @@ describe('adding a key', () => {
   it('asks for the base URL where the user has one, and keeps it for the next key', async () => {
     const { page } = await openSettings()
     const url = page.getByLabel('Base URL')
-    const host = new URL(provider.url).host
     await beginAdding(page, 'Own')
     await keyField(page).fill('sk-good-own-1')
     await button(page, 'Save key').click()
     await page.getByText(`The base URL must be an https: URL`).waitFor()
     expect(await isFocused(url)).toBe(true)
     expect(await url.getAttribute('aria-invalid')).toBe('true')
-    expect(await page.getByText(`On ${host}`, { exact: true }).count()).toBe(1)
+    expect(await page.getByText(`On ${new URL(provider.url).host}`, { exact: true }).count()).toBe(
+      1,
+    )
     await url.fill(`${provider.url}/v1/`)
     await button(page, 'Save key').click()
     await page.getByText('The Own key is saved, and Own accepts it.').waitFor()

@@ -2,32 +2,13 @@ import * as fc from 'fast-check'
 import { base64url } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { importFernetKey, openFernet, readFernetTime } from '../../src/crypto/fernet.ts'
+import { makeFernet, signFernet } from './make-fernet.ts'
 import vectors from './vectors/fernet-spec.json'
 import recorded from './vectors/python-cryptography-fernet.json'
 
 const decodeKey = (text: string) => base64url.decode(text.replace('=', ''))
 const specKey = await importFernetKey(decodeKey(vectors.secret))
 const otherKey = await importFernetKey(crypto.getRandomValues(new Uint8Array(32)))
-
-/** Seals as the specification says, with WebCrypto: what the code under test only opens. */
-async function makeFernet(key: Uint8Array, iv: Uint8Array, seconds: number, text: Uint8Array) {
-  const encryption = await crypto.subtle.importKey('raw', key.slice(16), 'AES-CBC', false, [
-    'encrypt',
-  ])
-  const ciphertext = await crypto.subtle.encrypt({ name: 'AES-CBC', iv }, encryption, text)
-  const header = new Uint8Array(9)
-  header[0] = 0x80
-  new DataView(header.buffer).setBigUint64(1, BigInt(seconds))
-  return signFernet(key, [...header, ...iv, ...new Uint8Array(ciphertext)])
-}
-
-async function signFernet(key: Uint8Array, signed: number[]): Promise<string> {
-  const hmac = { name: 'HMAC', hash: 'SHA-256' }
-  const signing = await crypto.subtle.importKey('raw', key.slice(0, 16), hmac, false, ['sign'])
-  const tag = await crypto.subtle.sign('HMAC', signing, new Uint8Array(signed))
-  const bytes = new Uint8Array([...signed, ...new Uint8Array(tag)])
-  return base64url.encode(bytes) + '='.repeat((3 - (bytes.length % 3)) % 3)
-}
 
 describe('the vectors of the Fernet specification', () => {
   it.for(vectors.generate)('generate: $token', async ({ now, iv, src, token }) => {

@@ -9,7 +9,7 @@ const randomKey = () => crypto.getRandomValues(new Uint8Array(32))
 const SLOT = { userId: 'user', provider: 'default' }
 
 const unreadable = (reason: UnreadableReason) => ({ state: 'unreadable', reason })
-const open = (apiKey: string) => ({ state: 'open', apiKey })
+const open = (text: string) => ({ state: 'open', text })
 
 /** A keyring of one random key, and `apiKey` sealed with it. */
 async function sealed(apiKey = 'sk-test-0123456789', slot = SLOT) {

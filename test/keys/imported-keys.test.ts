@@ -1,0 +1,77 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { readSlot } from '../../src/keys/slots.ts'
+import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
+import { makeFernet } from '../crypto/make-fernet.ts'
+import { call, emptyVault, keyPath, mintToken, ownerOf, recordLogs, someUser } from '../support.ts'
+
+const KEY = 'sk-proj-0123456789'
+const fernetKey = crypto.getRandomValues(new Uint8Array(32))
+const otherKey = crypto.getRandomValues(new Uint8Array(32))
+const vault = { ...env, LEGACY_FERNET_KEY: fernetKey.toBase64({ alphabet: 'base64url' }) }
+
+const encrypt = async (text: string, key = fernetKey) =>
+  makeFernet(key, new Uint8Array(16), 1_700_000_000, new TextEncoder().encode(text))
+
+/** A user whose key was imported as `token`. */
+async function someImportedUser(token: string): Promise<string> {
+  const userId = await someUser()
+  await env.DB.batch([
+    env.DB.prepare("INSERT INTO key_ids (key_id) VALUES ('fernet') ON CONFLICT DO NOTHING"),
+    env.DB.prepare(
+      "INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES (?1, ?2, 'fernet')",
+    ).bind(userId, token),
+  ])
+  return userId
+}
+
+/** Before and after the rewrap job has resealed everything. */
+const TIMES = ['as it was imported', 'resealed'] as const
+
+describe.for(TIMES)('a key of the previous backend, %s', (time) => {
+  async function readImported(token: string) {
+    await emptyVault()
+    const userId = await someImportedUser(token)
+    const owner = await ownerOf(userId, vault)
+    if (time === 'resealed') {
+      await beginPass(owner.service)
+      await rewrap(owner.service)
+    }
+    return { userId, key: await readSlot(owner, 'default') }
+  }
+
+  it.for<[name: string, make: () => Promise<string>]>([
+    ['with white space around it', async () => encrypt(` ${KEY}\n`)],
+    ['encrypted twice', async () => encrypt(await encrypt(KEY))],
+    ['encrypted twice, with a line break', async () => encrypt(`${await encrypt(KEY)}\n`)],
+  ])('%s: is the key alone', async ([, make]) => {
+    expect((await readImported(await make())).key).toMatchObject({ state: 'open', apiKey: KEY })
+  })
+
+  it.for<[name: string, make: () => Promise<string>]>([
+    ['empty', async () => encrypt('')],
+    ['white space alone', async () => encrypt(' \n')],
+    ['two lines', async () => encrypt(`${KEY}\nhttps://evil.test`)],
+    ['not ASCII', async () => encrypt('schlüssel')],
+    ['a token of another key', async () => encrypt(await encrypt(KEY, otherKey))],
+  ])('%s: is reported, and kept as it is', async ([, make]) => {
+    const logs = recordLogs()
+    const { userId, key } = await readImported(await make())
+    expect(key).toMatchObject({ state: 'unreadable', reason: 'not_a_key' })
+    expect(logs.events()).toContainEqual(
+      expect.objectContaining({
+        event: 'api_key_unreadable',
+        user_id: userId,
+        reason: 'not_a_key',
+      }),
+    )
+    const token = await mintToken({ sub: userId })
+    const answer = await call('GET', keyPath(userId), { token, env: vault })
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      { has_api_key: false, error: 'Invalid encrypted key' },
+    ])
+    const rows = env.DB.prepare('SELECT 1 FROM api_keys WHERE user_id = ?1').bind(userId)
+    expect((await rows.all()).results).toHaveLength(1)
+  })
+})
