@@ -41,7 +41,7 @@ CREATE TABLE rewrap (
   moved_at       TEXT NOT NULL,
   finished_at    TEXT,
   asked_at       TEXT -- another pass was asked for: npm run keys -- check
-) STRICT;
+, assign_to TEXT) STRICT;
 
 CREATE TABLE imported_users (
   -- Up to when an import leaves a user's key alone: when the imported key was saved ('' without one),

@@ -12,7 +12,7 @@ import { defineConfig } from 'vitest/config'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { NO_VARS } from './test/node/start-vault.ts'
 
-/** OpenAI's stand-in at `origin`, a provider that is down, and one that is not built in. */
+/** OpenAI's stand-in at `origin`, a provider that is down, one that is not built in, and one whose users give the base URL. */
 function standIns(origin: string) {
   const acme = {
     label: 'Acme',
@@ -22,7 +22,15 @@ function standIns(origin: string) {
     probe: '/v1/models',
     refusals: [],
   }
-  return { openai: { origin }, mistral: { origin: 'http://127.0.0.1:9' }, acme }
+  const own = {
+    label: 'Own',
+    hosts: [new URL(origin).host],
+    header: 'authorization',
+    scheme: 'Bearer',
+    probe: '/models',
+    refusals: [{ status: 401, word: 'Incorrect' }],
+  }
+  return { openai: { origin }, mistral: { origin: 'http://127.0.0.1:9' }, acme, own }
 }
 
 /**

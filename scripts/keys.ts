@@ -1,9 +1,10 @@
-/** `npm run keys -- new | plan | status | check`: a new encryption key, and how far a rotation is. */
+/** `npm run keys`: a new encryption key, how far a rotation is, and a provider for the plain route's keys. */
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { createKeyring } from '../src/crypto/keyring.ts'
+import { isProviderName } from '../src/providers/table.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import { noteAllKids } from '../src/store/kids.ts'
 import { askForPass } from '../src/store/rewrap.ts'
@@ -23,9 +24,11 @@ const USAGE = `Usage: npm run keys -- new                                  a new
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
        npm run keys -- check  [--remote]                    has the job open every row once more
+       npm run keys -- assign PROVIDER [--remote]           has it move the plain route's keys to a provider
 
 Exit code 1: stored keys need an encryption key that the keyring lacks, or the keyring is not known.`
 const WATCH_MS = 2_000
+const BEGINS = 'The job begins a pass at its next run, within a minute of the Worker running.'
 
 interface Options {
   remote: boolean
@@ -76,12 +79,29 @@ function isRunning(rewrap: Progress | null): rewrap is Progress {
 }
 
 async function checkAgain(db: D1Database): Promise<number> {
-  const statements = [noteAllKids(), askForPass(new Date().toISOString())]
-  const [, asked] = await runBatch(db, statements, BULK_DEADLINE_MS)
-  const begins = 'The job begins a pass at its next run, within a minute of the Worker running.'
-  const isFirst = asked?.meta.changes !== 1
-  console.log(isFirst ? 'The job has not run yet: its first run begins a pass.' : begins)
+  const isAsked = await ask(db)
+  console.log(isAsked ? BEGINS : 'The job has not run yet: its first run begins a pass.')
   return 0
+}
+
+/** Moves the plain route's keys to the provider's slot, by the job: only the Worker has the keys. */
+async function assign(db: D1Database, provider: string): Promise<number> {
+  if (await ask(db, provider)) {
+    console.log(`${BEGINS}\nIt moves the keys of the plain route to the slot ${provider}.`)
+    console.log(
+      'A user who has a key there keeps both. npm run keys -- status -- --watch shows it.',
+    )
+    return 0
+  }
+  console.error('The job has not run yet. Start the Worker, wait a minute, then run this again.')
+  return 1
+}
+
+/** False if the job has not run yet. */
+async function ask(db: D1Database, assignTo: string | null = null): Promise<boolean> {
+  const statements = [noteAllKids(), askForPass(new Date().toISOString(), assignTo)]
+  const [, asked] = await runBatch(db, statements, BULK_DEADLINE_MS)
+  return asked?.meta.changes === 1
 }
 
 async function watch(db: D1Database, rows: number): Promise<void> {
@@ -160,8 +180,12 @@ await runCommand(USAGE, async () => {
       watch: { type: 'boolean', default: false },
     },
   })
-  const [command, ...rest] = positionals
+  const [command, provider, ...rest] = positionals
   if (rest.length > 0) return 2
+  if (command === 'assign' && provider !== undefined && isProviderName(provider)) {
+    return withDatabase(options, async (db) => assign(db, provider))
+  }
+  if (provider !== undefined) return 2
   if (command === 'new') {
     await printNewKey()
     return 0

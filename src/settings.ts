@@ -161,6 +161,7 @@ const environment = z.object({
   ALLOW_REVEAL: z.optional(revealers),
   VERIFY_ON_SAVE: z.optional(flag),
   PROVIDERS: providers,
+  DEFAULT_PROVIDER: z.optional(exactText),
   CORS_ORIGINS: z.optional(corsOrigins),
   OIDC_ISSUER: z.optional(confidentialUrl),
   OIDC_CLIENT_ID: z.optional(exactText),
@@ -200,6 +201,8 @@ export interface Settings {
   /** Null if users cannot sign in on the page. */
   signIn: SignIn | null
   providers: Providers
+  /** The provider of the plain route's keys; null if they have none. */
+  defaultProvider: string | null
   /** Whether a user may be anyone with a token; the first save then adds the user. */
   autoCreateUsers: boolean
   /** Whether a provider is asked about a key before the key is saved. */
@@ -225,6 +228,7 @@ const settings = z.pipe(
       tokenRules: readTokenRules(env),
       signIn: readSignIn(env, refuse),
       providers: env.PROVIDERS,
+      defaultProvider: readDefaultProvider(env, refuse),
       autoCreateUsers: env.AUTO_CREATE_USERS === 'true',
       verifyOnSave: env.VERIFY_ON_SAVE !== 'false',
       rewrapRowsPerRun: env.REWRAP_ROWS_PER_RUN ?? DEFAULT_ROWS_PER_RUN,
@@ -297,6 +301,14 @@ function readTokenRules(env: Environment): TokenRules {
   const { JWT_AUDIENCE: audience, OIDC_CLIENT_ID: client = null } = env
   const { JWT_IDENTITY_CLAIM: identityClaim = 'sub', JWT_SCOPE: asked = null } = env
   return { identityClaim, scope: asked, pageClient: client === audience ? client : null }
+}
+
+/** The plain route cannot say a base URL. */
+function readDefaultProvider(env: Environment, refuse: Refuse): string | null {
+  const { DEFAULT_PROVIDER: name = null, PROVIDERS: known } = env
+  if (name === null || known.get(name)?.origin !== undefined) return name
+  refuse('DEFAULT_PROVIDER', 'must be the name of a provider with an origin')
+  return null
 }
 
 function readSignIn(env: Environment, refuse: Refuse): SignIn | null {

@@ -37,6 +37,7 @@ const base = {
   ALLOW_REVEAL: 'false',
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
+  DEFAULT_PROVIDER: '',
   REWRAP_ROWS_PER_RUN: '',
   VERIFY_ON_SAVE: '',
 }

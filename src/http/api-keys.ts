@@ -7,6 +7,7 @@ import type { RequestIdVariables } from 'hono/request-id'
 import { TrieRouter } from 'hono/router/trie-router'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
+import { assignKey } from '../keys/assign.ts'
 import { deleteSlot, listSlots, readSlot, saveSlot } from '../keys/slots.ts'
 import type { SlotOwner } from '../keys/stored-key.ts'
 import { verifySlot } from '../keys/verify.ts'
@@ -77,9 +78,8 @@ export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
     requireSlotKey,
     async (c) => {
       const provider = c.req.param('provider')
-      const { verify: asked } = c.req.valid('query')
       const { api_key: apiKey, base_url: baseUrl } = c.req.valid('json')
-      const verify = asked === undefined ? undefined : asked === 'true'
+      const verify = isAsked(c.req.valid('query'))
       const key = await saveSlot(ownerOf(c), provider, { apiKey, baseUrl, verify })
       return c.json(savedAnswer(c.var.userId, { provider, ...slotFields(key) }))
     },
@@ -90,11 +90,26 @@ export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
     const noKey = { provider, status: null, last_used_at: null }
     return c.json(deletedAnswer(c.var.userId, noKey))
   })
+  .post(
+    '/users/:userId/api-keys/:provider/assign',
+    withService,
+    onlyYourOwn,
+    requireQuery,
+    async (c) => {
+      const provider = c.req.param('provider')
+      const key = await assignKey(ownerOf(c), provider, isAsked(c.req.valid('query')))
+      return c.json({ provider, has_api_key: true, ...slotFields(key) })
+    },
+  )
   .post('/users/:userId/api-keys/:provider/verify', withService, onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     const { key, verdict } = await verifySlot(ownerOf(c), provider)
     return c.json({ ...slotAnswer(provider, key), verdict })
   })
+
+function isAsked({ verify }: z.output<typeof verifyQuery>): boolean | undefined {
+  return verify === undefined ? undefined : verify === 'true'
+}
 
 interface OwnerContext {
   var: { service: Service; userId: string; requestId?: string }

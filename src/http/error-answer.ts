@@ -7,7 +7,7 @@ import type { ErrorAnswer } from '../shared/answers.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 
 interface Answer {
-  status: 400 | 401 | 403 | 404 | 405 | 413 | 422 | 429 | 500 | 502 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 422 | 429 | 500 | 502 | 503
   /** The sentence that frontends already know. */
   error: string
   /** RFC 6750 §3. */
@@ -41,6 +41,7 @@ const ANSWERS: Record<ErrorCode, Answer> = {
   no_api_key: { status: 404, error: 'No API key is saved' },
   not_found: { status: 404, error: 'Not found' },
   method_not_allowed: { status: 405, error: 'Method not allowed' },
+  api_key_exists: { status: 409, error: 'This provider has an API key already' },
   body_too_large: { status: 413, error: 'Request body is too large' },
   api_key_rejected: { status: 422, error: 'The provider rejected this API key' },
   rate_limited: { status: 429, error: 'Too many requests' },

@@ -12,6 +12,7 @@ import {
   type SealedRow,
 } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
+import { moveKeys, type MovedKey } from '../store/moved-keys.ts'
 import { noteKid, releaseKids, settleKids } from '../store/kids.ts'
 import {
   selectPassDue,
@@ -21,6 +22,7 @@ import {
   type Counts,
   type Pass,
 } from '../store/rewrap.ts'
+import { sealForProvider } from './assign.ts'
 import { logUnreadable, type UnreadableKey } from './stored-key.ts'
 
 /** Rows of a batch, which is 4 statements. */
@@ -89,23 +91,26 @@ async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise
   const last = rows.at(-1) ?? pass.last
   const counts = addOutcomes(pass.counts, outcomes)
   const resealed = outcomes.filter((outcome) => outcome.state === 'resealed')
-  const next = await movePass(service, { ...pass, last, counts }, { resealed, ended })
+  const opened = outcomes.filter((outcome) => outcome.state !== 'unreadable')
+  const moved = await sealForProvider(service, pass.assignTo, opened)
+  const next = await movePass(service, { ...pass, last, counts }, { resealed, moved, ended })
   if (next !== null) logUnreadableRows(outcomes)
   return next
 }
 
-/** What became of a row: `current` is sealed under the first key already. */
+/** What became of a row: `current` is sealed under the first key already. `sealed` is its key by now. */
 type Outcome =
-  | { state: 'current'; row: SealedRow }
-  | ({ state: 'resealed' } & Resealed)
+  | ({ state: 'current'; text: string } & Resealed)
+  | ({ state: 'resealed'; text: string } & Resealed)
   | UnreadableKey
 
 async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
-  if (row.kid === keyring.sealing.kid) return { state: 'current', row }
-  const { sealed } = await sealKey(keyring, row, opened.text)
-  return { state: 'resealed', row, sealed }
+  const { text } = opened
+  if (row.kid === keyring.sealing.kid) return { state: 'current', row, sealed: row.sealed, text }
+  const { sealed } = await sealKey(keyring, row, text)
+  return { state: 'resealed', row, sealed, text }
 }
 
 /** As many rows, from the first on, as one bound parameter takes; the first one in any case. */
@@ -119,6 +124,14 @@ function takeBatch(rows: SealedRow[]): SealedRow[] {
   return rows.slice(0, count)
 }
 
+/** What a batch of a pass has made. */
+interface Batch {
+  resealed: readonly Resealed[]
+  /** Those of the plain route's keys that move to a provider's slot; an occupied slot stays as it is. */
+  moved?: readonly MovedKey[]
+  ended: boolean
+}
+
 /**
  * Writes the resealed keys, and where the pass has come to, in one transaction. A row that a PUT or a
  * DELETE has changed meanwhile stays as that left it. At the end of the pass, a kid is unused if no row
@@ -129,7 +142,7 @@ function takeBatch(rows: SealedRow[]): SealedRow[] {
 export async function movePass(
   { db, keyring }: Service,
   pass: Pass,
-  { resealed, ended }: { resealed: readonly Resealed[]; ended: boolean },
+  { resealed, moved = [], ended }: Batch,
 ): Promise<Pass | null> {
   const { kid } = keyring.sealing
   const movedAt = isoTime()
@@ -138,10 +151,11 @@ export async function movePass(
     updatePass(next),
     noteKid(kid),
     swapKeys(kid, resealed),
+    ...(pass.assignTo === null ? [] : [moveKeys(pass.assignTo, kid, moved)]),
     ...(ended ? [releaseKids(pass.revision + 1)] : []),
   ]
-  const [moved] = await runBatch(db, statements, BULK_DEADLINE_MS)
-  return moved?.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
+  const [updated] = await runBatch(db, statements, BULK_DEADLINE_MS)
+  return updated?.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
 }
 
 function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {

@@ -1,14 +1,20 @@
 /** A user's slots: list them, and read, save or delete the key in one. */
 
 import { isMovingIn } from '../crypto/keyring.ts'
-import { sealKey } from '../crypto/seal.ts'
+import { sealKey, type Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
-import { findProvider } from '../providers/table.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
-import { deleteKey, selectKey, selectKeys, upsertKey, type KeyRow } from '../store/api-keys.ts'
-import { run, runBatch } from '../store/d1.ts'
+import {
+  deleteKey,
+  selectKey,
+  selectKeys,
+  upsertKey,
+  type KeyRow,
+  type RowNames,
+} from '../store/api-keys.ts'
+import { run, runBatch, type Statement } from '../store/d1.ts'
 import { noteKeyDeleted } from '../store/imported-users.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser, selectUser } from '../store/users.ts'
@@ -20,10 +26,13 @@ import {
   openRow,
   previewKey,
   type KeySummary,
+  type OpenKey,
   type SlotOwner,
   type StoredKey,
+  type UnreadableKey,
 } from './stored-key.ts'
-import { askProvider, STATUS_BY_VERDICT } from './verdict.ts'
+import { findSlot, rowNames, slotName } from './slot-name.ts'
+import { checkKey, isChecked } from './verdict.ts'
 
 /** A slot of a user. */
 export interface ListedSlot {
@@ -44,8 +53,10 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
   const { results } = await run(db, selectKeys(owner.userId))
   if (results.length === 0) requireAnyUser(owner)
   const opening = results.filter(hasKeyRow).map(async (row) => openAndLog(owner, row))
-  const keys = new Map((await Promise.all(opening)).map((key) => [key.row.provider, key]))
-  const names = new Set([DEFAULT_SLOT, ...settings.providers.keys(), ...keys.keys()])
+  const keys = new Map<string, OpenKey | UnreadableKey>()
+  for (const key of await Promise.all(opening)) keys.set(slotName(settings, key.row.provider), key)
+  const first = slotName(settings, DEFAULT_SLOT)
+  const names = new Set([first, ...settings.providers.keys(), ...keys.keys()])
   return Array.from(names, (name) => ({
     name,
     provider: settings.providers.get(name) ?? null,
@@ -59,7 +70,7 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
  * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
  */
 export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKey> {
-  findProvider(owner.service.settings.providers, name)
+  findSlot(owner.service.settings, name)
   return readKey(owner, name)
 }
 
@@ -68,9 +79,15 @@ export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKe
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
-export async function readKey(owner: SlotOwner, provider: string): Promise<StoredKey> {
+export async function readKey(owner: SlotOwner, name: string): Promise<StoredKey> {
+  const { settings } = owner.service
+  return readRow(owner, rowNames(settings, slotName(settings, name)))
+}
+
+/** The key in one of the rows. @throws VaultError `user_not_found`, `database_busy` */
+export async function readRow(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
   const { db } = owner.service
-  const [row] = (await run(db, selectKey({ userId: owner.userId, provider }))).results
+  const [row] = (await run(db, selectKey(owner.userId, names))).results
   if (row === undefined) requireAnyUser(owner)
   return row !== undefined && hasKeyRow(row) ? openAndLog(owner, row) : EMPTY
 }
@@ -93,20 +110,18 @@ interface NewKey {
  */
 export async function saveSlot(
   owner: SlotOwner,
-  name: string,
+  given: string,
   { apiKey, baseUrl, verify }: NewKey,
 ): Promise<KeySummary> {
   const { settings } = owner.service
-  const provider = findProvider(settings.providers, name)
+  const { name, provider } = findSlot(settings, given)
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
-  const asks = provider?.probe !== undefined && (verify ?? settings.verifyOnSave)
-  if (asks) await requireUser(owner)
-  const verdict = asks ? await askProvider(owner, name, { provider, credential }) : 'unknown'
-  if (verdict === 'refused') {
-    const detail = `${provider?.label} does not accept this key. A key that was saved before is unchanged.`
-    throw new VaultError('api_key_rejected', { detail })
+  if (!isChecked(settings, provider, verify)) {
+    return writeKey(owner, name, { credential, status: 'unverified' })
   }
-  return writeKey(owner, name, { credential, status: STATUS_BY_VERDICT[verdict] })
+  await requireUser(owner)
+  const status = await checkKey(owner, name, { provider, credential })
+  return writeKey(owner, name, { credential, status })
 }
 
 /** One round trip to D1, after the key is sealed. */
@@ -116,11 +131,13 @@ async function writeKey(
   { credential, status }: { credential: Credential; status: KeyStatus },
 ): Promise<KeySummary> {
   const slot = { userId, provider }
+  const [, older] = rowNames(settings, provider)
   const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
   const results = await runBatch(db, [
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
     noteReplaced(slot),
     noteKid(sealedKey.kid),
+    ...(older === undefined ? [] : deleteRow({ userId, provider: older })),
     upsertKey(slot, sealedKey, status),
   ])
   const saved = results.at(-1)?.results[0]
@@ -135,18 +152,22 @@ async function writeKey(
  *
  * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
  */
-export async function deleteSlot(owner: SlotOwner, provider: string): Promise<void> {
+export async function deleteSlot(owner: SlotOwner, given: string): Promise<void> {
+  const { userId } = owner
   const { db, keyring, settings } = owner.service
-  const slot = { userId: owner.userId, provider }
-  const isMoved = provider === DEFAULT_SLOT && isMovingIn(keyring)
-  const [users, , deleted] = await runBatch(db, [
-    selectUser(owner.userId),
-    noteReplaced(slot),
-    deleteKey(slot),
-    ...(isMoved ? [noteKeyDeleted(owner.userId)] : []),
+  const names = rowNames(settings, slotName(settings, given))
+  const isMoved = names.includes(DEFAULT_SLOT) && isMovingIn(keyring)
+  const [users, ...deleted] = await runBatch(db, [
+    selectUser(userId),
+    ...names.flatMap((provider) => deleteRow({ userId, provider })),
+    ...(isMoved ? [noteKeyDeleted(userId)] : []),
   ])
   if (users?.results.length === 0) requireAnyUser(owner)
-  if (deleted?.meta.changes === 0) findProvider(settings.providers, provider)
+  if (deleted.every(({ meta }) => meta.changes === 0)) findSlot(settings, given)
+}
+
+function deleteRow(row: Slot): Statement[] {
+  return [noteReplaced(row), deleteKey(row)]
 }
 
 async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {

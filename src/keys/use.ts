@@ -5,7 +5,7 @@ import { errorFields, log } from '../log.ts'
 import { calledOrigin, targetUrl } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
-import { findProvider } from '../providers/table.ts'
+import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import type { OpenKey, SlotOwner } from './stored-key.ts'
 import { recordUse, STATUS_BY_VERDICT } from './verdict.ts'
@@ -31,14 +31,14 @@ export interface Use {
  * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, `user_not_found`, `database_busy`
  */
 export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
-  const provider = findProvider(owner.service.settings.providers, use.provider)
+  const { name, provider } = findSlot(owner.service.settings, use.provider)
   if (provider === null) throw new VaultError('unknown_provider')
   if (!METHODS.has(use.request.method)) throw new VaultError('method_not_allowed')
   const called = new URL(use.request.url)
-  if (called.origin !== calledOrigin(use.provider, provider)) {
+  if (called.origin !== calledOrigin(name, provider)) {
     throw new VaultError('origin_not_allowed')
   }
-  const key = await readKey(owner, use.provider)
+  const key = await readKey(owner, name)
   if (key.state === 'empty') throw new VaultError('no_api_key')
   if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
   const url = targetUrl(provider, called, key.baseUrl)

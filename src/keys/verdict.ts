@@ -1,10 +1,12 @@
 /** What a provider says about a key, and what is recorded of it. */
 
+import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { tryKey } from '../providers/request.ts'
 import type { Service } from '../service.ts'
+import type { Settings } from '../settings.ts'
 import type { KeyStatus, Verdict } from '../shared/slot.ts'
 import { updateUse, type SealedRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
@@ -35,6 +37,31 @@ export async function askProvider(
   const trial = await tryKey(provider, credential)
   log('info', 'api_key_tried', { request_id, user_id, provider: name, ...trial })
   return trial.verdict
+}
+
+/** Whether a provider is asked about a key before the key is saved. */
+export function isChecked(
+  { verifyOnSave }: Settings,
+  provider: Provider | null,
+  verify: boolean | undefined,
+): provider is Provider {
+  return provider?.probe !== undefined && (verify ?? verifyOnSave)
+}
+
+/**
+ * The status of a new key by what its provider says.
+ *
+ * @throws VaultError `rate_limited`, `api_key_rejected`
+ */
+export async function checkKey(
+  owner: SlotOwner,
+  name: string,
+  asked: { provider: Provider; credential: Credential },
+): Promise<KeyStatus> {
+  const verdict = await askProvider(owner, name, asked)
+  if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
+  const detail = `${asked.provider.label} does not accept this key. A key that was saved before is unchanged.`
+  throw new VaultError('api_key_rejected', { detail })
 }
 
 /**

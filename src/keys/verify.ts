@@ -1,7 +1,7 @@
 /** A stored key checked with its provider, on its owner's request. */
 
-import { findProvider } from '../providers/table.ts'
 import type { Verdict } from '../shared/slot.ts'
+import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import type { SlotOwner, StoredKey } from './stored-key.ts'
 import { askProvider, recordUse, STATUS_BY_VERDICT } from './verdict.ts'
@@ -19,8 +19,8 @@ interface Verified {
  *
  * @throws VaultError `unknown_provider`, `user_not_found`, `rate_limited`, `database_busy`
  */
-export async function verifySlot(owner: SlotOwner, name: string): Promise<Verified> {
-  const provider = findProvider(owner.service.settings.providers, name)
+export async function verifySlot(owner: SlotOwner, given: string): Promise<Verified> {
+  const { name, provider } = findSlot(owner.service.settings, given)
   const key = await readKey(owner, name)
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
   const verdict = await askProvider(owner, name, { provider, credential: key })

@@ -10,13 +10,16 @@ import { provider, type Provider } from './provider.ts'
 /** Every provider that is offered, by the name of its slot. */
 export type Providers = ReadonlyMap<string, Provider>
 
-const NAME = /^[a-z][a-z0-9-]{0,39}$/
+/** Whether a slot may have this name. */
+export function isProviderName(name: string): boolean {
+  return /^[a-z][a-z0-9-]{0,39}$/.test(name) && name !== DEFAULT_SLOT
+}
 
 const table = z
   .record(z.string(), provider, 'must be a table of providers')
   .check(
     z.refine(
-      (entries) => Object.keys(entries).every((name) => NAME.test(name) && name !== DEFAULT_SLOT),
+      (entries) => Object.keys(entries).every(isProviderName),
       'has an invalid provider name: use lower-case letters, digits and hyphens, and not "default"',
     ),
   )

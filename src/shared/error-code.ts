@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'body_too_large'
   | 'api_key_rejected'
+  | 'api_key_exists'
   | 'rate_limited'
   | CallErrorCode
   | FaultCode

@@ -22,19 +22,33 @@ export interface UserWithoutKey {
 const SEALED_COLUMNS = 'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt`
 
-/** The key in the slot; no row at all if there is no such user. */
-export function selectKey({ userId, provider }: Slot): Statement<KeyRow | UserWithoutKey> {
+/** The rows that a slot's key may be in, by their `provider`: its own, and one that it takes the place of. */
+export type RowNames = readonly [own: string] | readonly [own: string, older: string]
+
+/** The key in the slot, the later one of two; no row at all if there is no such user. */
+export function selectKey(
+  userId: string,
+  [own, older]: RowNames,
+): Statement<KeyRow | UserWithoutKey> {
+  if (older === undefined) {
+    return {
+      sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
+            WHERE id = ?1`,
+      values: [userId, own],
+    }
+  }
   return {
-    sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
-          WHERE id = ?1`,
-    values: [userId, provider],
+    sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id AND provider IN (?2, ?3)
+          WHERE id = ?1 ORDER BY updated_at DESC, provider = ?2 DESC LIMIT 1`,
+    values: [userId, own, older],
   }
 }
 
-/** The user's keys; no row at all if there is no such user. */
+/** The user's keys, the latest last; no row at all if there is no such user. */
 export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
   return {
-    sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id WHERE id = ?1`,
+    sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id WHERE id = ?1
+          ORDER BY updated_at`,
     values: [userId],
   }
 }

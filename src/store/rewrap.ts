@@ -20,6 +20,8 @@ export interface Pass {
   finishedAt: string | null
   /** When another pass was asked for. */
   askedAt: string | null
+  /** The slot that the plain route's keys move to; null if they stay. */
+  assignTo: string | null
 }
 
 /** The row: a pass, as SQL holds it. */
@@ -31,7 +33,8 @@ export interface PassRow extends Omit<Pass, 'last' | 'counts'> {
 }
 
 const COLUMNS = `keyring, revision, after_user_id AS userId, after_provider AS provider, counts,
-  started_at AS startedAt, moved_at AS movedAt, finished_at AS finishedAt, asked_at AS askedAt`
+  started_at AS startedAt, moved_at AS movedAt, finished_at AS finishedAt, asked_at AS askedAt,
+  assign_to AS assignTo`
 
 /** A row as a pass. */
 export function toPass({ userId, provider, counts, ...pass }: PassRow): Pass {
@@ -91,13 +94,20 @@ export function upsertPass(keyring: string, startedAt: string): Statement {
 export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass): Statement {
   return {
     sql: `UPDATE rewrap SET revision = revision + 1, after_user_id = ?2, after_provider = ?3,
-            counts = ?4, moved_at = ?5, finished_at = ?6
+            counts = ?4, moved_at = ?5, finished_at = ?6,
+            assign_to = CASE WHEN ?6 IS NULL OR asked_at IS NOT NULL THEN assign_to END
           WHERE revision = ?1`,
     values: [revision, last.userId, last.provider, JSON.stringify(counts), movedAt, finishedAt],
   }
 }
 
-/** Asks for another pass. It changes no row if the job has not run yet. */
-export function askForPass(askedAt: string): Statement {
-  return { sql: 'UPDATE rewrap SET asked_at = ?1', values: [askedAt] }
+/**
+ * Asks for another pass, which moves the plain route's keys to the slot `assignTo` if one is named. It
+ * changes no row if the job has not run yet.
+ */
+export function askForPass(askedAt: string, assignTo: string | null = null): Statement {
+  return {
+    sql: 'UPDATE rewrap SET asked_at = ?1, assign_to = coalesce(?2, assign_to)',
+    values: [askedAt, assignTo],
+  }
 }

@@ -272,6 +272,31 @@ describe('a stored key', () => {
     expect(await page.getByText(status).count()).toBe(1)
   })
 
+  it('of the plain route gets a provider, the likely one first', async () => {
+    const { page } = await openSettings({ default: 'sk-good-plain-1' })
+    await button(page, 'Set provider of the General key').click()
+    const choice = page.getByLabel('Provider of this key')
+    expect(await isFocused(choice)).toBe(true)
+    expect(await choice.inputValue()).toBe('openai')
+    await button(page, 'Set provider').click()
+    const notice = page.getByText('The OpenAI key is saved, and OpenAI accepts it.')
+    await notice.waitFor()
+    expect(await isFocused(notice)).toBe(true)
+    expect(await page.getByText('General').count()).toBe(0)
+    expect(await button(page, 'Replace the OpenAI key').count()).toBe(1)
+    expect(await fired(page)).toMatchObject([{ type: 'saved', provider: 'openai' }])
+  })
+
+  it('of the plain route stays where it is if the provider rejects it', async () => {
+    const { page } = await openSettings({ default: 'sk-bad-plain-1' })
+    await button(page, 'Set provider of the General key').click()
+    await page.getByLabel('Provider of this key').selectOption('OpenAI')
+    await button(page, 'Set provider').click()
+    await page.getByRole('alert').getByText('OpenAI does not accept this key.').waitFor()
+    await button(page, 'Cancel').click()
+    expect(await button(page, 'Set provider of the General key').count()).toBe(1)
+  })
+
   it('is deleted after a question that says what follows', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })

@@ -7,7 +7,7 @@ const button = (page: Page, name: string) => page.getByRole('button', { name, ex
 
 async function typeKey(page: Page, label: string, key: string): Promise<void> {
   await button(page, 'Add a key').click()
-  await page.getByLabel('Provider').selectOption(label)
+  await page.getByLabel('Provider', { exact: true }).selectOption(label)
   await page.getByLabel(/API key$/).fill(key)
 }
 
@@ -42,6 +42,18 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
   'a fault': async (page) => {
     await save(page, 'mistral-key', refuse(500, 'internal'))
     await page.getByText('Reference: request-1').waitFor()
+  },
+  'a provider to be set': async (page) => {
+    await button(page, 'Set provider of the General key').click()
+    await page.getByLabel('Provider of this key').waitFor()
+  },
+  'a base URL': async (page) => {
+    await typeKey(page, 'Own', 'own-key')
+    await page.getByLabel('Base URL').waitFor()
+  },
+  'a rejected key': async (page) => {
+    await save(page, 'mistral-key', refuse(422, 'api_key_rejected'))
+    await button(page, 'Save anyway').waitFor()
   },
   'a replacement': async (page) => {
     await button(page, 'Replace the Anthropic key').click()

@@ -126,6 +126,7 @@ describe('a slot', () => {
       'replicate',
       'github',
       'acme',
+      'own',
     ])
     expect(slots.slice(0, 3)).toEqual([
       {

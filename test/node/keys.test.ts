@@ -159,6 +159,13 @@ Stored keys
       step: 'drop',
       key_ids: [oldKid],
     })
+
+    const providers = () => query('SELECT DISTINCT provider FROM api_keys')
+    expect(providers()).toEqual([{ provider: 'default' }])
+    expect((await keys('assign', 'No Name')).code).toBe(2)
+    expect((await keys('assign', 'openai')).stdout).toContain('moves the keys of the plain route')
+    for (let runs = 0; runs < 2; runs += 1) await again.runJob()
+    expect(providers()).toEqual([{ provider: 'openai' }])
   })
 })
 

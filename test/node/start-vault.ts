@@ -10,6 +10,7 @@ export const NO_VARS = {
   ALLOW_REVEAL: 'false',
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
+  DEFAULT_PROVIDER: '',
   JWT_JWKS_URL: '',
   JWT_ISSUER: '',
   JWT_AUDIENCE: '',

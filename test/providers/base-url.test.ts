@@ -1,4 +1,4 @@
-import { env, exports } from 'cloudflare:workers'
+import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { requireBaseUrl, targetUrl } from '../../src/providers/base-url.ts'
 import type { Provider } from '../../src/providers/provider.ts'
@@ -85,22 +85,13 @@ describe('a base URL', () => {
 
 describe('a slot whose user gives the base URL', () => {
   const { host } = new URL(PROVIDER)
-  const own = {
-    label: 'Own',
-    hosts: [host],
-    header: 'authorization',
-    scheme: 'Bearer',
-    probe: '/models',
-    refusals: [{ status: 401, word: 'Incorrect' }],
-  }
-  const vault = { ...env, PROVIDERS: { own } }
   const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
 
   async function someOwner() {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const request = async (method: string, path: string, body?: object) => {
-      const response = await call(method, path, { token, env: vault, ...(body && { body }) })
+      const response = await call(method, path, { token, ...(body && { body }) })
       return { status: response.status, body: await response.json<Record<string, unknown>>() }
     }
     return { userId, request, path: slotPath(userId, 'own') }
@@ -117,7 +108,7 @@ describe('a slot whose user gives the base URL', () => {
         api_keys: expect.arrayContaining([expect.objectContaining({ hosts: [host], base_url })]),
       },
     })
-    const owner = await ownerOf(userId, vault)
+    const owner = await ownerOf(userId)
     const called = new Request('https://own.invalid/chat?x=%2F', { method: 'POST', body: 'hello' })
     const waiting: Promise<void>[] = []
     const waitUntil = (recording: Promise<void>) => void waiting.push(recording)

@@ -16,14 +16,14 @@ const VERDICTS: Record<Verdict, (name: string) => string> = {
   unknown: (name) => `${name} did not say whether this key works. Test it again later.`,
 }
 
-/** Fires `saved`, `tested` and `deleted` with the slot as it is then, and `problem`. */
+/** Fires `saved`, `tested`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
 export class ApiKeyItem extends LitElement {
   static override styles = styles
   static override properties = {
     access: { attribute: false },
     keySlot: { attribute: false },
     slots: { attribute: false },
-    isReplacing: { state: true },
+    opened: { state: true },
     verdict: { state: true },
   }
 
@@ -31,13 +31,14 @@ export class ApiKeyItem extends LitElement {
   declare keySlot: ShownSlot
   /** Every slot of the user. */
   declare slots: readonly ShownSlot[]
-  declare private isReplacing: boolean
+  /** The form that is open instead of the buttons. */
+  declare private opened: 'replace' | 'assign' | null
   declare private verdict: string
   readonly #attempt = new Attempt(this, (problem) => this.#tell('problem', problem))
 
   constructor() {
     super()
-    this.isReplacing = false
+    this.opened = null
     this.verdict = ''
   }
 
@@ -52,7 +53,7 @@ export class ApiKeyItem extends LitElement {
       <div role="status">
         ${this.verdict ? html`<p part="notice">${this.verdict}</p>` : nothing}
       </div>
-      ${this.isReplacing ? this.#renderForm() : this.#renderButtons()} ${this.#renderDialog()}
+      ${this.#renderOpened()} ${this.#renderDialog()}
     `
   }
 
@@ -71,15 +72,21 @@ export class ApiKeyItem extends LitElement {
     `
   }
 
+  #renderOpened() {
+    if (this.opened === 'replace') return this.#renderForm()
+    return this.opened === 'assign' ? this.#renderAssigning() : this.#renderButtons()
+  }
+
   #renderButtons() {
     const { keySlot } = this
     const { doing, wait } = this.#attempt
     const canTest = isOffered(keySlot) && keySlot.label !== null && keySlot.key !== 'unreadable'
+    const canAssign = this.#assignable.length > 0
     const button = (verb: string, act: () => void) => html`
       <button
         type="button"
         part="button"
-        aria-label="${verb} the ${nameSlot(keySlot)} key"
+        aria-label="${verb}${verb === 'Set provider' ? ' of' : ''} the ${nameSlot(keySlot)} key"
         aria-disabled=${doing !== null || wait > 0}
         @click=${() => (doing === null && wait === 0 ? act() : undefined)}
       >
@@ -88,7 +95,8 @@ export class ApiKeyItem extends LitElement {
     `
     return html`
       <div class="buttons">
-        ${isOffered(keySlot) ? button('Replace', () => this.#open()) : nothing}
+        ${isOffered(keySlot) ? button('Replace', () => this.#open('replace')) : nothing}
+        ${canAssign ? button('Set provider', () => this.#open('assign')) : nothing}
         ${canTest ? button('Test', () => void this.#test()) : nothing}
         ${button('Delete', () => this.#ask())}
         ${doing === null ? nothing : html`<span part="busy">${doing}</span>`}
@@ -113,6 +121,30 @@ export class ApiKeyItem extends LitElement {
         @problem=${({ detail }: CustomEvent<Problem>) => this.#tell('problem', detail)}
       ></api-key-settings-form>
     `
+  }
+
+  #renderAssigning() {
+    const { access, keySlot } = this
+    const preview = keySlot.key === null || keySlot.key === 'unreadable' ? '' : keySlot.key.preview
+    return html`
+      <api-key-settings-assign
+        class="inner"
+        exportparts=${PARTS}
+        .access=${access}
+        .preview=${preview}
+        .choices=${this.#assignable}
+        @assigned=${({ detail }: CustomEvent<ShownSlot>) => this.#tell('assigned', detail)}
+        @cancel=${this.#close}
+        @problem=${({ detail }: CustomEvent<Problem>) => this.#tell('problem', detail)}
+      ></api-key-settings-assign>
+    `
+  }
+
+  /** The slots that the key of the default slot can go to. */
+  get #assignable(): ShownSlot[] {
+    const { keySlot, slots } = this
+    if (keySlot.name !== DEFAULT_SLOT || keySlot.key === 'unreadable') return []
+    return slots.filter(({ label, key, hosts }) => label !== null && key === null && hosts === null)
   }
 
   #renderDialog() {
@@ -147,15 +179,15 @@ export class ApiKeyItem extends LitElement {
     dialog?.scrollTo(0, 0) // The focus is on a button, which a small window scrolls to.
   }
 
-  #open(): void {
+  #open(form: 'replace' | 'assign'): void {
     this.verdict = ''
     this.#attempt.clear()
-    this.isReplacing = true
-    void moveFocus(this, 'api-key-settings-form')
+    this.opened = form
+    void moveFocus(this, 'api-key-settings-form, api-key-settings-assign')
   }
 
   #close(): void {
-    this.isReplacing = false
+    this.opened = null
     void moveFocus(this, 'button')
   }
 
@@ -179,7 +211,10 @@ export class ApiKeyItem extends LitElement {
     })
   }
 
-  #tell(type: 'saved' | 'tested' | 'deleted' | 'problem', detail: ShownSlot | Problem): void {
+  #tell(
+    type: 'saved' | 'tested' | 'deleted' | 'assigned' | 'problem',
+    detail: ShownSlot | Problem,
+  ): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 }

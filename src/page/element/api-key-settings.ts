@@ -5,6 +5,7 @@ import { repeat } from 'lit/directives/repeat.js'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
+import { AssignForm } from './assign-form.ts'
 import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import type { Problem } from './problem.ts'
@@ -127,6 +128,7 @@ export class ApiKeySettings extends LitElement {
           @saved=${this.#from(this.#saved)}
           @tested=${this.#from(this.#tested)}
           @deleted=${this.#from(this.#deleted)}
+          @assigned=${this.#from(this.#assigned)}
           @problem=${this.#from(this.#failed)}
         ></api-key-settings-item>
       </li>
@@ -226,6 +228,13 @@ export class ApiKeySettings extends LitElement {
     void moveFocus(this, '[part~=notice]')
   }
 
+  #assigned(slot: ShownSlot): void {
+    const from = this.slots?.find(({ name }) => name === DEFAULT_SLOT)
+    if (from !== undefined) this.#put({ ...from, key: null })
+    this.#saved(slot)
+    void moveFocus(this, '[part~=notice]')
+  }
+
   #tested(slot: ShownSlot): void {
     this.#put(slot)
     if (slot.key !== null) return
@@ -275,5 +284,6 @@ declare global {
 if (!customElements.get('api-key-settings')) {
   customElements.define('api-key-settings-form', ApiKeyForm)
   customElements.define('api-key-settings-item', ApiKeyItem)
+  customElements.define('api-key-settings-assign', AssignForm)
   customElements.define('api-key-settings', ApiKeySettings)
 }

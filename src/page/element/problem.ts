@@ -65,6 +65,8 @@ const SENTENCES: Partial<Record<ErrorCode | WayCode, string>> = {
   not_your_own: 'These keys belong to another account than you are signed in with.',
   user_not_found: 'Your account is not set up for keys yet. Tell the support of this application.',
   unknown_provider: 'This provider is not offered any more. Reload the page.',
+  api_key_exists: 'This provider has a key already. Reload the page.',
+  no_api_key: 'This key was deleted elsewhere. Reload the page.',
   body_too_large: 'This is too long to be a key.',
   rate_limited: 'Too many attempts.',
   database_busy: BUSY,

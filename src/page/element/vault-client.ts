@@ -61,6 +61,11 @@ export async function putKey(
   return toKey(user)
 }
 
+/** Moves the key of the default slot to `slot`. */
+export async function assignKey(call: Call, slot: string): Promise<ShownSlot['key']> {
+  return toKey(await request(call, `/${slot}/assign`, { method: 'POST' }))
+}
+
 /** Deletes the key in the slot. */
 export async function deleteKey(call: Call, slot: string): Promise<void> {
   await request(call, `/${slot}`, { method: 'DELETE' })

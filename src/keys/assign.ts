@@ -1,0 +1,65 @@
+/** Keys that were saved through the plain route get a provider. */
+
+import { sealKey } from '../crypto/seal.ts'
+import { VaultError } from '../errors.ts'
+import { requireBaseUrl } from '../providers/base-url.ts'
+import { findProvider } from '../providers/table.ts'
+import { DEFAULT_SLOT } from '../shared/slot.ts'
+import type { Service } from '../service.ts'
+import type { Resealed } from '../store/api-keys.ts'
+import { runBatch } from '../store/d1.ts'
+import { noteKid, noteReplaced } from '../store/kids.ts'
+import { moveKey, type MovedKey } from '../store/moved-keys.ts'
+import { readRow } from './slots.ts'
+import type { KeySummary, SlotOwner } from './stored-key.ts'
+import { checkKey, isChecked } from './verdict.ts'
+
+/**
+ * Moves the key of the plain route's slot to the slot `name`, after its provider was asked about it as for a save.
+ *
+ * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `no_api_key`,
+ * `api_key_unreadable`, `rate_limited`, `api_key_rejected`, `api_key_exists`, `database_busy`
+ */
+export async function assignKey(
+  owner: SlotOwner,
+  name: string,
+  verify: boolean | undefined,
+): Promise<KeySummary> {
+  const { db, keyring, settings } = owner.service
+  const provider = findProvider(settings.providers, name)
+  if (provider === null) throw new VaultError('unknown_provider')
+  requireBaseUrl(provider, undefined)
+  const key = await readRow(owner, [DEFAULT_SLOT])
+  if (key.state === 'empty') throw new VaultError('no_api_key')
+  if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
+  const status = isChecked(settings, provider, verify)
+    ? await checkKey(owner, name, { provider, credential: key })
+    : 'unverified'
+  const sealed = await sealKey(keyring, { userId: owner.userId, provider: name }, key.apiKey)
+  const results = await runBatch<{ updatedAt?: string }>(db, [
+    noteReplaced(key.row),
+    noteKid(sealed.kid),
+    moveKey(key.row, name, { ...sealed, status }),
+  ])
+  const updatedAt = results.at(-1)?.results[0]?.updatedAt
+  if (updatedAt === undefined) throw new VaultError('api_key_exists')
+  const { preview, lastUsedAt, baseUrl } = key
+  return { preview, updatedAt, status, lastUsedAt, baseUrl }
+}
+
+/** Those of the plain route's keys in `opened`, sealed for the slot `provider`: `npm run keys -- assign`. */
+export async function sealForProvider(
+  { keyring, settings }: Service,
+  provider: string | null,
+  opened: readonly (Resealed & { text: string })[],
+): Promise<MovedKey[]> {
+  // Without an origin, a key needs a base URL, which only its user knows.
+  if (provider === null || settings.providers.get(provider)?.origin === undefined) return []
+  const plain = opened.filter(({ row }) => row.provider === DEFAULT_SLOT)
+  return Promise.all(
+    plain.map(async ({ row: { userId }, sealed: from, text }) => {
+      const { sealed } = await sealKey(keyring, { userId, provider }, text)
+      return { userId, from, sealed }
+    }),
+  )
+}

@@ -1,0 +1,30 @@
+/** Which slot a name means. With `DEFAULT_PROVIDER`, the plain route's slot is that provider's. */
+
+import type { Provider } from '../providers/provider.ts'
+import { findProvider } from '../providers/table.ts'
+import type { Settings } from '../settings.ts'
+import { DEFAULT_SLOT } from '../shared/slot.ts'
+import type { RowNames } from '../store/api-keys.ts'
+
+/** A slot that keys can be saved in. */
+export interface KnownSlot {
+  name: string
+  /** Null for the default slot without `DEFAULT_PROVIDER`. */
+  provider: Provider | null
+}
+
+/** @throws VaultError `unknown_provider` */
+export function findSlot(settings: Settings, given: string): KnownSlot {
+  const name = slotName(settings, given)
+  return { name, provider: findProvider(settings.providers, name) }
+}
+
+/** The name of the slot that `given` means, which may be a row's `provider` too. */
+export function slotName({ defaultProvider }: Settings, given: string): string {
+  return given === DEFAULT_SLOT ? (defaultProvider ?? given) : given
+}
+
+/** The rows that the key of the slot `name` may be in. */
+export function rowNames({ defaultProvider }: Settings, name: string): RowNames {
+  return name === defaultProvider ? [name, DEFAULT_SLOT] : [name]
+}

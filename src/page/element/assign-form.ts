@@ -1,0 +1,83 @@
+/** The form that gives the key of the default slot a provider. */
+
+import { html, LitElement } from 'lit'
+import { Attempt } from './attempt.ts'
+import type { Problem } from './problem.ts'
+import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
+import { styles } from './styles.ts'
+import { assignKey, type Access } from './vault-client.ts'
+
+/** Fires `assigned` with the provider's slot and its key, `cancel`, and `problem`. */
+export class AssignForm extends LitElement {
+  static override styles = styles
+  static override properties = {
+    access: { attribute: false },
+    preview: { attribute: false },
+    choices: { attribute: false },
+  }
+
+  declare access: Access
+  /** The beginning of the key, which may tell whose it is. */
+  declare preview: string
+  /** The empty slots that the key can go to. */
+  declare choices: readonly ShownSlot[]
+  readonly #attempt = new Attempt(this, (problem) => this.#tell('problem', problem))
+
+  override focus(): void {
+    this.#select?.focus()
+  }
+
+  protected override render() {
+    const isBusy = this.#attempt.doing !== null
+    const likely = findLikelySlots(this.preview, this.choices)
+    return html`
+      <form part="form" @submit=${this.#submit}>
+        <label for="provider" part="label">Provider of this key</label>
+        <select id="provider" part="select" aria-describedby="problem" ?disabled=${isBusy}>
+          ${this.choices.map(
+            (slot) =>
+              html`<option value=${slot.name} .defaultSelected=${slot === likely[0]}>
+                ${nameSlot(slot)}
+              </option>`,
+          )}
+        </select>
+        ${this.#attempt.render()}
+        <div class="buttons">
+          <button
+            type="submit"
+            part="button primary-button"
+            aria-disabled=${isBusy || this.#attempt.wait > 0}
+            aria-busy=${isBusy}
+          >
+            ${this.#attempt.doing ?? 'Set provider'}
+          </button>
+          <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    `
+  }
+
+  get #select(): HTMLSelectElement | null {
+    return this.renderRoot.querySelector('select')
+  }
+
+  async #submit(event: Event): Promise<void> {
+    event.preventDefault()
+    const slot = this.choices.find(({ name }) => name === this.#select?.value)
+    if (slot === undefined || this.#attempt.wait > 0) return
+    await this.#attempt.run(`Trying the key with ${nameSlot(slot)} …`, async (signal) => {
+      const key = await assignKey({ access: this.access, signal }, slot.name)
+      this.#tell('assigned', { ...slot, key })
+    })
+  }
+
+  #cancel(): void {
+    this.dispatchEvent(new Event('cancel'))
+  }
+
+  #tell(type: 'assigned' | 'problem', detail: ShownSlot | Problem): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }))
+  }
+}

@@ -1,0 +1,43 @@
+/** Keys that move from the plain route's slot to a provider's, sealed anew for it. */
+
+import type { SealedKey } from '../crypto/seal.ts'
+import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
+import type { SealedRow } from './api-keys.ts'
+import type { Statement } from './d1.ts'
+
+/**
+ * Moves the key in `row` to the slot `provider` of its user. It answers no row if that slot has a key, or
+ * `row` has changed.
+ */
+export function moveKey(
+  row: SealedRow,
+  provider: string,
+  { sealed, kid, status }: SealedKey & { status: KeyStatus },
+): Statement<{ updatedAt: string }> {
+  return {
+    sql: `UPDATE OR IGNORE api_keys
+          SET provider = ?3, encrypted_api_key = ?4, key_id = ?5, status = ?6
+          WHERE user_id = ?1 AND provider = '${DEFAULT_SLOT}' AND encrypted_api_key = ?2
+          RETURNING updated_at AS updatedAt`,
+    values: [row.userId, row.sealed, provider, sealed, kid, status],
+  }
+}
+
+/** A key of the plain route's slot as it is stored, and as it is sealed for a provider's. */
+export interface MovedKey {
+  userId: string
+  from: string
+  sealed: string
+}
+
+/** As {@link moveKey}, for many. Each status stays. */
+export function moveKeys(provider: string, kid: string, moved: readonly MovedKey[]): Statement {
+  const moves = moved.map(({ userId, from, sealed }) => [userId, from, sealed])
+  return {
+    sql: `UPDATE OR IGNORE api_keys
+          SET provider = ?2, encrypted_api_key = value ->> 2, key_id = ?3 FROM json_each(?1)
+          WHERE user_id = value ->> 0 AND provider = '${DEFAULT_SLOT}'
+            AND encrypted_api_key = value ->> 1`,
+    values: [JSON.stringify(moves), provider, kid],
+  }
+}
