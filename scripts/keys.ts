@@ -1,15 +1,14 @@
 /** `npm run keys`: a new encryption key, how far a rotation is, and a provider for the plain route's keys. */
 
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { createKeyring } from '../src/crypto/keyring.ts'
 import { isProviderName } from '../src/providers/table.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import { noteAllKids } from '../src/store/kids.ts'
 import { askForPass } from '../src/store/rewrap.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
+import { makeKey, printKids } from './lib/encryption-key.ts'
 import { planNext } from './lib/key-plan.ts'
 import {
   readProgress,
@@ -20,7 +19,8 @@ import {
 } from './lib/key-status.ts'
 import { drawBar, formatCount, formatSeconds, startBar } from './lib/progress.ts'
 
-const USAGE = `Usage: npm run keys -- new                                  a new encryption key, and its kid
+const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new encryption key, and its kid
+       npm run -s keys -- kid                               the kid of the key on standard input
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
        npm run keys -- check  [--remote]                    has the job open every row once more
@@ -34,15 +34,6 @@ interface Options {
   remote: boolean
   json: boolean
   watch: boolean
-}
-
-async function printNewKey(): Promise<void> {
-  const bytes = randomBytes(32)
-  const { sealing } = await createKeyring([bytes])
-  console.log(`kid  ${sealing.kid}\nkey  ${bytes.toString('base64')}`)
-  console.error(
-    '\nStore the key, apart from the backups, before you use it. Then: npm run keys -- plan',
-  )
 }
 
 async function printPlan(db: D1Database, options: Options): Promise<number> {
@@ -178,6 +169,7 @@ await runCommand(USAGE, async () => {
       remote: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       watch: { type: 'boolean', default: false },
+      out: { type: 'string' },
     },
   })
   const [command, provider, ...rest] = positionals
@@ -187,7 +179,11 @@ await runCommand(USAGE, async () => {
   }
   if (provider !== undefined) return 2
   if (command === 'new') {
-    await printNewKey()
+    await makeKey(options.out)
+    return 0
+  }
+  if (command === 'kid') {
+    await printKids()
     return 0
   }
   if (command === 'plan') return withDatabase(options, async (db) => printPlan(db, options))

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
@@ -54,11 +54,36 @@ describe('npm run keys', () => {
     await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
   })
 
-  it('new prints a key that the Worker takes, and the kid that the Worker gives it', async () => {
-    const { stdout } = await keys('new')
-    const [, kid, key = ''] = /^kid {2}(\w{12})\nkey {2}(\S{44})\n$/.exec(stdout) ?? []
-    expect(await kidOf(Buffer.from(key, 'base64'))).toBe(kid)
-    expect((await keys('new')).stdout).not.toBe(stdout)
+  it('new writes a key that the Worker takes to a pipe, and kid finds the kid of it', async () => {
+    const piped = await run('sh', '-c', 'node scripts/keys.ts new | node scripts/keys.ts kid')
+    expect(piped).toMatch(/^\w{12}\n$/)
+    const [{ stdout: key }, { stdout: other }] = [await keys('new'), await keys('new')]
+    expect(other).not.toBe(key)
+    expect(key).toMatch(/^\S{44}$/)
+    expect(await kidOf(Buffer.from(key, 'base64'))).toMatch(/^\w{12}$/)
+  })
+
+  it('new --out writes a key to a new file of its owner, and shows the kid alone', async () => {
+    const { stdout } = await keys('new', '--out', 'key.txt')
+    const key = readFileSync(path('key.txt'), 'utf8')
+    expect(stdout).toBe(`kid  ${await kidOf(Buffer.from(key, 'base64'))}\n`)
+    expect(statSync(path('key.txt')).mode & 0o777).toBe(0o600)
+    expect((await keys('new', '--out', 'key.txt')).code).toBe(1)
+    expect(readFileSync(path('key.txt'), 'utf8')).toBe(key)
+  })
+
+  it('kid reads a list in either alphabet, and refuses anything else without showing it', async () => {
+    const list = `${NEW.toString('base64')}, ${OLD.toString('base64url')}=\n`
+    writeFileSync(path('list.txt'), list)
+    expect(await run('sh', '-c', 'node scripts/keys.ts kid < list.txt')).toBe(
+      `${newKid}\n${oldKid}\n`,
+    )
+    writeFileSync(path('list.txt'), `${list.trim()},sk-secret`)
+    const refused = run('sh', '-c', 'node scripts/keys.ts kid < list.txt')
+    await expect(refused).rejects.toMatchObject({
+      stdout: '',
+      stderr: 'Item 3 is not a key: 32 bytes in base64, 44 characters\n',
+    })
   })
 
   it('says that it does not know, and fails, before the Worker’s job has run', async () => {
