@@ -50,3 +50,13 @@ CREATE TABLE imported_users (
   id       TEXT NOT NULL PRIMARY KEY,
   saved_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE imported_keys (
+  -- Up to when an import leaves the key in a slot alone: when the imported key was saved ('' without
+  -- one), or when it was deleted here. With provider '', a user who was removed here, for ever.
+  -- Empty the table when everybody has moved in.
+  user_id  TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  saved_at TEXT NOT NULL,
+  PRIMARY KEY (user_id, provider)
+) STRICT, WITHOUT ROWID;

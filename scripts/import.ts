@@ -2,114 +2,136 @@
 
 import { parseArgs } from 'node:util'
 import { FERNET_KID } from '../src/crypto/keyring.ts'
+import { BUILT_IN } from '../src/providers/built-in.ts'
+import { isProviderName } from '../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import {
   insertImportedUsers,
-  toImportedUsers,
+  toImportedKeys,
   upsertImported,
   upsertImportedKeys,
-  type ImportedUser,
-} from '../src/store/imported-users.ts'
+} from '../src/store/imported-keys.ts'
 import { noteAllReplaced, noteKid } from '../src/store/kids.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
-import { openUserFile, type UserFile } from './lib/import-file.ts'
-import { formatCount, startBar } from './lib/progress.ts'
+import { openUserFile, type Line, type UserFile } from './lib/import-file.ts'
+import { Report } from './lib/import-report.ts'
+import { findMissingKids, nameTokenFault, NOT_OPENED, readLegacyKeys } from './lib/legacy-key.ts'
+import type { LegacyKeys } from './lib/legacy-key.ts'
+import { startBar } from './lib/progress.ts'
 
-const USAGE = `Usage: npm run import -- FILE [--remote]
+const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote]
+         [--id-column NAME] [--key-column NAME] [--table NAME]
 
-FILE: CSV with a header, or NDJSON, with the fields id and encrypted_api_key; or a SQLite database with
-a table users of those columns. It may be run again at any time, with a newer FILE too.`
+FILE: CSV or tab-separated with a header, NDJSON, or a SQLite database. Of each user it has the fields id
+and encrypted_api_key (or those that are named), and may have the field provider. Keys without one go to
+the slot of --provider, otherwise to the plain route's. It may be run again at any time, with a newer
+FILE too. LEGACY_FERNET_KEY, in .dev.vars or for --remote in the environment, has the keys checked.`
 /** Characters of ids and tokens in a batch. As JSON, with three bytes a character, D1 takes 2,000,000. */
 const BATCH_LENGTH = 500_000
 /** What a user has in the JSON besides id and token. */
-const USER_LENGTH = 50
+const USER_LENGTH = 90
 
-interface Report {
-  read: number
-  usersAdded: number
-  keysAdded: number
-  alreadyThere: number
-  refused: string[]
-  interrupted: boolean
-}
+/** A user's key, and the line that it comes from. */
+type ReadKey = Exclude<Line, { refused: string }>
 
 async function importFile(
   db: D1Database,
   { total, lines }: UserFile,
-  report: Report,
+  { report, legacyKeys }: { report: Report; legacyKeys: LegacyKeys | null },
 ): Promise<void> {
   // The local database's own listener would end the process in the middle of a batch.
   process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
   const bar = startBar('Importing')
-  let [batch, length]: [ImportedUser[], number] = [[], 0]
-  for await (const { line, read, ...user } of lines) {
-    report.read += 1
-    if ('refused' in user) {
-      report.refused.push(`line ${line} ${user.refused}`)
-      continue
-    }
-    batch.push(user)
-    length += user.id.length + (user.token?.length ?? 0) + USER_LENGTH
-    if (length < BATCH_LENGTH) continue
+  let [batch, length]: [ReadKey[], number] = [[], 0]
+  const flush = async () => {
+    if (legacyKeys !== null) await checkTokens(batch, legacyKeys, report)
     await insert(db, batch, report)
-    if (report.interrupted) throw new Error('Interrupted')
+    if (report.interrupted)
+      throw new Error('It was interrupted. Run it again to bring in the rest.')
     ;[batch, length] = [[], 0]
-    bar.move(read, total)
   }
-  if (batch.length > 0) await insert(db, batch, report)
+  for await (const line of lines) {
+    if (!report.count(line)) continue
+    batch.push(line)
+    length += line.userId.length + (line.token?.length ?? 0) + USER_LENGTH
+    if (length < BATCH_LENGTH) continue
+    await flush()
+    bar.move(line.read, total)
+  }
+  if (batch.length > 0) await flush()
   bar.move(total, total)
   bar.stop()
+}
+
+/**
+ * Tries each token of a batch, and reports those that are no use.
+ *
+ * @throws Error if no token of the first batch opens: the key is wrong, and nothing has been written yet
+ */
+async function checkTokens(keys: ReadKey[], legacyKeys: LegacyKeys, report: Report): Promise<void> {
+  const faults = await Promise.all(keys.map(async (key) => nameTokenFault(legacyKeys, key)))
+  const tokens = keys.filter(({ token }) => token !== null).length
+  const unopened = faults.filter((fault) => fault === NOT_OPENED).length
+  if (report.isFirstBatch && tokens > 0 && unopened === tokens) {
+    throw new Error(
+      `LEGACY_FERNET_KEY opens none of the first ${tokens} keys, so nothing was imported.\n` +
+        "Set it to the previous backend's Fernet key, then run this again.",
+    )
+  }
+  for (const [index, fault] of faults.entries()) {
+    if (fault !== null) report.doubt(keys[index]?.line ?? 0, fault)
+  }
 }
 
 /**
  * Writes a batch in one transaction. A key is as old as its token says: one that was imported already
  * at that age is left out, and it replaces no key that was saved later.
  */
-async function insert(db: D1Database, users: ImportedUser[], report: Report): Promise<void> {
-  const imported = toImportedUsers(users)
-  const ids = users.map(({ id }) => id)
+async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<void> {
+  const imported = toImportedKeys(keys)
   const statements = [
-    noteAllReplaced(ids, DEFAULT_SLOT),
+    noteAllReplaced(imported),
     noteKid(FERNET_KID),
     insertImportedUsers(imported),
     upsertImportedKeys(imported),
     upsertImported(imported),
   ]
-  const [, , usersAdded, keysAdded, news] = await runBatch(db, statements, BULK_DEADLINE_MS)
-  report.usersAdded += usersAdded?.meta.changes ?? 0
-  report.keysAdded += keysAdded?.meta.changes ?? 0
-  report.alreadyThere += users.length - (news?.meta.changes ?? 0)
-}
-
-function describe(report: Report): string {
-  const rows: [string, number][] = [
-    ['Read', report.read],
-    ['Users added', report.usersAdded],
-    ['Keys added', report.keysAdded],
-    ['Already there', report.alreadyThere],
-    ['Refused', report.refused.length],
-  ]
-  const lines = rows.map(([name, count]) => `${name.padEnd(14)}${formatCount(count).padStart(12)}`)
-  return [...lines, ...report.refused.map((reason) => `  ${reason}`)].join('\n')
+  const [, , users, added, news] = await runBatch(db, statements, BULK_DEADLINE_MS)
+  report.wrote(keys.length, {
+    users: users?.meta.changes ?? 0,
+    keys: added?.meta.changes ?? 0,
+    news: news?.meta.changes ?? 0,
+  })
 }
 
 await runCommand(USAGE, async () => {
-  const { values: where, positionals } = parseArgs({
+  const { values: options, positionals } = parseArgs({
     allowPositionals: true,
-    options: { remote: { type: 'boolean', default: false } },
+    options: {
+      remote: { type: 'boolean', default: false },
+      provider: { type: 'string', default: DEFAULT_SLOT },
+      table: { type: 'string', default: 'users' },
+      'id-column': { type: 'string', default: 'id' },
+      'key-column': { type: 'string', default: 'encrypted_api_key' },
+    },
   })
   const [file, ...rest] = positionals
-  if (file === undefined || rest.length > 0) return 2
-  const counts = { read: 0, usersAdded: 0, keysAdded: 0, alreadyThere: 0 }
-  const report: Report = { ...counts, refused: [], interrupted: false }
-  const users = await openUserFile(file)
-  await withDatabase(where, async (db) => importFile(db, users, report)).catch((error: unknown) => {
-    if (report.read > 0) console.log(`${describe(report)}\nIt was cut off: run it again.`)
+  const { provider, table, 'id-column': id, 'key-column': key } = options
+  const isSlot = provider === DEFAULT_SLOT || isProviderName(provider)
+  if (file === undefined || rest.length > 0 || !isSlot) return 2
+  const users = await openUserFile(file, { id, key, provider, table })
+  const legacyKeys = await readLegacyKeys(options)
+  const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]))
+  await withDatabase(options, async (db) => {
+    await importFile(db, users, { report, legacyKeys })
+    if (legacyKeys !== null) report.missingKids = await findMissingKids(db, legacyKeys)
+  }).catch((error: unknown) => {
+    if (!report.isFirstBatch) console.log(report.describe(options, legacyKeys !== null))
     throw error
   })
-  console.log(describe(report))
-  if (report.read === 0) throw new Error(`${file} has no users`)
-  return report.refused.length > 0 ? 1 : 0
+  if (report.isEmpty) throw new Error(`${file} has no users`)
+  console.log(report.describe(options, legacyKeys !== null))
+  return report.isClean ? 0 : 1
 })

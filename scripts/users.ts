@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import { selectKeys } from '../src/store/api-keys.ts'
 import { run, runBatch } from '../src/store/d1.ts'
-import { forgetRemoval, noteUserRemoved } from '../src/store/imported-users.ts'
+import { forgetRemoval, noteUserRemoved } from '../src/store/imported-keys.ts'
 import { noteUserDeleted } from '../src/store/kids.ts'
 import { deleteUser, insertUser, selectUsers } from '../src/store/users.ts'
 import { nameUserIdFault } from '../src/shared/user-id.ts'

@@ -137,7 +137,7 @@ export function someEncryptionKey(): string {
 
 /** Takes all rows out of D1. */
 export async function emptyVault(): Promise<void> {
-  const tables = ['users', 'key_ids', 'rewrap', 'imported_users']
+  const tables = ['users', 'key_ids', 'rewrap', 'imported_keys']
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 }
 

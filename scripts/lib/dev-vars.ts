@@ -32,5 +32,10 @@ export async function mintDevToken(userId: string): Promise<string | undefined> 
 }
 
 function readTokenSecret(): string | undefined {
-  return existsSync(FILE) ? parseEnv(readFileSync(FILE, 'utf8'))['JWT_SECRET_KEY'] : undefined
+  return readDevVar('JWT_SECRET_KEY')
+}
+
+/** A secret of the file; undefined if the file or the secret is missing. */
+export function readDevVar(name: string): string | undefined {
+  return existsSync(FILE) ? parseEnv(readFileSync(FILE, 'utf8'))[name] : undefined
 }

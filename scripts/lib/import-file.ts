@@ -5,13 +5,11 @@ import { open, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
 import { CsvError, parse } from 'csv-parse'
-import * as z from 'zod/mini'
-import { readFernetTime } from '../../src/crypto/fernet.ts'
-import { isJsonObject } from '../../src/shared/json.ts'
-import type { ImportedUser } from '../../src/store/imported-users.ts'
+import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import { readRecord, type Fields } from './import-record.ts'
 
-/** A line of the file: a user, with a key or without, or why it is refused. */
-export type Line = { line: number; read: number } & (ImportedUser | { refused: string })
+/** A line of the file: a user's key, or why it is refused. */
+export type Line = { line: number; read: number } & (ImportedKey | { refused: string })
 
 /** A file's lines, and what `read` counts up to: bytes, or rows of SQLite. */
 export interface UserFile {
@@ -19,47 +17,39 @@ export interface UserFile {
   lines: AsyncIterable<Line>
 }
 
-const MAX_ID_LENGTH = 1_000
-const MAX_TOKEN_LENGTH = 16_384
-/** Year 10000: from there on, times as text do not sort. */
-const END_OF_TIME = Date.UTC(10_000, 0)
-const COLUMNS = ['id', 'encrypted_api_key']
+/** A header is not longer. */
+const START_BYTES = 4_096
 
-const user = z.object({
-  id: z.string('has no id').check(
-    z.minLength(1, 'has no id'),
-    z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
-    z.refine((id) => id.isWellFormed() && !id.includes('\uFFFD'), 'has an id that is not UTF-8'),
-  ),
-  token: z.nullable(
-    z
-      .string('has no encrypted_api_key; null, or empty in CSV, is a user without a key')
-      .check(z.maxLength(MAX_TOKEN_LENGTH, `has a token over ${MAX_TOKEN_LENGTH} characters`)),
-  ),
-})
+/** What to read of a file: which fields, and of SQLite which table. */
+export interface Layout extends Fields {
+  table: string
+}
 
 /**
- * Opens `file`: SQLite by its first bytes, NDJSON where its name or its first character says so, else
- * CSV with a header.
+ * Opens `file`: SQLite by its first bytes, NDJSON by its name or its first character, otherwise CSV with a
+ * header, or the same with tabs.
  *
  * @throws Error that says what is wrong with the file as a whole
  */
-export async function openUserFile(file: string): Promise<UserFile> {
-  const stats = await stat(file)
+export async function openUserFile(file: string, layout: Layout): Promise<UserFile> {
+  const stats = await stat(file).catch(() => null)
+  if (stats === null) throw new Error(`${file} does not exist`)
   if (!stats.isFile()) throw new Error(`${file} is not a file`)
   const start = await readStart(file)
-  if (start.startsWith('SQLite format 3\0')) return openSqlite(file)
+  if (start.startsWith('SQLite format 3\0')) return openSqlite(file, layout)
   const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
-  return { total: stats.size, lines: isNdjson ? readNdjson(file) : readCsv(file) }
+  const delimiter = /^[^,\n]*\t/.test(start) ? '\t' : ','
+  const lines = isNdjson ? readNdjson(file, layout) : readCsv(file, layout, delimiter)
+  return { total: stats.size, lines }
 }
 
 async function readStart(file: string): Promise<string> {
   await using handle = await open(file)
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(64), 0, 64)
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(START_BYTES), 0, START_BYTES)
   return buffer.toString('latin1', 0, bytesRead)
 }
 
-/** The file as text. What is no UTF-8 is refused as a whole: a changed id would be another user's. */
+/** The file as text. It is refused as a whole if it is not UTF-8: a changed id would be another user's. */
 async function* readText(file: string): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   try {
@@ -82,19 +72,22 @@ async function* splitLines(chunks: AsyncIterable<string>): AsyncGenerator<string
   yield rest
 }
 
-async function* readNdjson(file: string): AsyncGenerator<Line> {
+async function* readNdjson(file: string, fields: Fields): AsyncGenerator<Line> {
   let [line, read] = [0, 0]
   for await (const text of splitLines(readText(file))) {
     line += 1
     read += Buffer.byteLength(text) + 1
-    if (text.trim() !== '') yield { line, read, ...check(parseJson(text)) }
+    if (text.trim() !== '') yield { line, read, ...readRecord(parseJson(text), fields) }
   }
 }
 
-async function* readCsv(file: string): AsyncGenerator<Line> {
+async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncGenerator<Line> {
   const parser = parse({
     bom: true,
-    columns: requireColumns,
+    columns: (header: string[]) => requireColumns(header, layout, 'Its first line'),
+    delimiter,
+    // Tools that write tabs escape them, and quote nothing.
+    quote: delimiter === '\t' ? null : '"',
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,
@@ -108,7 +101,7 @@ async function* readCsv(file: string): AsyncGenerator<Line> {
       uneven = info.invalid_field_length
       const checked = isUneven
         ? { refused: 'has not as many fields as the first line' }
-        : check(record)
+        : readRecord(record, layout)
       yield { line: info.lines, read: info.bytes, ...checked }
     }
   } catch (error) {
@@ -118,31 +111,55 @@ async function* readCsv(file: string): AsyncGenerator<Line> {
   }
 }
 
-function requireColumns(header: string[]): string[] {
-  const missing = COLUMNS.filter((column) => !header.includes(column))
-  if (missing.length === 0) return header
+/** @throws Error that names what the file has instead */
+function requireColumns(columns: string[], { id, key }: Fields, what: string): string[] {
+  const missing = [id, key].filter((column) => !columns.includes(column))
+  if (missing.length === 0) return columns
+  const found = columns.slice(0, 30).map((column) => column.slice(0, 60))
   throw new Error(
-    `The first line must name the columns, separated by commas; it lacks ${missing.join(' and ')}`,
+    `${what} lacks ${missing.join(' and ')}. It has: ${found.join(', ')}. ` +
+      'Name the right ones with --id-column and --key-column.',
   )
 }
 
-function openSqlite(file: string): UserFile {
+function openSqlite(file: string, layout: Layout): UserFile {
   const database = new DatabaseSync(file, { readOnly: true })
-  const columns = database.prepare("SELECT name FROM pragma_table_info('users')").all()
-  const missing = COLUMNS.filter((column) => !columns.some(({ name }) => name === column))
-  if (missing.length > 0)
-    throw new Error(`${file} has no table users with ${COLUMNS.join(' and ')}`)
-  const count = database.prepare('SELECT count(*) AS rows FROM users').get()
-  return { total: Number(count?.['rows']), lines: readSqlite(database) }
+  const { table } = layout
+  const columns = database.prepare('SELECT name FROM pragma_table_info(?)').all(table)
+  if (columns.length === 0) throw new Error(nameTables(file, database, table))
+  const names = columns.map(({ name }) => String(name))
+  requireColumns(names, layout, `Its table ${table}`)
+  const count = database.prepare(`SELECT count(*) AS rows FROM ${quote(table)}`).get()
+  const wanted = new Set([layout.id, layout.key, 'provider'])
+  const read = names.filter((name) => wanted.has(name)).map(quote)
+  const select = `SELECT ${read.join(', ')} FROM ${quote(table)}`
+  return { total: Number(count?.['rows']), lines: readSqlite(database, select, layout) }
 }
 
-async function* readSqlite(database: DatabaseSync): AsyncGenerator<Line> {
-  const select = database.prepare(`SELECT ${COLUMNS.join(', ')} FROM users`)
+function nameTables(file: string, database: DatabaseSync, table: string): string {
+  const tables = database
+    .prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
+    .all()
+  const names = tables.map(({ name }) => String(name))
+  const which = names.length === 0 ? 'It has no tables.' : `It has: ${names.join(', ')}.`
+  return `${file} has no table ${table}. ${which} Name the right one with --table.`
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+async function* readSqlite(
+  database: DatabaseSync,
+  query: string,
+  fields: Fields,
+): AsyncGenerator<Line> {
+  const select = database.prepare(query)
   select.setReadBigInts(true)
   let line = 0
   for (const record of select.iterate()) {
     line += 1
-    yield { line, read: line, ...check(record) }
+    yield { line, read: line, ...readRecord(record, fields) }
   }
   database.close()
 }
@@ -153,33 +170,4 @@ function parseJson(text: string): unknown {
   } catch {
     return null
   }
-}
-
-/** A record as a user. What is refused is told without what it holds. */
-function check(record: unknown): ImportedUser | { refused: string } {
-  if (!isJsonObject(record)) return { refused: 'is not a JSON object' }
-  const { id, encrypted_api_key } = record
-  const parsed = user.safeParse({ id: idText(id), token: tokenText(encrypted_api_key) })
-  if (!parsed.success) return { refused: parsed.error.issues[0]?.message ?? 'is not a user' }
-  const savedAt = parsed.data.token === null ? '' : timeOf(parsed.data.token)
-  if (savedAt === null) return { refused: 'has an encrypted_api_key that is not a Fernet token' }
-  return { ...parsed.data, savedAt }
-}
-
-/** SQL's integers are the text that their tokens' `sub` is. */
-function idText(id: unknown): unknown {
-  return Number.isSafeInteger(id) || typeof id === 'bigint' ? String(id) : id
-}
-
-/** SQL's NULL and an empty CSV field mean: no key. Bytes are read as text, and so is `b'…'`, their repr. */
-function tokenText(token: unknown): unknown {
-  const text = token instanceof Uint8Array ? Buffer.from(token).toString('latin1') : token
-  if (text === '') return null
-  return typeof text === 'string' ? text.replace(/^b'(.*)'$/, '$1') : text
-}
-
-/** When the token was made, ISO 8601 in UTC; null if it is not one, or no calendar knows its time. */
-function timeOf(token: string): string | null {
-  const time = readFernetTime(token)
-  return time !== null && time.getTime() < END_OF_TIME ? time.toISOString() : null
 }

@@ -1,9 +1,11 @@
 /** Whether the service could serve any user: D1 answers, and every stored key has its encryption key. */
 
-import { hasKey } from '../crypto/keyring.ts'
+import { FERNET_KID, hasKey } from '../crypto/keyring.ts'
+import { openKey } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
-import { OLDER_DATABASE, runBatch } from '../store/d1.ts'
+import { OLDER_DATABASE, run, runBatch } from '../store/d1.ts'
+import { selectImportedKeys } from '../store/imported-keys.ts'
 import { selectNeededKids } from '../store/kids.ts'
 import { selectLatestMigration } from '../store/migrations.ts'
 
@@ -14,7 +16,8 @@ const DEADLINE_MS = 5_000
 const outcomes = new WeakMap<Service, { at: number; fault: unknown }>()
 
 /**
- * One round trip to D1, which reads a row per kid; none if the last one was a moment ago.
+ * One round trip to D1, which reads a row per kid, and a second one while imported keys are left; none if
+ * the last one was a moment ago.
  *
  * @throws VaultError `server_misconfigured`, `database_busy`; its cause says what to do
  */
@@ -42,9 +45,19 @@ async function check({ db, keyring }: Service): Promise<void> {
   if (migrated?.results.length === 0) throw misconfigured(OLDER_DATABASE)
   const kids = needed?.results.map(({ kid = '' }) => kid) ?? []
   const missing = kids.filter((kid) => !hasKey(keyring, kid))
-  if (missing.length === 0) return
-  const fix = `stored keys are sealed under ${missing.join(', ')}; put the key of that kid back`
-  throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
+  if (missing.length > 0) {
+    const fix = `stored keys are sealed under ${missing.join(', ')}; put the key of that kid back`
+    throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
+  }
+  if (kids.includes(FERNET_KID)) await checkLegacyKey({ db, keyring })
+}
+
+/** A wrong Fernet key has a kid as good as the right one: only a row tells. */
+async function checkLegacyKey({ db, keyring }: Pick<Service, 'db' | 'keyring'>): Promise<void> {
+  const { results } = await run(db, selectImportedKeys(), DEADLINE_MS)
+  const opened = await Promise.all(results.map(async (row) => openKey(keyring, row)))
+  if (opened.length === 0 || opened.some(({ state }) => state === 'open')) return
+  throw misconfigured("LEGACY_FERNET_KEY opens no imported key; set it to the previous backend's")
 }
 
 function misconfigured(reason: string): VaultError {

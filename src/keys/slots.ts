@@ -15,7 +15,7 @@ import {
   type RowNames,
 } from '../store/api-keys.ts'
 import { run, runBatch, type Statement } from '../store/d1.ts'
-import { noteKeyDeleted } from '../store/imported-users.ts'
+import { noteKeyDeleted } from '../store/imported-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser, selectUser } from '../store/users.ts'
 import {
@@ -156,11 +156,11 @@ export async function deleteSlot(owner: SlotOwner, given: string): Promise<void>
   const { userId } = owner
   const { db, keyring, settings } = owner.service
   const names = rowNames(settings, slotName(settings, given))
-  const isMoved = names.includes(DEFAULT_SLOT) && isMovingIn(keyring)
+  const slots = names.map((provider) => ({ userId, provider }))
   const [users, ...deleted] = await runBatch(db, [
     selectUser(userId),
-    ...names.flatMap((provider) => deleteRow({ userId, provider })),
-    ...(isMoved ? [noteKeyDeleted(userId)] : []),
+    ...slots.flatMap(deleteRow),
+    ...(isMovingIn(keyring) ? slots.map(noteKeyDeleted) : []),
   ])
   if (users?.results.length === 0) requireAnyUser(owner)
   if (deleted.every(({ meta }) => meta.changes === 0)) findSlot(settings, given)

@@ -3,7 +3,7 @@
 import { isMovingIn } from '../crypto/keyring.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
-import { forgetRemoval, noteUserRemoved } from '../store/imported-users.ts'
+import { forgetRemoval, noteUserRemoved } from '../store/imported-keys.ts'
 import { noteUserDeleted } from '../store/kids.ts'
 import { deleteUser, insertUser, selectUser } from '../store/users.ts'
 

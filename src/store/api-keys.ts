@@ -19,7 +19,8 @@ export interface UserWithoutKey {
   sealed: null
 }
 
-const SEALED_COLUMNS = 'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
+export const SEALED_COLUMNS =
+  'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt`
 
 /** The rows that a slot's key may be in, by their `provider`: its own, and one that it takes the place of. */

@@ -45,13 +45,14 @@ export function noteUserDeleted(userId: string): Statement {
   }
 }
 
-/** As {@link noteReplaced}, for the slot `provider` of each user in the JSON array. */
-export function noteAllReplaced(userIds: readonly string[], provider: string): Statement {
+/** As {@link noteReplaced}, for each slot in a JSON array of `[userId, provider, …]`. */
+export function noteAllReplaced(slots: string): Statement {
   return {
     sql: `${NOTE_REPLACED} (
-            SELECT key_id FROM json_each(?1), api_keys WHERE user_id = value AND provider = ?2
+            SELECT key_id FROM json_each(?1), api_keys
+            WHERE user_id = value ->> 0 AND provider = value ->> 1
           )`,
-    values: [JSON.stringify(userIds), provider],
+    values: [slots],
   }
 }
 

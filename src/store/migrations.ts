@@ -3,7 +3,7 @@
 import type { Statement } from './d1.ts'
 
 /** The last one of `migrations/` that this version needs. */
-export const LATEST_MIGRATION = '0002_assign.sql'
+export const LATEST_MIGRATION = '0002_moving_in.sql'
 
 /** Answers one row if the database is as new as this version. */
 export function selectLatestMigration(): Statement<object> {

@@ -10,6 +10,7 @@ import {
   someEncryptionKey,
   someUser,
 } from '../support.ts'
+import { makeFernet } from '../crypto/make-fernet.ts'
 
 const health = async (changes: Partial<Env> = {}) => call('GET', '/api/health', { env: changes })
 
@@ -69,6 +70,23 @@ describe('GET /api/health', () => {
       error: { message: expect.stringContaining(`sealed under ${lostKeyId}; put the key`) },
     })
     expect((await health({ API_KEY_ENCRYPTION_KEY: `${other},${lost}` })).status).toBe(200)
+  })
+
+  it('is 503 while LEGACY_FERNET_KEY opens no imported key', async () => {
+    const key = crypto.getRandomValues(new Uint8Array(32))
+    const iv = new Uint8Array(16)
+    const token = await makeFernet(key, iv, 1_700_000_000, new TextEncoder().encode('sk-1'))
+    const userId = await someUser()
+    await env.DB.batch([
+      env.DB.prepare("INSERT INTO key_ids (key_id) VALUES ('fernet')"),
+      env.DB.prepare(
+        "INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES (?1, ?2, 'fernet')",
+      ).bind(userId, token),
+    ])
+    const logs = recordLogs()
+    expect((await health({ LEGACY_FERNET_KEY: someEncryptionKey() })).status).toBe(503)
+    expect(logs.text()).toContain('LEGACY_FERNET_KEY opens no imported key')
+    expect((await health({ LEGACY_FERNET_KEY: key.toBase64() })).status).toBe(200)
   })
 
   it('is 503 while there are Fernet rows, and no LEGACY_FERNET_KEY', async () => {

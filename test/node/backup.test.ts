@@ -9,7 +9,10 @@ describe('a backup', () => {
   it('is an export, restored into an empty database, and the secrets: all keys open', async () => {
     writeFileSync(path('users.csv'), csvOf(fernet.users))
     await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
-    await script('import', 'users.csv')
+    const imported = script('import', 'users.csv')
+    await expect(imported).rejects.toMatchObject({
+      stdout: expect.stringMatching(/Not usable +1\n/),
+    })
     const first = await startDev()
     expect(await paste(first.curls[0])).toMatchObject({ user_id: 'demo' })
     await first.runJob()

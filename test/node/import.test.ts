@@ -1,16 +1,20 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { makeFernet } from '../crypto/make-fernet.ts'
 import { startMove } from './moving-in.ts'
 
 const { path, startDev, script, wrangler, run, query, fernet, csvOf, storedKeys, apiKeys } =
   startMove()
 
-const importFile = async (name: string) =>
-  script('import', name).catch((error: { stdout: string }) => `refused something\n${error.stdout}`)
+const importFile = async (name: string, ...args: string[]) =>
+  script('import', name, ...args).catch(
+    (error: { stdout: string }) => `refused something\n${error.stdout}`,
+  )
 
 const report = (...counts: number[]) =>
   new RegExp(
@@ -110,26 +114,26 @@ describe('npm run import', () => {
     const printed = await importFile('bad.ndjson')
     expect(printed).toMatch(/^refused something/)
     expect(printed).toMatch(report(12, 2, 1, 0, 10))
-    expect(printed.split('\n').slice(6, -1)).toEqual([
-      '  line 1 has an encrypted_api_key that is not a Fernet token',
+    expect(printed.split('\n').slice(7, -1)).toEqual([
+      '  line 1 has a key that is not a Fernet token',
       '  line 2 has no id',
-      '  line 3 has no encrypted_api_key; null, or empty in CSV, is a user without a key',
-      '  line 6 has an encrypted_api_key that is not a Fernet token',
+      '  line 3 has no key: an absent one is null, or empty in CSV',
+      '  line 6 has a key that is not a Fernet token',
       '  line 7 has a token over 16384 characters',
       '  line 8 has an id over 1000 characters',
       '  line 9 is not a JSON object',
-      '  line 10 has an id that is not UTF-8',
-      '  line 11 has an encrypted_api_key that is not a Fernet token',
+      '  line 10 has an id that is not well-formed Unicode',
+      '  line 11 has a key that is not a Fernet token',
       '  line 12 is not a JSON object',
     ])
   })
 
   it.for([
-    ['without its columns', 'id,key\n1,x', 'it lacks encrypted_api_key'],
+    ['without its columns', 'id,key\n1,x', 'lacks encrypted_api_key. It has: id, key. Name'],
     ['in another encoding', Buffer.from([0x69, 0x64, 0xe9]), 'latin.csv is not UTF-8'],
     ['of broken quotes', 'id,encrypted_api_key\n"1"x,\n', 'is not CSV at line 2'],
     ['without users', 'id,encrypted_api_key\n', 'latin.csv has no users'],
-    ['that is none', Buffer.from('SQLite format 3\0'), 'file is not a database'],
+    ['that is not SQLite', Buffer.from('SQLite format 3\0'), 'file is not a database'],
   ] as const)('refuses a file %s as a whole', async ([, content, message]) => {
     writeFileSync(path('latin.csv'), content)
     await expect(script('import', 'latin.csv')).rejects.toMatchObject({
@@ -164,8 +168,8 @@ describe('npm run import', () => {
     query(`UPDATE api_keys SET encrypted_api_key = 'newer',
       updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 minute') WHERE ${where(one)}`)
     query(`DELETE FROM api_keys WHERE ${where(other)}`)
-    query(`UPDATE imported_users SET saved_at = '2001-01-01T00:00:00.000Z'
-      WHERE id IN (SELECT user_id FROM api_keys WHERE ${where(one)} OR ${where(third)})`)
+    query(`UPDATE imported_keys SET saved_at = '2001-01-01T00:00:00.000Z'
+      WHERE user_id IN (SELECT user_id FROM api_keys WHERE ${where(one)} OR ${where(third)})`)
     query(`UPDATE api_keys SET encrypted_api_key = 'older',
       updated_at = '2001-01-01T00:00:00.000Z' WHERE ${where(third)}`)
     expect(await importFile('users.csv')).toMatch(report(4, 0, 1, 2, 0))
@@ -188,14 +192,14 @@ describe('npm run import', () => {
     const killed = spawn(process.execPath, ['scripts/import.ts', 'many.csv'], { cwd })
     const exited = once(killed, 'exit')
     let printed = ''
-    killed.stdout.on('data', (chunk) => (printed += String(chunk)))
+    killed.stderr.on('data', (chunk) => (printed += String(chunk)))
     while (countStored() === 0 && killed.exitCode === null) await sleep(20)
     killed.kill(signal)
     await exited
     const rows = countStored()
     expect(rows).toBeGreaterThan(0)
     expect(rows).toBeLessThan(COUNT)
-    expect(printed.includes('cut off: run it again')).toBe(signal === 'SIGINT')
+    expect(printed.includes('It was interrupted. Run it again')).toBe(signal === 'SIGINT')
     expect(await importFile('many.csv')).toMatch(/Read +40,000\n/)
     expect(countStored()).toBe(COUNT)
   })
@@ -207,7 +211,7 @@ describe('npm run import', () => {
     await importFile('users.csv')
     expect(await script('users', 'remove', one.id)).toContain('keys deleted: 1')
     expect(await importFile('users.csv')).toMatch(report(2, 0, 0, 2, 0))
-    query("UPDATE imported_users SET saved_at = '2001' WHERE saved_at < '9999'")
+    query("UPDATE imported_keys SET saved_at = '2001' WHERE provider <> ''")
     expect(await importFile('users.csv')).toMatch(report(2, 0, 0, 1, 0))
     expect(query('SELECT id FROM users')).toEqual([{ id: other.id }])
     expect(await script('users', 'add', one.id)).toContain('Added')
@@ -220,9 +224,131 @@ describe('npm run import', () => {
     writeFileSync(path('users.csv'), csvOf([user]))
     await importFile('users.csv')
     query(`UPDATE api_keys SET key_id = 'lost', updated_at = '2001';
-      UPDATE imported_users SET saved_at = '2001';
+      UPDATE imported_keys SET saved_at = '2001';
       INSERT INTO key_ids (key_id, state) VALUES ('lost', 'settled')`)
     await importFile('users.csv')
     expect(query("SELECT state FROM key_ids WHERE key_id = 'lost'")).toEqual([{ state: 'in_use' }])
+  })
+
+  it('brings keys into the slots that the option and the column name, one user’s too', async () => {
+    const [one, other, third] = fernet.users
+    const rows = [
+      ['id', 'encrypted_api_key', 'provider'],
+      ['a', one?.token, ''],
+      ['a', other?.token, 'anthropic'],
+      ['b', third?.token, 'NULL'],
+      ['c', one?.token, 'Not A Name'],
+      ['d', one?.token, 'acme'],
+    ]
+    writeFileSync(path('slots.csv'), rows.map((row) => row.join(',')).join('\n'))
+    const importSlots = async () => importFile('slots.csv', '--provider', 'openai')
+    const printed = await importSlots()
+    expect(printed).toMatch(report(5, 3, 4, 0, 1))
+    expect(printed).toContain('line 5 has a provider that is not a name')
+    expect(printed).toContain('The provider acme is not built in: PROVIDERS must have it.')
+    const slots = () => query('SELECT user_id, provider FROM api_keys ORDER BY 1, 2')
+    const expected = [
+      { user_id: 'a', provider: 'anthropic' },
+      { user_id: 'a', provider: 'openai' },
+      { user_id: 'b', provider: 'openai' },
+      { user_id: 'd', provider: 'acme' },
+    ]
+    expect(slots()).toEqual(expected)
+    query("DELETE FROM api_keys WHERE provider = 'anthropic'")
+    expect(await importSlots()).toMatch(report(5, 0, 0, 4, 1))
+    expect(slots()).toEqual(expected.slice(1))
+    await expect(script('import', 'slots.csv', '--provider', 'No Name')).rejects.toMatchObject({
+      code: 2,
+    })
+  })
+
+  it('warns of UUIDs without hyphens, once', async () => {
+    const ids = ['00112233445566778899aabbccddeeff', 'ffeeddccbbaa99887766554433221100']
+    writeFileSync(
+      path('uuids.csv'),
+      ['id,encrypted_api_key', ...ids.map((id) => `${id},`)].join('\n'),
+    )
+    expect(await importFile('uuids.csv')).toContain('2 ids look like UUIDs without hyphens.')
+  })
+
+  it('finds a table of another name, and names those that there are', async () => {
+    const [user] = fernet.users
+    const database = new DatabaseSync(path('flask.db'))
+    database.exec('CREATE TABLE "user" (id TEXT, encrypted_api_key TEXT, provider TEXT)')
+    database.prepare('INSERT INTO "user" VALUES (?, ?, ?)').run('7', user?.token ?? '', 'openai')
+    database.close()
+    await expect(script('import', 'flask.db')).rejects.toMatchObject({
+      stderr: 'flask.db has no table users. It has: user. Name the right one with --table.\n',
+    })
+    expect(await importFile('flask.db', '--table', 'user')).toMatch(report(1, 1, 1, 0, 0))
+    expect(query('SELECT provider FROM api_keys')).toEqual([{ provider: 'openai' }])
+  })
+
+  it.for<[name: string, file: string, setUp: () => void, message: string]>([
+    ['a file that does not exist', 'absent.csv', () => {}, 'absent.csv does not exist'],
+    ['a folder', 'src', () => {}, 'src is not a file'],
+    ['no tables', 'u.csv', () => void query('DROP TABLE d1_migrations'), 'First: npm run schema'],
+  ])('says what is wrong, and not to run it again: %s', async ([, file, setUp, message]) => {
+    writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
+    setUp()
+    const error: { stdout: string; stderr: string } = await script('import', file).catch((e) => e)
+    expect(error.stderr).toContain(message)
+    expect(error.stdout + error.stderr).not.toMatch(/again/i)
+  })
+
+  describe('LEGACY_FERNET_KEY', () => {
+    const importWith = async (key: string | undefined) => {
+      writeFileSync(path('users.csv'), csvOf(fernet.users.slice(0, 3)))
+      const set = key === undefined ? '' : `LEGACY_FERNET_KEY=${key} `
+      const command = `mv .dev.vars kept; ${set}node scripts/import.ts users.csv 2>&1; code=$?; mv kept .dev.vars; exit $code`
+      return run('sh', '-c', command).catch(
+        (error: { stdout: string }) => `failed\n${error.stdout}`,
+      )
+    }
+
+    it('that opens nothing stops the import before anything is written', async () => {
+      const printed = await importWith(randomBytes(32).toString('base64url').concat('='))
+      expect(printed).toMatch(/^failed\nLEGACY_FERNET_KEY opens none of the first 3 keys/)
+      expect(countStored()).toBe(0)
+    })
+
+    it('that is malformed stops it too', async () => {
+      expect(await importWith('sk-secret')).toBe(
+        'failed\nLEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters\n',
+      )
+    })
+
+    it('that is not set leaves the keys unchecked, and says so', async () => {
+      expect(await importWith(undefined)).toContain(
+        'No key was checked, because LEGACY_FERNET_KEY is not set in .dev.vars.',
+      )
+      expect(countStored()).toBe(3)
+    })
+
+    it('that does not open one key is reported by line, and so is what is not a key', async () => {
+      const [user] = fernet.users
+      const key = Buffer.from(fernet.key, 'base64url')
+      const encrypt = async (text: string, by: Uint8Array = key) =>
+        makeFernet(by, new Uint8Array(16), 1_700_000_000, new TextEncoder().encode(text))
+      const tokens = [
+        user?.token,
+        await encrypt('sk-other', randomBytes(32)),
+        await encrypt(''),
+        await encrypt('"sk-quoted"'),
+        await encrypt(`${await encrypt('sk-twice')}\n`),
+      ]
+      const lines = tokens.map((token, index) => `u${index},${token}`)
+      writeFileSync(path('mixed.csv'), ['id,encrypted_api_key', ...lines].join('\n'))
+      const printed = await importFile('mixed.csv')
+      expect(printed).toMatch(/^refused something/)
+      expect(printed.split('\n').slice(6)).toEqual([
+        'Not usable               3',
+        '  line 3 has a key that LEGACY_FERNET_KEY does not open',
+        '  line 4 has a key that, decrypted, is empty',
+        '  line 5 has a key that, decrypted, comes with quotes: send the key alone',
+        '',
+      ])
+      expect(countStored()).toBe(5)
+    })
   })
 })

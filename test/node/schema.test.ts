@@ -56,7 +56,8 @@ describe('a database of version 0.1.0', () => {
         ('${kid}', 'in_use'), ('fernet', 'in_use'), ('0123456789ab', 'settled'), ('old', 'unused');
       INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at)
         VALUES (1, '${kid}', 7, '{}', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z');
-      INSERT INTO imported_users (id, saved_at) VALUES ('legacy', '2026-01-01T00:00:00.000Z')`)
+      INSERT INTO imported_users (id, saved_at) VALUES ('legacy', '2026-01-01T00:00:00.000Z'),
+        ('removed', '9999-12-31T23:59:59.999Z')`)
     const secrets = {
       API_KEY_ENCRYPTION_KEY: encryptionKey.toString('base64'),
       JWT_SECRET_KEY: randomBytes(32).toString('hex'),
@@ -77,7 +78,11 @@ describe('a database of version 0.1.0', () => {
     const before = dump()
     expect(await script('schema')).toContain(LATEST_MIGRATION)
     expect(await script('schema')).toContain('No migrations to apply')
-    expect(dump()).toEqual(before)
+    expect(dump()).toMatchObject(before)
+    expect(query('SELECT * FROM imported_keys')).toEqual([
+      { user_id: 'legacy', provider: 'default', saved_at: '2026-01-01T00:00:00.000Z' },
+      { user_id: 'removed', provider: '', saved_at: '9999-12-31T23:59:59.999Z' },
+    ])
   })
 
   it('is served with every key, and with a backup of it restored', async () => {
@@ -168,7 +173,7 @@ describe('npm run deploy', () => {
   it('migrates before it deploys', async () => {
     const printed = await deploy()
     const applied = api.database.prepare('SELECT name FROM d1_migrations').all()
-    expect(applied).toEqual([{ name: LATEST_MIGRATION }])
+    expect(applied.at(-1)).toEqual({ name: LATEST_MIGRATION })
     expect(printed).not.toContain('Nothing was deployed')
   })
 })

@@ -211,7 +211,7 @@ describe('D1', () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const told = async () =>
-      env.DB.prepare('SELECT saved_at FROM imported_users WHERE id = ?1').bind(userId).first()
+      env.DB.prepare('SELECT saved_at FROM imported_keys WHERE user_id = ?1').bind(userId).first()
     await call('DELETE', keyPath(userId), { token })
     expect(await told()).toBeNull()
     const LEGACY_FERNET_KEY = someEncryptionKey()

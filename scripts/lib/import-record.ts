@@ -1,0 +1,132 @@
+/** A record of the previous backend, as databases and their tools write it → a user's key for a slot. */
+
+import * as z from 'zod/mini'
+import { readFernetTime } from '../../src/crypto/fernet.ts'
+import { isProviderName } from '../../src/providers/table.ts'
+import { isJsonObject } from '../../src/shared/json.ts'
+import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
+import { nameUserIdFault } from '../../src/shared/user-id.ts'
+import type { ImportedKey } from '../../src/store/imported-keys.ts'
+
+/** Which fields of a record are read. */
+export interface Fields {
+  id: string
+  key: string
+  /** The slot of a record that names none. */
+  provider: string
+}
+
+const MAX_ID_LENGTH = 1_000
+const MAX_TOKEN_LENGTH = 16_384
+/** Year 10000: from there on, times as text do not sort. */
+const END_OF_TIME = Date.UTC(10_000, 0)
+/** What psql, MySQL, Python, pandas and spreadsheets write for an absent value. */
+const ABSENT = new Set(['', '\\N', 'null', 'none', 'nan', '<null>', '(null)', '#n/a'])
+
+const record = z.object({
+  userId: z.string({ error: ({ input }) => nameIdFault(input) }).check(
+    z.minLength(1, 'has no id'),
+    z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
+    z.refine((id) => !id.includes('\uFFFD'), 'has an id that is not UTF-8'),
+    z.refine(
+      (id) => !/^\d+\.0$/.test(id),
+      'has an id that ends in .0, as pandas writes whole numbers beside an empty one',
+    ),
+    ({ value, issues }) => {
+      const fault = nameUserIdFault(value)
+      if (fault !== null)
+        issues.push({ code: 'custom', message: `has an id that ${fault}`, input: value })
+    },
+  ),
+  provider: z
+    .string('has a provider that is not text')
+    .check(
+      z.refine(
+        (name) => name === DEFAULT_SLOT || isProviderName(name),
+        'has a provider that is not a name: lower-case letters, digits and hyphens',
+      ),
+    ),
+  token: z.nullable(
+    z
+      .string('has no key: an absent one is null, or empty in CSV')
+      .check(z.maxLength(MAX_TOKEN_LENGTH, `has a token over ${MAX_TOKEN_LENGTH} characters`)),
+  ),
+})
+
+/** A record as a key. What is refused is reported without what it holds. */
+export function readRecord(
+  given: unknown,
+  { id, key, provider }: Fields,
+): ImportedKey | { refused: string } {
+  if (!isJsonObject(given)) return { refused: 'is not a JSON object' }
+  const parsed = record.safeParse({
+    userId: readId(given[id]),
+    provider: isAbsent(given['provider']) ? provider : given['provider'],
+    token: readToken(given[key]),
+  })
+  if (!parsed.success) return { refused: parsed.error.issues[0]?.message ?? 'is not a user' }
+  const { token } = parsed.data
+  const savedAt = token === null ? '' : timeOf(token)
+  if (savedAt === null) return { refused: 'has a key that is not a Fernet token' }
+  return { ...parsed.data, savedAt }
+}
+
+function nameIdFault(id: unknown): string {
+  return id === undefined ? 'has no id' : 'has an id that is not text or a whole number below 2^53'
+}
+
+/** Absent, or a text that stands for it; a field that is missing is not. */
+function isAbsent(value: unknown): boolean {
+  if (typeof value !== 'string') return value === null || value === undefined
+  return ABSENT.has(value) || ABSENT.has(value.toLowerCase())
+}
+
+/**
+ * Integers are the text that their tokens' `sub` is. MongoDB writes `{"$oid": …}`, `{"$numberLong": …}`
+ * and `{"$uuid": …}` (Extended JSON v2), and `ObjectId(…)` in CSV.
+ */
+function readId(id: unknown): unknown {
+  if (Number.isSafeInteger(id) || typeof id === 'bigint') return String(id)
+  if (isJsonObject(id)) return id['$oid'] ?? id['$numberLong'] ?? id['$numberInt'] ?? id['$uuid']
+  if (typeof id !== 'string' || isAbsent(id)) return undefined
+  return /^ObjectId\("?([0-9a-f]{24})"?\)$/i.exec(id)?.[1] ?? id
+}
+
+/** The token as text: null if there is none, undefined if its field is missing. */
+function readToken(token: unknown): unknown {
+  if (token === undefined || token === null) return token
+  if (isAbsent(token)) return null
+  const text = readBytes(token)
+  if (typeof text !== 'string') return token
+  // Some tools write bytes in base64, of a token that is base64url itself.
+  return text.startsWith('Z0FBQUF') ? decode(text, 'base64') : text
+}
+
+/** Bytes, as a database or its tools write them, as the text that they are. */
+function readBytes(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
+  if (isJsonObject(value)) return readBinaryObject(value)
+  if (typeof value !== 'string') return value
+  // PostgreSQL's bytea, MySQL's BLOB, SQLite's and MySQL's literal.
+  const [, hex] = /^(?:\\{1,2}x|0x|_binary 0x|x')([0-9a-f]+)'?$/i.exec(value) ?? []
+  if (hex !== undefined) return decode(hex, 'hex')
+  // Python's repr.
+  return value.replace(/^b'(.*)'$|^b"(.*)"$/, '$1$2')
+}
+
+/** MongoDB's Extended JSON, new and old, and Node's `Buffer` as JSON. */
+function readBinaryObject({ $binary, type, data }: Record<string, unknown>): unknown {
+  if (type === 'Buffer' && Array.isArray(data)) return Buffer.from(data).toString('latin1')
+  const base64 = isJsonObject($binary) ? $binary['base64'] : $binary
+  return typeof base64 === 'string' ? decode(base64, 'base64') : undefined
+}
+
+function decode(text: string, encoding: 'hex' | 'base64'): string {
+  return Buffer.from(text, encoding).toString('latin1')
+}
+
+/** When the token was made, ISO 8601 in UTC; null if it is not one, or no calendar knows its time. */
+function timeOf(token: string): string | null {
+  const time = readFernetTime(token)
+  return time !== null && time.getTime() < END_OF_TIME ? time.toISOString() : null
+}

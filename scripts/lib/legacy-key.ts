@@ -1,0 +1,55 @@
+/** The previous backend's Fernet key, to try imported tokens with before anybody relies on them. */
+
+import { randomBytes } from 'node:crypto'
+import { openFernet, type FernetKey } from '../../src/crypto/fernet.ts'
+import { createKeyring, parseKeyring } from '../../src/crypto/keyring.ts'
+import { nameKeyFault } from '../../src/shared/key-text.ts'
+import { run } from '../../src/store/d1.ts'
+import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import { selectPass } from '../../src/store/rewrap.ts'
+import type { Where } from './database.ts'
+import { readDevVar } from './dev-vars.ts'
+
+/** By kid. */
+export type LegacyKeys = ReadonlyMap<string, FernetKey>
+
+/**
+ * `LEGACY_FERNET_KEY` of the environment, or for the local database of `.dev.vars`; null if it is not set.
+ *
+ * @throws Error if it is not a list of Fernet keys
+ */
+export async function readLegacyKeys({ remote }: Where): Promise<LegacyKeys | null> {
+  const text = process.env['LEGACY_FERNET_KEY'] ?? (remote ? '' : readDevVar('LEGACY_FERNET_KEY'))
+  if (!text) return null
+  const keys = text.split(',').map((key) => Buffer.from(key.trim(), 'base64url'))
+  if (keys.some(({ length }) => length !== 32)) {
+    throw new Error('LEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters')
+  }
+  // The keyring wants a key that seals, which nothing is sealed with here.
+  return (await createKeyring([randomBytes(32)], keys)).fernetKeys
+}
+
+/** What is wrong with an imported token, as the end of a sentence; null if nothing is. */
+export async function nameTokenFault(
+  keys: LegacyKeys,
+  { token }: ImportedKey,
+): Promise<string | null> {
+  if (token === null) return null
+  const fernetKeys = [...keys.values()]
+  const outer = await openFernet(fernetKeys, token)
+  if (outer === null) return NOT_OPENED
+  const inner = await openFernet(fernetKeys, outer.trim())
+  return (
+    nameKeyFault((inner ?? outer).trim(), 'has a key that, decrypted,')?.replace(/\.$/, '') ?? null
+  )
+}
+
+export const NOT_OPENED = 'has a key that LEGACY_FERNET_KEY does not open'
+
+/** The kids of `keys` that the Worker lacks, as its job found it last; none if it has not run. */
+export async function findMissingKids(db: D1Database, keys: LegacyKeys): Promise<string[]> {
+  const [pass] = (await run(db, selectPass())).results
+  if (pass === undefined) return []
+  const { fernet } = parseKeyring(pass.keyring)
+  return [...keys.keys()].filter((kid) => !fernet.includes(kid))
+}
