@@ -1,5 +1,6 @@
 /** `npm run build`: the settings element and the page at `/`, as static assets in `dist/`. */
 
+import { createHash } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
@@ -50,11 +51,24 @@ for (const { path, text } of outputFiles) {
   files.set(basename(path), isCode ? text.replaceAll(/\n\s+/g, ' ') : text)
 }
 
+pinElement()
 mkdirSync(TARGET, { recursive: true })
 for (const name of readdirSync(TARGET)) {
   if (!files.has(name)) rmSync(`${TARGET}/${name}`, { recursive: true, force: true })
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
+
+/** Adds the element under a name that changes with it, and that name and its hash (Subresource Integrity). */
+function pinElement(): void {
+  const element = files.get('api-key-settings.js') ?? ''
+  const hash = (algorithm: string) => createHash(algorithm).update(element)
+  const name = `api-key-settings.${hash('sha256').digest('hex').slice(0, 12)}.js`
+  const pinned = { url: `/${name}`, integrity: `sha384-${hash('sha384').digest('base64')}` }
+  files.set(name, element)
+  files.set('api-key-settings.json', `${JSON.stringify(pinned, null, 2)}\n`)
+  const caching = `/${name}\n  ! Cache-Control\n  Cache-Control: public, max-age=31536000, immutable\n`
+  files.set('_headers', `${files.get('_headers')}${caching}`)
+}
 
 /** Writes what has changed, at once: a Worker that is running may read the file meanwhile. */
 function replaceFile(path: string, text: string): void {

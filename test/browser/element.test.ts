@@ -1,6 +1,7 @@
 import type { Locator, Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { startHostApp } from './host-app.ts'
+import { mintToken } from '../node/start-vault.ts'
 import { setStage, shows } from './stage.ts'
 
 const { vault, provider, host, openPage, openSettings } = await setStage()
@@ -17,6 +18,25 @@ async function beginAdding(page: Page, label?: string): Promise<void> {
   await button(page, 'Add a key').click()
   if (label !== undefined) await page.getByLabel('Provider').selectOption(label)
 }
+
+describe('the pinned script', () => {
+  const openPinned = async (change: (integrity: string) => string) => {
+    const answer = await fetch(`${vault.keyUrl.origin}/api-key-settings.json`)
+    const { url, integrity }: { url: string; integrity: string } = await answer.json()
+    const user = `user-${crypto.randomUUID()}`
+    const tokens = [await mintToken(vault.secret, user)]
+    const pinned = { url, integrity: change(integrity) }
+    return openPage(host.open({ vault: vault.keyUrl.origin, user, tokens, pinned }))
+  }
+
+  it('runs with its integrity, and not with another one', async () => {
+    const { page } = await openPinned((integrity) => integrity)
+    await button(page, 'Add a key').waitFor()
+    const other = await openPinned((integrity) => integrity.replace(/-..../, '-AAAA'))
+    expect(await other.page.evaluate(() => customElements.get('api-key-settings'))).toBeUndefined()
+    expect(other.faults().join()).toContain('integrity')
+  })
+})
 
 describe('adding a key', () => {
   it('saves it, tells the host application, and forgets it', async () => {

@@ -10,10 +10,13 @@ export interface HostPage {
   /** The tokens that the element gets, one after another; the last one from then on. */
   tokens: string[]
   attributes?: string
+  /** Loads the element by its pinned URL. */
+  pinned?: { url: string; integrity: string }
 }
 
 /** The page. `window.events` has what the element fired. */
-function renderPage({ vault, user, tokens, attributes = '' }: HostPage): string {
+function renderPage({ vault, user, tokens, attributes = '', pinned }: HostPage): string {
+  const { url = '/api-key-settings.js', integrity = '' } = pinned ?? {}
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -21,7 +24,7 @@ function renderPage({ vault, user, tokens, attributes = '' }: HostPage): string 
 <title>Host application</title>
 <link rel="icon" href="data:,">
 <style>:root { color-scheme: light dark } body { margin: 16px; font-family: sans-serif }</style>
-<script type="module" src="${vault}/api-key-settings.js"></script>
+<script type="module" src="${vault}${url}" integrity="${integrity}" crossorigin></script>
 <main>
 <h1>Settings</h1>
 <api-key-settings base-url="${vault}" user-id="${user}" ${attributes}></api-key-settings>
