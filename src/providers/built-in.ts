@@ -62,7 +62,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     ...BEARER,
     request_headers: ['http-referer', 'x-openrouter-*', 'x-title'],
     probe: '/api/v1/key',
-    refusals: [{ status: 401, word: 'User not found' }],
+    // https://github.com/anomalyco/opencode/issues/2245: in an outage, good keys got the same 401.
+    refusals: [],
     key_page: 'https://openrouter.ai/keys',
     key_prefixes: ['sk-or-'],
   },

@@ -20,7 +20,6 @@ const REFUSED: [provider: string, status: number, body: string][] = [
     403,
     '{"error":{"message":"Your API key was reported as leaked. Please use another"}}',
   ],
-  ['openrouter', 401, '{"error":{"message":"User not found.","code":401}}'],
   ['groq', 401, '{"error":{"message":"Invalid API Key","code":"invalid_api_key"}}'],
   [
     'deepseek',
@@ -49,6 +48,7 @@ const UNPROVEN: [why: string, provider: string, status: number, body: string][] 
     403,
     '{"error":{"details":[{"reason":"API_KEY_IP_ADDRESS_BLOCKED"}]}}',
   ],
+  ['an outage', 'openrouter', 401, '{"error":{"message":"User not found.","code":401}}'],
   ['an outage', 'openrouter', 401, '{"error":{"message":"No auth credentials found","code":401}}'],
   ['no quota (OmniRoute#7638)', 'mistral', 401, '{"detail":"Unauthorized"}'],
   ['a restriction', 'groq', 400, '{"error":{"code":"organization_restricted"}}'],
