@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { AUDIENCE, CLIENT_ID, startIdentityProvider } from './identity-provider.ts'
-import { mintToken } from '../node/start-vault.ts'
+import { mintToken, startVault } from '../node/start-vault.ts'
 import { findBarriers, refuse, setStage, shows } from './stage.ts'
 
 // Access tokens end sooner than the page renews them: each one is renewed before it is used.
@@ -93,6 +93,38 @@ describe('the page', () => {
     expect(grants).toEqual(['authorization_code', 'refresh_token'])
     expect(await remembered(page)).toBe('[[["was-signed-in","true"]],[],""]')
     expect(await page.content({ includeShadow: true })).not.toMatch(/eyJ[\w-]+\./)
+  })
+
+  it('is served for an access token of its provider, and not for the ID token beside it', async () => {
+    const { page } = await openPage(origin)
+    const issued = page.waitForResponse((response) => response.url().endsWith('/token'))
+    await signIn(page, 'ivan')
+    const tokens: Record<'access_token' | 'id_token', string> = await (await issued).json()
+    const get = async (vaultUrl: URL, token: string) => {
+      const headers = { Authorization: `Bearer ${token}` }
+      const response = await fetch(new URL('/api/users/ivan/api-keys', vaultUrl), { headers })
+      const { detail }: { detail?: string } = await response.json()
+      return [response.status, detail]
+    }
+    expect(await get(vault.keyUrl, tokens.access_token)).toEqual([200, undefined])
+    expect(await get(vault.keyUrl, tokens.id_token)).toEqual([
+      401,
+      'Its "aud" does not name this service.',
+    ])
+    // As at Entra, whose ID tokens have the audience of the access tokens.
+    const sameAudience = await startVault({
+      AUTO_CREATE_USERS: 'true',
+      JWT_JWKS_URL: `${identityProvider.issuer}/jwks`,
+      JWT_ISSUER: identityProvider.issuer,
+      JWT_AUDIENCE: CLIENT_ID,
+      OIDC_ISSUER: identityProvider.issuer,
+      OIDC_CLIENT_ID: CLIENT_ID,
+    })
+    onTestFinished(sameAudience.close)
+    expect(await get(sameAudience.keyUrl, tokens.id_token)).toEqual([
+      401,
+      expect.stringContaining('ID token'),
+    ])
   })
 
   it('renews a token once for all who ask for it', async () => {
@@ -262,6 +294,11 @@ describe('its policy', () => {
     expect(element.headers.get('Access-Control-Allow-Origin')).toBe('*')
     expect(element.headers.get('Cross-Origin-Resource-Policy')).toBe('cross-origin')
     expect(element.headers.get('Content-Type')).toContain('text/javascript')
+    const pinned = await (await fetch(`${origin}/api-key-settings.json`)).json()
+    const copy = await fetch(origin + pinned.url)
+    expect(copy.headers.get('Access-Control-Allow-Origin')).toBe('*')
+    expect(copy.headers.get('Cache-Control')).toContain('immutable')
+    expect(await copy.text()).toBe(await element.text())
     const page = await fetch(`${origin}/page.js`)
     expect(page.headers.get('Access-Control-Allow-Origin')).toBeNull()
     expect(page.headers.get('Cross-Origin-Resource-Policy')).toBe('same-origin')
