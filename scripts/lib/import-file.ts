@@ -37,6 +37,9 @@ export async function openUserFile(file: string, layout: Layout): Promise<UserFi
   if (!stats.isFile()) throw new Error(`${file} is not a file`)
   const start = await readStart(file)
   if (start.startsWith('SQLite format 3\0')) return openSqlite(file, layout)
+  if (start.trimStart().startsWith('[')) {
+    throw new Error(`${file} is a JSON array. Make it one object per line: jq -c '.[]' ${file}`)
+  }
   const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
   const delimiter = /^[^,\n]*\t/.test(start) ? '\t' : ','
   const lines = isNdjson ? readNdjson(file, layout) : readCsv(file, layout, delimiter)
@@ -84,7 +87,7 @@ async function* readNdjson(file: string, fields: Fields): AsyncGenerator<Line> {
 async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncGenerator<Line> {
   const parser = parse({
     bom: true,
-    columns: (header: string[]) => requireColumns(header, layout, 'Its first line'),
+    columns: (header: string[]) => requireHeader(header, layout),
     delimiter,
     // Tools that write tabs escape them, and quote nothing.
     quote: delimiter === '\t' ? null : '"',
@@ -109,6 +112,22 @@ async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncG
     const where = `${file} is not CSV at line ${parser.info.lines}`
     throw new Error(`${where}: ${error.code}`, { cause: error })
   }
+}
+
+/** Short, and without a digit. */
+const COLUMN_NAME = /^[a-z_][a-z_ .-]{0,29}$/i
+
+/** @throws Error that shows the line only if no field of it can be a key: it may not be a header at all */
+function requireHeader(header: string[], layout: Layout): string[] {
+  const { id, key } = layout
+  const isComplete = header.includes(id) && header.includes(key)
+  if (isComplete || header.every((name) => COLUMN_NAME.test(name))) {
+    return requireColumns(header, layout, 'Its first line')
+  }
+  throw new Error(
+    `Its first line must name the columns, ${id} and ${key} among them. ` +
+      '--id-column and --key-column set other names.',
+  )
 }
 
 /** @throws Error that names what the file has instead */
