@@ -35,10 +35,12 @@ function note({ userId, provider }: Slot, time: string): Statement {
   }
 }
 
-/** Goes with the statement that adds a user: one who was removed may be imported again. */
+/** Goes with the statement that adds a user: one who was removed may be imported again, with all keys. */
 export function forgetRemoval(userId: string): Statement {
   return {
-    sql: `DELETE FROM imported_keys WHERE user_id = ?1 AND provider = '${REMOVED}'`,
+    sql: `DELETE FROM imported_keys WHERE user_id = ?1 AND EXISTS (
+            SELECT 1 FROM imported_keys WHERE user_id = ?1 AND provider = '${REMOVED}'
+          )`,
     values: [userId],
   }
 }

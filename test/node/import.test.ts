@@ -216,6 +216,7 @@ describe('npm run import', () => {
     query("UPDATE imported_keys SET saved_at = '2001' WHERE provider <> ''")
     expect(await importFile('users.csv')).toMatch(report(2, 0, 0, 1, 0))
     expect(query('SELECT id FROM users')).toEqual([{ id: other.id }])
+    query("UPDATE imported_keys SET saved_at = '2099' WHERE provider <> ''")
     expect(await script('users', 'add', one.id)).toContain('Added')
     expect(await importFile('users.csv')).toMatch(report(2, 0, 1, 1, 0))
   })
