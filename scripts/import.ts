@@ -32,6 +32,8 @@ FILE too. LEGACY_FERNET_KEY, in .dev.vars or for --remote in the environment, ha
 const BATCH_LENGTH = 500_000
 /** What a user has in the JSON besides id and token. */
 const USER_LENGTH = 90
+/** One that opens is enough to begin with; all are tried when they are written. */
+const TRIED_TOKENS = 1_000
 
 /** A user's key, and the line that it comes from. */
 type ReadKey = Exclude<Line, { refused: string }>
@@ -65,24 +67,28 @@ async function importFile(
   bar.stop()
 }
 
-/**
- * Tries each token of a batch, and reports those that are no use.
- *
- * @throws Error if no token of the first batch opens: the key is wrong, and nothing has been written yet
- */
+/** Tries each token of a batch, and reports those that are no use. */
 async function checkTokens(keys: ReadKey[], legacyKeys: LegacyKeys, report: Report): Promise<void> {
   const faults = await Promise.all(keys.map(async (key) => nameTokenFault(legacyKeys, key)))
-  const tokens = keys.filter(({ token }) => token !== null).length
-  const unopened = faults.filter((fault) => fault === NOT_OPENED).length
-  if (report.isFirstBatch && tokens > 0 && unopened === tokens) {
-    throw new Error(
-      `LEGACY_FERNET_KEY opens none of the first ${tokens} keys, so nothing was imported.\n` +
-        "Set it to the previous backend's Fernet key, then run this again.",
-    )
-  }
   for (const [index, fault] of faults.entries()) {
     if (fault !== null) report.doubt(keys[index]?.line ?? 0, fault)
   }
+}
+
+/** @throws Error if none of the first tokens opens: then the key is wrong, and nothing should be written */
+async function requireOpening({ lines }: UserFile, legacyKeys: LegacyKeys): Promise<void> {
+  let tried = 0
+  for await (const line of lines) {
+    if ('refused' in line || line.token === null) continue
+    if ((await nameTokenFault(legacyKeys, line)) !== NOT_OPENED) return
+    tried += 1
+    if (tried === TRIED_TOKENS) break
+  }
+  if (tried === 0) return
+  throw new Error(
+    `LEGACY_FERNET_KEY opens none of the keys that were tried (${tried}), so nothing was imported.\n` +
+      "Set it to the previous backend's Fernet key, then run this again.",
+  )
 }
 
 /**
@@ -121,8 +127,10 @@ await runCommand(USAGE, async () => {
   const { provider, table, 'id-column': id, 'key-column': key } = options
   const isSlot = provider === DEFAULT_SLOT || isProviderName(provider)
   if (file === undefined || rest.length > 0 || !isSlot) return 2
-  const users = await openUserFile(file, { id, key, provider, table })
+  const layout = { id, key, provider, table }
+  const users = await openUserFile(file, layout)
   const legacyKeys = await readLegacyKeys(options)
+  if (legacyKeys !== null) await requireOpening(await openUserFile(file, layout), legacyKeys)
   const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]))
   await withDatabase(options, async (db) => {
     await importFile(db, users, { report, legacyKeys })

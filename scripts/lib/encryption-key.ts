@@ -40,9 +40,14 @@ export async function printKids(): Promise<void> {
   }
   const items = (await text(process.stdin)).trim().split(',')
   const keys = items.map((item) => Buffer.from(item.trim(), 'base64'))
-  const bad = items.findIndex((item) => !/^[\w+/-]{43}=$/.test(item.trim()))
+  const bad = items.findIndex((item) => !isKeyText(item.trim()))
   if (bad >= 0) throw new Error(`Item ${bad + 1} is not a key: 32 bytes in base64, 44 characters`)
   console.log((await Promise.all(keys.map(kidOf))).join('\n'))
+}
+
+/** Whether `key` is written as the Worker takes it: 32 bytes in base64 or base64url, padded. */
+export function isKeyText(key: string): boolean {
+  return /^[\w+/-]{43}=$/.test(key)
 }
 
 async function kidOf(key: Uint8Array): Promise<string> {

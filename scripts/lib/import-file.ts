@@ -176,11 +176,14 @@ async function* readSqlite(
   const select = database.prepare(query)
   select.setReadBigInts(true)
   let line = 0
-  for (const record of select.iterate()) {
-    line += 1
-    yield { line, read: line, ...readRecord(record, fields) }
+  try {
+    for (const record of select.iterate()) {
+      line += 1
+      yield { line, read: line, ...readRecord(record, fields) }
+    }
+  } finally {
+    database.close()
   }
-  database.close()
 }
 
 function parseJson(text: string): unknown {

@@ -9,6 +9,7 @@ import type { ImportedKey } from '../../src/store/imported-keys.ts'
 import { selectPass } from '../../src/store/rewrap.ts'
 import type { Where } from './database.ts'
 import { readDevVar } from './dev-vars.ts'
+import { isKeyText } from './encryption-key.ts'
 
 /** By kid. */
 export type LegacyKeys = ReadonlyMap<string, FernetKey>
@@ -21,10 +22,11 @@ export type LegacyKeys = ReadonlyMap<string, FernetKey>
 export async function readLegacyKeys({ remote }: Where): Promise<LegacyKeys | null> {
   const text = process.env['LEGACY_FERNET_KEY'] ?? (remote ? '' : readDevVar('LEGACY_FERNET_KEY'))
   if (!text) return null
-  const keys = text.split(',').map((key) => Buffer.from(key.trim(), 'base64url'))
-  if (keys.some(({ length }) => length !== 32)) {
+  const items = new Set(text.split(',').map((item) => item.trim()))
+  if (![...items].every((item) => isKeyText(item))) {
     throw new Error('LEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters')
   }
+  const keys = Array.from(items, (item) => Buffer.from(item, 'base64url'))
   // The keyring wants a key that seals, which nothing is sealed with here.
   return (await createKeyring([randomBytes(32)], keys)).fernetKeys
 }

@@ -311,15 +311,33 @@ describe('npm run import', () => {
 
     it('that opens nothing stops the import before anything is written', async () => {
       const printed = await importWith(randomBytes(32).toString('base64url').concat('='))
-      expect(printed).toMatch(/^failed\nLEGACY_FERNET_KEY opens none of the first 3 keys/)
+      expect(printed).toMatch(
+        /^failed\nLEGACY_FERNET_KEY opens none of the keys that were tried \(3\)/,
+      )
       expect(countStored()).toBe(0)
     })
 
-    it('that is malformed stops it too', async () => {
-      expect(await importWith('sk-secret')).toBe(
-        'failed\nLEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters\n',
-      )
+    it('that opens nothing stops it even if thousands of users come first who have no key', async () => {
+      const keyless = Array.from({ length: 11_000 }, (_, index) => `u${index},`)
+      const lines = ['id,encrypted_api_key', ...keyless, `v,${fernet.users[0]?.token}`]
+      writeFileSync(path('late.csv'), lines.join('\n'))
+      const key = randomBytes(32).toString('base64url').concat('=')
+      const command = `LEGACY_FERNET_KEY=${key} node scripts/import.ts late.csv`
+      await expect(run('sh', '-c', command)).rejects.toMatchObject({
+        stdout: '',
+        stderr: expect.stringContaining('opens none of the keys that were tried (1)'),
+      })
+      expect(query('SELECT count(*) AS rows FROM users')).toEqual([{ rows: 0 }])
     })
+
+    it.for(['sk-secret', fernet.key.slice(0, -1)])(
+      'that is malformed stops it too',
+      async (key) => {
+        expect(await importWith(key)).toBe(
+          'failed\nLEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters\n',
+        )
+      },
+    )
 
     it('that is not set leaves the keys unchecked, and says so', async () => {
       expect(await importWith(undefined)).toContain(
