@@ -24,7 +24,7 @@ const END_OF_TIME = Date.UTC(10_000, 0)
 const ABSENT = new Set(['', '\\N', 'null', 'none', 'nan', '<null>', '(null)', '#n/a'])
 
 const record = z.object({
-  userId: z.string({ error: ({ input }) => nameIdFault(input) }).check(
+  userId: z.string('has an id that is not text or a whole number below 2^53').check(
     z.minLength(1, 'has no id'),
     z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
     z.refine((id) => !id.includes('\uFFFD'), 'has an id that is not UTF-8'),
@@ -59,8 +59,10 @@ export function readRecord(
   { id, key, provider }: Fields,
 ): ImportedKey | { refused: string } {
   if (!isJsonObject(given)) return { refused: 'is not a JSON object' }
+  const userId = readId(given[id])
+  if (userId === undefined) return { refused: nameMissingId(given) }
   const parsed = record.safeParse({
-    userId: readId(given[id]),
+    userId,
     provider: isAbsent(given['provider']) ? provider : given['provider'],
     token: readToken(given[key]),
   })
@@ -71,8 +73,8 @@ export function readRecord(
   return { ...parsed.data, savedAt }
 }
 
-function nameIdFault(id: unknown): string {
-  return id === undefined ? 'has no id' : 'has an id that is not text or a whole number below 2^53'
+function nameMissingId(given: Record<string, unknown>): string {
+  return '_id' in given ? 'has no id, but an _id: add --id-column _id' : 'has no id'
 }
 
 /** Absent, or a text that stands for it; a field that is missing is not. */
@@ -82,14 +84,26 @@ function isAbsent(value: unknown): boolean {
 }
 
 /**
- * Integers are the text that their tokens' `sub` is. MongoDB writes `{"$oid": …}`, `{"$numberLong": …}`
- * and `{"$uuid": …}` (Extended JSON v2), and `ObjectId(…)` in CSV.
+ * The id as text; undefined if it is absent. Integers are the text that their tokens' `sub` is. MongoDB
+ * writes `{"$oid": …}`, `{"$numberLong": …}`, and a UUID as binary of the subtype 04 or as `{"$uuid": …}`
+ * (Extended JSON v2), and `ObjectId(…)` in CSV.
  */
 function readId(id: unknown): unknown {
   if (Number.isSafeInteger(id) || typeof id === 'bigint') return String(id)
-  if (isJsonObject(id)) return id['$oid'] ?? id['$numberLong'] ?? id['$numberInt'] ?? id['$uuid']
-  if (typeof id !== 'string' || isAbsent(id)) return undefined
-  return /^ObjectId\("?([0-9a-f]{24})"?\)$/i.exec(id)?.[1] ?? id
+  if (isAbsent(id)) return undefined
+  if (isJsonObject(id)) {
+    const scalar = id['$oid'] ?? id['$numberLong'] ?? id['$numberInt'] ?? id['$uuid']
+    return scalar ?? readUuid(id) ?? id
+  }
+  return typeof id === 'string' ? (/^ObjectId\("?([0-9a-f]{24})"?\)$/i.exec(id)?.[1] ?? id) : id
+}
+
+/** The UUID in MongoDB's binary, new or old; null if it is other bytes, or a UUID in another byte order. */
+function readUuid({ $binary, $type }: Record<string, unknown>): string | null {
+  const { base64, subType } = isJsonObject($binary) ? $binary : { base64: $binary, subType: $type }
+  if (typeof base64 !== 'string' || !/^0?4$/.test(String(subType))) return null
+  const hex = Buffer.from(base64, 'base64').toString('hex')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
 /** The token as text: null if there is none, undefined if its field is missing. */

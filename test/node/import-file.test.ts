@@ -63,6 +63,13 @@ describe('an export of the previous backend', () => {
     expect(keys).toMatchObject(absent.map((_, index) => ({ userId: `u${index}`, token: null })))
   })
 
+  it('without an id says which option takes MongoDB’s', async () => {
+    const line = JSON.stringify({ _id: { $oid: '507f1f77bcf86cd799439011' }, key: null })
+    expect(await read('a.ndjson', line)).toMatchObject([
+      { refused: 'has no id, but an _id: add --id-column _id' },
+    ])
+  })
+
   it.for<[name: string, id: unknown, expected: string | null]>([
     ['an ObjectId', { $oid: '507f1f77bcf86cd799439011' }, '507f1f77bcf86cd799439011'],
     ['an ObjectId of CSV', 'ObjectId(507f1f77bcf86cd799439011)', '507f1f77bcf86cd799439011'],
@@ -71,6 +78,18 @@ describe('an export of the previous backend', () => {
       { $uuid: '00112233-4455-6677-8899-aabbccddeeff' },
       '00112233-4455-6677-8899-aabbccddeeff',
     ],
+    [
+      'a UUID of mongoexport',
+      { $binary: { base64: 'ABEiM0RVZneImaq7zN3u/w==', subType: '04' } },
+      '00112233-4455-6677-8899-aabbccddeeff',
+    ],
+    [
+      'a UUID of an older mongoexport',
+      { $binary: 'ABEiM0RVZneImaq7zN3u/w==', $type: '04' },
+      '00112233-4455-6677-8899-aabbccddeeff',
+    ],
+    ['a UUID in another byte order', { $binary: { base64: 'ABEi', subType: '03' } }, null],
+    ['true', true, null],
     ['a float of pandas', '7.0', null],
     ['an absent value', 'NULL', null],
     ['a number over 2^53', 2 ** 53 + 2, null],
