@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { FERNET_KID } from '../src/crypto/keyring.ts'
+import { VaultError } from '../src/errors.ts'
 import { BUILT_IN } from '../src/providers/built-in.ts'
 import { isProviderName } from '../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
@@ -34,6 +35,7 @@ const BATCH_LENGTH = 500_000
 const USER_LENGTH = 90
 /** One that opens is enough to begin with; all are tried when they are written. */
 const TRIED_TOKENS = 1_000
+const AGAIN = 'D1 did not take the rest this time. Nothing was lost: run this again.'
 
 /** A user's key, and the line that it comes from. */
 type ReadKey = Exclude<Line, { refused: string }>
@@ -112,6 +114,13 @@ async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<
   })
 }
 
+/** Whether D1 did not take a batch, and will take it later. */
+function isBusy(error: unknown): error is VaultError & { cause: Error } {
+  return (
+    error instanceof VaultError && error.code === 'database_busy' && error.cause instanceof Error
+  )
+}
+
 await runCommand(USAGE, async () => {
   const { values: options, positionals } = parseArgs({
     allowPositionals: true,
@@ -137,7 +146,7 @@ await runCommand(USAGE, async () => {
     if (legacyKeys !== null) report.missingKids = await findMissingKids(db, legacyKeys)
   }).catch((error: unknown) => {
     if (!report.isFirstBatch) console.log(report.describe(options, legacyKeys !== null))
-    throw error
+    throw isBusy(error) ? new Error(`${error.cause.message}\n${AGAIN}`, { cause: error }) : error
   })
   if (report.isEmpty) throw new Error(`${file} has no users`)
   console.log(report.describe(options, legacyKeys !== null))

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -297,6 +298,18 @@ describe('npm run import', () => {
     const error: { stdout: string; stderr: string } = await script('import', file).catch((e) => e)
     expect(error.stderr).toContain(message)
     expect(error.stdout + error.stderr).not.toMatch(/again/i)
+  })
+
+  it('says to run it again if the database is busy', async () => {
+    writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
+    const d1 = path('.wrangler/state/v3/d1/miniflare-D1DatabaseObject')
+    const file = readdirSync(d1).find((name) => /^\w{64}\.sqlite$/.test(name)) ?? ''
+    using database = new DatabaseSync(join(d1, file))
+    database.exec('BEGIN EXCLUSIVE')
+    await expect(script('import', 'u.csv')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/D1_ERROR: .*\nD1 did not take the rest .* run this again/),
+    })
   })
 
   describe('LEGACY_FERNET_KEY', () => {
