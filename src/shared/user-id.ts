@@ -1,4 +1,4 @@
-/** What a user id can be: said alike of a token's user, an imported one and one that is added. */
+/** What a user id can be: one rule for tokens, imports, commands and the binding. */
 
 /** In UTF-16 code units. */
 const MAX_LENGTH = 2_000
