@@ -11,5 +11,5 @@ export function isBase64url(text: string): boolean {
 
 /** The bytes of a text that {@link isBase64url}, else null. */
 export function decodeBase64url(text: string): Uint8Array | null {
-  return isBase64url(text) ? new Uint8Array(base64url.decode(text)) : null
+  return isBase64url(text) ? base64url.decode(text) : null
 }

@@ -1,5 +1,7 @@
 /** What keys and additional data are derived from, without ambiguity. */
 
+const encoder = new TextEncoder()
+
 /** Of sealed keys, and of all that is derived for them. */
 export const VERSION = 'v1'
 
@@ -15,5 +17,5 @@ export function hkdf(...purpose: string[]): SubtleCryptoDeriveKeyAlgorithm {
 
 /** Unambiguous: a JSON array of strings has one reading, and each list of strings one JSON array. */
 export function encodeFields(...fields: string[]): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(fields))
+  return encoder.encode(JSON.stringify(fields))
 }

@@ -8,6 +8,8 @@ import { FERNET_KID, type Keyring } from './keyring.ts'
 
 const IV_BYTES = 12
 const TAG_BITS = 128
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Where a key sits: a sealed key opens nowhere else. */
 export interface Slot {
@@ -39,9 +41,11 @@ export async function sealKey(keyring: Keyring, slot: Slot, text: string): Promi
   const ciphertext = await crypto.subtle.encrypt(
     aesGcm(iv, kid, slot),
     userKey,
-    new TextEncoder().encode(text),
+    encoder.encode(text),
   )
-  const payload = new Uint8Array([...iv, ...new Uint8Array(ciphertext)])
+  const payload = new Uint8Array(IV_BYTES + ciphertext.byteLength)
+  payload.set(iv)
+  payload.set(new Uint8Array(ciphertext), IV_BYTES)
   return { sealed: `${VERSION}.${kid}.${base64url.encode(payload)}`, kid }
 }
 
@@ -86,7 +90,7 @@ async function openV1(key: CryptoKey, row: Slot & SealedKey): Promise<string | n
       userKey,
       payload.subarray(IV_BYTES),
     )
-    .then((text) => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text))
+    .then((text) => decoder.decode(text))
     .catch(() => null)
 }
 
@@ -95,7 +99,22 @@ function aesGcm(iv: Uint8Array, kid: string, slot: Slot): SubtleCryptoEncryptAlg
   return { name: 'AES-GCM', iv, additionalData, tagLength: TAG_BITS }
 }
 
+/** Users whose keys an isolate keeps derived: deriving one takes longer than opening a sealed key with it. */
+const KEPT_USERS = 1_000
+const userKeys = new WeakMap<CryptoKey, Map<string, CryptoKey>>()
+
+/** The user's own key, which cannot be exported. */
 async function deriveUserKey(key: CryptoKey, userId: string): Promise<CryptoKey> {
+  const kept = userKeys.get(key) ?? new Map<string, CryptoKey>()
+  const known = kept.get(userId)
+  if (known !== undefined) return known
   const aes = { name: 'AES-GCM', length: 256 }
-  return crypto.subtle.deriveKey(hkdf('user key', userId), key, aes, false, ['encrypt', 'decrypt'])
+  const usages = ['encrypt', 'decrypt']
+  const derived = await crypto.subtle.deriveKey(hkdf('user key', userId), key, aes, false, usages)
+  for (const oldest of kept.keys()) {
+    if (kept.size < KEPT_USERS) break
+    kept.delete(oldest)
+  }
+  userKeys.set(key, kept.set(userId, derived))
+  return derived
 }
