@@ -27,7 +27,11 @@ export class VaultError extends Error {
   readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, { detail, retryAfter, cause }: VaultErrorOptions = {}) {
+    // A refusal says all that there is to know. Its stack would take 15 µs, and nobody would read it.
+    const { stackTraceLimit } = Error
+    if (!(code in FAULTS)) Error.stackTraceLimit = 0
     super(detail ?? code, { cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail
     this.retryAfter = retryAfter
