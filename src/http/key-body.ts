@@ -71,18 +71,30 @@ function requireJson(contentType = ''): void {
 async function readBody(request: HonoRequest): Promise<string> {
   // Another app's middleware may have read it; Hono keeps it then.
   if (request.raw.bodyUsed) return requireSize(await request.text())
-  if (Number(request.header('Content-Length')) > MAX_BODY_BYTES) throw tooLarge()
-  const decoder = new TextDecoder()
-  let [text, bytes] = ['', 0]
+  const length = request.header('Content-Length')
+  if (Number(length) > MAX_BODY_BYTES) throw tooLarge()
+  const declared = length === undefined ? Infinity : Number(length)
+  const reader = request.raw.body?.getReader()
+  if (reader === undefined) return ''
   try {
-    for await (const chunk of request.raw.body ?? []) {
-      bytes += chunk.byteLength
-      if (bytes > MAX_BODY_BYTES) throw tooLarge()
-      text += decoder.decode(chunk, { stream: true })
-    }
+    return await readText(reader, declared)
   } catch (error) {
     if (error instanceof VaultError) throw error
     throw new VaultError('invalid_json', { detail: 'The body broke off before its end.' })
+  }
+}
+
+/** As many bytes as are declared. To look for more would be one more turn of the event loop. */
+async function readText(reader: ReadableStreamDefaultReader<Uint8Array>, declared: number) {
+  const decoder = new TextDecoder()
+  let [text, bytes] = ['', 0]
+  while (bytes < declared) {
+    // oxlint-disable-next-line no-await-in-loop -- one chunk after the other
+    const { done, value } = await reader.read()
+    if (done) break
+    bytes += value.byteLength
+    if (bytes > Math.min(declared, MAX_BODY_BYTES)) throw tooLarge()
+    text += decoder.decode(value, { stream: true })
   }
   return text + decoder.decode()
 }
