@@ -1,17 +1,17 @@
 /** The routes of a user's own API keys: a Hono app of their own, to be mounted in any other. */
 
 import { zValidator } from '@hono/zod-validator'
+import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { HonoBase as Hono } from 'hono/hono-base'
 import type { RequestIdVariables } from 'hono/request-id'
-import { TrieRouter } from 'hono/router/trie-router'
+import { RegExpRouter } from 'hono/router/reg-exp-router'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { assignKey } from '../keys/assign.ts'
 import { deleteSlot, listSlots, readSlot, saveSlot } from '../keys/slots.ts'
 import type { SlotOwner } from '../keys/stored-key.ts'
 import { verifySlot } from '../keys/verify.ts'
-import type { Service } from '../service.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import {
   deletedAnswer,
@@ -24,12 +24,16 @@ import {
 } from './answers.ts'
 import { answerError } from './error-answer.ts'
 import { requireKey, requireSlotKey } from './key-body.ts'
-import { onlyYourOwn } from './only-your-own.ts'
-import { withService } from './with-service.ts'
+import { onlyYourOwn, type OwnerVariables } from './only-your-own.ts'
 
 interface ApiKeysEnv {
   Bindings: Env
   Variables: Partial<RequestIdVariables>
+}
+
+interface OwnerEnv {
+  Bindings: Env
+  Variables: ApiKeysEnv['Variables'] & OwnerVariables
 }
 
 /** Keeps answers about keys out of every cache. */
@@ -45,34 +49,30 @@ const requireQuery = zValidator('query', verifyQuery, (result) => {
   throw new VaultError('invalid_query', { detail: '"verify" must be true or false.' })
 })
 
-/** The plain route's slot, and each provider's. Errors are answered and logged here. */
-export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
-  .onError((error, c) => answerError(error, c))
-  .use('/users/:userId/api-key', noStore)
-  .use('/users/:userId/api-keys/*', noStore)
-  .get('/users/:userId/api-key', withService, onlyYourOwn, async (c) =>
+/** The plain route's slot, and each provider's, without an answer to what they throw. */
+export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
+  .get('/users/:userId/api-key', onlyYourOwn, async (c) =>
     c.json(keyAnswer(await readSlot(ownerOf(c), DEFAULT_SLOT))),
   )
-  .put('/users/:userId/api-key', withService, onlyYourOwn, requireKey, async (c) => {
+  .put('/users/:userId/api-key', onlyYourOwn, requireKey, async (c) => {
     const { api_key: apiKey } = c.req.valid('json')
     const key = await saveSlot(ownerOf(c), DEFAULT_SLOT, { apiKey, verify: false })
-    return c.json(savedAnswer(c.var.userId, keyFields(key)))
+    return c.json(savedAnswer(c.get('userId'), keyFields(key)))
   })
-  .delete('/users/:userId/api-key', withService, onlyYourOwn, async (c) => {
+  .delete('/users/:userId/api-key', onlyYourOwn, async (c) => {
     await deleteSlot(ownerOf(c), DEFAULT_SLOT)
-    return c.json(deletedAnswer(c.var.userId, {}))
+    return c.json(deletedAnswer(c.get('userId'), {}))
   })
-  .get('/users/:userId/api-keys', withService, onlyYourOwn, async (c) => {
+  .get('/users/:userId/api-keys', onlyYourOwn, async (c) => {
     const slots = await listSlots(ownerOf(c))
-    return c.json({ user_id: c.var.userId, api_keys: slots.map(listedAnswer) })
+    return c.json({ user_id: c.get('userId'), api_keys: slots.map(listedAnswer) })
   })
-  .get('/users/:userId/api-keys/:provider', withService, onlyYourOwn, async (c) => {
+  .get('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     return c.json(slotAnswer(provider, await readSlot(ownerOf(c), provider)))
   })
   .put(
     '/users/:userId/api-keys/:provider',
-    withService,
     onlyYourOwn,
     requireQuery,
     requireSlotKey,
@@ -81,27 +81,21 @@ export const apiKeys = new Hono<ApiKeysEnv>({ router: new TrieRouter() })
       const { api_key: apiKey, base_url: baseUrl } = c.req.valid('json')
       const verify = isAsked(c.req.valid('query'))
       const key = await saveSlot(ownerOf(c), provider, { apiKey, baseUrl, verify })
-      return c.json(savedAnswer(c.var.userId, { provider, ...slotFields(key) }))
+      return c.json(savedAnswer(c.get('userId'), { provider, ...slotFields(key) }))
     },
   )
-  .delete('/users/:userId/api-keys/:provider', withService, onlyYourOwn, async (c) => {
+  .delete('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     await deleteSlot(ownerOf(c), provider)
     const noKey = { provider, status: null, last_used_at: null }
-    return c.json(deletedAnswer(c.var.userId, noKey))
+    return c.json(deletedAnswer(c.get('userId'), noKey))
   })
-  .post(
-    '/users/:userId/api-keys/:provider/assign',
-    withService,
-    onlyYourOwn,
-    requireQuery,
-    async (c) => {
-      const provider = c.req.param('provider')
-      const key = await assignKey(ownerOf(c), provider, isAsked(c.req.valid('query')))
-      return c.json({ provider, has_api_key: true, ...slotFields(key) })
-    },
-  )
-  .post('/users/:userId/api-keys/:provider/verify', withService, onlyYourOwn, async (c) => {
+  .post('/users/:userId/api-keys/:provider/assign', onlyYourOwn, requireQuery, async (c) => {
+    const provider = c.req.param('provider')
+    const key = await assignKey(ownerOf(c), provider, isAsked(c.req.valid('query')))
+    return c.json({ provider, has_api_key: true, ...slotFields(key) })
+  })
+  .post('/users/:userId/api-keys/:provider/verify', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     const { key, verdict } = await verifySlot(ownerOf(c), provider)
     return c.json({ ...slotAnswer(provider, key), verdict })
@@ -111,10 +105,13 @@ function isAsked({ verify }: z.output<typeof verifyQuery>): boolean | undefined 
   return verify === undefined ? undefined : verify === 'true'
 }
 
-interface OwnerContext {
-  var: { service: Service; userId: string; requestId?: string }
+function ownerOf(c: Context<OwnerEnv>): SlotOwner {
+  return { service: c.get('service'), userId: c.get('userId'), requestId: c.get('requestId') }
 }
 
-function ownerOf({ var: { service, userId, requestId } }: OwnerContext): SlotOwner {
-  return { service, userId, requestId }
-}
+/** The same routes for another app: their errors are answered and logged here, and kept out of caches. */
+export const apiKeys = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
+  .onError((error, c) => answerError(error, c))
+  .use('/users/:userId/api-key', noStore)
+  .use('/users/:userId/api-keys/*', noStore)
+  .route('/', apiKeyRoutes)

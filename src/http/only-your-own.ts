@@ -3,20 +3,29 @@
 import { createMiddleware } from 'hono/factory'
 import { VaultError } from '../errors.ts'
 import { requireRate } from '../keys/rate.ts'
-import type { ServiceEnv } from './with-service.ts'
+import { openService, type Service } from '../service.ts'
 
-/** Sets `userId` if the token is valid, names the `:userId` of the path, and is within its rate. */
-export const onlyYourOwn = createMiddleware<{
-  Bindings: ServiceEnv['Bindings']
-  Variables: ServiceEnv['Variables'] & { userId: string }
-}>(async (c, next) => {
-  const { settings, verifyToken } = c.var.service
-  const userId = await verifyToken(bearerToken(c.req.header('Authorization')))
-  if (c.req.param('userId') !== userId) throw new VaultError('not_your_own')
-  await requireRate(settings.rateLimiter, userId)
-  c.set('userId', userId)
-  await next()
-})
+/** What the routes behind it work with. */
+export interface OwnerVariables {
+  service: Service
+  userId: string
+}
+
+/**
+ * Sets `service`, and `userId` if the token is valid, names the `:userId` of the path, and is within its
+ * rate.
+ */
+export const onlyYourOwn = createMiddleware<{ Bindings: Env; Variables: OwnerVariables }>(
+  async (c, next) => {
+    const service = await openService(c.env)
+    const userId = await service.verifyToken(bearerToken(c.req.header('Authorization')))
+    if (c.req.param('userId') !== userId) throw new VaultError('not_your_own')
+    await requireRate(service.settings.rateLimiter, userId)
+    c.set('service', service)
+    c.set('userId', userId)
+    return next()
+  },
+)
 
 /** The token of an Authorization header (RFC 6750 §2.1). */
 function bearerToken(authorization: string | undefined): string {

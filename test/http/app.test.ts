@@ -19,7 +19,7 @@ describe('the log', () => {
         ...request,
         request_id: 'three',
         method: 'PATCH',
-        route,
+        route: '/api/*',
         status: 405,
         code: 'method_not_allowed',
       },
