@@ -5,6 +5,7 @@ import { sealKey, type Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { Settings } from '../settings.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
 import {
   deleteKey,
@@ -26,10 +27,8 @@ import {
   openRow,
   previewKey,
   type KeySummary,
-  type OpenKey,
   type SlotOwner,
   type StoredKey,
-  type UnreadableKey,
 } from './stored-key.ts'
 import { findSlot, rowNames, slotName } from './slot-name.ts'
 import { checkKey, isChecked } from './verdict.ts'
@@ -52,9 +51,12 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
   const { db, settings } = owner.service
   const { results } = await run(db, selectKeys(owner.userId))
   if (results.length === 0) requireAnyUser(owner)
-  const opening = results.filter(hasKeyRow).map(async (row) => openAndLog(owner, row))
-  const keys = new Map<string, OpenKey | UnreadableKey>()
-  for (const key of await Promise.all(opening)) keys.set(slotName(settings, key.row.provider), key)
+  const rows = laterRows(settings, results.filter(hasKeyRow))
+  const opening = Array.from(
+    rows,
+    async ([name, row]) => [name, await openAndLog(owner, row)] as const,
+  )
+  const keys = new Map(await Promise.all(opening))
   const first = slotName(settings, DEFAULT_SLOT)
   const names = new Set([first, ...settings.providers.keys(), ...keys.keys()])
   return Array.from(names, (name) => ({
@@ -62,6 +64,17 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
     provider: settings.providers.get(name) ?? null,
     key: keys.get(name) ?? EMPTY,
   }))
+}
+
+/** The row of each slot: the later one of two, as `selectKey` chooses. */
+function laterRows(settings: Settings, rows: readonly KeyRow[]): Map<string, KeyRow> {
+  const chosen = new Map<string, KeyRow>()
+  for (const row of rows) {
+    const name = slotName(settings, row.provider)
+    const known = chosen.get(name)
+    if (known === undefined || known.updatedAt <= row.updatedAt) chosen.set(name, row)
+  }
+  return chosen
 }
 
 /**

@@ -45,11 +45,10 @@ export function selectKey(
   }
 }
 
-/** The user's keys, the latest last; no row at all if there is no such user. */
+/** The user's keys; no row at all if there is no such user. */
 export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
   return {
-    sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id WHERE id = ?1
-          ORDER BY updated_at`,
+    sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id WHERE id = ?1`,
     values: [userId],
   }
 }
