@@ -1,0 +1,143 @@
+/** What a warm request may take. The figures are those of today: a change of one is a decision. */
+
+import { env } from 'cloudflare:workers'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { VaultError } from '../src/errors.ts'
+import { app, keyPath, mintToken, putKey, slotPath, someUser, URL_BASE } from './support.ts'
+
+let users = 100
+
+afterEach(() => vi.unstubAllGlobals())
+
+interface Used {
+  /** Round trips to D1, and the statements in them. */
+  trips: number
+  statements: number
+  /** As D1 bills them. */
+  rows_read: number
+  rows_written: number
+  /** Calls of crypto.subtle. */
+  subtle: number
+  /** Responses that are constructed. */
+  responses: number
+}
+
+/** Counts what `work` takes of D1, WebCrypto and the runtime. */
+async function count(work: (vault: Env) => Promise<unknown>): Promise<Used> {
+  const used = { ...NOTHING }
+  const add = (results: D1Result[]) => {
+    used.trips += 1
+    used.statements += results.length
+    for (const { meta } of results) {
+      used.rows_read += meta.rows_read
+      used.rows_written += meta.rows_written
+    }
+    return results
+  }
+  const DB = Object.assign(Object.create(env.DB), {
+    prepare: (sql: string) => {
+      const prepared = env.DB.prepare(sql)
+      return Object.assign(Object.create(prepared), {
+        bind: (...values: unknown[]) => {
+          const bound = prepared.bind(...values)
+          const all = bound.all.bind(bound)
+          return Object.assign(bound, { all: async () => add([await all()])[0] })
+        },
+      })
+    },
+    batch: async (statements: D1PreparedStatement[]) => add(await env.DB.batch(statements)),
+  })
+  const vault = { ...env, DB }
+  await work(vault)
+  Object.assign(used, { trips: 0, statements: 0, rows_read: 0, rows_written: 0 })
+  const methods = [
+    'encrypt',
+    'decrypt',
+    'sign',
+    'verify',
+    'digest',
+    'deriveKey',
+    'deriveBits',
+  ] as const
+  const spies = [...methods, 'importKey' as const].map((name) => vi.spyOn(crypto.subtle, name))
+  const construct = (target: typeof Response, args: unknown[]) => {
+    used.responses += 1
+    return Reflect.construct(target, args)
+  }
+  vi.stubGlobal('Response', new Proxy(Response, { construct }))
+  await work(vault)
+  const subtle = spies.reduce((sum, { mock }) => sum + mock.calls.length, 0)
+  return { ...used, subtle }
+}
+
+const NOTHING = { trips: 0, statements: 0, rows_read: 0, rows_written: 0, subtle: 0, responses: 0 }
+
+const READ = { trips: 1, statements: 1, rows_read: 1, responses: 1 }
+const WRITE = { trips: 1, statements: 3, rows_read: 10, rows_written: 1, responses: 1 }
+
+/** The same request, to a vault that has one environment for its whole life. */
+function requestOf(
+  method: string,
+  path: string,
+  { token, body }: { token: string; body: object | null },
+) {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+  const init = { method, headers, ...(body && { body: JSON.stringify(body) }) }
+  return async (vault: Env) => {
+    const response = await app.fetch(new Request(URL_BASE + path, init), vault)
+    await response.text()
+  }
+}
+
+describe('a warm request', () => {
+  it.for<
+    [
+      name: string,
+      method: string,
+      path: (id: string) => string,
+      body: object | null,
+      used: Partial<Used>,
+    ]
+  >([
+    ['GET', 'GET', keyPath, null, { ...READ, rows_read: 2, subtle: 1 }],
+    ['PUT', 'PUT', keyPath, { api_key: 'sk-0123456789' }, { ...WRITE, subtle: 1 }],
+    ['DELETE', 'DELETE', keyPath, null, { ...WRITE, rows_read: 3, rows_written: 0 }],
+    [
+      'the list',
+      'GET',
+      (id) => slotPath(id, '').slice(0, -1),
+      null,
+      { ...READ, rows_read: 2, subtle: 1 },
+    ],
+    ['a slot', 'GET', (id) => slotPath(id, 'openai'), null, READ],
+    [
+      'a save in a slot',
+      'PUT',
+      (id) => `${slotPath(id, 'openai')}?verify=false`,
+      { api_key: 'sk-0123456789' },
+      { ...WRITE, subtle: 1 },
+    ],
+    ['403', 'GET', () => keyPath('another'), null, { responses: 1 }],
+    ['400', 'PUT', keyPath, { api_key: '' }, { responses: 1 }],
+  ])('%s', async ([, method, path, body, used]) => {
+    // In order, so that no other user's row comes after: D1 counts the row that ends a range too.
+    const userId = await someUser(`budget-${(users += 1)}`)
+    await putKey(userId, 'sk-0123456789')
+    const token = await mintToken({ sub: userId })
+    const request = requestOf(method, path(userId), { token, body })
+    expect(await count(request)).toEqual({ ...NOTHING, ...used })
+  })
+
+  it('refused for its signature costs one check of it', async () => {
+    const token = `${(await mintToken({ sub: 'a' })).replace(/\.[^.]*$/, '')}.${'A'.repeat(43)}`
+    const request = requestOf('GET', keyPath('a'), { token, body: null })
+    expect(await count(request)).toEqual({ ...NOTHING, subtle: 1, responses: 1 })
+  })
+})
+
+describe('a refusal', () => {
+  it('captures no stack, and a fault does', () => {
+    expect(new VaultError('token_invalid').stack).not.toContain('\n    at ')
+    expect(new VaultError('internal').stack).toContain('\n    at ')
+  })
+})
