@@ -1,13 +1,78 @@
-/** `npm run bench`: what the rewrap job does in a second, and what a call through the vault costs. */
+/** `npm run bench`: how fast the vault is, beside bare Workers, and what makes it slower. */
 
-import { benchCalls } from './bench/calls.ts'
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { measure, profileRoute, type BenchOptions } from './bench/http.ts'
+import { drawChart } from './bench/http/chart.ts'
+import { printFigures, summarize } from './bench/http/report.ts'
+import { ROUTES } from './bench/http/routes.ts'
 import { benchRewrap } from './bench/rewrap.ts'
+import { benchStart } from './bench/start.ts'
 import { runCommand } from './lib/command.ts'
 
-await runCommand('Usage: npm run bench [-- rewrap | calls]', async () => {
-  const [name, ...rest] = process.argv.slice(2)
-  if (rest.length > 0 || !['rewrap', 'calls', undefined].includes(name)) return 2
-  if (name !== 'rewrap') await benchCalls()
-  if (name !== 'calls') await benchRewrap()
+const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [--seconds 2] [--json] [--chart DIRECTORY]
+       npm run bench -- profile ROUTE   where the CPU goes, by function
+       npm run bench -- growth          with 1,000, 100,000 and 1,000,000 users, of 1 and of 10 slots
+       npm run bench -- start           the first request, and what the bundle weighs
+       npm run bench -- rewrap          how fast the rewrap job is`
+const SIZES = [1_000, 100_000, 1_000_000]
+
+async function benchHttp(
+  options: BenchOptions,
+  { json, chart }: { json: boolean; chart: string | undefined },
+) {
+  const figures = summarize(await measure(options))
+  if (json) console.log(JSON.stringify(figures, null, 2))
+  else printFigures(figures)
+  if (chart === undefined) return
+  for (const theme of ['light', 'dark'] as const) {
+    writeFileSync(`${chart}/speed-${theme}.svg`, drawChart(figures, theme))
+  }
+}
+
+async function benchGrowth(options: BenchOptions): Promise<void> {
+  for (const slots of [1, 10]) {
+    for (const users of SIZES) {
+      // oxlint-disable-next-line no-await-in-loop -- measured one after the other
+      const rows = await measure({
+        ...options,
+        users,
+        slots,
+        routes: ['GET', 'list', 'PUT', 'DELETE'],
+      })
+      const vault = summarize(rows).filter(({ worker }) => worker === 'vault')
+      for (const { route, per_second, p50, p99, cpu } of vault) {
+        console.log(JSON.stringify({ users, slots, route, per_second, p50, p99, cpu }))
+      }
+    }
+  }
+}
+
+await runCommand(USAGE, async () => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      routes: { type: 'string', default: Object.keys(ROUTES).join(',') },
+      rounds: { type: 'string', default: '7' },
+      seconds: { type: 'string', default: '2' },
+      json: { type: 'boolean', default: false },
+      chart: { type: 'string' },
+    },
+  })
+  const [name = 'http', route, ...rest] = positionals
+  const options = {
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds),
+    users: 1_000,
+    slots: 2,
+    routes: values.routes.split(','),
+  }
+  if (rest.length > 0 || (route !== undefined) !== (name === 'profile')) return 2
+  if (name === 'http') await benchHttp(options, { json: values.json, chart: values.chart })
+  else if (name === 'profile') await profileRoute(route ?? '')
+  else if (name === 'growth') await benchGrowth(options)
+  else if (name === 'start') await benchStart()
+  else if (name === 'rewrap') await benchRewrap()
+  else return 2
   return 0
 })

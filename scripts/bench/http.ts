@@ -1,0 +1,107 @@
+/** How fast the vault answers, beside bare Workers that do the same, in one run. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { send, type Measured } from './http/load.ts'
+import { profile } from './http/profile.ts'
+import { ROUTES, type Route } from './http/routes.ts'
+import { startWorkers, type Workers } from './http/workers.ts'
+
+/** Before a round's CPU is read, what the answers have left behind is done. */
+const SETTLE_MS = 50
+
+/** How long, and on how much. */
+export interface BenchOptions {
+  rounds: number
+  seconds: number
+  users: number
+  slots: number
+  routes: readonly string[]
+}
+
+/** A round: CPU in µs per request. */
+export type Round = Measured & { cpu: number }
+
+/** A Worker's rounds on a route. */
+export interface Row {
+  route: string
+  worker: string
+  rounds: Round[]
+}
+
+/** Measures each route: all Workers in turn, round by round, after one round that does not count. */
+export async function measure(options: BenchOptions): Promise<Row[]> {
+  const workers = await startWorkers(options)
+  try {
+    const rows: Row[] = []
+    for (const name of options.routes) {
+      // oxlint-disable-next-line no-await-in-loop -- measured one after the other
+      rows.push(...(await measureRoute(workers, { name, ...findRoute(name) }, options)))
+    }
+    return rows
+  } finally {
+    await workers.close()
+  }
+}
+
+function findRoute(name: string): Route {
+  const route = ROUTES[name]
+  if (route === undefined) throw new Error(`The routes are ${Object.keys(ROUTES).join(', ')}`)
+  return route
+}
+
+async function measureRoute(
+  workers: Workers,
+  route: Route & { name: string },
+  { rounds, seconds }: BenchOptions,
+): Promise<Row[]> {
+  const rows = route.workers
+    .filter((worker) => worker !== 'flask' || workers.urls['flask'] !== undefined)
+    .map((worker): Row => ({ route: route.name, worker, rounds: [] }))
+  for (let round = -1; round < rounds; round += 1) {
+    for (const row of rows) {
+      // oxlint-disable-next-line no-await-in-loop -- measured one after the other
+      const measured = await measureRound(workers, route, { row, seconds: round < 0 ? 1 : seconds })
+      if (round >= 0) row.rounds.push(measured)
+    }
+  }
+  return rows
+}
+
+async function measureRound(
+  workers: Workers,
+  route: Route,
+  { row, seconds }: { row: Row; seconds: number },
+): Promise<Round> {
+  const { worker } = row
+  const isDirect = worker === 'direct'
+  const url = workers.urls[isDirect ? 'caller' : worker] ?? ''
+  const load = { ...route.load(workers.users), ...(isDirect && { path: '/direct' }), url }
+  const before = workers.cpu(worker)
+  const measured = await send(load, seconds)
+  await sleep(SETTLE_MS)
+  check(row, measured)
+  return { ...measured, cpu: (workers.cpu(worker) - before) / measured.requests }
+}
+
+/** A benchmark of error answers would be fast. */
+function check({ route, worker }: Row, { requests, refused }: Measured): void {
+  const isMeant = route.startsWith('4') && worker !== 'hello'
+  if (refused === (isMeant ? requests : 0)) return
+  throw new Error(`${worker} refused ${refused} of ${requests} requests of ${route}`)
+}
+
+/** Prints where the vault's CPU goes on a route, by function. */
+export async function profileRoute(name: string): Promise<void> {
+  const { load } = findRoute(name)
+  const workers = await startWorkers({ users: 1_000, slots: 2, isProfiled: true })
+  const url = workers.urls[name === 'use' ? 'caller' : 'vault'] ?? ''
+  const run = async (seconds: number) => send({ ...load(workers.users), url }, seconds)
+  await run(2)
+  const hot = await profile(workers.inspectorUrl, 'vault', async () => run(5))
+  console.table(
+    hot
+      .slice(0, 40)
+      .map(({ name: of, share }) => ({ function: of, '%': (share * 100).toFixed(1) })),
+  )
+  await workers.close()
+}

@@ -1,0 +1,20 @@
+/** A backend that reaches a provider: with a key of its own, or through the vault with its user's. */
+
+import type { KeyVault } from '../../../src/index.ts'
+
+interface CallerEnv {
+  KEY_VAULT: Service<KeyVault>
+  PROVIDER: string
+}
+
+export default {
+  fetch: async (request: Request, { KEY_VAULT, PROVIDER }: CallerEnv): Promise<Response> => {
+    const { pathname } = new URL(request.url)
+    const headers = { Authorization: 'Bearer sk-bench-0123456789' }
+    const call = { method: 'POST', body: '{"model": "x"}' }
+    if (pathname === '/direct') return fetch(PROVIDER, { ...call, headers })
+    const userId = pathname.replace('/use/', '')
+    const result = await KEY_VAULT.fetchWithApiKey(userId, 'openai', new Request(PROVIDER, call))
+    return result.ok ? result.response : Response.json(result, { status: 502 })
+  },
+}

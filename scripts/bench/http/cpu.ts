@@ -1,0 +1,32 @@
+/** CPU time of processes, from Linux. */
+
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** The processes of this name that `parent` has started. */
+export function findChildren(parent: number, name: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    const [, comm, rest = ''] = /\((.*)\) (.*)/.exec(readProcess(`${pid}/stat`)) ?? []
+    return comm === name && Number(rest.split(' ')[1]) === parent
+  })
+}
+
+/** CPU time of all their threads so far, in µs. */
+export function cpuOf(pids: readonly string[]): () => number {
+  return () => {
+    const threads = pids.flatMap((pid) =>
+      readdirSync(`/proc/${pid}/task`).map((id) => `${pid}/task/${id}`),
+    )
+    const times = threads.map((thread) =>
+      Number(readProcess(`${thread}/schedstat`).split(' ')[0] ?? 0),
+    )
+    return times.reduce((sum, time) => sum + time, 0) / 1_000
+  }
+}
+
+function readProcess(path: string): string {
+  try {
+    return readFileSync(`/proc/${path}`, 'utf8')
+  } catch {
+    return '' // It has ended, or never was a process.
+  }
+}

@@ -1,0 +1,21 @@
+/** The Workers that the vault is compared with, by the variable `PEER`. */
+
+import { answerByHand } from './by-hand.ts'
+import { leastStatements, sameStatements, type PeerEnv } from './statements.ts'
+
+export default {
+  fetch: async (request: Request, env: PeerEnv): Promise<Response> => {
+    if (env.PEER === 'hello') return new Response('hello')
+    const [, userId = '', last] =
+      /^\/api\/users\/([^/]+)\/(\S+)$/.exec(new URL(request.url).pathname) ?? []
+    const asked = { method: last === 'api-keys' ? 'LIST' : request.method, userId }
+    if (env.PEER === 'hand') return answerByHand(request, env, asked)
+    if (asked.method === 'PUT') await request.json()
+    const statements = (env.PEER === 'same' ? sameStatements : leastStatements)(env, asked)
+    const prepared = statements.map(({ sql, values }) => env.DB.prepare(sql).bind(...values))
+    const [first] = prepared
+    const results =
+      first && prepared.length === 1 ? [await first.all()] : await env.DB.batch(prepared)
+    return Response.json({ has_api_key: (results.at(-1)?.results.length ?? 0) > 0 })
+  },
+}

@@ -1,0 +1,76 @@
+/** Where the CPU of a Worker goes, by function: V8's own sampling, over workerd's inspector. */
+
+import * as z from 'zod'
+
+/** Of V8's profile, what is read here: https://chromedevtools.github.io/devtools-protocol/v8/Profiler/ */
+const answer = z.object({
+  profile: z.object({
+    nodes: z.array(
+      z.object({
+        id: z.number(),
+        callFrame: z.object({ functionName: z.string(), lineNumber: z.number() }),
+      }),
+    ),
+    samples: z.array(z.number()),
+  }),
+})
+
+/** A function, and its part of the samples in which JavaScript ran. */
+export interface Hot {
+  name: string
+  share: number
+}
+
+/** Samples the Worker `name` while `work` runs. The inspector is at `url`. */
+export async function profile(
+  url: string,
+  name: string,
+  work: () => Promise<unknown>,
+): Promise<Hot[]> {
+  const listed = await fetch(new URL('/json', url.replace(/^ws/, 'http')))
+  const targets: { id: string; webSocketDebuggerUrl: string }[] = await listed.json()
+  const target = targets.find(({ id }) => id.endsWith(name))
+  if (target === undefined) throw new Error(`The inspector does not know ${name}`)
+  const socket = new WebSocket(target.webSocketDebuggerUrl)
+  await new Promise((resolve) => socket.addEventListener('open', resolve, { once: true }))
+  let id = 0
+  const call = async (method: string, params: object = {}) => {
+    id += 1
+    const wanted = id
+    const answered = new Promise<Record<string, unknown>>((resolve) => {
+      socket.addEventListener('message', function hear({ data }) {
+        const message = JSON.parse(String(data))
+        if (message.id !== wanted) return
+        socket.removeEventListener('message', hear)
+        resolve(message.result)
+      })
+    })
+    socket.send(JSON.stringify({ id: wanted, method, params }))
+    return answered
+  }
+  await call('Profiler.enable')
+  await call('Profiler.setSamplingInterval', { interval: 100 })
+  await call('Profiler.start')
+  await work()
+  const { profile: taken } = answer.parse(await call('Profiler.stop'))
+  socket.close()
+  return summarize(taken)
+}
+
+function summarize({ nodes, samples }: z.output<typeof answer>['profile']): Hot[] {
+  const names = new Map(
+    nodes.map(({ id, callFrame: { functionName, lineNumber } }) => [
+      id,
+      functionName === '' ? `(anonymous, line ${lineNumber + 1})` : functionName,
+    ]),
+  )
+  const counts = new Map<string, number>()
+  for (const sample of samples) {
+    const name = names.get(sample) ?? ''
+    if (name !== '(idle)') counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  const total = counts.values().reduce((sum, count) => sum + count, 0)
+  return Array.from(counts, ([name, count]) => ({ name, share: count / total })).toSorted(
+    (one, other) => other.share - one.share,
+  )
+}

@@ -1,0 +1,60 @@
+/** The routes that are measured, and the Workers that each is compared with. */
+
+import type { Load } from './load.ts'
+import { API_KEY, type BenchUser } from './seed.ts'
+
+/** A route's load on a Worker. */
+export interface Route {
+  load: (users: readonly BenchUser[]) => Omit<Load, 'url'>
+  /** The vault is last. */
+  workers: readonly string[]
+}
+
+const PLAIN = '/api/users/{user}/api-key'
+const BODY = { body: JSON.stringify({ api_key: API_KEY }), contentType: 'application/json' }
+const PEERS = ['hello', 'same', 'least', 'hand']
+
+export const ROUTES: Readonly<Record<string, Route>> = {
+  GET: {
+    load: (users) => ({ method: 'GET', path: PLAIN, users }),
+    workers: [...PEERS, 'flask', 'vault'],
+  },
+  list: {
+    load: (users) => ({ method: 'GET', path: `${PLAIN}s`, users }),
+    workers: [...PEERS, 'vault'],
+  },
+  use: {
+    load: (users) => ({ method: 'GET', path: '/use/{user}', users }),
+    workers: ['direct', 'caller'],
+  },
+  401: {
+    load: (users) => ({
+      method: 'GET',
+      path: PLAIN,
+      users: users.map(({ id, authorization }) => ({ id, authorization: forge(authorization) })),
+    }),
+    workers: ['hello', 'hand', 'vault'],
+  },
+  403: {
+    load: (users) => ({ method: 'GET', path: '/api/users/another/api-key', users }),
+    workers: ['hello', 'hand', 'vault'],
+  },
+  400: {
+    load: (users) => ({ method: 'PUT', path: PLAIN, users, ...BODY, body: '{"api_key": ""}' }),
+    workers: ['hello', 'vault'],
+  },
+  // The peers leave keys that do not open.
+  PUT: {
+    load: (users) => ({ method: 'PUT', path: PLAIN, users, ...BODY }),
+    workers: [...PEERS, 'flask', 'vault'],
+  },
+  DELETE: {
+    load: (users) => ({ method: 'DELETE', path: PLAIN, users }),
+    workers: [...PEERS, 'flask', 'vault'],
+  },
+}
+
+/** The same token with another signature. */
+function forge(authorization: string): string {
+  return authorization.replace(/\.[^.]*$/, `.${'A'.repeat(43)}`)
+}

@@ -1,0 +1,47 @@
+/** What the peers of the vault ask of D1. */
+
+import { deleteKey, selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts'
+import type { Statement } from '../../../src/store/d1.ts'
+import { noteKid, noteReplaced } from '../../../src/store/kids.ts'
+import { selectUser } from '../../../src/store/users.ts'
+
+/** What a peer runs on. */
+export interface PeerEnv {
+  PEER: 'hello' | 'same' | 'least' | 'hand'
+  DB: D1Database
+  API_KEY_ENCRYPTION_KEY: string
+  JWT_SECRET_KEY: string
+  KID: string
+}
+
+/** What a request asks for: the method, or `LIST`. */
+export interface Asked {
+  method: string
+  userId: string
+}
+
+/** The statements of the vault's own request. */
+export function sameStatements(
+  { KID: kid }: PeerEnv,
+  { method, userId }: Asked,
+): Statement<unknown>[] {
+  const slot = { userId, provider: 'default' }
+  if (method === 'GET') return [selectKey(userId, ['default'])]
+  if (method === 'LIST') return [selectKeys(userId)]
+  if (method === 'DELETE') return [selectUser(userId), noteReplaced(slot), deleteKey(slot)]
+  return [noteReplaced(slot), noteKid(kid), upsertKey(slot, { sealed: SEALED, kid }, 'unverified')]
+}
+
+const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
+
+/** One statement, of the table of keys alone. */
+export function leastStatements(_env: PeerEnv, { method, userId }: Asked): Statement<unknown>[] {
+  if (method === 'PUT') {
+    const sql = `INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES (?1, ?2, 'x')
+      ON CONFLICT DO UPDATE SET encrypted_api_key = excluded.encrypted_api_key`
+    return [{ sql, values: [userId, SEALED] }]
+  }
+  const where = `FROM api_keys WHERE user_id = ?1${method === 'LIST' ? '' : " AND provider = 'default'"}`
+  const verb = method === 'DELETE' ? 'DELETE' : 'SELECT encrypted_api_key'
+  return [{ sql: `${verb} ${where}`, values: [userId] }]
+}

@@ -1,0 +1,180 @@
+/** The vault as it is deployed, beside the Workers that it is compared with, in one workerd. */
+
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { build } from 'esbuild'
+import {
+  convertV4MiniflareOptions,
+  Miniflare,
+  type V4WorkerOptions as WorkerOptions,
+} from 'miniflare'
+import { createKeyring } from '../../../src/crypto/keyring.ts'
+import { applyMigrations } from '../../lib/migrations.ts'
+import { cpuOf, findChildren } from './cpu.ts'
+import { startFlask } from './flask.ts'
+import { seed, type BenchUser } from './seed.ts'
+
+const DATE = '2026-08-03'
+const BUNDLE = '.wrangler/bench'
+/** What runs, and where. */
+export interface Workers {
+  /** Base URLs: `vault`, `hello`, `same`, `least`, `hand`, `caller`, and `flask` if it is installed. */
+  urls: Record<string, string>
+  users: BenchUser[]
+  db: D1Database
+  /** CPU time of a Worker's process since it started, in µs. */
+  cpu: (worker: string) => number
+  inspectorUrl: string
+  close: () => Promise<void>
+}
+
+/** How much is in D1; for a profile, names stay and the inspector listens. */
+export interface Setting {
+  users: number
+  slots: number
+  isProfiled?: boolean
+}
+
+/** Starts them with so many users, each with a key in so many slots. */
+export async function startWorkers({
+  users: count,
+  slots,
+  isProfiled = false,
+}: Setting): Promise<Workers> {
+  const encryptionKey = randomBytes(32)
+  const keyring = await createKeyring([encryptionKey])
+  const secret = randomBytes(32).toString('hex')
+  const bindings = {
+    API_KEY_ENCRYPTION_KEY: encryptionKey.toString('base64'),
+    JWT_SECRET_KEY: secret,
+    KID: keyring.sealing.kid,
+  }
+  const first = start({ workers: [await peerOf('hello', {})] })
+  const { origin } = await first.unsafeGetDirectURL('hello')
+  const others = findChildren(process.pid, 'workerd')
+  const peers = await Promise.all(
+    (['hello', 'same', 'least', 'hand'] as const).map(async (peer) => peerOf(peer, bindings)),
+  )
+  const miniflare = start({
+    ...(isProfiled && { inspectorPort: 0 }),
+    workers: [await vaultOf(bindings, { origin, isProfiled }), ...peers, await callerOf(origin)],
+  })
+  await miniflare.ready
+  const db = await miniflare.getD1Database('DB', 'vault')
+  await applyMigrations(db)
+  const users = await seed(db, { keyring, secret, users: count, slots })
+  const flask = await startFlask(secret, users)
+  const workerd = cpuOf(findChildren(process.pid, 'workerd').filter((pid) => !others.includes(pid)))
+  const names = ['vault', 'hello', 'same', 'least', 'hand', 'caller']
+  const urls = names.map(
+    async (name) => [name, (await miniflare.unsafeGetDirectURL(name)).origin] as const,
+  )
+  return {
+    urls: { ...Object.fromEntries(await Promise.all(urls)), ...(flask && { flask: flask.url }) },
+    users,
+    db,
+    cpu: (worker) => (worker === 'flask' ? (flask?.cpu() ?? 0) : workerd()),
+    inspectorUrl: isProfiled ? (await miniflare.getInspectorURL()).href : '',
+    close: async () => {
+      flask?.close()
+      await Promise.all([miniflare.dispose(), first.dispose()])
+    },
+  }
+}
+
+const common = { modules: true as const, compatibilityDate: DATE, d1Databases: { DB: 'bench' } }
+const directSocket = { unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }
+
+async function bundle(entry: string): Promise<string> {
+  const options = {
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'esm',
+    target: 'es2024',
+  } as const
+  const external = ['cloudflare:workers', './vault.js']
+  const { outputFiles } = await build({
+    entryPoints: [`scripts/bench/http/${entry}`],
+    external,
+    ...options,
+  })
+  return outputFiles[0]?.text ?? ''
+}
+
+async function peerOf(peer: string, bindings: Record<string, string>): Promise<WorkerOptions> {
+  const script = await bundle('peer-worker.ts')
+  return { ...common, ...directSocket, name: peer, script, bindings: { ...bindings, PEER: peer } }
+}
+
+/** The bundle that wrangler would deploy. */
+async function vaultOf(
+  bindings: Record<string, string>,
+  { origin, isProfiled }: { origin: string; isProfiled: boolean },
+): Promise<WorkerOptions> {
+  const minify = isProfiled ? [] : ['--minify']
+  const args = [
+    'node_modules/wrangler/bin/wrangler.js',
+    'deploy',
+    '--dry-run',
+    '--outdir',
+    BUNDLE,
+    ...minify,
+  ]
+  execFileSync(process.execPath, args, { stdio: 'ignore' })
+  return {
+    name: 'vault',
+    compatibilityDate: DATE,
+    d1Databases: { DB: 'bench' },
+    modules: [
+      { type: 'ESModule', path: 'main.js', contents: await bundle('vault-worker.ts') },
+      { type: 'ESModule', path: 'vault.js', contents: readFileSync(`${BUNDLE}/index.js`, 'utf8') },
+    ],
+    bindings: { ...bindings, PROVIDERS: JSON.stringify({ openai: { origin } }) },
+    ...directSocket,
+  }
+}
+
+async function callerOf(origin: string): Promise<WorkerOptions> {
+  const props = { caller: 'bench', grants: ['use'] }
+  return {
+    name: 'caller',
+    modules: true,
+    script: await bundle('caller-worker.ts'),
+    compatibilityDate: DATE,
+    bindings: { PROVIDER: origin },
+    serviceBindings: { KEY_VAULT: { name: 'vault', entrypoint: 'UnlimitedVault', props } },
+    ...directSocket,
+  }
+}
+
+/** A request's log line is written, and nobody reads it. */
+function handleStructuredLogs(): void {}
+
+/** Options as before Miniflare 5, which are shorter, and as this package converts them. */
+function start(options: Parameters<typeof convertV4MiniflareOptions>[0]): Miniflare {
+  return new Miniflare(convertV4MiniflareOptions({ ...options, handleStructuredLogs }))
+}
+
+/** Starts one Worker alone, and asks it once. @returns the time of that, and the CPU from the start on */
+export async function startOnce(worker: 'vault' | 'hello'): Promise<{ ms: number; cpu: number }> {
+  const bindings = {
+    API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    JWT_SECRET_KEY: randomBytes(32).toString('hex'),
+  }
+  const options =
+    worker === 'vault'
+      ? await vaultOf(bindings, { origin: 'https://api.openai.com', isProfiled: false })
+      : await peerOf('hello', {})
+  const before = findChildren(process.pid, 'workerd')
+  const miniflare = start({ workers: [options] })
+  const { origin } = await miniflare.unsafeGetDirectURL(worker)
+  const cpu = cpuOf(findChildren(process.pid, 'workerd').filter((pid) => !before.includes(pid)))
+  const startedAt = performance.now()
+  const response = await fetch(`${origin}/api/users/user/api-key`)
+  await response.text()
+  const figures = { ms: performance.now() - startedAt, cpu: cpu() }
+  await miniflare.dispose()
+  return figures
+}
