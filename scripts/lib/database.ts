@@ -5,8 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { VaultError } from '../../src/errors.ts'
 import { run } from '../../src/store/d1.ts'
 import { selectLatestMigration } from '../../src/store/migrations.ts'
-
-const CONFIG = 'wrangler.toml'
+import { CONFIG } from './wrangler.ts'
 
 /** Which database. */
 export interface Where {
@@ -46,7 +45,7 @@ export async function withDatabase<T>(
   }
 }
 
-/** As much of `wrangler.toml` as the binding needs. */
+/** As much of the configuration as the binding needs. */
 interface Configuration {
   name?: string
   account_id?: string

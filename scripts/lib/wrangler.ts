@@ -6,14 +6,17 @@ import { promisify } from 'node:util'
 
 const BIN = 'node_modules/wrangler/bin/wrangler.js'
 
+/** The configuration that the commands read: the operator's own file, or the one of the repository. */
+export const CONFIG = process.env['VAULT_CONFIG'] || 'wrangler.toml'
+
 /** Starts `wrangler ...args`: its output is piped here, its input is this terminal's. */
 export function startWrangler(...args: string[]): ChildProcess {
-  return spawn(process.execPath, [BIN, ...args], { stdio: ['inherit', 'pipe', 'inherit'] })
+  return spawn(process.execPath, withConfig(args), { stdio: ['inherit', 'pipe', 'inherit'] })
 }
 
 /** Runs `wrangler ...args` to its end on this terminal. @returns its exit code */
 export async function runOnTerminal(...args: string[]): Promise<number> {
-  const [code] = await once(spawn(process.execPath, [BIN, ...args], { stdio: 'inherit' }), 'exit')
+  const [code] = await once(spawn(process.execPath, withConfig(args), { stdio: 'inherit' }), 'exit')
   return typeof code === 'number' ? code : 1
 }
 
@@ -24,7 +27,7 @@ export async function runOnTerminal(...args: string[]): Promise<number> {
  * @throws Error with all that it printed, if it fails
  */
 export async function runWrangler(...args: string[]): Promise<string> {
-  const run = promisify(execFile)(process.execPath, [BIN, ...args])
+  const run = promisify(execFile)(process.execPath, withConfig(args))
   const { stdout } = await run.catch((failure: { stdout: string; stderr: string }) => {
     const printed = failure.stdout + failure.stderr
     throw new Error(`wrangler ${args.slice(0, 3).join(' ')} failed:\n${printed}`)
@@ -35,4 +38,9 @@ export async function runWrangler(...args: string[]): Promise<string> {
 /** The address that a line of `wrangler dev` tells once the Worker is up; undefined for other lines. */
 export function readUrl(line: string): string | undefined {
   return /Ready on (http\S+)/.exec(line)?.[1]
+}
+
+/** The command line, with {@link CONFIG} unless `args` name a configuration. */
+function withConfig(args: string[]): string[] {
+  return args.includes('--config') ? [BIN, ...args] : [BIN, ...args, '--config', CONFIG]
 }
