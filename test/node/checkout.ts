@@ -1,4 +1,4 @@
-/** A checkout of its own, with a local D1 of its own, for the commands of the README. */
+/** A checkout of its own, with a local D1 of its own, for the commands. */
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -11,9 +11,9 @@ const SAVED_AT = '2024-05-06T07:08:09.000Z'
 const [OLD_PASSWORD, ITERATIONS] = ['correct horse', 1_000]
 const newKey = randomBytes(32)
 
-/** The script of the README. */
+/** The script of docs/migrate-from-flask.md. */
 const SCRIPT = /```python\n# python3 encrypt_again\.py.*?```/s
-  .exec(readFileSync('README.md', 'utf8'))?.[0]
+  .exec(readFileSync('docs/migrate-from-flask.md', 'utf8'))?.[0]
   .replaceAll(/^```.*$/gm, '')
 
 describe.skipIf(!hasModule('cryptography.fernet'))('a backend with a salt per row', () => {
