@@ -139,7 +139,8 @@ const revealers = z.pipe(
   }),
 )
 
-const environment = z.object({
+/** Every variable, secret and binding that is validated, by its name. */
+export const environment = z.object({
   DB: z.custom<D1Database>(has('prepare'), 'must be a D1 binding: see [[d1_databases]]'),
   RATE_LIMITER: z.custom<RateLimit>(
     has('limit'),

@@ -17,7 +17,8 @@ interface Answer {
 const INTERNAL = 'Internal server error'
 const INVALID_TOKEN = 'Bearer error="invalid_token"'
 
-const ANSWERS: Record<ErrorCode, Answer> = {
+/** The answer to each code. */
+export const ANSWERS: Record<ErrorCode, Answer> = {
   api_key_missing: { status: 400, error: 'API key is required in request body' },
   api_key_invalid: { status: 400, error: 'Valid API key string is required' },
   base_url_invalid: { status: 400, error: 'Valid base URL is required' },

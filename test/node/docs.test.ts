@@ -1,0 +1,125 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { unstable_readConfig as readConfig } from 'wrangler'
+import { describe, expect, it } from 'vitest'
+import { ANSWERS } from '../../src/http/error-answer.ts'
+import { BUILT_IN } from '../../src/providers/built-in.ts'
+import { environment } from '../../src/settings.ts'
+
+const DOCS = readdirSync('docs', { encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
+
+const PAGES = [
+  'README.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...DOCS.map((name) => `docs/${name}`),
+]
+
+const read = (path: string): string => readFileSync(path, 'utf8')
+
+/** The text without its code, which has no links and no headings. */
+function prose(path: string): string {
+  return read(path)
+    .replaceAll(/^( *)```.*?^\1```$/gms, '')
+    .replaceAll(/`[^`\n]*`/g, (code) => code.slice(1, -1).replaceAll(/[[\]()<>]/g, ''))
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors(path: string): string[] {
+  const headings = Array.from(prose(path).matchAll(/^#+ (.*)$/gm), ([, text = '']) => text)
+  return headings.map((text) =>
+    text
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\p{M}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+/** The links and pictures of a page that do not lead to another site. */
+function relativeLinks(path: string): string[] {
+  const links = prose(path).matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g)
+  return Array.from(links, ([, link, source]) => link ?? source ?? '').filter(
+    (link) => !/^(?:https?|mailto):/.test(link),
+  )
+}
+
+/** What is wrong with a link of the page `from`; null if it leads somewhere. */
+function nameLinkFault(from: string, link: string): string | null {
+  const [file = '', anchor] = link.split('#')
+  const target = file === '' ? from : relative('.', join(dirname(from), file))
+  if (!existsSync(target)) return `${link} leads to no file`
+  if (anchor === undefined || anchors(target).includes(anchor)) return null
+  return `${link} leads to no heading of ${target}`
+}
+
+/** The rows of the tables under a heading, as cells. */
+function tableRows(path: string, heading: string): string[][] {
+  const sections = read(path).split(/^(?=##+ )/m)
+  const section = sections.find((text) => text.startsWith(`${heading}\n`))
+  if (section === undefined) throw new Error(`${path} has no heading ${heading}`)
+  const rows = section.split('\n').filter((line) => line.startsWith('| '))
+  return rows.slice(2).map((row) => row.split(' | ').map((cell) => cell.replace(/^\| /, '').trim()))
+}
+
+/** The names in code in a cell. */
+const namesIn = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name = '']) => name)
+
+const firstNames = (rows: string[][]) => rows.flatMap(([cell]) => namesIn(cell)).toSorted()
+
+describe.for(PAGES)('%s', (path) => {
+  it('has links that lead somewhere', () => {
+    const faults = relativeLinks(path).map((link) => nameLinkFault(path, link))
+    expect(faults.filter((fault) => fault !== null)).toEqual([])
+  })
+
+  it('names npm scripts that there are', () => {
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
+    const commands = read(path).matchAll(/npm run (?:-s |--silent )?([a-z][\w:-]*)/g)
+    const unknown = Array.from(commands, ([, name = '']) => name).filter((name) => !scripts[name])
+    expect(unknown).toEqual([])
+  })
+})
+
+describe('the documentation lists', () => {
+  it('every built-in provider', () => {
+    const rows = tableRows('docs/providers.md', '## Built-in providers')
+    const known = Object.entries(BUILT_IN).map(
+      ([name, { label, refusals }]) =>
+        `\`${name}\` | ${label} | ${refusals.length > 0 ? 'yes' : 'no'} |`,
+    )
+    expect(rows.map((row) => row.join(' | ')).toSorted()).toEqual(known.toSorted())
+  })
+
+  it('every error code with its status', () => {
+    const known = new Map(Object.entries(ANSWERS).map(([code, { status }]) => [code, status]))
+    const documented = tableRows('docs/api.md', '## Errors').flatMap(([status, codes]) =>
+      namesIn(codes).map((code) => ({ code, status: Number(status) })),
+    )
+    expect(documented).toEqual(documented.map(({ code }) => ({ code, status: known.get(code) })))
+    const ofBinding = firstNames(tableRows('docs/bindings.md', '## Results'))
+    const codes = new Set([...documented.map(({ code }) => code), ...ofBinding])
+    expect([...codes].toSorted()).toEqual([...known.keys()].toSorted())
+  })
+
+  it('every variable, secret and binding', () => {
+    const { vars, secrets } = readConfig({ config: 'wrangler.toml' })
+    const names: string[] = [
+      ...Object.keys(environment.shape),
+      ...Object.keys(vars),
+      ...(secrets?.required ?? []),
+      'ASSETS',
+    ]
+    const rows = tableRows('docs/configuration.md', '## Variables and bindings')
+    const known = [...new Set(names)]
+    expect(firstNames(rows)).toEqual(known.toSorted())
+  })
+
+  it('every npm script', () => {
+    const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
+    const rows = tableRows('docs/operate.md', '## Commands').join('\n')
+    const named = rows.matchAll(/npm (?:run )?(?:-s )?([a-z]+)/g)
+    const documented = new Set(Array.from(named, ([, name = '']) => name))
+    expect(Object.keys(scripts).filter((name) => !documented.has(name))).toEqual([])
+  })
+})
