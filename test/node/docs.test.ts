@@ -81,6 +81,10 @@ describe.for(PAGES)('%s', (path) => {
   })
 })
 
+it('README.md has at most 150 lines', () => {
+  expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150)
+})
+
 describe('the documentation lists', () => {
   it('every built-in provider', () => {
     const rows = tableRows('docs/providers.md', '## Built-in providers')
