@@ -49,6 +49,8 @@ function writeWorkerConfig(): string {
 
 // The commands that the tests start load Wrangler, faster from the second one on.
 process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/node')
+// The commands that the tests start read the configuration of their own checkout.
+delete process.env['VAULT_CONFIG']
 
 export default defineConfig({
   test: {
