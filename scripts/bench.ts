@@ -7,6 +7,7 @@ import { drawChart } from './bench/http/chart.ts'
 import { printFigures, summarize } from './bench/http/report.ts'
 import { ROUTES } from './bench/http/routes.ts'
 import { benchRewrap } from './bench/rewrap.ts'
+import { benchShards, readShardOptions } from './bench/shards.ts'
 import { benchStart } from './bench/start.ts'
 import { runCommand } from './lib/command.ts'
 
@@ -14,7 +15,8 @@ const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [-
        npm run bench -- profile ROUTE   where the CPU goes, by function
        npm run bench -- growth          with 1,000, 100,000 and 1,000,000 users, of 1 and of 10 slots
        npm run bench -- start           the first request, and what the bundle weighs
-       npm run bench -- rewrap          how fast the rewrap job is`
+       npm run bench -- rewrap          how fast the rewrap job is
+       npm run bench -- shards [--seed N] [--mistake]   users who move between databases as they write`
 const SIZES = [1_000, 100_000, 1_000_000]
 
 async function benchHttp(
@@ -49,6 +51,8 @@ async function benchGrowth(options: BenchOptions): Promise<void> {
 }
 
 await runCommand(USAGE, async () => {
+  const [first, ...others] = process.argv.slice(2)
+  if (first === 'shards') return (await benchShards(readShardOptions(others))) ? 0 : 1
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
