@@ -1,45 +1,37 @@
 /** `npm run dev`: makes what is missing (secrets, tables, a demo user), then starts `wrangler dev`. */
 
+import { once } from 'node:events'
+import { utimesSync, watchFile } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { unstable_readConfig as readConfig } from 'wrangler'
 import { run } from '../src/store/d1.ts'
 import { insertUser } from '../src/store/users.ts'
+import { printBanner } from './lib/banner.ts'
+import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
-import { makeDevVars, mintDevToken } from './lib/dev-vars.ts'
-import { readUrl, runWrangler, startWrangler } from './lib/wrangler.ts'
+import { startDemoLink } from './lib/demo-link.ts'
+import { completeDevVars, DEV_VARS, findHiddenVars, readDevVar } from './lib/dev-vars.ts'
+import { filterWarnings, isReload, isShown } from './lib/dev-output.ts'
+import { readPort, requireFreePort } from './lib/port.ts'
+import { onStop } from './lib/stop.ts'
+import { readUrl, runWrangler, startDevServer, type Wrangler } from './lib/wrangler.ts'
 
+const CONFIG = 'wrangler.toml'
+const DEFAULT_PORT = '8787'
 const DEMO_USER = 'demo'
-const DEMO_KEY = 'sk-demo-0123456789'
 
-/** What is printed when the Worker is up: lines to paste, or why they would not work. */
-async function banner(url: string, token = ''): Promise<string> {
-  const keyUrl = `${url}/api/users/${DEMO_USER}/api-key`
-  const response = await fetch(keyUrl, { headers: { Authorization: `Bearer ${token}` } })
-  if (!response.ok) {
-    return `
-The Worker is up at ${url}, but refuses the demo user's token:
-${response.status} ${await response.text()}
-On a 500, the log above names the variable to fix. On a 401, the Worker takes other tokens than npm run
-token makes with the JWT_SECRET_KEY of .dev.vars: those of JWT_JWKS_URL, or of JWT_ISSUER and JWT_AUDIENCE.
-`
+/** Makes the secrets that are missing, and reports those that the Worker does not get. */
+function prepareDevVars(): void {
+  const { secrets, vars } = readConfig({ config: CONFIG }, { hideWarnings: true })
+  const required = secrets?.required ?? []
+  const added = completeDevVars(required)
+  if (added.length > 0) console.log(`Added to ${DEV_VARS}: ${added.join(', ')}`)
+  for (const name of findHiddenVars([...required, ...Object.keys(vars)])) {
+    console.error(
+      `The Worker does not get ${name} of ${DEV_VARS}. To pass it on, add it to [secrets] required in ${CONFIG}.`,
+    )
   }
-  const curl = `curl -sS -w '\\n' ${keyUrl} -H 'Authorization: Bearer ${token}'`
-  return `
-User Key Vault is ready.
-
-  Page   ${url}/#token=${token}
-         (opens it with the demo user signed in)
-
-  URL    ${url}
-  User   ${DEMO_USER}
-  Token  ${token}
-         (for a day; another one: npm run token -- USER)
-
-Save a key, see its preview, delete it:
-
-${curl} -X PUT -H 'Content-Type: application/json' -d '{"api_key": "${DEMO_KEY}"}'
-${curl}
-${curl} -X DELETE
-`
 }
 
 /** What Cloudflare does for a deployed Worker: its Cron Trigger, every minute. */
@@ -49,22 +41,73 @@ async function runJob(url: string): Promise<void> {
   })
 }
 
-makeDevVars()
-await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
-await withDatabase({ remote: false }, async (db) => run(db, insertUser(DEMO_USER)))
-
-const args = ['--show-interactive-dev-session=false', ...process.argv.slice(2)]
-const wrangler = startWrangler('dev', ...args)
-process.on('SIGINT', () => {}) // The terminal sends it to wrangler too, whose end ends this.
-process.on('SIGTERM', () => wrangler.kill('SIGTERM'))
-wrangler.on('exit', (code) => process.exit(code ?? 0))
-
-if (wrangler.stdout === null) throw new Error('wrangler was started without a pipe')
-for await (const line of createInterface({ input: wrangler.stdout })) {
-  console.log(line)
-  const url = readUrl(line)
-  if (url === undefined) continue
-  console.log(await banner(url, await mintDevToken(DEMO_USER)))
-  await runJob(url)
-  setInterval(() => void runJob(url), 60_000)
+/** Has the Worker reloaded when `.dev.vars` changes. */
+function watchDevVars(): void {
+  watchFile(DEV_VARS, { interval: 500 }, () => {
+    console.log(`${DEV_VARS} has changed. The Worker reloads with it.`)
+    prepareDevVars()
+    // Wrangler watches its configuration file alone. When that one changes, it reads both.
+    utimesSync(CONFIG, new Date(), new Date())
+  })
 }
+
+async function printWarnings({ stderr }: Wrangler): Promise<void> {
+  const isWanted = filterWarnings()
+  for await (const line of createInterface({ input: stderr })) {
+    if (isWanted(line)) console.error(line)
+  }
+}
+
+/** Prints what Wrangler prints, and the banner when the Worker is up. */
+async function follow({ stdout }: Wrangler): Promise<void> {
+  let greet: (() => Promise<void>) | undefined
+  for await (const line of createInterface({ input: stdout })) {
+    if (isShown(line)) console.log(line)
+    const url = readUrl(line)
+    if (url !== undefined) {
+      watchDevVars()
+      greet = await createGreeting(url)
+    }
+    if (url !== undefined || isReload(line)) await greet?.()
+    if (url === undefined) continue
+    await runJob(url)
+    setInterval(() => void runJob(url), 60_000)
+  }
+}
+
+/** Returns a function that prints the banner, unless it has printed it and its token is still good. */
+async function createGreeting(url: string): Promise<() => Promise<void>> {
+  const link = await startDemoLink(url, DEMO_USER)
+  let greetedWith: string | undefined
+  return async () => {
+    const secret = readDevVar('JWT_SECRET_KEY')
+    if (greetedWith !== undefined && greetedWith === secret) return
+    greetedWith = (await printBanner({ url, link, userId: DEMO_USER })) ? secret : undefined
+  }
+}
+
+let wrangler: Wrangler | undefined
+onStop(() => {
+  if (wrangler === undefined) process.exit(1)
+  wrangler.kill('SIGTERM')
+})
+
+await runCommand('Usage: npm run dev -- [options of wrangler dev]', async () => {
+  const args = process.argv.slice(2)
+  const options = {
+    port: { type: 'string', default: DEFAULT_PORT },
+    ip: { type: 'string' },
+  } as const
+  const { port, ip } = parseArgs({ args, options, strict: false }).values
+  await requireFreePort(readPort(String(port)), 'dev', typeof ip === 'string' ? ip : undefined)
+  prepareDevVars()
+  await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
+  await withDatabase({ remote: false }, async (db) => run(db, insertUser(DEMO_USER)))
+  wrangler = startDevServer(...args)
+  const exited = once(wrangler, 'exit')
+  void printWarnings(wrangler)
+  await follow(wrangler)
+  const [code] = await exited
+  return typeof code === 'number' ? code : 0
+})
+process.exit()

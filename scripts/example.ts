@@ -1,20 +1,48 @@
 /** `npm run example`: the vault, a Worker that is bound to it, and a provider on localhost. */
 
 import { spawn, type ChildProcess } from 'node:child_process'
-import { resolve } from 'node:path'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { createInterface } from 'node:readline'
+import { parseArgs } from 'node:util'
+import { runCommand } from './lib/command.ts'
 import { mintDevToken } from './lib/dev-vars.ts'
 import { startExampleProvider } from './lib/example-provider.ts'
-import { readUrl, startWrangler } from './lib/wrangler.ts'
+import { readPort, requireFreePort } from './lib/port.ts'
+import { onStop, stopChild } from './lib/stop.ts'
+import { readUrl, startDevServer } from './lib/wrangler.ts'
 
+const USAGE = 'Usage: npm run example -- [--port PORT]'
 const USER = 'demo'
 const CHAT_CONFIG = 'examples/chat-worker/wrangler.toml'
 
-/** Prints what `child` prints, and waits until it says where it is. */
-async function readyAt(child: ChildProcess, name: string): Promise<string> {
+const children: ChildProcess[] = []
+
+/** Starts the vault as `npm run dev` does, with the provider at `origin` as OpenAI. @returns its URL */
+async function startVault(port: number, origin: string): Promise<string> {
+  const providers = `PROVIDERS:${JSON.stringify({ openai: { origin } })}`
+  const args = ['scripts/dev.ts', '--port', String(port), '--var', providers]
+  const vault = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  return readyAt(vault, 'vault')
+}
+
+/** Starts the Worker that is bound to the vault. @returns its URL */
+async function startChat(port: number, origin: string): Promise<string> {
+  const args = ['--config', CHAT_CONFIG, '--port', String(port), '--env-file', '.dev.vars']
+  const chat = startDevServer(...args, '--var', `OPENAI_ORIGIN:${origin}`)
+  chat.stderr.pipe(process.stderr)
+  return readyAt(chat, 'chat-worker')
+}
+
+/**
+ * Prints the log lines of `child`, and waits until it says where it is.
+ *
+ * @throws Error if it ends before
+ */
+async function readyAt(child: ChildProcess & { stdout: Readable }, name: string): Promise<string> {
+  children.push(child)
   const ready = Promise.withResolvers<string>()
-  child.on('exit', (code) => ready.reject(new Error(`${name} ended with code ${code}`)))
-  if (child.stdout === null) throw new Error(`${name} was started without a pipe`)
+  child.on('exit', () => ready.reject(new Error(`[${name}] has ended.`)))
   createInterface({ input: child.stdout }).on('line', (line) => {
     const url = readUrl(line)
     if (url !== undefined) ready.resolve(url)
@@ -23,33 +51,31 @@ async function readyAt(child: ChildProcess, name: string): Promise<string> {
   return ready.promise
 }
 
-// A registry of its own: another Worker of the vault's name on this machine is not it.
-process.env['WRANGLER_REGISTRY_PATH'] = resolve('.wrangler/registry')
-
-const origin = await startExampleProvider()
-const providers = JSON.stringify({ openai: { origin } })
-const vault = spawn(
-  process.execPath,
-  ['scripts/dev.ts', '--port', '8787', '--var', `PROVIDERS:${providers}`],
-  { stdio: ['ignore', 'pipe', 'inherit'] },
-)
-const vaultUrl = await readyAt(vault, 'vault')
-const chatArgs = ['--config', CHAT_CONFIG, '--port', '8788', '--env-file', '.dev.vars']
-const originArgs = ['--var', `OPENAI_ORIGIN:${origin}`, '--show-interactive-dev-session=false']
-const chat = startWrangler('dev', ...chatArgs, ...originArgs)
-const chatUrl = await readyAt(chat, 'chat-worker')
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    vault.kill('SIGTERM')
-    chat.kill('SIGTERM')
-    process.exit(0)
-  })
+async function stopAll(): Promise<void> {
+  await Promise.all(children.map(stopChild))
 }
 
-const token = `-H 'Authorization: Bearer ${await mintDevToken(USER)}'`
-console.log(`
-Save a key in the vault, and chat with it: the chat worker uses the key, and never sees it.
+onStop(() => void stopAll().then(() => process.exit()))
 
-curl -sS -w '\\n' ${vaultUrl}/api/users/${USER}/api-keys/openai ${token} -X PUT -H 'Content-Type: application/json' -d '{"api_key": "sk-demo-0123456789"}'
-curl -sS -N ${chatUrl}/chat ${token} -H 'Content-Type: application/json' -d '{"messages": [{"role": "user", "content": "Hello"}]}'
+await runCommand(USAGE, async () => {
+  const options = { port: { type: 'string', default: '8787' } } as const
+  const port = readPort(parseArgs({ options }).values.port)
+  const chatPort = port === 0 ? 0 : port + 1
+  await requireFreePort(port, 'example')
+  await requireFreePort(chatPort, 'example')
+  const origin = await startExampleProvider()
+  const vaultUrl = await startVault(port, origin)
+  const chatUrl = await startChat(chatPort, origin)
+  console.log(`
+Save a key in the vault, and chat with it. The chat Worker uses the key, and never sees it.
+
+TOKEN=${await mintDevToken(USER)}
+curl -sS -w '\\n' ${vaultUrl}/api/users/${USER}/api-keys/openai -H "Authorization: Bearer $TOKEN" -X PUT -H 'Content-Type: application/json' -d '{"api_key": "sk-demo-0123456789"}'
+curl -sS -N ${chatUrl}/chat -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"messages": [{"role": "user", "content": "Hello"}]}'
 `)
+  // If one of them ends, the example is over.
+  await Promise.race(children.map(async (child) => once(child, 'exit')))
+  return 1
+})
+await stopAll()
+process.exit()

@@ -1,21 +1,39 @@
-/** `.dev.vars`, the secrets of local development: made once, never overwritten, and used for tokens. */
+/** `.dev.vars`, the secrets of local development: completed, never overwritten, and used for tokens. */
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { inSeconds, signToken } from './token.ts'
 
-const FILE = '.dev.vars'
+export const DEV_VARS = '.dev.vars'
 
-/** Makes the file with fresh secrets, readable by its owner alone, if there is none. */
-export function makeDevVars(): void {
-  if (existsSync(FILE)) return
-  const secrets = {
-    API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-    JWT_SECRET_KEY: randomBytes(32).toString('hex'),
-  }
-  const lines = Object.entries(secrets).map(([name, value]) => `${name}=${value}\n`)
-  writeFileSync(FILE, lines.join(''), { mode: 0o600, flag: 'wx' })
+/** The secrets that may have any value, and a fresh value of each. */
+const MAKERS = {
+  API_KEY_ENCRYPTION_KEY: () => randomBytes(32).toString('base64'),
+  JWT_SECRET_KEY: () => randomBytes(32).toString('hex'),
+}
+
+/**
+ * Appends a fresh value of each `required` secret that the file lacks and that may have any value.
+ * A new file is readable by its owner alone.
+ *
+ * @returns the names of the secrets that were added
+ */
+export function completeDevVars(required: readonly string[]): string[] {
+  const present = readDevVars()
+  const missing = Object.entries(MAKERS).filter(
+    ([name]) => required.includes(name) && !present[name],
+  )
+  if (missing.length === 0) return []
+  const lines = missing.map(([name, make]) => `${name}=${make()}\n`)
+  const endsInLine = existsSync(DEV_VARS) && !/(?:^|\n)$/.test(readFileSync(DEV_VARS, 'utf8'))
+  appendFileSync(DEV_VARS, `${endsInLine ? '\n' : ''}${lines.join('')}`, { mode: 0o600 })
+  return missing.map(([name]) => name)
+}
+
+/** The names in the file that are not in `passed`: Wrangler passes no other ones to the Worker. */
+export function findHiddenVars(passed: readonly string[]): string[] {
+  return Object.keys(readDevVars()).filter((name) => !passed.includes(name))
 }
 
 /**
@@ -23,7 +41,7 @@ export function makeDevVars(): void {
  * `JWT_SECRET_KEY` of the file; undefined if there is none.
  */
 export async function mintDevToken(userId: string): Promise<string | undefined> {
-  const secret = readTokenSecret()
+  const secret = readDevVar('JWT_SECRET_KEY')
   if (!secret) return undefined
   const now = inSeconds(0)
   const times = { iat: now, nbf: now, exp: inSeconds(24 * 60 * 60) }
@@ -31,11 +49,11 @@ export async function mintDevToken(userId: string): Promise<string | undefined> 
   return signToken(claims, secret)
 }
 
-function readTokenSecret(): string | undefined {
-  return readDevVar('JWT_SECRET_KEY')
-}
-
 /** A secret of the file; undefined if the file or the secret is missing. */
 export function readDevVar(name: string): string | undefined {
-  return existsSync(FILE) ? parseEnv(readFileSync(FILE, 'utf8'))[name] : undefined
+  return readDevVars()[name]
+}
+
+function readDevVars(): NodeJS.Dict<string> {
+  return existsSync(DEV_VARS) ? parseEnv(readFileSync(DEV_VARS, 'utf8')) : {}
 }

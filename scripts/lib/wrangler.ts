@@ -1,7 +1,9 @@
 /** The project's own wrangler, run on the Node that runs this. */
 
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
+import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 
 const BIN = 'node_modules/wrangler/bin/wrangler.js'
@@ -9,9 +11,22 @@ const BIN = 'node_modules/wrangler/bin/wrangler.js'
 /** The configuration that the commands read: the operator's own file, or the one of the repository. */
 export const CONFIG = process.env['VAULT_CONFIG'] || 'wrangler.toml'
 
-/** Starts `wrangler ...args`: its output is piped here, its input is this terminal's. */
-export function startWrangler(...args: string[]): ChildProcess {
-  return spawn(process.execPath, withConfig(args), { stdio: ['inherit', 'pipe', 'inherit'] })
+/** Where the local Workers of this checkout find each other, and those of another checkout do not. */
+export const REGISTRY = process.env['WRANGLER_REGISTRY_PATH'] ?? resolve('.wrangler/registry')
+
+/** A Wrangler that runs, with its output piped here. */
+export type Wrangler = ChildProcessByStdio<null, Readable, Readable>
+
+/** Starts `wrangler dev ...args`, without its hot keys, its banner and its request to Cloudflare for a sample `request.cf`. */
+export function startDevServer(...args: string[]): Wrangler {
+  const command = withConfig(['dev', '--show-interactive-dev-session=false', ...args])
+  const env = {
+    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+    WRANGLER_HIDE_BANNER: 'true',
+    ...process.env,
+    WRANGLER_REGISTRY_PATH: REGISTRY,
+  }
+  return spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 /** Runs `wrangler ...args` to its end on this terminal. @returns its exit code */

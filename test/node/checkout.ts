@@ -24,18 +24,28 @@ import { NO_VARS } from './start-vault.ts'
 /** What `npm run dev` has printed, and the way to end it. */
 export interface Dev {
   url: string
+  /** The page with the demo user signed in. */
+  link: string
+  /** Each as a script of its own, with the token that the line uses. */
   curls: string[]
   printed: () => string
   /** Runs the scheduled job once. */
   runJob: () => Promise<void>
-  stop: () => Promise<void>
+  stop: (signal?: NodeJS.Signals) => Promise<void>
 }
 
 /** Makes the checkout, with the secrets of `required`; it is removed after the tests of the file. */
 export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY']) {
   const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
   afterAll(() => rmSync(directory, { recursive: true }))
-  for (const path of ['package.json', 'migrations', 'scripts', 'src']) {
+  for (const path of [
+    'package.json',
+    'examples',
+    'migrations',
+    'scripts',
+    'src',
+    'tsconfig.json',
+  ]) {
     cpSync(path, join(directory, path), { recursive: true })
   }
   const config = readFileSync('wrangler.toml', 'utf8')
@@ -46,29 +56,39 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
 
   /** Starts `npm run dev` on a free port and waits for the line that holds `awaited`. */
   async function startDev(args: string[] = [], awaited = '-X DELETE'): Promise<Dev> {
-    const command = ['scripts/dev.ts', '--port', '0', ...args]
+    return start([process.execPath, 'scripts/dev.ts', '--port', '0', ...args], awaited)
+  }
+
+  /** Starts a command as {@link startDev} does. */
+  async function start([command = '', ...args]: string[], awaited: string): Promise<Dev> {
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
-    const dev = spawn(process.execPath, command, { cwd: directory, stdio })
+    const dev = spawn(command, args, { cwd: directory, stdio })
     const exited = once(dev, 'exit')
     onTestFinished(() => void dev.kill('SIGTERM'))
     const lines: string[] = []
-    createInterface({ input: dev.stderr }).on('line', (line) => lines.push(line))
-    for await (const line of createInterface({ input: dev.stdout })) {
-      lines.push(line)
-      if (line.includes(awaited)) break
+    const ready = Promise.withResolvers<void>()
+    dev.on('exit', () => ready.resolve())
+    for (const input of [dev.stdout, dev.stderr]) {
+      createInterface({ input }).on('line', (line) => {
+        lines.push(line)
+        if (line.includes(awaited)) ready.resolve()
+      })
     }
-    dev.stdout.on('data', (chunk) => lines.push(String(chunk)))
+    await ready.promise
     const url = readUrl(lines.join('\n')) ?? ''
     return {
       url,
-      curls: lines.filter((line) => line.startsWith('curl ')),
+      link: /Page +(\S+)/.exec(lines.join('\n'))?.[1] ?? '',
+      curls: lines
+        .filter((line) => line.startsWith('curl '))
+        .map((line) => `${lines.find((other) => other.startsWith('TOKEN='))}\n${line}`),
       printed: () => lines.join('\n'),
       runJob: async () => {
         const response = await fetch(`${url}/cdn-cgi/local/scheduled`)
         if (!response.ok) throw new Error(`The job failed: ${lines.join('\n')}`)
       },
-      stop: async () => {
-        dev.kill('SIGTERM')
+      stop: async (signal = 'SIGTERM') => {
+        dev.kill(signal)
         await exited
       },
     }
@@ -100,6 +120,7 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
   return {
     path: (name: string) => join(directory, name),
     startDev,
+    start,
     run,
     query,
     /**

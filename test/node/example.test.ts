@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest'
+import { makeCheckout } from './checkout.ts'
+
+const { start, run } = makeCheckout()
+
+it('npm run example prints lines that save a key and chat with it, and stops both Workers', async () => {
+  const command = ['npm', 'run', 'example', '--', '--port', '0']
+  const example = await start(command, '"messages"')
+  const [save = '', chat = ''] = example.curls
+  expect(JSON.parse(await run('sh', '-c', save))).toMatchObject({ user: { status: 'active' } })
+  const completion = await run('sh', '-c', chat)
+  const words = Array.from(completion.matchAll(/"content":"([^"]*)"/g), ([, word]) => word)
+  expect(words.join('')).toBe('The key was used and never seen.')
+  expect(example.printed()).not.toMatch(/WARNING|wrangler:warn/)
+
+  const urls = Array.from(example.printed().matchAll(/Ready on (\S+)/g), ([, url = '']) => url)
+  expect(urls).toHaveLength(2)
+  await example.stop()
+  const areDown = async () =>
+    Promise.all(
+      urls.map(async (url) =>
+        fetch(url).then(
+          () => false,
+          () => true,
+        ),
+      ),
+    )
+  await expect.poll(areDown, { timeout: 5_000 }).toEqual([true, true])
+})
