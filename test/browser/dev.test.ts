@@ -8,9 +8,8 @@ afterAll(async () => browser.close())
 
 /** Opens the link that `npm run dev` has printed. */
 async function openPrinted(dev: Dev) {
-  const [, link = ''] = /Page +(\S+)/.exec(dev.printed()) ?? []
   const page = await browser.newPage()
-  await page.goto(link)
+  await page.goto(dev.link)
   await page.getByText('demo', { exact: true }).waitFor()
   expect(page.url()).toBe(`${dev.url}/`)
   return page
@@ -28,7 +27,8 @@ it(
     await page.getByRole('button', { name: 'Save key' }).click()
     await page.getByText('The OpenAI key is saved.').waitFor()
     await page.reload()
-    await page.getByText('Nobody can sign in here yet').waitFor()
+    expect(await page.locator('[part=preview]').textContent()).toBe('sk-proj-...')
+    expect(await page.locator('#user').textContent()).toBe('demo')
     await first.stop()
 
     const second = await startDev()
@@ -41,6 +41,8 @@ it(
         .isVisible(),
     ).toBe(true)
     expect(await later.getByRole('button').count()).toBe(0)
+    await later.reload()
+    await later.getByText('In local development, open the link that npm run dev prints.').waitFor()
     await second.stop()
   },
 )

@@ -1,8 +1,8 @@
 /** The page at `/`: signs the user in, and shows the settings element. */
 
 import type { ConfigAnswer } from '../../shared/answers.ts'
-import { isLocalhost } from '../../shared/confidential-url.ts'
 import type { ApiKeySettings } from '../element/api-key-settings.ts'
+import { forgetGivenToken, keepGivenToken, takeGivenToken } from './given-token.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { openGivenSession, type Session } from './session.ts'
 import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
@@ -29,16 +29,6 @@ function show(view: View): void {
     other.hidden = other.id !== view
 }
 
-/**
- * The token of the address's fragment, which is removed at once. On localhost alone: elsewhere a link
- * could sign its reader in as somebody else, who would then be given the reader's key.
- */
-function takeGivenToken(): string | null {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token')
-  if (token !== null) history.replaceState(null, '', location.pathname)
-  return isLocalhost(location.hostname) ? token : null
-}
-
 /** @param again where the user signs in once more; null where only a new link does it */
 function showSession({ userId, name, getToken, signOutUrl }: Session, again: string | null): void {
   const settings: ApiKeySettings = document.createElement('api-key-settings')
@@ -46,6 +36,7 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
   settings.addEventListener('error', (event) => {
     const code: unknown = event instanceof CustomEvent ? event.detail.code : ''
     if (!SESSION_OVER.has(String(code))) return
+    forgetGivenToken()
     // Beside the keys, so that one that was typed is not lost before its owner wants it so.
     offerSignIn(again === null ? NEW_LINK : 'Sign in again to go on.', again)
   })
@@ -57,6 +48,7 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
   find('account').hidden = false
   onClick('sign-out', () => {
     forgetSignIn()
+    forgetGivenToken()
     settings.remove()
     find('account').hidden = true
     if (signOutUrl !== null) return location.assign(signOutUrl)
@@ -86,7 +78,11 @@ async function fetchConfig(): Promise<OidcConfig | null> {
 
 async function start(): Promise<void> {
   const token = takeGivenToken()
-  if (token !== null) return showSession(openGivenSession(token), null)
+  if (token !== null) {
+    const session = openGivenSession(token)
+    keepGivenToken(token)
+    return showSession(session, null)
+  }
   const config = await fetchConfig()
   if (config === null) return show('not-configured')
   const { host } = new URL(config.issuer)
