@@ -34,11 +34,15 @@ function prepareDevVars(): void {
   }
 }
 
-/** What Cloudflare does for a deployed Worker: its Cron Trigger, every minute. */
-async function runJob(url: string): Promise<void> {
-  await fetch(`${url}/cdn-cgi/local/scheduled`).catch((error: unknown) => {
-    console.error(`The scheduled job could not be started: ${String(error)}`)
-  })
+/** Does what Cloudflare does for a deployed Worker: runs its Cron Trigger, every minute. */
+function runJobs(url: string): NodeJS.Timeout {
+  const runJob = () => {
+    fetch(`${url}/cdn-cgi/local/scheduled`).catch((error: unknown) => {
+      if (!isStopping) console.error(`The scheduled job could not be started: ${String(error)}`)
+    })
+  }
+  runJob()
+  return setInterval(runJob, 60_000)
 }
 
 /** Has the Worker reloaded when `.dev.vars` changes. */
@@ -69,25 +73,31 @@ async function follow({ stdout }: Wrangler): Promise<void> {
       greet = await createGreeting(url)
     }
     if (url !== undefined || isReload(line)) await greet?.()
-    if (url === undefined) continue
-    await runJob(url)
-    setInterval(() => void runJob(url), 60_000)
   }
 }
 
-/** Returns a function that prints the banner, unless it has printed it and its token is still good. */
+/**
+ * Returns a function that prints the banner, unless the last one still holds. It has the job run as soon as the
+ * Worker's configuration is valid.
+ */
 async function createGreeting(url: string): Promise<() => Promise<void>> {
   const link = await startDemoLink(url, DEMO_USER)
+  let status = 500
   let greetedWith: string | undefined
+  let jobs: NodeJS.Timeout | undefined
   return async () => {
     const secret = readDevVar('JWT_SECRET_KEY')
-    if (greetedWith !== undefined && greetedWith === secret) return
-    greetedWith = (await printBanner({ url, link, userId: DEMO_USER })) ? secret : undefined
+    if (status !== 500 && secret === greetedWith) return
+    status = await printBanner({ url, link, userId: DEMO_USER })
+    greetedWith = secret
+    if (status !== 500) jobs ??= runJobs(url)
   }
 }
 
 let wrangler: Wrangler | undefined
+let isStopping = false
 onStop(() => {
+  isStopping = true
   if (wrangler === undefined) process.exit(1)
   wrangler.kill('SIGTERM')
 })

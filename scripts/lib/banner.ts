@@ -12,8 +12,8 @@ interface Vault {
   userId: string
 }
 
-/** Prints lines to paste, or why they would not work. @returns whether the Worker accepts the user's token */
-export async function printBanner({ url, link, userId }: Vault): Promise<boolean> {
+/** Prints lines to paste, or why they would not work. @returns the status with which the Worker answers the user */
+export async function printBanner({ url, link, userId }: Vault): Promise<number> {
   const token = (await mintDevToken(userId)) ?? ''
   const keyUrl = `${url}/api/users/${userId}/api-key`
   const response = await fetch(keyUrl, { headers: { Authorization: `Bearer ${token}` } })
@@ -24,7 +24,7 @@ ${response.status} ${await response.text()}
 If this is a 500, the log above names the variable to fix. If this is a 401, the Worker does not accept tokens that are
 signed with the JWT_SECRET_KEY of ${DEV_VARS}. Check JWT_JWKS_URL, JWT_ISSUER and JWT_AUDIENCE.
 `)
-    return false
+    return response.status
   }
   const curl = `curl -sS -w '\\n' ${keyUrl} -H "Authorization: Bearer $TOKEN"`
   console.log(`
@@ -44,5 +44,5 @@ The token is valid for a day. For another one: npm run token -- USER
 To run a Worker that is bound to this vault, in its folder:
 WRANGLER_REGISTRY_PATH='${REGISTRY}' npx wrangler dev
 `)
-  return true
+  return response.status
 }
