@@ -234,6 +234,9 @@ describe('the page', () => {
     expect(await page.locator('#user').textContent()).toBe('frank')
     await page.getByText('To sign in, open the link that npm run dev prints.').waitFor()
     expect(await button(page, 'Sign in').count()).toBe(0)
+    expect(await remembered(page)).not.toContain(token)
+    await page.reload()
+    await page.getByText(/^Sign in at localhost/).waitFor()
   })
 
   it("takes no token of a link elsewhere, where it could be somebody else's", async () => {
