@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { utimesSync, watchFile } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { unstable_readConfig as readConfig } from 'wrangler'
 import { run } from '../src/store/d1.ts'
 import { insertUser } from '../src/store/users.ts'
 import { printBanner } from './lib/banner.ts'
@@ -22,7 +21,9 @@ const DEFAULT_PORT = '8787'
 const DEMO_USER = 'demo'
 
 /** Makes the secrets that are missing, and reports those that the Worker does not get. */
-function prepareDevVars(): void {
+async function prepareDevVars(): Promise<void> {
+  // It takes most of a second to load. A busy port is reported before.
+  const { unstable_readConfig: readConfig } = await import('wrangler')
   const { secrets, vars } = readConfig({ config: CONFIG }, { hideWarnings: true })
   const required = secrets?.required ?? []
   const added = completeDevVars(required)
@@ -45,13 +46,17 @@ function runJobs(url: string): NodeJS.Timeout {
   return setInterval(runJob, 60_000)
 }
 
-/** Has the Worker reloaded when `.dev.vars` changes. */
+/** Has the Worker reloaded with the changed `.dev.vars`. */
+async function reloadDevVars(): Promise<void> {
+  console.log(`${DEV_VARS} has changed. The Worker reloads with it.`)
+  await prepareDevVars()
+  // Wrangler watches its configuration file alone. When that one changes, it reads both.
+  utimesSync(CONFIG, new Date(), new Date())
+}
+
 function watchDevVars(): void {
   watchFile(DEV_VARS, { interval: 500 }, () => {
-    console.log(`${DEV_VARS} has changed. The Worker reloads with it.`)
-    prepareDevVars()
-    // Wrangler watches its configuration file alone. When that one changes, it reads both.
-    utimesSync(CONFIG, new Date(), new Date())
+    reloadDevVars().catch((error: unknown) => console.error(String(error)))
   })
 }
 
@@ -110,7 +115,7 @@ await runCommand('Usage: npm run dev -- [options of wrangler dev]', async () => 
   } as const
   const { port, ip } = parseArgs({ args, options, strict: false }).values
   await requireFreePort(readPort(String(port)), 'dev', typeof ip === 'string' ? ip : undefined)
-  prepareDevVars()
+  await prepareDevVars()
   await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
   await withDatabase({ remote: false }, async (db) => run(db, insertUser(DEMO_USER)))
   wrangler = startDevServer(...args)
