@@ -51,7 +51,9 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
   const config = readFileSync('wrangler.toml', 'utf8')
     .replaceAll(new RegExp(`^(${Object.keys(NO_VARS).join('|')}) = .*`, 'gm'), '$1 = ""')
     .replace(/^required = .*/m, `required = ${JSON.stringify(required)}`)
-  writeFileSync(join(directory, 'wrangler.toml'), config)
+  // Wrangler looks for a free port from 9229 on, which two that start at once both find.
+  const inspector = '\n[dev]\ninspector_port = 0\n'
+  writeFileSync(join(directory, 'wrangler.toml'), `${config}${inspector}`)
   symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'))
 
   /** Starts `npm run dev` on a free port and waits for the line that holds `awaited`. */
@@ -67,7 +69,7 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
     onTestFinished(() => void dev.kill('SIGTERM'))
     const lines: string[] = []
     const ready = Promise.withResolvers<void>()
-    dev.on('exit', () => ready.resolve())
+    dev.on('exit', () => ready.reject(new Error(`It has ended:\n${lines.join('\n')}`)))
     for (const input of [dev.stdout, dev.stderr]) {
       createInterface({ input }).on('line', (line) => {
         lines.push(line)
