@@ -14,9 +14,8 @@ import { completeDevVars, DEV_VARS, findHiddenVars, readDevVar } from './lib/dev
 import { filterWarnings, isReload, isShown } from './lib/dev-output.ts'
 import { readPort, requireFreePort } from './lib/port.ts'
 import { onStop } from './lib/stop.ts'
-import { readUrl, runWrangler, startDevServer, type Wrangler } from './lib/wrangler.ts'
+import { CONFIG, readUrl, runWrangler, startDevServer, type Wrangler } from './lib/wrangler.ts'
 
-const CONFIG = 'wrangler.toml'
 const DEFAULT_PORT = '8787'
 const DEMO_USER = 'demo'
 
