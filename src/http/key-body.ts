@@ -84,18 +84,21 @@ async function readBody(request: HonoRequest): Promise<string> {
   }
 }
 
-/** As many bytes as are declared. To look for more would be one more turn of the event loop. */
+/**
+ * All of the body. To look for more after as many bytes as are declared would be one more turn of the event
+ * loop.
+ */
 async function readText(reader: ReadableStreamDefaultReader<Uint8Array>, declared: number) {
   const decoder = new TextDecoder()
   let [text, bytes] = ['', 0]
-  while (bytes < declared) {
+  do {
     // oxlint-disable-next-line no-await-in-loop -- one chunk after the other
     const { done, value } = await reader.read()
     if (done) break
     bytes += value.byteLength
-    if (bytes > Math.min(declared, MAX_BODY_BYTES)) throw tooLarge()
+    if (bytes > MAX_BODY_BYTES) throw tooLarge()
     text += decoder.decode(value, { stream: true })
-  }
+  } while (bytes !== declared)
   return text + decoder.decode()
 }
 
