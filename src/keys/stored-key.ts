@@ -5,6 +5,7 @@ import { openKey, type UnreadableReason } from '../crypto/seal.ts'
 import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
+import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { isKey } from '../shared/key-text.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
@@ -55,7 +56,7 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
   const credential = splitCredential(opened.text)
-  if (!isKey(credential.apiKey)) return { state: 'unreadable', reason: 'not_a_key', row }
+  if (credential === null) return { state: 'unreadable', reason: 'not_a_key', row }
   const { updatedAt, status, lastUsedAt } = row
   const preview = previewKey(credential.apiKey)
   return { state: 'open', ...credential, row, preview, updatedAt, status, lastUsedAt }
@@ -66,9 +67,11 @@ export function joinCredential({ apiKey, baseUrl }: Credential): string {
   return baseUrl === null ? apiKey : `${apiKey}\0${baseUrl}`
 }
 
-function splitCredential(text: string): Credential {
-  const [apiKey = '', baseUrl = null] = text.split('\0')
-  return { apiKey, baseUrl }
+/** Null if `text` is not a credential: an imported key may hold a NUL, and what follows it is part of a key. */
+function splitCredential(text: string): Credential | null {
+  const [apiKey = '', baseUrl = null, ...rest] = text.split('\0')
+  const hasUrl = baseUrl !== null && rest.length === 0 && isConfidentialUrl(baseUrl)
+  return isKey(apiKey) && (baseUrl === null || hasUrl) ? { apiKey, baseUrl } : null
 }
 
 /** Logs whose key does not open, and under which kid. */
