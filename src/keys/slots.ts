@@ -66,13 +66,18 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
   }))
 }
 
-/** The row of each slot: the later one of two, as `selectKey` chooses. */
+/** The row of each slot: the later one of two, or its own if both are as old, as `selectKey` chooses. */
 function laterRows(settings: Settings, rows: readonly KeyRow[]): Map<string, KeyRow> {
   const chosen = new Map<string, KeyRow>()
   for (const row of rows) {
     const name = slotName(settings, row.provider)
     const known = chosen.get(name)
-    if (known === undefined || known.updatedAt <= row.updatedAt) chosen.set(name, row)
+    const isOwn = row.provider === name
+    const isLater =
+      known === undefined ||
+      known.updatedAt < row.updatedAt ||
+      (isOwn && known.updatedAt === row.updatedAt)
+    if (isLater) chosen.set(name, row)
   }
   return chosen
 }
