@@ -38,14 +38,14 @@ export function calledOrigin(name: string, { origin }: Provider): string {
 
 /**
  * The URL that a caller's request goes to; null if the key's base URL is missing, or on a host that is no
- * longer listed.
+ * longer listed, or if its provider got an origin after the key was saved for that URL.
  */
 export function targetUrl(
   { origin, hosts = [] }: Provider,
   url: URL,
   baseUrl: string | null,
 ): string | null {
-  if (origin !== undefined) return url.href
+  if (origin !== undefined) return baseUrl === null ? url.href : null
   const base = baseUrl === null ? null : parseBaseUrl(baseUrl)
   return base === null || !isAllowed(base, hosts) ? null : baseUrl + url.pathname + url.search
 }

@@ -81,6 +81,14 @@ describe('a base URL', () => {
     expect(targetUrl(narrower, called, 'https://my.openai.azure.com')).toBeNull()
     expect(targetUrl(azure, called, null)).toBeNull()
   })
+
+  it('keeps its key from the origin that its provider got later', () => {
+    const { hosts: _, ...others } = azure
+    const fixed = { ...others, origin: 'https://api.example.com' }
+    const called = new URL('https://api.example.com/chat')
+    expect(targetUrl(fixed, called, 'https://my.openai.azure.com/v1')).toBeNull()
+    expect(targetUrl(fixed, called, null)).toBe('https://api.example.com/chat')
+  })
 })
 
 describe('a slot whose user gives the base URL', () => {
