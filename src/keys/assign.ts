@@ -42,7 +42,11 @@ export async function assignKey(
     moveKey(key.row, name, { ...sealed, status }),
   ])
   const updatedAt = results.at(-1)?.results[0]?.updatedAt
-  if (updatedAt === undefined) throw new VaultError('api_key_exists')
+  if (updatedAt === undefined) {
+    if ((await readRow(owner, [name])).state !== 'empty') throw new VaultError('api_key_exists')
+    // The key was replaced or deleted since it was read.
+    return assignKey(owner, name, verify)
+  }
   const { preview, lastUsedAt, baseUrl } = key
   return { preview, updatedAt, status, lastUsedAt, baseUrl }
 }

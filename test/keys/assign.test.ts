@@ -6,6 +6,7 @@ import { askForPass } from '../../src/store/rewrap.ts'
 import {
   call,
   emptyVault,
+  interceptD1,
   keyPath,
   mintToken,
   ownerOf,
@@ -84,6 +85,32 @@ describe('POST …/assign', () => {
     expect(await stored('default')).toBe(key)
   })
 
+  it.for(['deleted', 'replaced'] as const)(
+    'takes what is there if the key is %s meanwhile',
+    async (change) => {
+      const [key, later] = [someKeyOf('good'), someKeyOf('good')]
+      const { userId, request, stored, plain } = await somePlainUser(key)
+      let isRead = false
+      const DB = interceptD1(async (trip) => {
+        const result = await trip()
+        if (!isRead) {
+          isRead = true
+          await (change === 'deleted' ? request('DELETE', plain) : putKey(userId, later))
+        }
+        return result
+      })
+      const token = await mintToken({ sub: userId })
+      const path = `${slotPath(userId, 'openai')}/assign`
+      const answer = await call('POST', path, { token, env: { DB } })
+      const isDeleted = change === 'deleted'
+      expect(answer.status).toBe(isDeleted ? 404 : 200)
+      expect(await answer.json()).toMatchObject(
+        isDeleted ? { code: 'no_api_key' } : { status: 'active' },
+      )
+      expect(await stored('openai')).toBe(isDeleted ? null : later)
+    },
+  )
+
   it('answers 404 no_api_key without a key', async () => {
     const { request, assign, plain } = await somePlainUser(someKeyOf('good'))
     await request('DELETE', plain)
@@ -124,6 +151,25 @@ describe('with DEFAULT_PROVIDER', () => {
     expect(await storedKey(userId, vault, 'default')).toBeNull()
     expect(await preview()).toBeUndefined()
   })
+
+  it.for(['anthropic', 'openai'])(
+    'the key of %s counts if both are as old, in the list too',
+    async (provider) => {
+      const own = { ...env, DEFAULT_PROVIDER: provider }
+      const userId = await someKeyUser(someKeyOf('own'), provider)
+      await putKey(userId, someKeyOf('plain'))
+      await env.DB.prepare("UPDATE api_keys SET updated_at = '2020' WHERE user_id = ?1")
+        .bind(userId)
+        .run()
+      const token = await mintToken({ sub: userId })
+      const get = async (path: string) =>
+        (await call('GET', path, { token, env: own })).json<Record<string, unknown>>()
+      const key = { provider, api_key_preview: expect.stringMatching(/^sk-own-/) }
+      expect(await get(slotPath(userId, provider))).toMatchObject(key)
+      const listed = await get(slotPath(userId, '').slice(0, -1))
+      expect(listed['api_keys']).toContainEqual(expect.objectContaining(key))
+    },
+  )
 
   it('the list has one slot for both', async () => {
     const { userId, request } = await somePlainUser(someKeyOf('good'), vault)
