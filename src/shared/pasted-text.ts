@@ -16,7 +16,7 @@ const EXTRAS: readonly [what: string, around: RegExp][] = [
   ['braces', /^\{(?=.*\}$)|\}$(?<=^\{.*)/gs],
   ['a written line break', /(?:\\[nrt]){1,8}$/],
   ['punctuation', /[,;]{1,8}$/],
-  ['a comment', /\s(?:#|\/\/).*$/],
+  ['a comment', /\s(?:#|\/\/).{0,200}$/],
   ['a command-line option', /^(?:-H|--header)\s/],
   ['its name', new RegExp(`^${DECLARED}${NAME}["'\`]?\\s{0,8}=\\s{0,8}(?=[^=\\s])`, 'i')],
   ['its name', new RegExp(`^setx\\s${NAME}\\s`, 'i')],
