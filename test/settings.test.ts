@@ -189,6 +189,10 @@ describe('a bad environment', () => {
       'https://a.test',
       'a.test/v1',
       'a.test:port',
+      'a.test:443',
+      'a.test:0444',
+      'a.test:99999',
+      '127.1',
     ].map((host): [string, object, string] => [
       `the host ${JSON.stringify(host)}`,
       { PROVIDERS: { acme: { ...acme, origin: undefined, hosts: [host] } } },

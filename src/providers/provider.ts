@@ -75,7 +75,7 @@ const fields = z.strictObject(
     hosts: z.optional(
       z
         .array(
-          text.check(z.regex(HOST, 'is not a host, such as api.example.com or *.example.com')),
+          text.check(z.refine(isHost, 'is not a host, such as api.example.com or *.example.com')),
           'must be a list, such as ["*.openai.azure.com"]',
         )
         .check(z.minLength(1, 'is empty')),
@@ -131,6 +131,12 @@ function isProbe(probe: string): boolean {
   const base = 'https://provider.test'
   const isPath = probe.startsWith('/') && URL.parse(probe, base)?.origin === base
   return isPath || isConfidentialUrl(probe)
+}
+
+/** As a URL has it: a base URL is compared with it as text. */
+function isHost(host: string): boolean {
+  const example = host.replace('*', 'any')
+  return HOST.test(host) && URL.parse(`https://${example}`)?.host === example
 }
 
 function isConfidentialOrigin(origin: string): boolean {
