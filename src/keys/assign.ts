@@ -1,4 +1,4 @@
-/** Keys that were saved through the plain route get a provider. */
+/** Assigns keys that were saved through the plain route to a provider. */
 
 import { sealKey } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
@@ -15,7 +15,7 @@ import type { KeySummary, SlotOwner } from './stored-key.ts'
 import { checkKey, isChecked } from './verdict.ts'
 
 /**
- * Moves the key of the plain route's slot to the slot `name`, after its provider was asked about it as for a save.
+ * Moves the key of the default slot to the slot `name`. As on a save, the provider may check it first.
  *
  * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `no_api_key`,
  * `api_key_unreadable`, `rate_limited`, `api_key_rejected`, `api_key_exists`, `database_busy`
@@ -51,13 +51,13 @@ export async function assignKey(
   return { preview, updatedAt, status, lastUsedAt, baseUrl }
 }
 
-/** Those of the plain route's keys in `opened`, sealed for the slot `provider`: `npm run keys -- assign`. */
+/** The default slots' keys in `opened`, sealed for the slot `provider`: for `npm run keys -- assign`. */
 export async function sealForProvider(
   { keyring, settings }: Service,
   provider: string | null,
   opened: readonly (Resealed & { text: string })[],
 ): Promise<MovedKey[]> {
-  // Without an origin, a key needs a base URL, which only its user knows.
+  // A provider without an origin needs a base URL, which only the user knows.
   if (provider === null || settings.providers.get(provider)?.origin === undefined) return []
   const plain = opened.filter(({ row }) => row.provider === DEFAULT_SLOT)
   return Promise.all(

@@ -1,4 +1,4 @@
-/** Whether the service could serve any user: D1 answers, and every stored key has its encryption key. */
+/** Checks that the service can serve: D1 answers, and every stored key has its encryption key. */
 
 import { FERNET_KID, hasKey } from '../crypto/keyring.ts'
 import { openKey } from '../crypto/seal.ts'
@@ -9,15 +9,15 @@ import { selectImportedKeys } from '../store/imported-keys.ts'
 import { selectNeededKids } from '../store/kids.ts'
 import { selectLatestMigration } from '../store/migrations.ts'
 
-/** Anybody may ask, as often as they like: D1 is asked once in this time. */
+/** Anybody may ask for the health at any rate, so an isolate asks D1 at most once in this time. */
 const KEPT_MS = 5_000
 const DEADLINE_MS = 5_000
 
 const outcomes = new WeakMap<Service, { at: number; fault: unknown }>()
 
 /**
- * One round trip to D1, which reads a row per kid, and a second one while imported keys are left; none if
- * the last one was a moment ago.
+ * Makes one round trip to D1, which reads a row per kid. While imported keys are left, it makes a second
+ * one. It makes none within {@link KEPT_MS} of the last check.
  *
  * @throws VaultError `server_misconfigured`, `database_busy`; its cause says what to do
  */
@@ -46,18 +46,20 @@ async function check({ db, keyring }: Service): Promise<void> {
   const kids = needed?.results.map(({ kid = '' }) => kid) ?? []
   const missing = kids.filter((kid) => !hasKey(keyring, kid))
   if (missing.length > 0) {
-    const fix = `stored keys are sealed under ${missing.join(', ')}; put the key of that kid back`
+    const fix = `stored keys are sealed under ${missing.join(', ')}; add the key with that kid again`
     throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
   }
   if (kids.includes(FERNET_KID)) await checkLegacyKey({ db, keyring })
 }
 
-/** A wrong Fernet key has a kid as good as the right one: only a row tells. */
+/** Tries to open a few rows, because a Fernet token does not name the key that opens it. */
 async function checkLegacyKey({ db, keyring }: Pick<Service, 'db' | 'keyring'>): Promise<void> {
   const { results } = await run(db, selectImportedKeys(), DEADLINE_MS)
   const opened = await Promise.all(results.map(async (row) => openKey(keyring, row)))
   if (opened.length === 0 || opened.some(({ state }) => state === 'open')) return
-  throw misconfigured("LEGACY_FERNET_KEY opens no imported key; set it to the previous backend's")
+  throw misconfigured(
+    "LEGACY_FERNET_KEY opens no imported key; set it to the previous backend's Fernet key",
+  )
 }
 
 function misconfigured(reason: string): VaultError {

@@ -1,16 +1,16 @@
-/** A user's rate, by a limiter of Cloudflare's. */
+/** Limits a user's requests with a rate limiter of Cloudflare. */
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
 import { inTime } from '../shared/deadline.ts'
 
-/** Seconds after which a limit of `[[ratelimits]]` has passed in any case: its longest period. */
+/** The longest period that `[[ratelimits]]` allows. After it, the limit has passed in any case. */
 const RETRY_AFTER_S = 60
 const DEADLINE_MS = 1_000
 
 /**
- * Counts a request of `userId`. If the limiter fails or hangs, the request passes and the fault is
- * logged: the user has a valid token, and being down is worse than being busy.
+ * Counts a request of `userId`. If the limiter fails or hangs, it logs the fault and lets the request
+ * pass: the user has a valid token, and an outage is worse than a missing limit.
  *
  * @throws VaultError `rate_limited`
  */

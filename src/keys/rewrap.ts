@@ -25,22 +25,22 @@ import {
 import { sealForProvider } from './assign.ts'
 import { logUnreadable, type UnreadableKey } from './stored-key.ts'
 
-/** Rows of a batch, which is 4 statements. */
+/** The rows of a batch. Each batch is 4 statements. */
 export const BATCH_ROWS = 200
-/** Characters of rows in a batch; a bound parameter may have 2,000,000 bytes. */
+/** The characters of the rows in a batch. D1 limits a bound parameter to 2,000,000 bytes. */
 const BATCH_LENGTH = 400_000
 const UNREADABLE_LOGGED = 20
-/** After this long, the rows that did not open are looked for again: they may have been replaced. */
+/** After this time the job tries the rows that did not open again: they may have been replaced. */
 const RECHECK_MS = 24 * 60 * 60 * 1000
 
 /**
- * Runs the job once. A pass over all rows is due when the keyring has changed, when a row was written
- * under another key than the first since the last pass began, and a day after rows did not open.
- * Otherwise a run reads a few rows and ends. It may be cut off anywhere, and run twice at once: all
- * that it knows is in D1, and a row changes only if it still is what was read.
+ * Runs the job once. A pass over all rows is due in three cases: the keyring has changed, a row was
+ * written under another key than the first since the last pass began, or a day has passed since rows
+ * did not open. Otherwise a run reads a few rows and ends. A run may stop anywhere, and two may run at
+ * once: all state is in D1, and a row changes only if it is still as the run read it.
  *
- * A run begins a pass or works on one, never both: while two versions with different keyrings take
- * turns, they begin passes and do not undo each other's work.
+ * A run either begins a pass or works on one. If two versions with different keyrings alternate, they
+ * only begin passes, and never undo each other's work.
  *
  * @throws VaultError `database_busy`, `server_misconfigured`
  */
@@ -61,7 +61,7 @@ export async function rewrap(service: Service): Promise<void> {
   logProgress(pass)
 }
 
-/** The pass that is under way, or over; null if another one is due. */
+/** The latest pass, whether or not it is finished; null if another one is due. */
 export async function readPass({ db, keyring }: Service): Promise<Pass | null> {
   const recheckBefore = isoTime(Date.now() - RECHECK_MS)
   const [row] = (await run(db, selectPassDue(keyring.sealing.kid, recheckBefore))).results
@@ -82,7 +82,7 @@ export async function beginPass({ db, keyring }: Service): Promise<string> {
   return name
 }
 
-/** The pass after its next batch; null if another run has moved it meanwhile. */
+/** Rewraps the next batch. Returns the pass after it; null if another run has moved the pass. */
 async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise<Pass | null> {
   const read = (await run(service.db, selectRowsAfter(pass.last, limit))).results
   const rows = takeBatch(read)
@@ -98,7 +98,7 @@ async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise
   return next
 }
 
-/** What became of a row: `current` is sealed under the first key already. `sealed` is its key by now. */
+/** What the job did with a row. `current`: the row was sealed under the first key already. */
 type Outcome =
   | ({ state: 'current'; text: string } & Resealed)
   | ({ state: 'resealed'; text: string } & Resealed)
@@ -113,7 +113,7 @@ async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
   return { state: 'resealed', row, sealed, text }
 }
 
-/** As many rows, from the first on, as one bound parameter takes; the first one in any case. */
+/** The first rows, as many as fit into one bound parameter, but at least one. */
 function takeBatch(rows: SealedRow[]): SealedRow[] {
   let [length, count] = [0, 0]
   for (const row of rows) {
@@ -124,20 +124,20 @@ function takeBatch(rows: SealedRow[]): SealedRow[] {
   return rows.slice(0, count)
 }
 
-/** What a batch of a pass has made. */
+/** The result of a batch. */
 interface Batch {
   resealed: readonly Resealed[]
-  /** Those of the plain route's keys that move to a provider's slot; an occupied slot stays as it is. */
+  /** Keys of default slots that move to a provider's slot. An occupied slot stays as it is. */
   moved?: readonly MovedKey[]
   ended: boolean
 }
 
 /**
- * Writes the resealed keys, and where the pass has come to, in one transaction. A row that a PUT or a
- * DELETE has changed meanwhile stays as that left it. At the end of the pass, a kid is unused if no row
- * was written under it since the pass began, and the pass left none.
+ * Writes the resealed keys and the progress of the pass in one transaction. A row that a PUT or a DELETE
+ * has changed meanwhile is left alone. At the end of the pass, a kid is unused if the pass left no row
+ * under it, and no row was written under it since the pass began.
  *
- * @returns the pass as it is now; null if another run has moved it
+ * @returns the pass after the batch; null if another run has moved it
  */
 export async function movePass(
   { db, keyring }: Service,
@@ -168,7 +168,7 @@ function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {
   return Object.fromEntries(sums)
 }
 
-/** Rows whose encryption key is missing are in the counts. A row that its own key does not open is logged. */
+/** Logs the rows that their own encryption key does not open. Rows whose key is missing are only counted. */
 function logUnreadableRows(outcomes: Outcome[]): void {
   const damaged = outcomes
     .filter((outcome) => outcome.state === 'unreadable')

@@ -1,4 +1,4 @@
-/** Which slot a name means. With `DEFAULT_PROVIDER`, the plain route's slot is that provider's. */
+/** The slot that a name means. With `DEFAULT_PROVIDER`, the plain route uses that provider's slot. */
 
 import type { Provider } from '../providers/provider.ts'
 import { findProvider } from '../providers/table.ts'
@@ -19,7 +19,7 @@ export function findSlot(settings: Settings, given: string): KnownSlot {
   return { name, provider: findProvider(settings.providers, name) }
 }
 
-/** The name of the slot that `given` means, which may be a row's `provider` too. */
+/** The name of the slot that `given` means: the slot of a route, or the `provider` of a row. */
 export function slotName({ defaultProvider }: Settings, given: string): string {
   return given === DEFAULT_SLOT ? (defaultProvider ?? given) : given
 }

@@ -36,14 +36,14 @@ import { checkKey, isChecked } from './verdict.ts'
 /** A slot of a user. */
 export interface ListedSlot {
   name: string
-  /** Null for the default slot, and for a provider that is no longer configured. */
+  /** Null for the default slot, and for a removed provider. */
   provider: Provider | null
   key: StoredKey
 }
 
 /**
- * Every slot of the user, empty ones too: the default one first, then one per provider, and last the
- * keys of providers that are no longer configured.
+ * Every slot of the user, with or without a key: the default slot, then one per provider, then those of
+ * removed providers.
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
@@ -66,7 +66,7 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
   }))
 }
 
-/** The row of each slot: the later one of two, or its own if both are as old, as `selectKey` chooses. */
+/** The row of each slot. Of two rows it is the later one, or its own if both are as old, as in `selectKey`. */
 function laterRows(settings: Settings, rows: readonly KeyRow[]): Map<string, KeyRow> {
   const chosen = new Map<string, KeyRow>()
   for (const row of rows) {
@@ -93,7 +93,7 @@ export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKe
 }
 
 /**
- * The key in the slot, whether or not its provider is still configured.
+ * The key in the slot, even if its provider was removed.
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
@@ -102,7 +102,7 @@ export async function readKey(owner: SlotOwner, name: string): Promise<StoredKey
   return readRow(owner, rowNames(settings, slotName(settings, name)))
 }
 
-/** The key in one of the rows. @throws VaultError `user_not_found`, `database_busy` */
+/** The key in the later of the rows. @throws VaultError `user_not_found`, `database_busy` */
 export async function readRow(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
   const { db } = owner.service
   const [row] = (await run(db, selectKey(owner.userId, names))).results
@@ -110,18 +110,18 @@ export async function readRow(owner: SlotOwner, names: RowNames): Promise<Stored
   return row !== undefined && hasKeyRow(row) ? openAndLog(owner, row) : EMPTY
 }
 
-/** A key to be saved. */
+/** A key to save. */
 interface NewKey {
   apiKey: string
-  /** Of a provider with `hosts`. */
+  /** Required for a provider with `hosts`. */
   baseUrl?: string | undefined
-  /** Whether its provider is asked first; undefined for what `VERIFY_ON_SAVE` says. */
+  /** Whether the provider checks the key first; undefined means as `VERIFY_ON_SAVE` says. */
   verify: boolean | undefined
 }
 
 /**
- * Saves a key over the slot's previous one. If the provider is asked first and rejects the key, the
- * previous one stays.
+ * Saves a key, and replaces the slot's previous one. If the provider checks the key first and rejects it,
+ * the previous key is kept.
  *
  * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `rate_limited`,
  * `api_key_rejected`, `database_busy`
@@ -142,7 +142,7 @@ export async function saveSlot(
   return writeKey(owner, name, { credential, status })
 }
 
-/** One round trip to D1, after the key is sealed. */
+/** Seals the key, and saves it with one round trip to D1. */
 async function writeKey(
   { service: { db, keyring, settings }, userId }: SlotOwner,
   provider: string,
@@ -166,7 +166,7 @@ async function writeKey(
 }
 
 /**
- * Deletes the key in the slot, if there is one: that of a provider that is no longer configured, too.
+ * Deletes the key in the slot, if there is one, even if its provider was removed.
  *
  * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
  */
@@ -194,19 +194,19 @@ async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
   return key
 }
 
-/** Otherwise a token without a user could learn which keys work. @throws VaultError `user_not_found` */
+/** Without this, a token without a user could test keys. @throws VaultError `user_not_found` */
 async function requireUser(owner: SlotOwner): Promise<void> {
   const { db, settings } = owner.service
   if (settings.autoCreateUsers) return
   if ((await run(db, selectUser(owner.userId))).results.length === 0) throw userNotFound()
 }
 
-/** For a user without a row. @throws VaultError `user_not_found`, unless users are added by themselves */
+/** For a user without a row. @throws VaultError `user_not_found`, unless `AUTO_CREATE_USERS` is on */
 function requireAnyUser({ service }: SlotOwner): void {
   if (!service.settings.autoCreateUsers) throw userNotFound()
 }
 
 function userNotFound(): VaultError {
-  const detail = 'The token is valid, but its user has not been added here yet, or was removed.'
+  const detail = 'The token is valid, but its user has not been added yet, or was removed.'
   return new VaultError('user_not_found', { detail })
 }

@@ -10,15 +10,15 @@ import { isKey } from '../shared/key-text.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
 
-/** Whose slots, for which request. */
+/** The user whose slots a request works on. */
 export interface SlotOwner {
   service: Service
   userId: string
-  /** Named in the log; undefined for a call over a binding. */
+  /** For the log; undefined for a call over a binding. */
   requestId?: string | undefined
 }
 
-/** A key as its user may see it. Times are ISO 8601 in UTC. */
+/** What a user may see of a key. Times are ISO 8601 in UTC. */
 export interface KeySummary {
   /** The first 8 code points and `...`, or `****` for a key of 8 or fewer. */
   preview: string
@@ -29,7 +29,7 @@ export interface KeySummary {
   baseUrl: string | null
 }
 
-/** A key that has been opened, with its row. */
+/** An opened key, with its row. */
 export interface OpenKey extends KeySummary, Credential {
   state: 'open'
   row: SealedRow
@@ -38,7 +38,7 @@ export interface OpenKey extends KeySummary, Credential {
 /** A key that does not open, with its row. */
 export interface UnreadableKey {
   state: 'unreadable'
-  /** `not_a_key`: it opens, but what was imported cannot be sent to a provider. */
+  /** `not_a_key`: the imported text opens, but cannot be sent to a provider as a key. */
   reason: UnreadableReason | 'not_a_key'
   row: SealedRow
 }
@@ -47,7 +47,7 @@ export type StoredKey = { state: 'empty' } | UnreadableKey | OpenKey
 
 export const EMPTY: StoredKey = { state: 'empty' }
 
-/** Whether a row of `users` has a key beside it. */
+/** Whether the row holds a key, not only a user. */
 export function hasKeyRow(row: KeyRow | UserWithoutKey): row is KeyRow {
   return row.sealed !== null
 }
@@ -62,7 +62,7 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   return { state: 'open', ...credential, row, preview, updatedAt, status, lastUsedAt }
 }
 
-/** A credential as the text that is sealed: the key and, after a NUL, the base URL. */
+/** The text to seal for a credential: the key and, after a NUL, the base URL. */
 export function joinCredential({ apiKey, baseUrl }: Credential): string {
   return baseUrl === null ? apiKey : `${apiKey}\0${baseUrl}`
 }
@@ -74,7 +74,7 @@ function splitCredential(text: string): Credential | null {
   return isKey(apiKey) && (baseUrl === null || hasUrl) ? { apiKey, baseUrl } : null
 }
 
-/** Logs whose key does not open, and under which kid. */
+/** Logs the user, the provider and the kid of a key that does not open. */
 export function logUnreadable({ row, reason }: UnreadableKey, requestId?: string): void {
   log('error', 'api_key_unreadable', {
     request_id: requestId,

@@ -1,4 +1,4 @@
-/** A key used on its user's behalf: put into the caller's request, and what became of it recorded. */
+/** Uses a key on its user's behalf: sends a caller's request with it, and records the outcome. */
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
@@ -10,22 +10,22 @@ import { readKey } from './slots.ts'
 import type { OpenKey, SlotOwner } from './stored-key.ts'
 import { recordUse, STATUS_BY_VERDICT } from './verdict.ts'
 
-/** A use is recorded no more often than this, per slot. */
+/** A use is recorded at most once in this time, per slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000
 
-/** What providers use. TRACE would have one answer the key, and OPTIONS proves nothing of it. */
+/** The methods that providers use. TRACE would echo the key, and an OPTIONS proves nothing about it. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
 /** A caller's request to a provider. */
 export interface Use {
   provider: string
   request: Request
-  /** Keeps the isolate until what became of the key is recorded. */
+  /** Keeps the isolate alive until the outcome is recorded. */
   waitUntil: (recording: Promise<void>) => void
 }
 
 /**
- * Sends the request with the owner's key in it. What became of the key is recorded after the response.
+ * Sends the request with the owner's key in it, and returns the response. It records the outcome later.
  *
  * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
  * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, `user_not_found`, `database_busy`
@@ -58,7 +58,7 @@ interface Outcome {
   response: Response
 }
 
-/** Off the response's path: records what the provider made of the key, and at times that it was used. */
+/** Records a changed status of the key at once, and a use at most once an hour. It never throws. */
 async function recordOutcome({ service }: SlotOwner, outcome: Outcome): Promise<void> {
   const { key } = outcome
   try {
@@ -73,7 +73,7 @@ async function recordOutcome({ service }: SlotOwner, outcome: Outcome): Promise<
   }
 }
 
-/** A read may be public and prove nothing: only a request that changes something proves a key. */
+/** A successful read proves nothing, since a public endpoint may have answered it without the key. */
 async function judge({ provider, method, response }: Outcome) {
   if (await isRefusal(provider, response)) return 'refused'
   return response.ok && method !== 'GET' && method !== 'HEAD' ? 'accepted' : 'unknown'

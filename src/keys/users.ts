@@ -8,7 +8,7 @@ import { noteUserDeleted } from '../store/kids.ts'
 import { deleteUser, insertUser, selectUser } from '../store/users.ts'
 
 /**
- * Adds the user; false if there is such a user already.
+ * Adds the user. Returns false if the user exists already.
  *
  * @throws VaultError `database_busy`, as all functions here
  */
@@ -18,7 +18,7 @@ export async function addUser({ db, keyring }: Service, userId: string): Promise
   return added?.meta.changes === 1
 }
 
-/** Deletes the user, with all keys; false if there is no such user. */
+/** Deletes the user with all keys. Returns false if the user does not exist. */
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
   const results = await runBatch(db, [
     noteUserDeleted(userId),

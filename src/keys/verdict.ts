@@ -1,4 +1,4 @@
-/** What a provider says about a key, and what is recorded of it. */
+/** Asks a provider about a key, and records the answer. */
 
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
@@ -13,7 +13,7 @@ import { run } from '../store/d1.ts'
 import { requireRate } from './rate.ts'
 import type { SlotOwner } from './stored-key.ts'
 
-/** What a key's status becomes by what its provider said. */
+/** A key's status after each verdict. */
 export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
   accepted: 'active',
   refused: 'rejected',
@@ -21,8 +21,8 @@ export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
 }
 
 /**
- * Asks the provider with one cheap request whether the key works, and logs the answer. Probes have a
- * limit of their own, so that a stolen token cannot sort many stolen keys.
+ * Asks the provider with one cheap request whether the key works, and logs the answer. A separate rate
+ * limit keeps a stolen token from testing many stolen keys.
  *
  * @throws VaultError `rate_limited`
  */
@@ -39,7 +39,7 @@ export async function askProvider(
   return trial.verdict
 }
 
-/** Whether a provider is asked about a key before the key is saved. */
+/** Whether the provider checks a key before the vault saves it. */
 export function isChecked(
   { verifyOnSave }: Settings,
   provider: Provider | null,
@@ -49,7 +49,7 @@ export function isChecked(
 }
 
 /**
- * The status of a new key by what its provider says.
+ * Asks the provider about a new key, and returns the status to save it with.
  *
  * @throws VaultError `rate_limited`, `api_key_rejected`
  */
@@ -65,9 +65,9 @@ export async function checkKey(
 }
 
 /**
- * Records a use of the key in `row`, and its status after it.
+ * Records a use of the key in `row`, and the key's new status.
  *
- * @returns when it was used; null if the slot holds another key by now, and nothing was written
+ * @returns the time of the use; null if the slot holds another key by now: then nothing was written
  * @throws VaultError `database_busy`
  */
 export async function recordUse(

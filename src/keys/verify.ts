@@ -1,4 +1,4 @@
-/** A stored key checked with its provider, on its owner's request. */
+/** Checks a stored key with its provider, at its owner's request. */
 
 import type { Verdict } from '../shared/slot.ts'
 import { findSlot } from './slot-name.ts'
@@ -6,11 +6,11 @@ import { readKey } from './slots.ts'
 import type { SlotOwner, StoredKey } from './stored-key.ts'
 import { askProvider, recordUse, STATUS_BY_VERDICT } from './verdict.ts'
 
-/** What came of asking a provider about the key in a slot. */
+/** The result of a check. */
 interface Verified {
-  /** As it is now. */
+  /** The key after the check. */
   key: StoredKey
-  /** Null if the slot has no readable key, or the key was replaced meanwhile. */
+  /** Null if the slot has no readable key or no provider, or if the key was replaced meanwhile. */
   verdict: Verdict | null
 }
 

@@ -67,7 +67,7 @@ describe('GET /api/health', () => {
     expect(logs.events().at(-2)).toMatchObject({
       level: 'error',
       code: 'unhealthy',
-      error: { message: expect.stringContaining(`sealed under ${lostKeyId}; put the key`) },
+      error: { message: expect.stringContaining(`sealed under ${lostKeyId}; add the key`) },
     })
     expect((await health({ API_KEY_ENCRYPTION_KEY: `${other},${lost}` })).status).toBe(200)
   })
