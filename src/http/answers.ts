@@ -1,4 +1,4 @@
-/** The bodies of a 200, from what the vault knows in camelCase to the contract's snake_case. */
+/** The bodies of the 200 answers: camelCase values of the vault in the contract's snake_case. */
 
 import type { ListedSlot } from '../keys/slots.ts'
 import type { KeySummary, StoredKey } from '../keys/stored-key.ts'

@@ -1,4 +1,4 @@
-/** The routes of a user's own API keys: a Hono app of their own, to be mounted in any other. */
+/** The routes of a user's own API keys, as a Hono app that any other app can mount. */
 
 import { zValidator } from '@hono/zod-validator'
 import type { Context } from 'hono'
@@ -49,7 +49,7 @@ const requireQuery = zValidator('query', verifyQuery, (result) => {
   throw new VaultError('invalid_query', { detail: '"verify" must be true or false.' })
 })
 
-/** The plain route's slot, and each provider's, without an answer to what they throw. */
+/** The routes of the default slot and of the providers' slots. They throw their errors. */
 export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
   .get('/users/:userId/api-key', onlyYourOwn, async (c) =>
     c.json(keyAnswer(await readSlot(ownerOf(c), DEFAULT_SLOT))),
@@ -109,7 +109,7 @@ function ownerOf(c: Context<OwnerEnv>): SlotOwner {
   return { service: c.get('service'), userId: c.get('userId'), requestId: c.get('requestId') }
 }
 
-/** The same routes for another app: their errors are answered and logged here, and kept out of caches. */
+/** The same routes for another app. They answer and log their own errors, and stay out of caches. */
 export const apiKeys = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
   .onError((error, c) => answerError(error, c))
   .use('/users/:userId/api-key', noStore)

@@ -1,4 +1,4 @@
-/** The service as one Hono app: middleware in order, routes, and every error answered once. */
+/** The service as one Hono app: its middleware in order, its routes and its one error handler. */
 
 import { HonoBase as Hono } from 'hono/hono-base'
 import { methodNotAllowed } from 'hono/method-not-allowed'
@@ -40,7 +40,7 @@ export function createApp() {
     .onError((error, c) => answerError(error, c))
 }
 
-/** An anonymous caller is told which kind of fault it is; the log has the rest. */
+/** Tells an anonymous caller only the kind of fault. The log has the rest. */
 function throwUnhealthy(error: unknown): never {
   const { code, cause } = VaultError.from(error)
   const isMisconfigured = code === 'server_misconfigured'

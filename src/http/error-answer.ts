@@ -1,4 +1,4 @@
-/** How a VaultError is answered over HTTP: its status, its sentence and its headers. */
+/** The HTTP answer to a VaultError: its status, its sentence and its headers. */
 
 import type { Context } from 'hono'
 import { VaultError } from '../errors.ts'
@@ -55,19 +55,19 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
   unhealthy: { status: 503, error: 'Service is not healthy' },
 }
 
-/** `not_your_own` names what the request would have done. */
+/** For `not_your_own`, the sentence names what the request tried to do. */
 const NOT_YOUR_OWN: Record<string, string> = {
   PUT: "Unauthorized to update this user's API key",
   POST: "Unauthorized to update this user's API key",
   DELETE: "Unauthorized to delete this user's API key",
 }
 
-/** What an answer leaves for the app's log. */
+/** What {@link answerError} sets for the request's log line. */
 export interface AnswerVariables {
   errorCode?: ErrorCode
 }
 
-/** Answers `error` as the contract says. A fault is logged with its cause; the answer does not name it. */
+/** Answers `error` as the contract says. A fault's cause goes into the log, never into the answer. */
 export function answerError(
   error: unknown,
   c: Context,

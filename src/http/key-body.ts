@@ -1,4 +1,4 @@
-/** The body of a PUT: what is wrong with it is said exactly, and without a character of the key. */
+/** The body of a PUT. Its errors say exactly what is wrong, and quote no character of the key. */
 
 import type { HonoRequest } from 'hono'
 import { createMiddleware } from 'hono/factory'
@@ -20,19 +20,21 @@ const keyBody = z.object({ api_key: apiKey })
 
 const slotBody = z.object({
   api_key: apiKey,
-  base_url: z.optional(z.string({ error: ({ input }) => `base_url is ${nameType(input)}.` })),
+  base_url: z.optional(
+    z.string({ error: ({ input }) => `base_url is ${nameType(input)}, not a string.` }),
+  ),
 })
 
 /**
- * 413 for a body over 16 KiB, and 400 for one that is not `{"api_key": <a key>}` in JSON. The key comes
- * out trimmed.
+ * Requires the JSON body `{"api_key": <a key>}`, and trims the key. A body over 16 KiB is a 413, any
+ * other fault is a 400.
  */
 export const requireKey = requireBody<KeyBody>(keyBody)
 
-/** As {@link requireKey}, with a `base_url` beside the key. */
+/** Like {@link requireKey}, with an optional `base_url` beside the key. */
 export const requireSlotKey = requireBody<SlotBody>(slotBody)
 
-/** What `c.req.valid('json')` is, for Hono's typed client too. */
+/** The type of `c.req.valid('json')`. Hono's typed client uses it too. */
 interface KeyBody {
   api_key: string
 }
@@ -64,12 +66,12 @@ function requireJson(contentType = ''): void {
 }
 
 /**
- * The body as text. Its bytes are counted: over a binding, a Content-Length may be anything.
+ * The body as text. It counts the bytes, since a caller over a binding can send any Content-Length.
  *
- * @throws VaultError `body_too_large`, and `invalid_json` if it breaks off
+ * @throws VaultError `body_too_large`, or `invalid_json` if the body ends early
  */
 async function readBody(request: HonoRequest): Promise<string> {
-  // Another app's middleware may have read it; Hono keeps it then.
+  // If another app's middleware has read the body, Hono still has it.
   if (request.raw.bodyUsed) return requireSize(await request.text())
   const length = request.header('Content-Length')
   if (Number(length) > MAX_BODY_BYTES) throw tooLarge()
@@ -80,14 +82,11 @@ async function readBody(request: HonoRequest): Promise<string> {
     return await readText(reader, declared)
   } catch (error) {
     if (error instanceof VaultError) throw error
-    throw new VaultError('invalid_json', { detail: 'The body broke off before its end.' })
+    throw new VaultError('invalid_json', { detail: 'The body is incomplete.' })
   }
 }
 
-/**
- * All of the body. To look for more after as many bytes as are declared would be one more turn of the event
- * loop.
- */
+/** Reads as many bytes as are declared. A look for more would cost a turn of the event loop. */
 async function readText(reader: ReadableStreamDefaultReader<Uint8Array>, declared: number) {
   const decoder = new TextDecoder()
   let [text, bytes] = ['', 0]
@@ -111,7 +110,7 @@ function tooLarge(): VaultError {
   return new VaultError('body_too_large', { detail: `The limit is ${MAX_BODY_BYTES} bytes.` })
 }
 
-/** The error of JSON.parse quotes the body, so it goes nowhere. @throws VaultError `invalid_json` */
+/** Drops the error of JSON.parse, which quotes the body. @throws VaultError `invalid_json` */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -129,14 +128,16 @@ function refuseBody(body: unknown, issue?: z.core.$ZodIssue): VaultError {
   return new VaultError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
 }
 
-/** Whether a name is safe to repeat: with a digit or a key's prefix, it may be a misplaced key. */
+/** Whether an answer may repeat a name. One with a digit or a key's prefix may be a misplaced key. */
 function isNamable(name: string): boolean {
   return /^[a-z/._+-]{1,40}$/i.test(name) && !/\b[a-z]k[-_]/i.test(name)
 }
 
 function nameMediaType(mediaType: string): string {
-  if (mediaType === '') return 'There is no Content-Type'
-  return isNamable(mediaType) ? `Content-Type is ${mediaType}` : 'Content-Type is not a known one'
+  if (mediaType === '') return 'The Content-Type is missing'
+  return isNamable(mediaType)
+    ? `The Content-Type is ${mediaType}`
+    : 'The Content-Type is not supported'
 }
 
 function nameSyntaxFault(text: string): string {
@@ -149,8 +150,8 @@ function nameFields(fields: string[]): string {
   const named = fields.filter(isNamable).slice(0, 10)
   const others = fields.length - named.length
   const parts = named.map((field) => `"${field}"`)
-  if (others > 0) parts.push(`${others} not named here`)
-  return parts.length > 0 ? `Fields that came: ${parts.join(', ')}.` : 'The body is {}.'
+  if (others > 0) parts.push(`${others} more`)
+  return parts.length > 0 ? `Fields received: ${parts.join(', ')}.` : 'The body is {}.'
 }
 
 function nameType(value: unknown): string {

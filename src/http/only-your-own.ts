@@ -1,19 +1,19 @@
-/** Nobody but the user whose keys they are: 401, then 403, then 429. */
+/** Lets only the owner of the keys through: it checks for a 401, then a 403, then a 429. */
 
 import { createMiddleware } from 'hono/factory'
 import { VaultError } from '../errors.ts'
 import { requireRate } from '../keys/rate.ts'
 import { openService, type Service } from '../service.ts'
 
-/** What the routes behind it work with. */
+/** What {@link onlyYourOwn} sets for the routes. */
 export interface OwnerVariables {
   service: Service
   userId: string
 }
 
 /**
- * Sets `service`, and `userId` if the token is valid, names the `:userId` of the path, and is within its
- * rate.
+ * Sets `service` and `userId`. The token must be valid, its user must be the `:userId` of the path, and
+ * that user must be within the rate limit.
  */
 export const onlyYourOwn = createMiddleware<{ Bindings: Env; Variables: OwnerVariables }>(
   async (c, next) => {
@@ -33,6 +33,6 @@ function bearerToken(authorization: string | undefined): string {
   if (scheme?.toLowerCase() === 'bearer' && token) return token
   const detail = scheme
     ? 'The Authorization header must be "Bearer", a space and the token.'
-    : 'There is no Authorization header.'
+    : 'The Authorization header is missing.'
   throw new VaultError('token_missing', { detail })
 }

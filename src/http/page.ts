@@ -1,4 +1,4 @@
-/** The page at `/`, under a policy that lets it speak to the identity provider and to nobody else. */
+/** The page at `/`. Its policy lets it connect to this service and the identity provider only. */
 
 import type { Context } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
@@ -25,9 +25,9 @@ export const pageHeaders = secureHeaders({
   xFrameOptions: 'DENY',
 })
 
-/** The page as the assets hold it. */
+/** Answers with the page's static asset. */
 export async function servePage({ env, req }: Context<PageEnv>): Promise<Response> {
-  // Without the body, which nobody would read.
+  // Leaves the request's body out: nobody reads it.
   const asked = new Request(req.url, { method: req.method, headers: req.raw.headers })
   const page = await openFront(env).assets.fetch(asked)
   return new Response(page.body, page)

@@ -40,11 +40,11 @@ describe('a body without api_key', () => {
     ['an array', '[{"api_key":"sk-1"}]', 'The body is an array.'],
     ['a number', '7', 'The body is a number.'],
     ['a string, stringified twice', '"{\\"api_key\\":\\"sk-1\\"}"', 'The body is a string.'],
-    ['another field', '{"apiKey":"sk-1"}', 'Fields that came: "apiKey".'],
-    ['other fields', '{"key":"sk-1","user":1}', 'Fields that came: "key", "user".'],
-    ['another case', '{"API_KEY":"sk-1"}', 'Fields that came: "API_KEY".'],
-    ['a nested field', '{"data":{"api_key":"sk-1"}}', 'Fields that came: "data".'],
-    ['an inherited name', '{"__proto__":{"api_key":"sk-1"}}', 'Fields that came: "__proto__".'],
+    ['another field', '{"apiKey":"sk-1"}', 'Fields received: "apiKey".'],
+    ['other fields', '{"key":"sk-1","user":1}', 'Fields received: "key", "user".'],
+    ['another case', '{"API_KEY":"sk-1"}', 'Fields received: "API_KEY".'],
+    ['a nested field', '{"data":{"api_key":"sk-1"}}', 'Fields received: "data".'],
+    ['an inherited name', '{"__proto__":{"api_key":"sk-1"}}', 'Fields received: "__proto__".'],
   ])('%s: says what came instead', async ([, body, came]) => {
     expect(await refused(body)).toEqual({
       status: 400,
@@ -70,10 +70,10 @@ describe('a body without api_key', () => {
     expect(
       await refused(JSON.stringify({ [key]: '', 'sk-ant-letters': '', name: '' })),
     ).toMatchObject({
-      detail: 'Fields that came: "name", 2 not named here. Send {"api_key": "…"}.',
+      detail: 'Fields received: "name", 2 more. Send {"api_key": "…"}.',
     })
     const fields = Object.fromEntries('abcdefghijkl'.split('').map((name) => [name, 1]))
-    expect((await refused(JSON.stringify(fields)))['detail']).toContain('"j", 2 not named here.')
+    expect((await refused(JSON.stringify(fields)))['detail']).toContain('"j", 2 more.')
   })
 })
 
@@ -107,14 +107,14 @@ describe('a body that is not JSON', () => {
 
 describe('Content-Type', () => {
   it.for([
-    ['text/plain;charset=UTF-8', 'Content-Type is text/plain; send'],
-    ['application/x-www-form-urlencoded', 'Content-Type is application/x-www-form-urlencoded;'],
-    ['multipart/form-data; boundary=sk-secret', 'Content-Type is multipart/form-data;'],
-    ['application/jsonp', 'Content-Type is application/jsonp;'],
-    ['sk-secret', 'Content-Type is not a known one;'],
-    ['text/sk-secret', 'Content-Type is not a known one;'],
-    ['text/secret1', 'Content-Type is not a known one;'],
-    ['', 'There is no Content-Type;'],
+    ['text/plain;charset=UTF-8', 'The Content-Type is text/plain; send'],
+    ['application/x-www-form-urlencoded', 'The Content-Type is application/x-www-form-urlencoded;'],
+    ['multipart/form-data; boundary=sk-secret', 'The Content-Type is multipart/form-data;'],
+    ['application/jsonp', 'The Content-Type is application/jsonp;'],
+    ['sk-secret', 'The Content-Type is not supported;'],
+    ['text/sk-secret', 'The Content-Type is not supported;'],
+    ['text/secret1', 'The Content-Type is not supported;'],
+    ['', 'The Content-Type is missing;'],
   ] as const)('%s: is named and refused', async ([contentType, detail]) => {
     const answer = await refused('{"api_key":"sk-1"}', { 'Content-Type': contentType })
     expect(answer).toMatchObject({
@@ -260,7 +260,7 @@ describe('a body that is not what its length says', () => {
     })
     expect(await put(broken, {})).toMatchObject({
       status: 400,
-      body: { code: 'invalid_json', detail: 'The body broke off before its end.' },
+      body: { code: 'invalid_json', detail: 'The body is incomplete.' },
     })
   })
 })

@@ -73,7 +73,7 @@ describe('mounted in another app', () => {
     expect(await refused.json()).toEqual({
       error: 'Authorization header with a Bearer token is required',
       code: 'token_missing',
-      detail: 'There is no Authorization header.',
+      detail: 'The Authorization header is missing.',
     })
     expect((await host.request('/vault/nowhere', {}, env)).status).toBe(404)
     expect(await (await host.request('/', {}, env)).text()).toBe('host')

@@ -62,7 +62,7 @@ describe('over HTTP', () => {
   it('takes a body without Content-Type for what it is', async () => {
     const { status, body } = await put(['{"api_key":"sk-1"}'], { 'Content-Type': '' })
     expect(status).toBe(400)
-    expect(body).toContain('There is no Content-Type; send Content-Type: application/json.')
+    expect(body).toContain('The Content-Type is missing; send Content-Type: application/json.')
   })
 
   it('logs no key and no token', async () => {

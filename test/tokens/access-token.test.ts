@@ -221,8 +221,8 @@ describe('a token that is refused', () => {
 
 describe('no token', () => {
   it.for([
-    [undefined, 'There is no Authorization header.'],
-    ['', 'There is no Authorization header.'],
+    [undefined, 'The Authorization header is missing.'],
+    ['', 'The Authorization header is missing.'],
     ['Bearer', 'The Authorization header must be "Bearer", a space and the token.'],
     ['Bearer ', 'The Authorization header must be "Bearer", a space and the token.'],
     ['Basic dXNlcjpwYXNz', 'The Authorization header must be "Bearer", a space and the token.'],
