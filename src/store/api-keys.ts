@@ -1,10 +1,10 @@
-/** The table `api_keys`: a row for each key, sealed. */
+/** The table `api_keys`: one row per sealed key. */
 
 import type { SealedKey, Slot } from '../crypto/seal.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { Statement } from './d1.ts'
 
-/** A row, as far as it takes to open it. */
+/** The columns of a row that are needed to open its key. */
 export interface SealedRow extends Slot, SealedKey {}
 
 /** A row. Times are ISO 8601 in UTC. */
@@ -14,7 +14,7 @@ export interface KeyRow extends SealedRow {
   lastUsedAt: string | null
 }
 
-/** What a query of a user's keys answers for a user without one. */
+/** The row that a query of a user's keys returns for a user without keys. */
 export interface UserWithoutKey {
   sealed: null
 }
@@ -23,10 +23,10 @@ export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt`
 
-/** The rows that a slot's key may be in, by their `provider`: its own, and one that it takes the place of. */
+/** The `provider` of each row that may hold a slot's key: the slot's own, and an older one that it replaces. */
 export type RowNames = readonly [own: string] | readonly [own: string, older: string]
 
-/** The key in the slot, the later one of two; no row at all if there is no such user. */
+/** The slot's key; the later one if there are two. It returns no row if the user does not exist. */
 export function selectKey(
   userId: string,
   [own, older]: RowNames,
@@ -45,7 +45,7 @@ export function selectKey(
   }
 }
 
-/** The user's keys; no row at all if there is no such user. */
+/** All keys of the user. It returns no row if the user does not exist. */
 export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
   return {
     sql: `SELECT ${COLUMNS} FROM users LEFT JOIN api_keys ON user_id = id WHERE id = ?1`,
@@ -53,12 +53,12 @@ export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
   }
 }
 
-/** The end of an INSERT: a key takes the place of the slot's previous one, and has not been used. */
+/** The end of an INSERT that replaces the slot's previous key. The new key has not been used. */
 export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id,
   status = excluded.status, updated_at = excluded.updated_at, last_used_at = NULL`
 
-/** Saves a key over the slot's previous one; no row if there is no such user. */
+/** Saves a key, and replaces the slot's previous one. It returns no row if the user does not exist. */
 export function upsertKey(
   { userId, provider }: Slot,
   { sealed, kid }: SealedKey,
@@ -85,7 +85,7 @@ export function updateUse(
   }
 }
 
-/** Deletes the key in the slot. It changes one row, or none. */
+/** Deletes the key in the slot. It changes no row if the slot is empty. */
 export function deleteKey({ userId, provider }: Slot): Statement {
   return {
     sql: 'DELETE FROM api_keys WHERE user_id = ?1 AND provider = ?2',
@@ -93,13 +93,13 @@ export function deleteKey({ userId, provider }: Slot): Statement {
   }
 }
 
-/** The row after which the next ones are wanted, in the order of the primary key. */
+/** The last row read so far, in the order of the primary key. */
 export type Cursor = Slot
 
-/** Before the first row. */
+/** The position before the first row. */
 export const START: Cursor = { userId: '', provider: '' }
 
-/** The next rows, at most `limit`. */
+/** Reads the next rows, at most `limit`. */
 export function selectRowsAfter({ userId, provider }: Cursor, limit: number): Statement<SealedRow> {
   return {
     sql: `SELECT ${SEALED_COLUMNS} FROM api_keys
@@ -108,13 +108,13 @@ export function selectRowsAfter({ userId, provider }: Cursor, limit: number): St
   }
 }
 
-/** A row's new sealed key, and the row as it was when that was made. */
+/** A new sealed key for a row, and the row that it was made from. */
 export interface Resealed {
   row: SealedRow
   sealed: string
 }
 
-/** Writes resealed keys. A row that holds another key by now stays as it is. */
+/** Writes resealed keys. A row that holds another key by now is left alone. */
 export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement {
   const swaps = resealed.map(({ row, sealed }) => [row.userId, row.provider, row.sealed, sealed])
   return {
@@ -125,10 +125,10 @@ export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement 
   }
 }
 
-/** Rows that one statement may count: the largest number that is sure to end within D1's 30 s. */
+/** The most rows that one statement counts: counting them surely takes less than D1's 30 s. */
 export const COUNTED_ROWS = 250_000
 
-/** What is stored under one kid, in one form. */
+/** How many rows are stored under one kid, in one form. */
 export interface KidCount {
   kid: string
   version: 'v1' | 'fernet' | 'unknown'
@@ -151,7 +151,7 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
   }
 }
 
-/** The last of the next `count` rows; none if there are fewer. */
+/** The last of the next `count` rows. It returns no row if there are fewer. */
 export function selectNthRowAfter({ userId, provider }: Cursor, count: number): Statement<Cursor> {
   return {
     sql: `SELECT user_id AS userId, provider FROM api_keys

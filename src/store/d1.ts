@@ -1,14 +1,14 @@
-/** Runs statements on D1, and names its errors. Each call is one round trip. */
+/** Runs statements on D1, and turns its errors into VaultErrors. Each call is one round trip. */
 
 import { VaultError } from '../errors.ts'
 import { inTime } from '../shared/deadline.ts'
 
-/** For what touches a few rows. */
+/** For statements that touch a few rows. */
 const DEADLINE_MS = 10_000
-/** For what touches many: D1 itself ends a statement after 30 s. */
+/** For statements that touch many rows. D1 itself ends a statement after 30 s. */
 export const BULK_DEADLINE_MS = 40_000
 
-/** An SQL statement, with a value for each `?1`, `?2`, … in it, that answers rows of type `Row`. */
+/** An SQL statement that returns rows of type `Row`, with a value for each `?1`, `?2`, … in it. */
 export interface Statement<Row = never> {
   readonly sql: string
   readonly values: readonly (string | number | null)[]
@@ -16,7 +16,7 @@ export interface Statement<Row = never> {
   readonly row?: Row
 }
 
-/** @throws VaultError `database_busy`, `server_misconfigured`; any other error is D1's own */
+/** @throws VaultError `database_busy`, `server_misconfigured`; other errors of D1 as they are */
 export async function run<Row>(
   db: D1Database,
   statement: Statement<Row>,
@@ -43,8 +43,8 @@ function prepare(db: D1Database, { sql, values }: Statement<unknown>): D1Prepare
 }
 
 /**
- * What passes by itself: https://developers.cloudflare.com/d1/observability/debug-d1/ and the errors of
- * Durable Objects, which D1 is made of:
+ * Errors that pass by themselves: https://developers.cloudflare.com/d1/observability/debug-d1/
+ * D1 is built on Durable Objects, so it also throws their errors:
  * https://developers.cloudflare.com/durable-objects/observability/troubleshooting/
  */
 const TRANSIENT = [
@@ -55,9 +55,9 @@ const TRANSIENT = [
   /database is locked|SQLITE_BUSY/,
   /There was no answer within/,
 ]
-/** Other requests wait until it is over. */
+/** D1 refuses other requests until the export or import has ended. */
 const LONG_RUNNING = /long-running (?:export|import)/
-/** The free plan's, until midnight UTC. */
+/** The free plan's limit. It is reset at midnight UTC. */
 const DAILY_LIMIT = /daily row (?:read|write) limit/
 const FULL = /Exceeded maximum (?:DB size|account storage)/
 
@@ -73,7 +73,7 @@ function throwNamed(cause: unknown): never {
   throw new VaultError('database_busy', { cause, retryAfter })
 }
 
-/** Seconds after which another attempt makes sense; null if it never does. */
+/** The seconds after which another attempt may succeed; null if it never will. */
 function retryAfterOf(message: string): number | null {
   if (DAILY_LIMIT.test(message)) return secondsToMidnight(Date.now())
   if (LONG_RUNNING.test(message)) return 10
@@ -87,14 +87,14 @@ function secondsToMidnight(epochMs: number): number {
 
 declare const process: { env: { NODE_ENV?: string } }
 
-/** Wrangler replaces `process.env.NODE_ENV` when it builds: a deployed Worker is a production build. */
+/** Wrangler replaces `process.env.NODE_ENV` in a build. A deployed Worker is a production build. */
 const SCHEMA_COMMAND =
   process.env.NODE_ENV === 'production' ? 'npm run schema -- --remote' : 'npm run schema'
 
-/** What every database has since its first migration. */
+/** The tables that every database has since its first migration. */
 const FIRST_TABLES = new Set(['users', 'api_keys', 'key_ids', 'rewrap', 'imported_users'])
 
-/** For a database that lacks a migration of this version. */
+/** The fault of a database that lacks a migration of this version, and the fix. */
 export const OLDER_DATABASE = `The database is older than this version: run ${SCHEMA_COMMAND}`
 
 /** What is wrong with the database's schema, and the fix; null if the error is not about that. */

@@ -1,4 +1,4 @@
-/** The table `imported_keys`: up to when an import leaves the key in a slot alone. */
+/** The table `imported_keys`: for each slot, the time up to which an import ignores keys. */
 
 import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
@@ -9,19 +9,19 @@ import type { Statement } from './d1.ts'
 export interface ImportedKey extends Slot {
   /** A Fernet token; null for a user without a key. */
   token: string | null
-  /** When the token was made, ISO 8601 in UTC; empty without one. */
+  /** When the token was made, ISO 8601 in UTC; empty for a user without a key. */
   savedAt: string
 }
 
-/** In the place of a slot: the user was removed here, and no import brings the user back. */
+/** Stands for a slot's name if the user was removed here. No import adds the user again. */
 const REMOVED = ''
 
-/** After the key in a slot was deleted here, no import brings an older one back. */
+/** Notes that the key in a slot was deleted here. No import brings an older key back. */
 export function noteKeyDeleted(slot: Slot): Statement {
   return note(slot, new Date().toISOString())
 }
 
-/** Goes before the statement that deletes the user: no import brings the user back. */
+/** Notes that a user was removed here. It must come before the statement that deletes the user. */
 export function noteUserRemoved(userId: string): Statement {
   return note({ userId, provider: REMOVED }, '')
 }
@@ -35,7 +35,7 @@ function note({ userId, provider }: Slot, time: string): Statement {
   }
 }
 
-/** Goes with the statement that adds a user: one who was removed may be imported again, with all keys. */
+/** Goes with the statement that adds a user: a removed user's keys may then be imported again. */
 export function forgetRemoval(userId: string): Statement {
   return {
     sql: `DELETE FROM imported_keys WHERE user_id = ?1 AND EXISTS (
@@ -45,23 +45,23 @@ export function forgetRemoval(userId: string): Statement {
   }
 }
 
-/** Keys as the statements below take them: a JSON array of `[userId, provider, savedAt, token]`. */
+/** The parameter of the statements below: a JSON array of `[userId, provider, savedAt, token]`. */
 export type ImportedKeys = string
 
-/** Keys as one value of a statement, made once for all of them. */
+/** The keys as one parameter, which several statements share. */
 export function toImportedKeys(keys: readonly ImportedKey[]): ImportedKeys {
   return JSON.stringify(
     keys.map(({ userId, provider, savedAt, token }) => [userId, provider, savedAt, token]),
   )
 }
 
-/** Of the keys in the JSON array, those that no import has brought yet. */
+/** Selects the keys of the JSON array that no import has brought yet. */
 const NEW_KEYS = `FROM json_each(?1) WHERE NOT EXISTS (
     SELECT 1 FROM imported_keys WHERE user_id = value ->> 0
       AND (provider = value ->> 1 AND saved_at >= value ->> 2 OR provider = '${REMOVED}')
   )`
 
-/** Adds users that are not there yet. It changes a row for each. */
+/** Adds the users that do not exist yet. It changes one row for each. */
 export function insertImportedUsers(keys: ImportedKeys): Statement {
   return {
     sql: `INSERT INTO users (id) SELECT value ->> 0 ${NEW_KEYS} ON CONFLICT DO NOTHING`,
@@ -69,7 +69,7 @@ export function insertImportedUsers(keys: ImportedKeys): Statement {
   }
 }
 
-/** Saves their tokens as keys, over older ones. It changes a row for each. */
+/** Saves the tokens as keys, and replaces older keys. It changes one row for each. */
 export function upsertImportedKeys(keys: ImportedKeys): Statement {
   return {
     sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
@@ -81,10 +81,10 @@ export function upsertImportedKeys(keys: ImportedKeys): Statement {
   }
 }
 
-/** Rows that are looked through for imported keys: D1 has no index that finds them. */
+/** How many rows are searched for imported keys. No index finds them. */
 const SAMPLED_ROWS = 100
 
-/** A few keys that are still as they were imported, of the first rows. */
+/** A few of the first rows whose keys are still as they were imported. */
 export function selectImportedKeys(): Statement<SealedRow> {
   return {
     sql: `SELECT * FROM (SELECT ${SEALED_COLUMNS} FROM api_keys ORDER BY 1, 2 LIMIT ?1)
@@ -93,7 +93,7 @@ export function selectImportedKeys(): Statement<SealedRow> {
   }
 }
 
-/** Remembers how far each was imported. It changes a row for each that was new. */
+/** Records the time of each imported key. It changes one row for each new one. */
 export function upsertImported(keys: ImportedKeys): Statement {
   return {
     sql: `INSERT INTO imported_keys (user_id, provider, saved_at)

@@ -1,22 +1,22 @@
-/** The table `key_ids`: every kid that rows are or were sealed under, so that nobody has to scan them. */
+/** The table `key_ids`: every kid that rows are or were sealed under. It saves a scan of all rows. */
 
 import type { Slot } from '../crypto/seal.ts'
 import type { Statement } from './d1.ts'
 
 /**
  * `in_use`: a row may have been written under the kid since the rewrap job's pass began.
- * `settled`: no row has been. `unused`: and the pass left no row under it.
+ * `settled`: no row was written under it since then. `unused`: the pass also left no row under it.
  */
 export type KidState = 'in_use' | 'settled' | 'unused'
 
 const MARK_IN_USE = "ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'"
 
-/** Goes with every statement that writes a row under `kid`. Only a kid's first use writes. */
+/** Goes with every statement that writes a row under `kid`. It writes only at the kid's first use. */
 export function noteKid(kid: string): Statement {
   return { sql: `INSERT INTO key_ids (key_id) VALUES (?1) ${MARK_IN_USE}`, values: [kid] }
 }
 
-/** Notes the kids of all rows: some may have been restored or written by hand. */
+/** Notes the kids of all rows, since some may have been restored or written by hand. */
 export function noteAllKids(): Statement {
   return {
     sql: `INSERT INTO key_ids (key_id) SELECT DISTINCT key_id FROM api_keys WHERE TRUE ${MARK_IN_USE}`,
@@ -27,8 +27,8 @@ export function noteAllKids(): Statement {
 const NOTE_REPLACED = "UPDATE key_ids SET state = 'in_use' WHERE state = 'settled' AND key_id IN"
 
 /**
- * Goes before every statement that replaces or deletes the key in a slot. A row that did not open may
- * be the last of its kid: the rewrap job then looks again.
+ * Goes before every statement that replaces or deletes the key in a slot. The old row may be the last
+ * one of its kid that did not open, so the rewrap job has to look again.
  */
 export function noteReplaced({ userId, provider }: Slot): Statement {
   return {
@@ -37,7 +37,7 @@ export function noteReplaced({ userId, provider }: Slot): Statement {
   }
 }
 
-/** As {@link noteReplaced}, for all slots of a user. */
+/** Like {@link noteReplaced}, for all slots of a user. */
 export function noteUserDeleted(userId: string): Statement {
   return {
     sql: `${NOTE_REPLACED} (SELECT key_id FROM api_keys WHERE user_id = ?1)`,
@@ -45,7 +45,7 @@ export function noteUserDeleted(userId: string): Statement {
   }
 }
 
-/** As {@link noteReplaced}, for each slot in a JSON array of `[userId, provider, …]`. */
+/** Like {@link noteReplaced}, for each slot in a JSON array of `[userId, provider, …]`. */
 export function noteAllReplaced(slots: string): Statement {
   return {
     sql: `${NOTE_REPLACED} (
@@ -57,7 +57,7 @@ export function noteAllReplaced(slots: string): Statement {
 }
 
 /**
- * The kids that stored keys may need. It fails if one of the tables of the key routes is missing.
+ * The kids that stored keys may need. It fails if a table that the key routes use is missing.
  */
 export function selectNeededKids(): Statement<{ kid: string }> {
   return {
@@ -67,17 +67,17 @@ export function selectNeededKids(): Statement<{ kid: string }> {
   }
 }
 
-/** Every kid and its state, by kid. */
+/** Every kid and its state, sorted by kid. */
 export function selectKids(): Statement<{ kid: string; state: KidState }> {
   return { sql: 'SELECT key_id AS kid, state FROM key_ids ORDER BY key_id', values: [] }
 }
 
-/** At the beginning of a pass: from here on, a write puts its kid in use again. */
+/** Runs at the beginning of a pass. A later write sets its kid to `in_use` again. */
 export function settleKids(): Statement {
   return { sql: "UPDATE key_ids SET state = 'settled' WHERE state = 'in_use'", values: [] }
 }
 
-/** At the end of the pass that is at `revision`: a kid under which it left nothing is unused. */
+/** Runs at the end of the pass at `revision`: a kid under which the pass left no row is unused. */
 export function releaseKids(revision: number): Statement {
   return {
     sql: `UPDATE key_ids SET state = 'unused' WHERE state = 'settled'

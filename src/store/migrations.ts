@@ -2,10 +2,10 @@
 
 import type { Statement } from './d1.ts'
 
-/** The last one of `migrations/` that this version needs. */
+/** The latest migration that this version needs. */
 export const LATEST_MIGRATION = '0002_moving_in.sql'
 
-/** Answers one row if the database is as new as this version. */
+/** Returns one row if the database has the latest migration. */
 export function selectLatestMigration(): Statement<object> {
   return { sql: 'SELECT 1 FROM d1_migrations WHERE name = ?1', values: [LATEST_MIGRATION] }
 }

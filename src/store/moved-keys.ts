@@ -1,4 +1,4 @@
-/** Keys that move from the plain route's slot to a provider's, sealed anew for it. */
+/** Moves keys from the default slot to a provider's slot, sealed again for that slot. */
 
 import type { SealedKey } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
@@ -6,8 +6,8 @@ import type { SealedRow } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 
 /**
- * Moves the key in `row` to the slot `provider` of its user. It answers no row if that slot has a key, or
- * `row` has changed.
+ * Moves the key in `row` to the slot `provider` of its user. It returns no row if that slot has a key, or
+ * if `row` has changed.
  */
 export function moveKey(
   row: SealedRow,
@@ -23,14 +23,14 @@ export function moveKey(
   }
 }
 
-/** A key of the plain route's slot as it is stored, and as it is sealed for a provider's. */
+/** A key of a default slot: as it is stored, and as it is sealed for the provider's slot. */
 export interface MovedKey {
   userId: string
   from: string
   sealed: string
 }
 
-/** As {@link moveKey}, for many. Each status stays. */
+/** Like {@link moveKey}, for many keys. Each keeps its status. */
 export function moveKeys(provider: string, kid: string, moved: readonly MovedKey[]): Statement {
   const moves = moved.map(({ userId, from, sealed }) => [userId, from, sealed])
   return {

@@ -1,30 +1,30 @@
-/** The table `rewrap`: the one row of the rewrap job, its pass over `api_keys`. */
+/** The table `rewrap`: its only row is the rewrap job's latest pass over `api_keys`. */
 
 import { COUNTED_ROWS, type Cursor } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 
-/** By kid: the rows that the pass began with, those that it opened, and those that do not open. */
+/** For each kid: the rows at the beginning of the pass, those that it opened, and those that do not open. */
 export type Counts = Record<string, { rows: number; done: number; unopenable: number }>
 
 /** A pass over `api_keys` in the order of their primary key. Times are ISO 8601 in UTC. */
 export interface Pass {
   /** The keyring by its kids; see `parseKeyring`. */
   keyring: string
-  /** One more with each change of the row. */
+  /** Grows by one with each change of the row. */
   revision: number
-  /** The row that it has come to. */
+  /** The last row that the pass has handled. */
   last: Cursor
   counts: Counts
   startedAt: string
   movedAt: string
   finishedAt: string | null
-  /** When another pass was asked for. */
+  /** When an operator asked for another pass. */
   askedAt: string | null
-  /** The slot that the plain route's keys move to; null if they stay. */
+  /** The slot that the default slots' keys move to; null if they stay. */
   assignTo: string | null
 }
 
-/** The row: a pass, as SQL holds it. */
+/** The row of the table. */
 export interface PassRow extends Omit<Pass, 'last' | 'counts'> {
   userId: string
   provider: string
@@ -36,19 +36,20 @@ const COLUMNS = `keyring, revision, after_user_id AS userId, after_provider AS p
   started_at AS startedAt, moved_at AS movedAt, finished_at AS finishedAt, asked_at AS askedAt,
   assign_to AS assignTo`
 
-/** A row as a pass. */
+/** The pass in a row. */
 export function toPass({ userId, provider, counts, ...pass }: PassRow): Pass {
   return { ...pass, last: { userId, provider }, counts: JSON.parse(counts) }
 }
 
-/** The pass that is under way, or over. */
+/** The latest pass, whether or not it is finished. */
 export function selectPass(): Statement<PassRow> {
   return { sql: `SELECT ${COLUMNS} FROM rewrap`, values: [] }
 }
 
 /**
- * The pass, and whether another one is due: one was asked for, a row was written under another kid
- * than `sealingKid`, or rows that did not open have not been looked for since `recheckBefore`.
+ * The pass, and whether another one is due. It is due in three cases: an operator asked for it, a row was
+ * written under another kid than `sealingKid`, or the rows that did not open were last tried before
+ * `recheckBefore`.
  */
 export function selectPassDue(
   sealingKid: string,
@@ -65,7 +66,7 @@ export function selectPassDue(
   }
 }
 
-/** Begins a pass in place of the previous one, and counts the rows, up to {@link COUNTED_ROWS}. */
+/** Begins a pass that replaces the previous one. It counts up to {@link COUNTED_ROWS} rows. */
 export function upsertPass(keyring: string, startedAt: string): Statement {
   return {
     sql: `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at)
@@ -90,7 +91,7 @@ export function upsertPass(keyring: string, startedAt: string): Statement {
   }
 }
 
-/** Moves the pass on to the state of `pass`. It changes no row if another run has moved it meanwhile. */
+/** Saves the new state of a pass. It changes no row if another run has moved the pass meanwhile. */
 export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass): Statement {
   return {
     sql: `UPDATE rewrap SET revision = revision + 1, after_user_id = ?2, after_provider = ?3,
@@ -102,8 +103,8 @@ export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass
 }
 
 /**
- * Asks for another pass, which moves the plain route's keys to the slot `assignTo` if one is named. It
- * changes no row if the job has not run yet.
+ * Asks for another pass. With `assignTo`, that pass moves the default slots' keys to that slot. It changes
+ * no row if the job has not run yet.
  */
 export function askForPass(askedAt: string, assignTo: string | null = null): Statement {
   return {

@@ -2,17 +2,17 @@
 
 import type { Statement } from './d1.ts'
 
-/** Adds the user, if there is no such user yet. It changes one row, or none. */
+/** Adds the user. It changes no row if the user exists already. */
 export function insertUser(userId: string): Statement {
   return { sql: 'INSERT INTO users (id) VALUES (?1) ON CONFLICT DO NOTHING', values: [userId] }
 }
 
-/** Answers one row if there is such a user. */
+/** Returns one row if the user exists. */
 export function selectUser(userId: string): Statement<object> {
   return { sql: 'SELECT 1 FROM users WHERE id = ?1', values: [userId] }
 }
 
-/** Deletes the user, with all keys (`ON DELETE CASCADE`). It answers one row if there was such a user. */
+/** Deletes the user with all keys (`ON DELETE CASCADE`). Returns one row if the user existed. */
 export function deleteUser(userId: string): Statement<object> {
   return { sql: 'DELETE FROM users WHERE id = ?1 RETURNING 1', values: [userId] }
 }
