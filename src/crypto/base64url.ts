@@ -1,4 +1,4 @@
-/** Strict base64url: of the many texts that decode to the same bytes, exactly one is taken. */
+/** Strict base64url: only one text is accepted for the same bytes. */
 
 import { base64url } from 'jose'
 
@@ -9,7 +9,7 @@ export function isBase64url(text: string): boolean {
   return CANONICAL.test(text)
 }
 
-/** The bytes of a text that {@link isBase64url}, else null. */
+/** The bytes of `text`; null if it is not strict base64url. */
 export function decodeBase64url(text: string): Uint8Array | null {
   return isBase64url(text) ? base64url.decode(text) : null
 }

@@ -1,4 +1,4 @@
-/** Fernet tokens, as the backend before wrote them: opened with its keys, never written. */
+/** Opens the Fernet tokens that the previous backend wrote. It never makes one. */
 
 import { decodeBase64url } from './base64url.ts'
 
@@ -30,8 +30,8 @@ export async function importFernetKey(bytes: Uint8Array): Promise<FernetKey> {
 }
 
 /**
- * The text in `token`; null if it is not a Fernet token, or none of `keys` opens it. Its timestamp is not
- * looked at: a stored key does not expire.
+ * The text in `token`; null if it is not a Fernet token, or if none of `keys` opens it. The timestamp does
+ * not matter, because a stored key does not expire.
  */
 export async function openFernet(
   keys: readonly FernetKey[],
@@ -54,7 +54,7 @@ export async function openFernet(
     .catch(() => null)
 }
 
-/** When `token` says that it was made; null where it has not the form of a Fernet token. */
+/** The time in `token`; null if `token` does not have the form of a Fernet token. */
 export function readFernetTime(token: string): Date | null {
   const bytes = decodeFernet(token)
   if (bytes === null) return null
@@ -62,7 +62,7 @@ export function readFernetTime(token: string): Date | null {
   return new Date(Number(seconds) * 1000)
 }
 
-/** The bytes of a padded, canonical token: version ‖ timestamp ‖ IV ‖ whole blocks ‖ HMAC. */
+/** The bytes of a padded, canonical token: version ‖ timestamp ‖ IV ‖ whole blocks ‖ HMAC; otherwise null. */
 function decodeFernet(token: string): Uint8Array | null {
   if (token.length % 4 !== 0) return null
   const bytes = decodeBase64url(token.replace(/={1,2}$/, ''))

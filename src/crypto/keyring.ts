@@ -1,24 +1,24 @@
-/** The encryption keys by kid: the first seals, all open. */
+/** The encryption keys by kid. The first one seals, and all of them open. */
 
 import { hkdf } from './derivation.ts'
 import { importFernetKey, type FernetKey } from './fernet.ts'
 
-/** The kid of rows that hold a Fernet token, which does not name its key. */
+/** The kid of all rows that hold a Fernet token, since a token does not name its key. */
 export const FERNET_KID = 'fernet'
 
 const KID_BYTES = 6
 
-/** Encryption keys, imported. None can be exported again. */
+/** Imported encryption keys. None of them can be exported. */
 export interface Keyring {
   /** The key that seals, and its kid. */
   sealing: { kid: string; key: CryptoKey }
-  /** All keys that open, the sealing one first. */
+  /** All keys, the sealing one first. */
   keys: ReadonlyMap<string, CryptoKey>
-  /** The previous backend's keys. They open what it wrote. */
+  /** The previous backend's Fernet keys by kid. They open the rows that it wrote. */
   fernetKeys: ReadonlyMap<string, FernetKey>
 }
 
-/** A keyring by its kids alone. */
+/** The kids of a keyring. */
 export interface KeyringKids {
   seals: string
   opens: string[]
@@ -28,9 +28,9 @@ export interface KeyringKids {
 /**
  * Imports a keyring.
  *
- * @param encryptionKeys 32 bytes each; at least one, and each once. The first seals.
+ * @param encryptionKeys at least one, without duplicates, 32 bytes each. The first one seals.
  * @param legacyFernetKeys the previous backend's Fernet keys, 32 bytes each
- * @throws TypeError if there is no encryption key, or a key twice
+ * @throws TypeError if there is no encryption key, or if a key occurs twice
  */
 export async function createKeyring(
   encryptionKeys: readonly Uint8Array[],
@@ -44,7 +44,7 @@ export async function createKeyring(
     keys.size < encryptionKeys.length ||
     fernetKeys.size < legacyFernetKeys.length
   ) {
-    throw new TypeError('A keyring needs at least one encryption key, and each key once')
+    throw new TypeError('A keyring needs at least one encryption key, and no key twice')
   }
   const [kid, key] = first
   return { sealing: { kid, key }, keys, fernetKeys }
@@ -55,18 +55,18 @@ export function hasKey({ keys, fernetKeys }: Keyring, kid: string): boolean {
   return kid === FERNET_KID ? fernetKeys.size > 0 : keys.has(kid)
 }
 
-/** Whether the previous backend's keys are in the keyring: then its users are still moving in. */
+/** Whether the keyring has a key of the previous backend, so that its users are still moving in. */
 export function isMovingIn(keyring: Keyring): boolean {
   return hasKey(keyring, FERNET_KID)
 }
 
-/** The keyring's kids as text, the sealing one first: `<kid>,<kid>,fernet:<kid>`. */
+/** The keyring's name: its kids, the sealing one first, as `<kid>,<kid>,fernet:<kid>`. */
 export function nameKeyring({ keys, fernetKeys }: Keyring): string {
   const legacy = Array.from(fernetKeys.keys(), (kid) => `${FERNET_KID}:${kid}`)
   return [...keys.keys(), ...legacy].join(',')
 }
 
-/** The kids in a text of {@link nameKeyring}. */
+/** The kids in a name that {@link nameKeyring} made. */
 export function parseKeyring(name: string): KeyringKids {
   const prefix = `${FERNET_KID}:`
   const kids = name.split(',')

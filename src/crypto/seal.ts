@@ -1,4 +1,4 @@
-/** Sealed key ⇄ API key: AES-256-GCM under a key of the user's own, bound to the row that it sits in. */
+/** Seals and opens API keys: AES-256-GCM under a per-user key. A sealed key opens only in its own row. */
 
 import { base64url } from 'jose'
 import { decodeBase64url } from './base64url.ts'
@@ -11,32 +11,32 @@ const TAG_BITS = 128
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Where a key sits: a sealed key opens nowhere else. */
+/** Where a key is stored. A sealed key opens nowhere else. */
 export interface Slot {
   userId: string
   provider: string
 }
 
-/** A sealed key, and the kid that sealed it, to be stored beside it. */
+/** A sealed key, and the kid of the encryption key that sealed it. Both are stored. */
 export interface SealedKey {
   /** `v1.<kid>.<base64url(iv ‖ ciphertext ‖ tag)>` */
   sealed: string
   kid: string
 }
 
-/** Why a sealed key does not open: its encryption key is missing, or any other reason. */
+/** Why a sealed key does not open. `does_not_open` is any other reason than a missing encryption key. */
 export type UnreadableReason = 'key_id_not_in_keyring' | 'does_not_open'
 
-/** What a sealed key turned out to be. */
+/** The result of opening a sealed key. */
 export type OpenedKey =
   | { state: 'open'; text: string }
   | { state: 'unreadable'; reason: UnreadableReason }
 
-/** Seals `text`, a key, for `slot` under the keyring's first key. */
+/** Seals `text` for `slot` under the keyring's first key. */
 export async function sealKey(keyring: Keyring, slot: Slot, text: string): Promise<SealedKey> {
   const { kid, key } = keyring.sealing
   const userKey = await deriveUserKey(key, slot.userId)
-  // SP 800-38D §8.2.2, §8.3: a random 96-bit IV, for at most 2³² seals under one (per-user) key.
+  // SP 800-38D §8.2.2, §8.3: a random 96-bit IV is safe for 2³² seals under one (per-user) key.
   const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES))
   const ciphertext = await crypto.subtle.encrypt(
     aesGcm(iv, kid, slot),
@@ -50,8 +50,8 @@ export async function sealKey(keyring: Keyring, slot: Slot, text: string): Promi
 }
 
 /**
- * Opens the sealed key of a row. The slot and the kid are the row's own: what the sealed key says of
- * itself is compared with them and never believed.
+ * Opens the sealed key of a row. It takes the slot and the kid from the row, and never trusts what the
+ * sealed text says. It never throws for a damaged key.
  */
 export async function openKey(keyring: Keyring, row: Slot & SealedKey): Promise<OpenedKey> {
   if (row.kid === FERNET_KID) return openLegacy(keyring, row.sealed)
@@ -64,7 +64,7 @@ async function openLegacy({ fernetKeys }: Keyring, token: string): Promise<Opene
   if (fernetKeys.size === 0) return unreadable('key_id_not_in_keyring')
   const keys = [...fernetKeys.values()]
   const text = (await openFernet(keys, token))?.trim() ?? null
-  // A script that encrypts all rows leaves some encrypted twice when it is run again.
+  // A backend's script that encrypts all rows encrypts some twice if it runs again.
   const inner = text === null ? null : await openFernet(keys, text)
   return opened(inner?.trim() ?? text)
 }
@@ -99,11 +99,11 @@ function aesGcm(iv: Uint8Array, kid: string, slot: Slot): SubtleCryptoEncryptAlg
   return { name: 'AES-GCM', iv, additionalData, tagLength: TAG_BITS }
 }
 
-/** Users whose keys an isolate keeps derived: deriving one takes longer than opening a sealed key with it. */
+/** How many users' derived keys an isolate keeps. Deriving one takes longer than opening a sealed key. */
 const KEPT_USERS = 1_000
 const userKeys = new WeakMap<CryptoKey, Map<string, CryptoKey>>()
 
-/** The user's own key, which cannot be exported. */
+/** Derives the per-user key, which cannot be exported. */
 async function deriveUserKey(key: CryptoKey, userId: string): Promise<CryptoKey> {
   const kept = userKeys.get(key) ?? new Map<string, CryptoKey>()
   const known = kept.get(userId)
