@@ -1,4 +1,4 @@
-/** Access token → user id. */
+/** Verifies an access token, and finds its user id. */
 
 import {
   errors,
@@ -16,38 +16,38 @@ import { keySet, sharedSecret } from './token-keys.ts'
 import { KnownTokens } from './known-tokens.ts'
 
 const MAX_TOKEN_LENGTH = 16_384
-/** Tokens are dated by another machine: clocks may differ by so many seconds. */
+/** The seconds by which the clock of the token's issuer may differ. */
 const LEEWAY_S = 30
 /** The last second that an ECMAScript date can hold. A later `exp` would never pass. */
 const END_OF_TIME_S = 8.64e12
 const SHARED_SECRET_ALGORITHMS = ['HS256']
-/** RFC 7518 §3.1, RFC 8037, RFC 9864: the signatures by a key pair that Workers verify. */
+/** The public-key signatures that Workers can verify (RFC 7518 §3.1, RFC 8037, RFC 9864). */
 const KEY_SET_ALGORITHMS =
   'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ')
 
-/** Who issues the tokens, and for whom. */
+/** Who issues the tokens, and for which audience. */
 export type TokenSource =
   | { kind: 'secret'; secret: string; issuer: string | undefined; audience: string | undefined }
   | { kind: 'key_set'; url: URL; issuer: string; audience: string }
 
-/** What is asked of a token besides its source. */
+/** What a token must have besides a valid source. */
 export interface TokenRules {
   /** The claim that holds the user id. */
   identityClaim: string
-  /** A scope that each token must have; null if none is asked for. */
+  /** A scope that each token must have; null if none is required. */
   scope: string | null
-  /** The client of the page, if it is the audience too: then an ID token has the right audience. */
+  /** The page's client id if it is also the audience, since then ID tokens have the right audience. */
   pageClient: string | null
 }
 
 /**
- * The user id of a valid access token.
+ * Returns the user id of a valid access token.
  *
  * @throws VaultError `token_invalid`, `token_expired`, `token_keys_unreachable`
  */
 export type VerifyToken = (token: string) => Promise<string>
 
-/** The check of a source's tokens. It keeps the source's keys, so that it is made once per isolate. */
+/** Makes the verifier for a source's tokens, once per isolate. The verifier keeps the source's keys. */
 export function tokenVerifier(source: TokenSource, rules: TokenRules): VerifyToken {
   const isSecret = source.kind === 'secret'
   const keys = isSecret ? sharedSecret(source.secret) : keySet(source.url)
@@ -58,7 +58,7 @@ export function tokenVerifier(source: TokenSource, rules: TokenRules): VerifyTok
     ...(source.issuer !== undefined && { issuer: source.issuer }),
     ...(source.audience !== undefined && { audience: source.audience }),
   }
-  // A key set may lose a key, and a token of it must then end with it.
+  // If a key set loses a key, the tokens of that key must be refused at once.
   const known = isSecret ? new KnownTokens() : null
   return async (token) => {
     const knownUser = known?.find(token)
@@ -83,7 +83,7 @@ function checkForm(token: string): void {
   }
 }
 
-/** As jose does it, and with each key in turn if the header fits several of a key set. */
+/** Verifies as jose does. If the token's header fits several keys of a set, it tries each of them. */
 async function verify(token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions) {
   try {
     return await jwtVerify(token, keys, options)
@@ -102,14 +102,15 @@ function nullIfForged(error: unknown): null {
   throw error
 }
 
-/** What jose has no option for, as a sentence; null if nothing is wrong. */
+/** A fault that jose has no option for, as a sentence; null if there is none. */
 function nameFault(
   { payload, protectedHeader }: JWTVerifyResult,
   { audience }: TokenSource,
   { scope, pageClient }: TokenRules,
 ): string | null {
   // RFC 7797 §7
-  if (protectedHeader.b64 !== undefined) return 'Its header has "b64", which no JWT may have.'
+  if (protectedHeader.b64 !== undefined)
+    return 'Its header has "b64", which is not allowed in a JWT.'
   const timeless = ['exp', 'nbf', 'iat'].find((claim) => !isTime(payload[claim]))
   if (timeless !== undefined) return `Its "${timeless}" is not a time in seconds.`
   // RFC 7519 §4.1.3
@@ -120,7 +121,7 @@ function nameFault(
   if (kindFault !== null) return kindFault
   const scopes = scopesOf(payload)
   if (scope !== null && !scopes.includes(scope)) {
-    return 'Neither its "scope" nor its "scp" has the scope that JWT_SCOPE asks for.'
+    return 'Neither its "scope" nor its "scp" has the scope that JWT_SCOPE requires.'
   }
   const isIdToken = pageClient !== null && scopes.length === 0 && payload['roles'] === undefined
   return isIdToken ? 'It has no scope, so it is an ID token: send the access token.' : null
@@ -135,7 +136,7 @@ function hasAudience({ aud }: JWTPayload): boolean {
   return aud !== undefined && aud.length > 0
 }
 
-/** `create_access_token(7)` of flask-jwt-extended puts a whole number there. */
+/** Accepts a whole number too: flask-jwt-extended writes one for `create_access_token(7)`. */
 function userIdOf(payload: JWTPayload, claim: string): string {
   const value = payload[claim]
   const userId = Number.isSafeInteger(value) ? String(value) : value
@@ -160,14 +161,14 @@ const REASONS: Record<string, string> = {
 }
 
 const CLAIM_FAULTS: Record<string, string> = {
-  nbf: 'has not come yet',
+  nbf: 'is in the future',
   iss: 'is not the issuer that this service trusts',
   aud: 'does not name this service',
 }
 
 const JOSE_FAULTS: Record<string, string> = {
   [errors.JWSSignatureVerificationFailed.code]:
-    'Its signature does not verify: it was signed with another key, or changed since.',
+    'Its signature does not verify: another key signed it, or it was changed later.',
   [errors.JOSEAlgNotAllowed.code]: 'Its "alg" is not one that this service accepts.',
   [errors.JWKSNoMatchingKey.code]: 'Its "kid" and "alg" match no key of the identity provider.',
 }

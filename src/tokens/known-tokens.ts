@@ -1,6 +1,6 @@
-/** Tokens that this isolate has verified: to do so again takes 50 µs, a third of a refused request. */
+/** The tokens that this isolate has verified. Verifying one again takes 50 µs, a third of a refused request. */
 
-/** A user who calls sends the same token until it ends. Each entry is a token and an id. */
+/** A user sends the same token until it expires. Each entry is a token and a user id. */
 const MAX_TOKENS = 1_000
 
 interface Known {
@@ -9,17 +9,17 @@ interface Known {
   exp: number
 }
 
-/** The oldest ones make room. */
+/** A map that drops its oldest token when it is full. */
 export class KnownTokens {
   readonly #tokens = new Map<string, Known>()
 
-  /** The user of the token; undefined if it is not known, or has ended. */
+  /** The token's user id; undefined if the token is not known, or has expired. */
   find(token: string): string | undefined {
     const known = this.#tokens.get(token)
     return known !== undefined && Date.now() / 1_000 < known.exp ? known.userId : undefined
   }
 
-  /** Keeps a token that has just been verified. */
+  /** Keeps a token that was just verified. */
   keep(token: string, { userId, exp }: { userId: string; exp: number | undefined }): void {
     if (exp === undefined) return
     const [oldest] = this.#tokens.keys()

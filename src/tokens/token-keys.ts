@@ -1,4 +1,4 @@
-/** The keys that tokens are checked with: one shared secret, or an identity provider's key set. */
+/** The keys that verify tokens: one shared secret, or an identity provider's key set. */
 
 import { waitUntil } from 'cloudflare:workers'
 import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose'
@@ -12,7 +12,7 @@ const UNKNOWN_KID_COOLDOWN_MS = 30_000
 const FAILURE_COOLDOWN_MS = 5_000
 const FETCH_TIMEOUT_MS = 5_000
 
-/** The key of a shared secret, imported at its first use. */
+/** The key of a shared secret. It is imported at its first use. */
 export function sharedSecret(secret: string): JWTVerifyGetKey {
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
   const bytes = new TextEncoder().encode(secret)
@@ -21,12 +21,12 @@ export function sharedSecret(secret: string): JWTVerifyGetKey {
 }
 
 /**
- * The keys of an identity provider's key set. jose picks the key. When to fetch is decided here, since
- * on Workers jose has every concurrent request, and every one after a failure, fetch for itself.
+ * The keys of an identity provider's key set. jose picks the key, and this function decides when to fetch
+ * the set. On Workers, jose itself would fetch it for every concurrent request and after every failure.
  *
- * The source throws VaultError `token_keys_unreachable` if the identity provider is at fault. As jose's
- * own sets do, it throws JWKSNoMatchingKey if no key fits the token's header, and
- * JWKSMultipleMatchingKeys, which holds the keys, if several do.
+ * The returned function throws VaultError `token_keys_unreachable` if the identity provider is at fault.
+ * Like jose's own sets, it throws JWKSNoMatchingKey if no key fits the token's header. If several keys fit,
+ * it throws JWKSMultipleMatchingKeys, which holds them.
  */
 export function keySet(url: URL): JWTVerifyGetKey {
   let known: { pick: JWTVerifyGetKey; at: number } | undefined
@@ -48,21 +48,21 @@ export function keySet(url: URL): JWTVerifyGetKey {
     }
   }
 
-  /** Logs the keys that cannot be used once, and again when they change. */
+  /** Logs the unusable keys once, and again when they change. */
   function logDrops(keys: DroppedKey[]): void {
     const drops = JSON.stringify(keys)
     if (drops !== loggedDrops && keys.length > 0) log('error', 'token_keys_dropped', { keys })
     loggedDrops = drops
   }
 
-  /** Keeps the fetch alive when the client of the request that began it goes away. */
+  /** Begins a fetch that continues even if the client of its request disconnects. */
   function beginFetch(): Promise<void> {
     const begun = fetchOnce()
     waitUntil(begun)
     return begun
   }
 
-  /** Joins the fetch under way, whichever request began it, or begins one. */
+  /** Waits for the fetch that any request has begun, or begins one. */
   async function refresh(): Promise<void> {
     const joined = (fetching ??= beginFetch())
     const ended = joined.then(() => true)
@@ -70,7 +70,7 @@ export function keySet(url: URL): JWTVerifyGetKey {
     if (fetching !== joined) return
     fetching = undefined
     if (inTime) return
-    failure = { cause: new Error('The fetch did not end'), at: Date.now() }
+    failure = { cause: new Error('The fetch of JWT_JWKS_URL took too long'), at: Date.now() }
   }
 
   return async (header, token) => {
@@ -99,10 +99,11 @@ function isFresh(known: { at: number } | undefined): boolean {
 async function fetchKeys(url: URL): Promise<unknown[]> {
   const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS)
   const response = await fetch(url, { redirect: 'manual', signal })
-  if (response.status !== 200) throw new Error(`JWT_JWKS_URL answered ${response.status}`)
+  if (response.status !== 200)
+    throw new Error(`JWT_JWKS_URL answered with status ${response.status}`)
   const body = await response.json()
   if (isJsonObject(body) && Array.isArray(body['keys'])) return body['keys']
-  throw new Error('JWT_JWKS_URL did not answer a key set')
+  throw new Error('JWT_JWKS_URL did not answer with a key set')
 }
 
 function unreachable(cause: unknown, retryAfterMs: number): VaultError {

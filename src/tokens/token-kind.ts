@@ -1,26 +1,26 @@
-/** Tells an access token from the other JWTs of an identity provider (RFC 8725 §3.11, RFC 9068 §2.1). */
+/** Distinguishes access tokens from other JWTs of an identity provider (RFC 8725 §3.11, RFC 9068 §2.1). */
 
 import type { JWTHeaderParameters, JWTPayload } from 'jose'
 
-/** The header's `typ` of an access token, without `application/`. Case does not matter (RFC 7515 §4.1.9). */
+/** The `typ` in the header of an access token, without `application/`, in any case (RFC 7515 §4.1.9). */
 const HEADER_TYPES = new Set(['jwt', 'at+jwt'])
 
-/** Claims by which issuers name a token's kind, and what an access token has there. */
+/** The claims in which issuers name a token's kind, and their values in an access token. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   // flask-jwt-extended
   type: ['access'],
-  // Keycloak: others are ID, Refresh, Offline, Logout
+  // Keycloak. Its other values are ID, Refresh, Offline and Logout.
   typ: ['Bearer'],
   // Amazon Cognito
   token_use: ['access'],
-  // djangorestframework-simplejwt; some name the way of sending it
+  // djangorestframework-simplejwt. Other issuers write how the token is sent.
   token_type: ['access', 'Bearer', 'bearer'],
 }
 
 const ID_TOKEN = 'an ID token'
 const AUTHORIZATION_RESPONSE = 'an authorization response'
 
-/** Claims that no access token has, and what has them. `nonce` is not one: old Keycloaks add it. */
+/** Claims of other kinds of tokens only. `nonce` is not here, since old Keycloaks add it to access tokens. */
 const FOREIGN: Readonly<Record<string, string>> = {
   // OpenID Connect Core 1.0 §3.1.3.6, §3.3.2.11; Financial-grade API 1.0 §5.1
   at_hash: ID_TOKEN,
@@ -39,7 +39,7 @@ const FOREIGN: Readonly<Record<string, string>> = {
 /** Why a verified JWT is not a Bearer access token, as a sentence; null if it is one. */
 export function nameKindFault(header: JWTHeaderParameters, claims: JWTPayload): string | null {
   if (!isAccessType(header.typ)) {
-    return 'The "typ" of its header is not that of an access token: JWT or at+jwt.'
+    return 'The "typ" of its header must be that of an access token: JWT or at+jwt.'
   }
   for (const [claim, kinds] of Object.entries(KINDS)) {
     const kind = claims[claim]
@@ -50,9 +50,9 @@ export function nameKindFault(header: JWTHeaderParameters, claims: JWTPayload): 
   if (foreign !== undefined) {
     return `It has "${foreign}", so it is ${FOREIGN[foreign]}: send the access token.`
   }
-  // RFC 7800, RFC 9449 §7.1, RFC 8705 §3: whoever stole such a token could otherwise use it here.
+  // RFC 7800, RFC 9449 §7.1, RFC 8705 §3: without this check, a stolen token of this kind would work here.
   if (claims['cnf'] === undefined) return null
-  return 'It is bound to a key ("cnf"): this service takes tokens that are not.'
+  return 'It is bound to a key ("cnf"): this service only accepts tokens that are not bound to one.'
 }
 
 function isAccessType(typ: unknown): boolean {

@@ -1,4 +1,4 @@
-/** The keys of a key set that can verify a token. One bad key in it must not harm the others. */
+/** Finds the keys of a key set that can verify a token. One bad key must not affect the others. */
 
 import { importJWK, type JWK } from 'jose'
 import { isJsonObject } from '../shared/json.ts'
@@ -6,7 +6,7 @@ import { isJsonObject } from '../shared/json.ts'
 /** RFC 7518 §3.3 */
 const MIN_RSA_BITS = 2_048
 
-/** The algorithm by which a key without `alg` is tried. */
+/** The algorithm to try for a key without `alg`. */
 const TRIED_BY_CURVE: Readonly<Record<string, string>> = {
   'P-256': 'ES256',
   'P-384': 'ES384',
@@ -14,14 +14,14 @@ const TRIED_BY_CURVE: Readonly<Record<string, string>> = {
   Ed25519: 'EdDSA',
 }
 
-/** A key that no token can be verified with, by its place in the set. */
+/** A key that cannot verify a token, with its position in the set. */
 export interface DroppedKey {
   index: number
   kid: string | null
   reason: string
 }
 
-/** Sorts the keys of a set into those that import, and the others with the reason. */
+/** Splits the keys of a set into the usable ones, and the others with the reason. */
 export async function sortKeys(
   keys: readonly unknown[],
 ): Promise<{ usable: JWK[]; dropped: DroppedKey[] }> {
@@ -33,7 +33,7 @@ export async function sortKeys(
   return { usable, dropped }
 }
 
-/** Why no token can be verified with `key`; null if one can. */
+/** Why `key` cannot verify a token; null if it can. */
 async function nameFault(key: unknown): Promise<string | null> {
   if (!isJsonObject(key)) return 'not a JSON object'
   if (!isForSigning(key)) return 'not for signatures'
@@ -56,12 +56,12 @@ function tryBy({ kty, crv }: Record<string, unknown>): string | undefined {
   return kty === 'RSA' ? 'RS256' : TRIED_BY_CURVE[String(crv)]
 }
 
-/** Whether a key is meant for signatures. A key for encryption is not needed, and not a fault. */
+/** Whether a key is meant for signatures. A key for encryption is ignored, and is not a fault. */
 function isForSigning(key: unknown): boolean {
   return !isJsonObject(key) || key['use'] === undefined || key['use'] === 'sig'
 }
 
-/** `EdDSA` with an Ed25519 key is the same as `Ed25519` (RFC 9864 §2.2): such a key fits both. */
+/** Drops the `alg` of an Ed25519 key, since `EdDSA` and `Ed25519` are the same there (RFC 9864 §2.2). */
 function withoutEdDsa(key: unknown): JWK {
   if (!isJsonObject(key) || key['kty'] !== 'OKP') return { ...Object(key) }
   const { alg: _, ...fields } = key

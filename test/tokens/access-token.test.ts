@@ -160,7 +160,7 @@ const REFUSED: Refused[] = [
   ).map(([name, typ]): Refused => [
     `a header with ${name} ${JSON.stringify(typ)}`,
     async () => sign({ alg: 'HS256', typ }, claims()),
-    'The "typ" of its header is not that of an access token: JWT or at+jwt.',
+    'The "typ" of its header must be that of an access token: JWT or at+jwt.',
   ]),
   ...(
     [
