@@ -1,4 +1,4 @@
-/** The service binding: other Workers use a user's key without holding it, as their bindings allow. */
+/** The service binding: other Workers use a user's key without holding it, if their binding grants it. */
 
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { VaultError } from '../errors.ts'
@@ -21,7 +21,7 @@ import {
 } from './props.ts'
 
 /**
- * What a call comes to. Refusals are values: the properties of an error are lost over a binding.
+ * The result of a call. A refusal is a value, because an error loses its properties over a binding.
  */
 export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: ErrorCode }
 
@@ -29,7 +29,7 @@ const LOGGED_LENGTH = 200
 
 /**
  * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }`.
- * Every public method of a WorkerEntrypoint can be called, so there are only these five. A call is one
+ * Callers can call every public method of a WorkerEntrypoint, so it has only these five. A call makes one
  * round trip to D1.
  */
 export class KeyVault extends WorkerEntrypoint<Env, unknown> {
@@ -57,8 +57,8 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
   }
 
   /**
-   * The key in the clear; null if there is none, or it does not open, which is logged. Needs the grant
-   * `reveal`, and `ALLOW_REVEAL`.
+   * Returns the key in the clear; null if there is none, or if it does not open, which is logged. Needs
+   * the grant `reveal`, and `ALLOW_REVEAL`.
    */
   async getDecryptedApiKey(
     userId: string,
@@ -78,7 +78,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Adds the user; `created` is false if there is such a user already. Needs the grant `users`. */
+  /** Adds the user. `created` is false if the user exists already. Needs the grant `users`. */
   async createUser(userId: string): Promise<Result<{ created: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -88,7 +88,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Deletes the user with all keys; `deleted` is false if there is no such user. Grant `users`. */
+  /** Deletes the user with all keys. `deleted` is false if the user does not exist. Needs the grant `users`. */
   async deleteUser(userId: string): Promise<Result<{ deleted: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -98,7 +98,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Whether there is such a user. Needs the grant `users`. */
+  /** Whether the user exists. Needs the grant `users`. */
   async hasUser(userId: string): Promise<Result<{ exists: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -112,12 +112,12 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
 interface Method<T extends object> {
   method: string
   grant: Grant
-  /** Whose slot or user, for the log. */
+  /** The user and the slot, for the log. */
   about: Record<string, unknown>
   work: (service: Service, props: BindingProps) => Promise<T>
 }
 
-/** Does the work if the binding grants it. Each call is logged: by whom, for whom, and the outcome. */
+/** Does the work if the binding grants it. It logs each call with its caller, its user and its outcome. */
 async function answer<T extends object>(
   env: Env,
   { props: given }: ExecutionContext,
@@ -140,7 +140,7 @@ async function answer<T extends object>(
   }
 }
 
-/** Arguments as a log line may hold them: text, and no more of it than an id has. */
+/** The arguments for a log line: strings only, cut to the length of an id. */
 function loggable(about: Record<string, unknown>): Record<string, string | null> {
   const fields = Object.entries(about).map(([name, value]): [string, string | null] => [
     name,

@@ -1,4 +1,4 @@
-/** Who calls through a service binding, and what its `props` grant. Without props it may do nothing. */
+/** The caller of a service binding, and what its `props` grant. Without props, a caller may do nothing. */
 
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
@@ -7,14 +7,14 @@ import { nameUserIdFault } from '../shared/user-id.ts'
 
 const grants = z.array(z.enum(['use', 'reveal', 'users']))
 
-/** What a binding may be granted: to use keys, to read them in the clear, to add and remove users. */
+/** What a binding can grant: using keys, reading them in the clear, or adding and removing users. */
 export type Grant = z.output<typeof grants>[number]
 
 const props = z.strictObject({
   /** The bound Worker's name, for the log. */
   caller: z.string().check(z.regex(/^[\w.-]{1,64}$/)),
   grants,
-  /** The slots that it may touch. Without it, all. */
+  /** The slots that the caller may use. If it is missing, all slots. */
   providers: z.optional(z.array(z.string())),
 })
 
@@ -35,8 +35,8 @@ export function requireGrant({ grants: granted }: BindingProps, grant: Grant): v
 }
 
 /**
- * A caller writes its own `props`, so the grant `reveal` counts only if the vault's `ALLOW_REVEAL` names
- * the caller, or allows all.
+ * A caller writes its own `props`. The grant `reveal` therefore counts only if the vault's `ALLOW_REVEAL`
+ * names the caller, or allows all callers.
  *
  * @throws VaultError `not_granted`
  */
@@ -50,7 +50,7 @@ export function requireProvider({ providers }: BindingProps, name: string): void
 }
 
 /**
- * A caller's argument as text. Types do not cross a binding, so that it may be anything.
+ * Returns a caller's argument as text. It may be any value, since a binding does not check types.
  *
  * @throws VaultError `invalid_argument`
  */
