@@ -1,4 +1,4 @@
-/** Where a request with a key goes: the provider's origin, or its user's own base URL. */
+/** Where a request with a key goes: to the provider's origin, or to the user's own base URL. */
 
 import { VaultError } from '../errors.ts'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
@@ -6,15 +6,15 @@ import type { Provider } from './provider.ts'
 
 const MAX_LENGTH = 2_000
 
-/** A key, and where it may be sent if its provider has `hosts` instead of an origin. */
+/** A key, and its base URL if its provider has `hosts` instead of an origin. */
 export interface Credential {
   apiKey: string
-  /** Without a slash at its end. Null for a provider with an origin. */
+  /** Has no slash at its end. Null for a provider with an origin. */
   baseUrl: string | null
 }
 
 /**
- * The base URL of a new key, checked and normalized; null for a provider with an origin.
+ * Checks and normalizes the base URL of a new key. Returns null for a provider with an origin.
  *
  * @throws VaultError `base_url_invalid`
  */
@@ -22,7 +22,7 @@ export function requireBaseUrl(provider: Provider | null, given: string | undefi
   const hosts = provider?.hosts
   if (hosts === undefined) {
     if (given === undefined) return null
-    throw refusal('Leave it out: this provider has a fixed address.')
+    throw refusal('Leave base_url out: this provider has a fixed address.')
   }
   const url = given === undefined ? null : parseBaseUrl(given)
   if (url !== null && isAllowed(url, hosts)) return url.origin + url.pathname.replace(/\/+$/, '')
@@ -31,14 +31,14 @@ export function requireBaseUrl(provider: Provider | null, given: string | undefi
   )
 }
 
-/** The origin that callers address. For a provider with `hosts`, a name that no resolver finds (RFC 6761 §6.4). */
+/** The origin that callers address. For a provider with `hosts`, no resolver finds it (RFC 6761 §6.4). */
 export function calledOrigin(name: string, { origin }: Provider): string {
   return origin ?? `https://${name}.invalid`
 }
 
 /**
- * The URL that a caller's request goes to; null if the key's base URL is missing, or on a host that is no
- * longer listed, or if its provider got an origin after the key was saved for that URL.
+ * The URL that a caller's request goes to; null if the key's base URL is missing, or if its host is no
+ * longer listed.
  */
 export function targetUrl(
   { origin, hosts = [] }: Provider,
@@ -50,7 +50,7 @@ export function targetUrl(
   return base === null || !isAllowed(base, hosts) ? null : baseUrl + url.pathname + url.search
 }
 
-/** A URL of scheme, host, port and path alone; null if `text` is not one. */
+/** Parses a URL of scheme, host, port and path only. Returns null if `text` is not one. */
 function parseBaseUrl(text: string): URL | null {
   if (text.length > MAX_LENGTH || /[?#]/.test(text) || !isConfidentialUrl(text)) return null
   return URL.parse(text)

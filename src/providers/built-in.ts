@@ -5,11 +5,11 @@ import type { Provider } from './provider.ts'
 const BEARER = { header: 'Authorization', scheme: 'Bearer' }
 
 /**
- * By the name of their slot. A 403 is never a refusal: region, scope, plan and blocks answer it too.
- * Prefixes are of keys seen and documented; providers may add others, so they name, and never refuse.
+ * By the name of their slot. A 403 alone is never a refusal: a wrong region, scope or plan is a 403 too.
+ * Prefixes are those of known keys. Providers may add others, so a prefix only suggests, and never refuses.
  */
 export const BUILT_IN: Readonly<Record<string, Provider>> = {
-  // https://developers.openai.com/docs/guides/error-codes: a 401 is a scope or an IP address too
+  // https://developers.openai.com/docs/guides/error-codes: a wrong scope or IP address is a 401 too
   openai: {
     label: 'OpenAI',
     origin: 'https://api.openai.com',
@@ -55,7 +55,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     key_page: 'https://aistudio.google.com/apikey',
     key_prefixes: ['AIza', 'AQ.'],
   },
-  // https://openrouter.ai/docs/api/api-reference/api-keys/get-current-key: its models are public
+  // https://openrouter.ai/docs/api/api-reference/api-keys/get-current-key: its list of models is public
   openrouter: {
     label: 'OpenRouter',
     origin: 'https://openrouter.ai',
@@ -67,7 +67,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     key_page: 'https://openrouter.ai/keys',
     key_prefixes: ['sk-or-'],
   },
-  // https://github.com/diegosouzapw/OmniRoute/issues/7638: no quota is the same 401, so nothing refuses
+  // https://github.com/diegosouzapw/OmniRoute/issues/7638: a missing quota is the same 401
   mistral: {
     label: 'Mistral',
     origin: 'https://api.mistral.ai',
@@ -128,7 +128,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     key_page: 'https://api.together.ai/settings/api-keys',
     key_prefixes: ['tgp_v1_'],
   },
-  // https://docs.perplexity.ai/api-reference/async-sonar-get: no credit is a 401 too, so nothing refuses
+  // https://docs.perplexity.ai/api-reference/async-sonar-get: missing credit is a 401 too
   perplexity: {
     label: 'Perplexity',
     origin: 'https://api.perplexity.ai',
@@ -139,7 +139,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     key_page: 'https://console.perplexity.ai',
     key_prefixes: ['pplx-'],
   },
-  // https://huggingface.co/docs/hub/security-tokens: inference is on another host than the hub
+  // https://huggingface.co/docs/hub/security-tokens: inference and hub have different hosts
   huggingface: {
     label: 'Hugging Face',
     origin: 'https://router.huggingface.co',

@@ -1,8 +1,8 @@
-/** Which headers cross between a caller and a provider, and that none gives the key away. */
+/** The headers that pass between a caller and a provider. None of them reveals the key. */
 
 import { matchesHeader, type Provider } from './provider.ts'
 
-/** What any caller may send to any provider: about the body, the wanted answer and the client library. */
+/** The headers that a caller may send to every provider: on the body, the response and the client library. */
 const REQUEST_HEADERS = [
   'accept',
   'accept-language',
@@ -23,7 +23,7 @@ const REQUEST_HEADERS = [
   'x-stainless-*',
 ]
 
-/** Hop by hop (RFC 9110 §7.6.1), and what only a browser has a use for. */
+/** Hop-by-hop headers (RFC 9110 §7.6.1), and those that only a browser can use. */
 const DROPPED_FROM_RESPONSE = new Set([
   'connection',
   'keep-alive',
@@ -36,10 +36,10 @@ const DROPPED_FROM_RESPONSE = new Set([
   'upgrade',
 ])
 
-/** A key under this length occurs in headers by chance. */
+/** A shorter key can occur in a header by chance. */
 const MIN_SEARCHED_LENGTH = 8
 
-/** The caller's headers as far as they may pass, the provider's own ones, and the key. */
+/** The caller's allowed headers, the provider's own headers, and the key. */
 export function requestHeaders(provider: Provider, apiKey: string, sent: Headers): Headers {
   const { header, scheme, headers = {}, request_headers: own = [] } = provider
   const allowed = [...REQUEST_HEADERS, ...own, ...Object.keys(headers)]
@@ -65,7 +65,7 @@ export function responseHeaders(received: Headers, apiKey: string): Headers {
 
 /**
  * Finds the key in a text: as it is, percent-encoded, in hex, and in base64 or base64url at any offset,
- * all regardless of case. A key under 8 characters is found as a word of its own, and in no other form.
+ * all regardless of case. A key under 8 characters is found only as a separate word.
  */
 function keyFinder(apiKey: string): (text: string) => boolean {
   if (apiKey.length < MIN_SEARCHED_LENGTH) {
@@ -82,12 +82,12 @@ function keyFinder(apiKey: string): (text: string) => boolean {
   }
 }
 
-/** Each `%XX` as the ASCII character it stands for (RFC 3986 §2.1): a key has no other characters. */
+/** Decodes each `%XX` (RFC 3986 §2.1) as ASCII, since a key has no other characters. */
 function decodePercent(text: string): string {
   return text.replace(/%([\dA-F]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
 }
 
-/** The characters that `bytes` give after `offset` other bytes, whatever comes before or after. */
+/** The base64 characters of `bytes` after `offset` other bytes that do not depend on their neighbours. */
 function base64At(offset: number, bytes: Uint8Array): string {
   const encoded = new Uint8Array([...new Uint8Array(offset), ...bytes]).toBase64()
   return encoded.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6))

@@ -1,11 +1,11 @@
-/** What a provider is: where its keys may go, how they are sent, and which answers refuse one. */
+/** The description of a provider: where its keys go, how they are sent, and which answers refuse a key. */
 
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
 
 const text = z.string('must be a string').check(z.minLength(1, 'is empty'))
 
-/** Names that the runtime or the connection sets. */
+/** Headers that the runtime or the connection sets. */
 const RESERVED =
   /^(?:host|content-length|connection|transfer-encoding|upgrade|te|trailer|keep-alive)$/i
 
@@ -28,11 +28,11 @@ const CREDENTIALS = [
 ]
 
 const headerPattern = text.check(
-  z.regex(/^[\w-]+\*?$/, 'is not a header name, or the beginning of one and *'),
+  z.regex(/^[\w-]+\*?$/, 'is not a header name, nor the beginning of one followed by *'),
   z.refine((pattern) => !RESERVED.test(pattern), 'is not a header that can be set'),
   z.refine(
     (pattern) => !CREDENTIALS.some((name) => matchesHeader(pattern, name)),
-    'would let credentials of the caller pass',
+    'would let the credentials of a caller pass',
   ),
 )
 
@@ -52,12 +52,12 @@ const status = z
   )
 
 /**
- * An answer that a provider gives to bad keys only: the status, and a word in the body if the status
- * alone can mean something else.
+ * An answer that a provider gives to bad keys only: a status, and a word in the body if that status
+ * can have another reason.
  */
 const refusal = z.strictObject({ status, word: z.optional(text) }, isTableOf)
 
-/** A host, with its port if that is not 443, or `*.` and a domain of two labels or more. */
+/** A host with an optional port, or `*.` and a domain of at least two labels. */
 const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
 
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
@@ -65,13 +65,13 @@ const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 const fields = z.strictObject(
   {
     label: text,
-    /** The only place that a key of this provider is sent to. */
+    /** The only origin that a key of this provider is sent to. */
     origin: z.optional(
       text.check(
-        z.refine(isConfidentialOrigin, 'must be an https: origin; http: is for localhost alone'),
+        z.refine(isConfidentialOrigin, 'must be an https: origin; http: is only for localhost'),
       ),
     ),
-    /** Instead of `origin`: the hosts on which a user's own base URL may be. `*.` stands for one label. */
+    /** Used instead of `origin`: the allowed hosts of a user's base URL. `*.` stands for one label. */
     hosts: z.optional(
       z
         .array(
@@ -80,27 +80,27 @@ const fields = z.strictObject(
         )
         .check(z.minLength(1, 'is empty')),
     ),
-    /** The header that carries the key, and what stands before it there (RFC 9110 §11.4). */
+    /** The header that carries the key, and the scheme before the key (RFC 9110 §11.4). */
     header: headerName,
     scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is not a scheme'))),
-    /** Headers that a request gets where it lacks them. */
+    /** Headers that are added to a request if it lacks them. */
     headers: z.optional(
       z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is not a header value'))),
     ),
-    /** A query parameter that carries a key as well: a caller's own is dropped. */
+    /** A query parameter that can carry a key too. It is removed from a caller's request. */
     parameter: z.optional(text),
-    /** What a caller may send besides the usual headers: names, or `prefix-*`. */
+    /** More headers that a caller may send, as names or as `prefix-*`. */
     request_headers: z.optional(z.array(headerPattern, 'must be a list, such as ["acme-*"]')),
     /**
-     * A cheap read that a bad key does not get: a path, or a URL if another host answers it. Without it,
-     * keys are saved unverified.
+     * A cheap read that needs a valid key: a path, or a URL on another host. Without a probe, keys are saved
+     * unverified.
      */
     probe: z.optional(z.string(PROBE).check(z.refine(isProbe, PROBE))),
     /** Empty if no answer of this provider proves that a key is bad. */
     refusals: z.array(refusal, 'must be a list, such as [{ status = 401 }]'),
-    /** Where a user gets a key. */
+    /** The page where a user gets a key. */
     key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
-    /** What its keys begin with, by which a page names a key that was meant for another provider. */
+    /** The beginnings of its keys. The page uses them to notice a key of another provider. */
     key_prefixes: z.optional(z.array(text, 'must be a list, such as ["sk-"]')),
   },
   isTableOf,
@@ -114,14 +114,14 @@ export const provider = fields.check(
   ),
   z.refine(
     ({ hosts, probe }) => hosts === undefined || probe?.startsWith('https:') !== true,
-    'must have a path as its probe, since it has hosts',
+    'has hosts, so its probe must be a path',
   ),
 )
 
-/** A provider, built in or of `PROVIDERS`. */
+/** A provider, either built in or from `PROVIDERS`. */
 export type Provider = z.output<typeof provider>
 
-/** Whether `name`, in lower case, is the header `pattern`, or begins with what stands before its `*`. */
+/** Whether the lower-case header `name` matches `pattern`, which may end in `*`. */
 export function matchesHeader(pattern: string, name: string): boolean {
   const wanted = pattern.toLowerCase()
   return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted

@@ -1,4 +1,4 @@
-/** A request to a provider with a user's key in it. */
+/** Sends requests with a user's key to a provider. */
 
 import type { Verdict } from '../shared/slot.ts'
 import { targetUrl, type Credential } from './base-url.ts'
@@ -6,14 +6,14 @@ import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Provider } from './provider.ts'
 
 const PROBE_TIMEOUT_MS = 5_000
-/** Characters of a refusal that are looked at for its word. */
+/** How many characters of a refusal are searched for its word. */
 const REFUSAL_LENGTH = 16_384
 
 /**
- * Sends `request` to the provider with `apiKey` in it, and without the caller's own credentials. No
- * redirect is followed: it is answered as it is.
+ * Sends `request` to the provider with `apiKey` in it, and without the caller's own credentials. It
+ * returns a redirect, and does not follow it.
  *
- * @returns the provider's response, as it streams, without headers that hold the key
+ * @returns the provider's streaming response, without headers that hold the key
  * @throws Error if the provider cannot be reached
  */
 export async function fetchWithKey(
@@ -33,13 +33,13 @@ export async function fetchWithKey(
   return new Response(answer, { status, headers: responseHeaders(response.headers, apiKey) })
 }
 
-/** The verdict, and what it rests on: `HTTP 401`, or the name of an error such as `TimeoutError`. */
+/** The verdict and its reason: `HTTP 401`, or the name of an error such as `TimeoutError`. */
 export interface Trial {
   verdict: Verdict
   reason: string
 }
 
-/** Asks the provider for something that a bad key does not get, with the time limit of a probe. */
+/** Sends the provider's probe with the key, within a time limit. It never throws. */
 export async function tryKey(provider: Provider, credential: Credential): Promise<Trial> {
   if (provider.probe === undefined) return { verdict: 'unknown', reason: 'no probe' }
   const { apiKey, baseUrl } = credential
@@ -58,7 +58,7 @@ export async function tryKey(provider: Provider, credential: Credential): Promis
   }
 }
 
-/** Whether `response` is the provider's own, unmistakable no to the key. It can still be read after. */
+/** Whether `response` clearly rejects the key. The response can still be read afterwards. */
 export async function isRefusal({ refusals }: Provider, response: Response): Promise<boolean> {
   const candidates = refusals.filter(({ status }) => status === response.status)
   const words = candidates.flatMap(({ word }) => word ?? [])
@@ -66,7 +66,7 @@ export async function isRefusal({ refusals }: Provider, response: Response): Pro
   return words.length > 0 && holdsWord(response.clone(), words)
 }
 
-/** Whether the body begins with one of `words` in it: as soon as that has come, however it goes on. */
+/** Whether one of `words` is near the start of the body. It stops reading when it finds one. */
 async function holdsWord({ body }: Response, words: string[]): Promise<boolean> {
   let text = ''
   try {
@@ -76,7 +76,7 @@ async function holdsWord({ body }: Response, words: string[]): Promise<boolean> 
       if (text.length >= REFUSAL_LENGTH) return false
     }
   } catch {
-    // A body that breaks off has been judged by what came of it.
+    // The part that arrived has been searched.
   }
   return false
 }

@@ -1,4 +1,4 @@
-/** The providers by the name of their slot: the built-in ones, and what `PROVIDERS` adds or replaces. */
+/** The providers by the name of their slot: the built-in ones, and those that `PROVIDERS` sets. */
 
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
@@ -7,7 +7,7 @@ import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { BUILT_IN } from './built-in.ts'
 import { provider, type Provider } from './provider.ts'
 
-/** Every provider that is offered, by the name of its slot. */
+/** Every available provider by the name of its slot. */
 export type Providers = ReadonlyMap<string, Provider>
 
 /** Whether a slot may have this name. */
@@ -24,7 +24,7 @@ const table = z
     ),
   )
 
-/** `PROVIDERS`: a table, or its JSON. It replaces fields of a built-in provider one by one. */
+/** `PROVIDERS`: a table or its JSON. A field replaces the same field of a built-in provider. */
 export const providers = z.pipe(
   z.pipe(z.transform(addToBuiltIn), table),
   z.transform((entries): Providers => new Map(Object.entries(entries))),
@@ -39,7 +39,7 @@ export function findProvider(known: Providers, slotName: string): Provider | nul
   if (slotName === DEFAULT_SLOT) return null
   const found = known.get(slotName)
   if (found !== undefined) return found
-  const detail = `Known ones: ${[...known.keys()].join(', ')}.`
+  const detail = `Known providers: ${[...known.keys()].join(', ')}.`
   throw new VaultError('unknown_provider', { detail })
 }
 
@@ -53,7 +53,7 @@ function addToBuiltIn(given: unknown): unknown {
   return { ...BUILT_IN, ...Object.fromEntries(fields) }
 }
 
-/** The built-in fields that go with `value`: a key of another host must not go to a built-in one. */
+/** The built-in fields that `value` keeps. A key for another host must never go to the built-in host. */
 function inherited(known: Partial<Provider> = {}, value: Record<string, unknown>) {
   if (value['origin'] === undefined && value['hosts'] === undefined) return known
   const { origin: _, probe, ...others } = known
