@@ -1,14 +1,14 @@
-/** Where a secret may be sent, or be relied on: over TLS, or on this very machine. */
+/** The URLs that are safe for a secret: over TLS, or on the same machine. */
 
-/** Whether `text` is an `https:` URL without a password, or an `http:` one of localhost. */
+/** Whether `text` is an `https:` URL, or an `http:` URL of localhost, and has no password. */
 export function isConfidentialUrl(text: string): boolean {
   const { protocol, hostname = '', username, password } = URL.parse(text) ?? {}
-  // WHATWG URLs may have a `*` in their host, which no resolver finds.
+  // A WHATWG URL may have a `*` in its host, although no resolver finds such a host.
   if (username || password || hostname.includes('*')) return false
   return protocol === 'https:' || (protocol === 'http:' && isLocalhost(hostname))
 }
 
-/** Whether a URL's host name is this very machine. */
+/** Whether a URL's host name is localhost. */
 export function isLocalhost(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]'
 }

@@ -1,6 +1,6 @@
-/** A time limit for what may never answer. */
+/** A time limit for work that may never end. */
 
-/** `work`, unless it takes longer than `ms`. @throws Error then; what `work` throws, before */
+/** Returns the result of `work`. @throws Error after `ms`; otherwise what `work` throws */
 export async function inTime<T>(work: Promise<T>, ms: number): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()
   const timer = setTimeout(() => reject(new Error(`There was no answer within ${ms} ms`)), ms)

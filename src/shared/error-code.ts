@@ -1,4 +1,4 @@
-/** The codes that a client may branch on. They do not change between versions. */
+/** The error codes that a client may branch on. They do not change between versions. */
 
 /** Why a request over HTTP, or a call over a binding, was refused. */
 export type ErrorCode =

@@ -1,6 +1,6 @@
-/** What JSON can be, for code that reads values of any type. */
+/** Checks of JSON values, for code that reads values of any type. */
 
-/** Whether `value` is a JSON object: neither null nor an array. */
+/** Whether `value` is an object, but not null or an array. */
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,20 +1,19 @@
-/** What an API key can be as a text, said alike by the service and the page that sends it. */
+/** The rules for the text of an API key. The service and the page share them. */
 
 import { findPastedKey } from './pasted-text.ts'
 
 /** In UTF-16 code units. */
 const MAX_LENGTH = 8_192
 
-/** What a preview or a password field puts in the place of characters, and no key holds. */
+/** Characters that a preview or a password field shows instead of the key's own. No key holds them. */
 const MASK = /\.{3}|\*{3}|[…⋯•●∙·]/u
 
-/** A Fernet token, by its version and the first bytes of its time: https://github.com/fernet/spec */
+/** A Fernet token begins with its version and the first bytes of its time: https://github.com/fernet/spec */
 const FERNET_TOKEN = /^gAAAA[\w-]{95,}={0,2}$/
 
 /**
- * Credentials that are not sent in a header, and what to send instead. A stored key goes into one header
- * of a request: a document never works there, and its private key would leave its owner's hands for
- * nothing.
+ * Credentials that cannot be sent in a header, and what to send instead. A stored key goes into one header
+ * of a request. A document never works there, and saving one would give away its private key for nothing.
  */
 const OTHER_CREDENTIALS: readonly [RegExp, string][] = [
   [
@@ -32,8 +31,8 @@ const OTHER_CREDENTIALS: readonly [RegExp, string][] = [
 ]
 
 /**
- * What is wrong with `key`, which is trimmed already, as a sentence about `name` that holds no
- * character of it; null if nothing is.
+ * Returns what is wrong with the trimmed `key`, as a sentence about `name` that quotes no character of
+ * the key; null if nothing is wrong.
  */
 export function nameKeyFault(key: string, name: string): string | null {
   if (key === '') return `${name} is empty.`
@@ -59,7 +58,7 @@ export function nameKeyFault(key: string, name: string): string | null {
   return `${name} has a character that no key has (not printable ASCII), at character ${foreign + 1}.`
 }
 
-/** Whether a stored text can be sent as a key: of old, more was stored than is accepted today. */
+/** Whether a stored text can be sent as a key. Older versions and backends stored more than is accepted today. */
 export function isKey(text: string): boolean {
   return /^[!-~]+$/.test(text) && !FERNET_TOKEN.test(text)
 }
@@ -68,7 +67,7 @@ function nameOtherCredential(text: string): string | null {
   return OTHER_CREDENTIALS.find(([pattern]) => pattern.test(text))?.[1] ?? null
 }
 
-/** The key in a text that has more in it; null if the text is a key, or no key is found in it. */
+/** The key in a text that holds more than a key; null if the text is a key, or holds none. */
 export function findKeyAlone(text: string): string | null {
   const key = findPastedKey(text)?.key
   if (key === undefined || /["{}]/.test(key) || nameOtherCredential(text) !== null) return null

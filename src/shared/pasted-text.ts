@@ -1,14 +1,14 @@
-/** What people copy along with an API key: the key is found in it, and the rest is named. */
+/** Finds an API key in a pasted text, and names what was copied with it. */
 
-// Each repetition has a bound, so that no text takes long.
+// Each repetition has a limit, so that no text takes long to match.
 
-/** A name that an API key has in code, in a configuration file or in a header. */
+/** The name of an API key in code, in a configuration file or in a header. */
 const NAME = String.raw`[\w.-]{0,40}(?:_|key|token|secret|authorization)[\w.-]{0,40}`
 
-/** What stands before a name where it is set. */
+/** What stands before the name in an assignment. */
 const DECLARED = String.raw`(?:(?:export|set|env|const|let|var)\s{1,8}|\$env:)?`
 
-/** What is copied along, and where the key begins or ends in it. */
+/** What people copy with a key, and a pattern that removes it. */
 const EXTRAS: readonly [what: string, around: RegExp][] = [
   ['invisible characters', /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFEFF]/g],
   ['quotes', /^["'`‘’‚“”„«»]{1,8}|["'`‘’‚“”„«»]{1,8}$/g],
@@ -20,21 +20,21 @@ const EXTRAS: readonly [what: string, around: RegExp][] = [
   ['a command-line option', /^(?:-H|--header)\s/],
   ['its name', new RegExp(`^${DECLARED}${NAME}["'\`]?\\s{0,8}=\\s{0,8}(?=[^=\\s])`, 'i')],
   ['its name', new RegExp(`^setx\\s${NAME}\\s`, 'i')],
-  // Without white space or a quote after it, a colon is part of the key: some are `id:secret`.
+  // A colon without white space or a quote after it is part of the key, as in `id:secret`.
   ['its name', new RegExp(`^${NAME}["'\`]?\\s{0,8}:(?=[\\s"'\`])`, 'i')],
   ['a scheme such as Bearer', /^(?:bearer|basic|token|key|api[-_]?key)\s/i],
 ]
 const MAX_ROUNDS = 8
 
-/** A key that was copied with something around it. */
+/** A key, and what was copied with it. */
 export interface PastedKey {
   /** The key alone. */
   key: string
-  /** What is not the key, in words: `quotes and its name`. */
+  /** The rest in words, such as `quotes and its name`. */
   extras: string
 }
 
-/** The key in `text`, which is trimmed; null if nothing else is in it. */
+/** Finds the key in the trimmed `text`. Returns null if `text` holds nothing else. */
 export function findPastedKey(text: string): PastedKey | null {
   const extras = new Set<string>()
   let key = text

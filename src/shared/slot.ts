@@ -1,10 +1,10 @@
-/** A user's slots by name, and what is known of the key in one. */
+/** The slot of the plain route, and what is known about a slot's key. */
 
 /** The slot of the plain route. It has no provider. */
 export const DEFAULT_SLOT = 'default'
 
-/** What is known of a stored key: its provider accepted it, rejected it, or has not said. */
+/** Whether the provider accepted the stored key, rejected it, or has not said. */
 export type KeyStatus = 'active' | 'rejected' | 'unverified'
 
-/** What a provider says about a key when it is asked; `unknown` if the answer proves nothing. */
+/** A provider's answer to a probe. It is `unknown` if the answer proves nothing. */
 export type Verdict = 'accepted' | 'refused' | 'unknown'
