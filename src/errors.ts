@@ -1,13 +1,13 @@
-/** Why the service refuses: a stable code, what is wrong, and when to try again. */
+/** The error that every refusal throws: a stable code, what is wrong, and when to try again. */
 
 import type { ErrorCode, FaultCode } from './shared/error-code.ts'
 
 interface VaultErrorOptions {
-  /** What is wrong with this request, as a sentence. Never holds what was sent. */
+  /** What is wrong with this request, as a sentence. It never quotes what was sent. */
   detail?: string
   /** Seconds until another attempt may succeed. */
   retryAfter?: number
-  /** For the log alone. */
+  /** For the log only. */
   cause?: unknown
 }
 
@@ -19,7 +19,7 @@ const FAULTS: Record<FaultCode, true> = {
   unhealthy: true,
 }
 
-/** A refusal, thrown where it is found. The door that it leaves by says it in its own way. */
+/** A refusal. HTTP, the binding and the commands each report it in their own form. */
 export class VaultError extends Error {
   override readonly name = 'VaultError'
   readonly code: ErrorCode
@@ -27,7 +27,7 @@ export class VaultError extends Error {
   readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, { detail, retryAfter, cause }: VaultErrorOptions = {}) {
-    // A refusal says all that there is to know. Its stack would take 15 µs, and nobody would read it.
+    // A refusal needs no stack: its code says everything, and a stack takes 15 µs.
     const { stackTraceLimit } = Error
     if (!(code in FAULTS)) Error.stackTraceLimit = 0
     super(detail ?? code, { cause })
@@ -37,12 +37,12 @@ export class VaultError extends Error {
     this.retryAfter = retryAfter
   }
 
-  /** Whether the service is at fault, not the request: its log then says what happened. */
+  /** Whether the service is at fault, not the request. The log then says what happened. */
   get isFault(): boolean {
     return this.code in FAULTS
   }
 
-  /** `error` itself if it is a VaultError. Anything else is a fault of the service: `internal`. */
+  /** Returns `error` if it is a VaultError, otherwise an `internal` one that holds it as its cause. */
   static from(error: unknown): VaultError {
     return error instanceof VaultError ? error : new VaultError('internal', { cause: error })
   }

@@ -1,4 +1,4 @@
-/** The Worker. */
+/** The Worker: its HTTP app, its Cron Trigger and its service binding. */
 
 import { createApp } from './http/app.ts'
 import { rewrap } from './scheduled.ts'
@@ -7,7 +7,7 @@ export { KeyVault, type Result } from './binding/key-vault.ts'
 export type { BindingProps, Grant } from './binding/props.ts'
 export type { ErrorCode } from './shared/error-code.ts'
 
-/** The routes and bodies, for Hono's typed client: `hc<AppType>(url)`. */
+/** The type of the routes and their bodies, for Hono's typed client: `hc<AppType>(url)`. */
 export type AppType = ReturnType<typeof createApp>
 
 const app = createApp()

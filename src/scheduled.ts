@@ -1,4 +1,4 @@
-/** The Worker's Cron Trigger: one run of the rewrap job. */
+/** The work of the Worker's Cron Trigger: one run of the rewrap job. */
 
 import { VaultError } from './errors.ts'
 import { rewrap as runRewrap } from './keys/rewrap.ts'
@@ -6,9 +6,9 @@ import { errorFields, log } from './log.ts'
 import { openService } from './service.ts'
 
 /**
- * Runs the rewrap job once.
+ * Runs the rewrap job once. It logs an error before it throws it.
  *
- * @throws VaultError `server_misconfigured`, `database_busy`; logged
+ * @throws VaultError `server_misconfigured`, `database_busy`
  */
 export async function rewrap(env: Env): Promise<void> {
   await openService(env)

@@ -1,10 +1,10 @@
-/** The one door: what the service runs on, opened once per isolate. Below it nothing sees `env`. */
+/** Opens the service once per isolate. Nothing below this module reads `env`. */
 
 import { createKeyring, type Keyring } from './crypto/keyring.ts'
 import { readFrontSettings, readSettings, type FrontSettings, type Settings } from './settings.ts'
 import { tokenVerifier, type VerifyToken } from './tokens/access-token.ts'
 
-/** All that a request, a call or a run of the job needs. */
+/** Everything that a request, a binding call or a run of the job needs. */
 export interface Service {
   settings: Settings
   db: D1Database
@@ -15,13 +15,13 @@ export interface Service {
 const services = new WeakMap<Env, Service>()
 const fronts = new WeakMap<Env, FrontSettings>()
 
-/** @throws VaultError `server_misconfigured` */
+/** Returns the isolate's service. @throws VaultError `server_misconfigured` */
 export async function openService(env: Env): Promise<Service> {
   const known = services.get(env)
   if (known !== undefined) return known
   const settings = readSettings(env)
   const keyring = await createKeyring(settings.encryptionKeys, settings.fernetKeys)
-  // A request that came meanwhile may have been faster. Two would fetch the key set twice.
+  // A concurrent request may have been faster. Two services would fetch the key set twice.
   const service = services.get(env) ?? {
     settings,
     db: settings.db,
@@ -32,7 +32,7 @@ export async function openService(env: Env): Promise<Service> {
   return service
 }
 
-/** What a browser is answered with, whatever else is wrong with the environment. */
+/** The settings for answering a browser. It never throws, even if other variables are wrong. */
 export function openFront(env: Env): FrontSettings {
   const known = fronts.get(env)
   if (known !== undefined) return known

@@ -1,4 +1,4 @@
-/** The environment, validated and decoded, with every default. A bad value is refused, never guessed at. */
+/** Validates and decodes the environment, and sets every default. It refuses a bad value. */
 
 import * as z from 'zod/mini'
 import { VaultError } from './errors.ts'
@@ -6,15 +6,15 @@ import { providers, type Providers } from './providers/table.ts'
 import { isConfidentialUrl } from './shared/confidential-url.ts'
 import type { TokenRules, TokenSource } from './tokens/access-token.ts'
 
-/** Rows that a run of the rewrap job takes. On the free plan a run has 10 ms of CPU and 50 queries. */
+/** How many rows a run of the rewrap job handles. The free plan gives it 10 ms of CPU and 50 queries. */
 const DEFAULT_ROWS_PER_RUN = 50
 
 const ENCRYPTION_KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 const ALL_ZERO = `${'A'.repeat(43)}=`
 
 /**
- * Canonical base64 or base64url of 32 bytes: the last character before `=` has two spare bits, which are
- * zero. Fernet.generate_key() writes base64url.
+ * Canonical base64 or base64url of 32 bytes: the last character before `=` has two spare bits, and they
+ * are zero. Fernet.generate_key() writes base64url.
  */
 const encryptionKey = z.pipe(
   z.string().check(
@@ -54,7 +54,7 @@ const exactText = z
 const tokenSecret = exactText.check(
   z.refine(
     (text) => new TextEncoder().encode(text).length >= 32,
-    'is under 32 bytes (RFC 7518 §3.2): openssl rand -hex 32',
+    'is under 32 bytes (RFC 7518 §3.2); make one: openssl rand -hex 32',
   ),
 )
 
@@ -63,7 +63,7 @@ const confidentialUrl = z
   .check(
     z.refine(
       isConfidentialUrl,
-      'must be an https: URL without a password; http: is for localhost alone',
+      'must be an https: URL without a password; http: is only for localhost',
     ),
   )
 
@@ -82,7 +82,7 @@ const tokenScope = z
 /** `openid` among the scopes, separated by one space (OpenID Connect Core 1.0 §3.1.2.1). */
 const scope = z.string('must be a string').check(
   z.regex(/^[!-~]+(?: [!-~]+)*$/, 'must be scopes separated by single spaces'),
-  z.refine((text) => text.split(' ').includes('openid'), 'lacks openid'),
+  z.refine((text) => text.split(' ').includes('openid'), 'must contain openid'),
 )
 
 const origin = z
@@ -94,7 +94,7 @@ const origin = z
     ),
   )
 
-/** A web origin, or that of an app or a browser extension, which URL does not know: `capacitor://localhost`. */
+/** Whether `text` is an origin of the web, an app or an extension. URL has no origin for `capacitor://localhost`. */
 function isOrigin(text: string): boolean {
   if (/^https?:/.test(text)) return !text.includes('*') && URL.parse(text)?.origin === text
   return /^(?!(?:file|data|blob|ftp|wss?):)[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::\d+)?$/.test(text)
@@ -109,7 +109,7 @@ const corsOrigins = z.pipe(
 )
 
 /**
- * A batch of the rewrap job is 4 statements, and a run may have 1,000:
+ * A batch of the rewrap job is 4 statements, and D1 allows 1,000 per run:
  * https://developers.cloudflare.com/d1/platform/limits/
  */
 const MAX_ROWS_PER_RUN = 40_000
@@ -128,7 +128,7 @@ const rowsPerRun = z.pipe(
 
 const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
 
-/** Nobody, everybody, or the callers of a list. */
+/** `false` is nobody, `true` is everybody, and a list is its callers. */
 const revealers = z.pipe(
   z
     .string('must be a string')
@@ -139,7 +139,7 @@ const revealers = z.pipe(
   }),
 )
 
-/** Every variable, secret and binding that is validated, by its name. */
+/** Every validated variable, secret and binding, by its name. */
 export const environment = z.object({
   DB: z.custom<D1Database>(has('prepare'), 'must be a D1 binding: see [[d1_databases]]'),
   RATE_LIMITER: z.custom<RateLimit>(
@@ -172,7 +172,7 @@ export const environment = z.object({
 
 type Environment = z.output<typeof environment>
 
-/** Records what is wrong with a variable, or with several together. */
+/** Records a fault of a variable, or of several variables together. */
 type Refuse = (name: keyof Environment, message: string) => void
 
 /** How the page signs users in with the identity provider (OpenID Connect). */
@@ -180,20 +180,20 @@ export interface SignIn {
   issuer: string
   clientId: string
   scope: string
-  /** Null if the identity provider needs none. */
+  /** Null if the identity provider needs no audience. */
   audience: string | null
 }
 
-/** What the service runs on. */
+/** The validated settings of the service. */
 export interface Settings {
   db: D1Database
-  /** Requests of a user. */
+  /** Limits the requests of a user. */
   rateLimiter: RateLimit
-  /** Limits the keys that a user has checked with their provider; null for no such limit. */
+  /** Limits the checks of a user's keys with their providers; null for no limit. */
   probeLimiter: RateLimit | null
-  /** The callers that may be granted `reveal`. */
+  /** The callers that may have the grant `reveal`. */
   revealers: 'all' | readonly string[]
-  /** 32 bytes each; the first seals, all open. */
+  /** 32 bytes each. The first one seals, and all of them open. */
   encryptionKeys: readonly Uint8Array[]
   /** The previous backend's Fernet keys, 32 bytes each. */
   fernetKeys: readonly Uint8Array[]
@@ -202,11 +202,11 @@ export interface Settings {
   /** Null if users cannot sign in on the page. */
   signIn: SignIn | null
   providers: Providers
-  /** The provider of the plain route's keys; null if they have none. */
+  /** The provider of the plain route's keys; null if there is none. */
   defaultProvider: string | null
-  /** Whether a user may be anyone with a token; the first save then adds the user. */
+  /** Whether the first save adds a user who has a valid token. */
   autoCreateUsers: boolean
-  /** Whether a provider is asked about a key before the key is saved. */
+  /** Whether the provider checks a key before the vault saves it. */
   verifyOnSave: boolean
   rewrapRowsPerRun: number
 }
@@ -238,9 +238,9 @@ const settings = z.pipe(
 )
 
 /**
- * The checked environment.
+ * Returns the validated settings.
  *
- * @throws VaultError `server_misconfigured`; its cause names each bad variable and the fix, no value
+ * @throws VaultError `server_misconfigured`. Its cause names each bad variable and the fix, but no value.
  */
 export function readSettings(env: Env): Settings {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
@@ -250,17 +250,17 @@ export function readSettings(env: Env): Settings {
   throw new VaultError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
 }
 
-/** What is needed to answer a browser, however wrong the rest of the environment is. */
+/** The settings for answering a browser. They work even if other variables are wrong. */
 export interface FrontSettings {
-  /** The files of the page. */
+  /** The static assets of the page. */
   assets: Fetcher
   /** The origins that may call from a browser. */
   corsOrigins: readonly string[]
-  /** The other origin that the page may connect to; null without sign-in. */
+  /** The identity provider's origin, which the page may connect to; null without sign-in. */
   issuerOrigin: string | null
 }
 
-/** Reads each of them by itself. One that is wrong allows nothing, and {@link readSettings} says so. */
+/** Reads each variable separately. A wrong one allows nothing, and {@link readSettings} reports it. */
 export function readFrontSettings(env: Env): FrontSettings {
   const issuer = confidentialUrl.safeParse(env.OIDC_ISSUER)
   return {
@@ -270,16 +270,16 @@ export function readFrontSettings(env: Env): FrontSettings {
   }
 }
 
-/** A key for two purposes makes each as weak as the other. */
+/** A key that serves two purposes is only as safe as the weaker one. */
 function refuseSharedKeys(env: Environment, refuse: Refuse): void {
   const keys = env.API_KEY_ENCRYPTION_KEY
   const forms = keys.flatMap((key) => [key.toBase64(), key.toBase64({ alphabet: 'base64url' })])
   if (forms.some((form) => form === env.JWT_SECRET_KEY)) {
-    refuse('JWT_SECRET_KEY', 'is an encryption key too; they must differ')
+    refuse('JWT_SECRET_KEY', 'is also an encryption key; they must differ')
   }
   const legacyKeys = env.LEGACY_FERNET_KEY ?? []
   if (!areDistinct([...keys, ...legacyKeys])) {
-    refuse('LEGACY_FERNET_KEY', 'is an encryption key too; they must differ')
+    refuse('LEGACY_FERNET_KEY', 'is also an encryption key; they must differ')
   }
 }
 
@@ -288,7 +288,7 @@ function chooseTokenSource(env: Environment, refuse: Refuse): TokenSource | unde
   const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env
   if (secret !== undefined && url === undefined) return { kind: 'secret', secret, issuer, audience }
   if (secret !== undefined || url === undefined) {
-    refuse('JWT_SECRET_KEY', 'or JWT_JWKS_URL must be set, and not both')
+    refuse('JWT_SECRET_KEY', 'or JWT_JWKS_URL must be set, but not both')
     return undefined
   }
   if (issuer !== undefined && audience !== undefined) {
@@ -304,7 +304,7 @@ function readTokenRules(env: Environment): TokenRules {
   return { identityClaim, scope: asked, pageClient: client === audience ? client : null }
 }
 
-/** The plain route cannot say a base URL. */
+/** The plain route takes no base URL, so its provider needs an origin. */
 function readDefaultProvider(env: Environment, refuse: Refuse): string | null {
   const { DEFAULT_PROVIDER: name = null, PROVIDERS: known } = env
   if (name === null || known.get(name)?.origin !== undefined) return name
@@ -322,25 +322,25 @@ function readSignIn(env: Environment, refuse: Refuse): SignIn | null {
   return null
 }
 
-/** `NAME`, `NAME, item 2,` of a list, `NAME, "key", field` of a table. */
+/** The name of a variable: `NAME`, `NAME, item 2,` for a list, or `NAME, "key", field` for a table. */
 function namePath([name, within, ...rest]: PropertyKey[]): string {
   if (typeof within === 'number') return `${String(name)}, item ${within + 1},`
   if (within === undefined) return String(name)
   return `${String(name)}, ${JSON.stringify(within)}, ${rest.join('.')}`.trim()
 }
 
-/** The items of a comma-separated list; none if it is not a string. */
+/** The items of a comma-separated list. It is empty if `text` is not a string. */
 function splitList(text: unknown): string[] {
   return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
 }
 
-/** The bytes of base64 in either alphabet: Python takes both, so both are found in the wild. */
+/** Decodes base64 in either alphabet. Python accepts both, so both are in use. */
 function decodeKey(text: string): Uint8Array {
   return Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
 }
 
 function distinct(key: typeof encryptionKey) {
-  return z.array(key).check(z.refine(areDistinct, 'holds a key twice'))
+  return z.array(key).check(z.refine(areDistinct, 'contains a key twice'))
 }
 
 function areDistinct(keys: readonly Uint8Array[]): boolean {

@@ -86,17 +86,17 @@ describe('a bad environment', () => {
     [
       'a key twice, in both alphabets',
       { API_KEY_ENCRYPTION_KEY: `//${KEY.slice(2)},__${KEY.slice(2)}` },
-      'holds a key twice',
+      'contains a key twice',
     ],
     ['two scopes', { JWT_SCOPE: 'a b' }, 'JWT_SCOPE must be one scope'],
     ['hex', { API_KEY_ENCRYPTION_KEY: 'ab'.repeat(32) }, `item 1, is not ${KEY_FIX}`],
     ['a trailing comma', { API_KEY_ENCRYPTION_KEY: `${KEY},` }, `item 2, is not ${KEY_FIX}`],
-    ['a key twice', { API_KEY_ENCRYPTION_KEY: `${KEY},${KEY}` }, 'holds a key twice'],
-    ['no secret', { JWT_SECRET_KEY: undefined }, 'or JWT_JWKS_URL must be set, and not both'],
-    ['both', { JWT_JWKS_URL: oidc.JWT_JWKS_URL }, 'or JWT_JWKS_URL must be set, and not both'],
+    ['a key twice', { API_KEY_ENCRYPTION_KEY: `${KEY},${KEY}` }, 'contains a key twice'],
+    ['no secret', { JWT_SECRET_KEY: undefined }, 'or JWT_JWKS_URL must be set, but not both'],
+    ['both', { JWT_JWKS_URL: oidc.JWT_JWKS_URL }, 'or JWT_JWKS_URL must be set, but not both'],
     ['31 bytes of secret', { JWT_SECRET_KEY: 'x'.repeat(31) }, 'JWT_SECRET_KEY is under 32 bytes'],
     ['a secret and a newline', { JWT_SECRET_KEY: `${'x'.repeat(40)}\n` }, 'has white space around'],
-    ['the same secret twice', { JWT_SECRET_KEY: KEY }, 'JWT_SECRET_KEY is an encryption key too'],
+    ['the same secret twice', { JWT_SECRET_KEY: KEY }, 'JWT_SECRET_KEY is also an encryption key'],
     ['a blank issuer', { ...oidc, JWT_ISSUER: ' ' }, 'JWT_ISSUER has white space around it'],
     ['a blank audience', { ...oidc, JWT_AUDIENCE: '\t' }, 'JWT_AUDIENCE has white space around it'],
     ['a password', { ...oidc, JWT_JWKS_URL: 'https://u:p@id.test/' }, 'without a password'],
@@ -130,7 +130,7 @@ describe('a bad environment', () => {
     ],
     ['the other half', { OIDC_CLIENT_ID: 'page' }, 'OIDC_ISSUER and OIDC_CLIENT_ID are required'],
     ['http issuer', { OIDC_ISSUER: 'http://id.test' }, 'OIDC_ISSUER must be an https: URL'],
-    ['no openid', { OIDC_SCOPE: 'profile email' }, 'OIDC_SCOPE lacks openid'],
+    ['no openid', { OIDC_SCOPE: 'profile email' }, 'OIDC_SCOPE must contain openid'],
     ['two spaces', { OIDC_SCOPE: 'openid  email' }, 'OIDC_SCOPE must be scopes'],
     ['a blank one', { OIDC_AUDIENCE: ' ' }, 'OIDC_AUDIENCE has white space around it'],
     ['a maybe', { AUTO_CREATE_USERS: 'yes' }, 'AUTO_CREATE_USERS must be "true" or "false"'],
@@ -143,12 +143,12 @@ describe('a bad environment', () => {
     [
       'one twice',
       { LEGACY_FERNET_KEY: `${OTHER},${OTHER}` },
-      'LEGACY_FERNET_KEY holds a key twice',
+      'LEGACY_FERNET_KEY contains a key twice',
     ],
     [
       'one that seals too',
       { LEGACY_FERNET_KEY: `${OTHER},${KEY.replaceAll('+', '-').replaceAll('/', '_')}` },
-      'LEGACY_FERNET_KEY is an encryption key too',
+      'LEGACY_FERNET_KEY is also an encryption key',
     ],
     [
       'no rows',
@@ -178,7 +178,7 @@ describe('a bad environment', () => {
     [
       'hosts and a probe of its own host',
       { PROVIDERS: { acme: { ...acme, ...ownHosts, probe: 'https://a.test/' } } },
-      'acme", must have a path as its probe',
+      'acme", has hosts, so its probe must be a path',
     ],
     ...[
       '',
@@ -224,7 +224,7 @@ describe('a bad environment', () => {
       .map((pattern): [string, object, string] => [
         `the request header ${pattern}`,
         { PROVIDERS: { acme: { ...acme, request_headers: [pattern] } } },
-        'request_headers.0 would let credentials of the caller pass',
+        'request_headers.0 would let the credentials of a caller pass',
       ]),
     [
       'a request header of any name',
