@@ -1,4 +1,4 @@
-/** `npm run bench`: how fast the vault is, beside bare Workers, and what makes it slower. */
+/** `npm run bench`: measures how fast the vault is compared with bare Workers, and what makes it slower. */
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -12,11 +12,10 @@ import { benchStart } from './bench/start.ts'
 import { runCommand } from './lib/command.ts'
 
 const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [--seconds 2] [--json] [--chart DIRECTORY]
-       npm run bench -- profile ROUTE   where the CPU goes, by function
-       npm run bench -- growth          with 1,000, 100,000 and 1,000,000 users, of 1 and of 10 slots
-       npm run bench -- start           the first request, and what the bundle weighs
-       npm run bench -- rewrap          how fast the rewrap job is
-       npm run bench -- shards [--seed N] [--mistake]   users who move between databases as they write`
+       npm run bench -- profile ROUTE   CPU time of a route by function
+       npm run bench -- growth          speed with 1,000, 100,000 and 1,000,000 users, with 1 and with 10 slots each
+       npm run bench -- start           time of the first request, and size of the bundle by package
+       npm run bench -- rewrap          speed of the rewrap job`
 const SIZES = [1_000, 100_000, 1_000_000]
 
 async function benchHttp(

@@ -1,4 +1,4 @@
-/** How fast the vault answers, beside bare Workers that do the same, in one run. */
+/** Measures the vault and, in the same run, bare Workers that do the same work. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { send, type Measured } from './http/load.ts'
@@ -6,10 +6,10 @@ import { profile } from './http/profile.ts'
 import { ROUTES, type Route } from './http/routes.ts'
 import { startWorkers, type Workers } from './http/workers.ts'
 
-/** Before a round's CPU is read, what the answers have left behind is done. */
+/** The wait before a round's CPU time is read, so that work after the answers has ended. */
 const SETTLE_MS = 50
 
-/** How long, and on how much. */
+/** The length of the measurement, and the amount of data. */
 export interface BenchOptions {
   rounds: number
   seconds: number
@@ -18,17 +18,17 @@ export interface BenchOptions {
   routes: readonly string[]
 }
 
-/** A round: CPU in µs per request. */
+/** One round. CPU is in µs per request. */
 export type Round = Measured & { cpu: number }
 
-/** A Worker's rounds on a route. */
+/** The rounds of a Worker on a route. */
 export interface Row {
   route: string
   worker: string
   rounds: Round[]
 }
 
-/** Measures each route: all Workers in turn, round by round, after one round that does not count. */
+/** Measures each route. The Workers take turns in each round. The first round does not count. */
 export async function measure(options: BenchOptions): Promise<Row[]> {
   const workers = await startWorkers(options)
   try {
@@ -45,7 +45,8 @@ export async function measure(options: BenchOptions): Promise<Row[]> {
 
 function findRoute(name: string): Route {
   const route = ROUTES[name]
-  if (route === undefined) throw new Error(`The routes are ${Object.keys(ROUTES).join(', ')}`)
+  if (route === undefined)
+    throw new Error(`Unknown route. The routes are ${Object.keys(ROUTES).join(', ')}`)
   return route
 }
 
@@ -83,14 +84,14 @@ async function measureRound(
   return { ...measured, cpu: (workers.cpu(worker) - before) / measured.requests }
 }
 
-/** A benchmark of error answers would be fast. */
+/** Fails if a Worker refuses requests, because error answers are fast. */
 function check({ route, worker }: Row, { requests, refused }: Measured): void {
   const isMeant = route.startsWith('4') && worker !== 'hello'
   if (refused === (isMeant ? requests : 0)) return
   throw new Error(`${worker} refused ${refused} of ${requests} requests of ${route}`)
 }
 
-/** Prints where the vault's CPU goes on a route, by function. */
+/** Prints the vault's CPU time on a route by function. */
 export async function profileRoute(name: string): Promise<void> {
   const { load } = findRoute(name)
   const workers = await startWorkers({ users: 1_000, slots: 2, isProfiled: true })

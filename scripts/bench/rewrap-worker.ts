@@ -1,4 +1,4 @@
-/** What `npm run bench -- rewrap` measures, inside workerd: the rewrap job, and the same statements without it. */
+/** The Worker that `npm run bench -- rewrap` measures: the rewrap job, and only its statements. */
 
 import { openKey, sealKey } from '../../src/crypto/seal.ts'
 import { BATCH_ROWS, beginPass, movePass, readPass } from '../../src/keys/rewrap.ts'
@@ -14,7 +14,7 @@ const SEEDED_AT_ONCE = 2_000
 const jobs = { seed, rewrap: rewrapAll, bare: moveAll, rows: openAndSeal, idle: rewrap }
 
 export default {
-  /** `GET /<job>?rows=<count>&keys=<API_KEY_ENCRYPTION_KEY>`: runs it; how many statements it took. */
+  /** `GET /<job>?rows=<count>&keys=<API_KEY_ENCRYPTION_KEY>`: runs the job, and answers its number of statements. */
   fetch: async (request: Request, env: Env): Promise<Response> => {
     const { pathname, searchParams } = new URL(request.url)
     const job = Object.entries(jobs).find(([name]) => pathname === `/${name}`)?.[1]
@@ -34,7 +34,7 @@ export default {
   },
 }
 
-/** Users with a key of a usual length each. */
+/** Adds users with one key of a usual length each. */
 async function seed(env: Env, rows: number): Promise<void> {
   const { keyring } = await openService(env)
   for (let from = 0; from < rows; from += SEEDED_AT_ONCE) {
@@ -68,7 +68,7 @@ async function rewrapAll(env: Env): Promise<void> {
   } while ((await readPass(service))?.finishedAt === null)
 }
 
-/** The statements of a pass, writing back what was there: a rewrap without opening and sealing. */
+/** Runs the statements of a pass, and writes every row back unchanged. */
 async function moveAll(env: Env): Promise<void> {
   const service = await openService(env)
   await beginPass(service)
@@ -84,7 +84,7 @@ async function moveAll(env: Env): Promise<void> {
   }
 }
 
-/** A row's work alone: opened under one key, sealed under another. */
+/** Does only the work of a row: opens a key, and seals it under another one. */
 async function openAndSeal(env: Env, rows: number): Promise<void> {
   const { keyring } = await openService(env)
   for (let row = 0; row < rows; row += 1) {

@@ -1,4 +1,4 @@
-/** How fast the rewrap job is on local D1, next to its statements alone. */
+/** Measures the rewrap job on local D1, and only its statements for comparison. */
 
 import { randomBytes } from 'node:crypto'
 import { createTestHarness } from 'wrangler'
@@ -10,7 +10,7 @@ const ROUNDS = 3
 
 const someKey = () => randomBytes(32).toString('base64')
 
-/** Prints each round, the median ratio, and what an idle run and a row's own work cost. */
+/** Prints each round, the median ratio, and the costs of an idle run and of one row. */
 export async function benchRewrap(): Promise<void> {
   const config = {
     name: 'bench',
@@ -27,7 +27,7 @@ export async function benchRewrap(): Promise<void> {
   const { DB } = await harness.getWorker<{ DB: MigratedDatabase }>().getEnv()
   await applyMigrations(DB)
 
-  /** Runs a job of the Worker: seconds, and the statements it took. */
+  /** Runs a job of the Worker. Returns its seconds and its number of statements. */
   async function run(job: string, keys: string, rows = ROWS) {
     const query = new URLSearchParams({ keys, rows: String(rows) })
     const startedAt = performance.now()

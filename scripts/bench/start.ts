@@ -1,4 +1,4 @@
-/** What starting the Worker takes, beside a bare one, and what in the bundle weighs. */
+/** Measures the start of the Worker and of a bare one, and the sizes in the bundle. */
 
 import { build } from 'esbuild'
 import { median } from './http/report.ts'
@@ -24,7 +24,7 @@ export async function benchStart(): Promise<void> {
   console.table(await weighBundle())
 }
 
-/** Bytes of the minified bundle, by package or folder of `src/`. */
+/** Bytes of the minified bundle by package or folder of `src/`. */
 async function weighBundle(): Promise<{ part: string; bytes: number }[]> {
   const { metafile } = await build({
     entryPoints: ['src/index.ts'],

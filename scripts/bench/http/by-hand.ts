@@ -1,4 +1,4 @@
-/** The vault's work without its parts: WebCrypto, D1 and one log line, with nothing to configure. */
+/** The vault's work without its libraries: only WebCrypto, D1 and one log line. */
 
 import { sameStatements, type Asked, type PeerEnv } from './statements.ts'
 
@@ -19,7 +19,7 @@ async function importKeys(env: PeerEnv) {
   return { verify, derive }
 }
 
-/** The user of a valid token, otherwise null. */
+/** The user of a valid token; null for any other token. */
 async function readUser(authorization: string, verify: CryptoKey): Promise<string | null> {
   const token = authorization.slice('Bearer '.length)
   const end = token.lastIndexOf('.')

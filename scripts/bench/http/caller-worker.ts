@@ -1,4 +1,4 @@
-/** A backend that reaches a provider: with a key of its own, or through the vault with its user's. */
+/** A backend that calls a provider with its own key, or through the vault with the user's key. */
 
 import type { KeyVault } from '../../../src/index.ts'
 

@@ -1,4 +1,4 @@
-/** The figures as a picture for the docs. */
+/** Draws the figures for the docs. */
 
 import type { Figures } from './report.ts'
 
@@ -17,7 +17,7 @@ const NAMES: Readonly<Record<string, string>> = {
   vault: 'the vault',
 }
 
-/** An SVG of CPU time per request, on a transparent ground. */
+/** Returns an SVG of CPU time per request, with a transparent background. */
 export function drawChart(figures: readonly Figures[], theme: 'light' | 'dark'): string {
   const { text, bar, vault } = COLORS[theme]
   const shown = figures.filter(

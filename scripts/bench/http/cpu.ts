@@ -1,8 +1,8 @@
-/** CPU time of processes, from Linux. */
+/** Reads the CPU time of processes from Linux. */
 
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** The processes of this name that `parent` has started. */
+/** The processes with this name that `parent` has started. */
 export function findChildren(parent: number, name: string): string[] {
   return readdirSync('/proc').filter((pid) => {
     const [, comm, rest = ''] = /\((.*)\) (.*)/.exec(readProcess(`${pid}/stat`)) ?? []
@@ -27,6 +27,6 @@ function readProcess(path: string): string {
   try {
     return readFileSync(`/proc/${path}`, 'utf8')
   } catch {
-    return '' // It has ended, or never was a process.
+    return '' // The process has ended, or the entry is not a process.
   }
 }

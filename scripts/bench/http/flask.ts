@@ -1,4 +1,4 @@
-/** The previous backend, on Debian's Flask and gunicorn with two workers. */
+/** Runs the previous backend with Debian's Flask and gunicorn, with two workers. */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -15,14 +15,14 @@ import { API_KEY, type BenchUser } from './seed.ts'
 const PYTHON = '/usr/bin/python3'
 const MODULES = 'import flask, flask_jwt_extended, gunicorn, cryptography'
 
-/** A backend that runs. */
+/** A running backend. */
 export interface Flask {
   url: string
   cpu: () => number
   close: () => void
 }
 
-/** Starts it with the users, each with a key; null if Debian's packages are not installed. */
+/** Starts the backend with the users and one key each. Returns null if Debian's packages are missing. */
 export async function startFlask(
   secret: string,
   loaded: readonly BenchUser[],

@@ -1,4 +1,4 @@
-/** Load on an HTTP server, by wrk if it is installed, otherwise by autocannon. */
+/** Sends load to an HTTP server, with wrk if it is installed, otherwise with autocannon. */
 
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
@@ -7,34 +7,34 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Request } from 'autocannon'
 
-/** A request that is sent over and over, with the users in turn. `{user}` stands for the user's id. */
+/** A request that is repeated for one user after the other. `{user}` stands for the user's id. */
 export interface Load {
   url: string
   method: 'GET' | 'PUT' | 'DELETE'
   path: string
   body?: string
   contentType?: string
-  /** Each user's id and Authorization header; no header if it is empty. */
+  /** Each user's id and Authorization header. An empty header is not sent. */
   users: readonly { id: string; authorization: string }[]
 }
 
-/** Milliseconds, and requests per second. */
+/** The result of a load. Times are in milliseconds. */
 export interface Measured {
   requests: number
   perSecond: number
   p50: number
   p99: number
-  /** Answers with a status over 399. */
+  /** The number of answers with a status over 399. */
   refused: number
 }
 
 export const CONNECTIONS = 16
 const hasWrk = spawnSync('wrk', ['-v']).error === undefined
 
-/** What makes the load. */
+/** The name of the program that sends the load. */
 export const GENERATOR = hasWrk ? 'wrk' : 'autocannon'
 
-/** Sends `load` for so many seconds. */
+/** Sends `load` for `seconds`. */
 export async function send(load: Load, seconds: number): Promise<Measured> {
   return hasWrk ? sendByWrk(load, seconds) : sendByAutocannon(load, seconds)
 }
@@ -58,7 +58,7 @@ async function sendByWrk(load: Load, seconds: number): Promise<Measured> {
   }
 }
 
-/** Lua's strings are JSON's, of these characters. */
+/** Lua reads a JSON string of these characters as it is. */
 function quote(text: string): string {
   return JSON.stringify(text)
 }

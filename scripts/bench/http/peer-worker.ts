@@ -1,4 +1,4 @@
-/** The Workers that the vault is compared with, by the variable `PEER`. */
+/** The Workers that the vault is compared with. The variable `PEER` selects one. */
 
 import { answerByHand } from './by-hand.ts'
 import { leastStatements, sameStatements, type PeerEnv } from './statements.ts'

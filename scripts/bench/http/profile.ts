@@ -1,8 +1,8 @@
-/** Where the CPU of a Worker goes, by function: V8's own sampling, over workerd's inspector. */
+/** Measures a Worker's CPU time by function, with V8's profiler over workerd's inspector. */
 
 import * as z from 'zod'
 
-/** Of V8's profile, what is read here: https://chromedevtools.github.io/devtools-protocol/v8/Profiler/ */
+/** The used part of V8's profile: https://chromedevtools.github.io/devtools-protocol/v8/Profiler/ */
 const answer = z.object({
   profile: z.object({
     nodes: z.array(
@@ -15,7 +15,7 @@ const answer = z.object({
   }),
 })
 
-/** A function, and its part of the samples in which JavaScript ran. */
+/** A function, and its share of the samples in which JavaScript ran. */
 export interface Hot {
   name: string
   share: number

@@ -1,9 +1,9 @@
-/** Rounds as figures: medians, and the vault's ratio to each other Worker, pair by pair. */
+/** Summarizes rounds: medians, and the vault's ratio to each other Worker, pair by pair. */
 
 import type { Row } from '../http.ts'
 import { CONNECTIONS, GENERATOR } from './load.ts'
 
-/** A Worker on a route. CPU in µs per request, times in ms. */
+/** The figures of a Worker on a route. CPU is in µs per request, times are in ms. */
 export interface Figures {
   route: string
   worker: string
@@ -11,9 +11,9 @@ export interface Figures {
   p50: number
   p99: number
   cpu: number
-  /** The vault's throughput by this Worker's: median, least and most of the pairs. Null for the vault. */
+  /** The vault's throughput divided by this Worker's: median, least and most of the pairs. Null for the vault. */
   ratio: { median: number; min: number; max: number } | null
-  /** How much more CPU the vault takes: median of the pairs. */
+  /** How much more CPU the vault takes than this Worker: the median of the pairs. */
   more_cpu: number | null
 }
 
@@ -44,7 +44,7 @@ export function summarize(rows: readonly Row[]): Figures[] {
   })
 }
 
-/** Prints a table, and under what the figures were taken. */
+/** Prints a table of the figures, and how they were measured. */
 export function printFigures(figures: readonly Figures[]): void {
   console.table(
     figures.map(({ per_second, ratio, more_cpu, cpu, ...names }) => ({

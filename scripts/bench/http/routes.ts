@@ -1,9 +1,9 @@
-/** The routes that are measured, and the Workers that each is compared with. */
+/** The measured routes, and the Workers to compare on each of them. */
 
 import type { Load } from './load.ts'
 import { API_KEY, type BenchUser } from './seed.ts'
 
-/** A route's load on a Worker. */
+/** Makes the load for a Worker. */
 export interface Route {
   load: (users: readonly BenchUser[]) => Omit<Load, 'url'>
   /** The vault is last. */
@@ -43,7 +43,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     load: (users) => ({ method: 'PUT', path: PLAIN, users, ...BODY, body: '{"api_key": ""}' }),
     workers: ['hello', 'vault'],
   },
-  // The peers leave keys that do not open.
+  // The peers leave keys that the vault cannot open.
   PUT: {
     load: (users) => ({ method: 'PUT', path: PLAIN, users, ...BODY }),
     workers: [...PEERS, 'flask', 'vault'],

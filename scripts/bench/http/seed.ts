@@ -1,16 +1,16 @@
-/** Users and keys for a benchmark. */
+/** Makes the users and keys for a benchmark. */
 
 import type { Keyring } from '../../../src/crypto/keyring.ts'
 import { sealKey } from '../../../src/crypto/seal.ts'
 import { signToken } from '../../lib/token.ts'
 
 export const API_KEY = 'sk-bench-0123456789'
-/** The load is of so many users, spread evenly over all. */
+/** The number of users in the load. They are spread evenly over all users. */
 const LOADED = 1_000
 const AT_ONCE = 20_000
 const SLOTS = 'default openai anthropic gemini mistral groq xai cohere github deepseek'.split(' ')
 
-/** A user of the load. */
+/** A user in the load. */
 export interface BenchUser {
   id: string
   authorization: string
@@ -23,7 +23,7 @@ interface Seed {
   slots: number
 }
 
-/** Fills the database. The users of the load have keys that open; those of the others are as long. */
+/** Fills the database. Keys of users in the load open. The other keys only have the same length. */
 export async function seed(
   db: D1Database,
   { keyring, secret, users, slots }: Seed,

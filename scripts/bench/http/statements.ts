@@ -1,11 +1,11 @@
-/** What the peers of the vault ask of D1. */
+/** The D1 statements of the Workers that the vault is compared with. */
 
 import { deleteKey, selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts'
 import type { Statement } from '../../../src/store/d1.ts'
 import { noteKid, noteReplaced } from '../../../src/store/kids.ts'
 import { selectUser } from '../../../src/store/users.ts'
 
-/** What a peer runs on. */
+/** The bindings of a peer. */
 export interface PeerEnv {
   PEER: 'hello' | 'same' | 'least' | 'hand'
   DB: D1Database
@@ -14,13 +14,13 @@ export interface PeerEnv {
   KID: string
 }
 
-/** What a request asks for: the method, or `LIST`. */
+/** The operation of a request: its method, or `LIST`. */
 export interface Asked {
   method: string
   userId: string
 }
 
-/** The statements of the vault's own request. */
+/** The statements that the vault runs for the same request. */
 export function sameStatements(
   { KID: kid }: PeerEnv,
   { method, userId }: Asked,
@@ -34,7 +34,7 @@ export function sameStatements(
 
 const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
 
-/** One statement, of the table of keys alone. */
+/** One statement that uses only the table of keys. */
 export function leastStatements(_env: PeerEnv, { method, userId }: Asked): Statement<unknown>[] {
   if (method === 'PUT') {
     const sql = `INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES (?1, ?2, 'x')

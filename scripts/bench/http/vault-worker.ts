@@ -7,7 +7,7 @@ const RATE_LIMITER: RateLimit = { limit: async () => ({ success: true }) }
 
 let unlimited: Env | undefined
 
-/** One object for the isolate, as the runtime's own is. */
+/** One object per isolate, like the runtime's own. */
 function withoutLimits(env: Env): Env {
   return (unlimited ??= { ...env, RATE_LIMITER, PROBE_LIMITER: RATE_LIMITER })
 }

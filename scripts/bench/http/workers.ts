@@ -1,4 +1,4 @@
-/** The vault as it is deployed, beside the Workers that it is compared with, in one workerd. */
+/** Runs the vault's deployed bundle and the Workers to compare with in one workerd. */
 
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -17,26 +17,26 @@ import { seed, type BenchUser } from './seed.ts'
 
 const DATE = '2026-08-03'
 const BUNDLE = '.wrangler/bench'
-/** What runs, and where. */
+/** The running Workers. */
 export interface Workers {
   /** Base URLs: `vault`, `hello`, `same`, `least`, `hand`, `caller`, and `flask` if it is installed. */
   urls: Record<string, string>
   users: BenchUser[]
   db: D1Database
-  /** CPU time of a Worker's process since it started, in µs. */
+  /** The CPU time of a Worker's process since its start, in µs. */
   cpu: (worker: string) => number
   inspectorUrl: string
   close: () => Promise<void>
 }
 
-/** How much is in D1; for a profile, names stay and the inspector listens. */
+/** The amount of data in D1. A profile needs unminified names and the inspector. */
 export interface Setting {
   users: number
   slots: number
   isProfiled?: boolean
 }
 
-/** Starts them with so many users, each with a key in so many slots. */
+/** Starts the Workers, with `users` users that each have a key in `slots` slots. */
 export async function startWorkers({
   users: count,
   slots,
@@ -108,7 +108,7 @@ async function peerOf(peer: string, bindings: Record<string, string>): Promise<W
   return { ...common, ...directSocket, name: peer, script, bindings: { ...bindings, PEER: peer } }
 }
 
-/** The bundle that wrangler would deploy. */
+/** Returns the bundle that wrangler would deploy. */
 async function vaultOf(
   bindings: Record<string, string>,
   { origin, isProfiled }: { origin: string; isProfiled: boolean },
@@ -149,15 +149,15 @@ async function callerOf(origin: string): Promise<WorkerOptions> {
   }
 }
 
-/** A request's log line is written, and nobody reads it. */
+/** Drops the log lines: the Workers write them, but nobody reads them. */
 function handleStructuredLogs(): void {}
 
-/** Options as before Miniflare 5, which are shorter, and as this package converts them. */
+/** Converts the shorter options of Miniflare 4 to those of Miniflare 5. */
 function start(options: Parameters<typeof convertV4MiniflareOptions>[0]): Miniflare {
   return new Miniflare(convertV4MiniflareOptions({ ...options, handleStructuredLogs }))
 }
 
-/** Starts one Worker alone, and asks it once. @returns the time of that, and the CPU from the start on */
+/** Starts one Worker alone, and sends one request. @returns its time, and the CPU time since the start */
 export async function startOnce(worker: 'vault' | 'hello'): Promise<{ ms: number; cpu: number }> {
   const bindings = {
     API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
