@@ -1,5 +1,5 @@
--- The whole schema as it stands, to be read: made from migrations/ by npm run schema -- write.
--- Tables come to a database by npm run schema.
+-- The current schema, for readers: npm run schema -- write makes this file from migrations/.
+-- npm run schema creates the tables in a database.
 
 CREATE TABLE users (
   id         TEXT NOT NULL PRIMARY KEY,

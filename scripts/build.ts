@@ -1,4 +1,4 @@
-/** `npm run build`: the settings element and the page at `/`, as static assets in `dist/`. */
+/** `npm run build`: builds the settings element and the page at `/` as static assets in `dist/`. */
 
 import { createHash } from 'node:crypto'
 import {
@@ -18,7 +18,7 @@ import { build, transform, type Plugin } from 'esbuild'
 const SOURCE = 'src/page'
 const TARGET = 'dist'
 
-/** A style sheet that a module imports is its text, minified. */
+/** Makes an imported style sheet its minified text. */
 const styleSheets: Plugin = {
   name: 'style sheets',
   setup(bundler) {
@@ -30,7 +30,7 @@ const styleSheets: Plugin = {
 }
 
 const { outputFiles } = await build({
-  // One bundle each: two copies of Lit on a page could not share a Trusted Types policy.
+  // Each entry point is one bundle. Two copies of Lit on a page could not share a Trusted Types policy.
   entryPoints: [`${SOURCE}/element/api-key-settings.ts`, `${SOURCE}/site/page.ts`],
   outdir: '.',
   bundle: true,
@@ -46,7 +46,7 @@ for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
   files.set(name, readFileSync(`${SOURCE}/site/${name}`, 'utf8'))
 }
 for (const { path, text } of outputFiles) {
-  // The indented lines that minified code still has are in HTML templates: one space says the same.
+  // The indented lines that are left after minifying are in HTML templates, where one space is enough.
   const isCode = path.endsWith('.js')
   files.set(basename(path), isCode ? text.replaceAll(/\n\s+/g, ' ') : text)
 }
@@ -58,7 +58,7 @@ for (const name of readdirSync(TARGET)) {
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
 
-/** Adds the element under a name that changes with it, and that name and its hash (Subresource Integrity). */
+/** Adds the element under a name with its hash, and a file with that name and its integrity hash. */
 function pinElement(): void {
   const element = files.get('api-key-settings.js') ?? ''
   const hash = (algorithm: string) => createHash(algorithm).update(element)
@@ -70,7 +70,7 @@ function pinElement(): void {
   files.set('_headers', `${files.get('_headers')}${caching}`)
 }
 
-/** Writes what has changed, at once: a Worker that is running may read the file meanwhile. */
+/** Writes a changed file in one step, since a running Worker may read it meanwhile. */
 function replaceFile(path: string, text: string): void {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return
   const directory = mkdtempSync('.build-')

@@ -20,9 +20,9 @@ async function migrate(verb: 'list' | 'apply'): Promise<boolean> {
 async function deploy(): Promise<number> {
   if (values['dry-run'] === true) {
     const isListed = await migrate('list')
-    if (!isListed) console.error('The deployed database was not asked for pending migrations.')
+    if (!isListed) console.error('Could not list the pending migrations of the deployed database.')
   } else if (!(await migrate('apply'))) {
-    console.error('Nothing was deployed: this version needs its migrations first.')
+    console.error('Nothing was deployed, because the migrations were not applied.')
     return 1
   }
   return runOnTerminal('deploy', '--minify', ...args)

@@ -1,4 +1,4 @@
-/** `npm run import -- FILE`: brings the previous backend's users and Fernet tokens into D1 as they are. */
+/** `npm run import -- FILE`: copies the previous backend's users and Fernet tokens into D1 unchanged. */
 
 import { parseArgs } from 'node:util'
 import { FERNET_KID } from '../src/crypto/keyring.ts'
@@ -25,19 +25,20 @@ import { startBar } from './lib/progress.ts'
 const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote]
          [--id-column NAME] [--key-column NAME] [--table NAME]
 
-FILE: CSV or tab-separated with a header, NDJSON, or a SQLite database. Of each user it has the fields id
-and encrypted_api_key (or those that are named), and may have the field provider. Keys without one go to
-the slot of --provider, otherwise to the plain route's. It may be run again at any time, with a newer
-FILE too. LEGACY_FERNET_KEY, in .dev.vars or for --remote in the environment, has the keys checked.`
-/** Characters of ids and tokens in a batch. As JSON, with three bytes a character, D1 takes 2,000,000. */
+FILE is CSV or tab-separated with a header, NDJSON, or a SQLite database. Each user has the fields id and
+encrypted_api_key (the options set other names), and may have the field provider. A key without a
+provider goes to the slot of --provider, by default to the plain route's slot. You can run the import
+again at any time, also with a newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars,
+or with --remote in the environment.`
+/** The characters of a batch. D1 accepts 2,000,000 bytes of JSON, and a character may take three. */
 const BATCH_LENGTH = 500_000
-/** What a user has in the JSON besides id and token. */
+/** The characters that a user takes in the JSON besides id and token. */
 const USER_LENGTH = 90
-/** One that opens is enough to begin with; all are tried when they are written. */
+/** How many tokens are tried before the import begins. One that opens is enough: it tries the rest later. */
 const TRIED_TOKENS = 1_000
-const AGAIN = 'D1 did not take the rest this time. Nothing was lost: run this again.'
+const AGAIN = 'D1 did not accept the rest. Nothing was lost. Run the import again.'
 
-/** A user's key, and the line that it comes from. */
+/** A user's key with its line in the file. */
 type ReadKey = Exclude<Line, { refused: string }>
 
 async function importFile(
@@ -45,7 +46,7 @@ async function importFile(
   { total, lines }: UserFile,
   { report, legacyKeys }: { report: Report; legacyKeys: LegacyKeys | null },
 ): Promise<void> {
-  // The local database's own listener would end the process in the middle of a batch.
+  // The listener of the local database would end the process in the middle of a batch.
   process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
   const bar = startBar('Importing')
   let [batch, length]: [ReadKey[], number] = [[], 0]
@@ -53,7 +54,7 @@ async function importFile(
     if (legacyKeys !== null) await checkTokens(batch, legacyKeys, report)
     await insert(db, batch, report)
     if (report.interrupted)
-      throw new Error('It was interrupted. Run it again to bring in the rest.')
+      throw new Error('The import was interrupted. Run it again to import the rest.')
     ;[batch, length] = [[], 0]
   }
   for await (const line of lines) {
@@ -69,7 +70,7 @@ async function importFile(
   bar.stop()
 }
 
-/** Tries each token of a batch, and reports those that are no use. */
+/** Tries each token of a batch, and reports those that cannot be used. */
 async function checkTokens(keys: ReadKey[], legacyKeys: LegacyKeys, report: Report): Promise<void> {
   const faults = await Promise.all(keys.map(async (key) => nameTokenFault(legacyKeys, key)))
   for (const [index, fault] of faults.entries()) {
@@ -77,7 +78,7 @@ async function checkTokens(keys: ReadKey[], legacyKeys: LegacyKeys, report: Repo
   }
 }
 
-/** @throws Error if none of the first tokens opens: then the key is wrong, and nothing should be written */
+/** @throws Error if none of the first tokens opens: the key is then wrong, and nothing may be written */
 async function requireOpening({ lines }: UserFile, legacyKeys: LegacyKeys): Promise<void> {
   let tried = 0
   for await (const line of lines) {
@@ -88,14 +89,14 @@ async function requireOpening({ lines }: UserFile, legacyKeys: LegacyKeys): Prom
   }
   if (tried === 0) return
   throw new Error(
-    `LEGACY_FERNET_KEY opens none of the keys that were tried (${tried}), so nothing was imported.\n` +
-      "Set it to the previous backend's Fernet key, then run this again.",
+    `LEGACY_FERNET_KEY opens none of the first keys (${tried} tried), so nothing was imported.\n` +
+      "Set it to the previous backend's Fernet key, then run the import again.",
   )
 }
 
 /**
- * Writes a batch in one transaction. A key is as old as its token says: one that was imported already
- * at that age is left out, and it replaces no key that was saved later.
+ * Writes a batch in one transaction. The token holds the time at which the key was saved. A key that was
+ * already imported with this time is skipped, and a key that was saved later is never overwritten.
  */
 async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<void> {
   const imported = toImportedKeys(keys)
@@ -114,7 +115,7 @@ async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<
   })
 }
 
-/** Whether D1 did not take a batch, and will take it later. */
+/** Whether D1 refused a batch that it will accept later. */
 function isBusy(error: unknown): error is VaultError & { cause: Error } {
   return (
     error instanceof VaultError && error.code === 'database_busy' && error.cause instanceof Error

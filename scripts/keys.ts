@@ -1,4 +1,4 @@
-/** `npm run keys`: a new encryption key, how far a rotation is, and a provider for the plain route's keys. */
+/** `npm run keys`: makes encryption keys, shows a rotation, and assigns the plain route's keys. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -23,12 +23,12 @@ const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new en
        npm run -s keys -- kid                               the kid of the key on standard input
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
-       npm run keys -- check  [--remote]                    has the job open every row once more
-       npm run keys -- assign PROVIDER [--remote]           has it move the plain route's keys to a provider
+       npm run keys -- check  [--remote]                    makes the job open every row again
+       npm run keys -- assign PROVIDER [--remote]           makes the job move the plain route's keys to a provider
 
-Exit code 1: stored keys need an encryption key that the keyring lacks, or the keyring is not known.`
+Exit code 1: the keyring lacks an encryption key that stored keys need, or the keyring is not known yet.`
 const WATCH_MS = 2_000
-const BEGINS = 'The job begins a pass at its next run, within a minute of the Worker running.'
+const BEGINS = 'The job begins a pass at its next run. A running Worker runs it every minute.'
 
 interface Options {
   remote: boolean
@@ -41,7 +41,9 @@ async function printPlan(db: D1Database, options: Options): Promise<number> {
   const next = planNext(status, options)
   const asOf = status.rewrap?.started_at ?? null
   const text =
-    asOf === null ? next.text : `By the keyring that the Worker's job found ${asOf}:\n${next.text}`
+    asOf === null
+      ? next.text
+      : `Based on the keyring that the Worker's job found at ${asOf}:\n${next.text}`
   console.log(options.json ? JSON.stringify({ as_of: asOf, ...next }, null, 2) : text)
   return exitCode(status)
 }
@@ -56,7 +58,7 @@ async function printStatus(db: D1Database, options: Options): Promise<number> {
   return exitCode(status)
 }
 
-/** Fails closed: what is not known is not well. */
+/** Returns 1 if a key is missing, and also if the keyring is not known. */
 function exitCode({ keyring, missing }: RotationStatus): number {
   return keyring === null || missing.length > 0 ? 1 : 0
 }
@@ -71,16 +73,16 @@ function isRunning(rewrap: Progress | null): rewrap is Progress {
 
 async function checkAgain(db: D1Database): Promise<number> {
   const isAsked = await ask(db)
-  console.log(isAsked ? BEGINS : 'The job has not run yet: its first run begins a pass.')
+  console.log(isAsked ? BEGINS : 'The job has not run yet. Its first run begins a pass.')
   return 0
 }
 
-/** Moves the plain route's keys to the provider's slot, by the job: only the Worker has the keys. */
+/** Makes the job move the plain route's keys to a provider's slot. Only the Worker has the encryption keys. */
 async function assign(db: D1Database, provider: string): Promise<number> {
   if (await ask(db, provider)) {
-    console.log(`${BEGINS}\nIt moves the keys of the plain route to the slot ${provider}.`)
+    console.log(`${BEGINS}\nThe pass moves the keys of the plain route to the slot ${provider}.`)
     console.log(
-      'A user who has a key there keeps both. npm run keys -- status -- --watch shows it.',
+      'A user who already has a key there keeps both. Watch it: npm run keys -- status --watch',
     )
     return 0
   }
@@ -88,7 +90,7 @@ async function assign(db: D1Database, provider: string): Promise<number> {
   return 1
 }
 
-/** False if the job has not run yet. */
+/** Asks for another pass. Returns false if the job has not run yet. */
 async function ask(db: D1Database, assignTo: string | null = null): Promise<boolean> {
   const statements = [noteAllKids(), askForPass(new Date().toISOString(), assignTo)]
   const [, asked] = await runBatch(db, statements, BULK_DEADLINE_MS)
@@ -98,7 +100,7 @@ async function ask(db: D1Database, assignTo: string | null = null): Promise<bool
 async function watch(db: D1Database, rows: number): Promise<void> {
   const bar = startBar('Rewrap')
   for (;;) {
-    // oxlint-disable-next-line no-await-in-loop -- it watches until the pass is over
+    // oxlint-disable-next-line no-await-in-loop -- it polls until the pass is over
     const progress = await readProgress(db, rows)
     if (!isRunning(progress)) break
     const done = progress.done + progress.unopenable
@@ -126,12 +128,12 @@ function describe(status: RotationStatus, options: Options): string {
   ])
   const done = rewrap.done + rewrap.unopenable
   const finished = rewrap.finished_at !== null
-  const asked = rewrap.asked_at === null ? '' : '; another pass is asked for'
+  const asked = rewrap.asked_at === null ? '' : '; another pass will follow'
   const pass = finished
     ? `finished ${rewrap.finished_at}: ${formatCount(rewrap.done)} rows opened, ${formatCount(rewrap.unopenable)} did not${asked}`
     : `${drawBar(done, rewrap.rows)} ${formatCount(done)} of ${formatCount(rewrap.rows)} rows, ` +
       `${formatCount(rewrap.rows_per_second)} a second, ${formatSeconds(rewrap.seconds_left)} left`
-  return `The Worker's keyring, as its job found it ${rewrap.started_at}
+  return `The Worker's keyring, as its job found it at ${rewrap.started_at}
 ${table(kids)}
 
 Stored keys
@@ -141,7 +143,7 @@ Rewrap  ${pass}`
 }
 
 function remark(kid: KidStatus, seals: string): string {
-  if (kid.rows === 0) return kid.state === 'unused' ? 'not needed any more' : ''
+  if (kid.rows === 0) return kid.state === 'unused' ? 'no longer needed' : ''
   if (!kid.in_keyring) return 'MISSING: the keyring lacks its key'
   const unopenable = kid.unopenable > 0 ? `${formatCount(kid.unopenable)} do not open` : ''
   if (kid.key_id === seals) return unopenable
@@ -150,7 +152,7 @@ function remark(kid: KidStatus, seals: string): string {
     : unopenable
 }
 
-/** Columns as wide as their widest cell, numbers to the right. */
+/** Pads each column to its widest cell, and aligns numbers to the right. */
 function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

@@ -1,4 +1,4 @@
-/** `npm run pictures`: the pictures of the page in `docs/`, from a browser and a vault of samples. */
+/** `npm run pictures`: takes the pictures of the page in `docs/`, with a browser and sample keys. */
 
 import { mkdirSync } from 'node:fs'
 import { findBrowser, openBrowser } from '../test/browser/browser.ts'

@@ -1,4 +1,4 @@
-/** `npm run schema`: brings the database up to this version. `-- write` makes `schema.sql` anew. */
+/** `npm run schema`: brings the database up to this version. `-- write` writes `schema.sql`. */
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -7,7 +7,7 @@ import { renderSchema } from './lib/migrations.ts'
 import { runOnTerminal } from './lib/wrangler.ts'
 
 const USAGE = `Usage: npm run schema [-- --remote]  applies the migrations that the database lacks
-       npm run schema -- write        makes schema.sql from migrations/`
+       npm run schema -- write        writes schema.sql from migrations/`
 
 await runCommand(USAGE, async () => {
   const { values: where, positionals } = parseArgs({

@@ -1,4 +1,4 @@
-/** `npm run users -- add ID | list | remove ID [--remote]`: the users that may save keys. */
+/** `npm run users -- add ID | list | remove ID [--remote]`: manages the users that may save keys. */
 
 import { parseArgs } from 'node:util'
 import { selectKeys } from '../src/store/api-keys.ts'
@@ -12,7 +12,7 @@ import { withDatabase } from './lib/database.ts'
 
 const USAGE = `Usage: npm run users -- add ID      [--remote]
        npm run users -- list        [--remote]
-       npm run users -- remove ID   [--remote]   with all of the user's keys; no import brings it back`
+       npm run users -- remove ID   [--remote]   with all of the user's keys; no import adds the user again`
 const LIST_LIMIT = 1_000
 
 async function addUser(db: D1Database, id: string): Promise<number> {
@@ -27,7 +27,7 @@ async function listUsers(db: D1Database): Promise<number> {
   for (const { id, createdAt, keys } of results.slice(0, LIST_LIMIT)) {
     console.log(`${createdAt}\t${keys}\t${JSON.stringify(id)}`)
   }
-  if (results.length > LIST_LIMIT) console.error(`These are the first ${LIST_LIMIT} users.`)
+  if (results.length > LIST_LIMIT) console.error(`Only the first ${LIST_LIMIT} users are listed.`)
   return 0
 }
 
@@ -56,7 +56,7 @@ await runCommand(USAGE, async () => {
   if (rest.length > 0) return 2
   if (command === 'list' && id === undefined) return withDatabase(where, listUsers)
   const fault = command === 'add' && id ? nameUserIdFault(id) : null
-  if (fault !== null) throw new Error(`The id ${fault}`)
+  if (fault !== null) throw new Error(`The user id ${fault}`)
   if (command === 'add' && id) return withDatabase(where, async (db) => addUser(db, id))
   if (command === 'remove' && id) return withDatabase(where, async (db) => removeUser(db, id))
   return 2

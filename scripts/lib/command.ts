@@ -3,8 +3,8 @@
 import { VaultError } from '../../src/errors.ts'
 
 /**
- * Runs a command and sets the exit code that it returns: 2 prints its usage, and so does a misused
- * option. An error prints its message and is 1.
+ * Runs a command, and sets the exit code that it returns. For 2 or a misused option it prints the usage
+ * and sets 2. For an error it prints the message and sets 1.
  */
 export async function runCommand(usage: string, command: () => Promise<number>): Promise<void> {
   process.exitCode = await command().catch((error: Error & { code?: string }) => {
@@ -15,7 +15,7 @@ export async function runCommand(usage: string, command: () => Promise<number>):
   if (process.exitCode === 2) console.error(usage)
 }
 
-/** A VaultError says what a client may know. Its cause says what an operator wants to know. */
+/** Prefers the cause of a VaultError: the error itself only says what a client may know. */
 function nameFault(error: Error): Error {
   return error instanceof VaultError && error.cause instanceof Error ? error.cause : error
 }

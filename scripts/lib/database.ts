@@ -1,4 +1,4 @@
-/** The D1 database that the commands work on: the local one, or with `--remote` the deployed one. */
+/** Opens the D1 database for a command: the local one, or with `--remote` the deployed one. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -7,14 +7,14 @@ import { run } from '../../src/store/d1.ts'
 import { selectLatestMigration } from '../../src/store/migrations.ts'
 import { CONFIG } from './wrangler.ts'
 
-/** Which database. */
+/** Which database a command uses. */
 export interface Where {
   remote: boolean
 }
 
 /**
- * Opens the database of the binding `DB`, and closes it after `work`. The local one is the one of
- * `wrangler dev`. The deployed one is reached over a remote binding:
+ * Opens the database of the binding `DB`, and closes it after `work`. The local database is that of
+ * `wrangler dev`. A remote binding connects to the deployed one:
  * https://developers.cloudflare.com/workers/development-testing/#remote-bindings
  *
  * @throws Error if the database lacks a migration of this version
@@ -23,7 +23,7 @@ export async function withDatabase<T>(
   where: Where,
   work: (db: D1Database) => Promise<T>,
 ): Promise<T> {
-  // It takes most of a second to load, which a command that prints its usage can do without.
+  // Loading it takes most of a second. A command that only prints its usage does not need it.
   const { getPlatformProxy, unstable_readConfig: readConfig } = await import('wrangler')
   const configPath = writeConfig(where, readConfig({ config: CONFIG }, { hideWarnings: true }))
   try {
@@ -45,7 +45,7 @@ export async function withDatabase<T>(
   }
 }
 
-/** As much of the configuration as the binding needs. */
+/** The part of the configuration that the binding needs. */
 interface Configuration {
   name?: string
   account_id?: string
@@ -53,13 +53,15 @@ interface Configuration {
   d1_databases: { binding: string; database_id?: string }[]
 }
 
-/** Writes a configuration with the binding alone: no secret and no file of the Worker is needed. */
+/** Writes a configuration with only the binding, which needs no secret and no file of the Worker. */
 function writeConfig({ remote }: Where, given: Configuration): string {
   const { name, account_id, compatibility_date, d1_databases } = given
   const database = d1_databases.find(({ binding }) => binding === 'DB')
   if (database === undefined) throw new Error(`${CONFIG} has no D1 binding DB`)
   if (remote && database.database_id === undefined) {
-    throw new Error(`${CONFIG} has no database_id for DB: npx wrangler d1 create user-key-vault`)
+    throw new Error(
+      `${CONFIG} has no database_id for DB. Create a database: npx wrangler d1 create user-key-vault`,
+    )
   }
   const config = { name, account_id, compatibility_date, d1_databases: [{ ...database, remote }] }
   mkdirSync('.wrangler', { recursive: true })
@@ -79,6 +81,6 @@ async function requireMigrated(db: D1Database, { remote }: Where): Promise<void>
   if (isMigrated) return
   const which = remote ? 'deployed' : 'local'
   throw new Error(
-    `The ${which} database lacks migrations of this version. First: npm run schema${remote ? ' -- --remote' : ''}`,
+    `The ${which} database lacks migrations of this version. First run: npm run schema${remote ? ' -- --remote' : ''}`,
   )
 }

@@ -1,4 +1,4 @@
-/** An encryption key on the command line: made, or named by its kid, and never shown where others look. */
+/** Makes encryption keys and shows kids on the command line. It keeps keys out of logs and history. */
 
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -6,11 +6,11 @@ import { text } from 'node:stream/consumers'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 
 const ADVICE =
-  'Store the key, apart from the backups, before you use it. Then: npm run keys -- plan'
+  'Before you use the key, store it, but not with the backups. Then run: npm run keys -- plan'
 
 /**
- * Makes a key. A terminal shows it with its kid. A pipe gets the key alone, a new file `out` too, and the
- * kid is printed beside it.
+ * Makes a key. A terminal shows the key and its kid. A pipe or the new file `out` gets only the key, and
+ * the kid is printed separately.
  */
 export async function makeKey(out: string | undefined): Promise<void> {
   const bytes = randomBytes(32)
@@ -29,14 +29,16 @@ export async function makeKey(out: string | undefined): Promise<void> {
 }
 
 /**
- * Prints the kid of each key of a comma-separated list on standard input: of `API_KEY_ENCRYPTION_KEY`, or
- * `LEGACY_FERNET_KEY`.
+ * Reads a comma-separated list of keys from standard input, such as `API_KEY_ENCRYPTION_KEY`, and prints
+ * the kid of each.
  *
- * @throws Error that names the bad item, and does not show it
+ * @throws Error that gives the position of a bad item, and does not show it
  */
 export async function printKids(): Promise<void> {
   if (process.stdin.isTTY) {
-    throw new Error('Pipe the key in, so that it is not shown: npm run -s keys -- kid < key.txt')
+    throw new Error(
+      'Pipe the key in, so that the terminal does not show it: npm run -s keys -- kid < key.txt',
+    )
   }
   const items = (await text(process.stdin)).trim().split(',')
   const keys = items.map((item) => Buffer.from(item.trim(), 'base64'))
@@ -45,7 +47,7 @@ export async function printKids(): Promise<void> {
   console.log((await Promise.all(keys.map(kidOf))).join('\n'))
 }
 
-/** Whether `key` is written as the Worker takes it: 32 bytes in base64 or base64url, padded. */
+/** Whether `key` has the form that the Worker accepts: 32 bytes in padded base64 or base64url. */
 export function isKeyText(key: string): boolean {
   return /^[\w+/-]{43}=$/.test(key)
 }

@@ -1,4 +1,4 @@
-/** A provider on localhost that speaks as OpenAI does, for the example: a word every 300 ms. */
+/** A provider on localhost for the example. It streams like OpenAI, one word every 300 ms. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,7 +7,7 @@ import { listen } from './local-server.ts'
 const WORDS = ['The', ' key', ' was', ' used', ' and', ' never', ' seen', '.']
 const EVERY_MS = 300
 
-/** Starts it; `sk-bad…` is a key that it does not know. Each request is printed, the key as its length. */
+/** Starts the provider. It rejects keys like `sk-bad…`, and prints each request with the key's length. */
 export async function startExampleProvider(): Promise<string> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(new Error(String(error))))

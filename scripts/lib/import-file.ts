@@ -1,4 +1,4 @@
-/** The previous backend's users, read from CSV, NDJSON or SQLite, one at a time. */
+/** Reads the previous backend's users from CSV, NDJSON or SQLite, one at a time. */
 
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
@@ -8,26 +8,26 @@ import { CsvError, parse } from 'csv-parse'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
 import { readRecord, type Fields } from './import-record.ts'
 
-/** A line of the file: a user's key, or why it is refused. */
+/** A line of the file: a user's key, or why the line is refused. */
 export type Line = { line: number; read: number } & (ImportedKey | { refused: string })
 
-/** A file's lines, and what `read` counts up to: bytes, or rows of SQLite. */
+/** A file's lines, and the final value of `read`: bytes, or rows of SQLite. */
 export interface UserFile {
   total: number
   lines: AsyncIterable<Line>
 }
 
-/** A header is not longer. */
+/** The longest accepted header. */
 const START_BYTES = 4_096
 
-/** What to read of a file: which fields, and of SQLite which table. */
+/** The names of the fields to read, and of the table in SQLite. */
 export interface Layout extends Fields {
   table: string
 }
 
 /**
- * Opens `file`: SQLite by its first bytes, NDJSON by its name or its first character, otherwise CSV with a
- * header, or the same with tabs.
+ * Opens `file`. It detects SQLite by its first bytes, and NDJSON by its name or its first character. Any
+ * other file is CSV with a header, or the same with tabs.
  *
  * @throws Error that says what is wrong with the file as a whole
  */
@@ -52,7 +52,7 @@ async function readStart(file: string): Promise<string> {
   return buffer.toString('latin1', 0, bytesRead)
 }
 
-/** The file as text. It is refused as a whole if it is not UTF-8: a changed id would be another user's. */
+/** Reads the file as text. It refuses a file that is not UTF-8: a changed id would be another user's. */
 async function* readText(file: string): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   try {
@@ -64,7 +64,7 @@ async function* readText(file: string): AsyncGenerator<string> {
   }
 }
 
-/** At line feeds alone: a JSON string may hold any other separator (U+2028) as it is. */
+/** Splits only at line feeds, since a JSON string may contain other separators such as U+2028. */
 async function* splitLines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = ''
   for await (const chunk of chunks) {
@@ -89,7 +89,7 @@ async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncG
     bom: true,
     columns: (header: string[]) => requireHeader(header, layout),
     delimiter,
-    // Tools that write tabs escape them, and quote nothing.
+    // Tools that separate with tabs use escapes, and never quotes.
     quote: delimiter === '\t' ? null : '"',
     info: true,
     relax_column_count: true,
@@ -103,7 +103,7 @@ async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncG
       const isUneven = info.invalid_field_length > uneven
       uneven = info.invalid_field_length
       const checked = isUneven
-        ? { refused: 'has not as many fields as the first line' }
+        ? { refused: 'does not have as many fields as the first line' }
         : readRecord(record, layout)
       yield { line: info.lines, read: info.bytes, ...checked }
     }
@@ -114,10 +114,10 @@ async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncG
   }
 }
 
-/** Short, and without a digit. */
+/** A column name is short, and has no digit. */
 const COLUMN_NAME = /^[a-z_][a-z_ .-]{0,29}$/i
 
-/** @throws Error that shows the line only if no field of it can be a key: it may not be a header at all */
+/** @throws Error that shows the line only if no field can be a key, since it may not be a header */
 function requireHeader(header: string[], layout: Layout): string[] {
   const { id, key } = layout
   const isComplete = header.includes(id) && header.includes(key)
@@ -125,12 +125,12 @@ function requireHeader(header: string[], layout: Layout): string[] {
     return requireColumns(header, layout, 'Its first line')
   }
   throw new Error(
-    `Its first line must name the columns, ${id} and ${key} among them. ` +
+    `Its first line must name the columns. Two of them must be ${id} and ${key}. ` +
       '--id-column and --key-column set other names.',
   )
 }
 
-/** @throws Error that names what the file has instead */
+/** @throws Error that names the columns of the file */
 function requireColumns(columns: string[], { id, key }: Fields, what: string): string[] {
   const missing = [id, key].filter((column) => !columns.includes(column))
   if (missing.length === 0) return columns

@@ -1,4 +1,4 @@
-/** A record of the previous backend, as databases and their tools write it → a user's key for a slot. */
+/** Turns a record of the previous backend into a user's key for a slot. Tools write records in many forms. */
 
 import * as z from 'zod/mini'
 import { readFernetTime } from '../../src/crypto/fernet.ts'
@@ -8,23 +8,23 @@ import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import { nameUserIdFault } from '../../src/shared/user-id.ts'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
 
-/** Which fields of a record are read. */
+/** The fields of a record to read. */
 export interface Fields {
   id: string
   key: string
-  /** The slot of a record that names none. */
+  /** The slot of a record without a provider. */
   provider: string
 }
 
 const MAX_ID_LENGTH = 1_000
 const MAX_TOKEN_LENGTH = 16_384
-/** Year 10000: from there on, times as text do not sort. */
+/** Year 10000. Later times do not sort as text. */
 const END_OF_TIME = Date.UTC(10_000, 0)
-/** What psql, MySQL, Python, pandas and spreadsheets write for an absent value. */
+/** How psql, MySQL, Python, pandas and spreadsheets write an absent value. */
 const ABSENT = new Set(['', '\\N', 'null', 'none', 'nan', '<null>', '(null)', '#n/a'])
 
 const record = z.object({
-  userId: z.string('has an id that is not text or a whole number below 2^53').check(
+  userId: z.string('has an id that is not a string or a whole number below 2^53').check(
     z.minLength(1, 'has no id'),
     z.maxLength(MAX_ID_LENGTH, `has an id over ${MAX_ID_LENGTH} characters`),
     z.refine((id) => !id.includes('\uFFFD'), 'has an id that is not UTF-8'),
@@ -39,21 +39,21 @@ const record = z.object({
     },
   ),
   provider: z
-    .string('has a provider that is not text')
+    .string('has a provider that is not a string')
     .check(
       z.refine(
         (name) => name === DEFAULT_SLOT || isProviderName(name),
-        'has a provider that is not a name: lower-case letters, digits and hyphens',
+        'has a provider whose name is not lower-case letters, digits and hyphens',
       ),
     ),
   token: z.nullable(
     z
-      .string('has no key: an absent one is null, or empty in CSV')
+      .string('has no readable key: a user without a key needs null, or an empty field in CSV')
       .check(z.maxLength(MAX_TOKEN_LENGTH, `has a token over ${MAX_TOKEN_LENGTH} characters`)),
   ),
 })
 
-/** A record as a key. What is refused is reported without what it holds. */
+/** Reads a record. A refusal says what is wrong, and quotes nothing of the record. */
 export function readRecord(
   given: unknown,
   { id, key, provider }: Fields,
@@ -74,19 +74,19 @@ export function readRecord(
 }
 
 function nameMissingId(given: Record<string, unknown>): string {
-  return '_id' in given ? 'has no id, but an _id: add --id-column _id' : 'has no id'
+  return '_id' in given ? 'has no id, but has an _id: add --id-column _id' : 'has no id'
 }
 
-/** Absent, or a text that stands for it; a field that is missing is not. */
+/** Whether a present field is empty: null, or a text that stands for it. */
 function isAbsent(value: unknown): boolean {
   if (typeof value !== 'string') return value === null || value === undefined
   return ABSENT.has(value) || ABSENT.has(value.toLowerCase())
 }
 
 /**
- * The id as text; undefined if it is absent. Integers are the text that their tokens' `sub` is. MongoDB
- * writes `{"$oid": …}`, `{"$numberLong": …}`, and a UUID as binary of the subtype 04 or as `{"$uuid": …}`
- * (Extended JSON v2), and `ObjectId(…)` in CSV.
+ * The id as text, as it is in a token's `sub`; undefined if it is absent. In Extended JSON v2, MongoDB
+ * writes `{"$oid": …}` and `{"$numberLong": …}`, and a UUID as binary of the subtype 04 or as `{"$uuid": …}`.
+ * In CSV it writes `ObjectId(…)`.
  */
 function readId(id: unknown): unknown {
   if (Number.isSafeInteger(id) || typeof id === 'bigint') return String(id)
@@ -98,7 +98,7 @@ function readId(id: unknown): unknown {
   return typeof id === 'string' ? (/^ObjectId\("?([0-9a-f]{24})"?\)$/i.exec(id)?.[1] ?? id) : id
 }
 
-/** The UUID in MongoDB's binary, new or old; null if it is other bytes, or a UUID in another byte order. */
+/** The UUID in MongoDB's old or new binary; null for other bytes, or for a UUID in another byte order. */
 function readUuid({ $binary, $type }: Record<string, unknown>): string | null {
   const { base64, subType } = isJsonObject($binary) ? $binary : { base64: $binary, subType: $type }
   if (typeof base64 !== 'string' || !/^0?4$/.test(String(subType))) return null
@@ -112,23 +112,23 @@ function readToken(token: unknown): unknown {
   if (isAbsent(token)) return null
   const text = readBytes(token)
   if (typeof text !== 'string') return token
-  // Some tools write bytes in base64, of a token that is base64url itself.
+  // Some tools encode the bytes of the token in base64, although it is already base64url.
   return text.startsWith('Z0FBQUF') ? decode(text, 'base64') : text
 }
 
-/** Bytes, as a database or its tools write them, as the text that they are. */
+/** Decodes bytes as text, in any form that databases and their tools write. */
 function readBytes(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
   if (isJsonObject(value)) return readBinaryObject(value)
   if (typeof value !== 'string') return value
-  // PostgreSQL's bytea, MySQL's BLOB, SQLite's and MySQL's literal.
+  // bytea of PostgreSQL, BLOB of MySQL, and the literals of SQLite and MySQL.
   const [, hex] = /^(?:\\{1,2}x|0x|_binary 0x|x')([0-9a-f]+)'?$/i.exec(value) ?? []
   if (hex !== undefined) return decode(hex, 'hex')
-  // Python's repr.
+  // repr() of Python.
   return value.replace(/^b'(.*)'$|^b"(.*)"$/, '$1$2')
 }
 
-/** MongoDB's Extended JSON, new and old, and Node's `Buffer` as JSON. */
+/** The bytes in MongoDB's new or old Extended JSON, or in the JSON of a Node `Buffer`. */
 function readBinaryObject({ $binary, type, data }: Record<string, unknown>): unknown {
   if (type === 'Buffer' && Array.isArray(data)) return Buffer.from(data).toString('latin1')
   const base64 = isJsonObject($binary) ? $binary['base64'] : $binary
@@ -139,7 +139,7 @@ function decode(text: string, encoding: 'hex' | 'base64'): string {
   return Buffer.from(text, encoding).toString('latin1')
 }
 
-/** When the token was made, ISO 8601 in UTC; null if it is not one, or no calendar knows its time. */
+/** When the token was made, ISO 8601 in UTC; null if it is not a token, or if its time is out of range. */
 function timeOf(token: string): string | null {
   const time = readFernetTime(token)
   return time !== null && time.getTime() < END_OF_TIME ? time.toISOString() : null

@@ -1,10 +1,10 @@
-/** What an import has done, and what its operator has to look at. */
+/** Reports what an import has done, and what its operator has to check. */
 
 import type { Where } from './database.ts'
 import type { Line } from './import-file.ts'
 import { formatCount } from './progress.ts'
 
-/** Counts an import as it goes. */
+/** Counts the lines of an import. */
 export class Report {
   interrupted = false
   /** The kids of `LEGACY_FERNET_KEY` that the Worker lacks. */
@@ -32,12 +32,12 @@ export class Report {
     return this.#batches === 0
   }
 
-  /** Whether there is nothing to look at. */
+  /** Whether the operator has nothing to check. */
   get isClean(): boolean {
     return this.#refused.length === 0 && this.#doubts.length === 0
   }
 
-  /** Counts a line of the file; false if it is refused. */
+  /** Counts a line of the file. Returns false if the line is refused. */
   count(line: Line): line is Exclude<Line, { refused: string }> {
     this.#read += 1
     if ('refused' in line) {
@@ -49,12 +49,12 @@ export class Report {
     return true
   }
 
-  /** Notes a key that is imported, but cannot be used. */
+  /** Adds an imported key that cannot be used. */
   doubt(line: number, fault: string): void {
     this.#doubts.push(`line ${line} ${fault}`)
   }
 
-  /** Counts a batch of `count` keys that has been written. */
+  /** Counts a written batch of `count` keys. */
   wrote(count: number, changes: { users: number; keys: number; news: number }): void {
     this.#batches += 1
     this.#usersAdded += changes.users
@@ -85,7 +85,7 @@ export class Report {
       const place = remote ? 'in the environment of this command' : 'in .dev.vars'
       hints.push(
         `No key was checked, because LEGACY_FERNET_KEY is not set ${place}.`,
-        'Until the Worker has it, no imported key opens. Set it and run this again to check them.',
+        'Until the Worker has it, imported keys do not open. Set it, and run the import again to check them.',
       )
     }
     if (this.missingKids.length > 0) {
@@ -101,7 +101,7 @@ export class Report {
       )
     }
     for (const provider of this.#unknownProviders) {
-      hints.push(`The provider ${provider} is not built in: PROVIDERS must have it.`)
+      hints.push(`The provider ${provider} is not built in: add it to PROVIDERS.`)
     }
     return hints
   }

@@ -1,10 +1,10 @@
-/** Which step of a rotation comes next, from the kids of the keyring and what D1 holds. */
+/** Finds the next step of a rotation from the kids of the keyring and the rows in D1. */
 
 import { FERNET_KID, type KeyringKids } from '../../src/crypto/keyring.ts'
 import type { Where } from './database.ts'
 import type { RotationStatus } from './key-status.ts'
 
-/** A step's name, which `--json` tells, and what to do. */
+/** The name of a step, which `--json` prints, and what to do. */
 export interface Step {
   step:
     | 'run_the_job'
@@ -16,14 +16,14 @@ export interface Step {
     | 'drop'
     | 'drop_fernet'
     | 'nothing'
-  /** The kids that it is about. */
+  /** The kids that the step concerns. */
   key_ids: string[]
   text: string
 }
 
 const SECRET = 'API_KEY_ENCRYPTION_KEY'
 
-/** The next step, which is safe while the Worker's version before it still runs. */
+/** The next step. It is safe while the previous version of the Worker is still running. */
 export function planNext(
   { keyring, key_ids, missing, rewrap }: RotationStatus,
   where: Where,
@@ -58,8 +58,8 @@ export function planNext(
     return {
       step: 'rewrap',
       key_ids: stored,
-      text: `Wait until the job's pass is over: what is under ${stored.join(', ')} is sealed again under ${keyring.seals}.
-Watch it with npm run keys -- status --watch; then ask again.`,
+      text: `Wait until the job has sealed the rows under ${stored.join(', ')} again under ${keyring.seals}.
+Watch it with npm run keys -- status --watch, then run this again.`,
     }
   }
   if (keyring.opens.length > 0) return drop(keyring, where)
@@ -70,9 +70,9 @@ function putBack(missing: string[]): Step {
   return {
     step: 'put_back',
     key_ids: missing,
-    text: `Rows are sealed under ${missing.join(', ')}, and the keyring has no key that opens them. Put it back,
-last in the list of ${SECRET}${missing.includes(FERNET_KID) ? ' (fernet: in LEGACY_FERNET_KEY)' : ''}.
-Until then those rows do not open; they are kept as they are.`,
+    text: `Rows are sealed under ${missing.join(', ')}, but the keyring has no key that opens them. Put that key back
+at the end of the list in ${SECRET}${missing.includes(FERNET_KID) ? ' (fernet: in LEGACY_FERNET_KEY)' : ''}.
+Until then those rows do not open. They are kept unchanged.`,
   }
 }
 
@@ -81,7 +81,7 @@ function moveFirst(keyring: KeyringKids, fresh: string[], where: Where): Step {
   return {
     step: 'move_first',
     key_ids: fresh,
-    text: `When every running version has ${fresh.join(', ')} (a gradual deployment is at 100 %), move it first:
+    text: `Wait until every running version has ${fresh.join(', ')} (a gradual deployment is at 100 %). Then put it first:
 ${set(`the keys of ${[...fresh, ...rest].join(',')}`, where)}`,
   }
 }
@@ -90,10 +90,10 @@ function replace(stuck: string[]): Step {
   return {
     step: 'replace_unopenable',
     key_ids: stuck,
-    text: `All that is left under ${stuck.join(', ')} does not open, with the right key or for want of it: a
-damaged row, or the wrong LEGACY_FERNET_KEY. The log names the rows (api_key_unreadable). With the
-right key in the list they open again; else their users enter the key anew, or delete it: until then
-the old key stays in the list.`,
+    text: `The rows that are left under ${stuck.join(', ')} do not open: they are damaged, or LEGACY_FERNET_KEY is
+wrong. The log names them (api_key_unreadable). If the key was wrong, put the right one into the list.
+Otherwise their users have to save their keys again, or delete them. Keep the old key in the list
+until then.`,
   }
 }
 
@@ -101,8 +101,8 @@ function check(unnoticed: string[]): Step {
   return {
     step: 'check',
     key_ids: unnoticed,
-    text: `The rows under ${unnoticed.join(', ')} were changed by hand since the job looked last. It looks again a day
-after that, or now: npm run keys -- check`,
+    text: `The rows under ${unnoticed.join(', ')} were changed by hand after the job's last pass. The job looks
+again a day after that pass. To make it look now: npm run keys -- check`,
   }
 }
 
@@ -110,19 +110,19 @@ function drop(keyring: KeyringKids, where: Where): Step {
   return {
     step: 'drop',
     key_ids: keyring.opens,
-    text: `No row needs ${keyring.opens.join(', ')} any more. When no running version seals under it (a gradual
-deployment is at 100 %), drop it; keep it as long as the backups that it opens:
+    text: `No row needs ${keyring.opens.join(', ')} any more. Wait until no running version seals under it (a gradual
+deployment is at 100 %). Then remove it, but store it as long as you keep backups that it opens:
 ${set(`the key of ${keyring.seals}`, where)}`,
   }
 }
 
 function dropFernet({ remote }: Where): Step {
-  const how = remote ? 'npx wrangler secret delete' : 'Take out of .dev.vars:'
+  const how = remote ? 'npx wrangler secret delete' : 'Remove this from .dev.vars:'
   return {
     step: 'drop_fernet',
     key_ids: [FERNET_KID],
-    text: `No Fernet row is left. When nothing more is to be imported, drop the key of the backend before, and its
-name in [secrets] required of wrangler.toml:
+    text: `No Fernet row is left. When you have imported everything, remove the previous backend's key, and its
+name from [secrets] required in wrangler.toml:
 ${how} LEGACY_FERNET_KEY`,
   }
 }
@@ -131,13 +131,13 @@ function nothing({ seals }: KeyringKids, where: Where): Step {
   return {
     step: 'nothing',
     key_ids: [],
-    text: `Every row is sealed under ${seals}. To change the key, make one (npm run keys -- new) and put it
-second, where it opens and does not seal yet:
+    text: `Every row is sealed under ${seals}. To change the key, make a new one (npm run keys -- new) and put it
+second. There it opens keys, but does not seal yet:
 ${set(`the key of ${seals}, a comma, the new one`, where)}`,
   }
 }
 
-/** How the secret is set. Putting one is a deployment; the local Worker reads its file at the start. */
+/** The command that sets the secret. With `--remote` it also deploys; a local Worker needs a restart. */
 function set(value: string, { remote }: Where): string {
   return remote
     ? `npx wrangler secret put ${SECRET}   # ${value}`

@@ -1,4 +1,4 @@
-/** What is stored under which key, and how far the rewrap job is: read from D1, without any key. */
+/** Reads from D1 what is stored under which key, and the progress of the rewrap job. It needs no key. */
 
 import { FERNET_KID, parseKeyring, type KeyringKids } from '../../src/crypto/keyring.ts'
 import {
@@ -13,7 +13,7 @@ import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { selectKids, type KidState } from '../../src/store/kids.ts'
 import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'
 
-/** What is stored under one kid, as `--json` prints it. `state` is null if the kid was never noted. */
+/** The rows under one kid, as `--json` prints them. `state` is null if the kid was never noted. */
 export interface KidStatus {
   key_id: string
   version: string
@@ -23,7 +23,7 @@ export interface KidStatus {
   state: KidState | null
 }
 
-/** The job's pass. Times are ISO 8601, UTC; `rows` are counted now, `done` by the job. */
+/** The job's pass. Times are ISO 8601 in UTC. `rows` is counted now, and `done` is the job's count. */
 export interface Progress {
   rows: number
   done: number
@@ -36,7 +36,7 @@ export interface Progress {
   asked_at: string | null
 }
 
-/** The whole state of a rotation. `keyring` and `rewrap` are null until the Worker's job has run once. */
+/** The state of a rotation. `keyring` and `rewrap` are null until the Worker's job has run once. */
 export interface RotationStatus {
   keyring: KeyringKids | null
   rows: number
@@ -45,7 +45,7 @@ export interface RotationStatus {
   rewrap: Progress | null
 }
 
-/** Counts all rows, a page a statement; `counted` hears how many so far, if there are more. */
+/** Counts all rows, one page per statement. After each full page it calls `counted` with the sum. */
 export async function readStatus(
   db: D1Database,
   counted: (rows: number) => void = () => {},
@@ -80,18 +80,18 @@ export async function readStatus(
   }
 }
 
-/** Fernet tokens name no key: where none of them opens, theirs is not in the keyring. */
+/** A Fernet token does not name its key. If none of them opens, the keyring lacks their key. */
 function isMissing({ key_id, rows, in_keyring, unopenable }: KidStatus): boolean {
   if (rows === 0) return false
   return !in_keyring || (key_id === FERNET_KID && unopenable >= rows)
 }
 
-/** A kid may have rows of several versions; what is counted by kid is told once. */
+/** A kid may have rows of several versions. What is counted per kid is reported with the first one. */
 function isFirst(stored: KidCount[], index: number): boolean {
   return stored.findIndex(({ kid }) => kid === stored[index]?.kid) === index
 }
 
-/** How far the pass over `rows` rows is; null if there has been none. */
+/** The progress of the pass over `rows` rows; null if there was no pass yet. */
 export async function readProgress(db: D1Database, rows: number): Promise<Progress | null> {
   const pass = await readPass(db)
   return pass && progressOf(pass, rows)

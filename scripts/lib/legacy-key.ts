@@ -1,4 +1,4 @@
-/** The previous backend's Fernet key, to try imported tokens with before anybody relies on them. */
+/** Tries imported tokens with the previous backend's Fernet key, before anybody relies on them. */
 
 import { randomBytes } from 'node:crypto'
 import { openFernet, type FernetKey } from '../../src/crypto/fernet.ts'
@@ -11,11 +11,11 @@ import type { Where } from './database.ts'
 import { readDevVar } from './dev-vars.ts'
 import { isKeyText } from './encryption-key.ts'
 
-/** By kid. */
+/** The keys by kid. */
 export type LegacyKeys = ReadonlyMap<string, FernetKey>
 
 /**
- * `LEGACY_FERNET_KEY` of the environment, or for the local database of `.dev.vars`; null if it is not set.
+ * `LEGACY_FERNET_KEY` from the environment, or for the local database from `.dev.vars`; null if it is not set.
  *
  * @throws Error if it is not a list of Fernet keys
  */
@@ -27,11 +27,11 @@ export async function readLegacyKeys({ remote }: Where): Promise<LegacyKeys | nu
     throw new Error('LEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters')
   }
   const keys = Array.from(items, (item) => Buffer.from(item, 'base64url'))
-  // The keyring wants a key that seals, which nothing is sealed with here.
+  // A keyring needs a sealing key, although nothing is sealed here.
   return (await createKeyring([randomBytes(32)], keys)).fernetKeys
 }
 
-/** What is wrong with an imported token, as the end of a sentence; null if nothing is. */
+/** What is wrong with an imported token, as the end of a sentence; null if nothing is wrong. */
 export async function nameTokenFault(
   keys: LegacyKeys,
   { token }: ImportedKey,
@@ -42,13 +42,14 @@ export async function nameTokenFault(
   if (outer === null) return NOT_OPENED
   const inner = await openFernet(fernetKeys, outer.trim())
   return (
-    nameKeyFault((inner ?? outer).trim(), 'has a key that, decrypted,')?.replace(/\.$/, '') ?? null
+    nameKeyFault((inner ?? outer).trim(), 'has a key whose decrypted text')?.replace(/\.$/, '') ??
+    null
   )
 }
 
 export const NOT_OPENED = 'has a key that LEGACY_FERNET_KEY does not open'
 
-/** The kids of `keys` that the Worker lacks, as its job found it last; none if it has not run. */
+/** The kids of `keys` that the Worker lacked at its job's last pass; empty if the job has not run. */
 export async function findMissingKids(db: D1Database, keys: LegacyKeys): Promise<string[]> {
   const [pass] = (await run(db, selectPass())).results
   if (pass === undefined) return []

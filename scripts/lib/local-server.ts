@@ -1,9 +1,9 @@
-/** Servers on this machine, for examples, benchmarks and tests. */
+/** Starts and stops servers on this machine, for examples, benchmarks and tests. */
 
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 
-/** Starts `server` on a free port of 127.0.0.1, and answers the port. */
+/** Starts `server` on a free port of 127.0.0.1, and returns the port. */
 export async function listen(server: Server): Promise<number> {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const address = server.address()
@@ -11,7 +11,7 @@ export async function listen(server: Server): Promise<number> {
   return address.port
 }
 
-/** Stops `server`, and whatever is connected to it. */
+/** Stops `server`, and closes all connections to it. */
 export async function stop(server: Server): Promise<void> {
   if (!server.listening) return
   server.closeAllConnections()

@@ -5,17 +5,17 @@ import { DatabaseSync } from 'node:sqlite'
 
 const DIRECTORY = 'migrations'
 
-const HEADER = `-- The whole schema as it stands, to be read: made from migrations/ by npm run schema -- write.
--- Tables come to a database by npm run schema.
+const HEADER = `-- The current schema, for readers: npm run schema -- write makes this file from migrations/.
+-- npm run schema creates the tables in a database.
 `
 
-/** One migration: its file's name and text. */
+/** One migration: the name and the text of its file. */
 export interface Migration {
   name: string
   sql: string
 }
 
-/** All of them, in order. */
+/** All migrations in order. */
 export function readMigrations(): Migration[] {
   const names = readdirSync(DIRECTORY).filter((name) => name.endsWith('.sql'))
   return names.toSorted().map((name) => ({
@@ -24,7 +24,7 @@ export function readMigrations(): Migration[] {
   }))
 }
 
-/** The text of `schema.sql`: the tables after all migrations, as SQLite tells them. */
+/** The text of `schema.sql`: the tables after all migrations, as SQLite describes them. */
 export function renderSchema(): string {
   const database = new DatabaseSync(':memory:')
   for (const { sql } of readMigrations()) database.exec(sql)
@@ -34,12 +34,12 @@ export function renderSchema(): string {
   return [HEADER, ...tables.map(({ sql }) => `${String(sql)};\n`)].join('\n')
 }
 
-/** As much of a D1 database as it takes to make its tables. */
+/** The methods of a D1 database that are needed to make its tables. */
 export interface MigratedDatabase {
   prepare: (sql: string) => { run: () => Promise<unknown> }
 }
 
-/** Makes the tables of a new database for a test or a benchmark, as Wrangler would have. */
+/** Makes the tables of a new database for a test or a benchmark, as Wrangler does. */
 export async function applyMigrations(db: MigratedDatabase): Promise<void> {
   const record =
     'CREATE TABLE d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE)'

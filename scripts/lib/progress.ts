@@ -1,23 +1,23 @@
-/** Progress of a long command: a bar on a terminal, nothing elsewhere. */
+/** Shows the progress of a long command: a bar on a terminal, and nothing elsewhere. */
 
 import cliProgress from 'cli-progress'
 
 const { Format, Presets, SingleBar } = cliProgress
 const STYLE = { ...Presets.shades_grey, barsize: 30 }
 
-/** What a caller knows better than the bar: how fast it goes, and how long it will take. */
+/** The speed and the remaining time, if the caller knows them. */
 export interface Pace {
   rows_per_second: number
   seconds_left: number | null
 }
 
-/** A bar that is told how many rows of how many are done. */
+/** A bar that shows how many of all rows are done. */
 export interface Bar {
   move: (done: number, total: number, pace?: Pace) => void
   stop: () => void
 }
 
-/** A bar on standard error, from its first move on. Without a pace of the caller's it measures its own. */
+/** A bar on standard error. It appears at its first move, and measures the speed if the caller gives none. */
 export function startBar(title: string): Bar {
   const format = `${title}  {bar} {percentage} %  {value} of {total}  {rate} a second  {left} left`
   const bar = new SingleBar({ ...STYLE, format, formatValue, hideCursor: true })
@@ -42,7 +42,7 @@ function paceOf(done: number, total: number, elapsedMs: number): Pace {
   return { rows_per_second: rate, seconds_left: rate > 0 ? Math.ceil((total - done) / rate) : null }
 }
 
-/** The bar alone, as text. */
+/** Returns only the bar, as text. */
 export function drawBar(done: number, total: number): string {
   const part = total > 0 ? Math.min(1, done / total) : 0
   const bar = Format.BarFormat(part, {
@@ -59,7 +59,7 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en')
 }
 
-/** Seconds as `1 h 5 min`, to the precision that matters; `?` where nobody knows. */
+/** Seconds as `1 h 5 min`, rounded to what matters; `?` if they are not known. */
 export function formatSeconds(seconds: number | null): string {
   if (seconds === null) return '?'
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60]

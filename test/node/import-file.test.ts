@@ -66,7 +66,7 @@ describe('an export of the previous backend', () => {
   it('without an id says which option takes MongoDB’s', async () => {
     const line = JSON.stringify({ _id: { $oid: '507f1f77bcf86cd799439011' }, key: null })
     expect(await read('a.ndjson', line)).toMatchObject([
-      { refused: 'has no id, but an _id: add --id-column _id' },
+      { refused: 'has no id, but has an _id: add --id-column _id' },
     ])
   })
 

@@ -118,7 +118,7 @@ describe('npm run import', () => {
     expect(printed.split('\n').slice(7, -1)).toEqual([
       '  line 1 has a key that is not a Fernet token',
       '  line 2 has no id',
-      '  line 3 has no key: an absent one is null, or empty in CSV',
+      '  line 3 has no readable key: a user without a key needs null, or an empty field in CSV',
       '  line 6 has a key that is not a Fernet token',
       '  line 7 has a token over 16384 characters',
       '  line 8 has an id over 1000 characters',
@@ -131,7 +131,7 @@ describe('npm run import', () => {
 
   it.for([
     ['without its columns', 'id,key\n1,x', 'lacks encrypted_api_key. It has: id, key. Name'],
-    ['without a header', '7,sk-proj-0123,x\n', 'must name the columns, id and encrypted_api_key'],
+    ['without a header', '7,sk-proj-0123,x\n', 'must name the columns. Two of them must be id'],
     ['of one JSON array', '[\n{"id": "7"}]', "one object per line: jq -c '.[]' latin.csv"],
     ['in another encoding', Buffer.from([0x69, 0x64, 0xe9]), 'latin.csv is not UTF-8'],
     ['of broken quotes', 'id,encrypted_api_key\n"1"x,\n', 'is not CSV at line 2'],
@@ -152,8 +152,8 @@ describe('npm run import', () => {
     writeFileSync(path('uneven.csv'), lines.join('\n'))
     const printed = await importFile('uneven.csv')
     expect(printed).toMatch(report(4, 2, 2, 0, 2))
-    expect(printed).toContain('line 2 has not as many fields as the first line')
-    expect(printed).toContain('line 4 has not as many fields as the first line')
+    expect(printed).toContain('line 2 does not have as many fields as the first line')
+    expect(printed).toContain('line 4 does not have as many fields as the first line')
     expect(await storedKeys()).toEqual(
       new Map([
         ['x', one?.apiKey],
@@ -202,7 +202,7 @@ describe('npm run import', () => {
     const rows = countStored()
     expect(rows).toBeGreaterThan(0)
     expect(rows).toBeLessThan(COUNT)
-    expect(printed.includes('It was interrupted. Run it again')).toBe(signal === 'SIGINT')
+    expect(printed.includes('The import was interrupted. Run it again')).toBe(signal === 'SIGINT')
     expect(await importFile('many.csv')).toMatch(/Read +40,000\n/)
     expect(countStored()).toBe(COUNT)
   })
@@ -248,8 +248,8 @@ describe('npm run import', () => {
     const importSlots = async () => importFile('slots.csv', '--provider', 'openai')
     const printed = await importSlots()
     expect(printed).toMatch(report(5, 3, 4, 0, 1))
-    expect(printed).toContain('line 5 has a provider that is not a name')
-    expect(printed).toContain('The provider acme is not built in: PROVIDERS must have it.')
+    expect(printed).toContain('line 5 has a provider whose name is not lower-case')
+    expect(printed).toContain('The provider acme is not built in: add it to PROVIDERS.')
     const slots = () => query('SELECT user_id, provider FROM api_keys ORDER BY 1, 2')
     const expected = [
       { user_id: 'a', provider: 'anthropic' },
@@ -291,7 +291,12 @@ describe('npm run import', () => {
   it.for<[name: string, file: string, setUp: () => void, message: string]>([
     ['a file that does not exist', 'absent.csv', () => {}, 'absent.csv does not exist'],
     ['a folder', 'src', () => {}, 'src is not a file'],
-    ['no tables', 'u.csv', () => void query('DROP TABLE d1_migrations'), 'First: npm run schema'],
+    [
+      'no tables',
+      'u.csv',
+      () => void query('DROP TABLE d1_migrations'),
+      'First run: npm run schema',
+    ],
   ])('says what is wrong, and not to run it again: %s', async ([, file, setUp, message]) => {
     writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
     setUp()
@@ -308,7 +313,9 @@ describe('npm run import', () => {
     database.exec('BEGIN EXCLUSIVE')
     await expect(script('import', 'u.csv')).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/D1_ERROR: .*\nD1 did not take the rest .* run this again/),
+      stderr: expect.stringMatching(
+        /D1_ERROR: .*\nD1 did not accept the rest.* Run the import again/,
+      ),
     })
   })
 
@@ -324,9 +331,7 @@ describe('npm run import', () => {
 
     it('that opens nothing stops the import before anything is written', async () => {
       const printed = await importWith(randomBytes(32).toString('base64url').concat('='))
-      expect(printed).toMatch(
-        /^failed\nLEGACY_FERNET_KEY opens none of the keys that were tried \(3\)/,
-      )
+      expect(printed).toMatch(/^failed\nLEGACY_FERNET_KEY opens none of the first keys \(3 tried\)/)
       expect(countStored()).toBe(0)
     })
 
@@ -338,7 +343,7 @@ describe('npm run import', () => {
       const command = `LEGACY_FERNET_KEY=${key} node scripts/import.ts late.csv`
       await expect(run('sh', '-c', command)).rejects.toMatchObject({
         stdout: '',
-        stderr: expect.stringContaining('opens none of the keys that were tried (1)'),
+        stderr: expect.stringContaining('opens none of the first keys (1 tried)'),
       })
       expect(query('SELECT count(*) AS rows FROM users')).toEqual([{ rows: 0 }])
     })
@@ -378,8 +383,8 @@ describe('npm run import', () => {
       expect(printed.split('\n').slice(6)).toEqual([
         'Not usable               3',
         '  line 3 has a key that LEGACY_FERNET_KEY does not open',
-        '  line 4 has a key that, decrypted, is empty',
-        '  line 5 has a key that, decrypted, comes with quotes: send the key alone',
+        '  line 4 has a key whose decrypted text is empty',
+        '  line 5 has a key whose decrypted text comes with quotes: send the key alone',
         '',
       ])
       expect(countStored()).toBe(5)

@@ -106,14 +106,14 @@ describe('npm run keys', () => {
          VALUES ('legacy-1', '${user?.token}', 'fernet'), ('legacy-2', 'gAAAAAdamaged', 'fernet');`,
       ].join('\n'),
     )
-    expect((await keys('check')).stdout).toContain('its first run begins a pass')
+    expect((await keys('check')).stdout).toContain('Its first run begins a pass')
     writeSecrets(NEW, OLD)
     const dev = await startDev(['--var', 'REWRAP_ROWS_PER_RUN:400'])
     await dev.runJob()
     const running = await keys('status')
     expect(running.code).toBe(1)
     expect(running.stdout).toMatch(
-      new RegExp(`^The Worker's keyring, as its job found it 20.*
+      new RegExp(`^The Worker's keyring, as its job found it at 20.*
   ${newKid}  seals, and opens
   ${oldKid}  opens
   fernet        opens; LEGACY_FERNET_KEY [0-9a-f]{12}
@@ -174,11 +174,11 @@ Stored keys
     query(`DELETE FROM api_keys WHERE key_id IN ('${lostKid}', 'fernet')`)
     expect(await keys('plan')).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^By the keyring .*\nThe rows under/),
+      stdout: expect.stringMatching(/^Based on the keyring .*\nThe rows under/),
     })
     const again = await startDev(['--var', 'REWRAP_ROWS_PER_RUN:5000'])
     await keys('check')
-    expect((await keys('status')).stdout).toMatch(/did not; another pass is asked for\n$/)
+    expect((await keys('status')).stdout).toMatch(/did not; another pass will follow\n$/)
     for (let runs = 0; runs < 2; runs += 1) await again.runJob()
     expect(JSON.parse((await keys('plan', '--json')).stdout)).toMatchObject({
       step: 'drop',

@@ -70,7 +70,7 @@ describe('a database of version 0.1.0', () => {
   it('is refused by the commands, which say what to run', async () => {
     await expect(script('users', 'list')).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/local database lacks migrations.*First: npm run schema\n/),
+      stderr: expect.stringMatching(/local database lacks migrations.*First run: npm run schema\n/),
     })
   })
 
@@ -165,7 +165,7 @@ describe('npm run deploy', () => {
   it('refuses when the database cannot be migrated', async () => {
     api.database.exec('DROP TABLE d1_migrations; CREATE VIEW d1_migrations AS SELECT 1 AS id')
     const printed = await deploy()
-    expect(printed).toContain('Nothing was deployed: this version needs its migrations first.')
+    expect(printed).toContain('Nothing was deployed, because the migrations were not applied.')
     expect(printed).toMatch(/exit 1\n$/)
     api.database.exec('DROP VIEW d1_migrations')
   })
