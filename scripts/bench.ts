@@ -15,7 +15,8 @@ const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [-
        npm run bench -- profile ROUTE   CPU time of a route by function
        npm run bench -- growth          speed with 1,000, 100,000 and 1,000,000 users, with 1 and with 10 slots each
        npm run bench -- start           time of the first request, and size of the bundle by package
-       npm run bench -- rewrap          speed of the rewrap job`
+       npm run bench -- rewrap          speed of the rewrap job
+       npm run bench -- shards [--seed N] [--mistake]   users who move between databases as they write`
 const SIZES = [1_000, 100_000, 1_000_000]
 
 async function benchHttp(

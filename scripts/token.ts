@@ -9,7 +9,7 @@ await runCommand('Usage: npm run token -- USER', async () => {
   const token = await mintDevToken(userId)
   if (token === undefined) {
     throw new Error(`.dev.vars has no JWT_SECRET_KEY to sign a token with.
-If .dev.vars does not exist, npm run dev makes it. Otherwise add a secret of 32 bytes or more.`)
+If [secrets] required in wrangler.toml lists it, npm run dev adds one.`)
   }
   console.log(token)
   return 0

@@ -86,7 +86,7 @@ async function readBody(request: HonoRequest): Promise<string> {
   }
 }
 
-/** Reads as many bytes as are declared. A look for more would cost a turn of the event loop. */
+/** Reads the whole body. It stops after as many bytes as are declared: to look for more costs a turn of the event loop. */
 async function readText(reader: ReadableStreamDefaultReader<Uint8Array>, declared: number) {
   const decoder = new TextDecoder()
   let [text, bytes] = ['', 0]

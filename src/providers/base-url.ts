@@ -37,8 +37,8 @@ export function calledOrigin(name: string, { origin }: Provider): string {
 }
 
 /**
- * The URL that a caller's request goes to; null if the key's base URL is missing, or if its host is no
- * longer listed.
+ * The URL that a caller's request goes to; null if the key's base URL is missing, if its host is no longer
+ * listed, or if its provider got an origin after the key was saved for that URL.
  */
 export function targetUrl(
   { origin, hosts = [] }: Provider,
