@@ -17,8 +17,14 @@ export function keyFields({ preview, updatedAt }: KeySummary): KeyFields {
 }
 
 export function slotFields(key: KeySummary): SlotFields {
-  const { status, lastUsedAt: last_used_at, baseUrl: base_url } = key
-  return { ...keyFields(key), status, last_used_at, ...(base_url !== null && { base_url }) }
+  const { last4, status, lastUsedAt: last_used_at, baseUrl: base_url } = key
+  return {
+    ...keyFields(key),
+    ...(last4 !== null && { api_key_last4: last4 }),
+    status,
+    last_used_at,
+    ...(base_url !== null && { base_url }),
+  }
 }
 
 export function keyAnswer(key: StoredKey): KeyAnswer {

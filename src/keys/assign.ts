@@ -47,8 +47,8 @@ export async function assignKey(
     // The key was replaced or deleted since it was read.
     return assignKey(owner, name, verify)
   }
-  const { preview, lastUsedAt, baseUrl } = key
-  return { preview, updatedAt, status, lastUsedAt, baseUrl }
+  const { preview, last4, lastUsedAt, baseUrl } = key
+  return { preview, last4, updatedAt, status, lastUsedAt, baseUrl }
 }
 
 /** The default slots' keys in `opened`, sealed for the slot `provider`: for `npm run keys -- assign`. */

@@ -23,6 +23,7 @@ import {
   EMPTY,
   hasKeyRow,
   joinCredential,
+  lastFour,
   logUnreadable,
   openRow,
   previewKey,
@@ -160,9 +161,9 @@ async function writeKey(
   ])
   const saved = results.at(-1)?.results[0]
   if (saved === undefined) throw userNotFound()
-  const preview = previewKey(credential.apiKey)
-  const { baseUrl } = credential
-  return { preview, updatedAt: saved.updatedAt, status, lastUsedAt: null, baseUrl }
+  const { apiKey, baseUrl } = credential
+  const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
+  return { preview, last4, updatedAt: saved.updatedAt, status, lastUsedAt: null, baseUrl }
 }
 
 /**

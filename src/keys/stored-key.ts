@@ -22,6 +22,8 @@ export interface SlotOwner {
 export interface KeySummary {
   /** The first 8 code points and `...`, or `****` for a key of 8 or fewer. */
   preview: string
+  /** The last 4 characters; null for a key of fewer than 20, of which they would show too much. */
+  last4: string | null
   updatedAt: string
   status: KeyStatus
   lastUsedAt: string | null
@@ -58,8 +60,8 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   const credential = splitCredential(opened.text)
   if (credential === null) return { state: 'unreadable', reason: 'not_a_key', row }
   const { updatedAt, status, lastUsedAt } = row
-  const preview = previewKey(credential.apiKey)
-  return { state: 'open', ...credential, row, preview, updatedAt, status, lastUsedAt }
+  const [preview, last4] = [previewKey(credential.apiKey), lastFour(credential.apiKey)]
+  return { state: 'open', ...credential, row, preview, last4, updatedAt, status, lastUsedAt }
 }
 
 /** The text to seal for a credential: the key and, after a NUL, the base URL. */
@@ -88,4 +90,8 @@ export function logUnreadable({ row, reason }: UnreadableKey, requestId?: string
 export function previewKey(apiKey: string): string {
   const codePoints = Array.from(apiKey)
   return codePoints.length > 8 ? `${codePoints.slice(0, 8).join('')}...` : '****'
+}
+
+export function lastFour(apiKey: string): string | null {
+  return apiKey.length >= 20 ? apiKey.slice(-4) : null
 }

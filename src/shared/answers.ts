@@ -12,6 +12,8 @@ export interface KeyFields {
 
 /** What is known about a provider's key. */
 export interface SlotFields extends KeyFields {
+  /** The last 4 characters of a key of 20 or more; left out for a shorter one. */
+  api_key_last4?: string
   status: KeyStatus
   last_used_at: string | null
   /** The user's base URL, for a provider with `hosts`. */

@@ -45,9 +45,11 @@ describe('a slot', () => {
       status: 200,
       body: { provider: 'openai', has_api_key: false },
     })
-    const key = { api_key_preview: 'sk-good-...', api_key_updated_at: time }
+    const apiKey = someKeyOf('good')
+    const last4 = { api_key_last4: apiKey.slice(-4) }
+    const key = { api_key_preview: 'sk-good-...', ...last4, api_key_updated_at: time }
     const slot = { provider: 'openai', status: 'active', last_used_at: null }
-    expect(await put('openai', someKeyOf('good'))).toEqual({
+    expect(await put('openai', apiKey)).toEqual({
       status: 200,
       body: {
         message: 'API key updated successfully',
@@ -76,6 +78,23 @@ describe('a slot', () => {
       },
     })
     expect(await get('openai')).toMatchObject({ body: { has_api_key: false } })
+  })
+
+  it('answers the last 4 characters of a key of 20 or more, and logs them nowhere', async () => {
+    const logs = recordLogs()
+    const { userId, put, get } = await someOwner()
+    const keys = ['sk-good-0123456-Qx7Z', 'sk-good-012345-Qx7Z']
+    const last4 = []
+    for (const key of keys) {
+      await put('openai', key)
+      last4.push((await get('openai')).body['api_key_last4'])
+    }
+    expect(last4).toEqual(['Qx7Z', undefined])
+    expect(logs.text()).not.toContain('Qx7Z')
+    const token = await mintToken({ sub: userId })
+    await putKey(userId, keys[0])
+    const plain: object = await (await call('GET', keyPath(userId), { token })).json()
+    expect(plain).not.toHaveProperty('api_key_last4')
   })
 
   it('holds a key of its own, which opens nowhere else; "default" is the plain route’s', async () => {
