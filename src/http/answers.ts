@@ -5,6 +5,7 @@ import type { KeySummary, StoredKey } from '../keys/stored-key.ts'
 import type { SignIn } from '../settings.ts'
 import type {
   ConfigAnswer,
+  DecryptionFault,
   KeyAnswer,
   KeyFields,
   ListedAnswer,
@@ -32,7 +33,13 @@ export function keyAnswer(key: StoredKey): KeyAnswer {
 }
 
 export function slotAnswer(provider: string, key: StoredKey): SlotAnswer {
-  return { provider, ...answerWith(key, slotFields) }
+  return { provider, ...answerWith(key, slotFields), ...reasonOf(key) }
+}
+
+function reasonOf(key: StoredKey): { reason?: DecryptionFault } {
+  if (key.state !== 'unreadable') return {}
+  const isMissing = key.reason === 'key_id_not_in_keyring'
+  return { reason: isMissing ? 'encryption_key_missing' : 'cannot_be_decrypted' }
 }
 
 function answerWith<Fields extends KeyFields>(

@@ -26,8 +26,18 @@ export type KeyAnswer<Fields extends KeyFields = KeyFields> =
   | { has_api_key: false; error: 'Invalid encrypted key' }
   | ({ has_api_key: true; error?: never } & Fields)
 
+/**
+ * Why a stored key does not open. If the encryption key is missing, the operator can bring it back;
+ * otherwise the user has to enter the key again.
+ */
+export type DecryptionFault = 'encryption_key_missing' | 'cannot_be_decrypted'
+
 /** `GET …/api-keys/:provider`. */
-export type SlotAnswer = { provider: string } & KeyAnswer<SlotFields>
+export type SlotAnswer = {
+  provider: string
+  /** Beside `error`. */
+  reason?: DecryptionFault
+} & KeyAnswer<SlotFields>
 
 /** An item of `GET …/api-keys`. Its first three fields are empty for the slot `default` and removed providers. */
 export type ListedAnswer = {

@@ -115,8 +115,31 @@ describe('a slot', () => {
     recordLogs()
     expect(await get('gemini')).toEqual({
       status: 200,
-      body: { provider: 'gemini', has_api_key: false, error: 'Invalid encrypted key' },
+      body: {
+        provider: 'gemini',
+        has_api_key: false,
+        error: 'Invalid encrypted key',
+        reason: 'cannot_be_decrypted',
+      },
     })
+  })
+
+  it('says that the encryption key is missing, which its user cannot mend', async () => {
+    recordLogs()
+    const { userId, put } = await someOwner()
+    await put('openai', someKeyOf('good'))
+    const other = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+    const token = await mintToken({ sub: userId })
+    const options = { token, env: { API_KEY_ENCRYPTION_KEY: other } }
+    const slot = await call('GET', slotPath(userId, 'openai'), options)
+    expect(await slot.json()).toEqual({
+      provider: 'openai',
+      has_api_key: false,
+      error: 'Invalid encrypted key',
+      reason: 'encryption_key_missing',
+    })
+    const list = await call('GET', slotPath(userId, '').slice(0, -1), options)
+    expect(await list.text()).toContain('"reason":"encryption_key_missing"')
   })
 
   it('is listed with the others, those without a key too', async () => {
@@ -218,6 +241,7 @@ describe('a slot', () => {
       provider: 'gone',
       has_api_key: false,
       error: 'Invalid encrypted key',
+      reason: 'cannot_be_decrypted',
     })
     expect((await remove('gone')).status).toBe(200)
     expect((await remove('gone')).status).toBe(404)
