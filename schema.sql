@@ -15,7 +15,7 @@ CREATE TABLE api_keys (
                     CHECK (status IN ('active', 'unverified', 'rejected')),
   created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  last_used_at      TEXT,
+  last_used_at      TEXT, last_verified_at TEXT,
   PRIMARY KEY (user_id, provider)
 ) STRICT, WITHOUT ROWID;
 

@@ -18,12 +18,13 @@ export function keyFields({ preview, updatedAt }: KeySummary): KeyFields {
 }
 
 export function slotFields(key: KeySummary): SlotFields {
-  const { last4, status, lastUsedAt: last_used_at, baseUrl: base_url } = key
+  const { last4, status, baseUrl: base_url } = key
   return {
     ...keyFields(key),
     ...(last4 !== null && { api_key_last4: last4 }),
     status,
-    last_used_at,
+    last_used_at: key.lastUsedAt,
+    last_verified_at: key.lastVerifiedAt,
     ...(base_url !== null && { base_url }),
   }
 }

@@ -87,7 +87,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
   .delete('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     await deleteSlot(ownerOf(c), provider)
-    const noKey = { provider, status: null, last_used_at: null }
+    const noKey = { provider, status: null, last_used_at: null, last_verified_at: null }
     return c.json(deletedAnswer(c.get('userId'), noKey))
   })
   .post('/users/:userId/api-keys/:provider/assign', onlyYourOwn, requireQuery, async (c) => {

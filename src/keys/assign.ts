@@ -47,8 +47,8 @@ export async function assignKey(
     // The key was replaced or deleted since it was read.
     return assignKey(owner, name, verify)
   }
-  const { preview, last4, lastUsedAt, baseUrl } = key
-  return { preview, last4, updatedAt, status, lastUsedAt, baseUrl }
+  const { preview, last4, lastUsedAt, lastVerifiedAt, baseUrl } = key
+  return { preview, last4, updatedAt, status, lastUsedAt, lastVerifiedAt, baseUrl }
 }
 
 /** The default slots' keys in `opened`, sealed for the slot `provider`: for `npm run keys -- assign`. */

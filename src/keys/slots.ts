@@ -163,7 +163,8 @@ async function writeKey(
   if (saved === undefined) throw userNotFound()
   const { apiKey, baseUrl } = credential
   const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
-  return { preview, last4, updatedAt: saved.updatedAt, status, lastUsedAt: null, baseUrl }
+  const times = { updatedAt: saved.updatedAt, lastUsedAt: null, lastVerifiedAt: null }
+  return { preview, last4, status, ...times, baseUrl }
 }
 
 /**

@@ -27,6 +27,8 @@ export interface KeySummary {
   updatedAt: string
   status: KeyStatus
   lastUsedAt: string | null
+  /** When its user last had it checked with its provider. */
+  lastVerifiedAt: string | null
   /** Null for a provider with a fixed origin. */
   baseUrl: string | null
 }
@@ -59,9 +61,10 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   if (opened.state === 'unreadable') return { ...opened, row }
   const credential = splitCredential(opened.text)
   if (credential === null) return { state: 'unreadable', reason: 'not_a_key', row }
-  const { updatedAt, status, lastUsedAt } = row
+  const { updatedAt, status, lastUsedAt, lastVerifiedAt } = row
   const [preview, last4] = [previewKey(credential.apiKey), lastFour(credential.apiKey)]
-  return { state: 'open', ...credential, row, preview, last4, updatedAt, status, lastUsedAt }
+  const times = { updatedAt, lastUsedAt, lastVerifiedAt }
+  return { state: 'open', ...credential, row, preview, last4, status, ...times }
 }
 
 /** The text to seal for a credential: the key and, after a NUL, the base URL. */

@@ -66,7 +66,7 @@ async function recordOutcome({ service }: SlotOwner, outcome: Outcome): Promise<
     const status = verdict === 'unknown' ? key.status : STATUS_BY_VERDICT[verdict]
     const usedAt = key.lastUsedAt === null ? 0 : Date.parse(key.lastUsedAt)
     if (status === key.status && Date.now() - usedAt < USE_RECORDED_MS) return
-    await recordUse(service, key.row, status)
+    await recordUse(service, key.row, { status })
   } catch (error) {
     const { code, cause = error } = VaultError.from(error)
     log('error', 'use_not_recorded', { code, error: errorFields(cause) })

@@ -60,22 +60,22 @@ export async function checkKey(
 ): Promise<KeyStatus> {
   const verdict = await askProvider(owner, name, asked)
   if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
-  const detail = `${asked.provider.label} does not accept this key. A key that was saved before is unchanged.`
+  const detail = `${asked.provider.label} does not accept this key.`
   throw new VaultError('api_key_rejected', { detail })
 }
 
 /**
- * Records a use of the key in `row`, and the key's new status.
+ * Records that the key in `row` was used, or that its user had it checked, and the key's new status.
  *
- * @returns the time of the use; null if the slot holds another key by now: then nothing was written
+ * @returns the time of that; null if the slot holds another key by now: then nothing was written
  * @throws VaultError `database_busy`
  */
 export async function recordUse(
   { db }: Service,
   row: SealedRow,
-  status: KeyStatus,
+  { status, as = 'used' }: { status: KeyStatus; as?: 'used' | 'verified' },
 ): Promise<string | null> {
-  const usedAt = new Date().toISOString()
-  const { meta } = await run(db, updateUse(row, { status, usedAt }))
-  return meta.changes === 1 ? usedAt : null
+  const at = new Date().toISOString()
+  const { meta } = await run(db, updateUse(row, { status, as, at }))
+  return meta.changes === 1 ? at : null
 }

@@ -26,7 +26,7 @@ export async function verifySlot(owner: SlotOwner, given: string): Promise<Verif
   const verdict = await askProvider(owner, name, { provider, credential: key })
   if (verdict === 'unknown') return { key, verdict }
   const status = STATUS_BY_VERDICT[verdict]
-  const lastUsedAt = await recordUse(owner.service, key.row, status)
-  if (lastUsedAt !== null) return { key: { ...key, status, lastUsedAt }, verdict }
+  const lastVerifiedAt = await recordUse(owner.service, key.row, { status, as: 'verified' })
+  if (lastVerifiedAt !== null) return { key: { ...key, status, lastVerifiedAt }, verdict }
   return { key: await readKey(owner, name), verdict: null }
 }

@@ -16,6 +16,8 @@ export interface SlotFields extends KeyFields {
   api_key_last4?: string
   status: KeyStatus
   last_used_at: string | null
+  /** When its user last had it checked with its provider: `POST …/verify`. */
+  last_verified_at: string | null
   /** The user's base URL, for a provider with `hosts`. */
   base_url?: string
 }

@@ -12,6 +12,7 @@ export interface KeyRow extends SealedRow {
   updatedAt: string
   status: KeyStatus
   lastUsedAt: string | null
+  lastVerifiedAt: string | null
 }
 
 /** The row that a query of a user's keys returns for a user without keys. */
@@ -21,7 +22,8 @@ export interface UserWithoutKey {
 
 export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
-const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt`
+const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt,
+  last_verified_at AS lastVerifiedAt`
 
 /** The `provider` of each row that may hold a slot's key: the slot's own, and an older one that it replaces. */
 export type RowNames = readonly [own: string] | readonly [own: string, older: string]
@@ -56,7 +58,8 @@ export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
 /** The end of an INSERT that replaces the slot's previous key. The new key has not been used. */
 export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id,
-  status = excluded.status, updated_at = excluded.updated_at, last_used_at = NULL`
+  status = excluded.status, updated_at = excluded.updated_at, last_used_at = NULL,
+  last_verified_at = NULL`
 
 /** Saves a key, and replaces the slot's previous one. It returns no row if the user does not exist. */
 export function upsertKey(
@@ -73,15 +76,15 @@ export function upsertKey(
   }
 }
 
-/** Records a use of the key in `row`. It changes no row if the slot holds another key by now. */
+/** Records when the key in `row` was used or verified. It changes no row if the slot holds another key by now. */
 export function updateUse(
   { userId, provider, sealed }: SealedRow,
-  { status, usedAt }: { status: KeyStatus; usedAt: string },
+  { status, as, at }: { status: KeyStatus; as: 'used' | 'verified'; at: string },
 ): Statement {
   return {
-    sql: `UPDATE api_keys SET status = ?4, last_used_at = ?5
+    sql: `UPDATE api_keys SET status = ?4, last_${as}_at = ?5
           WHERE user_id = ?1 AND provider = ?2 AND encrypted_api_key = ?3`,
-    values: [userId, provider, sealed, status, usedAt],
+    values: [userId, provider, sealed, status, at],
   }
 }
 

@@ -290,7 +290,7 @@ describe('what is recorded of a use', () => {
     const owner = await ownerOf(userId)
     const key = await readKey(owner, 'openai')
     if (key.state !== 'open') throw new Error('The slot is empty')
-    await recordUse(owner.service, key.row, 'rejected')
+    await recordUse(owner.service, key.row, { status: 'rejected' })
     const binding = bind({ caller: 'chat', grants: ['use'] })
     const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
     if (result.ok) await result.response.text()
@@ -303,7 +303,7 @@ describe('what is recorded of a use', () => {
     const key = await readKey(owner, 'openai')
     if (key.state !== 'open') throw new Error('The slot is empty')
     await saveSlot(owner, 'openai', { apiKey: someKeyOf('good'), verify: false })
-    expect(await recordUse(owner.service, key.row, 'rejected')).toBeNull()
+    expect(await recordUse(owner.service, key.row, { status: 'rejected' })).toBeNull()
     expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
   })
 

@@ -48,7 +48,7 @@ describe('saving, previewing and deleting', () => {
     const userId = await someUser()
     await putKey(userId, someKey())
     await env.DB.prepare(
-      `UPDATE api_keys SET status = 'active', last_used_at = 'then', created_at = 'first',
+      `UPDATE api_keys SET status = 'active', last_used_at = 'then', last_verified_at = 'then', created_at = 'first',
        updated_at = 'first' WHERE user_id = ?1`,
     )
       .bind(userId)
@@ -59,7 +59,8 @@ describe('saving, previewing and deleting', () => {
     const row = await env.DB.prepare('SELECT * FROM api_keys WHERE user_id = ?1')
       .bind(userId)
       .first()
-    expect(row).toMatchObject({ created_at: 'first', status: 'unverified', last_used_at: null })
+    const unknown = { status: 'unverified', last_used_at: null, last_verified_at: null }
+    expect(row).toMatchObject({ created_at: 'first', ...unknown })
     expect(row?.['updated_at']).toMatch(ISO_UTC)
   })
 

@@ -48,7 +48,8 @@ describe('a slot', () => {
     const apiKey = someKeyOf('good')
     const last4 = { api_key_last4: apiKey.slice(-4) }
     const key = { api_key_preview: 'sk-good-...', ...last4, api_key_updated_at: time }
-    const slot = { provider: 'openai', status: 'active', last_used_at: null }
+    const times = { last_used_at: null, last_verified_at: null }
+    const slot = { provider: 'openai', status: 'active', ...times }
     expect(await put('openai', apiKey)).toEqual({
       status: 200,
       body: {
@@ -73,7 +74,7 @@ describe('a slot', () => {
           api_key_updated_at: null,
           provider: 'openai',
           status: null,
-          last_used_at: null,
+          ...times,
         },
       },
     })
@@ -181,6 +182,7 @@ describe('a slot', () => {
         api_key_updated_at: time,
         status: 'unverified',
         last_used_at: null,
+        last_verified_at: null,
       },
       {
         label: 'OpenAI',
@@ -192,6 +194,7 @@ describe('a slot', () => {
         api_key_updated_at: time,
         status: 'active',
         last_used_at: null,
+        last_verified_at: null,
       },
       {
         label: 'Anthropic',
@@ -310,7 +313,7 @@ describe('a key is tried before it is saved', () => {
       body: {
         error: 'The provider rejected this API key',
         code: 'api_key_rejected',
-        detail: 'OpenAI does not accept this key. A key that was saved before is unchanged.',
+        detail: 'OpenAI does not accept this key.',
         request_id: expect.any(String),
       },
     })
@@ -384,11 +387,12 @@ describe('POST …/verify', () => {
     ['bad', 'refused', 'rejected', time],
     ['busy', 'unknown', 'unverified', null],
   ] as const)(
-    'tries the saved key and records the result: %s',
-    async ([kind, verdict, status, last_used_at]) => {
+    'tries the saved key and records the result, not a use: %s',
+    async ([kind, verdict, status, last_verified_at]) => {
       const { put, get, verify } = await someOwner()
       await put('openai', someKeyOf(kind), '?verify=false')
-      const saved = { has_api_key: true, provider: 'openai', status, last_used_at }
+      const times = { last_used_at: null, last_verified_at }
+      const saved = { has_api_key: true, provider: 'openai', status, ...times }
       expect(await verify('openai')).toMatchObject({ status: 200, body: { ...saved, verdict } })
       expect(await get('openai')).toMatchObject({ body: saved })
     },
