@@ -1,75 +1,93 @@
-/** The rules for the text of an API key. The service and the page share them. */
+/** What an API key can be as a text, said alike by the service and the page that sends it. */
 
 import { findPastedKey } from './pasted-text.ts'
 
 /** In UTF-16 code units. */
 const MAX_LENGTH = 8_192
 
-/** Characters that a preview or a password field shows instead of the key's own. No key holds them. */
+/** What a preview or a password field puts in the place of characters, and no key holds. */
 const MASK = /\.{3}|\*{3}|[…⋯•●∙·]/u
 
-/** A Fernet token begins with its version and the first bytes of its time: https://github.com/fernet/spec */
+/** A Fernet token, by its version and the first bytes of its time: https://github.com/fernet/spec */
 const FERNET_TOKEN = /^gAAAA[\w-]{95,}={0,2}$/
 
 /**
- * Credentials that cannot be sent in a header, and what to send instead. A stored key goes into one header
- * of a request. A document never works there, and saving one would give away its private key for nothing.
+ * Texts that are not an API key. A stored key goes into one header of a request: a document never works
+ * there, and its private key would leave its owner's hands for nothing.
  */
-const OTHER_CREDENTIALS: readonly [RegExp, string][] = [
-  [
-    /"private_key"|"service_account"/,
-    'is a Google service account file, not an API key: create an API key for Vertex AI or Gemini.',
-  ],
-  [
-    /"(?:aws_?)?(?:secret_?access_?key|access_?key_?id)"/i,
-    'holds AWS access keys, not an API key: create an Amazon Bedrock API key.',
-  ],
-  [FERNET_TOKEN, 'is a Fernet token, not an API key: decrypt it first.'],
-  [/^-----BEGIN /, 'is a PEM file, not an API key: an API key is one line of text.'],
-  [/^https?:\/\//i, 'is a URL, not an API key.'],
-  [/^(?:null|undefined|none|nan|true|false)$/i, 'is a placeholder for a missing value.'],
+const OTHER_TEXTS: readonly [RegExp, OtherText][] = [
+  [/"private_key"|"service_account"/, 'service_account'],
+  [/"(?:aws_?)?(?:secret_?access_?key|access_?key_?id)"/i, 'aws_keys'],
+  [FERNET_TOKEN, 'fernet_token'],
+  [/^-----BEGIN /, 'pem'],
+  [/^https?:\/\//i, 'url'],
+  [/^(?:null|undefined|none|nan|true|false)$/i, 'placeholder'],
 ]
 
-/**
- * Returns what is wrong with the trimmed `key`, as a sentence about `name` that quotes no character of
- * the key; null if nothing is wrong.
- */
-export function nameKeyFault(key: string, name: string): string | null {
-  if (key === '') return `${name} is empty.`
-  if (key.length > MAX_LENGTH) {
-    return `${name} is over ${MAX_LENGTH.toLocaleString('en')} characters.`
-  }
-  const other = nameOtherCredential(key)
-  if (other !== null) return `${name} ${other}`
-  if (MASK.test(key)) {
-    return `${name} is a masked preview, not the key itself: paste the whole key.`
-  }
+type OtherText = 'service_account' | 'aws_keys' | 'fernet_token' | 'pem' | 'url' | 'placeholder'
+
+/** What is wrong with a text that was given as a key. It holds no character of the text. */
+export type KeyFault =
+  | { kind: 'empty' | 'too_long' | 'masked' | 'json' | OtherText }
+  /** The key is in the text, and `extras` names what is around it. */
+  | { kind: 'extras'; extras: string }
+  /** `position` counts from 1. */
+  | { kind: 'white_space' | 'foreign_character'; position: number }
+
+/** What is wrong with `key`, which is trimmed; null if nothing is. */
+export function findKeyFault(key: string): KeyFault | null {
+  if (key === '') return { kind: 'empty' }
+  if (key.length > MAX_LENGTH) return { kind: 'too_long' }
+  const other = findOtherText(key)
+  if (other !== null) return { kind: other }
+  if (MASK.test(key)) return { kind: 'masked' }
   const pasted = findPastedKey(key)
-  if (pasted !== null && /^[[{]/.test(key) && /["{}]/.test(pasted.key)) {
-    return `${name} is a JSON document: send the API key alone.`
-  }
-  if (pasted !== null && !/\s/.test(pasted.key)) {
-    return `${name} comes with ${pasted.extras}: send the key alone.`
-  }
+  if (pasted !== null && /^[[{]/.test(key) && /["{}]/.test(pasted.key)) return { kind: 'json' }
+  if (pasted !== null && !/\s/.test(pasted.key)) return { kind: 'extras', extras: pasted.extras }
   const space = key.search(/\s/)
-  if (space >= 0) return `${name} has white space inside, at character ${space + 1}.`
+  if (space >= 0) return { kind: 'white_space', position: space + 1 }
   const foreign = key.search(/[^!-~]/)
-  if (foreign < 0) return null
-  return `${name} has a character that no key has (not printable ASCII), at character ${foreign + 1}.`
+  return foreign < 0 ? null : { kind: 'foreign_character', position: foreign + 1 }
 }
 
-/** Whether a stored text can be sent as a key. Older versions and backends stored more than is accepted today. */
+/** The end of a sentence about a key, in which `…` stands for a fault's extras or position. */
+const FAULTS: Record<KeyFault['kind'], string> = {
+  empty: 'is empty.',
+  too_long: `is over ${MAX_LENGTH.toLocaleString('en')} characters.`,
+  service_account:
+    'is a Google service account file, not an API key: create an API key for Vertex AI or Gemini.',
+  aws_keys: 'holds AWS access keys, not an API key: create an Amazon Bedrock API key.',
+  fernet_token: 'is a Fernet token, not an API key: decrypt it first.',
+  pem: 'is a PEM file, not an API key: an API key is one line of text.',
+  url: 'is a URL, not an API key.',
+  placeholder: 'is a placeholder for a missing value.',
+  masked: 'is a masked preview, not the key itself: paste the whole key.',
+  json: 'is a JSON document: send the API key alone.',
+  extras: 'comes with …: send the key alone.',
+  white_space: 'has white space inside, at character ….',
+  foreign_character: 'has a character that no key has (not printable ASCII), at character ….',
+}
+
+/** What is wrong with `key`, which is trimmed, as a sentence about `name`; null if nothing is. */
+export function nameKeyFault(key: string, name: string): string | null {
+  const fault = findKeyFault(key)
+  if (fault === null) return null
+  const value = 'extras' in fault ? fault.extras : 'position' in fault ? fault.position : ''
+  return `${name} ${FAULTS[fault.kind].replace('…', String(value))}`
+}
+
+/** Whether a stored text can be sent as a key: of old, more was stored than is accepted today. */
 export function isKey(text: string): boolean {
   return /^[!-~]+$/.test(text) && !FERNET_TOKEN.test(text)
 }
 
-function nameOtherCredential(text: string): string | null {
-  return OTHER_CREDENTIALS.find(([pattern]) => pattern.test(text))?.[1] ?? null
+function findOtherText(text: string): OtherText | null {
+  return OTHER_TEXTS.find(([pattern]) => pattern.test(text))?.[1] ?? null
 }
 
-/** The key in a text that holds more than a key; null if the text is a key, or holds none. */
+/** The key in a text that has more in it; null if the text is a key, or no key is found in it. */
 export function findKeyAlone(text: string): string | null {
   const key = findPastedKey(text)?.key
-  if (key === undefined || /["{}]/.test(key) || nameOtherCredential(text) !== null) return null
-  return nameKeyFault(key, '') === null ? key : null
+  if (key === undefined || /["{}]/.test(key) || findOtherText(text) !== null) return null
+  return findKeyFault(key) === null ? key : null
 }
