@@ -50,10 +50,10 @@ export function findKeyFault(key: string): KeyFault | null {
   return foreign < 0 ? null : { kind: 'foreign_character', position: foreign + 1 }
 }
 
-/** The end of a sentence about a key, in which `…` stands for a fault's extras or position. */
+/** The end of a sentence about a key, in which `…` stands for the extras, the position or the limit. */
 const FAULTS: Record<KeyFault['kind'], string> = {
   empty: 'is empty.',
-  too_long: `is over ${MAX_LENGTH.toLocaleString('en')} characters.`,
+  too_long: 'is over … characters.',
   service_account:
     'is a Google service account file, not an API key: create an API key for Vertex AI or Gemini.',
   aws_keys: 'holds AWS access keys, not an API key: create an Amazon Bedrock API key.',
@@ -72,8 +72,12 @@ const FAULTS: Record<KeyFault['kind'], string> = {
 export function nameKeyFault(key: string, name: string): string | null {
   const fault = findKeyFault(key)
   if (fault === null) return null
-  const value = 'extras' in fault ? fault.extras : 'position' in fault ? fault.position : ''
-  return `${name} ${FAULTS[fault.kind].replace('…', String(value))}`
+  return `${name} ${FAULTS[fault.kind].replace('…', nameValue(fault))}`
+}
+
+function nameValue(fault: KeyFault): string {
+  if (fault.kind === 'extras') return fault.extras
+  return 'position' in fault ? String(fault.position) : MAX_LENGTH.toLocaleString('en')
 }
 
 /** Whether a stored text can be sent as a key: of old, more was stored than is accepted today. */
