@@ -1,4 +1,4 @@
-/** `npm run build`: builds the settings element and the page at `/` as static assets in `dist/`. */
+/** `npm run build`: the settings element and the page at `/`, as static assets in `dist/`. */
 
 import { createHash } from 'node:crypto'
 import {
@@ -14,11 +14,17 @@ import {
 } from 'node:fs'
 import { basename } from 'node:path'
 import { build, transform, type Plugin } from 'esbuild'
+import { ENGLISH } from '../src/page/element/texts.ts'
 
 const SOURCE = 'src/page'
+const LANGUAGES = `${SOURCE}/element/languages`
 const TARGET = 'dist'
 
-/** Makes an imported style sheet its minified text. */
+/** The names of the element's texts. Its files of texts leave them out: they would be a quarter of each. */
+const TEXT_NAMES = Object.keys(ENGLISH)
+const TEXTS_VERSION = createHash('sha256').update(TEXT_NAMES.join()).digest('hex').slice(0, 8)
+
+/** A style sheet that a module imports is its text, minified. */
 const styleSheets: Plugin = {
   name: 'style sheets',
   setup(bundler) {
@@ -30,7 +36,7 @@ const styleSheets: Plugin = {
 }
 
 const { outputFiles } = await build({
-  // Each entry point is one bundle. Two copies of Lit on a page could not share a Trusted Types policy.
+  // One bundle each: two copies of Lit on a page could not share a Trusted Types policy.
   entryPoints: [`${SOURCE}/element/api-key-settings.ts`, `${SOURCE}/site/page.ts`],
   outdir: '.',
   bundle: true,
@@ -38,6 +44,8 @@ const { outputFiles } = await build({
   format: 'esm',
   target: 'es2023',
   legalComments: 'linked',
+  charset: 'utf8',
+  define: { TEXTS_VERSION: JSON.stringify(TEXTS_VERSION) },
   plugins: [styleSheets],
   write: false,
 })
@@ -46,11 +54,12 @@ for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
   files.set(name, readFileSync(`${SOURCE}/site/${name}`, 'utf8'))
 }
 for (const { path, text } of outputFiles) {
-  // The indented lines that are left after minifying are in HTML templates, where one space is enough.
+  // The indented lines that minified code still has are in HTML templates: one space says the same.
   const isCode = path.endsWith('.js')
   files.set(basename(path), isCode ? text.replaceAll(/\n\s+/g, ' ') : text)
 }
 
+for (const name of readdirSync(LANGUAGES)) files.set(`api-key-settings.${name}`, packTexts(name))
 pinElement()
 mkdirSync(TARGET, { recursive: true })
 for (const name of readdirSync(TARGET)) {
@@ -58,7 +67,16 @@ for (const name of readdirSync(TARGET)) {
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
 
-/** Adds the element under a name with its hash, and a file with that name and its integrity hash. */
+/** The texts of a language in the order of the English ones, after their version. @throws Error if one is missing */
+function packTexts(name: string): string {
+  const texts: unknown = JSON.parse(readFileSync(`${LANGUAGES}/${name}`, 'utf8'))
+  const known = new Map<string, unknown>(Object.entries(Object(texts)))
+  const missing = TEXT_NAMES.filter((text) => typeof known.get(text) !== 'string')
+  if (missing.length > 0) throw new Error(`${LANGUAGES}/${name} lacks ${missing.join(', ')}`)
+  return JSON.stringify([TEXTS_VERSION, ...TEXT_NAMES.map((text) => known.get(text))])
+}
+
+/** Adds the element under a name that changes with it, and that name and its hash (Subresource Integrity). */
 function pinElement(): void {
   const element = files.get('api-key-settings.js') ?? ''
   const hash = (algorithm: string) => createHash(algorithm).update(element)
@@ -70,7 +88,7 @@ function pinElement(): void {
   files.set('_headers', `${files.get('_headers')}${caching}`)
 }
 
-/** Writes a changed file in one step, since a running Worker may read it meanwhile. */
+/** Writes what has changed, at once: a Worker that is running may read the file meanwhile. */
 function replaceFile(path: string, text: string): void {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return
   const directory = mkdtempSync('.build-')

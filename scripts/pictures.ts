@@ -19,9 +19,9 @@ const context = await browser.newContext({
 })
 const page = await context.newPage()
 await page.goto(`${vault.keyUrl.origin}/#token=${token}`)
-await page.getByRole('button', { name: 'Replace the Anthropic key' }).click()
-await page.getByLabel(/API key$/).fill('sk-proj-sample')
-await page.getByText('This looks like a key of OpenAI').waitFor()
+await page.getByRole('button', { name: 'Replace: Anthropic key' }).click()
+await page.getByRole('textbox', { name: /API key$/ }).fill('sk-proj-sample')
+await page.getByText('This looks like an OpenAI key').waitFor()
 for (const colorScheme of ['light', 'dark'] as const) {
   // oxlint-disable no-await-in-loop -- one look after the other
   await page.emulateMedia({ colorScheme })

@@ -23,7 +23,7 @@ it(
     const page = await openPrinted(first)
     await page.getByRole('button', { name: 'Add a key' }).click()
     await page.getByLabel('Provider').selectOption('OpenAI')
-    await page.getByLabel(/API key$/).fill('sk-proj-of-the-demo')
+    await page.getByRole('textbox', { name: /API key$/ }).fill('sk-proj-of-the-demo')
     await page.getByRole('button', { name: 'Save key' }).click()
     await page.getByText('The OpenAI key is saved.').waitFor()
     await page.reload()

@@ -7,9 +7,15 @@ import { setStage, shows } from './stage.ts'
 const { vault, provider, host, openPage, openSettings } = await setStage()
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByLabel(/API key$/)
+const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
 const preview = (page: Page) => page.locator('[part=preview]')
 const fired = (page: Page) => page.evaluate<unknown[]>('window.events')
+
+/** The labels of the filled buttons. */
+const filled = async (page: Page) => {
+  const labels = await page.locator('[part~=primary-button]').allTextContents()
+  return labels.map((label) => label.trim())
+}
 
 const isFocused = (what: Locator) => what.evaluate((element) => element.matches(':focus'))
 
@@ -93,9 +99,9 @@ describe('adding a key', () => {
         getComputedStyle(field).getPropertyValue('-webkit-text-security'),
       )
     expect(await hiding()).toBe('disc')
-    await button(page, 'Show the key').click()
+    await button(page, 'Show OpenAI API key').click()
     expect(await hiding()).toBe('none')
-    await button(page, 'Hide the key').click()
+    await button(page, 'Hide OpenAI API key').click()
     expect(await hiding()).toBe('disc')
   })
 
@@ -115,7 +121,7 @@ describe('adding a key', () => {
     const { page } = await openSettings()
     await beginAdding(page)
     await keyField(page).fill('sk-ant-0123456789')
-    await page.getByText('Anthropic is chosen, since this looks like a key of theirs.').waitFor()
+    await page.getByText('Selected Anthropic: this looks like one of its keys.').waitFor()
     expect(await page.getByLabel('Provider').inputValue()).toBe('anthropic')
   })
 
@@ -124,7 +130,7 @@ describe('adding a key', () => {
     await beginAdding(page)
     await keyField(page).fill('sk-0123456789')
     await button(page, 'Save key').click()
-    await page.getByText('Choose the provider that the key is for.').waitFor()
+    await page.getByRole('status').getByText('Choose a provider').waitFor()
     expect(await page.getByLabel('Provider').getAttribute('aria-invalid')).toBe('true')
     expect(await keyField(page).getAttribute('aria-invalid')).toBe('false')
     expect(await page.getByLabel('Provider').evaluate((field) => field.matches(':focus'))).toBe(
@@ -133,11 +139,11 @@ describe('adding a key', () => {
   })
 
   it.for([
-    ['sk-proj-...', 'The key is a masked preview, not the key itself: paste the whole key.'],
-    ['••••••••', 'The key is a masked preview, not the key itself: paste the whole key.'],
+    ['sk-proj-...', 'This is a masked key. Paste the whole key.'],
+    ['••••••••', 'This is a masked key. Paste the whole key.'],
     ['sk-abc def', 'The key has white space inside, at character 7.'],
-    ['sk-ключ', 'The key has a character that no key has (not printable ASCII), at character 4.'],
-    ['', 'The key is empty.'],
+    ['sk-ключ', 'Character 4 cannot be part of an API key.'],
+    ['', 'Enter a key.'],
   ] as const)('does not send a malformed key, and says why: %j', async ([text, fault]) => {
     const { page } = await openSettings()
     const sent: string[] = []
@@ -156,8 +162,8 @@ describe('adding a key', () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('export OPENAI_API_KEY="sk-good-0123456789"')
-    await page.getByText('The key comes with quotes and its name: send the key alone.').waitFor()
-    await button(page, 'Use the key alone').click()
+    await page.getByText('There is more here than the key. Paste only the key.').waitFor()
+    await button(page, 'Use only the key').click()
     expect(await keyField(page).inputValue()).toBe('sk-good-0123456789')
     expect(await keyField(page).evaluate((field) => field.matches(':focus'))).toBe(true)
     await button(page, 'Save key').click()
@@ -170,17 +176,16 @@ describe('adding a key', () => {
     await beginAdding(page, 'Own')
     await keyField(page).fill('sk-good-own-1')
     await button(page, 'Save key').click()
-    await page.getByText(`The base URL must be an https: URL`).waitFor()
+    await page.getByRole('alert').getByText('Enter an https URL on').waitFor()
     expect(await isFocused(url)).toBe(true)
     expect(await url.getAttribute('aria-invalid')).toBe('true')
-    expect(await page.getByText(`On ${new URL(provider.url).host}`, { exact: true }).count()).toBe(
-      1,
-    )
+    const hint = `Enter an https URL on ${new URL(provider.url).host}, without a query.`
+    expect(await page.getByText(hint, { exact: true }).count()).toBe(2)
     await url.fill(`${provider.url}/v1/`)
     await button(page, 'Save key').click()
     await page.getByText('The Own key is saved, and Own accepts it.').waitFor()
     expect(await page.getByText(`${provider.url}/v1`, { exact: true }).count()).toBe(1)
-    await button(page, 'Replace the Own key').click()
+    await button(page, 'Replace: Own key').click()
     expect(await url.inputValue()).toBe(`${provider.url}/v1`)
   })
 
@@ -192,22 +197,53 @@ describe('adding a key', () => {
     await button(page, 'Save key').click()
     await page.getByText('OpenAI does not accept this key.').waitFor()
     await button(page, 'Save anyway').click()
-    await page.getByText('OpenAI has not confirmed that it works').waitFor()
+    await page.getByText('We couldn’t confirm it with OpenAI.').waitFor()
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
     const seen = await fetch(`${provider.url}/seen/sk-bad-insist-1`)
     expect(await seen.json()).toHaveLength(1)
   })
 
-  it("names a key of another provider's before it is sent, and takes it there", async () => {
+  it("names a key of another provider's before it is sent, and saves it there", async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Mistral')
     await keyField(page).fill('gsk_0123456789')
-    await page.getByText('This looks like a key of Groq, not of Mistral.').waitFor()
-    expect(await button(page, 'Save it anyway').count()).toBe(1)
-    await button(page, 'Save it for Groq').click()
-    expect(await page.getByLabel('Provider').inputValue()).toBe('groq')
-    await button(page, 'Save key').click()
+    await page.getByText('This looks like a Groq key, not a Mistral one.').waitFor()
+    expect(await filled(page)).toEqual(['Save for Groq'])
+    await button(page, 'Save for Groq').click()
     await page.getByText('The Groq key is saved.').waitFor()
+    expect(await fired(page)).toMatchObject([{ type: 'saved', provider: 'groq' }])
+  })
+
+  it("names a key of another provider's that replaces one, and saves it there", async () => {
+    const { page } = await openSettings({ groq: 'gsk_first', 'anthropic?verify=false': 'sk-ant-1' })
+    await button(page, 'Replace: Anthropic key').click()
+    await keyField(page).fill('gsk_second')
+    await page.getByText('This looks like a Groq key, not an Anthropic one.').waitFor()
+    await page.getByText('You already have a Groq key. The new one replaces it.').waitFor()
+    await button(page, 'Save for Groq').click()
+    await page.getByText('The Groq key is saved.').waitFor()
+    expect(await preview(page).allTextContents()).toEqual(['****', 'gsk_seco...'])
+  })
+
+  it('fills no button where several providers have such keys', async () => {
+    const { page } = await openSettings()
+    await beginAdding(page, 'Mistral')
+    await keyField(page).fill('sk-0123456789')
+    await page.getByText('This looks like an OpenAI or DeepSeek key, not a Mistral one.').waitFor()
+    expect(await filled(page)).toEqual([])
+    await page.keyboard.press('Enter')
+    expect(await isFocused(button(page, 'Save anyway'))).toBe(true)
+  })
+
+  it('offers to replace the key of a provider that has one', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-first' })
+    await beginAdding(page, 'OpenAI (has a key)')
+    await page.getByText('You already have an OpenAI key. The new one replaces it.').waitFor()
+    expect(await filled(page)).toEqual(['Replace'])
+    await keyField(page).fill('sk-good2-second')
+    await button(page, 'Replace').click()
+    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+    expect(await preview(page).allTextContents()).toEqual(['sk-good2...'])
   })
 
   it('does not send such a key by Enter alone', async () => {
@@ -217,11 +253,10 @@ describe('adding a key', () => {
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-ant-0123')
     await page.keyboard.press('Enter')
-    const anyway = button(page, 'Save it anyway')
-    expect(await isFocused(anyway)).toBe(true)
+    expect(await isFocused(button(page, 'Save for Anthropic'))).toBe(true)
     expect(sent).toEqual([])
     await page.keyboard.press('Enter')
-    await page.getByText('OpenAI does not accept this key.').waitFor()
+    await page.getByText('The Anthropic key is saved.').waitFor()
     expect(sent).toContain('PUT')
   })
 
@@ -229,8 +264,8 @@ describe('adding a key', () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-ant-0123')
-    await page.getByText('This looks like a key of Anthropic, not of OpenAI.').waitFor()
-    await button(page, 'Save it anyway').click()
+    await page.getByText('This looks like an Anthropic key, not an OpenAI one.').waitFor()
+    await button(page, 'Save anyway').click()
     expect(await shows(page.getByText('OpenAI does not accept this key.'))).toBe(true)
   })
 
@@ -240,7 +275,7 @@ describe('adding a key', () => {
     await keyField(page).fill('gsk_0123456789')
     await button(page, 'Save key').click()
     await page
-      .getByText('The Groq key is saved. Groq has not confirmed that it works: test it later.')
+      .getByText('The Groq key is saved. We couldn’t confirm it with Groq. Test it later.')
       .waitFor()
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
   })
@@ -261,11 +296,11 @@ describe('adding a key', () => {
 describe('a stored key', () => {
   it('is replaced, and kept where the new one is refused', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
-    await button(page, 'Replace the OpenAI key').click()
+    await button(page, 'Replace: OpenAI key').click()
     expect(await isFocused(keyField(page))).toBe(true)
     await keyField(page).fill('sk-bad-second')
-    await button(page, 'Save key').click()
-    const refusal = 'OpenAI does not accept this key. A key that was saved before is unchanged.'
+    await button(page, 'Replace').click()
+    const refusal = 'OpenAI does not accept this key. Your previous key is still saved.'
     await page.getByRole('alert').getByText(refusal).waitFor()
     expect(await preview(page).textContent()).toBe('sk-good-...')
     expect(await page.getByText('Reference').count()).toBe(0)
@@ -273,28 +308,30 @@ describe('a stored key', () => {
       { type: 'error', code: 'api_key_rejected', message: refusal },
     ])
     await keyField(page).fill('sk-good2-third')
-    await button(page, 'Save key').click()
+    await button(page, 'Replace').click()
     await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
     expect(await preview(page).textContent()).toBe('sk-good2...')
-    const replace = button(page, 'Replace the OpenAI key')
+    const replace = button(page, 'Replace: OpenAI key')
     expect(await isFocused(replace)).toBe(true)
   })
 
   it.for([
-    ['OpenAI accepts this key.', 'sk-good-1', /^In use since/],
-    ['OpenAI refuses this key.', 'sk-bad-12', /^OpenAI refused this key on .*: replace it$/],
-    ['OpenAI did not say whether this key works.', 'sk-busy-1', /^Not confirmed yet$/],
-  ] as const)('is tested: %s', async ([verdict, key, status]) => {
+    ['OpenAI accepts this key.', 'sk-good-1', 'Accepted by OpenAI', 1],
+    ['OpenAI does not accept this key.', 'sk-bad-12', 'Rejected by OpenAI. Replace it.', 1],
+    ['We couldn’t confirm this key with OpenAI.', 'sk-busy-1', 'Not confirmed yet', 0],
+  ] as const)('is tested, which is not a use: %s', async ([verdict, key, status, times]) => {
     const { page } = await openSettings({ 'openai?verify=false': key })
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
-    await button(page, 'Test the OpenAI key').click()
+    await button(page, 'Test: OpenAI key').click()
     await page.getByText(verdict).waitFor()
-    expect(await page.getByText(status).count()).toBe(1)
+    expect(await page.getByText(status, { exact: true }).count()).toBe(1)
+    expect(await page.getByText(/^Last tested/).count()).toBe(times)
+    expect(await page.getByText('Never used').count()).toBe(1)
   })
 
   it('of the plain route gets a provider, the likely one first', async () => {
     const { page } = await openSettings({ default: 'sk-good-plain-1' })
-    await button(page, 'Set provider of the General key').click()
+    await button(page, 'Set provider: General key').click()
     const choice = page.getByLabel('Provider of this key')
     expect(await isFocused(choice)).toBe(true)
     expect(await choice.inputValue()).toBe('openai')
@@ -303,33 +340,33 @@ describe('a stored key', () => {
     await notice.waitFor()
     expect(await isFocused(notice)).toBe(true)
     expect(await page.getByText('General').count()).toBe(0)
-    expect(await button(page, 'Replace the OpenAI key').count()).toBe(1)
+    expect(await button(page, 'Replace: OpenAI key').count()).toBe(1)
     expect(await fired(page)).toMatchObject([{ type: 'saved', provider: 'openai' }])
   })
 
   it('of the plain route stays where it is if the provider rejects it', async () => {
     const { page } = await openSettings({ default: 'sk-bad-plain-1' })
-    await button(page, 'Set provider of the General key').click()
+    await button(page, 'Set provider: General key').click()
     await page.getByLabel('Provider of this key').selectOption('OpenAI')
     await button(page, 'Set provider').click()
     await page.getByRole('alert').getByText('OpenAI does not accept this key.').waitFor()
     await button(page, 'Cancel').click()
-    expect(await button(page, 'Set provider of the General key').count()).toBe(1)
+    expect(await button(page, 'Set provider: General key').count()).toBe(1)
   })
 
   it('is deleted after a question that says what follows', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })
-    await button(page, 'Delete the OpenAI key').click()
-    await question.getByText('Applications stop using it at once').waitFor()
-    await question.getByText('It still works at OpenAI').waitFor()
+    await button(page, 'Delete: OpenAI key').click()
+    await question.getByText('Applications can no longer use it. You cannot undo this.').waitFor()
+    await question.getByText('The key still works at OpenAI.').waitFor()
     await page.keyboard.press('Escape')
     await question.waitFor({ state: 'hidden' })
-    await button(page, 'Delete the OpenAI key').click()
-    await button(page, 'Keep key').click()
+    await button(page, 'Delete: OpenAI key').click()
+    await button(page, 'Cancel').click()
     expect(await preview(page).count()).toBe(1)
-    await button(page, 'Delete the OpenAI key').click()
-    await button(page, 'Delete key').click()
+    await button(page, 'Delete: OpenAI key').click()
+    await button(page, 'Delete').click()
     const notice = page.getByText('The OpenAI key is deleted.')
     await notice.waitFor()
     expect(await isFocused(notice)).toBe(true)
@@ -342,35 +379,54 @@ describe('a stored key', () => {
   it('that was deleted elsewhere is gone when it is tested', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql('DELETE FROM api_keys WHERE user_id = ?', user)
-    await button(page, 'Test the OpenAI key').click()
-    await page.getByText('The OpenAI key was deleted elsewhere.').waitFor()
-    expect(await button(page, 'Test the OpenAI key').count()).toBe(0)
+    await button(page, 'Test: OpenAI key').click()
+    await page.getByText('The OpenAI key is deleted.').waitFor()
+    expect(await button(page, 'Test: OpenAI key').count()).toBe(0)
   })
 
   it('of the plain route is shown, and cannot be tested', async () => {
     const { page } = await openSettings({ default: 'sk-plain-1' })
-    await page.getByText(/^Stored since/).waitFor()
+    await page.getByText('General', { exact: true }).waitFor()
+    expect(await page.locator('[part=status]').count()).toBe(0)
     expect(await page.getByText(/Never used/).count()).toBe(0)
-    expect(await button(page, 'Test the General key').count()).toBe(0)
-    expect(await button(page, 'Replace the General key').count()).toBe(1)
+    expect(await button(page, 'Test: General key').count()).toBe(0)
+    expect(await button(page, 'Replace: General key').count()).toBe(1)
   })
 
   it('that cannot be read is to be entered again', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'xai' WHERE user_id = ?", user)
     await page.reload()
-    await page.getByText('This key cannot be read any more: enter it again').waitFor()
-    expect(await button(page, 'Test the xAI key').count()).toBe(0)
-    await button(page, 'Replace the xAI key').waitFor()
-    await button(page, 'Delete the xAI key').waitFor()
+    await page.getByText('This key can no longer be read. Enter it again.').waitFor()
+    expect(await button(page, 'Test: xAI key').count()).toBe(0)
+    await button(page, 'Replace: xAI key').waitFor()
+    await button(page, 'Delete: xAI key').waitFor()
+  })
+
+  it('is temporarily unavailable while the encryption key is missing', async () => {
+    const { page, user } = await openSettings({ openai: 'sk-good-first' })
+    await vault.sql("UPDATE api_keys SET key_id = 'gone' WHERE user_id = ?", user)
+    await page.reload()
+    await page.getByText('Temporarily unavailable. Your key is still stored').waitFor()
+    expect(await page.getByRole('button', { name: 'OpenAI key' }).allTextContents()).toEqual([
+      expect.stringContaining('Delete'),
+    ])
+    await beginAdding(page)
+    const names = await page.getByLabel('Provider').locator('option').allTextContents()
+    expect(names.join()).not.toContain('OpenAI')
+  })
+
+  it('shows its last 4 characters, if it has 20 or more', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-0123456-Qx7Z', groq: 'gsk_0123456789' })
+    expect(await preview(page).allTextContents()).toEqual(['sk-good-...Qx7Z', 'gsk_0123...'])
   })
 
   it('of a provider that was taken out can be deleted, and nothing else', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?", user)
     await page.reload()
-    await button(page, 'Delete the gone key').waitFor()
-    expect(await page.getByRole('button', { name: 'the gone key' }).count()).toBe(1)
+    await button(page, 'Delete: gone key').waitFor()
+    expect(await page.getByRole('button', { name: 'gone key' }).count()).toBe(1)
   })
 
   it('says when it was saved and used', async () => {
@@ -436,7 +492,7 @@ describe('a host application', () => {
     const stranger = await startHostApp()
     const url = stranger.open({ vault: vault.keyUrl.origin, user, tokens: [token] })
     const { page, faults } = await openPage(url)
-    await page.getByText('The key service cannot be reached.').waitFor()
+    await page.getByText('We can’t reach the key service.').waitFor()
     expect(faults().join()).toContain('blocked by CORS policy')
     const caught = await page.evaluate(async (keyUrl) => {
       const init = { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: '{}' }
@@ -455,10 +511,20 @@ describe('a host application', () => {
     await one.page.getByText('The OpenAI key is saved').waitFor()
     expect(await button(one.page, 'Add a key').count()).toBe(0)
 
-    const two = await openSettings({}, {}, 'providers="mistral default"')
+    const two = await openSettings({}, {}, 'providers="mistral default anthropic"')
+    await two.page.getByText('You can add a key for Mistral, General or Anthropic.').waitFor()
     await beginAdding(two.page)
     const names = await two.page.getByLabel('Provider').locator('option').allTextContents()
-    expect(names.map((name) => name.trim())).toEqual(['Choose a provider', 'General', 'Mistral'])
+    const expected = ['Choose a provider', 'Mistral', 'General', 'Anthropic']
+    expect(names.map((name) => name.trim())).toEqual(expected)
+    expect(two.faults()).toEqual([])
+  })
+
+  it('is warned of names that no provider has', async () => {
+    const { faults } = await openSettings({}, {}, 'providers="opnai openai gone"')
+    expect(faults()).toEqual([
+      expect.stringMatching(/^Unknown providers: opnai gone\. Known: default openai /),
+    ])
   })
 
   it('may pass a new getToken at every render, and loses nothing of what is typed', async () => {
@@ -483,7 +549,7 @@ describe('a host application', () => {
       },
       [user, token] as const,
     )
-    expect(await shows(button(page, 'Delete the OpenAI key'))).toBe(true)
+    expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
   })
 
   it('may set the user late, and another one', async () => {
@@ -496,8 +562,8 @@ describe('a host application', () => {
       },
       [other.user, other.token] as const,
     )
-    await button(page, 'Delete the Groq key').waitFor()
-    expect(await button(page, 'Delete the OpenAI key').count()).toBe(0)
+    await button(page, 'Delete: Groq key').waitFor()
+    expect(await button(page, 'Delete: OpenAI key').count()).toBe(0)
     await page.evaluate(() =>
       document.querySelector('api-key-settings')?.removeAttribute('user-id'),
     )
@@ -509,6 +575,6 @@ describe('a host application', () => {
       },
       [user, token] as const,
     )
-    await button(page, 'Delete the OpenAI key').waitFor()
+    await button(page, 'Delete: OpenAI key').waitFor()
   })
 })

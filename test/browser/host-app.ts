@@ -10,15 +10,24 @@ export interface HostPage {
   /** The tokens that the element gets, one after another; the last one from then on. */
   tokens: string[]
   attributes?: string
+  /** The language of the page; by default, English. */
+  lang?: string
   /** Loads the element by its pinned URL. */
   pinned?: { url: string; integrity: string }
 }
 
 /** The page. `window.events` has what the element fired. */
-function renderPage({ vault, user, tokens, attributes = '', pinned }: HostPage): string {
+function renderPage({
+  vault,
+  user,
+  tokens,
+  attributes = '',
+  lang = 'en',
+  pinned,
+}: HostPage): string {
   const { url = '/api-key-settings.js', integrity = '' } = pinned ?? {}
   return `<!doctype html>
-<html lang="en">
+<html lang="${lang}">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>Host application</title>

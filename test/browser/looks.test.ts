@@ -1,21 +1,17 @@
-import type { Locator, Page } from 'playwright-core'
+import type { Locator } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { saveSamples } from './samples.ts'
 import { SCENES } from './scenes.ts'
-import { findBarriers, setStage } from './stage.ts'
+import { findBarriers, overflow, setStage } from './stage.ts'
 
 const { vault, openSettings } = await setStage()
-
-/** How far the page is wider than its window, in pixels. */
-const overflow = (page: Page) =>
-  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
 
 describe('at 320 px and on a desktop, in light and dark, no barrier is in', () => {
   it.for(Object.entries(SCENES))('%s', async ([, bring]) => {
     const { page, user, token } = await openSettings()
     await saveSamples(vault, { user, token, odd: true })
     await page.reload()
-    await page.getByRole('button', { name: 'Delete the gone key' }).waitFor()
+    await page.getByRole('button', { name: 'Delete: gone key' }).waitFor()
     await bring(page)
     for (const width of [1_280, 320]) {
       await page.setViewportSize({ width, height: 800 })
@@ -28,12 +24,56 @@ describe('at 320 px and on a desktop, in light and dark, no barrier is in', () =
   })
 })
 
+it('a busy button keeps its size at 320 px, and so do those beside it', async () => {
+  const { page } = await openSettings()
+  await page.setViewportSize({ width: 320, height: 800 })
+  const boxes = () =>
+    page.locator('.buttons button').evaluateAll((buttons) =>
+      buttons.map((button) => {
+        const { x, width, height } = button.getBoundingClientRect()
+        return [x, width, height]
+      }),
+    )
+  await SCENES['a form']?.(page)
+  const idle = await boxes()
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await SCENES['a busy form']?.(page)
+  expect(idle).toHaveLength(2)
+  expect(await boxes()).toEqual(idle)
+  expect(await page.locator('[part=busy]').textContent()).toBe('Checking the key with Mistral …')
+})
+
+it.for(['light', 'dark'] as const)(
+  'each kind of notice has a look of its own: %s',
+  async (colorScheme) => {
+    const { page } = await openSettings({ 'openai?verify=false': 'sk-good-1' }, { colorScheme })
+    const look = (notice: Locator) =>
+      notice.evaluate((element) => {
+        const { content, backgroundColor } = getComputedStyle(element, '::before')
+        return [content, backgroundColor, getComputedStyle(element).backgroundColor]
+      })
+    await page.getByRole('button', { name: 'Test: OpenAI key' }).click()
+    const looks = [await look(page.locator('[part~=success]'))]
+    await page.getByRole('button', { name: 'Add a key' }).click()
+    const field = page.getByRole('textbox', { name: /API key$/ })
+    await field.fill('gsk_0123456789')
+    looks.push(await look(page.getByText('Selected Groq')))
+    await page.getByLabel('Provider').selectOption('Mistral')
+    looks.push(await look(page.getByText('This looks like a Groq key')))
+    await field.fill('sk-...')
+    looks.push(await look(page.getByText('This is a masked key.')))
+    for (const aspect of [0, 1, 2]) {
+      expect(new Set(looks.map((values) => values[aspect])).size).toBe(4)
+    }
+  },
+)
+
 it('a busy button is as readable under the pointer as any that waits', async () => {
   const { page } = await openSettings()
   await SCENES['a busy form']?.(page)
   const ground = (button: Locator) =>
     button.evaluate((element) => getComputedStyle(element).backgroundColor)
-  const busy = page.getByRole('button', { name: 'Trying the key with Mistral …' })
+  const busy = page.getByRole('button', { name: 'Checking the key with Mistral …' })
   await busy.hover({ force: true })
   expect(await ground(busy)).toBe(await ground(page.getByRole('button', { name: 'Cancel' })))
 })

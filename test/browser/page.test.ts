@@ -20,7 +20,7 @@ const origin = vault.keyUrl.origin
 identityProvider.register(origin)
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByLabel(/API key$/)
+const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
 const preview = (page: Page) => page.locator('[part=preview]')
 
 async function signIn(page: Page, name: string): Promise<void> {
@@ -58,17 +58,17 @@ describe('the page', () => {
 
     await page.reload()
     await page.getByText('alice at work').waitFor()
-    await button(page, 'Replace the OpenAI key').click()
+    await button(page, 'Replace: OpenAI key').click()
     await keyField(page).fill('sk-bad-of-alice')
-    await button(page, 'Save key').click()
+    await button(page, 'Replace').click()
     await page.getByText('OpenAI does not accept this key.').waitFor()
     await keyField(page).fill('sk-good2-of-alice')
-    await button(page, 'Save key').click()
+    await button(page, 'Replace').click()
     await page.getByText('The OpenAI key is saved').waitFor()
     expect(await preview(page).textContent()).toBe('sk-good2...')
 
-    await button(page, 'Delete the OpenAI key').click()
-    await button(page, 'Delete key').click()
+    await button(page, 'Delete: OpenAI key').click()
+    await button(page, 'Delete').click()
     await page.getByText('The OpenAI key is deleted.').waitFor()
     await button(page, 'Sign out').click()
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()

@@ -7,7 +7,7 @@ const { vault, host, openPage, openSettings } = await setStage()
 const origin = vault.keyUrl.origin
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByLabel(/API key$/)
+const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
 const alert = (page: Page, text: string | RegExp) => page.getByRole('alert').getByText(text)
 const codes = (page: Page) =>
   page.evaluate<unknown[]>("window.events.map(({ type, code }) => type + ' ' + code)")
@@ -28,22 +28,18 @@ async function intercept(page: Page, answer: (route: Route) => Promise<void>): P
 
 describe('a fault while a key is saved', () => {
   it.for<[code: string, status: number, sentence: string]>([
-    ['not_your_own', 403, 'These keys belong to another account than you are signed in with.'],
+    ['not_your_own', 403, 'These keys belong to a different account.'],
     ['user_not_found', 404, 'Your account is not set up for keys yet.'],
-    ['unknown_provider', 404, 'This provider is not offered any more.'],
+    ['unknown_provider', 404, 'This page is out of date. Reload it.'],
     ['body_too_large', 413, 'This is too long to be a key.'],
-    ['token_expired', 401, 'Your session has ended. Sign in again; nothing was changed.'],
+    ['token_expired', 401, 'Your session has ended. Sign in again. Nothing was changed.'],
     ['token_invalid', 401, 'Your sign-in is not accepted here.'],
     ['rate_limited', 429, 'Too many attempts.'],
     ['database_busy', 503, 'The key service is busy. Nothing was lost.'],
     ['token_keys_unreachable', 503, 'The key service is busy. Nothing was lost.'],
-    [
-      'internal',
-      500,
-      'Something went wrong in the key service. Tell the support of this application.',
-    ],
+    ['internal', 500, 'Something went wrong in the key service. Contact support.'],
     ['server_misconfigured', 500, 'Something went wrong in the key service.'],
-  ])('is told in words, and the key is still there: %s', async ([code, status, sentence]) => {
+  ])('is said in words, and the key is still there: %s', async ([code, status, sentence]) => {
     const { page } = await openSettings()
     await intercept(page, (route) => route.fulfill(refuse(status, code)))
     await typeKey(page)
@@ -73,7 +69,7 @@ describe('a fault while a key is saved', () => {
     )
     await typeKey(page)
     await button(page, 'Save key').click()
-    await alert(page, 'Something between you and the key service answered in its place.').waitFor()
+    await alert(page, 'Something between you and the key service answered instead of it.').waitFor()
     expect(await codes(page)).toEqual(['error not_an_answer'])
   })
 
@@ -82,7 +78,7 @@ describe('a fault while a key is saved', () => {
     await intercept(page, (route) => route.abort('connectionrefused'))
     await typeKey(page)
     await button(page, 'Save key').click()
-    await alert(page, 'The key service cannot be reached.').waitFor()
+    await alert(page, 'We can’t reach the key service.').waitFor()
     expect(await codes(page)).toEqual(['error unreachable'])
   })
 
@@ -108,10 +104,11 @@ describe('a fault while a key is saved', () => {
     await typeKey(page)
     await button(page, 'Save key').click()
     await alert(page, 'Try again in 42 s.').waitFor()
-    expect(await button(page, 'Save in 42 s').getAttribute('aria-disabled')).toBe('true')
+    expect(await button(page, 'Save key').getAttribute('aria-disabled')).toBe('true')
     await page.keyboard.press('Enter')
     await page.clock.runFor(2_000)
-    await button(page, 'Save in 40 s').click({ force: true })
+    await alert(page, 'Try again in 40 s.').waitFor()
+    await button(page, 'Save key').click({ force: true })
     expect(refusals).toBe(1)
     await page.clock.runFor(40_000)
     await button(page, 'Save key').click()
@@ -125,14 +122,15 @@ it('a countdown goes on where the element was taken off the page and put back', 
   await intercept(page, (route) => route.fulfill(refusal))
   await typeKey(page)
   await button(page, 'Save key').click()
-  await button(page, 'Save in 42 s').waitFor()
+  await alert(page, 'Try again in 42 s.').waitFor()
   await page.evaluate(() => {
     const settings = document.querySelector('api-key-settings')
     settings?.remove()
     if (settings) document.body.append(settings)
   })
   await page.clock.runFor(42_000)
-  expect(await shows(button(page, 'Save key'))).toBe(true)
+  await alert(page, 'Try again in').waitFor({ state: 'hidden' })
+  expect(await button(page, 'Save key').getAttribute('aria-disabled')).toBe('false')
 })
 
 describe('the focus', () => {
@@ -182,9 +180,9 @@ describe('a slow answer', () => {
     })
     await typeKey(page)
     await button(page, 'Save key').click()
-    const busy = button(page, 'Trying the key with OpenAI …')
+    const busy = button(page, 'Checking the key with OpenAI …')
     expect(await busy.getAttribute('aria-busy')).toBe('true')
-    const announced = page.getByRole('status').getByText('Trying the key with OpenAI …')
+    const announced = page.getByRole('status').getByText('Checking the key with OpenAI …')
     expect(await announced.count()).toBe(1)
     expect(await keyField(page).getAttribute('readonly')).toBe('')
     expect(await button(page, 'Cancel').isDisabled()).toBe(true)
@@ -207,9 +205,9 @@ describe('a slow answer', () => {
     await intercept(page, async () => {})
     await typeKey(page)
     await button(page, 'Save key').click()
-    await button(page, 'Trying the key with OpenAI …').waitFor()
+    await button(page, 'Checking the key with OpenAI …').waitFor()
     await page.clock.runFor(30_000)
-    await alert(page, 'The key service gave no answer in time.').waitFor()
+    await alert(page, 'The key service did not answer in time.').waitFor()
     expect(await codes(page)).toEqual(['error no_answer'])
   })
 })
@@ -226,7 +224,7 @@ describe('a token', () => {
     }, user)
     await page.getByRole('status').getByText('Loading your keys …').waitFor()
     await page.clock.runFor(30_000)
-    await alert(page, 'The key service gave no answer in time.').waitFor()
+    await alert(page, 'The key service did not answer in time.').waitFor()
     expect(await codes(page)).toEqual(['error no_answer'])
   })
 
@@ -257,7 +255,7 @@ describe('a token', () => {
     const user = `user-${crypto.randomUUID()}`
     const tokens = [await mintToken(vault.secret, user, -60)]
     const { page } = await openPage(host.open({ vault: origin, user, tokens }))
-    await alert(page, 'Your session has ended. Sign in again; nothing was changed.').waitFor()
+    await alert(page, 'Your session has ended. Sign in again. Nothing was changed.').waitFor()
     expect(await page.evaluate('window.refreshes')).toEqual([false, true])
     expect(await codes(page)).toEqual(['error token_expired'])
   })
@@ -265,7 +263,7 @@ describe('a token', () => {
   it('that is not for this service says why', async () => {
     const tokens = [await mintToken('another secret of 32 bytes or more', 'user')]
     const { page } = await openPage(host.open({ vault: origin, user: 'user', tokens }))
-    expect(await shows(alert(page, /About the token: Its signature does not verify/))).toBe(true)
+    expect(await shows(alert(page, /contact support\. \(Its signature does not verify/))).toBe(true)
   })
 
   it('that the host application does not get is the end of the session', async () => {
@@ -289,7 +287,7 @@ describe('a token', () => {
   it("of another user's opens nothing", async () => {
     const tokens = [await mintToken(vault.secret, 'somebody')]
     const { page } = await openPage(host.open({ vault: origin, user: 'another', tokens }))
-    await alert(page, 'These keys belong to another account').waitFor()
+    await alert(page, 'These keys belong to a different account.').waitFor()
     expect(await codes(page)).toEqual(['error not_your_own'])
   })
 })
@@ -315,14 +313,14 @@ describe('another user', () => {
     })
     await typeKey(page)
     await button(page, 'Save key').click()
-    await button(page, 'Trying the key with OpenAI …').waitFor()
+    await button(page, 'Checking the key with OpenAI …').waitFor()
     await handOver(page, next.user, next.token)
-    await button(page, 'Delete the Groq key').waitFor()
+    await button(page, 'Delete: Groq key').waitFor()
     const answered = page.waitForResponse('**/api-keys/openai')
     held.resolve()
     await (await answered).finished()
     await page.evaluate(() => new Promise(requestAnimationFrame))
-    expect(await button(page, 'Delete the OpenAI key').count()).toBe(0)
+    expect(await button(page, 'Delete: OpenAI key').count()).toBe(0)
     expect(await page.evaluate('window.events')).toEqual([])
   })
 
@@ -333,7 +331,7 @@ describe('another user', () => {
     await page.reload()
     await page.getByRole('status').getByText('Loading your keys …').waitFor()
     await handOver(page, next.user, next.token)
-    expect(await shows(button(page, 'Delete the Groq key'))).toBe(true)
+    expect(await shows(button(page, 'Delete: Groq key'))).toBe(true)
   })
 })
 
@@ -345,18 +343,18 @@ describe('a list that did not come', () => {
     await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
     await page.unroute('**/api-keys')
     await button(page, 'Try again').click()
-    expect(await shows(button(page, 'Delete the OpenAI key'))).toBe(true)
+    expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
   })
 
   it('comes by itself when one is online again', async () => {
     const { page } = await openSettings({ openai: 'sk-good-1' })
     await page.route('**/api-keys', (route) => route.abort('internetdisconnected'))
     await page.reload()
-    await alert(page, 'The key service cannot be reached.').waitFor()
+    await alert(page, 'We can’t reach the key service.').waitFor()
     await page.unroute('**/api-keys')
     await page.context().setOffline(true)
     await page.context().setOffline(false)
-    expect(await shows(button(page, 'Delete the OpenAI key'))).toBe(true)
+    expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
   })
 
   it('does not end the keys that are shown when a test or a deletion fails', async () => {
@@ -365,10 +363,10 @@ describe('a list that did not come', () => {
     await page.route('**/api-keys/openai/verify', (route) =>
       route.fulfill(refuse(429, 'rate_limited')),
     )
-    await button(page, 'Test the OpenAI key').click()
+    await button(page, 'Test: OpenAI key').click()
     await alert(page, 'Too many attempts.').waitFor()
-    await button(page, 'Delete the OpenAI key').click()
-    await button(page, 'Delete key').click()
+    await button(page, 'Delete: OpenAI key').click()
+    await button(page, 'Delete').click()
     await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
     expect(await page.locator('[part=preview]').textContent()).toBe('sk-good-...')
   })

@@ -18,7 +18,7 @@ interface Sample {
 const SAMPLES: Sample[] = [
   {
     slot: 'openai',
-    apiKey: 'sk-proj-sample',
+    apiKey: 'sk-proj-sample-0123456789-Qx7Z',
     status: 'active',
     savedAt: '2026-03-02T09:14',
     usedAt: '2026-11-20T16:31',
@@ -33,14 +33,15 @@ const SAMPLES: Sample[] = [
   { slot: 'gemini', apiKey: 'AIza-sample', savedAt: '2026-11-19T11:25' },
 ]
 
-/** Those that an operator's mistake leaves, and the plain route's. */
+/** Those that an operator's mistake leaves, and that of the plain route. */
 const ODD_SAMPLES: Sample[] = [
   { slot: 'default', apiKey: 'sk-plain-sample', savedAt: '2025-12-01T10:00' },
   { slot: 'xai', apiKey: 'xai-sample-1', savedAt: '2026-02-03T12:00' },
   { slot: 'github', apiKey: 'ghp_sample-1', savedAt: '2026-02-03T12:00' },
+  { slot: 'together', apiKey: 'together-sample-1', savedAt: '2026-02-03T12:00' },
 ]
 
-/** Saves the samples as keys of `user`; with `odd`, one that cannot be read and one of no provider too. */
+/** Saves the samples as keys of `user`. With `odd`, also those that cannot be read, and one of no provider. */
 export async function saveSamples(
   vault: Vault,
   { user, token, odd }: { user: string; token: string; odd: boolean },
@@ -61,6 +62,10 @@ export async function saveSamples(
     )
   }
   if (!odd) return
+  await vault.sql(
+    "UPDATE api_keys SET key_id = 'gone' WHERE provider = 'together' AND user_id = ?",
+    user,
+  )
   await vault.sql(
     "UPDATE api_keys SET provider = 'cohere' WHERE provider = 'xai' AND user_id = ?",
     user,

@@ -8,7 +8,7 @@ const button = (page: Page, name: string) => page.getByRole('button', { name, ex
 async function typeKey(page: Page, label: string, key: string): Promise<void> {
   await button(page, 'Add a key').click()
   await page.getByLabel('Provider', { exact: true }).selectOption(label)
-  await page.getByLabel(/API key$/).fill(key)
+  await page.getByRole('textbox', { name: /API key$/ }).fill(key)
 }
 
 async function save(page: Page, key: string, answer: ReturnType<typeof refuse> | null) {
@@ -25,15 +25,43 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
   'a form': async (page) => button(page, 'Add a key').click(),
   'a key of another provider': async (page) => {
     await typeKey(page, 'Mistral', 'gsk_0123456789')
-    await page.getByText('This looks like a key of Groq').waitFor()
+    await page.getByText('This looks like a Groq key').waitFor()
+  },
+  'a key of another provider, which has one': async (page) => {
+    await typeKey(page, 'Mistral', 'sk-proj-0123456789')
+    await page.getByText('You already have an OpenAI key.').waitFor()
+  },
+  'a key of either of two providers': async (page) => {
+    await typeKey(page, 'Mistral', 'sk-0123456789')
+    await page.getByText('This looks like an OpenAI or DeepSeek key').waitFor()
+  },
+  'a provider with a key': async (page) => {
+    await typeKey(page, 'OpenAI (has a key)', 'sk-proj-0123456789')
+    await page.getByText('You already have an OpenAI key.').waitFor()
+  },
+  'a provider chosen by the key': async (page) => {
+    await button(page, 'Add a key').click()
+    await page.getByRole('textbox', { name: /API key$/ }).fill('gsk_0123456789')
+    await page.getByText('Selected Groq').waitFor()
+  },
+  'a saved key': async (page) => {
+    await typeKey(page, 'Groq', 'gsk_0123456789')
+    await button(page, 'Save key').click()
+    await page.getByText('The Groq key is saved.').waitFor()
+  },
+  'an accepted key': async (page) => {
+    await button(page, 'Replace: OpenAI key').click()
+    await page.getByRole('textbox', { name: /API key$/ }).fill('sk-good-0123456789')
+    await button(page, 'Replace').click()
+    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
   },
   'a mask': async (page) => {
     await typeKey(page, 'Mistral', 'sk-proj-...')
-    await page.getByText('The key is a masked preview').waitFor()
+    await page.getByText('This is a masked key.').waitFor()
   },
   'a busy form': async (page) => {
     await save(page, 'mistral-key', null)
-    await button(page, 'Trying the key with Mistral …').waitFor()
+    await button(page, 'Checking the key with Mistral …').waitFor()
   },
   'a countdown': async (page) => {
     await save(page, 'mistral-key', refuse(429, 'rate_limited', { 'Retry-After': '3600' }))
@@ -44,7 +72,7 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await page.getByText('Reference: request-1').waitFor()
   },
   'a provider to be set': async (page) => {
-    await button(page, 'Set provider of the General key').click()
+    await button(page, 'Set provider: General key').click()
     await page.getByLabel('Provider of this key').waitFor()
   },
   'a base URL': async (page) => {
@@ -56,16 +84,16 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await button(page, 'Save anyway').waitFor()
   },
   'a replacement': async (page) => {
-    await button(page, 'Replace the Anthropic key').click()
-    await page.getByLabel(/API key$/).waitFor()
+    await button(page, 'Replace: Anthropic key').click()
+    await page.getByRole('textbox', { name: /API key$/ }).waitFor()
   },
   'a question': async (page) => {
-    await button(page, 'Delete the OpenAI key').click()
+    await button(page, 'Delete: OpenAI key').click()
     await page.getByRole('dialog').waitFor()
   },
   'a deletion': async (page) => {
-    await button(page, 'Delete the OpenAI key').click()
-    await button(page, 'Delete key').click()
+    await button(page, 'Delete: OpenAI key').click()
+    await button(page, 'Delete').click()
     await page.getByText('The OpenAI key is deleted.').waitFor()
   },
   'a list that did not come': async (page) => {

@@ -71,15 +71,16 @@ export async function setStage(vars: Record<string, string> = {}) {
     keys: Record<string, string> = {},
     options: PageOptions = {},
     attributes = '',
+    lang = 'en',
   ) {
     const user = `user-${crypto.randomUUID()}`
     const token = await mintToken(vault.secret, user)
     for (const [slot, api_key] of Object.entries(keys)) {
       await saveKey(`${origin}/api/users/${user}/api-keys/${slot}`, token, api_key)
     }
-    const url = host.open({ vault: origin, user, tokens: [token], attributes })
+    const url = host.open({ vault: origin, user, tokens: [token], attributes, lang })
     const watched = await openPage(url, options)
-    await watched.page.getByRole('button', { name: 'Add a key' }).waitFor()
+    await watched.page.locator('#add').waitFor()
     return { ...watched, user, token }
   }
 
@@ -106,4 +107,11 @@ export function refuse(status: number, code: string, headers: Record<string, str
 export async function findBarriers(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze()
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+}
+
+/** How far the page is wider than its window, in pixels. */
+export async function overflow(page: Page): Promise<number> {
+  return page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  )
 }

@@ -1,12 +1,14 @@
-/** The form that takes a key: it looks at the key before it is sent, and forgets it once it is saved. */
+/** The form that takes a key. It examines the key before it sends it, and forgets it afterwards. */
 
 import { html, LitElement, nothing } from 'lit'
-import { findKeyAlone, nameKeyFault } from '../../shared/key-text.ts'
+import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
 import { Attempt } from './attempt.ts'
+import { renderBusyButton, renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
-import { examineKey, type Remark } from './key-remark.ts'
-import type { Problem } from './problem.ts'
-import { nameSlot, type ShownSlot } from './slot.ts'
+import type { ErrorDetail } from './host.ts'
+import { describeRemark, examineKey, type Remark } from './key-remark.ts'
+import type { Language } from './language.ts'
+import { nameSlot, readableKey, type ShownSlot } from './slot.ts'
 import { styles } from './styles.ts'
 import { putKey, type Access } from './vault-client.ts'
 
@@ -21,31 +23,37 @@ export class ApiKeyForm extends LitElement {
   static override styles = styles
   static override properties = {
     access: { attribute: false },
+    language: { attribute: false },
     slots: { attribute: false },
-    choices: { attribute: false },
+    offered: { attribute: false },
+    replaced: { attribute: false },
     chosen: { state: true },
     isShown: { state: true },
     remark: { state: true },
   }
 
   declare access: Access
-  /** Every slot of the user: their keys' beginnings tell whose a key is. */
+  declare language: Language
+  /** Every slot of the user: the beginnings of their keys tell whose a key is. */
   declare slots: readonly ShownSlot[]
-  /** The slots that the key can be saved in. */
-  declare choices: readonly ShownSlot[]
+  /** The slots that a key can be saved in. */
+  declare offered: readonly ShownSlot[]
+  /** The slot whose key is to be replaced; null if the user chooses one. */
+  declare replaced: ShownSlot | null
   declare private chosen: string
   declare private isShown: boolean
   declare private remark: Remark | null
-  readonly #attempt = new Attempt(this, (problem) => this.#tell('problem', problem))
+  readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
   constructor() {
     super()
+    this.replaced = null
     this.chosen = ''
     this.isShown = false
     this.remark = null
   }
 
-  /** Puts the cursor where one begins. */
+  /** Puts the cursor in the first field. */
   override focus(): void {
     this.#find('select, input')?.focus()
   }
@@ -56,9 +64,8 @@ export class ApiKeyForm extends LitElement {
   }
 
   protected override render() {
-    const isBusy = this.#attempt.doing !== null
-    const isMismatch = this.remark?.kind === 'mismatch'
-    const isRejected = this.#attempt.problem?.code === 'api_key_rejected'
+    const { doing } = this.#attempt
+    const isBusy = doing !== null
     return html`
       <form
         part="form"
@@ -67,39 +74,25 @@ export class ApiKeyForm extends LitElement {
         @submit=${this.#submit}
         @keydown=${this.#leave}
       >
-        ${this.choices.length > 1 ? this.#renderChoice(isBusy) : nothing}
-        ${this.#renderBaseUrl(isBusy)} ${this.#renderKey(isBusy)}
-        <div id="remark" role="status">${this.#renderRemark()}</div>
+        ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderBaseUrl(isBusy)}
+        ${this.#renderKey(isBusy)}
+        <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
         ${this.#attempt.render()}
         <div class="buttons">
-          <button
-            id="save"
-            type=${isMismatch ? 'button' : 'submit'}
-            part="button primary-button"
-            aria-disabled=${isBusy || this.#attempt.wait > 0}
-            aria-busy=${isBusy}
-            @click=${isMismatch ? () => this.#save() : nothing}
-          >
-            ${this.#nameSubmit()}
-          </button>
-          ${
-            isRejected && !isBusy
-              ? html`<button type="button" part="button" @click=${this.#insist}>
-                  Save anyway
-                </button>`
-              : nothing
-          }
+          ${this.#renderSave()}
           <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
-            Cancel
+            ${this.language.say('cancel')}
           </button>
+          ${renderDoing(doing)}
         </div>
       </form>
     `
   }
 
   #renderChoice(isBusy: boolean) {
+    const { say } = this.language
     return html`
-      <label for="slot" part="label">Provider</label>
+      <label for="slot" part="label">${say('provider')}</label>
       <select
         id="slot"
         part="select"
@@ -108,23 +101,24 @@ export class ApiKeyForm extends LitElement {
         ?disabled=${isBusy}
         @change=${this.#choose}
       >
-        <option value="" disabled .selected=${this.chosen === ''}>Choose a provider</option>
-        ${this.choices.map(
-          (slot) =>
-            html`<option value=${slot.name} .selected=${slot.name === this.chosen}>
-              ${nameSlot(slot)}
-            </option>`,
-        )}
+        <option value="" disabled .selected=${this.chosen === ''}>${say('chooseProvider')}</option>
+        ${this.offered.map((slot) => {
+          const provider = nameSlot(slot, say)
+          return html`<option value=${slot.name} .selected=${slot.name === this.chosen}>
+            ${slot.key === null ? provider : say('hasKey', { provider })}
+          </option>`
+        })}
       </select>
     `
   }
 
   #renderBaseUrl(isBusy: boolean) {
-    const { hosts = null, key = null } = this.#slot ?? {}
-    if (hosts === null) return nothing
-    const saved = key === null || key === 'unreadable' ? '' : (key.baseUrl ?? '')
+    const slot = this.#slot
+    const { hosts = null } = slot ?? {}
+    if (slot === undefined || hosts === null) return nothing
+    const { say, list } = this.language
     return html`
-      <label for="base-url" part="label">Base URL</label>
+      <label for="base-url" part="label">${say('baseUrl')}</label>
       <input
         id="base-url"
         part="input"
@@ -135,23 +129,27 @@ export class ApiKeyForm extends LitElement {
         aria-describedby="hosts problem"
         aria-invalid=${this.#attempt.problem?.code === 'base_url_invalid'}
         ?readonly=${isBusy}
-        .defaultValue=${saved}
+        .defaultValue=${readableKey(slot)?.baseUrl ?? ''}
       />
-      <p id="hosts" part="times">On ${hosts.join(' or ')}</p>
+      <p id="hosts" part="times">${say('baseUrlRule', { hosts: list(hosts) })}</p>
     `
   }
 
   #renderKey(isBusy: boolean) {
     const { isShown, remark } = this
+    const { say } = this.language
     const slot = this.#slot
+    const provider = slot === undefined ? '' : nameSlot(slot, say)
     const isFaulty = remark?.kind === 'fault' || this.#attempt.problem?.code === 'api_key_rejected'
     return html`
       <div class="row">
-        <label for="key" part="label">${slot ? `${nameSlot(slot)} API key` : 'API key'}</label>
+        <label id="name" for="key" part="label"
+          >${slot ? say('apiKeyOf', { provider }) : say('apiKey')}</label
+        >
         ${
           slot?.keyPage
             ? html`<a part="link" href=${slot.keyPage} target="_blank" rel="noopener noreferrer"
-                >Get a key from ${nameSlot(slot)}<span class="unseen"> (in a new tab)</span></a
+                >${say('getKey', { provider })}<span class="unseen"> ${say('newTab')}</span></a
               >`
             : nothing
         }
@@ -178,12 +176,13 @@ export class ApiKeyForm extends LitElement {
           @input=${this.#look}
         />
         <button
+          id="toggle"
           type="button"
           part="button"
-          aria-label=${isShown ? 'Hide the key' : 'Show the key'}
+          aria-labelledby="toggle name"
           @click=${this.#toggle}
         >
-          ${isShown ? 'Hide' : 'Show'}
+          ${say(isShown ? 'hide' : 'show')}
         </button>
       </div>
     `
@@ -192,38 +191,75 @@ export class ApiKeyForm extends LitElement {
   #renderRemark() {
     const { remark } = this
     if (remark === null) return nothing
-    const { kind, text, instead, hasKey } = remark
-    const change = () => this.#take(instead)
-    const isFault = kind === 'fault' || kind === 'choice'
-    return html`<p part=${isFault ? 'problem' : `notice ${kind}`}>
-      ${text}
-      ${
-        kind === 'mismatch' && instead
-          ? html`<button type="button" part="button" @click=${change}>
-              Save it for ${nameSlot(instead)}
-            </button>`
-          : nothing
-      }
+    const { kind } = remark
+    const look = { fault: 'problem', choice: 'problem', mismatch: 'notice warning' }
+    const hasKey = kind === 'fault' && remark.fault.kind === 'extras'
+    return html`<p part=${kind === 'proposal' ? 'notice' : look[kind]}>
+      ${describeRemark(remark, this.language)}
       ${
         hasKey
           ? html`<button type="button" part="button" @click=${this.#strip}>
-              Use the key alone
+              ${this.language.say('useKey')}
             </button>`
           : nothing
       }
     </p>`
   }
 
-  #nameSubmit(): string {
-    const { doing, wait } = this.#attempt
-    if (doing !== null) return doing
-    if (wait > 0) return `Save in ${wait} s`
-    return this.remark?.kind === 'mismatch' ? 'Save it anyway' : 'Save key'
+  /** Says that a key is replaced, to whoever did not open the form to replace it. */
+  #renderReplacing() {
+    const slot = this.#destination
+    if (slot === undefined || slot.key === null || slot.name === this.replaced?.name) return nothing
+    const { say } = this.language
+    return html`<p part="notice warning">${say('replaces', { provider: nameSlot(slot, say) })}</p>`
   }
 
+  /** The filled button does what is most likely right. The plain one does what the user may insist on. */
+  #renderSave() {
+    const { remark } = this
+    const { say } = this.language
+    const { doing, problem, wait } = this.#attempt
+    const anyway = (verify: boolean) => html`
+      <button
+        id="anyway"
+        type="button"
+        part="button"
+        ?disabled=${doing !== null}
+        @click=${() => void this.#save({ verify })}
+      >
+        ${say('saveAnyway')}
+      </button>
+    `
+    const look = { id: 'save', doing, isEarly: wait > 0 }
+    if (remark?.kind === 'mismatch') {
+      const { instead } = remark
+      if (instead === undefined) return anyway(true)
+      const onClick = () => void this.#saveFor(instead)
+      const label = say('saveFor', { provider: nameSlot(instead, say) })
+      return [renderBusyButton(label, { ...look, type: 'button', onClick }), anyway(true)]
+    }
+    const replaces = this.#slot !== undefined && this.#slot.key !== null
+    const isRejected = problem?.code === 'api_key_rejected' && doing === null
+    return [
+      renderBusyButton(say(replaces ? 'replace' : 'save'), look),
+      isRejected ? anyway(false) : nothing,
+    ]
+  }
+
+  get #hasChoice(): boolean {
+    return this.replaced === null && this.offered.length > 1
+  }
+
+  /** Where the user wants the key. */
   get #slot(): ShownSlot | undefined {
-    const { choices, chosen } = this
-    return choices.length === 1 ? choices[0] : choices.find(({ name }) => name === chosen)
+    if (this.replaced !== null) return this.replaced
+    const { offered, chosen } = this
+    return offered.length === 1 ? offered[0] : offered.find(({ name }) => name === chosen)
+  }
+
+  /** Where the filled button saves the key. */
+  get #destination(): ShownSlot | undefined {
+    return (this.remark?.kind === 'mismatch' ? this.remark.instead : undefined) ?? this.#slot
   }
 
   get #input(): HTMLInputElement | null {
@@ -238,7 +274,7 @@ export class ApiKeyForm extends LitElement {
     return this.renderRoot.querySelector(selector)
   }
 
-  /** Looks at the key as it stands; white space around a pasted one is taken away. */
+  /** Examines the key as it stands. White space around a pasted one is removed. */
   #look(event?: Event): void {
     const input = this.#input
     if (input === null) return
@@ -246,13 +282,12 @@ export class ApiKeyForm extends LitElement {
     const isPasted = event instanceof InputEvent && event.inputType.startsWith('insertFrom')
     if (isPasted) input.value = key
     if (this.#attempt.wait === 0) this.#attempt.clear()
-    const { choices, slots } = this
-    this.remark = key === '' ? null : examineKey(key, { slot: this.#slot, choices, slots })
-    const { kind, instead } = this.remark ?? {}
-    if (kind === 'proposal' && instead) this.chosen = instead.name
+    const { offered, slots } = this
+    this.remark = key === '' ? null : examineKey(key, { slot: this.#slot, offered, slots })
+    if (this.remark?.kind === 'proposal') this.chosen = this.remark.instead.name
   }
 
-  /** Takes away what was copied along with the key. */
+  /** Removes what was copied along with the key. */
   #strip(): void {
     const input = this.#input
     if (input !== null) input.value = findKeyAlone(input.value.trim()) ?? input.value
@@ -260,38 +295,32 @@ export class ApiKeyForm extends LitElement {
     input?.focus()
   }
 
-  #take(slot: ShownSlot | undefined): void {
-    this.chosen = slot?.name ?? ''
-    this.#look()
-    this.#input?.focus()
-  }
-
   #choose({ target }: Event): void {
     if (target instanceof HTMLSelectElement) this.chosen = target.value
     this.#look()
   }
 
-  /** A key that seems to be another provider's is not sent by Enter, which may be faster than the eye. */
+  /** Enter may be faster than the eye: it does not send a key that seems to be another provider's. */
   #submit(event: Event): void {
     event.preventDefault()
-    if (this.remark?.kind === 'mismatch') this.#find('#save')?.focus()
+    if (this.remark?.kind === 'mismatch') this.#find('#save, #anyway')?.focus()
     else void this.#save()
   }
 
-  #insist(): void {
-    void this.#save(false)
+  async #saveFor(slot: ShownSlot): Promise<void> {
+    this.chosen = slot.name
+    this.#look()
+    await this.#save({ slot })
   }
 
-  async #save(verify = true): Promise<void> {
-    const [slot, apiKey] = [this.#slot, this.#input?.value.trim() ?? '']
+  async #save({ slot = this.#slot, verify = true } = {}): Promise<void> {
+    const apiKey = this.#input?.value.trim() ?? ''
     if (this.#attempt.wait > 0) return
-    if (slot === undefined)
-      return this.#refuse('choice', 'Choose the provider that the key is for.')
-    const fault = nameKeyFault(apiKey, 'The key')
-    if (fault !== null) return this.#refuse('fault', fault)
-    const isTried = slot.label !== null && verify
-    const doing = isTried ? `Trying the key with ${slot.label} …` : 'Saving the key …'
-    await this.#attempt.run(doing, async (signal) => {
+    if (slot === undefined) return this.#refuse({ kind: 'choice' })
+    const fault = findKeyFault(apiKey)
+    if (fault !== null) return this.#refuse({ kind: 'fault', fault })
+    const isChecked = slot.label !== null && verify
+    await this.#attempt.run({ text: isChecked ? 'checking' : 'saving', slot }, async (signal) => {
       const entered = { apiKey, baseUrl: this.#baseUrl?.value.trim(), verify }
       const key = await putKey({ access: this.access, signal }, slot.name, entered)
       this.#forget()
@@ -302,9 +331,9 @@ export class ApiKeyForm extends LitElement {
     void moveFocus(this, problem.code === 'base_url_invalid' ? '#base-url' : '#key')
   }
 
-  #refuse(kind: 'choice' | 'fault', text: string): void {
-    this.remark = { kind, text }
-    this.#find(kind === 'choice' ? 'select' : '#key')?.focus()
+  #refuse(remark: Remark): void {
+    this.remark = remark
+    this.#find(remark.kind === 'choice' ? 'select' : '#key')?.focus()
   }
 
   #toggle(): void {
@@ -322,7 +351,7 @@ export class ApiKeyForm extends LitElement {
     this.dispatchEvent(new Event('cancel'))
   }
 
-  #tell(type: 'saved' | 'problem', detail: ShownSlot | Problem): void {
+  #tell(type: 'saved' | 'problem', detail: ShownSlot | ErrorDetail): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 

@@ -1,75 +1,96 @@
 /** A stored key: how it is, and what can be done with it. */
 
 import { html, LitElement, nothing } from 'lit'
-import { DEFAULT_SLOT, type Verdict } from '../../shared/slot.ts'
+import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import { Attempt } from './attempt.ts'
+import { renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
-import type { Problem } from './problem.ts'
-import { describeStatus, formatMinute, isOffered, nameSlot, type ShownSlot } from './slot.ts'
-import { PARTS, styles } from './styles.ts'
+import type { ErrorDetail } from './host.ts'
+import type { Language } from './language.ts'
+import {
+  describeStatus,
+  describeTest,
+  isOffered,
+  nameSlot,
+  readableKey,
+  type Notice,
+  type ShownSlot,
+} from './slot.ts'
+import { PARTS, renderNotice, styles } from './styles.ts'
+import type { TextName } from './texts.ts'
 import { deleteKey, verifyKey, type Access } from './vault-client.ts'
-
-/** What a test has shown, for the person who asked. */
-const VERDICTS: Record<Verdict, (name: string) => string> = {
-  accepted: (name) => `${name} accepts this key.`,
-  refused: (name) => `${name} refuses this key.`,
-  unknown: (name) => `${name} did not say whether this key works. Test it again later.`,
-}
 
 /** Fires `saved`, `tested`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
 export class ApiKeyItem extends LitElement {
   static override styles = styles
   static override properties = {
     access: { attribute: false },
+    language: { attribute: false },
     keySlot: { attribute: false },
     slots: { attribute: false },
+    offered: { attribute: false },
     opened: { state: true },
     verdict: { state: true },
   }
 
   declare access: Access
+  declare language: Language
   declare keySlot: ShownSlot
   /** Every slot of the user. */
   declare slots: readonly ShownSlot[]
+  /** The slots that a key can be saved in. */
+  declare offered: readonly ShownSlot[]
   /** The form that is open instead of the buttons. */
   declare private opened: 'replace' | 'assign' | null
-  declare private verdict: string
-  readonly #attempt = new Attempt(this, (problem) => this.#tell('problem', problem))
+  declare private verdict: Notice | null
+  readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
   constructor() {
     super()
     this.opened = null
-    this.verdict = ''
+    this.verdict = null
   }
 
   protected override render() {
-    const { text, tone } = describeStatus(this.keySlot)
+    const status = describeStatus(this.keySlot, this.language)
     return html`
       <div class="row">
-        <strong part="provider">${nameSlot(this.keySlot)}</strong>
-        <span part="status" class=${tone}>${text}</span>
+        <strong part="provider">${this.#name}</strong>
+        ${status && html`<span part="status" class=${status.tone}>${status.text}</span>`}
       </div>
       ${this.#renderKey()} ${this.#attempt.render()}
-      <div role="status">
-        ${this.verdict ? html`<p part="notice">${this.verdict}</p>` : nothing}
-      </div>
+      <div role="status">${this.verdict === null ? nothing : renderNotice(this.verdict)}</div>
       ${this.#renderOpened()} ${this.#renderDialog()}
     `
   }
 
+  get #name(): string {
+    return nameSlot(this.keySlot, this.language.say)
+  }
+
   #renderKey() {
-    const { key, name } = this.keySlot
-    if (key === null || key === 'unreadable') return nothing
-    const { preview, savedAt, lastUsedAt, baseUrl } = key
-    const used = lastUsedAt === null ? 'Never used' : html`Last used ${renderTime(lastUsedAt)}`
+    const key = readableKey(this.keySlot)
+    if (key === null) return nothing
+    const { preview, savedAt, usedAt, testedAt, baseUrl } = key
     return html`
-      <code part="preview" dir="ltr">${preview}</code>
+      <code part="preview" dir="ltr" translate="no">${preview}</code>
       ${baseUrl === null ? nothing : html`<p part="times" dir="ltr">${baseUrl}</p>`}
       <p part="times" class="row">
-        <span>Saved ${renderTime(savedAt)}</span>
-        ${name === DEFAULT_SLOT ? nothing : html`<span>${used}</span>`}
+        ${this.#renderTime('saved', savedAt)}
+        ${testedAt === null ? nothing : this.#renderTime('tested', testedAt)}
+        ${this.keySlot.name === DEFAULT_SLOT ? nothing : this.#renderUse(usedAt)}
       </p>
     `
+  }
+
+  #renderUse(usedAt: string | null) {
+    if (usedAt === null) return html`<span>${this.language.say('neverUsed')}</span>`
+    return this.#renderTime('used', usedAt)
+  }
+
+  #renderTime(text: TextName, time: string) {
+    const { say, minute } = this.language
+    return html`<time datetime=${time}>${say(text, { time: minute(time) })}</time>`
   }
 
   #renderOpened() {
@@ -79,63 +100,69 @@ export class ApiKeyItem extends LitElement {
 
   #renderButtons() {
     const { keySlot } = this
-    const { doing, wait } = this.#attempt
-    const canTest = isOffered(keySlot) && keySlot.label !== null && keySlot.key !== 'unreadable'
+    const { say } = this.language
+    const canTest = isOffered(keySlot) && keySlot.label !== null && readableKey(keySlot) !== null
+    const canReplace = isOffered(keySlot) && keySlot.key !== 'unavailable'
     const canAssign = this.#assignable.length > 0
-    const button = (verb: string, act: () => void) => html`
-      <button
-        type="button"
-        part="button"
-        aria-label="${verb}${verb === 'Set provider' ? ' of' : ''} the ${nameSlot(keySlot)} key"
-        aria-disabled=${doing !== null || wait > 0}
-        @click=${() => (doing === null && wait === 0 ? act() : undefined)}
-      >
-        ${verb}
-      </button>
-    `
     return html`
       <div class="buttons">
-        ${isOffered(keySlot) ? button('Replace', () => this.#open('replace')) : nothing}
-        ${canAssign ? button('Set provider', () => this.#open('assign')) : nothing}
-        ${canTest ? button('Test', () => void this.#test()) : nothing}
-        ${button('Delete', () => this.#ask())}
-        ${doing === null ? nothing : html`<span part="busy">${doing}</span>`}
+        ${canReplace ? this.#renderButton(say('replace'), () => this.#open('replace')) : nothing}
+        ${canAssign ? this.#renderButton(say('setProvider'), () => this.#open('assign')) : nothing}
+        ${canTest ? this.#renderButton(say('test'), () => void this.#test()) : nothing}
+        ${this.#renderButton(say('delete'), () => this.#ask())} ${renderDoing(this.#attempt.doing)}
       </div>
     `
   }
 
+  #renderButton(action: string, act: () => void) {
+    const { doing, wait } = this.#attempt
+    const { say } = this.language
+    const isIdle = doing === null && wait === 0
+    return html`
+      <button
+        type="button"
+        part="button"
+        aria-label=${say('actOn', { action, provider: this.#name })}
+        aria-disabled=${!isIdle}
+        @click=${() => (isIdle ? act() : undefined)}
+      >
+        ${action}
+      </button>
+    `
+  }
+
   #renderForm() {
-    const { access, keySlot, slots } = this
     return html`
       <api-key-settings-form
         class="inner"
         exportparts=${PARTS}
-        .access=${access}
-        .slots=${slots}
-        .choices=${[keySlot]}
+        .access=${this.access}
+        .language=${this.language}
+        .slots=${this.slots}
+        .offered=${this.offered}
+        .replaced=${this.keySlot}
         @saved=${({ detail }: CustomEvent<ShownSlot>) => {
           this.#close()
           this.#tell('saved', detail)
         }}
         @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<Problem>) => this.#tell('problem', detail)}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
       ></api-key-settings-form>
     `
   }
 
   #renderAssigning() {
-    const { access, keySlot } = this
-    const preview = keySlot.key === null || keySlot.key === 'unreadable' ? '' : keySlot.key.preview
     return html`
       <api-key-settings-assign
         class="inner"
         exportparts=${PARTS}
-        .access=${access}
-        .preview=${preview}
+        .access=${this.access}
+        .language=${this.language}
+        .preview=${readableKey(this.keySlot)?.preview ?? ''}
         .choices=${this.#assignable}
         @assigned=${({ detail }: CustomEvent<ShownSlot>) => this.#tell('assigned', detail)}
         @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<Problem>) => this.#tell('problem', detail)}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
       ></api-key-settings-assign>
     `
   }
@@ -143,26 +170,26 @@ export class ApiKeyItem extends LitElement {
   /** The slots that the key of the default slot can go to. */
   get #assignable(): ShownSlot[] {
     const { keySlot, slots } = this
-    if (keySlot.name !== DEFAULT_SLOT || keySlot.key === 'unreadable') return []
+    if (keySlot.name !== DEFAULT_SLOT || readableKey(keySlot) === null) return []
     return slots.filter(({ label, key, hosts }) => label !== null && key === null && hosts === null)
   }
 
   #renderDialog() {
-    const { label } = this.keySlot
-    const revoke = `It still works at ${label}: if others may know it, revoke it there too.`
+    const { say } = this.language
+    const provider = this.#name
     return html`
       <dialog part="dialog" aria-labelledby="question" aria-describedby="consequence">
-        <strong id="question">Delete the ${nameSlot(this.keySlot)} key?</strong>
+        <strong id="question">${say('deleteQuestion', { provider })}</strong>
         <p id="consequence">
-          Applications stop using it at once, and it cannot be brought back from here.
-          ${label === null ? nothing : revoke}
+          ${say('deleteConsequence')}
+          ${this.keySlot.label === null ? nothing : say('deleteRevoke', { provider })}
         </p>
         <div class="buttons">
           <button type="button" part="button" @click=${() => this.#dialog?.close()}>
-            Keep key
+            ${say('cancel')}
           </button>
           <button type="button" part="button danger-button" @click=${this.#delete}>
-            Delete key
+            ${say('delete')}
           </button>
         </div>
       </dialog>
@@ -180,7 +207,7 @@ export class ApiKeyItem extends LitElement {
   }
 
   #open(form: 'replace' | 'assign'): void {
-    this.verdict = ''
+    this.verdict = null
     this.#attempt.clear()
     this.opened = form
     void moveFocus(this, 'api-key-settings-form, api-key-settings-assign')
@@ -193,11 +220,10 @@ export class ApiKeyItem extends LitElement {
 
   async #test(): Promise<void> {
     const { access, keySlot } = this
-    const name = nameSlot(keySlot)
-    this.verdict = ''
-    await this.#attempt.run(`Asking ${name} …`, async (signal) => {
+    this.verdict = null
+    await this.#attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
       const { key, verdict } = await verifyKey({ access, signal }, keySlot.name)
-      this.verdict = verdict === null ? 'This key was changed meanwhile.' : VERDICTS[verdict](name)
+      this.verdict = describeTest(verdict, this.#name, this.language.say)
       this.#tell('tested', { ...keySlot, key })
     })
   }
@@ -205,7 +231,7 @@ export class ApiKeyItem extends LitElement {
   async #delete(): Promise<void> {
     const { access, keySlot } = this
     this.#dialog?.close()
-    await this.#attempt.run('Deleting the key …', async (signal) => {
+    await this.#attempt.run({ text: 'deleting' }, async (signal) => {
       await deleteKey({ access, signal }, keySlot.name)
       this.#tell('deleted', { ...keySlot, key: null })
     })
@@ -213,12 +239,8 @@ export class ApiKeyItem extends LitElement {
 
   #tell(
     type: 'saved' | 'tested' | 'deleted' | 'assigned' | 'problem',
-    detail: ShownSlot | Problem,
+    detail: ShownSlot | ErrorDetail,
   ): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
-}
-
-function renderTime(time: string) {
-  return html`<time datetime=${time}>${formatMinute(time)}</time>`
 }

@@ -1,17 +1,23 @@
 /** `<api-key-settings>`: a user's API keys on one screen, for any frontend to embed. */
 
 import { html, LitElement, nothing, type PropertyValues } from 'lit'
-import { repeat } from 'lit/directives/repeat.js'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { AssignForm } from './assign-form.ts'
 import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
-import type { Problem } from './problem.ts'
-import { describeSaved, isOffered, nameSlot, type ShownSlot } from './slot.ts'
-import { PARTS, styles } from './styles.ts'
-import { fetchSlots, type Access, type GetToken } from './vault-client.ts'
+import type { DeletedDetail, ErrorDetail, GetToken, SavedDetail } from './host.ts'
+import { Language } from './language.ts'
+import { nameProviders, offerSlots } from './offer.ts'
+import { describeSaved, nameSlot, readableKey, type Notice, type ShownSlot } from './slot.ts'
+import { isBuiltIn, loadLanguage } from './spoken-language.ts'
+import { PARTS, renderNotice, styles } from './styles.ts'
+import type { Texts } from './texts.ts'
+import { fetchSlots, type Access } from './vault-client.ts'
+
+/** For whoever builds the application. */
+const NOT_READY = 'Waiting for user-id and getToken to be set …'
 
 /**
  * Shows the keys of `userId` in the vault at `baseUrl`. Fires `saved` (`detail`: `provider`, `preview`,
@@ -24,62 +30,88 @@ export class ApiKeySettings extends LitElement {
     userId: { attribute: 'user-id' },
     providers: {},
     getToken: { attribute: false },
+    texts: { attribute: false },
+    language: { state: true },
+    isSpeaking: { state: true },
     slots: { state: true },
     isAdding: { state: true },
     notice: { state: true },
   }
 
-  /** Where the vault is; left out, where this script came from. */
+  /** Where the vault is; by default, where this script came from. */
   declare baseUrl: string
   /** The token's `sub`. */
   declare userId: string | null
-  /** Names of the slots that are offered, separated by spaces; left out, every provider. */
+  /** Names of the slots that are offered, in this order, separated by spaces; by default, every provider. */
   declare providers: string | null
   declare getToken: GetToken | undefined
+  /** The host application's own texts. The others stay as they are. */
+  declare texts: Partial<Texts> | null
+  declare language: Language
+  /** Whether the texts of the page's language have come. */
+  declare private isSpeaking: boolean
   declare private slots: readonly ShownSlot[] | null
   declare private isAdding: boolean
-  declare private notice: string
-  #attempt = new Attempt(this, (problem) => this.#failed(problem))
+  declare private notice: Notice | null
+  #attempt = new Attempt(this, (detail) => this.#failed(detail))
   #access: Access | null = null
+  #askedLanguage: object | null = null
+  readonly #languageWatch = new MutationObserver(() => void this.#speak())
 
   constructor() {
     super()
     this.baseUrl = new URL(import.meta.url).origin
     this.userId = null
     this.providers = null
+    this.texts = null
+    this.language = new Language('en')
+    this.isSpeaking = false
     this.slots = null
     this.isAdding = false
-    this.notice = ''
+    this.notice = null
   }
 
   override connectedCallback(): void {
     super.connectedCallback()
     window.addEventListener('online', this.#retry)
-    // Its words are English, whatever the page around it speaks.
-    this.lang ||= 'en'
-    this.dir ||= 'ltr'
+    for (const element of [this, document.documentElement]) {
+      this.#languageWatch.observe(element, { attributeFilter: ['lang'] })
+    }
+    void this.#speak()
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     window.removeEventListener('online', this.#retry)
+    this.#languageWatch.disconnect()
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     const isOther = changed.has('baseUrl') || changed.has('userId')
     const isFirst = changed.has('getToken') && changed.get('getToken') === undefined
     if (isOther || isFirst) this.#start()
+    if (changed.has('texts') && this.isConnected) void this.#speak()
+    if (changed.has('providers')) this.#warn()
   }
 
   protected override render() {
-    if (this.#access === null) {
-      return html`<p part="times">Waiting for user-id and getToken to be set …</p>`
-    }
+    const { tag } = this.language
+    if (!this.isSpeaking) return nothing
+    // A right-to-left page may have this element in a left-to-right language, and its own texts too.
+    const direction = this.dir || (isBuiltIn(tag) ? 'ltr' : nothing)
     return html`
-      <div role="status">
-        ${this.notice ? html`<p part="notice" tabindex="-1">${this.notice}</p>` : nothing}
+      <div lang=${tag} dir=${direction}>
+        ${
+          this.#access === null
+            ? html`<p part="times" lang="en">${NOT_READY}</p>`
+            : html`
+                <div role="status">
+                  ${this.notice === null ? nothing : renderNotice(this.notice)}
+                </div>
+                ${this.slots === null ? this.#renderWaiting() : this.#renderSlots(this.slots)}
+              `
+        }
       </div>
-      ${this.slots === null ? this.#renderWaiting() : this.#renderSlots(this.slots)}
     `
   }
 
@@ -93,7 +125,7 @@ export class ApiKeySettings extends LitElement {
         aria-disabled=${wait > 0}
         @click=${this.#again}
       >
-        Try again
+        ${this.language.say('tryAgain')}
       </button>
     `
     return html`
@@ -102,29 +134,34 @@ export class ApiKeySettings extends LitElement {
   }
 
   #renderSlots(slots: readonly ShownSlot[]) {
-    const stored = slots.filter(({ key }) => key !== null)
-    const empty = html`<p class="card">No keys yet. Add one for this application to use.</p>`
+    const { say, list } = this.language
+    const offered = offerSlots(slots, this.providers)
+    const providers = list(offered.map((slot) => nameSlot(slot, say)))
+    const isEmpty = slots.every(({ key }) => key === null) && !this.isAdding
     return html`
-      ${stored.length === 0 && !this.isAdding ? empty : nothing}
+      ${isEmpty ? html`<p class="card">${say('empty', { providers })}</p>` : nothing}
       <ul role="list" @click=${this.#unsay}>
-        ${repeat(
-          stored,
-          ({ name }) => name,
-          (keySlot) => this.#renderItem(keySlot, slots),
-        )}
+        ${
+          // Each slot has its place, with a key or without: an open form stays with its own.
+          slots.map((keySlot) =>
+            keySlot.key === null ? nothing : this.#renderItem(keySlot, { slots, offered }),
+          )
+        }
       </ul>
-      ${this.#renderAdding(slots)}
+      ${this.#renderAdding({ slots, offered })}
     `
   }
 
-  #renderItem(keySlot: ShownSlot, slots: readonly ShownSlot[]) {
+  #renderItem(keySlot: ShownSlot, { slots, offered }: Choices) {
     return html`
       <li>
         <api-key-settings-item
           exportparts=${PARTS}
           .access=${this.#access}
+          .language=${this.language}
           .keySlot=${keySlot}
           .slots=${slots}
+          .offered=${offered}
           @saved=${this.#from(this.#saved)}
           @tested=${this.#from(this.#tested)}
           @deleted=${this.#from(this.#deleted)}
@@ -135,13 +172,12 @@ export class ApiKeySettings extends LitElement {
     `
   }
 
-  #renderAdding(slots: readonly ShownSlot[]) {
-    const choices = slots.filter((slot) => slot.key === null && this.#offers(slot))
-    if (choices.length === 0) return nothing
+  #renderAdding({ slots, offered }: Choices) {
     if (!this.isAdding) {
+      if (offered.every(({ key }) => key !== null)) return nothing
       return html`
         <button id="add" type="button" part="button primary-button" @click=${this.#add}>
-          Add a key
+          ${this.language.say('addKey')}
         </button>
       `
     }
@@ -150,8 +186,9 @@ export class ApiKeySettings extends LitElement {
         class="card"
         exportparts=${PARTS}
         .access=${this.#access}
+        .language=${this.language}
         .slots=${slots}
-        .choices=${choices}
+        .offered=${offered}
         @saved=${this.#from(this.#added)}
         @cancel=${this.#cancel}
         @problem=${this.#from(this.#failed)}
@@ -159,40 +196,55 @@ export class ApiKeySettings extends LitElement {
     `
   }
 
-  /** Where `providers` says nothing, the default slot is for those who know it: scripts, not people. */
-  #offers(slot: ShownSlot): boolean {
-    const named = this.providers?.split(/\s+/)
-    return isOffered(slot) && (named?.includes(slot.name) ?? slot.name !== DEFAULT_SLOT)
-  }
-
-  /** Begins anew, for another user or vault; what is still under way for the one before is not told. */
+  /** Begins anew, for another user or vault. What is under way for the previous one is not reported. */
   #start(): void {
     const { baseUrl, userId } = this
-    // Frontends pass a new function at every render: the one of the moment is asked.
+    // Frontends pass a new function at every render: the latest one is called.
     const getToken: GetToken = async (options) => this.getToken?.(options) ?? ''
     const isReady = userId && this.getToken !== undefined
     const access = isReady ? { baseUrl, userId, getToken } : null
     this.removeController(this.#attempt)
     this.#access = access
-    this.#attempt = new Attempt(this, (problem) => {
-      if (access === this.#access) this.#failed(problem)
+    this.#attempt = new Attempt(this, (detail) => {
+      if (access === this.#access) this.#failed(detail)
     })
     this.slots = null
     this.isAdding = false
-    this.notice = ''
+    this.notice = null
     void this.#load()
   }
 
   async #load(): Promise<void> {
     const access = this.#access
     if (access === null) return
-    await this.#attempt.run('Loading your keys …', async (signal) => {
+    await this.#attempt.run({ text: 'loading' }, async (signal) => {
       const slots = await fetchSlots({ access, signal })
-      if (access === this.#access) this.slots = slots
+      if (access !== this.#access) return
+      this.slots = slots
+      this.#warn()
     })
   }
 
-  /** Hears an inner element's event, unless it is about the user or vault before. */
+  /** Speaks the language of this element, otherwise of the page. */
+  async #speak(): Promise<void> {
+    const tag = this.closest<HTMLElement>('[lang]')?.lang ?? document.documentElement.lang
+    const asked = {}
+    this.#askedLanguage = asked
+    const language = await loadLanguage(tag, this.texts ?? null)
+    if (asked !== this.#askedLanguage) return
+    this.language = language
+    this.isSpeaking = true
+  }
+
+  #warn(): void {
+    if (this.slots === null) return
+    const known = new Set(this.slots.map(({ name }) => name))
+    const unknown = nameProviders(this.providers)?.filter((name) => !known.has(name)) ?? []
+    if (unknown.length === 0) return
+    console.warn(`Unknown providers: ${unknown.join(' ')}. Known: ${[...known].join(' ')}.`, this)
+  }
+
+  /** Listens to an inner element, unless its event is about the previous user or vault. */
   #from<T>(hear: (detail: T) => void): (event: CustomEvent<T>) => void {
     const access = this.#access
     return ({ detail }) => {
@@ -215,11 +267,12 @@ export class ApiKeySettings extends LitElement {
   }
 
   #saved(slot: ShownSlot): void {
-    const { name: provider, key } = slot
     this.#put(slot)
-    this.notice = describeSaved(slot)
-    if (key === null || key === 'unreadable') return
-    this.#tell('saved', { provider, preview: key.preview, status: key.status })
+    this.notice = describeSaved(slot, this.language.say)
+    const key = readableKey(slot)
+    if (key === null) return
+    const { preview, status } = key
+    this.#tell('saved', { provider: slot.name, preview, status })
   }
 
   #added(slot: ShownSlot): void {
@@ -237,33 +290,39 @@ export class ApiKeySettings extends LitElement {
 
   #tested(slot: ShownSlot): void {
     this.#put(slot)
-    if (slot.key !== null) return
-    this.notice = `The ${nameSlot(slot)} key was deleted elsewhere.`
-    void moveFocus(this, '[part~=notice]')
+    if (slot.key === null) this.#noteDeletion(slot)
   }
 
   #deleted(slot: ShownSlot): void {
     this.#put(slot)
-    this.notice = `The ${nameSlot(slot)} key is deleted.`
-    void moveFocus(this, '[part~=notice]')
+    this.#noteDeletion(slot)
     this.#tell('deleted', { provider: slot.name })
   }
 
-  #failed({ code, message, requestId }: Problem): void {
-    this.#tell('error', { code, message, requestId })
+  #noteDeletion(slot: ShownSlot): void {
+    const { say } = this.language
+    this.notice = { text: say('deleted', { provider: nameSlot(slot, say) }), tone: 'neutral' }
+    void moveFocus(this, '[part~=notice]')
   }
 
-  /** What was said of the action before is old at the next one. */
+  #failed(detail: ErrorDetail): void {
+    this.#tell('error', detail)
+  }
+
+  /** The notice is about the last action: the next one removes it. */
   #unsay(): void {
-    this.notice = ''
+    this.notice = null
   }
 
-  #tell(type: 'saved' | 'deleted' | 'error', detail: object): void {
+  #tell(
+    type: 'saved' | 'deleted' | 'error',
+    detail: SavedDetail | DeletedDetail | ErrorDetail,
+  ): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 
   #add(): void {
-    this.notice = ''
+    this.notice = null
     this.isAdding = true
     void moveFocus(this, 'api-key-settings-form')
   }
@@ -274,13 +333,19 @@ export class ApiKeySettings extends LitElement {
   }
 }
 
+/** The slots of the user, and those that a key can be saved in. */
+interface Choices {
+  slots: readonly ShownSlot[]
+  offered: readonly ShownSlot[]
+}
+
 declare global {
   interface HTMLElementTagNameMap {
     'api-key-settings': ApiKeySettings
   }
 }
 
-// Two scripts of it on one page are one too many, and no fault.
+// A page may load the script twice.
 if (!customElements.get('api-key-settings')) {
   customElements.define('api-key-settings-form', ApiKeyForm)
   customElements.define('api-key-settings-item', ApiKeyItem)

@@ -2,7 +2,9 @@
 
 import { html, LitElement } from 'lit'
 import { Attempt } from './attempt.ts'
-import type { Problem } from './problem.ts'
+import { renderBusyButton, renderDoing } from './busy-button.ts'
+import type { ErrorDetail } from './host.ts'
+import type { Language } from './language.ts'
 import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
 import { styles } from './styles.ts'
 import { assignKey, type Access } from './vault-client.ts'
@@ -12,48 +14,46 @@ export class AssignForm extends LitElement {
   static override styles = styles
   static override properties = {
     access: { attribute: false },
+    language: { attribute: false },
     preview: { attribute: false },
     choices: { attribute: false },
   }
 
   declare access: Access
+  declare language: Language
   /** The beginning of the key, which may tell whose it is. */
   declare preview: string
   /** The empty slots that the key can go to. */
   declare choices: readonly ShownSlot[]
-  readonly #attempt = new Attempt(this, (problem) => this.#tell('problem', problem))
+  readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
   override focus(): void {
     this.#select?.focus()
   }
 
   protected override render() {
-    const isBusy = this.#attempt.doing !== null
+    const { doing, wait } = this.#attempt
+    const { say } = this.language
+    const isBusy = doing !== null
     const likely = findLikelySlots(this.preview, this.choices)
     return html`
       <form part="form" @submit=${this.#submit}>
-        <label for="provider" part="label">Provider of this key</label>
+        <label for="provider" part="label">${say('providerOfKey')}</label>
         <select id="provider" part="select" aria-describedby="problem" ?disabled=${isBusy}>
           ${this.choices.map(
             (slot) =>
               html`<option value=${slot.name} .defaultSelected=${slot === likely[0]}>
-                ${nameSlot(slot)}
+                ${nameSlot(slot, say)}
               </option>`,
           )}
         </select>
         ${this.#attempt.render()}
         <div class="buttons">
-          <button
-            type="submit"
-            part="button primary-button"
-            aria-disabled=${isBusy || this.#attempt.wait > 0}
-            aria-busy=${isBusy}
-          >
-            ${this.#attempt.doing ?? 'Set provider'}
-          </button>
+          ${renderBusyButton(say('setProvider'), { doing, isEarly: wait > 0 })}
           <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
-            Cancel
+            ${say('cancel')}
           </button>
+          ${renderDoing(doing)}
         </div>
       </form>
     `
@@ -67,7 +67,7 @@ export class AssignForm extends LitElement {
     event.preventDefault()
     const slot = this.choices.find(({ name }) => name === this.#select?.value)
     if (slot === undefined || this.#attempt.wait > 0) return
-    await this.#attempt.run(`Trying the key with ${nameSlot(slot)} …`, async (signal) => {
+    await this.#attempt.run({ text: 'checking', slot }, async (signal) => {
       const key = await assignKey({ access: this.access, signal }, slot.name)
       this.#tell('assigned', { ...slot, key })
     })
@@ -77,7 +77,7 @@ export class AssignForm extends LitElement {
     this.dispatchEvent(new Event('cancel'))
   }
 
-  #tell(type: 'assigned' | 'problem', detail: ShownSlot | Problem): void {
+  #tell(type: 'assigned' | 'problem', detail: ShownSlot | ErrorDetail): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 }

@@ -1,28 +1,50 @@
-/** One thing that is being done with the service: busy, slow, failed, and when to try again. */
+/** One request to the service as a person sees it: busy, slow, failed, and when to try again. */
 
 import { html, nothing, type ReactiveController, type ReactiveControllerHost } from 'lit'
-import { Problem } from './problem.ts'
+import type { ErrorDetail } from './host.ts'
+import type { Language } from './language.ts'
+import { describeProblem, Problem } from './problem.ts'
+import { nameSlot, type ShownSlot } from './slot.ts'
+import type { TextName } from './texts.ts'
 
 const SLOW_MS = 10_000
 const LIMIT_MS = 30_000
 const TICK_MS = 1_000
 
+/** What is being done, and to which slot. */
+export interface Task {
+  text: TextName
+  slot?: ShownSlot
+}
+
+interface Host extends ReactiveControllerHost {
+  language: Language
+}
+
 /** State of its host, which it re-renders. */
 export class Attempt implements ReactiveController {
-  /** What is being done, for the person who waits; null at rest. */
-  doing: string | null = null
   problem: Problem | null = null
   /** Whether it takes longer than one expects. */
   isSlow = false
+  #isRunning = false
+  #task: Task | null = null
   #ticking: ReturnType<typeof setInterval> | undefined
-  readonly #host: ReactiveControllerHost
-  readonly #tell: (problem: Problem) => void
+  readonly #host: Host
+  readonly #tell: (detail: ErrorDetail) => void
 
-  /** @param tell is told of each problem */
-  constructor(host: ReactiveControllerHost, tell: (problem: Problem) => void) {
+  /** @param tell is called with each problem */
+  constructor(host: Host, tell: (detail: ErrorDetail) => void) {
     this.#host = host
     this.#tell = tell
     host.addController(this)
+  }
+
+  /** What is being done, in words; null if nothing is. */
+  get doing(): string | null {
+    const { language } = this.#host
+    if (!this.#isRunning || this.#task === null) return null
+    const { text, slot } = this.#task
+    return language.say(text, { provider: slot === undefined ? '' : nameSlot(slot, language.say) })
   }
 
   hostConnected(): void {
@@ -33,12 +55,12 @@ export class Attempt implements ReactiveController {
     clearInterval(this.#ticking)
   }
 
-  /** Runs `work`; a second one while it runs is left out. Its signal ends it after 30 s. */
-  async run(doing: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    if (this.doing !== null) return
+  /** Runs `work`, unless another run has not ended. Its signal ends it after 30 s. */
+  async run(task: Task, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.#isRunning) return
     const limit = new AbortController()
     let limitTimer: ReturnType<typeof setTimeout> | undefined
-    // Not all that is waited for can be aborted: the host application's getToken cannot.
+    // The host application's getToken cannot be aborted.
     const ended = new Promise<never>((_resolve, reject) => {
       limitTimer = setTimeout(() => {
         limit.abort()
@@ -46,23 +68,19 @@ export class Attempt implements ReactiveController {
       }, LIMIT_MS)
     })
     const slowTimer = setTimeout(() => this.#show({ isSlow: true }), SLOW_MS)
-    this.#show({ doing, problem: null })
+    this.#task = task
+    this.#isRunning = true
+    this.#show({ problem: null })
     try {
       await Promise.race([work(limit.signal), ended])
     } catch (error) {
-      this.fail(Problem.from(error))
+      this.#fail(Problem.from(error))
     } finally {
       clearTimeout(limitTimer)
       clearTimeout(slowTimer)
-      this.#show({ doing: null, isSlow: false })
+      this.#isRunning = false
+      this.#show({ isSlow: false })
     }
-  }
-
-  /** Shows `problem`, and counts down to when it is over. */
-  fail(problem: Problem): void {
-    this.#show({ problem })
-    this.#countDown()
-    this.#tell(problem)
   }
 
   /** Forgets the last problem. */
@@ -71,35 +89,56 @@ export class Attempt implements ReactiveController {
     this.#countDown()
   }
 
-  /** Seconds until another attempt may succeed; 0 where nothing speaks against it. */
+  /** Seconds until another attempt may succeed; 0 if it may succeed now. */
   get wait(): number {
     return Math.max(0, Math.ceil(((this.problem?.retryAt ?? 0) - Date.now()) / 1_000))
   }
 
-  /** What is announced: what is done and that it takes long, politely, and what failed, at once. */
+  /** Announces what is being done and that it takes long, politely, and a problem at once. */
   render() {
     const { doing, problem, wait } = this
-    const slow = html`<p part="notice">This takes longer than usual. Still waiting …</p>`
-    const countdown = html`<span role="timer" aria-live="off"> Try again in ${wait} s.</span>`
-    const reference = html` <small>Reference: ${problem?.requestId}</small>`
+    const { say } = this.#host.language
     return html`
       <div role="status">
         <span class="unseen">${doing}</span>
-        ${this.isSlow ? slow : nothing}
+        ${this.isSlow ? html`<p part="notice">${say('slow')}</p>` : nothing}
       </div>
       <div id="problem" role="alert">
         ${
           problem === null
             ? nothing
             : html`<p part="problem">
-                ${problem.message}${wait > 0 ? countdown : nothing}${problem.isFault ? reference : nothing}
+                ${this.#describe(problem)}
+                ${
+                  wait > 0
+                    ? html`<span role="timer" aria-live="off"
+                        >${say('retryIn', { seconds: wait })}</span
+                      >`
+                    : nothing
+                }
+                ${
+                  problem.isFault
+                    ? html`<small>${say('reference', { id: problem.requestId ?? '' })}</small>`
+                    : nothing
+                }
               </p>`
         }
       </div>
     `
   }
 
-  #show(changes: Partial<Pick<Attempt, 'doing' | 'problem' | 'isSlow'>>): void {
+  #describe(problem: Problem): string {
+    return describeProblem(problem, this.#host.language, this.#task?.slot)
+  }
+
+  #fail(problem: Problem): void {
+    this.#show({ problem })
+    this.#countDown()
+    const { code, requestId } = problem
+    this.#tell({ code, message: this.#describe(problem), requestId })
+  }
+
+  #show(changes: Partial<Pick<Attempt, 'problem' | 'isSlow'>>): void {
     Object.assign(this, changes)
     this.#host.requestUpdate()
   }

@@ -1,49 +1,74 @@
-/** What can be said of a key before it is sent: that it is malformed, or meant for another provider. */
+/** What can be said of a key before it is sent. */
 
-import { findKeyAlone, nameKeyFault } from '../../shared/key-text.ts'
+import { findKeyFault, type KeyFault } from '../../shared/key-text.ts'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
+import type { Language } from './language.ts'
 import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
+import type { TextName } from './texts.ts'
 
 /**
- * A fault of the key, or of the choice, keeps it from being sent; a mismatch asks; a proposal chooses
- * where nothing is chosen.
+ * A fault keeps the key from being sent, and a choice that was not made too. A mismatch asks. A proposal
+ * has made the choice.
  */
-export interface Remark {
-  kind: 'fault' | 'choice' | 'mismatch' | 'proposal'
-  text: string
-  /** Whether the key is in the text, with something around it. */
-  hasKey?: boolean
-  /** The slot that the key seems to be meant for, if it may be saved there. */
-  instead?: ShownSlot | undefined
-}
+export type Remark =
+  | { kind: 'fault'; fault: KeyFault }
+  | { kind: 'choice' }
+  | { kind: 'proposal'; instead: ShownSlot }
+  | {
+      kind: 'mismatch'
+      slot: ShownSlot
+      likely: readonly ShownSlot[]
+      /** The slot that the key seems to be meant for, if it is offered and takes a key without a base URL. */
+      instead: ShownSlot | undefined
+    }
 
 /** Where a key is about to be saved. */
 export interface Aim {
   /** Undefined while nothing is chosen. */
   slot: ShownSlot | undefined
-  /** The slots that can be chosen. */
-  choices: readonly ShownSlot[]
-  /** Every slot of the user: their keys' beginnings tell whose a key is. */
+  /** The slots that a key can be saved in. */
+  offered: readonly ShownSlot[]
+  /** Every slot of the user: the beginnings of their keys tell whose a key is. */
   slots: readonly ShownSlot[]
 }
 
-/** Looks at a trimmed key; null where nothing is to be said. */
-export function examineKey(key: string, { slot, choices, slots }: Aim): Remark | null {
-  const fault = nameKeyFault(key, 'The key')
-  if (fault !== null) return { kind: 'fault', text: fault, hasKey: findKeyAlone(key) !== null }
+const FAULTS: Record<KeyFault['kind'], TextName> = {
+  empty: 'keyEmpty',
+  too_long: 'keyTooLong',
+  masked: 'keyMasked',
+  json: 'keyJson',
+  extras: 'keyExtras',
+  white_space: 'keySpace',
+  foreign_character: 'keyForeign',
+  service_account: 'keyGoogle',
+  aws_keys: 'keyAws',
+  fernet_token: 'keyInvalid',
+  pem: 'keyInvalid',
+  url: 'keyUrl',
+  placeholder: 'keyInvalid',
+}
+
+/** Looks at a trimmed key; null if there is nothing to say. */
+export function examineKey(key: string, { slot, offered, slots }: Aim): Remark | null {
+  const fault = findKeyFault(key)
+  if (fault !== null) return { kind: 'fault', fault }
   const likely = findLikelySlots(key, slots)
-  const instead =
-    likely.length === 1 ? choices.find(({ name }) => name === likely[0]?.name) : undefined
-  if (slot === undefined) return instead === undefined ? null : propose(instead)
+  const [only] = likely.length === 1 ? likely : []
+  const instead = offered.find(({ name }) => name === only?.name)
+  if (slot === undefined) return instead === undefined ? null : { kind: 'proposal', instead }
   const fits = likely.length === 0 || likely.some(({ name }) => name === slot.name)
   // An endpoint of the user's own may have keys of any shape.
   if (fits || slot.name === DEFAULT_SLOT || slot.hosts !== null) return null
-  const whose = likely.map(nameSlot).join(' or ')
-  const text = `This looks like a key of ${whose}, not of ${nameSlot(slot)}.`
-  return { kind: 'mismatch', text, instead }
+  const isComplete = instead?.hosts === null
+  return { kind: 'mismatch', slot, likely, instead: isComplete ? instead : undefined }
 }
 
-function propose(instead: ShownSlot): Remark {
-  const text = `${nameSlot(instead)} is chosen, since this looks like a key of theirs.`
-  return { kind: 'proposal', text, instead }
+/** The remark as a person reads it. */
+export function describeRemark(remark: Remark, { say, list }: Language): string {
+  const name = (slot: ShownSlot) => nameSlot(slot, say)
+  if (remark.kind === 'choice') return say('chooseProvider')
+  if (remark.kind === 'proposal') return say('selected', { provider: name(remark.instead) })
+  if (remark.kind === 'fault') return say(FAULTS[remark.fault.kind], { ...remark.fault })
+  const { slot, likely } = remark
+  return say('mismatch', { likely: list(likely.map(name)), provider: name(slot) })
 }

@@ -1,68 +1,104 @@
-/** A slot of the user as the page shows it: words for what the service says in codes. */
+/** A slot of the user as the element shows it. */
 
-import { DEFAULT_SLOT, type KeyStatus } from '../../shared/slot.ts'
+import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
+import type { Language } from './language.ts'
 
-/** A slot as the page shows it; `key` is `'unreadable'` if the stored key cannot be decrypted. */
+/** A slot. */
 export interface ShownSlot {
   name: string
-  /** Null for the default slot, and for a provider that is not offered any more. */
+  /** Null for the default slot, and for a provider that is no longer offered. */
   label: string | null
   keyPage: string | null
   keyPrefixes: readonly string[]
   /** The hosts on which the user's own base URL may be; null if the provider has a fixed address. */
   hosts: readonly string[] | null
-  key: ShownKey | 'unreadable' | null
+  /**
+   * Null if there is none. `'unreadable'`: its user has to enter it again. `'unavailable'`: the operator's
+   * encryption key is missing.
+   */
+  key: ShownKey | 'unreadable' | 'unavailable' | null
 }
 
 /** A stored key, as much of it as is ever shown. */
 export interface ShownKey {
+  /** The first characters and, of a long key, the last four. */
   preview: string
   status: KeyStatus
   savedAt: string
-  lastUsedAt: string | null
+  usedAt: string | null
+  /** When its user last had it checked. */
+  testedAt: string | null
   baseUrl: string | null
 }
 
-/** What the slot is called: its provider, in most cases. */
-export function nameSlot({ name, label }: ShownSlot): string {
-  return label ?? (name === DEFAULT_SLOT ? 'General' : name)
+/** How a notice looks. */
+export type Tone = 'success' | 'neutral' | 'warning'
+
+/** A text, and how it looks. */
+export interface Notice {
+  text: string
+  tone: Tone
 }
 
-/** Whether a key can be saved in the slot: not where its provider was taken out. */
+/** The key in the slot, if it can be read. */
+export function readableKey({ key }: ShownSlot): ShownKey | null {
+  return typeof key === 'string' ? null : key
+}
+
+/** What the slot is called: its provider, in most cases. */
+export function nameSlot({ name, label }: ShownSlot, say: Language['say']): string {
+  return label ?? (name === DEFAULT_SLOT ? say('general') : name)
+}
+
+/** Whether a key can be saved in the slot: its provider is still offered. */
 export function isOffered({ name, label }: ShownSlot): boolean {
   return label !== null || name === DEFAULT_SLOT
 }
 
-/** How the stored key is: a word for its look, and the sentence that is shown. */
-export function describeStatus(slot: ShownSlot): { tone: 'ok' | 'none' | 'bad'; text: string } {
+/** How the stored key is: a word for its look, and the text. Null for a readable key without a provider. */
+export function describeStatus(
+  slot: ShownSlot,
+  language: Language,
+): { tone: 'ok' | 'none' | 'bad'; text: string } | null {
+  const { say } = language
   const { key, label } = slot
-  if (!isOffered(slot))
-    return { tone: 'none', text: 'Not offered any more: it can only be deleted' }
-  if (key === null || key === 'unreadable') {
-    return { tone: 'bad', text: 'This key cannot be read any more: enter it again' }
-  }
-  if (label === null) return { tone: 'none', text: `Stored since ${formatDay(key.savedAt)}` }
-  if (key.status === 'active') {
-    const text =
-      key.lastUsedAt === null ? `Accepted by ${label}` : `In use since ${formatDay(key.savedAt)}`
-    return { tone: 'ok', text }
-  }
-  if (key.status === 'unverified') return { tone: 'none', text: 'Not confirmed yet' }
-  const day = key.lastUsedAt === null ? '' : ` on ${formatDay(key.lastUsedAt)}`
-  return { tone: 'bad', text: `${label} refused this key${day}: replace it` }
+  if (!isOffered(slot)) return { tone: 'none', text: say('removed') }
+  if (key === 'unavailable') return { tone: 'none', text: say('unavailable') }
+  if (key === null || key === 'unreadable') return { tone: 'bad', text: say('unreadable') }
+  if (label === null) return null
+  if (key.status === 'rejected') return { tone: 'bad', text: say('rejected', { provider: label }) }
+  if (key.status === 'unverified') return { tone: 'none', text: say('unconfirmed') }
+  const text =
+    key.usedAt === null
+      ? say('accepted', { provider: label })
+      : say('inUse', { day: language.day(key.savedAt) })
+  return { tone: 'ok', text }
 }
 
 /** What a person reads when the key in the slot has just been saved. */
-export function describeSaved({ label, key }: ShownSlot): string {
-  if (label === null || key === null || key === 'unreadable') return 'The key is saved.'
+export function describeSaved(slot: ShownSlot, say: Language['say']): Notice {
+  const { label: provider } = slot
+  const key = readableKey(slot)
+  if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success' }
   return key.status === 'active'
-    ? `The ${label} key is saved, and ${label} accepts it.`
-    : `The ${label} key is saved. ${label} has not confirmed that it works: test it later.`
+    ? { text: say('savedAccepted', { provider }), tone: 'success' }
+    : { text: say('savedUnconfirmed', { provider }), tone: 'warning' }
+}
+
+/** What a person reads who has had the key checked. The verdict is null if the key was changed meanwhile. */
+export function describeTest(
+  verdict: Verdict | null,
+  provider: string,
+  say: Language['say'],
+): Notice {
+  if (verdict === 'accepted') return { text: say('testAccepted', { provider }), tone: 'success' }
+  const text = say(verdict === 'refused' ? 'refused' : 'testUnknown', { provider })
+  return { text, tone: 'warning' }
 }
 
 /**
- * The slots whose providers' keys begin as `key` does, by the longest beginning that is known; none
- * where no beginning fits.
+ * The slots whose providers' keys begin as `key` does, by the longest beginning that is known; empty if no
+ * beginning fits.
  */
 export function findLikelySlots(key: string, slots: readonly ShownSlot[]): ShownSlot[] {
   const lengths = slots.map(({ keyPrefixes }) =>
@@ -70,17 +106,4 @@ export function findLikelySlots(key: string, slots: readonly ShownSlot[]): Shown
   )
   const longest = Math.max(0, ...lengths)
   return longest === 0 ? [] : slots.filter((_slot, index) => lengths[index] === longest)
-}
-
-const DAY = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' })
-const MINUTE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' })
-
-/** `3 Nov 2026`, in the reader's time zone. */
-export function formatDay(time: string): string {
-  return DAY.format(new Date(time))
-}
-
-/** `3 Nov 2026, 14:05`, in the reader's time zone. */
-export function formatMinute(time: string): string {
-  return MINUTE.format(new Date(time))
 }

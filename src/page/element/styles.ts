@@ -1,11 +1,17 @@
 /** The elements' style sheet, one for all, and what it names. */
 
-import { unsafeCSS } from 'lit'
+import { html, unsafeCSS } from 'lit'
 import sheet from './styles.css'
+import type { Notice } from './slot.ts'
 
 /** Adopted by each element: no style tag, so that `style-src 'self'` is enough. */
 export const styles = unsafeCSS(sheet)
 
 /** The parts of the inner elements, which the outer one passes on. */
 export const PARTS =
-  'provider, status, preview, times, notice, problem, form, label, input, select, link, button, primary-button, danger-button, dialog, busy'
+  'provider, status, preview, times, notice, success, warning, problem, form, label, input, select, link, button, primary-button, danger-button, dialog, busy'
+
+/** A notice, which can take the focus. */
+export function renderNotice({ text, tone }: Notice) {
+  return html`<p part=${`notice ${tone}`} tabindex="-1">${text}</p>`
+}

@@ -1,15 +1,10 @@
-/** The service as the page calls it: a token asked for again after a 401, and a Problem for all else. */
+/** Calls the service. A 401 is tried once more with a new token; any other failure is a Problem. */
 
-import type { KeyAnswer, ListedAnswer, SlotFields } from '../../shared/answers.ts'
+import type { DecryptionFault, KeyAnswer, ListedAnswer, SlotFields } from '../../shared/answers.ts'
 import type { Verdict } from '../../shared/slot.ts'
+import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import type { ShownSlot } from './slot.ts'
-
-/**
- * The access token of the user that is signed in; with `refresh`, a new one, since the service took
- * the last one for expired or invalid.
- */
-export type GetToken = (options: { refresh: boolean }) => string | Promise<string>
 
 /** Whose slots, where. */
 export interface Access {
@@ -71,7 +66,7 @@ export async function deleteKey(call: Call, slot: string): Promise<void> {
   await request(call, `/${slot}`, { method: 'DELETE' })
 }
 
-/** Has the provider try the stored key. */
+/** Has the service check the stored key with its provider. */
 export async function verifyKey(
   call: Call,
   slot: string,
@@ -80,14 +75,17 @@ export async function verifyKey(
   return { key: toKey(answer), verdict: answer.verdict }
 }
 
-function toKey(answer: KeyAnswer<SlotFields>): ShownSlot['key'] {
-  if (answer.error !== undefined) return 'unreadable'
+function toKey(answer: KeyAnswer<SlotFields> & { reason?: DecryptionFault }): ShownSlot['key'] {
+  if (answer.error !== undefined) {
+    return answer.reason === 'encryption_key_missing' ? 'unavailable' : 'unreadable'
+  }
   if (!answer.has_api_key) return null
   return {
-    preview: answer.api_key_preview,
+    preview: answer.api_key_preview + (answer.api_key_last4 ?? ''),
     status: answer.status,
     savedAt: answer.api_key_updated_at,
-    lastUsedAt: answer.last_used_at,
+    usedAt: answer.last_used_at,
+    testedAt: answer.last_verified_at ?? null,
     baseUrl: answer.base_url ?? null,
   }
 }
@@ -98,13 +96,13 @@ interface Init {
   body?: string
 }
 
-/** The body of a 200, whose shape the service's contract says. */
+/** The body of a 200, as the service's contract describes it. */
 async function request({ access, signal }: Call, path: string, init: Init = {}) {
   const user = encodeURIComponent(access.userId)
   const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}/api-keys${path}`
   const send = async (refresh: boolean): Promise<Response> => {
     const headers = { ...init.headers, Authorization: `Bearer ${await askToken(access, refresh)}` }
-    // The token alone says who asks; and a redirect gets neither it nor a key.
+    // The token alone says who asks. A redirect would pass it on, or a key.
     const options: RequestInit = { credentials: 'omit', redirect: 'error', cache: 'no-store' }
     return fetch(url, { ...init, ...options, headers, signal }).catch(() => {
       throw new Problem(nameSilence(signal))
@@ -118,7 +116,7 @@ async function request({ access, signal }: Call, path: string, init: Init = {}) 
   })
 }
 
-/** The answer to the first token, if the application has no other one. */
+/** The answer to the first token, if the application has no second one. */
 function unlessNoToken(first: Response): (error: unknown) => Response {
   return (error) => {
     if (error instanceof Problem && error.code === 'token_missing') return first
@@ -130,7 +128,7 @@ async function askToken({ getToken }: Access, refresh: boolean): Promise<string>
   try {
     return await getToken({ refresh })
   } catch (error) {
-    // For those who write the host application; no more than its words, since a cause may hold a token.
+    // For whoever builds the application. Its cause is left out: it may hold a token.
     console.error(String(error))
     throw new Problem(navigator.onLine ? 'token_missing' : 'offline')
   }

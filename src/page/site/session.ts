@@ -3,7 +3,7 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { RETURN_URI, SignInError, type IdentityProvider } from './identity-provider.ts'
-import type { GetToken } from '../element/vault-client.ts'
+import type { GetToken } from '../element/host.ts'
 
 const OPAQUE = 'The access token is not a JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
 

@@ -1,0 +1,60 @@
+/** A language that the element speaks: its texts, dates and lists. */
+
+import { ENGLISH, type TextName } from './texts.ts'
+
+/** English dates where the page does not say of which country: the month by its name, for all readers. */
+const ENGLISH_DATES = 'en-GB'
+
+/** Texts by their names. */
+export type KnownTexts = Readonly<Partial<Record<string, string>>>
+
+type Values = Record<string, string | number>
+
+/** Says texts. A text that is missing is said in English. */
+export class Language {
+  /** For the attribute `lang`. */
+  readonly tag: string
+  readonly #texts: KnownTexts
+  readonly #dates: string
+
+  /**
+   * @param dates the tag of the dates, which may name a country too
+   */
+  constructor(tag: string, texts: KnownTexts = {}, dates = tag) {
+    this.tag = tag
+    this.#texts = texts
+    this.#dates = isKnown(dates) && dates !== 'en' ? dates : ENGLISH_DATES
+  }
+
+  readonly say = (name: TextName, values: Values = {}): string =>
+    (this.#texts[name] ?? ENGLISH[name])
+      .replace(/\{(\w+)\}/g, (placeholder, key: string) => String(values[key] ?? placeholder))
+      // "An xAI key": the X is read as a letter.
+      .replace(/\ba\(n\)(?= ([aeiou]|x[A-Z])?)/gi, (_article, vowel?: string) =>
+        vowel === undefined ? 'a' : 'an',
+      )
+
+  /** `3 Nov 2026`, in the reader's time zone. */
+  readonly day = (time: string): string => this.#format(time, { dateStyle: 'medium' })
+
+  /** `3 Nov 2026, 14:05`, in the reader's time zone. */
+  readonly minute = (time: string): string =>
+    this.#format(time, { dateStyle: 'medium', timeStyle: 'short' })
+
+  /** `A, B or C`. */
+  readonly list = (words: readonly string[]): string =>
+    new Intl.ListFormat(this.#dates, { type: 'disjunction' }).format(words)
+
+  #format(time: string, options: Intl.DateTimeFormatOptions): string {
+    return new Intl.DateTimeFormat(this.#dates, options).format(new Date(time))
+  }
+}
+
+/** Whether the browser has dates in the language. */
+function isKnown(tag: string): boolean {
+  try {
+    return Intl.DateTimeFormat.supportedLocalesOf(tag).length > 0
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,141 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { ENGLISH } from '../../src/page/element/texts.ts'
+import { findBarriers, overflow, setStage, shows } from './stage.ts'
+
+const { vault, openSettings } = await setStage()
+
+const LANGUAGES = 'src/page/element/languages'
+
+const readTexts = (file: string): Record<string, string> =>
+  JSON.parse(readFileSync(`${LANGUAGES}/${file}`, 'utf8'))
+
+/** The values that a text has a place for. */
+const valuesOf = (text: string) => [...new Set(text.match(/\{\w+\}/g))].toSorted()
+
+const add = (page: Page) => page.locator('#add')
+/** What says in which language and direction the element is. */
+const spoken = (page: Page) => page.locator('api-key-settings [lang]').first()
+
+/** What the element has requested besides itself. */
+const loaded = (page: Page) =>
+  page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .map(({ name }) => new URL(name).pathname)
+      .filter((path) => path.endsWith('.json')),
+  )
+
+describe('texts', () => {
+  it.for(readdirSync(LANGUAGES))('%s says all that the English ones say', (file) => {
+    const texts = readTexts(file)
+    expect(Object.keys(texts)).toEqual(Object.keys(ENGLISH))
+    const values = Object.entries(texts).map(([name, text]) => [name, valuesOf(text)])
+    expect(values).toEqual(Object.entries(ENGLISH).map(([name, text]) => [name, valuesOf(text)]))
+  })
+})
+
+describe('the language', () => {
+  it.for([
+    ['de', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
+    ['de-AT', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
+    ['fr-CA', 'Ajouter une clé', 'Enregistrée : 3 nov. 2026, 14 h 05', 'fr'],
+    ['es', 'Añadir una clave', 'Guardada: 3 nov 2026, 14:05', 'es'],
+    ['ja', 'キーを追加', '保存: 2026/11/03 14:05', 'ja'],
+    ['zh', '添加密钥', '保存时间：2026年11月3日 14:05', 'zh-Hans'],
+    ['zh-CN', '添加密钥', '保存时间：2026年11月3日 14:05', 'zh-Hans'],
+    ['en-US', 'Add a key', 'Saved Nov 3, 2026, 2:05 PM', 'en'],
+    ['en', 'Add a key', 'Saved 3 Nov 2026, 14:05', 'en'],
+    ['zh-TW', 'Add a key', 'Saved 3 Nov 2026, 14:05', 'en'],
+    ['fi', 'Add a key', 'Saved 3 Nov 2026, 14:05', 'en'],
+    ['not_a_tag', 'Add a key', 'Saved 3 Nov 2026, 14:05', 'en'],
+  ] as const)('is that of the page, dates too: %s', async ([asked, label, saved, lang]) => {
+    const { page, user } = await openSettings(
+      { openai: 'sk-good-1' },
+      { timezoneId: 'UTC' },
+      '',
+      asked,
+    )
+    const time = '2026-11-03T14:05:00.000Z'
+    await vault.sql('UPDATE api_keys SET updated_at = ? WHERE user_id = ?', time, user)
+    await page.reload()
+    await page.getByRole('button', { name: label }).waitFor()
+    expect(await page.locator('time').allTextContents()).toEqual([saved])
+    expect(await spoken(page).getAttribute('lang')).toBe(lang)
+    expect(await loaded(page)).toEqual(lang === 'en' ? [] : [`/api-key-settings.${lang}.json`])
+  })
+
+  it('is that of the element, where that is another one', async () => {
+    const { page, faults } = await openSettings({}, {}, 'lang="fr"', 'de')
+    expect(await shows(page.getByRole('button', { name: 'Ajouter une clé' }))).toBe(true)
+    expect(await loaded(page)).toEqual(['/api-key-settings.fr.json'])
+    expect(faults()).toEqual([])
+  })
+
+  it('changes with the page, and nothing that was typed is lost', async () => {
+    const { page } = await openSettings()
+    await add(page).click()
+    await page.getByLabel('Provider').selectOption('OpenAI')
+    await page.locator('#key').fill('sk-good-typed')
+    await page.evaluate(() => (document.documentElement.lang = 'es'))
+    await page.getByRole('button', { name: 'Guardar clave' }).waitFor()
+    expect(await page.locator('#key').inputValue()).toBe('sk-good-typed')
+    await page.evaluate(() => (document.documentElement.lang = 'en'))
+    expect(await shows(page.getByRole('button', { name: 'Save key' }))).toBe(true)
+  })
+
+  it.for([
+    ['do not come', () => ({ status: 404, body: 'Not found' })],
+    [
+      'are of another version',
+      (body: string) => ({ body: body.replace(/[0-9a-f]{8}/, '00000000') }),
+    ],
+  ] as const)('is English if its texts %s', async ([, change]) => {
+    const { page, faults } = await openSettings()
+    await page.route('**/api-key-settings.de.json', async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ response, ...change(await response.text()) })
+    })
+    await page.evaluate(() => (document.documentElement.lang = 'de'))
+    await page.waitForEvent('console', (message) => message.text().includes('"de" did not load'))
+    expect(await add(page).textContent()).toContain('Add a key')
+    expect(faults().join()).toContain('The key settings are in English')
+  })
+})
+
+describe("a host application's own texts", () => {
+  const give = (page: Page, texts: Record<string, string>) =>
+    page.evaluate(
+      (own) => Object.assign(document.querySelector('api-key-settings') ?? {}, { texts: own }),
+      texts,
+    )
+
+  it('replace single ones in any language', async () => {
+    const { page } = await openSettings({}, {}, '', 'de')
+    await give(page, { empty: 'Noch kein Schlüssel für {providers}.' })
+    await page.getByText('Noch kein Schlüssel für OpenAI, Anthropic').waitFor()
+    expect(await add(page).textContent()).toContain('Schlüssel hinzufügen')
+  })
+
+  it('are shown from right to left where the page is', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-1' }, {}, '', 'ar')
+    await page.evaluate(() => (document.documentElement.dir = 'rtl'))
+    const left = (selector: string) =>
+      page
+        .locator(selector)
+        .first()
+        .evaluate((element) => element.getBoundingClientRect().left)
+    expect(await spoken(page).getAttribute('dir')).toBe('ltr')
+    expect(await left('[part=provider]')).toBeLessThan(await left('[part=status]'))
+    await give(page, { addKey: 'إضافة مفتاح', saved: 'تم الحفظ {time}' })
+    await page.getByRole('button', { name: 'إضافة مفتاح' }).waitFor()
+    expect(await spoken(page).getAttribute('lang')).toBe('ar')
+    expect(await left('[part=provider]')).toBeGreaterThan(await left('[part=status]'))
+    expect(await left('[part=preview]')).toBeGreaterThan(await left('[part=status]'))
+    await add(page).click()
+    await page.setViewportSize({ width: 320, height: 800 })
+    expect(await overflow(page)).toBe(0)
+    expect(await findBarriers(page)).toEqual([])
+  })
+})
