@@ -57,7 +57,7 @@ function renderPage({
 </html>`
 }
 
-/** Starts it; `open` answers the address of a page. */
+/** Starts it. `open` and `openHtml` return the address of a page. */
 export async function startHostApp() {
   const pages: string[] = []
   const server = createServer((request, response) => {
@@ -66,9 +66,11 @@ export async function startHostApp() {
     response.end(page)
   })
   const origin = `http://127.0.0.1:${await listen(server)}`
+  const openHtml = (html: string): string => `${origin}/${pages.push(html) - 1}`
   return {
     origin,
-    open: (page: HostPage): string => `${origin}/${pages.push(renderPage(page)) - 1}`,
+    open: (page: HostPage): string => openHtml(renderPage(page)),
+    openHtml,
     close: async () => stop(server),
   }
 }
