@@ -162,7 +162,7 @@ describe('the page', () => {
     await signIn(page, 'ivan')
     await button(page, 'Sign out').click()
     await page
-      .getByText(/^You are signed out\. Your session at localhost:\d+ may go on\.$/)
+      .getByText(/^You are signed out here\. You may still be signed in at localhost:\d+\.$/)
       .waitFor()
     expect(await page.locator('api-key-settings').count()).toBe(0)
     expect(await remembered(page)).toBe('[[],[],""]')
@@ -172,7 +172,7 @@ describe('the page', () => {
     const { page, faults } = await openPage(origin)
     await changeMetadata(page, { token_endpoint: `${provider.url}/token` })
     await button(page, 'Sign in').click()
-    await page.getByText(/^The token endpoint of localhost:\d+ is on another host/).waitFor()
+    await page.getByText(/^The token endpoint of localhost:\d+ is on a different host/).waitFor()
     expect(faults()).toEqual([])
   })
 
@@ -201,7 +201,7 @@ describe('the page', () => {
       const settings = document.querySelector('api-key-settings')
       Object.assign(settings ?? {}, { baseUrl: `${location.origin}/` })
     })
-    await page.getByText('Sign in again to go on.').waitFor()
+    await page.getByText('Sign in again to continue.').waitFor()
     expect(await shows(button(page, 'Sign in'))).toBe(true)
   })
 
@@ -223,7 +223,7 @@ describe('the page', () => {
     const { page } = await openPage(origin)
     await page.route(`${identityProvider.issuer}/**`, (route) => route.abort('connectionrefused'))
     await button(page, 'Sign in').click()
-    expect(await shows(page.getByText(/^localhost:\d+ cannot be reached/))).toBe(true)
+    expect(await shows(page.getByText(/^We can’t reach localhost:\d+/))).toBe(true)
   })
 
   it('takes a token of a link on localhost, and takes it out of the address', async () => {

@@ -1,22 +1,23 @@
-/** The identity provider that users sign in with: where it is, and what its refusals mean. */
+/** The identity provider that users sign in with: its metadata, and what its errors mean. */
 
 import * as oauth from 'oauth4webapi'
 import type { ConfigAnswer } from '../../shared/answers.ts'
+import { TEXTS } from './texts.ts'
 
-/** For each request to the provider. */
+/** The time limit of each request to the provider. */
 const LIMIT_MS = 15_000
 
-/** Where the provider sends the user after signing in and out: this page. */
+/** This page: the provider sends the user here after the sign-in and the sign-out. */
 export const RETURN_URI = `${location.origin}/`
 
 /** As `GET /api/config` answers it. */
 export type OidcConfig = NonNullable<ConfigAnswer['oidc']>
 
-/** The provider by its own metadata (OpenID Connect Discovery 1.0), and this page as its client. */
+/** The provider's metadata (OpenID Connect Discovery 1.0), and this page as its client. */
 export interface IdentityProvider {
   server: oauth.AuthorizationServer
   client: oauth.Client
-  /** For every request to it. */
+  /** Options of every request to the provider. */
   options: {
     [oauth.allowInsecureRequests]: boolean
     additionalParameters: Record<string, string>
@@ -24,16 +25,16 @@ export interface IdentityProvider {
   }
 }
 
-/** A sign-in that cannot be, in words for the person at the screen. */
+/** A sign-in that failed. Its message is for the user. */
 export class SignInError extends Error {
   override readonly name = 'SignInError'
 }
 
-/** @throws SignInError */
+/** Fetches the provider's metadata. @throws SignInError */
 export async function discover(config: OidcConfig): Promise<IdentityProvider> {
   const issuer = new URL(config.issuer)
   const options = {
-    // The service takes an http: issuer on localhost alone.
+    // The service accepts an http: issuer on localhost only.
     [oauth.allowInsecureRequests]: issuer.protocol === 'http:',
     additionalParameters: nameAudience(config),
     signal: () => AbortSignal.timeout(LIMIT_MS),
@@ -46,23 +47,21 @@ export async function discover(config: OidcConfig): Promise<IdentityProvider> {
       throw explain(error, config)
     })
   if (server.token_endpoint?.startsWith(`${issuer.origin}/`) !== true) {
-    throw new SignInError(
-      `The token endpoint of ${issuer.host} is on another host, which this page may not ask.`,
-    )
+    throw new SignInError(TEXTS.otherHost(issuer.host))
   }
   return { server, client, options }
 }
 
 /**
- * What access tokens are for, in the two ways to ask for it: `audience` (Auth0), and `resource`, which
- * is an absolute URI (RFC 8707).
+ * The parameters that ask for an access token for the audience: `audience` (Auth0) and, if it is an
+ * absolute URI, `resource` (RFC 8707).
  */
 function nameAudience({ audience }: OidcConfig): Record<string, string> {
   if (audience === null) return {}
   return URL.canParse(audience) ? { audience, resource: audience } : { audience }
 }
 
-/** `error` of oauth4webapi in words. */
+/** Turns an error of oauth4webapi into one for the user. */
 export function explain(error: unknown, { issuer }: OidcConfig): SignInError {
   const { host } = new URL(issuer)
   const cause = { cause: error }
@@ -71,12 +70,12 @@ export function explain(error: unknown, { issuer }: OidcConfig): SignInError {
     error instanceof oauth.AuthorizationResponseError ||
     error instanceof oauth.ResponseBodyError
   ) {
-    if (error.error === 'access_denied') return new SignInError('Signing in was cancelled.', cause)
+    if (error.error === 'access_denied') return new SignInError(TEXTS.cancelled, cause)
     const reason = error.error_description ?? error.error
-    return new SignInError(`${host} refuses to sign you in: ${reason}`, cause)
+    return new SignInError(TEXTS.refused(host, reason), cause)
   }
   if (error instanceof oauth.OperationProcessingError) {
-    return new SignInError(`The answer of ${host} is not valid: ${error.message}`, cause)
+    return new SignInError(TEXTS.invalidAnswer(host, error.message), cause)
   }
-  return new SignInError(`${host} cannot be reached. Check your connection, then try again.`, cause)
+  return new SignInError(TEXTS.providerUnreachable(host), cause)
 }

@@ -1,19 +1,19 @@
-/** The page at `/`: signs the user in, and shows the settings element. */
+/** The page at `/`: it signs the user in, then shows the settings element. */
 
 import type { ConfigAnswer } from '../../shared/answers.ts'
+import { isLocalhost } from '../../shared/confidential-url.ts'
 import type { ApiKeySettings } from '../element/api-key-settings.ts'
-import { forgetGivenToken, keepGivenToken, takeGivenToken } from './given-token.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { openGivenSession, type Session } from './session.ts'
 import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
+import { TEXTS } from './texts.ts'
 
 type View = 'loading' | 'signed-out' | 'not-configured' | 'failed' | 'keys'
 
-/** Codes of the service by which a session is over. */
+/** Codes of the service that end a session. */
 const SESSION_OVER = new Set(['token_missing', 'token_invalid', 'token_expired'])
-const NEW_LINK = 'To sign in, open the link that npm run dev prints.'
 
-/** One of the page's own elements. */
+/** An element of index.html. */
 function find(id: string): HTMLElement {
   const element = document.getElementById(id)
   if (element === null) throw new Error(`The page has no #${id}`)
@@ -29,16 +29,25 @@ function show(view: View): void {
     other.hidden = other.id !== view
 }
 
-/** @param again where the user signs in once more; null where only a new link does it */
+/**
+ * The token in the address's fragment, which is removed at once. It is used on localhost only: elsewhere a
+ * link could sign its reader in as somebody else, who would then get the reader's key.
+ */
+function takeGivenToken(): string | null {
+  const token = new URLSearchParams(location.hash.slice(1)).get('token')
+  if (token !== null) history.replaceState(null, '', location.pathname)
+  return isLocalhost(location.hostname) ? token : null
+}
+
+/** @param again the host where the user can sign in again; null if that takes a new link */
 function showSession({ userId, name, getToken, signOutUrl }: Session, again: string | null): void {
   const settings: ApiKeySettings = document.createElement('api-key-settings')
   Object.assign(settings, { userId, getToken })
   settings.addEventListener('error', (event) => {
     const code: unknown = event instanceof CustomEvent ? event.detail.code : ''
     if (!SESSION_OVER.has(String(code))) return
-    forgetGivenToken()
-    // Beside the keys, so that one that was typed is not lost before its owner wants it so.
-    offerSignIn(again === null ? NEW_LINK : 'Sign in again to go on.', again)
+    // The keys stay on the page: a key that is being typed must not be lost.
+    offerSignIn(again === null ? TEXTS.newLink : TEXTS.signInAgain, again)
   })
   for (const type of ['saved', 'deleted']) {
     settings.addEventListener(type, () => show('keys'))
@@ -48,13 +57,13 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
   find('account').hidden = false
   onClick('sign-out', () => {
     forgetSignIn()
-    forgetGivenToken()
     settings.remove()
     find('account').hidden = true
     if (signOutUrl !== null) return location.assign(signOutUrl)
-    const rest = again === null ? NEW_LINK : `Your session at ${again} may go on.`
+    const reason =
+      again === null ? `${TEXTS.signedOutLocally} ${TEXTS.newLink}` : TEXTS.signedOut(again)
     show('signed-out')
-    offerSignIn(`You are signed out. ${rest}`, again)
+    offerSignIn(reason, again)
   })
   show('keys')
 }
@@ -67,10 +76,10 @@ function offerSignIn(reason: string, again: string | null): void {
 
 async function fetchConfig(): Promise<OidcConfig | null> {
   const response = await fetch('/api/config').catch((cause: unknown) => {
-    throw new SignInError('This service cannot be reached. Check your connection.', { cause })
+    throw new SignInError(TEXTS.unreachable, { cause })
   })
   if (!response.ok) {
-    throw new SignInError('This service is not set up correctly. Its log says what to set.')
+    throw new SignInError(TEXTS.misconfigured)
   }
   const { oidc }: ConfigAnswer = await response.json()
   return oidc
@@ -78,11 +87,7 @@ async function fetchConfig(): Promise<OidcConfig | null> {
 
 async function start(): Promise<void> {
   const token = takeGivenToken()
-  if (token !== null) {
-    const session = openGivenSession(token)
-    keepGivenToken(token)
-    return showSession(session, null)
-  }
+  if (token !== null) return showSession(openGivenSession(token), null)
   const config = await fetchConfig()
   if (config === null) return show('not-configured')
   const { host } = new URL(config.issuer)
@@ -91,26 +96,26 @@ async function start(): Promise<void> {
     void attempt(async () => leaveForSignIn(config))
   })
   const session = isAnswered() ? await completeSignIn(config) : null
-  history.replaceState(null, '', '/') // An answer that was not asked for stays in no history.
+  history.replaceState(null, '', '/') // An answer that this page did not ask for is not kept in the history.
   if (session !== null) return showSession(session, host)
   if (wasSignedIn()) return leaveForSignIn(config, 'none')
   show('signed-out')
-  offerSignIn(`Sign in at ${host} to see your keys.`, host)
+  offerSignIn(TEXTS.signIn(host), host)
 }
 
 /** Shows why `work` failed, if it does. */
 async function attempt(work: () => Promise<void>): Promise<void> {
   await work().catch((error: unknown) => {
     if (!(error instanceof SignInError)) console.error(error)
-    const reason = error instanceof SignInError ? error.message : 'This page has a fault.'
+    const reason = error instanceof SignInError ? error.message : TEXTS.fault
     find('fault').textContent = reason
     show('failed')
   })
 }
 
 onClick('reload', () => location.replace('/'))
-// A link with a token that is opened here changes the fragment alone; a page that is shown again as it
-// was left may be one that was signed out.
+// A link with a token changes only the fragment if this page is already open. A page from the browser's
+// back/forward cache may show a session that has ended.
 window.addEventListener('hashchange', () => location.reload())
 window.addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
 await attempt(start)

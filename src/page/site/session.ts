@@ -1,29 +1,28 @@
-/** A user who is signed in: tokens in memory alone, renewed where the provider allows it. */
+/** A signed-in user. Tokens are kept in memory only, and renewed if the provider allows it. */
 
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { RETURN_URI, SignInError, type IdentityProvider } from './identity-provider.ts'
+import { TEXTS } from './texts.ts'
 import type { GetToken } from '../element/host.ts'
 
-const OPAQUE = 'The access token is not a JWT: OIDC_AUDIENCE or OIDC_SCOPE must say what it is for.'
-
-/** A user who is signed in. */
+/** A signed-in user. */
 export interface Session {
-  /** The access token's `sub`; an id token's may be another one (OpenID Connect Core 1.0 §8.1). */
+  /** The access token's `sub`. That of an ID token may differ (OpenID Connect Core 1.0 §8.1). */
   userId: string
-  /** What the user is called, for the user to see. */
+  /** The name that the page shows. */
   name: string
-  /** @throws Error where the session is over */
+  /** @throws Error if the session has ended */
   getToken: GetToken
-  /** Where the provider ends its own session; null where it has no such place. */
+  /** Where the provider ends its own session; null if it has no such URL. */
   signOutUrl: URL | null
 }
 
 const RENEW_BEFORE_MS = 30_000
 
-/** The session of a token that somebody was given, such as the demo user's: it is not renewed. */
+/** The session of a token from a link, such as the demo user's. It cannot be renewed. */
 export function openGivenSession(token: string): Session {
-  const userId = readUserId(token, 'The token of this link is not a JWT.')
+  const userId = readUserId(token, TEXTS.linkNotJwt)
   const getToken: GetToken = ({ refresh }) => {
     if (refresh) throw new Error('This token cannot be renewed')
     return token
@@ -31,12 +30,12 @@ export function openGivenSession(token: string): Session {
   return { userId, name: userId, getToken, signOutUrl: null }
 }
 
-/** The session that `tokens` open at `provider`. */
+/** The session of tokens that `provider` has issued. */
 export function openSession(
   provider: IdentityProvider,
   tokens: oauth.TokenEndpointResponse,
 ): Session {
-  const userId = readUserId(tokens.access_token, OPAQUE)
+  const userId = readUserId(tokens.access_token, TEXTS.tokenNotJwt)
   let { access_token: accessToken, refresh_token: refreshToken } = tokens
   let expiresAt = nameExpiry(tokens)
   let renewal: Promise<string> | null = null
@@ -46,8 +45,8 @@ export function openSession(
     const none = oauth.None()
     const response = await oauth.refreshTokenGrantRequest(server, client, none, token, options)
     const renewed = await oauth.processRefreshTokenResponse(server, client, response)
-    if (readUserId(renewed.access_token, OPAQUE) !== userId)
-      throw new Error('The token is of another user')
+    if (readUserId(renewed.access_token, TEXTS.tokenNotJwt) !== userId)
+      throw new Error('The renewed token belongs to a different user')
     accessToken = renewed.access_token
     refreshToken = renewed.refresh_token ?? token
     expiresAt = nameExpiry(renewed)
@@ -61,7 +60,7 @@ export function openSession(
       const isFresh = !refresh && Date.now() < expiresAt - RENEW_BEFORE_MS
       if (isFresh || (!refresh && refreshToken === undefined)) return accessToken
       if (refreshToken === undefined) throw new Error('The provider gave no refresh token')
-      // A rotated refresh token that is used twice ends the session (RFC 9700 §4.14.2).
+      // If a rotated refresh token is used twice, the provider ends the session (RFC 9700 §4.14.2).
       renewal ??= renew(refreshToken).finally(() => (renewal = null))
       return renewal
     },
@@ -69,7 +68,7 @@ export function openSession(
   }
 }
 
-/** In milliseconds since the epoch; a token that does not say so is used until it is refused. */
+/** In milliseconds since the epoch. A token without an expiry is used until the service rejects it. */
 function nameExpiry({ expires_in: seconds = Infinity }: oauth.TokenEndpointResponse): number {
   return Date.now() + seconds * 1_000
 }
@@ -81,7 +80,7 @@ function readUserId(token: string, otherwise: string): string {
   } catch (cause) {
     throw new SignInError(otherwise, { cause })
   }
-  throw new SignInError('The access token has no sub.')
+  throw new SignInError(TEXTS.tokenWithoutSub)
 }
 
 function nameUser(tokens: oauth.TokenEndpointResponse): string | undefined {

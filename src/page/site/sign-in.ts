@@ -1,21 +1,21 @@
-/** Sign-in with OpenID Connect: Authorization Code with PKCE (RFC 7636), by a redirect of this page. */
+/** Sign-in with OpenID Connect: Authorization Code with PKCE (RFC 7636), by redirects. */
 
 import * as oauth from 'oauth4webapi'
 import { RETURN_URI, discover, explain, type OidcConfig } from './identity-provider.ts'
 import { openSession, type Session } from './session.ts'
 
-/** What the page that the provider redirects to must find again. */
+/** What the page remembers while the user is at the provider. */
 interface Pending {
   state: string
   nonce: string
   verifier: string
 }
 
-/** In sessionStorage, which holds no token. */
+/** Names in sessionStorage, which never holds a token. */
 const PENDING = 'sign-in'
 const WAS_SIGNED_IN = 'was-signed-in'
 
-/** What a provider that knows no user answers to `prompt=none` (OpenID Connect Core 1.0 §3.1.2.6). */
+/** Errors by which a provider answers `prompt=none` if nobody is signed in (OpenID Connect Core 1.0 §3.1.2.6). */
 const NOT_SIGNED_IN = new Set([
   'login_required',
   'interaction_required',
@@ -23,7 +23,7 @@ const NOT_SIGNED_IN = new Set([
   'account_selection_required',
 ])
 
-/** Whether this tab had a session before the page was loaded: then the provider may know the user. */
+/** Whether this tab had a session before the page was loaded. Then the user may still be signed in at the provider. */
 export function wasSignedIn(): boolean {
   return sessionStorage.getItem(WAS_SIGNED_IN) !== null
 }
@@ -39,7 +39,7 @@ export function isAnswered(): boolean {
 }
 
 /**
- * Leaves for the provider's page; with the prompt `none` that answers at once, without a word.
+ * Redirects to the provider. With the prompt `none`, it answers at once, without showing a page.
  *
  * @throws SignInError
  */
@@ -72,9 +72,9 @@ export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promi
 }
 
 /**
- * Completes the sign-in that the provider has answered, and takes its answer out of the address.
+ * Completes the sign-in after the provider's redirect, and removes its answer from the address.
  *
- * @returns null where it was asked with the prompt `none`, and knows no user
+ * @returns null if the prompt was `none` and nobody is signed in at the provider
  * @throws SignInError
  */
 export async function completeSignIn(config: OidcConfig): Promise<Session | null> {
