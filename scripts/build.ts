@@ -20,11 +20,11 @@ const SOURCE = 'src/page'
 const LANGUAGES = `${SOURCE}/element/languages`
 const TARGET = 'dist'
 
-/** The names of the element's texts. Its files of texts leave them out: they would be a quarter of each. */
+/** The names of the element's texts. A file of texts has no names: they would be a quarter of it. */
 const TEXT_NAMES = Object.keys(ENGLISH)
 const TEXTS_VERSION = createHash('sha256').update(TEXT_NAMES.join()).digest('hex').slice(0, 8)
 
-/** A style sheet that a module imports is its text, minified. */
+/** Turns a style sheet that a module imports into its minified text. */
 const styleSheets: Plugin = {
   name: 'style sheets',
   setup(bundler) {
@@ -36,7 +36,7 @@ const styleSheets: Plugin = {
 }
 
 const { outputFiles } = await build({
-  // One bundle each: two copies of Lit on a page could not share a Trusted Types policy.
+  // The page does not bundle the element: two copies of Lit could not share a Trusted Types policy.
   entryPoints: [`${SOURCE}/element/api-key-settings.ts`, `${SOURCE}/site/page.ts`],
   outdir: '.',
   bundle: true,
@@ -54,7 +54,7 @@ for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
   files.set(name, readFileSync(`${SOURCE}/site/${name}`, 'utf8'))
 }
 for (const { path, text } of outputFiles) {
-  // The indented lines that minified code still has are in HTML templates: one space says the same.
+  // Minified code has indented lines in HTML templates only. There, one space means the same.
   const isCode = path.endsWith('.js')
   files.set(basename(path), isCode ? text.replaceAll(/\n\s+/g, ' ') : text)
 }
@@ -67,7 +67,7 @@ for (const name of readdirSync(TARGET)) {
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
 
-/** The texts of a language in the order of the English ones, after their version. @throws Error if one is missing */
+/** Returns the texts of a language in the order of the English ones, after a version. @throws Error if one is missing */
 function packTexts(name: string): string {
   const texts: unknown = JSON.parse(readFileSync(`${LANGUAGES}/${name}`, 'utf8'))
   const known = new Map<string, unknown>(Object.entries(Object(texts)))
@@ -76,7 +76,7 @@ function packTexts(name: string): string {
   return JSON.stringify([TEXTS_VERSION, ...TEXT_NAMES.map((text) => known.get(text))])
 }
 
-/** Adds the element under a name that changes with it, and that name and its hash (Subresource Integrity). */
+/** Adds a copy of the element with its hash in its name, and a file with both (Subresource Integrity). */
 function pinElement(): void {
   const element = files.get('api-key-settings.js') ?? ''
   const hash = (algorithm: string) => createHash(algorithm).update(element)
@@ -88,7 +88,7 @@ function pinElement(): void {
   files.set('_headers', `${files.get('_headers')}${caching}`)
 }
 
-/** Writes what has changed, at once: a Worker that is running may read the file meanwhile. */
+/** Replaces a file that has changed in one step: a running Worker may read it at any time. */
 function replaceFile(path: string, text: string): void {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return
   const directory = mkdtempSync('.build-')

@@ -1,4 +1,4 @@
-/** `npm run pictures`: takes the pictures of the page in `docs/`, with a browser and sample keys. */
+/** `npm run pictures`: takes the pictures of the page in `docs/`, with sample keys. */
 
 import { mkdirSync } from 'node:fs'
 import { findBrowser, openBrowser } from '../test/browser/browser.ts'

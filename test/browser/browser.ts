@@ -1,4 +1,4 @@
-/** The Chrome or Chromium of this machine, for the browser tests and the pictures; else one is installed. */
+/** The Chrome or Chromium of this machine, for the browser tests and the pictures. If there is none, it is installed. */
 
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -7,10 +7,10 @@ import { chromium, type Browser } from 'playwright-core'
 
 const PLAYWRIGHT = 'node_modules/playwright-core/cli.js'
 
-/** Chromium without a window to draw, as Debian packages it: the tests take half as long with it. */
+/** Debian's Chromium without a window. The tests take half as long with it. */
 const HEADLESS_SHELL = '/usr/bin/chromium-headless-shell'
 
-/** The ways to install one, in order: Debian's packages if that is allowed, or Playwright's download. */
+/** The ways to install one, in order: Debian's packages, then Playwright's download. */
 const INSTALLERS: [command: string, ...args: string[]][][] = [
   [
     ['apt-get', 'update', '-qq'],
@@ -21,13 +21,13 @@ const INSTALLERS: [command: string, ...args: string[]][][] = [
 ]
 
 /**
- * The path of the one in `CHROME_PATH`, of an installed one, or of a new one.
+ * Returns the path of the browser in `CHROME_PATH`, otherwise of an installed one, otherwise of a new one.
  *
- * @throws Error that says what to do where none can be installed
+ * @throws Error that says what to do if none can be installed
  */
 export function findBrowser(): string {
   const { CHROME_PATH: named } = process.env
-  if (named && !existsSync(named)) throw new Error(`CHROME_PATH is ${named}, where nothing is.`)
+  if (named && !existsSync(named)) throw new Error(`CHROME_PATH is ${named}, which does not exist.`)
   const found = findInstalled()
   if (found !== undefined) return found
   const failures: string[] = []
@@ -37,12 +37,12 @@ export function findBrowser(): string {
     if (installed !== undefined) return installed
     failures.push(failure)
   }
-  throw new Error(`There is no Chrome or Chromium here, and none could be installed:
+  throw new Error(`No Chrome or Chromium is installed, and installing one failed:
 ${failures.join('\n')}
-Install one (Debian: apt-get install chromium-headless-shell), or set CHROME_PATH to where one is.`)
+Install one (Debian: apt-get install chromium-headless-shell), or set CHROME_PATH to the path of one.`)
 }
 
-/** Starts it without a window; `vault.test` is this machine, and no other host is reached. */
+/** Starts the browser without a window. `vault.test` is this machine; no other host can be reached. */
 export async function openBrowser(executablePath: string): Promise<Browser> {
   const hosts = 'MAP vault.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost'
   return chromium.launch({ executablePath, args: [`--host-resolver-rules=${hosts}`] })
@@ -62,7 +62,7 @@ function findOnSystem(): string | undefined {
   }
 }
 
-/** @returns why it failed, or that nothing came of it */
+/** Runs the commands. Returns why they failed, or that they did not install a browser. */
 function install(commands: [command: string, ...args: string[]][]): string {
   try {
     for (const [command, ...args] of commands) {

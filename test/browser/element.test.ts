@@ -19,7 +19,7 @@ const filled = async (page: Page) => {
 
 const isFocused = (what: Locator) => what.evaluate((element) => element.matches(':focus'))
 
-/** Opens the form, for a provider that is named or left to the key. */
+/** Opens the form, and chooses the provider if `label` is given. */
 async function beginAdding(page: Page, label?: string): Promise<void> {
   await button(page, 'Add a key').click()
   if (label !== undefined) await page.getByLabel('Provider').selectOption(label)
@@ -35,7 +35,7 @@ describe('the pinned script', () => {
     return openPage(host.open({ vault: vault.keyUrl.origin, user, tokens, pinned }))
   }
 
-  it('runs with its integrity, and not with another one', async () => {
+  it('runs with its own integrity hash only', async () => {
     const { page } = await openPinned((integrity) => integrity)
     await button(page, 'Add a key').waitFor()
     const other = await openPinned((integrity) => integrity.replace(/-..../, '-AAAA'))
@@ -45,7 +45,7 @@ describe('the pinned script', () => {
 })
 
 describe('adding a key', () => {
-  it('saves it, tells the host application, and forgets it', async () => {
+  it('saves the key, fires `saved`, and clears the field', async () => {
     const { page, faults, origins } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('  sk-good-element-1 \t')
@@ -67,7 +67,7 @@ describe('adding a key', () => {
     expect(faults()).toEqual([])
   })
 
-  it('links to where a key is got', async () => {
+  it('links to the page where a user gets a key', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Anthropic')
     const link = page.getByRole('link', { name: 'Get a key from Anthropic (in a new tab)' })
@@ -75,7 +75,7 @@ describe('adding a key', () => {
     expect(await link.getAttribute('rel')).toBe('noopener noreferrer')
   })
 
-  it('takes the key in a field that nothing fills, checks or remembers', async () => {
+  it('uses a field that browsers and password managers leave alone', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     const attributes = await keyField(page).evaluate((field) =>
@@ -105,7 +105,7 @@ describe('adding a key', () => {
     expect(await hiding()).toBe('disc')
   })
 
-  it('takes white space away from around a pasted key', async () => {
+  it('trims a pasted key', async () => {
     const { page } = await openSettings({}, { permissions: ['clipboard-read', 'clipboard-write'] })
     await beginAdding(page, 'OpenAI')
     await page.evaluate(() => navigator.clipboard.writeText('  sk-pasted-1 \n'))
@@ -117,7 +117,7 @@ describe('adding a key', () => {
     await page.getByText('The key has white space inside, at character 2.').waitFor()
   })
 
-  it('chooses the provider by the beginning of the key', async () => {
+  it('selects the provider by the beginning of the key', async () => {
     const { page } = await openSettings()
     await beginAdding(page)
     await keyField(page).fill('sk-ant-0123456789')
@@ -125,7 +125,7 @@ describe('adding a key', () => {
     expect(await page.getByLabel('Provider').inputValue()).toBe('anthropic')
   })
 
-  it('leaves the choice where two providers have such keys', async () => {
+  it('asks for the provider if two providers have such keys', async () => {
     const { page } = await openSettings()
     await beginAdding(page)
     await keyField(page).fill('sk-0123456789')
@@ -158,7 +158,7 @@ describe('adding a key', () => {
     expect(sent).toEqual([])
   })
 
-  it('takes the key alone out of what was copied along with it', async () => {
+  it('offers to use only the key if more was pasted', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('export OPENAI_API_KEY="sk-good-0123456789"')
@@ -170,7 +170,7 @@ describe('adding a key', () => {
     await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
   })
 
-  it('asks for the base URL where the user has one, and keeps it for the next key', async () => {
+  it('asks for the base URL of a provider with hosts, and offers it for the next key', async () => {
     const { page } = await openSettings()
     const url = page.getByLabel('Base URL')
     await beginAdding(page, 'Own')
@@ -189,7 +189,7 @@ describe('adding a key', () => {
     expect(await url.inputValue()).toBe(`${provider.url}/v1`)
   })
 
-  it('saves a key anyway that its provider rejects, if the user insists', async () => {
+  it('saves a rejected key if the user insists', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-bad-insist-1')
@@ -203,7 +203,7 @@ describe('adding a key', () => {
     expect(await seen.json()).toHaveLength(1)
   })
 
-  it("names a key of another provider's before it is sent, and saves it there", async () => {
+  it('saves a key of another provider there, by the filled button', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Mistral')
     await keyField(page).fill('gsk_0123456789')
@@ -214,7 +214,7 @@ describe('adding a key', () => {
     expect(await fired(page)).toMatchObject([{ type: 'saved', provider: 'groq' }])
   })
 
-  it("names a key of another provider's that replaces one, and saves it there", async () => {
+  it('says that a key of another provider replaces one', async () => {
     const { page } = await openSettings({ groq: 'gsk_first', 'anthropic?verify=false': 'sk-ant-1' })
     await button(page, 'Replace: Anthropic key').click()
     await keyField(page).fill('gsk_second')
@@ -225,7 +225,7 @@ describe('adding a key', () => {
     expect(await preview(page).allTextContents()).toEqual(['****', 'gsk_seco...'])
   })
 
-  it('fills no button where several providers have such keys', async () => {
+  it('fills no button if several providers have such keys', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Mistral')
     await keyField(page).fill('sk-0123456789')
@@ -246,7 +246,7 @@ describe('adding a key', () => {
     expect(await preview(page).allTextContents()).toEqual(['sk-good2...'])
   })
 
-  it('does not send such a key by Enter alone', async () => {
+  it('does not send a key of another provider on the first Enter', async () => {
     const { page } = await openSettings()
     const sent: string[] = []
     page.on('request', (request) => sent.push(request.method()))
@@ -260,7 +260,7 @@ describe('adding a key', () => {
     expect(sent).toContain('PUT')
   })
 
-  it('saves such a key where its owner wants it', async () => {
+  it('saves a key of another provider where the user insists', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-ant-0123')
@@ -269,7 +269,7 @@ describe('adding a key', () => {
     expect(await shows(page.getByText('OpenAI does not accept this key.'))).toBe(true)
   })
 
-  it('says so where the provider could not be asked', async () => {
+  it('says so if the provider could not be asked', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Groq')
     await keyField(page).fill('gsk_0123456789')
@@ -280,7 +280,7 @@ describe('adding a key', () => {
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
   })
 
-  it('is given up by Escape, and the key is forgotten', async () => {
+  it('ends on Escape, and clears the field', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-never')
@@ -294,7 +294,7 @@ describe('adding a key', () => {
 })
 
 describe('a stored key', () => {
-  it('is replaced, and kept where the new one is refused', async () => {
+  it('is replaced, and kept if the new one is rejected', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     await button(page, 'Replace: OpenAI key').click()
     expect(await isFocused(keyField(page))).toBe(true)
@@ -319,7 +319,7 @@ describe('a stored key', () => {
     ['OpenAI accepts this key.', 'sk-good-1', 'Accepted by OpenAI', 1],
     ['OpenAI does not accept this key.', 'sk-bad-12', 'Rejected by OpenAI. Replace it.', 1],
     ['We couldn’t confirm this key with OpenAI.', 'sk-busy-1', 'Not confirmed yet', 0],
-  ] as const)('is tested, which is not a use: %s', async ([verdict, key, status, times]) => {
+  ] as const)('is tested, and the test is not a use: %s', async ([verdict, key, status, times]) => {
     const { page } = await openSettings({ 'openai?verify=false': key })
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
     await button(page, 'Test: OpenAI key').click()
@@ -329,7 +329,7 @@ describe('a stored key', () => {
     expect(await page.getByText('Never used').count()).toBe(1)
   })
 
-  it('of the plain route gets a provider, the likely one first', async () => {
+  it('of the plain route can be given a provider, and the likely one is selected', async () => {
     const { page } = await openSettings({ default: 'sk-good-plain-1' })
     await button(page, 'Set provider: General key').click()
     const choice = page.getByLabel('Provider of this key')
@@ -354,7 +354,7 @@ describe('a stored key', () => {
     expect(await button(page, 'Set provider: General key').count()).toBe(1)
   })
 
-  it('is deleted after a question that says what follows', async () => {
+  it('is deleted after a dialog that names the consequences', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })
     await button(page, 'Delete: OpenAI key').click()
@@ -376,7 +376,7 @@ describe('a stored key', () => {
     await page.getByText('No keys yet.').waitFor()
   })
 
-  it('that was deleted elsewhere is gone when it is tested', async () => {
+  it('that was deleted elsewhere disappears when it is tested', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql('DELETE FROM api_keys WHERE user_id = ?', user)
     await button(page, 'Test: OpenAI key').click()
@@ -393,7 +393,7 @@ describe('a stored key', () => {
     expect(await button(page, 'Replace: General key').count()).toBe(1)
   })
 
-  it('that cannot be read is to be entered again', async () => {
+  it('that cannot be read has to be entered again', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'xai' WHERE user_id = ?", user)
     await page.reload()
@@ -421,7 +421,7 @@ describe('a stored key', () => {
     expect(await preview(page).allTextContents()).toEqual(['sk-good-...Qx7Z', 'gsk_0123...'])
   })
 
-  it('of a provider that was taken out can be deleted, and nothing else', async () => {
+  it('of a removed provider can only be deleted', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?", user)
     await page.reload()
@@ -429,7 +429,7 @@ describe('a stored key', () => {
     expect(await page.getByRole('button', { name: 'gone key' }).count()).toBe(1)
   })
 
-  it('says when it was saved and used', async () => {
+  it('shows when it was saved and used', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' }, { timezoneId: 'UTC' })
     await vault.sql(
       'UPDATE api_keys SET updated_at = ?, last_used_at = ? WHERE user_id = ?',
@@ -444,7 +444,7 @@ describe('a stored key', () => {
   })
 })
 
-describe('the keyboard alone', () => {
+describe('the keyboard', () => {
   it('adds a key and deletes it', async () => {
     const { page } = await openSettings()
     const press = async (...keys: string[]) => {
@@ -467,7 +467,7 @@ describe('the keyboard alone', () => {
 })
 
 describe('a host application', () => {
-  it('saves a key by plain fetch, as it always did', async () => {
+  it('saves a key with fetch', async () => {
     const { page, user, token } = await openSettings()
     const answer = await page.evaluate(
       async ([url, bearer]) => {
@@ -487,7 +487,7 @@ describe('a host application', () => {
     })
   })
 
-  it('of an origin that is not listed is kept out by the browser', async () => {
+  it('of an unlisted origin is blocked by the browser', async () => {
     const { token, user } = await openSettings()
     const stranger = await startHostApp()
     const url = stranger.open({ vault: vault.keyUrl.origin, user, tokens: [token] })
@@ -502,7 +502,7 @@ describe('a host application', () => {
     await stranger.close()
   })
 
-  it('offers the providers that it names', async () => {
+  it('offers the providers that it names, in their order', async () => {
     const one = await openSettings({}, {}, 'providers="openai"')
     await beginAdding(one.page)
     expect(await one.page.getByLabel('Provider').count()).toBe(0)
@@ -520,14 +520,14 @@ describe('a host application', () => {
     expect(two.faults()).toEqual([])
   })
 
-  it('is warned of names that no provider has', async () => {
+  it('is warned of unknown provider names', async () => {
     const { faults } = await openSettings({}, {}, 'providers="opnai openai gone"')
     expect(faults()).toEqual([
       expect.stringMatching(/^Unknown providers: opnai gone\. Known: default openai /),
     ])
   })
 
-  it('may pass a new getToken at every render, and loses nothing of what is typed', async () => {
+  it('can pass a new getToken at every render without losing what was typed', async () => {
     const { page, token } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-typed')
@@ -539,7 +539,7 @@ describe('a host application', () => {
     expect(await keyField(page).inputValue()).toBe('sk-good-typed')
   })
 
-  it('may leave out where the vault is: where the script came from', async () => {
+  it('can leave out base-url: the vault is where the script came from', async () => {
     const { page, user, token } = await openSettings({ openai: 'sk-good-1' })
     await page.evaluate(
       ([userId, bearer]) => {
@@ -552,7 +552,7 @@ describe('a host application', () => {
     expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
   })
 
-  it('may set the user late, and another one', async () => {
+  it('can set the user late, and change it', async () => {
     const { page, user, token } = await openSettings({ openai: 'sk-good-first' })
     const other = await openSettings({ groq: 'gsk_other-1' })
     await page.evaluate(

@@ -1,4 +1,4 @@
-/** The browser that the tests drive: found once, or installed. */
+/** Finds the browser for the tests once, and installs one if there is none. */
 
 import type { TestProject } from 'vitest/node'
 import { findBrowser } from './browser.ts'

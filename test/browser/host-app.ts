@@ -1,13 +1,13 @@
-/** An application of another origin: it calls the vault as it always did, and embeds the element. */
+/** A host application on an origin of its own, which embeds the element. */
 
 import { createServer } from 'node:http'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
 
-/** What the page of the application is given. */
+/** What the page of the application depends on. */
 export interface HostPage {
   vault: string
   user: string
-  /** The tokens that the element gets, one after another; the last one from then on. */
+  /** The tokens that `getToken` returns, one after another. The last one is repeated. */
   tokens: string[]
   attributes?: string
   /** The language of the page; by default, English. */
@@ -16,7 +16,7 @@ export interface HostPage {
   pinned?: { url: string; integrity: string }
 }
 
-/** The page. `window.events` has what the element fired. */
+/** The page. `window.events` holds the events of the element. */
 function renderPage({
   vault,
   user,

@@ -14,7 +14,7 @@ const NO_ICON = '<link rel="icon" href="data:,">'
 const SIGN_IN = `<!doctype html><title>Sign in</title>${NO_ICON}
 <form method="post"><label>Name <input name="name"></label><button>Continue</button></form>`
 
-/** Ends the session without asking: the user has said so on the page before. */
+/** Ends the session without asking: the user has already clicked Sign out. */
 const signOut = (form: string) => `<!doctype html><title>Signing out</title>${NO_ICON}${form}
 <script>
   const form = document.getElementById('op.logoutForm')
@@ -27,7 +27,7 @@ interface Options {
   lifetime: number
 }
 
-/** Starts it, without clients: `register` adds the page at an origin. */
+/** Starts the provider without a client. `register` adds the page at an origin. */
 export async function startIdentityProvider({ lifetime }: Options) {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true })
   const key = { ...(await exportJWK(privateKey)), kid: 'rs-1', alg: 'RS256', use: 'sig' }

@@ -11,14 +11,14 @@ const LANGUAGES = 'src/page/element/languages'
 const readTexts = (file: string): Record<string, string> =>
   JSON.parse(readFileSync(`${LANGUAGES}/${file}`, 'utf8'))
 
-/** The values that a text has a place for. */
+/** The placeholders of a text. */
 const valuesOf = (text: string) => [...new Set(text.match(/\{\w+\}/g))].toSorted()
 
 const add = (page: Page) => page.locator('#add')
-/** What says in which language and direction the element is. */
+/** The node with the language and the direction of the element. */
 const spoken = (page: Page) => page.locator('api-key-settings [lang]').first()
 
-/** What the element has requested besides itself. */
+/** The files of texts that the element has loaded. */
 const loaded = (page: Page) =>
   page.evaluate(() =>
     performance
@@ -28,7 +28,7 @@ const loaded = (page: Page) =>
   )
 
 describe('texts', () => {
-  it.for(readdirSync(LANGUAGES))('%s says all that the English ones say', (file) => {
+  it.for(readdirSync(LANGUAGES))('%s has every English text, with its placeholders', (file) => {
     const texts = readTexts(file)
     expect(Object.keys(texts)).toEqual(Object.keys(ENGLISH))
     const values = Object.entries(texts).map(([name, text]) => [name, valuesOf(text)])
@@ -66,14 +66,14 @@ describe('the language', () => {
     expect(await loaded(page)).toEqual(lang === 'en' ? [] : [`/api-key-settings.${lang}.json`])
   })
 
-  it('is that of the element, where that is another one', async () => {
+  it('is that of the element if it has one', async () => {
     const { page, faults } = await openSettings({}, {}, 'lang="fr"', 'de')
     expect(await shows(page.getByRole('button', { name: 'Ajouter une clé' }))).toBe(true)
     expect(await loaded(page)).toEqual(['/api-key-settings.fr.json'])
     expect(faults()).toEqual([])
   })
 
-  it('changes with the page, and nothing that was typed is lost', async () => {
+  it('follows the page, and keeps what was typed', async () => {
     const { page } = await openSettings()
     await add(page).click()
     await page.getByLabel('Provider').selectOption('OpenAI')
@@ -86,12 +86,12 @@ describe('the language', () => {
   })
 
   it.for([
-    ['do not come', () => ({ status: 404, body: 'Not found' })],
+    ['do not load', () => ({ status: 404, body: 'Not found' })],
     [
-      'are of another version',
+      'belong to another version',
       (body: string) => ({ body: body.replace(/[0-9a-f]{8}/, '00000000') }),
     ],
-  ] as const)('is English if its texts %s', async ([, change]) => {
+  ] as const)('is English if the texts %s', async ([, change]) => {
     const { page, faults } = await openSettings()
     await page.route('**/api-key-settings.de.json', async (route) => {
       const response = await route.fetch()
@@ -118,7 +118,7 @@ describe("a host application's own texts", () => {
     expect(await add(page).textContent()).toContain('Schlüssel hinzufügen')
   })
 
-  it('are shown from right to left where the page is', async () => {
+  it('are shown from right to left on such a page', async () => {
     const { page } = await openSettings({ openai: 'sk-good-1' }, {}, '', 'ar')
     await page.evaluate(() => (document.documentElement.dir = 'rtl'))
     const left = (selector: string) =>

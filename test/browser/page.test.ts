@@ -4,7 +4,7 @@ import { AUDIENCE, CLIENT_ID, startIdentityProvider } from './identity-provider.
 import { mintToken, startVault } from '../node/start-vault.ts'
 import { findBarriers, refuse, setStage, shows } from './stage.ts'
 
-// Access tokens end sooner than the page renews them: each one is renewed before it is used.
+// Access tokens expire so soon that the page renews each one before it uses it.
 const identityProvider = await startIdentityProvider({ lifetime: 20 })
 afterAll(async () => identityProvider.close())
 const { vault, provider, openPage } = await setStage({
@@ -30,7 +30,7 @@ async function signIn(page: Page, name: string): Promise<void> {
   await page.getByText(`${name} at work`).waitFor()
 }
 
-/** Has the provider say something else of itself. */
+/** Changes the provider's metadata. */
 async function changeMetadata(page: Page, changes: object): Promise<void> {
   await page.route('**/.well-known/openid-configuration', async (route) => {
     const response = await route.fetch()
@@ -38,7 +38,7 @@ async function changeMetadata(page: Page, changes: object): Promise<void> {
   })
 }
 
-/** Everything that the tab keeps beyond its own life or another page's reach. */
+/** What the tab stores where it outlives the page. */
 const remembered = (page: Page) =>
   page.evaluate(() =>
     JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage), document.cookie]),
@@ -77,14 +77,14 @@ describe('the page', () => {
     await button(page, 'Sign in').click()
     await page.getByLabel('Name').waitFor()
 
-    // A refused key is a 422, which Chromium calls a failure.
+    // Chromium reports the 422 of a rejected key as an error.
     expect(faults().filter((fault) => !fault.includes('status of 422'))).toEqual([])
     expect(origins()).toEqual([origin, identityProvider.issuer])
     const seen = await fetch(`${provider.url}/seen/of-alice`)
     expect(await seen.json()).toHaveLength(3)
   })
 
-  it('keeps tokens in memory alone, and renews them', async () => {
+  it('keeps tokens in memory only, and renews them', async () => {
     const { page } = await openPage(origin)
     const before = identityProvider.grants.length
     await signIn(page, 'bob')
@@ -95,7 +95,7 @@ describe('the page', () => {
     expect(await page.content({ includeShadow: true })).not.toMatch(/eyJ[\w-]+\./)
   })
 
-  it('is served for an access token of its provider, and not for the ID token beside it', async () => {
+  it('is served for an access token, and not for an ID token', async () => {
     const { page } = await openPage(origin)
     const issued = page.waitForResponse((response) => response.url().endsWith('/token'))
     await signIn(page, 'ivan')
@@ -111,7 +111,7 @@ describe('the page', () => {
       401,
       'Its "aud" does not name this service.',
     ])
-    // As at Entra, whose ID tokens have the audience of the access tokens.
+    // At Entra, ID tokens and access tokens have the same audience.
     const sameAudience = await startVault({
       AUTO_CREATE_USERS: 'true',
       JWT_JWKS_URL: `${identityProvider.issuer}/jwks`,
@@ -127,7 +127,7 @@ describe('the page', () => {
     ])
   })
 
-  it('renews a token once for all who ask for it', async () => {
+  it('renews a token once for several callers', async () => {
     const { page } = await openPage(origin)
     await signIn(page, 'heidi')
     await button(page, 'Add a key').waitFor()
@@ -140,13 +140,13 @@ describe('the page', () => {
     expect(identityProvider.grants.slice(before)).toEqual(['refresh_token'])
   })
 
-  it("shows a user's own keys alone", async () => {
+  it("shows only the user's own keys", async () => {
     const { page } = await openPage(origin)
     await signIn(page, 'carol')
     expect(await shows(page.getByText('No keys yet.'))).toBe(true)
   })
 
-  it('takes nobody as signed in whom the provider does not know any more', async () => {
+  it('signs nobody in whose session at the provider has ended', async () => {
     const { page } = await openPage(origin)
     await signIn(page, 'dave')
     await page.context().clearCookies()
@@ -156,7 +156,7 @@ describe('the page', () => {
     expect(await remembered(page)).toBe('[[],[],""]')
   })
 
-  it('signs out here alone where the provider has no place for it', async () => {
+  it('signs out on this page only if the provider has no sign-out URL', async () => {
     const { page } = await openPage(origin)
     await changeMetadata(page, { end_session_endpoint: undefined })
     await signIn(page, 'ivan')
@@ -168,7 +168,7 @@ describe('the page', () => {
     expect(await remembered(page)).toBe('[[],[],""]')
   })
 
-  it('asks no token endpoint that is not at the provider', async () => {
+  it('refuses a token endpoint on a different host', async () => {
     const { page, faults } = await openPage(origin)
     await changeMetadata(page, { token_endpoint: `${provider.url}/token` })
     await button(page, 'Sign in').click()
@@ -176,7 +176,7 @@ describe('the page', () => {
     expect(faults()).toEqual([])
   })
 
-  it('takes no renewed token of another user', async () => {
+  it('refuses a renewed token of a different user', async () => {
     const { page } = await openPage(origin)
     await signIn(page, 'judy')
     await button(page, 'Add a key').waitFor()
@@ -193,7 +193,7 @@ describe('the page', () => {
     expect(await keyField(page).inputValue()).toBe('sk-good-of-judy')
   })
 
-  it('offers to sign in again where the session has ended', async () => {
+  it('offers to sign in again after the session has ended', async () => {
     const { page } = await openPage(origin)
     await signIn(page, 'erin')
     await page.route('**/api-keys', (route) => route.fulfill(refuse(401, 'token_expired')))
@@ -205,7 +205,7 @@ describe('the page', () => {
     expect(await shows(button(page, 'Sign in'))).toBe(true)
   })
 
-  it('takes no answer of the provider that it did not ask for', async () => {
+  it('refuses an answer of the provider that it did not ask for', async () => {
     const { page } = await openPage(`${origin}/?code=stolen&state=forged`)
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
     await page.evaluate(() =>
@@ -226,7 +226,7 @@ describe('the page', () => {
     expect(await shows(page.getByText(/^We can’t reach localhost:\d+/))).toBe(true)
   })
 
-  it('takes a token of a link on localhost, and takes it out of the address', async () => {
+  it('accepts a token in a link on localhost, and removes it from the address', async () => {
     const token = await mintToken('a secret that the vault does not know', 'frank')
     const { page } = await openPage(`${origin}/#token=${token}`)
     await page.getByText('Your sign-in is not accepted here.').waitFor()
@@ -239,7 +239,7 @@ describe('the page', () => {
     await page.getByText(/^Sign in at localhost/).waitFor()
   })
 
-  it("takes no token of a link elsewhere, where it could be somebody else's", async () => {
+  it('ignores a token in a link on any other host', async () => {
     const token = await mintToken('a secret that the vault does not know', 'mallory')
     const { page } = await openPage(`http://vault.test:${vault.keyUrl.port}/#token=${token}`)
     await page.getByText(/^Sign in at localhost/).waitFor()
@@ -252,7 +252,7 @@ describe('the page', () => {
     expect(await shows(page.getByText('The token of this link is not a JWT.'))).toBe(true)
   })
 
-  it('has no barrier', async () => {
+  it('passes axe', async () => {
     const { page } = await openPage(origin)
     await button(page, 'Sign in').waitFor()
     expect(await findBarriers(page)).toEqual([])
@@ -263,7 +263,7 @@ describe('the page', () => {
 })
 
 describe('its policy', () => {
-  it('lets it speak to the service and the identity provider alone', async () => {
+  it('allows connections to the service and the identity provider only', async () => {
     const response = await fetch(origin)
     expect(response.headers.get('Content-Security-Policy')).toBe(
       [
@@ -284,7 +284,7 @@ describe('its policy', () => {
     expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
   })
 
-  it('keeps it from sending anything elsewhere', async () => {
+  it('blocks a request to any other host', async () => {
     const { page, faults } = await openPage(origin)
     await button(page, 'Sign in').waitFor()
     const caught = await page.evaluate((url) => fetch(url).catch(String), `${provider.url}/seen/x`)
@@ -292,7 +292,7 @@ describe('its policy', () => {
     expect(faults().join()).toContain('Content Security Policy')
   })
 
-  it('lets the element be embedded anywhere, and the page nowhere', async () => {
+  it('allows other origins to embed the element, and not the page', async () => {
     const element = await fetch(`${origin}/api-key-settings.js`)
     expect(element.headers.get('Access-Control-Allow-Origin')).toBe('*')
     expect(element.headers.get('Cross-Origin-Resource-Policy')).toBe('cross-origin')

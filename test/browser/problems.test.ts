@@ -12,14 +12,14 @@ const alert = (page: Page, text: string | RegExp) => page.getByRole('alert').get
 const codes = (page: Page) =>
   page.evaluate<unknown[]>("window.events.map(({ type, code }) => type + ' ' + code)")
 
-/** Types a key that OpenAI takes, and leaves it to be saved. */
+/** Types a key that OpenAI accepts, without saving it. */
 async function typeKey(page: Page): Promise<void> {
   await button(page, 'Add a key').click()
   await page.getByLabel('Provider').selectOption('OpenAI')
   await keyField(page).fill('sk-good-typed')
 }
 
-/** Answers each PUT by `answer`. */
+/** Answers each PUT with `answer`. */
 async function intercept(page: Page, answer: (route: Route) => Promise<void>): Promise<void> {
   await page.route('**/api-keys/openai', async (route) =>
     route.request().method() === 'PUT' ? answer(route) : route.fallback(),
@@ -39,7 +39,7 @@ describe('a fault while a key is saved', () => {
     ['token_keys_unreachable', 503, 'The key service is busy. Nothing was lost.'],
     ['internal', 500, 'Something went wrong in the key service. Contact support.'],
     ['server_misconfigured', 500, 'Something went wrong in the key service.'],
-  ])('is said in words, and the key is still there: %s', async ([code, status, sentence]) => {
+  ])('is explained, and the typed key is kept: %s', async ([code, status, sentence]) => {
     const { page } = await openSettings()
     await intercept(page, (route) => route.fulfill(refuse(status, code)))
     await typeKey(page)
@@ -50,7 +50,7 @@ describe('a fault while a key is saved', () => {
     expect(await codes(page)).toEqual([`error ${code}`])
   })
 
-  it('names the reference by which a fault of the service is found', async () => {
+  it('shows the reference of an internal error', async () => {
     const { page } = await openSettings()
     await intercept(page, (route) => route.fulfill(refuse(500, 'internal')))
     await typeKey(page)
@@ -58,7 +58,7 @@ describe('a fault while a key is saved', () => {
     expect(await shows(alert(page, 'Reference: request-1'))).toBe(true)
   })
 
-  it('is one of the way there, where another answers', async () => {
+  it('is not_an_answer if something else answers', async () => {
     const { page } = await openSettings()
     await intercept(page, (route) =>
       route.fulfill({
@@ -73,7 +73,7 @@ describe('a fault while a key is saved', () => {
     expect(await codes(page)).toEqual(['error not_an_answer'])
   })
 
-  it('is one of the way there, where nobody answers', async () => {
+  it('is unreachable if nothing answers', async () => {
     const { page } = await openSettings()
     await intercept(page, (route) => route.abort('connectionrefused'))
     await typeKey(page)
@@ -82,7 +82,7 @@ describe('a fault while a key is saved', () => {
     expect(await codes(page)).toEqual(['error unreachable'])
   })
 
-  it('is that one is offline, and is over when one is not', async () => {
+  it('is offline without a connection, and is over with one', async () => {
     const { page } = await openSettings()
     await typeKey(page)
     await page.context().setOffline(true)
@@ -93,7 +93,7 @@ describe('a fault while a key is saved', () => {
     expect(await shows(page.getByText('The OpenAI key is saved'))).toBe(true)
   })
 
-  it('counts down after too many requests, and then saves', async () => {
+  it('counts down after too many requests, then saves', async () => {
     const { page } = await openSettings({}, { clock: true })
     let refusals = 0
     await intercept(page, async (route) => {
@@ -116,7 +116,7 @@ describe('a fault while a key is saved', () => {
   })
 })
 
-it('a countdown goes on where the element was taken off the page and put back', async () => {
+it('a countdown continues after the element was removed and inserted again', async () => {
   const { page } = await openSettings({}, { clock: true })
   const refusal = refuse(429, 'rate_limited', { 'Retry-After': '42' })
   await intercept(page, (route) => route.fulfill(refusal))
@@ -134,7 +134,7 @@ it('a countdown goes on where the element was taken off the page and put back', 
 })
 
 describe('the focus', () => {
-  it('is not taken from where the person has gone meanwhile', async () => {
+  it('stays where the user has moved it meanwhile', async () => {
     const { page } = await openSettings()
     const held = Promise.withResolvers<void>()
     await intercept(page, async (route) => {
@@ -152,7 +152,7 @@ describe('the focus', () => {
     expect(await keyField(page).inputValue()).toBe('sk-good-typed')
   })
 
-  it('is on the first thing to do when a list came after all', async () => {
+  it('moves to the first button after a list was loaded again', async () => {
     const { page } = await openSettings()
     await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
     await page.reload()
@@ -169,7 +169,7 @@ describe('the focus', () => {
 })
 
 describe('a slow answer', () => {
-  it('is waited for, visibly and audibly, and told to be slow after 10 s', async () => {
+  it('is shown, announced, and called slow after 10 s', async () => {
     const { page } = await openSettings({}, { clock: true })
     const held = Promise.withResolvers<void>()
     let saves = 0
@@ -213,7 +213,7 @@ describe('a slow answer', () => {
 })
 
 describe('a token', () => {
-  it('that never comes is waited for as long as an answer', async () => {
+  it('that never comes is given up after 30 s', async () => {
     const { page, user } = await openSettings({}, { clock: true })
     await page.evaluate((userId) => {
       const getToken = () => new Promise(() => {})
@@ -242,7 +242,7 @@ describe('a token', () => {
     expect(await codes(page)).toEqual(['error offline'])
   })
 
-  it('that has ended is asked for again, once', async () => {
+  it('that has expired is requested again, once', async () => {
     const user = `user-${crypto.randomUUID()}`
     const tokens = [await mintToken(vault.secret, user, -60), await mintToken(vault.secret, user)]
     const { page } = await openPage(host.open({ vault: origin, user, tokens }))
@@ -251,7 +251,7 @@ describe('a token', () => {
     expect(await codes(page)).toEqual([])
   })
 
-  it('that has ended both times ends the session', async () => {
+  it('that has expired both times ends the session', async () => {
     const user = `user-${crypto.randomUUID()}`
     const tokens = [await mintToken(vault.secret, user, -60)]
     const { page } = await openPage(host.open({ vault: origin, user, tokens }))
@@ -260,13 +260,13 @@ describe('a token', () => {
     expect(await codes(page)).toEqual(['error token_expired'])
   })
 
-  it('that is not for this service says why', async () => {
+  it('that is invalid is explained', async () => {
     const tokens = [await mintToken('another secret of 32 bytes or more', 'user')]
     const { page } = await openPage(host.open({ vault: origin, user: 'user', tokens }))
     expect(await shows(alert(page, /contact support\. \(Its signature does not verify/))).toBe(true)
   })
 
-  it('that the host application does not get is the end of the session', async () => {
+  it('that the host application cannot get ends the session', async () => {
     const { page, user, faults } = await openSettings()
     await page.evaluate((id) => {
       const getToken = () => {
@@ -284,7 +284,7 @@ describe('a token', () => {
     expect(faults()).toEqual(['Error: no session'])
   })
 
-  it("of another user's opens nothing", async () => {
+  it('of a different user opens nothing', async () => {
     const tokens = [await mintToken(vault.secret, 'somebody')]
     const { page } = await openPage(host.open({ vault: origin, user: 'another', tokens }))
     await alert(page, 'These keys belong to a different account.').waitFor()
@@ -293,7 +293,7 @@ describe('a token', () => {
 })
 
 describe('another user', () => {
-  /** Hands the element to another user, as a host application does when one signs in. */
+  /** Sets another user, as a host application does after a sign-in. */
   const handOver = (page: Page, user: string, token: string) =>
     page.evaluate(
       ([userId, bearer]) => {
@@ -303,7 +303,7 @@ describe('another user', () => {
       [user, token] as const,
     )
 
-  it('is not shown what was under way for the one before', async () => {
+  it('does not see what was under way for the previous one', async () => {
     const { page } = await openSettings()
     const next = await openSettings({ groq: 'gsk_of-the-next' })
     const held = Promise.withResolvers<void>()
@@ -324,7 +324,7 @@ describe('another user', () => {
     expect(await page.evaluate('window.events')).toEqual([])
   })
 
-  it('does not wait for a list of the one before', async () => {
+  it('does not wait for the list of the previous one', async () => {
     const { page } = await openSettings()
     const next = await openSettings({ groq: 'gsk_of-the-next' })
     await page.route('**/api-keys', () => {}, { times: 1 })
@@ -335,8 +335,8 @@ describe('another user', () => {
   })
 })
 
-describe('a list that did not come', () => {
-  it('is asked for again by a button', async () => {
+describe('a list that did not load', () => {
+  it('is loaded again by a button', async () => {
     const { page } = await openSettings({ openai: 'sk-good-1' })
     await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
     await page.reload()
@@ -346,7 +346,7 @@ describe('a list that did not come', () => {
     expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
   })
 
-  it('comes by itself when one is online again', async () => {
+  it('is loaded again when the browser is back online', async () => {
     const { page } = await openSettings({ openai: 'sk-good-1' })
     await page.route('**/api-keys', (route) => route.abort('internetdisconnected'))
     await page.reload()
@@ -357,7 +357,7 @@ describe('a list that did not come', () => {
     expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
   })
 
-  it('does not end the keys that are shown when a test or a deletion fails', async () => {
+  it('stays on the page when a test or a deletion fails', async () => {
     const { page } = await openSettings({ openai: 'sk-good-1' })
     await page.route('**/api-keys/openai**', (route) => route.fulfill(refuse(503, 'database_busy')))
     await page.route('**/api-keys/openai/verify', (route) =>

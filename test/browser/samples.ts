@@ -1,12 +1,12 @@
-/** A user with a key in every state, for the tests that look and the pictures. */
+/** A user with a key in every state, for looks.test.ts and the pictures. */
 
-/** What it needs of the vault. */
+/** The part of the vault that this file uses. */
 interface Vault {
   keyUrl: URL
   sql: (statement: string, ...values: string[]) => Promise<void>
 }
 
-/** As D1 holds it. */
+/** A row as D1 holds it. */
 interface Sample {
   slot: string
   apiKey: string

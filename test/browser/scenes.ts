@@ -19,7 +19,7 @@ async function save(page: Page, key: string, answer: ReturnType<typeof refuse> |
   await button(page, 'Save key').click()
 }
 
-/** What brings each one about, on a page with a key in every state. */
+/** Functions that bring the element into a state, on a page with every sample. */
 export const SCENES: Record<string, (page: Page) => Promise<void>> = {
   'every status': async () => {},
   'a form': async (page) => button(page, 'Add a key').click(),
@@ -96,7 +96,7 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await button(page, 'Delete').click()
     await page.getByText('The OpenAI key is deleted.').waitFor()
   },
-  'a list that did not come': async (page) => {
+  'a list that did not load': async (page) => {
     await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
     await page.reload()
     await button(page, 'Try again').waitFor()

@@ -1,4 +1,4 @@
-/** What a browser test plays on: the vault, a provider, a host application, and pages that tell all. */
+/** What a browser test needs: the vault, a provider, a host application, and pages that record faults. */
 
 import { AxeBuilder } from '@axe-core/playwright'
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core'
@@ -9,7 +9,7 @@ import { mintToken, startVault } from '../node/start-vault.ts'
 import { startHostApp } from './host-app.ts'
 import { saveKey } from './samples.ts'
 
-/** A page, and what happened on it that no test may overlook. */
+/** A page, and what happened on it. */
 interface Watched {
   page: Page
   /** The origins of its requests. */
@@ -19,11 +19,11 @@ interface Watched {
 }
 
 type PageOptions = BrowserContextOptions & {
-  /** Whether time stands still, but for `page.clock.runFor`. */
+  /** Whether time passes only by `page.clock.runFor`. */
   clock?: boolean
 }
 
-/** Starts all of it, with a vault of `vars`; it ends with the tests of the file. */
+/** Starts everything, with a vault of `vars`. It is closed after the tests of the file. */
 export async function setStage(vars: Record<string, string> = {}) {
   const [provider, host] = await Promise.all([startProvider(), startHostApp()])
   const vault = await startVault({
@@ -49,7 +49,7 @@ export async function setStage(vars: Record<string, string> = {}) {
     await Promise.all([browser.close(), vault.close(), provider.close(), host.close()])
   })
 
-  /** Opens a new page in a context of its own, with nothing of another test. */
+  /** Opens a page in a new browser context. */
   async function openPage(url: string, { clock, ...options }: PageOptions = {}): Promise<Watched> {
     const context = await browser.newContext(options)
     onTestFinished(async () => context.close())
@@ -66,7 +66,7 @@ export async function setStage(vars: Record<string, string> = {}) {
     if (clock === true) await page.clock.pauseAt(Date.now() + 1_000)
     return { page, faults: () => [...faults], origins: () => [...origins] }
   }
-  /** Opens a new user's page of the host application; `keys` were saved before, by slot. */
+  /** Saves `keys` of a new user, by slot, and opens the page of the host application. */
   async function openSettings(
     keys: Record<string, string> = {},
     options: PageOptions = {},
@@ -87,13 +87,13 @@ export async function setStage(vars: Record<string, string> = {}) {
   return { provider, host, vault, openPage, openSettings }
 }
 
-/** True as soon as it is on the page; fails where it never is. */
+/** Returns true when it appears on the page. @throws Error if it never does */
 export async function shows(what: Locator): Promise<true> {
   await what.waitFor()
   return true
 }
 
-/** An error answer of the vault, for what cannot be had of a real one at will. */
+/** An error answer of the vault, for cases that a test cannot cause in a real one. */
 export function refuse(status: number, code: string, headers: Record<string, string> = {}) {
   const body = JSON.stringify({ error: code, code, request_id: 'request-1' })
   const cors = {
@@ -103,13 +103,13 @@ export function refuse(status: number, code: string, headers: Record<string, str
   return { status, body, headers: { ...cors, 'Content-Type': 'application/json', ...headers } }
 }
 
-/** What axe finds on the page as it stands. */
+/** What axe finds on the page. */
 export async function findBarriers(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze()
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
-/** How far the page is wider than its window, in pixels. */
+/** By how many pixels the page is wider than its window. */
 export async function overflow(page: Page): Promise<number> {
   return page.evaluate(
     () => document.documentElement.scrollWidth - document.documentElement.clientWidth,

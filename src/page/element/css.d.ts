@@ -1,4 +1,4 @@
-/** A style sheet is imported as its text, minified: scripts/build.ts. */
+/** scripts/build.ts turns an imported style sheet into its minified text. */
 declare module '*.css' {
   const text: string
   export default text

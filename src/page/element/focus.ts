@@ -1,8 +1,8 @@
-/** The focus follows what a person does here, and is never taken from elsewhere. */
+/** The focus follows what the user does in the element, and is never taken from the rest of the page. */
 
 import type { LitElement } from 'lit'
 
-/** Moves it to `selector` in `host`, when that is rendered, unless it is on something outside meanwhile. */
+/** Waits until `host` is rendered, then focuses `selector` in it, unless the focus has left `host`. */
 export async function moveFocus(host: LitElement, selector: string): Promise<void> {
   await host.updateComplete
   const isElsewhere = document.activeElement !== document.body && !host.shadowRoot?.activeElement

@@ -6,7 +6,7 @@ import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import type { ShownSlot } from './slot.ts'
 
-/** Whose slots, where. */
+/** A user, and the vault with the user's keys. */
 export interface Access {
   baseUrl: string
   userId: string
@@ -18,7 +18,7 @@ interface Call {
   signal: AbortSignal
 }
 
-/** Every slot of the user. All functions here throw a Problem. */
+/** Fetches every slot of the user. All functions here throw a Problem. */
 export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
   const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '')
   return api_keys.map((slot) => ({
@@ -96,7 +96,7 @@ interface Init {
   body?: string
 }
 
-/** The body of a 200, as the service's contract describes it. */
+/** Returns the body of a 200, as the service's contract describes it. */
 async function request({ access, signal }: Call, path: string, init: Init = {}) {
   const user = encodeURIComponent(access.userId)
   const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}/api-keys${path}`
@@ -116,7 +116,7 @@ async function request({ access, signal }: Call, path: string, init: Init = {}) 
   })
 }
 
-/** The answer to the first token, if the application has no second one. */
+/** Returns the answer to the first token if the application has no second one. */
 function unlessNoToken(first: Response): (error: unknown) => Response {
   return (error) => {
     if (error instanceof Problem && error.code === 'token_missing') return first
