@@ -114,7 +114,7 @@ describe('adding a key', () => {
     await keyField(page).press('Home')
     await page.keyboard.type('x ')
     expect(await keyField(page).inputValue()).toBe('x sk-pasted-1')
-    await page.getByText('The key has white space inside, at character 2.').waitFor()
+    await page.getByText('The key has white space at character 2.').waitFor()
   })
 
   it('selects the provider by the beginning of the key', async () => {
@@ -141,7 +141,7 @@ describe('adding a key', () => {
   it.for([
     ['sk-proj-...', 'This is a masked key. Paste the whole key.'],
     ['••••••••', 'This is a masked key. Paste the whole key.'],
-    ['sk-abc def', 'The key has white space inside, at character 7.'],
+    ['sk-abc def', 'The key has white space at character 7.'],
     ['sk-ключ', 'Character 4 cannot be part of an API key.'],
     ['', 'Enter a key.'],
   ] as const)('does not send a malformed key, and says why: %j', async ([text, fault]) => {

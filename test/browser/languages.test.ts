@@ -100,7 +100,7 @@ describe('the language', () => {
     await page.evaluate(() => (document.documentElement.lang = 'de'))
     await page.waitForEvent('console', (message) => message.text().includes('"de" did not load'))
     expect(await add(page).textContent()).toContain('Add a key')
-    expect(faults().join()).toContain('The key settings are in English')
+    expect(faults().join()).toContain('English is shown')
   })
 })
 

@@ -189,7 +189,7 @@ describe('a slow answer', () => {
     await page.keyboard.press('Enter')
     await keyField(page).press('Enter')
     expect(await page.getByLabel('Provider').isDisabled()).toBe(true)
-    const slow = page.getByRole('status').getByText('This takes longer than usual.')
+    const slow = page.getByRole('status').getByText('This takes longer than usual …')
     await page.clock.runFor(9_000)
     expect(await slow.count()).toBe(0)
     await page.clock.runFor(1_000)

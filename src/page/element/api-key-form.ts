@@ -6,17 +6,12 @@ import { Attempt } from './attempt.ts'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
+import { renderKeyField } from './key-field.ts'
 import { describeRemark, examineKey, type Remark } from './key-remark.ts'
 import type { Language } from './language.ts'
 import { nameSlot, readableKey, type ShownSlot } from './slot.ts'
 import { styles } from './styles.ts'
 import { putKey, type Access } from './vault-client.ts'
-
-/**
- * Browsers and password managers fill password fields and offer to remember them. They leave alone a
- * text field whose characters are hidden by CSS: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
- */
-const HIDES_TEXT = CSS.supports('-webkit-text-security', 'disc')
 
 /** Fires `saved` with the slot and its new key, `cancel`, and `problem`. */
 export class ApiKeyForm extends LitElement {
@@ -136,56 +131,16 @@ export class ApiKeyForm extends LitElement {
   }
 
   #renderKey(isBusy: boolean) {
-    const { isShown, remark } = this
-    const { say } = this.language
-    const slot = this.#slot
-    const provider = slot === undefined ? '' : nameSlot(slot, say)
+    const { isShown, language, remark } = this
     const isFaulty = remark?.kind === 'fault' || this.#attempt.problem?.code === 'api_key_rejected'
-    return html`
-      <div class="row">
-        <label id="name" for="key" part="label"
-          >${slot ? say('apiKeyOf', { provider }) : say('apiKey')}</label
-        >
-        ${
-          slot?.keyPage
-            ? html`<a part="link" href=${slot.keyPage} target="_blank" rel="noopener noreferrer"
-                >${say('getKey', { provider })}<span class="unseen"> ${say('newTab')}</span></a
-              >`
-            : nothing
-        }
-      </div>
-      <div class="field">
-        <input
-          id="key"
-          part="input"
-          class=${isShown ? '' : 'hidden-text'}
-          type=${isShown || HIDES_TEXT ? 'text' : 'password'}
-          dir="ltr"
-          autocomplete="off"
-          autocapitalize="off"
-          autocorrect="off"
-          spellcheck="false"
-          data-1p-ignore
-          data-bwignore
-          data-form-type="other"
-          data-lpignore="true"
-          data-protonpass-ignore
-          aria-describedby="remark problem"
-          aria-invalid=${isFaulty}
-          ?readonly=${isBusy}
-          @input=${this.#look}
-        />
-        <button
-          id="toggle"
-          type="button"
-          part="button"
-          aria-labelledby="toggle name"
-          @click=${this.#toggle}
-        >
-          ${say(isShown ? 'hide' : 'show')}
-        </button>
-      </div>
-    `
+    return renderKeyField(language, {
+      slot: this.#slot,
+      isShown,
+      isFaulty,
+      isBusy,
+      onInput: this.#look,
+      onToggle: this.#toggle,
+    })
   }
 
   #renderRemark() {

@@ -17,20 +17,18 @@ export class Language {
   readonly #texts: KnownTexts
   readonly #dates: string
 
-  /**
-   * @param dates the tag of the dates, which may name a country too
-   */
+  /** @param dates the well-formed tag of the dates, which may name a country too */
   constructor(tag: string, texts: KnownTexts = {}, dates = tag) {
     this.tag = tag
     this.#texts = texts
-    this.#dates = isKnown(dates) && dates !== 'en' ? dates : ENGLISH_DATES
+    this.#dates = dates === 'en' ? ENGLISH_DATES : dates
   }
 
   readonly say = (name: TextName, values: Values = {}): string =>
     (this.#texts[name] ?? ENGLISH[name])
       .replace(/\{(\w+)\}/g, (placeholder, key: string) => String(values[key] ?? placeholder))
       // "An xAI key": the X is read as a letter.
-      .replace(/\ba\(n\)(?= ([aeiou]|x[A-Z])?)/gi, (_article, vowel?: string) =>
+      .replace(/\ba\(n\)(?= ([AEIOUaeiou]|x[A-Z])?)/g, (_article, vowel?: string) =>
         vowel === undefined ? 'a' : 'an',
       )
 
@@ -47,14 +45,5 @@ export class Language {
 
   #format(time: string, options: Intl.DateTimeFormatOptions): string {
     return new Intl.DateTimeFormat(this.#dates, options).format(new Date(time))
-  }
-}
-
-/** Whether the browser has dates in the language. */
-function isKnown(tag: string): boolean {
-  try {
-    return Intl.DateTimeFormat.supportedLocalesOf(tag).length > 0
-  } catch {
-    return false
   }
 }

@@ -16,35 +16,30 @@ export function isBuiltIn(name: string): boolean {
   return name === 'en' || TRANSLATED.includes(name)
 }
 
-/** The language that is spoken to whoever asks for `tag`; `en` if there is no better one. */
-export function matchLanguage(tag: string): string {
+/**
+ * The language asked for by `tag`, with the application's own `texts` before any other. English if there is
+ * no better one, or its texts do not load.
+ */
+export async function loadLanguage(tag: string, texts: Partial<Texts> | null): Promise<Language> {
   const locale = parseLocale(tag)
-  return TRANSLATED.find((name) => name === locale?.language || name === locale?.script) ?? 'en'
+  const written = `${locale?.language}-${locale?.script}`
+  const name = TRANSLATED.find((each) => each === locale?.language || each === written) ?? 'en'
+  const loaded = name === 'en' ? {} : await loadTexts(name)
+  const isAsked = loaded !== null && name.startsWith(`${locale?.language}`)
+  if (isAsked) return new Language(name, { ...loaded, ...texts }, tag)
+  // An application with texts of its own speaks the language that it names.
+  return texts !== null && locale !== null
+    ? new Language(tag, texts)
+    : new Language('en', texts ?? {})
 }
 
-/** `zh-Hant`, which is not simplified, has no match. */
-function parseLocale(tag: string): { language: string; script: string } | null {
+/** With the script that the language is most likely written in; null if `tag` is malformed. */
+function parseLocale(tag: string): Intl.Locale | null {
   try {
-    const { language, script } = new Intl.Locale(tag).maximize()
-    return { language, script: `${language}-${script}` }
+    return new Intl.Locale(tag).maximize()
   } catch {
     return null
   }
-}
-
-/**
- * The language asked for by `tag`, with the application's own `texts` before any other. English if its
- * texts do not come.
- */
-export async function loadLanguage(tag: string, texts: Partial<Texts> | null): Promise<Language> {
-  const name = matchLanguage(tag)
-  const loaded = name === 'en' ? {} : await loadTexts(name)
-  const isAsked = loaded !== null && parseLocale(tag)?.language === name.slice(0, 2)
-  // An application with texts of its own speaks the language that it names.
-  if (texts !== null && !isAsked && tag !== '') return new Language(tag, texts)
-  return isAsked
-    ? new Language(name, { ...loaded, ...texts }, tag)
-    : new Language('en', texts ?? {})
 }
 
 async function loadTexts(name: string): Promise<KnownTexts | null> {
@@ -52,7 +47,7 @@ async function loadTexts(name: string): Promise<KnownTexts | null> {
   loading.set(name, texts)
   return texts.catch((error: unknown) => {
     loading.delete(name)
-    console.warn(`The key settings are in English: their texts in "${name}" did not load.`, error)
+    console.warn(`Texts in "${name}" did not load. English is shown.`, error)
     return null
   })
 }

@@ -38,7 +38,7 @@ export const ENGLISH = {
   keyMasked: 'This is a masked key. Paste the whole key.',
   keyJson: 'This is a JSON document. Paste only the key.',
   keyExtras: 'There is more here than the key. Paste only the key.',
-  keySpace: 'The key has white space inside, at character {position}.',
+  keySpace: 'The key has white space at character {position}.',
   keyForeign: 'Character {position} cannot be part of an API key.',
   keyGoogle:
     'This is a Google service account file, not an API key. Create an API key for Vertex AI or Gemini.',
@@ -78,7 +78,7 @@ export const ENGLISH = {
   savedPlain: 'The key is saved.',
   deleted: 'The {provider} key is deleted.',
 
-  slow: 'This takes longer than usual. Still waiting …',
+  slow: 'This takes longer than usual …',
   retryIn: 'Try again in {seconds} s.',
   reference: 'Reference: {id}',
   refused: '{provider} does not accept this key.',

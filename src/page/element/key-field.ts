@@ -1,0 +1,75 @@
+/** The field that takes a key: its characters are hidden, and nothing fills, checks or remembers it. */
+
+import { html, nothing } from 'lit'
+import type { Language } from './language.ts'
+import { nameSlot, type ShownSlot } from './slot.ts'
+
+/**
+ * Browsers and password managers fill password fields and offer to remember them. They leave alone a
+ * text field whose characters are hidden by CSS: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
+ */
+const HIDES_TEXT = CSS.supports('-webkit-text-security', 'disc')
+
+interface KeyField {
+  /** Undefined while no provider is chosen. */
+  slot: ShownSlot | undefined
+  /** Whether its characters are shown. */
+  isShown: boolean
+  isFaulty: boolean
+  isBusy: boolean
+  onInput: (event: Event) => void
+  onToggle: () => void
+}
+
+/** Renders its label, the link to where a user gets a key, the field, and the button that shows its characters. */
+export function renderKeyField(
+  { say }: Language,
+  { slot, isShown, isFaulty, isBusy, onInput, onToggle }: KeyField,
+) {
+  const provider = slot === undefined ? '' : nameSlot(slot, say)
+  return html`
+    <div class="row">
+      <label id="name" for="key" part="label"
+        >${slot ? say('apiKeyOf', { provider }) : say('apiKey')}</label
+      >
+      ${
+        slot?.keyPage
+          ? html`<a part="link" href=${slot.keyPage} target="_blank" rel="noopener noreferrer"
+              >${say('getKey', { provider })}<span class="unseen"> ${say('newTab')}</span></a
+            >`
+          : nothing
+      }
+    </div>
+    <div class="field">
+      <input
+        id="key"
+        part="input"
+        class=${isShown ? '' : 'hidden-text'}
+        type=${isShown || HIDES_TEXT ? 'text' : 'password'}
+        dir="ltr"
+        autocomplete="off"
+        autocapitalize="off"
+        autocorrect="off"
+        spellcheck="false"
+        data-1p-ignore
+        data-bwignore
+        data-form-type="other"
+        data-lpignore="true"
+        data-protonpass-ignore
+        aria-describedby="remark problem"
+        aria-invalid=${isFaulty}
+        ?readonly=${isBusy}
+        @input=${onInput}
+      />
+      <button
+        id="toggle"
+        type="button"
+        part="button"
+        aria-labelledby="toggle name"
+        @click=${onToggle}
+      >
+        ${say(isShown ? 'hide' : 'show')}
+      </button>
+    </div>
+  `
+}
