@@ -1,11 +1,11 @@
 /** The page at `/`: it signs the user in, then shows the settings element. */
 
 import type { ConfigAnswer } from '../../shared/answers.ts'
-import { isLocalhost } from '../../shared/confidential-url.ts'
 import type { ApiKeySettings } from '../element/api-key-settings.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { openGivenSession, type Session } from './session.ts'
 import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
+import { forgetGivenToken, keepGivenToken, takeGivenToken } from './given-token.ts'
 import { TEXTS } from './texts.ts'
 
 type View = 'loading' | 'signed-out' | 'not-configured' | 'failed' | 'keys'
@@ -29,16 +29,6 @@ function show(view: View): void {
     other.hidden = other.id !== view
 }
 
-/**
- * The token in the address's fragment, which is removed at once. It is used on localhost only: elsewhere a
- * link could sign its reader in as somebody else, who would then get the reader's key.
- */
-function takeGivenToken(): string | null {
-  const token = new URLSearchParams(location.hash.slice(1)).get('token')
-  if (token !== null) history.replaceState(null, '', location.pathname)
-  return isLocalhost(location.hostname) ? token : null
-}
-
 /** @param again the host where the user can sign in again; null if that takes a new link */
 function showSession({ userId, name, getToken, signOutUrl }: Session, again: string | null): void {
   const settings: ApiKeySettings = document.createElement('api-key-settings')
@@ -46,6 +36,7 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
   settings.addEventListener('error', (event) => {
     const code: unknown = event instanceof CustomEvent ? event.detail.code : ''
     if (!SESSION_OVER.has(String(code))) return
+    forgetGivenToken()
     // The keys stay on the page: a key that is being typed must not be lost.
     offerSignIn(again === null ? TEXTS.newLink : TEXTS.signInAgain, again)
   })
@@ -57,6 +48,7 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
   find('account').hidden = false
   onClick('sign-out', () => {
     forgetSignIn()
+    forgetGivenToken()
     settings.remove()
     find('account').hidden = true
     if (signOutUrl !== null) return location.assign(signOutUrl)
@@ -87,7 +79,11 @@ async function fetchConfig(): Promise<OidcConfig | null> {
 
 async function start(): Promise<void> {
   const token = takeGivenToken()
-  if (token !== null) return showSession(openGivenSession(token), null)
+  if (token !== null) {
+    const session = openGivenSession(token)
+    keepGivenToken(token)
+    return showSession(session, null)
+  }
   const config = await fetchConfig()
   if (config === null) return show('not-configured')
   const { host } = new URL(config.issuer)
