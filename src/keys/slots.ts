@@ -175,14 +175,13 @@ async function writeKey(
 export async function deleteSlot(owner: SlotOwner, given: string): Promise<void> {
   const { userId } = owner
   const { db, keyring, settings } = owner.service
-  const names = rowNames(settings, slotName(settings, given))
-  const slots = names.map((provider) => ({ userId, provider }))
-  const [users, ...deleted] = await runBatch(db, [
-    selectUser(userId),
-    ...slots.flatMap(deleteRow),
-    ...(isMovingIn(keyring) ? slots.map(noteKeyDeleted) : []),
-  ])
-  if (users?.results.length === 0) requireAnyUser(owner)
+  const name = slotName(settings, given)
+  const slots = rowNames(settings, name).map((provider) => ({ userId, provider }))
+  const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
+  const notes = isMovingIn(keyring) ? slots.map((slot) => noteKeyDeleted(slot, isKnown)) : []
+  const results = await runBatch(db, [selectUser(userId), ...notes, ...slots.flatMap(deleteRow)])
+  if (results[0]?.results.length === 0) requireAnyUser(owner)
+  const deleted = results.slice(1 + notes.length)
   if (deleted.every(({ meta }) => meta.changes === 0)) findSlot(settings, given)
 }
 

@@ -16,9 +16,14 @@ export interface ImportedKey extends Slot {
 /** Stands for a slot's name if the user was removed here. No import adds the user again. */
 const REMOVED = ''
 
-/** Notes that the key in a slot was deleted here. No import brings an older key back. */
-export function noteKeyDeleted(slot: Slot): Statement {
-  return note(slot, new Date().toISOString())
+/**
+ * Notes that the key in a slot is deleted here: no import brings an older key back. It must come before the
+ * statement that deletes the key. If the slot is not `isKnown`, it is noted only if it has a key: a user can
+ * make up any number of names.
+ */
+export function noteKeyDeleted(slot: Slot, isKnown: boolean): Statement {
+  const isFilled = 'EXISTS (SELECT 1 FROM api_keys WHERE user_id = ?1 AND provider = ?2)'
+  return note(slot, new Date().toISOString(), isKnown ? 'TRUE' : isFilled)
 }
 
 /** Notes that a user was removed here. It must come before the statement that deletes the user. */
@@ -26,10 +31,10 @@ export function noteUserRemoved(userId: string): Statement {
   return note({ userId, provider: REMOVED }, '')
 }
 
-function note({ userId, provider }: Slot, time: string): Statement {
+function note({ userId, provider }: Slot, time: string, condition = 'TRUE'): Statement {
   return {
     sql: `INSERT INTO imported_keys (user_id, provider, saved_at)
-          SELECT id, ?2, ?3 FROM users WHERE id = ?1
+          SELECT id, ?2, ?3 FROM users WHERE id = ?1 AND ${condition}
           ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at`,
     values: [userId, provider, time],
   }

@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest'
 import { readSlot } from '../../src/keys/slots.ts'
 import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
-import { call, emptyVault, keyPath, mintToken, ownerOf, recordLogs, someUser } from '../support.ts'
+import {
+  call,
+  emptyVault,
+  keyPath,
+  mintToken,
+  ownerOf,
+  putKey,
+  recordLogs,
+  someUser,
+} from '../support.ts'
 
 const KEY = 'sk-proj-0123456789'
 const fernetKey = crypto.getRandomValues(new Uint8Array(32))
@@ -75,5 +84,31 @@ describe.for(TIMES)('a key of the previous backend, %s', (time) => {
     ])
     const rows = env.DB.prepare('SELECT 1 FROM api_keys WHERE user_id = ?1').bind(userId)
     expect((await rows.all()).results).toHaveLength(1)
+  })
+})
+
+describe('a deletion while users are moving in', () => {
+  async function remove(provider: string) {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const path = `${keyPath(userId)}s/${provider}`
+    if (provider === 'removed') {
+      await putKey(userId, KEY)
+      await env.DB.prepare("UPDATE api_keys SET provider = 'removed' WHERE user_id = ?1")
+        .bind(userId)
+        .run()
+    }
+    const answer = await call('DELETE', path, { token, env: vault })
+    const noted = env.DB.prepare('SELECT provider FROM imported_keys WHERE user_id = ?1')
+    const { results } = await noted.bind(userId).all()
+    return { status: answer.status, noted: results.map((row) => row['provider']) }
+  }
+
+  it.for<[provider: string, status: number, noted: string[]]>([
+    ['openai', 200, ['openai']],
+    ['removed', 200, ['removed']],
+    ['nobody', 404, []],
+  ])('in the slot %s answers %i', async ([provider, status, noted]) => {
+    expect(await remove(provider)).toEqual({ status, noted })
   })
 })
