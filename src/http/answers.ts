@@ -1,14 +1,16 @@
 /** The bodies of the 200 answers: camelCase values of the vault in the contract's snake_case. */
 
 import type { ListedSlot } from '../keys/slots.ts'
-import type { KeySummary, StoredKey } from '../keys/stored-key.ts'
+import type { KeySummary, StoredKey, UnreadableKey } from '../keys/stored-key.ts'
 import type { SignIn } from '../settings.ts'
 import type {
   ConfigAnswer,
   DecryptionFault,
+  DeletedAnswer,
   KeyAnswer,
   KeyFields,
   ListedAnswer,
+  SavedAnswer,
   SlotAnswer,
   SlotFields,
 } from '../shared/answers.ts'
@@ -29,27 +31,22 @@ export function slotFields(key: KeySummary): SlotFields {
   }
 }
 
+const UNREADABLE = { has_api_key: false, error: 'Invalid encrypted key' } as const
+
 export function keyAnswer(key: StoredKey): KeyAnswer {
-  return answerWith(key, keyFields)
+  if (key.state === 'unreadable') return UNREADABLE
+  return key.state === 'empty' ? { has_api_key: false } : { has_api_key: true, ...keyFields(key) }
 }
 
 export function slotAnswer(provider: string, key: StoredKey): SlotAnswer {
-  return { provider, ...answerWith(key, slotFields), ...reasonOf(key) }
+  if (key.state === 'unreadable') return { provider, ...UNREADABLE, reason: faultOf(key) }
+  return key.state === 'empty'
+    ? { provider, has_api_key: false }
+    : { provider, has_api_key: true, ...slotFields(key) }
 }
 
-function reasonOf(key: StoredKey): { reason?: DecryptionFault } {
-  if (key.state !== 'unreadable') return {}
-  const isMissing = key.reason === 'key_id_not_in_keyring'
-  return { reason: isMissing ? 'encryption_key_missing' : 'cannot_be_decrypted' }
-}
-
-function answerWith<Fields extends KeyFields>(
-  key: StoredKey,
-  fieldsOf: (key: KeySummary) => Fields,
-): KeyAnswer<Fields> {
-  if (key.state === 'empty') return { has_api_key: false }
-  if (key.state === 'unreadable') return { has_api_key: false, error: 'Invalid encrypted key' }
-  return { has_api_key: true, ...fieldsOf(key) }
+function faultOf({ reason }: UnreadableKey): DecryptionFault {
+  return reason === 'key_id_not_in_keyring' ? 'encryption_key_missing' : 'cannot_be_decrypted'
 }
 
 export function listedAnswer({ name, provider, key }: ListedSlot): ListedAnswer {
@@ -58,7 +55,10 @@ export function listedAnswer({ name, provider, key }: ListedSlot): ListedAnswer 
   return { label, key_page, key_prefixes, ...takesUrl, ...slotAnswer(name, key) }
 }
 
-export function savedAnswer<T extends KeyFields>(userId: string, fields: T) {
+export function savedAnswer<Fields extends KeyFields>(
+  userId: string,
+  fields: Fields,
+): SavedAnswer<Fields> {
   return {
     message: 'API key updated successfully',
     user_id: userId,
@@ -66,12 +66,15 @@ export function savedAnswer<T extends KeyFields>(userId: string, fields: T) {
   }
 }
 
-export function deletedAnswer<T extends object>(userId: string, fields: T) {
-  const noKey = { has_api_key: false, api_key_preview: null, api_key_updated_at: null }
+export function deletedAnswer<Fields extends object>(
+  userId: string,
+  fields: Fields,
+): DeletedAnswer<Fields> {
+  const nothing = { api_key_preview: null, api_key_updated_at: null }
   return {
     message: 'API key deleted successfully',
     user_id: userId,
-    user: { id: userId, ...noKey, ...fields },
+    user: { id: userId, has_api_key: false, ...nothing, ...fields },
   }
 }
 

@@ -1,17 +1,15 @@
 /** The routes of a user's own API keys, as a Hono app that any other app can mount. */
 
-import { zValidator } from '@hono/zod-validator'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { HonoBase as Hono } from 'hono/hono-base'
 import type { RequestIdVariables } from 'hono/request-id'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
-import * as z from 'zod/mini'
-import { VaultError } from '../errors.ts'
 import { assignKey } from '../keys/assign.ts'
 import { deleteSlot, listSlots, readSlot, saveSlot } from '../keys/slots.ts'
 import type { SlotOwner } from '../keys/stored-key.ts'
 import { verifySlot } from '../keys/verify.ts'
+import type { AssignedAnswer, ListAnswer, VerifyAnswer } from '../shared/answers.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import {
   deletedAnswer,
@@ -25,6 +23,7 @@ import {
 import { answerError } from './error-answer.ts'
 import { requireKey, requireSlotKey } from './key-body.ts'
 import { onlyYourOwn, type OwnerVariables } from './only-your-own.ts'
+import { isAsked, requireQuery } from './verify-query.ts'
 
 interface ApiKeysEnv {
   Bindings: Env
@@ -40,13 +39,6 @@ interface OwnerEnv {
 export const noStore = createMiddleware(async (c, next) => {
   c.header('Cache-Control', 'no-store')
   await next()
-})
-
-const verifyQuery = z.object({ verify: z.optional(z.enum(['true', 'false'])) })
-
-const requireQuery = zValidator('query', verifyQuery, (result) => {
-  if (result.success) return
-  throw new VaultError('invalid_query', { detail: '"verify" must be true or false.' })
 })
 
 /** The routes of the default slot and of the providers' slots. They throw their errors. */
@@ -65,7 +57,8 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
   })
   .get('/users/:userId/api-keys', onlyYourOwn, async (c) => {
     const slots = await listSlots(ownerOf(c))
-    return c.json({ user_id: c.get('userId'), api_keys: slots.map(listedAnswer) })
+    const answer: ListAnswer = { user_id: c.get('userId'), api_keys: slots.map(listedAnswer) }
+    return c.json(answer)
   })
   .get('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
@@ -93,17 +86,15 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
   .post('/users/:userId/api-keys/:provider/assign', onlyYourOwn, requireQuery, async (c) => {
     const provider = c.req.param('provider')
     const key = await assignKey(ownerOf(c), provider, isAsked(c.req.valid('query')))
-    return c.json({ provider, has_api_key: true, ...slotFields(key) })
+    const answer: AssignedAnswer = { provider, has_api_key: true, ...slotFields(key) }
+    return c.json(answer)
   })
   .post('/users/:userId/api-keys/:provider/verify', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     const { key, verdict } = await verifySlot(ownerOf(c), provider)
-    return c.json({ ...slotAnswer(provider, key), verdict })
+    const answer: VerifyAnswer = { ...slotAnswer(provider, key), verdict }
+    return c.json(answer)
   })
-
-function isAsked({ verify }: z.output<typeof verifyQuery>): boolean | undefined {
-  return verify === undefined ? undefined : verify === 'true'
-}
 
 function ownerOf(c: Context<OwnerEnv>): SlotOwner {
   return { service: c.get('service'), userId: c.get('userId'), requestId: c.get('requestId') }

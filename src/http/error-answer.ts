@@ -56,7 +56,7 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
 }
 
 /** For `not_your_own`, the sentence names what the request tried to do. */
-const NOT_YOUR_OWN: Record<string, string> = {
+export const NOT_YOUR_OWN: Record<string, string> = {
   PUT: "Unauthorized to update this user's API key",
   POST: "Unauthorized to update this user's API key",
   DELETE: "Unauthorized to delete this user's API key",

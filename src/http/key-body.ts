@@ -16,9 +16,9 @@ const apiKey = z
     if (message !== null) issues.push({ code: 'custom', message, input: value })
   })
 
-const keyBody = z.object({ api_key: apiKey })
+export const keyBody = z.object({ api_key: apiKey })
 
-const slotBody = z.object({
+export const slotBody = z.object({
   api_key: apiKey,
   base_url: z.optional(
     z.string({ error: ({ input }) => `base_url is ${nameType(input)}, not a string.` }),

@@ -1,67 +1,196 @@
-/** The JSON bodies of the HTTP contract. Times are ISO 8601 in UTC. */
+/**
+ * The JSON bodies of the HTTP contract, as schemas: the types are inferred from them, and
+ * `npm run openapi -- write` describes them. The Worker and the page import the types alone.
+ */
 
-import type { ErrorCode } from './error-code.ts'
-import type { KeyStatus, Verdict } from './slot.ts'
+import * as z from 'zod/mini'
+import { errorCode } from './error-code.ts'
 
-/** The only parts of a stored key that are ever shown. */
-export interface KeyFields {
-  /** The first 8 characters and `...`, or `****` for a key of 8 characters or fewer. */
-  api_key_preview: string
-  api_key_updated_at: string
-}
+export const keyStatus = z
+  .enum(['active', 'rejected', 'unverified'])
+  .check(z.describe('What the provider last said about the key.'))
 
-/** What is known about a provider's key. */
-export interface SlotFields extends KeyFields {
-  /** The last 4 characters of a key of 20 or more; left out for a shorter one. */
-  api_key_last4?: string
-  status: KeyStatus
-  last_used_at: string | null
-  /** When its user last had it checked with its provider: `POST …/verify`. */
-  last_verified_at: string | null
-  /** The user's base URL, for a provider with `hosts`. */
-  base_url?: string
-}
+export const verdict = z
+  .enum(['accepted', 'refused', 'unknown'])
+  .check(z.describe('What the provider says about the key. `unknown`: the answer proves nothing.'))
 
-/** A slot that is empty, that holds an undecryptable key, or that holds a key. */
-export type KeyAnswer<Fields extends KeyFields = KeyFields> =
-  | { has_api_key: false; error?: never }
-  | { has_api_key: false; error: 'Invalid encrypted key' }
-  | ({ has_api_key: true; error?: never } & Fields)
+const time = z.iso.datetime()
+
+/** A stored key, as much of it as is ever shown. */
+export const keyFields = z.object({
+  api_key_preview: z
+    .string()
+    .check(z.describe('The first 8 characters and `...`, or `****` for 8 characters or fewer.')),
+  api_key_updated_at: time.check(z.describe('When the key was saved.')),
+})
+
+/** What is known of a provider's key. */
+export const slotFields = z.extend(keyFields, {
+  api_key_last4: z
+    .exactOptional(z.string())
+    .check(z.describe('The last 4 characters of a key of 20 or more.')),
+  status: keyStatus,
+  last_used_at: z
+    .nullable(time)
+    .check(z.describe('When the key was last used. It is recorded at most once an hour.')),
+  last_verified_at: z
+    .nullable(time)
+    .check(z.describe('When its user last had it checked: `POST …/verify`.')),
+  base_url: z
+    .exactOptional(z.string())
+    .check(z.describe('The URL that the user gave, for a provider with an address per user.')),
+})
+
+const noError = { error: z.exactOptional(z.never()) }
+const withKey = z.object({
+  has_api_key: z.literal(true).check(z.describe('The slot has a key.')),
+  ...noError,
+})
+const withoutKey = z.object({
+  has_api_key: z.literal(false).check(z.describe('The slot is empty.')),
+  ...noError,
+})
+const unreadable = z.object({
+  has_api_key: z.literal(false).check(z.describe('The stored key cannot be decrypted.')),
+  error: z.literal('Invalid encrypted key'),
+})
+
+/** A slot: empty, with a key that cannot be decrypted, or with a key. */
+export const keyAnswer = z.union([z.extend(withKey, keyFields.shape), withoutKey, unreadable])
 
 /**
  * Why a stored key does not open. If the encryption key is missing, the operator can bring it back;
  * otherwise the user has to enter the key again.
  */
-export type DecryptionFault = 'encryption_key_missing' | 'cannot_be_decrypted'
+const decryptionFault = z.enum(['encryption_key_missing', 'cannot_be_decrypted'])
+
+const provider = { provider: z.string().check(z.describe('The name of the slot.')) }
+const slotWithKey = z.extend(withKey, { ...provider, ...slotFields.shape })
+const unreadableSlot = z.extend(unreadable, {
+  ...provider,
+  reason: decryptionFault.check(
+    z.describe(
+      'The operator can bring a missing encryption key back. Otherwise enter the key again.',
+    ),
+  ),
+})
 
 /** `GET …/api-keys/:provider`. */
-export type SlotAnswer = {
-  provider: string
-  /** Beside `error`. */
-  reason?: DecryptionFault
-} & KeyAnswer<SlotFields>
+export const slotAnswer = z.union([slotWithKey, z.extend(withoutKey, provider), unreadableSlot])
 
-/** An item of `GET …/api-keys`. Its first three fields are empty for the slot `default` and removed providers. */
-export type ListedAnswer = {
-  label: string | null
-  key_page: string | null
-  key_prefixes: readonly string[]
-  /** The allowed hosts of a base URL. Missing for a provider with a fixed origin. */
-  hosts?: readonly string[]
-} & SlotAnswer
+/** `POST …/assign`. */
+export const assignedAnswer = slotWithKey
 
-/** `POST …/verify`. The verdict is null if the slot has no readable key, or if the key was replaced meanwhile. */
-export type VerifyAnswer = SlotAnswer & { verdict: Verdict | null }
+const label = {
+  label: z.nullable(z.string()).check(z.describe('The name of the provider, for users.')),
+  key_page: z.nullable(z.string()).check(z.describe('The page where users make such a key.')),
+  key_prefixes: z
+    .readonly(z.array(z.string()))
+    .check(z.describe('What keys of this provider begin with.')),
+  hosts: z
+    .exactOptional(z.readonly(z.array(z.string())))
+    .check(
+      z.describe('The hosts where a base URL may be, for a provider with an address per user.'),
+    ),
+}
+
+/** One of `GET …/api-keys`. The label and key page are null for `default` and a removed provider. */
+export const listedAnswer = z.union([
+  z.extend(slotWithKey, label),
+  z.extend(withoutKey, { ...provider, ...label }),
+  z.extend(unreadableSlot, label),
+])
+
+/** `GET …/api-keys`. */
+export const listAnswer = z.object({ user_id: z.string(), api_keys: z.array(listedAnswer) })
+
+const checked = {
+  verdict: z
+    .nullable(verdict)
+    .check(z.describe('Null if there was no key to check, or it was replaced meanwhile.')),
+}
+
+/** `POST …/verify`. */
+export const verifyAnswer = z.union([
+  z.extend(slotWithKey, checked),
+  z.extend(withoutKey, { ...provider, ...checked }),
+  z.extend(unreadableSlot, checked),
+])
+
+const saved = z.object({
+  message: z.literal('API key updated successfully'),
+  user_id: z.string(),
+  user: z.object({ id: z.string(), has_api_key: z.literal(true) }),
+})
+
+/** `PUT …/api-key`. */
+export const savedAnswer = z.extend(saved, {
+  user: z.extend(saved.shape.user, keyFields.shape),
+})
+
+/** `PUT …/api-keys/:provider`. */
+export const savedSlotAnswer = z.extend(saved, {
+  user: z.extend(saved.shape.user, { ...provider, ...slotFields.shape }),
+})
+
+/** `DELETE …/api-key`. */
+export const deletedAnswer = z.object({
+  message: z.literal('API key deleted successfully'),
+  user_id: z.string(),
+  user: z.object({
+    id: z.string(),
+    has_api_key: z.literal(false),
+    api_key_preview: z.null(),
+    api_key_updated_at: z.null(),
+  }),
+})
+
+/** `DELETE …/api-keys/:provider`. */
+export const deletedSlotAnswer = z.extend(deletedAnswer, {
+  user: z.extend(deletedAnswer.shape.user, {
+    ...provider,
+    status: z.null(),
+    last_used_at: z.null(),
+    last_verified_at: z.null(),
+  }),
+})
 
 /** How the page signs users in. Null if sign-in is not configured. */
-export interface ConfigAnswer {
-  oidc: { issuer: string; client_id: string; scope: string; audience: string | null } | null
-}
+export const configAnswer = z.object({
+  oidc: z.nullable(
+    z.object({
+      issuer: z.string(),
+      client_id: z.string(),
+      scope: z.string(),
+      audience: z.nullable(z.string()),
+    }),
+  ),
+})
 
-/** The body of every answer that is not a 200. */
-export interface ErrorAnswer {
-  error: string
-  code: ErrorCode
-  detail?: string
-  request_id?: string
-}
+/** `GET /api/health`. */
+export const healthAnswer = z.object({ status: z.literal('ok') })
+
+/** Every answer that is not a 200. */
+export const errorAnswer = z.object({
+  error: z.string(),
+  code: errorCode,
+  detail: z.exactOptional(z.string()).check(z.describe('What is wrong with this request.')),
+  request_id: z.exactOptional(z.string()).check(z.describe('The id of the request in the log.')),
+})
+
+export type DecryptionFault = z.infer<typeof decryptionFault>
+export type KeyFields = z.infer<typeof keyFields>
+export type SlotFields = z.infer<typeof slotFields>
+export type KeyAnswer<Fields extends KeyFields = KeyFields> =
+  | z.infer<typeof withoutKey>
+  | z.infer<typeof unreadable>
+  | (z.infer<typeof withKey> & Fields)
+export type SlotAnswer = z.infer<typeof slotAnswer>
+export type AssignedAnswer = z.infer<typeof assignedAnswer>
+export type ListedAnswer = z.infer<typeof listedAnswer>
+export type ListAnswer = z.infer<typeof listAnswer>
+export type VerifyAnswer = z.infer<typeof verifyAnswer>
+export type SavedAnswer<Fields extends KeyFields> = z.infer<typeof saved> & { user: Fields }
+export type DeletedAnswer<Fields extends object> = z.infer<typeof deletedAnswer> & { user: Fields }
+export type ConfigAnswer = z.infer<typeof configAnswer>
+export type ErrorAnswer = z.infer<typeof errorAnswer>
