@@ -53,6 +53,8 @@ const files = new Map<string, string>()
 for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
   files.set(name, readFileSync(`${SOURCE}/site/${name}`, 'utf8'))
 }
+files.set('openapi.json', readFileSync(`${SOURCE}/reference/openapi.json`, 'utf8'))
+files.set('_headers', files.get('_headers') + readFileSync(`${SOURCE}/reference/_headers`, 'utf8'))
 for (const { path, text } of outputFiles) {
   // Minified code has indented lines in HTML templates only. There, one space means the same.
   const isCode = path.endsWith('.js')

@@ -1,0 +1,158 @@
+/** The OpenAPI document of the HTTP API, made from the schemas that validate and from the table of errors. */
+
+import { readFileSync } from 'node:fs'
+import { ANSWERS } from '../../src/http/error-answer.ts'
+import type { ErrorCode } from '../../src/shared/error-code.ts'
+import { isJsonObject } from '../../src/shared/json.ts'
+import { describeSchema, describeSchemas, refer } from './openapi-schemas.ts'
+import { needsToken, OPERATIONS, type Operation } from './operations.ts'
+
+/** Where `npm run openapi -- write` puts it. */
+export const OPENAPI_FILE = 'src/page/reference/openapi.json'
+
+const PARAMETERS = {
+  userId: 'The `sub` of the token. The vault compares it exactly.',
+  provider: 'The name of a slot. `default` is the slot of the plain route.',
+}
+
+const HEADERS = {
+  Allow: 'The methods that the route has.',
+  'Retry-After': 'Seconds until another attempt may succeed.',
+  'WWW-Authenticate': 'RFC 6750 §3.',
+}
+
+const INFO = {
+  title: 'User Key Vault',
+  summary: 'API keys that the users of an application bring themselves',
+  description:
+    'No route returns a whole key. Times are ISO 8601 in UTC. Branch on `code`: a code does not change between versions.',
+  license: { name: 'MIT', identifier: 'MIT' },
+}
+
+/** The text of the document. */
+export function renderOpenApi(): string {
+  const { version }: { version: string } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const document = {
+    openapi: '3.1.1',
+    info: { ...INFO, version },
+    servers: [{ url: '/' }],
+    paths: describePaths(),
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      parameters: mapEntries(PARAMETERS, describeParameter),
+      headers: mapEntries(HEADERS, describeHeader),
+      responses: {
+        NotFound: describeRefusal('There is no such route.', ['not_found']),
+        MethodNotAllowed: describeRefusal('The route has no such method.', ['method_not_allowed']),
+      },
+      schemas: describeSchemas(),
+    },
+  }
+  return `${JSON.stringify(document, simplify, 2)}\n`
+}
+
+/** Leaves out fields that are never there, and the pattern that zod adds to `date-time`. */
+function simplify(key: string, value: unknown): unknown {
+  if (!isJsonObject(value)) return value
+  if (key !== 'properties' && 'not' in value) return undefined
+  return value['format'] === 'date-time' ? { ...value, pattern: undefined } : value
+}
+
+function describePaths(): Record<string, object> {
+  const paths: Record<string, Record<string, object>> = {}
+  for (const operation of OPERATIONS) {
+    const { path, method } = operation
+    paths[path] ??= describePathParameters(path)
+    paths[path][method] = describeOperation(operation)
+  }
+  return paths
+}
+
+function describePathParameters(path: string): Record<string, object> {
+  const names = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name = '']) => name)
+  if (names.length === 0) return {}
+  return { parameters: names.map((name) => ({ $ref: `#/components/parameters/${name}` })) }
+}
+
+function describeParameter(name: string, description: string): object {
+  return { name, in: 'path', required: true, description, schema: { type: 'string' } }
+}
+
+function describeHeader(_name: string, description: string): object {
+  return { description, required: true, schema: { type: 'string' } }
+}
+
+function describeOperation(operation: Operation): object {
+  const { operationId, summary, description, query, body, answer, codes } = operation
+  return {
+    operationId,
+    summary,
+    description,
+    security: needsToken(operation) ? [{ token: [] }] : [],
+    parameters: query && describeQuery(query),
+    requestBody: body && describeBody(body),
+    responses: {
+      200: { description: 'OK', content: describeContent(refer(answer)) },
+      ...describeRefusals(codes),
+    },
+  }
+}
+
+function describeBody({ schema, description }: NonNullable<Operation['body']>): object {
+  return { description, required: true, content: describeContent(refer(schema)) }
+}
+
+function describeQuery(query: NonNullable<Operation['query']>): object[] {
+  const description =
+    '`false` skips the check with the provider, and `true` asks for it. Without either, `VERIFY_ON_SAVE` decides.'
+  const { properties = {} } = describeSchema(query)
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    description,
+    schema,
+  }))
+}
+
+/** The refusals of an operation, by status. */
+function describeRefusals(codes: readonly ErrorCode[]): Record<string, object> {
+  const byStatus = Map.groupBy(codes, (code) => ANSWERS[code].status)
+  return Object.fromEntries(
+    Array.from(byStatus, ([status, group]) => [
+      status,
+      describeRefusal(group.map((code) => `\`${code}\``).join(', '), group),
+    ]),
+  )
+}
+
+function describeRefusal(description: string, codes: readonly ErrorCode[]): object {
+  const [schema, ...others] = codes.map(refer)
+  const headers = codes.flatMap(nameHeaders)
+  const references = headers.map((name) => [name, { $ref: `#/components/headers/${name}` }])
+  return {
+    description,
+    headers: headers.length === 0 ? undefined : Object.fromEntries(references),
+    content: describeContent(others.length === 0 ? schema : { oneOf: [schema, ...others] }),
+  }
+}
+
+/** The headers that an answer with `code` always has. */
+function nameHeaders(code: ErrorCode): (keyof typeof HEADERS)[] {
+  const { status, challenge } = ANSWERS[code]
+  if (challenge !== undefined) return ['WWW-Authenticate']
+  if (status === 405) return ['Allow']
+  return status === 429 || status === 503 ? ['Retry-After'] : []
+}
+
+function describeContent(schema: object | undefined): object {
+  return { 'application/json': { schema } }
+}
+
+function mapEntries<T>(
+  values: Record<string, T>,
+  describe: (name: string, value: T) => object,
+): Record<string, object> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, describe(name, value)]),
+  )
+}

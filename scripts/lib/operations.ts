@@ -1,0 +1,191 @@
+/** What each route of the API takes and answers: the schemas that validate, and the codes of its refusals. */
+
+import * as z from 'zod/mini'
+import { keyBody, slotBody } from '../../src/http/key-body.ts'
+import { verifyQuery } from '../../src/http/verify-query.ts'
+import * as answers from '../../src/shared/answers.ts'
+import type { ErrorCode } from '../../src/shared/error-code.ts'
+
+/** The schemas that the document names. */
+export const SCHEMAS = {
+  Key: answers.keyAnswer,
+  Slot: answers.slotAnswer,
+  SlotWithKey: answers.assignedAnswer,
+  ListedSlot: answers.listedAnswer,
+  SlotList: answers.listAnswer,
+  VerifiedSlot: answers.verifyAnswer,
+  SavedKey: answers.savedAnswer,
+  SavedSlot: answers.savedSlotAnswer,
+  DeletedKey: answers.deletedAnswer,
+  DeletedSlot: answers.deletedSlotAnswer,
+  Config: answers.configAnswer,
+  Health: answers.healthAnswer,
+  KeyBody: keyBody,
+  SlotBody: slotBody,
+} satisfies Record<string, z.core.$ZodType>
+
+export type SchemaName = keyof typeof SCHEMAS
+
+export interface Operation {
+  method: 'get' | 'put' | 'post' | 'delete'
+  path: string
+  operationId: string
+  summary: string
+  description?: string
+  query?: typeof verifyQuery
+  body?: { schema: SchemaName; description: string }
+  answer: SchemaName
+  codes: readonly ErrorCode[]
+}
+
+const FAULTS: readonly ErrorCode[] = ['internal', 'server_misconfigured']
+
+/** Every route of a user. */
+const OWN: readonly ErrorCode[] = [
+  'token_missing',
+  'token_invalid',
+  'token_expired',
+  'not_your_own',
+  'user_not_found',
+  'rate_limited',
+  'database_busy',
+  'token_keys_unreachable',
+  ...FAULTS,
+]
+
+const BODY: readonly ErrorCode[] = [
+  'api_key_missing',
+  'api_key_invalid',
+  'invalid_json',
+  'content_type_not_json',
+  'body_too_large',
+]
+
+/** A save into a provider's slot, after the check with the provider. */
+const CHECKED: readonly ErrorCode[] = [
+  'invalid_query',
+  'base_url_invalid',
+  'unknown_provider',
+  'api_key_rejected',
+]
+
+const KEY =
+  'A key has 1 to 8,192 printable ASCII characters. The vault trims white space around it and changes nothing else.'
+
+const PLAIN = '/api/users/{userId}/api-key'
+const SLOTS = '/api/users/{userId}/api-keys'
+const SLOT = `${SLOTS}/{provider}`
+
+/** In the order of the reference page. */
+export const OPERATIONS: readonly Operation[] = [
+  {
+    method: 'get',
+    path: PLAIN,
+    operationId: 'getKey',
+    summary: 'Show the key of the plain route',
+    answer: 'Key',
+    codes: OWN,
+  },
+  {
+    method: 'put',
+    path: PLAIN,
+    operationId: 'saveKey',
+    summary: 'Save the key of the plain route',
+    description: 'The vault does not check this key with a provider.',
+    body: { schema: 'KeyBody', description: KEY },
+    answer: 'SavedKey',
+    codes: [...OWN, ...BODY],
+  },
+  {
+    method: 'delete',
+    path: PLAIN,
+    operationId: 'deleteKey',
+    summary: 'Delete the key of the plain route',
+    description: 'Without a key, the answer is the same.',
+    answer: 'DeletedKey',
+    codes: OWN,
+  },
+  {
+    method: 'get',
+    path: SLOTS,
+    operationId: 'listSlots',
+    summary: 'List all slots',
+    description:
+      'Empty slots are listed too. `default` comes first. Last come the keys of removed providers, which can only be deleted.',
+    answer: 'SlotList',
+    codes: OWN,
+  },
+  {
+    method: 'get',
+    path: SLOT,
+    operationId: 'getSlot',
+    summary: 'Show the key in a slot',
+    answer: 'Slot',
+    codes: [...OWN, 'unknown_provider'],
+  },
+  {
+    method: 'put',
+    path: SLOT,
+    operationId: 'saveSlot',
+    summary: 'Save a key in a slot',
+    description:
+      'The vault first checks the key with the provider. If the provider clearly rejects the key, the answer is a 422 and the previous key is kept.',
+    query: verifyQuery,
+    body: {
+      schema: 'SlotBody',
+      description: `${KEY} A provider with an address per user needs a \`base_url\`.`,
+    },
+    answer: 'SavedSlot',
+    codes: [...OWN, ...BODY, ...CHECKED],
+  },
+  {
+    method: 'delete',
+    path: SLOT,
+    operationId: 'deleteSlot',
+    summary: 'Delete the key in a slot',
+    description: 'Without a key, the answer is the same.',
+    answer: 'DeletedSlot',
+    codes: [...OWN, 'unknown_provider'],
+  },
+  {
+    method: 'post',
+    path: `${SLOT}/assign`,
+    operationId: 'assignKey',
+    summary: 'Move the key of the plain route to a slot',
+    description:
+      'The vault first checks the key with the provider. If the slot has a key already, the answer is a 409 and both keys stay.',
+    query: verifyQuery,
+    answer: 'SlotWithKey',
+    codes: [...OWN, ...CHECKED, 'no_api_key', 'api_key_exists', 'api_key_unreadable'],
+  },
+  {
+    method: 'post',
+    path: `${SLOT}/verify`,
+    operationId: 'verifySlot',
+    summary: 'Check the stored key with its provider',
+    description: 'The vault records the result as the `status` of the key.',
+    answer: 'VerifiedSlot',
+    codes: [...OWN, 'unknown_provider'],
+  },
+  {
+    method: 'get',
+    path: '/api/config',
+    operationId: 'getConfig',
+    summary: 'Show how the page signs users in',
+    answer: 'Config',
+    codes: FAULTS,
+  },
+  {
+    method: 'get',
+    path: '/api/health',
+    operationId: 'getHealth',
+    summary: 'Tell whether the service is healthy',
+    answer: 'Health',
+    codes: ['internal', 'unhealthy'],
+  },
+]
+
+/** Whether the operation needs a token: those of a user do. */
+export function needsToken({ path }: Operation): boolean {
+  return path.includes('{userId}')
+}
