@@ -9,9 +9,18 @@ import { createApp } from '../src/http/app.ts'
 import { saveSlot } from '../src/keys/slots.ts'
 import type { SlotOwner } from '../src/keys/stored-key.ts'
 import { openService } from '../src/service.ts'
+import { expectDocumented } from './contract.ts'
 import type { SeenRequest } from './provided.d.ts'
 
+/** The app, whose answers all have to be in the OpenAPI document. */
 export const app = createApp()
+const { fetch: answer } = app
+app.fetch = async (request, ...rest) => {
+  const response = await answer(request, ...rest)
+  await expectDocumented(request, response.clone())
+  return response
+}
+
 export const URL_BASE = 'https://vault.test'
 
 /** A key that no other test holds. */

@@ -1,0 +1,67 @@
+/** Whether an answer is one that the OpenAPI document has: its status, its headers and its body. */
+
+import { Validator, type Schema } from '@cfworker/json-schema'
+import { expect } from 'vitest'
+import served from '../src/page/reference/openapi.json'
+
+interface DocumentedResponse {
+  headers?: Record<string, object>
+  content: { 'application/json': { schema: Schema } }
+}
+
+type PathItem = Record<string, { responses: Record<string, DocumentedResponse> } | undefined>
+
+interface OpenApi {
+  paths: Record<string, PathItem>
+  components: { responses: Record<string, DocumentedResponse>; schemas: Record<string, Schema> }
+}
+
+/** The document, closed: a new field of an answer has to be in its schema. */
+const document: OpenApi = JSON.parse(JSON.stringify(served), (_key, value) =>
+  value?.type === 'object' ? { ...value, additionalProperties: false } : value,
+)
+
+const PATHS = Object.entries(document.paths).map(([path, item]) => ({
+  pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+  item,
+}))
+
+/** Fails the test if the document does not have this answer to `request`. The page at `/` is not in it. */
+export async function expectDocumented(request: Request, response: Response): Promise<void> {
+  const { pathname } = new URL(request.url)
+  const isPreflight = request.method === 'OPTIONS' && response.status === 204
+  if (pathname === '/' || isPreflight) return
+  const name = `${request.method} ${pathname}: ${response.status}`
+  const documented = findResponse(request.method, pathname, response.status)
+  expect(documented, `${name} is in the OpenAPI document`).toBeDefined()
+  for (const header of Object.keys(documented?.headers ?? {})) {
+    expect(response.headers.has(header), `${name} has ${header}`).toBe(true)
+  }
+  if (request.method === 'HEAD' || documented === undefined) return
+  const body = await response.text()
+  const { errors } = validatorOf(documented).validate(JSON.parse(body))
+  const faults = errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`)
+  expect(faults, `${name} has a body of the OpenAPI document: ${body}`).toEqual([])
+}
+
+/** HEAD answers as GET. */
+function findResponse(method: string, path: string, status: number) {
+  const { NotFound, MethodNotAllowed } = document.components.responses
+  const item = PATHS.find(({ pattern }) => pattern.test(path))?.item
+  if (item === undefined) return status === 404 ? NotFound : undefined
+  const operation = item[method === 'HEAD' ? 'get' : method.toLowerCase()]
+  if (operation === undefined) return status === 405 ? MethodNotAllowed : undefined
+  return operation.responses[status]
+}
+
+const validators = new WeakMap<DocumentedResponse, Validator>()
+
+function validatorOf(documented: DocumentedResponse): Validator {
+  const known = validators.get(documented)
+  if (known !== undefined) return known
+  const { schema } = documented.content['application/json']
+  const { components } = document
+  const validator = new Validator({ ...schema, components }, '2020-12', false)
+  validators.set(documented, validator)
+  return validator
+}
