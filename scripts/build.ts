@@ -15,6 +15,7 @@ import {
 import { basename } from 'node:path'
 import { build, transform, type Plugin } from 'esbuild'
 import { ENGLISH } from '../src/page/element/texts.ts'
+import { renderReference } from './lib/reference.ts'
 
 const SOURCE = 'src/page'
 const LANGUAGES = `${SOURCE}/element/languages`
@@ -53,8 +54,7 @@ const files = new Map<string, string>()
 for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
   files.set(name, readFileSync(`${SOURCE}/site/${name}`, 'utf8'))
 }
-files.set('openapi.json', readFileSync(`${SOURCE}/reference/openapi.json`, 'utf8'))
-files.set('_headers', files.get('_headers') + readFileSync(`${SOURCE}/reference/_headers`, 'utf8'))
+addReference()
 for (const { path, text } of outputFiles) {
   // Minified code has indented lines in HTML templates only. There, one space means the same.
   const isCode = path.endsWith('.js')
@@ -76,6 +76,16 @@ function packTexts(name: string): string {
   const missing = TEXT_NAMES.filter((text) => typeof known.get(text) !== 'string')
   if (missing.length > 0) throw new Error(`${LANGUAGES}/${name} lacks ${missing.join(', ')}`)
   return JSON.stringify([TEXTS_VERSION, ...TEXT_NAMES.map((text) => known.get(text))])
+}
+
+/** Adds the OpenAPI document, and its page. */
+function addReference(): void {
+  const document = readFileSync(`${SOURCE}/reference/openapi.json`, 'utf8')
+  const headers = readFileSync(`${SOURCE}/reference/_headers`, 'utf8')
+  files.set('openapi.json', document)
+  files.set('reference.html', renderReference(document))
+  files.set('reference.css', readFileSync(`${SOURCE}/reference/reference.css`, 'utf8'))
+  files.set('_headers', `${files.get('_headers')}${headers}`)
 }
 
 /** Adds a copy of the element with its hash in its name, and a file with both (Subresource Integrity). */
