@@ -1,4 +1,4 @@
-/** `npm run build`: the settings element and the page at `/`, as static assets in `dist/`. */
+/** `npm run build`: the settings element, the page at `/` and the reference page, as static assets in `dist/`. */
 
 import { createHash } from 'node:crypto'
 import {

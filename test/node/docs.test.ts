@@ -2,9 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { describe, expect, it } from 'vitest'
+import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { ANSWERS } from '../../src/http/error-answer.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { environment } from '../../src/settings.ts'
+import { savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
 
 const DOCS = readdirSync('docs', { encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
 
@@ -62,6 +64,12 @@ function tableRows(path: string, heading: string): string[][] {
   return rows.slice(2).map((row) => row.split(' | ').map((cell) => cell.replace(/^\| /, '').trim()))
 }
 
+/** The code of a page in `language`, a regular expression. */
+function codeBlocks(path: string, language: string): string[] {
+  const blocks = read(path).matchAll(new RegExp(`^\`\`\`${language}\n(.*?)\n\`\`\`$`, 'gms'))
+  return Array.from(blocks, ([, code = '']) => code)
+}
+
 /** The names in code in a cell. */
 const namesIn = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name = '']) => name)
 
@@ -93,6 +101,24 @@ describe('the documentation lists', () => {
         `\`${name}\` | ${label} | ${refusals.length > 0 ? 'yes' : 'no'} |`,
     )
     expect(rows.map((row) => row.join(' | ')).toSorted()).toEqual(known.toSorted())
+  })
+
+  it('every route with its answer', () => {
+    const rows = tableRows('docs/api.md', '## Routes').flatMap(([call = '', , answer = '']) =>
+      namesIn(call + answer),
+    )
+    const known = OPERATIONS.flatMap(({ method, path, answer }) => [
+      `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+      answer,
+    ])
+    expect(rows).toEqual(known)
+  })
+
+  it('slots as the vault answers them', () => {
+    const [slots = '', saved = ''] = codeBlocks('docs/api.md', 'jsonl?')
+    const examples: unknown[] = slots.split('\n').map((line) => JSON.parse(line))
+    expect(examples.map((example) => slotAnswer.parse(example))).toEqual(examples)
+    expect(savedSlotAnswer.parse(JSON.parse(saved))).toEqual(JSON.parse(saved))
   })
 
   it('every error code with its status', () => {
