@@ -21,7 +21,7 @@ import {
 
 const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
 
-/** A new user whose key was saved through the plain route, and the calls of that user's slots. */
+/** Adds a user with a key of the plain route, and returns the calls for that user's slots. */
 async function somePlainUser(apiKey: string, vault: Env = env) {
   const userId = await someUser()
   await putKey(userId, apiKey)
@@ -37,7 +37,7 @@ async function somePlainUser(apiKey: string, vault: Env = env) {
 }
 
 describe('POST …/assign', () => {
-  it('moves the key of the plain route to the provider, which accepts it', async () => {
+  it('moves the key of the plain route to the provider if it accepts the key', async () => {
     const key = someKeyOf('good')
     const { request, assign, stored, plain, userId } = await somePlainUser(key)
     expect(await assign('openai')).toMatchObject({
@@ -61,7 +61,7 @@ describe('POST …/assign', () => {
     expect(await seenByProvider(key)).toEqual([])
   })
 
-  it('leaves both keys as they are if the provider has one', async () => {
+  it('keeps both keys if the provider already has one', async () => {
     const [key, other] = [someKeyOf('good'), someKeyOf('good')]
     const { userId, request, assign, stored } = await somePlainUser(key)
     await request('PUT', slotPath(userId, 'openai'), { api_key: other })
@@ -121,7 +121,7 @@ describe('POST …/assign', () => {
 describe('with DEFAULT_PROVIDER', () => {
   const vault = { ...env, DEFAULT_PROVIDER: 'openai' }
 
-  it('a key of the plain route is the provider’s, before and after', async () => {
+  it('uses a key of the plain route as the provider’s, also one saved before DEFAULT_PROVIDER was set', async () => {
     const [before, after] = [someKeyOf('good'), someKeyOf('good2')]
     const { userId, request, stored, plain } = await somePlainUser(before, vault)
     const slot = slotPath(userId, 'openai')
@@ -135,7 +135,7 @@ describe('with DEFAULT_PROVIDER', () => {
     expect(await request('GET', slot)).toMatchObject({ body: { has_api_key: false } })
   })
 
-  it('the later of two keys counts, and a deletion takes both', async () => {
+  it('uses the later of two keys, and deletes both', async () => {
     const [plainKey, slotKey] = [someKeyOf('good'), someKeyOf('good2')]
     const userId = await someKeyUser(slotKey)
     await putKey(userId, plainKey)
@@ -189,7 +189,7 @@ describe('npm run keys -- assign', () => {
   }
 
   it.for(['the same encryption key', 'a new one'] as const)(
-    'moves every key of the plain route, under %s',
+    'moves every key of the plain route, sealed under %s',
     async (keyring) => {
       await emptyVault()
       const keys = ['good', 'bad', 'busy'].map(someKeyOf)

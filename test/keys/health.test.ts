@@ -17,17 +17,17 @@ const health = async (changes: Partial<Env> = {}) => call('GET', '/api/health', 
 beforeEach(emptyVault)
 
 describe('GET /api/health', () => {
-  it('is ok without a token', async () => {
+  it('answers 200 without a token', async () => {
     const response = await health()
     expect(response.status).toBe(200)
     expect(await response.json()).toEqual({ status: 'ok' })
   })
 
-  it('is 503 where the tables are missing', async () => {
+  it('answers 503 if the tables are missing', async () => {
     expect((await health({ DB: env.EMPTY_DB })).status).toBe(503)
   })
 
-  it('is 503 while the database lacks a migration of this version, and the log says what to run', async () => {
+  it('answers 503 if the database lacks a migration of this version, and logs what to run', async () => {
     const logs = recordLogs()
     const applied = 'SELECT name FROM d1_migrations'
     const { results } = await env.DB.prepare(applied).all<{ name: string }>()
@@ -45,7 +45,7 @@ describe('GET /api/health', () => {
     expect((await health()).status).toBe(200)
   })
 
-  it('is 503 where the Worker is configured wrong', async () => {
+  it('answers 503 if the Worker is misconfigured', async () => {
     const response = await health({ API_KEY_ENCRYPTION_KEY: '' })
     expect(response.status).toBe(503)
     expect(response.headers.get('Retry-After')).toBe('5')
@@ -55,7 +55,7 @@ describe('GET /api/health', () => {
     })
   })
 
-  it('is 503 while a stored key needs an encryption key that is missing, and the log says which', async () => {
+  it('answers 503 if an encryption key of stored keys is missing, and logs which one', async () => {
     const logs = recordLogs()
     const [lost, other] = [someEncryptionKey(), someEncryptionKey()]
     await putKey(await someUser(), 'sk-1', { env: { API_KEY_ENCRYPTION_KEY: lost } })
@@ -72,7 +72,7 @@ describe('GET /api/health', () => {
     expect((await health({ API_KEY_ENCRYPTION_KEY: `${other},${lost}` })).status).toBe(200)
   })
 
-  it('is 503 while LEGACY_FERNET_KEY opens no imported key', async () => {
+  it('answers 503 if LEGACY_FERNET_KEY opens no imported key', async () => {
     const key = crypto.getRandomValues(new Uint8Array(32))
     const iv = new Uint8Array(16)
     const token = await makeFernet(key, iv, 1_700_000_000, new TextEncoder().encode('sk-1'))
@@ -89,13 +89,13 @@ describe('GET /api/health', () => {
     expect((await health({ LEGACY_FERNET_KEY: key.toBase64() })).status).toBe(200)
   })
 
-  it('is 503 while there are Fernet rows, and no LEGACY_FERNET_KEY', async () => {
+  it('answers 503 if there are Fernet rows but no LEGACY_FERNET_KEY', async () => {
     await env.DB.prepare("INSERT INTO key_ids (key_id) VALUES ('fernet')").run()
     expect((await health()).status).toBe(503)
     expect((await health({ LEGACY_FERNET_KEY: someEncryptionKey() })).status).toBe(200)
   })
 
-  it('reads as many rows as there are kids, however many keys are stored', async () => {
+  it('reads one row per kid, however many keys are stored', async () => {
     await Promise.all(Array.from({ length: 20 }, async () => putKey(await someUser(), 'sk-1')))
     const plan = await env.DB.prepare(
       `SELECT key_id, EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)
@@ -105,8 +105,8 @@ describe('GET /api/health', () => {
   })
 })
 
-describe('asking again', () => {
-  it('within 5 s does not reach D1', async () => {
+describe('asking for the health again', () => {
+  it('does not ask D1 again within 5 s', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     onTestFinished(() => void vi.useRealTimers())
     let trips = 0

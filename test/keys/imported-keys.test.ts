@@ -22,7 +22,7 @@ const vault = { ...env, LEGACY_FERNET_KEY: fernetKey.toBase64({ alphabet: 'base6
 const encrypt = async (text: string, key = fernetKey) =>
   makeFernet(key, new Uint8Array(16), 1_700_000_000, new TextEncoder().encode(text))
 
-/** A user whose key was imported as `token`. */
+/** Adds a user whose key was imported as `token`. */
 async function someImportedUser(token: string): Promise<string> {
   const userId = await someUser()
   await env.DB.batch([
@@ -53,19 +53,19 @@ describe.for(TIMES)('a key of the previous backend, %s', (time) => {
     ['with white space around it', async () => encrypt(` ${KEY}\n`)],
     ['encrypted twice', async () => encrypt(await encrypt(KEY))],
     ['encrypted twice, with a line break', async () => encrypt(`${await encrypt(KEY)}\n`)],
-  ])('%s: is the key alone', async ([, make]) => {
+  ])('%s: opens as only the key', async ([, make]) => {
     expect((await readImported(await make())).key).toMatchObject({ state: 'open', apiKey: KEY })
   })
 
   it.for<[name: string, make: () => Promise<string>]>([
     ['empty', async () => encrypt('')],
-    ['white space alone', async () => encrypt(' \n')],
+    ['only white space', async () => encrypt(' \n')],
     ['two lines', async () => encrypt(`${KEY}\nhttps://evil.test`)],
     ['not ASCII', async () => encrypt('schlüssel')],
     ['two keys with a NUL between them', async () => encrypt(`${KEY}\0sk-second-0123456789`)],
     ['UTF-16', async () => encrypt(Array.from(KEY).join('\0'))],
     ['a token of another key', async () => encrypt(await encrypt(KEY, otherKey))],
-  ])('%s: is reported, and kept as it is', async ([, make]) => {
+  ])('%s: is reported and kept unchanged', async ([, make]) => {
     const logs = recordLogs()
     const { userId, key } = await readImported(await make())
     expect(key).toMatchObject({ state: 'unreadable', reason: 'not_a_key' })

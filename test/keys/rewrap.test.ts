@@ -34,7 +34,7 @@ function withKeys(...keys: string[]): Env {
 
 beforeEach(emptyVault)
 
-/** Users with a key each, sealed under the first key of `vault`. */
+/** Adds users with one key each, sealed under the first key of `vault`. */
 async function someKeys(count: number, vault: Env = before): Promise<Map<string, string>> {
   const entries = Array.from({ length: count }, async (): Promise<[string, string]> => {
     const [userId, apiKey] = [await someUser(), someKey()]
@@ -44,7 +44,7 @@ async function someKeys(count: number, vault: Env = before): Promise<Map<string,
   return new Map(await Promise.all(entries))
 }
 
-/** Runs the job until its pass is over; says how many runs that took. */
+/** Runs the job until its pass is over. Returns the number of runs. */
 async function rewrapAll(vault: Env = after): Promise<number> {
   for (let runs = 1; runs < 1_000; runs += 1) {
     await rewrap(vault)
@@ -76,7 +76,7 @@ async function storedRows(): Promise<unknown[]> {
   return (await env.DB.prepare('SELECT * FROM api_keys ORDER BY user_id').all()).results
 }
 
-/** Runs the job up to its writing of rows, does `meanwhile`, and lets it go on. */
+/** Runs the job until it writes rows, does `meanwhile`, and lets the job continue. */
 async function lateRun(meanwhile: () => Promise<unknown>): Promise<void> {
   let trips = 0
   const DB = interceptD1(async (trip) => {
@@ -89,7 +89,7 @@ async function lateRun(meanwhile: () => Promise<unknown>): Promise<void> {
 }
 
 describe('rewrap', () => {
-  it('reseals every row under the first key, and changes nothing else of it', async () => {
+  it('reseals every row under the first key, and changes nothing else in it', async () => {
     const keys = await someKeys(450)
     const [oldKid = ''] = Object.keys(await kids())
     const earlier = await storedRows()
@@ -104,7 +104,7 @@ describe('rewrap', () => {
     expect(await storedRows()).toEqual(earlier.map((row) => Object.assign({}, row, seals)))
   })
 
-  it('has nothing to do, and reads no key, when the pass is over', async () => {
+  it('reads no key after the pass is over', async () => {
     await someKeys(300)
     await rewrapAll()
     const [logs, later] = [recordLogs(), await storedRows()]
@@ -119,7 +119,7 @@ describe('rewrap', () => {
     expect(logs.text()).toBe('')
   })
 
-  it('takes the rows of a run that it is allowed', async () => {
+  it('handles only as many rows per run as REWRAP_ROWS_PER_RUN allows', async () => {
     await someKeys(25)
     const small = { ...after, REWRAP_ROWS_PER_RUN: '10' }
     await rewrap(small)
@@ -130,7 +130,7 @@ describe('rewrap', () => {
     expect(Object.values(await kids())).toEqual([25])
   })
 
-  it('makes batches that D1 takes of the longest keys', async () => {
+  it('makes batches of the longest keys that D1 accepts', async () => {
     const keys = new Map<string, string>()
     for (let i = 0; i < 150; i += 1) keys.set(await someUser(), 'k'.repeat(8_192))
     for (const [userId, apiKey] of keys) await putKey(userId, apiKey, { env: before })
@@ -139,7 +139,7 @@ describe('rewrap', () => {
     expect(Object.values(await kids())).toEqual([150])
   })
 
-  it('reaches a row by whatever characters its user id has', async () => {
+  it('reseals rows whose user ids have unusual characters', async () => {
     const ids = fc.sample(fc.string({ unit: 'binary', minLength: 1, maxLength: 20 }), 200)
     const awkward = ['\0', 'a\0b', '"', "'", '\\', '\u2028', '\u{10ffff}', '\uffff', '[', '日本']
     const keys = new Map<string, string>()
@@ -153,7 +153,7 @@ describe('rewrap', () => {
     await expectKeys(keys, withKeys(NEW))
   })
 
-  it('turns the rows of the backend before into its own', async () => {
+  it('reseals the Fernet rows of the previous backend', async () => {
     const vault = { ...withKeys(NEW), LEGACY_FERNET_KEY: recorded.key }
     await env.DB.prepare("INSERT INTO key_ids (key_id) VALUES ('fernet')").run()
     for (const { name, token } of recorded.tokens) {
@@ -171,7 +171,7 @@ describe('rewrap', () => {
     expect(await keyIds()).toMatchObject({ fernet: 'unused' })
   })
 
-  it('is what the Worker’s Cron Trigger runs', async () => {
+  it('runs in the Worker’s Cron Trigger', async () => {
     const keys = await someKeys(3)
     const [oldKid] = Object.keys(await kids())
     const controller = createScheduledController()
@@ -182,7 +182,7 @@ describe('rewrap', () => {
     expect(Object.keys(await kids())).not.toContain(oldKid)
   })
 
-  it('fails with a line that says why, where it cannot run', async () => {
+  it('logs why it cannot run, and fails', async () => {
     const logs = recordLogs()
     const misconfigured = expect.objectContaining({ code: 'server_misconfigured' })
     await expect(rewrap({ ...after, DB: env.EMPTY_DB })).rejects.toEqual(misconfigured)
@@ -196,7 +196,7 @@ describe('rewrap', () => {
 })
 
 describe('a row that does not open', () => {
-  it('for want of its encryption key stays as it is, and is rewrapped when the key is back', async () => {
+  it('keeps a row whose encryption key is missing, and reseals it when the key is back', async () => {
     const keys = await someKeys(5)
     await someKeys(2, withKeys(NEW))
     const earlier = await storedRows()
@@ -215,7 +215,7 @@ describe('a row that does not open', () => {
     await expectKeys(keys, withKeys(NEW))
   })
 
-  it('with its encryption key is counted, told in the log, and left as it is', async () => {
+  it('counts and logs a row that its own encryption key does not open, and keeps it', async () => {
     const keys = await someKeys(4)
     const [damaged = ''] = keys.keys()
     await env.DB.prepare(
@@ -255,7 +255,7 @@ describe('a row that does not open', () => {
     expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_finished' })
   })
 
-  it('and is replaced, or deleted, makes the job look again, and let its kid go', async () => {
+  it('looks again after an unreadable row was replaced or deleted, and releases its kid', async () => {
     for (const end of ['PUT', 'DELETE']) {
       const [[userId = ''] = []] = await someKeys(1)
       const [lostKid = ''] = Object.keys(await kids())
@@ -274,7 +274,7 @@ describe('a row that does not open', () => {
     }
   })
 
-  it('is looked for again when asked, and a finished pass is made once more', async () => {
+  it('repeats a finished pass when an operator asks for it', async () => {
     await someKeys(2)
     await rewrapAll()
     const ask = "UPDATE rewrap SET asked_at = '2026-01-01T00:00:00.000Z'"
@@ -284,7 +284,7 @@ describe('a row that does not open', () => {
     expect(logs.events().map(({ event }) => event)).toEqual(['rewrap_begun', 'rewrap_finished'])
   })
 
-  it('is looked for again a day later, and its kid let go when it has been replaced', async () => {
+  it('tries unreadable rows again a day later, and releases the kid of replaced ones', async () => {
     const [[userId = ''] = []] = await someKeys(1)
     const [lostKid = ''] = Object.keys(await kids())
     await rewrapAll(withKeys(NEW))
@@ -308,8 +308,8 @@ describe('a row that does not open', () => {
   })
 })
 
-describe('at the same time as rewrap', () => {
-  it('a PUT wins, and a DELETE is not undone', async () => {
+describe('a change during a rewrap run', () => {
+  it('keeps the result of a PUT or a DELETE during a run', async () => {
     const keys = await someKeys(4)
     const [put = '', deleted = '', removed = ''] = keys.keys()
     await rewrap(after)
@@ -326,7 +326,7 @@ describe('at the same time as rewrap', () => {
     await expectKeys(keys, withKeys(NEW))
   })
 
-  it('a PUT by a version that seals under the old key is found by one more pass', async () => {
+  it('makes another pass for a PUT by a version that seals under the old key', async () => {
     const keys = await someKeys(4)
     const [oldKid = ''] = Object.keys(await kids())
     const late = `a-${await someUser('a-late')}`
@@ -345,7 +345,7 @@ describe('at the same time as rewrap', () => {
     await expectKeys(keys, withKeys(NEW))
   })
 
-  it('another run makes one of them stop', async () => {
+  it('stops one of two runs that work at once', async () => {
     const keys = await someKeys(40)
     const small = { ...after, REWRAP_ROWS_PER_RUN: '10' }
     await rewrap(small)
@@ -355,7 +355,7 @@ describe('at the same time as rewrap', () => {
     expect(Object.values(JSON.parse(counts ?? ''))).toEqual([{ rows: 40, done: 40, unopenable: 0 }])
   })
 
-  it('a version with another keyring begins passes, and works on none, while they take turns', async () => {
+  it('only begins passes while two versions with different keyrings alternate', async () => {
     await someKeys(20)
     const other = withKeys(OLD, NEW)
     const earlier = await storedRows()
@@ -370,7 +370,7 @@ describe('at the same time as rewrap', () => {
 describe('a run that is late', () => {
   const pass = async () => env.DB.prepare('SELECT * FROM rewrap').first()
 
-  it('leaves the pass where a faster one has moved it', async () => {
+  it('does not move a pass that a faster run has moved', async () => {
     const keys = await someKeys(4)
     await rewrap(after)
     let moved: unknown
@@ -383,7 +383,7 @@ describe('a run that is late', () => {
     await expectKeys(keys, withKeys(NEW))
   })
 
-  it('ends no pass that was begun meanwhile, and lets no kid go for it', async () => {
+  it('does not end a pass that another run began meanwhile, and releases no kid', async () => {
     const keys = await someKeys(4)
     const [oldKid = ''] = Object.keys(await kids())
     await rewrap(after)
@@ -405,7 +405,7 @@ describe('a run that is late', () => {
 })
 
 describe('a kid', () => {
-  it('is in use again where a late run seals under it, though another version settled it', async () => {
+  it('marks a kid in use again if a late run seals under it after it was settled', async () => {
     await someKeys(4)
     const [oldKid = ''] = Object.keys(await kids())
     await rewrap(after)
@@ -417,7 +417,7 @@ describe('a kid', () => {
 })
 
 describe('a pass', () => {
-  it('goes on while a version that seals under the old key writes', async () => {
+  it('continues a pass while a version that seals under the old key writes', async () => {
     const keys = await someKeys(30)
     const small = { ...after, REWRAP_ROWS_PER_RUN: '10' }
     await rewrap(small)
@@ -430,7 +430,7 @@ describe('a pass', () => {
     expect(kinds.reduce((sum, { done }) => sum + done, 0)).toBe(30)
   })
 
-  it('opens the rows that are under the first key too', async () => {
+  it('also opens the rows that are already under the first key', async () => {
     await someKeys(2, withKeys(NEW))
     const [newKid = ''] = Object.keys(await kids())
     await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x'").run()
@@ -439,7 +439,7 @@ describe('a pass', () => {
     expect(logs.events().at(-1)).toMatchObject({ by_kid: { [newKid]: { unopenable: 2 } } })
   })
 
-  it('is made for each new order of keys, and for each Fernet key', async () => {
+  it('makes a pass for each new order of keys, and for each new Fernet key', async () => {
     await someKeys(1)
     await rewrapAll()
     const logs = recordLogs()
@@ -455,7 +455,7 @@ describe('a pass', () => {
     expect(events.filter((event) => event === 'rewrap_begun')).toHaveLength(4)
   })
 
-  it('has every slot of a user, each with its own seal', async () => {
+  it('reseals every slot of a user for that slot', async () => {
     const [userId, { db, keyring }] = [await someUser(), await openService(before)]
     const providers = Array.from({ length: 25 }, (_, index) => `provider-${index}`)
     for (const provider of providers) {
@@ -470,7 +470,7 @@ describe('a pass', () => {
     expect(Object.values(await kids())).toEqual([25])
   })
 
-  it('goes past a row that is larger than a batch, and past a kid of any name', async () => {
+  it('passes a row that is larger than a batch, and a kid of any name', async () => {
     const keys = await someKeys(3)
     await someUser('a-large')
     const insert = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
@@ -490,7 +490,7 @@ describe('a pass', () => {
     expect(Object.hasOwn(Object.prototype, 'unopenable')).toBe(false)
   })
 
-  it('looks at 50 rows a run where nothing else is set', async () => {
+  it('handles 50 rows per run by default', async () => {
     await someKeys(55)
     const unset = { ...after, REWRAP_ROWS_PER_RUN: '' }
     await rewrap(unset)
@@ -501,7 +501,7 @@ describe('a pass', () => {
 
 describe('a run that is cut off', () => {
   it.for(['before', 'after'] as const)(
-    '%s any of its round trips loses nothing',
+    'loses no key if it is cut off %s any of its round trips',
     async (moment) => {
       const small = { ...after, REWRAP_ROWS_PER_RUN: '20' }
       const keys = await someKeys(50)

@@ -26,7 +26,7 @@ const deploy = (...keys: string[]): Env => ({
 const [old, oldNew, newOld, new_] = [deploy(OLD), deploy(OLD, NEW), deploy(NEW, OLD), deploy(NEW)]
 const oldKid = await kidOf(OLD)
 
-/** What was acknowledged last: the user's key, or null without one. */
+/** The last acknowledged state: the user's key, or null if it was deleted. */
 const acknowledged = new Map<string, string | null>()
 const users = Array.from({ length: USERS }, (_, index) => `user-${index}`)
 const tokens = new Map<string, string>()
@@ -42,7 +42,7 @@ const someOf = <T>(items: readonly T[]): T => {
   return item
 }
 
-/** One request of the user's own, to one of the versions that are running. */
+/** Sends one request of the user to one of the running versions. */
 async function operate(userId: string, versions: readonly Env[], method: string): Promise<void> {
   const apiKey = someKey()
   const body = method === 'PUT' ? { api_key: apiKey } : undefined
@@ -59,7 +59,7 @@ async function operate(userId: string, versions: readonly Env[], method: string)
   expect(answer).not.toHaveProperty('error')
 }
 
-/** Writers and deleters, each one with users of its own, so that what must be left is known. */
+/** Writers and deleters. Each has its own users, so that the expected result is known. */
 async function load(versions: readonly Env[]): Promise<void> {
   const writers = Array.from({ length: WRITERS }, async (_, writer) => {
     const own = users.filter((_user, index) => index % WRITERS === writer)
@@ -72,7 +72,7 @@ async function load(versions: readonly Env[]): Promise<void> {
 
 let killed = 0
 
-/** The job, killed before or after one of its round trips to D1, or left alone. */
+/** Runs the job. It may be killed before or after one of its round trips to D1. */
 async function rewrapKilled(version: Env): Promise<void> {
   let trips = Math.floor(Math.random() * 8)
   const killBefore = Math.random() < 0.5
@@ -90,7 +90,7 @@ async function rewrapKilled(version: Env): Promise<void> {
   })
 }
 
-/** A stage of the rotation: its load, with the job running all the while. */
+/** Runs a stage of the rotation: its load, while the job runs. */
 async function stage(...versions: Env[]): Promise<void> {
   const running = { load: true }
   const loaded = load(versions).finally(() => (running.load = false))
@@ -110,7 +110,7 @@ beforeAll(async () => {
   for (const userId of users) await operate(userId, [old], 'PUT')
 }, 60_000)
 
-it('a rotation under load, its job killed at random, loses no key and brings none back', async () => {
+it('a rotation under load loses no key and restores no deleted key, even if its job is killed at random', async () => {
   recordLogs()
   await stage(old)
   await stage(old, oldNew)

@@ -15,7 +15,7 @@ import {
   storedKey,
 } from '../support.ts'
 
-/** A new user, and the calls of that user's slots. */
+/** Adds a user, and returns the calls for that user's slots. */
 async function someOwner(vault: Env = env) {
   const userId = await someUser()
   const token = await mintToken({ sub: userId })
@@ -39,7 +39,7 @@ const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
 const time = expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]{12}Z$/)
 
 describe('a slot', () => {
-  it('answers as the plain route does, with its provider and status', async () => {
+  it('answers like the plain route, with provider and status', async () => {
     const { userId, put, get, remove } = await someOwner()
     expect(await get('openai')).toEqual({
       status: 200,
@@ -207,7 +207,7 @@ describe('a slot', () => {
   })
 
   it.for(['nobody', 'constructor', '__proto__', 'OpenAI', 'openai%20'])(
-    'of no provider is a 404 that names the known ones: %s',
+    'answers 404 and names the known providers for the unknown provider %s',
     async (provider) => {
       const { put, get, remove, verify } = await someOwner()
       const answers = [
@@ -229,7 +229,7 @@ describe('a slot', () => {
     },
   )
 
-  it('of a removed provider is listed, and can be deleted', async () => {
+  it('lists the slot of a removed provider, and can delete its key', async () => {
     const { userId, put, list, remove } = await someOwner()
     await put('acme', 'sk-acme-one')
     await env.DB.prepare("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?1")
@@ -250,7 +250,7 @@ describe('a slot', () => {
     expect((await remove('gone')).status).toBe(404)
   })
 
-  it('checks token, owner, body and user as the plain route does', async () => {
+  it('checks token, owner, body and user like the plain route', async () => {
     const owner = await someUser()
     const absent = `absent-${crypto.randomUUID()}`
     const token = await mintToken({ sub: absent })
@@ -278,7 +278,7 @@ describe('a slot', () => {
     expect(await status('POST', path, options)).toBe(405)
   })
 
-  it('leaves the plain route’s answers as a frontend knows them', async () => {
+  it('does not change the answers of the plain route', async () => {
     const { userId } = await someOwner()
     const token = await mintToken({ sub: userId })
     const body: object = await (await putKey(userId, 'sk-bad-plain')).json()
@@ -288,8 +288,8 @@ describe('a slot', () => {
   })
 })
 
-describe('a key is tried before it is saved', () => {
-  it('by the header that its provider takes, at the path of the probe', async () => {
+describe('checking a key before saving it', () => {
+  it('sends the key in the provider’s header to the path of the probe', async () => {
     const { put } = await someOwner()
     const [one, other] = [someKeyOf('good'), someKeyOf('acme')]
     await put('openai', one)
@@ -302,7 +302,7 @@ describe('a key is tried before it is saved', () => {
     ])
   })
 
-  it('and, refused, leaves the one before', async () => {
+  it('keeps the previous key if the provider rejects the new one', async () => {
     const logs = recordLogs()
     const { userId, put, get, stored } = await someOwner()
     const [good, bad] = [someKeyOf('good'), someKeyOf('bad')]
@@ -339,10 +339,10 @@ describe('a key is tried before it is saved', () => {
     ['429', 'openai', 'busy', 'HTTP 429'],
     ['500', 'openai', 'down', 'HTTP 500'],
     ['a redirect', 'openai', 'moved', 'HTTP 307'],
-    ['nothing in time', 'openai', 'hang', 'TimeoutError'],
+    ['no answer in time', 'openai', 'hang', 'TimeoutError'],
     ['no connection', 'mistral', 'good', expect.stringMatching(/Error$/)],
-    ['a provider that never says no', 'acme', 'bad', 'HTTP 401'],
-  ] as const)('and saved as unverified after %s', async ([, provider, kind, reason]) => {
+    ['a provider without refusals', 'acme', 'bad', 'HTTP 401'],
+  ] as const)('saves the key as unverified after %s', async ([, provider, kind, reason]) => {
     const logs = recordLogs()
     const { put, stored } = await someOwner()
     const key = someKeyOf(kind)
@@ -357,12 +357,12 @@ describe('a key is tried before it is saved', () => {
     expect(limit).toHaveBeenCalledExactlyOnceWith(5_000)
   })
 
-  it('and refused by what has come, where the answer breaks off', async () => {
+  it('rejects the key by the part that arrived if the provider’s answer breaks off', async () => {
     const { put } = await someOwner()
     expect((await put('openai', someKeyOf('torn'))).status).toBe(422)
   })
 
-  it('without following a redirect with the key in it', async () => {
+  it('does not follow a redirect with the key in it', async () => {
     const { put } = await someOwner()
     const key = someKeyOf('moved')
     await put('openai', key)
@@ -373,7 +373,7 @@ describe('a key is tried before it is saved', () => {
     ['VERIFY_ON_SAVE = "false"', { VERIFY_ON_SAVE: 'false' }, '', false],
     ['?verify=false', {}, '?verify=false', false],
     ['?verify=true over VERIFY_ON_SAVE', { VERIFY_ON_SAVE: 'false' }, '?verify=true', true],
-  ] as const)('or not, by %s', async ([, changes, query, tried]) => {
+  ] as const)('decides by %s whether to ask the provider', async ([, changes, query, tried]) => {
     const { put } = await someOwner({ ...env, ...changes })
     const key = someKeyOf('bad')
     expect((await put('openai', key, query)).status).toBe(tried ? 422 : 200)
@@ -398,7 +398,7 @@ describe('POST …/verify', () => {
     },
   )
 
-  it('answers for the key that is there now, where another one was saved meanwhile', async () => {
+  it('answers for the current key if another key was saved during the check', async () => {
     const { userId, put, verify, stored } = await someOwner()
     const [one, other] = [someKeyOf('good'), someKeyOf('good')]
     await put('openai', one, '?verify=false')
@@ -435,7 +435,7 @@ describe('POST …/verify', () => {
 describe('asking a provider', () => {
   const TIGHT = { ...env, PROBE_LIMITER: env.TIGHT_RATE_LIMITER }
 
-  it('is not done for a user without a row, whatever the key', async () => {
+  it('does not ask a provider for a user without a row', async () => {
     const userId = `absent-${crypto.randomUUID()}`
     const token = await mintToken({ sub: userId })
     const keys = Array.from({ length: 20 }, (_, n) => someKeyOf(n % 2 === 0 ? 'good' : 'bad'))
@@ -446,7 +446,7 @@ describe('asking a provider', () => {
     expect((await Promise.all(keys.map(seenByProvider))).flat()).toEqual([])
   })
 
-  it('neither happens nor counts for a provider without a probe', async () => {
+  it('neither asks a provider without a probe nor counts that as a check', async () => {
     const probeless = { label: 'Acme', origin: 'http://localhost', header: 'x-key', refusals: [] }
     let trips = 0
     const DB = interceptD1(async (trip) => {
@@ -463,7 +463,7 @@ describe('asking a provider', () => {
     expect(await seenByProvider(key)).toEqual([])
   })
 
-  it('has a limit of its own, which saving without it does not touch', async () => {
+  it('limits checks separately, so that saving without a check still works', async () => {
     const { userId, put, get, verify } = await someOwner(TIGHT)
     const saved = [await put('openai', someKeyOf('good')), await put('openai', someKeyOf('bad'))]
     expect(saved.map(({ status }) => status)).toEqual([200, 422])
@@ -484,7 +484,7 @@ describe('a rate limiter', () => {
   it.for<[name: string, limit: () => Promise<RateLimitOutcome>]>([
     ['fails', async () => Promise.reject(new Error('limiter is down'))],
     ['never answers', async () => new Promise(() => {})],
-  ])('that %s lets the request pass, and is logged', async ([, limit]) => {
+  ])('lets the request pass, and logs a limiter that %s', async ([, limit]) => {
     const logs = recordLogs()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
