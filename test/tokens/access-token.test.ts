@@ -12,13 +12,13 @@ beforeAll(async () => {
   await putKey(userId, KEPT)
 })
 
-/** Claims whose `exp` is the JSON text `exp`, which JSON.stringify could not write. */
+/** Signs claims with the JSON text `exp` as their `exp`, which JSON.stringify cannot write. */
 const signText = async (exp: string) =>
   signJson(HS256, `{"sub":${JSON.stringify(userId)},"exp":${exp}}`)
 
 const encode = (value: unknown) => base64url.encode(JSON.stringify(value))
 
-/** A JWS over any header and payload, by WebCrypto alone, so that nothing is put right on the way. */
+/** Makes a JWS over any header and payload with WebCrypto, since a library would correct them. */
 async function sign(header: object, claims: unknown, options = {}): Promise<string> {
   return signJson(header, JSON.stringify(claims), options)
 }
@@ -39,7 +39,7 @@ const HS256 = { alg: 'HS256', typ: 'JWT' }
 const claims = (changes: object = {}) => ({ sub: userId, exp: inSeconds(600), ...changes })
 const valid = async () => sign(HS256, claims())
 
-/** Signed with a key of the sender's own, which the header offers for the check. */
+/** Signs with the sender's own key, and puts that key into the header. */
 async function signedByEmbedded(header: object): Promise<string> {
   const { privateKey, publicKey } = await generateKeyPair('RS256')
   return new SignJWT(claims())
@@ -199,8 +199,8 @@ async function signedByEmbeddedSecret(): Promise<string> {
   return sign({ ...HS256, jwk }, claims(), { secret })
 }
 
-describe('a token that is refused', () => {
-  it.for(REFUSED)('%s', async ([, token, detail, code = 'token_invalid']) => {
+describe('a bad token', () => {
+  it.for(REFUSED)('is refused: %s', async ([, token, detail, code = 'token_invalid']) => {
     const response = await call('PUT', keyPath(userId), {
       token: await token(),
       body: { api_key: 'sk-stolen' },
@@ -216,14 +216,14 @@ describe('a token that is refused', () => {
     expect(await storedKey(userId)).toBe(KEPT)
   })
 
-  it('is refused by a public key too, taken as an HMAC secret', async () => {
+  it('is refused if its HMAC secret is a public key', async () => {
     const pem = await exportSPKI((await generateKeyPair('RS256')).publicKey)
     const token = await sign(HS256, claims(), { secret: pem })
     expect((await call('GET', keyPath(userId), { token })).status).toBe(401)
   })
 })
 
-describe('no token', () => {
+describe('a request without a token', () => {
   it.for([
     [undefined, 'The Authorization header is missing.'],
     ['', 'The Authorization header is missing.'],
@@ -231,7 +231,7 @@ describe('no token', () => {
     ['Bearer ', 'The Authorization header must be "Bearer", a space and the token.'],
     ['Basic dXNlcjpwYXNz', 'The Authorization header must be "Bearer", a space and the token.'],
     ['Token abc', 'The Authorization header must be "Bearer", a space and the token.'],
-  ] as const)('Authorization: %s', async ([authorization, detail]) => {
+  ] as const)('is refused: Authorization: %s', async ([authorization, detail]) => {
     const headers = authorization === undefined ? {} : { Authorization: authorization }
     const response = await call('PUT', keyPath(userId), { headers, body: { api_key: 'sk-1' } })
     expect(response.status).toBe(401)
@@ -245,7 +245,7 @@ describe('no token', () => {
     expect(await storedKey(userId)).toBe(KEPT)
   })
 
-  it('is not looked for in the query, a cookie or the body', async () => {
+  it('is refused even if the query, a cookie or the body holds one', async () => {
     const token = await valid()
     const response = await call('PUT', `${keyPath(userId)}?access_token=${token}&jwt=${token}`, {
       headers: { Cookie: `access_token_cookie=${token}` },
@@ -255,36 +255,42 @@ describe('no token', () => {
   })
 })
 
-describe('a token that is accepted', () => {
+describe('a good token', () => {
   it.for<[name: string, changes: JWTPayload]>([
-    ['the least there can be', {}],
-    ['an access token', { type: 'access', fresh: false, jti: 'id', iat: 1, nbf: 1, csrf: 'x' }],
+    ['only the required claims', {}],
+    [
+      'the claims of flask-jwt-extended',
+      { type: 'access', fresh: false, jti: 'id', iat: 1, nbf: 1, csrf: 'x' },
+    ],
     ['any issuer, if none is configured', { iss: 'a' }],
     ['an empty audience', { aud: [] }],
     ['a nonce, as Keycloak before version 24', { typ: 'Bearer', nonce: 'x', azp: 'page' }],
-    ['an access token of Cognito', { token_use: 'access', client_id: 'page' }],
-    ['an access token of simplejwt', { token_type: 'access' }],
-    ['when and how its user signed in', { auth_time: 1, acr: '1', amr: ['pwd'], sid: 'x' }],
-  ])('%s', async ([, changes]) => {
+    ['the claims of Cognito', { token_use: 'access', client_id: 'page' }],
+    ['the claims of simplejwt', { token_type: 'access' }],
+    ['the time and method of sign-in', { auth_time: 1, acr: '1', amr: ['pwd'], sid: 'x' }],
+  ])('is accepted with %s', async ([, changes]) => {
     const token = await sign(HS256, claims(changes))
     expect((await call('GET', keyPath(userId), { token })).status).toBe(200)
   })
 
   it.for(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', undefined])(
-    'with the header typ %s',
+    'is accepted with the header typ %s',
     async (typ) => {
       const token = await sign({ alg: 'HS256', typ }, claims())
       expect((await call('GET', keyPath(userId), { token })).status).toBe(200)
     },
   )
 
-  it.for([7, -1, 0, Number.MAX_SAFE_INTEGER])('of the user %d, as a number', async (sub) => {
-    const id = await someUser(String(sub))
-    const token = await sign(HS256, { sub, exp: inSeconds(600) })
-    expect((await call('GET', keyPath(id), { token })).status).toBe(200)
-  })
+  it.for([7, -1, 0, Number.MAX_SAFE_INTEGER])(
+    'is accepted with the user id %d as a number',
+    async (sub) => {
+      const id = await someUser(String(sub))
+      const token = await sign(HS256, { sub, exp: inSeconds(600) })
+      expect((await call('GET', keyPath(id), { token })).status).toBe(200)
+    },
+  )
 
-  it('within 30 s of leeway, by a clock that differs from ours', async () => {
+  it('is accepted if the issuer’s clock differs by at most 30 s', async () => {
     const statusOf = async (changes: JWTPayload) => {
       const token = await sign(HS256, claims(changes))
       return (await call('GET', keyPath(userId), { token })).status
@@ -295,7 +301,7 @@ describe('a token that is accepted', () => {
     expect(await statusOf({ nbf: inSeconds(35) })).toBe(401)
   })
 
-  it.for(['bearer', 'BEARER', 'Bearer  '])('with the scheme written %j', async (scheme) => {
+  it.for(['bearer', 'BEARER', 'Bearer  '])('is accepted with the scheme %j', async (scheme) => {
     const headers = { Authorization: `${scheme} ${await valid()}` }
     expect((await call('GET', keyPath(userId), { headers })).status).toBe(200)
   })
@@ -330,13 +336,13 @@ describe('JWT_ISSUER and JWT_AUDIENCE', () => {
 describe('JWT_IDENTITY_CLAIM', () => {
   const named = { JWT_IDENTITY_CLAIM: 'uid' }
 
-  it('is where the user id is', async () => {
+  it('names the claim with the user id', async () => {
     const token = await sign(HS256, { uid: userId, sub: 'another', exp: inSeconds(600) })
     expect((await call('GET', keyPath(userId), { token, env: named })).status).toBe(200)
     expect((await call('GET', keyPath(userId), { token })).status).toBe(403)
   })
 
-  it('is required', async () => {
+  it('names a required claim', async () => {
     const response = await call('GET', keyPath(userId), { token: await valid(), env: named })
     expect(await response.json()).toMatchObject({ detail: 'Its "uid" is missing.' })
   })
@@ -355,7 +361,9 @@ describe('JWT_SCOPE', () => {
     { scp: 'keys:write' },
     { scp: ['openid', 'keys:write'] },
     { scope: ['keys:write'] },
-  ])('is in %j', async (changes) => expect(await statusOf(changes)).toBe(200))
+  ])('accepts a token with the scope in %j', async (changes) =>
+    expect(await statusOf(changes)).toBe(200),
+  )
 
   it.for([
     {},
@@ -364,7 +372,9 @@ describe('JWT_SCOPE', () => {
     { scope: 'Keys:Write' },
     { scp: { 'keys:write': true } },
     { scopes: 'keys:write' },
-  ])('is not in %j', async (changes) => expect(await statusOf(changes)).toBe(401))
+  ])('refuses a token without the scope: %j', async (changes) =>
+    expect(await statusOf(changes)).toBe(401),
+  )
 })
 
 describe('an audience that is the page’s own client', () => {
@@ -378,7 +388,7 @@ describe('an audience that is the page’s own client', () => {
     ['an ID token', {}, 401],
     ['an access token for a user', { scp: 'keys' }, 200],
     ['an access token for an application', { roles: ['keys'] }, 200],
-  ])('%s is told by its scope', async ([, changes, status]) => {
+  ])('distinguishes tokens by their scope: %s', async ([, changes, status]) => {
     const token = await sign(HS256, claims({ aud: 'client', ...changes }))
     const response = await call('GET', keyPath(userId), { token, env: entra })
     expect(response.status).toBe(status)

@@ -9,9 +9,9 @@ const ISSUER = 'https://id.test/'
 const AUDIENCE = 'vault'
 
 let userId: string
-/** The identity provider's JWKS endpoint, of this test alone. */
+/** The JWKS endpoint of this test's identity provider. */
 let origin: string
-/** The Worker's environment: one object, as it is one for the whole life of an isolate. */
+/** The Worker's environment. It is one object, as in an isolate. */
 let workerEnv: Env
 
 beforeEach(async () => {
@@ -81,7 +81,7 @@ const shortRsaKey = {
 
 describe('an identity provider’s keys', () => {
   it.for('RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' '))(
-    'check %s',
+    'verify tokens signed with %s',
     async (alg) => {
       const [key, other] = [await providerKey(alg), await providerKey(alg)]
       await serve(key, other)
@@ -95,13 +95,16 @@ describe('an identity provider’s keys', () => {
   it.for([
     ['EdDSA', 'Ed25519'],
     ['Ed25519', 'EdDSA'],
-  ] as const)('of %s check %s, which is the same', async ([alg, other]) => {
-    const key = await providerKey(alg)
-    await serve(key)
-    expect((await get(await tokenBy({ ...key, alg: other }))).status).toBe(200)
-  })
+  ] as const)(
+    'verify with a key of %s a token signed with %s, which is the same algorithm',
+    async ([alg, other]) => {
+      const key = await providerKey(alg)
+      await serve(key)
+      expect((await get(await tokenBy({ ...key, alg: other }))).status).toBe(200)
+    },
+  )
 
-  it('do not check an HMAC, whatever it was made with', async () => {
+  it('never verify an HMAC', async () => {
     const key = await providerKey('RS256')
     await serve(key)
     const secret = new TextEncoder().encode(JSON.stringify(key.jwk))
@@ -120,7 +123,7 @@ describe('an identity provider’s keys', () => {
     ['no iss', { iss: undefined }],
     ['no aud', { aud: undefined }],
     ['a refresh token', { type: 'refresh' }],
-  ])('do not help a token with the wrong %s', async ([, claims]) => {
+  ])('do not make a token with a wrong claim valid: %s', async ([, claims]) => {
     const key = await providerKey('ES256')
     await serve(key)
     expect(await codeOf(await get(await tokenBy(key, claims)))).toBe('token_invalid')
@@ -162,7 +165,7 @@ describe('a key set with a bad key in it', () => {
     ['symmetric', { kty: 'oct', alg: 'HS256', k: 'c2VjcmV0' }],
     ['unknown type or curve', { kty: 'EC', crv: 'secp256k1', x: 'AAAA', y: 'AAAA' }],
     ['not a JSON object', 'key'],
-  ])('serves the others, and logs once: %s', async ([reason, bad]) => {
+  ])('verifies with the other keys, and logs once: %s', async ([reason, bad]) => {
     const logs = recordLogs()
     const key = await providerKey('ES256')
     const unusable = typeof bad === 'string' ? bad : { kid: 'bad', ...bad }
@@ -197,8 +200,8 @@ describe('a key set with a bad key in it', () => {
   })
 })
 
-describe('fetching them', () => {
-  it('happens once for many requests, at once and one after another', async () => {
+describe('fetching the keys of an identity provider', () => {
+  it('fetches once for many requests, concurrent or consecutive', async () => {
     const key = await providerKey('ES256')
     await serve(key)
     const token = await tokenBy(key)
@@ -208,7 +211,7 @@ describe('fetching them', () => {
     expect(await fetches()).toBe(1)
   })
 
-  it('happens again after ten minutes', async () => {
+  it('fetches again after ten minutes', async () => {
     const [key, next] = [await providerKey('ES256'), await providerKey('ES256')]
     await serve(key)
     expect((await get(await tokenBy(key))).status).toBe(200)
@@ -221,7 +224,7 @@ describe('fetching them', () => {
     expect(await fetches()).toBe(2)
   })
 
-  it('follows a rotation at the first token of the new key, however many come at once', async () => {
+  it('fetches once at the first token of a new key, even for concurrent requests', async () => {
     const [key, next] = [await providerKey('ES256'), await providerKey('ES256')]
     await serve(key)
     await get(await tokenBy(key))
@@ -234,7 +237,7 @@ describe('fetching them', () => {
     expect(await fetches()).toBe(2)
   })
 
-  it('is done at most once per 30 s for a flood of unknown kids', async () => {
+  it('fetches at most once per 30 s for a flood of unknown kids', async () => {
     const key = await providerKey('ES256')
     await serve(key)
     await get(await tokenBy(key))
@@ -255,8 +258,8 @@ describe('fetching them', () => {
   })
 })
 
-describe('an identity provider that is away', () => {
-  it('is a 503 with Retry-After, tried again after 5 s and not before', async () => {
+describe('an unreachable identity provider', () => {
+  it('answers 503 with Retry-After, and fetches again only after 5 s', async () => {
     const key = await providerKey('ES256')
     await serve(key, '?status=502')
     const token = await tokenBy(key)
@@ -272,7 +275,7 @@ describe('an identity provider that is away', () => {
     expect((await get(token)).status).toBe(200)
   })
 
-  it('does not matter to the keys it gave, for ten minutes', async () => {
+  it('keeps using the fetched keys for ten minutes', async () => {
     const [key, unknown] = [await providerKey('ES256'), await providerKey('ES256')]
     await serve(key)
     const token = await tokenBy(key)
@@ -295,7 +298,7 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
   })
 
-  it('is forgotten when it is back: an unknown kid is the token’s fault again', async () => {
+  it('answers 401 for an unknown kid once the identity provider is back', async () => {
     const key = await providerKey('ES256')
     await serve(key)
     await get(await tokenBy(key))
@@ -308,7 +311,7 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(unknown))).toBe('token_invalid')
   })
 
-  it('so is one that redirects elsewhere', async () => {
+  it('answers 503 if the identity provider redirects elsewhere', async () => {
     const key = await providerKey('ES256')
     await serve(key)
     const elsewhere = encodeURIComponent(`${origin}/jwks.json`)
@@ -318,20 +321,20 @@ describe('an identity provider that is away', () => {
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
   })
 
-  it('so is one that serves a malformed key', async () => {
+  it('answers 503 if the identity provider serves only a malformed key', async () => {
     const key = await providerKey('ES256')
     await serve({ ...key, jwk: { ...key.jwk, x: key.jwk.y ?? '' } })
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
   })
 
-  it('so is one that does not answer in time', async () => {
+  it('answers 503 if the identity provider does not answer in time', async () => {
     const key = await providerKey('ES256')
     await serve(key)
     vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(AbortSignal.abort())
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
   })
 
-  it('is not taken for away by a time-out that comes after its answer', async () => {
+  it('ignores a time-out that comes after the answer', async () => {
     const key = await providerKey('ES256')
     await serve(key)
     const late = Promise.withResolvers<void>()
@@ -362,7 +365,7 @@ describe('an identity provider that is away', () => {
     expect((await get(token)).status).toBe(200)
   })
 
-  it('is told from a bad token: that one is a 401 without a fetch', async () => {
+  it('answers 401 without a fetch for a bad token', async () => {
     await control('DELETE')
     expect((await get('garbage')).status).toBe(401)
   })
