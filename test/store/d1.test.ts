@@ -13,7 +13,7 @@ import {
   storedKey,
 } from '../support.ts'
 
-/** The real D1, with every round trip counted. */
+/** The real D1 that counts every round trip. */
 function countingD1(): { db: D1Database; trips: () => number } {
   let trips = 0
   const db = interceptD1(async (trip) => {
@@ -23,19 +23,19 @@ function countingD1(): { db: D1Database; trips: () => number } {
   return { db, trips: () => trips }
 }
 
-/** A D1 whose every answer is the error with this message. */
+/** A D1 that answers every statement with this error message. */
 function failingD1(message: string): D1Database {
   const fail = async () => Promise.reject(new Error(message))
   const statement = { bind: () => statement, first: fail, run: fail, all: fail, raw: fail }
   return Object.assign(Object.create(env.DB), { prepare: () => statement, batch: fail })
 }
 
-describe('one round trip to D1', () => {
+describe('round trips to D1', () => {
   it.for([
     ['PUT', 200, 1],
     ['GET', 200, 1],
     ['DELETE', 200, 1],
-  ] as const)('for %s', async ([method, status, expected]) => {
+  ] as const)('%s makes one', async ([method, status, expected]) => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const body = method === 'PUT' ? { api_key: someKey() } : undefined
@@ -51,7 +51,7 @@ describe('one round trip to D1', () => {
     }
   })
 
-  it('is not made for a request that is refused before', async () => {
+  it('a request that is refused earlier makes none', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const { db, trips } = countingD1()
@@ -67,8 +67,8 @@ describe('one round trip to D1', () => {
   })
 })
 
-describe('requests at once', () => {
-  it('leave what some order of them would have left', async () => {
+describe('concurrent requests', () => {
+  it('leave the result of one of their possible orders', async () => {
     for (let round = 0; round < 20; round += 1) {
       const userId = await someUser()
       const token = await mintToken({ sub: userId })
@@ -83,7 +83,7 @@ describe('requests at once', () => {
     }
   })
 
-  it('make one user, where users are made at the first PUT', async () => {
+  it('add one user with AUTO_CREATE_USERS', async () => {
     const userId = `new-${crypto.randomUUID()}`
     const keys = Array.from({ length: 10 }, someKey)
     const auto = { env: { AUTO_CREATE_USERS: 'true' } }
@@ -111,7 +111,7 @@ describe('D1', () => {
     'D1_ERROR: Failed to parse body as JSON, got: error code: 502',
     'D1_ERROR: database is locked: SQLITE_BUSY',
     'Your account is doing too many concurrent storage operations. Please back off.',
-  ])('being busy is a 503 to be tried again: %s', async (message) => {
+  ])('answers 503 if D1 is busy: %s', async (message) => {
     const logs = recordLogs()
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
@@ -137,7 +137,7 @@ describe('D1', () => {
     ['D1_ERROR: Currently processing a long-running import.', '10'],
     ["D1_ERROR: Your account has exceeded D1's free tier daily row read limit.", '3600'],
     ["D1_ERROR: Your account has exceeded D1's free tier daily row write limit.", '3600'],
-  ] as const)('is to be tried again later: %s', async ([message, seconds]) => {
+  ] as const)('answers 503 with a longer Retry-After: %s', async ([message, seconds]) => {
     recordLogs()
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1, 23) })
     onTestFinished(() => void vi.useRealTimers())
@@ -147,7 +147,7 @@ describe('D1', () => {
     expect(response.headers.get('Retry-After')).toBe(seconds)
   })
 
-  it('being full is a misconfiguration that the log names', async () => {
+  it('logs that the database is full, as a misconfiguration', async () => {
     const logs = recordLogs()
     const token = await mintToken({ sub: 'user' })
     const DB = failingD1('D1_ERROR: Exceeded maximum DB size.')
@@ -156,7 +156,7 @@ describe('D1', () => {
     expect(logs.text()).toContain('The database is full')
   })
 
-  it('that never answers is given up', async () => {
+  it('gives up if D1 never answers', async () => {
     const logs = recordLogs()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
@@ -174,7 +174,7 @@ describe('D1', () => {
     expect(logs.text()).toContain('There was no answer within 10000 ms')
   })
 
-  it('without the tables, or one of their columns, is a misconfiguration: the log says what to run', async () => {
+  it('logs what to run if D1 lacks the tables or one of their columns', async () => {
     const logs = recordLogs()
     for (const DB of [env.EMPTY_DB, failingD1('D1_ERROR: no such column: status')]) {
       const response = await putKey(await someUser(), 'sk-1', { env: { DB } })
@@ -188,7 +188,7 @@ describe('D1', () => {
     ])
   })
 
-  it('failing otherwise is a 500 that tells nothing, and the log all', async () => {
+  it('answers 500 without a detail if D1 fails otherwise, and logs the error', async () => {
     const logs = recordLogs()
     const response = await putKey(await someUser(), 'sk-1', {
       env: { DB: failingD1('D1_ERROR: something new') },
@@ -207,7 +207,7 @@ describe('D1', () => {
     })
   })
 
-  it('remembers a deletion only while users move in from the previous backend', async () => {
+  it('notes a deletion only while users move in from the previous backend', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const told = async () =>
@@ -228,7 +228,7 @@ describe('D1', () => {
 })
 
 describe('a key', () => {
-  it('is in no response, log line or cell of D1 in the clear', async () => {
+  it('never appears in the clear in a response, a log line or a cell of D1', async () => {
     const logs = recordLogs()
     const [sentinel, userId] = [`sk-sentinel-${crypto.randomUUID()}`, await someUser()]
     const token = await mintToken({ sub: userId })
@@ -261,7 +261,7 @@ describe('a key', () => {
     expect(await storedKey(userId)).toBe(sentinel)
   })
 
-  it('that does not open is logged as an error with whose it is and its kid', async () => {
+  it('is logged as an error with its user and its kid if it does not open', async () => {
     const logs = recordLogs()
     const userId = await someUser()
     await putKey(userId, someKey())
