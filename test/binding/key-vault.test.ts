@@ -26,13 +26,13 @@ const rowOf = async (userId: string) =>
 
 const time = expect.stringMatching(/^20\d\d-/)
 
-/** What happens off the response's path, as soon as it has. */
+/** Waits until the work after the response has ended. */
 const eventually = async (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
 
-describe('what a binding may do', () => {
+describe('the grants of a binding', () => {
   const wanted = ['fetchWithApiKey', 'getDecryptedApiKey', 'createUser', 'deleteUser', 'hasUser']
 
-  it('is these five methods', () => {
+  it('apply to the only five methods', () => {
     const methods = Object.getOwnPropertyNames(KeyVault.prototype)
     expect(methods.filter((name) => name !== 'constructor')).toEqual(wanted)
   })
@@ -44,7 +44,7 @@ describe('what a binding may do', () => {
     ['grants that are a text', { caller: 'chat', grants: 'use,reveal,users' }],
     ['a grant that there is not', { caller: 'chat', grants: ['use', 'reveal', 'users', 'all'] }],
     ['a misspelt limit', { ...ALL, provider: ['openai'] }],
-  ])('is nothing with %s', async ([, props]) => {
+  ])('allow nothing with %s', async ([, props]) => {
     const logs = recordLogs()
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
@@ -64,7 +64,7 @@ describe('what a binding may do', () => {
     ['use', ['fetchWithApiKey']],
     ['reveal', ['getDecryptedApiKey']],
     ['users', ['createUser', 'hasUser', 'deleteUser']],
-  ] as const)('with the grant %s is no more than %j', async ([grant, granted]) => {
+  ] as const)('allow with %s only %j', async ([grant, granted]) => {
     const userId = await someKeyUser(someKeyOf('good'))
     const vault = bind({ caller: 'chat', grants: [grant] })
     const results = {
@@ -78,7 +78,7 @@ describe('what a binding may do', () => {
     expect(ok.map(([name]) => name)).toEqual(granted)
   })
 
-  it('ends at the providers that it names', async () => {
+  it('allow only the providers that the binding names', async () => {
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
     const vault = bind({ ...ALL, providers: ['anthropic'] })
@@ -94,7 +94,7 @@ describe('what a binding may do', () => {
 describe('fetchWithApiKey', () => {
   const vault = bind({ caller: 'chat', grants: ['use'] })
 
-  it('puts the key in, and leaves the caller’s own credentials and hop-by-hop headers out', async () => {
+  it('adds the key, and removes the caller’s own credentials and hop-by-hop headers', async () => {
     const [key, word] = [someKeyOf('good'), crypto.randomUUID()]
     const userId = await someKeyUser(key)
     const request = new Request(`${PROVIDER}/v1/models?a=b`, {
@@ -137,7 +137,7 @@ describe('fetchWithApiKey', () => {
     expect(JSON.stringify(seen)).not.toContain(word)
   })
 
-  it('streams: the first event is here before the last one is sent', async () => {
+  it('streams the first event before the last one is sent', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const request = new Request(`${PROVIDER}/v1/chat/completions`, { method: 'POST', body: '{}' })
     const result = await vault.fetchWithApiKey(userId, 'openai', request)
@@ -155,7 +155,7 @@ describe('fetchWithApiKey', () => {
     expect(rest).toContain('[DONE]')
   })
 
-  it('gives no header back that holds the key, and the body as it is meant', async () => {
+  it('returns no header that holds the key, and returns the body unchanged', async () => {
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
     const result = await vault.fetchWithApiKey(userId, 'openai', new Request(`${PROVIDER}/echo`))
@@ -167,7 +167,7 @@ describe('fetchWithApiKey', () => {
     expect(await result.response.text()).toBe('echo')
   })
 
-  it('follows no redirect', async () => {
+  it('does not follow a redirect', async () => {
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
     const result = await vault.fetchWithApiKey(
@@ -180,7 +180,7 @@ describe('fetchWithApiKey', () => {
     expect(await seenByProvider(key)).toHaveLength(1)
   })
 
-  it.for(['OPTIONS', 'PROPFIND'])('refuses %s, which no provider uses', async (method) => {
+  it.for(['OPTIONS', 'PROPFIND'])('refuses the method %s', async (method) => {
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
     const request = new Request(PATH, { method })
@@ -195,10 +195,15 @@ describe('fetchWithApiKey', () => {
   it.for([
     ['another origin', 'origin_not_allowed', 'openai', 'https://api.openai.com/v1/models'],
     ['another port', 'origin_not_allowed', 'openai', 'http://127.0.0.1:1/v1/models'],
-    ['its name as a password', 'origin_not_allowed', 'openai', PATH.replace('//', '//a@b.test?')],
-    ['no provider', 'unknown_provider', 'nobody', PATH],
+    [
+      'the origin in the place of a password',
+      'origin_not_allowed',
+      'openai',
+      PATH.replace('//', '//a@b.test?'),
+    ],
+    ['an unknown provider', 'unknown_provider', 'nobody', PATH],
     ['the default slot', 'unknown_provider', 'default', PATH],
-    ['no key', 'no_api_key', 'acme', PATH],
+    ['a slot without a key', 'no_api_key', 'acme', PATH],
     ['a provider that is down', 'provider_unreachable', 'mistral', 'http://127.0.0.1:9/v1'],
   ] as const)('refuses %s: %s', async ([, code, provider, url]) => {
     recordLogs()
@@ -227,7 +232,7 @@ describe('fetchWithApiKey', () => {
     }
   })
 
-  it('marks a key that its provider refuses, and one that it takes, with the time of use', async () => {
+  it('records the status and the time of use when the provider accepts or rejects the key', async () => {
     const use = async (kind: string) => {
       const userId = await someKeyUser(someKeyOf(kind))
       const request = new Request(PATH, { method: 'POST' })
@@ -247,7 +252,7 @@ describe('fetchWithApiKey', () => {
     })
   })
 
-  it('writes a use down once an hour, and a change of status at once', async () => {
+  it('records a use at most once an hour, and a change of status at once', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const use = async (method = 'POST') => {
       const request = new Request(PATH, { method })
@@ -275,7 +280,7 @@ describe('fetchWithApiKey', () => {
   })
 })
 
-describe('what is recorded of a use', () => {
+describe('the record of a use', () => {
   const lateD1 = (trip: number, late: () => Promise<unknown>) => {
     let trips = 0
     return interceptD1(async (go) => {
@@ -285,7 +290,7 @@ describe('what is recorded of a use', () => {
     })
   }
 
-  it('is nothing of a read that a public endpoint may have answered', async () => {
+  it('is not written for a read that a public endpoint may have answered', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const owner = await ownerOf(userId)
     const key = await readKey(owner, 'openai')
@@ -297,7 +302,7 @@ describe('what is recorded of a use', () => {
     expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
   })
 
-  it('never lands on a key that was saved meanwhile', async () => {
+  it('never changes a key that was saved meanwhile', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const owner = await ownerOf(userId)
     const key = await readKey(owner, 'openai')
@@ -307,7 +312,7 @@ describe('what is recorded of a use', () => {
     expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
   })
 
-  it('does not hold the response up', async () => {
+  it('does not delay the response', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const never = new Promise<never>(() => {})
     const DB = lateD1(2, async () => never)
@@ -325,7 +330,7 @@ describe('what is recorded of a use', () => {
 describe('getDecryptedApiKey', () => {
   const vault = bind({ caller: 'export', grants: ['reveal'] })
 
-  it('returns the key of the default slot unless one is named, or null for an empty slot', async () => {
+  it('returns the key of the named slot or the default slot, and null for an empty slot', async () => {
     const [one, other] = [someKeyOf('one'), someKeyOf('other')]
     expect(await vault.getDecryptedApiKey(await someKeyUser(one, 'default'))).toEqual({
       ok: true,
@@ -350,10 +355,10 @@ describe('getDecryptedApiKey', () => {
   })
 })
 
-describe('users', () => {
+describe('the user methods of a binding', () => {
   const vault = bind({ caller: 'signup', grants: ['users'] })
 
-  it('are added, found and deleted, with all keys', async () => {
+  it('add, find and delete a user with all keys', async () => {
     const userId = `new-${crypto.randomUUID()}`
     expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: false })
     expect(await vault.createUser(userId)).toEqual({ ok: true, created: true })
@@ -369,8 +374,8 @@ describe('users', () => {
   })
 })
 
-describe('every call', () => {
-  it('is one round trip to D1', async () => {
+describe('every call over a binding', () => {
+  it('makes one round trip to D1', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     let trips = 0
     const DB = interceptD1(async (trip) => {
@@ -392,7 +397,7 @@ describe('every call', () => {
     }
   })
 
-  it('is logged with its caller, whose key, and what it came to; never the key', async () => {
+  it('is logged with its caller, its user and its outcome, and never with the key', async () => {
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
     const logs = recordLogs()
@@ -434,8 +439,8 @@ describe('ALLOW_REVEAL', () => {
   })
 })
 
-describe('a user id', () => {
-  it.for(['.', '..', 'x'.repeat(2_001), '\uD800'])('%j is refused', async (userId) => {
+describe('a user id over a binding', () => {
+  it.for(['.', '..', 'x'.repeat(2_001), '\uD800'])('is refused: %j', async (userId) => {
     expect(await bind(ALL).createUser(userId)).toEqual({ ok: false, code: 'invalid_argument' })
   })
 })
