@@ -29,7 +29,7 @@ describe('a base URL', () => {
     ['https://llm.example.com:8443/v1', 'https://llm.example.com:8443/v1'],
     ['http://localhost:11434/v1', 'http://localhost:11434/v1'],
     ['https://my.openai.azure.com/a/../b', 'https://my.openai.azure.com/b'],
-  ])('%s is taken', ([given, expected]) => {
+  ])('is accepted: %s', ([given, expected]) => {
     expect(requireBaseUrl(azure, given)).toBe(expected)
   })
 
@@ -60,7 +60,7 @@ describe('a base URL', () => {
     'http://169.254.169.254/latest',
     'https://[::1]:11434',
     `https://my.openai.azure.com/${'a'.repeat(2_000)}`,
-  ])('%s is refused', (given) => {
+  ])('is refused: %s', (given) => {
     expect(() => requireBaseUrl(azure, given)).toThrow(detail)
   })
 
@@ -70,12 +70,12 @@ describe('a base URL', () => {
     ['/%2e%2e/chat', 'https://my.openai.azure.com/v1/chat'],
     ['//evil.test/chat', 'https://my.openai.azure.com/v1//evil.test/chat'],
     ['/@evil.test', 'https://my.openai.azure.com/v1/@evil.test'],
-  ])('takes the path %s to %s', ([path, expected]) => {
+  ])('sends a request for the path %s to %s', ([path, expected]) => {
     const called = new URL(`https://azure.invalid${path}`)
     expect(targetUrl(azure, called, 'https://my.openai.azure.com/v1')).toBe(expected)
   })
 
-  it('is not used after its host was taken out of the configuration', () => {
+  it('is not used after its host was removed from the configuration', () => {
     const narrower = { ...azure, hosts: ['other.openai.azure.com'] }
     const called = new URL('https://azure.invalid/chat')
     expect(targetUrl(narrower, called, 'https://my.openai.azure.com')).toBeNull()
@@ -105,7 +105,7 @@ describe('a slot whose user gives the base URL', () => {
     return { userId, request, path: slotPath(userId, 'own') }
   }
 
-  it('keeps it with the key, and sends requests there alone', async () => {
+  it('keeps the base URL with the key, and sends requests only there', async () => {
     const { userId, request, path } = await someOwner()
     const [api_key, base_url] = [someKeyOf('good'), `${PROVIDER}/v1`]
     const saved = await request('PUT', path, { api_key, base_url: `${base_url}/` })
@@ -143,9 +143,9 @@ describe('a slot whose user gives the base URL', () => {
   })
 
   it.for<[name: string, body: object]>([
-    ['no base URL', {}],
-    ['one elsewhere', { base_url: 'https://evil.test' }],
-    ['one that is not a string', { base_url: 7 }],
+    ['a missing base URL', {}],
+    ['a base URL on another host', { base_url: 'https://evil.test' }],
+    ['a base URL that is not a string', { base_url: 7 }],
   ])('refuses %s before anything is sent', async ([, body]) => {
     const { request, path } = await someOwner()
     const api_key = someKeyOf('good')
@@ -156,7 +156,7 @@ describe('a slot whose user gives the base URL', () => {
     expect(await seenByProvider(api_key)).toEqual([])
   })
 
-  it('is the only kind that takes one', async () => {
+  it('is the only kind of slot that accepts a base URL', async () => {
     const { userId } = await someOwner()
     const token = await mintToken({ sub: userId })
     const body = { api_key: someKeyOf('good'), base_url: PROVIDER }

@@ -23,7 +23,7 @@ describe('a caller’s request header', () => {
     'X-Stainless-Retry-Count',
     'Acme-Beta',
     'X-Exact',
-  ])('%s passes', (name) => {
+  ])('passes: %s', (name) => {
     expect(requestHeaders(acme, KEY, new Headers({ [name]: 'yes' })).get(name)).toBe('yes')
   })
 
@@ -32,14 +32,14 @@ describe('a caller’s request header', () => {
     Ocp-Apim-Subscription-Key X-Amz-Security-Token X-Client-IP X-Forwarded-For Forwarded X-Real-IP
     CF-Connecting-IP Via X-HTTP-Method-Override Traceparent Baggage Origin Referer X-Exact-Not
     X-Anything-Else OpenAI-Organization`.split(/\s+/),
-  )('%s does not', (name) => {
+  )('does not pass: %s', (name) => {
     expect([...requestHeaders(acme, KEY, new Headers({ [name]: 'no' })).keys()]).toEqual([
       'acme-version',
       'x-acme-key',
     ])
   })
 
-  it('gives way where it is the key’s own, and stays where the provider has a default', () => {
+  it('never replaces the header of the key, but replaces a default of the provider', () => {
     const sent = new Headers({ 'X-Acme-Key': 'mine', 'Acme-Version': '1' })
     expect(Object.fromEntries(requestHeaders(acme, KEY, sent))).toEqual({
       'acme-version': '1',
@@ -47,13 +47,16 @@ describe('a caller’s request header', () => {
     })
   })
 
-  it.for(Object.entries(BUILT_IN))('with credentials does not pass to %s', ([, provider]) => {
-    const names = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'x-github-otp']
-    const sent = new Headers(names.map((name) => [name, 'mine']))
-    expect(Object.values(Object.fromEntries(requestHeaders(provider, KEY, sent)))).not.toContain(
-      'mine',
-    )
-  })
+  it.for(Object.entries(BUILT_IN))(
+    'does not pass to %s if it holds credentials',
+    ([, provider]) => {
+      const names = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'x-github-otp']
+      const sent = new Headers(names.map((name) => [name, 'mine']))
+      expect(Object.values(Object.fromEntries(requestHeaders(provider, KEY, sent)))).not.toContain(
+        'mine',
+      )
+    },
+  )
 })
 
 describe('a provider’s response header', () => {
@@ -77,25 +80,25 @@ describe('a provider’s response header', () => {
     ['in base64url', bytes(`Bearer ${KEY}`).toBase64({ alphabet: 'base64url', omitPadding: true })],
     ['in hex', bytes(KEY).toHex()],
     ['in upper-case hex', bytes(KEY).toHex().toUpperCase()],
-  ])('that holds the key %s is left out', ([, value]) => expect(passes(value)).toBe(false))
+  ])('is removed if it holds the key %s', ([, value]) => expect(passes(value)).toBe(false))
 
   it.for<[name: string, value: string]>([
     ['another key', 'sk-Proj+0123/456780=='],
-    ['its beginning', 'sk-Proj+'],
-    ['base64 of another', base64('Bearer sk-Proj+0123/456780')],
-  ])('with %s passes', ([, value]) => expect(passes(value)).toBe(true))
+    ['the beginning of the key', 'sk-Proj+'],
+    ['another key in base64', base64('Bearer sk-Proj+0123/456780')],
+  ])('passes with %s', ([, value]) => expect(passes(value)).toBe(true))
 
   it.for([
     ['application/json', true],
     ['a', false],
     ['key=a; path=/', false],
     ['"a"', false],
-  ] as const)('%s, where the key is a: passes is %s', ([value, expected]) => {
+  ] as const)('with the value %s and the key "a" passes: %s', ([value, expected]) => {
     expect(passes(value, 'a')).toBe(expected)
   })
 
   it.for(['Set-Cookie', 'Connection', 'Keep-Alive', 'Transfer-Encoding'])(
-    '%s is left out',
+    'is always removed: %s',
     (name) => expect([...responseHeaders(new Headers({ [name]: 'x' }), KEY)]).toEqual([]),
   )
 })

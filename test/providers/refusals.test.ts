@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { isRefusal } from '../../src/providers/request.ts'
 
-/** Answers as users report them. */
+/** Answers to bad keys, as users report them. */
 const REFUSED: [provider: string, status: number, body: string][] = [
   [
     'openai',
@@ -78,9 +78,12 @@ describe('an answer of a provider', () => {
     expect(await refuses(...answer)).toBe(false)
   })
 
-  it.for(Object.keys(BUILT_IN))('of %s without a word proves nothing', async (provider) => {
-    for (const status of [400, 401, 402, 403, 429, 500]) {
-      expect(await refuses(provider, status, '{}')).toBe(false)
-    }
-  })
+  it.for(Object.keys(BUILT_IN))(
+    'of %s proves nothing without one of its words',
+    async (provider) => {
+      for (const status of [400, 401, 402, 403, 429, 500]) {
+        expect(await refuses(provider, status, '{}')).toBe(false)
+      }
+    },
+  )
 })
