@@ -5,7 +5,7 @@ import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '
 const ISO_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 describe('saving, previewing and deleting', () => {
-  it('answers with the documented bodies, all the way through', async () => {
+  it('answers with the documented bodies at each step', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const path = keyPath(userId)
@@ -44,7 +44,7 @@ describe('saving, previewing and deleting', () => {
     expect(await (await call('DELETE', path, { token })).json()).toEqual(deleted)
   })
 
-  it('replaces the key, keeps created_at and forgets what was known of the old one', async () => {
+  it('replaces the key, keeps created_at, and resets status and last use', async () => {
     const userId = await someUser()
     await putKey(userId, someKey())
     await env.DB.prepare(
@@ -64,7 +64,7 @@ describe('saving, previewing and deleting', () => {
     expect(row?.['updated_at']).toMatch(ISO_UTC)
   })
 
-  it('touches no other user’s key and no other slot', async () => {
+  it('changes no other user’s key and no other slot', async () => {
     const [userId, other] = [await someUser(), await someUser()]
     const kept = someKey()
     await putKey(other, kept)
@@ -85,7 +85,7 @@ describe('saving, previewing and deleting', () => {
     expect(await storedKey(other)).toBe(kept)
   })
 
-  it('seals with the first encryption key, and opens what any of them sealed', async () => {
+  it('seals with the first encryption key, and opens with each of them', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const newer = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
@@ -101,7 +101,7 @@ describe('saving, previewing and deleting', () => {
     expect(await preview({ API_KEY_ENCRYPTION_KEY: newer })).toBe('sk-newer...')
   })
 
-  it('answers HEAD as GET, without the body', async () => {
+  it('answers HEAD like GET, without the body', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const head = await call('HEAD', keyPath(userId), { token })
@@ -130,7 +130,7 @@ describe('saving, previewing and deleting', () => {
     expect(await storedKey(userId)).toBe('sk-!"#$%&\'()+,/:;<=>?@[\\]^_`{|}~')
   })
 
-  it('says so where a stored key does not open, and can still replace and delete it', async () => {
+  it('reports a stored key that does not open, and can still replace and delete it', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const spoil = env.DB.prepare(
@@ -174,7 +174,7 @@ describe('the order of refusals', () => {
     expect(await put(absent, '{"api_key":"sk-1"}', { token })).toBe(404)
   })
 
-  it('answers 403 alike whether the user exists or not, and names what was tried', async () => {
+  it('answers the same 403 whether or not the user exists, and names what was tried', async () => {
     const someone = await someUser()
     const token = await mintToken({ sub: await someUser() })
     for (const userId of [someone, 'nobody-at-all']) {
@@ -194,16 +194,22 @@ describe('the order of refusals', () => {
     }
   })
 
-  it.for(['PUT', 'GET', 'DELETE'])('answers %s of a user without a row by 404', async (method) => {
-    const userId = `absent-${crypto.randomUUID()}`
-    const token = await mintToken({ sub: userId })
-    const body = method === 'PUT' ? { api_key: 'sk-1' } : undefined
-    const response = await call(method, keyPath(userId), { token, body })
-    expect(response.status).toBe(404)
-    expect(await response.json()).toMatchObject({ error: 'User not found', code: 'user_not_found' })
-  })
+  it.for(['PUT', 'GET', 'DELETE'])(
+    'answers 404 to a %s for a user without a row',
+    async (method) => {
+      const userId = `absent-${crypto.randomUUID()}`
+      const token = await mintToken({ sub: userId })
+      const body = method === 'PUT' ? { api_key: 'sk-1' } : undefined
+      const response = await call(method, keyPath(userId), { token, body })
+      expect(response.status).toBe(404)
+      expect(await response.json()).toMatchObject({
+        error: 'User not found',
+        code: 'user_not_found',
+      })
+    },
+  )
 
-  it('limits each user alone, and says when to come back', async () => {
+  it('limits each user separately, and says when to try again', async () => {
     const limiter = { RATE_LIMITER: env.TIGHT_RATE_LIMITER }
     const [one, other] = [await someUser(), await someUser()]
     const get = async (sub: string) =>
@@ -221,7 +227,7 @@ describe('the order of refusals', () => {
 describe('AUTO_CREATE_USERS', () => {
   const auto = { AUTO_CREATE_USERS: 'true' }
 
-  it('creates the user at the first PUT and needs none before', async () => {
+  it('adds the user at the first PUT, and answers requests before it', async () => {
     const userId = `new-${crypto.randomUUID()}`
     const token = await mintToken({ sub: userId })
     const get = await call('GET', keyPath(userId), { token, env: auto })
@@ -236,7 +242,7 @@ describe('AUTO_CREATE_USERS', () => {
     expect(await storedKey(userId)).toBe('sk-second')
   })
 
-  it('creates nobody for a token that is not valid or a body that is refused', async () => {
+  it('adds nobody for an invalid token or a refused body', async () => {
     const userId = `new-${crypto.randomUUID()}`
     const token = await mintToken({ sub: userId }, 'another secret of at least thirty-two bytes')
     expect((await putKey(userId, 'sk-1', { token, env: auto })).status).toBe(401)
@@ -247,7 +253,7 @@ describe('AUTO_CREATE_USERS', () => {
 })
 
 describe('other paths and methods', () => {
-  it.for(['POST', 'PATCH', 'PROPFIND'])('answers %s by 405 with Allow', async (method) => {
+  it.for(['POST', 'PATCH', 'PROPFIND'])('answers 405 with Allow to %s', async (method) => {
     const response = await call(method, keyPath('anyone'))
     expect(response.status).toBe(405)
     const allowed = response.headers.get('Allow')?.split(', ') ?? []
@@ -266,7 +272,7 @@ describe('other paths and methods', () => {
     '/API/users/u/api-key',
     '/api/users/../api-key',
     '/api/users/%2e%2e/api-key',
-  ])('answers %s by 404', async (path) => {
+  ])('answers 404 to %s', async (path) => {
     const response = await call('GET', path)
     expect(response.status).toBe(404)
     expect(await response.json()).toEqual({

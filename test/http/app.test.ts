@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { call, keyPath, mintToken, putKey, recordLogs, someKey, someUser } from '../support.ts'
 
 describe('the log', () => {
-  it('has one line a request, with what happened and nothing of what was sent', async () => {
+  it('has one line per request, with what happened and nothing that was sent', async () => {
     const logs = recordLogs()
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
@@ -49,10 +49,10 @@ describe('the request id', () => {
   })
 
   it.for<[name: string, headers: Record<string, string>]>([
-    ['none came', {}],
-    ['what came is too long', { 'X-Request-Id': 'x'.repeat(256) }],
-    ['what came is not well-formed', { 'X-Request-Id': '{"a":1}', 'cf-ray': '<script>' }],
-  ])('is made where %s', async ([, headers]) => {
+    ['the request has none', {}],
+    ['the sent one is too long', { 'X-Request-Id': 'x'.repeat(256) }],
+    ['the sent one is malformed', { 'X-Request-Id': '{"a":1}', 'cf-ray': '<script>' }],
+  ])('is generated if %s', async ([, headers]) => {
     const response = await call('GET', '/api/health', { headers })
     expect(response.headers.get('X-Request-Id')).toMatch(/^[0-9a-f-]{36}$/)
   })
@@ -98,12 +98,12 @@ describe('browsers', () => {
     expect(get.headers.get('Vary')).toContain('Origin')
   })
 
-  it('may not call from anywhere else by default', async () => {
+  it('may not call from another origin by default', async () => {
     const response = await call('GET', keyPath('a'), { headers: { Origin: 'https://app.test' } })
     expect(response.headers.get('Access-Control-Allow-Origin')).toBeNull()
   })
 
-  it('can read every answer, refusals too', async () => {
+  it('can read every answer, including refusals', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     const headers = { Origin: 'https://app.test' }

@@ -22,7 +22,7 @@ beforeAll(async () => {
   await putKey(userId, KEPT)
 })
 
-/** Sends a body that must be refused; the key saved before must survive it. */
+/** Sends a body that must be refused. The previous key must be kept. */
 async function refused(body: string | undefined, headers = {}): Promise<Record<string, unknown>> {
   const response = await call('PUT', keyPath(userId), { token, body, headers })
   const text = await response.text()
@@ -45,7 +45,7 @@ describe('a body without api_key', () => {
     ['another case', '{"API_KEY":"sk-1"}', 'Fields received: "API_KEY".'],
     ['a nested field', '{"data":{"api_key":"sk-1"}}', 'Fields received: "data".'],
     ['an inherited name', '{"__proto__":{"api_key":"sk-1"}}', 'Fields received: "__proto__".'],
-  ])('%s: says what came instead', async ([, body, came]) => {
+  ])('is refused with what it holds: %s', async ([, body, came]) => {
     expect(await refused(body)).toEqual({
       status: 400,
       error: 'API key is required in request body',
@@ -56,7 +56,7 @@ describe('a body without api_key', () => {
   })
 
   it.for(['application/json', 'text/plain', ''])(
-    'says so of an empty body that came as %j',
+    'is reported as empty with the Content-Type %j',
     async (type) => {
       expect(await refused('', { 'Content-Type': type })).toMatchObject({
         code: 'api_key_missing',
@@ -65,7 +65,7 @@ describe('a body without api_key', () => {
     },
   )
 
-  it('counts the fields whose names may be a key themselves, and names no more than ten', async () => {
+  it('is refused with at most ten field names, without names that may be keys', async () => {
     const key = someKey()
     expect(
       await refused(JSON.stringify({ [key]: '', 'sk-ant-letters': '', name: '' })),
@@ -86,7 +86,7 @@ describe('a body that is not JSON', () => {
     'sk-secret',
     ' \n',
     '{"api_key":"sk-secret"}}',
-  ])('%s: is refused without a word of it', async (body) => {
+  ])('is refused without being quoted: %s', async (body) => {
     const answer = await refused(body)
     expect(answer).toMatchObject({
       status: 400,
@@ -97,7 +97,7 @@ describe('a body that is not JSON', () => {
     expect(JSON.stringify(answer)).not.toContain('secret')
   })
 
-  it('finds the object that was not stringified', async () => {
+  it('is recognized as an object that was not stringified', async () => {
     expect(await refused('[object Object]')).toMatchObject({
       code: 'invalid_json',
       detail: expect.stringContaining('JSON.stringify'),
@@ -127,7 +127,7 @@ describe('Content-Type', () => {
   })
 
   it.for(['application/json', 'Application/JSON; charset=utf-8', 'application/vnd.api+json'])(
-    '%s: is JSON',
+    'is accepted as JSON: %s',
     async (contentType) => {
       const someone = await someUser()
       const headers = { 'Content-Type': contentType }
@@ -181,7 +181,7 @@ describe('an api_key that cannot be one', () => {
     ['sk-abc😀', 'api_key has a character that no key has (not printable ASCII), at character 7.'],
     ['sk-äbc', 'api_key has a character that no key has (not printable ASCII), at character 4.'],
     ['ѕk-abc', 'api_key has a character that no key has (not printable ASCII), at character 1.'],
-  ])('%j: says which rule it breaks', async ([value, detail]) => {
+  ])('is refused with the rule that it breaks: %j', async ([value, detail]) => {
     expect(await refused(JSON.stringify({ api_key: value }))).toEqual({
       status: 400,
       error: 'Valid API key string is required',
@@ -196,7 +196,7 @@ describe('the 16 KiB limit', () => {
   /** A valid body of `length` bytes. */
   const bodyOf = (length: number) => '{"api_key":"sk-1"}'.padEnd(length, ' ')
 
-  it('takes 16,384 bytes and refuses one more', async () => {
+  it('accepts 16,384 bytes and refuses one more', async () => {
     const someone = await someUser()
     const own = { token: await mintToken({ sub: someone }) }
     const body = bodyOf(16_384)
@@ -210,14 +210,14 @@ describe('the 16 KiB limit', () => {
     })
   })
 
-  it('believes a Content-Length that is over it', async () => {
+  it('refuses a Content-Length over the limit', async () => {
     expect(await refused(bodyOf(100), { 'Content-Length': '16385' })).toMatchObject({
       code: 'body_too_large',
     })
   })
 })
 
-describe('a body that is not what its length says', () => {
+describe('a body with a wrong Content-Length', () => {
   const put = async (body: ReadableStream, headers: Record<string, string>) => {
     const request = new Request(URL_BASE + keyPath(userId), {
       method: 'PUT',
@@ -229,7 +229,7 @@ describe('a body that is not what its length says', () => {
   }
   const chunk = new TextEncoder().encode(`{"api_key": "${'x'.repeat(8_000)}`)
 
-  it('is a 413 at the limit, and no more of it is read', async () => {
+  it('answers 413 at the limit, and reads no more of it', async () => {
     let pulled = 0
     const endless = new ReadableStream({
       pull(controller) {

@@ -13,7 +13,7 @@ describe('Hono’s typed client', () => {
       headers: { Authorization: `Bearer ${token}` },
     }).api.users[':userId']['api-key']
 
-  it('knows the bodies', async () => {
+  it('knows the types of the bodies', async () => {
     type Client = ReturnType<typeof clientOf>
     type Put = InferRequestType<Client['$put']>
     expectTypeOf<Put['json']>().toEqualTypeOf<{ api_key: string }>()
@@ -34,13 +34,13 @@ describe('Hono’s typed client', () => {
   })
 })
 
-describe('mounted in another app', () => {
+describe('the routes mounted in another app', () => {
   const host = new Hono<{ Bindings: Env }>()
     .get('/', (c) => c.text('host'))
     .route('/vault', apiKeys)
     .onError((error, c) => c.text(`host: ${error.message}`, 500))
 
-  it('serves the same routes below the other app’s path', async () => {
+  it('answer below the other app’s path', async () => {
     const client = hc<typeof host>('https://host.test')
     expectTypeOf(client.vault.users[':userId']['api-key'].$put).toBeFunction()
 
@@ -51,7 +51,7 @@ describe('mounted in another app', () => {
     expect(await get.json()).toEqual({ has_api_key: false })
   })
 
-  it('says nothing to a cache, and logs what goes wrong', async () => {
+  it('stay out of caches, and log their errors', async () => {
     const logs = recordLogs()
     const broken = { ...env, JWT_SECRET_KEY: 'short' }
     const response = await host.request('/vault/users/u/api-key', {}, broken)
@@ -67,7 +67,7 @@ describe('mounted in another app', () => {
     ])
   })
 
-  it('answers its own refusals, and leaves the rest to the other app', async () => {
+  it('answer their own refusals, and leave the rest to the other app', async () => {
     const refused = await host.request('/vault/users/u/api-key', {}, env)
     expect(refused.status).toBe(401)
     expect(await refused.json()).toEqual({

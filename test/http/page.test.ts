@@ -4,19 +4,19 @@ import { call, recordLogs } from '../support.ts'
 
 const oidc = { OIDC_ISSUER: 'https://id.test/realm/', OIDC_CLIENT_ID: 'page' }
 
-/** What the page's policy says of where it may connect. */
+/** The part of the page's policy that says where it may connect. */
 async function connections(changes: Partial<Env>): Promise<string | undefined> {
   const response = await call('GET', '/', { env: changes })
   const policy = response.headers.get('Content-Security-Policy')
   return policy?.split('; ').find((directive) => directive.startsWith('connect-src'))
 }
 
-describe('what the page signs in with', () => {
-  it('is nothing where nothing is set', async () => {
+describe('the sign-in configuration of the page', () => {
+  it('is null if sign-in is not configured', async () => {
     expect(await (await call('GET', '/api/config')).json()).toEqual({ oidc: null })
   })
 
-  it('is what is set, and of no secret a word', async () => {
+  it('holds the configured values, and no secret', async () => {
     const response = await call('GET', '/api/config', { env: oidc })
     const told = { issuer: oidc.OIDC_ISSUER, client_id: 'page', scope: 'openid', audience: null }
     expect(await response.json()).toEqual({ oidc: told })
@@ -27,7 +27,7 @@ describe('what the page signs in with', () => {
     })
   })
 
-  it('is a fault of the service where that is configured wrong', async () => {
+  it('answers server_misconfigured if it is incomplete', async () => {
     const logs = recordLogs()
     const response = await call('GET', '/api/config', { env: { OIDC_ISSUER: 'https://id.test' } })
     expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
@@ -37,19 +37,23 @@ describe('what the page signs in with', () => {
 
 describe("the page's policy", () => {
   it.for<[name: string, changes: Partial<Env>, expected: string]>([
-    ['nobody but the service', {}, "connect-src 'self'"],
+    ['only the service', {}, "connect-src 'self'"],
     ['the identity provider', oidc, "connect-src 'self' https://id.test"],
-    ['nobody by http:', { OIDC_ISSUER: 'http://id.test' }, "connect-src 'self'"],
     [
-      'nobody for a value that is not a URL',
+      'only the service if the issuer is an http: URL',
+      { OIDC_ISSUER: 'http://id.test' },
+      "connect-src 'self'",
+    ],
+    [
+      'only the service if the issuer is not a URL',
       { OIDC_ISSUER: "'unsafe-inline'" },
       "connect-src 'self'",
     ],
-  ])('lets it ask %s', async ([, changes, expected]) => {
+  ])('lets the page connect to %s', async ([, changes, expected]) => {
     expect((await connections(changes))?.trim()).toBe(expected)
   })
 
-  it('belongs to the page alone: an unknown route does not have it', async () => {
+  it('applies only to the page, and not to an unknown route', async () => {
     const response = await call('GET', '/index')
     expect(response.headers.get('Content-Security-Policy')).toBe(
       "default-src 'none'; frame-ancestors 'none'",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { call, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 
-/** The status of GET and PUT at this very path, for the token of `sub`. */
+/** The status of GET and PUT at exactly this path, with a token for `sub`. */
 async function statuses(sub: string, segment: string): Promise<number[]> {
   const token = await mintToken({ sub })
   const path = `/api/users/${segment}/api-key`
@@ -10,7 +10,7 @@ async function statuses(sub: string, segment: string): Promise<number[]> {
   return [get.status, put.status]
 }
 
-describe('one’s own', () => {
+describe('the path of the token’s own user', () => {
   it.for([
     ['auth0|abc', 'auth0%7Cabc'],
     ['auth0|pipe', 'auth0|pipe'],
@@ -28,14 +28,14 @@ describe('one’s own', () => {
     ['😀', '%F0%9F%98%80'],
     ['日本', '日本'],
     ['x'.repeat(2_000), 'x'.repeat(2_000)],
-  ] as const)('%j is reached by its encoded path', async ([userId, segment]) => {
+  ] as const)('reaches the user %j', async ([userId, segment]) => {
     await someUser(userId)
     expect(await statuses(userId, segment)).toEqual([200, 200])
     expect(await storedKey(userId)).toBe('sk-stolen')
   })
 })
 
-describe('not one’s own', () => {
+describe('the path of another user', () => {
   it.for([
     ['A', 'a', 'another case'],
     ['%41', '%41', 'decoded once, and it is A'],
@@ -48,16 +48,19 @@ describe('not one’s own', () => {
     ['a@b.c', '%EF%BB%BFa@b.c', 'a BOM'],
     ['plus plus', 'plus+plus', 'a plus for a space'],
     ['\uFFFD', '%FF', 'bytes that are not UTF-8'],
-  ] as const)('%j at %s is refused: %s', async ([sub, segment]) => {
+  ] as const)('is refused to the token of %j at %s: %s', async ([sub, segment]) => {
     expect(await statuses(sub, segment)).toEqual([403, 403])
   })
 
-  it.for(['..', '%2e%2e', '.', 'a/b', '%2e%2e%2fadmin/..'])('%s is not a user id', async (path) => {
-    const [get] = await statuses('admin', path)
-    expect(get).toBe(404)
-  })
+  it.for(['..', '%2e%2e', '.', 'a/b', '%2e%2e%2fadmin/..'])(
+    'answers 404 for %s, which is not a user id',
+    async (path) => {
+      const [get] = await statuses('admin', path)
+      expect(get).toBe(404)
+    },
+  )
 
-  it('leaves the other user’s key as it was', async () => {
+  it('does not change the other user’s key', async () => {
     const [owner, apiKey] = [await someUser(), someKey()]
     await putKey(owner, apiKey)
     expect(await statuses(await someUser(), encodeURIComponent(owner))).toEqual([403, 403])
