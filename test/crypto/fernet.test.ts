@@ -48,7 +48,7 @@ describe('a token of Python’s cryptography', () => {
 describe('a Fernet token', () => {
   const token = vectors.verify[0]?.token ?? ''
 
-  it('gives back every text', async () => {
+  it('opens to the same text', async () => {
     const bytes = crypto.getRandomValues(new Uint8Array(32))
     const key = await importFernetKey(bytes)
     await fc.assert(
@@ -61,7 +61,7 @@ describe('a Fernet token', () => {
     )
   })
 
-  it('changed in any character, or cut, or padded otherwise, does not open', async () => {
+  it('does not open if it is changed, cut or padded differently', async () => {
     const bytes = base64url.decode(token.replaceAll('=', ''))
     const flips = Array.from({ length: bytes.length * 8 }, (_, bit) =>
       base64url.encode(bytes.with(bit >> 3, (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7)))),
@@ -82,7 +82,7 @@ describe('a Fernet token', () => {
     }
   })
 
-  it('of another version does not open, however well it is signed', async () => {
+  it('does not open with another version, even if its signature is valid', async () => {
     const bytes = base64url.decode(token.replaceAll('=', '')).slice(0, -32)
     const key = decodeKey(vectors.secret)
     expect(await signFernet(key, [...bytes])).toBe(token)
@@ -91,7 +91,7 @@ describe('a Fernet token', () => {
     ).toBeNull()
   })
 
-  it('of bytes that are no UTF-8 does not open', async () => {
+  it('does not open if its bytes are not UTF-8', async () => {
     const iv = new Uint8Array(16)
     const made = await makeFernet(decodeKey(vectors.secret), iv, 0, new Uint8Array([0xff]))
     expect(await openFernet([specKey], made)).toBeNull()
@@ -100,10 +100,10 @@ describe('a Fernet token', () => {
   it.for([
     ['a sealed key', 'v1.0123456789ab.AAAA', undefined],
     ['a plain key', 'sk-0123456789', undefined],
-    ['nothing', '', undefined],
-    ['no whole block', vectors.invalid[1]?.token ?? '', undefined],
-    ['one that no key opens', vectors.invalid[0]?.token ?? '', '1985-10-26T08:20:01.000Z'],
-  ] as const)('is told by its form: %s', ([, text, time]) => {
+    ['an empty text', '', undefined],
+    ['an incomplete block', vectors.invalid[1]?.token ?? '', undefined],
+    ['a token that no key opens', vectors.invalid[0]?.token ?? '', '1985-10-26T08:20:01.000Z'],
+  ] as const)('is recognized by its form: %s', ([, text, time]) => {
     expect(readFernetTime(text)?.toISOString()).toBe(time)
   })
 })

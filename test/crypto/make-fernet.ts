@@ -1,4 +1,4 @@
-/** Fernet tokens, made with WebCrypto: the code under test only opens them. */
+/** Makes Fernet tokens with WebCrypto, since the tested code only opens them. */
 
 import { base64url } from 'jose'
 
@@ -19,7 +19,7 @@ export async function makeFernet(
   return signFernet(key, [...header, ...iv, ...new Uint8Array(ciphertext)])
 }
 
-/** The token of its signed part: version ‖ timestamp ‖ IV ‖ ciphertext. */
+/** Signs `version ‖ timestamp ‖ IV ‖ ciphertext`, and returns the token. */
 export async function signFernet(key: Uint8Array, signed: number[]): Promise<string> {
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
   const signing = await crypto.subtle.importKey('raw', key.slice(0, 16), hmac, false, ['sign'])

@@ -11,14 +11,14 @@ const SLOT = { userId: 'user', provider: 'default' }
 const unreadable = (reason: UnreadableReason) => ({ state: 'unreadable', reason })
 const open = (text: string) => ({ state: 'open', text })
 
-/** A keyring of one random key, and `apiKey` sealed with it. */
+/** Makes a keyring of one random key, and seals `apiKey` with it. */
 async function sealed(apiKey = 'sk-test-0123456789', slot = SLOT) {
   const keyring = await createKeyring([randomKey()])
   return { keyring, ...(await sealKey(keyring, slot, apiKey)) }
 }
 
 describe('sealing', () => {
-  it('gives back every key, for every user and provider', async () => {
+  it('opens to the same key, for every user and provider', async () => {
     const keyring = await createKeyring([randomKey()])
     const text = fc.string({ unit: 'binary', maxLength: 300 })
     await fc.assert(
@@ -39,7 +39,7 @@ describe('sealing', () => {
     expect(base64url.decode(payload ?? '')).toHaveLength(12 + apiKey.length + 16)
   })
 
-  it('takes no IV twice in 10,000 seals', async () => {
+  it('uses no IV twice in 10,000 seals', async () => {
     const keyring = await createKeyring([randomKey()])
     const texts = await Promise.all(
       Array.from({ length: 10_000 }, async () => (await sealKey(keyring, SLOT, 'sk')).sealed),
@@ -49,8 +49,8 @@ describe('sealing', () => {
   })
 })
 
-describe('a sealed key that was changed does not open', () => {
-  it('at any bit', async () => {
+describe('a changed sealed key', () => {
+  it('does not open if any bit changes', async () => {
     const { keyring, sealed: text, kid } = await sealed()
     const bytes = new TextEncoder().encode(text)
     for (let bit = 0; bit < bytes.length * 8; bit += 1) {
@@ -62,7 +62,7 @@ describe('a sealed key that was changed does not open', () => {
     }
   })
 
-  it('at any bit of the IV, the ciphertext and the tag', async () => {
+  it('does not open if any bit of the IV, the ciphertext or the tag changes', async () => {
     const { keyring, sealed: text, kid } = await sealed()
     const prefix = text.slice(0, text.lastIndexOf('.') + 1)
     const payload = base64url.decode(text.slice(prefix.length))
@@ -75,7 +75,7 @@ describe('a sealed key that was changed does not open', () => {
     }
   })
 
-  it('by cutting off its end or its beginning, or adding to it', async () => {
+  it('does not open if it is shorter or longer', async () => {
     const { keyring, sealed: text, kid } = await sealed()
     const cuts = Array.from(text, (_, i) => [text.slice(0, i), text.slice(i + 1)]).flat()
     const additions = ['=', '==', 'A', 'AA', 'AAA', 'AAAA', ' ', '\n', '.'].map((end) => text + end)
@@ -88,21 +88,21 @@ describe('a sealed key that was changed does not open', () => {
   })
 })
 
-describe('a sealed key that was moved does not open', () => {
+describe('a moved sealed key', () => {
   it.for<[name: string, move: Partial<Slot>]>([
     ['to another user', { userId: 'other' }],
-    ['to a user by another case', { userId: 'User' }],
+    ['to the same user id in another case', { userId: 'User' }],
     ['to another provider', { provider: 'openai' }],
-    ['over the border of user and provider', { userId: 'use', provider: 'rdefault' }],
+    ['across the border of user id and provider', { userId: 'use', provider: 'rdefault' }],
     ['into a list', { userId: 'user","default', provider: '' }],
-  ])('%s', async ([, move]) => {
+  ])('does not open if it is moved %s', async ([, move]) => {
     const { keyring, sealed: text, kid } = await sealed()
     expect(await openKey(keyring, { ...SLOT, ...move, kid, sealed: text })).toEqual(
       unreadable('does_not_open'),
     )
   })
 
-  it('to another kid of the keyring, by its row, its text or both', async () => {
+  it('does not open under another kid of the keyring, in its row, its text or both', async () => {
     const keyring = await createKeyring([randomKey(), randomKey()])
     const [kid = '', otherKid = ''] = keyring.keys.keys()
     const { sealed: text } = await sealKey(keyring, SLOT, 'sk-test')
@@ -119,7 +119,7 @@ describe('a sealed key that was moved does not open', () => {
     }
   })
 
-  it('to another version', async () => {
+  it('does not open with another version', async () => {
     const { keyring, sealed: text, kid } = await sealed()
     for (const version of ['v0', 'v2', 'V1', 'v', '']) {
       const moved = text.replace(/^v1/, version)
@@ -145,7 +145,7 @@ describe('the keyring', () => {
     }
   })
 
-  it('says that a kid is missing, apart from what does not open', async () => {
+  it('distinguishes a missing kid from a key that does not open', async () => {
     const { sealed: text, kid } = await sealed()
     const keyring = await createKeyring([randomKey()])
     expect(await openKey(keyring, { ...SLOT, kid, sealed: text })).toEqual(
@@ -153,7 +153,7 @@ describe('the keyring', () => {
     )
   })
 
-  it('holds each key once, and at least one', async () => {
+  it('refuses an empty list of keys, and a key twice', async () => {
     const key = randomKey()
     await expect(createKeyring([key, key])).rejects.toThrow(TypeError)
     await expect(createKeyring([])).rejects.toThrow(TypeError)
@@ -179,7 +179,7 @@ describe('published vectors', () => {
     expect(new Uint8Array(output).toHex()).toBe(vector.ciphertext + vector.tag)
   })
 
-  it.for(vectors.sealed)('a text sealed once opens for ever: $name', async (vector) => {
+  it.for(vectors.sealed)('a recorded sealed text opens: $name', async (vector) => {
     const keyring = await createKeyring(vector.encryptionKeys.map(hex))
     expect([...keyring.keys.keys()]).toEqual(vector.kids)
     const row = { ...vector.row, sealed: vector.sealed }
