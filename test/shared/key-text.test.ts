@@ -3,7 +3,7 @@ import { findKeyAlone, nameKeyFault } from '../../src/shared/key-text.ts'
 
 const KEY = 'sk-proj-0123456789'
 
-describe('a key that was copied with something around it', () => {
+describe('a text that holds more than a key', () => {
   it.for<[text: string, extras: string]>([
     [`"${KEY}"`, 'quotes'],
     [`'${KEY}'`, 'quotes'],
@@ -44,18 +44,18 @@ describe('a key that was copied with something around it', () => {
     [`-H 'x-api-key: ${KEY}'`, 'quotes, a command-line option, and its name'],
     [`sk-proj-\u200B0123456789`, 'invisible characters'],
     [`\u2060${KEY}`, 'invisible characters'],
-  ])('%j: comes with %s, and is found', ([text, extras]) => {
+  ])('gives the key, and the rest by name: %j comes with %s', ([text, extras]) => {
     expect(nameKeyFault(text, 'api_key')).toBe(`api_key comes with ${extras}: send the key alone.`)
     expect(findKeyAlone(text)).toBe(KEY)
   })
 
   it.for(['"', '""', '{"a": "b", "c": "d"}', '"sk-a b"', '"sk-…"', 'Bearer', 'curl -H "a: b"'])(
-    '%j: holds no key to be found',
+    'gives no key: %j',
     (text) => expect(findKeyAlone(text)).toBeNull(),
   )
 })
 
-describe('a key as providers make them', () => {
+describe('a key of a provider', () => {
   it.for([
     KEY,
     'sk-ant-api03-AbC_-123AA',
@@ -79,13 +79,13 @@ describe('a key as providers make them', () => {
     'Bearer-0123',
     'a',
     '!#$%&*+-./:?@^_|~',
-  ])('%s is accepted', (key) => {
+  ])('is accepted: %s', (key) => {
     expect(nameKeyFault(key, 'api_key')).toBeNull()
     expect(findKeyAlone(key)).toBeNull()
   })
 })
 
-describe('what is not an API key', () => {
+describe('a text that is not an API key', () => {
   it.for<[text: string, fault: string]>([
     ['{"type": "service_account", "project_id": "p"}', 'Google service account file'],
     ['{\n  "type": "service_account",\n  "private_key": "-----BEGIN"\n}', 'Vertex AI or Gemini'],
@@ -98,7 +98,7 @@ describe('what is not an API key', () => {
     ['null', 'is a placeholder for a missing value'],
     ['undefined', 'is a placeholder for a missing value'],
     ['None', 'is a placeholder for a missing value'],
-  ])('%j: %s', ([text, fault]) => {
+  ])('is refused: %j: %s', ([text, fault]) => {
     expect(nameKeyFault(text, 'api_key')).toContain(fault)
     expect(findKeyAlone(text)).toBeNull()
   })
