@@ -1,4 +1,4 @@
-/** What a warm request may take. The figures are those of today: a change of one is a decision. */
+/** The budgets of a warm request. The figures are the current ones: decide before you change one. */
 
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
@@ -10,19 +10,19 @@ let users = 100
 afterEach(() => vi.unstubAllGlobals())
 
 interface Used {
-  /** Round trips to D1, and the statements in them. */
+  /** Round trips to D1, and their statements. */
   trips: number
   statements: number
-  /** As D1 bills them. */
+  /** Rows that D1 bills. */
   rows_read: number
   rows_written: number
-  /** Calls of crypto.subtle. */
+  /** Calls to crypto.subtle. */
   subtle: number
-  /** Responses that are constructed. */
+  /** Constructed Responses. */
   responses: number
 }
 
-/** Counts what `work` takes of D1, WebCrypto and the runtime. */
+/** Counts how much `work` uses D1, WebCrypto and the runtime. */
 async function count(work: (vault: Env) => Promise<unknown>): Promise<Used> {
   const used = { ...NOTHING }
   const add = (results: D1Result[]) => {
@@ -75,7 +75,7 @@ const NOTHING = { trips: 0, statements: 0, rows_read: 0, rows_written: 0, subtle
 const READ = { trips: 1, statements: 1, rows_read: 1, responses: 1 }
 const WRITE = { trips: 1, statements: 3, rows_read: 10, rows_written: 1, responses: 1 }
 
-/** The same request, to a vault that has one environment for its whole life. */
+/** Makes a request that can be sent again to a vault with one environment. */
 function requestOf(
   method: string,
   path: string,
@@ -119,8 +119,8 @@ describe('a warm request', () => {
     ],
     ['403', 'GET', () => keyPath('another'), null, { responses: 1 }],
     ['400', 'PUT', keyPath, { api_key: '' }, { responses: 1 }],
-  ])('%s', async ([, method, path, body, used]) => {
-    // In order, so that no other user's row comes after: D1 counts the row that ends a range too.
+  ])('stays within its budget: %s', async ([, method, path, body, used]) => {
+    // The ids increase, so that no other user's row follows: D1 also counts the row that ends a range.
     const userId = await someUser(`budget-${(users += 1)}`)
     await putKey(userId, 'sk-0123456789')
     const token = await mintToken({ sub: userId })
@@ -128,7 +128,7 @@ describe('a warm request', () => {
     expect(await count(request)).toEqual({ ...NOTHING, ...used })
   })
 
-  it('refused for its signature costs one check of it', async () => {
+  it('costs one signature check if the signature is not valid', async () => {
     const token = `${(await mintToken({ sub: 'a' })).replace(/\.[^.]*$/, '')}.${'A'.repeat(43)}`
     const request = requestOf('GET', keyPath('a'), { token, body: null })
     expect(await count(request)).toEqual({ ...NOTHING, subtle: 1, responses: 1 })
@@ -136,7 +136,7 @@ describe('a warm request', () => {
 })
 
 describe('a refusal', () => {
-  it('captures no stack, and a fault does', () => {
+  it('captures no stack, unlike a fault', () => {
     expect(new VaultError('token_invalid').stack).not.toContain('\n    at ')
     expect(new VaultError('internal').stack).toContain('\n    at ')
   })

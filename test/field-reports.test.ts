@@ -1,4 +1,4 @@
-/** What people who keep users' API keys have reported in public, as this service answers it. */
+/** Public reports from other projects that keep users' API keys, and the answers of this service. */
 
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
@@ -18,7 +18,7 @@ import {
 
 const KEY = 'sk-proj-0123456789'
 
-describe('a pasted key is refused, and the answer says why', () => {
+describe('a pasted key that does not work', () => {
   it.for<[report: string, pasted: string, detail: string]>([
     ['replicate/comfyui-replicate#7', `"${KEY}"`, 'comes with quotes'],
     ['lotus-data/lotus#211', `"${KEY}`, 'comes with quotes'],
@@ -39,7 +39,7 @@ describe('a pasted key is refused, and the answer says why', () => {
     ['WordPress/wordpress-develop#12865', '••••••••6789', 'is a masked preview'],
     ['RooCodeInc/Roo-Code#3953', '{"type": "service_account"}', 'create an API key for Vertex AI'],
     ['n8n-io/n8n#10770', '-----BEGIN PRIVATE KEY-----\\nMIIE', 'is a PEM file'],
-  ])('%s', async ([, pasted, detail]) => {
+  ])('is refused with the reason: %s', async ([, pasted, detail]) => {
     const userId = await someUser()
     const response = await putKey(userId, pasted)
     expect([response.status, await response.json()]).toMatchObject([
@@ -50,7 +50,7 @@ describe('a pasted key is refused, and the answer says why', () => {
   })
 })
 
-describe('an unusual key is saved as it is', () => {
+describe('an unusual key', () => {
   it.for<[report: string, sent: string, stored: string]>([
     ['crewAIInc/crewAI#5999', `${KEY}\n`, KEY],
     ['sigoden/aichat#1521', ` ${KEY} `, KEY],
@@ -60,14 +60,14 @@ describe('an unusual key is saved as it is', () => {
       '0123456789abcdef0123456789abcdef',
     ],
     ['replicate/create-replicate#24', '0123456789abcdef01234567', '0123456789abcdef01234567'],
-  ])('%s', async ([, sent, stored]) => {
+  ])('is saved unchanged: %s', async ([, sent, stored]) => {
     const userId = await someUser()
     expect((await putKey(userId, sent)).status).toBe(200)
     expect(await storedKey(userId)).toBe(stored)
   })
 })
 
-describe('an answer of a provider that a good key gets too does not reject the key', () => {
+describe('an answer of a provider that a good key gets too', () => {
   it.for<[report: string, provider: string, status: number, body: string]>([
     ['diegosouzapw/OmniRoute#7638', 'mistral', 401, '{"detail":"Unauthorized"}'],
     [
@@ -88,28 +88,28 @@ describe('an answer of a provider that a good key gets too does not reject the k
       400,
       '{"error":{"message":"Your credit balance is too low"}}',
     ],
-  ])('%s', async ([, name, status, body]) => {
+  ])('does not reject the key: %s', async ([, name, status, body]) => {
     const provider = BUILT_IN[name]
     if (provider === undefined) throw new Error(`${name} is not built in`)
     expect(await isRefusal(provider, new Response(body, { status }))).toBe(false)
   })
 })
 
-describe('an encryption key that is lost or wrong', () => {
+describe('a lost or wrong encryption key', () => {
   const fix = expect.objectContaining({ message: expect.stringContaining('npm run keys -- new') })
 
   it.for<[report: string, key: string]>([
     ['danny-avila/LibreChat#14699', 'f34be427ebb29de8d88c107a71546019'],
     ['Osmantic/ODS#534', ''],
     ['danny-avila/LibreChat#4276', 'a'.repeat(64)],
-  ])('%s: stops the service, and the log says what to set', ([, key]) => {
+  ])('stops the service, and the log says what to set: %s', ([, key]) => {
     const open = () => readSettings({ ...env, API_KEY_ENCRYPTION_KEY: key })
     expect(open).toThrow(expect.objectContaining({ code: 'server_misconfigured' }))
     expect(open).toThrow(expect.objectContaining({ cause: fix }))
   })
 
   it.for(['n8n-io/n8n#12949', 'FlowiseAI/Flowise#643', 'BerriAI/litellm#13406'])(
-    '%s: the key reads as unreadable, and can be replaced or deleted',
+    'makes keys unreadable, but they can be replaced or deleted: %s',
     async () => {
       const userId = await someUser()
       await putKey(userId, KEY)
@@ -124,9 +124,9 @@ describe('an encryption key that is lost or wrong', () => {
   )
 })
 
-describe('the rest', () => {
+describe('other reports', () => {
   it.for(['coaidev/coai#67', 'continuedev/continue#10902'])(
-    '%s: an answer does not repeat the key that the provider repeats',
+    'an answer does not repeat the key that the provider repeats: %s',
     async () => {
       const userId = await someUser()
       const token = await mintToken({ sub: userId })
@@ -138,7 +138,7 @@ describe('the rest', () => {
   )
 
   it.for(['danny-avila/LibreChat#15317', 'wso2/api-manager#2948'])(
-    '%s: an ID token is not an access token',
+    'an ID token is not accepted as an access token: %s',
     async () => {
       const userId = await someUser()
       const token = await mintToken({ sub: userId, at_hash: 'x' })

@@ -56,7 +56,7 @@ const oidc = {
   JWT_AUDIENCE: 'vault',
 }
 
-/** What the log says of an environment. */
+/** What the log says about an environment. */
 function reason(changes: object): string {
   try {
     readSettings({ ...base, ...changes })
@@ -66,7 +66,7 @@ function reason(changes: object): string {
   return 'accepted'
 }
 
-/** base64 of 32 bytes, with its spare bits set. */
+/** 32 bytes in base64 whose spare bits are set. */
 const nonCanonical = `${KEY.slice(0, 42)}${{ A: 'B', Q: 'R' }[KEY.charAt(42)] ?? 'B'}=`
 
 describe('a bad environment', () => {
@@ -282,16 +282,16 @@ describe('a bad environment', () => {
       { RATE_LIMITER: undefined },
       'RATE_LIMITER must be a rate limit binding: see [[ratelimits]]',
     ],
-  ])('%s: names the variable and the fix', ([, changes, expected]) => {
+  ])('is reported with the variable and the fix: %s', ([, changes, expected]) => {
     expect(reason(changes)).toContain(expected)
   })
 
-  it('is told whole, so that one deploy mends it', () => {
+  it('is reported with all its faults, so that one deployment can fix it', () => {
     const told = reason({ API_KEY_ENCRYPTION_KEY: '', CORS_ORIGINS: '*', DB: undefined })
     expect(told).toMatch(/DB .*; API_KEY_ENCRYPTION_KEY .*; CORS_ORIGINS/)
   })
 
-  it('refuses every key route by 500, logs the reason and no value, and leaves 404 and CORS', async () => {
+  it('answers 500 on every key route, logs the reason without a value, and keeps 404 and CORS', async () => {
     const logs = recordLogs()
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
@@ -336,17 +336,20 @@ describe('a good environment', () => {
     ['no limit for probes', { PROBE_LIMITER: undefined }],
     ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
     ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
-    ['one as openssl makes it', { LEGACY_FERNET_KEY: `${btoa('\xff'.repeat(32))}, ${OTHER}` }],
-    ['most rows', { REWRAP_ROWS_PER_RUN: '40000' }],
+    [
+      'a Fernet key from openssl, and another one',
+      { LEGACY_FERNET_KEY: `${btoa('\xff'.repeat(32))}, ${OTHER}` },
+    ],
+    ['the most rows per run', { REWRAP_ROWS_PER_RUN: '40000' }],
     ['another provider', { PROVIDERS: { acme } }],
-    ['one as JSON', { PROVIDERS: JSON.stringify({ acme }) }],
-    ['one on localhost', { PROVIDERS: { openai: { origin: 'http://127.0.0.1:9000' } } }],
-    ['the optional ones missing', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
-  ])('%s', ([, changes]) => {
+    ['another provider as JSON', { PROVIDERS: JSON.stringify({ acme }) }],
+    ['a provider on localhost', { PROVIDERS: { openai: { origin: 'http://127.0.0.1:9000' } } }],
+    ['missing optional variables', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
+  ])('is accepted: %s', ([, changes]) => {
     expect(reason(changes)).toBe('accepted')
   })
 
-  it('is read once, and its keys are imported once', async () => {
+  it('is read once, and imports its keys once', async () => {
     const workerEnv = { ...env }
     const userId = await someUser()
     const headers = { Authorization: `Bearer ${await mintToken({ sub: userId })}` }
@@ -367,15 +370,19 @@ describe('the probe of a built-in provider', () => {
 
   it.for<[name: string, changes: object, probe: string | undefined]>([
     ['stays with its origin', { label: 'HF' }, 'https://huggingface.co/api/whoami-v2'],
-    ['does not follow to another origin', { origin: 'https://gateway.test' }, undefined],
     [
-      'is what comes with the other origin',
+      'does not move to another origin if it is a URL',
+      { origin: 'https://gateway.test' },
+      undefined,
+    ],
+    [
+      'is the given one if it comes with another origin',
       { origin: 'https://gateway.test', probe: '/me' },
       '/me',
     ],
   ])('%s', ([, changes, probe]) => expect(probeOf(changes)).toBe(probe))
 
-  it('follows to another origin if it is a path', () => {
+  it('moves to another origin if it is a path', () => {
     const settings = readSettings({
       ...base,
       PROVIDERS: { openai: { origin: 'https://gateway.test' } },

@@ -1,4 +1,4 @@
-/** What the tests share: users in D1, tokens, requests, and what was logged meanwhile. */
+/** What the tests share: users in D1, tokens, requests and recorded logs. */
 
 import { env } from 'cloudflare:workers'
 import type { JWTPayload } from 'jose'
@@ -23,12 +23,12 @@ app.fetch = async (request, ...rest) => {
 
 export const URL_BASE = 'https://vault.test'
 
-/** A key that no other test holds. */
+/** A key that no other test uses. */
 export function someKey(): string {
   return `sk-test-${crypto.randomUUID()}`
 }
 
-/** A new user's id, with its row in D1. */
+/** Adds a user to D1, and returns the id. */
 export async function someUser(id = `user-${crypto.randomUUID()}`): Promise<string> {
   await env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id).run()
   return id
@@ -49,7 +49,7 @@ interface Call {
   env?: Partial<Env>
 }
 
-/** Calls the app as a frontend does: a body that is not a string is sent as JSON. */
+/** Calls the app like a frontend. A body that is not a string is sent as JSON. */
 export async function call(method: string, path: string, options: Call = {}): Promise<Response> {
   const { token, body, headers = {} } = options
   const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
@@ -65,7 +65,7 @@ export async function call(method: string, path: string, options: Call = {}): Pr
   return app.request(URL_BASE + path, init, options.env ? { ...env, ...options.env } : env)
 }
 
-/** Saves `apiKey` for the user by the front door. */
+/** Saves `apiKey` for the user over HTTP. */
 export async function putKey(
   userId: string,
   apiKey: unknown,
@@ -75,7 +75,7 @@ export async function putKey(
   return call('PUT', keyPath(userId), { token, body: { api_key: apiKey }, ...options })
 }
 
-/** The user's key as D1 holds it, opened with the keyring of `vault`; null if there is none. */
+/** The user's key in D1, opened with the keyring of `vault`; null if there is none. */
 export async function storedKey(
   userId: string,
   vault: Env = env,
@@ -94,19 +94,19 @@ export async function storedKey(
   return opened.text
 }
 
-/** The user's slots, as `vault` serves them. */
+/** The owner of the user's slots in `vault`. */
 export async function ownerOf(userId: string, vault: Env = env): Promise<SlotOwner> {
   return { service: await openService(vault), userId }
 }
 
-/** A new user with `apiKey` in a slot, which its provider was not asked about. */
+/** Adds a user with `apiKey` in a slot. The provider does not check the key. */
 export async function someKeyUser(apiKey: string, provider = 'openai'): Promise<string> {
   const userId = await someUser()
   await saveSlot(await ownerOf(userId), provider, { apiKey, verify: false })
   return userId
 }
 
-/** Records what is logged from here to the end of the test: the lines, and each one parsed. */
+/** Records what is logged until the end of the test: the lines, and the parsed events. */
 export function recordLogs(): { text: () => string; events: () => Record<string, unknown>[] } {
   const lines: string[] = []
   for (const method of ['debug', 'log', 'info', 'warn', 'error'] as const) {
@@ -139,21 +139,21 @@ export function interceptD1(
   return intercepted(env.DB)
 }
 
-/** 32 random bytes in base64, as `API_KEY_ENCRYPTION_KEY` holds them. */
+/** 32 random bytes in base64, for `API_KEY_ENCRYPTION_KEY`. */
 export function someEncryptionKey(): string {
   return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
 }
 
-/** Takes all rows out of D1. */
+/** Deletes all rows from D1. */
 export async function emptyVault(): Promise<void> {
   const tables = ['users', 'key_ids', 'rewrap', 'imported_keys']
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 }
 
-/** The origin of a provider on localhost that stands in for OpenAI; see node/provider-server.ts. */
+/** The origin of a provider on localhost that replaces OpenAI; see node/provider-server.ts. */
 export const PROVIDER = inject('provider')
 
-/** What the stand-in got with `word` in a header. */
+/** The requests that this provider got with `word` in a header. */
 export async function seenByProvider(word: string): Promise<SeenRequest[]> {
   return (await fetch(`${PROVIDER}/seen/${word}`)).json()
 }
