@@ -1,6 +1,6 @@
 /**
- * Three projects: `worker` runs in workerd with real bindings, `node` drives the product from outside,
- * `browser` by its page.
+ * Three projects: `worker` runs in workerd with real bindings, `node` tests the product from outside, and
+ * `browser` tests its page.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -12,7 +12,7 @@ import { defineConfig } from 'vitest/config'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { NO_VARS } from './test/node/start-vault.ts'
 
-/** OpenAI's stand-in at `origin`, a provider that is down, one that is not built in, and one whose users give the base URL. */
+/** Providers for the tests: OpenAI at `origin`, one that is down, one that is not built in, and one with `hosts`. */
 function standIns(origin: string) {
   const acme = {
     label: 'Acme',
@@ -34,8 +34,8 @@ function standIns(origin: string) {
 }
 
 /**
- * The Worker as `wrangler.toml` has it, without `[secrets]`: the tests set them, and Wrangler would
- * warn that they are missing.
+ * The Worker's `wrangler.toml` without `[secrets]`. The tests set the secrets, but Wrangler would warn that
+ * they are missing.
  */
 function writeWorkerConfig(): string {
   const { name, main, compatibility_date, assets } = readConfig({ config: 'wrangler.toml' })
@@ -47,7 +47,7 @@ function writeWorkerConfig(): string {
   return path
 }
 
-// The commands that the tests start load Wrangler, faster from the second one on.
+// The tests start commands that load Wrangler. With this, loading is faster from the second one on.
 process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/node')
 // The commands that the tests start read the configuration of their own checkout.
 delete process.env['VAULT_CONFIG']
@@ -63,7 +63,7 @@ export default defineConfig({
           cloudflareTest(({ inject }) => ({
             wrangler: { configPath: writeWorkerConfig() },
             miniflare: {
-              // Vitest asks for it; the Worker itself runs without.
+              // Vitest needs it. The Worker itself runs without it.
               compatibilityFlags: ['enable_nodejs_inspector_module'],
               bindings: {
                 ...NO_VARS,

@@ -1,5 +1,5 @@
 interface Env {
-  /** There in the tests, whatever `[secrets] required` of wrangler.toml says. */
+  /** Set in the tests, whatever `[secrets] required` in wrangler.toml says. */
   JWT_SECRET_KEY: string
   LEGACY_FERNET_KEY?: string
   PROVIDERS?: unknown
@@ -8,7 +8,7 @@ interface Env {
 declare namespace Cloudflare {
   interface Env {
     JWT_SECRET_KEY: string
-    /** Two calls a minute. */
+    /** Allows two calls per minute. */
     TIGHT_RATE_LIMITER: RateLimit
     /** A database without tables. */
     EMPTY_DB: D1Database

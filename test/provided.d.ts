@@ -1,7 +1,7 @@
 import type { D1Migration } from '@cloudflare/vitest-pool-workers'
 import 'vitest'
 
-/** A request as the provider on localhost got it; see node/provider-server.ts. */
+/** A request that the provider on localhost got; see node/provider-server.ts. */
 export interface SeenRequest {
   method: string
   url: string
@@ -11,9 +11,9 @@ export interface SeenRequest {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** `migrations/`, as the tests in workerd apply them. */
+    /** `migrations/`, which the tests in workerd apply. */
     migrations: D1Migration[]
-    /** `POST` starts a key server and answers its origin; see node/key-server.ts. */
+    /** `POST` starts a key server and returns its origin; see node/key-server.ts. */
     keyServers: string
     /** A provider's origin; see node/provider-server.ts. */
     provider: string

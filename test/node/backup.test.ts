@@ -5,8 +5,8 @@ import { startMove } from './moving-in.ts'
 const { path, startDev, script, wrangler, run, paste, query, fernet, csvOf, ...move } = startMove()
 const { storedKeys, apiKeys, secrets } = move
 
-describe('a backup', () => {
-  it('is an export, restored into an empty database, and the secrets: all keys open', async () => {
+describe('an export and the secrets', () => {
+  it('restore all keys into an empty database', async () => {
     writeFileSync(path('users.csv'), csvOf(fernet.users))
     await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
     const imported = script('import', 'users.csv')

@@ -1,4 +1,4 @@
-/** A Worker bound to the vault: it tells what a call by any name comes to, and passes a request on. */
+/** A Worker bound to the vault. It calls any name and reports the result, or forwards a request. */
 
 import type { KeyVault } from '../../src/index.ts'
 

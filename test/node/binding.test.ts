@@ -15,7 +15,7 @@ let provider: Awaited<ReturnType<typeof startProvider>>
 let harness: ReturnType<typeof createTestHarness>
 let authorization: string
 
-/** The example's Worker and the vault, as their wrangler.toml have them, and a probe. */
+/** The example's Worker and the vault with their own wrangler.toml, and a probe. */
 beforeAll(async () => {
   provider = await startProvider()
   harness = createTestHarness({
@@ -71,7 +71,7 @@ async function probe(binding: string, name: string): Promise<unknown> {
 }
 
 describe('the example', () => {
-  it('streams a completion by the user’s key, which the chat worker never sees', async () => {
+  it('streams a completion with the user’s key, which the chat worker never sees', async () => {
     const key = `sk-good-${crypto.randomUUID()}`
     const vault = harness.getWorker('user-key-vault')
     const saved = await vault.fetch(
@@ -104,7 +104,7 @@ describe('the example', () => {
     expect([...shown, ...logged].filter((text) => text.includes(key))).toEqual([])
   })
 
-  it('is passed on as it is meant: compressed bodies, uploads, HEAD, and nothing that holds the key', async () => {
+  it('forwards compressed bodies, uploads and HEAD unchanged, and nothing that holds the key', async () => {
     const key = `sk-good-${crypto.randomUUID()}`
     const vault = harness.getWorker('user-key-vault')
     await vault.fetch('/api/users/user/api-keys/openai', await json('PUT', { api_key: key }))
@@ -129,7 +129,7 @@ describe('the example', () => {
     ])
   })
 
-  it('goes on with the key before, where the provider refused another one', async () => {
+  it('uses the previous key if the provider rejected a new one', async () => {
     const [good, bad] = [`sk-good-${crypto.randomUUID()}`, `sk-bad-${crypto.randomUUID()}`]
     const vault = harness.getWorker('user-key-vault')
     const put = async (api_key: string) =>
@@ -142,7 +142,7 @@ describe('the example', () => {
     expect(await (await fetch(`${provider.url}/seen/${good}`)).json()).toHaveLength(2)
   })
 
-  it('passes on why there is no completion', async () => {
+  it('answers with the reason if there is no completion', async () => {
     const vault = harness.getWorker('user-key-vault')
     await vault.fetch('/api/users/user/api-keys/openai', {
       method: 'DELETE',
@@ -156,14 +156,14 @@ describe('the example', () => {
 })
 
 describe('a binding to the vault', () => {
-  it('without props may do nothing', async () => {
+  it('allows nothing without props', async () => {
     for (const name of ['getDecryptedApiKey', 'createUser', 'deleteUser', 'hasUser']) {
       const refusal = JSON.stringify({ ok: false, code: 'not_granted' })
       expect(await probe('NONE', name)).toEqual({ value: refusal })
     }
   })
 
-  it('reaches its methods', async () => {
+  it('reaches the methods of KeyVault', async () => {
     expect(await probe('ALL', 'hasUser')).toEqual({ value: '{"ok":true,"exists":true}' })
     expect(await probe('ALL', 'getDecryptedApiKey')).toEqual({ value: '{"ok":true,"apiKey":null}' })
   })

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { createTestHarness, unstable_readConfig as readConfig } from 'wrangler'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-describe('the Worker as it is deployed', () => {
+describe('the deployed Worker', () => {
   it('weighs at most 48 KiB, minified and gzipped', () => {
     const args = ['node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--minify']
     const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
@@ -24,7 +24,11 @@ describe('the Worker as it is deployed', () => {
 
   it.for([
     ['has no secret in process.env', {}, null],
-    ['would have, from the next compatibility date on', { compatibility_date: '2026-08-04' }, 'it'],
+    [
+      'would have the secret there from the next compatibility date on',
+      { compatibility_date: '2026-08-04' },
+      'it',
+    ],
   ] as const)('%s', async ([, changes, expected]) => {
     const { compatibility_date, compatibility_flags } = readConfig({ config: 'wrangler.toml' })
     const config = {

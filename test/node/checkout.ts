@@ -1,4 +1,4 @@
-/** A checkout of its own, with a local D1 of its own, for the commands. */
+/** Makes a separate checkout with its own local D1, for the commands. */
 
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,7 +21,7 @@ import { unstable_splitSqlQuery as splitSql } from 'wrangler'
 import { readUrl } from '../../scripts/lib/wrangler.ts'
 import { NO_VARS } from './start-vault.ts'
 
-/** What `npm run dev` has printed, and the way to end it. */
+/** A running `npm run dev`, with what it has printed. */
 export interface Dev {
   url: string
   /** The page with the demo user signed in. */
@@ -34,7 +34,7 @@ export interface Dev {
   stop: (signal?: NodeJS.Signals) => Promise<void>
 }
 
-/** Makes the checkout, with the secrets of `required`; it is removed after the tests of the file. */
+/** Makes the checkout, with the secrets in `required`. It is removed after the tests of the file. */
 export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY']) {
   const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
   afterAll(() => rmSync(directory, { recursive: true }))
@@ -56,7 +56,7 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
   writeFileSync(join(directory, 'wrangler.toml'), `${config}${inspector}`)
   symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'))
 
-  /** Starts `npm run dev` on a free port and waits for the line that holds `awaited`. */
+  /** Starts `npm run dev` on a free port, and waits for a line with `awaited`. */
   async function startDev(args: string[] = [], awaited = '-X DELETE'): Promise<Dev> {
     return start([process.execPath, 'scripts/dev.ts', '--port', '0', ...args], awaited)
   }
@@ -101,13 +101,13 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
     return (await promisify(execFile)(command, args, { cwd: directory, maxBuffer })).stdout
   }
 
-  /** Runs SQL statements on the file of the checkout's local D1. @returns the rows of the last one */
+  /** Runs SQL statements on the checkout's local D1. @returns the rows of the last statement */
   function query(sql: string): Record<string, unknown>[] {
     const d1 = join(directory, '.wrangler/state/v3/d1/miniflare-D1DatabaseObject')
     const file = readdirSync(d1).find((name) => /^\w{64}\.sqlite$/.test(name))
     if (file === undefined) throw new Error('There is no local D1 yet')
     const statements = splitSql(sql)
-    // A reader takes no lock from a command that is writing.
+    // A reader takes no lock that a writing command needs.
     const readOnly = statements.every((statement) => statement.startsWith('SELECT'))
     const database = new DatabaseSync(join(d1, file), { readOnly, timeout: 5_000 })
     try {
@@ -126,8 +126,8 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
     run,
     query,
     /**
-     * Runs a curl line that `npm run dev` has printed. `wrangler dev` answers 503 to a PUT while it
-     * reloads the Worker, which curl then sends again.
+     * Runs a curl line that `npm run dev` has printed. While `wrangler dev` reloads the Worker, it
+     * answers 503 to a PUT, and curl sends the PUT again.
      */
     paste: async (line = ''): Promise<unknown> =>
       JSON.parse(await run('sh', '-c', line.replace('curl ', 'curl --retry 3 '))),

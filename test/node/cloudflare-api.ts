@@ -1,4 +1,4 @@
-/** A stand-in for Cloudflare's API, as far as a migration of a deployed D1 database needs it. */
+/** A substitute for the part of Cloudflare's API that a migration of a deployed D1 database needs. */
 
 import { createServer, type IncomingMessage } from 'node:http'
 import { DatabaseSync } from 'node:sqlite'
@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { unstable_splitSqlQuery as splitSql } from 'wrangler'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
 
-/** Starts it with an empty database. `env` makes Wrangler use it. */
+/** Starts the API with an empty database. `env` makes Wrangler use it. */
 export async function startCloudflareApi() {
   const database = new DatabaseSync(':memory:')
   const server = createServer((request, response) => {

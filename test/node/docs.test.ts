@@ -20,14 +20,14 @@ const PAGES = [
 
 const read = (path: string): string => readFileSync(path, 'utf8')
 
-/** The text without its code, which has no links and no headings. */
+/** The text without its code, since code holds no links and no headings. */
 function prose(path: string): string {
   return read(path)
     .replaceAll(/^( *)```.*?^\1```$/gms, '')
     .replaceAll(/`[^`\n]*`/g, (code) => code.slice(1, -1).replaceAll(/[[\]()<>]/g, ''))
 }
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** The anchors that GitHub makes of a page's headings. */
 function anchors(path: string): string[] {
   const headings = Array.from(prose(path).matchAll(/^#+ (.*)$/gm), ([, text = '']) => text)
   return headings.map((text) =>
@@ -38,7 +38,7 @@ function anchors(path: string): string[] {
   )
 }
 
-/** The links and pictures of a page that do not lead to another site. */
+/** A page's links and pictures on this site. */
 function relativeLinks(path: string): string[] {
   const links = prose(path).matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g)
   return Array.from(links, ([, link, source]) => link ?? source ?? '').filter(
@@ -46,16 +46,16 @@ function relativeLinks(path: string): string[] {
   )
 }
 
-/** What is wrong with a link of the page `from`; null if it leads somewhere. */
+/** What is wrong with a link of the page `from`; null if its target exists. */
 function nameLinkFault(from: string, link: string): string | null {
   const [file = '', anchor] = link.split('#')
   const target = file === '' ? from : relative('.', join(dirname(from), file))
-  if (!existsSync(target)) return `${link} leads to no file`
+  if (!existsSync(target)) return `${link}: the file does not exist`
   if (anchor === undefined || anchors(target).includes(anchor)) return null
-  return `${link} leads to no heading of ${target}`
+  return `${link}: ${target} has no such heading`
 }
 
-/** The rows of the tables under a heading, as cells. */
+/** The cells of each row of the tables under a heading. */
 function tableRows(path: string, heading: string): string[][] {
   const sections = read(path).split(/^(?=##+ )/m)
   const section = sections.find((text) => text.startsWith(`${heading}\n`))
@@ -76,12 +76,12 @@ const namesIn = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name 
 const firstNames = (rows: string[][]) => rows.flatMap(([cell]) => namesIn(cell)).toSorted()
 
 describe.for(PAGES)('%s', (path) => {
-  it('has links that lead somewhere', () => {
+  it('has only links whose targets exist', () => {
     const faults = relativeLinks(path).map((link) => nameLinkFault(path, link))
     expect(faults.filter((fault) => fault !== null)).toEqual([])
   })
 
-  it('names npm scripts that there are', () => {
+  it('names only npm scripts that exist', () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
     const commands = read(path).matchAll(/npm run (?:-s |--silent )?([a-z][\w:-]*)/g)
     const unknown = Array.from(commands, ([, name = '']) => name).filter((name) => !scripts[name])
@@ -93,8 +93,8 @@ it('README.md has at most 150 lines', () => {
   expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150)
 })
 
-describe('the documentation lists', () => {
-  it('every built-in provider', () => {
+describe('the documentation', () => {
+  it('lists every built-in provider', () => {
     const rows = tableRows('docs/providers.md', '## Built-in providers')
     const known = Object.entries(BUILT_IN).map(
       ([name, { label, refusals }]) =>
@@ -132,7 +132,7 @@ describe('the documentation lists', () => {
     expect([...codes].toSorted()).toEqual([...known.keys()].toSorted())
   })
 
-  it('every variable, secret and binding', () => {
+  it('lists every variable, secret and binding', () => {
     const { vars, secrets } = readConfig({ config: 'wrangler.toml' })
     const names: string[] = [
       ...Object.keys(environment.shape),
@@ -145,7 +145,7 @@ describe('the documentation lists', () => {
     expect(firstNames(rows)).toEqual(known.toSorted())
   })
 
-  it('every npm script', () => {
+  it('lists every npm script', () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
     const rows = tableRows('docs/operate.md', '## Commands').join('\n')
     const named = rows.matchAll(/npm (?:run )?(?:-s )?([a-z]+)/g)

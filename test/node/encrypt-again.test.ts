@@ -17,7 +17,7 @@ const SCRIPT = /```python\n# python3 encrypt_again\.py.*?```/s
   .replaceAll(/^```.*$/gm, '')
 
 describe.skipIf(!hasModule('cryptography.fernet'))('a backend with a salt per row', () => {
-  it('is encrypted again under one key, and each token keeps its time', async () => {
+  it('exports rows that are encrypted again under one key, and each token keeps its time', async () => {
     const apiKeys = ['sk-one', 'sk-two']
     const salted = apiKeys.map(async (apiKey, index) => saltedRow(`u${index}`, apiKey))
     const keyless = { id: 'u2', salt: null, encrypted_api_key: null }
@@ -47,7 +47,7 @@ describe.skipIf(!hasModule('cryptography.fernet'))('a backend with a salt per ro
   })
 })
 
-/** A row as such a backend stores it. */
+/** A row of such a backend. */
 async function saltedRow(id: string, apiKey: string) {
   const salt = randomBytes(16)
   const key = pbkdf2Sync(OLD_PASSWORD, salt, ITERATIONS, 32, 'sha256')

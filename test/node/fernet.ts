@@ -1,4 +1,4 @@
-/** Rows as the previous backend wrote them: made by Python's cryptography if it is installed, or recorded. */
+/** Rows of the previous backend. Python's cryptography makes them if it is installed; otherwise recorded ones. */
 
 import { spawnSync } from 'node:child_process'
 import recorded from '../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
@@ -19,7 +19,7 @@ export interface FernetRows {
   users: { id: string; apiKey: string; token: string }[]
 }
 
-/** @throws Error where Python's cryptography is not installed and this is CI: .ci/run installs it */
+/** @throws Error in CI if Python's cryptography is not installed: .ci/run installs it */
 export function someFernetRows(): FernetRows {
   const apiKeys = recorded.tokens.map(({ apiKey }) => apiKey)
   const { key, tokens } = hasModule('cryptography.fernet')

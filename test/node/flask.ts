@@ -1,4 +1,4 @@
-/** Tokens by the library whose tokens this service takes over: Debian's flask-jwt-extended. */
+/** Makes tokens with flask-jwt-extended from Debian, whose tokens this service accepts. */
 
 import { spawnSync } from 'node:child_process'
 import { hasModule, PYTHON } from './python.ts'
@@ -20,10 +20,10 @@ type Identity = string | number
 type Mint = (secret: string) => { access: string; refresh: string }
 
 /**
- * A function that mints both tokens of `identity`, or null if the library is not installed. `claim` is its
- * setting `JWT_IDENTITY_CLAIM`.
+ * A function that mints the access and the refresh token of `identity`; null if the library is not
+ * installed. `claim` is the library's setting `JWT_IDENTITY_CLAIM`.
  *
- * @throws Error where it is not installed and this is CI: .ci/run installs it
+ * @throws Error in CI if the library is not installed: .ci/run installs it
  */
 export function mintFlaskTokens(identity: Identity, claim = 'sub'): Mint | null {
   return hasModule('flask_jwt_extended')

@@ -1,4 +1,4 @@
-/** What the tests in workerd need from outside: the tables, an identity provider's keys, a provider. */
+/** Provides what the tests in workerd need: the tables, an identity provider's keys and a provider. */
 
 import { readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import type { TestProject } from 'vitest/node'

@@ -19,7 +19,7 @@ interface Answer {
   body: string
 }
 
-/** PUTs `chunks` one after another, chunked unless a Content-Length is given. */
+/** PUTs `chunks` one after another. The body is chunked if no Content-Length is given. */
 async function put(chunks: string[], headers: Record<string, string> = {}): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   const json = { 'Content-Type': 'application/json', Authorization: authorization, ...headers }
@@ -32,8 +32,8 @@ async function put(chunks: string[], headers: Record<string, string> = {}): Prom
   return promise
 }
 
-describe('over HTTP', () => {
-  it('limits a chunked body to 16 KiB, and takes one below', async () => {
+describe('the Worker over HTTP', () => {
+  it('limits a chunked body to 16 KiB, and accepts a smaller one', async () => {
     const body = ['{"api_key":', ' '.repeat(8_192), '"sk-1234567890"}']
     expect(await put(body)).toMatchObject({ status: 200 })
     const large = await put([...body, ' '.repeat(8_192)])
@@ -46,7 +46,7 @@ describe('over HTTP', () => {
     expect(await put([body], { 'Content-Length': '16385' })).toMatchObject({ status: 413 })
   })
 
-  it('answers GET / with the page, whatever body came along', async () => {
+  it('answers GET / with the page, even if the request has a body', async () => {
     const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
     const { href } = new URL('/', vault.keyUrl)
     const headers = { 'Content-Length': '100000' }
@@ -59,7 +59,7 @@ describe('over HTTP', () => {
     expect(vault.logs().filter((line) => /uncaught|internal/i.test(line))).toEqual([])
   })
 
-  it('takes a body without Content-Type for what it is', async () => {
+  it('answers 400 to a body without a Content-Type', async () => {
     const { status, body } = await put(['{"api_key":"sk-1"}'], { 'Content-Type': '' })
     expect(status).toBe(400)
     expect(body).toContain('The Content-Type is missing; send Content-Type: application/json.')
@@ -98,7 +98,7 @@ describe.runIf(mintedByFlask)('a token of flask-jwt-extended', () => {
     expect((await fetch(url, { headers })).status).toBe(200)
   })
 
-  it('is accepted by the identity claim of its backend', async () => {
+  it('is accepted with the identity claim of its backend', async () => {
     const other = await startVault({ JWT_IDENTITY_CLAIM: 'identity' })
     onTestFinished(other.close)
     const statusOf = async (claim?: string) => {
@@ -109,7 +109,7 @@ describe.runIf(mintedByFlask)('a token of flask-jwt-extended', () => {
     expect([await statusOf('identity'), await statusOf()]).toEqual([200, 401])
   })
 
-  it('is refused where it is the refresh token', async () => {
+  it('is refused if it is the refresh token', async () => {
     const response = await get('refresh')
     expect(response.status).toBe(401)
     expect(await response.json()).toMatchObject({

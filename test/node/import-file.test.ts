@@ -14,7 +14,7 @@ const TOKEN = recorded.tokens[0]?.token ?? ''
 const hex = (text: string) => Buffer.from(text).toString('hex')
 const json = (id: unknown, token: unknown) => JSON.stringify({ id, encrypted_api_key: token })
 
-/** What the import makes of a file of `content`. */
+/** Reads a file with `content` like the import. */
 async function read(file: string, content: string, layout = LAYOUT): Promise<Line[]> {
   const path = join(directory, file)
   writeFileSync(path, content)
@@ -47,7 +47,7 @@ describe('an export of the previous backend', () => {
     ],
     ['Node’s Buffer', 'a.ndjson', (token) => json(7, Buffer.from(token))],
     ['other column names', 'a.csv', (token) => `7,${token}`, { id: 'user_id', key: 'api_key' }],
-  ])('%s is read', async ([, file, line, changes = {}]) => {
+  ])('is read: %s', async ([, file, line, changes = {}]) => {
     const layout = { ...LAYOUT, ...changes }
     const header = [layout.id, layout.key].join(file.endsWith('.tsv') ? '\t' : ',')
     const start = file.endsWith('.ndjson') ? '' : `${header}\n`
@@ -56,14 +56,14 @@ describe('an export of the previous backend', () => {
     ])
   })
 
-  it('takes what tools write for NULL as a user without a key', async () => {
+  it('is read as a user without a key for each form of NULL that tools write', async () => {
     const absent = ['', 'NULL', '\\N', 'null', 'None', 'nan', 'NaN', '<null>', '(null)']
     const lines = absent.map((value, index) => `u${index},${value}`)
     const keys = await read('a.csv', ['id,encrypted_api_key', ...lines].join('\n'))
     expect(keys).toMatchObject(absent.map((_, index) => ({ userId: `u${index}`, token: null })))
   })
 
-  it('without an id says which option takes MongoDB’s', async () => {
+  it('is refused without an id, with the option that reads MongoDB’s _id', async () => {
     const line = JSON.stringify({ _id: { $oid: '507f1f77bcf86cd799439011' }, key: null })
     expect(await read('a.ndjson', line)).toMatchObject([
       { refused: 'has no id, but has an _id: add --id-column _id' },
@@ -96,7 +96,7 @@ describe('an export of the previous backend', () => {
     ['one dot', '.', null],
     ['two dots', '..', null],
     ['half of a surrogate pair', 'a\ud800', null],
-  ])('an id that is %s', async ([, id, expected]) => {
+  ])('is read or refused by its id: %s', async ([, id, expected]) => {
     const [key] = await read('a.ndjson', json(id, null))
     const refused = { refused: expect.stringMatching(/^has (?:no|an) id/) }
     expect(key).toMatchObject(expected === null ? refused : { userId: expected })

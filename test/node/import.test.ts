@@ -24,12 +24,12 @@ const report = (...counts: number[]) =>
       .join('\\n'),
   )
 
-/** Enough for an import to take several batches. */
+/** Enough users for several batches. */
 const COUNT = 40_000
 
 const countStored = () => Number(query('SELECT count(*) AS rows FROM api_keys')[0]?.['rows'])
 
-/** A D1 with the tables alone. */
+/** A D1 with empty tables. */
 const newD1 = async () => run('sh', '-c', 'rm -rf .wrangler && cp -r empty .wrangler')
 
 beforeAll(async () => {
@@ -41,7 +41,7 @@ beforeEach(async () => void (await newD1()))
 describe('npm run import', () => {
   const count = fernet.users.length
 
-  it('brings rows in as they are; they preview, and are rewrapped, every key equal', async () => {
+  it('imports rows unchanged, and every key is the same after the rewrap job', async () => {
     writeFileSync(path('users.csv'), csvOf(fernet.users))
     expect(await importFile('users.csv')).toMatch(report(count, count, count, 0, 0))
     expect(await storedKeys()).toEqual(apiKeys)
@@ -71,7 +71,7 @@ describe('npm run import', () => {
     expect(await storedKeys()).toEqual(apiKeys)
   })
 
-  it('reads NDJSON and SQLite as it reads CSV', async () => {
+  it('reads NDJSON and SQLite like CSV', async () => {
     const lines = fernet.users.map(({ id, token }) =>
       JSON.stringify({ id, encrypted_api_key: token }),
     )
@@ -94,7 +94,7 @@ describe('npm run import', () => {
     ])
   })
 
-  it('refuses lines that are no such user, by their numbers, and shows none of them', async () => {
+  it('refuses malformed lines by their numbers, and quotes none of them', async () => {
     const [user] = fernet.users
     const late = Buffer.concat([Buffer.from([0x80, 0, 0, 1]), Buffer.alloc(69)])
     const lateToken = `${late.toString('base64url')}==`
@@ -146,7 +146,7 @@ describe('npm run import', () => {
     expect(query('SELECT count(*) AS rows FROM users')).toEqual([{ rows: 0 }])
   })
 
-  it('refuses an uneven line, and goes on; takes the repr of bytes for their text', async () => {
+  it('refuses an uneven line and continues, and reads the repr of bytes as their text', async () => {
     const [one, other] = fernet.users
     const lines = ['id,encrypted_api_key', 'a,b,c', `x,b'${one?.token}'`, 'y', `z,${other?.token}`]
     writeFileSync(path('uneven.csv'), lines.join('\n'))
@@ -162,7 +162,7 @@ describe('npm run import', () => {
     )
   })
 
-  it('neither overwrites a newer key nor brings a deleted one back; a newer file does replace', async () => {
+  it('neither overwrites a newer key nor restores a deleted one, but a newer file replaces a key', async () => {
     const [one, other, third, fourth] = fernet.users
     if (!one || !other || !third || !fourth) throw new Error('There are too few rows')
     writeFileSync(path('users.csv'), csvOf([one, other, third, fourth]))
@@ -186,7 +186,7 @@ describe('npm run import', () => {
     )
   })
 
-  it.for(['SIGKILL', 'SIGINT'] as const)('can be ended by %s, and run again', async (signal) => {
+  it.for(['SIGKILL', 'SIGINT'] as const)('can be stopped by %s and run again', async (signal) => {
     const [user] = fernet.users
     const token = user?.token ?? ''
     const users = Array.from({ length: COUNT }, (_, i) => ({ id: `u${i}`, token }))
@@ -207,7 +207,7 @@ describe('npm run import', () => {
     expect(countStored()).toBe(COUNT)
   })
 
-  it('leaves out a user who was removed, in a newer file too, until the user is added again', async () => {
+  it('skips a removed user, even in a newer file, until the user is added again', async () => {
     const [one, other] = fernet.users
     if (!one || !other) throw new Error('There are too few rows')
     writeFileSync(path('users.csv'), csvOf([one, other]))
@@ -222,7 +222,7 @@ describe('npm run import', () => {
     expect(await importFile('users.csv')).toMatch(report(2, 0, 1, 1, 0))
   })
 
-  it('notes the kid of a row that it replaces: it may have been the last one that did not open', async () => {
+  it('notes the kid of a row that it replaces, since that may be the last unreadable one', async () => {
     const [user] = fernet.users
     if (!user) throw new Error('There are too few rows')
     writeFileSync(path('users.csv'), csvOf([user]))
@@ -234,7 +234,7 @@ describe('npm run import', () => {
     expect(query("SELECT state FROM key_ids WHERE key_id = 'lost'")).toEqual([{ state: 'in_use' }])
   })
 
-  it('brings keys into the slots that the option and the column name, one user’s too', async () => {
+  it('imports keys into the slots that the option and the column name, several per user too', async () => {
     const [one, other, third] = fernet.users
     const rows = [
       ['id', 'encrypted_api_key', 'provider'],
@@ -266,7 +266,7 @@ describe('npm run import', () => {
     })
   })
 
-  it('warns of UUIDs without hyphens, once', async () => {
+  it('warns once about UUIDs without hyphens', async () => {
     const ids = ['00112233445566778899aabbccddeeff', 'ffeeddccbbaa99887766554433221100']
     writeFileSync(
       path('uuids.csv'),
@@ -275,7 +275,7 @@ describe('npm run import', () => {
     expect(await importFile('uuids.csv')).toContain('2 ids look like UUIDs without hyphens.')
   })
 
-  it('finds a table of another name, and names those that there are', async () => {
+  it('reads a table of another name, and lists the existing tables', async () => {
     const [user] = fernet.users
     const database = new DatabaseSync(path('flask.db'))
     database.exec('CREATE TABLE "user" (id TEXT, encrypted_api_key TEXT, provider TEXT)')
@@ -297,13 +297,16 @@ describe('npm run import', () => {
       () => void query('DROP TABLE d1_migrations'),
       'First run: npm run schema',
     ],
-  ])('says what is wrong, and not to run it again: %s', async ([, file, setUp, message]) => {
-    writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
-    setUp()
-    const error: { stdout: string; stderr: string } = await script('import', file).catch((e) => e)
-    expect(error.stderr).toContain(message)
-    expect(error.stdout + error.stderr).not.toMatch(/again/i)
-  })
+  ])(
+    'says what is wrong, and does not suggest to run it again: %s',
+    async ([, file, setUp, message]) => {
+      writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
+      setUp()
+      const error: { stdout: string; stderr: string } = await script('import', file).catch((e) => e)
+      expect(error.stderr).toContain(message)
+      expect(error.stdout + error.stderr).not.toMatch(/again/i)
+    },
+  )
 
   it('says to run it again if the database is busy', async () => {
     writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
@@ -329,13 +332,13 @@ describe('npm run import', () => {
       )
     }
 
-    it('that opens nothing stops the import before anything is written', async () => {
+    it('stops the import before it writes anything if it opens nothing', async () => {
       const printed = await importWith(randomBytes(32).toString('base64url').concat('='))
       expect(printed).toMatch(/^failed\nLEGACY_FERNET_KEY opens none of the first keys \(3 tried\)/)
       expect(countStored()).toBe(0)
     })
 
-    it('that opens nothing stops it even if thousands of users come first who have no key', async () => {
+    it('stops the import if it opens nothing, even if thousands of users without keys come first', async () => {
       const keyless = Array.from({ length: 11_000 }, (_, index) => `u${index},`)
       const lines = ['id,encrypted_api_key', ...keyless, `v,${fernet.users[0]?.token}`]
       writeFileSync(path('late.csv'), lines.join('\n'))
@@ -349,7 +352,7 @@ describe('npm run import', () => {
     })
 
     it.for(['sk-secret', fernet.key.slice(0, -1)])(
-      'that is malformed stops it too',
+      'stops the import if it is malformed',
       async (key) => {
         expect(await importWith(key)).toBe(
           'failed\nLEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters\n',
@@ -357,14 +360,14 @@ describe('npm run import', () => {
       },
     )
 
-    it('that is not set leaves the keys unchecked, and says so', async () => {
+    it('lets the import say that keys were not checked if it is not set', async () => {
       expect(await importWith(undefined)).toContain(
         'No key was checked, because LEGACY_FERNET_KEY is not set in .dev.vars.',
       )
       expect(countStored()).toBe(3)
     })
 
-    it('that does not open one key is reported by line, and so is what is not a key', async () => {
+    it('lets the import report each line that it does not open, or that is not a key', async () => {
       const [user] = fernet.users
       const key = Buffer.from(fernet.key, 'base64url')
       const encrypt = async (text: string, by: Uint8Array = key) =>

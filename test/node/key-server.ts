@@ -1,4 +1,4 @@
-/** Identity providers' JWKS endpoints on localhost, started, changed and stopped over HTTP. */
+/** JWKS endpoints of identity providers on localhost. Tests start, change and stop them over HTTP. */
 
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -13,9 +13,9 @@ interface KeyServer {
 }
 
 /**
- * Starts the control server. `POST /` starts a key server and answers its origin; on the control
- * server, `PUT /:port` sets what it serves (with `?status=`, `?location=`), `GET /:port` answers how
- * many requests it had, `DELETE /:port` stops it.
+ * Starts the control server. `POST /` starts a key server and returns its origin. `PUT /:port` sets what
+ * it serves (with `?status=` and `?location=`). `GET /:port` returns its number of requests.
+ * `DELETE /:port` stops it.
  */
 export async function startKeyServers(): Promise<{ url: string; close: () => Promise<void> }> {
   const running = new Map<string, KeyServer>()

@@ -7,7 +7,7 @@ import { listen, stop } from '../../scripts/lib/local-server.ts'
 import { startVault } from './start-vault.ts'
 import { startWorkerd } from './workerd.ts'
 
-/** An identity provider whose answers wait until they are released. */
+/** An identity provider that holds its answers back until they are released. */
 async function startProvider() {
   const { privateKey, publicKey } = await generateKeyPair('ES256')
   const jwk = { ...(await exportJWK(publicKey)), kid: 'key', alg: 'ES256' }
@@ -33,7 +33,7 @@ async function startProvider() {
   }
 }
 
-/** A Worker that verifies tokens and does no more. Its clock is as many ms ahead as it is told. */
+/** A Worker that only verifies tokens. A request sets how many ms its clock is ahead. */
 const verifierWorker = (jwksUrl: string) => `
   import { tokenVerifier } from '../../src/tokens/access-token.ts'
 
@@ -65,8 +65,8 @@ async function sendAndReset(url: URL, begun: Promise<unknown>): Promise<void> {
   await once(socket, 'close')
 }
 
-describe('a fetch of the keys', () => {
-  it('outlives the request that began it, and serves the others', async () => {
+describe('a fetch of an identity provider’s keys', () => {
+  it('continues after the request that began it has ended, and serves other requests', async () => {
     const provider = await startProvider()
     const url = await startWorkerd(verifierWorker(provider.url))
     const first = provider.asked()
@@ -85,8 +85,8 @@ describe('a fetch of the keys', () => {
   })
 })
 
-describe('an isolate that has no keys yet', () => {
-  it('fetches them once for all the requests that come meanwhile', async () => {
+describe('an isolate without keys', () => {
+  it('fetches the keys once for all concurrent requests', async () => {
     const provider = await startProvider()
     const vault = await startVault({
       JWT_JWKS_URL: provider.url,

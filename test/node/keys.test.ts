@@ -27,7 +27,7 @@ const keys = async (...args: string[]): Promise<Printed> =>
     (error: Printed) => error,
   )
 
-/** SQL that stores `count` keys sealed under `key`. */
+/** The SQL that stores `count` keys, sealed under `key`. */
 async function insertKeys(key: Uint8Array, count: number): Promise<string> {
   const keyring = await createKeyring([key])
   const rows = Array.from({ length: count }, async (_, index) => {
@@ -54,7 +54,7 @@ describe('npm run keys', () => {
     await wrangler('d1', 'migrations', 'apply', 'DB', '--local')
   })
 
-  it('new writes a key that the Worker takes to a pipe, and kid finds the kid of it', async () => {
+  it('new writes a key that the Worker accepts to a pipe, and kid prints its kid', async () => {
     const piped = await run('sh', '-c', 'node scripts/keys.ts new | node scripts/keys.ts kid')
     expect(piped).toMatch(/^\w{12}\n$/)
     const [{ stdout: key }, { stdout: other }] = [await keys('new'), await keys('new')]
@@ -63,7 +63,7 @@ describe('npm run keys', () => {
     expect(await kidOf(Buffer.from(key, 'base64'))).toMatch(/^\w{12}$/)
   })
 
-  it('new --out writes a key to a new file of its owner, and shows the kid alone', async () => {
+  it('new --out writes a key to a new file that only its owner can read, and prints only the kid', async () => {
     const { stdout } = await keys('new', '--out', 'key.txt')
     const key = readFileSync(path('key.txt'), 'utf8')
     expect(stdout).toBe(`kid  ${await kidOf(Buffer.from(key, 'base64'))}\n`)
@@ -86,21 +86,21 @@ describe('npm run keys', () => {
     })
   })
 
-  it('says that it does not know, and fails, before the Worker’s job has run', async () => {
+  it('fails and says that the keyring is unknown before the Worker’s job has run', async () => {
     expect(await keys('status')).toMatchObject({
       code: 1,
       stdout: expect.stringContaining('The keyring is unknown'),
     })
   })
 
-  it('status and plan tell what is stored under which key, and what is next', async () => {
+  it('status and plan print what is stored under which key, and the next step', async () => {
     const [user] = fernet.users
     query(
       [
         await insertKeys(NEW, 3),
         await insertKeys(OLD, 1_200),
         await insertKeys(LOST, 2),
-        // The job goes by user id: these come after the kids, which are hex.
+        // The job follows the order of user ids. These ids come after the others, which begin with a kid in hex.
         `INSERT INTO users (id) VALUES ('legacy-1'), ('legacy-2');
          INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
          VALUES ('legacy-1', '${user?.token}', 'fernet'), ('legacy-2', 'gAAAAAdamaged', 'fernet');`,
@@ -272,7 +272,7 @@ describe('the plan of a rotation', () => {
       },
     ],
     ['drop_fernet', ['fernet'], { keyring: keyring('b', [], ['f']), key_ids: [gone('fernet')] }],
-  ])('%s %j', ([expected, keyIds, changes]) => {
+  ])('gives the step %s for %j', ([expected, keyIds, changes]) => {
     const whole = { keyring: null, rows: 0, key_ids: [], missing: [], rewrap, ...changes }
     for (const remote of [true, false]) {
       const { step, key_ids, text } = planNext(whole, { remote })
@@ -285,7 +285,7 @@ describe('the plan of a rotation', () => {
     ['nothing', 'the key of b, a comma, the new one', [inUse('b')]],
     ['move_first', 'the keys of a,b', [inUse('b')]],
     ['drop', 'the key of b', [gone('a'), inUse('b')]],
-  ])('%s says what the secret is to be: %s', ([step, value, key_ids]) => {
+  ])('gives the new value of the secret in the step %s: %s', ([step, value, key_ids]) => {
     const opens = step === 'nothing' ? [] : ['a']
     const whole = { keyring: keyring('b', opens), rows: 0, key_ids, missing: [], rewrap }
     const remote = planNext(whole, { remote: true })

@@ -17,7 +17,7 @@ const LEGACY_FERNET_KEY = `${fernetKey.toString('base64url')}=`
 let provider: Awaited<ReturnType<typeof startProvider>>
 let harness: ReturnType<typeof createTestHarness>
 
-/** The vault as it is deployed, with a Worker that is bound to it, and the previous backend's key. */
+/** The deployed vault with a bound Worker and the previous backend's key. */
 beforeAll(async () => {
   provider = await startProvider()
   const providers = { openai: { origin: provider.url } }
@@ -42,7 +42,7 @@ afterAll(async () => {
   await provider.close()
 })
 
-/** Imports `csv` into the checkout's D1, and copies all rows into that of the vault. */
+/** Imports `csv` into the checkout's D1, and copies all rows into the vault's D1. */
 async function importInto(DB: D1Database, csv: string): Promise<string> {
   writeFileSync(path('users.csv'), csv)
   writeFileSync(path('.dev.vars'), `LEGACY_FERNET_KEY=${LEGACY_FERNET_KEY}\n`)
@@ -63,7 +63,7 @@ async function importInto(DB: D1Database, csv: string): Promise<string> {
 }
 
 describe('users who move in from Flask and PostgreSQL', () => {
-  it('go on with their keys over a binding, and nobody types one again', async () => {
+  it('keep using their keys over a binding, without entering them again', async () => {
     const keys = new Map(['7', '8'].map((id) => [id, `sk-good-${crypto.randomUUID()}`]))
     const lines = Array.from(keys, async ([id, key]) => {
       const iv = randomBytes(16)

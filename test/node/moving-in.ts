@@ -1,4 +1,4 @@
-/** A checkout that the users of a previous backend move into. */
+/** A checkout for the users of a previous backend. */
 
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ const csvOf = (users: { id: string; token: string }[]) =>
     ...users.map(({ id, token }) => `someone@example.com,${token},${csvCell(id)}`),
   ].join('\r\n')
 
-/** Makes it, with the previous backend's rows and the secrets that open them. */
+/** Makes the checkout, with the previous backend's rows and the secrets that open them. */
 export function startMove() {
   const checkout = makeCheckout(['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY'])
   const fernet = someFernetRows()
@@ -29,7 +29,7 @@ export function startMove() {
   const lines = Object.entries(secrets).map(([name, value]) => `${name}=${value}`)
   writeFileSync(checkout.path('.dev.vars'), lines.join('\n'))
 
-  /** Each stored key, opened, by its user. */
+  /** Opens each stored key. Returns the keys by user. */
   async function storedKeys(): Promise<Map<string, string>> {
     const legacyKey = Buffer.from(fernet.key, 'base64url')
     const keyring = await createKeyring([encryptionKey], [legacyKey])

@@ -1,4 +1,4 @@
-/** A Worker that tells what a global `process.env` would show of its variables. */
+/** A Worker that answers what a global `process.env` shows of its variables. */
 
 export default {
   fetch: () => Response.json(Reflect.get(globalThis, 'process')?.env?.['SECRET'] ?? null),

@@ -1,4 +1,4 @@
-/** A provider on localhost, as the API that it stands in for: what it answers is in the key itself. */
+/** A provider on localhost. The beginning of a key decides how it answers. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
 import type { SeenRequest } from '../provided.d.ts'
 
-/** What a key of this beginning gets from anything but the two streams and `/echo`. */
+/** The answer to a key with this beginning, except on the two streams and `/echo`. */
 const ANSWERS: Record<string, [status: number, body: (key: string) => string]> = {
   'sk-good': [200, () => '{"data": []}'],
   'sk-bad': [401, (key) => `{"error": {"message": "Incorrect API key provided: ${key}"}}`],
@@ -17,8 +17,8 @@ const ANSWERS: Record<string, [status: number, body: (key: string) => string]> =
 }
 
 /**
- * Starts it. `POST /v1/chat/completions` streams server-sent events: the first at once, the last when
- * `POST /release` comes. `GET /seen/<word>` answers the requests that held the word in a header.
+ * Starts the provider. `POST /v1/chat/completions` streams server-sent events: the first one at once, and
+ * the last one after `POST /release`. `GET /seen/<word>` returns the requests with the word in a header.
  */
 export async function startProvider(): Promise<{ url: string; close: () => Promise<void> }> {
   const seen: SeenRequest[] = []

@@ -1,4 +1,4 @@
-/** The Python packages of Debian that some tests compare with, where they are installed. */
+/** Finds the Python packages of Debian that some tests compare with. */
 
 import { spawnSync } from 'node:child_process'
 
@@ -11,14 +11,14 @@ const PACKAGES = {
 
 type Module = keyof typeof PACKAGES
 
-/** @throws Error if it is not installed and this is CI: .ci/run installs it */
+/** @throws Error in CI if the package is not installed: .ci/run installs it */
 export function hasModule(module: Module): boolean {
   const installed = spawnSync(PYTHON, ['-c', `import ${module}`]).status === 0
   if (!installed && process.env['CI']) throw new Error(`CI needs ${PACKAGES[module]}`)
   return installed
 }
 
-/** Vitest's global setup: says at the end what could not be compared here. */
+/** Vitest's global setup: prints at the end which packages were missing. */
 export default function setup(): () => void {
   return () => {
     if (!hasModule('flask_jwt_extended')) {
@@ -28,7 +28,7 @@ export default function setup(): () => void {
     }
     if (!hasModule('cryptography.fernet')) {
       console.log(
-        `Recorded Fernet rows stood in for new ones (apt-get install ${PACKAGES['cryptography.fernet']})`,
+        `Used recorded Fernet rows instead of new ones (apt-get install ${PACKAGES['cryptography.fernet']})`,
       )
     }
   }

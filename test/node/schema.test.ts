@@ -10,11 +10,11 @@ import { startCloudflareApi } from './cloudflare-api.ts'
 import { someFernetRows } from './fernet.ts'
 
 describe('migrations/', () => {
-  it('makes schema.sql: after a change, npm run schema -- write', () => {
+  it('matches schema.sql; after a change, run npm run schema -- write', () => {
     expect(readFileSync('schema.sql', 'utf8')).toBe(renderSchema())
   })
 
-  it('ends with the migration that the Worker asks for', () => {
+  it('ends with the migration that the Worker requires', () => {
     expect(readMigrations().at(-1)?.name).toBe(LATEST_MIGRATION)
   })
 })
@@ -32,7 +32,7 @@ describe('a database of version 0.1.0', () => {
   const fernet = someFernetRows()
   const [legacy] = fernet.users
 
-  /** Every kind of row that the version left. */
+  /** Every kind of row that version 0.1.0 wrote. */
   beforeAll(async () => {
     const keyring = await createKeyring([encryptionKey])
     const { kid } = keyring.sealing
@@ -67,14 +67,14 @@ describe('a database of version 0.1.0', () => {
     writeFileSync(path('.dev.vars'), lines.join('\n'))
   })
 
-  it('is refused by the commands, which say what to run', async () => {
+  it('is refused by the commands, and they say what to run', async () => {
     await expect(script('users', 'list')).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/local database lacks migrations.*First run: npm run schema\n/),
     })
   })
 
-  it('is migrated by npm run schema, once, and every row is as it was', async () => {
+  it('is migrated once by npm run schema, and keeps every row', async () => {
     const before = dump()
     expect(await script('schema')).toContain(LATEST_MIGRATION)
     expect(await script('schema')).toContain('No migrations to apply')
@@ -85,7 +85,7 @@ describe('a database of version 0.1.0', () => {
     ])
   })
 
-  it('is served with every key, and with a backup of it restored', async () => {
+  it('is served with every key, also after a backup of it was restored', async () => {
     const served = async () => {
       const dev = await startDev(['--var', 'REWRAP_ROWS_PER_RUN:50'])
       const read = async (user: string) => {

@@ -1,11 +1,11 @@
-/** The Worker as it is deployed, in workerd behind a real HTTP port, with a database of its own. */
+/** Starts the deployed bundle in workerd behind a real HTTP port, with its own database. */
 
 import { randomBytes } from 'node:crypto'
 import { createTestHarness } from 'wrangler'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { inSeconds, signToken } from '../../scripts/lib/token.ts'
 
-/** The defaults, so that what an operator sets in wrangler.toml does not matter to the tests. */
+/** The default variables, so that an operator's wrangler.toml does not affect the tests. */
 export const NO_VARS = {
   ALLOW_REVEAL: 'false',
   AUTO_CREATE_USERS: 'false',
@@ -47,10 +47,10 @@ export async function startVault(changes: Record<string, string> = {}) {
   await applyMigrations(DB)
   await DB.prepare("INSERT INTO users (id) VALUES ('user')").run()
   return {
-    /** Where the user's own key is. */
+    /** The path of the key of the user `user`. */
     keyUrl: new URL('/api/users/user/api-key', url),
     secret,
-    /** Runs one SQL statement with `?` for each of `values`. */
+    /** Runs one SQL statement that has a `?` for each of `values`. */
     sql: async (statement: string, ...values: string[]) =>
       void (await DB.prepare(statement)
         .bind(...values)
@@ -60,7 +60,7 @@ export async function startVault(changes: Record<string, string> = {}) {
   }
 }
 
-/** A token of the vault's shared secret, that ends `seconds` from now. */
+/** A token signed with the vault's shared secret. It expires in `seconds`. */
 export async function mintToken(secret: string, userId: string, seconds = 3_600): Promise<string> {
   return signToken({ sub: userId, exp: inSeconds(seconds) }, secret)
 }

@@ -1,4 +1,4 @@
-/** A Worker in plain workerd: its clients' connections end at it, with no proxy between. */
+/** Runs a Worker in workerd without a proxy before it, so that it sees its clients' connections. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +22,7 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );`
 
-/** Bundles the TypeScript of `script`, which resolves from this folder, and serves it. @returns its URL */
+/** Bundles and serves the TypeScript `script`, whose imports resolve from this folder. @returns its URL */
 export async function startWorkerd(script: string): Promise<URL> {
   const directory = mkdtempSync(join(tmpdir(), 'workerd-'))
   await build({
