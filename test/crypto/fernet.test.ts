@@ -11,7 +11,7 @@ const specKey = await importFernetKey(decodeKey(vectors.secret))
 const otherKey = await importFernetKey(crypto.getRandomValues(new Uint8Array(32)))
 
 describe('the vectors of the Fernet specification', () => {
-  it.for(vectors.generate)('generate: $token', async ({ now, iv, src, token }) => {
+  it.for(vectors.generate)('makes the token $token', async ({ now, iv, src, token }) => {
     const seconds = Date.parse(now) / 1000
     const text = new TextEncoder().encode(src)
     const made = await makeFernet(decodeKey(vectors.secret), new Uint8Array(iv), seconds, text)
@@ -19,16 +19,16 @@ describe('the vectors of the Fernet specification', () => {
     expect(await openFernet([specKey], made)).toBe(src)
   })
 
-  it.for(vectors.verify)('verify: $token', async ({ src, token }) => {
+  it.for(vectors.verify)('opens the token $token', async ({ src, token }) => {
     expect(await openFernet([specKey], token)).toBe(src)
   })
 
-  it.for(vectors.invalid)('invalid: $desc', async ({ token }) => {
+  it.for(vectors.invalid)('does not open: $desc', async ({ token }) => {
     expect(await openFernet([specKey], token)).toBeNull()
   })
 
   it.for(vectors.invalidByAge)(
-    'invalid by age alone, which does not count here: $desc',
+    'opens, although the vector is invalid by its age: $desc',
     async (vector) => {
       expect(await openFernet([specKey], vector.token)).toBe(vector.src)
     },

@@ -292,11 +292,14 @@ describe('an unreachable identity provider', () => {
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
   })
 
-  it.for(['not json', '{}', '{"keys":{}}', '[]'])('so is one that serves %s', async (served) => {
-    await control('PUT', served)
-    const token = await tokenBy(await providerKey('ES256'))
-    expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
-  })
+  it.for(['not json', '{}', '{"keys":{}}', '[]'])(
+    'answers 503 if the identity provider serves %s',
+    async (served) => {
+      await control('PUT', served)
+      const token = await tokenBy(await providerKey('ES256'))
+      expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+    },
+  )
 
   it('answers 401 for an unknown kid once the identity provider is back', async () => {
     const key = await providerKey('ES256')
