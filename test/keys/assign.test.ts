@@ -145,7 +145,9 @@ describe('with DEFAULT_PROVIDER', () => {
       return (await response.json<Record<string, unknown>>())['api_key_preview']
     }
     expect(await preview()).toBe('sk-good-...')
-    await env.DB.prepare("UPDATE api_keys SET updated_at = '2020' WHERE provider = 'default'").run()
+    await env.DB.prepare(
+      "UPDATE api_keys SET updated_at = '2020-01-01T00:00:00.000Z' WHERE provider = 'default'",
+    ).run()
     expect(await preview()).toBe('sk-good2...')
     await call('DELETE', slotPath(userId, 'openai'), { token, env: vault })
     expect(await storedKey(userId, vault, 'default')).toBeNull()
@@ -158,7 +160,9 @@ describe('with DEFAULT_PROVIDER', () => {
       const own = { ...env, DEFAULT_PROVIDER: provider }
       const userId = await someKeyUser(someKeyOf('own'), provider)
       await putKey(userId, someKeyOf('plain'))
-      await env.DB.prepare("UPDATE api_keys SET updated_at = '2020' WHERE user_id = ?1")
+      await env.DB.prepare(
+        "UPDATE api_keys SET updated_at = '2020-01-01T00:00:00.000Z' WHERE user_id = ?1",
+      )
         .bind(userId)
         .run()
       const token = await mintToken({ sub: userId })
