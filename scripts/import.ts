@@ -23,13 +23,14 @@ import type { LegacyKeys } from './lib/legacy-key.ts'
 import { startBar } from './lib/progress.ts'
 
 const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote]
-         [--id-column NAME] [--key-column NAME] [--table NAME]
+         [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--table NAME]
 
 FILE is CSV or tab-separated with a header, NDJSON, or a SQLite database. Each user has the fields id and
-encrypted_api_key (the options set other names), and may have the field provider. A key without a
-provider goes to the slot of --provider, by default to the plain route's slot. You can run the import
-again at any time, also with a newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars,
-or with --remote in the environment.`
+encrypted_api_key (the options set other names), and may have the field provider. It is read if neither
+--provider nor another --provider-column is given. A key without a provider goes to the slot of
+--provider, by default to the plain route's slot. You can run the import again at any time, also with a
+newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars, or with --remote in the
+environment.`
 /** The characters of a batch. D1 accepts 2,000,000 bytes of JSON, and a character may take three. */
 const BATCH_LENGTH = 500_000
 /** The characters that a user takes in the JSON besides id and token. */
@@ -127,17 +128,21 @@ await runCommand(USAGE, async () => {
     allowPositionals: true,
     options: {
       remote: { type: 'boolean', default: false },
-      provider: { type: 'string', default: DEFAULT_SLOT },
+      provider: { type: 'string' },
+      'provider-column': { type: 'string' },
       table: { type: 'string', default: 'users' },
       'id-column': { type: 'string', default: 'id' },
       'key-column': { type: 'string', default: 'encrypted_api_key' },
     },
   })
   const [file, ...rest] = positionals
-  const { provider, table, 'id-column': id, 'key-column': key } = options
+  const { provider = DEFAULT_SLOT, table, 'id-column': id, 'key-column': key } = options
+  // With --provider, a column of that name may mean something else, such as how the user signed in.
+  const guessed = options.provider === undefined ? 'provider' : null
+  const { 'provider-column': providerColumn = guessed } = options
   const isSlot = provider === DEFAULT_SLOT || isProviderName(provider)
   if (file === undefined || rest.length > 0 || !isSlot) return 2
-  const layout = { id, key, provider, table }
+  const layout = { id, key, provider, providerColumn, table }
   const users = await openUserFile(file, layout)
   const legacyKeys = await readLegacyKeys(options)
   if (legacyKeys !== null) await requireOpening(await openUserFile(file, layout), legacyKeys)

@@ -149,7 +149,7 @@ function openSqlite(file: string, layout: Layout): UserFile {
   const names = columns.map(({ name }) => String(name))
   requireColumns(names, layout, `Its table ${table}`)
   const count = database.prepare(`SELECT count(*) AS rows FROM ${quote(table)}`).get()
-  const wanted = new Set([layout.id, layout.key, 'provider'])
+  const wanted = new Set([layout.id, layout.key, layout.providerColumn])
   const read = names.filter((name) => wanted.has(name)).map(quote)
   const select = `SELECT ${read.join(', ')} FROM ${quote(table)}`
   return { total: Number(count?.['rows']), lines: readSqlite(database, select, layout) }

@@ -14,6 +14,8 @@ export interface Fields {
   key: string
   /** The slot of a record without a provider. */
   provider: string
+  /** The field with a record's provider; null if none is read. */
+  providerColumn: string | null
 }
 
 const MAX_ID_LENGTH = 1_000
@@ -56,14 +58,15 @@ const record = z.object({
 /** Reads a record. A refusal says what is wrong, and quotes nothing of the record. */
 export function readRecord(
   given: unknown,
-  { id, key, provider }: Fields,
+  { id, key, provider, providerColumn }: Fields,
 ): ImportedKey | { refused: string } {
   if (!isJsonObject(given)) return { refused: 'is not a JSON object' }
   const userId = readId(given[id])
   if (userId === undefined) return { refused: nameMissingId(given) }
+  const named = providerColumn === null ? null : given[providerColumn]
   const parsed = record.safeParse({
     userId,
-    provider: isAbsent(given['provider']) ? provider : given['provider'],
+    provider: isAbsent(named) ? provider : named,
     token: readToken(given[key]),
   })
   if (!parsed.success) return { refused: parsed.error.issues[0]?.message ?? 'is not a user' }

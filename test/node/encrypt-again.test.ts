@@ -32,7 +32,7 @@ describe.skipIf(!hasModule('cryptography.fernet'))('a backend with a salt per ro
       },
     })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    const fields = { id: 'id', key: 'encrypted_api_key', provider: 'default' }
+    const fields = { id: 'id', key: 'encrypted_api_key', provider: 'default', providerColumn: null }
     const lines = stdout.trim().split('\n')
     const read = lines.map((line) => readRecord(JSON.parse(line), fields))
     expect(read).toMatchObject([

@@ -8,7 +8,13 @@ import recorded from '../crypto/vectors/python-cryptography-fernet.json' with { 
 const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-const LAYOUT: Layout = { id: 'id', key: 'encrypted_api_key', provider: 'default', table: 'users' }
+const LAYOUT: Layout = {
+  id: 'id',
+  key: 'encrypted_api_key',
+  provider: 'default',
+  providerColumn: null,
+  table: 'users',
+}
 const TOKEN = recorded.tokens[0]?.token ?? ''
 
 const hex = (text: string) => Buffer.from(text).toString('hex')

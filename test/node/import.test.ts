@@ -245,7 +245,8 @@ describe('npm run import', () => {
       ['d', one?.token, 'acme'],
     ]
     writeFileSync(path('slots.csv'), rows.map((row) => row.join(',')).join('\n'))
-    const importSlots = async () => importFile('slots.csv', '--provider', 'openai')
+    const importSlots = async () =>
+      importFile('slots.csv', '--provider', 'openai', '--provider-column', 'provider')
     const printed = await importSlots()
     expect(printed).toMatch(report(5, 3, 4, 0, 1))
     expect(printed).toContain('line 5 has a provider whose name is not lower-case')
@@ -279,12 +280,14 @@ describe('npm run import', () => {
     const [user] = fernet.users
     const database = new DatabaseSync(path('flask.db'))
     database.exec('CREATE TABLE "user" (id TEXT, encrypted_api_key TEXT, provider TEXT)')
-    database.prepare('INSERT INTO "user" VALUES (?, ?, ?)').run('7', user?.token ?? '', 'openai')
+    database.prepare('INSERT INTO "user" VALUES (?, ?, ?)').run('7', user?.token ?? '', 'Google')
     database.close()
     await expect(script('import', 'flask.db')).rejects.toMatchObject({
       stderr: 'flask.db has no table users. It has: user. Name the right one with --table.\n',
     })
-    expect(await importFile('flask.db', '--table', 'user')).toMatch(report(1, 1, 1, 0, 0))
+    expect(await importFile('flask.db', '--table', 'user', '--provider', 'openai')).toMatch(
+      report(1, 1, 1, 0, 0),
+    )
     expect(query('SELECT provider FROM api_keys')).toEqual([{ provider: 'openai' }])
   })
 
