@@ -44,6 +44,6 @@ export async function databaseOf(userId: string, count: number): Promise<number>
 /** The number of the bucket's database, of `count` databases. */
 export function databaseOfBucket(bucket: number, count: number): number {
   const database = MAPS[count]?.[bucket]
-  if (database === undefined) throw new Error(`There is no map of ${count} databases`)
+  if (database === undefined) throw new Error(`The maps do not include one of ${count} databases`)
   return database
 }

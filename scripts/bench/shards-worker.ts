@@ -80,6 +80,6 @@ function rowsOf([user, done]: D1Result[]): unknown[] | null {
 
 function database(databases: Databases, number: number): D1Database {
   const found = databases[`DB${number}`]
-  if (found === undefined) throw new Error(`There is no database DB${number}`)
+  if (found === undefined) throw new Error(`The binding DB${number} is missing`)
   return found
 }

@@ -107,7 +107,11 @@ export const listAnswer = z.object({ user_id: z.string(), api_keys: z.array(list
 const checked = {
   verdict: z
     .nullable(verdict)
-    .check(z.describe('Null if there was no key to check, or it was replaced meanwhile.')),
+    .check(
+      z.describe(
+        'Null if the slot has no readable key or no provider, or if the key was replaced during the check.',
+      ),
+    ),
 }
 
 /** `POST …/verify`. */

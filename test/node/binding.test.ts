@@ -82,7 +82,7 @@ describe('the example', () => {
 
     const chat = await harness.fetch('/chat', await json('POST', { messages: [] }))
     expect(chat.status).toBe(200)
-    if (chat.body === null) throw new Error('There is no body')
+    if (chat.body === null) throw new Error('The body is missing')
     const parts = Readable.fromWeb(chat.body).setEncoding('utf8')[Symbol.asyncIterator]()
     const first = String((await parts.next()).value)
     expect(first).toContain('first')

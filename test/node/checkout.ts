@@ -105,7 +105,7 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
   function query(sql: string): Record<string, unknown>[] {
     const d1 = join(directory, '.wrangler/state/v3/d1/miniflare-D1DatabaseObject')
     const file = readdirSync(d1).find((name) => /^\w{64}\.sqlite$/.test(name))
-    if (file === undefined) throw new Error('There is no local D1 yet')
+    if (file === undefined) throw new Error('The local D1 does not exist yet')
     const statements = splitSql(sql)
     // A reader takes no lock that a writing command needs.
     const readOnly = statements.every((statement) => statement.startsWith('SELECT'))

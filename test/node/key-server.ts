@@ -28,7 +28,7 @@ export async function startKeyServers(): Promise<{ url: string; close: () => Pro
       return `http://127.0.0.1:${port}`
     }
     const keyServer = running.get(pathname.slice(1))
-    if (keyServer === undefined) throw new Error(`There is no key server ${pathname}`)
+    if (keyServer === undefined) throw new Error(`${pathname} does not name a running key server`)
     if (request.method === 'PUT') {
       keyServer.keys = await text(request)
       keyServer.status = Number(searchParams.get('status') ?? 200)
