@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { benchGrowth } from './bench/growth.ts'
 import { measure, profileRoute, type BenchOptions } from './bench/http.ts'
 import { drawChart } from './bench/http/chart.ts'
 import { printFigures, summarize } from './bench/http/report.ts'
@@ -17,7 +18,6 @@ const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [-
        npm run bench -- start           time of the first request, and size of the bundle by package
        npm run bench -- rewrap          speed of the rewrap job
        npm run bench -- shards [--seed N] [--mistake]   users who move between databases as they write`
-const SIZES = [1_000, 100_000, 1_000_000]
 
 async function benchHttp(
   options: BenchOptions,
@@ -29,24 +29,6 @@ async function benchHttp(
   if (chart === undefined) return
   for (const theme of ['light', 'dark'] as const) {
     writeFileSync(`${chart}/speed-${theme}.svg`, drawChart(figures, theme))
-  }
-}
-
-async function benchGrowth(options: BenchOptions): Promise<void> {
-  for (const slots of [1, 10]) {
-    for (const users of SIZES) {
-      // oxlint-disable-next-line no-await-in-loop -- measured one after the other
-      const rows = await measure({
-        ...options,
-        users,
-        slots,
-        routes: ['GET', 'list', 'PUT', 'DELETE'],
-      })
-      const vault = summarize(rows).filter(({ worker }) => worker === 'vault')
-      for (const { route, per_second, p50, p99, cpu } of vault) {
-        console.log(JSON.stringify({ users, slots, route, per_second, p50, p99, cpu }))
-      }
-    }
   }
 }
 

@@ -43,7 +43,8 @@ export async function measure(options: BenchOptions): Promise<Row[]> {
   }
 }
 
-function findRoute(name: string): Route {
+/** @throws Error if there is no such route */
+export function findRoute(name: string): Route {
   const route = ROUTES[name]
   if (route === undefined)
     throw new Error(`Unknown route. The routes are ${Object.keys(ROUTES).join(', ')}`)
@@ -68,7 +69,8 @@ async function measureRoute(
   return rows
 }
 
-async function measureRound(
+/** Sends load to a Worker on its turn. @throws Error if it refuses requests */
+export async function measureRound(
   workers: Workers,
   route: Route,
   { row, seconds }: { row: Row; seconds: number },
