@@ -67,6 +67,7 @@ export default defineConfig({
               compatibilityFlags: ['enable_nodejs_inspector_module'],
               bindings: {
                 ...NO_VARS,
+                RELAY_SCOPE: 'relay',
                 ALLOW_REVEAL: 'true',
                 PROVIDERS: standIns(inject('provider')),
                 API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
@@ -76,6 +77,7 @@ export default defineConfig({
               ratelimits: {
                 RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
                 PROBE_LIMITER: { namespace_id: '3', simple: { limit: 1_000_000, period: 60 } },
+                RELAY_LIMITER: { namespace_id: '4', simple: { limit: 1_000_000, period: 60 } },
                 TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
               },
             },

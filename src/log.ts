@@ -7,6 +7,11 @@ export function log(level: 'info' | 'error', event: string, fields: Record<strin
   else console.log(line)
 }
 
+/** The name and the message of an error, for one field of a log line. */
+export function nameCause(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
 /** An error as JSON: name, message, stack, and its causes in the same form. */
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) }

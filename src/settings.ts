@@ -139,13 +139,20 @@ const revealers = z.pipe(
   }),
 )
 
+const rateLimit = z.custom<RateLimit>(
+  has('limit'),
+  'must be a rate limit binding: see [[ratelimits]]',
+)
+
+const names = z.pipe(
+  z.string('must be a string: openai,anthropic'),
+  z.transform((text) => splitList(text)),
+)
+
 /** Every validated variable, secret and binding, by its name. */
 export const environment = z.object({
   DB: z.custom<D1Database>(has('prepare'), 'must be a D1 binding: see [[d1_databases]]'),
-  RATE_LIMITER: z.custom<RateLimit>(
-    has('limit'),
-    'must be a rate limit binding: see [[ratelimits]]',
-  ),
+  RATE_LIMITER: rateLimit,
   API_KEY_ENCRYPTION_KEY: encryptionKeys,
   LEGACY_FERNET_KEY: z.optional(fernetKeys),
   REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
@@ -155,9 +162,10 @@ export const environment = z.object({
   JWT_AUDIENCE: z.optional(exactText),
   JWT_IDENTITY_CLAIM: z.optional(exactText),
   JWT_SCOPE: z.optional(tokenScope),
-  PROBE_LIMITER: z.optional(
-    z.custom<RateLimit>(has('limit'), 'must be a rate limit binding: see [[ratelimits]]'),
-  ),
+  PROBE_LIMITER: z.optional(rateLimit),
+  RELAY_LIMITER: z.optional(rateLimit),
+  RELAY_SCOPE: z.optional(tokenScope),
+  RELAY_PROVIDERS: z.optional(names),
   AUTO_CREATE_USERS: z.optional(flag),
   ALLOW_REVEAL: z.optional(revealers),
   VERIFY_ON_SAVE: z.optional(flag),
@@ -184,6 +192,16 @@ export interface SignIn {
   audience: string | null
 }
 
+/** What the relay allows. */
+export interface RelayRules {
+  /** The scope that a token must have. */
+  scope: string
+  /** The names of the providers that it reaches; null for all of them. */
+  providers: readonly string[] | null
+  /** Limits the uses of a user; null for no limit. */
+  limiter: RateLimit | null
+}
+
 /** The validated settings of the service. */
 export interface Settings {
   db: D1Database
@@ -201,6 +219,8 @@ export interface Settings {
   tokenRules: TokenRules
   /** Null if users cannot sign in on the page. */
   signIn: SignIn | null
+  /** Null if the relay is off. */
+  relay: RelayRules | null
   providers: Providers
   /** The provider of the plain route's keys; null if there is none. */
   defaultProvider: string | null
@@ -228,6 +248,7 @@ const settings = z.pipe(
       tokenSource: chooseTokenSource(env, refuse) ?? z.NEVER,
       tokenRules: readTokenRules(env),
       signIn: readSignIn(env, refuse),
+      relay: readRelay(env, refuse),
       providers: env.PROVIDERS,
       defaultProvider: readDefaultProvider(env, refuse),
       autoCreateUsers: env.AUTO_CREATE_USERS === 'true',
@@ -309,6 +330,15 @@ function readDefaultProvider(env: Environment, refuse: Refuse): string | null {
   const { DEFAULT_PROVIDER: name = null, PROVIDERS: known } = env
   if (name === null || known.get(name)?.origin !== undefined) return name
   refuse('DEFAULT_PROVIDER', 'must be the name of a provider with an origin')
+  return null
+}
+
+function readRelay(env: Environment, refuse: Refuse): RelayRules | null {
+  const { RELAY_SCOPE: asked, RELAY_PROVIDERS: allowed = null, RELAY_LIMITER: limiter = null } = env
+  const unknown = allowed?.find((name) => !env.PROVIDERS.has(name))
+  if (unknown !== undefined) refuse('RELAY_PROVIDERS', 'must be names of providers')
+  if (asked !== undefined) return { scope: asked, providers: allowed, limiter }
+  if (allowed !== null) refuse('RELAY_PROVIDERS', 'needs RELAY_SCOPE')
   return null
 }
 

@@ -1,7 +1,8 @@
 /** The JSON Schemas of the OpenAPI document, made from the zod schemas of the API. */
 
 import * as z from 'zod/mini'
-import { ANSWERS, NOT_YOUR_OWN } from '../../src/http/error-answer.ts'
+import { NOT_YOUR_OWN } from '../../src/http/error-answer.ts'
+import { ANSWERS } from '../../src/refusals.ts'
 import { errorAnswer } from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
 import { OPERATIONS, SCHEMAS } from './operations.ts'

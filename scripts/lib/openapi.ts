@@ -1,7 +1,7 @@
 /** The OpenAPI document of the HTTP API, made from the schemas that validate and from the table of errors. */
 
 import { readFileSync } from 'node:fs'
-import { ANSWERS } from '../../src/http/error-answer.ts'
+import { ANSWERS } from '../../src/refusals.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
 import { describeSchema, describeSchemas, refer } from './openapi-schemas.ts'

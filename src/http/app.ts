@@ -11,6 +11,7 @@ import { apiKeyRoutes, noStore } from './api-keys.ts'
 import { answerError } from './error-answer.ts'
 import { apiHeaders, logRequests, type AppEnv } from './front.ts'
 import { pageHeaders, servePage } from './page.ts'
+import { serveRelay } from './relay.ts'
 
 /** The page, everything under `/api`, and a JSON answer to anything else. */
 export function createApp() {
@@ -36,6 +37,7 @@ export function createApp() {
       return c.json(configAnswer(settings.signIn))
     })
     .route('/api', apiKeyRoutes)
+    .all('/relay/:provider/*', serveRelay)
     .notFound((c) => answerError(new VaultError('not_found'), c))
     .onError((error, c) => answerError(error, c))
 }

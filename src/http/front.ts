@@ -15,7 +15,16 @@ import type { AnswerVariables } from './error-answer.ts'
 /** The environment of the whole app. */
 export interface AppEnv {
   Bindings: Env
-  Variables: RequestIdVariables & AnswerVariables
+  Variables: RequestIdVariables & AnswerVariables & { use?: Use }
+}
+
+/** The use of a key through the relay, in its request's log line. */
+interface Use {
+  user_id: string
+  caller: string | null
+  provider: string
+  /** What the provider answered; missing if it did not. */
+  provider_status?: number
 }
 
 /** Gives the request an id, and logs its route pattern: a path or a query would show user ids. */
@@ -27,6 +36,7 @@ export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
   await next()
   const [method, route, { status }] = [c.req.method, routePath(c, -1), c.res]
   const code = c.get('errorCode') ?? null
+  const reason = c.get('errorReason')
   log('info', 'request', {
     request_id,
     method,
@@ -34,6 +44,8 @@ export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
     status,
     code,
     duration_ms: Date.now() - startedAt,
+    ...(reason !== undefined && { reason }),
+    ...c.get('use'),
   })
 })
 
@@ -48,7 +60,7 @@ function chooseRequestId({ req }: Context): string {
  * https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html
  */
 const HEADERS = Object.entries({
-  'Access-Control-Expose-Headers': 'WWW-Authenticate,Retry-After,X-Request-Id',
+  'Access-Control-Expose-Headers': 'WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
@@ -69,10 +81,11 @@ export const apiHeaders = createMiddleware<AppEnv>(async (c, next) => {
 /** Without `allowHeaders`, all headers are allowed: tracing and CSRF libraries add some. */
 const preflight = cors({
   origin: allowOrigin,
-  allowMethods: ['GET', 'PUT', 'DELETE', 'POST'],
+  allowMethods: ['GET', 'PUT', 'DELETE', 'POST', 'PATCH'],
   maxAge: 7200,
 })
 
-function allowOrigin(origin: string | undefined, c: Context<AppEnv>): string | null {
+/** The origin of the page that calls, if it may call. */
+export function allowOrigin(origin: string | undefined, c: Context<AppEnv>): string | null {
   return origin !== undefined && openFront(c.env).corsOrigins.includes(origin) ? origin : null
 }

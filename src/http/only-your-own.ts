@@ -4,6 +4,7 @@ import { createMiddleware } from 'hono/factory'
 import { VaultError } from '../errors.ts'
 import { requireRate } from '../keys/rate.ts'
 import { openService, type Service } from '../service.ts'
+import { bearerToken } from '../tokens/bearer-token.ts'
 
 /** What {@link onlyYourOwn} sets for the routes. */
 export interface OwnerVariables {
@@ -18,7 +19,7 @@ export interface OwnerVariables {
 export const onlyYourOwn = createMiddleware<{ Bindings: Env; Variables: OwnerVariables }>(
   async (c, next) => {
     const service = await openService(c.env)
-    const userId = await service.verifyToken(bearerToken(c.req.header('Authorization')))
+    const { userId } = await service.verifyToken(bearerToken(c.req.header('Authorization')))
     if (c.req.param('userId') !== userId) throw new VaultError('not_your_own')
     await requireRate(service.settings.rateLimiter, userId)
     c.set('service', service)
@@ -26,13 +27,3 @@ export const onlyYourOwn = createMiddleware<{ Bindings: Env; Variables: OwnerVar
     return next()
   },
 )
-
-/** The token of an Authorization header (RFC 6750 §2.1). */
-function bearerToken(authorization: string | undefined): string {
-  const [, scheme, token] = /^(\S+) *(.*)$/.exec(authorization ?? '') ?? []
-  if (scheme?.toLowerCase() === 'bearer' && token) return token
-  const detail = scheme
-    ? 'The Authorization header must be "Bearer", a space and the token.'
-    : 'The Authorization header is missing.'
-  throw new VaultError('token_missing', { detail })
-}

@@ -14,7 +14,7 @@ import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
 export interface SlotOwner {
   service: Service
   userId: string
-  /** For the log; undefined for a call over a binding. */
+  /** For the log. */
   requestId?: string | undefined
 }
 

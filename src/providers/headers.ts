@@ -5,6 +5,7 @@ import { matchesHeader, type Provider } from './provider.ts'
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
 const REQUEST_HEADERS = [
   'accept',
+  'accept-encoding',
   'accept-language',
   'content-encoding',
   'content-language',
@@ -49,16 +50,36 @@ export function requestHeaders(provider: Provider, apiKey: string, sent: Headers
   for (const [name, value] of Object.entries(headers)) {
     if (!outgoing.has(name)) outgoing.set(name, value)
   }
+  if (asksForWebSocket(sent)) {
+    outgoing.set('Upgrade', 'websocket')
+    const protocols = subprotocols(sent)
+    if (protocols !== '') outgoing.set('Sec-WebSocket-Protocol', protocols)
+  }
   outgoing.set(header, scheme === undefined ? apiKey : `${scheme} ${apiKey}`)
   return outgoing
 }
 
-/** The provider's headers without those that hold the key. */
+/** Whether a request opens a WebSocket (RFC 6455 §4.1). */
+export function asksForWebSocket(sent: Headers): boolean {
+  return sent.get('Upgrade')?.toLowerCase() === 'websocket'
+}
+
+/** The WebSocket subprotocols, without `openai-insecure-api-key.…`, in which browsers send credentials. */
+function subprotocols(sent: Headers): string {
+  const items = sent.get('Sec-WebSocket-Protocol')?.split(',') ?? []
+  return items.filter((item) => !/key|token/i.test(item)).join(',')
+}
+
+/** The provider's headers without those that hold the key, or that only the vault sets. */
 export function responseHeaders(received: Headers, apiKey: string): Headers {
   const holdsKey = keyFinder(apiKey)
   return new Headers(
     Array.from(received).filter(
-      ([name, value]) => !DROPPED_FROM_RESPONSE.has(name) && !holdsKey(name) && !holdsKey(value),
+      ([name, value]) =>
+        !DROPPED_FROM_RESPONSE.has(name) &&
+        !name.startsWith('x-vault-') &&
+        !holdsKey(name) &&
+        !holdsKey(value),
     ),
   )
 }

@@ -29,8 +29,9 @@ export async function fetchWithKey(
   const headers = requestHeaders(provider, apiKey, request.headers)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
   const response = await fetch(url, init)
-  const { status, body: answer } = response
-  return new Response(answer, { status, headers: responseHeaders(response.headers, apiKey) })
+  const { status, body: answer, webSocket } = response
+  const answered = responseHeaders(response.headers, apiKey)
+  return new Response(answer, { status, headers: answered, webSocket })
 }
 
 /** The verdict and its reason: `HTTP 401`, or the name of an error such as `TimeoutError`. */

@@ -5,12 +5,14 @@ import * as z from 'zod/mini'
 /** Why a key could not be used on its user's behalf. */
 export const callErrorCode = z.enum([
   'not_granted',
+  'scope_missing',
   'provider_not_granted',
   'invalid_argument',
   'origin_not_allowed',
   'no_api_key',
   'api_key_unreadable',
   'provider_unreachable',
+  'upgrade_not_supported',
 ])
 
 /** Faults of the service itself. Its log says what happened. */

@@ -40,12 +40,20 @@ export interface TokenRules {
   pageClient: string | null
 }
 
+/** What a valid access token says. */
+export interface AccessToken {
+  userId: string
+  scopes: readonly string[]
+  /** The application that got the token: `client_id` (RFC 9068 §2.2) or `azp`; null without one. */
+  client: string | null
+}
+
 /**
- * Returns the user id of a valid access token.
+ * Returns what a valid access token says.
  *
  * @throws VaultError `token_invalid`, `token_expired`, `token_keys_unreachable`
  */
-export type VerifyToken = (token: string) => Promise<string>
+export type VerifyToken = (token: string) => Promise<AccessToken>
 
 /** Makes the verifier for a source's tokens, once per isolate. The verifier keeps the source's keys. */
 export function tokenVerifier(source: TokenSource, rules: TokenRules): VerifyToken {
@@ -61,17 +69,19 @@ export function tokenVerifier(source: TokenSource, rules: TokenRules): VerifyTok
   // If a key set loses a key, the tokens of that key must be refused at once.
   const known = isSecret ? new KnownTokens() : null
   return async (token) => {
-    const knownUser = known?.find(token)
-    if (knownUser !== undefined) return knownUser
+    const knownToken = known?.find(token)
+    if (knownToken !== undefined) return knownToken
     checkForm(token)
     const verified = await verify(token, keys, options).catch((error: unknown) => {
       throw error instanceof errors.JOSEError ? fromJose(error) : error
     })
     const fault = nameFault(verified, source, rules)
     if (fault !== null) throw refusal(fault)
-    const userId = userIdOf(verified.payload, rules.identityClaim)
-    known?.keep(token, { userId, exp: verified.payload.exp })
-    return userId
+    const { payload } = verified
+    const userId = userIdOf(payload, rules.identityClaim)
+    const accessToken = { userId, scopes: scopesOf(payload), client: clientOf(payload) }
+    known?.keep(token, accessToken, payload.exp)
+    return accessToken
   }
 }
 
@@ -144,6 +154,12 @@ function userIdOf(payload: JWTPayload, claim: string): string {
   const fault = nameUserIdFault(userId)
   if (fault !== null) throw refusal(`Its "${claim}" ${fault}.`)
   return userId
+}
+
+/** A name that is safe in a log line; null if there is none. */
+function clientOf({ client_id, azp }: JWTPayload): string | null {
+  const name = client_id ?? azp
+  return typeof name === 'string' && /^[!-~]{1,200}$/.test(name) ? name : null
 }
 
 function fromJose(error: errors.JOSEError): VaultError {

@@ -181,7 +181,6 @@ describe('a binding to the vault', () => {
     'findKey',
     'recordOutcome',
     'rewrap',
-    'fetch',
     'queue',
     'scheduled',
     'tail',

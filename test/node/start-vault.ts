@@ -20,6 +20,8 @@ export const NO_VARS = {
   OIDC_CLIENT_ID: '',
   OIDC_ISSUER: '',
   OIDC_SCOPE: '',
+  RELAY_PROVIDERS: '',
+  RELAY_SCOPE: '',
   REWRAP_ROWS_PER_RUN: '',
   VERIFY_ON_SAVE: '',
 }

@@ -1,0 +1,27 @@
+/** The route of the relay. */
+
+import type { Context } from 'hono'
+import { authorizeRelay } from '../relay/authorize.ts'
+import { relay } from '../relay/relay.ts'
+import { openService } from '../service.ts'
+import { allowOrigin, type AppEnv } from './front.ts'
+
+/** Answers with the provider's answer, and adds the use to the request's log line. */
+export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Response> {
+  const service = await openService(c.env)
+  const provider = c.req.param('provider')
+  const { raw: request } = c.req
+  const { userId, caller } = await authorizeRelay(service, provider, request.headers)
+  const use = { user_id: userId, caller, provider }
+  c.set('use', use)
+  const response = await relay(service, {
+    request,
+    provider,
+    userId,
+    requestId: c.get('requestId'),
+    allowedOrigin: allowOrigin(c.req.header('Origin'), c),
+    waitUntil: (recording) => c.executionCtx.waitUntil(recording),
+  })
+  c.set('use', { ...use, provider_status: response.status })
+  return response
+}

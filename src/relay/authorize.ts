@@ -1,0 +1,61 @@
+/** Lets a client of the relay through: it checks for a 404, then a 401, a 403 and a 429. */
+
+import { VaultError } from '../errors.ts'
+import { slotName } from '../keys/slot-name.ts'
+import { requireRate } from '../keys/rate.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Service } from '../service.ts'
+import { bearerToken } from '../tokens/bearer-token.ts'
+
+/** Whose key is used, and by whom. */
+export interface RelayCaller {
+  userId: string
+  /** The token's `client_id` or `azp`, for the log; null without one. */
+  caller: string | null
+}
+
+/**
+ * Checks the token of a request to the provider `given`. The token must have the relay's scope.
+ *
+ * @throws VaultError `not_found` if the relay is off, `token_missing`, `token_invalid`, `token_expired`,
+ * `token_keys_unreachable`, `scope_missing`, `provider_not_granted`, `rate_limited`
+ */
+export async function authorizeRelay(
+  { settings, verifyToken }: Service,
+  given: string,
+  sent: Headers,
+): Promise<RelayCaller> {
+  const { relay, providers } = settings
+  if (relay === null) throw new VaultError('not_found')
+  const name = slotName(settings, given)
+  const { userId, scopes, client } = await verifyToken(tokenOf(sent, providers.get(name)))
+  if (!scopes.includes(relay.scope)) {
+    const detail = 'Neither its "scope" nor its "scp" has the scope that RELAY_SCOPE names.'
+    throw new VaultError('scope_missing', { detail })
+  }
+  if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
+  if (relay.limiter !== null) await requireRate(relay.limiter, userId)
+  return { userId, caller: client }
+}
+
+/**
+ * The access token, from `Authorization` or from the header in which the provider's SDK sends its key.
+ *
+ * @throws VaultError `token_missing`
+ */
+function tokenOf(sent: Headers, provider: Provider | undefined): string {
+  const authorization = sent.get('Authorization')
+  const { header, scheme } = provider ?? {}
+  const own = header === undefined ? null : sent.get(header)
+  if (own === null || header?.toLowerCase() === 'authorization') {
+    return bearerToken(withBearer(authorization, scheme))
+  }
+  return authorization === null ? own : bearerToken(authorization)
+}
+
+/** An SDK may send its key with another scheme, such as `Key`. */
+function withBearer(authorization: string | null, scheme = 'Bearer'): string | undefined {
+  const [first, ...rest] = authorization?.split(' ') ?? []
+  const isOwn = first?.toLowerCase() === scheme.toLowerCase()
+  return isOwn ? ['Bearer', ...rest].join(' ') : (authorization ?? undefined)
+}

@@ -1,0 +1,43 @@
+/** The relay: a client anywhere calls a provider with the key of its token's user, and never sees the key. */
+
+import { VaultError } from '../errors.ts'
+import { findSlot } from '../keys/slot-name.ts'
+import { useKey } from '../keys/use.ts'
+import { calledOrigin } from '../providers/base-url.ts'
+import type { Service } from '../service.ts'
+import { relayedHeaders } from './answer-headers.ts'
+import { splitTarget } from './target.ts'
+
+/** A request to `/relay/:provider/*` whose caller may use the user's key. */
+export interface RelayedRequest {
+  request: Request
+  provider: string
+  userId: string
+  requestId: string
+  /** The origin of the page that called, if it may call. */
+  allowedOrigin: string | null
+  waitUntil: (recording: Promise<void>) => void
+}
+
+/**
+ * Sends the request to the provider, and returns the provider's answer as it comes: its status, its body and
+ * all headers that are safe on the vault's origin.
+ *
+ * @throws VaultError as `useKey`
+ */
+export async function relay(service: Service, call: RelayedRequest): Promise<Response> {
+  const { request, userId, requestId, allowedOrigin, waitUntil } = call
+  const { name, provider } = findSlot(service.settings, call.provider)
+  if (provider === null) throw new VaultError('unknown_provider')
+  const target = splitTarget(request.url)
+  const called = calledOrigin(name, provider) + target.path
+  // With its signal, the provider's request ends when the client leaves.
+  const outgoing = new Request(new Request(called, request), { signal: request.signal })
+  // Otherwise the runtime asks for gzip, which this client may not be able to read.
+  if (!outgoing.headers.has('Accept-Encoding')) outgoing.headers.set('Accept-Encoding', 'identity')
+  const owner = { service, userId, requestId }
+  const response = await useKey(owner, { provider: name, request: outgoing, waitUntil })
+  const { status, body, webSocket } = response
+  const headers = relayedHeaders(response.headers, { allowedOrigin, requestId, called, target })
+  return new Response(body, { status, headers, webSocket })
+}
