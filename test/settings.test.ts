@@ -74,6 +74,22 @@ const nonCanonical = `${KEY.slice(0, 42)}${{ A: 'B', Q: 'R' }[KEY.charAt(42)] ??
 
 describe('a bad environment', () => {
   it.for<[name: string, changes: object, reason: string]>([
+    ['two scopes for the relay', { RELAY_SCOPE: 'a b' }, 'RELAY_SCOPE must be one scope'],
+    [
+      'providers of a relay that is off',
+      { RELAY_PROVIDERS: 'openai' },
+      'RELAY_PROVIDERS needs RELAY_SCOPE',
+    ],
+    [
+      'an unknown provider of the relay',
+      { RELAY_SCOPE: 'relay', RELAY_PROVIDERS: 'openai,nobody' },
+      'RELAY_PROVIDERS must be names of providers',
+    ],
+    [
+      'a relay limiter that is not one',
+      { RELAY_LIMITER: {} },
+      'RELAY_LIMITER must be a rate limit',
+    ],
     [
       'no encryption key',
       { API_KEY_ENCRYPTION_KEY: undefined },

@@ -11,6 +11,7 @@ import {
   recordLogs,
   seenByProvider,
   someKeyUser,
+  someUser,
   storedKey,
 } from '../support.ts'
 
@@ -30,9 +31,16 @@ const time = expect.stringMatching(/^20\d\d-/)
 const eventually = async (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
 
 describe('the grants of a binding', () => {
-  const wanted = ['fetchWithApiKey', 'getDecryptedApiKey', 'createUser', 'deleteUser', 'hasUser']
+  const wanted = [
+    'fetchWithApiKey',
+    'fetch',
+    'getDecryptedApiKey',
+    'createUser',
+    'deleteUser',
+    'hasUser',
+  ]
 
-  it('apply to the only five methods', () => {
+  it('apply to the only six methods', () => {
     const methods = Object.getOwnPropertyNames(KeyVault.prototype)
     expect(methods.filter((name) => name !== 'constructor')).toEqual(wanted)
   })
@@ -55,9 +63,12 @@ describe('the grants of a binding', () => {
     expect(await vault.createUser('new')).toEqual(refusal)
     expect(await vault.deleteUser(userId)).toEqual(refusal)
     expect(await vault.hasUser(userId)).toEqual(refusal)
+    const headers = { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' }
+    const answer = await vault.fetch(PATH, { headers })
+    expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([403, 'not_granted'])
     expect(await storedKey(userId, env, 'openai')).toBe(key)
     expect(await seenByProvider(key)).toEqual([])
-    expect(logs.events().filter(({ code }) => code === 'not_granted')).toHaveLength(5)
+    expect(logs.events().filter(({ code }) => code === 'not_granted')).toHaveLength(6)
   })
 
   it.for([
@@ -411,10 +422,73 @@ describe('every call over a binding', () => {
       code: null,
       user_id: userId,
       provider: 'openai',
+      request_id: expect.stringMatching(/^[\da-f-]{36}$/),
+      duration_ms: expect.any(Number),
     }
-    expect(logs.events()).toContainEqual({ ...call, method: 'fetchWithApiKey' })
+    const use = { ...call, method: 'fetchWithApiKey', provider_status: 200 }
+    expect(logs.events()).toContainEqual(use)
     expect(logs.events()).toContainEqual({ ...call, method: 'getDecryptedApiKey' })
     expect(logs.text()).not.toContain(key)
+  })
+})
+
+describe('fetch(), which vaultFetch calls', () => {
+  const send = async (headers: Record<string, string>, init: RequestInit = {}) => {
+    const answer = await bind(ALL).fetch(PATH, { ...init, headers })
+    return [answer.status, answer.headers.get('X-Vault-Error')]
+  }
+
+  it('uses the key of the user in its headers, whose id may be any text', async () => {
+    const key = someKeyOf('good')
+    const userId = await someUser(`Zoë/${crypto.randomUUID()}%`)
+    await saveSlot(await ownerOf(userId), 'openai', { apiKey: key, verify: false })
+    const headers = {
+      'X-Vault-User': encodeURIComponent(userId),
+      'X-Vault-Provider': 'openai',
+      Authorization: 'Bearer in the vault',
+    }
+    expect(await send(headers)).toEqual([200, null])
+    const [seen] = await seenByProvider(key)
+    expect(seen?.headers).toMatchObject({ authorization: `Bearer ${key}` })
+    expect(Object.keys(seen?.headers ?? {}).filter((name) => name.startsWith('x-vault'))).toEqual(
+      [],
+    )
+  })
+
+  it.for<[name: string, headers: Record<string, string>, status: number, code: string]>([
+    ['no user', { 'X-Vault-Provider': 'openai' }, 400, 'invalid_argument'],
+    ['no provider', { 'X-Vault-User': 'user' }, 400, 'invalid_argument'],
+    [
+      'a user id that is not percent-encoded',
+      { 'X-Vault-User': '%', 'X-Vault-Provider': 'openai' },
+      400,
+      'invalid_argument',
+    ],
+    [
+      'a user who does not exist',
+      { 'X-Vault-User': 'nobody', 'X-Vault-Provider': 'openai' },
+      404,
+      'user_not_found',
+    ],
+    [
+      'another provider than that of the URL',
+      { 'X-Vault-User': 'user', 'X-Vault-Provider': 'gemini' },
+      403,
+      'origin_not_allowed',
+    ],
+  ])('refuses a request with %s', async ([, headers, status, code]) => {
+    expect(await send(headers)).toEqual([status, code])
+  })
+})
+
+describe('a WebSocket', () => {
+  it('is refused by fetchWithApiKey, which cannot carry it', async () => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const request = new Request(PATH, { headers: { Upgrade: 'websocket' } })
+    const refusal = { ok: false, code: 'upgrade_not_supported' }
+    expect(await bind(ALL).fetchWithApiKey(userId, 'openai', request)).toEqual(refusal)
+    expect(await seenByProvider(key)).toEqual([])
   })
 })
 

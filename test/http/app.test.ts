@@ -74,7 +74,7 @@ describe('browsers', () => {
     const allowed = await preflight(origin)
     expect(allowed.status).toBe(204)
     expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe(origin)
-    expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE,POST')
+    expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE,POST,PATCH')
     expect(allowed.headers.get('Access-Control-Allow-Headers')).toBe(
       'authorization,baggage,sentry-trace,x-csrf-token',
     )
@@ -120,7 +120,7 @@ describe('browsers', () => {
     for (const response of responses) {
       expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
       expect(response.headers.get('Access-Control-Expose-Headers')).toBe(
-        'WWW-Authenticate,Retry-After,X-Request-Id',
+        'WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
       )
       expect(response.headers.get('Cache-Control')).toBe('no-store')
       expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')

@@ -34,9 +34,13 @@ afterAll(async () => {
 })
 
 /** A request to the relay, with a token unless `headers` has one. */
-async function call(path: string, init: RequestInit = {}): Promise<Response> {
-  const headers = { Authorization: `Bearer ${vault.token}`, ...init.headers }
-  return fetch(new URL(`/relay/${path}`, vault.url), { redirect: 'manual', ...init, headers })
+async function call(
+  path: string,
+  init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+): Promise<Response> {
+  const { headers: given = {}, ...rest } = init
+  const headers = { Authorization: `Bearer ${vault.token}`, ...given }
+  return fetch(new URL(`/relay/${path}`, vault.url), { redirect: 'manual', ...rest, headers })
 }
 
 const echoed = async (response: Response): Promise<Echo> => response.json()
