@@ -128,7 +128,8 @@ describe('the documentation', () => {
     )
     expect(documented).toEqual(documented.map(({ code }) => ({ code, status: known.get(code) })))
     const ofBinding = firstNames(tableRows('docs/bindings.md', '## Results'))
-    const codes = new Set([...documented.map(({ code }) => code), ...ofBinding])
+    const ofRelay = firstNames(tableRows('docs/relay.md', '## Refusals'))
+    const codes = new Set([...documented.map(({ code }) => code), ...ofBinding, ...ofRelay])
     expect([...codes].toSorted()).toEqual([...known.keys()].toSorted())
   })
 
