@@ -9,12 +9,14 @@ import { printFigures, summarize } from './bench/http/report.ts'
 import { ROUTES } from './bench/http/routes.ts'
 import { benchRewrap } from './bench/rewrap.ts'
 import { benchShards, readShardOptions } from './bench/shards.ts'
+import { benchStream } from './bench/stream.ts'
 import { benchStart } from './bench/start.ts'
 import { runCommand } from './lib/command.ts'
 
 const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [--seconds 2] [--json] [--chart DIRECTORY]
        npm run bench -- profile ROUTE   CPU time of a route by function
        npm run bench -- growth          speed with 1,000, 100,000 and 1,000,000 users, with 1 and with 10 slots each
+       npm run bench -- stream          50 MB through the relay, and straight from the provider
        npm run bench -- start           time of the first request, and size of the bundle by package
        npm run bench -- rewrap          speed of the rewrap job
        npm run bench -- shards [--seed N] [--mistake]   users who move between databases as they write`
@@ -57,6 +59,7 @@ await runCommand(USAGE, async () => {
   if (name === 'http') await benchHttp(options, { json: values.json, chart: values.chart })
   else if (name === 'profile') await profileRoute(route ?? '')
   else if (name === 'growth') await benchGrowth(options)
+  else if (name === 'stream') await benchStream(options.rounds)
   else if (name === 'start') await benchStart()
   else if (name === 'rewrap') await benchRewrap()
   else return 2

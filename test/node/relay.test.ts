@@ -307,3 +307,35 @@ describe('a path', () => {
     expect((await sendRaw(sent)).status).toBe(status)
   })
 })
+
+describe('a smuggled header', () => {
+  it.for<[name: string, headers: string[], status: number]>([
+    ['two tokens', ['Authorization: Bearer other'], 401],
+    ['a length and chunks', ['Content-Length: 3', 'Transfer-Encoding: chunked'], 502],
+    ['a folded header', ['X-One: 1', ' Host: evil.test'], 400],
+    ['a name with a space', ['Host : evil.test'], 400],
+  ])('is refused: %s', async ([, headers, status]) => {
+    expect((await sendRaw('/relay/openai/v1', headers)).status).toBe(status)
+  })
+
+  it.for<[name: string, headers: string[]]>([
+    ['hop-by-hop names', ['Connection: Authorization, Accept', 'Keep-Alive: 5', 'TE: trailers']],
+    ['the headers of the binding', ['X-Vault-User: other', 'X-Vault-Provider: gemini']],
+    ['a forwarded address', ['X-Forwarded-Host: evil.test', 'Forwarded: host=evil.test']],
+    ['another method', ['X-HTTP-Method-Override: DELETE']],
+    ['another URL', ['X-Original-URL: /admin', 'X-Rewrite-URL: /admin']],
+    ['another protocol', ['Upgrade: h2c', 'HTTP2-Settings: AAMAAABk']],
+    [
+      'credentials of other kinds',
+      ['Cookie: a=b', 'X-Api-Key: other', 'Proxy-Authorization: Basic eA=='],
+    ],
+  ])('does not reach the provider: %s', async ([, headers]) => {
+    const { status, body } = await sendRaw('/relay/openai/v1?a=%0d%0aX-Evil:%201', headers)
+    const seen: Echo = JSON.parse(body)
+    expect([status, seen.method, seen.url]).toEqual([200, 'GET', '/v1?a=%0d%0aX-Evil:%201'])
+    const own = ['host', 'connection', 'authorization', 'accept-encoding', 'cf-worker']
+    const allowed = new Set([...own, 'cache-control', 'pragma'])
+    expect(Object.keys(seen.headers).filter((name) => !allowed.has(name))).toEqual([])
+    expect(seen.headers['authorization']).toBe(`Bearer ${KEY}`)
+  })
+})

@@ -23,6 +23,14 @@ export function cpuOf(pids: readonly string[]): () => number {
   }
 }
 
+/** The memory of all their processes, in MB. */
+export function memoryOf(pids: readonly string[]): () => number {
+  return () => {
+    const sizes = pids.map((pid) => /^VmRSS:\s+(\d+)/m.exec(readProcess(`${pid}/status`))?.[1])
+    return sizes.reduce((sum, size) => sum + Number(size ?? 0), 0) / 1_000
+  }
+}
+
 function readProcess(path: string): string {
   try {
     return readFileSync(`/proc/${path}`, 'utf8')

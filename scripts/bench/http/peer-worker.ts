@@ -5,7 +5,7 @@ import { leastStatements, sameStatements, type PeerEnv } from './statements.ts'
 
 export default {
   fetch: async (request: Request, env: PeerEnv): Promise<Response> => {
-    if (env.PEER === 'hello') return new Response('hello')
+    if (env.PEER === 'hello') return request.url.endsWith('/big') ? big() : new Response('hello')
     const [, userId = '', last] =
       /^\/api\/users\/([^/]+)\/(\S+)$/.exec(new URL(request.url).pathname) ?? []
     const asked = { method: last === 'api-keys' ? 'LIST' : request.method, userId }
@@ -18,4 +18,19 @@ export default {
       first && prepared.length === 1 ? [await first.all()] : await env.DB.batch(prepared)
     return Response.json({ has_api_key: (results.at(-1)?.results.length ?? 0) > 0 })
   },
+}
+
+/** 50 MB in 50 parts. */
+function big(): Response {
+  const part = new Uint8Array(1_000_000)
+  const { readable, writable } = new FixedLengthStream(50 * part.length)
+  const writer = writable.getWriter()
+  const write = async () => {
+    // oxlint-disable-next-line no-await-in-loop -- one part after the other
+    for (let index = 0; index < 50; index += 1) await writer.write(part)
+    await writer.close()
+  }
+  // If the client leaves, there is nobody to tell.
+  write().catch(() => undefined)
+  return new Response(readable)
 }

@@ -27,6 +27,10 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     load: (users) => ({ method: 'GET', path: '/use/{user}', users }),
     workers: ['direct', 'caller'],
   },
+  relay: {
+    load: (users) => ({ method: 'GET', path: '/relay/openai/v1/models', users }),
+    workers: ['hello', 'vault'],
+  },
   401: {
     load: (users) => ({
       method: 'GET',

@@ -50,7 +50,7 @@ export async function seed(
   return Promise.all(
     ids.map(async (id) => ({
       id,
-      authorization: `Bearer ${await signToken({ sub: id }, secret)}`,
+      authorization: `Bearer ${await signToken({ sub: id, scope: 'relay' }, secret)}`,
     })),
   )
 }

@@ -11,7 +11,7 @@ import {
 } from 'miniflare'
 import { createKeyring } from '../../../src/crypto/keyring.ts'
 import { applyMigrations } from '../../lib/migrations.ts'
-import { cpuOf, findChildren } from './cpu.ts'
+import { cpuOf, findChildren, memoryOf } from './cpu.ts'
 import { startFlask } from './flask.ts'
 import { seed, type BenchUser } from './seed.ts'
 
@@ -19,12 +19,14 @@ const DATE = '2026-08-03'
 const BUNDLE = '.wrangler/bench'
 /** The running Workers. */
 export interface Workers {
-  /** Base URLs: `vault`, `hello`, `same`, `least`, `hand`, `caller`, and `flask` if it is installed. */
+  /** Base URLs: `vault`, `provider`, `hello`, `same`, `least`, `hand`, `caller`, and `flask` if it is installed. */
   urls: Record<string, string>
   users: BenchUser[]
   db: D1Database
   /** The CPU time of a Worker's process since its start, in µs. */
   cpu: (worker: string) => number
+  /** The memory of the vault's process, in MB. */
+  memory: () => number
   inspectorUrl: string
   close: () => Promise<void>
 }
@@ -65,16 +67,22 @@ export async function startWorkers({
   await applyMigrations(db)
   const users = await seed(db, { keyring, secret, users: count, slots })
   const flask = await startFlask(secret, users)
-  const workerd = cpuOf(findChildren(process.pid, 'workerd').filter((pid) => !others.includes(pid)))
+  const own = findChildren(process.pid, 'workerd').filter((pid) => !others.includes(pid))
+  const workerd = cpuOf(own)
   const names = ['vault', 'hello', 'same', 'least', 'hand', 'caller']
   const urls = names.map(
     async (name) => [name, (await miniflare.unsafeGetDirectURL(name)).origin] as const,
   )
   return {
-    urls: { ...Object.fromEntries(await Promise.all(urls)), ...(flask && { flask: flask.url }) },
+    urls: {
+      ...Object.fromEntries(await Promise.all(urls)),
+      provider: origin,
+      ...(flask && { flask: flask.url }),
+    },
     users,
     db,
     cpu: (worker) => (worker === 'flask' ? (flask?.cpu() ?? 0) : workerd()),
+    memory: memoryOf(own),
     inspectorUrl: isProfiled ? (await miniflare.getInspectorURL()).href : '',
     close: async () => {
       flask?.close()
@@ -131,7 +139,12 @@ async function vaultOf(
       { type: 'ESModule', path: 'main.js', contents: await bundle('vault-worker.ts') },
       { type: 'ESModule', path: 'vault.js', contents: readFileSync(`${BUNDLE}/index.js`, 'utf8') },
     ],
-    bindings: { ...bindings, PROVIDERS: JSON.stringify({ openai: { origin } }) },
+    compatibilityFlags: ['enable_request_signal'],
+    bindings: {
+      ...bindings,
+      RELAY_SCOPE: 'relay',
+      PROVIDERS: JSON.stringify({ openai: { origin } }),
+    },
     ...directSocket,
   }
 }
