@@ -57,12 +57,19 @@ const ANSWERS: Record<string, (response: ServerResponse, request: IncomingMessag
 /** Starts the provider. `/hang` and `/hang-stream` emit `begun`, and `gone` when their client has left. */
 export async function startEcho() {
   const events = new EventEmitter()
+  const begun = Promise.withResolvers<void>()
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://provider.test')
     if (pathname === '/hang' || pathname === '/hang-stream') {
       response.on('close', () => events.emit('gone'))
       if (pathname === '/hang-stream') response.write('data: first\n\n')
       events.emit('begun')
+      begun.resolve()
+      return
+    }
+    if (pathname === '/begun') {
+      // Answers when a request to `/hang` has come.
+      void begun.promise.then(() => response.end())
       return
     }
     const answer = ANSWERS[pathname]
