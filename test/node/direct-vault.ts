@@ -72,6 +72,7 @@ export async function startDirectVault(
   const token = await tokenOf({})
   return {
     url,
+    secret,
     /** A token of the user with the relay's scope, and one with other claims. */
     token,
     tokenOf,

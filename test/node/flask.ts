@@ -13,7 +13,8 @@ app = Flask('backend')
 app.config.update(config)
 JWTManager(app)
 with app.app_context():
-    json.dump({'access': create_access_token(identity), 'refresh': create_refresh_token(identity)}, sys.stdout)
+    claims = {'scope': 'relay'}
+    json.dump({'access': create_access_token(identity, additional_claims=claims), 'refresh': create_refresh_token(identity)}, sys.stdout)
 `
 
 type Identity = string | number

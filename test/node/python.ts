@@ -7,6 +7,7 @@ export const PYTHON = '/usr/bin/python3'
 const PACKAGES = {
   'cryptography.fernet': 'python3-cryptography',
   flask_jwt_extended: 'python3-python-flask-jwt-extended',
+  requests: 'python3-requests',
 }
 
 type Module = keyof typeof PACKAGES
@@ -25,6 +26,9 @@ export default function setup(): () => void {
       console.log(
         `Skipped: tokens of flask-jwt-extended (apt-get install ${PACKAGES.flask_jwt_extended})`,
       )
+    }
+    if (!hasModule('requests')) {
+      console.log(`Skipped: the example for Flask (apt-get install ${PACKAGES.requests})`)
     }
     if (!hasModule('cryptography.fernet')) {
       console.log(
