@@ -1,13 +1,14 @@
 /** The service binding: other Workers use a user's key without holding it, if their binding grants it. */
 
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import type { KeyVault as CallersKeyVault, Result } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
 import { readKey } from '../keys/slots.ts'
 import { useKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser } from '../keys/users.ts'
 import { errorFields, log } from '../log.ts'
 import { openService, type Service } from '../service.ts'
-import type { ErrorCode } from '../shared/error-code.ts'
+import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import {
   readProps,
@@ -16,27 +17,15 @@ import {
   requireRevealer,
   requireText,
   requireUserId,
-  type BindingProps,
-  type Grant,
 } from './props.ts'
-
-/**
- * The result of a call. A refusal is a value, because an error loses its properties over a binding.
- */
-export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: ErrorCode }
 
 const LOGGED_LENGTH = 200
 
 /**
- * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }`.
- * Callers can call every public method of a WorkerEntrypoint, so it has only these five. A call makes one
- * round trip to D1.
+ * The methods that callers see. They can call every public method of a WorkerEntrypoint, so it has only
+ * these five.
  */
-export class KeyVault extends WorkerEntrypoint<Env, unknown> {
-  /**
-   * Sends `request` to its provider with the user's key in it, and without the caller's own
-   * credentials. The response streams. A redirect is returned, not followed. Needs the grant `use`.
-   */
+export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersKeyVault {
   async fetchWithApiKey(
     userId: string,
     provider: string,
@@ -56,10 +45,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /**
-   * Returns the key in the clear; null if there is none, or if it does not open, which is logged. Needs
-   * the grant `reveal`, and `ALLOW_REVEAL`.
-   */
   async getDecryptedApiKey(
     userId: string,
     provider: string = DEFAULT_SLOT,
@@ -78,7 +63,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Adds the user. `created` is false if the user exists already. Needs the grant `users`. */
   async createUser(userId: string): Promise<Result<{ created: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -88,7 +72,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Deletes the user with all keys. `deleted` is false if the user does not exist. Needs the grant `users`. */
   async deleteUser(userId: string): Promise<Result<{ deleted: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -98,7 +81,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Whether the user exists. Needs the grant `users`. */
   async hasUser(userId: string): Promise<Result<{ exists: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
