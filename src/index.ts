@@ -5,9 +5,7 @@ import { rewrap } from './scheduled.ts'
 
 export { KeyVault } from './binding/key-vault.ts'
 export type { BindingProps, ErrorCode, Grant, Result } from './callers/binding.ts'
-
-/** The type of the routes and their bodies, for Hono's typed client: `hc<AppType>(url)`. */
-export type AppType = ReturnType<typeof createApp>
+export type { AppType } from './callers/client.ts'
 
 const app = createApp()
 
