@@ -13,41 +13,20 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename } from 'node:path'
-import { build, transform, type Plugin } from 'esbuild'
-import { ENGLISH } from '../src/page/element/texts.ts'
+import { build } from 'esbuild'
+import { ELEMENT_OPTIONS, packLanguages } from './lib/element.ts'
 import { renderReference } from './lib/reference.ts'
 
 const SOURCE = 'src/page'
-const LANGUAGES = `${SOURCE}/element/languages`
 const TARGET = 'dist'
 
-/** The names of the element's texts. A file of texts has no names: they would be a quarter of it. */
-const TEXT_NAMES = Object.keys(ENGLISH)
-const TEXTS_VERSION = createHash('sha256').update(TEXT_NAMES.join()).digest('hex').slice(0, 8)
-
-/** Turns a style sheet that a module imports into its minified text. */
-const styleSheets: Plugin = {
-  name: 'style sheets',
-  setup(bundler) {
-    bundler.onLoad({ filter: /\.css$/ }, async ({ path }) => {
-      const { code } = await transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true })
-      return { contents: code.trim(), loader: 'text' }
-    })
-  },
-}
-
 const { outputFiles } = await build({
+  ...ELEMENT_OPTIONS,
   // The page does not bundle the element: two copies of Lit could not share a Trusted Types policy.
   entryPoints: [`${SOURCE}/element/api-key-settings.ts`, `${SOURCE}/site/page.ts`],
   outdir: '.',
-  bundle: true,
   minify: true,
-  format: 'esm',
-  target: 'es2023',
   legalComments: 'linked',
-  charset: 'utf8',
-  define: { TEXTS_VERSION: JSON.stringify(TEXTS_VERSION) },
-  plugins: [styleSheets],
   write: false,
 })
 const files = new Map<string, string>()
@@ -61,22 +40,13 @@ for (const { path, text } of outputFiles) {
   files.set(basename(path), isCode ? text.replaceAll(/\n\s+/g, ' ') : text)
 }
 
-for (const name of readdirSync(LANGUAGES)) files.set(`api-key-settings.${name}`, packTexts(name))
+for (const [name, text] of packLanguages()) files.set(name, text)
 pinElement()
 mkdirSync(TARGET, { recursive: true })
 for (const name of readdirSync(TARGET)) {
   if (!files.has(name)) rmSync(`${TARGET}/${name}`, { recursive: true, force: true })
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
-
-/** Returns the texts of a language in the order of the English ones, after a version. @throws Error if one is missing */
-function packTexts(name: string): string {
-  const texts: unknown = JSON.parse(readFileSync(`${LANGUAGES}/${name}`, 'utf8'))
-  const known = new Map<string, unknown>(Object.entries(Object(texts)))
-  const missing = TEXT_NAMES.filter((text) => typeof known.get(text) !== 'string')
-  if (missing.length > 0) throw new Error(`${LANGUAGES}/${name} lacks ${missing.join(', ')}`)
-  return JSON.stringify([TEXTS_VERSION, ...TEXT_NAMES.map((text) => known.get(text))])
-}
 
 /** Adds the OpenAPI document, and its page. */
 function addReference(): void {

@@ -19,6 +19,13 @@ const FAULTS: Record<FaultCode, true> = {
   unhealthy: true,
 }
 
+declare global {
+  interface ErrorConstructor {
+    /** V8 has it. The types of a Worker lack it, where the routes are mounted too. */
+    stackTraceLimit: number
+  }
+}
+
 /** A refusal. HTTP, the binding and the commands each report it in their own form. */
 export class VaultError extends Error {
   override readonly name = 'VaultError'

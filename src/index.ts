@@ -3,12 +3,9 @@
 import { createApp } from './http/app.ts'
 import { rewrap } from './scheduled.ts'
 
-export { KeyVault, type Result } from './binding/key-vault.ts'
-export type { BindingProps, Grant } from './binding/props.ts'
-export type { ErrorCode } from './shared/error-code.ts'
-
-/** The type of the routes and their bodies, for Hono's typed client: `hc<AppType>(url)`. */
-export type AppType = ReturnType<typeof createApp>
+export { KeyVault } from './binding/key-vault.ts'
+export type { BindingProps, ErrorCode, Grant, Result } from './callers/binding.ts'
+export type { AppType } from './callers/client.ts'
 
 const app = createApp()
 

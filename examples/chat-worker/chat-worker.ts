@@ -2,7 +2,7 @@
 
 import { Hono } from 'hono'
 import { jwt } from 'hono/jwt'
-import type { KeyVault } from '../../src/index.ts'
+import type { KeyVault } from '../../src/callers/binding.ts'
 
 interface ChatEnv {
   KEY_VAULT: Service<KeyVault>

@@ -1,46 +1,24 @@
 /** The service binding: other Workers use a user's key without holding it, if their binding grants it. */
 
 import { WorkerEntrypoint } from 'cloudflare:workers'
+import type { KeyVault as CallersKeyVault, Result } from '../callers/binding.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import { VaultError } from '../errors.ts'
 import { readKey } from '../keys/slots.ts'
 import { useKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser } from '../keys/users.ts'
-import { errorFields, log, nameCause } from '../log.ts'
 import { ANSWERS } from '../refusals.ts'
-import { openService, type Service } from '../service.ts'
 import type { ErrorAnswer } from '../shared/answers.ts'
 import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
-import type { ErrorCode } from '../shared/error-code.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import {
-  readProps,
-  requireGrant,
-  requireProvider,
-  requireRevealer,
-  requireText,
-  requireUserId,
-  type BindingProps,
-  type Grant,
-} from './props.ts'
+import { perform, type Method, type Outcome } from './perform.ts'
+import { requireProvider, requireRevealer, requireText, requireUserId } from './props.ts'
 
 /**
- * The result of a call. A refusal is a value, because an error loses its properties over a binding.
+ * The methods that callers see. They can call every public method of a WorkerEntrypoint, so it has only
+ * these six.
  */
-export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: ErrorCode }
-
-const LOGGED_LENGTH = 200
-
-/**
- * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }`.
- * Callers can call every public method of a WorkerEntrypoint, so it has only these six. A call makes one
- * round trip to D1.
- */
-export class KeyVault extends WorkerEntrypoint<Env, unknown> {
-  /**
-   * Sends `request` to its provider with the user's key in it, and without the caller's own
-   * credentials. The response streams. A redirect is returned, not followed. Needs the grant `use`.
-   */
+export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersKeyVault {
   async fetchWithApiKey(
     userId: string,
     provider: string,
@@ -84,10 +62,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
 
   readonly #waitUntil = (recording: Promise<void>): void => this.ctx.waitUntil(recording)
 
-  /**
-   * Returns the key in the clear; null if there is none, or if it does not open, which is logged. Needs
-   * the grant `reveal`, and `ALLOW_REVEAL`.
-   */
   async getDecryptedApiKey(
     userId: string,
     provider: string = DEFAULT_SLOT,
@@ -106,7 +80,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Adds the user. `created` is false if the user exists already. Needs the grant `users`. */
   async createUser(userId: string): Promise<Result<{ created: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -116,7 +89,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Deletes the user with all keys. `deleted` is false if the user does not exist. Needs the grant `users`. */
   async deleteUser(userId: string): Promise<Result<{ deleted: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -126,7 +98,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
     })
   }
 
-  /** Whether the user exists. Needs the grant `users`. */
   async hasUser(userId: string): Promise<Result<{ exists: boolean }>> {
     return answer(this.env, this.ctx, {
       grant: 'users',
@@ -135,20 +106,6 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> {
       work: async (service) => ({ exists: await hasUser(service, requireUserId(userId)) }),
     })
   }
-}
-
-/** The result of a method. */
-interface Outcome {
-  /** The provider's answer to a use. */
-  response?: Response
-}
-
-interface Method<T extends object> {
-  method: string
-  grant: Grant
-  /** The user and the slot, for the log. */
-  about: Record<string, unknown>
-  work: (service: Service, props: BindingProps, requestId: string) => Promise<T>
 }
 
 /** Does the work, and returns a refusal as a value. */
@@ -161,38 +118,6 @@ async function answer<T extends object & Outcome>(
   return outcome instanceof VaultError
     ? { ok: false, code: outcome.code }
     : { ok: true, ...outcome }
-}
-
-/** Does the work if the binding grants it. It logs each call with its caller, its user and its outcome. */
-async function perform<T extends object & Outcome>(
-  env: Env,
-  { props: given }: ExecutionContext,
-  { method, grant, about, work }: Method<T>,
-): Promise<T | VaultError> {
-  const startedAt = Date.now()
-  const props = readProps(given)
-  const request_id = crypto.randomUUID()
-  const call = { request_id, caller: props.caller, method, ...loggable(about) }
-  const times = () => ({ duration_ms: Date.now() - startedAt })
-  try {
-    requireGrant(props, grant)
-    const outcome = await work(await openService(env), props, request_id)
-    const { response } = outcome
-    const answered = response !== undefined && { provider_status: response.status }
-    log('info', 'binding_call', { ...call, code: null, ...answered, ...times() })
-    return outcome
-  } catch (error) {
-    const refusal = VaultError.from(error)
-    logRefusal(refusal, { ...call, ...times() })
-    return refusal
-  }
-}
-
-function logRefusal(refusal: VaultError, call: Record<string, unknown>): void {
-  const { code, cause = refusal, isFault } = refusal
-  const reason = code === 'provider_unreachable' && { reason: nameCause(cause) }
-  const fault = isFault && { error: errorFields(cause) }
-  log(isFault ? 'error' : 'info', 'binding_call', { ...call, code, ...reason, ...fault })
 }
 
 /** The refusal of a `fetch()`, in the form of the HTTP API. */
@@ -213,13 +138,4 @@ function decodeHeader(value: string | null): string | null {
   } catch {
     return null
   }
-}
-
-/** The arguments for a log line: strings only, cut to the length of an id. */
-function loggable(about: Record<string, unknown>): Record<string, string | null> {
-  const fields = Object.entries(about).map(([name, value]): [string, string | null] => [
-    name,
-    typeof value === 'string' ? value.slice(0, LOGGED_LENGTH) : null,
-  ])
-  return Object.fromEntries(fields)
 }

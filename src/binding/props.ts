@@ -1,31 +1,15 @@
 /** The caller of a service binding, and what its `props` grant. Without props, a caller may do nothing. */
 
-import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
+import { bindingProps, type BindingProps, type Grant } from '../shared/binding-props.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
-
-const grants = z.array(z.enum(['use', 'reveal', 'users']))
-
-/** What a binding can grant: using keys, reading them in the clear, or adding and removing users. */
-export type Grant = z.output<typeof grants>[number]
-
-const props = z.strictObject({
-  /** The bound Worker's name, for the log. */
-  caller: z.string().check(z.regex(/^[\w.-]{1,64}$/)),
-  grants,
-  /** The slots that the caller may use. If it is missing, all slots. */
-  providers: z.optional(z.array(z.string())),
-})
-
-/** The `props` of a binding: `[services.props]` in the caller's wrangler.toml. */
-export type BindingProps = z.output<typeof props>
 
 const NOBODY: BindingProps = { caller: 'unknown', grants: [], providers: [] }
 
 /** Reads a binding's `props`. Malformed props grant nothing. */
 export function readProps(value: unknown): BindingProps {
-  const parsed = props.safeParse(value)
+  const parsed = bindingProps.safeParse(value)
   return parsed.success ? parsed.data : NOBODY
 }
 

@@ -24,8 +24,8 @@ export interface KeyOf {
  * @example
  * const openai = new OpenAI({ fetch: vaultFetch(env.KEY_VAULT, { userId, provider: 'openai' }), apiKey: 'in the vault' })
  */
-export function vaultFetch(vault: FetchBinding, { userId, provider }: KeyOf) {
-  return async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+export function vaultFetch(vault: FetchBinding, { userId, provider }: KeyOf): typeof fetch {
+  return async (input, init) => {
     const asked = new Request(input, init)
     const headers = new Headers(asked.headers)
     headers.set(USER_HEADER, encodeURIComponent(userId))

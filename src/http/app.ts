@@ -6,6 +6,7 @@ import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { VaultError } from '../errors.ts'
 import { checkHealth } from '../keys/health.ts'
 import { openService } from '../service.ts'
+import type { HealthAnswer } from '../shared/answers.ts'
 import { configAnswer } from './answers.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
 import { answerError } from './error-answer.ts'
@@ -30,7 +31,8 @@ export function createApp() {
     .use('/api/*', noStore)
     .get('/api/health', async (c) => {
       await openService(c.env).then(checkHealth).catch(throwUnhealthy)
-      return c.json({ status: 'ok' })
+      const answer: HealthAnswer = { status: 'ok' }
+      return c.json(answer)
     })
     .get('/api/config', async (c) => {
       const { settings } = await openService(c.env)

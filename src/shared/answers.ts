@@ -197,4 +197,5 @@ export type VerifyAnswer = z.infer<typeof verifyAnswer>
 export type SavedAnswer<Fields extends KeyFields> = z.infer<typeof saved> & { user: Fields }
 export type DeletedAnswer<Fields extends object> = z.infer<typeof deletedAnswer> & { user: Fields }
 export type ConfigAnswer = z.infer<typeof configAnswer>
+export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ErrorAnswer = z.infer<typeof errorAnswer>

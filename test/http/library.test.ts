@@ -2,11 +2,21 @@ import { env } from 'cloudflare:workers'
 import { Hono } from 'hono'
 import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import { describe, expect, expectTypeOf, it } from 'vitest'
+import type { ExtractSchema } from 'hono/types'
+import type { AppType, Routes } from '../../src/callers/client.ts'
 import { apiKeys } from '../../src/http/api-keys.ts'
-import type { AppType } from '../../src/index.ts'
+import type { createApp } from '../../src/http/app.ts'
 import { app, keyPath, mintToken, recordLogs, someUser } from '../support.ts'
 
+/** A type without its intersections, which a comparison of types would see. */
+type Plain<T> = T extends object ? { [Name in keyof T]: Plain<T[Name]> } : T
+
 describe('Hono’s typed client', () => {
+  it('knows every route of the app, as the app has it', () => {
+    type App = ExtractSchema<ReturnType<typeof createApp>>
+    expectTypeOf<Plain<Routes>>().toEqualTypeOf<Plain<Omit<App, '/' | '/relay/:provider/*'>>>()
+  })
+
   const clientOf = (token: string) =>
     hc<AppType>('https://vault.test', {
       fetch: async (input: RequestInfo | URL, init?: RequestInit) => app.request(input, init, env),

@@ -7,7 +7,7 @@ import { ApiKeyItem } from './api-key-item.ts'
 import { AssignForm } from './assign-form.ts'
 import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
-import type { DeletedDetail, ErrorDetail, GetToken, SavedDetail } from './host.ts'
+import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
 import { Language } from './language.ts'
 import { nameProviders, offerSlots } from './offer.ts'
 import { describeSaved, nameSlot, readableKey, type Notice, type ShownSlot } from './slot.ts'
@@ -23,7 +23,7 @@ const NOT_READY = 'Waiting for user-id and getToken to be set …'
  * Shows the keys of `userId` in the vault at `baseUrl`. Fires `saved` (`detail`: `provider`, `preview`,
  * `status`), `deleted` (`provider`), and `error` (`code`, `message`, `requestId`); none of them bubbles.
  */
-export class ApiKeySettings extends LitElement {
+export class ApiKeySettings extends LitElement implements ApiKeySettingsElement {
   static override styles = styles
   static override properties = {
     baseUrl: { attribute: 'base-url' },
@@ -38,14 +38,10 @@ export class ApiKeySettings extends LitElement {
     notice: { state: true },
   }
 
-  /** Where the vault is; by default, where this script came from. */
   declare baseUrl: string
-  /** The token's `sub`. */
   declare userId: string | null
-  /** Names of the slots that are offered, in this order, separated by spaces; by default, every provider. */
   declare providers: string | null
   declare getToken: GetToken | undefined
-  /** The host application's own texts. The others stay as they are. */
   declare texts: Partial<Texts> | null
   declare language: Language
   /** Whether the texts of the page's language have come. */
@@ -314,10 +310,7 @@ export class ApiKeySettings extends LitElement {
     this.notice = null
   }
 
-  #tell(
-    type: 'saved' | 'deleted' | 'error',
-    detail: SavedDetail | DeletedDetail | ErrorDetail,
-  ): void {
+  #tell<Type extends keyof Details>(type: Type, detail: Details[Type]): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 
@@ -337,12 +330,6 @@ export class ApiKeySettings extends LitElement {
 interface Choices {
   slots: readonly ShownSlot[]
   offered: readonly ShownSlot[]
-}
-
-declare global {
-  interface HTMLElementTagNameMap {
-    'api-key-settings': ApiKeySettings
-  }
 }
 
 // A page may load the script twice.

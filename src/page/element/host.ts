@@ -1,9 +1,10 @@
 /** What a host application gives the element, and what it hears from it. */
 
-// Without file extensions: an application that uses the React component checks this file with its own
-// compiler options, which may not allow them.
-import type { ErrorCode } from '../../shared/error-code'
-import type { KeyStatus } from '../../shared/slot'
+import type { ErrorCode } from '../../shared/error-code.ts'
+import type { KeyStatus } from '../../shared/slot.ts'
+import type { Texts } from './texts.ts'
+
+export type { Texts }
 
 /**
  * Returns the signed-in user's access token. With `refresh`, it returns a new one: the service did not
@@ -34,4 +35,46 @@ export interface ErrorDetail {
   /** As the user reads it. */
   message: string
   requestId: string | null
+}
+
+/** The details of the events. */
+export interface Details {
+  saved: SavedDetail
+  deleted: DeletedDetail
+  error: ErrorDetail
+}
+
+/** `<api-key-settings>` as its page sees it. It shows the keys of `userId` in the vault at `baseUrl`. */
+export interface ApiKeySettingsElement extends HTMLElement {
+  /** Where the vault is; by default, where the element's script came from. */
+  baseUrl: string
+  /** The token's `sub`; null until somebody is signed in. */
+  userId: string | null
+  /** Names of the slots that are offered, in this order, separated by spaces; by default, every provider. */
+  providers: string | null
+  getToken: GetToken | undefined
+  /** The application's own texts. The others stay as they are. */
+  texts: Partial<Texts> | null
+
+  addEventListener<Type extends keyof Details>(
+    type: Type,
+    listener: (this: ApiKeySettingsElement, event: CustomEvent<Details[Type]>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void
+  addEventListener<Type extends Exclude<keyof HTMLElementEventMap, keyof Details>>(
+    type: Type,
+    listener: (this: ApiKeySettingsElement, event: HTMLElementEventMap[Type]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'api-key-settings': ApiKeySettingsElement
+  }
 }

@@ -4,12 +4,6 @@ import { html, nothing } from 'lit'
 import type { Language } from './language.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
 
-/**
- * Browsers and password managers fill password fields and offer to remember them. They leave alone a
- * text field whose characters are hidden by CSS: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
- */
-const HIDES_TEXT = CSS.supports('-webkit-text-security', 'disc')
-
 interface KeyField {
   /** Undefined while no provider is chosen. */
   slot: ShownSlot | undefined
@@ -27,6 +21,9 @@ export function renderKeyField(
   { slot, isShown, isFaulty, isBusy, onInput, onToggle }: KeyField,
 ) {
   const provider = slot === undefined ? '' : nameSlot(slot, say)
+  // Browsers and password managers fill password fields and offer to remember them. They leave alone a text
+  // field whose characters are hidden by CSS: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
+  const hidesText = CSS.supports('-webkit-text-security', 'disc')
   return html`
     <div class="row">
       <label id="name" for="key" part="label"
@@ -45,7 +42,7 @@ export function renderKeyField(
         id="key"
         part="input"
         class=${isShown ? '' : 'hidden-text'}
-        type=${isShown || HIDES_TEXT ? 'text' : 'password'}
+        type=${isShown || hidesText ? 'text' : 'password'}
         dir="ltr"
         autocomplete="off"
         autocapitalize="off"

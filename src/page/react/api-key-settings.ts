@@ -3,18 +3,16 @@
 /** `<ApiKeySettings>`: the settings element as a React component. It loads the element from the vault. */
 
 import { createElement, useEffect, useLayoutEffect, useRef, type CSSProperties } from 'react'
-// Without file extensions, as in host.ts.
-import type { DeletedDetail, ErrorDetail, GetToken, SavedDetail } from '../element/host'
-import type { Texts } from '../element/texts'
+import type {
+  DeletedDetail,
+  Details,
+  ErrorDetail,
+  GetToken,
+  SavedDetail,
+  Texts,
+} from '../element/host.ts'
 
 export type { DeletedDetail, ErrorDetail, GetToken, SavedDetail, Texts }
-
-/** The events, and their details. */
-interface Details {
-  saved: SavedDetail
-  deleted: DeletedDetail
-  error: ErrorDetail
-}
 
 export interface ApiKeySettingsProps {
   /** Where the vault is, such as `https://vault.example.com`. */

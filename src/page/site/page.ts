@@ -1,7 +1,7 @@
 /** The page at `/`: it signs the user in, then shows the settings element. */
 
 import type { ConfigAnswer } from '../../shared/answers.ts'
-import type { ApiKeySettings } from '../element/api-key-settings.ts'
+import type { ApiKeySettingsElement } from '../element/host.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { openGivenSession, type Session } from './session.ts'
 import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
@@ -31,7 +31,7 @@ function show(view: View): void {
 
 /** @param again the host where the user can sign in again; null if that takes a new link */
 function showSession({ userId, name, getToken, signOutUrl }: Session, again: string | null): void {
-  const settings: ApiKeySettings = document.createElement('api-key-settings')
+  const settings: ApiKeySettingsElement = document.createElement('api-key-settings')
   Object.assign(settings, { userId, getToken })
   settings.addEventListener('error', (event) => {
     const code: unknown = event instanceof CustomEvent ? event.detail.code : ''

@@ -1,6 +1,6 @@
 import { StrictMode, useState } from 'react'
 import { createRoot } from 'react-dom/client'
-import { ApiKeySettings } from 'user-key-vault/react'
+import { ApiKeySettings } from '../../../src/page/react/api-key-settings.ts'
 import { vault, user, getToken, hear } from './host.ts'
 
 function App() {

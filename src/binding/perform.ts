@@ -1,0 +1,64 @@
+/** Does the work of a method if the binding grants it, and logs the call. */
+
+import { VaultError } from '../errors.ts'
+import { errorFields, log, nameCause } from '../log.ts'
+import { openService, type Service } from '../service.ts'
+import type { BindingProps, Grant } from '../shared/binding-props.ts'
+import { readProps, requireGrant } from './props.ts'
+
+const LOGGED_LENGTH = 200
+
+/** The result of a method. */
+export interface Outcome {
+  /** The provider's answer to a use. */
+  response?: Response
+}
+
+export interface Method<T extends object> {
+  method: string
+  grant: Grant
+  /** The user and the slot, for the log. */
+  about: Record<string, unknown>
+  work: (service: Service, props: BindingProps, requestId: string) => Promise<T>
+}
+
+/** Does the work if the binding grants it. It logs each call with its caller, its user and its outcome. */
+export async function perform<T extends object & Outcome>(
+  env: Env,
+  { props: given }: ExecutionContext,
+  { method, grant, about, work }: Method<T>,
+): Promise<T | VaultError> {
+  const startedAt = Date.now()
+  const props = readProps(given)
+  const request_id = crypto.randomUUID()
+  const call = { request_id, caller: props.caller, method, ...loggable(about) }
+  const times = () => ({ duration_ms: Date.now() - startedAt })
+  try {
+    requireGrant(props, grant)
+    const outcome = await work(await openService(env), props, request_id)
+    const { response } = outcome
+    const answered = response !== undefined && { provider_status: response.status }
+    log('info', 'binding_call', { ...call, code: null, ...answered, ...times() })
+    return outcome
+  } catch (error) {
+    const refusal = VaultError.from(error)
+    logRefusal(refusal, { ...call, ...times() })
+    return refusal
+  }
+}
+
+function logRefusal(refusal: VaultError, call: Record<string, unknown>): void {
+  const { code, cause = refusal, isFault } = refusal
+  const reason = code === 'provider_unreachable' && { reason: nameCause(cause) }
+  const fault = isFault && { error: errorFields(cause) }
+  log(isFault ? 'error' : 'info', 'binding_call', { ...call, code, ...reason, ...fault })
+}
+
+/** The arguments for a log line: strings only, cut to the length of an id. */
+function loggable(about: Record<string, unknown>): Record<string, string | null> {
+  const fields = Object.entries(about).map(([name, value]): [string, string | null] => [
+    name,
+    typeof value === 'string' ? value.slice(0, LOGGED_LENGTH) : null,
+  ])
+  return Object.fromEntries(fields)
+}

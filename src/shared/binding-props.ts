@@ -1,0 +1,19 @@
+/** The `props` of a service binding, as a schema: what a caller may do with the vault. */
+
+import * as z from 'zod/mini'
+
+const grants = z.array(z.enum(['use', 'reveal', 'users']))
+
+export const bindingProps = z.strictObject({
+  /** The bound Worker's name, for the log. */
+  caller: z.string().check(z.regex(/^[\w.-]{1,64}$/)),
+  grants,
+  /** The slots that the caller may use. If it is missing, all slots. */
+  providers: z.optional(z.array(z.string())),
+})
+
+/** What a binding can grant: using keys, reading them in the clear, or adding and removing users. */
+export type Grant = z.output<typeof grants>[number]
+
+/** The `props` of a binding: `[services.props]` in the caller's wrangler.toml. */
+export type BindingProps = z.output<typeof bindingProps>

@@ -1,0 +1,254 @@
+/** The projects of people who use the package, as their files and their compiler options. */
+
+import { readFileSync } from 'node:fs'
+
+export interface Project {
+  compilerOptions: Record<string, unknown>
+  /** What an installation has besides the vault: packages of its own, and those that the vault brings. */
+  packages: readonly string[]
+  /** Code by the names of its files. The first one is the entry. */
+  files: Record<string, string>
+}
+
+const BROWSER = { module: 'esnext', moduleResolution: 'bundler', lib: ['esnext', 'dom'], types: [] }
+const WORKER = { ...BROWSER, lib: ['esnext'], types: ['@cloudflare/workers-types'] }
+const NODE = { module: 'nodenext', moduleResolution: 'nodenext', lib: ['esnext'], types: ['node'] }
+
+/**
+ * One project of each kind. `@ts-expect-error` is itself an error if the next line type-checks. So it proves
+ * that no type there is `any`.
+ */
+export const CALLERS: [kind: string, project: Project][] = [
+  [
+    'a Worker that is bound to the vault',
+    {
+      compilerOptions: WORKER,
+      packages: ['@cloudflare/workers-types', 'zod'],
+      files: {
+        'worker.ts': `
+import type { BindingProps, ErrorCode, Grant, KeyVault, Result } from 'user-key-vault/binding'
+import { vaultFetch } from 'user-key-vault/fetch'
+
+interface Env { KEY_VAULT: Service<KeyVault> }
+
+export const props: BindingProps = { caller: 'chat', grants: ['use'], providers: ['openai'] }
+export const grant: Grant = 'reveal'
+// @ts-expect-error
+export const unknownGrant: Grant = 'everything'
+// @ts-expect-error
+export const noGrants: BindingProps = { caller: 'chat' }
+export const refused: Result<{ created: boolean }> = { ok: false, code: 'not_granted' }
+
+export default {
+  async fetch(request, { KEY_VAULT }) {
+    // @ts-expect-error
+    await KEY_VAULT.fetchWithApiKey('alice', 'openai', 'https://api.openai.com')
+    // @ts-expect-error
+    await KEY_VAULT.readEveryKey()
+    const result = await KEY_VAULT.fetchWithApiKey('alice', 'openai', request)
+    // @ts-expect-error
+    const unchecked: Response = result.response
+    if (!result.ok) {
+      const code: ErrorCode = result.code
+      // @ts-expect-error
+      const number: number = result.code
+      return Response.json({ code, number, unchecked })
+    }
+    const revealed = await KEY_VAULT.getDecryptedApiKey('alice')
+    if (revealed.ok) {
+      const key: string | null = revealed.apiKey
+      // @ts-expect-error
+      const sure: string = revealed.apiKey
+      console.log(key, sure)
+    }
+    const send: typeof fetch = vaultFetch(KEY_VAULT, { userId: 'alice', provider: 'openai' })
+    // @ts-expect-error
+    vaultFetch(KEY_VAULT, { userId: 'alice' })
+    return send(result.response.url)
+  },
+} satisfies ExportedHandler<Env>
+`,
+      },
+    },
+  ],
+  [
+    'a page with the element and a typed client',
+    {
+      compilerOptions: BROWSER,
+      packages: ['hono', 'lit', 'zod'],
+      files: {
+        'page.ts': `
+import { hc } from 'hono/client'
+import type { AppType, ErrorAnswer } from 'user-key-vault/client'
+import 'user-key-vault/element'
+import type { ApiKeySettingsElement, SavedDetail } from 'user-key-vault/element'
+
+const settings = document.createElement('api-key-settings')
+document.querySelector('api-key-settings')?.remove()
+settings.baseUrl = 'https://vault.example.com'
+settings.userId = 'alice'
+settings.providers = 'openai anthropic'
+settings.getToken = async ({ refresh }) => (refresh ? 'new' : 'token')
+settings.texts = { addKey: 'Connect a provider' }
+// @ts-expect-error
+settings.getToken = () => 1
+// @ts-expect-error
+settings.texts = { addCar: 'Connect a provider' }
+// @ts-expect-error
+settings.providers = ['openai']
+settings.addEventListener('saved', ({ detail }) => {
+  const saved: SavedDetail = detail
+  // @ts-expect-error
+  console.log(saved, detail.apiKey)
+})
+settings.addEventListener('error', ({ detail: { code, requestId } }) => {
+  if (code === 'offline' || code === 'api_key_rejected') return
+  // @ts-expect-error
+  if (code === 'never_heard_of') console.log(requestId)
+})
+settings.addEventListener('click', (event) => console.log(event.clientX))
+export const element: ApiKeySettingsElement = settings
+
+const { users, health } = hc<AppType>('https://vault.example.com').api
+const param = { userId: 'alice', provider: 'openai' }
+const slot = users[':userId']['api-keys'][':provider']
+
+export async function save(): Promise<string> {
+  const saved = await slot.$put({ param, query: { verify: 'false' }, json: { api_key: 'sk-1' } })
+  // @ts-expect-error
+  await slot.$put({ param, query: {}, json: { base_url: 'https://example.com' } })
+  // @ts-expect-error
+  await slot.remove.$post({ param })
+  const { user } = await saved.json()
+  const status: 'active' | 'rejected' | 'unverified' = user.status
+  // @ts-expect-error
+  const number: number = user.api_key_preview
+  const { status: ok } = await (await health.$get()).json()
+  const refused: Pick<ErrorAnswer, 'code'> = { code: 'api_key_rejected' }
+  return [status, number, ok satisfies 'ok', refused.code].join()
+}
+`,
+      },
+    },
+  ],
+  [
+    'a Node server with a typed client',
+    {
+      compilerOptions: NODE,
+      packages: ['@types/node', 'hono', 'zod'],
+      files: {
+        'server.ts': `
+import { createServer } from 'node:http'
+import type { Hono } from 'hono'
+import { hc, type InferResponseType } from 'hono/client'
+import type { BlankEnv } from 'hono/types'
+import type { KeyVault } from 'user-key-vault/binding'
+import type { AppType, Routes } from 'user-key-vault/client'
+import { vaultFetch, type FetchBinding } from 'user-key-vault/fetch'
+
+const client = hc<AppType>('https://vault.example.com')
+const sameClient: typeof client = hc<Hono<BlankEnv, Routes>>('https://vault.example.com')
+const list = sameClient.api.users[':userId']['api-keys']
+type Listed = InferResponseType<typeof list.$get>['api_keys'][number]
+
+createServer(async (_request, response) => {
+  const { api_keys: slots } = await (await list.$get({ param: { userId: 'alice' } })).json()
+  const first: Listed | undefined = slots[0]
+  // @ts-expect-error
+  response.end(first.label)
+  // @ts-expect-error
+  await list.$get({ param: { user: 'alice' } })
+  response.end(first?.has_api_key ? first.api_key_preview : first?.label)
+})
+
+/** As a test has it. */
+export const fake: Pick<KeyVault, 'hasUser'> = { hasUser: async () => ({ ok: true, exists: true }) }
+export const send = (vault: FetchBinding): typeof fetch =>
+  vaultFetch(vault, { userId: 'alice', provider: 'openai' })
+`,
+      },
+    },
+  ],
+  [
+    'a React application',
+    {
+      compilerOptions: { ...BROWSER, jsx: 'react-jsx' },
+      packages: ['@types/react', 'react', 'zod'],
+      files: {
+        'app.tsx': `
+import { ApiKeySettings, type SavedDetail } from 'user-key-vault/react'
+
+const hear = ({ provider, status }: SavedDetail) => console.log(provider, status)
+
+export const app = (
+  <ApiKeySettings
+    baseUrl="https://vault.example.com"
+    userId={null}
+    getToken={({ refresh }) => (refresh ? 'new' : 'token')}
+    providers={['openai']}
+    texts={{ addKey: 'Connect a provider' }}
+    onSaved={hear}
+    onError={({ code, requestId }) => console.log(code === 'offline', requestId?.length)}
+  />
+)
+// @ts-expect-error
+export const withoutToken = <ApiKeySettings baseUrl="https://vault.example.com" userId="alice" />
+export const wrong = (
+  // @ts-expect-error
+  <ApiKeySettings baseUrl="/" userId="alice" getToken={() => 'token'} onSaved={hear.name} />
+)
+`,
+      },
+    },
+  ],
+  [
+    'a Worker that mounts the routes from their sources',
+    {
+      compilerOptions: { ...WORKER, allowImportingTsExtensions: true },
+      packages: ['@cloudflare/workers-types', '@hono/zod-validator', 'hono', 'jose', 'zod'],
+      files: {
+        'index.ts': `
+import { Hono } from 'hono'
+import { KeyVault } from 'user-key-vault'
+import { apiKeys } from 'user-key-vault/api-keys'
+import { rewrap } from 'user-key-vault/rewrap'
+
+const app = new Hono<{ Bindings: Env }>().route('/api', apiKeys)
+// @ts-expect-error
+new Hono().route(apiKeys)
+
+export { KeyVault }
+export default { fetch: app.fetch, scheduled: async (_controller, env) => rewrap(env) } satisfies ExportedHandler<Env>
+`,
+        // As `wrangler types` makes it.
+        'worker-configuration.d.ts': readFileSync('src/worker-configuration.d.ts', 'utf8'),
+      },
+    },
+  ],
+]
+
+/** A page whose Hono is another version than the vault's. */
+export const OTHER_HONO: Project = {
+  compilerOptions: BROWSER,
+  packages: ['zod'],
+  files: {
+    'page.ts': `
+import type { Hono } from 'hono'
+import { hc } from 'hono/client'
+import type { BlankEnv } from 'hono/types'
+import type { Routes } from 'user-key-vault/client'
+
+const { users } = hc<Hono<BlankEnv, Routes>>('https://vault.example.com').api
+const key = users[':userId']['api-key']
+
+export async function preview(): Promise<string> {
+  const { user } = await (
+    await key.$put({ param: { userId: 'alice' }, json: { api_key: 'sk-1' } })
+  ).json()
+  // @ts-expect-error
+  const number: number = user.api_key_preview
+  return number + user.api_key_preview
+}
+`,
+  },
+}
