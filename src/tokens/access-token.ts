@@ -67,7 +67,7 @@ export function tokenVerifier(source: TokenSource, rules: TokenRules): VerifyTok
     ...(source.audience !== undefined && { audience: source.audience }),
   }
   // If a key set loses a key, the tokens of that key must be refused at once.
-  const known = isSecret ? new KnownTokens() : null
+  const known = isSecret ? new KnownTokens<AccessToken>() : null
   return async (token) => {
     const knownToken = known?.find(token)
     if (knownToken !== undefined) return knownToken

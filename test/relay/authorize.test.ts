@@ -1,0 +1,53 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { call, interceptD1, mintToken, someUser } from '../support.ts'
+
+const PATH = '/relay/openai/v1/models'
+
+describe('the scope of the relay', () => {
+  it.for<[name: string, claims: Record<string, unknown>, code: string]>([
+    ['scope', { scope: 'relay' }, 'no_api_key'],
+    ['one scope of several', { scope: 'openid relay' }, 'no_api_key'],
+    ['scp as a string', { scp: 'openid relay' }, 'no_api_key'],
+    ['scp as a list', { scp: ['openid', 'relay'] }, 'no_api_key'],
+    ['no scope', {}, 'scope_missing'],
+    ['a part of its name', { scope: 'rel ay' }, 'scope_missing'],
+    ['another case', { scope: 'Relay' }, 'scope_missing'],
+    ['a role of its name', { roles: ['relay'] }, 'scope_missing'],
+  ])('is in the token: %s', async ([, claims, code]) => {
+    const token = await mintToken({ sub: await someUser(), ...claims })
+    const response = await call('GET', PATH, { token })
+    expect(response.headers.get('X-Vault-Error')).toBe(code)
+  })
+
+  it('is checked before anything is read', async () => {
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      return trip()
+    })
+    const token = await mintToken({ sub: await someUser() })
+    const response = await call('GET', PATH, { token, env: { DB } })
+    expect([response.status, trips]).toEqual([403, 0])
+    expect(response.headers.get('WWW-Authenticate')).toBe('Bearer error="insufficient_scope"')
+  })
+})
+
+describe('RELAY_LIMITER', () => {
+  it('limits the requests of each user', async () => {
+    const vault = { RELAY_LIMITER: env.TIGHT_RATE_LIMITER }
+    const statuses = async (token: string) => {
+      const one = await call('GET', PATH, { token, env: vault })
+      const two = await call('GET', PATH, { token, env: vault })
+      const three = await call('GET', PATH, { token, env: vault })
+      return [one.status, two.status, three.status, three.headers.get('Retry-After')]
+    }
+    const limited = [404, 404, 429, '60']
+    expect(await statuses(await mintToken({ sub: await someUser(), scope: 'relay' }))).toEqual(
+      limited,
+    )
+    expect(await statuses(await mintToken({ sub: await someUser(), scope: 'relay' }))).toEqual(
+      limited,
+    )
+  })
+})
