@@ -4,7 +4,7 @@ import type { ErrorCode } from './shared/error-code.ts'
 
 /** A status, and the sentence in the body. */
 interface Answer {
-  status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 422 | 429 | 500 | 502 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 422 | 429 | 500 | 502 | 503
   /** The sentence that frontends already know. */
   error: string
   /** RFC 6750 §3. */
@@ -47,6 +47,7 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
   not_found: { status: 404, error: 'Not found' },
   method_not_allowed: { status: 405, error: 'Method not allowed' },
   api_key_exists: { status: 409, error: 'This provider has an API key already' },
+  changed_meanwhile: { status: 412, error: 'The API key was changed meanwhile' },
   body_too_large: { status: 413, error: 'Request body is too large' },
   api_key_rejected: { status: 422, error: 'The provider rejected this API key' },
   rate_limited: { status: 429, error: 'Too many requests' },

@@ -83,19 +83,49 @@ function describeHeader(_name: string, description: string): object {
 }
 
 function describeOperation(operation: Operation): object {
-  const { operationId, summary, description, query, body, answer, codes } = operation
+  const { operationId, summary, description, query, body, answer, tags, codes } = operation
+  const parameters = [...(query ? describeQuery(query) : []), ...describePreconditions(tags)]
   return {
     operationId,
     summary,
     description,
     security: needsToken(operation) ? [{ token: [] }] : [],
-    parameters: query && describeQuery(query),
+    parameters: parameters.length === 0 ? undefined : parameters,
     requestBody: body && describeBody(body),
     responses: {
-      200: { description: 'OK', content: describeContent(refer(answer)) },
+      200: {
+        description: 'OK',
+        headers: tags === 'answers' || tags === 'both' ? { ETag: ENTITY_TAG } : undefined,
+        content: describeContent(refer(answer)),
+      },
       ...describeRefusals(codes),
     },
   }
+}
+
+const ENTITY_TAG = {
+  description: 'The version of the key. An empty slot has none.',
+  schema: { type: 'string' },
+}
+
+function describePreconditions(tags: Operation['tags']): object[] {
+  if (tags === undefined || tags === 'answers') return []
+  const schema = { type: 'string' }
+  return [
+    {
+      name: 'If-Match',
+      in: 'header',
+      description:
+        'The `ETag` of the key that you saw. If the slot has another one, the answer is a 412.',
+      schema,
+    },
+    {
+      name: 'If-None-Match',
+      in: 'header',
+      description: '`*`: if the slot has a key, the answer is a 412.',
+      schema,
+    },
+  ]
 }
 
 function describeBody({ schema, description }: NonNullable<Operation['body']>): object {

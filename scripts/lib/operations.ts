@@ -35,6 +35,8 @@ export interface Operation {
   query?: typeof verifyQuery
   body?: { schema: SchemaName; description: string }
   answer: SchemaName
+  /** How the operation uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
+  tags?: 'answers' | 'requires' | 'both'
   codes: readonly ErrorCode[]
 }
 
@@ -84,6 +86,7 @@ export const OPERATIONS: readonly Operation[] = [
     operationId: 'getKey',
     summary: 'Show the key of the plain route',
     answer: 'Key',
+    tags: 'answers',
     codes: OWN,
   },
   {
@@ -94,7 +97,8 @@ export const OPERATIONS: readonly Operation[] = [
     description: 'The vault does not check this key with a provider.',
     body: { schema: 'KeyBody', description: KEY },
     answer: 'SavedKey',
-    codes: [...OWN, ...BODY],
+    tags: 'both',
+    codes: [...OWN, ...BODY, 'changed_meanwhile'],
   },
   {
     method: 'delete',
@@ -103,7 +107,8 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Delete the key of the plain route',
     description: 'Without a key, the answer is the same.',
     answer: 'DeletedKey',
-    codes: OWN,
+    tags: 'requires',
+    codes: [...OWN, 'changed_meanwhile'],
   },
   {
     method: 'get',
@@ -121,6 +126,7 @@ export const OPERATIONS: readonly Operation[] = [
     operationId: 'getSlot',
     summary: 'Show the key in a slot',
     answer: 'Slot',
+    tags: 'answers',
     codes: [...OWN, 'unknown_provider'],
   },
   {
@@ -136,7 +142,8 @@ export const OPERATIONS: readonly Operation[] = [
       description: `${KEY} A provider with an address per user needs a \`base_url\`.`,
     },
     answer: 'SavedSlot',
-    codes: [...OWN, ...BODY, ...CHECKED],
+    tags: 'both',
+    codes: [...OWN, ...BODY, ...CHECKED, 'changed_meanwhile'],
   },
   {
     method: 'delete',
@@ -145,7 +152,8 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Delete the key in a slot',
     description: 'Without a key, the answer is the same.',
     answer: 'DeletedSlot',
-    codes: [...OWN, 'unknown_provider'],
+    tags: 'requires',
+    codes: [...OWN, 'unknown_provider', 'changed_meanwhile'],
   },
   {
     method: 'post',

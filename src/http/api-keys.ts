@@ -7,7 +7,7 @@ import type { RequestIdVariables } from 'hono/request-id'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { assignKey } from '../keys/assign.ts'
 import { deleteSlot, listSlots, readSlot, saveSlot } from '../keys/slots.ts'
-import type { SlotOwner } from '../keys/stored-key.ts'
+import type { SlotOwner, StoredKey } from '../keys/stored-key.ts'
 import { verifySlot } from '../keys/verify.ts'
 import type { AssignedAnswer, ListAnswer, VerifyAnswer } from '../shared/answers.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
@@ -23,6 +23,7 @@ import {
 import { answerError } from './error-answer.ts'
 import { requireKey, requireSlotKey } from './key-body.ts'
 import { onlyYourOwn, type OwnerVariables } from './only-your-own.ts'
+import { entityTag, readPrecondition } from './precondition.ts'
 import { isAsked, requireQuery } from './verify-query.ts'
 
 interface ApiKeysEnv {
@@ -43,16 +44,23 @@ export const noStore = createMiddleware(async (c, next) => {
 
 /** The routes of the default slot and of the providers' slots. They throw their errors. */
 export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
-  .get('/users/:userId/api-key', onlyYourOwn, async (c) =>
-    c.json(keyAnswer(await readSlot(ownerOf(c), DEFAULT_SLOT))),
-  )
+  .get('/users/:userId/api-key', onlyYourOwn, async (c) => {
+    const key = await readSlot(ownerOf(c), DEFAULT_SLOT)
+    tagKey(c, key)
+    return c.json(keyAnswer(key))
+  })
   .put('/users/:userId/api-key', onlyYourOwn, requireKey, async (c) => {
     const { api_key: apiKey } = c.req.valid('json')
-    const key = await saveSlot(ownerOf(c), DEFAULT_SLOT, { apiKey, verify: false })
+    const key = await saveSlot(ownerOf(c), DEFAULT_SLOT, {
+      apiKey,
+      verify: false,
+      condition: readPrecondition(c),
+    })
+    c.header('ETag', entityTag(key.updatedAt))
     return c.json(savedAnswer(c.get('userId'), keyFields(key)))
   })
   .delete('/users/:userId/api-key', onlyYourOwn, async (c) => {
-    await deleteSlot(ownerOf(c), DEFAULT_SLOT)
+    await deleteSlot(ownerOf(c), DEFAULT_SLOT, readPrecondition(c))
     return c.json(deletedAnswer(c.get('userId'), {}))
   })
   .get('/users/:userId/api-keys', onlyYourOwn, async (c) => {
@@ -62,7 +70,9 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
   })
   .get('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
-    return c.json(slotAnswer(provider, await readSlot(ownerOf(c), provider)))
+    const key = await readSlot(ownerOf(c), provider)
+    tagKey(c, key)
+    return c.json(slotAnswer(provider, key))
   })
   .put(
     '/users/:userId/api-keys/:provider',
@@ -73,13 +83,15 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
       const provider = c.req.param('provider')
       const { api_key: apiKey, base_url: baseUrl } = c.req.valid('json')
       const verify = isAsked(c.req.valid('query'))
-      const key = await saveSlot(ownerOf(c), provider, { apiKey, baseUrl, verify })
+      const condition = readPrecondition(c)
+      const key = await saveSlot(ownerOf(c), provider, { apiKey, baseUrl, verify, condition })
+      c.header('ETag', entityTag(key.updatedAt))
       return c.json(savedAnswer(c.get('userId'), { provider, ...slotFields(key) }))
     },
   )
   .delete('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
-    await deleteSlot(ownerOf(c), provider)
+    await deleteSlot(ownerOf(c), provider, readPrecondition(c))
     const noKey = { provider, status: null, last_used_at: null, last_verified_at: null }
     return c.json(deletedAnswer(c.get('userId'), noKey))
   })
@@ -95,6 +107,11 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
     const answer: VerifyAnswer = { ...slotAnswer(provider, key), verdict }
     return c.json(answer)
   })
+
+/** Tags the answer with the version of its key, also of one that does not open. */
+function tagKey(c: Context, key: StoredKey): void {
+  if (key.state !== 'empty') c.header('ETag', entityTag(key.row.updatedAt))
+}
 
 function ownerOf(c: Context<OwnerEnv>): SlotOwner {
   return { service: c.get('service'), userId: c.get('userId'), requestId: c.get('requestId') }

@@ -60,7 +60,7 @@ function chooseRequestId({ req }: Context): string {
  * https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html
  */
 const HEADERS = Object.entries({
-  'Access-Control-Expose-Headers': 'WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
+  'Access-Control-Expose-Headers': 'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',

@@ -102,7 +102,7 @@ async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise
 type Outcome =
   | ({ state: 'current'; text: string } & Resealed)
   | ({ state: 'resealed'; text: string } & Resealed)
-  | UnreadableKey
+  | UnreadableKey<SealedRow>
 
 async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
   const opened = await openKey(keyring, row)

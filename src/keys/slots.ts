@@ -19,6 +19,7 @@ import { run, runBatch, type Statement } from '../store/d1.ts'
 import { noteKeyDeleted } from '../store/imported-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser, selectUser } from '../store/users.ts'
+import { requireVersion, selectVersion, type Condition } from '../store/versions.ts'
 import {
   EMPTY,
   hasKeyRow,
@@ -118,70 +119,94 @@ interface NewKey {
   baseUrl?: string | undefined
   /** Whether the provider checks the key first; undefined means as `VERIFY_ON_SAVE` says. */
   verify: boolean | undefined
+  /** What must be true of the slot; null for nothing. */
+  condition?: Condition | null
 }
 
 /**
  * Saves a key, and replaces the slot's previous one. If the provider checks the key first and rejects it,
- * the previous key is kept.
+ * the previous key is kept. If a later save or deletion comes during that check, that one counts.
  *
  * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `rate_limited`,
- * `api_key_rejected`, `database_busy`
+ * `api_key_rejected`, `changed_meanwhile`, `database_busy`
  */
 export async function saveSlot(
   owner: SlotOwner,
   given: string,
-  { apiKey, baseUrl, verify }: NewKey,
+  { apiKey, baseUrl, verify, condition = null }: NewKey,
 ): Promise<KeySummary> {
   const { settings } = owner.service
   const { name, provider } = findSlot(settings, given)
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
+  const conditions = condition === null ? [] : [condition]
   if (!isChecked(settings, provider, verify)) {
-    return writeKey(owner, name, { credential, status: 'unverified' })
+    return writeKey(owner, name, { credential, status: 'unverified', conditions, at: null })
   }
-  await requireUser(owner)
+  const { version: seen, at } = await readVersion(owner, name, conditions)
   const status = await checkKey(owner, name, { provider, credential })
-  return writeKey(owner, name, { credential, status })
+  const later: Condition = { kind: 'not later', seen, at }
+  return writeKey(owner, name, { credential, status, conditions: [...conditions, later], at })
+}
+
+/** A key to write, and what must be true of its slot. */
+interface CheckedKey {
+  credential: Credential
+  status: KeyStatus
+  conditions: readonly Condition[]
+  at: string | null
 }
 
 /** Seals the key, and saves it with one round trip to D1. */
 async function writeKey(
   { service: { db, keyring, settings }, userId }: SlotOwner,
   provider: string,
-  { credential, status }: { credential: Credential; status: KeyStatus },
+  { credential, status, conditions, at }: CheckedKey,
 ): Promise<KeySummary> {
   const slot = { userId, provider }
-  const [, older] = rowNames(settings, provider)
+  const names = rowNames(settings, provider)
+  const [, older] = names
   const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
-  const results = await runBatch(db, [
+  const results = await runBatch<{ updatedAt?: string }>(db, [
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
+    ...conditions.map((condition) => requireVersion(userId, names, condition)),
     noteReplaced(slot),
     noteKid(sealedKey.kid),
     ...(older === undefined ? [] : deleteRow({ userId, provider: older })),
-    upsertKey(slot, sealedKey, status),
+    upsertKey(slot, { ...sealedKey, status, at }),
   ])
-  const saved = results.at(-1)?.results[0]
-  if (saved === undefined) throw userNotFound()
+  const updatedAt = results.at(-1)?.results[0]?.updatedAt
+  if (updatedAt === undefined) throw userNotFound()
   const { apiKey, baseUrl } = credential
   const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
-  const times = { updatedAt: saved.updatedAt, lastUsedAt: null, lastVerifiedAt: null }
+  const times = { updatedAt, lastUsedAt: null, lastVerifiedAt: null }
   return { preview, last4, status, ...times, baseUrl }
 }
 
 /**
  * Deletes the key in the slot, if there is one, even if its provider was removed.
  *
- * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
+ * @throws VaultError `unknown_provider`, `user_not_found`, `changed_meanwhile`, `database_busy`
  */
-export async function deleteSlot(owner: SlotOwner, given: string): Promise<void> {
+export async function deleteSlot(
+  owner: SlotOwner,
+  given: string,
+  condition: Condition | null = null,
+): Promise<void> {
   const { userId } = owner
   const { db, keyring, settings } = owner.service
   const name = slotName(settings, given)
-  const slots = rowNames(settings, name).map((provider) => ({ userId, provider }))
+  const names = rowNames(settings, name)
+  const slots = names.map((provider) => ({ userId, provider }))
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
   const notes = isMovingIn(keyring) ? slots.map((slot) => noteKeyDeleted(slot, isKnown)) : []
-  const results = await runBatch(db, [selectUser(userId), ...notes, ...slots.flatMap(deleteRow)])
+  const first = [
+    selectUser(userId),
+    ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
+    ...notes,
+  ]
+  const results = await runBatch(db, [...first, ...slots.flatMap(deleteRow)])
   if (results[0]?.results.length === 0) requireAnyUser(owner)
-  const deleted = results.slice(1 + notes.length)
+  const deleted = results.slice(first.length)
   if (deleted.every(({ meta }) => meta.changes === 0)) findSlot(settings, given)
 }
 
@@ -195,11 +220,22 @@ async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
   return key
 }
 
-/** Without this, a token without a user could test keys. @throws VaultError `user_not_found` */
-async function requireUser(owner: SlotOwner): Promise<void> {
-  const { db, settings } = owner.service
-  if (settings.autoCreateUsers) return
-  if ((await run(db, selectUser(owner.userId))).results.length === 0) throw userNotFound()
+/**
+ * The version of the slot's key, and the time of D1. A token without a user cannot test keys.
+ *
+ * @throws VaultError `user_not_found`, `changed_meanwhile` if a condition is not true, `database_busy`
+ */
+async function readVersion(owner: SlotOwner, name: string, conditions: readonly Condition[]) {
+  const { service, userId } = owner
+  const names = rowNames(service.settings, name)
+  const results = await runBatch<{ version?: string | null; at?: string }>(service.db, [
+    ...conditions.map((condition) => requireVersion(userId, names, condition)),
+    selectVersion(userId, names),
+  ])
+  const [row] = results.at(-1)?.results ?? []
+  if (row === undefined) requireAnyUser(owner)
+  const { version = null, at = new Date().toISOString() } = row ?? {}
+  return { version, at }
 }
 
 /** For a user without a row. @throws VaultError `user_not_found`, unless `AUTO_CREATE_USERS` is on */

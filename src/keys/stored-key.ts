@@ -36,15 +36,15 @@ export interface KeySummary {
 /** An opened key, with its row. */
 export interface OpenKey extends KeySummary, Credential {
   state: 'open'
-  row: SealedRow
+  row: KeyRow
 }
 
 /** A key that does not open, with its row. */
-export interface UnreadableKey {
+export interface UnreadableKey<Row extends SealedRow = KeyRow> {
   state: 'unreadable'
   /** `not_a_key`: the imported text opens, but cannot be sent to a provider as a key. */
   reason: UnreadableReason | 'not_a_key'
-  row: SealedRow
+  row: Row
 }
 
 export type StoredKey = { state: 'empty' } | UnreadableKey | OpenKey
@@ -80,7 +80,7 @@ function splitCredential(text: string): Credential | null {
 }
 
 /** Logs the user, the provider and the kid of a key that does not open. */
-export function logUnreadable({ row, reason }: UnreadableKey, requestId?: string): void {
+export function logUnreadable({ row, reason }: UnreadableKey<SealedRow>, requestId?: string): void {
   log('error', 'api_key_unreadable', {
     request_id: requestId,
     user_id: row.userId,

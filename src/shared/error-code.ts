@@ -43,6 +43,7 @@ export const errorCode = z.enum([
   'body_too_large',
   'api_key_rejected',
   'api_key_exists',
+  'changed_meanwhile',
   'rate_limited',
   ...callErrorCode.options,
   ...faultCode.options,

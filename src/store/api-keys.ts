@@ -55,24 +55,36 @@ export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
   }
 }
 
-/** The end of an INSERT that replaces the slot's previous key. The new key has not been used. */
+/**
+ * The end of an INSERT that replaces the slot's previous key. The new key has not been used. Its `updated_at` is
+ * later than that of the previous one, even if both come in one millisecond: it is the version of the key.
+ */
 export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id,
-  status = excluded.status, updated_at = excluded.updated_at, last_used_at = NULL,
-  last_verified_at = NULL`
+  status = excluded.status, last_used_at = NULL, last_verified_at = NULL,
+  updated_at = max(excluded.updated_at, coalesce(
+    strftime('%Y-%m-%dT%H:%M:%fZ', api_keys.updated_at, '+0.001 seconds'), ''
+  ))`
+
+/** A key to save. */
+interface NewRow extends SealedKey {
+  status: KeyStatus
+  /** When the request came, ISO 8601 in UTC; null for now. */
+  at: string | null
+}
 
 /** Saves a key, and replaces the slot's previous one. It returns no row if the user does not exist. */
 export function upsertKey(
   { userId, provider }: Slot,
-  { sealed, kid }: SealedKey,
-  status: KeyStatus,
+  { sealed, kid, status, at }: NewRow,
 ): Statement<{ updatedAt: string }> {
   return {
-    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status)
-          SELECT id, ?2, ?3, ?4, ?5 FROM users WHERE id = ?1
+    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, updated_at)
+          SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+          FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING updated_at AS updatedAt`,
-    values: [userId, provider, sealed, kid, status],
+    values: [userId, provider, sealed, kid, status, at],
   }
 }
 

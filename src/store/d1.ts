@@ -2,6 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import { inTime } from '../shared/deadline.ts'
+import { CHANGED } from './versions.ts'
 
 /** For statements that touch a few rows. */
 const DEADLINE_MS = 10_000
@@ -16,7 +17,7 @@ export interface Statement<Row = never> {
   readonly row?: Row
 }
 
-/** @throws VaultError `database_busy`, `server_misconfigured`; other errors of D1 as they are */
+/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`; other errors of D1 as they are */
 export async function run<Row>(
   db: D1Database,
   statement: Statement<Row>,
@@ -64,6 +65,10 @@ const FULL = /Exceeded maximum (?:DB size|account storage)/
 function throwNamed(cause: unknown): never {
   const [outer, inner] = cause instanceof Error ? [cause.message, cause.cause] : [cause, undefined]
   const message = [outer, inner instanceof Error ? inner.message : ''].join(' ')
+  if (CHANGED.test(message)) {
+    const detail = 'Another change came in between: read the slot again.'
+    throw new VaultError('changed_meanwhile', { detail })
+  }
   const fault = nameSchemaFault(message) ?? (FULL.test(message) ? 'The database is full' : null)
   if (fault !== null) {
     throw new VaultError('server_misconfigured', { cause: new Error(fault, { cause }) })

@@ -120,7 +120,7 @@ describe('browsers', () => {
     for (const response of responses) {
       expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
       expect(response.headers.get('Access-Control-Expose-Headers')).toBe(
-        'WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
+        'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
       )
       expect(response.headers.get('Cache-Control')).toBe('no-store')
       expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')

@@ -461,7 +461,10 @@ describe('a pass', () => {
     for (const provider of providers) {
       const slot = { userId, provider }
       const sealed = await sealKey(keyring, slot, `sk-${provider}`)
-      await runBatch(db, [noteKid(sealed.kid), upsertKey(slot, sealed, 'active')])
+      await runBatch(db, [
+        noteKid(sealed.kid),
+        upsertKey(slot, { ...sealed, status: 'active', at: null }),
+      ])
     }
     await rewrapAll({ ...after, REWRAP_ROWS_PER_RUN: '10' })
     for (const provider of providers) {

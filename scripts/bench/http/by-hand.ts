@@ -85,7 +85,7 @@ async function work(
   { asked, derive }: { asked: Asked; derive: CryptoKey },
 ): Promise<object> {
   const { method, userId } = asked
-  const prepare = (index: number, ...sealed: string[]) => {
+  const prepare = (index: number, ...sealed: (string | null)[]) => {
     const statement = sameStatements(env, asked)[index]
     const values = sealed.length > 0 ? [userId, 'default', ...sealed] : (statement?.values ?? [])
     return env.DB.prepare(statement?.sql ?? '').bind(...values)
@@ -103,7 +103,7 @@ async function work(
     const payload = new Uint8Array([...iv, ...new Uint8Array(ciphertext)])
     const text = payload.toBase64({ alphabet: 'base64url', omitPadding: true })
     const sealed = `v1.${env.KID}.${text}`
-    await env.DB.batch([prepare(0), prepare(1), prepare(2, sealed, env.KID, 'unverified')])
+    await env.DB.batch([prepare(0), prepare(1), prepare(2, sealed, env.KID, 'unverified', null)])
     return {
       message: 'API key updated successfully',
       user_id: userId,

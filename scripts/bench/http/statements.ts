@@ -29,7 +29,11 @@ export function sameStatements(
   if (method === 'GET') return [selectKey(userId, ['default'])]
   if (method === 'LIST') return [selectKeys(userId)]
   if (method === 'DELETE') return [selectUser(userId), noteReplaced(slot), deleteKey(slot)]
-  return [noteReplaced(slot), noteKid(kid), upsertKey(slot, { sealed: SEALED, kid }, 'unverified')]
+  return [
+    noteReplaced(slot),
+    noteKid(kid),
+    upsertKey(slot, { sealed: SEALED, kid, status: 'unverified', at: null }),
+  ]
 }
 
 const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`

@@ -277,7 +277,7 @@ export class ApiKeyForm extends LitElement {
     const isChecked = slot.label !== null && verify
     await this.#attempt.run({ text: isChecked ? 'checking' : 'saving', slot }, async (signal) => {
       const entered = { apiKey, baseUrl: this.#baseUrl?.value.trim(), verify }
-      const key = await putKey({ access: this.access, signal }, slot.name, entered)
+      const key = await putKey({ access: this.access, signal }, slot, entered)
       this.#forget()
       this.#tell('saved', { ...slot, key })
     })

@@ -232,7 +232,7 @@ export class ApiKeyItem extends LitElement {
     const { access, keySlot } = this
     this.#dialog?.close()
     await this.#attempt.run({ text: 'deleting' }, async (signal) => {
-      await deleteKey({ access, signal }, keySlot.name)
+      await deleteKey({ access, signal }, keySlot)
       this.#tell('deleted', { ...keySlot, key: null })
     })
   }

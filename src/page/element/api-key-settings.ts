@@ -302,6 +302,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 
   #failed(detail: ErrorDetail): void {
+    // The slots show what was changed elsewhere, and the problem stays where it is.
+    if (detail.code === 'changed_meanwhile') void this.#load()
     this.#tell('error', detail)
   }
 

@@ -58,6 +58,7 @@ const TEXTS: Partial<Record<ProblemCode, TextName>> = {
   user_not_found: 'noAccount',
   unknown_provider: 'outdated',
   api_key_exists: 'outdated',
+  changed_meanwhile: 'changed',
   no_api_key: 'outdated',
   api_key_invalid: 'keyInvalid',
   api_key_rejected: 'refused',

@@ -92,6 +92,7 @@ export const ENGLISH = {
   otherAccount: 'These keys belong to a different account. Sign in with that account.',
   noAccount: 'Your account is not set up for keys yet. Contact support.',
   outdated: 'This page is out of date. Reload it.',
+  changed: 'This key was changed somewhere else. Check it, then try again.',
   tooMany: 'Too many attempts.',
   busy: 'The key service is busy. Nothing was lost. Try again.',
   fault: 'Something went wrong in the key service. Contact support.',

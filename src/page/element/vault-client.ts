@@ -39,15 +39,24 @@ interface EnteredKey {
   verify: boolean
 }
 
-/** Saves a key. */
+/**
+ * The slot as its user saw it: the service refuses a change (`changed_meanwhile`) if it holds another key by
+ * now. Nobody saw which key it is if that cannot be read.
+ */
+function precondition({ key }: ShownSlot): Record<string, string> {
+  if (key === null) return { 'If-None-Match': '*' }
+  return typeof key === 'string' ? {} : { 'If-Match': `"${key.savedAt}"` }
+}
+
+/** Saves a key in the slot, unless it has changed. */
 export async function putKey(
   call: Call,
-  slot: string,
+  slot: ShownSlot,
   { apiKey, baseUrl, verify }: EnteredKey,
 ): Promise<ShownSlot['key']> {
-  const headers = { 'Content-Type': 'application/json' }
+  const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
   const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl })
-  const path = `/${slot}${verify ? '' : '?verify=false'}`
+  const path = `/${slot.name}${verify ? '' : '?verify=false'}`
   const { user }: { user: KeyAnswer<SlotFields> } = await request(call, path, {
     method: 'PUT',
     headers,
@@ -61,9 +70,9 @@ export async function assignKey(call: Call, slot: string): Promise<ShownSlot['ke
   return toKey(await request(call, `/${slot}/assign`, { method: 'POST' }))
 }
 
-/** Deletes the key in the slot. */
-export async function deleteKey(call: Call, slot: string): Promise<void> {
-  await request(call, `/${slot}`, { method: 'DELETE' })
+/** Deletes the key in the slot, unless it has changed. */
+export async function deleteKey(call: Call, slot: ShownSlot): Promise<void> {
+  await request(call, `/${slot.name}`, { method: 'DELETE', headers: precondition(slot) })
 }
 
 /** Has the service check the stored key with its provider. */
