@@ -10,6 +10,11 @@ export type KnownTexts = Readonly<Partial<Record<string, string>>>
 
 type Values = Record<string, string | number>
 
+/** What stands between `sentence` and the next one: nothing after a full-width mark, otherwise a space. */
+export function gapAfter(sentence: string): string {
+  return /[。！？]$/.test(sentence) ? '' : ' '
+}
+
 /** Says texts. A text that is missing is said in English. */
 export class Language {
   /** For the attribute `lang`. */
