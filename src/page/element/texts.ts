@@ -93,7 +93,7 @@ export const ENGLISH = {
   noAccount: 'Your account is not set up for keys yet. Contact support.',
   outdated: 'This page is out of date. Reload it.',
   tooMany: 'Too many attempts.',
-  busy: 'The key service is busy. Nothing was lost. Try again.',
+  busy: 'The key service is busy. Nothing was lost.',
   fault: 'Something went wrong in the key service. Contact support.',
 }
 
