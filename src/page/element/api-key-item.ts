@@ -52,7 +52,7 @@ export class ApiKeyItem extends LitElement {
   }
 
   protected override render() {
-    const status = describeStatus(this.keySlot, this.language)
+    const status = describeStatus(this.keySlot, this.language.say)
     return html`
       <div class="row">
         <strong part="provider">${this.#name}</strong>

@@ -37,18 +37,13 @@ export class Language {
         vowel === undefined ? 'a' : 'an',
       )
 
-  /** `3 Nov 2026`, in the reader's time zone. */
-  readonly day = (time: string): string => this.#format(time, { dateStyle: 'medium' })
-
   /** `3 Nov 2026, 14:05`, in the reader's time zone. */
   readonly minute = (time: string): string =>
-    this.#format(time, { dateStyle: 'medium', timeStyle: 'short' })
+    new Intl.DateTimeFormat(this.#dates, { dateStyle: 'medium', timeStyle: 'short' }).format(
+      new Date(time),
+    )
 
   /** `A, B or C`. */
   readonly list = (words: readonly string[]): string =>
     new Intl.ListFormat(this.#dates, { type: 'disjunction' }).format(words)
-
-  #format(time: string, options: Intl.DateTimeFormatOptions): string {
-    return new Intl.DateTimeFormat(this.#dates, options).format(new Date(time))
-  }
 }

@@ -51,7 +51,6 @@ export const ENGLISH = {
   unavailable:
     'Temporarily unavailable. Your key is still stored; you don’t need to enter it again.',
   accepted: 'Accepted by {provider}',
-  inUse: 'In use since {day}',
   unconfirmed: 'Not confirmed yet',
   rejected: 'Rejected by {provider}. Replace it.',
   saved: 'Saved {time}',
