@@ -67,6 +67,8 @@ await runCommand(USAGE, async () => {
   const vaultUrl = await startVault(port, origin)
   const chatUrl = await startChat(chatPort, origin)
   console.log(`
+Provider  ${origin}. It stands for OpenAI: a Worker of your own sends its requests there.
+
 Save a key in the vault, and chat with it. The chat Worker uses the key, and never sees it.
 
 TOKEN=${await mintDevToken(USER)}
