@@ -40,7 +40,7 @@ describe('the language', () => {
   it.for([
     ['de', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
     ['de-AT', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
-    ['fr-CA', 'Ajouter une clé', 'Enregistrée : 3 nov. 2026, 14 h 05', 'fr'],
+    ['fr-CA', 'Ajouter une clé', 'Enregistrée\u00a0: 3 nov. 2026, 14 h 05', 'fr'],
     ['es', 'Añadir una clave', 'Guardada: 3 nov 2026, 14:05', 'es'],
     ['ja', 'キーを追加', '保存: 2026/11/03 14:05', 'ja'],
     ['zh', '添加密钥', '保存时间：2026年11月3日 14:05', 'zh-Hans'],
@@ -79,7 +79,7 @@ describe('the language', () => {
     await page.getByLabel('Provider').selectOption('OpenAI')
     await page.locator('#key').fill('sk-good-typed')
     await page.evaluate(() => (document.documentElement.lang = 'es'))
-    await page.getByRole('button', { name: 'Guardar clave' }).waitFor()
+    await page.getByRole('button', { name: 'Guardar la clave' }).waitFor()
     expect(await page.locator('#key').inputValue()).toBe('sk-good-typed')
     await page.evaluate(() => (document.documentElement.lang = 'en'))
     expect(await shows(page.getByRole('button', { name: 'Save key' }))).toBe(true)

@@ -46,7 +46,7 @@ export const ENGLISH = {
   keyUrl: 'This is a URL, not an API key.',
   keyInvalid: 'This is not an API key.',
 
-  removed: 'No longer offered. You can only delete it.',
+  removed: 'This provider is no longer offered. You can only delete the key.',
   unreadable: 'This key can no longer be read. Enter it again.',
   unavailable:
     'Temporarily unavailable. Your key is still stored; you don’t need to enter it again.',
