@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest'
 import { makeCheckout } from './checkout.ts'
 
-const { start, run } = makeCheckout()
+const { start, startDev, run } = makeCheckout()
 
 it('npm run example prints its provider and lines that save a key and chat with it, and stops both Workers', async () => {
+  await startDev() // Its vault calls the real OpenAI, and must not be the one that the chat Worker finds.
   const command = ['npm', 'run', 'example', '--', '--port', '0']
   const example = await start(command, '"messages"')
   const [save = '', chat = ''] = example.curls
