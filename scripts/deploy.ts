@@ -17,11 +17,19 @@ async function migrate(verb: 'list' | 'apply'): Promise<boolean> {
   return code === 0
 }
 
+/** Shows what would be deployed. @returns 1 if a part of that is not known */
+async function rehearse(): Promise<number> {
+  const isListed = await migrate('list')
+  const code = await runOnTerminal('deploy', '--minify', ...args)
+  if (isListed) return code
+  console.error(`Could not list the pending migrations of the deployed database, so the exit code is 1.
+They need a login (npx wrangler login, or CLOUDFLARE_API_TOKEN) and the database_id in the configuration file.`)
+  return 1
+}
+
 async function deploy(): Promise<number> {
-  if (values['dry-run'] === true) {
-    const isListed = await migrate('list')
-    if (!isListed) console.error('Could not list the pending migrations of the deployed database.')
-  } else if (!(await migrate('apply'))) {
+  if (values['dry-run'] === true) return rehearse()
+  if (!(await migrate('apply'))) {
     console.error('Nothing was deployed, because the migrations were not applied.')
     return 1
   }

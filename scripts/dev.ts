@@ -117,7 +117,7 @@ await runCommand('Usage: npm run dev -- [options of wrangler dev]', async () => 
   await prepareDevVars()
   await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
   await withDatabase({ remote: false }, async (db) => run(db, insertUser(DEMO_USER)))
-  wrangler = startDevServer(...args)
+  wrangler = startDevServer(args)
   const exited = once(wrangler, 'exit')
   void printWarnings(wrangler)
   await follow(wrangler)

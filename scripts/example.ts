@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
@@ -15,6 +16,8 @@ import { readUrl, startDevServer } from './lib/wrangler.ts'
 const USAGE = 'Usage: npm run example -- [--port PORT]'
 const USER = 'demo'
 const CHAT_CONFIG = 'examples/chat-worker/wrangler.toml'
+/** Not the one of `npm run dev`: the chat Worker would find that vault, which calls the real OpenAI. */
+const REGISTRY = resolve('.wrangler/example-registry')
 
 const children: ChildProcess[] = []
 
@@ -22,14 +25,15 @@ const children: ChildProcess[] = []
 async function startVault(port: number, origin: string): Promise<string> {
   const providers = `PROVIDERS:${JSON.stringify({ openai: { origin } })}`
   const args = ['scripts/dev.ts', '--port', String(port), '--var', providers]
-  const vault = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const env = { ...process.env, WRANGLER_REGISTRY_PATH: REGISTRY }
+  const vault = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   return readyAt(vault, 'vault')
 }
 
 /** Starts the Worker that is bound to the vault. @returns its URL */
 async function startChat(port: number, origin: string): Promise<string> {
   const args = ['--config', CHAT_CONFIG, '--port', String(port), '--env-file', '.dev.vars']
-  const chat = startDevServer(...args, '--var', `OPENAI_ORIGIN:${origin}`)
+  const chat = startDevServer([...args, '--var', `OPENAI_ORIGIN:${origin}`], REGISTRY)
   chat.stderr.pipe(process.stderr)
   return readyAt(chat, 'chat-worker')
 }
@@ -67,6 +71,10 @@ await runCommand(USAGE, async () => {
   const vaultUrl = await startVault(port, origin)
   const chatUrl = await startChat(chatPort, origin)
   console.log(`
+Provider  ${origin}. It stands for OpenAI: a Worker of your own sends its requests there.
+To run such a Worker beside this vault, in its folder:
+WRANGLER_REGISTRY_PATH='${REGISTRY}' npx wrangler dev
+
 Save a key in the vault, and chat with it. The chat Worker uses the key, and never sees it.
 
 TOKEN=${await mintDevToken(USER)}

@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 
-const ADVICE =
-  'Before you use the key, store it, but not with the backups. Then run: npm run keys -- plan'
+const ADVICE = `Store the key before you use it, but not with the backups.
+If the vault has a key already, this says how to change it: npm run keys -- plan`
 
 /**
  * Makes a key. A terminal shows the key and its kid. A pipe or the new file `out` gets only the key, and

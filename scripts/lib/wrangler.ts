@@ -18,13 +18,13 @@ export const REGISTRY = process.env['WRANGLER_REGISTRY_PATH'] ?? resolve('.wrang
 export type Wrangler = ChildProcessByStdio<null, Readable, Readable>
 
 /** Starts `wrangler dev ...args`, without its hot keys, its banner and its request to Cloudflare for a sample `request.cf`. */
-export function startDevServer(...args: string[]): Wrangler {
+export function startDevServer(args: string[], registry = REGISTRY): Wrangler {
   const command = withConfig(['dev', '--show-interactive-dev-session=false', ...args])
   const env = {
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
     WRANGLER_HIDE_BANNER: 'true',
     ...process.env,
-    WRANGLER_REGISTRY_PATH: REGISTRY,
+    WRANGLER_REGISTRY_PATH: registry,
   }
   return spawn(process.execPath, command, { env, stdio: ['ignore', 'pipe', 'pipe'] })
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { ENGLISH } from '../../src/page/element/texts.ts'
-import { findBarriers, overflow, setStage, shows } from './stage.ts'
+import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
 
 const { vault, openSettings } = await setStage()
 
@@ -40,7 +40,7 @@ describe('the language', () => {
   it.for([
     ['de', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
     ['de-AT', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
-    ['fr-CA', 'Ajouter une clé', 'Enregistrée : 3 nov. 2026, 14 h 05', 'fr'],
+    ['fr-CA', 'Ajouter une clé', 'Enregistrée\u00a0: 3 nov. 2026, 14 h 05', 'fr'],
     ['es', 'Añadir una clave', 'Guardada: 3 nov 2026, 14:05', 'es'],
     ['ja', 'キーを追加', '保存: 2026/11/03 14:05', 'ja'],
     ['zh', '添加密钥', '保存时间：2026年11月3日 14:05', 'zh-Hans'],
@@ -79,7 +79,7 @@ describe('the language', () => {
     await page.getByLabel('Provider').selectOption('OpenAI')
     await page.locator('#key').fill('sk-good-typed')
     await page.evaluate(() => (document.documentElement.lang = 'es'))
-    await page.getByRole('button', { name: 'Guardar clave' }).waitFor()
+    await page.getByRole('button', { name: 'Guardar la clave' }).waitFor()
     expect(await page.locator('#key').inputValue()).toBe('sk-good-typed')
     await page.evaluate(() => (document.documentElement.lang = 'en'))
     expect(await shows(page.getByRole('button', { name: 'Save key' }))).toBe(true)
@@ -101,6 +101,41 @@ describe('the language', () => {
     await page.waitForEvent('console', (message) => message.text().includes('"de" did not load'))
     expect(await add(page).textContent()).toContain('Add a key')
     expect(faults().join()).toContain('English is shown')
+  })
+})
+
+describe('sentences that follow each other', () => {
+  it.for([
+    ['de', 'de', ' '],
+    ['ja', 'ja', ''],
+    ['zh', 'zh-Hans', ''],
+  ] as const)('are separated as the language does it: %s', async ([asked, file, gap]) => {
+    const { page } = await openSettings({ openai: 'sk-good-1' }, {}, '', asked)
+    const texts = readTexts(`${file}.json`)
+    const join = (...names: string[]) =>
+      names
+        .map((name) => texts[name])
+        .join(gap)
+        .replaceAll('{provider}', 'OpenAI')
+        .replaceAll('{seconds}', '3600')
+    const say = (name: string) => texts[name] ?? ''
+    const button = (name: string) => page.getByRole('button', { name: say(name) }).first()
+
+    await button('delete').click()
+    const consequence = await page.locator('#consequence').textContent()
+    expect(consequence?.trim()).toBe(join('deleteConsequence', 'deleteRevoke'))
+    await page.keyboard.press('Escape')
+
+    const answer = async (refusal: ReturnType<typeof refuse>, sentences: string) => {
+      await page.route('**/api-keys/openai', (route) => route.fulfill(refusal))
+      await page.locator('#save').click()
+      await page.locator('#problem').getByText(sentences, { exact: true }).waitFor()
+    }
+    await button('replace').click()
+    await page.locator('#key').fill('sk-good-typed')
+    await answer(refuse(422, 'api_key_rejected'), join('refused', 'keyKept'))
+    const wait = { 'Retry-After': '3600' }
+    await answer(refuse(503, 'database_busy', wait), join('busy', 'retryIn'))
   })
 })
 

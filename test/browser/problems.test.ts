@@ -116,6 +116,18 @@ describe('a fault while a key is saved', () => {
   })
 })
 
+it('a busy service is said once to be tried again', async () => {
+  const { page } = await openSettings()
+  await intercept(page, (route) =>
+    route.fulfill(refuse(503, 'database_busy', { 'Retry-After': '3600' })),
+  )
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await page.getByRole('timer').waitFor()
+  const text = (await page.getByRole('alert').textContent())?.trim()
+  expect(text).toBe('The key service is busy. Nothing was lost. Try again in 3600 s.')
+})
+
 it('a countdown continues after the element was removed and inserted again', async () => {
   const { page } = await openSettings({}, { clock: true })
   const refusal = refuse(429, 'rate_limited', { 'Retry-After': '42' })

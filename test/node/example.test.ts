@@ -1,12 +1,16 @@
 import { expect, it } from 'vitest'
 import { makeCheckout } from './checkout.ts'
 
-const { start, run } = makeCheckout()
+const { start, startDev, run } = makeCheckout()
 
-it('npm run example prints lines that save a key and chat with it, and stops both Workers', async () => {
+it('npm run example prints its provider and lines that save a key and chat with it, and stops both Workers', async () => {
+  await startDev() // Its vault calls the real OpenAI, and must not be the one that the chat Worker finds.
   const command = ['npm', 'run', 'example', '--', '--port', '0']
   const example = await start(command, '"messages"')
   const [save = '', chat = ''] = example.curls
+  const [, provider = ''] = /^Provider +(http\S+\d)/m.exec(example.printed()) ?? []
+  const headers = { Authorization: 'Bearer sk-mine' }
+  expect((await fetch(`${provider}/v1/models`, { headers })).status).toBe(200)
   expect(JSON.parse(await run('sh', '-c', save))).toMatchObject({ user: { status: 'active' } })
   const completion = await run('sh', '-c', chat)
   const words = Array.from(completion.matchAll(/"content":"([^"]*)"/g), ([, word]) => word)

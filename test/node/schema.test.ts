@@ -131,13 +131,13 @@ describe('a database of version 0.1.0', () => {
 
 describe('npm run deploy', () => {
   let api: Awaited<ReturnType<typeof startCloudflareApi>>
-  const deploy = async (...args: string[]) =>
+  const deploy = async (args = '', env = api.env) =>
     run(
       'env',
-      ...Object.entries(api.env).map(([name, value]) => `${name}=${value}`),
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
       'sh',
       '-c',
-      `${process.execPath} scripts/deploy.ts ${args.join(' ')} 2>&1; echo "exit $?"`,
+      `${process.execPath} scripts/deploy.ts ${args} 2>&1; echo "exit $?"`,
     )
 
   beforeAll(async () => {
@@ -160,6 +160,13 @@ describe('npm run deploy', () => {
     expect(printed).toContain('--dry-run: exiting now.')
     expect(printed).toMatch(/exit 0\n$/)
     expect(api.database.prepare('SELECT * FROM d1_migrations').all()).toEqual([])
+  })
+
+  it('builds in a dry run that cannot list the migrations, and exits with 1', async () => {
+    const printed = await deploy('--dry-run', { ...api.env, CLOUDFLARE_ACCOUNT_ID: 'other' })
+    expect(printed).toContain('--dry-run: exiting now.')
+    expect(printed).toContain('Could not list the pending migrations of the deployed database')
+    expect(printed).toMatch(/exit 1\n$/)
   })
 
   it('refuses when the database cannot be migrated', async () => {

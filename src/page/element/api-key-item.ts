@@ -6,7 +6,7 @@ import { Attempt } from './attempt.ts'
 import { renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
-import type { Language } from './language.ts'
+import { gapAfter, type Language } from './language.ts'
 import {
   describeStatus,
   describeTest,
@@ -52,7 +52,7 @@ export class ApiKeyItem extends LitElement {
   }
 
   protected override render() {
-    const status = describeStatus(this.keySlot, this.language)
+    const status = describeStatus(this.keySlot, this.language.say)
     return html`
       <div class="row">
         <strong part="provider">${this.#name}</strong>
@@ -177,13 +177,12 @@ export class ApiKeyItem extends LitElement {
   #renderDialog() {
     const { say } = this.language
     const provider = this.#name
+    const consequence = say('deleteConsequence')
+    const revoke = this.keySlot.label === null ? '' : say('deleteRevoke', { provider })
     return html`
       <dialog part="dialog" aria-labelledby="question" aria-describedby="consequence">
         <strong id="question">${say('deleteQuestion', { provider })}</strong>
-        <p id="consequence">
-          ${say('deleteConsequence')}
-          ${this.keySlot.label === null ? nothing : say('deleteRevoke', { provider })}
-        </p>
+        <p id="consequence">${consequence + (revoke && gapAfter(consequence) + revoke)}</p>
         <div class="buttons">
           <button type="button" part="button" @click=${() => this.#dialog?.close()}>
             ${say('cancel')}

@@ -2,7 +2,7 @@
 
 import { html, nothing, type ReactiveController, type ReactiveControllerHost } from 'lit'
 import type { ErrorDetail } from './host.ts'
-import type { Language } from './language.ts'
+import { gapAfter, type Language } from './language.ts'
 import { describeProblem, Problem } from './problem.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
@@ -96,7 +96,7 @@ export class Attempt implements ReactiveController {
 
   /** Announces what is being done and that it takes long, politely, and a problem at once. */
   render() {
-    const { doing, problem, wait } = this
+    const { doing, problem } = this
     const { say } = this.#host.language
     return html`
       <div role="status">
@@ -108,14 +108,7 @@ export class Attempt implements ReactiveController {
           problem === null
             ? nothing
             : html`<p part="problem">
-                ${this.#describe(problem)}
-                ${
-                  wait > 0
-                    ? html`<span role="timer" aria-live="off"
-                        >${say('retryIn', { seconds: wait })}</span
-                      >`
-                    : nothing
-                }
+                ${this.#describe(problem)}${this.#renderWait(problem)}
                 ${
                   problem.isFault
                     ? html`<small>${say('reference', { id: problem.requestId ?? '' })}</small>`
@@ -125,6 +118,16 @@ export class Attempt implements ReactiveController {
         }
       </div>
     `
+  }
+
+  #renderWait(problem: Problem) {
+    const { wait } = this
+    if (wait === 0) return nothing
+    const text = this.#host.language.say('retryIn', { seconds: wait })
+    return [
+      gapAfter(this.#describe(problem)),
+      html`<span role="timer" aria-live="off">${text}</span>`,
+    ]
   }
 
   #describe(problem: Problem): string {

@@ -10,6 +10,11 @@ export type KnownTexts = Readonly<Partial<Record<string, string>>>
 
 type Values = Record<string, string | number>
 
+/** What stands between `sentence` and the next one: nothing after a full-width mark, otherwise a space. */
+export function gapAfter(sentence: string): string {
+  return /[。！？]$/.test(sentence) ? '' : ' '
+}
+
 /** Says texts. A text that is missing is said in English. */
 export class Language {
   /** For the attribute `lang`. */
@@ -32,18 +37,13 @@ export class Language {
         vowel === undefined ? 'a' : 'an',
       )
 
-  /** `3 Nov 2026`, in the reader's time zone. */
-  readonly day = (time: string): string => this.#format(time, { dateStyle: 'medium' })
-
   /** `3 Nov 2026, 14:05`, in the reader's time zone. */
   readonly minute = (time: string): string =>
-    this.#format(time, { dateStyle: 'medium', timeStyle: 'short' })
+    new Intl.DateTimeFormat(this.#dates, { dateStyle: 'medium', timeStyle: 'short' }).format(
+      new Date(time),
+    )
 
   /** `A, B or C`. */
   readonly list = (words: readonly string[]): string =>
     new Intl.ListFormat(this.#dates, { type: 'disjunction' }).format(words)
-
-  #format(time: string, options: Intl.DateTimeFormatOptions): string {
-    return new Intl.DateTimeFormat(this.#dates, options).format(new Date(time))
-  }
 }

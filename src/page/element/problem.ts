@@ -3,7 +3,7 @@
 import type { ErrorAnswer } from '../../shared/answers.ts'
 import { isJsonObject } from '../../shared/json.ts'
 import type { ProblemCode } from './host.ts'
-import type { Language } from './language.ts'
+import { gapAfter, type Language } from './language.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 
@@ -81,8 +81,8 @@ export function describeProblem(
     hosts: list(slot?.hosts ?? []),
   }
   const text = say(TEXTS[code] ?? 'fault', values)
-  if (code === 'api_key_rejected' && slot?.key) return `${text} ${say('keyKept')}`
-  if (code === 'token_invalid' && detail) return `${text} (${detail})`
+  if (code === 'api_key_rejected' && slot?.key) return text + gapAfter(text) + say('keyKept')
+  if (code === 'token_invalid' && detail) return `${text}${gapAfter(text)}(${detail})`
   return text
 }
 

@@ -58,9 +58,8 @@ export function isOffered({ name, label }: ShownSlot): boolean {
 /** How the stored key is: a word for its look, and the text. Null for a readable key without a provider. */
 export function describeStatus(
   slot: ShownSlot,
-  language: Language,
+  say: Language['say'],
 ): { tone: 'ok' | 'none' | 'bad'; text: string } | null {
-  const { say } = language
   const { key, label } = slot
   if (!isOffered(slot)) return { tone: 'none', text: say('removed') }
   if (key === 'unavailable') return { tone: 'none', text: say('unavailable') }
@@ -68,11 +67,7 @@ export function describeStatus(
   if (label === null) return null
   if (key.status === 'rejected') return { tone: 'bad', text: say('rejected', { provider: label }) }
   if (key.status === 'unverified') return { tone: 'none', text: say('unconfirmed') }
-  const text =
-    key.usedAt === null
-      ? say('accepted', { provider: label })
-      : say('inUse', { day: language.day(key.savedAt) })
-  return { tone: 'ok', text }
+  return { tone: 'ok', text: say('accepted', { provider: label }) }
 }
 
 /** What a person reads when the key in the slot has just been saved. */

@@ -46,12 +46,11 @@ export const ENGLISH = {
   keyUrl: 'This is a URL, not an API key.',
   keyInvalid: 'This is not an API key.',
 
-  removed: 'No longer offered. You can only delete it.',
+  removed: 'This provider is no longer offered. You can only delete the key.',
   unreadable: 'This key can no longer be read. Enter it again.',
   unavailable:
     'Temporarily unavailable. Your key is still stored; you don’t need to enter it again.',
   accepted: 'Accepted by {provider}',
-  inUse: 'In use since {day}',
   unconfirmed: 'Not confirmed yet',
   rejected: 'Rejected by {provider}. Replace it.',
   saved: 'Saved {time}',
@@ -94,7 +93,7 @@ export const ENGLISH = {
   outdated: 'This page is out of date. Reload it.',
   changed: 'This key was changed somewhere else. Check it, then try again.',
   tooMany: 'Too many attempts.',
-  busy: 'The key service is busy. Nothing was lost. Try again.',
+  busy: 'The key service is busy. Nothing was lost.',
   fault: 'Something went wrong in the key service. Contact support.',
 }
 
