@@ -15,6 +15,7 @@ import { readUrl, startDevServer } from './lib/wrangler.ts'
 
 const USAGE = 'Usage: npm run example -- [--port PORT]'
 const USER = 'demo'
+const SCOPE = 'relay'
 const CHAT_CONFIG = 'examples/chat-worker/wrangler.toml'
 /** Not the one of `npm run dev`: the chat Worker would find that vault, which calls the real OpenAI. */
 const REGISTRY = resolve('.wrangler/example-registry')
@@ -24,7 +25,8 @@ const children: ChildProcess[] = []
 /** Starts the vault as `npm run dev` does, with the provider at `origin` as OpenAI. @returns its URL */
 async function startVault(port: number, origin: string): Promise<string> {
   const providers = `PROVIDERS:${JSON.stringify({ openai: { origin } })}`
-  const args = ['scripts/dev.ts', '--port', String(port), '--var', providers]
+  const vars = ['--var', providers, '--var', `RELAY_SCOPE:${SCOPE}`]
+  const args = ['scripts/dev.ts', '--port', String(port), ...vars]
   const env = { ...process.env, WRANGLER_REGISTRY_PATH: REGISTRY }
   const vault = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   return readyAt(vault, 'vault')
@@ -77,9 +79,15 @@ WRANGLER_REGISTRY_PATH='${REGISTRY}' npx wrangler dev
 
 Save a key in the vault, and chat with it. The chat Worker uses the key, and never sees it.
 
-TOKEN=${await mintDevToken(USER)}
+TOKEN=${await mintDevToken(USER, SCOPE)}
 curl -sS -w '\\n' ${vaultUrl}/api/users/${USER}/api-keys/openai -H "Authorization: Bearer $TOKEN" -X PUT -H 'Content-Type: application/json' -d '{"api_key": "sk-demo-0123456789"}'
 curl -sS -N ${chatUrl}/chat -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"messages": [{"role": "user", "content": "Hello"}]}'
+
+Chat through the relay, as a backend anywhere does. The token has the scope "${SCOPE}".
+
+curl -sS -N ${vaultUrl}/relay/openai/v1/chat/completions -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"model": "gpt-5-mini", "stream": true, "messages": []}'
+
+The same with OpenAI's SDK: VAULT_URL=${vaultUrl} npx node examples/node-server/server.ts
 `)
   // If one of them ends, the example is over.
   await Promise.race(children.map(async (child) => once(child, 'exit')))

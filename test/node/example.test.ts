@@ -7,14 +7,16 @@ it('npm run example prints its provider and lines that save a key and chat with 
   await startDev() // Its vault calls the real OpenAI, and must not be the one that the chat Worker finds.
   const command = ['npm', 'run', 'example', '--', '--port', '0']
   const example = await start(command, '"messages"')
-  const [save = '', chat = ''] = example.curls
+  const [save = '', chat = '', relay = ''] = example.curls
   const [, provider = ''] = /^Provider +(http\S+\d)/m.exec(example.printed()) ?? []
   const headers = { Authorization: 'Bearer sk-mine' }
   expect((await fetch(`${provider}/v1/models`, { headers })).status).toBe(200)
   expect(JSON.parse(await run('sh', '-c', save))).toMatchObject({ user: { status: 'active' } })
-  const completion = await run('sh', '-c', chat)
-  const words = Array.from(completion.matchAll(/"content":"([^"]*)"/g), ([, word]) => word)
-  expect(words.join('')).toBe('The key was used and never seen.')
+  for (const line of [chat, relay]) {
+    const completion = await run('sh', '-c', line)
+    const words = Array.from(completion.matchAll(/"content":"([^"]*)"/g), ([, word]) => word)
+    expect(words.join('')).toBe('The key was used and never seen.')
+  }
   expect(example.printed()).not.toMatch(/WARNING|wrangler:warn/)
 
   const urls = Array.from(example.printed().matchAll(/Ready on (\S+)/g), ([, url = '']) => url)
