@@ -15,7 +15,7 @@ CREATE TABLE api_keys (
                     CHECK (status IN ('active', 'unverified', 'rejected')),
   created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  last_used_at      TEXT, last_verified_at TEXT,
+  last_used_at      TEXT, last_verified_at TEXT, expires_at TEXT,
   PRIMARY KEY (user_id, provider)
 ) STRICT, WITHOUT ROWID;
 
@@ -60,3 +60,5 @@ CREATE TABLE imported_keys (
   saved_at TEXT NOT NULL,
   PRIMARY KEY (user_id, provider)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX api_keys_expires_at ON api_keys (expires_at) WHERE expires_at IS NOT NULL;

@@ -4,7 +4,7 @@ import type { ErrorCode } from './shared/error-code.ts'
 
 /** A status, and the sentence in the body. */
 interface Answer {
-  status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 422 | 429 | 500 | 502 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 412 | 413 | 422 | 429 | 500 | 502 | 503
   /** The sentence that frontends already know. */
   error: string
   /** RFC 6750 §3. */
@@ -19,6 +19,7 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
   api_key_missing: { status: 400, error: 'API key is required in request body' },
   api_key_invalid: { status: 400, error: 'Valid API key string is required' },
   base_url_invalid: { status: 400, error: 'Valid base URL is required' },
+  expires_at_invalid: { status: 400, error: 'Valid expiry time is required' },
   invalid_json: { status: 400, error: 'Request body must be valid JSON' },
   content_type_not_json: { status: 400, error: 'Request body must be valid JSON' },
   invalid_query: { status: 400, error: 'Query is not valid' },
@@ -47,6 +48,7 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
   not_found: { status: 404, error: 'Not found' },
   method_not_allowed: { status: 405, error: 'Method not allowed' },
   api_key_exists: { status: 409, error: 'This provider has an API key already' },
+  api_key_expired: { status: 410, error: 'The saved API key has expired' },
   changed_meanwhile: { status: 412, error: 'The API key was changed meanwhile' },
   body_too_large: { status: 413, error: 'Request body is too large' },
   api_key_rejected: { status: 422, error: 'The provider rejected this API key' },

@@ -126,6 +126,16 @@ const rowsPerRun = z.pipe(
   z.transform(Number),
 )
 
+/** How long an expired key stays, so that its user sees why it is not used. */
+const DEFAULT_EXPIRED_KEPT_DAYS = 30
+
+const days = z.pipe(
+  z
+    .string('must be a string')
+    .check(z.regex(/^\d{1,4}$/, 'must be a number of days from 0 to 9999')),
+  z.transform(Number),
+)
+
 const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
 
 /** `false` is nobody, `true` is everybody, and a list is its callers. */
@@ -156,6 +166,7 @@ export const environment = z.object({
   API_KEY_ENCRYPTION_KEY: encryptionKeys,
   LEGACY_FERNET_KEY: z.optional(fernetKeys),
   REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
+  EXPIRED_KEPT_DAYS: z.optional(days),
   JWT_SECRET_KEY: z.optional(tokenSecret),
   JWT_JWKS_URL: z.optional(jwksUrl),
   JWT_ISSUER: z.optional(exactText),
@@ -229,6 +240,8 @@ export interface Settings {
   /** Whether the provider checks a key before the vault saves it. */
   verifyOnSave: boolean
   rewrapRowsPerRun: number
+  /** The days after which the job deletes an expired key. */
+  expiredKeptDays: number
 }
 
 const settings = z.pipe(
@@ -254,6 +267,7 @@ const settings = z.pipe(
       autoCreateUsers: env.AUTO_CREATE_USERS === 'true',
       verifyOnSave: env.VERIFY_ON_SAVE !== 'false',
       rewrapRowsPerRun: env.REWRAP_ROWS_PER_RUN ?? DEFAULT_ROWS_PER_RUN,
+      expiredKeptDays: env.EXPIRED_KEPT_DAYS ?? DEFAULT_EXPIRED_KEPT_DAYS,
     }
   }),
 )

@@ -41,6 +41,7 @@ const base = {
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
   DEFAULT_PROVIDER: '',
+  EXPIRED_KEPT_DAYS: '',
   REWRAP_ROWS_PER_RUN: '',
   VERIFY_ON_SAVE: '',
 }

@@ -31,7 +31,13 @@ export default {
 function statementOf(method: string, userId: string, key: string): Statement<unknown> {
   const slot = { userId, provider: SLOT }
   if (method === 'PUT')
-    return upsertKey(slot, { sealed: key, kid: 'kid', status: 'unverified', at: null })
+    return upsertKey(slot, {
+      sealed: key,
+      kid: 'kid',
+      status: 'unverified',
+      at: null,
+      expiresAt: null,
+    })
   return method === 'DELETE' ? deleteKey(slot) : selectKey(userId, [SLOT])
 }
 

@@ -58,6 +58,7 @@ const OWN: readonly ErrorCode[] = [
 const BODY: readonly ErrorCode[] = [
   'api_key_missing',
   'api_key_invalid',
+  'expires_at_invalid',
   'invalid_json',
   'content_type_not_json',
   'body_too_large',
@@ -164,7 +165,14 @@ export const OPERATIONS: readonly Operation[] = [
       'The vault first checks the key with the provider. If the slot has a key already, the answer is a 409 and both keys stay.',
     query: verifyQuery,
     answer: 'SlotWithKey',
-    codes: [...OWN, ...CHECKED, 'no_api_key', 'api_key_exists', 'api_key_unreadable'],
+    codes: [
+      ...OWN,
+      ...CHECKED,
+      'no_api_key',
+      'api_key_exists',
+      'api_key_unreadable',
+      'api_key_expired',
+    ],
   },
   {
     method: 'post',
@@ -173,7 +181,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Check the stored key with its provider',
     description: 'The vault records the result as the `status` of the key.',
     answer: 'VerifiedSlot',
-    codes: [...OWN, 'unknown_provider'],
+    codes: [...OWN, 'unknown_provider', 'api_key_expired'],
   },
   {
     method: 'get',

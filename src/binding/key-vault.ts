@@ -4,6 +4,7 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { KeyVault as CallersKeyVault, Result } from '../callers/binding.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import { VaultError } from '../errors.ts'
+import { isExpired } from '../keys/expiry.ts'
 import { readKey } from '../keys/slots.ts'
 import { useKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser } from '../keys/users.ts'
@@ -75,6 +76,8 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
         const owner = { service, userId: requireUserId(userId), requestId }
         requireProvider(props, requireText(provider))
         const key = await readKey(owner, provider)
+        if (key.state === 'open' && isExpired(key.expiresAt))
+          throw new VaultError('api_key_expired')
         return { apiKey: key.state === 'open' ? key.apiKey : null }
       },
     })

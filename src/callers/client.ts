@@ -36,7 +36,7 @@ export type Routes = {
   '/api/config': { $get: Endpoint<BlankInput, ConfigAnswer> }
   '/api/users/:userId/api-key': {
     $get: Endpoint<UserPath, KeyAnswer>
-    $put: Endpoint<UserPath & Json<{ api_key: string }>, SavedAnswer<KeyFields>>
+    $put: Endpoint<UserPath & Json<KeyBody>, SavedAnswer<KeyFields>>
     $delete: Endpoint<UserPath, DeletedAnswer<object>>
   }
   '/api/users/:userId/api-keys': { $get: Endpoint<UserPath, ListAnswer> }
@@ -75,8 +75,12 @@ interface Json<Body> {
   json: Body
 }
 
-interface SlotBody {
+interface KeyBody {
   api_key: string
+  expires_at?: string | null | undefined
+}
+
+interface SlotBody extends KeyBody {
   base_url?: string | undefined
 }
 

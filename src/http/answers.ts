@@ -20,13 +20,14 @@ export function keyFields({ preview, updatedAt }: KeySummary): KeyFields {
 }
 
 export function slotFields(key: KeySummary): SlotFields {
-  const { last4, status, baseUrl: base_url } = key
+  const { last4, status, expiresAt: expires_at, baseUrl: base_url } = key
   return {
     ...keyFields(key),
     ...(last4 !== null && { api_key_last4: last4 }),
     status,
     last_used_at: key.lastUsedAt,
     last_verified_at: key.lastVerifiedAt,
+    ...(expires_at !== null && { expires_at }),
     ...(base_url !== null && { base_url }),
   }
 }

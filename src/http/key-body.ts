@@ -4,6 +4,7 @@ import type { HonoRequest } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
 import { isJsonObject } from '../shared/json.ts'
 import { nameKeyFault } from '../shared/key-text.ts'
 
@@ -16,10 +17,21 @@ const apiKey = z
     if (message !== null) issues.push({ code: 'custom', message, input: value })
   })
 
-export const keyBody = z.object({ api_key: apiKey })
+const FUTURE = 'expires_at must be a time in the future, such as 2027-01-31T12:00:00Z, or null.'
+
+/** ISO 8601 with a time zone, as UTC in milliseconds. */
+const expiresAt = z
+  .pipe(
+    z.iso.datetime({ offset: true, error: FUTURE }),
+    z.transform((text) => new Date(text).toISOString()),
+  )
+  .check(z.refine((text) => Date.parse(text) > Date.now(), FUTURE))
+
+export const keyBody = z.object({ api_key: apiKey, expires_at: z.nullish(expiresAt) })
 
 export const slotBody = z.object({
   api_key: apiKey,
+  expires_at: z.nullish(expiresAt),
   base_url: z.optional(
     z.string({ error: ({ input }) => `base_url is ${nameType(input)}, not a string.` }),
   ),
@@ -37,6 +49,8 @@ export const requireSlotKey = requireBody<SlotBody>(slotBody)
 /** The type of `c.req.valid('json')`. Hono's typed client uses it too. */
 interface KeyBody {
   api_key: string
+  /** ISO 8601 with a time zone; it is UTC when it has been read. */
+  expires_at?: string | null | undefined
 }
 
 interface SlotBody extends KeyBody {
@@ -119,9 +133,15 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** The code of a fault in another field than `api_key`. */
+const CODES: Partial<Record<string, ErrorCode>> = {
+  base_url: 'base_url_invalid',
+  expires_at: 'expires_at_invalid',
+}
+
 function refuseBody(body: unknown, issue?: z.core.$ZodIssue): VaultError {
   if (isJsonObject(body) && Object.hasOwn(body, 'api_key')) {
-    const code = issue?.path[0] === 'base_url' ? 'base_url_invalid' : 'api_key_invalid'
+    const code = CODES[String(issue?.path[0])] ?? 'api_key_invalid'
     return new VaultError(code, issue === undefined ? {} : { detail: issue.message })
   }
   const came = isJsonObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`

@@ -10,6 +10,7 @@ import type { Resealed } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { moveKey, type MovedKey } from '../store/moved-keys.ts'
+import { isExpired } from './expiry.ts'
 import { readRow } from './slots.ts'
 import type { KeySummary, SlotOwner } from './stored-key.ts'
 import { checkKey, isChecked } from './verdict.ts'
@@ -18,7 +19,7 @@ import { checkKey, isChecked } from './verdict.ts'
  * Moves the key of the default slot to the slot `name`. As on a save, the provider may check it first.
  *
  * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `no_api_key`,
- * `api_key_unreadable`, `rate_limited`, `api_key_rejected`, `api_key_exists`, `database_busy`
+ * `api_key_unreadable`, `api_key_expired`, `rate_limited`, `api_key_rejected`, `api_key_exists`, `database_busy`
  */
 export async function assignKey(
   owner: SlotOwner,
@@ -32,6 +33,7 @@ export async function assignKey(
   const key = await readRow(owner, [DEFAULT_SLOT])
   if (key.state === 'empty') throw new VaultError('no_api_key')
   if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
+  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const status = isChecked(settings, provider, verify)
     ? await checkKey(owner, name, { provider, credential: key })
     : 'unverified'
@@ -47,8 +49,9 @@ export async function assignKey(
     // The key was replaced or deleted since it was read.
     return assignKey(owner, name, verify)
   }
-  const { preview, last4, lastUsedAt, lastVerifiedAt, baseUrl } = key
-  return { preview, last4, updatedAt, status, lastUsedAt, lastVerifiedAt, baseUrl }
+  const { preview, last4, lastUsedAt, lastVerifiedAt, expiresAt, baseUrl } = key
+  const times = { updatedAt, lastUsedAt, lastVerifiedAt, expiresAt }
+  return { preview, last4, status, ...times, baseUrl }
 }
 
 /** The default slots' keys in `opened`, sealed for the slot `provider`: for `npm run keys -- assign`. */

@@ -119,6 +119,8 @@ interface NewKey {
   baseUrl?: string | undefined
   /** Whether the provider checks the key first; undefined means as `VERIFY_ON_SAVE` says. */
   verify: boolean | undefined
+  /** When it expires: ISO 8601 in UTC. */
+  expiresAt?: string | null
   /** What must be true of the slot; null for nothing. */
   condition?: Condition | null
 }
@@ -133,24 +135,26 @@ interface NewKey {
 export async function saveSlot(
   owner: SlotOwner,
   given: string,
-  { apiKey, baseUrl, verify, condition = null }: NewKey,
+  { apiKey, baseUrl, verify, expiresAt = null, condition = null }: NewKey,
 ): Promise<KeySummary> {
   const { settings } = owner.service
   const { name, provider } = findSlot(settings, given)
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
+  const key = { credential, expiresAt }
   const conditions = condition === null ? [] : [condition]
   if (!isChecked(settings, provider, verify)) {
-    return writeKey(owner, name, { credential, status: 'unverified', conditions, at: null })
+    return writeKey(owner, name, { ...key, status: 'unverified', conditions, at: null })
   }
   const { version: seen, at } = await readVersion(owner, name, conditions)
   const status = await checkKey(owner, name, { provider, credential })
   const later: Condition = { kind: 'not later', seen, at }
-  return writeKey(owner, name, { credential, status, conditions: [...conditions, later], at })
+  return writeKey(owner, name, { ...key, status, conditions: [...conditions, later], at })
 }
 
 /** A key to write, and what must be true of its slot. */
 interface CheckedKey {
   credential: Credential
+  expiresAt: string | null
   status: KeyStatus
   conditions: readonly Condition[]
   at: string | null
@@ -160,7 +164,7 @@ interface CheckedKey {
 async function writeKey(
   { service: { db, keyring, settings }, userId }: SlotOwner,
   provider: string,
-  { credential, status, conditions, at }: CheckedKey,
+  { credential, expiresAt, status, conditions, at }: CheckedKey,
 ): Promise<KeySummary> {
   const slot = { userId, provider }
   const names = rowNames(settings, provider)
@@ -172,13 +176,13 @@ async function writeKey(
     noteReplaced(slot),
     noteKid(sealedKey.kid),
     ...(older === undefined ? [] : deleteRow({ userId, provider: older })),
-    upsertKey(slot, { ...sealedKey, status, at }),
+    upsertKey(slot, { ...sealedKey, status, at, expiresAt }),
   ])
   const updatedAt = results.at(-1)?.results[0]?.updatedAt
   if (updatedAt === undefined) throw userNotFound()
   const { apiKey, baseUrl } = credential
   const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
-  const times = { updatedAt, lastUsedAt: null, lastVerifiedAt: null }
+  const times = { updatedAt, lastUsedAt: null, lastVerifiedAt: null, expiresAt }
   return { preview, last4, status, ...times, baseUrl }
 }
 

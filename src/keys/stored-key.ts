@@ -29,6 +29,8 @@ export interface KeySummary {
   lastUsedAt: string | null
   /** When its user last had it checked with its provider. */
   lastVerifiedAt: string | null
+  /** When it may not be used any more; null for never. */
+  expiresAt: string | null
   /** Null for a provider with a fixed origin. */
   baseUrl: string | null
 }
@@ -61,9 +63,9 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   if (opened.state === 'unreadable') return { ...opened, row }
   const credential = splitCredential(opened.text)
   if (credential === null) return { state: 'unreadable', reason: 'not_a_key', row }
-  const { updatedAt, status, lastUsedAt, lastVerifiedAt } = row
+  const { updatedAt, status, lastUsedAt, lastVerifiedAt, expiresAt } = row
   const [preview, last4] = [previewKey(credential.apiKey), lastFour(credential.apiKey)]
-  const times = { updatedAt, lastUsedAt, lastVerifiedAt }
+  const times = { updatedAt, lastUsedAt, lastVerifiedAt, expiresAt }
   return { state: 'open', ...credential, row, preview, last4, status, ...times }
 }
 

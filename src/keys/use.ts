@@ -5,6 +5,7 @@ import { errorFields, log } from '../log.ts'
 import { calledOrigin, targetUrl } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
+import { isExpired } from './expiry.ts'
 import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import type { OpenKey, SlotOwner } from './stored-key.ts'
@@ -28,7 +29,7 @@ export interface Use {
  * Sends the request with the owner's key in it, and returns the response. It records the outcome later.
  *
  * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
- * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, `user_not_found`, `database_busy`
+ * `api_key_unreadable`, `api_key_expired`, `base_url_invalid`, `provider_unreachable`, `user_not_found`, `database_busy`
  */
 export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
   const { name, provider } = findSlot(owner.service.settings, use.provider)
@@ -41,6 +42,7 @@ export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
   const key = await readKey(owner, name)
   if (key.state === 'empty') throw new VaultError('no_api_key')
   if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
+  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const url = targetUrl(provider, called, key.baseUrl)
   if (url === null) throw new VaultError('base_url_invalid')
   const request = provider.origin === undefined ? new Request(url, use.request) : use.request

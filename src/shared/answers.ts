@@ -36,6 +36,9 @@ export const slotFields = z.extend(keyFields, {
   last_verified_at: z
     .nullable(time)
     .check(z.describe('When its user last had it checked: `POST …/verify`.')),
+  expires_at: z
+    .exactOptional(time)
+    .check(z.describe('When the key may not be used any more. Left out if it never expires.')),
   base_url: z
     .exactOptional(z.string())
     .check(z.describe('The URL that the user gave, for a provider with an address per user.')),

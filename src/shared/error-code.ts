@@ -11,6 +11,7 @@ export const callErrorCode = z.enum([
   'origin_not_allowed',
   'no_api_key',
   'api_key_unreadable',
+  'api_key_expired',
   'provider_unreachable',
   'upgrade_not_supported',
 ])
@@ -29,6 +30,7 @@ export const errorCode = z.enum([
   'api_key_missing',
   'api_key_invalid',
   'base_url_invalid',
+  'expires_at_invalid',
   'invalid_json',
   'content_type_not_json',
   'invalid_query',

@@ -13,6 +13,8 @@ export interface KeyRow extends SealedRow {
   status: KeyStatus
   lastUsedAt: string | null
   lastVerifiedAt: string | null
+  /** Null for never. */
+  expiresAt: string | null
 }
 
 /** The row that a query of a user's keys returns for a user without keys. */
@@ -23,7 +25,7 @@ export interface UserWithoutKey {
 export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt,
-  last_verified_at AS lastVerifiedAt`
+  last_verified_at AS lastVerifiedAt, expires_at AS expiresAt`
 
 /** The `provider` of each row that may hold a slot's key: the slot's own, and an older one that it replaces. */
 export type RowNames = readonly [own: string] | readonly [own: string, older: string]
@@ -61,7 +63,7 @@ export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
  */
 export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id,
-  status = excluded.status, last_used_at = NULL, last_verified_at = NULL,
+  status = excluded.status, expires_at = excluded.expires_at, last_used_at = NULL, last_verified_at = NULL,
   updated_at = max(excluded.updated_at, coalesce(
     strftime('%Y-%m-%dT%H:%M:%fZ', api_keys.updated_at, '+0.001 seconds'), ''
   ))`
@@ -71,20 +73,22 @@ interface NewRow extends SealedKey {
   status: KeyStatus
   /** When the request came, ISO 8601 in UTC; null for now. */
   at: string | null
+  /** ISO 8601 in UTC; null for never. */
+  expiresAt: string | null
 }
 
 /** Saves a key, and replaces the slot's previous one. It returns no row if the user does not exist. */
 export function upsertKey(
   { userId, provider }: Slot,
-  { sealed, kid, status, at }: NewRow,
+  { sealed, kid, status, at, expiresAt }: NewRow,
 ): Statement<{ updatedAt: string }> {
   return {
-    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, updated_at)
-          SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, updated_at, expires_at)
+          SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), ?7
           FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING updated_at AS updatedAt`,
-    values: [userId, provider, sealed, kid, status, at],
+    values: [userId, provider, sealed, kid, status, at, expiresAt],
   }
 }
 

@@ -24,7 +24,9 @@ export function noteAllKids(): Statement {
   }
 }
 
-const NOTE_REPLACED = "UPDATE key_ids SET state = 'in_use' WHERE state = 'settled' AND key_id IN"
+/** The beginning of a statement that ends in the kids of the rows that go. */
+export const NOTE_REPLACED =
+  "UPDATE key_ids SET state = 'in_use' WHERE state = 'settled' AND key_id IN"
 
 /**
  * Goes before every statement that replaces or deletes the key in a slot. The old row may be the last

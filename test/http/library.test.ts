@@ -26,7 +26,10 @@ describe('Hono’s typed client', () => {
   it('knows the types of the bodies', async () => {
     type Client = ReturnType<typeof clientOf>
     type Put = InferRequestType<Client['$put']>
-    expectTypeOf<Put['json']>().toEqualTypeOf<{ api_key: string }>()
+    expectTypeOf<Put['json']>().toEqualTypeOf<{
+      api_key: string
+      expires_at?: string | null | undefined
+    }>()
     expectTypeOf<Put['param']>().toEqualTypeOf<{ userId: string }>()
     expectTypeOf<InferResponseType<Client['$get'], 200>>().toExtend<{
       has_api_key: boolean

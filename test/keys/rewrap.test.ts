@@ -463,7 +463,7 @@ describe('a pass', () => {
       const sealed = await sealKey(keyring, slot, `sk-${provider}`)
       await runBatch(db, [
         noteKid(sealed.kid),
-        upsertKey(slot, { ...sealed, status: 'active', at: null }),
+        upsertKey(slot, { ...sealed, status: 'active', at: null, expiresAt: null }),
       ])
     }
     await rewrapAll({ ...after, REWRAP_ROWS_PER_RUN: '10' })

@@ -103,7 +103,11 @@ async function work(
     const payload = new Uint8Array([...iv, ...new Uint8Array(ciphertext)])
     const text = payload.toBase64({ alphabet: 'base64url', omitPadding: true })
     const sealed = `v1.${env.KID}.${text}`
-    await env.DB.batch([prepare(0), prepare(1), prepare(2, sealed, env.KID, 'unverified', null)])
+    await env.DB.batch([
+      prepare(0),
+      prepare(1),
+      prepare(2, sealed, env.KID, 'unverified', null, null),
+    ])
     return {
       message: 'API key updated successfully',
       user_id: userId,

@@ -32,7 +32,7 @@ export function sameStatements(
   return [
     noteReplaced(slot),
     noteKid(kid),
-    upsertKey(slot, { sealed: SEALED, kid, status: 'unverified', at: null }),
+    upsertKey(slot, { sealed: SEALED, kid, status: 'unverified', at: null, expiresAt: null }),
   ]
 }
 

@@ -1,0 +1,40 @@
+/** The keys that expired some time ago. An index finds them, and holds no other keys. */
+
+import type { Statement } from './d1.ts'
+import { NOTE_REPLACED } from './kids.ts'
+
+/** The most keys that a run deletes. */
+export const DELETED_AT_ONCE = 100
+
+/** Reads an index of keys that expire, and no other. */
+const EXPIRED = `SELECT user_id, provider FROM api_keys
+  WHERE expires_at IS NOT NULL AND expires_at < ?1 ORDER BY expires_at LIMIT ${DELETED_AT_ONCE}`
+
+/** Like `noteReplaced`, for the keys that {@link deleteExpired} deletes. It must come before it. */
+export function noteExpired(before: string): Statement {
+  return {
+    sql: `${NOTE_REPLACED} (
+            SELECT key_id FROM api_keys WHERE (user_id, provider) IN (${EXPIRED})
+          )`,
+    values: [before],
+  }
+}
+
+/** Notes that no import brings these keys back. It must come before {@link deleteExpired}. */
+export function noteExpiredDeleted(before: string): Statement {
+  return {
+    sql: `INSERT INTO imported_keys (user_id, provider, saved_at)
+          SELECT user_id, provider, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM (${EXPIRED}) WHERE TRUE
+          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at`,
+    values: [before],
+  }
+}
+
+/** Deletes keys that expired before `before`, the oldest first. It returns one row for each. */
+export function deleteExpired(before: string): Statement<{ userId: string; provider: string }> {
+  return {
+    sql: `DELETE FROM api_keys WHERE (user_id, provider) IN (${EXPIRED})
+          RETURNING user_id AS userId, provider`,
+    values: [before],
+  }
+}
