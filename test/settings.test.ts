@@ -75,6 +75,11 @@ const nonCanonical = `${KEY.slice(0, 42)}${{ A: 'B', Q: 'R' }[KEY.charAt(42)] ??
 
 describe('a bad environment', () => {
   it.for<[name: string, changes: object, reason: string]>([
+    [
+      'days that are no number',
+      { EXPIRED_KEPT_DAYS: 'ten' },
+      'EXPIRED_KEPT_DAYS must be a number of days',
+    ],
     ['two scopes for the relay', { RELAY_SCOPE: 'a b' }, 'RELAY_SCOPE must be one scope'],
     [
       'providers of a relay that is off',

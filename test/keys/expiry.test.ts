@@ -1,0 +1,189 @@
+import { env, exports } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { openService } from '../../src/service.ts'
+import app from '../../src/index.ts'
+import {
+  call,
+  interceptD1,
+  keyPath,
+  mintToken,
+  PROVIDER,
+  recordLogs,
+  seenByProvider,
+  slotPath,
+  someUser,
+  storedKey,
+} from '../support.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const inDays = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString()
+const goodKey = () => `sk-good-${crypto.randomUUID()}`
+
+const PATHS = [
+  ['the plain route', keyPath, 'default'],
+  ['a slot', (userId: string) => `${slotPath(userId, 'openai')}?verify=false`, 'openai'],
+] as const
+
+/** Saves a key with `expires_at`. */
+async function save(
+  pathOf: (userId: string) => string,
+  expires_at: unknown,
+  { userId, apiKey = goodKey() }: { userId?: string; apiKey?: string } = {},
+) {
+  const owner = userId ?? (await someUser())
+  const token = await mintToken({ sub: owner, scope: 'relay' })
+  const body = { api_key: apiKey, expires_at }
+  const response = await call('PUT', pathOf(owner), { token, body })
+  const answer: { code?: string; detail?: string; user?: object } = await response.json()
+  return { userId: owner, token, apiKey, status: response.status, answer }
+}
+
+const expire = async (userId: string, days: number) =>
+  env.DB.prepare('UPDATE api_keys SET expires_at = ?2 WHERE user_id = ?1')
+    .bind(userId, inDays(-days))
+    .run()
+
+const expiryOf = async (userId: string) =>
+  env.DB.prepare('SELECT expires_at FROM api_keys WHERE user_id = ?1')
+    .bind(userId)
+    .first('expires_at')
+
+describe.for(PATHS)('expires_at of %s', ([, pathOf]) => {
+  it.for<[given: unknown, stored: string | null]>([
+    ['2999-01-31T12:00:00Z', '2999-01-31T12:00:00.000Z'],
+    ['2999-01-31T12:00:00.5Z', '2999-01-31T12:00:00.500Z'],
+    ['2999-01-31T12:00:00+05:30', '2999-01-31T06:30:00.000Z'],
+    [null, null],
+    [undefined, null],
+  ])('may be %j', async ([given, stored]) => {
+    const { userId, status } = await save(pathOf, given)
+    expect([status, await expiryOf(userId)]).toEqual([200, stored])
+  })
+
+  it.for<[given: unknown]>([
+    ['2001-01-01T00:00:00Z'],
+    ['2999-01-31'],
+    ['2999-01-31T12:00:00'],
+    ['2999-02-30T12:00:00Z'],
+    ['tomorrow'],
+    [''],
+    [4_102_444_800],
+    [{}],
+  ])('may not be %j', async ([given]) => {
+    const { userId, status, answer } = await save(pathOf, given)
+    expect([status, answer.code]).toEqual([400, 'expires_at_invalid'])
+    expect(answer.detail).toContain('must be a time in the future')
+    expect(await expiryOf(userId)).toBeNull()
+  })
+
+  it('is gone with the next key', async () => {
+    const { userId } = await save(pathOf, inDays(1))
+    await save(pathOf, undefined, { userId })
+    expect(await expiryOf(userId)).toBeNull()
+  })
+})
+
+it('a slot shows when its key expires, and only then', async () => {
+  const at = inDays(30)
+  const { userId, token, answer } = await save(PATHS[1][1], at)
+  expect(answer.user).toMatchObject({ expires_at: at })
+  const path = slotPath(userId, 'openai')
+  expect(await (await call('GET', path, { token })).json()).toMatchObject({ expires_at: at })
+  await save(PATHS[1][1], null, { userId })
+  expect(await (await call('GET', path, { token })).json()).not.toHaveProperty('expires_at')
+})
+
+describe('an expired key', () => {
+  const path = `${PROVIDER}/v1/models`
+  const bind = () => exports.KeyVault({ props: { caller: 'chat', grants: ['use', 'reveal'] } })
+
+  async function someExpired() {
+    const saved = await save(PATHS[1][1], inDays(1))
+    await expire(saved.userId, 1)
+    return saved
+  }
+
+  it('is not sent to its provider by anybody', async () => {
+    const { userId, token, apiKey } = await someExpired()
+    const refusal = { ok: false, code: 'api_key_expired' }
+    expect(await bind().fetchWithApiKey(userId, 'openai', new Request(path))).toEqual(refusal)
+    expect(await bind().getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
+    const headers = { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' }
+    expect((await bind().fetch(path, { headers })).status).toBe(410)
+    const relayed = await call('GET', '/relay/openai/v1/models', { token })
+    expect([relayed.status, relayed.headers.get('X-Vault-Error')]).toEqual([410, 'api_key_expired'])
+    const verified = await call('POST', `${slotPath(userId, 'openai')}/verify`, { token })
+    expect(verified.status).toBe(410)
+    expect(await seenByProvider(apiKey)).toEqual([])
+  })
+
+  it('of the plain route is not assigned to a provider', async () => {
+    const { userId, token } = await save(keyPath, inDays(1))
+    await expire(userId, 1)
+    expect((await call('POST', `${slotPath(userId, 'openai')}/assign`, { token })).status).toBe(410)
+  })
+
+  it('is still shown, and can be replaced', async () => {
+    const { userId, token } = await someExpired()
+    const shown = await call('GET', slotPath(userId, 'openai'), { token })
+    expect(await shown.json()).toMatchObject({ has_api_key: true, expires_at: expect.any(String) })
+    await save(PATHS[1][1], null, { userId })
+    const result = await bind().fetchWithApiKey(userId, 'openai', new Request(path))
+    expect(result.ok).toBe(true)
+    if (result.ok) await result.response.text()
+  })
+
+  it('is usable until its time', async () => {
+    const { userId } = await save(PATHS[1][1], inDays(1))
+    const result = await bind().fetchWithApiKey(userId, 'openai', new Request(path))
+    expect(result.ok).toBe(true)
+    if (result.ok) await result.response.text()
+  })
+})
+
+describe('the job', () => {
+  it('deletes keys that expired over EXPIRED_KEPT_DAYS ago, and no others', async () => {
+    const users = await Promise.all(
+      [31, 29, 1].map(async (days) => {
+        const { userId } = await save(PATHS[1][1], inDays(1))
+        await expire(userId, days)
+        return userId
+      }),
+    )
+    const { userId: forever } = await save(PATHS[1][1], null)
+    const logs = recordLogs()
+    await deleteExpiredKeys(await openService(env))
+    const left = await Promise.all(
+      [...users, forever].map(async (userId) => (await storedKey(userId, env, 'openai')) !== null),
+    )
+    expect(left).toEqual([false, true, true, true])
+    const deleted = { event: 'expired_key_deleted', user_id: users[0], provider: 'openai' }
+    expect(logs.events()).toContainEqual({ level: 'info', ...deleted })
+    await deleteExpiredKeys(await openService({ ...env, EXPIRED_KEPT_DAYS: '0' }))
+    expect(await storedKey(users[2] ?? '', env, 'openai')).toBeNull()
+    expect(await storedKey(forever, env, 'openai')).not.toBeNull()
+  })
+
+  it('runs with the Cron Trigger', async () => {
+    const { userId } = await save(PATHS[1][1], inDays(1))
+    await expire(userId, 40)
+    const controller = { scheduledTime: Date.now(), cron: '* * * * *', noRetry: () => undefined }
+    recordLogs()
+    await app.scheduled(controller, env)
+    expect(await storedKey(userId, env, 'openai')).toBeNull()
+  })
+
+  it('reads no key that does not expire', async () => {
+    await deleteExpiredKeys(await openService(env))
+    for (let index = 0; index < 20; index += 1) await save(keyPath, null)
+    let read = 0
+    const DB = interceptD1(async (trip) => {
+      const results = await trip()
+      if (Array.isArray(results)) for (const { meta } of results) read += meta.rows_read
+      return results
+    })
+    await deleteExpiredKeys(await openService({ ...env, DB }))
+    expect(read).toBeLessThan(10)
+  })
+})
