@@ -24,7 +24,9 @@ export async function fetchWithKey(
   const url = new URL(request.url)
   url.username = ''
   url.password = ''
-  if (provider.parameter !== undefined) url.searchParams.delete(provider.parameter)
+  const { parameter } = provider
+  // Even if it deletes nothing, `delete` would write the whole query anew.
+  if (parameter !== undefined && url.searchParams.has(parameter)) url.searchParams.delete(parameter)
   const { method, body, signal } = request
   const headers = requestHeaders(provider, apiKey, request.headers)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const

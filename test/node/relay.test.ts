@@ -99,6 +99,19 @@ describe('a request through the relay', () => {
     response.resume()
   })
 
+  it('keeps its query as it is, also for a provider that takes a key in the query', async () => {
+    const { url } = await echoed(await call('gemini/v1?a=%20b&c=d+e&f'))
+    expect(url).toBe('/v1?a=%20b&c=d+e&f')
+    const { url: withKey } = await echoed(await call('gemini/v1?a=1&key=mine'))
+    expect(withKey).toBe('/v1?a=1')
+  })
+
+  it('may be a HEAD', async () => {
+    const head = await call('openai/teapot', { method: 'HEAD' })
+    expect([head.status, head.headers.get('Content-Type')]).toEqual([418, 'text/x-tea'])
+    expect(await head.text()).toBe('')
+  })
+
   it('marks the key as rejected if the provider clearly rejects it', async () => {
     expect((await call('openai/rejected')).status).toBe(401)
     const url = new URL('/api/users/user/api-keys/openai', vault.url)
