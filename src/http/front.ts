@@ -22,7 +22,8 @@ export interface AppEnv {
 interface Use {
   user_id: string
   caller: string | null
-  provider: string
+  /** Null for an unknown name. */
+  provider: string | null
   /** What the provider answered; missing if it did not. */
   provider_status?: number
 }

@@ -12,7 +12,9 @@ export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Prom
   const provider = c.req.param('provider')
   const { raw: request } = c.req
   const { userId, caller } = await authorizeRelay(service, provider, request.headers)
-  const use = { user_id: userId, caller, provider }
+  // Another name may be anything, even a misplaced key.
+  const isKnown = service.settings.providers.has(provider)
+  const use = { user_id: userId, caller, provider: isKnown ? provider : null }
   c.set('use', use)
   const response = await relay(service, {
     request,

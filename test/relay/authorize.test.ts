@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { call, interceptD1, mintToken, someUser } from '../support.ts'
+import { call, interceptD1, mintToken, recordLogs, someUser } from '../support.ts'
 
 const PATH = '/relay/openai/v1/models'
 
@@ -31,6 +31,15 @@ describe('the scope of the relay', () => {
     expect([response.status, trips]).toEqual([403, 0])
     expect(response.headers.get('WWW-Authenticate')).toBe('Bearer error="insufficient_scope"')
   })
+})
+
+it('does not log a name that is not a provider', async () => {
+  const token = await mintToken({ sub: await someUser(), scope: 'relay', azp: 'app' })
+  const logs = recordLogs()
+  const response = await call('GET', '/relay/sk-misplaced-key/v1', { token })
+  expect(response.headers.get('X-Vault-Error')).toBe('unknown_provider')
+  expect(logs.events()).toMatchObject([{ event: 'request', provider: null, caller: 'app' }])
+  expect(logs.text()).not.toContain('sk-misplaced')
 })
 
 describe('RELAY_LIMITER', () => {
