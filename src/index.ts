@@ -1,7 +1,7 @@
 /** The Worker: its HTTP app, its Cron Trigger and its service binding. */
 
 import { createApp } from './http/app.ts'
-import { rewrap } from './scheduled.ts'
+import { runJobs } from './scheduled.ts'
 
 export { KeyVault } from './binding/key-vault.ts'
 export type { BindingProps, ErrorCode, Grant, Result } from './callers/binding.ts'
@@ -11,5 +11,5 @@ const app = createApp()
 
 export default {
   fetch: app.fetch,
-  scheduled: async (_controller, env) => rewrap(env),
+  scheduled: async (_controller, env) => runJobs(env),
 } satisfies ExportedHandler<Env>

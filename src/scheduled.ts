@@ -1,4 +1,4 @@
-/** The work of the Worker's Cron Trigger: one run of the rewrap job, and of the deletion of expired keys. */
+/** The work of the Worker's Cron Trigger: the rewrap job, and the deletion of expired keys. */
 
 import { VaultError } from './errors.ts'
 import { deleteExpiredKeys } from './keys/expiry.ts'
@@ -7,17 +7,24 @@ import { errorFields, log } from './log.ts'
 import { openService, type Service } from './service.ts'
 
 /**
- * Runs the rewrap job once, and deletes keys that expired long ago. It logs an error before it throws it.
+ * Runs the whole work once. If one part fails, the other still runs.
  *
  * @throws VaultError `server_misconfigured`, `database_busy`
  */
+export async function runJobs(env: Env): Promise<void> {
+  const runs = await Promise.allSettled([rewrap(env), deleteExpired(env)])
+  const failed = runs.find((run) => run.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+/** Runs the rewrap job once. It logs an error before it throws it, as {@link deleteExpired} does. */
 export async function rewrap(env: Env): Promise<void> {
-  const runs = await Promise.allSettled([
-    runLogged('rewrap_failed', env, runRewrap),
-    runLogged('expiry_failed', env, deleteExpiredKeys),
-  ])
-  const failed = runs.find(({ status }) => status === 'rejected')
-  if (failed?.status === 'rejected') throw failed.reason
+  await runLogged('rewrap_failed', env, runRewrap)
+}
+
+/** Deletes the keys that expired longer ago than `EXPIRED_KEPT_DAYS`. */
+export async function deleteExpired(env: Env): Promise<void> {
+  await runLogged('expiry_failed', env, deleteExpiredKeys)
 }
 
 async function runLogged(
