@@ -101,6 +101,27 @@ describe.for(names)('%s through vaultFetch', (name) => {
   })
 })
 
+describe('openai through vaultFetch', () => {
+  const extra = async (path: string): Promise<unknown> =>
+    (await fetch(new URL(path, caller))).json()
+
+  it('uploads a file', async () => {
+    expect(await extra('/upload')).toMatchObject({ id: 'file-1' })
+    const seen = provider.seen.at(-1)
+    expect(seen?.body).toContain('x'.repeat(200_000))
+    expect(seen?.headers['content-type']).toMatch(/^multipart\/form-data; boundary=/)
+  })
+
+  it('speaks over a WebSocket', async () => {
+    const types = ['session.created', 'response.done']
+    expect(await extra('/realtime')).toEqual({ status: 101, types })
+  })
+
+  it('cannot open a WebSocket without a key', async () => {
+    expect(await extra('/realtime?user=keyless')).toEqual({ status: 404 })
+  })
+})
+
 it('the provider saw the key alone, and it is in no answer, error or log', () => {
   const secrets = provider.seen.map(({ headers }) =>
     [headers['authorization'], headers['x-api-key'], headers['x-goog-api-key']].filter(Boolean),
