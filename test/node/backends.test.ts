@@ -69,28 +69,34 @@ describe('examples/node-server', () => {
   })
 })
 
-describe.runIf(mintedByFlask)('Python through the relay', () => {
-  const CLIENT = `
-import json, sys, urllib.request
-url, token = sys.argv[1:]
-body = json.dumps({"model": "hang", "stream": True}).encode()
-headers = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
-with urllib.request.urlopen(urllib.request.Request(url, body, headers)) as answer:
-    for line in answer:
-        print(line.decode().strip(), flush=True)
-`
+describe.runIf(mintedByFlask).for(['urllib', 'requests'])(
+  'Python’s %s through the relay',
+  (library) => {
+    /** The lines that the client prints. It is told the token alone over its standard input. */
+    const run = async (token: string): Promise<string[]> => {
+      const url = `${vault.url}relay/openai/v1/chat/completions`
+      const args = ['test/node/relay_client.py', library, url, `${provider.url}/release`]
+      const child = spawn(PYTHON, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+      running.push(child)
+      child.stdin.end(token)
+      return Array.fromAsync(createInterface({ input: child.stdout }))
+    }
+    const isInstalled = library === 'urllib' || hasModule('requests')
 
-  it('streams with its standard library, and a token of flask-jwt-extended', async () => {
-    const token = mintedByFlask?.(vault.secret).access ?? ''
-    const gone = provider.next('gone')
-    const url = `${vault.url}relay/openai/v1/chat/completions`
-    const child = start(PYTHON, ['-c', CLIENT, url, token])
-    const [line] = await once(createInterface({ input: child.stdout }), 'line')
-    expect(line).toContain('"content":"Hel"')
-    child.kill()
-    expect(await gone).toEqual([])
-  })
-})
+    it.runIf(isInstalled)('gets each event before the provider sends the next', async () => {
+      expect(await run(mintedByFlask?.(vault.secret).access ?? '')).toEqual([
+        expect.stringMatching(/^data: .*"content":"Hel"/),
+        expect.stringMatching(/^data: .*"content":"lo"/),
+        'data: [DONE]',
+      ])
+    })
+
+    it.runIf(isInstalled)('gets the reason if the vault refuses', async () => {
+      const [line] = await run(mintedByFlask?.(vault.secret).refresh ?? '')
+      expect(line).toMatch(/^401 .*"code":"token_invalid"/)
+    })
+  },
+)
 
 describe.runIf(mintedByFlask && hasModule('requests'))('examples/flask', () => {
   it('streams a completion with a token that it signs itself', async () => {

@@ -85,6 +85,8 @@ export async function startDirectVault(
       })
       if (!saved.ok) throw new Error(await saved.text())
     },
+    /** Runs one SQL statement. */
+    sql: async (statement: string) => void (await db.prepare(statement).run()),
     urlOf: async (worker: string) => (await miniflare.unsafeGetDirectURL(worker)).href,
     logs: () => logged,
     close: async () => miniflare.dispose(),

@@ -62,7 +62,12 @@ export async function startEcho() {
     const { pathname } = new URL(request.url ?? '/', 'http://provider.test')
     if (pathname === '/hang' || pathname === '/hang-stream') {
       response.on('close', () => events.emit('gone'))
-      if (pathname === '/hang-stream') response.write('data: first\n\n')
+      if (pathname === '/hang-stream') {
+        response.write('data: first\n\n')
+        // workerd notices only when it writes that its client has closed the connection.
+        const pinging = setInterval(() => response.write(': ping\n\n'), 10)
+        response.on('close', () => clearInterval(pinging))
+      }
       events.emit('begun')
       begun.resolve()
       return

@@ -13,9 +13,11 @@ export interface Access {
   base: (provider: string) => string
   apiKey: string
   fetch: (provider: string) => typeof fetch
+  /** Lets the provider send what it holds back. */
+  release: () => unknown
 }
 
-/** Asks `model` for a text. `signal` ends the call, and `onEvent` gets each part of a stream. */
+/** Asks `model` for a text. `signal` ends the call. */
 export interface Asked {
   model: string
   signal: AbortSignal
@@ -53,6 +55,8 @@ const aiWhole = async (model: LanguageModel, abortSignal: AbortSignal) =>
 
 const aiOpenAi = ({ base, apiKey, fetch }: Access, model: string) =>
   createOpenAI({ baseURL: `${base('openai')}/v1`, apiKey, fetch: fetch('openai') }).chat(model)
+const aiResponses = ({ base, apiKey, fetch }: Access, model: string) =>
+  createOpenAI({ baseURL: `${base('openai')}/v1`, apiKey, fetch: fetch('openai') })(model)
 const aiAnthropic = ({ base, apiKey, fetch }: Access, model: string) =>
   createAnthropic({ baseURL: `${base('anthropic')}/v1`, apiKey, fetch: fetch('anthropic') })(model)
 
@@ -108,6 +112,11 @@ export const CALLERS: Readonly<Record<string, Caller>> = {
       }
     },
   },
+  'ai, @ai-sdk/openai responses': {
+    provider: 'openai',
+    whole: async (access, { model, signal }) => aiWhole(aiResponses(access, model), signal),
+    stream: (access, { model, signal }) => aiStream(aiResponses(access, model), signal),
+  },
   'ai, @ai-sdk/openai': {
     provider: 'openai',
     whole: async (access, { model, signal }) => aiWhole(aiOpenAi(access, model), signal),
@@ -125,33 +134,57 @@ export interface Outcome {
   text: string
   /** The parts of a stream. */
   parts: number
+  /** How many requests the SDK sent. */
+  attempts: number
+  /** The headers of all answers, and all that the error holds. */
+  shown: string
   /** The error that the SDK threw: its name, status and message. */
   error?: { name: string; status: number | null; message: string }
 }
 
-/** Runs a call. With `leave`, it aborts after the first part of a stream. */
+/** `leave` aborts after the first part of a stream, and `step` lets the provider send the rest only then. */
+export type Kind = 'whole' | 'stream' | 'leave' | 'step'
+
+/** Runs a call. It never throws. */
 export async function runCall(
   access: Access,
-  { name, model, kind }: { name: string; model: string; kind: 'whole' | 'stream' | 'leave' },
+  { name, model, kind }: { name: string; model: string; kind: Kind },
 ): Promise<Outcome> {
   const caller = CALLERS[name]
   if (caller === undefined) throw new Error(`There is no caller ${name}`)
   const leaving = new AbortController()
-  const outcome: Outcome = { text: '', parts: 0 }
+  const outcome: Outcome = { text: '', parts: 0, attempts: 0, shown: '' }
   try {
+    const watched = watch(access, outcome)
     const asked = { model, signal: leaving.signal }
-    if (kind === 'whole') outcome.text = await caller.whole(access, asked)
+    if (kind === 'whole') outcome.text = await caller.whole(watched, asked)
     else {
-      for await (const part of caller.stream(access, asked)) {
+      for await (const part of caller.stream(watched, asked)) {
         outcome.text += part
         outcome.parts += 1
         if (kind === 'leave') leaving.abort()
+        if (kind === 'step' && outcome.parts === 1) await access.release()
       }
     }
   } catch (error) {
     outcome.error = tellError(error)
+    outcome.shown += dump(error)
   }
   return outcome
+}
+
+/** Counts the requests, and notes the headers of the answers. */
+function watch(access: Access, outcome: Outcome): Access {
+  const fetch = (provider: string): typeof globalThis.fetch => {
+    const send = access.fetch(provider)
+    return async (...sent) => {
+      outcome.attempts += 1
+      const response = await send(...sent)
+      outcome.shown += JSON.stringify([...response.headers])
+      return response
+    }
+  }
+  return { ...access, fetch }
 }
 
 function tellError(error: unknown): NonNullable<Outcome['error']> {
@@ -162,4 +195,15 @@ function tellError(error: unknown): NonNullable<Outcome['error']> {
     status: typeof status === 'number' ? status : null,
     message: error.message,
   }
+}
+
+/** All own properties of a value and of what it holds, headers included. */
+function dump(value: unknown, met = new Set<unknown>()): string {
+  if (typeof value !== 'object' || value === null) return `${String(value)}\n`
+  if (met.has(value)) return ''
+  met.add(value)
+  if (value instanceof Headers) return JSON.stringify([...value])
+  return Reflect.ownKeys(value)
+    .map((key) => `${String(key)}: ${dump(Reflect.get(value, key), met)}`)
+    .join('')
 }

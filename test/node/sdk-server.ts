@@ -14,21 +14,44 @@ export interface Seen {
   body: string
 }
 
+/** The content of the file that it has, which is not text. */
+export const FILE = Buffer.from([0, 255, 13, 10, 128])
+
+/** The answers that are not a model's, by path. */
+const FIXED: Record<string, (response: ServerResponse) => void> = {
+  '/v1/files': (response) => sendJson(response, 200, { id: 'file-1', object: 'file' }),
+  '/v1/files/file-1/content': (response) => {
+    response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end(FILE)
+  },
+  '/v1/models': (response) => {
+    response.setHeader('X-Request-Id', 'req-1')
+    sendJson(response, 200, { object: 'list', data: [{ id: 'good', object: 'model' }] })
+  },
+}
+
 /**
- * Starts the provider. The models are `good`, `error` (a 400), `slow` (which waits for `release`) and `hang`
- * (which sends the first event of a stream, and then nothing). `begun` and `gone` say that such a request came,
- * and that its client has left.
+ * Starts the provider. The models are `good`, `error` (a 400), `slow` (which waits for `release`, also by
+ * `POST /release`), `step` (which waits after the first event of a stream), `torn` (which breaks off there), `hang`
+ * (which sends only pings from there), `silent` (which sends nothing) and `busy` (a 429 every other time). `begun`
+ * and `gone` say that a request to wait for came, and that its client has left. Each answer echoes its key.
  */
 export async function startSdkServer() {
   const seen: Seen[] = []
   const events = new EventEmitter()
+  let isBusy = false
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { url = '', headers } = request
+    if (url === '/release') {
+      events.emit('release')
+      response.end()
+      return
+    }
+    response.setHeader('X-Echo', JSON.stringify(headers))
     const body = await text(request)
     seen.push({ url, headers, body })
-    if (url === '/v1/files')
-      return sendJson(response, 200, { id: 'file-1', object: 'file', bytes: body.length })
+    const fixed = FIXED[url]
+    if (fixed !== undefined) return fixed(response)
     const protocol = PROTOCOLS.find(({ path }) => path.test(url))
     if (protocol === undefined)
       return sendJson(response, 404, { error: { message: 'No such route' } })
@@ -37,31 +60,44 @@ export async function startSdkServer() {
 
   async function answerModel(
     protocol: Protocol,
-    asked: { url: string; body: string; response: ServerResponse },
+    { url, body, response }: { url: string; body: string; response: ServerResponse },
   ): Promise<void> {
-    const { url, body, response } = asked
-    const { model = '', stream = false }: { model?: string; stream?: boolean } = JSON.parse(body)
+    const { model = '', stream: asked = false }: { model?: string; stream?: boolean } =
+      JSON.parse(body)
     const named = `${model} ${url}`
     if (named.includes('error')) return sendJson(response, 400, protocol.error)
+    if (named.includes('busy')) {
+      isBusy = !isBusy
+      response.setHeader('Retry-After-Ms', '1')
+      if (isBusy) return sendJson(response, 429, protocol.error)
+    }
     if (named.includes('slow')) {
       events.emit('begun')
       await once(events, 'release')
     }
-    if (!stream && !url.includes('alt=sse')) return sendJson(response, 200, protocol.whole)
+    if (!asked && !url.includes('alt=sse')) return sendJson(response, 200, protocol.whole)
+    await stream(protocol.events, named, response)
+  }
+
+  async function stream(
+    [first = '', ...rest]: readonly string[],
+    named: string,
+    response: ServerResponse,
+  ): Promise<void> {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' })
-    const [first = '', ...rest] = protocol.events
-    response.write(first)
-    if (named.includes('hang')) {
+    // It breaks off only once the first event has left.
+    response.write(first, () => named.includes('torn') && response.destroy())
+    if (named.includes('step')) await once(events, 'release')
+    if (named.includes('hang') || named.includes('silent')) {
       // Without it, workerd would not notice that its client has closed the connection.
-      const pinging = setInterval(() => response.write(': ping\n\n'), 10)
+      const ping = () => named.includes('hang') && response.write(': ping\n\n')
+      const pinging = setInterval(ping, 10)
       response.on('close', () => {
         clearInterval(pinging)
         events.emit('gone')
       })
       events.emit('begun')
-      return
-    }
-    response.end(rest.join(''))
+    } else if (!named.includes('torn')) response.end(rest.join(''))
   }
 
   const server = createServer((request, response) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundleWorker, startDirectVault } from './direct-vault.ts'
-import { CALLERS, type Outcome } from './sdk-scenarios.ts'
+import { CALLERS, type Kind, type Outcome } from './sdk-scenarios.ts'
 import { startSdkServer } from './sdk-server.ts'
 
 const KEY = `sk-sdk-${crypto.randomUUID()}`
@@ -25,6 +25,10 @@ beforeAll(async () => {
     },
   ])
   for (const slot of Object.keys(providers)) await vault.save(slot, KEY)
+  await vault.sql("INSERT INTO users (id) VALUES ('keyless'), ('damaged')")
+  // A key that is sealed for one user cannot be opened for another.
+  await vault.sql(`INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status)
+    SELECT 'damaged', provider, encrypted_api_key, key_id, status FROM api_keys`)
   caller = await vault.urlOf('caller')
 })
 afterAll(async () => {
@@ -32,51 +36,93 @@ afterAll(async () => {
   await provider.close()
 })
 
-async function run(call: { name: string; model: string; kind: string; userId?: string }) {
+/** What the SDKs in the Worker were shown. */
+const shown: string[] = []
+
+async function run(call: { name: string; model: string; kind: Kind; userId?: string }) {
   const body = JSON.stringify({ userId: 'user', ...call })
   const response = await fetch(caller, { method: 'POST', body })
   const outcome: Outcome = await response.json()
+  shown.push(JSON.stringify(outcome))
   return outcome
 }
 
 const names = Object.keys(CALLERS)
 
 describe.for(names)('%s through vaultFetch', (name) => {
-  it.for(['whole', 'stream'])('gets the text: %s', async (kind) => {
-    const outcome = await run({ name, model: 'good', kind })
-    expect(outcome).toEqual({ text: 'Hello', parts: kind === 'whole' ? 0 : 2 })
+  it('gets the text', async () => {
+    const outcome = await run({ name, model: 'good', kind: 'whole' })
+    expect(outcome).toMatchObject({ text: 'Hello', attempts: 1 })
   })
 
-  it('shows the error of the provider', async () => {
-    const { error } = await run({ name, model: 'error', kind: 'whole' })
+  it('gets the first part of a stream before the provider sends the rest', async () => {
+    const outcome = await run({ name, model: 'step', kind: 'step' })
+    expect(outcome).toMatchObject({ text: 'Hello', parts: 2, attempts: 1 })
+    expect(outcome.error).toBeUndefined()
+  })
+
+  it.for<Kind>(['whole', 'stream'])('shows the error of the provider: %s', async (kind) => {
+    const { error, attempts } = await run({ name, model: 'error', kind })
     expect(error).toMatchObject({ status: 400, message: expect.stringContaining('Bad model') })
+    expect(attempts).toBe(1)
   })
 
-  it('waits for a slow first byte', async () => {
+  it.for<Kind>(['whole', 'stream'])('waits for a slow first byte: %s', async (kind) => {
     const begun = provider.next('begun')
-    const outcome = run({ name, model: 'slow', kind: 'stream' })
+    const outcome = run({ name, model: 'slow', kind })
     await begun
     provider.release()
-    expect(await outcome).toMatchObject({ text: 'Hello' })
+    expect(await outcome).toMatchObject({ text: 'Hello', attempts: 1 })
   })
 
-  it('ends the request at the provider when it leaves in the middle of a stream', async () => {
-    const gone = provider.next('gone')
-    const { text } = await run({ name, model: 'hang', kind: 'leave' })
-    expect([text, await gone]).toEqual(['Hel', []])
+  it('fails if the provider breaks off a stream', async () => {
+    const { text, error } = await run({ name, model: 'torn', kind: 'stream' })
+    expect('Hello'.startsWith(text)).toBe(true)
+    expect(error).toBeDefined()
   })
 
-  it('shows why the vault refuses, and asks it once', async () => {
-    const before = vault.logs().length
-    const { error } = await run({ name, model: 'good', kind: 'whole', userId: 'nobody' })
-    expect(error).toMatchObject({ status: 404 })
-    expect(error?.message).toContain('user_not_found')
-    const calls = vault.logs().slice(before)
-    expect(calls.filter((line) => line.includes('"binding_call"'))).toHaveLength(1)
+  it.for(['hang', 'silent'])(
+    'ends the request at the provider when it leaves: %s',
+    async (model) => {
+      const gone = provider.next('gone')
+      const { text } = await run({ name, model, kind: 'leave' })
+      expect([text, await gone]).toEqual(['Hel', []])
+    },
+  )
+
+  it.for<[code: string, userId: string, status: number]>([
+    ['no_api_key', 'keyless', 404],
+    ['user_not_found', 'nobody', 404],
+    ['api_key_unreadable', 'damaged', 424],
+  ])('shows why the vault refuses, and asks it once: %s', async ([code, userId, status]) => {
+    const outcome = await run({ name, model: 'good', kind: 'whole', userId })
+    expect(outcome).toMatchObject({ attempts: 1, error: { status } })
+    expect(outcome.error?.message).toContain(code)
   })
 })
 
-it('the provider saw the key alone, and the logs do not hold it', () => {
+describe('openai through vaultFetch', () => {
+  const extra = async (path: string): Promise<unknown> =>
+    (await fetch(new URL(path, caller))).json()
+
+  it('uploads a file', async () => {
+    expect(await extra('/upload')).toMatchObject({ id: 'file-1' })
+    const seen = provider.seen.at(-1)
+    expect(seen?.body).toContain('x'.repeat(200_000))
+    expect(seen?.headers['content-type']).toMatch(/^multipart\/form-data; boundary=/)
+  })
+
+  it('speaks over a WebSocket', async () => {
+    const types = ['session.created', 'response.done']
+    expect(await extra('/realtime')).toEqual({ status: 101, types })
+  })
+
+  it('cannot open a WebSocket without a key', async () => {
+    expect(await extra('/realtime?user=keyless')).toEqual({ status: 404 })
+  })
+})
+
+it('the provider saw the key alone, and it is in no answer, error or log', () => {
   const secrets = provider.seen.map(({ headers }) =>
     [headers['authorization'], headers['x-api-key'], headers['x-goog-api-key']].filter(Boolean),
   )
@@ -84,5 +130,5 @@ it('the provider saw the key alone, and the logs do not hold it', () => {
   const isKeyAlone = ([one, ...more]: unknown[]) => String(one).includes(KEY) && more.length === 0
   expect(secrets.every(isKeyAlone)).toBe(true)
   expect(JSON.stringify(provider.seen)).not.toContain('in the vault')
-  expect(vault.logs().filter((line) => line.includes(KEY))).toEqual([])
+  expect([...shown, ...vault.logs()].filter((line) => line.includes(KEY))).toEqual([])
 })
