@@ -1,6 +1,14 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { call, interceptD1, mintToken, recordLogs, someUser } from '../support.ts'
+import {
+  call,
+  interceptD1,
+  mintToken,
+  recordLogs,
+  someKey,
+  someKeyUser,
+  someUser,
+} from '../support.ts'
 
 const PATH = '/relay/openai/v1/models'
 
@@ -31,6 +39,16 @@ describe('the scope of the relay', () => {
     expect([response.status, trips]).toEqual([403, 0])
     expect(response.headers.get('WWW-Authenticate')).toBe('Bearer error="insufficient_scope"')
   })
+})
+
+it('tells an SDK not to try again if the stored key cannot be decrypted', async () => {
+  const userId = await someKeyUser(someKey())
+  const sql = "UPDATE api_keys SET encrypted_api_key = 'v1.0123456789ab.AAAA' WHERE user_id = ?1"
+  await env.DB.prepare(sql).bind(userId).run()
+  const token = await mintToken({ sub: userId, scope: 'relay' })
+  const { status, headers } = await call('GET', PATH, { token })
+  expect([status, headers.get('X-Vault-Error')]).toEqual([500, 'api_key_unreadable'])
+  expect(headers.get('X-Should-Retry')).toBe('false')
 })
 
 it('does not log a name that is not a provider', async () => {
