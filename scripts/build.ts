@@ -35,9 +35,11 @@ for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
 }
 addReference()
 for (const { path, text } of outputFiles) {
-  // Minified code has indented lines in HTML templates only. There, one space means the same.
+  // Minified code has indented lines in HTML templates only. There, one space means the same, and none
+  // before the end of a tag.
   const isCode = path.endsWith('.js')
-  files.set(basename(path), isCode ? text.replaceAll(/\n\s+/g, ' ') : text)
+  const packed = text.replaceAll(/\n\s+(?=>)/g, '').replaceAll(/\n\s+/g, ' ')
+  files.set(basename(path), isCode ? packed : text)
 }
 
 for (const [name, text] of packLanguages()) files.set(name, text)

@@ -22,14 +22,37 @@ const styleSheets: Plugin = {
   },
 }
 
+/**
+ * Lit's style sheets without what it has for browsers that cannot adopt one: the element does not run in
+ * them, and its size counts.
+ */
+const adoptedStyles: Plugin = {
+  name: 'adopted styles',
+  setup(bundler) {
+    bundler.onLoad({ filter: /@lit.reactive-element.css-tag\.js$/ }, () => ({
+      contents: `
+        export const unsafeCSS = (text) => {
+          const sheet = new CSSStyleSheet()
+          sheet.replaceSync(text)
+          return sheet
+        }
+        export const adoptStyles = (root, sheets) => { root.adoptedStyleSheets = sheets }
+        export const getCompatibleStyle = (sheet) => sheet
+        export let CSSResult, css, supportsAdoptingStyleSheets // Exported by Lit, and not used here.`,
+    }))
+  },
+}
+
 /** How esbuild bundles the element. */
 export const ELEMENT_OPTIONS = {
   bundle: true,
   format: 'esm',
   target: 'es2023',
+  // Lit's own names of what it keeps to itself.
+  mangleProps: /^_\$/,
   charset: 'utf8',
   define: { TEXTS_VERSION: JSON.stringify(TEXTS_VERSION) },
-  plugins: [styleSheets],
+  plugins: [styleSheets, adoptedStyles],
 } satisfies BuildOptions
 
 /** Returns the files of texts by their names. They belong beside the element. @throws Error if a text is missing */

@@ -4,6 +4,8 @@ import { html, LitElement, nothing } from 'lit'
 import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
 import { Attempt } from './attempt.ts'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
+import { timeIn } from './days.ts'
+import { renderExpiryField } from './expiry-field.ts'
 import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
 import { renderKeyField } from './key-field.ts'
@@ -72,7 +74,7 @@ export class ApiKeyForm extends LitElement {
         ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderBaseUrl(isBusy)}
         ${this.#renderKey(isBusy)}
         <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
-        ${this.#attempt.render()}
+        ${renderExpiryField(this.language, isBusy)} ${this.#attempt.render()}
         <div class="buttons">
           ${this.#renderSave()}
           <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
@@ -225,6 +227,12 @@ export class ApiKeyForm extends LitElement {
     return this.renderRoot.querySelector<HTMLInputElement>('#base-url')
   }
 
+  /** When the key is to expire, if it is saved now; undefined for never. */
+  get #expiresAt(): string | undefined {
+    const days = this.renderRoot.querySelector<HTMLSelectElement>('#expiry')?.value
+    return days ? timeIn(Number(days)) : undefined
+  }
+
   #find(selector: string): HTMLElement | null {
     return this.renderRoot.querySelector(selector)
   }
@@ -276,7 +284,8 @@ export class ApiKeyForm extends LitElement {
     if (fault !== null) return this.#refuse({ kind: 'fault', fault })
     const isChecked = slot.label !== null && verify
     await this.#attempt.run({ text: isChecked ? 'checking' : 'saving', slot }, async (signal) => {
-      const entered = { apiKey, baseUrl: this.#baseUrl?.value.trim(), verify }
+      const baseUrl = this.#baseUrl?.value.trim()
+      const entered = { apiKey, baseUrl, expiresAt: this.#expiresAt, verify }
       const key = await putKey({ access: this.access, signal }, slot, entered)
       this.#forget()
       this.#tell('saved', { ...slot, key })

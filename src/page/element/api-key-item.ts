@@ -8,11 +8,13 @@ import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
 import { gapAfter, type Language } from './language.ts'
 import {
+  describeDisuse,
   describeStatus,
   describeTest,
   isOffered,
   nameSlot,
   readableKey,
+  usableKey,
   type Notice,
   type ShownSlot,
 } from './slot.ts'
@@ -52,7 +54,7 @@ export class ApiKeyItem extends LitElement {
   }
 
   protected override render() {
-    const status = describeStatus(this.keySlot, this.language.say)
+    const status = describeStatus(this.keySlot, this.language)
     return html`
       <div class="row">
         <strong part="provider">${this.#name}</strong>
@@ -71,15 +73,17 @@ export class ApiKeyItem extends LitElement {
   #renderKey() {
     const key = readableKey(this.keySlot)
     if (key === null) return nothing
-    const { preview, savedAt, usedAt, testedAt, baseUrl } = key
+    const { preview, savedAt, usedAt, testedAt, expiresAt, baseUrl } = key
+    const disuse = describeDisuse(this.keySlot, this.language.say)
     return html`
       <code part="preview" dir="ltr" translate="no">${preview}</code>
       ${baseUrl === null ? nothing : html`<p part="times" dir="ltr">${baseUrl}</p>`}
       <p part="times" class="row">
-        ${this.#renderTime('saved', savedAt)}
-        ${testedAt === null ? nothing : this.#renderTime('tested', testedAt)}
+        ${this.#renderTime('saved', savedAt)} ${this.#renderTime('tested', testedAt)}
         ${this.keySlot.name === DEFAULT_SLOT ? nothing : this.#renderUse(usedAt)}
+        ${this.#renderTime('expiresOn', usableKey(this.keySlot) && expiresAt)}
       </p>
+      ${disuse && html`<p part="times">${disuse}</p>`}
     `
   }
 
@@ -88,9 +92,10 @@ export class ApiKeyItem extends LitElement {
     return this.#renderTime('used', usedAt)
   }
 
-  #renderTime(text: TextName, time: string) {
-    const { say, minute } = this.language
-    return html`<time datetime=${time}>${say(text, { time: minute(time) })}</time>`
+  #renderTime(text: TextName, time: string | null) {
+    if (time === null) return nothing
+    const { say, minute, day } = this.language
+    return html`<time datetime=${time}>${say(text, { time: minute(time), day: day(time) })}</time>`
   }
 
   #renderOpened() {
@@ -101,7 +106,7 @@ export class ApiKeyItem extends LitElement {
   #renderButtons() {
     const { keySlot } = this
     const { say } = this.language
-    const canTest = isOffered(keySlot) && keySlot.label !== null && readableKey(keySlot) !== null
+    const canTest = keySlot.label !== null && usableKey(keySlot) !== null
     const canReplace = isOffered(keySlot) && keySlot.key !== 'unavailable'
     const canAssign = this.#assignable.length > 0
     return html`
@@ -170,7 +175,7 @@ export class ApiKeyItem extends LitElement {
   /** The slots that the key of the default slot can go to. */
   get #assignable(): ShownSlot[] {
     const { keySlot, slots } = this
-    if (keySlot.name !== DEFAULT_SLOT || readableKey(keySlot) === null) return []
+    if (keySlot.name !== DEFAULT_SLOT || usableKey(keySlot) === null) return []
     return slots.filter(({ label, key, hosts }) => label !== null && key === null && hosts === null)
   }
 

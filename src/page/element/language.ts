@@ -1,5 +1,6 @@
 /** A language that the element speaks: its texts, dates and lists. */
 
+import { midnightsUntil } from './days.ts'
 import { ENGLISH, type TextName } from './texts.ts'
 
 /** English dates where the page does not say of which country: the month by its name, for all readers. */
@@ -39,8 +40,17 @@ export class Language {
 
   /** `3 Nov 2026, 14:05`, in the reader's time zone. */
   readonly minute = (time: string): string =>
-    new Intl.DateTimeFormat(this.#dates, { dateStyle: 'medium', timeStyle: 'short' }).format(
-      new Date(time),
+    new Date(time).toLocaleString(this.#dates, { dateStyle: 'medium', timeStyle: 'short' })
+
+  /** `3 Nov 2026`, in the reader's time zone. */
+  readonly day = (time: string): string =>
+    new Date(time).toLocaleString(this.#dates, { dateStyle: 'medium' })
+
+  /** `today`, `tomorrow`, `in 5 days`, by the reader's calendar. */
+  readonly dayFromNow = (time: string): string =>
+    new Intl.RelativeTimeFormat(this.#dates, { numeric: 'auto' }).format(
+      midnightsUntil(time),
+      'day',
     )
 
   /** `A, B or C`. */

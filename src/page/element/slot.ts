@@ -1,7 +1,14 @@
 /** A slot of the user as the element shows it. */
 
 import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
+import { daysUntil } from './days.ts'
 import type { Language } from './language.ts'
+
+/** From so many days before its end on, a key is said to expire soon. */
+const SOON_DAYS = 14
+
+/** After so many days without a use, a user may not need the key. */
+const UNUSED_DAYS = 90
 
 /** A slot. */
 export interface ShownSlot {
@@ -28,6 +35,8 @@ export interface ShownKey {
   usedAt: string | null
   /** When its user last had it checked. */
   testedAt: string | null
+  /** From then on it may not be used; null if it never expires. */
+  expiresAt: string | null
   baseUrl: string | null
 }
 
@@ -45,6 +54,16 @@ export function readableKey({ key }: ShownSlot): ShownKey | null {
   return typeof key === 'string' ? null : key
 }
 
+/** The key in the slot, if it can be read and has not expired. */
+export function usableKey(slot: ShownSlot): ShownKey | null {
+  const key = readableKey(slot)
+  return key !== null && isExpired(key) ? null : key
+}
+
+function isExpired({ expiresAt }: ShownKey): boolean {
+  return expiresAt !== null && daysUntil(expiresAt) <= 0
+}
+
 /** What the slot is called: its provider, in most cases. */
 export function nameSlot({ name, label }: ShownSlot, say: Language['say']): string {
   return label ?? (name === DEFAULT_SLOT ? say('general') : name)
@@ -55,19 +74,52 @@ export function isOffered({ name, label }: ShownSlot): boolean {
   return label !== null || name === DEFAULT_SLOT
 }
 
-/** How the stored key is: a word for its look, and the text. Null for a readable key without a provider. */
-export function describeStatus(
-  slot: ShownSlot,
-  say: Language['say'],
-): { tone: 'ok' | 'none' | 'bad'; text: string } | null {
+/** How a stored key is: a word for its look, and the text. */
+interface Status {
+  tone: 'ok' | 'none' | 'warn' | 'bad'
+  text: string
+}
+
+/**
+ * How the stored key is, by what its user has to know first: that it can only be deleted, that it cannot be
+ * read, that it has expired, that its provider rejects it, that it expires soon, and last what its provider
+ * said. Null for a readable key without a provider that does not expire soon.
+ */
+export function describeStatus(slot: ShownSlot, language: Language): Status | null {
   const { key, label } = slot
+  const { say } = language
   if (!isOffered(slot)) return { tone: 'none', text: say('removed') }
   if (key === 'unavailable') return { tone: 'none', text: say('unavailable') }
   if (key === null || key === 'unreadable') return { tone: 'bad', text: say('unreadable') }
-  if (label === null) return null
-  if (key.status === 'rejected') return { tone: 'bad', text: say('rejected', { provider: label }) }
+  const expiry = describeExpiry(key, language)
+  if (expiry?.tone === 'bad') return expiry
+  if (label !== null && key.status === 'rejected') {
+    return { tone: 'bad', text: say('rejected', { provider: label }) }
+  }
+  if (expiry !== null || label === null) return expiry
   if (key.status === 'unverified') return { tone: 'none', text: say('unconfirmed') }
   return { tone: 'ok', text: say('accepted', { provider: label }) }
+}
+
+/** That the key has expired or expires soon; otherwise null. */
+function describeExpiry(key: ShownKey, { say, day, dayFromNow }: Language): Status | null {
+  const { expiresAt } = key
+  if (expiresAt === null || daysUntil(expiresAt) > SOON_DAYS) return null
+  return isExpired(key)
+    ? { tone: 'bad', text: say('expired', { day: day(expiresAt) }) }
+    : { tone: 'warn', text: say('expiresSoon', { when: dayFromNow(expiresAt) }) }
+}
+
+/** A hint that the key may not be needed any more; null if there is no reason for it. */
+export function describeDisuse(slot: ShownSlot, say: Language['say']): string | null {
+  const key = usableKey(slot)
+  // The use of the plain route's key is not recorded, and one of a removed provider can only be deleted.
+  if (key === null || slot.label === null) return null
+  const { savedAt, usedAt, testedAt } = key
+  const isUnused = [savedAt, usedAt, testedAt].every(
+    (time) => daysUntil(time ?? savedAt) < -UNUSED_DAYS,
+  )
+  return isUnused ? say('unused', { days: UNUSED_DAYS }) : null
 }
 
 /** What a person reads when the key in the slot has just been saved. */

@@ -35,6 +35,8 @@ export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
 interface EnteredKey {
   apiKey: string
   baseUrl?: string | undefined
+  /** When it is to expire; undefined for never. */
+  expiresAt?: string | undefined
   /** Whether the service checks the key with its provider first. */
   verify: boolean
 }
@@ -52,10 +54,10 @@ function precondition({ key }: ShownSlot): Record<string, string> {
 export async function putKey(
   call: Call,
   slot: ShownSlot,
-  { apiKey, baseUrl, verify }: EnteredKey,
+  { apiKey, baseUrl, expiresAt, verify }: EnteredKey,
 ): Promise<ShownSlot['key']> {
   const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
-  const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl })
+  const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl, expires_at: expiresAt })
   const path = `/${slot.name}${verify ? '' : '?verify=false'}`
   const { user }: { user: KeyAnswer<SlotFields> } = await request(call, path, {
     method: 'PUT',
@@ -95,6 +97,7 @@ function toKey(answer: KeyAnswer<SlotFields> & { reason?: DecryptionFault }): Sh
     savedAt: answer.api_key_updated_at,
     usedAt: answer.last_used_at,
     testedAt: answer.last_verified_at ?? null,
+    expiresAt: answer.expires_at ?? null,
     baseUrl: answer.base_url ?? null,
   }
 }

@@ -1,0 +1,19 @@
+/** Times, in days from now. */
+
+const DAY_MS = 24 * 60 * 60 * 1_000
+
+/** The days from now until `time`; negative if it has passed. */
+export function daysUntil(time: string): number {
+  return (Date.parse(time) - Date.now()) / DAY_MS
+}
+
+/** The midnights from now until `time`, in the reader's time zone: 0 if it is today. */
+export function midnightsUntil(time: string): number {
+  const span = new Date(time).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)
+  return Math.round(span / DAY_MS) // A day may have 23 or 25 hours.
+}
+
+/** The time in `days` days, as the service reads it. */
+export function timeIn(days: number): string {
+  return new Date(Date.now() + days * DAY_MS).toISOString()
+}
