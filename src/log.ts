@@ -7,9 +7,10 @@ export function log(level: 'info' | 'error', event: string, fields: Record<strin
   else console.log(line)
 }
 
-/** The name and the message of an error, for one field of a log line. */
+/** The name and the message of an error, for one field of a log line. A URL in it may hold anything. */
 export function nameCause(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  if (!(error instanceof Error)) return 'unknown'
+  return `${error.name}: ${error.message.replaceAll(/\S+:\/\/\S*/g, '<URL>')}`
 }
 
 /** An error as JSON: name, message, stack, and its causes in the same form. */

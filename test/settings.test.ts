@@ -76,7 +76,7 @@ const nonCanonical = `${KEY.slice(0, 42)}${{ A: 'B', Q: 'R' }[KEY.charAt(42)] ??
 describe('a bad environment', () => {
   it.for<[name: string, changes: object, reason: string]>([
     [
-      'days that are no number',
+      'days that are not a number',
       { EXPIRED_KEPT_DAYS: 'ten' },
       'EXPIRED_KEPT_DAYS must be a number of days',
     ],

@@ -50,7 +50,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
     return c.json(keyAnswer(key))
   })
   .put('/users/:userId/api-key', onlyYourOwn, requireKey, async (c) => {
-    const { api_key: apiKey, expires_at: expiresAt = null } = c.req.valid('json')
+    const { api_key: apiKey, expires_at: expiresAt } = c.req.valid('json')
     const key = await saveSlot(ownerOf(c), DEFAULT_SLOT, {
       apiKey,
       expiresAt,
@@ -82,13 +82,13 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
     requireSlotKey,
     async (c) => {
       const provider = c.req.param('provider')
-      const { api_key: apiKey, base_url: baseUrl, expires_at } = c.req.valid('json')
+      const { api_key: apiKey, base_url: baseUrl, expires_at: expiresAt } = c.req.valid('json')
       const verify = isAsked(c.req.valid('query'))
       const condition = readPrecondition(c)
       const key = await saveSlot(ownerOf(c), provider, {
         apiKey,
         baseUrl,
-        expiresAt: expires_at ?? null,
+        expiresAt,
         verify,
         condition,
       })

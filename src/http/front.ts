@@ -9,6 +9,7 @@ import { createMiddleware } from 'hono/factory'
 import type { RequestIdVariables } from 'hono/request-id'
 import { routePath } from 'hono/route'
 import { log } from '../log.ts'
+import { SECURITY_HEADERS } from '../security-headers.ts'
 import { openFront } from '../service.ts'
 import type { AnswerVariables } from './error-answer.ts'
 
@@ -56,19 +57,10 @@ function chooseRequestId({ req }: Context): string {
   return sent.find((id) => id !== undefined && /^[\w=-]{1,255}$/.test(id)) ?? crypto.randomUUID()
 }
 
-/**
- * The headers of Hono's secureHeaders that matter for JSON answers:
- * https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html
- */
 const HEADERS = Object.entries({
+  ...SECURITY_HEADERS,
   'Access-Control-Expose-Headers': 'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
-  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'Strict-Transport-Security': 'max-age=15552000; includeSubDomains',
   Vary: 'Origin',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
 })
 
 /** Sets the security headers, and allows the frontend's origin if it is in `CORS_ORIGINS`. */

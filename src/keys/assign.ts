@@ -10,7 +10,7 @@ import type { Resealed } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { moveKey, type MovedKey } from '../store/moved-keys.ts'
-import { isExpired } from './expiry.ts'
+import { requireUsable } from './expiry.ts'
 import { readRow } from './slots.ts'
 import type { KeySummary, SlotOwner } from './stored-key.ts'
 import { checkKey, isChecked } from './verdict.ts'
@@ -30,10 +30,7 @@ export async function assignKey(
   const provider = findProvider(settings.providers, name)
   if (provider === null) throw new VaultError('unknown_provider')
   requireBaseUrl(provider, undefined)
-  const key = await readRow(owner, [DEFAULT_SLOT])
-  if (key.state === 'empty') throw new VaultError('no_api_key')
-  if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
-  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
+  const key = requireUsable(await readRow(owner, [DEFAULT_SLOT]))
   const status = isChecked(settings, provider, verify)
     ? await checkKey(owner, name, { provider, credential: key })
     : 'unverified'

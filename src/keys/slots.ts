@@ -120,7 +120,7 @@ interface NewKey {
   /** Whether the provider checks the key first; undefined means as `VERIFY_ON_SAVE` says. */
   verify: boolean | undefined
   /** When it expires: ISO 8601 in UTC. */
-  expiresAt?: string | null
+  expiresAt?: string | null | undefined
   /** What must be true of the slot; null for nothing. */
   condition?: Condition | null
 }
@@ -157,6 +157,7 @@ interface CheckedKey {
   expiresAt: string | null
   status: KeyStatus
   conditions: readonly Condition[]
+  /** When the request came; null for a key that was not checked. */
   at: string | null
 }
 

@@ -5,7 +5,7 @@ import { errorFields, log } from '../log.ts'
 import { calledOrigin, targetUrl } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
-import { isExpired } from './expiry.ts'
+import { requireUsable } from './expiry.ts'
 import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import type { OpenKey, SlotOwner } from './stored-key.ts'
@@ -39,10 +39,7 @@ export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
   if (called.origin !== calledOrigin(name, provider)) {
     throw new VaultError('origin_not_allowed')
   }
-  const key = await readKey(owner, name)
-  if (key.state === 'empty') throw new VaultError('no_api_key')
-  if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
-  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
+  const key = requireUsable(await readKey(owner, name))
   const url = targetUrl(provider, called, key.baseUrl)
   if (url === null) throw new VaultError('base_url_invalid')
   const request = provider.origin === undefined ? new Request(url, use.request) : use.request

@@ -1,5 +1,6 @@
 /** The headers of a relayed answer. None of the provider's can change how a browser treats the vault. */
 
+import { SECURITY_HEADERS } from '../security-headers.ts'
 import type { RelayTarget } from './target.ts'
 
 /** What a browser would apply to the vault's whole origin, or what the vault says itself. */
@@ -8,13 +9,9 @@ const DROPPED =
 
 /** A provider's document must not run as one of the vault's. */
 const OWN = {
+  ...SECURITY_HEADERS,
   'Cache-Control': 'no-store',
-  'Content-Security-Policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'Strict-Transport-Security': 'max-age=15552000; includeSubDomains',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
+  'Content-Security-Policy': `sandbox; ${SECURITY_HEADERS['Content-Security-Policy']}`,
 }
 
 /** What the vault adds to the provider's headers. */
@@ -22,7 +19,7 @@ interface Additions {
   /** The origin of the page that called, if it may call. */
   allowedOrigin: string | null
   requestId: string
-  /** The request's URL at the provider, without its query. */
+  /** The request's URL at the provider. */
   called: string
   target: RelayTarget
 }

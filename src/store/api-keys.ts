@@ -71,7 +71,7 @@ export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
 /** A key to save. */
 interface NewRow extends SealedKey {
   status: KeyStatus
-  /** When the request came, ISO 8601 in UTC; null for now. */
+  /** When the request came: ISO 8601 in UTC. If it is null, D1's clock decides. */
   at: string | null
   /** ISO 8601 in UTC; null for never. */
   expiresAt: string | null

@@ -350,5 +350,7 @@ describe('a smuggled header', () => {
     const allowed = new Set([...own, 'cache-control', 'pragma'])
     expect(Object.keys(seen.headers).filter((name) => !allowed.has(name))).toEqual([])
     expect(seen.headers['authorization']).toBe(`Bearer ${KEY}`)
+    // This client said nothing of what it can decode.
+    expect(seen.headers['accept-encoding']).toBe('identity')
   })
 })

@@ -4,10 +4,10 @@ import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts
 import { daysUntil } from './days.ts'
 import type { Language } from './language.ts'
 
-/** From so many days before its end on, a key is said to expire soon. */
+/** A key expires soon if it expires within these days. */
 const SOON_DAYS = 14
 
-/** After so many days without a use, a user may not need the key. */
+/** A user may not need a key that was not used for these days. */
 const UNUSED_DAYS = 90
 
 /** A slot. */
