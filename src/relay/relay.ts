@@ -31,8 +31,7 @@ export async function relay(service: Service, call: RelayedRequest): Promise<Res
   if (provider === null) throw new VaultError('unknown_provider')
   const target = splitTarget(request.url)
   const called = calledOrigin(name, provider) + target.path
-  // With its signal, the provider's request ends when the client leaves.
-  const outgoing = new Request(new Request(called, request), { signal: request.signal })
+  const outgoing = new Request(called, request)
   // Otherwise the runtime asks for gzip, which this client may not be able to read.
   if (!outgoing.headers.has('Accept-Encoding')) outgoing.headers.set('Accept-Encoding', 'identity')
   const owner = { service, userId, requestId }

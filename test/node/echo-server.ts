@@ -54,14 +54,18 @@ const ANSWERS: Record<string, (response: ServerResponse, request: IncomingMessag
   '/cut': (response) => void response.destroy(),
 }
 
-/** Starts the provider. `/hang` and `/hang-stream` emit `begun`, and `gone` when their client has left. */
+/**
+ * Starts the provider. `/hang`, `/hang-stream` and `/silent-stream` emit `begun`, and `gone` when their client
+ * has left.
+ */
 export async function startEcho() {
   const events = new EventEmitter()
   const begun = Promise.withResolvers<void>()
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://provider.test')
-    if (pathname === '/hang' || pathname === '/hang-stream') {
+    if (['/hang', '/hang-stream', '/silent-stream'].includes(pathname)) {
       response.on('close', () => events.emit('gone'))
+      if (pathname === '/silent-stream') response.write('data: first\n\n')
       if (pathname === '/hang-stream') {
         response.write('data: first\n\n')
         // workerd notices only when it writes that its client has closed the connection.

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { request as open, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -131,6 +132,17 @@ describe('a request through the relay', () => {
     socket.write(`${head}Authorization: Bearer ${vault.token}\r\n\r\n`)
     await begun
     // workerd does not notice a connection that its client only closes.
+    socket.resetAndDestroy()
+    expect(await gone).toEqual([])
+  })
+
+  it('ends when the client resets in the middle of the answer of a silent provider', async () => {
+    const gone = provider.next('gone')
+    const { hostname, port, host } = new URL(vault.url)
+    const socket = connect(Number(port), hostname)
+    const head = `GET /relay/openai/silent-stream HTTP/1.1\r\nHost: ${host}\r\n`
+    socket.write(`${head}Authorization: Bearer ${vault.token}\r\n\r\n`)
+    await once(socket, 'data')
     socket.resetAndDestroy()
     expect(await gone).toEqual([])
   })

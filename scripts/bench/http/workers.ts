@@ -139,7 +139,6 @@ async function vaultOf(
       { type: 'ESModule', path: 'main.js', contents: await bundle('vault-worker.ts') },
       { type: 'ESModule', path: 'vault.js', contents: readFileSync(`${BUNDLE}/index.js`, 'utf8') },
     ],
-    compatibilityFlags: ['enable_request_signal'],
     bindings: {
       ...bindings,
       RELAY_SCOPE: 'relay',
