@@ -15,7 +15,7 @@ CREATE TABLE api_keys (
                     CHECK (status IN ('active', 'unverified', 'rejected')),
   created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  last_used_at      TEXT, last_verified_at TEXT, expires_at TEXT,
+  last_used_at      TEXT, last_verified_at TEXT, expires_at TEXT, paused_at TEXT, callers TEXT, max_uses INTEGER, max_uses_per TEXT, uses INTEGER NOT NULL DEFAULT 0, uses_in TEXT,
   PRIMARY KEY (user_id, provider)
 ) STRICT, WITHOUT ROWID;
 
@@ -62,3 +62,22 @@ CREATE TABLE imported_keys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX api_keys_expires_at ON api_keys (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE api_key_events (
+  day             TEXT NOT NULL, -- 2026-11-25, in UTC
+  user_id         TEXT NOT NULL, -- without a foreign key, which would need an index by user
+  id              TEXT NOT NULL, -- begins with its time; of a sum, with the end of its hour
+  provider        TEXT NOT NULL, -- the slot
+  event           TEXT NOT NULL,
+  actor           TEXT NOT NULL, -- owner, caller, job, import
+  caller          TEXT,          -- the caller's name
+  code            TEXT,          -- why a use was refused
+  verdict         TEXT,
+  provider_status INTEGER,
+  request_id      TEXT,
+  count           INTEGER NOT NULL DEFAULT 1, -- of a sum: how often in its hour
+  errors          INTEGER NOT NULL DEFAULT 0, -- those that the provider answered with an error
+  first_at        TEXT,
+  last_at         TEXT,
+  PRIMARY KEY (day, user_id, id)
+) STRICT, WITHOUT ROWID;

@@ -9,6 +9,7 @@ import { DEFAULT_SLOT } from '../src/shared/slot.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import {
   insertImportedUsers,
+  noteImported,
   toImportedKeys,
   upsertImported,
   upsertImportedKeys,
@@ -106,9 +107,10 @@ async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<
     noteKid(FERNET_KID),
     insertImportedUsers(imported),
     upsertImportedKeys(imported),
+    noteImported(imported),
     upsertImported(imported),
   ]
-  const [, , users, added, news] = await runBatch(db, statements, BULK_DEADLINE_MS)
+  const [, , users, added, , news] = await runBatch(db, statements, BULK_DEADLINE_MS)
   report.wrote(keys.length, {
     users: users?.meta.changes ?? 0,
     keys: added?.meta.changes ?? 0,

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { selectKeys } from '../src/store/api-keys.ts'
 import { run, runBatch } from '../src/store/d1.ts'
+import { deleteUserEvents } from '../src/store/events.ts'
 import { forgetRemoval, noteUserRemoved } from '../src/store/imported-keys.ts'
 import { noteUserDeleted } from '../src/store/kids.ts'
 import { deleteUser, insertUser, selectUsers } from '../src/store/users.ts'
@@ -12,7 +13,7 @@ import { withDatabase } from './lib/database.ts'
 
 const USAGE = `Usage: npm run users -- add ID      [--remote]
        npm run users -- list        [--remote]
-       npm run users -- remove ID   [--remote]   with all of the user's keys; no import adds the user again`
+       npm run users -- remove ID   [--remote]   with all of the user's keys and events; no import adds the user again`
 const LIST_LIMIT = 1_000
 
 async function addUser(db: D1Database, id: string): Promise<number> {
@@ -32,10 +33,11 @@ async function listUsers(db: D1Database): Promise<number> {
 }
 
 async function removeUser(db: D1Database, id: string): Promise<number> {
-  const [stored, , , removed] = await runBatch<object>(db, [
+  const [stored, , , , removed] = await runBatch<object>(db, [
     selectKeys(id),
     noteUserDeleted(id),
     noteUserRemoved(id),
+    deleteUserEvents(id),
     deleteUser(id),
   ])
   if (removed?.results.length !== 1) {

@@ -129,6 +129,9 @@ const rowsPerRun = z.pipe(
 /** How long an expired key stays, so that its user sees why it is not used. */
 const DEFAULT_EXPIRED_KEPT_DAYS = 30
 
+/** How long the trail keeps an event. */
+const DEFAULT_EVENTS_KEPT_DAYS = 90
+
 const days = z.pipe(
   z
     .string('must be a string')
@@ -167,6 +170,7 @@ export const environment = z.object({
   LEGACY_FERNET_KEY: z.optional(fernetKeys),
   REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
   EXPIRED_KEPT_DAYS: z.optional(days),
+  EVENTS_KEPT_DAYS: z.optional(days),
   JWT_SECRET_KEY: z.optional(tokenSecret),
   JWT_JWKS_URL: z.optional(jwksUrl),
   JWT_ISSUER: z.optional(exactText),
@@ -242,6 +246,8 @@ export interface Settings {
   rewrapRowsPerRun: number
   /** The days after which the job deletes an expired key. */
   expiredKeptDays: number
+  /** The days after which the job deletes an event. */
+  eventsKeptDays: number
 }
 
 const settings = z.pipe(
@@ -268,6 +274,7 @@ const settings = z.pipe(
       verifyOnSave: env.VERIFY_ON_SAVE !== 'false',
       rewrapRowsPerRun: env.REWRAP_ROWS_PER_RUN ?? DEFAULT_ROWS_PER_RUN,
       expiredKeptDays: env.EXPIRED_KEPT_DAYS ?? DEFAULT_EXPIRED_KEPT_DAYS,
+      eventsKeptDays: env.EVENTS_KEPT_DAYS ?? DEFAULT_EVENTS_KEPT_DAYS,
     }
   }),
 )

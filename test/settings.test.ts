@@ -41,6 +41,7 @@ const base = {
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
   DEFAULT_PROVIDER: '',
+  EVENTS_KEPT_DAYS: '',
   EXPIRED_KEPT_DAYS: '',
   REWRAP_ROWS_PER_RUN: '',
   VERIFY_ON_SAVE: '',
@@ -79,6 +80,11 @@ describe('a bad environment', () => {
       'days that are not a number',
       { EXPIRED_KEPT_DAYS: 'ten' },
       'EXPIRED_KEPT_DAYS must be a number of days',
+    ],
+    [
+      'days that are not a number',
+      { EVENTS_KEPT_DAYS: 'all' },
+      'EVENTS_KEPT_DAYS must be a number of days',
     ],
     ['two scopes for the relay', { RELAY_SCOPE: 'a b' }, 'RELAY_SCOPE must be one scope'],
     [

@@ -1,5 +1,6 @@
 /** What the tests share: users in D1, tokens, requests and recorded logs. */
 
+import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import type { JWTPayload } from 'jose'
 import { inject, vi } from 'vitest'
@@ -62,7 +63,8 @@ export async function call(method: string, path: string, options: Call = {}): Pr
     },
     ...(sent !== undefined && { body: sent }),
   }
-  return app.request(URL_BASE + path, init, options.env ? { ...env, ...options.env } : env)
+  const bindings = options.env ? { ...env, ...options.env } : env
+  return app.request(URL_BASE + path, init, bindings, createExecutionContext())
 }
 
 /** Saves `apiKey` for the user over HTTP. */

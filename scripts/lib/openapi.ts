@@ -83,7 +83,7 @@ function describeHeader(_name: string, description: string): object {
 }
 
 function describeOperation(operation: Operation): object {
-  const { operationId, summary, description, query, body, answer, tags, codes } = operation
+  const { operationId, summary, description, query, body, answer, also, tags, codes } = operation
   const parameters = [...(query ? describeQuery(query) : []), ...describePreconditions(tags)]
   return {
     operationId,
@@ -96,7 +96,12 @@ function describeOperation(operation: Operation): object {
       200: {
         description: 'OK',
         headers: tags === 'answers' || tags === 'both' ? { ETag: ENTITY_TAG } : undefined,
-        content: describeContent(refer(answer)),
+        content: {
+          ...describeContent(refer(answer)),
+          ...(also && {
+            [also.type]: { schema: { ...refer(also.schema), description: also.description } },
+          }),
+        },
       },
       ...describeRefusals(codes),
     },
@@ -133,15 +138,11 @@ function describeBody({ schema, description }: NonNullable<Operation['body']>): 
 }
 
 function describeQuery(query: NonNullable<Operation['query']>): object[] {
-  const description =
-    '`false` skips the check with the provider, and `true` asks for it. Without either, `VERIFY_ON_SAVE` decides.'
   const { properties = {} } = describeSchema(query)
-  return Object.entries(properties).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    description,
-    schema,
-  }))
+  return Object.entries(properties).map(([name, property]) => {
+    const { description, ...schema } = Object(property)
+    return { name, in: 'query', description, schema }
+  })
 }
 
 /** The refusals of an operation, by status. */

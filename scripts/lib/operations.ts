@@ -1,7 +1,9 @@
 /** What each route of the API takes and answers: the schemas that validate, and the codes of its refusals. */
 
 import * as z from 'zod/mini'
+import { eventsQuery } from '../../src/http/events-query.ts'
 import { keyBody, slotBody } from '../../src/http/key-body.ts'
+import { limitsBody } from '../../src/http/limits-body.ts'
 import { verifyQuery } from '../../src/http/verify-query.ts'
 import * as answers from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
@@ -20,21 +22,26 @@ export const SCHEMAS = {
   DeletedSlot: answers.deletedSlotAnswer,
   Config: answers.configAnswer,
   Health: answers.healthAnswer,
+  Event: answers.event,
+  Events: answers.eventsAnswer,
   KeyBody: keyBody,
   SlotBody: slotBody,
+  LimitsBody: limitsBody,
 } satisfies Record<string, z.core.$ZodType>
 
 export type SchemaName = keyof typeof SCHEMAS
 
 export interface Operation {
-  method: 'get' | 'put' | 'post' | 'delete'
+  method: 'get' | 'put' | 'post' | 'patch' | 'delete'
   path: string
   operationId: string
   summary: string
   description?: string
-  query?: typeof verifyQuery
+  query?: z.ZodMiniObject
   body?: { schema: SchemaName; description: string }
   answer: SchemaName
+  /** Another media type in which the operation answers, if the query asks for it. */
+  also?: { type: string; schema: SchemaName; description: string }
   /** How the operation uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
   tags?: 'answers' | 'requires' | 'both'
   codes: readonly ErrorCode[]
@@ -58,6 +65,14 @@ const OWN: readonly ErrorCode[] = [
 const BODY: readonly ErrorCode[] = [
   'api_key_missing',
   'api_key_invalid',
+  'expires_at_invalid',
+  'invalid_json',
+  'content_type_not_json',
+  'body_too_large',
+]
+
+const LIMITS: readonly ErrorCode[] = [
+  'limits_invalid',
   'expires_at_invalid',
   'invalid_json',
   'content_type_not_json',
@@ -157,6 +172,22 @@ export const OPERATIONS: readonly Operation[] = [
     codes: [...OWN, 'unknown_provider', 'changed_meanwhile'],
   },
   {
+    method: 'patch',
+    path: SLOT,
+    operationId: 'setLimits',
+    summary: 'Pause or limit the key in a slot',
+    description:
+      'What the body leaves out stays as it is, and null removes a limit. Limits stay when the key is replaced, and go when it is deleted.',
+    body: {
+      schema: 'LimitsBody',
+      description:
+        'A caller is the name of a bound Worker, or the `client_id` or `azp` of a token that uses the relay. A paused key stays stored, and nobody can use it.',
+    },
+    answer: 'Slot',
+    tags: 'both',
+    codes: [...OWN, ...LIMITS, 'no_api_key', 'changed_meanwhile'],
+  },
+  {
     method: 'post',
     path: `${SLOT}/assign`,
     operationId: 'assignKey',
@@ -182,6 +213,22 @@ export const OPERATIONS: readonly Operation[] = [
     description: 'The vault records the result as the `status` of the key.',
     answer: 'VerifiedSlot',
     codes: [...OWN, 'unknown_provider', 'api_key_expired'],
+  },
+  {
+    method: 'get',
+    path: '/api/users/{userId}/api-key-events',
+    operationId: 'listEvents',
+    summary: 'List what happened to the keys',
+    description:
+      'The newest event comes first. What a caller did in one hour is one event, which counts it. Events are kept for `EVENTS_KEPT_DAYS` days.',
+    query: eventsQuery,
+    answer: 'Events',
+    also: {
+      type: 'application/x-ndjson',
+      schema: 'Event',
+      description: 'With `format=ndjson`: all events, one on each line.',
+    },
+    codes: [...OWN, 'invalid_query'],
   },
   {
     method: 'get',

@@ -1,23 +1,26 @@
 /** The service binding: other Workers use a user's key without holding it, if their binding grants it. */
 
 import { WorkerEntrypoint } from 'cloudflare:workers'
-import type { KeyVault as CallersKeyVault, Result } from '../callers/binding.ts'
+import type { EventQuery, KeyVault as CallersKeyVault, Result } from '../callers/binding.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import { VaultError } from '../errors.ts'
-import { isExpired } from '../keys/expiry.ts'
-import { readKey } from '../keys/slots.ts'
-import { useKey } from '../keys/use.ts'
+import { deleteSlot } from '../keys/slots.ts'
+import type { KeyUser } from '../keys/take.ts'
+import { revealKey, useKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser } from '../keys/users.ts'
 import { ANSWERS } from '../refusals.ts'
-import type { ErrorAnswer } from '../shared/answers.ts'
+import type { Service } from '../service.ts'
+import type { ErrorAnswer, EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
+import type { BindingProps } from '../shared/binding-props.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { perform, type Method, type Outcome } from './perform.ts'
 import { requireProvider, requireRevealer, requireText, requireUserId } from './props.ts'
+import { pauseKey, viewEvents, viewSlots } from './support.ts'
 
 /**
  * The methods that callers see. They can call every public method of a WorkerEntrypoint, so it has only
- * these six.
+ * these ten.
  */
 export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersKeyVault {
   async fetchWithApiKey(
@@ -30,11 +33,11 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
       method: 'fetchWithApiKey',
       about: { user_id: userId, provider },
       work: async (service, props, requestId) => {
-        const owner = { service, userId: requireUserId(userId), requestId }
+        const user = this.#userOf(service, props, { userId, requestId })
         if (!(request instanceof Request)) throw new VaultError('invalid_argument')
         if (asksForWebSocket(request.headers)) throw new VaultError('upgrade_not_supported')
         requireProvider(props, requireText(provider))
-        return { response: await useKey(owner, { provider, request, waitUntil: this.#waitUntil }) }
+        return { response: await useKey(user, { provider, request }) }
       },
     })
   }
@@ -51,17 +54,22 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
       method: 'fetch',
       about: { user_id: userId, provider },
       work: async (service, props, requestId) => {
-        const owner = { service, userId: requireUserId(userId), requestId }
+        const user = this.#userOf(service, props, { userId, requestId })
         const name = requireText(provider)
         requireProvider(props, name)
-        const use = { provider: name, request, waitUntil: this.#waitUntil }
-        return { response: await useKey(owner, use) }
+        return { response: await useKey(user, { provider: name, request }) }
       },
     })
     return outcome instanceof VaultError ? refuse(outcome) : outcome.response
   }
 
-  readonly #waitUntil = (recording: Promise<void>): void => this.ctx.waitUntil(recording)
+  /** The caller, who works on the slots of the user. */
+  #userOf(service: Service, { caller: name }: BindingProps, call: NamedUser): KeyUser {
+    const { requestId } = call
+    const waitUntil = (recording: Promise<void>): void => this.ctx.waitUntil(recording)
+    const userId = requireUserId(call.userId)
+    return { service, userId, requestId, by: { kind: 'caller', name }, waitUntil }
+  }
 
   async getDecryptedApiKey(
     userId: string,
@@ -73,12 +81,9 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
       about: { user_id: userId, provider },
       work: async (service, props, requestId) => {
         requireRevealer(props, service.settings)
-        const owner = { service, userId: requireUserId(userId), requestId }
+        const user = this.#userOf(service, props, { userId, requestId })
         requireProvider(props, requireText(provider))
-        const key = await readKey(owner, provider)
-        if (key.state === 'open' && isExpired(key.expiresAt))
-          throw new VaultError('api_key_expired')
-        return { apiKey: key.state === 'open' ? key.apiKey : null }
+        return { apiKey: await revealKey(user, provider) }
       },
     })
   }
@@ -109,6 +114,63 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
       work: async (service) => ({ exists: await hasUser(service, requireUserId(userId)) }),
     })
   }
+
+  async listSlots(userId: string): Promise<Result<{ slots: ListedAnswer[] }>> {
+    return answer(this.env, this.ctx, {
+      grant: 'support',
+      method: 'listSlots',
+      about: { user_id: userId },
+      work: async (service, props, requestId) => {
+        const user = this.#userOf(service, props, { userId, requestId })
+        return { slots: await viewSlots(user, props) }
+      },
+    })
+  }
+
+  async listEvents(
+    userId: string,
+    query: EventQuery = {},
+  ): Promise<Result<{ events: EventAnswer[]; nextCursor: string | null }>> {
+    return answer(this.env, this.ctx, {
+      grant: 'support',
+      method: 'listEvents',
+      about: { user_id: userId },
+      work: async (service, props, requestId) =>
+        viewEvents(this.#userOf(service, props, { userId, requestId }), props, query),
+    })
+  }
+
+  async pauseKey(userId: string, provider: string): Promise<Result<{ pausedAt: string }>> {
+    return answer(this.env, this.ctx, {
+      grant: 'support',
+      method: 'pauseKey',
+      about: { user_id: userId, provider },
+      work: async (service, props, requestId) => {
+        const user = this.#userOf(service, props, { userId, requestId })
+        requireProvider(props, requireText(provider))
+        return { pausedAt: await pauseKey(user, provider) }
+      },
+    })
+  }
+
+  async deleteKey(userId: string, provider: string): Promise<Result<{ deleted: boolean }>> {
+    return answer(this.env, this.ctx, {
+      grant: 'support',
+      method: 'deleteKey',
+      about: { user_id: userId, provider },
+      work: async (service, props, requestId) => {
+        const user = this.#userOf(service, props, { userId, requestId })
+        requireProvider(props, requireText(provider))
+        return { deleted: await deleteSlot(user, provider) }
+      },
+    })
+  }
+}
+
+/** A user as a caller names it: any value, since a binding does not check types. */
+interface NamedUser {
+  userId: unknown
+  requestId: string
 }
 
 /** Does the work, and returns a refusal as a value. */
@@ -118,9 +180,9 @@ async function answer<T extends object & Outcome>(
   method: Method<T>,
 ): Promise<Result<T>> {
   const outcome = await perform(env, context, method)
-  return outcome instanceof VaultError
-    ? { ok: false, code: outcome.code }
-    : { ok: true, ...outcome }
+  if (!(outcome instanceof VaultError)) return { ok: true, ...outcome }
+  const { code, retryAfter } = outcome
+  return { ok: false, code, ...(retryAfter !== undefined && { retryAfter }) }
 }
 
 /** The refusal of a `fetch()`, in the form of the HTTP API. */

@@ -1,14 +1,33 @@
 /** The service binding as its callers see it. Needs no types of the vault's own Worker. */
 
+import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 
 export type { BindingProps, Grant } from '../shared/binding-props.ts'
-export type { ErrorCode }
+export type { ErrorCode, EventAnswer, ListedAnswer }
 
 /**
  * The result of a call. A refusal is a value, because an error loses its properties over a binding.
  */
-export type Result<T extends object> = ({ ok: true } & T) | { ok: false; code: ErrorCode }
+export type Result<T extends object> = ({ ok: true } & T) | Refusal
+
+/** Why a call was refused. */
+export interface Refusal {
+  ok: false
+  code: ErrorCode
+  /** Seconds until another attempt may succeed. */
+  retryAfter?: number
+}
+
+/** Which events to list. */
+export interface EventQuery {
+  /** The name of a slot; all slots, if it is missing. */
+  provider?: string
+  /** The `next_cursor` of the previous page. */
+  cursor?: string
+  /** From 1 to 200; by default 50. */
+  limit?: number
+}
 
 /**
  * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }`.
@@ -47,4 +66,19 @@ export interface KeyVault {
 
   /** Whether the user exists. Needs the grant `users`. */
   hasUser(userId: string): Promise<Result<{ exists: boolean }>>
+
+  /** The user's slots, as `GET …/api-keys` shows them to the user. Needs the grant `support`, and so do the methods below. */
+  listSlots(userId: string): Promise<Result<{ slots: ListedAnswer[] }>>
+
+  /** What happened to the user's keys, the newest first, as `GET …/api-key-events` shows it to the user. */
+  listEvents(
+    userId: string,
+    query?: EventQuery,
+  ): Promise<Result<{ events: EventAnswer[]; nextCursor: string | null }>>
+
+  /** Pauses the key in the slot. Its owner can resume it. */
+  pauseKey(userId: string, provider: string): Promise<Result<{ pausedAt: string }>>
+
+  /** Deletes the key in the slot, if there is one. */
+  deleteKey(userId: string, provider: string): Promise<Result<{ deleted: boolean }>>
 }

@@ -8,6 +8,7 @@ import type {
   AssignedAnswer,
   ConfigAnswer,
   DeletedAnswer,
+  EventsAnswer,
   HealthAnswer,
   KeyAnswer,
   KeyFields,
@@ -44,11 +45,13 @@ export type Routes = {
     $get: Endpoint<SlotPath, SlotAnswer>
     $put: Endpoint<SlotPath & VerifyQuery & Json<SlotBody>, SavedAnswer<SlotFields & ProviderName>>
     $delete: Endpoint<SlotPath, DeletedAnswer<ProviderName & NoKey>>
+    $patch: Endpoint<SlotPath & Json<LimitsBody>, SlotAnswer>
   }
   '/api/users/:userId/api-keys/:provider/assign': {
     $post: Endpoint<SlotPath & VerifyQuery, AssignedAnswer>
   }
   '/api/users/:userId/api-keys/:provider/verify': { $post: Endpoint<SlotPath, VerifyAnswer> }
+  '/api/users/:userId/api-key-events': { $get: Endpoint<UserPath & EventsQuery, EventsAnswer> }
 }
 
 /** A type alias, because Hono's client finds no methods in an interface. */
@@ -82,6 +85,22 @@ interface KeyBody {
 
 interface SlotBody extends KeyBody {
   base_url?: string | undefined
+}
+
+interface LimitsBody {
+  paused?: boolean | undefined
+  callers?: string[] | null | undefined
+  max_uses?: { count: number; per: 'day' | 'month' } | null | undefined
+  expires_at?: string | null | undefined
+}
+
+interface EventsQuery {
+  query: {
+    provider?: string | undefined
+    cursor?: string | undefined
+    limit?: string | undefined
+    format?: 'json' | 'ndjson' | undefined
+  }
 }
 
 interface VerifyQuery {

@@ -6,22 +6,28 @@ import { HonoBase as Hono } from 'hono/hono-base'
 import type { RequestIdVariables } from 'hono/request-id'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { assignKey } from '../keys/assign.ts'
+import { setLimits } from '../keys/set-limits.ts'
 import { deleteSlot, listSlots, readSlot, saveSlot } from '../keys/slots.ts'
 import type { SlotOwner, StoredKey } from '../keys/stored-key.ts'
+import { exportEvents, listEvents } from '../keys/trail.ts'
 import { verifySlot } from '../keys/verify.ts'
-import type { AssignedAnswer, ListAnswer, VerifyAnswer } from '../shared/answers.ts'
+import type { AssignedAnswer, EventsAnswer, ListAnswer, VerifyAnswer } from '../shared/answers.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import {
   deletedAnswer,
+  eventAnswer,
   keyAnswer,
   keyFields,
   listedAnswer,
   savedAnswer,
   slotAnswer,
   slotFields,
-} from './answers.ts'
+} from '../answers.ts'
 import { answerError } from './error-answer.ts'
+import { readEventsQuery, requireEventsQuery, type AskedEvents } from './events-query.ts'
+import { exportAnswer } from './export.ts'
 import { requireKey, requireSlotKey } from './key-body.ts'
+import { requireLimits } from './limits-body.ts'
 import { onlyYourOwn, type OwnerVariables } from './only-your-own.ts'
 import { entityTag, readPrecondition } from './precondition.ts'
 import { isAsked, requireQuery } from './verify-query.ts'
@@ -41,6 +47,15 @@ export const noStore = createMiddleware(async (c, next) => {
   c.header('Cache-Control', 'no-store')
   await next()
 })
+
+/** Answers with all events if the query asks for NDJSON. A middleware, so that the route has one type of answer. */
+const exportIfAsked = createMiddleware<OwnerEnv, string, { out: { query: AskedEvents } }>(
+  async (c, next) => {
+    const { format, provider } = c.req.valid('query')
+    if (format !== 'ndjson') return next()
+    return exportAnswer(c, exportEvents(ownerOf(c), provider))
+  },
+)
 
 /** The routes of the default slot and of the providers' slots. They throw their errors. */
 export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
@@ -102,6 +117,14 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
     const noKey = { provider, status: null, last_used_at: null, last_verified_at: null }
     return c.json(deletedAnswer(c.get('userId'), noKey))
   })
+  .patch('/users/:userId/api-keys/:provider', onlyYourOwn, requireLimits, async (c) => {
+    const provider = c.req.param('provider')
+    const { paused, callers, max_uses: maxUses, expires_at: expiresAt } = c.req.valid('json')
+    const limits = { isPaused: paused, callers, maxUses, expiresAt }
+    const key = await setLimits(ownerOf(c), provider, { ...limits, condition: readPrecondition(c) })
+    tagKey(c, key)
+    return c.json(slotAnswer(provider, key))
+  })
   .post('/users/:userId/api-keys/:provider/assign', onlyYourOwn, requireQuery, async (c) => {
     const provider = c.req.param('provider')
     const key = await assignKey(ownerOf(c), provider, isAsked(c.req.valid('query')))
@@ -114,6 +137,22 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
     const answer: VerifyAnswer = { ...slotAnswer(provider, key), verdict }
     return c.json(answer)
   })
+  .get(
+    '/users/:userId/api-key-events',
+    onlyYourOwn,
+    requireEventsQuery,
+    exportIfAsked,
+    async (c) => {
+      const query = readEventsQuery(c.req.valid('query'))
+      const { events, next } = await listEvents(ownerOf(c), query)
+      const answer: EventsAnswer = {
+        user_id: c.get('userId'),
+        events: events.map(eventAnswer),
+        next_cursor: next,
+      }
+      return c.json(answer)
+    },
+  )
 
 /** Tags the answer with the version of its key, also of one that does not open. */
 function tagKey(c: Context, key: StoredKey): void {
@@ -129,4 +168,5 @@ export const apiKeys = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
   .onError((error, c) => answerError(error, c))
   .use('/users/:userId/api-key', noStore)
   .use('/users/:userId/api-keys/*', noStore)
+  .use('/users/:userId/api-key-events', noStore)
   .route('/', apiKeyRoutes)

@@ -11,6 +11,7 @@ import { ERROR_HEADER } from '../shared/binding-headers.ts'
 /** For `not_your_own`, the sentence names what the request tried to do. */
 export const NOT_YOUR_OWN: Record<string, string> = {
   PUT: "Unauthorized to update this user's API key",
+  PATCH: "Unauthorized to update this user's API key",
   POST: "Unauthorized to update this user's API key",
   DELETE: "Unauthorized to delete this user's API key",
 }

@@ -20,6 +20,7 @@ export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Prom
     request,
     provider,
     userId,
+    caller,
     requestId: c.get('requestId'),
     allowedOrigin: allowOrigin(c.req.header('Origin'), c),
     waitUntil: (recording) => c.executionCtx.waitUntil(recording),

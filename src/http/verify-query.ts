@@ -4,7 +4,15 @@ import { zValidator } from '@hono/zod-validator'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 
-export const verifyQuery = z.object({ verify: z.optional(z.enum(['true', 'false'])) })
+export const verifyQuery = z.object({
+  verify: z
+    .optional(z.enum(['true', 'false']))
+    .check(
+      z.describe(
+        '`false` skips the check with the provider, and `true` asks for it. Without either, `VERIFY_ON_SAVE` decides.',
+      ),
+    ),
+})
 
 /** 400 for a `verify` that is neither `true` nor `false`. */
 export const requireQuery = zValidator('query', verifyQuery, (result) => {

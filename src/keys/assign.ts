@@ -8,11 +8,20 @@ import { DEFAULT_SLOT } from '../shared/slot.ts'
 import type { Service } from '../service.ts'
 import type { Resealed } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
+import { noteChange } from '../store/events.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { moveKey, type MovedKey } from '../store/moved-keys.ts'
-import { requireUsable } from './expiry.ts'
+import { isExpired } from './limits.ts'
 import { readRow } from './slots.ts'
-import type { KeySummary, SlotOwner } from './stored-key.ts'
+import {
+  isKeyRow,
+  joinCredential,
+  OWNER,
+  requireOpen,
+  summarize,
+  type KeySummary,
+  type SlotOwner,
+} from './stored-key.ts'
 import { checkKey, isChecked } from './verdict.ts'
 
 /**
@@ -30,25 +39,25 @@ export async function assignKey(
   const provider = findProvider(settings.providers, name)
   if (provider === null) throw new VaultError('unknown_provider')
   requireBaseUrl(provider, undefined)
-  const key = requireUsable(await readRow(owner, [DEFAULT_SLOT]))
+  const key = requireOpen(await readRow(owner, [DEFAULT_SLOT]))
+  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const status = isChecked(settings, provider, verify)
     ? await checkKey(owner, name, { provider, credential: key })
     : 'unverified'
-  const sealed = await sealKey(keyring, { userId: owner.userId, provider: name }, key.apiKey)
-  const results = await runBatch<{ updatedAt?: string }>(db, [
+  const { userId, requestId, by = OWNER } = owner
+  const slot = { userId, provider: name }
+  const sealed = await sealKey(keyring, slot, joinCredential(key))
+  const results = await runBatch<object>(db, [
     noteReplaced(key.row),
     noteKid(sealed.kid),
     moveKey(key.row, name, { ...sealed, status }),
+    noteChange({ ...slot, event: 'assigned', by, requestId }),
   ])
-  const updatedAt = results.at(-1)?.results[0]?.updatedAt
-  if (updatedAt === undefined) {
-    if ((await readRow(owner, [name])).state !== 'empty') throw new VaultError('api_key_exists')
-    // The key was replaced or deleted since it was read.
-    return assignKey(owner, name, verify)
-  }
-  const { preview, last4, lastUsedAt, lastVerifiedAt, expiresAt, baseUrl } = key
-  const times = { updatedAt, lastUsedAt, lastVerifiedAt, expiresAt }
-  return { preview, last4, status, ...times, baseUrl }
+  const [row] = results[2]?.results ?? []
+  if (row !== undefined && isKeyRow(row)) return summarize(row, key)
+  if ((await readRow(owner, [name])).state !== 'empty') throw new VaultError('api_key_exists')
+  // The key was replaced or deleted since it was read.
+  return assignKey(owner, name, verify)
 }
 
 /** The default slots' keys in `opened`, sealed for the slot `provider`: for `npm run keys -- assign`. */

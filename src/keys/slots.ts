@@ -11,23 +11,25 @@ import {
   deleteKey,
   selectKey,
   selectKeys,
+  takeOver,
   upsertKey,
   type KeyRow,
   type RowNames,
 } from '../store/api-keys.ts'
 import { run, runBatch, type Statement } from '../store/d1.ts'
+import { noteKeyEvent, noteSaved } from '../store/events.ts'
 import { noteKeyDeleted } from '../store/imported-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser, selectUser } from '../store/users.ts'
 import { requireVersion, selectVersion, type Condition } from '../store/versions.ts'
 import {
   EMPTY,
-  hasKeyRow,
+  isKeyRow,
   joinCredential,
-  lastFour,
   logUnreadable,
   openRow,
-  previewKey,
+  OWNER,
+  summarize,
   type KeySummary,
   type SlotOwner,
   type StoredKey,
@@ -53,7 +55,7 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
   const { db, settings } = owner.service
   const { results } = await run(db, selectKeys(owner.userId))
   if (results.length === 0) requireAnyUser(owner)
-  const rows = laterRows(settings, results.filter(hasKeyRow))
+  const rows = laterRows(settings, results.filter(isKeyRow))
   const opening = Array.from(
     rows,
     async ([name, row]) => [name, await openAndLog(owner, row)] as const,
@@ -109,7 +111,7 @@ export async function readRow(owner: SlotOwner, names: RowNames): Promise<Stored
   const { db } = owner.service
   const [row] = (await run(db, selectKey(owner.userId, names))).results
   if (row === undefined) requireAnyUser(owner)
-  return row !== undefined && hasKeyRow(row) ? openAndLog(owner, row) : EMPTY
+  return row !== undefined && isKeyRow(row) ? openAndLog(owner, row) : EMPTY
 }
 
 /** A key to save. */
@@ -161,9 +163,9 @@ interface CheckedKey {
   at: string | null
 }
 
-/** Seals the key, and saves it with one round trip to D1. */
+/** Seals the key, and saves it with one round trip to D1. The limits of the previous one stay. */
 async function writeKey(
-  { service: { db, keyring, settings }, userId }: SlotOwner,
+  { service: { db, keyring, settings }, userId, requestId, by = OWNER }: SlotOwner,
   provider: string,
   { credential, expiresAt, status, conditions, at }: CheckedKey,
 ): Promise<KeySummary> {
@@ -171,55 +173,63 @@ async function writeKey(
   const names = rowNames(settings, provider)
   const [, older] = names
   const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
-  const results = await runBatch<{ updatedAt?: string }>(db, [
+  const results = await runBatch<object>(db, [
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
     ...conditions.map((condition) => requireVersion(userId, names, condition)),
     noteReplaced(slot),
     noteKid(sealedKey.kid),
-    ...(older === undefined ? [] : deleteRow({ userId, provider: older })),
+    noteSaved({ ...slot, by, requestId }, names),
+    ...(older === undefined ? [] : replaceOlder(userId, [provider, older])),
     upsertKey(slot, { ...sealedKey, status, at, expiresAt }),
   ])
-  const updatedAt = results.at(-1)?.results[0]?.updatedAt
-  if (updatedAt === undefined) throw userNotFound()
-  const { apiKey, baseUrl } = credential
-  const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
-  const times = { updatedAt, lastUsedAt: null, lastVerifiedAt: null, expiresAt }
-  return { preview, last4, status, ...times, baseUrl }
+  const [row] = results.at(-1)?.results ?? []
+  if (row === undefined || !isKeyRow(row)) throw userNotFound()
+  return summarize(row, credential)
+}
+
+/** Replaces a key that was saved before `DEFAULT_PROVIDER` was set. */
+function replaceOlder(userId: string, names: [own: string, older: string]): Statement[] {
+  const row = { userId, provider: names[1] }
+  return [noteReplaced(row), takeOver(userId, names), deleteKey(row)]
 }
 
 /**
  * Deletes the key in the slot, if there is one, even if its provider was removed.
  *
+ * @returns whether there was one
  * @throws VaultError `unknown_provider`, `user_not_found`, `changed_meanwhile`, `database_busy`
  */
 export async function deleteSlot(
   owner: SlotOwner,
   given: string,
   condition: Condition | null = null,
-): Promise<void> {
-  const { userId } = owner
+): Promise<boolean> {
+  const { userId, requestId, by = OWNER } = owner
   const { db, keyring, settings } = owner.service
   const name = slotName(settings, given)
   const names = rowNames(settings, name)
+  const event = { event: 'deleted', userId, provider: name, by, requestId } as const
   const slots = names.map((provider) => ({ userId, provider }))
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
   const notes = isMovingIn(keyring) ? slots.map((slot) => noteKeyDeleted(slot, isKnown)) : []
   const first = [
     selectUser(userId),
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
+    noteKeyEvent(event, names),
     ...notes,
   ]
-  const results = await runBatch(db, [...first, ...slots.flatMap(deleteRow)])
+  const results = await runBatch<object>(db, [...first, ...slots.flatMap(deleteRow)])
   if (results[0]?.results.length === 0) requireAnyUser(owner)
-  const deleted = results.slice(first.length)
-  if (deleted.every(({ meta }) => meta.changes === 0)) findSlot(settings, given)
+  const deleted = results.slice(first.length).some(({ meta }) => meta.changes > 0)
+  if (!deleted) findSlot(settings, given)
+  return deleted
 }
 
 function deleteRow(row: Slot): Statement[] {
   return [noteReplaced(row), deleteKey(row)]
 }
 
-async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
+export async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
   const key = await openRow(service.keyring, row)
   if (key.state === 'unreadable') logUnreadable(key, requestId)
   return key
@@ -244,7 +254,7 @@ async function readVersion(owner: SlotOwner, name: string, conditions: readonly 
 }
 
 /** For a user without a row. @throws VaultError `user_not_found`, unless `AUTO_CREATE_USERS` is on */
-function requireAnyUser({ service }: SlotOwner): void {
+export function requireAnyUser({ service }: SlotOwner): void {
   if (!service.settings.autoCreateUsers) throw userNotFound()
 }
 

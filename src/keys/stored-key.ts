@@ -2,21 +2,28 @@
 
 import type { Keyring } from '../crypto/keyring.ts'
 import { openKey, type UnreadableReason } from '../crypto/seal.ts'
+import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { isKey } from '../shared/key-text.ts'
 import type { KeyStatus } from '../shared/slot.ts'
-import type { KeyRow, SealedRow, UserWithoutKey } from '../store/api-keys.ts'
+import type { KeyRow, SealedRow } from '../store/api-keys.ts'
+import type { Actor } from '../store/events.ts'
+import { readLimits, type Limits } from './limits.ts'
 
 /** The user whose slots a request works on. */
 export interface SlotOwner {
   service: Service
   userId: string
-  /** For the log. */
+  /** For the log and the trail. */
   requestId?: string | undefined
+  /** Who works on them; the owner, if it is missing. */
+  by?: Actor
 }
+
+export const OWNER: Actor = { kind: 'owner' }
 
 /** What a user may see of a key. Times are ISO 8601 in UTC. */
 export interface KeySummary {
@@ -31,6 +38,7 @@ export interface KeySummary {
   lastVerifiedAt: string | null
   /** When it may not be used any more; null for never. */
   expiresAt: string | null
+  limits: Limits
   /** Null for a provider with a fixed origin. */
   baseUrl: string | null
 }
@@ -53,9 +61,16 @@ export type StoredKey = { state: 'empty' } | UnreadableKey | OpenKey
 
 export const EMPTY: StoredKey = { state: 'empty' }
 
+/** @throws VaultError `no_api_key`, `api_key_unreadable` */
+export function requireOpen(key: StoredKey): OpenKey {
+  if (key.state === 'empty') throw new VaultError('no_api_key')
+  if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
+  return key
+}
+
 /** Whether the row holds a key, not only a user. */
-export function hasKeyRow(row: KeyRow | UserWithoutKey): row is KeyRow {
-  return row.sealed !== null
+export function isKeyRow(row: object): row is KeyRow {
+  return 'sealed' in row && row.sealed !== null
 }
 
 export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | UnreadableKey> {
@@ -63,10 +78,15 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   if (opened.state === 'unreadable') return { ...opened, row }
   const credential = splitCredential(opened.text)
   if (credential === null) return { state: 'unreadable', reason: 'not_a_key', row }
+  return { state: 'open', ...summarize(row, credential), apiKey: credential.apiKey, row }
+}
+
+/** What the user may see of the key in `row`. */
+export function summarize(row: KeyRow, { apiKey, baseUrl }: Credential): KeySummary {
   const { updatedAt, status, lastUsedAt, lastVerifiedAt, expiresAt } = row
-  const [preview, last4] = [previewKey(credential.apiKey), lastFour(credential.apiKey)]
   const times = { updatedAt, lastUsedAt, lastVerifiedAt, expiresAt }
-  return { state: 'open', ...credential, row, preview, last4, status, ...times }
+  const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
+  return { preview, last4, status, ...times, limits: readLimits(row), baseUrl }
 }
 
 /** The text to seal for a credential: the key and, after a NUL, the base URL. */
@@ -92,11 +112,11 @@ export function logUnreadable({ row, reason }: UnreadableKey<SealedRow>, request
   })
 }
 
-export function previewKey(apiKey: string): string {
+function previewKey(apiKey: string): string {
   const codePoints = Array.from(apiKey)
   return codePoints.length > 8 ? `${codePoints.slice(0, 8).join('')}...` : '****'
 }
 
-export function lastFour(apiKey: string): string | null {
+function lastFour(apiKey: string): string | null {
   return apiKey.length >= 20 ? apiKey.slice(-4) : null
 }

@@ -5,10 +5,9 @@ import { errorFields, log } from '../log.ts'
 import { calledOrigin, targetUrl } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
-import { requireUsable } from './expiry.ts'
-import { findSlot } from './slot-name.ts'
-import { readKey } from './slots.ts'
-import type { OpenKey, SlotOwner } from './stored-key.ts'
+import { findSlot, slotName } from './slot-name.ts'
+import { requireOpen, type OpenKey } from './stored-key.ts'
+import { noteUse, takeKey, type KeyUser } from './take.ts'
 import { recordUse, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** A use is recorded at most once in this time, per slot. */
@@ -21,36 +20,51 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 export interface Use {
   provider: string
   request: Request
-  /** Keeps the isolate alive until the outcome is recorded. */
-  waitUntil: (recording: Promise<void>) => void
 }
 
 /**
  * Sends the request with the owner's key in it, and returns the response. It records the outcome later.
  *
  * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
- * `api_key_unreadable`, `api_key_expired`, `base_url_invalid`, `provider_unreachable`, `user_not_found`, `database_busy`
+ * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, and as `takeKey`
  */
-export async function useKey(owner: SlotOwner, use: Use): Promise<Response> {
-  const { name, provider } = findSlot(owner.service.settings, use.provider)
+export async function useKey(user: KeyUser, use: Use): Promise<Response> {
+  const { name, provider } = findSlot(user.service.settings, use.provider)
   if (provider === null) throw new VaultError('unknown_provider')
   if (!METHODS.has(use.request.method)) throw new VaultError('method_not_allowed')
   const called = new URL(use.request.url)
   if (called.origin !== calledOrigin(name, provider)) {
     throw new VaultError('origin_not_allowed')
   }
-  const key = requireUsable(await readKey(owner, name))
+  const key = requireOpen(await takeKey(user, name))
   const url = targetUrl(provider, called, key.baseUrl)
   if (url === null) throw new VaultError('base_url_invalid')
   const request = provider.origin === undefined ? new Request(url, use.request) : use.request
   const response = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
+    noteUse(user, name, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })
-  use.waitUntil(recordOutcome(owner, { provider, key, method: use.request.method, response }))
+  noteUse(user, name, { event: 'used', isError: response.status >= 400 })
+  const { method } = use.request
+  user.waitUntil(recordOutcome(user, { name, provider, key, method, response }))
   return response
 }
 
+/**
+ * Returns the key in the slot in the clear, even if its provider was removed; null if there is none, or if it
+ * does not open. It counts as a use.
+ *
+ * @throws as `takeKey`
+ */
+export async function revealKey(user: KeyUser, given: string): Promise<string | null> {
+  const key = await takeKey(user, given)
+  if (key.state !== 'open') return null
+  noteUse(user, slotName(user.service.settings, given), { event: 'revealed' })
+  return key.apiKey
+}
+
 interface Outcome {
+  name: string
   provider: Provider
   key: OpenKey
   method: string
@@ -58,14 +72,17 @@ interface Outcome {
 }
 
 /** Records a changed status of the key at once, and a use at most once an hour. It never throws. */
-async function recordOutcome({ service }: SlotOwner, outcome: Outcome): Promise<void> {
-  const { key } = outcome
+async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
+  const { name, key, response } = outcome
   try {
     const verdict = await judge(outcome)
     const status = verdict === 'unknown' ? key.status : STATUS_BY_VERDICT[verdict]
     const usedAt = key.lastUsedAt === null ? 0 : Date.parse(key.lastUsedAt)
     if (status === key.status && Date.now() - usedAt < USE_RECORDED_MS) return
-    await recordUse(service, key.row, { status })
+    const isRejected = status === 'rejected' && status !== key.status
+    const rejection = { event: 'rejected_in_use', provider: name } as const
+    const event = isRejected ? { ...rejection, providerStatus: response.status } : null
+    await recordUse(user, key.row, { status, as: 'used', event })
   } catch (error) {
     const { code, cause = error } = VaultError.from(error)
     log('error', 'use_not_recorded', { code, error: errorFields(cause) })

@@ -3,6 +3,7 @@
 import { isMovingIn } from '../crypto/keyring.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
+import { deleteUserEvents } from '../store/events.ts'
 import { forgetRemoval, noteUserRemoved } from '../store/imported-keys.ts'
 import { noteUserDeleted } from '../store/kids.ts'
 import { deleteUser, insertUser, selectUser } from '../store/users.ts'
@@ -18,11 +19,12 @@ export async function addUser({ db, keyring }: Service, userId: string): Promise
   return added?.meta.changes === 1
 }
 
-/** Deletes the user with all keys. Returns false if the user does not exist. */
+/** Deletes the user with all keys and events. Returns false if the user does not exist. */
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
-  const results = await runBatch(db, [
+  const results = await runBatch<object>(db, [
     noteUserDeleted(userId),
     ...(isMovingIn(keyring) ? [noteUserRemoved(userId)] : []),
+    deleteUserEvents(userId),
     deleteUser(userId),
   ])
   return results.at(-1)?.results.length === 1

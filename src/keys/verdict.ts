@@ -5,13 +5,13 @@ import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { tryKey } from '../providers/request.ts'
-import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import type { KeyStatus, Verdict } from '../shared/slot.ts'
 import { updateUse, type SealedRow } from '../store/api-keys.ts'
-import { run } from '../store/d1.ts'
+import { run, runBatch } from '../store/d1.ts'
+import { noteChange, noteEvent, type NewEvent } from '../store/events.ts'
 import { requireRate } from './rate.ts'
-import type { SlotOwner } from './stored-key.ts'
+import { OWNER, type SlotOwner } from './stored-key.ts'
 
 /** A key's status after each verdict. */
 export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
@@ -49,7 +49,7 @@ export function isChecked(
 }
 
 /**
- * Asks the provider about a new key, and returns the status to save it with.
+ * Asks the provider about a new key, and returns the status to save it with. The trail notes a rejection.
  *
  * @throws VaultError `rate_limited`, `api_key_rejected`
  */
@@ -60,22 +60,36 @@ export async function checkKey(
 ): Promise<KeyStatus> {
   const verdict = await askProvider(owner, name, asked)
   if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
+  const { service, userId, requestId, by = OWNER } = owner
+  const what = { event: 'rejected_on_save', verdict } as const
+  await run(service.db, noteEvent({ userId, provider: name, by, requestId, ...what }))
   const detail = `${asked.provider.label} does not accept this key.`
   throw new VaultError('api_key_rejected', { detail })
+}
+
+/** A use or a check of a stored key. */
+interface Recorded {
+  status: KeyStatus
+  as: 'used' | 'verified'
+  /** Null if the trail does not need it. */
+  event: Pick<NewEvent, 'event' | 'provider' | 'verdict' | 'providerStatus'> | null
 }
 
 /**
  * Records that the key in `row` was used, or that its user had it checked, and the key's new status.
  *
- * @returns the time of that; null if the slot holds another key by now: then nothing was written
+ * @returns the time of that; null if the slot holds another key by now: then its row was left alone
  * @throws VaultError `database_busy`
  */
 export async function recordUse(
-  { db }: Service,
+  { service, userId, requestId, by = OWNER }: SlotOwner,
   row: SealedRow,
-  { status, as = 'used' }: { status: KeyStatus; as?: 'used' | 'verified' },
+  { status, as, event }: Recorded,
 ): Promise<string | null> {
   const at = new Date().toISOString()
-  const { meta } = await run(db, updateUse(row, { status, as, at }))
-  return meta.changes === 1 ? at : null
+  const [updated] = await runBatch<object>(service.db, [
+    updateUse(row, { status, as, at }),
+    ...(event === null ? [] : [noteChange({ userId, by, requestId, ...event })]),
+  ])
+  return updated?.meta.changes === 1 ? at : null
 }

@@ -2,10 +2,12 @@
 
 import type { Verdict } from '../shared/slot.ts'
 import { VaultError } from '../errors.ts'
-import { isExpired } from './expiry.ts'
+import { run } from '../store/d1.ts'
+import { noteEvent } from '../store/events.ts'
+import { isExpired } from './limits.ts'
 import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
-import type { SlotOwner, StoredKey } from './stored-key.ts'
+import { OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { askProvider, recordUse, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** The result of a check. */
@@ -27,9 +29,14 @@ export async function verifySlot(owner: SlotOwner, given: string): Promise<Verif
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
   if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const verdict = await askProvider(owner, name, { provider, credential: key })
-  if (verdict === 'unknown') return { key, verdict }
+  const { service, userId, requestId, by = OWNER } = owner
+  const what = { event: 'verified', provider: name, verdict } as const
+  if (verdict === 'unknown') {
+    await run(service.db, noteEvent({ userId, by, requestId, ...what }))
+    return { key, verdict }
+  }
   const status = STATUS_BY_VERDICT[verdict]
-  const lastVerifiedAt = await recordUse(owner.service, key.row, { status, as: 'verified' })
-  if (lastVerifiedAt !== null) return { key: { ...key, status, lastVerifiedAt }, verdict }
-  return { key: await readKey(owner, name), verdict: null }
+  const lastVerifiedAt = await recordUse(owner, key.row, { status, as: 'verified', event: what })
+  if (lastVerifiedAt === null) return { key: await readKey(owner, name), verdict: null }
+  return { key: { ...key, status, lastVerifiedAt }, verdict }
 }

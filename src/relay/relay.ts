@@ -2,6 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import { findSlot } from '../keys/slot-name.ts'
+import type { WaitUntil } from '../keys/sums.ts'
 import { useKey } from '../keys/use.ts'
 import { calledOrigin } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
@@ -13,10 +14,12 @@ export interface RelayedRequest {
   request: Request
   provider: string
   userId: string
+  /** The client that calls; null if its token does not name it. */
+  caller: string | null
   requestId: string
   /** The origin of the page that called, if it may call. */
   allowedOrigin: string | null
-  waitUntil: (recording: Promise<void>) => void
+  waitUntil: WaitUntil
 }
 
 /**
@@ -26,7 +29,7 @@ export interface RelayedRequest {
  * @throws VaultError as `useKey`
  */
 export async function relay(service: Service, call: RelayedRequest): Promise<Response> {
-  const { request, userId, requestId, allowedOrigin, waitUntil } = call
+  const { request, userId, caller, requestId, allowedOrigin, waitUntil } = call
   const { name, provider } = findSlot(service.settings, call.provider)
   if (provider === null) throw new VaultError('unknown_provider')
   const target = splitTarget(request.url)
@@ -34,8 +37,9 @@ export async function relay(service: Service, call: RelayedRequest): Promise<Res
   const outgoing = new Request(called, request)
   // Otherwise the runtime asks for gzip, which this client may not be able to read.
   if (!outgoing.headers.has('Accept-Encoding')) outgoing.headers.set('Accept-Encoding', 'identity')
-  const owner = { service, userId, requestId }
-  const response = await useKey(owner, { provider: name, request: outgoing, waitUntil })
+  const by = { kind: 'caller', name: caller } as const
+  const user = { service, userId, requestId, by, waitUntil }
+  const response = await useKey(user, { provider: name, request: outgoing })
   const { status, body, webSocket } = response
   const headers = relayedHeaders(response.headers, { allowedOrigin, requestId, called, target })
   return new Response(body, { status, headers, webSocket })

@@ -5,6 +5,7 @@
 
 import * as z from 'zod/mini'
 import { errorCode } from './error-code.ts'
+import { eventKind } from './event-kind.ts'
 
 export const keyStatus = z
   .enum(['active', 'rejected', 'unverified'])
@@ -24,6 +25,25 @@ export const keyFields = z.object({
   api_key_updated_at: time.check(z.describe('When the key was saved.')),
 })
 
+/** What the owner of a key allows. */
+const limits = {
+  paused_at: z
+    .exactOptional(time)
+    .check(z.describe('When its owner paused the key. Left out if nobody did.')),
+  callers: z
+    .exactOptional(z.readonly(z.array(z.string())))
+    .check(z.describe('The only callers that may use the key. Left out if all may.')),
+  max_uses: z
+    .exactOptional(
+      z.object({
+        count: z.int().check(z.describe('How often the key may be used in the period.')),
+        per: z.enum(['day', 'month']).check(z.describe('A day or a month in UTC.')),
+        used: z.int().check(z.describe('How often it was used in this period.')),
+      }),
+    )
+    .check(z.describe('Left out if the uses are not limited.')),
+}
+
 /** What is known of a provider's key. */
 export const slotFields = z.extend(keyFields, {
   api_key_last4: z
@@ -42,6 +62,7 @@ export const slotFields = z.extend(keyFields, {
   base_url: z
     .exactOptional(z.string())
     .check(z.describe('The URL that the user gave, for a provider with an address per user.')),
+  ...limits,
 })
 
 const noError = { error: z.exactOptional(z.never()) }
@@ -162,6 +183,36 @@ export const deletedSlotAnswer = z.extend(deletedAnswer, {
   }),
 })
 
+/** What happened to a user's keys. A sum counts what a caller did in one hour. */
+export const event = z.object({
+  id: z.string().check(z.describe('Unique for the user. It sorts by time.')),
+  provider: z.string().check(z.describe('The name of the slot.')),
+  event: eventKind,
+  by: z.enum(['owner', 'caller', 'job', 'import']).check(z.describe('Who did it.')),
+  caller: z
+    .exactOptional(z.string())
+    .check(z.describe('The bound Worker, or the client of the relay, if its token names it.')),
+  at: time.check(z.describe('When it happened. For a sum, when it first happened in its hour.')),
+  last_at: z.exactOptional(time).check(z.describe('Of a sum: when it last happened.')),
+  count: z.exactOptional(z.int()).check(z.describe('Of a sum: how often it happened.')),
+  errors: z
+    .exactOptional(z.int())
+    .check(z.describe('Of uses: how many the provider answered with a status of 400 or more.')),
+  code: z.exactOptional(errorCode).check(z.describe('Why uses were refused.')),
+  verdict: z.exactOptional(verdict),
+  provider_status: z
+    .exactOptional(z.int())
+    .check(z.describe('The status of the answer with which the provider rejected the key.')),
+  request_id: z.exactOptional(z.string()).check(z.describe('The id of the request in the log.')),
+})
+
+/** `GET …/api-key-events`. */
+export const eventsAnswer = z.object({
+  user_id: z.string(),
+  events: z.array(event),
+  next_cursor: z.nullable(z.string()).check(z.describe('The `cursor` of the next page.')),
+})
+
 /** How the page signs users in. Null if sign-in is not configured. */
 export const configAnswer = z.object({
   oidc: z.nullable(
@@ -199,6 +250,8 @@ export type ListAnswer = z.infer<typeof listAnswer>
 export type VerifyAnswer = z.infer<typeof verifyAnswer>
 export type SavedAnswer<Fields extends KeyFields> = z.infer<typeof saved> & { user: Fields }
 export type DeletedAnswer<Fields extends object> = z.infer<typeof deletedAnswer> & { user: Fields }
+export type EventAnswer = z.infer<typeof event>
+export type EventsAnswer = z.infer<typeof eventsAnswer>
 export type ConfigAnswer = z.infer<typeof configAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ErrorAnswer = z.infer<typeof errorAnswer>

@@ -12,6 +12,9 @@ export const callErrorCode = z.enum([
   'no_api_key',
   'api_key_unreadable',
   'api_key_expired',
+  'api_key_paused',
+  'caller_not_allowed',
+  'limit_reached',
   'provider_unreachable',
   'upgrade_not_supported',
 ])
@@ -31,6 +34,7 @@ export const errorCode = z.enum([
   'api_key_invalid',
   'base_url_invalid',
   'expires_at_invalid',
+  'limits_invalid',
   'invalid_json',
   'content_type_not_json',
   'invalid_query',

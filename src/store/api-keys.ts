@@ -15,7 +15,19 @@ export interface KeyRow extends SealedRow {
   lastVerifiedAt: string | null
   /** Null for never. */
   expiresAt: string | null
+  pausedAt: string | null
+  /** JSON: the names of the callers that may use the key; null for all of them. */
+  callers: string | null
+  /** Null for no limit. */
+  maxUses: number | null
+  maxUsesPer: Period | null
+  /** The uses in `usesIn`, a day or a month. They are only counted if they are limited. */
+  uses: number
+  usesIn: string | null
 }
+
+/** What uses are counted by, in UTC. */
+export type Period = 'day' | 'month'
 
 /** The row that a query of a user's keys returns for a user without keys. */
 export interface UserWithoutKey {
@@ -24,8 +36,10 @@ export interface UserWithoutKey {
 
 export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
-const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt,
-  last_verified_at AS lastVerifiedAt, expires_at AS expiresAt`
+/** The columns of a {@link KeyRow}. */
+export const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt,
+  last_verified_at AS lastVerifiedAt, expires_at AS expiresAt, paused_at AS pausedAt, callers,
+  max_uses AS maxUses, max_uses_per AS maxUsesPer, uses, uses_in AS usesIn`
 
 /** The `provider` of each row that may hold a slot's key: the slot's own, and an older one that it replaces. */
 export type RowNames = readonly [own: string] | readonly [own: string, older: string]
@@ -81,13 +95,13 @@ interface NewRow extends SealedKey {
 export function upsertKey(
   { userId, provider }: Slot,
   { sealed, kid, status, at, expiresAt }: NewRow,
-): Statement<{ updatedAt: string }> {
+): Statement<KeyRow> {
   return {
     sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, updated_at, expires_at)
           SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), ?7
           FROM users WHERE id = ?1
           ${REPLACE_KEY}
-          RETURNING updated_at AS updatedAt`,
+          RETURNING ${COLUMNS}`,
     values: [userId, provider, sealed, kid, status, at, expiresAt],
   }
 }
@@ -101,6 +115,14 @@ export function updateUse(
     sql: `UPDATE api_keys SET status = ?4, last_${as}_at = ?5
           WHERE user_id = ?1 AND provider = ?2 AND encrypted_api_key = ?3`,
     values: [userId, provider, sealed, status, at],
+  }
+}
+
+/** Moves the row that the slot's own one replaces to that name, so that its limits stay. Its key has to be replaced. */
+export function takeOver(userId: string, [own, older = own]: RowNames): Statement {
+  return {
+    sql: 'UPDATE OR IGNORE api_keys SET provider = ?2 WHERE user_id = ?1 AND provider = ?3',
+    values: [userId, own, older],
   }
 }
 

@@ -60,11 +60,12 @@ export function toImportedKeys(keys: readonly ImportedKey[]): ImportedKeys {
   )
 }
 
-/** Selects the keys of the JSON array that no import has brought yet. */
-const NEW_KEYS = `FROM json_each(?1) WHERE NOT EXISTS (
+/** No import has brought this key of the JSON array yet. */
+const IS_NEW = `NOT EXISTS (
     SELECT 1 FROM imported_keys WHERE user_id = value ->> 0
       AND (provider = value ->> 1 AND saved_at >= value ->> 2 OR provider = '${REMOVED}')
   )`
+const NEW_KEYS = `FROM json_each(?1) WHERE ${IS_NEW}`
 
 /** Adds the users that do not exist yet. It changes one row for each. */
 export function insertImportedUsers(keys: ImportedKeys): Statement {
@@ -82,6 +83,20 @@ export function upsertImportedKeys(keys: ImportedKeys): Statement {
           ${NEW_KEYS} AND value ->> 3 IS NOT NULL
           ${REPLACE_KEY}
           WHERE excluded.updated_at > api_keys.updated_at`,
+    values: [keys],
+  }
+}
+
+/** Notes the imported keys in the trail. It must come before {@link upsertImported}. */
+export function noteImported(keys: ImportedKeys): Statement {
+  return {
+    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+          SELECT substr(at, 1, 10), value ->> 0, at || '.' || lower(hex(randomblob(4))), value ->> 1,
+            'imported', 'import'
+          FROM (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at), json_each(?1)
+          JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1
+            AND encrypted_api_key = value ->> 3
+          WHERE ${IS_NEW}`,
     values: [keys],
   }
 }

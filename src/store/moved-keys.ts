@@ -2,7 +2,7 @@
 
 import type { SealedKey } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
-import type { SealedRow } from './api-keys.ts'
+import { COLUMNS, type KeyRow, type SealedRow } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 
 /**
@@ -13,12 +13,12 @@ export function moveKey(
   row: SealedRow,
   provider: string,
   { sealed, kid, status }: SealedKey & { status: KeyStatus },
-): Statement<{ updatedAt: string }> {
+): Statement<KeyRow> {
   return {
     sql: `UPDATE OR IGNORE api_keys
           SET provider = ?3, encrypted_api_key = ?4, key_id = ?5, status = ?6
           WHERE user_id = ?1 AND provider = '${DEFAULT_SLOT}' AND encrypted_api_key = ?2
-          RETURNING updated_at AS updatedAt`,
+          RETURNING ${COLUMNS}`,
     values: [row.userId, row.sealed, provider, sealed, kid, status],
   }
 }

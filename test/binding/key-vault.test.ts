@@ -16,7 +16,7 @@ import {
 } from '../support.ts'
 
 const PATH = `${PROVIDER}/v1/models`
-const ALL = { caller: 'chat', grants: ['use', 'reveal', 'users'] }
+const ALL = { caller: 'chat', grants: ['use', 'reveal', 'users', 'support'] }
 const bind = (props: object) => exports.KeyVault({ props })
 const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
 
@@ -38,9 +38,13 @@ describe('the grants of a binding', () => {
     'createUser',
     'deleteUser',
     'hasUser',
+    'listSlots',
+    'listEvents',
+    'pauseKey',
+    'deleteKey',
   ]
 
-  it('apply to the only six methods', () => {
+  it('apply to the only ten methods', () => {
     const methods = Object.getOwnPropertyNames(KeyVault.prototype)
     expect(methods.filter((name) => name !== 'constructor')).toEqual(wanted)
   })
@@ -63,24 +67,33 @@ describe('the grants of a binding', () => {
     expect(await vault.createUser('new')).toEqual(refusal)
     expect(await vault.deleteUser(userId)).toEqual(refusal)
     expect(await vault.hasUser(userId)).toEqual(refusal)
+    expect(await vault.listSlots(userId)).toEqual(refusal)
+    expect(await vault.listEvents(userId)).toEqual(refusal)
+    expect(await vault.pauseKey(userId, 'openai')).toEqual(refusal)
+    expect(await vault.deleteKey(userId, 'openai')).toEqual(refusal)
     const headers = { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' }
     const answer = await vault.fetch(PATH, { headers })
     expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([403, 'not_granted'])
     expect(await storedKey(userId, env, 'openai')).toBe(key)
     expect(await seenByProvider(key)).toEqual([])
-    expect(logs.events().filter(({ code }) => code === 'not_granted')).toHaveLength(6)
+    expect(logs.events().filter(({ code }) => code === 'not_granted')).toHaveLength(10)
   })
 
   it.for([
     ['use', ['fetchWithApiKey']],
     ['reveal', ['getDecryptedApiKey']],
     ['users', ['createUser', 'hasUser', 'deleteUser']],
+    ['support', ['listSlots', 'listEvents', 'pauseKey', 'deleteKey']],
   ] as const)('allow with %s only %j', async ([grant, granted]) => {
     const userId = await someKeyUser(someKeyOf('good'))
     const vault = bind({ caller: 'chat', grants: [grant] })
     const results = {
       fetchWithApiKey: await vault.fetchWithApiKey(userId, 'openai', new Request(PATH)),
       getDecryptedApiKey: await vault.getDecryptedApiKey(userId, 'openai'),
+      listSlots: await vault.listSlots(userId),
+      listEvents: await vault.listEvents(userId),
+      pauseKey: await vault.pauseKey(userId, 'openai'),
+      deleteKey: await vault.deleteKey(userId, 'openai'),
       createUser: await vault.createUser(userId),
       hasUser: await vault.hasUser(userId),
       deleteUser: await vault.deleteUser(userId),
@@ -98,6 +111,11 @@ describe('the grants of a binding', () => {
     expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
     expect(await vault.getDecryptedApiKey(userId)).toEqual(refusal)
     expect(await vault.getDecryptedApiKey(userId, 'anthropic')).toEqual({ ok: true, apiKey: null })
+    expect(await vault.pauseKey(userId, 'openai')).toEqual(refusal)
+    expect(await vault.deleteKey(userId, 'openai')).toEqual(refusal)
+    expect(await vault.listEvents(userId)).toEqual(refusal)
+    expect(await vault.listEvents(userId, { provider: 'openai' })).toEqual(refusal)
+    expect(await vault.listSlots(userId)).toMatchObject({ slots: [{ provider: 'anthropic' }] })
     expect(await seenByProvider(key)).toEqual([])
   })
 })
@@ -306,7 +324,7 @@ describe('the record of a use', () => {
     const owner = await ownerOf(userId)
     const key = await readKey(owner, 'openai')
     if (key.state !== 'open') throw new Error('The slot is empty')
-    await recordUse(owner.service, key.row, { status: 'rejected' })
+    await recordUse(owner, key.row, { status: 'rejected', as: 'used', event: null })
     const binding = bind({ caller: 'chat', grants: ['use'] })
     const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
     if (result.ok) await result.response.text()
@@ -319,7 +337,9 @@ describe('the record of a use', () => {
     const key = await readKey(owner, 'openai')
     if (key.state !== 'open') throw new Error('The slot is empty')
     await saveSlot(owner, 'openai', { apiKey: someKeyOf('good'), verify: false })
-    expect(await recordUse(owner.service, key.row, { status: 'rejected' })).toBeNull()
+    expect(
+      await recordUse(owner, key.row, { status: 'rejected', as: 'used', event: null }),
+    ).toBeNull()
     expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
   })
 
@@ -386,7 +406,9 @@ describe('the user methods of a binding', () => {
 })
 
 describe('every call over a binding', () => {
-  it('makes one round trip to D1', async () => {
+  it('makes one round trip to D1 before the answer', async () => {
+    // The uses are counted later, by a timer.
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
     const userId = await someKeyUser(someKeyOf('good'))
     let trips = 0
     const DB = interceptD1(async (trip) => {
@@ -398,6 +420,10 @@ describe('every call over a binding', () => {
     const calls = [
       async () => vault.fetchWithApiKey(userId, 'acme', new Request(PATH)),
       async () => vault.getDecryptedApiKey(userId, 'openai'),
+      async () => vault.listSlots(userId),
+      async () => vault.listEvents(userId),
+      async () => vault.pauseKey(userId, 'openai'),
+      async () => vault.deleteKey(userId, 'openai'),
       async () => vault.hasUser(userId),
       async () => vault.createUser(userId),
       async () => vault.deleteUser(userId),
@@ -406,6 +432,7 @@ describe('every call over a binding', () => {
       await one()
       expect(trips).toBe(index + 1)
     }
+    vi.useRealTimers()
   })
 
   it('is logged with its caller, its user and its outcome, and never with the key', async () => {

@@ -11,6 +11,7 @@ export const NO_VARS = {
   AUTO_CREATE_USERS: 'false',
   CORS_ORIGINS: '',
   DEFAULT_PROVIDER: '',
+  EVENTS_KEPT_DAYS: '',
   EXPIRED_KEPT_DAYS: '',
   JWT_JWKS_URL: '',
   JWT_ISSUER: '',

@@ -120,14 +120,15 @@ describe('a slot whose user gives the base URL', () => {
     const called = new Request('https://own.invalid/chat?x=%2F', { method: 'POST', body: 'hello' })
     const waiting: Promise<void>[] = []
     const waitUntil = (recording: Promise<void>) => void waiting.push(recording)
-    expect((await useKey(owner, { provider: 'own', request: called, waitUntil })).status).toBe(200)
+    const user = { ...owner, by: { kind: 'caller', name: 'chat' } as const, waitUntil }
+    expect((await useKey(user, { provider: 'own', request: called })).status).toBe(200)
     await Promise.all(waiting)
     expect(await seenByProvider(api_key)).toMatchObject([
       { method: 'GET', url: '/v1/models' },
       { method: 'POST', url: '/v1/chat?x=%2F', body: 'hello' },
     ])
     const direct = new Request(`${PROVIDER}/v1/chat`)
-    await expect(useKey(owner, { provider: 'own', request: direct, waitUntil })).rejects.toThrow(
+    await expect(useKey(user, { provider: 'own', request: direct })).rejects.toThrow(
       'origin_not_allowed',
     )
   })

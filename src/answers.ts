@@ -1,26 +1,29 @@
-/** The bodies of the 200 answers: camelCase values of the vault in the contract's snake_case. */
+/** The bodies of answers: camelCase values of the vault in the contract's snake_case. */
 
-import type { ListedSlot } from '../keys/slots.ts'
-import type { KeySummary, StoredKey, UnreadableKey } from '../keys/stored-key.ts'
-import type { SignIn } from '../settings.ts'
+import type { Limits } from './keys/limits.ts'
+import type { ListedSlot } from './keys/slots.ts'
+import type { KeySummary, StoredKey, UnreadableKey } from './keys/stored-key.ts'
+import type { SignIn } from './settings.ts'
+import type { EventRow } from './store/events.ts'
 import type {
   ConfigAnswer,
   DecryptionFault,
   DeletedAnswer,
+  EventAnswer,
   KeyAnswer,
   KeyFields,
   ListedAnswer,
   SavedAnswer,
   SlotAnswer,
   SlotFields,
-} from '../shared/answers.ts'
+} from './shared/answers.ts'
 
 export function keyFields({ preview, updatedAt }: KeySummary): KeyFields {
   return { api_key_preview: preview, api_key_updated_at: updatedAt }
 }
 
 export function slotFields(key: KeySummary): SlotFields {
-  const { last4, status, expiresAt: expires_at, baseUrl: base_url } = key
+  const { last4, status, expiresAt: expires_at, limits, baseUrl: base_url } = key
   return {
     ...keyFields(key),
     ...(last4 !== null && { api_key_last4: last4 }),
@@ -29,8 +32,38 @@ export function slotFields(key: KeySummary): SlotFields {
     last_verified_at: key.lastVerifiedAt,
     ...(expires_at !== null && { expires_at }),
     ...(base_url !== null && { base_url }),
+    ...limitFields(limits),
   }
 }
+
+function limitFields({ pausedAt, callers, maxUses }: Limits) {
+  return {
+    ...(pausedAt !== null && { paused_at: pausedAt }),
+    ...(callers !== null && { callers }),
+    ...(maxUses !== null && { max_uses: maxUses }),
+  }
+}
+
+export function eventAnswer(event: EventRow): EventAnswer {
+  const { id, provider, actor, caller, code, verdict, firstAt, lastAt } = event
+  const { providerStatus: provider_status, requestId: request_id, count, errors } = event
+  return {
+    id,
+    provider,
+    event: event.event,
+    by: actor,
+    ...(caller !== null && { caller }),
+    at: firstAt ?? id.slice(0, TIME_LENGTH),
+    ...(lastAt !== null && { last_at: lastAt, count, errors }),
+    ...(code !== null && { code }),
+    ...(verdict !== null && { verdict }),
+    ...(provider_status !== null && { provider_status }),
+    ...(request_id !== null && { request_id }),
+  }
+}
+
+/** The id of an event begins with its time. */
+const TIME_LENGTH = '2026-11-25T12:00:00.000Z'.length
 
 const UNREADABLE = { has_api_key: false, error: 'Invalid encrypted key' } as const
 

@@ -1,0 +1,53 @@
+/** What the grant `support` is for: helping users with their keys. Their owners see each of these calls. */
+
+import * as z from 'zod/mini'
+import { eventAnswer, listedAnswer } from '../answers.ts'
+import { VaultError } from '../errors.ts'
+import { setLimits } from '../keys/set-limits.ts'
+import { listSlots } from '../keys/slots.ts'
+import { noteUse, type KeyUser } from '../keys/take.ts'
+import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
+import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
+import type { BindingProps } from '../shared/binding-props.ts'
+import { requireProvider } from './props.ts'
+
+/** In the trail: the caller has seen all slots. */
+const ALL_SLOTS = '*'
+
+const eventQuery = z.strictObject({
+  provider: z.optional(z.string()),
+  cursor: z.optional(z.string()),
+  limit: z.optional(z.int().check(z.minimum(1), z.maximum(MAX_EVENTS))),
+})
+
+/** The user's slots, as far as the binding names them. */
+export async function viewSlots(
+  user: KeyUser,
+  { providers }: BindingProps,
+): Promise<ListedAnswer[]> {
+  const slots = await listSlots(user)
+  noteUse(user, ALL_SLOTS, { event: 'viewed' })
+  return slots.map(listedAnswer).filter(({ provider }) => providers?.includes(provider) !== false)
+}
+
+/** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` */
+export async function viewEvents(
+  user: KeyUser,
+  props: BindingProps,
+  given: unknown,
+): Promise<{ events: EventAnswer[]; nextCursor: string | null }> {
+  const query = eventQuery.safeParse(given)
+  if (!query.success) throw new VaultError('invalid_argument')
+  const { provider = ALL_SLOTS, limit = DEFAULT_EVENTS } = query.data
+  requireProvider(props, provider)
+  const { events, next } = await listEvents(user, { ...query.data, limit })
+  noteUse(user, provider, { event: 'viewed' })
+  return { events: events.map(eventAnswer), nextCursor: next }
+}
+
+/** Pauses the key in the slot, and returns when it was paused. @throws as `setLimits` */
+export async function pauseKey(user: KeyUser, provider: string): Promise<string> {
+  const key = await setLimits(user, provider, { isPaused: true, condition: null })
+  if (key.state === 'empty' || key.row.pausedAt === null) throw new VaultError('no_api_key')
+  return key.row.pausedAt
+}

@@ -1,0 +1,52 @@
+/** The body of a PATCH: what its owner allows for a key. */
+
+import { createMiddleware } from 'hono/factory'
+import * as z from 'zod/mini'
+import { VaultError } from '../errors.ts'
+import { readJson } from './json-body.ts'
+import { expiresAt } from './key-body.ts'
+
+const MAX_CALLERS = 50
+const MAX_USES = 1_000_000_000
+
+const CALLERS = `callers must be null or a list of at most ${MAX_CALLERS} names of 1 to 200 characters.`
+const COUNT = `max_uses.count must be a whole number from 0 to ${MAX_USES}.`
+
+const maxUses = z.strictObject(
+  {
+    count: z.int(COUNT).check(z.minimum(0, COUNT), z.maximum(MAX_USES, COUNT)),
+    per: z.enum(['day', 'month'], 'max_uses.per must be "day" or "month".'),
+  },
+  'max_uses must be null, or {"count": 100, "per": "day"}.',
+)
+
+const caller = z.string(CALLERS).check(z.minLength(1, CALLERS), z.maxLength(200, CALLERS))
+
+const FIELDS = 'Send one or more of paused, callers, max_uses and expires_at, and no other field.'
+
+export const limitsBody = z
+  .strictObject(
+    {
+      paused: z.optional(z.boolean('paused must be true or false.')),
+      callers: z.nullish(z.array(caller, CALLERS).check(z.maxLength(MAX_CALLERS, CALLERS))),
+      max_uses: z.nullish(maxUses),
+      expires_at: z.nullish(expiresAt),
+    },
+    FIELDS,
+  )
+  .check(z.refine((body) => Object.values(body).some((value) => value !== undefined), FIELDS))
+
+type Limits = z.output<typeof limitsBody>
+type Input = { in: { json: Limits }; out: { json: Limits } }
+
+/** Requires one or more limits. Any fault is a 400, and a body over 16 KiB is a 413. */
+export const requireLimits = createMiddleware<object, string, Input>(async (c, next) => {
+  const parsed = limitsBody.safeParse(await readJson(c.req))
+  if (!parsed.success) {
+    const { path: [field] = [], message: detail = FIELDS } = parsed.error.issues[0] ?? {}
+    const code = field === 'expires_at' ? 'expires_at_invalid' : 'limits_invalid'
+    throw new VaultError(code, { detail })
+  }
+  c.req.addValidatedData('json', parsed.data)
+  await next()
+})

@@ -1,0 +1,47 @@
+/** Changes what the owner of a key allows. */
+
+import { VaultError } from '../errors.ts'
+import type { EventKind } from '../shared/event-kind.ts'
+import { selectKey } from '../store/api-keys.ts'
+import { runBatch } from '../store/d1.ts'
+import { noteKeyEvent } from '../store/events.ts'
+import { updateLimits, type NewLimits } from '../store/limits.ts'
+import { requireVersion, type Condition } from '../store/versions.ts'
+import { rowNames, slotName } from './slot-name.ts'
+import { openAndLog, requireAnyUser } from './slots.ts'
+import { isKeyRow, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
+
+/**
+ * Changes the limits of the key in the slot, with one round trip to D1, and returns the key.
+ *
+ * @throws VaultError `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
+ */
+export async function setLimits(
+  owner: SlotOwner,
+  given: string,
+  { condition, ...limits }: NewLimits & { condition: Condition | null },
+): Promise<StoredKey> {
+  const { userId, requestId, by = OWNER } = owner
+  const { db, settings } = owner.service
+  const name = slotName(settings, given)
+  const names = rowNames(settings, name)
+  const results = await runBatch<object>(db, [
+    ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
+    ...eventsOf(limits).map((event) =>
+      noteKeyEvent({ userId, provider: name, event, by, requestId }, names),
+    ),
+    updateLimits(userId, names, limits),
+    selectKey(userId, names),
+  ])
+  const [row] = results.at(-1)?.results ?? []
+  if (row === undefined) requireAnyUser(owner)
+  if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')
+  return openAndLog(owner, row)
+}
+
+function eventsOf({ isPaused, callers, maxUses, expiresAt }: NewLimits): EventKind[] {
+  const others = [callers, maxUses, expiresAt].some((limit) => limit !== undefined)
+  const events: EventKind[] = others ? ['limits_changed'] : []
+  if (isPaused !== undefined) events.push(isPaused ? 'paused' : 'resumed')
+  return events
+}

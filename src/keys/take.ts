@@ -1,0 +1,70 @@
+/** Takes a key for a caller, if the owner of the key allows that. */
+
+import { VaultError } from '../errors.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
+import type { SumKind } from '../shared/event-kind.ts'
+import { selectKey, type KeyRow, type UserWithoutKey } from '../store/api-keys.ts'
+import { runBatch } from '../store/d1.ts'
+import type { Actor } from '../store/events.ts'
+import { countUse } from '../store/limits.ts'
+import { requireAllowed, usedNow } from './limits.ts'
+import { rowNames, slotName } from './slot-name.ts'
+import { openAndLog, requireAnyUser } from './slots.ts'
+import { EMPTY, isKeyRow, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { countEvent, type WaitUntil } from './sums.ts'
+
+/** A caller who uses the keys of a user. */
+export interface KeyUser extends SlotOwner {
+  by: Extract<Actor, { kind: 'caller' }>
+  /** Keeps the isolate alive until the use is recorded. */
+  waitUntil: WaitUntil
+}
+
+/**
+ * The key in the slot, even if its provider was removed. It makes one round trip to D1, which also counts the
+ * use if uses are limited. A refusal is noted in the trail.
+ *
+ * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`,
+ * `user_not_found`, `database_busy`
+ */
+export async function takeKey(user: KeyUser, given: string): Promise<StoredKey> {
+  const { db, settings } = user.service
+  const name = slotName(settings, given)
+  const names = rowNames(settings, name)
+  const use = usedNow(user.by.name)
+  const [counted, read] = await runBatch<{ provider: string } | KeyRow | UserWithoutKey>(db, [
+    countUse(user.userId, names, use),
+    selectKey(user.userId, names),
+  ])
+  const [row] = read?.results ?? []
+  if (row === undefined) requireAnyUser(user)
+  if (row === undefined || !isKeyRow(row)) return EMPTY
+  const isCounted = counted?.results.some(
+    (key) => 'provider' in key && key.provider === row.provider,
+  )
+  try {
+    requireAllowed(row, use, isCounted === true)
+  } catch (error) {
+    const { code } = VaultError.from(error)
+    const event = code === 'limit_reached' ? code : 'use_refused'
+    noteUse(user, name, { event, code: code === event ? null : code })
+    throw error
+  }
+  const key = await openAndLog(user, row)
+  if (key.state === 'unreadable') noteUse(user, name, { event: 'unreadable' })
+  return key
+}
+
+/** Counts what the caller did with the key in the slot `provider`. */
+export function noteUse(
+  { service, userId, by, waitUntil }: KeyUser,
+  provider: string,
+  {
+    event,
+    code = null,
+    isError = false,
+  }: { event: SumKind; code?: ErrorCode | null; isError?: boolean },
+): void {
+  const errors = isError ? 1 : 0
+  countEvent(service, waitUntil, { userId, provider, event, caller: by.name, code, errors })
+}

@@ -1,0 +1,78 @@
+/** The trail: what happened to a user's keys, for the user and for nobody else. */
+
+import type { Service } from '../service.ts'
+import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
+import { deleteEvents, LATEST, selectEvents, type EventRow } from '../store/events.ts'
+import { selectUser } from '../store/users.ts'
+import { rowNames, slotName } from './slot-name.ts'
+import { requireAnyUser } from './slots.ts'
+import type { SlotOwner } from './stored-key.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+/** The events of a page, by default and at most. */
+export const DEFAULT_EVENTS = 50
+export const MAX_EVENTS = 200
+/** How many events an export reads with one round trip to D1. */
+const EXPORTED_AT_ONCE = 1_000
+
+/** Which events to read. */
+export interface EventQuery {
+  /** Begins after the event with this id. */
+  cursor?: string | undefined
+  /** The name of a slot; all slots, if it is missing. */
+  provider?: string | undefined
+  limit: number
+}
+
+/** Events, the newest first. */
+export interface EventPage {
+  events: EventRow[]
+  /** The cursor of the next page; null at the end. */
+  next: string | null
+}
+
+/** The user's next events. @throws VaultError `user_not_found`, `database_busy` */
+export async function listEvents(
+  owner: SlotOwner,
+  { cursor = LATEST, provider, limit }: EventQuery,
+): Promise<EventPage> {
+  const { db, settings } = owner.service
+  const slot = provider === undefined ? null : rowNames(settings, slotName(settings, provider))
+  const [user, read] = await runBatch<EventRow | object>(db, [
+    selectUser(owner.userId),
+    // One more than the page has tells whether another page follows.
+    selectEvents(owner.userId, { before: cursor, slot, limit: limit + 1 }),
+  ])
+  if (user?.results.length === 0) requireAnyUser(owner)
+  const rows = read?.results.filter(isEventRow) ?? []
+  const events = rows.slice(0, limit)
+  return { events, next: rows.length > limit ? (events.at(-1)?.id ?? null) : null }
+}
+
+function isEventRow(row: EventRow | object): row is EventRow {
+  return 'event' in row
+}
+
+/** All events of the user, a page after the other. @throws as {@link listEvents} */
+export async function* exportEvents(
+  owner: SlotOwner,
+  provider: string | undefined,
+): AsyncGenerator<EventRow[], void> {
+  let cursor: string | null = LATEST
+  do {
+    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+    const page: EventPage = await listEvents(owner, { cursor, provider, limit: EXPORTED_AT_ONCE })
+    yield page.events
+    cursor = page.next
+  } while (cursor !== null)
+}
+
+/**
+ * Deletes events of more than `EVENTS_KEPT_DAYS` ago, at most 5,000 in a run.
+ *
+ * @throws VaultError `database_busy`, `server_misconfigured`
+ */
+export async function deleteOldEvents({ db, settings }: Service): Promise<void> {
+  const oldest = new Date(Date.now() - settings.eventsKeptDays * DAY_MS)
+  await run(db, deleteEvents(oldest.toISOString().slice(0, 10)), BULK_DEADLINE_MS)
+}

@@ -1,0 +1,213 @@
+/**
+ * The table `api_key_events`: what happened to a user's keys. An event never holds a key or a part of one.
+ * The table's key begins with the day, so that the job finds old events without an index.
+ */
+
+import type { Slot } from '../crypto/seal.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
+import type { EventKind, SumKind } from '../shared/event-kind.ts'
+import type { Verdict } from '../shared/slot.ts'
+import type { RowNames } from './api-keys.ts'
+import type { Statement } from './d1.ts'
+
+/** Who did something: the owner of the keys, a caller (null if its token does not name it), or the vault. */
+export type Actor = { kind: 'owner' | 'job' | 'import' } | { kind: 'caller'; name: string | null }
+
+/** What happened to the key in a slot. */
+export interface NewEvent extends Slot {
+  event: EventKind
+  by: Actor
+  requestId?: string | undefined
+  verdict?: Verdict
+  providerStatus?: number
+}
+
+/** An event as it is stored. Times are ISO 8601 in UTC. */
+export interface EventRow {
+  /** Begins with the time of the event; for a sum, with the end of its hour. */
+  id: string
+  provider: string
+  event: EventKind
+  actor: Actor['kind']
+  caller: string | null
+  code: ErrorCode | null
+  verdict: Verdict | null
+  providerStatus: number | null
+  requestId: string | null
+  count: number
+  errors: number
+  /** Null for an event that is no sum. */
+  firstAt: string | null
+  lastAt: string | null
+}
+
+const NOW =
+  "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at, lower(hex(randomblob(4))) AS random"
+const USER_EXISTS = 'users WHERE id = ?1'
+const KEY_EXISTS = 'api_keys WHERE user_id = ?1 AND provider IN (?9, ?10)'
+/** Nothing happens to a key that is in this state already. */
+const CHANGES: Partial<Record<EventKind, string>> = {
+  paused: 'AND paused_at IS NULL',
+  resumed: 'AND paused_at IS NOT NULL',
+}
+
+/** Notes an event, if the user exists. It returns the event's id. */
+export function noteEvent(event: NewEvent): Statement<{ id: string }> {
+  return insert(event, '?3', USER_EXISTS)
+}
+
+/** Notes an event, if the statement right before it has changed a row. It returns the event's id. */
+export function noteChange(event: NewEvent): Statement<{ id: string }> {
+  return insert(event, '?3', `${USER_EXISTS} AND changes() > 0`)
+}
+
+/** Notes an event, if a key is in the rows `names`. It must come before the statement that deletes the key. */
+export function noteKeyEvent(
+  event: NewEvent,
+  [own, older = own]: RowNames,
+): Statement<{ id: string }> {
+  const source = `${KEY_EXISTS} ${CHANGES[event.event] ?? ''} LIMIT 1`
+  const { sql, values } = insert(event, '?3', source)
+  return { sql, values: [...values, own, older] }
+}
+
+/** Notes that a key is saved; `replaced` if one of the rows `names` has a key. It must come before the save. */
+export function noteSaved(
+  event: Omit<NewEvent, 'event'>,
+  [own, older = own]: RowNames,
+): Statement<{ id: string }> {
+  const kind = `CASE WHEN EXISTS (SELECT 1 FROM ${KEY_EXISTS}) THEN 'replaced' ELSE ?3 END`
+  const { sql, values } = insert({ ...event, event: 'saved' }, kind, USER_EXISTS)
+  return { sql, values: [...values, own, older] }
+}
+
+function insert(
+  { userId, provider, event, by, requestId, verdict, providerStatus }: NewEvent,
+  kind: string,
+  source: string,
+): Statement<{ id: string }> {
+  const caller = by.kind === 'caller' ? by.name : null
+  return {
+    sql: `INSERT INTO api_key_events
+            (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
+          SELECT substr(at, 1, 10), ?1, at || '.' || random, ?2, ${kind}, ?4, ?5, ?6, ?7, ?8
+          FROM (${NOW}), ${source} RETURNING id`,
+    values: [
+      userId,
+      provider,
+      event,
+      by.kind,
+      caller,
+      requestId ?? null,
+      verdict ?? null,
+      providerStatus ?? null,
+    ],
+  }
+}
+
+/** What callers did with a key in one hour, as far as one isolate has counted it. */
+export interface Sum extends Slot {
+  event: SumKind
+  caller: string | null
+  code: ErrorCode | null
+  count: number
+  errors: number
+  firstAt: string
+  lastAt: string
+}
+
+/** Adds to the sums of an hour: one row for each slot, caller, kind and code. Removed users are left out. */
+export function addSums(sums: readonly Sum[]): Statement {
+  const rows = sums.map((sum) => [
+    sum.lastAt.slice(0, 10),
+    sum.userId,
+    nameSum(sum),
+    sum.provider,
+    sum.event,
+    sum.caller,
+    sum.code,
+    sum.count,
+    sum.errors,
+    sum.firstAt,
+    sum.lastAt,
+  ])
+  return {
+    sql: `INSERT INTO api_key_events
+            (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at)
+          SELECT value ->> 0, users.id, value ->> 2, value ->> 3, value ->> 4, 'caller', value ->> 5,
+            value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10
+          FROM json_each(?1) JOIN users ON users.id = value ->> 1 WHERE TRUE
+          ON CONFLICT (day, user_id, id) DO UPDATE SET
+            count = count + excluded.count,
+            errors = errors + excluded.errors,
+            first_at = min(first_at, excluded.first_at),
+            last_at = max(last_at, excluded.last_at)`,
+    values: [JSON.stringify(rows)],
+  }
+}
+
+/** The same for all isolates, and the last one in its hour. */
+export function nameSum({ lastAt, event, code, provider, caller }: Sum): string {
+  const rest = JSON.stringify([event, code, provider, caller])
+  return `${lastAt.slice(0, 13)}:59:59.999Z.${rest}`
+}
+
+/** The days that have events, from the latest one of `?2`: one read for each. */
+const DAYS = `WITH RECURSIVE days (day) AS (
+    SELECT max(day) FROM api_key_events WHERE day <= substr(?2, 1, 10)
+    UNION ALL
+    SELECT (SELECT max(day) FROM api_key_events AS older WHERE older.day < days.day)
+    FROM days WHERE days.day IS NOT NULL
+  )`
+
+/** After the id of every event. */
+export const LATEST = '9999'
+
+/** Which events to read. */
+export interface EventRange {
+  /** Reads events with lower ids: an id, or {@link LATEST}. */
+  before: string
+  /** The names of a slot; null for all slots. */
+  slot: RowNames | null
+  limit: number
+}
+
+/** The user's next events, the newest first. */
+export function selectEvents(
+  userId: string,
+  { before, slot, limit }: EventRange,
+): Statement<EventRow> {
+  return {
+    sql: `${DAYS}
+          SELECT id, provider, event, actor, caller, code, verdict, provider_status AS providerStatus,
+            request_id AS requestId, count, errors, first_at AS firstAt, last_at AS lastAt
+          FROM days CROSS JOIN api_key_events AS event ON event.day = days.day
+          WHERE user_id = ?1 AND id < ?2
+            AND (?3 IS NULL OR provider IN (SELECT value FROM json_each(?3)))
+          ORDER BY id DESC LIMIT ?4`,
+    values: [userId, before, slot === null ? null : JSON.stringify(slot), limit],
+  }
+}
+
+/** Goes with the statement that deletes the user. */
+export function deleteUserEvents(userId: string): Statement {
+  return {
+    sql: `${DAYS}
+          DELETE FROM api_key_events WHERE user_id = ?1 AND day IN (SELECT day FROM days)`,
+    values: [userId, LATEST],
+  }
+}
+
+/** The most events that a run of the job deletes. */
+const DELETED_AT_ONCE = 5_000
+
+/** Deletes events of the days before `day`, the oldest first. */
+export function deleteEvents(day: string): Statement {
+  return {
+    sql: `DELETE FROM api_key_events WHERE (day, user_id, id) IN (
+            SELECT day, user_id, id FROM api_key_events WHERE day < ?1
+            ORDER BY day, user_id, id LIMIT ${DELETED_AT_ONCE}
+          )`,
+    values: [day],
+  }
+}
