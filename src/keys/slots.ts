@@ -1,5 +1,6 @@
 /** A user's slots: list them, and read, save or delete the key in one. */
 
+import { fingerprintKey } from '../crypto/fingerprint.ts'
 import { isMovingIn } from '../crypto/keyring.ts'
 import { sealKey, type Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
@@ -18,6 +19,7 @@ import {
 } from '../store/api-keys.ts'
 import { run, runBatch, type Statement } from '../store/d1.ts'
 import { noteKeyEvent, noteSaved } from '../store/events.ts'
+import { noteGone, selectKnown, type KnownKey } from '../store/fingerprints.ts'
 import { noteKeyDeleted } from '../store/imported-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser, selectUser } from '../store/users.ts'
@@ -138,24 +140,35 @@ export async function saveSlot(
   owner: SlotOwner,
   given: string,
   { apiKey, baseUrl, verify, expiresAt = null, condition = null }: NewKey,
-): Promise<KeySummary> {
-  const { settings } = owner.service
+): Promise<SavedKey> {
+  const { settings, keyring } = owner.service
   const { name, provider } = findSlot(settings, given)
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
-  const key = { credential, expiresAt }
+  const fingerprints = await fingerprintKey(keyring, owner.userId, apiKey)
+  const key = { credential, fingerprints, expiresAt }
   const conditions = condition === null ? [] : [condition]
   if (!isChecked(settings, provider, verify)) {
     return writeKey(owner, name, { ...key, status: 'unverified', conditions, at: null })
   }
   const { version: seen, at } = await readVersion(owner, name, conditions)
-  const status = await checkKey(owner, name, { provider, credential })
+  const status = await checkKey(owner, name, { provider, credential, fingerprint: fingerprints[0] })
   const later: Condition = { kind: 'not later', seen, at }
   return writeKey(owner, name, { ...key, status, conditions: [...conditions, later], at })
+}
+
+/** A saved key, and where the user has had the same one. */
+export interface SavedKey extends KeySummary {
+  /** The names of the user's other slots with the same key. */
+  sameIn: readonly string[]
+  /** Whether it is one that the user deleted or replaced before, or that its provider rejected. */
+  knownAs: 'deleted' | 'rejected' | null
 }
 
 /** A key to write, and what must be true of its slot. */
 interface CheckedKey {
   credential: Credential
+  /** See `fingerprintKey`. */
+  fingerprints: readonly string[]
   expiresAt: string | null
   status: KeyStatus
   conditions: readonly Condition[]
@@ -167,11 +180,12 @@ interface CheckedKey {
 async function writeKey(
   { service: { db, keyring, settings }, userId, requestId, by = OWNER }: SlotOwner,
   provider: string,
-  { credential, expiresAt, status, conditions, at }: CheckedKey,
-): Promise<KeySummary> {
+  { credential, fingerprints, expiresAt, status, conditions, at }: CheckedKey,
+): Promise<SavedKey> {
   const slot = { userId, provider }
   const names = rowNames(settings, provider)
   const [, older] = names
+  const [fingerprint = ''] = fingerprints
   const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
   const results = await runBatch<object>(db, [
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
@@ -179,12 +193,25 @@ async function writeKey(
     noteReplaced(slot),
     noteKid(sealedKey.kid),
     noteSaved({ ...slot, by, requestId }, names),
+    noteGone(userId, names, fingerprints),
+    selectKnown(userId, names, fingerprints),
     ...(older === undefined ? [] : replaceOlder(userId, [provider, older])),
-    upsertKey(slot, { ...sealedKey, status, at, expiresAt }),
+    upsertKey(slot, { ...sealedKey, status, at, expiresAt, fingerprint }),
   ])
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined || !isKeyRow(row)) throw userNotFound()
-  return summarize(row, credential)
+  const known = results.flatMap((result) => result.results.filter(isKnownKey))
+  return { ...summarize(row, credential), ...describeKnown(settings, known) }
+}
+
+function describeKnown(settings: Settings, known: readonly KnownKey[]) {
+  const others = known.flatMap(({ otherProvider: name }) => (name === null ? [] : [name]))
+  const sameIn = others.map((name) => slotName(settings, name))
+  return { sameIn, knownAs: known.find(({ state }) => state !== null)?.state ?? null }
+}
+
+function isKnownKey(row: object): row is KnownKey {
+  return 'otherProvider' in row
 }
 
 /** Replaces a key that was saved before `DEFAULT_PROVIDER` was set. */
@@ -216,6 +243,7 @@ export async function deleteSlot(
     selectUser(userId),
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
     noteKeyEvent(event, names),
+    noteGone(userId, names),
     ...notes,
   ]
   const results = await runBatch<object>(db, [...first, ...slots.flatMap(deleteRow)])
