@@ -1,5 +1,6 @@
--- Tells whether a user saves the same key twice: an HMAC of user and key, under a key of its own.
-ALTER TABLE api_keys ADD COLUMN fingerprint TEXT; -- NULL until the key is saved or rewrapped by this version
+-- Tells whether a user saves the same key twice: an HMAC of user and key, under a key of its own. NULL
+-- until this version saves or rewraps the key.
+ALTER TABLE api_keys ADD COLUMN fingerprint TEXT;
 
 CREATE TABLE known_keys (
   -- Keys that a user deleted or replaced, and keys that a provider rejected.
