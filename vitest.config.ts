@@ -99,6 +99,7 @@ export default defineConfig({
           include: ['test/node/*.test.ts'],
           globalSetup: ['test/node/python.ts'],
           testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {
