@@ -82,6 +82,20 @@ CREATE TABLE api_key_events (
   PRIMARY KEY (day, user_id, id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE gone_keys (
+  gone_at  TEXT NOT NULL,
+  user_id  TEXT NOT NULL,
+  provider TEXT NOT NULL, -- the slot; '' for a user who was removed
+  version  TEXT NOT NULL, -- the key's updated_at; '' for a user who was removed
+  PRIMARY KEY (gone_at, user_id, provider, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE heartbeat (
+  id     INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  at     TEXT NOT NULL,   -- when the job last found nothing left to delete; '' before it has run
+  copied INTEGER NOT NULL -- this database lacks no deletion up to this number of the store
+) STRICT;
+
 CREATE TABLE known_keys (
   -- Keys that a user deleted or replaced, and keys that a provider rejected.
   user_id     TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,

@@ -38,9 +38,18 @@ function standIns(origin: string) {
  * they are missing.
  */
 function writeWorkerConfig(): string {
-  const { name, main, compatibility_date, assets } = readConfig({ config: 'wrangler.toml' })
+  const { name, main, compatibility_date, assets, durable_objects, migrations } = readConfig({
+    config: 'wrangler.toml',
+  })
   const directory = resolve(assets?.directory ?? 'dist')
-  const config = { name, main, compatibility_date, assets: { ...assets, directory } }
+  const config = {
+    name,
+    main,
+    compatibility_date,
+    assets: { ...assets, directory },
+    durable_objects,
+    migrations,
+  }
   const path = resolve('.wrangler/test/wrangler.json')
   mkdirSync(resolve('.wrangler/test'), { recursive: true })
   writeFileSync(path, JSON.stringify(config))

@@ -1,6 +1,7 @@
 /** Validates and decodes the environment, and sets every default. It refuses a bad value. */
 
 import * as z from 'zod/mini'
+import type { Deletions } from './deletions.ts'
 import { VaultError } from './errors.ts'
 import { providers, type Providers } from './providers/table.ts'
 import { isConfidentialUrl } from './shared/confidential-url.ts'
@@ -157,6 +158,11 @@ const rateLimit = z.custom<RateLimit>(
   'must be a rate limit binding: see [[ratelimits]]',
 )
 
+const deletions = z.custom<DurableObjectNamespace<Deletions>>(
+  has('getByName'),
+  'must be a Durable Object binding: see [[durable_objects.bindings]]',
+)
+
 const names = z.pipe(
   z.string('must be a string: openai,anthropic'),
   z.transform((text) => splitList(text)),
@@ -165,6 +171,7 @@ const names = z.pipe(
 /** Every validated variable, secret and binding, by its name. */
 export const environment = z.object({
   DB: z.custom<D1Database>(has('prepare'), 'must be a D1 binding: see [[d1_databases]]'),
+  DELETIONS: z.optional(deletions),
   RATE_LIMITER: rateLimit,
   API_KEY_ENCRYPTION_KEY: encryptionKeys,
   LEGACY_FERNET_KEY: z.optional(fernetKeys),
@@ -220,6 +227,8 @@ export interface RelayRules {
 /** The validated settings of the service. */
 export interface Settings {
   db: D1Database
+  /** The second store, which remembers deleted keys; null without one. */
+  deletions: DurableObjectNamespace<Deletions> | null
   /** Limits the requests of a user. */
   rateLimiter: RateLimit
   /** Limits the checks of a user's keys with their providers; null for no limit. */
@@ -259,6 +268,7 @@ const settings = z.pipe(
     refuseSharedKeys(env, refuse)
     return {
       db: env.DB,
+      deletions: env.DELETIONS ?? null,
       rateLimiter: env.RATE_LIMITER,
       probeLimiter: env.PROBE_LIMITER ?? null,
       revealers: env.ALLOW_REVEAL ?? [],

@@ -2,8 +2,10 @@
 
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { VaultError } from '../src/errors.ts'
+import { copyDeletions } from '../src/keys/restore.ts'
+import { openService } from '../src/service.ts'
 import { app, call, keyPath, mintToken, putKey, slotPath, someUser, URL_BASE } from './support.ts'
 
 let users = 100
@@ -75,7 +77,7 @@ const NOTHING = { trips: 0, statements: 0, rows_read: 0, rows_written: 0, subtle
 
 const READ = { trips: 1, statements: 1, rows_read: 1, responses: 1 }
 /** A row for the key, and one for the event. */
-const WRITE = { trips: 1, statements: 6, rows_read: 22, rows_written: 2, responses: 1 }
+const WRITE = { trips: 1, statements: 7, rows_read: 23, rows_written: 2, responses: 1 }
 
 /** Makes a request that can be sent again to a vault with one environment. */
 function requestOf(
@@ -103,7 +105,7 @@ describe('a warm request', () => {
   >([
     ['GET', 'GET', keyPath, null, { ...READ, rows_read: 2, subtle: 1 }],
     ['PUT', 'PUT', keyPath, { api_key: 'sk-0123456789' }, { ...WRITE, subtle: 2 }],
-    ['DELETE', 'DELETE', keyPath, null, { ...WRITE, statements: 5, rows_read: 7, rows_written: 0 }],
+    ['DELETE', 'DELETE', keyPath, null, { ...WRITE, statements: 6, rows_read: 8, rows_written: 0 }],
     [
       'the list',
       'GET',
@@ -117,7 +119,7 @@ describe('a warm request', () => {
       'PUT',
       (id) => `${slotPath(id, 'openai')}?verify=false`,
       { api_key: 'sk-0123456789' },
-      { ...WRITE, rows_read: 24, subtle: 2 },
+      { ...WRITE, rows_read: 25, subtle: 2 },
     ],
     ['403', 'GET', () => keyPath('another'), null, { responses: 1 }],
     ['400', 'PUT', keyPath, { api_key: '' }, { responses: 1 }],
@@ -137,7 +139,7 @@ describe('a warm request', () => {
       const body = { api_key: `sk-${crypto.randomUUID()}` }
       await requestOf('PUT', keyPath(userId), { token, body })(vault)
     })
-    expect(used).toMatchObject({ trips: 1, statements: 6, rows_written: 3 })
+    expect(used).toMatchObject({ trips: 1, statements: 7, rows_written: 3 })
   })
 
   it('writes three rows for a deletion: the key, the event, and that it is gone', async () => {
@@ -147,7 +149,7 @@ describe('a warm request', () => {
       await putKey(userId, 'sk-0123456789')
       await requestOf('DELETE', keyPath(userId), { token, body: null })(vault)
     })
-    expect(used).toMatchObject({ trips: 1, statements: 5, rows_written: 3 })
+    expect(used).toMatchObject({ trips: 1, statements: 6, rows_written: 3 })
   })
 
   it.for<[name: string, limits: object, rowsWritten: number]>([
@@ -164,7 +166,17 @@ describe('a warm request', () => {
       const request = new Request(`${URL_BASE}/relay/openai/v1/models`, { headers })
       await (await app.fetch(request, vault, createExecutionContext())).text()
     })
-    expect(used).toMatchObject({ trips: 1, statements: 2, rows_written, subtle: 1 })
+    expect(used).toMatchObject({ trips: 1, statements: 3, rows_written, subtle: 1 })
+  })
+
+  it('writes one more row if it replaces a key that the second store has to know of', async () => {
+    await copyDeletions(await openService(env))
+    onTestFinished(async () => void (await env.DB.exec("UPDATE heartbeat SET at = ''")))
+    const userId = await someUser(`budget-${(users += 1)}`)
+    const token = await mintToken({ sub: userId })
+    const request = requestOf('PUT', keyPath(userId), { token, body: { api_key: 'sk-0123456789' } })
+    const used = { ...WRITE, rows_read: 25, rows_written: 3, subtle: 2 }
+    expect(await count(request)).toEqual({ ...NOTHING, ...used })
   })
 
   it('costs one signature check if the signature is not valid', async () => {

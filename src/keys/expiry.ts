@@ -10,6 +10,7 @@ import {
   noteExpired,
   noteExpiredDeleted,
   noteExpiredEvents,
+  noteExpiredGone,
 } from '../store/expired-keys.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -32,6 +33,7 @@ export async function deleteExpiredKeys({ db, keyring, settings }: Service): Pro
     [
       noteExpirations(ago(NOTED_MS), ago(0)),
       noteExpired(before),
+      noteExpiredGone(before),
       ...(isMovingIn(keyring) ? [noteExpiredDeleted(before)] : []),
       noteExpiredEvents(before),
       deleteExpired(before),

@@ -20,6 +20,7 @@ import {
 import { run, runBatch, type Statement } from '../store/d1.ts'
 import { noteKeyEvent, noteSaved } from '../store/events.ts'
 import { noteGone, selectKnown, type KnownKey } from '../store/fingerprints.ts'
+import { noteGoneVersions } from '../store/gone-keys.ts'
 import { noteKeyDeleted } from '../store/imported-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser, selectUser } from '../store/users.ts'
@@ -191,6 +192,7 @@ async function writeKey(
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
     ...conditions.map((condition) => requireVersion(userId, names, condition)),
     noteReplaced(slot),
+    noteGoneVersions(userId, names),
     noteKid(sealedKey.kid),
     noteSaved({ ...slot, by, requestId }, names),
     noteGone(userId, names, fingerprints),
@@ -244,6 +246,7 @@ export async function deleteSlot(
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
     noteKeyEvent(event, names),
     noteGone(userId, names),
+    noteGoneVersions(userId, names),
     ...notes,
   ]
   const results = await runBatch<object>(db, [...first, ...slots.flatMap(deleteRow)])

@@ -4,6 +4,7 @@ import { isMovingIn } from '../crypto/keyring.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { deleteUserEvents } from '../store/events.ts'
+import { noteUserGone } from '../store/gone-keys.ts'
 import { forgetRemoval, noteUserRemoved } from '../store/imported-keys.ts'
 import { noteUserDeleted } from '../store/kids.ts'
 import { deleteUser, insertUser, selectUser } from '../store/users.ts'
@@ -23,6 +24,7 @@ export async function addUser({ db, keyring }: Service, userId: string): Promise
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
   const results = await runBatch<object>(db, [
     noteUserDeleted(userId),
+    noteUserGone(userId),
     ...(isMovingIn(keyring) ? [noteUserRemoved(userId)] : []),
     deleteUserEvents(userId),
     deleteUser(userId),
