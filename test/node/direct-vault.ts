@@ -45,6 +45,7 @@ export async function startDirectVault(
       RATE_LIMITER: { ...limit, namespace_id: '1' },
       PROBE_LIMITER: { ...limit, namespace_id: '2' },
       RELAY_LIMITER: { ...limit, namespace_id: '3' },
+      ADDRESS_LIMITER: { ...limit, namespace_id: '4' },
     },
     bindings: {
       ...NO_VARS,
