@@ -39,6 +39,7 @@ export async function authorizeRelay(
   }
   if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
   await requireRate(relay.limiter, userId)
+  if (client !== null) await requireRate(settings.callerLimiter, `relay ${client}`)
   return { userId, caller: client }
 }
 

@@ -14,6 +14,7 @@ function withoutLimits(env: Env): Env {
     RATE_LIMITER: NO_LIMIT,
     PROBE_LIMITER: NO_LIMIT,
     ADDRESS_LIMITER: NO_LIMIT,
+    CALLER_LIMITER: NO_LIMIT,
   })
 }
 
