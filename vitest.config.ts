@@ -87,6 +87,8 @@ export default defineConfig({
                 RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
                 PROBE_LIMITER: { namespace_id: '3', simple: { limit: 1_000_000, period: 60 } },
                 RELAY_LIMITER: { namespace_id: '4', simple: { limit: 1_000_000, period: 60 } },
+                ADDRESS_LIMITER: { namespace_id: '5', simple: { limit: 1_000_000, period: 60 } },
+                CALLER_LIMITER: { namespace_id: '6', simple: { limit: 1_000_000, period: 60 } },
                 TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
               },
             },

@@ -185,6 +185,8 @@ export const environment = z.object({
   JWT_IDENTITY_CLAIM: z.optional(exactText),
   JWT_SCOPE: z.optional(tokenScope),
   PROBE_LIMITER: z.optional(rateLimit),
+  ADDRESS_LIMITER: z.optional(rateLimit),
+  CALLER_LIMITER: z.optional(rateLimit),
   RELAY_LIMITER: z.optional(rateLimit),
   RELAY_SCOPE: z.optional(tokenScope),
   RELAY_PROVIDERS: z.optional(names),
@@ -233,6 +235,10 @@ export interface Settings {
   rateLimiter: RateLimit
   /** Limits the checks of a user's keys with their providers; null for no limit. */
   probeLimiter: RateLimit | null
+  /** Limits what an address does without a valid token; null for no limit. */
+  addressLimiter: RateLimit | null
+  /** Limits the uses of keys by a caller; null for no limit. */
+  callerLimiter: RateLimit | null
   /** The callers that may have the grant `reveal`. */
   revealers: 'all' | readonly string[]
   /** 32 bytes each. The first one seals, and all of them open. */
@@ -271,6 +277,8 @@ const settings = z.pipe(
       deletions: env.DELETIONS ?? null,
       rateLimiter: env.RATE_LIMITER,
       probeLimiter: env.PROBE_LIMITER ?? null,
+      addressLimiter: env.ADDRESS_LIMITER ?? null,
+      callerLimiter: env.CALLER_LIMITER ?? null,
       revealers: env.ALLOW_REVEAL ?? [],
       encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
       fernetKeys: env.LEGACY_FERNET_KEY ?? [],

@@ -7,6 +7,7 @@ import { deleteUserEvents } from '../store/events.ts'
 import { noteUserGone } from '../store/gone-keys.ts'
 import { forgetRemoval, noteUserRemoved } from '../store/imported-keys.ts'
 import { noteUserDeleted } from '../store/kids.ts'
+import { retry } from './retry.ts'
 import { deleteUser, insertUser, selectUser } from '../store/users.ts'
 
 /**
@@ -32,6 +33,8 @@ export async function removeUser({ db, keyring }: Service, userId: string): Prom
   return results.at(-1)?.results.length === 1
 }
 
+/** It only reads, so it is tried again if D1 fails. */
 export async function hasUser({ db }: Service, userId: string): Promise<boolean> {
-  return (await run(db, selectUser(userId))).results.length === 1
+  const { results } = await retry(async (ms) => run(db, selectUser(userId), ms))
+  return results.length === 1
 }

@@ -33,8 +33,7 @@ export async function askProvider(
   { provider, credential }: { provider: Provider; credential: Credential },
 ): Promise<Verdict> {
   const { probeLimiter } = service.settings
-  if (probeLimiter !== null && provider.probe !== undefined)
-    await requireRate(probeLimiter, user_id)
+  if (provider.probe !== undefined) await requireRate(probeLimiter, user_id)
   const trial = await tryKey(provider, credential)
   log('info', 'api_key_tried', { request_id, user_id, provider: name, ...trial })
   return trial.verdict

@@ -49,6 +49,8 @@ export async function startDirectVault(
       RATE_LIMITER: { ...limit, namespace_id: '1' },
       PROBE_LIMITER: { ...limit, namespace_id: '2' },
       RELAY_LIMITER: { ...limit, namespace_id: '3' },
+      ADDRESS_LIMITER: { ...limit, namespace_id: '4' },
+      CALLER_LIMITER: { ...limit, namespace_id: '5' },
     },
     bindings: {
       ...NO_VARS,
