@@ -1,7 +1,8 @@
 /** The bodies of answers: camelCase values of the vault in the contract's snake_case. */
 
 import type { Limits } from './keys/limits.ts'
-import type { ListedSlot, SavedKey } from './keys/slots.ts'
+import type { SavedKey } from './keys/save.ts'
+import type { ListedSlot } from './keys/slots.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from './keys/stored-key.ts'
 import type { SignIn } from './settings.ts'
 import type { EventRow } from './store/events.ts'

@@ -8,8 +8,8 @@ import { inTime } from '../shared/deadline.ts'
 import { selectKey, type KeyRow, type RowNames, type UserWithoutKey } from '../store/api-keys.ts'
 import { runBatch, type Statement } from '../store/d1.ts'
 import { FRESH_MS, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
-import { openAndLog, requireAnyUser } from './slots.ts'
-import { EMPTY, isKeyRow, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { requireAnyUser } from './users.ts'
 
 const DEADLINE_MS = 5_000
 

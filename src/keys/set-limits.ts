@@ -9,8 +9,8 @@ import { updateLimits, type NewLimits } from '../store/limits.ts'
 import { requireVersion, type Condition } from '../store/versions.ts'
 import { retry } from './retry.ts'
 import { rowNames, slotName } from './slot-name.ts'
-import { openAndLog, requireAnyUser } from './slots.ts'
-import { isKeyRow, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { isKeyRow, openAndLog, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { requireAnyUser } from './users.ts'
 
 /**
  * Changes the limits of the key in the slot, with one round trip to D1, and returns the key. If D1 fails, it tries

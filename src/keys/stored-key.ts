@@ -81,6 +81,13 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   return { state: 'open', ...summarize(row, credential), apiKey: credential.apiKey, row }
 }
 
+/** Opens the key of a row, and logs one that does not open. */
+export async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
+  const key = await openRow(service.keyring, row)
+  if (key.state === 'unreadable') logUnreadable(key, requestId)
+  return key
+}
+
 /** What the user may see of the key in `row`. */
 export function summarize(row: KeyRow, { apiKey, baseUrl }: Credential): KeySummary {
   const { updatedAt, status, lastUsedAt, lastVerifiedAt, expiresAt } = row

@@ -11,8 +11,8 @@ import { countUse } from '../store/limits.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
 import { rowNames, slotName } from './slot-name.ts'
-import { openAndLog, requireAnyUser } from './slots.ts'
-import { EMPTY, isKeyRow, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { requireAnyUser } from './users.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
 
 /** A caller who uses the keys of a user. */

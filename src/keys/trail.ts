@@ -6,8 +6,8 @@ import { deleteEvents, LATEST, selectEvents, type EventRow } from '../store/even
 import { selectUser } from '../store/users.ts'
 import { retry } from './retry.ts'
 import { rowNames, slotName } from './slot-name.ts'
-import { requireAnyUser } from './slots.ts'
 import type { SlotOwner } from './stored-key.ts'
+import { requireAnyUser } from './users.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** The events of a page, by default and at most. */

@@ -1,14 +1,16 @@
-/** The users that may have keys. Every function here is one round trip to D1. */
+/** The users that may have keys. */
 
 import { isMovingIn } from '../crypto/keyring.ts'
+import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { deleteUserEvents } from '../store/events.ts'
 import { noteUserGone } from '../store/gone-keys.ts'
 import { forgetRemoval, noteUserRemoved } from '../store/imported-keys.ts'
 import { noteUserDeleted } from '../store/kids.ts'
-import { retry } from './retry.ts'
 import { deleteUser, insertUser, selectUser } from '../store/users.ts'
+import { retry } from './retry.ts'
+import type { SlotOwner } from './stored-key.ts'
 
 /**
  * Adds the user. Returns false if the user exists already.
@@ -37,4 +39,14 @@ export async function removeUser({ db, keyring }: Service, userId: string): Prom
 export async function hasUser({ db }: Service, userId: string): Promise<boolean> {
   const { results } = await retry(async (ms) => run(db, selectUser(userId), ms))
   return results.length === 1
+}
+
+/** For a user without a row. @throws VaultError `user_not_found`, unless `AUTO_CREATE_USERS` is on */
+export function requireAnyUser({ service }: SlotOwner): void {
+  if (!service.settings.autoCreateUsers) throw userNotFound()
+}
+
+export function userNotFound(): VaultError {
+  const detail = 'The token is valid, but its user has not been added yet, or was removed.'
+  return new VaultError('user_not_found', { detail })
 }

@@ -36,7 +36,7 @@ export function selectKnown(
  * Notes the keys in the rows `names`, which are deleted or replaced, unless the new key is the same. It must
  * come before the statement that does that.
  */
-export function noteGone(
+export function noteKnown(
   userId: string,
   [own, older = own]: RowNames,
   fingerprints: readonly string[] = [],

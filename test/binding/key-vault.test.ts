@@ -2,7 +2,8 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
-import { readKey, saveSlot } from '../../src/keys/slots.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { readKey } from '../../src/keys/slots.ts'
 import { recordUse } from '../../src/keys/verdict.ts'
 import {
   interceptD1,

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { saveSlot } from '../../src/keys/slots.ts'
+import { saveSlot } from '../../src/keys/save.ts'
 import {
   call,
   keyPath,

@@ -3,7 +3,7 @@
 import { deleteKey, selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts'
 import type { Statement } from '../../../src/store/d1.ts'
 import { noteKeyEvent, noteSaved } from '../../../src/store/events.ts'
-import { noteGone, selectKnown } from '../../../src/store/fingerprints.ts'
+import { noteKnown, selectKnown } from '../../../src/store/fingerprints.ts'
 import { noteKid, noteReplaced } from '../../../src/store/kids.ts'
 import { selectUser } from '../../../src/store/users.ts'
 
@@ -35,7 +35,7 @@ export function sameStatements(
     return [
       selectUser(userId),
       noteKeyEvent({ ...event, event: 'deleted' }, NAMES),
-      noteGone(userId, NAMES),
+      noteKnown(userId, NAMES),
       noteReplaced(slot),
       deleteKey(slot),
     ]
@@ -44,7 +44,7 @@ export function sameStatements(
     noteReplaced(slot),
     noteKid(kid),
     noteSaved(event, NAMES),
-    noteGone(userId, NAMES, [FINGERPRINT]),
+    noteKnown(userId, NAMES, [FINGERPRINT]),
     selectKnown(userId, NAMES, [FINGERPRINT]),
     upsertKey(slot, { ...NEW_ROW, kid }),
   ]
