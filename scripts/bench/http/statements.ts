@@ -4,6 +4,7 @@ import { deleteKey, selectKey, selectKeys, upsertKey } from '../../../src/store/
 import type { Statement } from '../../../src/store/d1.ts'
 import { noteKeyEvent, noteSaved } from '../../../src/store/events.ts'
 import { noteKnown, selectKnown } from '../../../src/store/fingerprints.ts'
+import { noteGoneVersions } from '../../../src/store/gone-keys.ts'
 import { noteKid, noteReplaced } from '../../../src/store/kids.ts'
 import { selectUser } from '../../../src/store/users.ts'
 
@@ -36,12 +37,14 @@ export function sameStatements(
       selectUser(userId),
       noteKeyEvent({ ...event, event: 'deleted' }, NAMES),
       noteKnown(userId, NAMES),
+      noteGoneVersions(userId, NAMES),
       noteReplaced(slot),
       deleteKey(slot),
     ]
   }
   return [
     noteReplaced(slot),
+    noteGoneVersions(userId, NAMES),
     noteKid(kid),
     noteSaved(event, NAMES),
     noteKnown(userId, NAMES, [FINGERPRINT]),
