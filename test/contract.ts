@@ -45,9 +45,12 @@ export async function expectDocumented(request: Request, response: Response): Pr
   const type = response.headers.get('Content-Type') ?? ''
   if (request.method === 'HEAD' || documented === undefined || type.includes('ndjson')) return
   const body = await response.text()
-  const { errors } = validatorOf(documented).validate(JSON.parse(body))
+  const parsed: unknown = JSON.parse(body)
+  const { errors } = validatorOf(documented).validate(parsed)
   const faults = errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`)
   expect(faults, `${name} has a body of the OpenAPI document: ${body}`).toEqual([])
+  const code = parsed instanceof Object && 'code' in parsed ? parsed.code : null
+  expect(response.headers.get('X-Vault-Error'), `${name} has its code in X-Vault-Error`).toBe(code)
 }
 
 /** HEAD answers as GET. */

@@ -8,6 +8,7 @@ import { requireAddressRate } from '../keys/address.ts'
 import { checkHealth } from '../keys/health.ts'
 import { openService } from '../service.ts'
 import type { HealthAnswer } from '../shared/answers.ts'
+import { ERROR_HEADER } from '../shared/binding-headers.ts'
 import { configAnswer } from '../answers.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
 import { answerError } from './error-answer.ts'
@@ -25,8 +26,11 @@ export function createApp() {
       apiHeaders,
       methodNotAllowed({
         app,
-        onMethodNotAllowed: (c, methods) =>
-          answerError(new VaultError('method_not_allowed'), c, { Allow: methods.join(', ') }),
+        onMethodNotAllowed: (c, methods) => {
+          // Otherwise Hono copies the code of the 404 that this answer replaces.
+          c.res.headers.delete(ERROR_HEADER)
+          return answerError(new VaultError('method_not_allowed'), c, { Allow: methods.join(', ') })
+        },
       }),
     )
     .use('/api/*', noStore)

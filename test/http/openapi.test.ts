@@ -26,6 +26,12 @@ describe('an answer fails its test', () => {
     ['with a field', 200, { has_api_key: false, key: 'sk-1' }, /200 has a body/],
     ['without a field', 200, { has_api_key: true }, /200 has a body/],
     ['without a header', 429, limited, /429 has Retry-After/],
+    [
+      'without its code in a header',
+      404,
+      { error: 'User not found', code: 'user_not_found' },
+      /404 has its code in X-Vault-Error/,
+    ],
   ])('%s that the document does not have so', async ([, status, body, message]) => {
     const request = new Request(URL_BASE + keyPath('user'))
     const answer = expectDocumented(request, Response.json(body, { status }))
