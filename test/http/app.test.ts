@@ -126,9 +126,11 @@ describe('browsers', () => {
       expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
       expect(response.headers.get('X-Frame-Options')).toBe('DENY')
       expect(response.headers.get('Referrer-Policy')).toBe('no-referrer')
-      expect(response.headers.get('Strict-Transport-Security')).toMatch(/^max-age=\d{8}/)
+      expect(response.headers.get('Strict-Transport-Security')).toBe(
+        'max-age=31536000; includeSubDomains',
+      )
       expect(response.headers.get('Content-Security-Policy')).toBe(
-        "default-src 'none'; frame-ancestors 'none'",
+        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
       )
       expect(response.headers.get('X-Request-Id')).toMatch(/.{36}/)
     }
