@@ -36,6 +36,25 @@ describe('the log', () => {
   })
 })
 
+describe('the log of a refusal', () => {
+  it.for<[code: string, status: number, options: { sub?: string; secret?: string; path?: string }]>(
+    [
+      ['token_missing', 401, {}],
+      ['token_invalid', 401, { sub: 'one', secret: 'another secret of 32 bytes or more' }],
+      ['not_your_own', 403, { sub: 'other' }],
+      ['scope_missing', 403, { sub: 'one', path: '/relay/openai/v1/models' }],
+    ],
+  )('has the code %s, and neither the token nor a user', async ([code, status, options]) => {
+    const { sub, secret, path = keyPath('one') } = options
+    const token = sub === undefined ? undefined : await mintToken({ sub }, secret)
+    const logs = recordLogs()
+    await call('GET', path, { token })
+    expect(logs.events()).toMatchObject([{ event: 'request', method: 'GET', status, code }])
+    expect(logs.events()[0]).not.toHaveProperty('user_id')
+    expect(logs.text()).not.toContain(token ?? 'Bearer')
+  })
+})
+
 describe('the request id', () => {
   it.for<[name: string, headers: Record<string, string>, id: string]>([
     ['X-Request-Id', { 'X-Request-Id': 'abc_123-=' }, 'abc_123-='],
