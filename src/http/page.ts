@@ -2,6 +2,7 @@
 
 import type { Context } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
+import { SECURITY_HEADERS } from '../security-headers.ts'
 import { openFront } from '../service.ts'
 
 interface PageEnv {
@@ -22,6 +23,7 @@ export const pageHeaders = secureHeaders({
     requireTrustedTypesFor: ["'script'"],
     trustedTypes: ['lit-html'],
   },
+  strictTransportSecurity: SECURITY_HEADERS['Strict-Transport-Security'],
   xFrameOptions: 'DENY',
 })
 

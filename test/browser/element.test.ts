@@ -421,6 +421,13 @@ describe('a stored key', () => {
     expect(await preview(page).allTextContents()).toEqual(['sk-good-...Qx7Z', 'gsk_0123...'])
   })
 
+  it('shows markup in a key as text', async () => {
+    const { page, faults } = await openSettings({ groq: 'a<b>gsk_bold' })
+    expect(await preview(page).textContent()).toBe('a<b>gsk_...')
+    expect(await page.locator('[part=preview] b').count()).toBe(0)
+    expect(faults()).toEqual([])
+  })
+
   it('of a removed provider can only be deleted', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?", user)

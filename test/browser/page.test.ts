@@ -1,3 +1,4 @@
+import { base64url, decodeJwt } from 'jose'
 import type { Page } from 'playwright-core'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { AUDIENCE, CLIENT_ID, startIdentityProvider } from './identity-provider.ts'
@@ -217,6 +218,36 @@ describe('the page', () => {
     expect(page.url()).toBe(`${origin}/`)
     await button(page, 'Try again').click()
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
+  })
+
+  it.for<[claim: string, changes: object]>([
+    ['nonce', { nonce: 'of-another-sign-in' }],
+    ['aud', { aud: 'another-client' }],
+    ['iss', { iss: 'https://evil.test' }],
+    ['exp', { exp: 1 }],
+  ])('refuses an ID token with a wrong %s', async ([claim, changes]) => {
+    const { page } = await openPage(origin)
+    await page.route(`${identityProvider.issuer}/token`, async (route) => {
+      const response = await route.fetch()
+      const tokens: { id_token: string } = await response.json()
+      const [header, , signature] = tokens.id_token.split('.')
+      const claims = JSON.stringify({ ...decodeJwt(tokens.id_token), ...changes })
+      const id_token = `${header}.${base64url.encode(claims)}.${signature}`
+      await route.fulfill({ response, json: { ...tokens, id_token } })
+    })
+    await button(page, 'Sign in').click()
+    await page.getByLabel('Name').fill('kim')
+    await button(page, 'Continue').click()
+    const refusal = new RegExp(`^The answer of localhost:\\d+ is not valid: .*"${claim}"`)
+    expect(await shows(page.getByText(refusal))).toBe(true)
+    expect(await page.locator('api-key-settings').count()).toBe(0)
+  })
+
+  it('refuses metadata of another issuer', async () => {
+    const { page } = await openPage(origin)
+    await changeMetadata(page, { issuer: 'https://evil.test' })
+    await button(page, 'Sign in').click()
+    expect(await shows(page.getByText(/^The answer of localhost:\d+ is not valid/))).toBe(true)
   })
 
   it('says that the provider cannot be reached', async () => {

@@ -36,6 +36,25 @@ describe('the log', () => {
   })
 })
 
+describe('the log of a refusal', () => {
+  it.for<[code: string, status: number, options: { sub?: string; secret?: string; path?: string }]>(
+    [
+      ['token_missing', 401, {}],
+      ['token_invalid', 401, { sub: 'one', secret: 'another secret of 32 bytes or more' }],
+      ['not_your_own', 403, { sub: 'other' }],
+      ['scope_missing', 403, { sub: 'one', path: '/relay/openai/v1/models' }],
+    ],
+  )('has the code %s, and neither the token nor a user', async ([code, status, options]) => {
+    const { sub, secret, path = keyPath('one') } = options
+    const token = sub === undefined ? undefined : await mintToken({ sub }, secret)
+    const logs = recordLogs()
+    await call('GET', path, { token })
+    expect(logs.events()).toMatchObject([{ event: 'request', method: 'GET', status, code }])
+    expect(logs.events()[0]).not.toHaveProperty('user_id')
+    expect(logs.text()).not.toContain(token ?? 'Bearer')
+  })
+})
+
 describe('the request id', () => {
   it.for<[name: string, headers: Record<string, string>, id: string]>([
     ['X-Request-Id', { 'X-Request-Id': 'abc_123-=' }, 'abc_123-='],
@@ -126,9 +145,11 @@ describe('browsers', () => {
       expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
       expect(response.headers.get('X-Frame-Options')).toBe('DENY')
       expect(response.headers.get('Referrer-Policy')).toBe('no-referrer')
-      expect(response.headers.get('Strict-Transport-Security')).toMatch(/^max-age=\d{8}/)
+      expect(response.headers.get('Strict-Transport-Security')).toBe(
+        'max-age=31536000; includeSubDomains',
+      )
       expect(response.headers.get('Content-Security-Policy')).toBe(
-        "default-src 'none'; frame-ancestors 'none'",
+        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
       )
       expect(response.headers.get('X-Request-Id')).toMatch(/.{36}/)
     }

@@ -56,7 +56,7 @@ describe("the page's policy", () => {
   it('applies only to the page, and not to an unknown route', async () => {
     const response = await call('GET', '/index')
     expect(response.headers.get('Content-Security-Policy')).toBe(
-      "default-src 'none'; frame-ancestors 'none'",
+      "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     )
     expect((await call('POST', '/', { env })).status).toBe(405)
   })

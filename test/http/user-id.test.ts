@@ -22,6 +22,8 @@ describe('the path of the token’s own user', () => {
     ['two%2Fslash', 'two%252Fslash'],
     ['plus+plus', 'plus+plus'],
     ['...', '...'],
+    ["' OR '1'='1", "'%20OR%20'1'='1"],
+    ['"; DROP TABLE users; --', '%22;%20DROP%20TABLE%20users;%20--'],
     ['n\u0000ul', 'n%00ul'],
     ['caf\u00E9', 'caf%C3%A9'],
     ['cafe\u0301', 'cafe%CC%81'],

@@ -269,9 +269,10 @@ describe('a slot', () => {
     }
     expect(await status('GET', slotPath(owner, '').slice(0, -1), options)).toBe(403)
     expect(await status('PUT', path, { ...options, body: { apiKey: 'x' } })).toBe(400)
-    expect(
-      await status('PUT', `${path}?verify=maybe`, { ...options, body: { api_key: 'x' } }),
-    ).toBe(400)
+    for (const query of ['verify=maybe', 'verify=', 'verify=true&verify=false']) {
+      const put = await status('PUT', `${path}?${query}`, { ...options, body: { api_key: 'x' } })
+      expect(put).toBe(400)
+    }
     expect(await status('PUT', path, { ...options, body: { api_key: 'sk-good-1' } })).toBe(404)
     expect(await status('GET', path, options)).toBe(404)
     expect(await status('GET', slotPath(absent, '').slice(0, -1), options)).toBe(404)

@@ -146,6 +146,20 @@ describe('the documentation', () => {
     expect(firstNames(rows)).toEqual(known.toSorted())
   })
 
+  it('names each risk of the OWASP Top 10 for APIs, with its tests', () => {
+    const rows = tableRows('docs/owasp.md', '## The API Security Top 10')
+    const risks = Array.from({ length: 10 }, (_, index) => `API${index + 1}:2023`)
+    expect(rows.flatMap(([risk]) => namesIn(risk))).toEqual(risks)
+    expect(rows.filter(([, , tests]) => tests?.includes('.test.ts)') !== true)).toEqual([])
+  })
+
+  it('names each requirement of ASVS 5.0.0 once', () => {
+    const ids = Array.from(read('docs/owasp.md').matchAll(/v5\.0\.0[^`\s]*/g), ([id]) => id)
+    expect(ids.filter((id) => !/^v5\.0\.0-\d+\.\d+\.\d+$/.test(id))).toEqual([])
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])
+    expect(ids.length).toBeGreaterThan(100)
+  })
+
   it('lists every npm script', () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
     const rows = tableRows('docs/operate.md', '## Commands').join('\n')

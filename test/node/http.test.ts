@@ -59,6 +59,44 @@ describe('the Worker over HTTP', () => {
     expect(vault.logs().filter((line) => /uncaught|internal/i.test(line))).toEqual([])
   })
 
+  it.for<[path: string, type: string, status: number]>([
+    ['/', 'text/html; charset=utf-8', 200],
+    ['/page.js', 'text/javascript; charset=utf-8', 200],
+    ['/page.css', 'text/css; charset=utf-8', 200],
+    ['/api-key-settings.js', 'text/javascript; charset=utf-8', 200],
+    ['/openapi.json', 'application/json', 200],
+    ['/reference', 'text/html; charset=utf-8', 200],
+    ['/nowhere', 'application/json', 404],
+    ['/.git/config', 'application/json', 404],
+    ['/_headers', 'application/json', 404],
+  ])('tells browsers how to treat %s', async ([path, type, status]) => {
+    const { status: answered, headers } = await fetch(new URL(path, vault.keyUrl))
+    expect([answered, headers.get('Content-Type')]).toEqual([status, type])
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'content-security-policy': expect.stringMatching(/^default-src 'none';.*base-uri 'none';/),
+      'referrer-policy': 'no-referrer',
+      'strict-transport-security': 'max-age=31536000; includeSubDomains',
+      'x-content-type-options': 'nosniff',
+    })
+    expect(headers.get('Content-Security-Policy')).toContain("frame-ancestors 'none'")
+  })
+
+  it.for(['/', '/page.js', '/api/config', '/api/users/user/api-key'])(
+    'does not echo a TRACE of %s',
+    async (path) => {
+      const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+      const headers = { Authorization: authorization }
+      const { href } = new URL(path, vault.keyUrl)
+      const sent = request(href, { method: 'TRACE', headers }, (response) => {
+        text(response).then((body) => resolve({ status: response.statusCode, body }), reject)
+      })
+      sent.on('error', reject).end()
+      const { status, body } = await promise
+      expect(status).toBe(405)
+      expect(body).not.toContain(authorization.slice(7))
+    },
+  )
+
   it('answers 400 to a body without a Content-Type', async () => {
     const { status, body } = await put(['{"api_key":"sk-1"}'], { 'Content-Type': '' })
     expect(status).toBe(400)

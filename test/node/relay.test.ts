@@ -218,8 +218,9 @@ describe('a hostile provider', () => {
     const headers = Object.fromEntries(response.headers)
     expect(headers).toMatchObject({
       'content-type': 'text/html',
-      'content-security-policy': "sandbox; default-src 'none'; frame-ancestors 'none'",
-      'strict-transport-security': 'max-age=15552000; includeSubDomains',
+      'content-security-policy':
+        "sandbox; default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+      'strict-transport-security': 'max-age=31536000; includeSubDomains',
       'x-content-type-options': 'nosniff',
       'cache-control': 'no-store',
       'x-other': 'kept',

@@ -41,6 +41,27 @@ describe('the scope of the relay', () => {
   })
 })
 
+describe('a token that a page can send without a header of its own', () => {
+  it.for<[name: string, query: string, headers: (token: string) => Record<string, string>]>([
+    ['in the query', '?key=TOKEN&access_token=TOKEN', () => ({})],
+    ['in a cookie', '', (token) => ({ Cookie: `access_token=${token}; token=${token}` })],
+    [
+      'in the subprotocol of a WebSocket',
+      '',
+      (token) => ({
+        Upgrade: 'websocket',
+        Origin: 'https://evil.test',
+        'Sec-WebSocket-Protocol': `realtime, openai-insecure-api-key.${token}`,
+      }),
+    ],
+  ])('is refused: %s', async ([, query, headers]) => {
+    const token = await mintToken({ sub: await someKeyUser(someKey()), scope: 'relay' })
+    const path = PATH + query.replaceAll('TOKEN', token)
+    const response = await call('GET', path, { headers: headers(token) })
+    expect([response.status, response.headers.get('X-Vault-Error')]).toEqual([401, 'token_missing'])
+  })
+})
+
 it('tells an SDK not to try again if the stored key cannot be decrypted', async () => {
   const userId = await someKeyUser(someKey())
   const sql = "UPDATE api_keys SET encrypted_api_key = 'v1.0123456789ab.AAAA' WHERE user_id = ?1"
