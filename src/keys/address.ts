@@ -1,11 +1,10 @@
 /** Limits what a client's address may do without a valid token. */
 
 import { VaultError } from '../errors.ts'
-import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { AccessToken } from '../tokens/access-token.ts'
-import { LONGEST_PERIOD_S, requireRate } from './rate.ts'
+import { requireRate } from './rate.ts'
 
 /** Cloudflare sets it, whatever the client sends. */
 const ADDRESS_HEADER = 'cf-connecting-ip'
@@ -17,12 +16,6 @@ const OTHER_WORKERS = '2a06:98c0:3600::103'
 
 /** The codes of a refused token. */
 const REFUSED: ReadonlySet<ErrorCode> = new Set(['token_missing', 'token_invalid', 'token_expired'])
-
-/** The most addresses that an isolate blocks. */
-const MAX_BLOCKED = 1_000
-
-/** An isolate's blocked addresses, the oldest first, with the time at which each one is free again. */
-const blocks = new WeakMap<RateLimit, Map<string, number>>()
 
 /** A client whose requests are counted. */
 interface Client {
@@ -38,8 +31,8 @@ export async function requireAddressRate(service: Service, sent: Headers): Promi
 }
 
 /**
- * Verifies the token that `readToken` finds. Only refused tokens are counted, so that a valid one costs no call
- * of the limiter. After too many of them, the address is blocked: for a while no token of it is verified.
+ * Verifies the token that `readToken` finds. Only refused tokens are counted: a valid one costs no call of the
+ * limiter, and is accepted from any address. Many users may share one with somebody who tries tokens.
  *
  * @throws VaultError `rate_limited`, and as `readToken` and `VerifyToken`
  */
@@ -49,7 +42,6 @@ export async function checkToken(
   readToken: () => string,
 ): Promise<AccessToken> {
   const client = clientOf(service, sent)
-  if (client !== null) requireFree(client)
   try {
     return await service.verifyToken(readToken())
   } catch (error) {
@@ -76,32 +68,11 @@ function networkOf(address: string): string {
   return [...first, ...zeros, ...last].slice(0, 4).join(':')
 }
 
-/** @throws VaultError `rate_limited` if the address is blocked */
-function requireFree({ limiter, address }: Client): void {
-  const leftMs = (blocks.get(limiter)?.get(address) ?? 0) - Date.now()
-  if (leftMs > 0) throw blockedFor(Math.ceil(leftMs / 1_000))
-}
-
-/** Counts a refused token, and blocks the address if there were too many. @throws VaultError `rate_limited` */
-async function countRefused(client: Client): Promise<void> {
-  await requireRate(client.limiter, `refused ${client.address}`).catch(() => {
-    block(client)
-    throw blockedFor(LONGEST_PERIOD_S)
+/** @throws VaultError `rate_limited` if the address sent too many refused tokens */
+async function countRefused({ limiter, address }: Client): Promise<void> {
+  await requireRate(limiter, `refused ${address}`).catch((error: unknown) => {
+    const { code, retryAfter } = VaultError.from(error)
+    const detail = 'Too many requests without a valid token came from this network address.'
+    throw new VaultError(code, { detail, ...(retryAfter !== undefined && { retryAfter }) })
   })
-}
-
-function block({ limiter, address }: Client): void {
-  const blocked = blocks.get(limiter) ?? new Map<string, number>()
-  blocks.set(limiter, blocked)
-  blocked.delete(address)
-  const [oldest] = blocked.keys()
-  if (oldest !== undefined && blocked.size >= MAX_BLOCKED) blocked.delete(oldest)
-  blocked.set(address, Date.now() + LONGEST_PERIOD_S * 1_000)
-  // Without the address, which is personal data.
-  log('warn', 'address_blocked', { seconds: LONGEST_PERIOD_S })
-}
-
-function blockedFor(seconds: number): VaultError {
-  const detail = 'Too many requests without a valid token came from this network address.'
-  return new VaultError('rate_limited', { detail, retryAfter: seconds })
 }

@@ -5,7 +5,7 @@ import { errorFields, log } from '../log.ts'
 import { inTime } from '../shared/deadline.ts'
 
 /** The longest period that `[[ratelimits]]` allows. After it, the limit has passed in any case. */
-export const LONGEST_PERIOD_S = 60
+const LONGEST_PERIOD_S = 60
 const DEADLINE_MS = 1_000
 
 /**
