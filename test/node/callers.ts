@@ -209,7 +209,7 @@ export const wrong = (
       files: {
         'index.ts': `
 import { Hono } from 'hono'
-import { KeyVault } from 'user-key-vault'
+import { Deletions, KeyVault } from 'user-key-vault'
 import { apiKeys } from 'user-key-vault/api-keys'
 import { rewrap } from 'user-key-vault/rewrap'
 
@@ -217,7 +217,7 @@ const app = new Hono<{ Bindings: Env }>().route('/api', apiKeys)
 // @ts-expect-error
 new Hono().route(apiKeys)
 
-export { KeyVault }
+export { Deletions, KeyVault }
 export default { fetch: app.fetch, scheduled: async (_controller, env) => rewrap(env) } satisfies ExportedHandler<Env>
 `,
         // As `wrangler types` makes it.
