@@ -456,6 +456,11 @@ describe('a bad environment', () => {
       { RATE_LIMITER: undefined },
       'RATE_LIMITER must be a rate limit binding: see [[ratelimits]]',
     ],
+    [
+      'a text as second store',
+      { DELETIONS: 'Deletions' },
+      'DELETIONS must be a Durable Object binding: see [[durable_objects.bindings]]',
+    ],
   ])('is reported with the variable and the fix: %s', ([, changes, expected]) => {
     expect(reason(changes)).toContain(expected)
   })
@@ -508,6 +513,7 @@ describe('a good environment', () => {
     ['an encryption key in base64url', { API_KEY_ENCRYPTION_KEY: `-_${KEY.slice(2)}` }],
     ['callers that may read keys', { ALLOW_REVEAL: 'export, other' }],
     ['no limit for probes', { PROBE_LIMITER: undefined }],
+    ['no second store', { DELETIONS: undefined }],
     ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
     ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
     [

@@ -19,7 +19,7 @@ export async function findDeletionNotes(db: D1Database): Promise<string[]> {
   }
   if (gone !== undefined && gone.count > 0) {
     notes.push(
-      `The second store does not know of ${formatCount(gone.count)} deleted or replaced keys yet. ` +
+      `The second store does not know of ${formatCount(gone.count)} deletions yet. ` +
         'Wait a minute before you restore the database.',
     )
   }

@@ -16,7 +16,15 @@ import {
   toImportedKeys,
   upsertImportedKeys,
 } from '../../src/store/imported-keys.ts'
-import { interceptD1, ownerOf, PROVIDER, recordLogs, seenByProvider, someUser } from '../support.ts'
+import {
+  interceptD1,
+  ownerOf,
+  PROVIDER,
+  recordLogs,
+  seenByProvider,
+  someEncryptionKey,
+  someUser,
+} from '../support.ts'
 
 const TABLES = ['users', 'api_keys', 'api_key_events', 'gone_keys', 'heartbeat']
 const goodKey = () => `sk-good-${crypto.randomUUID()}`
@@ -306,6 +314,15 @@ describe('the job', () => {
       expect([await use(kept.userId), isolate.calls]).toEqual([200, calls])
     },
   )
+
+  it('notes that no import brings them back, while users move in', async () => {
+    const { deleted, removed, kept } = await someRestored()
+    await someVault({ LEGACY_FERNET_KEY: someEncryptionKey() }).runJob()
+    const sql = 'SELECT provider FROM imported_keys WHERE user_id = ?1 ORDER BY provider'
+    expect(await rowsOf(sql, deleted.userId)).toEqual([{ provider: 'openai' }])
+    expect(await rowsOf(sql, removed.userId)).toEqual([{ provider: '' }, { provider: 'openai' }])
+    expect(await rowsOf(sql, kept.userId)).toEqual([])
+  })
 
   it('keeps a user who was added again after the removal', async () => {
     const { save, runJob } = someVault()

@@ -22,6 +22,9 @@ beforeAll(() => {
   writeFileSync(path('.dev.vars'), lines.join('\n'))
 })
 
+/** What `npm run keys -- status` prints. */
+const status = async () => run('sh', '-c', `${process.execPath} scripts/keys.ts status 2>&1`)
+
 /** Starts the Worker alone, so that its job runs only if a test says so. */
 async function startWorker() {
   const command = [process.execPath, 'node_modules/wrangler/bin/wrangler.js', 'dev', '--port', '0']
@@ -79,13 +82,16 @@ it('a restored export serves no key that was deleted or replaced since then', as
   expect(await second.remove('deleted')).toBe(200)
   expect(await second.put('replaced', 'sk-good-new')).toBe(200)
   expect(await script('users', 'remove', 'removed')).toContain('keys deleted: 1')
+  expect(await status()).toContain('The second store does not know of 4 deletions yet.')
   await second.runJob()
   await second.stop()
+  expect(await status()).toMatch(/rows opened, 0 did not\n$/)
   expect(query('SELECT * FROM gone_keys')).toEqual([])
 
   await run('rm', '-rf', '.wrangler/state/v3/d1')
   await wrangler('d1', 'execute', 'DB', '--local', '--file', 'backup.sql')
   expect(query('SELECT user_id FROM api_keys')).toHaveLength(4)
+  expect(await status()).toContain(`The database was restored, or the job has not run since ${at}.`)
   const third = await startWorker()
   expect(await third.answers()).toEqual({
     deleted: ['no_api_key', true],
