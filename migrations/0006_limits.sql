@@ -4,4 +4,5 @@ ALTER TABLE api_keys ADD COLUMN callers TEXT; -- JSON, the names of those that m
 ALTER TABLE api_keys ADD COLUMN max_uses INTEGER;
 ALTER TABLE api_keys ADD COLUMN max_uses_per TEXT; -- day, month
 ALTER TABLE api_keys ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE api_keys ADD COLUMN uses_in TEXT; -- the day or the month of these uses: 2026-11-25, 2026-11
+-- The day or the month of these uses: 2026-11-25, 2026-11.
+ALTER TABLE api_keys ADD COLUMN uses_in TEXT;
