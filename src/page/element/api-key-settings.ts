@@ -159,7 +159,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
           .slots=${slots}
           .offered=${offered}
           @saved=${this.#from(this.#saved)}
-          @tested=${this.#from(this.#tested)}
+          @changed=${this.#from(this.#changed)}
           @deleted=${this.#from(this.#deleted)}
           @assigned=${this.#from(this.#assigned)}
           @problem=${this.#from(this.#failed)}
@@ -284,7 +284,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     void moveFocus(this, '[part~=notice]')
   }
 
-  #tested(slot: ShownSlot): void {
+  #changed(slot: ShownSlot): void {
     this.#put(slot)
     if (slot.key === null) this.#noteDeletion(slot)
   }

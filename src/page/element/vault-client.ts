@@ -2,6 +2,7 @@
 
 import type { DecryptionFault, KeyAnswer, ListedAnswer, SlotFields } from '../../shared/answers.ts'
 import type { Verdict } from '../../shared/slot.ts'
+import type { Period } from './days.ts'
 import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import type { ShownSlot } from './slot.ts'
@@ -20,7 +21,7 @@ interface Call {
 
 /** Fetches every slot of the user. All functions here throw a Problem. */
 export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
-  const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '')
+  const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '/api-keys')
   return api_keys.map((slot) => ({
     name: slot.provider,
     label: slot.label,
@@ -58,7 +59,7 @@ export async function putKey(
 ): Promise<ShownSlot['key']> {
   const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
   const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl, expires_at: expiresAt })
-  const path = `/${slot.name}${verify ? '' : '?verify=false'}`
+  const path = `/api-keys/${slot.name}${verify ? '' : '?verify=false'}`
   const { user }: { user: KeyAnswer<SlotFields> } = await request(call, path, {
     method: 'PUT',
     headers,
@@ -69,12 +70,32 @@ export async function putKey(
 
 /** Moves the key of the default slot to `slot`. */
 export async function assignKey(call: Call, slot: string): Promise<ShownSlot['key']> {
-  return toKey(await request(call, `/${slot}/assign`, { method: 'POST' }))
+  return toKey(await request(call, `/api-keys/${slot}/assign`, { method: 'POST' }))
 }
 
 /** Deletes the key in the slot, unless it has changed. */
 export async function deleteKey(call: Call, slot: ShownSlot): Promise<void> {
-  await request(call, `/${slot.name}`, { method: 'DELETE', headers: precondition(slot) })
+  const headers = precondition(slot)
+  await request(call, `/api-keys/${slot.name}`, { method: 'DELETE', headers })
+}
+
+/** What its user changes of a key's limits. What is left out stays as it is, and null removes a limit. */
+export interface LimitChanges {
+  paused?: boolean
+  callers?: readonly string[] | null
+  max_uses?: { count: number; per: Period } | null
+  expires_at?: string | null
+}
+
+/** Changes the limits of the key in the slot, unless it is another key by now. */
+export async function patchKey(
+  call: Call,
+  slot: ShownSlot,
+  changes: LimitChanges,
+): Promise<ShownSlot['key']> {
+  const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
+  const body = JSON.stringify(changes)
+  return toKey(await request(call, `/api-keys/${slot.name}`, { method: 'PATCH', headers, body }))
 }
 
 /** Has the service check the stored key with its provider. */
@@ -82,7 +103,7 @@ export async function verifyKey(
   call: Call,
   slot: string,
 ): Promise<{ key: ShownSlot['key']; verdict: Verdict | null }> {
-  const answer = await request(call, `/${slot}/verify`, { method: 'POST' })
+  const answer = await request(call, `/api-keys/${slot}/verify`, { method: 'POST' })
   return { key: toKey(answer), verdict: answer.verdict }
 }
 
@@ -98,6 +119,9 @@ function toKey(answer: KeyAnswer<SlotFields> & { reason?: DecryptionFault }): Sh
     usedAt: answer.last_used_at,
     testedAt: answer.last_verified_at ?? null,
     expiresAt: answer.expires_at ?? null,
+    isPaused: answer.paused_at !== undefined,
+    callers: answer.callers ?? null,
+    maxUses: answer.max_uses ?? null,
     baseUrl: answer.base_url ?? null,
   }
 }
@@ -111,7 +135,7 @@ interface Init {
 /** Returns the body of a 200, as the service's contract describes it. */
 async function request({ access, signal }: Call, path: string, init: Init = {}) {
   const user = encodeURIComponent(access.userId)
-  const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}/api-keys${path}`
+  const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}${path}`
   const send = async (refresh: boolean): Promise<Response> => {
     const headers = { ...init.headers, Authorization: `Bearer ${await askToken(access, refresh)}` }
     // The token alone says who asks. A redirect would pass it on, or a key.
