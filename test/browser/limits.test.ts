@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
+import { addEvents, type SampleEvent } from './samples.ts'
 import { refuse, setStage, shows } from './stage.ts'
 
 const { vault, openSettings } = await setStage()
@@ -128,5 +129,176 @@ describe('a key with limits', () => {
   ] as const)('says who may use it: %s', async ([callers, text]) => {
     const { page } = await openKey({ callers })
     expect(await shows(page.getByText(text, { exact: true }))).toBe(true)
+  })
+})
+
+describe('the form that limits a key', () => {
+  const USED = { event: 'used', at: '2026-06-15T10:00:00.000Z', last: '2026-06-15T10:30:00.000Z' }
+  const limitOfUses = (page: Page) => page.getByLabel('Limit of uses')
+  const count = (page: Page) => page.getByLabel('Maximum number of uses')
+  const callers = (page: Page) =>
+    page.getByRole('combobox', { name: 'Applications that may use the key' })
+  const expires = (page: Page) => page.getByLabel('Expires', { exact: true })
+
+  async function openForm(columns: Record<string, string> = {}, events: SampleEvent[] = [USED]) {
+    const opened = await openKey(columns)
+    await addEvents(vault, opened.user, events)
+    await button(opened.page, 'Limits: OpenAI key').click()
+    await opened.page.locator('[type=submit][aria-disabled=false]').waitFor()
+    const { page } = opened
+    /** Saves the form, and returns what it sent. */
+    const save = async (): Promise<unknown> => {
+      const sent = page.waitForRequest((request) => request.method() === 'PATCH')
+      await button(page, 'Save limits').click()
+      await page.getByRole('status').getByText('You changed the limits of the key').waitFor()
+      return (await sent).postDataJSON()
+    }
+    return { ...opened, save }
+  }
+
+  it.for([
+    ['Per day', { count: 100, per: 'day' }, '0 of 100 uses today'],
+    ['Per month', { count: 100, per: 'month' }, '0 of 100 uses this month'],
+  ] as const)('sets how often it may be used: %s', async ([choice, max_uses, text]) => {
+    const { page, user, token, save } = await openForm()
+    expect(await count(page).count()).toBe(0)
+    await limitOfUses(page).selectOption(choice)
+    await count(page).fill('100')
+    expect(await save()).toEqual({ max_uses })
+    expect(await shows(page.getByText(text, { exact: true }))).toBe(true)
+    expect(await askKey({ user, token })).toHaveProperty('max_uses', { ...max_uses, used: 0 })
+    expect(await button(page, 'Replace: OpenAI key').evaluate((one) => one.matches(':focus'))).toBe(
+      true,
+    )
+  })
+
+  it('removes each limit', async () => {
+    const { page, save } = await openForm({
+      max_uses: '5',
+      max_uses_per: 'day',
+      callers: '["chat-worker"]',
+      expires_at: '2027-06-14T12:00:00.000Z',
+    })
+    expect(await count(page).inputValue()).toBe('5')
+    await limitOfUses(page).selectOption('No limit')
+    await callers(page).selectOption('All applications')
+    await expires(page).selectOption('Never')
+    expect(await save()).toEqual({ max_uses: null, callers: null, expires_at: null })
+    expect(await page.getByText(/uses today|^Only|^Expires/).count()).toBe(0)
+  })
+
+  it('offers the callers that may use the key, and those that have used it', async () => {
+    const at = '2026-06-15T09:00:00.000Z'
+    const { page, save } = await openForm({ callers: '["old-worker"]' }, [
+      { ...USED, caller: 'chat-worker' },
+      { ...USED, caller: 'batch' },
+      { ...USED, caller: 'support', event: 'viewed' },
+      { event: 'paused', caller: 'support', at },
+      USED,
+    ])
+    const names = await page.getByRole('group').getByRole('checkbox').all()
+    const values = await Promise.all(names.map((name) => name.getAttribute('value')))
+    expect(values).toEqual(['old-worker', 'batch', 'chat-worker'])
+    await page.getByLabel('old-worker').uncheck()
+    await page.getByLabel('batch').check()
+    await page.getByLabel('chat-worker').check()
+    expect(await save()).toEqual({ callers: ['batch', 'chat-worker'] })
+    expect(await shows(page.getByText('Only batch, chat-worker', { exact: true }))).toBe(true)
+  })
+
+  it('offers no choice of callers if none is known', async () => {
+    const { page } = await openForm()
+    const hint = 'No application has used this key lately.'
+    expect(await shows(page.getByText(hint))).toBe(true)
+    const only = callers(page).locator('option', { hasText: 'Only these applications' })
+    expect(await only.isDisabled()).toBe(true)
+  })
+
+  it.for([
+    ['Keep 14 Jun 2027', undefined],
+    ['In 30 days', '2026-07-15T12:00:00.000Z'],
+    ['In 90 days', '2026-09-13T12:00:00.000Z'],
+    ['In a year', '2027-06-15T12:00:00.000Z'],
+    ['Never', null],
+  ] as const)('changes when it expires: %s', async ([choice, expires_at]) => {
+    const { page } = await openForm({ expires_at: '2027-06-14T12:00:00.000Z' })
+    await page.route('**/api-keys/openai', (route) => route.fulfill(refuse(503, 'database_busy')))
+    const sent = page.waitForRequest((request) => request.method() === 'PATCH')
+    await limitOfUses(page).selectOption('Per day')
+    await count(page).fill('1')
+    await expires(page).selectOption(choice)
+    await button(page, 'Save limits').click()
+    const change = expires_at === undefined ? {} : { expires_at }
+    expect((await sent).postDataJSON()).toEqual({ max_uses: { count: 1, per: 'day' }, ...change })
+  })
+
+  it('gives an expired key more time', async () => {
+    const { page } = await openForm({ expires_at: '2026-06-14T12:00:00.000Z' })
+    await expires(page).selectOption('Never')
+    await button(page, 'Save limits').click()
+    await page.getByText('You changed the limits of the key').waitFor()
+    expect(await status(page).textContent()).toBe('Accepted by OpenAI')
+  })
+
+  it('sends nothing if nothing was changed, and on Escape', async () => {
+    const { page } = await openForm({
+      max_uses: '5',
+      max_uses_per: 'day',
+      callers: '["chat-worker","batch"]',
+      expires_at: '2027-06-14T12:00:00.000Z',
+    })
+    const methods: string[] = []
+    page.on('request', (request) => methods.push(request.method()))
+    await button(page, 'Save limits').click()
+    await button(page, 'Limits: OpenAI key').click()
+    await count(page).fill('6')
+    await page.keyboard.press('Escape')
+    await button(page, 'Limits: OpenAI key').waitFor()
+    expect(methods).not.toContain('PATCH')
+  })
+
+  it.for(['', '0', '1.5', '-1', '1e99'])('asks for a whole number of uses: "%s"', async (text) => {
+    const { page } = await openForm()
+    await limitOfUses(page).selectOption('Per day')
+    await count(page).fill(text)
+    await count(page).press('Enter')
+    const told = page.getByRole('alert').getByText('Enter a whole number of uses, from 1.')
+    expect(await shows(told)).toBe(true)
+    expect(await count(page).getAttribute('aria-invalid')).toBe('true')
+    expect(await count(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+  })
+
+  it('can be filled in and saved with the keyboard alone', async () => {
+    const { page } = await openForm({ callers: '["batch"]' })
+    expect(await limitOfUses(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+    for (const key of ['P', 'Tab', '7', 'Tab', 'Tab', 'Space', 'Enter']) {
+      await page.keyboard.press(key)
+    }
+    expect(await shows(page.getByText('0 of 7 uses today', { exact: true }))).toBe(true)
+    expect(await shows(page.getByText('No application may use it', { exact: true }))).toBe(true)
+  })
+
+  it('is told if the key was replaced elsewhere, keeps what was entered, and can be saved', async () => {
+    const { page, user, save } = await openForm()
+    await limitOfUses(page).selectOption('Per month')
+    await count(page).fill('9')
+    await setColumns(user, { updated_at: '2026-06-15T11:59:00.000Z', callers: '["other"]' })
+    await button(page, 'Save limits').click()
+    const told = 'This key was changed somewhere else. Check it, then try again.'
+    expect(await shows(page.getByRole('alert').getByText(told))).toBe(true)
+    await page.getByText('Only other', { exact: true }).waitFor()
+    expect(await save()).toEqual({ max_uses: { count: 9, per: 'month' } })
+  })
+
+  it('works without the callers if they cannot be loaded', async () => {
+    const { page } = await openKey()
+    await page.route('**/api-key-events?*', (route) => route.fulfill(refuse(400, 'invalid_query')))
+    await button(page, 'Limits: OpenAI key').click()
+    const told = page.getByRole('alert').getByText('This page is out of date. Reload it.')
+    expect(await shows(told)).toBe(true)
+    await limitOfUses(page).selectOption('Per day')
+    await count(page).fill('3')
+    await button(page, 'Save limits').click()
+    expect(await shows(page.getByText('0 of 3 uses today', { exact: true }))).toBe(true)
   })
 })

@@ -16,11 +16,15 @@ import {
   readableKey,
   usableKey,
   type Notice,
+  type ShownKey,
   type ShownSlot,
 } from './slot.ts'
 import { PARTS, renderNotice, styles } from './styles.ts'
 import type { TextName } from './texts.ts'
 import { deleteKey, patchKey, verifyKey, type Access } from './vault-client.ts'
+
+/** What is open instead of the buttons. */
+type Opened = 'replace' | 'assign' | 'limits'
 
 /** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
 export class ApiKeyItem extends LitElement {
@@ -42,8 +46,7 @@ export class ApiKeyItem extends LitElement {
   declare slots: readonly ShownSlot[]
   /** The slots that a key can be saved in. */
   declare offered: readonly ShownSlot[]
-  /** The form that is open instead of the buttons. */
-  declare private opened: 'replace' | 'assign' | null
+  declare private opened: Opened | null
   declare private verdict: Notice | null
   readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
@@ -72,7 +75,11 @@ export class ApiKeyItem extends LitElement {
 
   #renderOpened() {
     if (this.opened === 'replace') return this.#renderForm()
-    return this.opened === 'assign' ? this.#renderAssigning() : this.#renderButtons()
+    if (this.opened === 'assign') return this.#renderAssigning()
+    const key = readableKey(this.keySlot)
+    return this.opened === 'limits' && key !== null
+      ? this.#renderLimits(key)
+      : this.#renderButtons()
   }
 
   #renderButtons() {
@@ -95,6 +102,7 @@ export class ApiKeyItem extends LitElement {
               })
             : nothing
         }
+        ${canLimit ? this.#renderButton(say('limits'), () => this.#open('limits')) : nothing}
         ${this.#renderButton(say('delete'), () => this.#ask())} ${renderDoing(this.#attempt.doing)}
       </div>
     `
@@ -153,6 +161,26 @@ export class ApiKeyItem extends LitElement {
     `
   }
 
+  #renderLimits(key: ShownKey) {
+    return html`
+      <api-key-settings-limits
+        class="inner"
+        exportparts=${PARTS}
+        .access=${this.access}
+        .language=${this.language}
+        .keySlot=${this.keySlot}
+        .limited=${key}
+        @changed=${({ detail }: CustomEvent<ShownSlot>) => {
+          this.#close()
+          this.#note('eventLimitsChanged')
+          this.#tell('changed', detail)
+        }}
+        @cancel=${this.#close}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+      ></api-key-settings-limits>
+    `
+  }
+
   /** The slots that the key of the default slot can go to. */
   get #assignable(): ShownSlot[] {
     const { keySlot, slots } = this
@@ -191,11 +219,11 @@ export class ApiKeyItem extends LitElement {
     dialog?.scrollTo(0, 0) // The focus is on a button, which a small window scrolls to.
   }
 
-  #open(form: 'replace' | 'assign'): void {
+  #open(form: Opened): void {
     this.verdict = null
     this.#attempt.clear()
     this.opened = form
-    void moveFocus(this, 'api-key-settings-form, api-key-settings-assign')
+    void moveFocus(this, '.inner')
   }
 
   #close(): void {

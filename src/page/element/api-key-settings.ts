@@ -9,6 +9,7 @@ import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
 import { Language } from './language.ts'
+import { LimitsForm } from './limits-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
 import { describeSaved, nameSlot, readableKey, type Notice, type ShownSlot } from './slot.ts'
 import { isBuiltIn, loadLanguage } from './spoken-language.ts'
@@ -339,5 +340,6 @@ if (!customElements.get('api-key-settings')) {
   customElements.define('api-key-settings-form', ApiKeyForm)
   customElements.define('api-key-settings-item', ApiKeyItem)
   customElements.define('api-key-settings-assign', AssignForm)
+  customElements.define('api-key-settings-limits', LimitsForm)
   customElements.define('api-key-settings', ApiKeySettings)
 }

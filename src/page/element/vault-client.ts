@@ -14,7 +14,8 @@ export interface Access {
   getToken: GetToken
 }
 
-interface Call {
+/** A request, and what ends it. */
+export interface Call {
   access: Access
   signal: AbortSignal
 }
@@ -133,10 +134,22 @@ interface Init {
 }
 
 /** Returns the body of a 200, as the service's contract describes it. */
-async function request({ access, signal }: Call, path: string, init: Init = {}) {
+export async function request(call: Call, path: string, init: Init = {}) {
+  const response = await send(call, path, init)
+  return response.json().catch(() => {
+    throw new Problem(call.signal.aborted ? 'no_answer' : 'not_an_answer')
+  })
+}
+
+/** Returns a 200. `path` begins after the user. */
+export async function send(
+  { access, signal }: Call,
+  path: string,
+  init: Init = {},
+): Promise<Response> {
   const user = encodeURIComponent(access.userId)
   const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}${path}`
-  const send = async (refresh: boolean): Promise<Response> => {
+  const ask = async (refresh: boolean): Promise<Response> => {
     const headers = { ...init.headers, Authorization: `Bearer ${await askToken(access, refresh)}` }
     // The token alone says who asks. A redirect would pass it on, or a key.
     const options: RequestInit = { credentials: 'omit', redirect: 'error', cache: 'no-store' }
@@ -144,12 +157,10 @@ async function request({ access, signal }: Call, path: string, init: Init = {}) 
       throw new Problem(nameSilence(signal))
     })
   }
-  const first = await send(false)
-  const response = first.status === 401 ? await send(true).catch(unlessNoToken(first)) : first
+  const first = await ask(false)
+  const response = first.status === 401 ? await ask(true).catch(unlessNoToken(first)) : first
   if (!response.ok) throw await readProblem(response)
-  return response.json().catch(() => {
-    throw new Problem(signal.aborted ? 'no_answer' : 'not_an_answer')
-  })
+  return response
 }
 
 /** Returns the answer to the first token if the application has no second one. */
@@ -170,7 +181,8 @@ async function askToken({ getToken }: Access, refresh: boolean): Promise<string>
   }
 }
 
-function nameSilence(signal: AbortSignal) {
+/** Why no answer came, or no more of it. */
+export function nameSilence(signal: AbortSignal) {
   if (signal.aborted) return 'no_answer'
   return navigator.onLine ? 'unreachable' : 'offline'
 }
