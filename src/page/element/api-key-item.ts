@@ -24,7 +24,7 @@ import type { TextName } from './texts.ts'
 import { deleteKey, patchKey, verifyKey, type Access } from './vault-client.ts'
 
 /** What is open instead of the buttons. */
-type Opened = 'replace' | 'assign' | 'limits'
+type Opened = 'replace' | 'assign' | 'limits' | 'activity'
 
 /** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
 export class ApiKeyItem extends LitElement {
@@ -76,6 +76,7 @@ export class ApiKeyItem extends LitElement {
   #renderOpened() {
     if (this.opened === 'replace') return this.#renderForm()
     if (this.opened === 'assign') return this.#renderAssigning()
+    if (this.opened === 'activity') return this.#renderActivity()
     const key = readableKey(this.keySlot)
     return this.opened === 'limits' && key !== null
       ? this.#renderLimits(key)
@@ -103,6 +104,7 @@ export class ApiKeyItem extends LitElement {
             : nothing
         }
         ${canLimit ? this.#renderButton(say('limits'), () => this.#open('limits')) : nothing}
+        ${this.#renderButton(say('activity'), () => this.#open('activity'))}
         ${this.#renderButton(say('delete'), () => this.#ask())} ${renderDoing(this.#attempt.doing)}
       </div>
     `
@@ -178,6 +180,20 @@ export class ApiKeyItem extends LitElement {
         @cancel=${this.#close}
         @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
       ></api-key-settings-limits>
+    `
+  }
+
+  #renderActivity() {
+    return html`
+      <api-key-settings-activity
+        class="inner"
+        exportparts=${PARTS}
+        .access=${this.access}
+        .language=${this.language}
+        .keySlot=${this.keySlot}
+        @cancel=${this.#close}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+      ></api-key-settings-activity>
     `
   }
 

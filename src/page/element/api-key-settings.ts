@@ -2,6 +2,7 @@
 
 import { html, LitElement, nothing, type PropertyValues } from 'lit'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
+import { Activity } from './activity.ts'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { AssignForm } from './assign-form.ts'
@@ -341,5 +342,6 @@ if (!customElements.get('api-key-settings')) {
   customElements.define('api-key-settings-item', ApiKeyItem)
   customElements.define('api-key-settings-assign', AssignForm)
   customElements.define('api-key-settings-limits', LimitsForm)
+  customElements.define('api-key-settings-activity', Activity)
   customElements.define('api-key-settings', ApiKeySettings)
 }

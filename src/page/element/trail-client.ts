@@ -1,7 +1,8 @@
 /** Reads the trail of a slot: what happened to its keys. All functions here throw a Problem. */
 
 import type { EventAnswer, EventsAnswer } from '../../shared/answers.ts'
-import { request, type Call } from './vault-client.ts'
+import { Problem } from './problem.ts'
+import { nameSilence, request, send, type Call } from './vault-client.ts'
 
 /** The most that the service returns at once. */
 const EVENTS_AT_ONCE = 200
@@ -18,4 +19,13 @@ export async function fetchEvents(
     `/api-key-events?${new URLSearchParams(query)}`,
   )
   return { events, next }
+}
+
+/** Fetches all events of the slot as a file: one JSON object on each line. */
+export async function fetchExport(call: Call, slot: string): Promise<Blob> {
+  const query = new URLSearchParams({ provider: slot, format: 'ndjson' })
+  const response = await send(call, `/api-key-events?${query}`)
+  return response.blob().catch(() => {
+    throw new Problem(nameSilence(call.signal))
+  })
 }
