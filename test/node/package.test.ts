@@ -114,10 +114,10 @@ describe('the package', () => {
   })
   const vault = join(directory, 'node_modules/user-key-vault')
 
-  it('has what callers import and the migrations, in at most 128 KiB', () => {
+  it('has what callers import and the migrations, in at most 148 KiB', () => {
     expect(readdirSync(vault).toSorted()).toEqual(['build', 'migrations', 'package.json', 'src'])
     expect(existsSync(join(vault, 'src/page'))).toBe(false)
-    expect(statSync(tarball).size).toBeLessThanOrEqual(128 * 1024)
+    expect(statSync(tarball).size).toBeLessThanOrEqual(148 * 1024)
   })
 
   it.for(['binding', 'client', 'fetch', 'element', 'react'])(
