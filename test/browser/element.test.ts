@@ -409,6 +409,7 @@ describe('a stored key', () => {
     await page.reload()
     await page.getByText('Temporarily unavailable. Your key is still stored').waitFor()
     expect(await page.getByRole('button', { name: 'OpenAI key' }).allTextContents()).toEqual([
+      expect.stringContaining('Activity'),
       expect.stringContaining('Delete'),
     ])
     await beginAdding(page)
@@ -428,12 +429,15 @@ describe('a stored key', () => {
     expect(faults()).toEqual([])
   })
 
-  it('of a removed provider can only be deleted', async () => {
+  it('of a removed provider can only be deleted, and shows its activity', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?", user)
     await page.reload()
     await button(page, 'Delete: gone key').waitFor()
-    expect(await page.getByRole('button', { name: 'gone key' }).count()).toBe(1)
+    expect(await page.getByRole('button', { name: 'gone key' }).allTextContents()).toEqual([
+      expect.stringContaining('Activity'),
+      expect.stringContaining('Delete'),
+    ])
   })
 
   it('shows when it was saved and used', async () => {
@@ -464,7 +468,7 @@ describe('the keyboard', () => {
     await page.keyboard.type('sk-good-keyboard')
     await press('Enter')
     await page.getByText('The OpenAI key is saved').waitFor()
-    await press('Tab', 'Tab', 'Tab', 'Enter')
+    await press('Tab', 'Tab', 'Tab', 'Tab', 'Tab', 'Tab', 'Enter')
     await page.getByRole('dialog').waitFor()
     await press('Tab', 'Enter')
     await page.getByText('The OpenAI key is deleted.').waitFor()

@@ -76,6 +76,43 @@ export async function saveSamples(
   )
 }
 
+/** An event of the trail. `last` makes it a sum. */
+export interface SampleEvent {
+  slot?: string
+  event: string
+  by?: 'owner' | 'caller' | 'job' | 'import'
+  caller?: string
+  code?: string
+  verdict?: string
+  at: string
+  last?: string
+  count?: number
+  errors?: number
+}
+
+/** Adds events to the trail of `user`, as the vault does. Their slot is OpenAI's, if they do not name one. */
+export async function addEvents(
+  vault: Pick<Vault, 'sql'>,
+  user: string,
+  events: readonly SampleEvent[],
+): Promise<void> {
+  const rows = events.map(({ at, last, ...event }, index) => {
+    const time = last === undefined ? at : `${last.slice(0, 13)}:59:59.999Z`
+    const { slot = 'openai', by = 'caller', caller, code, verdict, count = 1, errors = 0 } = event
+    const what = [slot, event.event, by, caller, code, verdict, count, errors]
+    return [time.slice(0, 10), `${time}.${1_000 + index}`, ...what, last && at, last]
+  })
+  await vault.sql(
+    `INSERT INTO api_key_events (user_id, day, id, provider, event, actor, caller, code, verdict,
+       count, errors, first_at, last_at)
+     SELECT ?, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+       value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+     FROM json_each(?)`,
+    user,
+    JSON.stringify(rows),
+  )
+}
+
 /** Saves `apiKey` in the slot at `url`, as a frontend does. */
 export async function saveKey(url: string, token: string, apiKey: string): Promise<void> {
   const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }

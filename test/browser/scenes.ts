@@ -96,6 +96,40 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await button(page, 'Delete').click()
     await page.getByText('The OpenAI key is deleted.').waitFor()
   },
+  'a paused key': async (page) => {
+    await button(page, 'Pause: OpenAI key').click()
+    await page.getByText('Paused. Applications cannot use it.').waitFor()
+  },
+  'a limit that is no number': async (page) => {
+    await button(page, 'Limits: OpenAI key').click()
+    await page.getByText('No application has used this key lately.').waitFor()
+    await page.getByLabel('Limit of uses').selectOption('Per day')
+    await button(page, 'Save limits').click()
+    await page.getByText('Enter a whole number of uses, from 1.').waitFor()
+  },
+  'a reached limit': async (page) => {
+    await page.route('**/api-keys/openai', async (route) => {
+      const response = await route.fetch()
+      const limits = { callers: ['batch'], max_uses: { count: 100, per: 'day', used: 100 } }
+      await route.fulfill({ response, json: { ...(await response.json()), ...limits } })
+    })
+    await button(page, 'Pause: OpenAI key').click()
+    await button(page, 'Resume: OpenAI key').click()
+    await page.getByText('Limit reached.').waitFor()
+    await button(page, 'Limits: OpenAI key').click()
+    await page.getByLabel('batch').waitFor()
+  },
+  'an activity': async (page) => {
+    await button(page, 'Activity: OpenAI key').click()
+    await page.getByText('You saved the key').waitFor()
+  },
+  'an activity that did not load': async (page) => {
+    await page.route('**/api-key-events?*', (route) =>
+      route.fulfill(refuse(503, 'database_busy', { 'Retry-After': '3600' })),
+    )
+    await button(page, 'Activity: OpenAI key').click()
+    await page.getByRole('timer').waitFor()
+  },
   'a list that did not load': async (page) => {
     await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
     await page.reload()

@@ -13,13 +13,13 @@ describe('the deployed Worker', () => {
     expect(Number(gzipped)).toBeLessThanOrEqual(60)
   })
 
-  it('serves an element of at most 20 KB with one language, minified and gzipped', () => {
+  it('serves an element of at most 25 KB with one language, minified and gzipped', () => {
     spawnSync(process.execPath, ['scripts/build.ts'])
     const weigh = (name: string) => gzipSync(readFileSync(`dist/${name}`), { level: 9 }).length
     const languages = readdirSync('dist').filter((name) => /settings\.[a-zA-Z-]+\.json$/.test(name))
     expect(languages).toHaveLength(5)
     const heaviest = Math.max(...languages.map(weigh))
-    expect(weigh('api-key-settings.js') + heaviest).toBeLessThanOrEqual(20 * 1_024)
+    expect(weigh('api-key-settings.js') + heaviest).toBeLessThanOrEqual(25 * 1_024)
   })
 
   it.for([

@@ -114,10 +114,10 @@ describe('the package', () => {
   })
   const vault = join(directory, 'node_modules/user-key-vault')
 
-  it('has what callers import and the migrations, in at most 140 KiB', () => {
+  it('has what callers import and the migrations, in at most 152 KiB', () => {
     expect(readdirSync(vault).toSorted()).toEqual(['build', 'migrations', 'package.json', 'src'])
     expect(existsSync(join(vault, 'src/page'))).toBe(false)
-    expect(statSync(tarball).size).toBeLessThanOrEqual(140 * 1024)
+    expect(statSync(tarball).size).toBeLessThanOrEqual(152 * 1024)
   })
 
   it.for(['binding', 'client', 'fetch', 'element', 'react'])(

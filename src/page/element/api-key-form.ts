@@ -4,9 +4,8 @@ import { html, LitElement, nothing } from 'lit'
 import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
 import { Attempt } from './attempt.ts'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
-import { timeIn } from './days.ts'
-import { renderExpiryField } from './expiry-field.ts'
-import { moveFocus } from './focus.ts'
+import { readExpiry, renderExpiryField } from './expiry-field.ts'
+import { moveFocus, onEscape } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
 import { renderKeyField } from './key-field.ts'
 import { describeRemark, examineKey, type Remark } from './key-remark.ts'
@@ -69,7 +68,7 @@ export class ApiKeyForm extends LitElement {
         novalidate
         autocomplete="off"
         @submit=${this.#submit}
-        @keydown=${this.#leave}
+        @keydown=${isBusy ? nothing : onEscape(() => this.#cancel())}
       >
         ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderBaseUrl(isBusy)}
         ${this.#renderKey(isBusy)}
@@ -227,12 +226,6 @@ export class ApiKeyForm extends LitElement {
     return this.renderRoot.querySelector<HTMLInputElement>('#base-url')
   }
 
-  /** When the key is to expire, if it is saved now; undefined for never. */
-  get #expiresAt(): string | undefined {
-    const days = this.renderRoot.querySelector<HTMLSelectElement>('#expiry')?.value
-    return days ? timeIn(Number(days)) : undefined
-  }
-
   #find(selector: string): HTMLElement | null {
     return this.renderRoot.querySelector(selector)
   }
@@ -285,7 +278,12 @@ export class ApiKeyForm extends LitElement {
     const isChecked = slot.label !== null && verify
     await this.#attempt.run({ text: isChecked ? 'checking' : 'saving', slot }, async (signal) => {
       const baseUrl = this.#baseUrl?.value.trim()
-      const entered = { apiKey, baseUrl, expiresAt: this.#expiresAt, verify }
+      const entered = {
+        apiKey,
+        baseUrl,
+        expiresAt: readExpiry(this.renderRoot) ?? undefined,
+        verify,
+      }
       const key = await putKey({ access: this.access, signal }, slot, entered)
       this.#forget()
       this.#tell('saved', { ...slot, key })
@@ -302,12 +300,6 @@ export class ApiKeyForm extends LitElement {
 
   #toggle(): void {
     this.isShown = !this.isShown
-  }
-
-  #leave(event: KeyboardEvent): void {
-    if (event.key !== 'Escape' || this.#attempt.doing !== null) return
-    event.preventDefault() // A dialog of the host application around it stays open.
-    this.#cancel()
   }
 
   #cancel(): void {

@@ -6,9 +6,9 @@ import { Attempt } from './attempt.ts'
 import { renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
+import { renderKeyFacts } from './key-facts.ts'
 import { gapAfter, type Language } from './language.ts'
 import {
-  describeDisuse,
   describeStatus,
   describeTest,
   isOffered,
@@ -16,13 +16,17 @@ import {
   readableKey,
   usableKey,
   type Notice,
+  type ShownKey,
   type ShownSlot,
 } from './slot.ts'
 import { PARTS, renderNotice, styles } from './styles.ts'
 import type { TextName } from './texts.ts'
-import { deleteKey, verifyKey, type Access } from './vault-client.ts'
+import { deleteKey, patchKey, verifyKey, type Access } from './vault-client.ts'
 
-/** Fires `saved`, `tested`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
+/** What is open instead of the buttons. */
+type Opened = 'replace' | 'assign' | 'limits' | 'activity'
+
+/** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
 export class ApiKeyItem extends LitElement {
   static override styles = styles
   static override properties = {
@@ -42,8 +46,7 @@ export class ApiKeyItem extends LitElement {
   declare slots: readonly ShownSlot[]
   /** The slots that a key can be saved in. */
   declare offered: readonly ShownSlot[]
-  /** The form that is open instead of the buttons. */
-  declare private opened: 'replace' | 'assign' | null
+  declare private opened: Opened | null
   declare private verdict: Notice | null
   readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
@@ -60,7 +63,7 @@ export class ApiKeyItem extends LitElement {
         <strong part="provider">${this.#name}</strong>
         ${status && html`<span part="status" class=${status.tone}>${status.text}</span>`}
       </div>
-      ${this.#renderKey()} ${this.#attempt.render()}
+      ${renderKeyFacts(this.keySlot, this.language)} ${this.#attempt.render()}
       <div role="status">${this.verdict === null ? nothing : renderNotice(this.verdict)}</div>
       ${this.#renderOpened()} ${this.#renderDialog()}
     `
@@ -70,37 +73,14 @@ export class ApiKeyItem extends LitElement {
     return nameSlot(this.keySlot, this.language.say)
   }
 
-  #renderKey() {
-    const key = readableKey(this.keySlot)
-    if (key === null) return nothing
-    const { preview, savedAt, usedAt, testedAt, expiresAt, baseUrl } = key
-    const disuse = describeDisuse(this.keySlot, this.language.say)
-    return html`
-      <code part="preview" dir="ltr" translate="no">${preview}</code>
-      ${baseUrl === null ? nothing : html`<p part="times" dir="ltr">${baseUrl}</p>`}
-      <p part="times" class="row">
-        ${this.#renderTime('saved', savedAt)} ${this.#renderTime('tested', testedAt)}
-        ${this.keySlot.name === DEFAULT_SLOT ? nothing : this.#renderUse(usedAt)}
-        ${this.#renderTime('expiresOn', usableKey(this.keySlot) && expiresAt)}
-      </p>
-      ${disuse && html`<p part="times">${disuse}</p>`}
-    `
-  }
-
-  #renderUse(usedAt: string | null) {
-    if (usedAt === null) return html`<span>${this.language.say('neverUsed')}</span>`
-    return this.#renderTime('used', usedAt)
-  }
-
-  #renderTime(text: TextName, time: string | null) {
-    if (time === null) return nothing
-    const { say, minute, day } = this.language
-    return html`<time datetime=${time}>${say(text, { time: minute(time), day: day(time) })}</time>`
-  }
-
   #renderOpened() {
     if (this.opened === 'replace') return this.#renderForm()
-    return this.opened === 'assign' ? this.#renderAssigning() : this.#renderButtons()
+    if (this.opened === 'assign') return this.#renderAssigning()
+    if (this.opened === 'activity') return this.#renderActivity()
+    const key = readableKey(this.keySlot)
+    return this.opened === 'limits' && key !== null
+      ? this.#renderLimits(key)
+      : this.#renderButtons()
   }
 
   #renderButtons() {
@@ -108,12 +88,23 @@ export class ApiKeyItem extends LitElement {
     const { say } = this.language
     const canTest = keySlot.label !== null && usableKey(keySlot) !== null
     const canReplace = isOffered(keySlot) && keySlot.key !== 'unavailable'
+    const isPaused = readableKey(keySlot)?.isPaused === true
+    const canLimit = isOffered(keySlot) && readableKey(keySlot) !== null
     const canAssign = this.#assignable.length > 0
     return html`
       <div class="buttons">
         ${canReplace ? this.#renderButton(say('replace'), () => this.#open('replace')) : nothing}
         ${canAssign ? this.#renderButton(say('setProvider'), () => this.#open('assign')) : nothing}
         ${canTest ? this.#renderButton(say('test'), () => void this.#test()) : nothing}
+        ${
+          canLimit
+            ? this.#renderButton(say(isPaused ? 'resume' : 'pause'), () => {
+                void this.#pause(!isPaused)
+              })
+            : nothing
+        }
+        ${canLimit ? this.#renderButton(say('limits'), () => this.#open('limits')) : nothing}
+        ${this.#renderButton(say('activity'), () => this.#open('activity'))}
         ${this.#renderButton(say('delete'), () => this.#ask())} ${renderDoing(this.#attempt.doing)}
       </div>
     `
@@ -172,6 +163,40 @@ export class ApiKeyItem extends LitElement {
     `
   }
 
+  #renderLimits(key: ShownKey) {
+    return html`
+      <api-key-settings-limits
+        class="inner"
+        exportparts=${PARTS}
+        .access=${this.access}
+        .language=${this.language}
+        .keySlot=${this.keySlot}
+        .limited=${key}
+        @changed=${({ detail }: CustomEvent<ShownSlot>) => {
+          this.#close()
+          this.#note('eventLimitsChanged')
+          this.#tell('changed', detail)
+        }}
+        @cancel=${this.#close}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+      ></api-key-settings-limits>
+    `
+  }
+
+  #renderActivity() {
+    return html`
+      <api-key-settings-activity
+        class="inner"
+        exportparts=${PARTS}
+        .access=${this.access}
+        .language=${this.language}
+        .keySlot=${this.keySlot}
+        @cancel=${this.#close}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+      ></api-key-settings-activity>
+    `
+  }
+
   /** The slots that the key of the default slot can go to. */
   get #assignable(): ShownSlot[] {
     const { keySlot, slots } = this
@@ -210,11 +235,11 @@ export class ApiKeyItem extends LitElement {
     dialog?.scrollTo(0, 0) // The focus is on a button, which a small window scrolls to.
   }
 
-  #open(form: 'replace' | 'assign'): void {
+  #open(form: Opened): void {
     this.verdict = null
     this.#attempt.clear()
     this.opened = form
-    void moveFocus(this, 'api-key-settings-form, api-key-settings-assign')
+    void moveFocus(this, '.inner')
   }
 
   #close(): void {
@@ -228,8 +253,23 @@ export class ApiKeyItem extends LitElement {
     await this.#attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
       const { key, verdict } = await verifyKey({ access, signal }, keySlot.name)
       this.verdict = describeTest(verdict, this.#name, this.language.say)
-      this.#tell('tested', { ...keySlot, key })
+      this.#tell('changed', { ...keySlot, key })
     })
+  }
+
+  async #pause(paused: boolean): Promise<void> {
+    const { access, keySlot } = this
+    this.verdict = null
+    await this.#attempt.run({ text: 'changing' }, async (signal) => {
+      const key = await patchKey({ access, signal }, keySlot, { paused })
+      this.#note(paused ? 'eventPaused' : 'eventResumed')
+      this.#tell('changed', { ...keySlot, key })
+    })
+  }
+
+  /** Says what the user has done, as the list of events does. */
+  #note(text: TextName): void {
+    this.verdict = { text: this.language.say(text), tone: 'success' }
   }
 
   async #delete(): Promise<void> {
@@ -242,7 +282,7 @@ export class ApiKeyItem extends LitElement {
   }
 
   #tell(
-    type: 'saved' | 'tested' | 'deleted' | 'assigned' | 'problem',
+    type: 'saved' | 'changed' | 'deleted' | 'assigned' | 'problem',
     detail: ShownSlot | ErrorDetail,
   ): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))

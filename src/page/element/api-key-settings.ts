@@ -2,6 +2,7 @@
 
 import { html, LitElement, nothing, type PropertyValues } from 'lit'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
+import { Activity } from './activity.ts'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { AssignForm } from './assign-form.ts'
@@ -9,6 +10,7 @@ import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
 import { Language } from './language.ts'
+import { LimitsForm } from './limits-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
 import { describeSaved, nameSlot, readableKey, type Notice, type ShownSlot } from './slot.ts'
 import { isBuiltIn, loadLanguage } from './spoken-language.ts'
@@ -159,7 +161,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
           .slots=${slots}
           .offered=${offered}
           @saved=${this.#from(this.#saved)}
-          @tested=${this.#from(this.#tested)}
+          @changed=${this.#from(this.#changed)}
           @deleted=${this.#from(this.#deleted)}
           @assigned=${this.#from(this.#assigned)}
           @problem=${this.#from(this.#failed)}
@@ -284,7 +286,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     void moveFocus(this, '[part~=notice]')
   }
 
-  #tested(slot: ShownSlot): void {
+  #changed(slot: ShownSlot): void {
     this.#put(slot)
     if (slot.key === null) this.#noteDeletion(slot)
   }
@@ -339,5 +341,7 @@ if (!customElements.get('api-key-settings')) {
   customElements.define('api-key-settings-form', ApiKeyForm)
   customElements.define('api-key-settings-item', ApiKeyItem)
   customElements.define('api-key-settings-assign', AssignForm)
+  customElements.define('api-key-settings-limits', LimitsForm)
+  customElements.define('api-key-settings-activity', Activity)
   customElements.define('api-key-settings', ApiKeySettings)
 }

@@ -1,22 +1,40 @@
 /** The field that limits how long a key may be used. */
 
-import { html } from 'lit'
+import { html, nothing } from 'lit'
+import { timeIn } from './days.ts'
 import type { Language } from './language.ts'
 
 const YEAR = 365
+const NEVER = 'never'
 
-/** Renders its label, and a choice of days. The first choice is no limit, an empty value. */
-export function renderExpiryField({ say }: Language, isBusy: boolean) {
+/**
+ * Renders its label, and a choice of days. The first choice is an empty value: it keeps `expiresAt`, when the
+ * key expires so far, or means never if that is null.
+ */
+export function renderExpiryField(
+  { say, day }: Language,
+  isBusy: boolean,
+  expiresAt: string | null = null,
+) {
+  const kept = expiresAt === null ? say('never') : say('keepExpiry', { day: day(expiresAt) })
   return html`
     <label for="expiry" part="label">${say('expires')}</label>
     <select id="expiry" part="select" ?disabled=${isBusy}>
-      <option value="">${say('never')}</option>
+      <option value="">${kept}</option>
       ${[30, 90, YEAR].map(
         (days) =>
           html`<option value=${days}>
             ${say(days === YEAR ? 'inYear' : 'inDays', { days })}
           </option>`,
       )}
+      ${expiresAt === null ? nothing : html`<option value=${NEVER}>${say('never')}</option>`}
     </select>
   `
+}
+
+/** The time that is chosen in the field, if it counts from now; null for never, undefined for the first choice. */
+export function readExpiry(root: ParentNode): string | null | undefined {
+  const days = root.querySelector<HTMLSelectElement>('#expiry')?.value
+  if (days === NEVER) return null
+  return days ? timeIn(Number(days)) : undefined
 }

@@ -8,3 +8,12 @@ export async function moveFocus(host: LitElement, selector: string): Promise<voi
   const isElsewhere = document.activeElement !== document.body && !host.shadowRoot?.activeElement
   if (!isElsewhere) host.renderRoot.querySelector<HTMLElement>(selector)?.focus()
 }
+
+/** Listens for Escape. A dialog of the host application around the element stays open. */
+export function onEscape(leave: () => void): (event: KeyboardEvent) => void {
+  return (event) => {
+    if (event.key !== 'Escape') return
+    event.preventDefault()
+    leave()
+  }
+}

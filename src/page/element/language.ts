@@ -56,4 +56,11 @@ export class Language {
   /** `A, B or C`. */
   readonly list = (words: readonly string[]): string =>
     new Intl.ListFormat(this.#dates, { type: 'disjunction' }).format(words)
+
+  /** `A, B, C`. */
+  readonly names = (words: readonly string[]): string =>
+    new Intl.ListFormat(this.#dates, { style: 'narrow' }).format(words)
+
+  /** `1,000`. */
+  readonly number = (value: number): string => value.toLocaleString(this.#dates)
 }

@@ -65,6 +65,8 @@ const TEXTS: Partial<Record<ProblemCode, TextName>> = {
   api_key_expired: 'keyExpired',
   base_url_invalid: 'baseUrlRule',
   expires_at_invalid: 'checkDate',
+  limits_invalid: 'limitsInvalid',
+  invalid_query: 'outdated',
   body_too_large: 'keyTooLong',
   rate_limited: 'tooMany',
   database_busy: 'busy',

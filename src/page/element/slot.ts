@@ -1,8 +1,9 @@
 /** A slot of the user as the element shows it. */
 
 import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
-import { daysUntil } from './days.ts'
+import { daysUntil, type Period } from './days.ts'
 import type { Language } from './language.ts'
+import { describeReached } from './limits.ts'
 
 /** A key expires soon if it expires within these days. */
 const SOON_DAYS = 14
@@ -37,6 +38,11 @@ export interface ShownKey {
   testedAt: string | null
   /** From then on it may not be used; null if it never expires. */
   expiresAt: string | null
+  isPaused: boolean
+  /** The only callers that may use it; null if all may. */
+  callers: readonly string[] | null
+  /** How often it may be used in a day or a month in UTC, and how often it was; null for no limit. */
+  maxUses: { count: number; per: Period; used: number } | null
   baseUrl: string | null
 }
 
@@ -82,8 +88,8 @@ interface Status {
 
 /**
  * How the stored key is, by what its user has to know first: that it can only be deleted, that it cannot be
- * read, that it has expired, that its provider rejects it, that it expires soon, and last what its provider
- * said. Null for a readable key without a provider that does not expire soon.
+ * read, that it has expired, that it is paused, that its provider rejects it, that its limit is reached, that
+ * it expires soon, and last what its provider said. Null for a readable key without a provider and any of these.
  */
 export function describeStatus(slot: ShownSlot, language: Language): Status | null {
   const { key, label } = slot
@@ -93,9 +99,12 @@ export function describeStatus(slot: ShownSlot, language: Language): Status | nu
   if (key === null || key === 'unreadable') return { tone: 'bad', text: say('unreadable') }
   const expiry = describeExpiry(key, language)
   if (expiry?.tone === 'bad') return expiry
+  if (key.isPaused) return { tone: 'warn', text: say('paused') }
   if (label !== null && key.status === 'rejected') {
     return { tone: 'bad', text: say('rejected', { provider: label }) }
   }
+  const limit = describeReached(key, language)
+  if (limit !== null) return { tone: 'warn', text: limit }
   if (expiry !== null || label === null) return expiry
   if (key.status === 'unverified') return { tone: 'none', text: say('unconfirmed') }
   return { tone: 'ok', text: say('accepted', { provider: label }) }

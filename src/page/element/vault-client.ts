@@ -2,6 +2,7 @@
 
 import type { DecryptionFault, KeyAnswer, ListedAnswer, SlotFields } from '../../shared/answers.ts'
 import type { Verdict } from '../../shared/slot.ts'
+import type { Period } from './days.ts'
 import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import type { ShownSlot } from './slot.ts'
@@ -13,14 +14,15 @@ export interface Access {
   getToken: GetToken
 }
 
-interface Call {
+/** A request, and what ends it. */
+export interface Call {
   access: Access
   signal: AbortSignal
 }
 
 /** Fetches every slot of the user. All functions here throw a Problem. */
 export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
-  const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '')
+  const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '/api-keys')
   return api_keys.map((slot) => ({
     name: slot.provider,
     label: slot.label,
@@ -58,7 +60,7 @@ export async function putKey(
 ): Promise<ShownSlot['key']> {
   const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
   const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl, expires_at: expiresAt })
-  const path = `/${slot.name}${verify ? '' : '?verify=false'}`
+  const path = `/api-keys/${slot.name}${verify ? '' : '?verify=false'}`
   const { user }: { user: KeyAnswer<SlotFields> } = await request(call, path, {
     method: 'PUT',
     headers,
@@ -69,12 +71,32 @@ export async function putKey(
 
 /** Moves the key of the default slot to `slot`. */
 export async function assignKey(call: Call, slot: string): Promise<ShownSlot['key']> {
-  return toKey(await request(call, `/${slot}/assign`, { method: 'POST' }))
+  return toKey(await request(call, `/api-keys/${slot}/assign`, { method: 'POST' }))
 }
 
 /** Deletes the key in the slot, unless it has changed. */
 export async function deleteKey(call: Call, slot: ShownSlot): Promise<void> {
-  await request(call, `/${slot.name}`, { method: 'DELETE', headers: precondition(slot) })
+  const headers = precondition(slot)
+  await request(call, `/api-keys/${slot.name}`, { method: 'DELETE', headers })
+}
+
+/** What its user changes of a key's limits. What is left out stays as it is, and null removes a limit. */
+export interface LimitChanges {
+  paused?: boolean
+  callers?: readonly string[] | null
+  max_uses?: { count: number; per: Period } | null
+  expires_at?: string | null
+}
+
+/** Changes the limits of the key in the slot, unless it is another key by now. */
+export async function patchKey(
+  call: Call,
+  slot: ShownSlot,
+  changes: LimitChanges,
+): Promise<ShownSlot['key']> {
+  const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
+  const body = JSON.stringify(changes)
+  return toKey(await request(call, `/api-keys/${slot.name}`, { method: 'PATCH', headers, body }))
 }
 
 /** Has the service check the stored key with its provider. */
@@ -82,7 +104,7 @@ export async function verifyKey(
   call: Call,
   slot: string,
 ): Promise<{ key: ShownSlot['key']; verdict: Verdict | null }> {
-  const answer = await request(call, `/${slot}/verify`, { method: 'POST' })
+  const answer = await request(call, `/api-keys/${slot}/verify`, { method: 'POST' })
   return { key: toKey(answer), verdict: answer.verdict }
 }
 
@@ -98,6 +120,9 @@ function toKey(answer: KeyAnswer<SlotFields> & { reason?: DecryptionFault }): Sh
     usedAt: answer.last_used_at,
     testedAt: answer.last_verified_at ?? null,
     expiresAt: answer.expires_at ?? null,
+    isPaused: answer.paused_at !== undefined,
+    callers: answer.callers ?? null,
+    maxUses: answer.max_uses ?? null,
     baseUrl: answer.base_url ?? null,
   }
 }
@@ -109,10 +134,22 @@ interface Init {
 }
 
 /** Returns the body of a 200, as the service's contract describes it. */
-async function request({ access, signal }: Call, path: string, init: Init = {}) {
+export async function request(call: Call, path: string, init: Init = {}) {
+  const response = await send(call, path, init)
+  return response.json().catch(() => {
+    throw new Problem(call.signal.aborted ? 'no_answer' : 'not_an_answer')
+  })
+}
+
+/** Returns a 200. `path` begins after the user. */
+export async function send(
+  { access, signal }: Call,
+  path: string,
+  init: Init = {},
+): Promise<Response> {
   const user = encodeURIComponent(access.userId)
-  const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}/api-keys${path}`
-  const send = async (refresh: boolean): Promise<Response> => {
+  const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}${path}`
+  const ask = async (refresh: boolean): Promise<Response> => {
     const headers = { ...init.headers, Authorization: `Bearer ${await askToken(access, refresh)}` }
     // The token alone says who asks. A redirect would pass it on, or a key.
     const options: RequestInit = { credentials: 'omit', redirect: 'error', cache: 'no-store' }
@@ -120,12 +157,10 @@ async function request({ access, signal }: Call, path: string, init: Init = {}) 
       throw new Problem(nameSilence(signal))
     })
   }
-  const first = await send(false)
-  const response = first.status === 401 ? await send(true).catch(unlessNoToken(first)) : first
+  const first = await ask(false)
+  const response = first.status === 401 ? await ask(true).catch(unlessNoToken(first)) : first
   if (!response.ok) throw await readProblem(response)
-  return response.json().catch(() => {
-    throw new Problem(signal.aborted ? 'no_answer' : 'not_an_answer')
-  })
+  return response
 }
 
 /** Returns the answer to the first token if the application has no second one. */
@@ -146,7 +181,8 @@ async function askToken({ getToken }: Access, refresh: boolean): Promise<string>
   }
 }
 
-function nameSilence(signal: AbortSignal) {
+/** Why no answer came, or no more of it. */
+export function nameSilence(signal: AbortSignal) {
   if (signal.aborted) return 'no_answer'
   return navigator.onLine ? 'unreachable' : 'offline'
 }

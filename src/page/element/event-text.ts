@@ -1,0 +1,59 @@
+/** What happened to a key, as its owner reads it. */
+
+import type { EventAnswer } from '../../shared/answers.ts'
+import type { EventKind } from '../../shared/event-kind.ts'
+import type { EventLine } from './event-lines.ts'
+import type { Language } from './language.ts'
+import { nameSlot, type ShownSlot } from './slot.ts'
+import type { TextName } from './texts.ts'
+
+/** Those that only the owner does, or the vault, and those of a caller. */
+const TEXTS: Record<EventKind, TextName> = {
+  saved: 'eventSaved',
+  replaced: 'eventReplaced',
+  deleted: 'eventDeleted',
+  assigned: 'eventAssigned',
+  imported: 'eventImported',
+  verified: 'eventUnconfirmed',
+  rejected_on_save: 'eventRejectedOnSave',
+  rejected_in_use: 'eventRejectedInUse',
+  paused: 'eventPaused',
+  resumed: 'eventResumed',
+  limits_changed: 'eventLimitsChanged',
+  expired: 'eventExpired',
+  used: 'eventUsed',
+  revealed: 'eventRevealed',
+  use_refused: 'eventNotAllowed',
+  limit_reached: 'eventLimitReached',
+  unreadable: 'eventUnreadable',
+  viewed: 'eventViewed',
+}
+
+/** The sentence, without the time of day. */
+export function describeEvent(
+  { event, time, count, errors }: EventLine,
+  slot: ShownSlot,
+  { say, number, dayFromNow }: Language,
+): string {
+  const { caller } = event
+  const text = say(nameText(event), {
+    caller: caller ?? say('anApplication'),
+    provider: nameSlot(slot, say),
+    times: count > 1 ? say('times', { count: number(count) }) : '',
+    when: dayFromNow(time),
+  })
+  const all = errors > 0 ? text + say('timesFailed', { count: number(errors) }) : text
+  // A name stays as it is, also at the beginning.
+  return caller === undefined ? all.charAt(0).toUpperCase() + all.slice(1) : all
+}
+
+function nameText({ event, by, code, verdict }: EventAnswer): TextName {
+  if (event === 'deleted' && by === 'job') return 'eventDeletedExpired'
+  if (event === 'deleted' && by === 'caller') return 'eventDeletedBy'
+  if (event === 'paused' && by === 'caller') return 'eventPausedBy'
+  if (verdict === 'accepted') return 'eventAccepted'
+  if (event === 'verified' && verdict === 'refused') return 'eventRefused'
+  if (code === 'api_key_paused') return 'eventKeyPaused'
+  if (code === 'api_key_expired') return 'eventKeyExpired'
+  return TEXTS[event]
+}
