@@ -157,6 +157,8 @@ const rateLimit = z.custom<RateLimit>(
   'must be a rate limit binding: see [[ratelimits]]',
 )
 
+const queue = z.custom<Queue>(has('send'), 'must be a queue binding: see [[queues.producers]]')
+
 const names = z.pipe(
   z.string('must be a string: openai,anthropic'),
   z.transform((text) => splitList(text)),
@@ -171,6 +173,7 @@ export const environment = z.object({
   REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
   EXPIRED_KEPT_DAYS: z.optional(days),
   EVENTS_KEPT_DAYS: z.optional(days),
+  EVENTS_QUEUE: z.optional(queue),
   JWT_SECRET_KEY: z.optional(tokenSecret),
   JWT_JWKS_URL: z.optional(jwksUrl),
   JWT_ISSUER: z.optional(exactText),
@@ -248,6 +251,8 @@ export interface Settings {
   expiredKeptDays: number
   /** The days after which the job deletes an event. */
   eventsKeptDays: number
+  /** Gets the events that an application acts on; null if there is no queue. */
+  eventsQueue: Queue | null
 }
 
 const settings = z.pipe(
@@ -275,6 +280,7 @@ const settings = z.pipe(
       rewrapRowsPerRun: env.REWRAP_ROWS_PER_RUN ?? DEFAULT_ROWS_PER_RUN,
       expiredKeptDays: env.EXPIRED_KEPT_DAYS ?? DEFAULT_EXPIRED_KEPT_DAYS,
       eventsKeptDays: env.EVENTS_KEPT_DAYS ?? DEFAULT_EVENTS_KEPT_DAYS,
+      eventsQueue: env.EVENTS_QUEUE ?? null,
     }
   }),
 )

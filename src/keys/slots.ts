@@ -22,6 +22,7 @@ import { noteKeyDeleted } from '../store/imported-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser, selectUser } from '../store/users.ts'
 import { requireVersion, selectVersion, type Condition } from '../store/versions.ts'
+import { publishEvents } from './publish.ts'
 import {
   EMPTY,
   isKeyRow,
@@ -222,6 +223,7 @@ export async function deleteSlot(
   if (results[0]?.results.length === 0) requireAnyUser(owner)
   const deleted = results.slice(first.length).some(({ meta }) => meta.changes > 0)
   if (!deleted) findSlot(settings, given)
+  await publishEvents(owner.service, results)
   return deleted
 }
 

@@ -5,6 +5,7 @@ import { errorFields, log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { run } from '../store/d1.ts'
 import { addSums, nameSum, type Sum } from '../store/events.ts'
+import { publishEvents } from './publish.ts'
 
 /** The time between two writes of an isolate. If it dies, it loses what it has counted since the last one. */
 const WRITTEN_MS = 10_000
@@ -51,17 +52,23 @@ function add({ sums }: Tally, sum: Sum): void {
   sums.set(name, { ...sum, count, errors, firstAt, lastAt })
 }
 
-/** Writes all sums with one statement. If that fails, they wait for the next write. It never throws. */
+/**
+ * Writes all sums with one statement, and publishes those that are new in their hour. If the write fails,
+ * the sums wait for the next one. It never throws.
+ */
 async function write(service: Service, tally: Tally, delayMs: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, delayMs))
-  const sums = [...tally.sums.values()]
+  const sums = new Map(tally.sums)
   tally.sums.clear()
   tally.writesAt = null
   tally.freeAt = Date.now() + WRITTEN_MS
   try {
-    await run(service.db, addSums(sums))
+    const { results } = await run(service.db, addSums([...sums.values()]))
+    // A sum that was there before holds more than what was just added.
+    const begun = results.filter((sum) => sums.get(sum.userId + sum.id)?.count === sum.count)
+    await publishEvents(service, [{ results: begun }])
   } catch (error) {
-    for (const sum of sums) add(tally, sum)
+    for (const sum of sums.values()) add(tally, sum)
     const { code, cause = error } = VaultError.from(error)
     log('error', 'uses_not_recorded', { code, error: errorFields(cause) })
   }
