@@ -1,7 +1,10 @@
 -- What the owner of a key allows, and the uses so far, which are only counted if they are limited.
 ALTER TABLE api_keys ADD COLUMN paused_at TEXT;
-ALTER TABLE api_keys ADD COLUMN callers TEXT; -- JSON, the names of those that may use it; NULL for all
+-- JSON: the names of those that may use it; NULL for all.
+ALTER TABLE api_keys ADD COLUMN callers TEXT;
 ALTER TABLE api_keys ADD COLUMN max_uses INTEGER;
-ALTER TABLE api_keys ADD COLUMN max_uses_per TEXT; -- day, month
+-- day, month
+ALTER TABLE api_keys ADD COLUMN max_uses_per TEXT;
 ALTER TABLE api_keys ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE api_keys ADD COLUMN uses_in TEXT; -- the day or the month of these uses: 2026-11-25, 2026-11
+-- The day or the month of these uses: 2026-11-25, 2026-11.
+ALTER TABLE api_keys ADD COLUMN uses_in TEXT;
