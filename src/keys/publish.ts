@@ -8,7 +8,8 @@ import type { EventMessage } from '../shared/answers.ts'
 import type { EventKind } from '../shared/event-kind.ts'
 import type { WrittenEvent } from '../store/events.ts'
 
-const PUBLISHED: readonly EventKind[] = [
+/** The kinds of events that go to the queue. */
+export const PUBLISHED: readonly EventKind[] = [
   'rejected_on_save',
   'rejected_in_use',
   'expired',
