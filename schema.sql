@@ -15,7 +15,7 @@ CREATE TABLE api_keys (
                     CHECK (status IN ('active', 'unverified', 'rejected')),
   created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  last_used_at      TEXT, last_verified_at TEXT, expires_at TEXT, paused_at TEXT, callers TEXT, max_uses INTEGER, max_uses_per TEXT, uses INTEGER NOT NULL DEFAULT 0, uses_in TEXT,
+  last_used_at      TEXT, last_verified_at TEXT, expires_at TEXT, paused_at TEXT, callers TEXT, max_uses INTEGER, max_uses_per TEXT, uses INTEGER NOT NULL DEFAULT 0, uses_in TEXT, fingerprint TEXT,
   PRIMARY KEY (user_id, provider)
 ) STRICT, WITHOUT ROWID;
 
@@ -80,4 +80,26 @@ CREATE TABLE api_key_events (
   first_at        TEXT,
   last_at         TEXT,
   PRIMARY KEY (day, user_id, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gone_keys (
+  gone_at  TEXT NOT NULL,
+  user_id  TEXT NOT NULL,
+  provider TEXT NOT NULL, -- the slot; '' for a user who was removed
+  version  TEXT NOT NULL, -- the key's updated_at; '' for a user who was removed
+  PRIMARY KEY (gone_at, user_id, provider, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE heartbeat (
+  id     INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  at     TEXT NOT NULL,   -- when the job last found nothing left to delete; '' before it has run
+  copied INTEGER NOT NULL -- this database lacks no deletion up to this number of the store
+) STRICT;
+
+CREATE TABLE known_keys (
+  -- Keys that a user deleted or replaced, and keys that a provider rejected.
+  user_id     TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  fingerprint TEXT NOT NULL,
+  state       TEXT NOT NULL, -- deleted, rejected
+  PRIMARY KEY (user_id, fingerprint)
 ) STRICT, WITHOUT ROWID;

@@ -38,9 +38,18 @@ function standIns(origin: string) {
  * they are missing.
  */
 function writeWorkerConfig(): string {
-  const { name, main, compatibility_date, assets } = readConfig({ config: 'wrangler.toml' })
+  const { name, main, compatibility_date, assets, durable_objects, migrations } = readConfig({
+    config: 'wrangler.toml',
+  })
   const directory = resolve(assets?.directory ?? 'dist')
-  const config = { name, main, compatibility_date, assets: { ...assets, directory } }
+  const config = {
+    name,
+    main,
+    compatibility_date,
+    assets: { ...assets, directory },
+    durable_objects,
+    migrations,
+  }
   const path = resolve('.wrangler/test/wrangler.json')
   mkdirSync(resolve('.wrangler/test'), { recursive: true })
   writeFileSync(path, JSON.stringify(config))
@@ -78,6 +87,8 @@ export default defineConfig({
                 RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
                 PROBE_LIMITER: { namespace_id: '3', simple: { limit: 1_000_000, period: 60 } },
                 RELAY_LIMITER: { namespace_id: '4', simple: { limit: 1_000_000, period: 60 } },
+                ADDRESS_LIMITER: { namespace_id: '5', simple: { limit: 1_000_000, period: 60 } },
+                CALLER_LIMITER: { namespace_id: '6', simple: { limit: 1_000_000, period: 60 } },
                 TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
               },
             },
@@ -99,6 +110,7 @@ export default defineConfig({
           include: ['test/node/*.test.ts'],
           globalSetup: ['test/node/python.ts'],
           testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

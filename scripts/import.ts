@@ -10,6 +10,7 @@ import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import {
   insertImportedUsers,
   noteImported,
+  noteImportedGone,
   toImportedKeys,
   upsertImported,
   upsertImportedKeys,
@@ -104,13 +105,14 @@ async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<
   const imported = toImportedKeys(keys)
   const statements = [
     noteAllReplaced(imported),
+    noteImportedGone(imported),
     noteKid(FERNET_KID),
     insertImportedUsers(imported),
     upsertImportedKeys(imported),
     noteImported(imported),
     upsertImported(imported),
   ]
-  const [, , users, added, , news] = await runBatch(db, statements, BULK_DEADLINE_MS)
+  const [, , , users, added, , news] = await runBatch(db, statements, BULK_DEADLINE_MS)
   report.wrote(keys.length, {
     users: users?.meta.changes ?? 0,
     keys: added?.meta.changes ?? 0,

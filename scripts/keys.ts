@@ -8,6 +8,7 @@ import { noteAllKids } from '../src/store/kids.ts'
 import { askForPass } from '../src/store/rewrap.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
+import { findDeletionNotes } from './lib/deletion-status.ts'
 import { makeKey, printKids } from './lib/encryption-key.ts'
 import { planNext } from './lib/key-plan.ts'
 import {
@@ -55,6 +56,7 @@ async function printStatus(db: D1Database, options: Options): Promise<number> {
     status = await countedStatus(db)
   }
   console.log(options.json ? JSON.stringify(status, null, 2) : describe(status, options))
+  for (const note of await findDeletionNotes(db)) console.error(note)
   return exitCode(status)
 }
 

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { selectKeys } from '../src/store/api-keys.ts'
 import { run, runBatch } from '../src/store/d1.ts'
 import { deleteUserEvents } from '../src/store/events.ts'
+import { noteUserGone } from '../src/store/gone-keys.ts'
 import { forgetRemoval, noteUserRemoved } from '../src/store/imported-keys.ts'
 import { noteUserDeleted } from '../src/store/kids.ts'
 import { deleteUser, insertUser, selectUsers } from '../src/store/users.ts'
@@ -33,9 +34,10 @@ async function listUsers(db: D1Database): Promise<number> {
 }
 
 async function removeUser(db: D1Database, id: string): Promise<number> {
-  const [stored, , , , removed] = await runBatch<object>(db, [
+  const [stored, , , , , removed] = await runBatch<object>(db, [
     selectKeys(id),
     noteUserDeleted(id),
+    noteUserGone(id),
     noteUserRemoved(id),
     deleteUserEvents(id),
     deleteUser(id),

@@ -1,7 +1,7 @@
 /** The bodies of answers: camelCase values of the vault in the contract's snake_case. */
 
 import type { Limits } from './keys/limits.ts'
-import type { ListedSlot } from './keys/slots.ts'
+import type { ListedSlot, SavedKey } from './keys/slots.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from './keys/stored-key.ts'
 import type { SignIn } from './settings.ts'
 import type { EventRow } from './store/events.ts'
@@ -14,6 +14,7 @@ import type {
   KeyFields,
   ListedAnswer,
   SavedAnswer,
+  SavedFields,
   SlotAnswer,
   SlotFields,
 } from './shared/answers.ts'
@@ -33,6 +34,14 @@ export function slotFields(key: KeySummary): SlotFields {
     ...(expires_at !== null && { expires_at }),
     ...(base_url !== null && { base_url }),
     ...limitFields(limits),
+  }
+}
+
+export function savedFields({ sameIn, knownAs, ...key }: SavedKey): SavedFields {
+  return {
+    ...slotFields(key),
+    ...(sameIn.length > 0 && { same_key_in: sameIn }),
+    ...(knownAs !== null && { known_as: knownAs }),
   }
 }
 

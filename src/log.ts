@@ -1,9 +1,14 @@
 /** Writes one JSON line per event to the console, which Workers Logs reads. */
 
 /** Writes `event` with `fields` (snake_case). Never pass a key, a token, a body or a query. */
-export function log(level: 'info' | 'error', event: string, fields: Record<string, unknown>): void {
+export function log(
+  level: 'info' | 'warn' | 'error',
+  event: string,
+  fields: Record<string, unknown>,
+): void {
   const line = JSON.stringify({ level, event, ...fields })
   if (level === 'error') console.error(line)
+  else if (level === 'warn') console.warn(line)
   else console.log(line)
 }
 

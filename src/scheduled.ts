@@ -1,7 +1,8 @@
-/** The work of the Worker's Cron Trigger: the rewrap job, and the deletion of expired keys and old events. */
+/** The work of the Worker's Cron Trigger: the rewrap job, what has to be deleted, and what is remembered of it. */
 
 import { VaultError } from './errors.ts'
 import { deleteExpiredKeys } from './keys/expiry.ts'
+import { copyDeletions as runCopy } from './keys/restore.ts'
 import { rewrap as runRewrap } from './keys/rewrap.ts'
 import { deleteOldEvents } from './keys/trail.ts'
 import { errorFields, log } from './log.ts'
@@ -13,7 +14,12 @@ import { openService, type Service } from './service.ts'
  * @throws VaultError `server_misconfigured`, `database_busy`
  */
 export async function runJobs(env: Env): Promise<void> {
-  const runs = await Promise.allSettled([rewrap(env), deleteExpired(env), trimTrail(env)])
+  const runs = await Promise.allSettled([
+    rewrap(env),
+    deleteExpired(env),
+    trimTrail(env),
+    copyDeletions(env),
+  ])
   const failed = runs.find((run) => run.status === 'rejected')
   if (failed !== undefined) throw failed.reason
 }
@@ -31,6 +37,11 @@ export async function deleteExpired(env: Env): Promise<void> {
 /** Deletes the events that are older than `EVENTS_KEPT_DAYS`. */
 export async function trimTrail(env: Env): Promise<void> {
   await runLogged('trail_not_trimmed', env, deleteOldEvents)
+}
+
+/** Copies to the second store which keys are gone, and deletes those that a restored database has again. */
+export async function copyDeletions(env: Env): Promise<void> {
+  await runLogged('deletions_not_copied', env, runCopy)
 }
 
 async function runLogged(

@@ -1,6 +1,7 @@
 /** Opens the service once per isolate. Nothing below this module reads `env`. */
 
 import { createKeyring, type Keyring } from './crypto/keyring.ts'
+import { log } from './log.ts'
 import { readFrontSettings, readSettings, type FrontSettings, type Settings } from './settings.ts'
 import { tokenVerifier, type VerifyToken } from './tokens/access-token.ts'
 
@@ -28,8 +29,22 @@ export async function openService(env: Env): Promise<Service> {
     keyring,
     verifyToken: tokenVerifier(settings.tokenSource, settings.tokenRules),
   }
+  if (!services.has(env)) warnOfMissing(settings)
   services.set(env, service)
   return service
+}
+
+/** Logs which limits are not enforced, since an older configuration file lacks the newer ones. */
+function warnOfMissing({ relay, probeLimiter, addressLimiter, callerLimiter }: Settings): void {
+  const limiters = {
+    PROBE_LIMITER: probeLimiter,
+    ADDRESS_LIMITER: addressLimiter,
+    CALLER_LIMITER: callerLimiter,
+    ...(relay !== null && { RELAY_LIMITER: relay.limiter }),
+  }
+  const missing = Object.entries(limiters).filter(([, limiter]) => limiter === null)
+  if (missing.length > 0)
+    log('warn', 'limiter_missing', { limiters: missing.map(([name]) => name) })
 }
 
 /** The settings for answering a browser. It never throws, even if other variables are wrong. */

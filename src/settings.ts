@@ -1,6 +1,7 @@
 /** Validates and decodes the environment, and sets every default. It refuses a bad value. */
 
 import * as z from 'zod/mini'
+import type { Deletions } from './deletions.ts'
 import { VaultError } from './errors.ts'
 import { providers, type Providers } from './providers/table.ts'
 import { isConfidentialUrl } from './shared/confidential-url.ts'
@@ -159,6 +160,11 @@ const rateLimit = z.custom<RateLimit>(
 
 const queue = z.custom<Queue>(has('send'), 'must be a queue binding: see [[queues.producers]]')
 
+const deletions = z.custom<DurableObjectNamespace<Deletions>>(
+  has('getByName'),
+  'must be a Durable Object binding: see [[durable_objects.bindings]]',
+)
+
 const names = z.pipe(
   z.string('must be a string: openai,anthropic'),
   z.transform((text) => splitList(text)),
@@ -167,6 +173,7 @@ const names = z.pipe(
 /** Every validated variable, secret and binding, by its name. */
 export const environment = z.object({
   DB: z.custom<D1Database>(has('prepare'), 'must be a D1 binding: see [[d1_databases]]'),
+  DELETIONS: z.optional(deletions),
   RATE_LIMITER: rateLimit,
   API_KEY_ENCRYPTION_KEY: encryptionKeys,
   LEGACY_FERNET_KEY: z.optional(fernetKeys),
@@ -181,6 +188,8 @@ export const environment = z.object({
   JWT_IDENTITY_CLAIM: z.optional(exactText),
   JWT_SCOPE: z.optional(tokenScope),
   PROBE_LIMITER: z.optional(rateLimit),
+  ADDRESS_LIMITER: z.optional(rateLimit),
+  CALLER_LIMITER: z.optional(rateLimit),
   RELAY_LIMITER: z.optional(rateLimit),
   RELAY_SCOPE: z.optional(tokenScope),
   RELAY_PROVIDERS: z.optional(names),
@@ -223,10 +232,16 @@ export interface RelayRules {
 /** The validated settings of the service. */
 export interface Settings {
   db: D1Database
+  /** The second store, which remembers deleted keys; null without one. */
+  deletions: DurableObjectNamespace<Deletions> | null
   /** Limits the requests of a user. */
   rateLimiter: RateLimit
   /** Limits the checks of a user's keys with their providers; null for no limit. */
   probeLimiter: RateLimit | null
+  /** Limits what an address does without a valid token; null for no limit. */
+  addressLimiter: RateLimit | null
+  /** Limits the uses of keys by a caller; null for no limit. */
+  callerLimiter: RateLimit | null
   /** The callers that may have the grant `reveal`. */
   revealers: 'all' | readonly string[]
   /** 32 bytes each. The first one seals, and all of them open. */
@@ -264,8 +279,11 @@ const settings = z.pipe(
     refuseSharedKeys(env, refuse)
     return {
       db: env.DB,
+      deletions: env.DELETIONS ?? null,
       rateLimiter: env.RATE_LIMITER,
       probeLimiter: env.PROBE_LIMITER ?? null,
+      addressLimiter: env.ADDRESS_LIMITER ?? null,
+      callerLimiter: env.CALLER_LIMITER ?? null,
       revealers: env.ALLOW_REVEAL ?? [],
       encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
       fernetKeys: env.LEGACY_FERNET_KEY ?? [],

@@ -1,9 +1,12 @@
 /** The budgets of a warm request. The figures are the current ones: decide before you change one. */
 
+import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { VaultError } from '../src/errors.ts'
-import { app, keyPath, mintToken, putKey, slotPath, someUser, URL_BASE } from './support.ts'
+import { copyDeletions } from '../src/keys/restore.ts'
+import { openService } from '../src/service.ts'
+import { app, call, keyPath, mintToken, putKey, slotPath, someUser, URL_BASE } from './support.ts'
 
 let users = 100
 
@@ -74,7 +77,7 @@ const NOTHING = { trips: 0, statements: 0, rows_read: 0, rows_written: 0, subtle
 
 const READ = { trips: 1, statements: 1, rows_read: 1, responses: 1 }
 /** A row for the key, and one for the event. */
-const WRITE = { trips: 1, statements: 4, rows_read: 15, rows_written: 2, responses: 1 }
+const WRITE = { trips: 1, statements: 7, rows_read: 23, rows_written: 2, responses: 1 }
 
 /** Makes a request that can be sent again to a vault with one environment. */
 function requestOf(
@@ -101,8 +104,8 @@ describe('a warm request', () => {
     ]
   >([
     ['GET', 'GET', keyPath, null, { ...READ, rows_read: 2, subtle: 1 }],
-    ['PUT', 'PUT', keyPath, { api_key: 'sk-0123456789' }, { ...WRITE, subtle: 1 }],
-    ['DELETE', 'DELETE', keyPath, null, { ...WRITE, rows_read: 6, rows_written: 0 }],
+    ['PUT', 'PUT', keyPath, { api_key: 'sk-0123456789' }, { ...WRITE, subtle: 2 }],
+    ['DELETE', 'DELETE', keyPath, null, { ...WRITE, statements: 6, rows_read: 8, rows_written: 0 }],
     [
       'the list',
       'GET',
@@ -116,7 +119,7 @@ describe('a warm request', () => {
       'PUT',
       (id) => `${slotPath(id, 'openai')}?verify=false`,
       { api_key: 'sk-0123456789' },
-      { ...WRITE, subtle: 1 },
+      { ...WRITE, rows_read: 25, subtle: 2 },
     ],
     ['403', 'GET', () => keyPath('another'), null, { responses: 1 }],
     ['400', 'PUT', keyPath, { api_key: '' }, { responses: 1 }],
@@ -126,6 +129,53 @@ describe('a warm request', () => {
     await putKey(userId, 'sk-0123456789')
     const token = await mintToken({ sub: userId })
     const request = requestOf(method, path(userId), { token, body })
+    expect(await count(request)).toEqual({ ...NOTHING, ...used })
+  })
+
+  it('writes three rows for another key: the key, the event, and that the previous one is gone', async () => {
+    const userId = await someUser(`budget-${(users += 1)}`)
+    const token = await mintToken({ sub: userId })
+    const used = await count(async (vault) => {
+      const body = { api_key: `sk-${crypto.randomUUID()}` }
+      await requestOf('PUT', keyPath(userId), { token, body })(vault)
+    })
+    expect(used).toMatchObject({ trips: 1, statements: 7, rows_written: 3 })
+  })
+
+  it('writes three rows for a deletion: the key, the event, and that it is gone', async () => {
+    const userId = await someUser(`budget-${(users += 1)}`)
+    const token = await mintToken({ sub: userId })
+    const used = await count(async (vault) => {
+      await putKey(userId, 'sk-0123456789')
+      await requestOf('DELETE', keyPath(userId), { token, body: null })(vault)
+    })
+    expect(used).toMatchObject({ trips: 1, statements: 6, rows_written: 3 })
+  })
+
+  it.for<[name: string, limits: object, rowsWritten: number]>([
+    ['a use', { paused: false }, 0],
+    ['a use that is counted', { max_uses: { count: 100, per: 'day' } }, 1],
+  ])('makes one round trip before the answer to %s', async ([, limits, rows_written]) => {
+    const userId = await someUser(`budget-${(users += 1)}`)
+    const token = await mintToken({ sub: userId, scope: 'relay' })
+    const body = { api_key: `sk-good-${crypto.randomUUID()}` }
+    await call('PUT', `${slotPath(userId, 'openai')}?verify=false`, { token, body })
+    await call('PATCH', slotPath(userId, 'openai'), { token, body: limits })
+    const headers = { Authorization: `Bearer ${token}` }
+    const used = await count(async (vault) => {
+      const request = new Request(`${URL_BASE}/relay/openai/v1/models`, { headers })
+      await (await app.fetch(request, vault, createExecutionContext())).text()
+    })
+    expect(used).toMatchObject({ trips: 1, statements: 3, rows_written, subtle: 1 })
+  })
+
+  it('writes one more row if it replaces a key that the second store has to know of', async () => {
+    await copyDeletions(await openService(env))
+    onTestFinished(async () => void (await env.DB.exec("UPDATE heartbeat SET at = ''")))
+    const userId = await someUser(`budget-${(users += 1)}`)
+    const token = await mintToken({ sub: userId })
+    const request = requestOf('PUT', keyPath(userId), { token, body: { api_key: 'sk-0123456789' } })
+    const used = { ...WRITE, rows_read: 25, rows_written: 3, subtle: 2 }
     expect(await count(request)).toEqual({ ...NOTHING, ...used })
   })
 

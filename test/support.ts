@@ -48,11 +48,12 @@ interface Call {
   body?: unknown
   headers?: Record<string, string>
   env?: Partial<Env>
+  context?: ExecutionContext
 }
 
 /** Calls the app like a frontend. A body that is not a string is sent as JSON. */
 export async function call(method: string, path: string, options: Call = {}): Promise<Response> {
-  const { token, body, headers = {} } = options
+  const { token, body, headers = {}, context = createExecutionContext() } = options
   const sent = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
   const init: RequestInit = {
     method,
@@ -64,7 +65,7 @@ export async function call(method: string, path: string, options: Call = {}): Pr
     ...(sent !== undefined && { body: sent }),
   }
   const bindings = options.env ? { ...env, ...options.env } : env
-  return app.request(URL_BASE + path, init, bindings, createExecutionContext())
+  return app.request(URL_BASE + path, init, bindings, context)
 }
 
 /** Saves `apiKey` for the user over HTTP. */

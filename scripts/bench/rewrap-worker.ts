@@ -78,7 +78,7 @@ async function moveAll(env: Env): Promise<void> {
     const { results: rows } = await run(service.db, selectRowsAfter(pass.last, BATCH_ROWS))
     const last = rows.at(-1) ?? pass.last
     const ended = rows.length < BATCH_ROWS
-    const resealed = rows.map((row) => ({ row, sealed: row.sealed }))
+    const resealed = rows.map((row) => ({ row, sealed: row.sealed, fingerprint: '' }))
     // oxlint-disable-next-line no-await-in-loop
     pass = await movePass(service, { ...pass, last }, { resealed, ended })
   }

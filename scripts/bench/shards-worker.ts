@@ -37,6 +37,7 @@ function statementOf(method: string, userId: string, key: string): Statement<unk
       status: 'unverified',
       at: null,
       expiresAt: null,
+      fingerprint: '',
     })
   return method === 'DELETE' ? deleteKey(slot) : selectKey(userId, [SLOT])
 }

@@ -236,7 +236,7 @@ export const OPERATIONS: readonly Operation[] = [
     operationId: 'getConfig',
     summary: 'Show how the page signs users in',
     answer: 'Config',
-    codes: FAULTS,
+    codes: ['rate_limited', ...FAULTS],
   },
   {
     method: 'get',
@@ -244,7 +244,7 @@ export const OPERATIONS: readonly Operation[] = [
     operationId: 'getHealth',
     summary: 'Tell whether the service is healthy',
     answer: 'Health',
-    codes: ['internal', 'unhealthy'],
+    codes: ['rate_limited', 'internal', 'unhealthy'],
   },
 ]
 

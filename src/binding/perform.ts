@@ -1,12 +1,16 @@
 /** Does the work of a method if the binding grants it, and logs the call. */
 
 import { VaultError } from '../errors.ts'
+import { requireRate } from '../keys/rate.ts'
 import { errorFields, log, nameCause } from '../log.ts'
 import { openService, type Service } from '../service.ts'
 import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { readProps, requireGrant } from './props.ts'
 
 const LOGGED_LENGTH = 200
+
+/** The grants that take a key. A move of users may need many calls of the others. */
+const LIMITED: ReadonlySet<Grant> = new Set(['use', 'reveal'])
 
 /** The result of a method. */
 export interface Outcome {
@@ -35,7 +39,11 @@ export async function perform<T extends object & Outcome>(
   const times = () => ({ duration_ms: Date.now() - startedAt })
   try {
     requireGrant(props, grant)
-    const outcome = await work(await openService(env), props, request_id)
+    const service = await openService(env)
+    if (LIMITED.has(grant)) {
+      await requireRate(service.settings.callerLimiter, `binding ${props.caller}`)
+    }
+    const outcome = await work(service, props, request_id)
     const { response } = outcome
     const answered = response !== undefined && { provider_status: response.status }
     log('info', 'binding_call', { ...call, code: null, ...answered, ...times() })

@@ -14,8 +14,8 @@ import type {
   KeyFields,
   ListAnswer,
   SavedAnswer,
+  SavedFields,
   SlotAnswer,
-  SlotFields,
   VerifyAnswer,
 } from '../shared/answers.ts'
 
@@ -43,7 +43,7 @@ export type Routes = {
   '/api/users/:userId/api-keys': { $get: Endpoint<UserPath, ListAnswer> }
   '/api/users/:userId/api-keys/:provider': {
     $get: Endpoint<SlotPath, SlotAnswer>
-    $put: Endpoint<SlotPath & VerifyQuery & Json<SlotBody>, SavedAnswer<SlotFields & ProviderName>>
+    $put: Endpoint<SlotPath & VerifyQuery & Json<SlotBody>, SavedAnswer<SavedFields & ProviderName>>
     $delete: Endpoint<SlotPath, DeletedAnswer<ProviderName & NoKey>>
     $patch: Endpoint<SlotPath & Json<LimitsBody>, SlotAnswer>
   }

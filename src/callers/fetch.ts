@@ -44,7 +44,7 @@ async function refusal(answer: Response, code: string): Promise<Response> {
   headers.delete('Content-Length')
   const status = statusOf(answer.status)
   // The SDKs of OpenAI and Anthropic obey it.
-  if (status === 424) headers.set('X-Should-Retry', 'false')
+  if (status === 424 || code === 'limit_reached') headers.set('X-Should-Retry', 'false')
   const error = { type: 'vault_error', code, message, param: null, status: code }
   return new Response(JSON.stringify({ type: 'error', error }), { status, headers })
 }

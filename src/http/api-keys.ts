@@ -20,6 +20,7 @@ import {
   keyFields,
   listedAnswer,
   savedAnswer,
+  savedFields,
   slotAnswer,
   slotFields,
 } from '../answers.ts'
@@ -108,7 +109,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
         condition,
       })
       c.header('ETag', entityTag(key.updatedAt))
-      return c.json(savedAnswer(c.get('userId'), { provider, ...slotFields(key) }))
+      return c.json(savedAnswer(c.get('userId'), { provider, ...savedFields(key) }))
     },
   )
   .delete('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {

@@ -4,6 +4,7 @@ import { HonoBase as Hono } from 'hono/hono-base'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { VaultError } from '../errors.ts'
+import { requireAddressRate } from '../keys/address.ts'
 import { checkHealth } from '../keys/health.ts'
 import { openService } from '../service.ts'
 import type { HealthAnswer } from '../shared/answers.ts'
@@ -30,13 +31,16 @@ export function createApp() {
     )
     .use('/api/*', noStore)
     .get('/api/health', async (c) => {
-      await openService(c.env).then(checkHealth).catch(throwUnhealthy)
+      const service = await openService(c.env).catch(throwUnhealthy)
+      await requireAddressRate(service, c.req.raw.headers)
+      await checkHealth(service).catch(throwUnhealthy)
       const answer: HealthAnswer = { status: 'ok' }
       return c.json(answer)
     })
     .get('/api/config', async (c) => {
-      const { settings } = await openService(c.env)
-      return c.json(configAnswer(settings.signIn))
+      const service = await openService(c.env)
+      await requireAddressRate(service, c.req.raw.headers)
+      return c.json(configAnswer(service.settings.signIn))
     })
     .route('/api', apiKeyRoutes)
     .all('/relay/:provider/*', serveRelay)

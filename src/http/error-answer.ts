@@ -46,8 +46,8 @@ export function answerError(
   return c.json(body, status, {
     ...headers,
     [ERROR_HEADER]: code,
-    // The SDKs of OpenAI and Anthropic, which use the relay, try again after a 500 otherwise.
-    ...(status === 500 && { 'X-Should-Retry': 'false' }),
+    // The SDKs of OpenAI and Anthropic, which use the relay, otherwise try again in vain.
+    ...((status === 500 || code === 'limit_reached') && { 'X-Should-Retry': 'false' }),
     ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
     ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
   })

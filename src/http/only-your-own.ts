@@ -2,6 +2,7 @@
 
 import { createMiddleware } from 'hono/factory'
 import { VaultError } from '../errors.ts'
+import { checkToken } from '../keys/address.ts'
 import { requireRate } from '../keys/rate.ts'
 import { openService, type Service } from '../service.ts'
 import { bearerToken } from '../tokens/bearer-token.ts'
@@ -19,7 +20,9 @@ export interface OwnerVariables {
 export const onlyYourOwn = createMiddleware<{ Bindings: Env; Variables: OwnerVariables }>(
   async (c, next) => {
     const service = await openService(c.env)
-    const { userId } = await service.verifyToken(bearerToken(c.req.header('Authorization')))
+    const { userId } = await checkToken(service, c.req.raw.headers, () =>
+      bearerToken(c.req.header('Authorization')),
+    )
     if (c.req.param('userId') !== userId) throw new VaultError('not_your_own')
     await requireRate(service.settings.rateLimiter, userId)
     c.set('service', service)

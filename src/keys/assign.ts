@@ -11,6 +11,7 @@ import { runBatch } from '../store/d1.ts'
 import { noteChange } from '../store/events.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { moveKey, type MovedKey } from '../store/moved-keys.ts'
+import { readUsableKey } from './gone.ts'
 import { isExpired } from './limits.ts'
 import { readRow } from './slots.ts'
 import {
@@ -39,7 +40,7 @@ export async function assignKey(
   const provider = findProvider(settings.providers, name)
   if (provider === null) throw new VaultError('unknown_provider')
   requireBaseUrl(provider, undefined)
-  const key = requireOpen(await readRow(owner, [DEFAULT_SLOT]))
+  const key = requireOpen(await readUsableKey(owner, [DEFAULT_SLOT]))
   if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const status = isChecked(settings, provider, verify)
     ? await checkKey(owner, name, { provider, credential: key })

@@ -10,6 +10,7 @@ import {
   noteExpired,
   noteExpiredDeleted,
   noteExpiredEvents,
+  noteExpiredGone,
 } from '../store/expired-keys.ts'
 import { publishEvents } from './publish.ts'
 
@@ -34,6 +35,7 @@ export async function deleteExpiredKeys(service: Service): Promise<void> {
     [
       noteExpirations(ago(NOTED_MS), ago(0)),
       noteExpired(before),
+      noteExpiredGone(before),
       ...(isMovingIn(keyring) ? [noteExpiredDeleted(before)] : []),
       noteExpiredEvents(before),
       deleteExpired(before),

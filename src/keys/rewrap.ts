@@ -1,5 +1,6 @@
 /** The rewrap job: after each change of the keyring, one pass opens every row and reseals it. */
 
+import { fingerprintKey } from '../crypto/fingerprint.ts'
 import { nameKeyring, type Keyring } from '../crypto/keyring.ts'
 import { openKey, sealKey } from '../crypto/seal.ts'
 import { log } from '../log.ts'
@@ -9,6 +10,7 @@ import {
   selectRowsAfter,
   swapKeys,
   type Resealed,
+  type Rewrapped,
   type SealedRow,
 } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
@@ -23,7 +25,7 @@ import {
   type Pass,
 } from '../store/rewrap.ts'
 import { sealForProvider } from './assign.ts'
-import { logUnreadable, type UnreadableKey } from './stored-key.ts'
+import { logUnreadable, splitCredential, type UnreadableKey } from './stored-key.ts'
 
 /** The rows of a batch. Each batch is 4 statements. */
 export const BATCH_ROWS = 200
@@ -101,7 +103,7 @@ async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise
 /** What the job did with a row. `current`: the row was sealed under the first key already. */
 type Outcome =
   | ({ state: 'current'; text: string } & Resealed)
-  | ({ state: 'resealed'; text: string } & Resealed)
+  | ({ state: 'resealed'; text: string } & Rewrapped)
   | UnreadableKey<SealedRow>
 
 async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
@@ -110,7 +112,9 @@ async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
   const { text } = opened
   if (row.kid === keyring.sealing.kid) return { state: 'current', row, sealed: row.sealed, text }
   const { sealed } = await sealKey(keyring, row, text)
-  return { state: 'resealed', row, sealed, text }
+  const { apiKey } = splitCredential(text) ?? { apiKey: text }
+  const [fingerprint = ''] = await fingerprintKey(keyring, row.userId, apiKey)
+  return { state: 'resealed', row, sealed, fingerprint, text }
 }
 
 /** The first rows, as many as fit into one bound parameter, but at least one. */
@@ -126,7 +130,7 @@ function takeBatch(rows: SealedRow[]): SealedRow[] {
 
 /** The result of a batch. */
 interface Batch {
-  resealed: readonly Resealed[]
+  resealed: readonly Rewrapped[]
   /** Keys of default slots that move to a provider's slot. An occupied slot stays as it is. */
   moved?: readonly MovedKey[]
   ended: boolean

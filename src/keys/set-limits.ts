@@ -7,12 +7,14 @@ import { runBatch } from '../store/d1.ts'
 import { noteKeyEvent } from '../store/events.ts'
 import { updateLimits, type NewLimits } from '../store/limits.ts'
 import { requireVersion, type Condition } from '../store/versions.ts'
+import { retry } from './retry.ts'
 import { rowNames, slotName } from './slot-name.ts'
 import { openAndLog, requireAnyUser } from './slots.ts'
 import { isKeyRow, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
 
 /**
- * Changes the limits of the key in the slot, with one round trip to D1, and returns the key.
+ * Changes the limits of the key in the slot, with one round trip to D1, and returns the key. If D1 fails, it tries
+ * again to pause or resume the key, since only a change of that is noted. Other changes would be noted twice.
  *
  * @throws VaultError `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
  */
@@ -25,14 +27,15 @@ export async function setLimits(
   const { db, settings } = owner.service
   const name = slotName(settings, given)
   const names = rowNames(settings, name)
-  const results = await runBatch<object>(db, [
+  const events = eventsOf(limits)
+  const statements = [
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
-    ...eventsOf(limits).map((event) =>
-      noteKeyEvent({ userId, provider: name, event, by, requestId }, names),
-    ),
+    ...events.map((event) => noteKeyEvent({ userId, provider: name, event, by, requestId }, names)),
     updateLimits(userId, names, limits),
     selectKey(userId, names),
-  ])
+  ]
+  const work = async (ms?: number) => runBatch<object>(db, statements, ms)
+  const results = await (events.includes('limits_changed') ? work() : retry(work))
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')

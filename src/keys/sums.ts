@@ -1,4 +1,4 @@
-/** Counts what callers do with keys. An isolate collects the counts, and writes them together. */
+/** Counts what callers do with keys. An isolate writes the first count of an hour at once, and collects the rest. */
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
@@ -7,19 +7,23 @@ import { run } from '../store/d1.ts'
 import { addSums, nameSum, type Sum } from '../store/events.ts'
 import { publishEvents } from './publish.ts'
 
-/** The time between two writes of an isolate. If it dies, it loses what it has counted since the last one. */
-const WRITTEN_MS = 10_000
-/** A write that is this late does not come: the runtime has ended its request. */
-const LATE_MS = 30_000
-/** The most sums that wait for a write. Each one has about 300 characters. */
-const MAX_WAITING = 2_000
+/** Counts wait until the isolate has counted nothing for about this time. A Worker may work on for 30 s. */
+const QUIET_MS = 20_000
+/** A busy isolate sets no more than one timer in this time. */
+const TIMER_EVERY_MS = 5_000
+/** No count of a busy isolate waits longer. */
+const MAX_WAIT_MS = 15 * 60 * 1_000
+/** The most sums that an isolate keeps. Each one has about 300 characters. */
+const MAX_KEPT = 2_000
 
-/** What an isolate has counted. */
+/** What an isolate has counted. Times are in milliseconds since the epoch. */
 interface Tally {
-  sums: Map<string, Sum>
-  /** When the next write may begin, and when the one that waits does; in milliseconds since the epoch. */
-  freeAt: number
-  writesAt: number | null
+  waiting: Map<string, Sum>
+  waitingSince: number
+  timerSetAt: number
+  /** The names of the sums in `hour` that the isolate has written. */
+  written: Set<string>
+  hour: string
 }
 
 const tallies = new WeakMap<Service, Tally>()
@@ -27,48 +31,86 @@ const tallies = new WeakMap<Service, Tally>()
 /** Keeps the isolate alive until the work has ended. */
 export type WaitUntil = (work: Promise<void>) => void
 
-/** Counts one event. The first one is written after the answer, and what follows within 10 seconds. */
+/** Counts one event. The count of an event that is the first of its kind in the hour is written at once. */
 export function countEvent(
   service: Service,
   waitUntil: WaitUntil,
   event: Omit<Sum, 'count' | 'firstAt' | 'lastAt'>,
 ): void {
-  const tally = tallies.get(service) ?? { sums: new Map(), freeAt: 0, writesAt: null }
-  tallies.set(service, tally)
   const now = Date.now()
   const at = new Date(now).toISOString()
-  if (tally.sums.size < MAX_WAITING) add(tally, { ...event, count: 1, firstAt: at, lastAt: at })
-  if (tally.writesAt !== null && now < tally.writesAt + LATE_MS) return
-  tally.writesAt = Math.max(now, tally.freeAt)
-  waitUntil(write(service, tally, tally.writesAt - now))
+  const sum: Sum = { ...event, count: 1, firstAt: at, lastAt: at }
+  const tally = tallyOf(service, at.slice(0, 13))
+  const { written } = tally
+  if (!written.has(keyOf(sum)) && written.size < MAX_KEPT) {
+    written.add(keyOf(sum))
+    waitUntil(write(service, tally, [sum]))
+    return
+  }
+  wait(tally, sum)
+  if (now < tally.timerSetAt + TIMER_EVERY_MS) return
+  tally.timerSetAt = now
+  waitUntil(writeLater(service, tally, now))
 }
 
-function add({ sums }: Tally, sum: Sum): void {
-  const name = sum.userId + nameSum(sum)
-  const known = sums.get(name) ?? { ...sum, count: 0, errors: 0 }
-  const [count, errors] = [known.count + sum.count, known.errors + sum.errors]
-  const firstAt = known.firstAt < sum.firstAt ? known.firstAt : sum.firstAt
-  const lastAt = known.lastAt > sum.lastAt ? known.lastAt : sum.lastAt
-  sums.set(name, { ...sum, count, errors, firstAt, lastAt })
+function tallyOf(service: Service, hour: string): Tally {
+  const none = {
+    waiting: new Map(),
+    waitingSince: 0,
+    timerSetAt: 0,
+    written: new Set<string>(),
+    hour,
+  }
+  const tally = tallies.get(service) ?? none
+  if (tally.hour !== hour) tally.written.clear()
+  tally.hour = hour
+  tallies.set(service, tally)
+  return tally
+}
+
+function keyOf(sum: Sum): string {
+  return sum.userId + nameSum(sum)
+}
+
+/** Adds a count to those that wait. */
+function wait(tally: Tally, sum: Sum): void {
+  const { waiting } = tally
+  if (waiting.size === 0) tally.waitingSince = Date.now()
+  const known = waiting.get(keyOf(sum))
+  if (known === undefined && waiting.size >= MAX_KEPT) return
+  const { count, errors, firstAt, lastAt } = known ?? { ...sum, count: 0, errors: 0 }
+  waiting.set(keyOf(sum), {
+    ...sum,
+    count: count + sum.count,
+    errors: errors + sum.errors,
+    firstAt: firstAt < sum.firstAt ? firstAt : sum.firstAt,
+    lastAt: lastAt > sum.lastAt ? lastAt : sum.lastAt,
+  })
+}
+
+/** Writes what waits, unless a later timer will, or the isolate is busy. */
+async function writeLater(service: Service, tally: Tally, setAt: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
+  const isQuiet = tally.timerSetAt === setAt
+  if (!isQuiet && Date.now() < tally.waitingSince + MAX_WAIT_MS) return
+  const sums = [...tally.waiting.values()]
+  tally.waiting.clear()
+  await write(service, tally, sums)
 }
 
 /**
- * Writes all sums with one statement, and publishes those that are new in their hour. If the write fails,
- * the sums wait for the next one. It never throws.
+ * Writes the sums with one statement, and publishes those that are new in their hour. If the write fails,
+ * they wait for the next timer. It never throws.
  */
-async function write(service: Service, tally: Tally, delayMs: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, delayMs))
-  const sums = new Map(tally.sums)
-  tally.sums.clear()
-  tally.writesAt = null
-  tally.freeAt = Date.now() + WRITTEN_MS
+async function write(service: Service, tally: Tally, sums: readonly Sum[]): Promise<void> {
   try {
-    const { results } = await run(service.db, addSums([...sums.values()]))
+    const { results } = await run(service.db, addSums(sums))
     // A sum that was there before holds more than what was just added.
-    const begun = results.filter((sum) => sums.get(sum.userId + sum.id)?.count === sum.count)
+    const added = new Map(sums.map((sum) => [keyOf(sum), sum.count]))
+    const begun = results.filter(({ userId, id, count }) => added.get(userId + id) === count)
     await publishEvents(service, [{ results: begun }])
   } catch (error) {
-    for (const sum of sums.values()) add(tally, sum)
+    for (const sum of sums) wait(tally, sum)
     const { code, cause = error } = VaultError.from(error)
     log('error', 'uses_not_recorded', { code, error: errorFields(cause) })
   }

@@ -1,9 +1,10 @@
 /** The trail: what happened to a user's keys, for the user and for nobody else. */
 
 import type { Service } from '../service.ts'
-import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, run, runBatch, type Statement } from '../store/d1.ts'
 import { deleteEvents, LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
+import { retry } from './retry.ts'
 import { rowNames, slotName } from './slot-name.ts'
 import { requireAnyUser } from './slots.ts'
 import type { SlotOwner } from './stored-key.ts'
@@ -31,18 +32,23 @@ export interface EventPage {
   next: string | null
 }
 
-/** The user's next events. @throws VaultError `user_not_found`, `database_busy` */
+/**
+ * The user's next events. It only reads, so it is tried again if D1 fails.
+ *
+ * @throws VaultError `user_not_found`, `database_busy`
+ */
 export async function listEvents(
   owner: SlotOwner,
   { cursor = LATEST, provider, limit }: EventQuery,
 ): Promise<EventPage> {
   const { db, settings } = owner.service
   const slot = provider === undefined ? null : rowNames(settings, slotName(settings, provider))
-  const [user, read] = await runBatch<EventRow | object>(db, [
+  const statements: Statement<EventRow | object>[] = [
     selectUser(owner.userId),
     // One more than the page has tells whether another page follows.
     selectEvents(owner.userId, { before: cursor, slot, limit: limit + 1 }),
-  ])
+  ]
+  const [user, read] = await retry(async (ms) => runBatch(db, statements, ms))
   if (user?.results.length === 0) requireAnyUser(owner)
   const rows = read?.results.filter(isEventRow) ?? []
   const events = rows.slice(0, limit)

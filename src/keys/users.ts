@@ -4,8 +4,10 @@ import { isMovingIn } from '../crypto/keyring.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { deleteUserEvents } from '../store/events.ts'
+import { noteUserGone } from '../store/gone-keys.ts'
 import { forgetRemoval, noteUserRemoved } from '../store/imported-keys.ts'
 import { noteUserDeleted } from '../store/kids.ts'
+import { retry } from './retry.ts'
 import { deleteUser, insertUser, selectUser } from '../store/users.ts'
 
 /**
@@ -23,6 +25,7 @@ export async function addUser({ db, keyring }: Service, userId: string): Promise
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
   const results = await runBatch<object>(db, [
     noteUserDeleted(userId),
+    noteUserGone(userId),
     ...(isMovingIn(keyring) ? [noteUserRemoved(userId)] : []),
     deleteUserEvents(userId),
     deleteUser(userId),
@@ -30,6 +33,8 @@ export async function removeUser({ db, keyring }: Service, userId: string): Prom
   return results.at(-1)?.results.length === 1
 }
 
+/** It only reads, so it is tried again if D1 fails. */
 export async function hasUser({ db }: Service, userId: string): Promise<boolean> {
-  return (await run(db, selectUser(userId))).results.length === 1
+  const { results } = await retry(async (ms) => run(db, selectUser(userId), ms))
+  return results.length === 1
 }

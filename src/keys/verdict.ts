@@ -8,8 +8,9 @@ import { tryKey } from '../providers/request.ts'
 import type { Settings } from '../settings.ts'
 import type { KeyStatus, Verdict } from '../shared/slot.ts'
 import { updateUse, type SealedRow } from '../store/api-keys.ts'
-import { run, runBatch } from '../store/d1.ts'
+import { runBatch } from '../store/d1.ts'
 import { noteChange, noteEvent, type NewEvent } from '../store/events.ts'
+import { noteRejected } from '../store/fingerprints.ts'
 import { publishEvents } from './publish.ts'
 import { requireRate } from './rate.ts'
 import { OWNER, type SlotOwner } from './stored-key.ts'
@@ -33,8 +34,7 @@ export async function askProvider(
   { provider, credential }: { provider: Provider; credential: Credential },
 ): Promise<Verdict> {
   const { probeLimiter } = service.settings
-  if (probeLimiter !== null && provider.probe !== undefined)
-    await requireRate(probeLimiter, user_id)
+  if (provider.probe !== undefined) await requireRate(probeLimiter, user_id)
   const trial = await tryKey(provider, credential)
   log('info', 'api_key_tried', { request_id, user_id, provider: name, ...trial })
   return trial.verdict
@@ -57,14 +57,17 @@ export function isChecked(
 export async function checkKey(
   owner: SlotOwner,
   name: string,
-  asked: { provider: Provider; credential: Credential },
+  asked: { provider: Provider; credential: Credential; fingerprint?: string | undefined },
 ): Promise<KeyStatus> {
   const verdict = await askProvider(owner, name, asked)
   if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
   const { service, userId, requestId, by = OWNER } = owner
   const what = { event: 'rejected_on_save', verdict } as const
-  const event = { userId, provider: name, by, requestId, ...what }
-  await publishEvents(service, [await run(service.db, noteEvent(event))])
+  const results = await runBatch<object>(service.db, [
+    noteEvent({ userId, provider: name, by, requestId, ...what }),
+    ...(asked.fingerprint === undefined ? [] : [noteRejected(userId, asked.fingerprint)]),
+  ])
+  await publishEvents(service, results)
   const detail = `${asked.provider.label} does not accept this key.`
   throw new VaultError('api_key_rejected', { detail })
 }

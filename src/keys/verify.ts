@@ -5,7 +5,8 @@ import { VaultError } from '../errors.ts'
 import { run } from '../store/d1.ts'
 import { noteEvent } from '../store/events.ts'
 import { isExpired } from './limits.ts'
-import { findSlot } from './slot-name.ts'
+import { readUsableKey } from './gone.ts'
+import { findSlot, rowNames } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import { OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { askProvider, recordUse, STATUS_BY_VERDICT } from './verdict.ts'
@@ -25,7 +26,7 @@ interface Verified {
  */
 export async function verifySlot(owner: SlotOwner, given: string): Promise<Verified> {
   const { name, provider } = findSlot(owner.service.settings, given)
-  const key = await readKey(owner, name)
+  const key = await readUsableKey(owner, rowNames(owner.service.settings, name))
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
   if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const verdict = await askProvider(owner, name, { provider, credential: key })

@@ -1,6 +1,7 @@
 /** Lets a client of the relay through: it checks for a 404, then a 401, a 403 and a 429. */
 
 import { VaultError } from '../errors.ts'
+import { checkToken } from '../keys/address.ts'
 import { slotName } from '../keys/slot-name.ts'
 import { requireRate } from '../keys/rate.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -21,20 +22,24 @@ export interface RelayCaller {
  * `token_keys_unreachable`, `scope_missing`, `provider_not_granted`, `rate_limited`
  */
 export async function authorizeRelay(
-  { settings, verifyToken }: Service,
+  service: Service,
   given: string,
   sent: Headers,
 ): Promise<RelayCaller> {
+  const { settings } = service
   const { relay, providers } = settings
   if (relay === null) throw new VaultError('not_found')
   const name = slotName(settings, given)
-  const { userId, scopes, client } = await verifyToken(tokenOf(sent, providers.get(name)))
+  const { userId, scopes, client } = await checkToken(service, sent, () =>
+    tokenOf(sent, providers.get(name)),
+  )
   if (!scopes.includes(relay.scope)) {
     const detail = 'Neither its "scope" nor its "scp" has the scope that RELAY_SCOPE names.'
     throw new VaultError('scope_missing', { detail })
   }
   if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
-  if (relay.limiter !== null) await requireRate(relay.limiter, userId)
+  await requireRate(relay.limiter, userId)
+  if (client !== null) await requireRate(settings.callerLimiter, `relay ${client}`)
   return { userId, caller: client }
 }
 

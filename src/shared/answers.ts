@@ -156,9 +156,24 @@ export const savedAnswer = z.extend(saved, {
   user: z.extend(saved.shape.user, keyFields.shape),
 })
 
+/** Where the user has had the saved key before. */
+const known = {
+  same_key_in: z
+    .exactOptional(z.readonly(z.array(z.string())))
+    .check(z.describe('The other slots with the same key. Left out if there are none.')),
+  known_as: z
+    .exactOptional(z.enum(['deleted', 'rejected']))
+    .check(
+      z.describe(
+        'The user deleted or replaced this key before, or its provider rejected it. Otherwise left out.',
+      ),
+    ),
+}
+export const savedFields = z.extend(slotFields, known)
+
 /** `PUT …/api-keys/:provider`. */
 export const savedSlotAnswer = z.extend(saved, {
-  user: z.extend(saved.shape.user, { ...provider, ...slotFields.shape }),
+  user: z.extend(saved.shape.user, { ...provider, ...savedFields.shape }),
 })
 
 /** `DELETE …/api-key`. */
@@ -239,6 +254,7 @@ export const errorAnswer = z.object({
 export type DecryptionFault = z.infer<typeof decryptionFault>
 export type KeyFields = z.infer<typeof keyFields>
 export type SlotFields = z.infer<typeof slotFields>
+export type SavedFields = z.infer<typeof savedFields>
 export type KeyAnswer<Fields extends KeyFields = KeyFields> =
   | z.infer<typeof withoutKey>
   | z.infer<typeof unreadable>

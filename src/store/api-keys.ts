@@ -77,7 +77,7 @@ export function selectKeys(userId: string): Statement<KeyRow | UserWithoutKey> {
  */
 export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id,
-  status = excluded.status, expires_at = excluded.expires_at, last_used_at = NULL, last_verified_at = NULL,
+  status = excluded.status, expires_at = excluded.expires_at, fingerprint = excluded.fingerprint, last_used_at = NULL, last_verified_at = NULL,
   updated_at = max(excluded.updated_at, coalesce(
     strftime('%Y-%m-%dT%H:%M:%fZ', api_keys.updated_at, '+0.001 seconds'), ''
   ))`
@@ -89,20 +89,23 @@ interface NewRow extends SealedKey {
   at: string | null
   /** ISO 8601 in UTC; null for never. */
   expiresAt: string | null
+  fingerprint: string
 }
 
 /** Saves a key, and replaces the slot's previous one. It returns no row if the user does not exist. */
 export function upsertKey(
   { userId, provider }: Slot,
-  { sealed, kid, status, at, expiresAt }: NewRow,
+  { sealed, kid, status, at, expiresAt, fingerprint }: NewRow,
 ): Statement<KeyRow> {
   return {
-    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, updated_at, expires_at)
-          SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), ?7
+    sql: `INSERT INTO api_keys (
+            user_id, provider, encrypted_api_key, key_id, status, updated_at, expires_at, fingerprint
+          )
+          SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), ?7, ?8
           FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING ${COLUMNS}`,
-    values: [userId, provider, sealed, kid, status, at, expiresAt],
+    values: [userId, provider, sealed, kid, status, at, expiresAt, fingerprint],
   }
 }
 
@@ -155,11 +158,23 @@ export interface Resealed {
   sealed: string
 }
 
-/** Writes resealed keys. A row that holds another key by now is left alone. */
-export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement {
-  const swaps = resealed.map(({ row, sealed }) => [row.userId, row.provider, row.sealed, sealed])
+/** A resealed key, with its fingerprint under the same encryption key. */
+export interface Rewrapped extends Resealed {
+  fingerprint: string
+}
+
+/** Writes resealed keys with their fingerprints. A row that holds another key by now is left alone. */
+export function swapKeys(kid: string, resealed: readonly Rewrapped[]): Statement {
+  const swaps = resealed.map(({ row, sealed, fingerprint }) => [
+    row.userId,
+    row.provider,
+    row.sealed,
+    sealed,
+    fingerprint,
+  ])
   return {
-    sql: `UPDATE api_keys SET encrypted_api_key = value ->> 3, key_id = ?2 FROM json_each(?1)
+    sql: `UPDATE api_keys SET encrypted_api_key = value ->> 3, key_id = ?2, fingerprint = value ->> 4
+          FROM json_each(?1)
           WHERE user_id = value ->> 0 AND provider = value ->> 1
             AND encrypted_api_key = value ->> 2`,
     values: [JSON.stringify(swaps), kid],

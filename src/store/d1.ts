@@ -56,6 +56,24 @@ const TRANSIENT = [
   /database is locked|SQLITE_BUSY/,
   /There was no answer within/,
 ]
+/**
+ * What Cloudflare says to retry: https://developers.cloudflare.com/d1/observability/debug-d1/#error-list
+ * The work may have been done all the same. After too much load, time, memory or CPU, another attempt would only add
+ * to the load.
+ */
+const RETRYABLE = [
+  /reset because its code was updated/,
+  /Internal error (?:while starting up|in) D1 DB storage caused object to be reset/,
+  /Network connection lost/,
+  /transient issue on remote node/,
+  /client disconnected/,
+]
+/** Whether another attempt may succeed at once. */
+export function isRetryable(error: unknown): boolean {
+  if (!(error instanceof VaultError) || error.code !== 'database_busy') return false
+  return RETRYABLE.some((pattern) => pattern.test(messageOf(error.cause)))
+}
+
 /** D1 refuses other requests until the export or import has ended. */
 const LONG_RUNNING = /long-running (?:export|import)/
 /** The free plan's limit. It is reset at midnight UTC. */
@@ -63,8 +81,7 @@ const DAILY_LIMIT = /daily row (?:read|write) limit/
 const FULL = /Exceeded maximum (?:DB size|account storage)/
 
 function throwNamed(cause: unknown): never {
-  const [outer, inner] = cause instanceof Error ? [cause.message, cause.cause] : [cause, undefined]
-  const message = [outer, inner instanceof Error ? inner.message : ''].join(' ')
+  const message = messageOf(cause)
   if (CHANGED.test(message)) {
     const detail = 'Another change came in between: read the slot again.'
     throw new VaultError('changed_meanwhile', { detail })
@@ -76,6 +93,12 @@ function throwNamed(cause: unknown): never {
   const retryAfter = retryAfterOf(message)
   if (retryAfter === null) throw cause
   throw new VaultError('database_busy', { cause, retryAfter })
+}
+
+/** The message of an error and of its cause. */
+function messageOf(error: unknown): string {
+  const [outer, inner] = error instanceof Error ? [error.message, error.cause] : [error, undefined]
+  return [outer, inner instanceof Error ? inner.message : ''].join(' ')
 }
 
 /** The seconds after which another attempt may succeed; null if it never will. */

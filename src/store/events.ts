@@ -168,7 +168,7 @@ export function nameSum({ lastAt, event, code, provider, caller }: Sum): string 
 }
 
 /** The days that have events, from the latest one of `?2`: one read for each. */
-const DAYS = `WITH RECURSIVE days (day) AS (
+export const DAYS = `WITH RECURSIVE days (day) AS (
     SELECT max(day) FROM api_key_events WHERE day <= substr(?2, 1, 10)
     UNION ALL
     SELECT (SELECT max(day) FROM api_key_events AS older WHERE older.day < days.day)

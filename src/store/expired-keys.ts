@@ -2,6 +2,7 @@
 
 import type { Statement } from './d1.ts'
 import { RETURNING_EVENT, type WrittenEvent } from './events.ts'
+import { noteGoneRows } from './gone-keys.ts'
 import { NOTE_REPLACED } from './kids.ts'
 
 /** The most keys that a run deletes. */
@@ -19,6 +20,13 @@ export function noteExpired(before: string): Statement {
           )`,
     values: [before],
   }
+}
+
+/** Notes that these keys go. It must come before {@link deleteExpired}. */
+export function noteExpiredGone(before: string): Statement {
+  const source = `SELECT user_id, provider, updated_at FROM api_keys
+    WHERE (user_id, provider) IN (${EXPIRED})`
+  return { sql: noteGoneRows(source), values: [before] }
 }
 
 /** Notes that no import brings these keys back. It must come before {@link deleteExpired}. */

@@ -4,6 +4,7 @@ import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY, SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import type { Statement } from './d1.ts'
+import { noteGoneRows } from './gone-keys.ts'
 
 /** A user of the previous backend, with the key for one slot. */
 export interface ImportedKey extends Slot {
@@ -85,6 +86,14 @@ export function upsertImportedKeys(keys: ImportedKeys): Statement {
           WHERE excluded.updated_at > api_keys.updated_at`,
     values: [keys],
   }
+}
+
+/** Notes that the keys go which {@link upsertImportedKeys} replaces. It must come before it. */
+export function noteImportedGone(keys: ImportedKeys): Statement {
+  const source = `SELECT user_id, provider, updated_at FROM json_each(?1)
+    JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1 AND updated_at < value ->> 2
+    WHERE value ->> 3 IS NOT NULL AND ${IS_NEW}`
+  return { sql: noteGoneRows(source), values: [keys] }
 }
 
 /** Notes the imported keys in the trail. It must come before {@link upsertImported}. */

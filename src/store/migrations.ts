@@ -3,7 +3,7 @@
 import type { Statement } from './d1.ts'
 
 /** The latest migration that this version needs. */
-export const LATEST_MIGRATION = '0006_limits.sql'
+export const LATEST_MIGRATION = '0008_fingerprints.sql'
 
 /** Returns one row if the database has the latest migration. */
 export function selectLatestMigration(): Statement<object> {

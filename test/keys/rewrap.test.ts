@@ -100,7 +100,11 @@ describe('rewrap', () => {
     expect(others).toEqual([])
     expect(newKid).not.toBe(oldKid)
     expect(await keyIds()).toEqual({ [oldKid]: 'unused', [newKid]: 'in_use' })
-    const seals = { encrypted_api_key: expect.stringContaining(newKid), key_id: newKid }
+    const seals = {
+      encrypted_api_key: expect.stringContaining(newKid),
+      key_id: newKid,
+      fingerprint: expect.any(String),
+    }
     expect(await storedRows()).toEqual(earlier.map((row) => Object.assign({}, row, seals)))
   })
 
@@ -463,7 +467,13 @@ describe('a pass', () => {
       const sealed = await sealKey(keyring, slot, `sk-${provider}`)
       await runBatch(db, [
         noteKid(sealed.kid),
-        upsertKey(slot, { ...sealed, status: 'active', at: null, expiresAt: null }),
+        upsertKey(slot, {
+          ...sealed,
+          status: 'active',
+          at: null,
+          expiresAt: null,
+          fingerprint: 'f',
+        }),
       ])
     }
     await rewrapAll({ ...after, REWRAP_ROWS_PER_RUN: '10' })

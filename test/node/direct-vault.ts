@@ -23,10 +23,14 @@ export async function bundleWorker(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? ''
 }
 
-/** Starts the vault with the user `user`, `vars`, and `others` beside it, each with a port of its own. */
+/**
+ * Starts the vault with the user `user`, `vars`, and `others` beside it, each with a port of its own. `copies` are
+ * more Workers of the vault, on the same database.
+ */
 export async function startDirectVault(
   vars: Record<string, string>,
   others: V4WorkerOptions[] = [],
+  copies: string[] = [],
 ) {
   const { compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } =
     readConfig({ config: 'wrangler.toml' })
@@ -45,6 +49,8 @@ export async function startDirectVault(
       RATE_LIMITER: { ...limit, namespace_id: '1' },
       PROBE_LIMITER: { ...limit, namespace_id: '2' },
       RELAY_LIMITER: { ...limit, namespace_id: '3' },
+      ADDRESS_LIMITER: { ...limit, namespace_id: '4' },
+      CALLER_LIMITER: { ...limit, namespace_id: '5' },
     },
     bindings: {
       ...NO_VARS,
@@ -56,9 +62,10 @@ export async function startDirectVault(
     },
     ...directSocket,
   } satisfies V4WorkerOptions
+  const vaults = copies.map((name) => Object.assign({}, vault, { name }))
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      workers: [vault, ...others.map((other) => ({ ...other, ...directSocket }))],
+      workers: [vault, ...vaults, ...others.map((other) => ({ ...other, ...directSocket }))],
       handleStructuredLogs: ({ message }: { message: string }) => void logged.push(message),
     }),
   )

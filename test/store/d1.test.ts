@@ -113,6 +113,8 @@ describe('D1', () => {
     'Your account is doing too many concurrent storage operations. Please back off.',
   ])('answers 503 if D1 is busy: %s', async (message) => {
     const logs = recordLogs()
+    // No wait between two attempts.
+    vi.spyOn(Math, 'random').mockReturnValue(0)
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
     for (const [method, body] of [

@@ -2,6 +2,8 @@
 
 import { deleteKey, selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts'
 import type { Statement } from '../../../src/store/d1.ts'
+import { noteKeyEvent, noteSaved } from '../../../src/store/events.ts'
+import { noteGone, selectKnown } from '../../../src/store/fingerprints.ts'
 import { noteKid, noteReplaced } from '../../../src/store/kids.ts'
 import { selectUser } from '../../../src/store/users.ts'
 
@@ -26,17 +28,38 @@ export function sameStatements(
   { method, userId }: Asked,
 ): Statement<unknown>[] {
   const slot = { userId, provider: 'default' }
+  const event = { ...slot, by: { kind: 'owner' }, requestId: 'bench' } as const
   if (method === 'GET') return [selectKey(userId, ['default'])]
   if (method === 'LIST') return [selectKeys(userId)]
-  if (method === 'DELETE') return [selectUser(userId), noteReplaced(slot), deleteKey(slot)]
+  if (method === 'DELETE') {
+    return [
+      selectUser(userId),
+      noteKeyEvent({ ...event, event: 'deleted' }, NAMES),
+      noteGone(userId, NAMES),
+      noteReplaced(slot),
+      deleteKey(slot),
+    ]
+  }
   return [
     noteReplaced(slot),
     noteKid(kid),
-    upsertKey(slot, { sealed: SEALED, kid, status: 'unverified', at: null, expiresAt: null }),
+    noteSaved(event, NAMES),
+    noteGone(userId, NAMES, [FINGERPRINT]),
+    selectKnown(userId, NAMES, [FINGERPRINT]),
+    upsertKey(slot, { ...NEW_ROW, kid }),
   ]
 }
 
+const NAMES = ['default'] as const
 const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
+const FINGERPRINT = 'A'.repeat(22)
+const NEW_ROW = {
+  sealed: SEALED,
+  status: 'unverified',
+  at: null,
+  expiresAt: null,
+  fingerprint: FINGERPRINT,
+} as const
 
 /** One statement that uses only the table of keys. */
 export function leastStatements(_env: PeerEnv, { method, userId }: Asked): Statement<unknown>[] {

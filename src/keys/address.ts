@@ -1,0 +1,107 @@
+/** Limits what a client's address may do without a valid token. */
+
+import { VaultError } from '../errors.ts'
+import { log } from '../log.ts'
+import type { Service } from '../service.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
+import type { AccessToken } from '../tokens/access-token.ts'
+import { LONGEST_PERIOD_S, requireRate } from './rate.ts'
+
+/** Cloudflare sets it, whatever the client sends. */
+const ADDRESS_HEADER = 'cf-connecting-ip'
+/**
+ * What the Workers of all other zones have there, so that one of them could have all of them blocked:
+ * https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip-in-worker-subrequests
+ */
+const OTHER_WORKERS = '2a06:98c0:3600::103'
+
+/** The codes of a refused token. */
+const REFUSED: ReadonlySet<ErrorCode> = new Set(['token_missing', 'token_invalid', 'token_expired'])
+
+/** The most addresses that an isolate blocks. */
+const MAX_BLOCKED = 1_000
+
+/** An isolate's blocked addresses, the oldest first, with the time at which each one is free again. */
+const blocks = new WeakMap<RateLimit, Map<string, number>>()
+
+/** A client whose requests are counted. */
+interface Client {
+  limiter: RateLimit
+  /** An IPv4 address, or the network of an IPv6 address. */
+  address: string
+}
+
+/** Counts a request that needs no token. @throws VaultError `rate_limited` */
+export async function requireAddressRate(service: Service, sent: Headers): Promise<void> {
+  const client = clientOf(service, sent)
+  if (client !== null) await requireRate(client.limiter, `open ${client.address}`)
+}
+
+/**
+ * Verifies the token that `readToken` finds. Only refused tokens are counted, so that a valid one costs no call
+ * of the limiter. After too many of them, the address is blocked: for a while no token of it is verified.
+ *
+ * @throws VaultError `rate_limited`, and as `readToken` and `VerifyToken`
+ */
+export async function checkToken(
+  service: Service,
+  sent: Headers,
+  readToken: () => string,
+): Promise<AccessToken> {
+  const client = clientOf(service, sent)
+  if (client !== null) requireFree(client)
+  try {
+    return await service.verifyToken(readToken())
+  } catch (error) {
+    const { code } = VaultError.from(error)
+    if (client !== null && REFUSED.has(code)) await countRefused(client)
+    throw error
+  }
+}
+
+/**
+ * Null if the client cannot be counted. Without an address, as behind another Worker, all clients would share
+ * one count, and one of them could block the others.
+ */
+function clientOf({ settings: { addressLimiter: limiter } }: Service, sent: Headers) {
+  const address = sent.get(ADDRESS_HEADER)
+  if (limiter === null || address === null || address === OTHER_WORKERS) return null
+  return { limiter, address: address.includes(':') ? networkOf(address) : address }
+}
+
+/** The first 64 bits of an IPv6 address: a client has all addresses that begin with them. */
+function networkOf(address: string): string {
+  const [first = [], last = []] = address.split('::').map((part) => part.split(':').filter(Boolean))
+  const zeros = Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => '0')
+  return [...first, ...zeros, ...last].slice(0, 4).join(':')
+}
+
+/** @throws VaultError `rate_limited` if the address is blocked */
+function requireFree({ limiter, address }: Client): void {
+  const leftMs = (blocks.get(limiter)?.get(address) ?? 0) - Date.now()
+  if (leftMs > 0) throw blockedFor(Math.ceil(leftMs / 1_000))
+}
+
+/** Counts a refused token, and blocks the address if there were too many. @throws VaultError `rate_limited` */
+async function countRefused(client: Client): Promise<void> {
+  await requireRate(client.limiter, `refused ${client.address}`).catch(() => {
+    block(client)
+    throw blockedFor(LONGEST_PERIOD_S)
+  })
+}
+
+function block({ limiter, address }: Client): void {
+  const blocked = blocks.get(limiter) ?? new Map<string, number>()
+  blocks.set(limiter, blocked)
+  blocked.delete(address)
+  const [oldest] = blocked.keys()
+  if (oldest !== undefined && blocked.size >= MAX_BLOCKED) blocked.delete(oldest)
+  blocked.set(address, Date.now() + LONGEST_PERIOD_S * 1_000)
+  // Without the address, which is personal data.
+  log('warn', 'address_blocked', { seconds: LONGEST_PERIOD_S })
+}
+
+function blockedFor(seconds: number): VaultError {
+  const detail = 'Too many requests without a valid token came from this network address.'
+  return new VaultError('rate_limited', { detail, retryAfter: seconds })
+}

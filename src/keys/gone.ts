@@ -1,0 +1,78 @@
+/** Finds out whether a key is gone, although D1 has it: somebody may have restored an older database. */
+
+import type { Deletions } from '../deletions.ts'
+import { VaultError } from '../errors.ts'
+import type { Service } from '../service.ts'
+import type { Settings } from '../settings.ts'
+import { inTime } from '../shared/deadline.ts'
+import { selectKey, type KeyRow, type RowNames, type UserWithoutKey } from '../store/api-keys.ts'
+import { runBatch, type Statement } from '../store/d1.ts'
+import { FRESH_MS, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
+import { openAndLog, requireAnyUser } from './slots.ts'
+import { EMPTY, isKeyRow, type SlotOwner, type StoredKey } from './stored-key.ts'
+
+const DEADLINE_MS = 5_000
+
+/** The latest heartbeat that the isolate has seen. */
+const latest = new WeakMap<Service, string>()
+
+export type DeletionsBinding = NonNullable<Settings['deletions']>
+
+/** The binding's one instance. */
+type Store = Pick<DurableObjectStub<Deletions>, 'exchange' | 'isGone'>
+
+/** @throws VaultError `database_busy` if the second store fails, or does not answer in time */
+export async function askStore<T>(
+  deletions: DeletionsBinding,
+  question: (store: Store) => Promise<T>,
+): Promise<T> {
+  const ask = async () => question(deletions.getByName('deletions'))
+  return inTime(ask(), DEADLINE_MS).catch((cause: unknown) => {
+    throw new VaultError('database_busy', { cause, retryAfter: 1 })
+  })
+}
+
+/** The statement of a use that {@link isGone} needs the row of; none without a second store. */
+export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
+  return deletions === null ? [] : [selectHeartbeat()]
+}
+
+/**
+ * Whether the key in `row` was deleted or replaced before D1 was restored. It asks the second store only if
+ * `heartbeat`, which D1 returned with the row, is old, or older than one that the isolate has seen.
+ *
+ * @throws VaultError `database_busy`
+ */
+export async function isGone(
+  service: Service,
+  { userId, provider, updatedAt: version }: KeyRow,
+  heartbeat: object | undefined,
+): Promise<boolean> {
+  const { deletions } = service.settings
+  if (deletions === null) return false
+  if (heartbeat !== undefined && isHeartbeat(heartbeat) && isFresh(service, heartbeat)) return false
+  return askStore(deletions, async (store) => store.isGone({ userId, provider, version }))
+}
+
+function isHeartbeat(row: object): row is Heartbeat {
+  return 'at' in row && 'copied' in row
+}
+
+function isFresh(service: Service, { at }: Heartbeat): boolean {
+  if (at < (latest.get(service) ?? '')) return false
+  latest.set(service, at)
+  return Date.now() - Date.parse(at) < FRESH_MS
+}
+
+/** The key in the later of the rows, to be sent to its provider. @throws VaultError `user_not_found`, `database_busy` */
+export async function readUsableKey(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
+  const { service, userId } = owner
+  const [read, beat] = await runBatch<KeyRow | UserWithoutKey | Heartbeat>(service.db, [
+    selectKey(userId, names),
+    ...readHeartbeat(service.settings),
+  ])
+  const [row] = read?.results ?? []
+  if (row === undefined) requireAnyUser(owner)
+  if (row === undefined || !isKeyRow(row)) return EMPTY
+  return (await isGone(service, row, beat?.results[0])) ? EMPTY : openAndLog(owner, row)
+}

@@ -1,0 +1,37 @@
+/** The table `heartbeat`: its one row tells a database that was restored from one that was not. */
+
+import type { GoneKeys } from './gone-keys.ts'
+import type { Statement } from './d1.ts'
+
+/** The job runs every minute. If the heartbeat is older, it has not run, or the database was restored. */
+export const FRESH_MS = 3 * 60 * 1000
+
+/** The row. */
+export interface Heartbeat {
+  /** When the job last found nothing left to delete: ISO 8601 in UTC; empty before it has run. */
+  at: string
+  /** This database lacks no deletion up to this number of the second store. */
+  copied: number
+}
+
+export function selectHeartbeat(): Statement<Heartbeat> {
+  return { sql: 'SELECT at, copied FROM heartbeat', values: [] }
+}
+
+/**
+ * Changes the row, if it still is as it was `read`. It must come right after `forgetGone(keys)`: if that found
+ * fewer keys than were read, the database was restored meanwhile, and the row stays.
+ */
+export function moveHeartbeat(
+  read: Heartbeat,
+  { copied, isComplete }: { copied: number; isComplete: boolean },
+  keys: GoneKeys,
+): Statement {
+  return {
+    sql: `UPDATE heartbeat SET
+            at = CASE WHEN ?4 THEN strftime('%Y-%m-%dT%H:%M:%fZ', 'now') ELSE at END,
+            copied = ?3
+          WHERE at = ?1 AND copied = ?2 AND changes() = json_array_length(?5)`,
+    values: [read.at, read.copied, copied, isComplete ? 1 : 0, keys],
+  }
+}

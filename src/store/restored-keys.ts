@@ -1,0 +1,70 @@
+/** The keys and users that are gone, and that a restored database has again. */
+
+import { DEFAULT_SLOT } from '../shared/slot.ts'
+import type { Statement } from './d1.ts'
+import { DAYS, LATEST } from './events.ts'
+import type { GoneKeys } from './gone-keys.ts'
+import { NOTE_REPLACED } from './kids.ts'
+
+const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
+/** A key may have been moved from the default slot after the time to which the database was restored. */
+const KEYS = `json_each(?1) CROSS JOIN api_keys ON user_id = value ->> 0
+    AND provider IN (value ->> 1, '${DEFAULT_SLOT}') AND updated_at = value ->> 2`
+
+/** A user who was added again later is another one. */
+const USERS = `json_each(?1) CROSS JOIN users ON users.id = value ->> 0
+    AND value ->> 1 = '' AND created_at <= value ->> 3`
+
+/** Like `noteReplaced`. All statements here must come before {@link deleteRestoredKeys}. */
+export function noteRestoredKids(keys: GoneKeys): Statement {
+  return { sql: `${NOTE_REPLACED} (SELECT key_id FROM ${KEYS})`, values: [keys] }
+}
+
+/** Notes in the trail that the job deletes these keys. */
+export function noteRestoredEvents(keys: GoneKeys): Statement {
+  return {
+    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+          SELECT DISTINCT substr(${NOW}, 1, 10), user_id, ${NOW} || '.' || provider, provider,
+            'deleted', 'job' FROM ${KEYS}`,
+    values: [keys],
+  }
+}
+
+/** Notes that no import brings them back. */
+export function noteRestoredImports(keys: GoneKeys): Statement {
+  return {
+    sql: `INSERT INTO imported_keys (user_id, provider, saved_at)
+          SELECT user_id, provider, ${NOW} FROM ${KEYS}
+          UNION SELECT users.id, '', '' FROM ${USERS} WHERE TRUE
+          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at`,
+    values: [keys],
+  }
+}
+
+/** Deletes the keys. It returns one row for each. */
+export function deleteRestoredKeys(keys: GoneKeys): Statement<{ userId: string }> {
+  return {
+    sql: `DELETE FROM api_keys WHERE (user_id, provider) IN (SELECT user_id, provider FROM ${KEYS})
+          RETURNING user_id AS userId`,
+    values: [keys],
+  }
+}
+
+/** Deletes the events of the users that {@link deleteRestoredUsers} deletes. It must come before it. */
+export function deleteRestoredEvents(keys: GoneKeys): Statement {
+  return {
+    sql: `${DAYS}
+          DELETE FROM api_key_events
+          WHERE day IN (SELECT day FROM days) AND user_id IN (SELECT users.id FROM ${USERS})`,
+    values: [keys, LATEST],
+  }
+}
+
+/** Deletes the users. It returns one row for each. */
+export function deleteRestoredUsers(keys: GoneKeys): Statement<{ userId: string }> {
+  return {
+    sql: `DELETE FROM users WHERE id IN (SELECT users.id FROM ${USERS}) RETURNING id AS userId`,
+    values: [keys],
+  }
+}

@@ -1,0 +1,193 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { VaultError } from '../../src/errors.ts'
+import { checkToken } from '../../src/keys/address.ts'
+import { openService } from '../../src/service.ts'
+import { call, keyPath, mintToken, recordLogs, someUser } from '../support.ts'
+
+const HOME = '192.0.2.1'
+const REFUSED = 'rate_limited'
+
+/** A limiter that allows two calls for each key, and the keys that it was called with. */
+function tightLimiter() {
+  const keys: string[] = []
+  const limit = async ({ key }: RateLimitOptions) => {
+    keys.push(key)
+    return { success: keys.filter((other) => other === key).length <= 2 }
+  }
+  return { limiter: { limit }, keys }
+}
+
+/** A vault with such a limiter for addresses, which a client calls from some address. */
+async function someVault() {
+  const { limiter, keys } = tightLimiter()
+  const vault = { ...env, ADDRESS_LIMITER: limiter }
+  const userId = await someUser()
+  const valid = await mintToken({ sub: userId, scope: 'relay' })
+  const from = async (address: string | null, token?: string, path = keyPath(userId)) => {
+    const headers: Record<string, string> = address === null ? {} : { 'cf-connecting-ip': address }
+    const response = await call('GET', path, { token, headers, env: vault })
+    return { status: response.status, headers: response.headers, body: await response.json() }
+  }
+  const refuse = async (address: string | null) => {
+    await from(address, 'bad')
+    await from(address, 'bad')
+    return (await from(address, 'bad')).status
+  }
+  return { from, refuse, keys, valid, vault, userId }
+}
+
+describe('refused tokens of an address', () => {
+  it.for<[name: string, token: () => Promise<string | undefined>]>([
+    ['no token', async () => undefined],
+    ['a text that is not a token', async () => 'sk-misplaced'],
+    ['an expired token', async () => mintToken({ sub: 'user', exp: 1 })],
+    ['a token of another issuer', async () => mintToken({ sub: 'user' }, 'x'.repeat(32))],
+  ])('become a 429 after too many of them: %s', async ([, token]) => {
+    const { from } = await someVault()
+    const sent = await token()
+    const answers = [await from(HOME, sent), await from(HOME, sent), await from(HOME, sent)]
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 429])
+    expect(answers[2]?.headers.get('Retry-After')).toBe('60')
+    expect(answers[2]?.headers.get('WWW-Authenticate')).toBeNull()
+    expect(answers[2]?.body).toMatchObject({
+      code: REFUSED,
+      detail: 'Too many requests without a valid token came from this network address.',
+    })
+  })
+
+  it('have it blocked before any token is verified, for 60 seconds', async () => {
+    const { from, refuse, keys, valid } = await someVault()
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    expect(await refuse(HOME)).toBe(429)
+    const verify = vi.spyOn(crypto.subtle, 'verify')
+    vi.setSystemTime(Date.now() + 20_500)
+    const blocked = await from(HOME, valid)
+    expect([blocked.status, blocked.headers.get('Retry-After')]).toEqual([429, '40'])
+    expect(verify).not.toHaveBeenCalled()
+    expect(keys).toHaveLength(3)
+    vi.setSystemTime(Date.now() + 40_000)
+    expect((await from(HOME, valid)).status).toBe(200)
+  })
+
+  it('do not affect another address', async () => {
+    const { from, refuse, valid } = await someVault()
+    expect(await refuse(HOME)).toBe(429)
+    expect((await from('192.0.2.2', valid)).status).toBe(200)
+    expect((await from('192.0.2.2', 'bad')).status).toBe(401)
+  })
+
+  it.for<[name: string, address: string | null]>([
+    ['without an address', null],
+    ['of the Workers of other zones, which share one address', '2a06:98c0:3600::103'],
+  ])('are not limited %s', async ([, address]) => {
+    const { refuse, keys } = await someVault()
+    expect(await refuse(address)).toBe(401)
+    expect(keys).toEqual([])
+  })
+
+  it.for([
+    ['192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:db8:1:2::6', '2001:db8:1:2'],
+    ['2001:db8::6', '2001:db8:0:0'],
+    ['2001:db8::4:5:6:7', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+    ['2001:db8::', '2001:db8:0:0'],
+  ] as const)('are counted by the network that a client has: %s in %s', async ([address, name]) => {
+    const { from, keys } = await someVault()
+    await from(address, 'bad')
+    expect(keys).toEqual([`refused ${name}`])
+  })
+
+  it('are limited over the relay too, with the header for SDKs', async () => {
+    const { from, refuse, valid } = await someVault()
+    expect(await refuse(HOME)).toBe(429)
+    const { status, headers } = await from(HOME, valid, '/relay/openai/v1/models')
+    expect([status, headers.get('X-Vault-Error')]).toEqual([429, REFUSED])
+  })
+
+  it('are logged when the address is blocked, without the address', async () => {
+    const { refuse } = await someVault()
+    const logs = recordLogs()
+    await refuse(HOME)
+    const blocked = logs.events().filter(({ event }) => event === 'address_blocked')
+    expect(blocked).toEqual([{ level: 'warn', event: 'address_blocked', seconds: 60 }])
+    expect(logs.text()).not.toContain(HOME)
+  })
+
+  it.for<[name: string, limit: () => Promise<RateLimitOutcome>]>([
+    ['throws', () => unavailable()],
+    ['fails', async () => unavailable()],
+  ])('stay a 401 if the limiter %s', async ([, limit]) => {
+    const logs = recordLogs()
+    const options = { headers: { 'cf-connecting-ip': HOME }, env: { ADDRESS_LIMITER: { limit } } }
+    const response = await call('GET', keyPath('user'), options)
+    expect(response.status).toBe(401)
+    expect(logs.text()).toContain('rate_limiter_failed')
+  })
+})
+
+function unavailable(): never {
+  throw new Error('limiter is down')
+}
+
+describe('what is not counted', () => {
+  it('is a valid token, even for another user’s keys', async () => {
+    const { from, keys, valid } = await someVault()
+    expect((await from(HOME, valid)).status).toBe(200)
+    expect((await from(HOME, valid, keyPath('another'))).status).toBe(403)
+    expect(keys).toEqual([])
+  })
+
+  it('is a token that nobody can check, because its issuer’s keys are unreachable', async () => {
+    const { vault, keys } = await someVault()
+    const service = await openService(vault)
+    const fail = () => {
+      throw new VaultError('token_keys_unreachable')
+    }
+    const checked = checkToken(service, new Headers({ 'cf-connecting-ip': HOME }), fail)
+    await expect(checked).rejects.toMatchObject({ code: 'token_keys_unreachable' })
+    expect(keys).toEqual([])
+  })
+})
+
+it('an isolate blocks at most 1,000 addresses, and forgets the oldest', async () => {
+  recordLogs()
+  const limit = async () => ({ success: false })
+  const service = await openService({ ...env, ADDRESS_LIMITER: { limit } })
+  const check = async (address: string, token: string) =>
+    checkToken(service, new Headers({ 'cf-connecting-ip': address }), () => token).then(
+      () => 'ok',
+      (error: unknown) => VaultError.from(error).code,
+    )
+  const addresses = Array.from({ length: 1_001 }, (_, n) => `10.0.${n >> 8}.${n & 255}`)
+  for (const address of addresses) expect(await check(address, 'bad')).toBe(REFUSED)
+  const valid = await mintToken({ sub: 'user' })
+  expect(await check('10.0.0.0', valid)).toBe('ok')
+  expect(await check('10.0.0.1', valid)).toBe(REFUSED)
+})
+
+describe('requests without a token', () => {
+  it.for(['/api/health', '/api/config'])('are limited for each address: %s', async (path) => {
+    const { from, keys } = await someVault()
+    const answers = [
+      await from(HOME, undefined, path),
+      await from(HOME, undefined, path),
+      await from(HOME, undefined, path),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(answers[2]?.headers.get('Retry-After')).toBe('60')
+    expect((await from('192.0.2.2', undefined, path)).status).toBe(200)
+    expect((await from(null, undefined, path)).status).toBe(200)
+    expect(keys).not.toContain(`refused ${HOME}`)
+  })
+
+  it('do not have an address blocked', async () => {
+    const { from, valid } = await someVault()
+    for (const _ of [1, 2, 3]) await from(HOME, undefined, '/api/config')
+    expect((await from(HOME, valid)).status).toBe(200)
+    expect((await from(HOME, 'bad')).status).toBe(401)
+  })
+})

@@ -1,0 +1,115 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { fingerprintKey } from '../../src/crypto/fingerprint.ts'
+import { createKeyring } from '../../src/crypto/keyring.ts'
+import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
+import { openService } from '../../src/service.ts'
+import {
+  call,
+  keyPath,
+  mintToken,
+  recordLogs,
+  slotPath,
+  someEncryptionKey,
+  someUser,
+} from '../support.ts'
+
+const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
+
+/** A user who saves and deletes keys in slots, in a vault with the bindings `vault`. */
+async function someOwner() {
+  const userId = await someUser()
+  const token = await mintToken({ sub: userId })
+  /** Saves a key, and returns what the answer says of it. */
+  const save = async (
+    provider: string,
+    apiKey: string,
+    { vault = env, query = '?verify=false' } = {},
+  ) => {
+    const path = slotPath(userId, provider) + query
+    const response = await call('PUT', path, { token, body: { api_key: apiKey }, env: vault })
+    const { user } = await response.json<{ user?: { same_key_in?: string[]; known_as?: string } }>()
+    return [user?.same_key_in ?? [], user?.known_as ?? null]
+  }
+  const remove = async (provider: string) => call('DELETE', slotPath(userId, provider), { token })
+  return { userId, token, save, remove }
+}
+
+describe('a save says that the key', () => {
+  it('already sits in other slots', async () => {
+    const { userId, token, save } = await someOwner()
+    const key = someKeyOf('good')
+    expect(await save('openai', key)).toEqual([[], null])
+    expect(await save('openai', key)).toEqual([[], null])
+    expect(await save('acme', key)).toEqual([['openai'], null])
+    await call('PUT', keyPath(userId), { token, body: { api_key: key } })
+    expect(await save('mistral', key)).toEqual([['acme', 'default', 'openai'], null])
+    expect(await save('mistral', someKeyOf('good'))).toEqual([[], null])
+  })
+
+  it('was deleted or replaced before', async () => {
+    const { save, remove } = await someOwner()
+    const [first, second] = [someKeyOf('good'), someKeyOf('good')]
+    await save('openai', first)
+    await save('openai', second)
+    expect(await save('openai', first)).toEqual([[], 'deleted'])
+    await remove('openai')
+    expect(await save('acme', first)).toEqual([[], 'deleted'])
+    expect(await save('openai', first)).toEqual([['acme'], null])
+  })
+
+  it('was rejected before, on a save or later', async () => {
+    const { userId, token, save, remove } = await someOwner()
+    const [early, late] = [someKeyOf('bad'), someKeyOf('bad')]
+    await save('openai', early, { query: '' })
+    expect(await save('openai', early)).toEqual([[], 'rejected'])
+    await save('openai', late)
+    await call('POST', `${slotPath(userId, 'openai')}/verify`, { token })
+    await remove('openai')
+    expect(await save('acme', late)).toEqual([[], 'rejected'])
+  })
+
+  it('is not one of another user', async () => {
+    const [one, other] = [await someOwner(), await someOwner()]
+    const key = someKeyOf('good')
+    await one.save('openai', key)
+    expect(await other.save('acme', key)).toEqual([[], null])
+  })
+
+  it('is the same during a rotation, and after the job has rewrapped the old one', async () => {
+    const [before, next] = [env.API_KEY_ENCRYPTION_KEY, someEncryptionKey()]
+    const { save } = await someOwner()
+    const key = someKeyOf('good')
+    await save('openai', key)
+    const rotating = { ...env, API_KEY_ENCRYPTION_KEY: `${next},${before}` }
+    expect(await save('acme', key, { vault: rotating })).toEqual([['openai'], null])
+    recordLogs()
+    const service = await openService({ ...rotating, REWRAP_ROWS_PER_RUN: '10000' })
+    await beginPass(service)
+    await rewrap(service)
+    const rotated = { ...env, API_KEY_ENCRYPTION_KEY: next }
+    expect(await save('mistral', key, { vault: rotated })).toEqual([['acme', 'openai'], null])
+  })
+})
+
+describe('a fingerprint', () => {
+  const bytes = () => crypto.getRandomValues(new Uint8Array(32))
+
+  it('differs by user, key and encryption key, and is the same otherwise', async () => {
+    const [one, other] = [bytes(), bytes()]
+    const keyring = await createKeyring([one])
+    const again = await createKeyring([one])
+    const both = await createKeyring([other, one])
+    const [print] = await fingerprintKey(keyring, 'a', 'key')
+    expect(print).toMatch(/^[\w-]{22}$/)
+    expect(await fingerprintKey(again, 'a', 'key')).toEqual([print])
+    expect((await fingerprintKey(both, 'a', 'key'))[1]).toBe(print)
+    const others = await Promise.all([
+      fingerprintKey(keyring, 'b', 'key'),
+      fingerprintKey(keyring, 'a', 'other'),
+      fingerprintKey(keyring, 'ak', 'ey'),
+      fingerprintKey(await createKeyring([other]), 'a', 'key'),
+    ])
+    expect(new Set([print, ...others.flat()]).size).toBe(5)
+  })
+})
