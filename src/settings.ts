@@ -158,6 +158,8 @@ const rateLimit = z.custom<RateLimit>(
   'must be a rate limit binding: see [[ratelimits]]',
 )
 
+const queue = z.custom<Queue>(has('send'), 'must be a queue binding: see [[queues.producers]]')
+
 const deletions = z.custom<DurableObjectNamespace<Deletions>>(
   has('getByName'),
   'must be a Durable Object binding: see [[durable_objects.bindings]]',
@@ -178,6 +180,7 @@ export const environment = z.object({
   REWRAP_ROWS_PER_RUN: z.optional(rowsPerRun),
   EXPIRED_KEPT_DAYS: z.optional(days),
   EVENTS_KEPT_DAYS: z.optional(days),
+  EVENTS_QUEUE: z.optional(queue),
   JWT_SECRET_KEY: z.optional(tokenSecret),
   JWT_JWKS_URL: z.optional(jwksUrl),
   JWT_ISSUER: z.optional(exactText),
@@ -263,6 +266,8 @@ export interface Settings {
   expiredKeptDays: number
   /** The days after which the job deletes an event. */
   eventsKeptDays: number
+  /** Gets the events that an application acts on; null if there is no queue. */
+  eventsQueue: Queue | null
 }
 
 const settings = z.pipe(
@@ -293,6 +298,7 @@ const settings = z.pipe(
       rewrapRowsPerRun: env.REWRAP_ROWS_PER_RUN ?? DEFAULT_ROWS_PER_RUN,
       expiredKeptDays: env.EXPIRED_KEPT_DAYS ?? DEFAULT_EXPIRED_KEPT_DAYS,
       eventsKeptDays: env.EVENTS_KEPT_DAYS ?? DEFAULT_EVENTS_KEPT_DAYS,
+      eventsQueue: env.EVENTS_QUEUE ?? null,
     }
   }),
 )

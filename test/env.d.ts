@@ -3,6 +3,7 @@ interface Env {
   JWT_SECRET_KEY: string
   LEGACY_FERNET_KEY?: string
   PROVIDERS?: unknown
+  EVENTS_QUEUE?: unknown
 }
 
 declare namespace Cloudflare {

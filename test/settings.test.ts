@@ -317,6 +317,11 @@ describe('a bad environment', () => {
       { PROVIDERS: { acme: 'x' } },
       'PROVIDERS, "acme", must be a table',
     ],
+    [
+      'a queue that is a name',
+      { EVENTS_QUEUE: 'key-events' },
+      'EVENTS_QUEUE must be a queue binding: see [[queues.producers]]',
+    ],
     ['providers that are not JSON', { PROVIDERS: '{' }, 'PROVIDERS must be a table of providers'],
     ['providers as a list', { PROVIDERS: [] }, 'PROVIDERS must be a table of providers'],
     [
@@ -514,6 +519,7 @@ describe('a good environment', () => {
     ['callers that may read keys', { ALLOW_REVEAL: 'export, other' }],
     ['no limit for probes', { PROBE_LIMITER: undefined }],
     ['no second store', { DELETIONS: undefined }],
+    ['a queue for events', { EVENTS_QUEUE: { send: () => null, sendBatch: () => null } }],
     ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
     ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
     [

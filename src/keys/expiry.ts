@@ -12,6 +12,7 @@ import {
   noteExpiredEvents,
   noteExpiredGone,
 } from '../store/expired-keys.ts'
+import { publishEvents } from './publish.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -24,7 +25,8 @@ const NOTED_MS = DAY_MS
  *
  * @throws VaultError `database_busy`, `server_misconfigured`
  */
-export async function deleteExpiredKeys({ db, keyring, settings }: Service): Promise<void> {
+export async function deleteExpiredKeys(service: Service): Promise<void> {
+  const { db, keyring, settings } = service
   const now = Date.now()
   const ago = (ms: number) => new Date(now - ms).toISOString()
   const before = ago(settings.expiredKeptDays * DAY_MS)
@@ -43,4 +45,5 @@ export async function deleteExpiredKeys({ db, keyring, settings }: Service): Pro
   for (const { userId: user_id, provider } of results.at(-1)?.results ?? []) {
     log('info', 'expired_key_deleted', { user_id, provider })
   }
+  await publishEvents(service, results)
 }

@@ -17,6 +17,7 @@ import {
   noteRestoredKids,
 } from '../store/restored-keys.ts'
 import { askStore, type DeletionsBinding } from './gone.ts'
+import { publishEvents } from './publish.ts'
 
 /** The exchanges of a run. Each is 10 statements at most, and the free plan allows 50 per run. */
 const EXCHANGES_PER_RUN = 3
@@ -51,6 +52,7 @@ async function exchange(service: Service, deletions: DeletionsBinding): Promise<
     BULK_DEADLINE_MS,
   )
   logDeleted(results.slice(0, missing.length))
+  await publishEvents(service, results)
   return answer.isComplete && gone.length < EXCHANGED_AT_ONCE
 }
 

@@ -21,6 +21,7 @@ import { noteKeyDeleted } from '../store/imported-keys.ts'
 import { noteReplaced } from '../store/kids.ts'
 import { selectUser } from '../store/users.ts'
 import { requireVersion, type Condition } from '../store/versions.ts'
+import { publishEvents } from './publish.ts'
 import { retry } from './retry.ts'
 import { findSlot, rowNames, slotName } from './slot-name.ts'
 import { EMPTY, isKeyRow, openAndLog, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
@@ -139,6 +140,7 @@ export async function deleteSlot(
   if (results[0]?.results.length === 0) requireAnyUser(owner)
   const deleted = results.slice(first.length).some(({ meta }) => meta.changes > 0)
   if (!deleted) findSlot(settings, given)
+  await publishEvents(owner.service, results)
   return deleted
 }
 

@@ -5,6 +5,7 @@ import { errorFields, log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { run } from '../store/d1.ts'
 import { addSums, nameSum, type Sum } from '../store/events.ts'
+import { publishEvents } from './publish.ts'
 
 /** Counts wait until the isolate has counted nothing for about this time. A Worker may work on for 30 s. */
 const QUIET_MS = 20_000
@@ -97,10 +98,17 @@ async function writeLater(service: Service, tally: Tally, setAt: number): Promis
   await write(service, tally, sums)
 }
 
-/** Writes the sums with one statement. If that fails, they wait for the next timer. It never throws. */
+/**
+ * Writes the sums with one statement, and publishes those that are new in their hour. If the write fails,
+ * they wait for the next timer. It never throws.
+ */
 async function write(service: Service, tally: Tally, sums: readonly Sum[]): Promise<void> {
   try {
-    await run(service.db, addSums(sums))
+    const { results } = await run(service.db, addSums(sums))
+    // A sum that was there before holds more than what was just added.
+    const added = new Map(sums.map((sum) => [keyOf(sum), sum.count]))
+    const begun = results.filter(({ userId, id, count }) => added.get(userId + id) === count)
+    await publishEvents(service, [{ results: begun }])
   } catch (error) {
     for (const sum of sums) wait(tally, sum)
     const { code, cause = error } = VaultError.from(error)

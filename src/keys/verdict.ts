@@ -11,6 +11,7 @@ import { updateUse, type SealedRow } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
 import { noteChange, noteEvent, type NewEvent } from '../store/events.ts'
 import { noteRejected } from '../store/fingerprints.ts'
+import { publishEvents } from './publish.ts'
 import { requireRate } from './rate.ts'
 import { OWNER, type SlotOwner } from './stored-key.ts'
 
@@ -62,10 +63,11 @@ export async function checkKey(
   if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
   const { service, userId, requestId, by = OWNER } = owner
   const what = { event: 'rejected_on_save', verdict } as const
-  await runBatch<object>(service.db, [
+  const results = await runBatch<object>(service.db, [
     noteEvent({ userId, provider: name, by, requestId, ...what }),
     ...(asked.fingerprint === undefined ? [] : [noteRejected(userId, asked.fingerprint)]),
   ])
+  await publishEvents(service, results)
   const detail = `${asked.provider.label} does not accept this key.`
   throw new VaultError('api_key_rejected', { detail })
 }
@@ -90,9 +92,10 @@ export async function recordUse(
   { status, as, event }: Recorded,
 ): Promise<string | null> {
   const at = new Date().toISOString()
-  const [updated] = await runBatch<object>(service.db, [
+  const results = await runBatch<object>(service.db, [
     updateUse(row, { status, as, at }),
     ...(event === null ? [] : [noteChange({ userId, by, requestId, ...event })]),
   ])
-  return updated?.meta.changes === 1 ? at : null
+  await publishEvents(service, results)
+  return results[0]?.meta.changes === 1 ? at : null
 }

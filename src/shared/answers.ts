@@ -267,6 +267,8 @@ export type VerifyAnswer = z.infer<typeof verifyAnswer>
 export type SavedAnswer<Fields extends KeyFields> = z.infer<typeof saved> & { user: Fields }
 export type DeletedAnswer<Fields extends object> = z.infer<typeof deletedAnswer> & { user: Fields }
 export type EventAnswer = z.infer<typeof event>
+/** An event in the queue of events. */
+export type EventMessage = EventAnswer & { user_id: string }
 export type EventsAnswer = z.infer<typeof eventsAnswer>
 export type ConfigAnswer = z.infer<typeof configAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>

@@ -41,6 +41,17 @@ export interface EventRow {
   lastAt: string | null
 }
 
+/** An event that a statement has just written. */
+export interface WrittenEvent extends EventRow {
+  userId: string
+}
+
+/** The columns of an {@link EventRow}. */
+const COLUMNS = `id, provider, event, actor, caller, code, verdict, provider_status AS providerStatus,
+  request_id AS requestId, count, errors, first_at AS firstAt, last_at AS lastAt`
+/** Returns each {@link WrittenEvent}. */
+export const RETURNING_EVENT = `RETURNING user_id AS userId, ${COLUMNS}`
+
 const NOW =
   "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at, lower(hex(randomblob(4))) AS random"
 const USER_EXISTS = 'users WHERE id = ?1'
@@ -51,13 +62,13 @@ const CHANGES: Partial<Record<EventKind, string>> = {
   resumed: 'AND paused_at IS NOT NULL',
 }
 
-/** Notes an event, if the user exists. It returns the event's id. */
-export function noteEvent(event: NewEvent): Statement<{ id: string }> {
+/** Notes an event, if the user exists. It returns the event. */
+export function noteEvent(event: NewEvent): Statement<WrittenEvent> {
   return insert(event, '?3', USER_EXISTS)
 }
 
-/** Notes an event, if the statement right before it has changed a row. It returns the event's id. */
-export function noteChange(event: NewEvent): Statement<{ id: string }> {
+/** Notes an event, if the statement right before it has changed a row. It returns the event. */
+export function noteChange(event: NewEvent): Statement<WrittenEvent> {
   return insert(event, '?3', `${USER_EXISTS} AND changes() > 0`)
 }
 
@@ -65,7 +76,7 @@ export function noteChange(event: NewEvent): Statement<{ id: string }> {
 export function noteKeyEvent(
   event: NewEvent,
   [own, older = own]: RowNames,
-): Statement<{ id: string }> {
+): Statement<WrittenEvent> {
   const source = `${KEY_EXISTS} ${CHANGES[event.event] ?? ''} LIMIT 1`
   const { sql, values } = insert(event, '?3', source)
   return { sql, values: [...values, own, older] }
@@ -75,7 +86,7 @@ export function noteKeyEvent(
 export function noteSaved(
   event: Omit<NewEvent, 'event'>,
   [own, older = own]: RowNames,
-): Statement<{ id: string }> {
+): Statement<WrittenEvent> {
   const kind = `CASE WHEN EXISTS (SELECT 1 FROM ${KEY_EXISTS}) THEN 'replaced' ELSE ?3 END`
   const { sql, values } = insert({ ...event, event: 'saved' }, kind, USER_EXISTS)
   return { sql, values: [...values, own, older] }
@@ -85,13 +96,13 @@ function insert(
   { userId, provider, event, by, requestId, verdict, providerStatus }: NewEvent,
   kind: string,
   source: string,
-): Statement<{ id: string }> {
+): Statement<WrittenEvent> {
   const caller = by.kind === 'caller' ? by.name : null
   return {
     sql: `INSERT INTO api_key_events
             (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
           SELECT substr(at, 1, 10), ?1, at || '.' || random, ?2, ${kind}, ?4, ?5, ?6, ?7, ?8
-          FROM (${NOW}), ${source} RETURNING id`,
+          FROM (${NOW}), ${source} ${RETURNING_EVENT}`,
     values: [
       userId,
       provider,
@@ -116,8 +127,11 @@ export interface Sum extends Slot {
   lastAt: string
 }
 
-/** Adds to the sums of an hour: one row for each slot, caller, kind and code. Removed users are left out. */
-export function addSums(sums: readonly Sum[]): Statement {
+/**
+ * Adds to the sums of an hour: one row for each slot, caller, kind and code. Removed users are left out. It
+ * returns the sums with what was added.
+ */
+export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
   const rows = sums.map((sum) => [
     sum.lastAt.slice(0, 10),
     sum.userId,
@@ -141,7 +155,8 @@ export function addSums(sums: readonly Sum[]): Statement {
             count = count + excluded.count,
             errors = errors + excluded.errors,
             first_at = min(first_at, excluded.first_at),
-            last_at = max(last_at, excluded.last_at)`,
+            last_at = max(last_at, excluded.last_at)
+          ${RETURNING_EVENT}`,
     values: [JSON.stringify(rows)],
   }
 }
@@ -179,8 +194,7 @@ export function selectEvents(
 ): Statement<EventRow> {
   return {
     sql: `${DAYS}
-          SELECT id, provider, event, actor, caller, code, verdict, provider_status AS providerStatus,
-            request_id AS requestId, count, errors, first_at AS firstAt, last_at AS lastAt
+          SELECT ${COLUMNS}
           FROM days CROSS JOIN api_key_events AS event ON event.day = days.day
           WHERE user_id = ?1 AND id < ?2
             AND (?3 IS NULL OR provider IN (SELECT value FROM json_each(?3)))

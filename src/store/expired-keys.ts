@@ -1,15 +1,9 @@
 /** The keys that expired some time ago. An index finds them, and holds no other keys. */
 
 import type { Statement } from './d1.ts'
+import { RETURNING_EVENT, type WrittenEvent } from './events.ts'
 import { noteGoneRows } from './gone-keys.ts'
 import { NOTE_REPLACED } from './kids.ts'
-
-/** An event in the trail. */
-interface EventId {
-  id: string
-  userId: string
-  provider: string
-}
 
 /** The most keys that a run deletes. */
 export const DELETED_AT_ONCE = 100
@@ -46,13 +40,13 @@ export function noteExpiredDeleted(before: string): Statement {
 }
 
 /** Notes in the trail that these keys are deleted. It must come before {@link deleteExpired}. */
-export function noteExpiredEvents(before: string): Statement<EventId> {
+export function noteExpiredEvents(before: string): Statement<WrittenEvent> {
   return {
     sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
           SELECT substr(at, 1, 10), user_id, at || '.' || lower(hex(randomblob(4))), provider,
             'deleted', 'job'
           FROM (${EXPIRED}), (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at)
-          RETURNING id, user_id AS userId, provider`,
+          ${RETURNING_EVENT}`,
     values: [before],
   }
 }
@@ -61,13 +55,13 @@ export function noteExpiredEvents(before: string): Statement<EventId> {
  * Notes in the trail that keys expired from `after` to `now`, once for each. It returns those that were not
  * noted before.
  */
-export function noteExpirations(after: string, now: string): Statement<EventId> {
+export function noteExpirations(after: string, now: string): Statement<WrittenEvent> {
   return {
     sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
           SELECT substr(expires_at, 1, 10), user_id, expires_at || '.' || provider, provider,
             'expired', 'job'
           FROM api_keys WHERE expires_at IS NOT NULL AND expires_at > ?1 AND expires_at <= ?2
-          ON CONFLICT DO NOTHING RETURNING id, user_id AS userId, provider`,
+          ON CONFLICT DO NOTHING ${RETURNING_EVENT}`,
     values: [after, now],
   }
 }

@@ -2,7 +2,7 @@
 
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import type { Statement } from './d1.ts'
-import { DAYS, LATEST } from './events.ts'
+import { DAYS, LATEST, RETURNING_EVENT, type WrittenEvent } from './events.ts'
 import type { GoneKeys } from './gone-keys.ts'
 import { NOTE_REPLACED } from './kids.ts'
 
@@ -21,12 +21,13 @@ export function noteRestoredKids(keys: GoneKeys): Statement {
   return { sql: `${NOTE_REPLACED} (SELECT key_id FROM ${KEYS})`, values: [keys] }
 }
 
-/** Notes in the trail that the job deletes these keys. */
-export function noteRestoredEvents(keys: GoneKeys): Statement {
+/** Notes in the trail that the job deletes these keys. It returns the events. */
+export function noteRestoredEvents(keys: GoneKeys): Statement<WrittenEvent> {
   return {
     sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
           SELECT DISTINCT substr(${NOW}, 1, 10), user_id, ${NOW} || '.' || provider, provider,
-            'deleted', 'job' FROM ${KEYS}`,
+            'deleted', 'job' FROM ${KEYS}
+          ${RETURNING_EVENT}`,
     values: [keys],
   }
 }

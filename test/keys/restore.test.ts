@@ -325,6 +325,17 @@ describe('the job', () => {
     expect(await rowsOf(sql, kept.userId)).toEqual([])
   })
 
+  it('sends the deletion of a restored key to the queue of events', async () => {
+    const { deleted, kept } = await someRestored()
+    const sent: { user_id: string; event: string }[] = []
+    const sendBatch = async (messages: { body: { user_id: string; event: string } }[]) =>
+      void sent.push(...messages.map(({ body }) => body))
+    await someVault({ EVENTS_QUEUE: { send: null, sendBatch } }).runJob()
+    const of = (userId: string) => sent.filter(({ user_id }) => user_id === userId)
+    expect(of(deleted.userId)).toMatchObject([{ event: 'deleted', by: 'job' }])
+    expect(of(kept.userId)).toEqual([])
+  })
+
   it('keeps a user who was added again after the removal', async () => {
     const { save, runJob } = someVault()
     const userId = await someUser()

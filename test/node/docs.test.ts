@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { ANSWERS } from '../../src/refusals.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
+import { PUBLISHED } from '../../src/keys/publish.ts'
 import { environment } from '../../src/settings.ts'
-import { savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
+import { eventsAnswer, savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
 
 const DOCS = readdirSync('docs', { encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
 
@@ -119,6 +120,17 @@ describe('the documentation', () => {
     const examples: unknown[] = slots.split('\n').map((line) => JSON.parse(line))
     expect(examples.map((example) => slotAnswer.parse(example))).toEqual(examples)
     expect(savedSlotAnswer.parse(JSON.parse(saved))).toEqual(JSON.parse(saved))
+  })
+
+  it('events as the queue gets them', () => {
+    const [webhook = ''] = codeBlocks('docs/webhooks.md', 'json')
+    const { type, timestamp, data } = JSON.parse(webhook)
+    const { user_id, ...event } = data
+    const page = { user_id, events: [event], next_cursor: null }
+    expect(eventsAnswer.parse(page)).toEqual(page)
+    expect([type, timestamp]).toEqual([`api_key.${event.event}`, event.at])
+    const kinds = firstNames(tableRows('docs/webhooks.md', '## Which events'))
+    expect(kinds).toEqual(PUBLISHED.toSorted())
   })
 
   it('every error code with its status', () => {

@@ -1,0 +1,222 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { openService } from '../../src/service.ts'
+import { call, mintToken, recordLogs, slotPath, someKeyUser } from '../support.ts'
+
+const BAD = 'sk-bad'
+const GOOD = 'sk-good'
+const DAY_MS = 24 * 60 * 60 * 1000
+
+interface Event {
+  id: string
+  user_id?: string
+  event: string
+  at: string
+}
+
+type Send = (messages: { body: Event; contentType: string }[]) => Promise<void>
+
+/** A queue that keeps what it gets, and answers as `send` does. */
+function someQueue(send: Send = async () => undefined) {
+  const batches: Event[][] = []
+  const sendBatch = async (messages: { body: Event; contentType: string }[]) => {
+    batches.push(structuredClone(messages.map(({ body }) => body)))
+    return send(messages)
+  }
+  return { EVENTS_QUEUE: { send: null, sendBatch }, batches, messages: () => batches.flat() }
+}
+
+/** A user with a key for OpenAI in a vault whose environment has `changes`. */
+async function someOwner(word: string, changes: object) {
+  const apiKey = `${word}-${crypto.randomUUID()}`
+  const userId = await someKeyUser(apiKey)
+  const vault = { ...env, ...changes }
+  const token = await mintToken({ sub: userId, scope: 'relay', client_id: 'notebook' })
+  const request = async (method: string, path: string, body?: unknown) =>
+    call(method, path, { token, env: vault, ...(body !== undefined && { body }) })
+  const slot = slotPath(userId, 'openai')
+  return {
+    userId,
+    apiKey,
+    token,
+    slot,
+    request,
+    relay: async () => (await request('GET', '/relay/openai/v1/models')).status,
+    change: async (sql: string, value: string) =>
+      void (await env.DB.prepare(`UPDATE api_keys SET ${sql} WHERE user_id = ?1`)
+        .bind(userId, value)
+        .run()),
+    runJob: async () => deleteExpiredKeys(await openService(vault)),
+    /** The events of this kind in the trail. */
+    shown: async (kind: string) => {
+      const response = await request('GET', `/api/users/${userId}/api-key-events`)
+      const { events }: { events: Event[] } = await response.json()
+      return events.filter(({ event }) => event === kind)
+    },
+  }
+}
+
+type Owner = Awaited<ReturnType<typeof someOwner>>
+
+/** What makes an event, and the answer to it. */
+type Cause = (owner: Owner) => Promise<unknown>
+
+const expire = async ({ change, runJob }: Owner, days: number) => {
+  await change('expires_at = ?2', new Date(Date.now() - days * DAY_MS).toISOString())
+  await runJob()
+  return null
+}
+
+const CAUSES: [what: string, kind: string, word: string, cause: Cause, answer: number | null][] = [
+  [
+    'a key that its provider rejects on saving',
+    'rejected_on_save',
+    BAD,
+    async ({ request, slot, apiKey }) =>
+      (await request('PUT', `${slot}?verify=true`, { api_key: apiKey })).status,
+    422,
+  ],
+  [
+    'a key that its provider rejects in use',
+    'rejected_in_use',
+    BAD,
+    async ({ relay }) => relay(),
+    401,
+  ],
+  ['a key that expires', 'expired', GOOD, async (owner) => expire(owner, 0.5), null],
+  [
+    'an expired key that the job deletes',
+    'deleted',
+    GOOD,
+    async (owner) => expire(owner, 31),
+    null,
+  ],
+  [
+    'a key that its owner deletes',
+    'deleted',
+    GOOD,
+    async ({ request, slot }) => (await request('DELETE', slot)).status,
+    200,
+  ],
+  [
+    'a key that has reached its limit',
+    'limit_reached',
+    GOOD,
+    async ({ request, slot, relay }) => {
+      await request('PATCH', slot, { max_uses: { count: 0, per: 'day' } })
+      return relay()
+    },
+    429,
+  ],
+  [
+    'a key that does not open',
+    'unreadable',
+    GOOD,
+    async ({ change, relay }) => {
+      await change('encrypted_api_key = ?2', 'v1.damaged')
+      return relay()
+    },
+    500,
+  ],
+]
+
+describe('the queue', () => {
+  it.for(CAUSES)('gets %s as the trail shows it: %s', async ([, kind, word, cause, answer]) => {
+    const logs = recordLogs()
+    const queue = someQueue()
+    const owner = await someOwner(word, queue)
+    expect(await cause(owner)).toBe(answer)
+    const mine = () => queue.messages().filter(({ user_id }) => user_id === owner.userId)
+    await expect.poll(mine).toHaveLength(1)
+    const [event] = await owner.shown(kind)
+    expect(mine()).toEqual([{ ...event, user_id: owner.userId }])
+    expect(JSON.stringify(queue.messages())).not.toContain(owner.apiKey)
+    expect(logs.text()).not.toContain('event_not_queued')
+  })
+
+  it('gets nothing if nothing was deleted, and nothing that no application acts on', async () => {
+    const queue = someQueue()
+    const { request, slot, apiKey, relay } = await someOwner(GOOD, queue)
+    await request('PUT', `${slot}?verify=true`, { api_key: apiKey })
+    await request('PATCH', slot, { paused: true })
+    await request('PATCH', slot, { paused: false })
+    await relay()
+    await request('DELETE', slot)
+    await request('DELETE', slot)
+    expect(queue.messages().map(({ event }) => event)).toEqual(['deleted'])
+  })
+
+  it('gets an expired key once', async () => {
+    const queue = someQueue()
+    const owner = await someOwner(GOOD, queue)
+    await expire(owner, 0.5)
+    await owner.runJob()
+    const mine = queue.messages().filter(({ user_id }) => user_id === owner.userId)
+    expect(mine).toHaveLength(1)
+  })
+
+  it('gets a reached limit once an hour, from whichever isolate writes it first', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date().setUTCMinutes(30) })
+    onTestFinished(() => void vi.useRealTimers())
+    const queue = someQueue()
+    const { request, slot, relay, shown, token } = await someOwner(GOOD, queue)
+    await request('PATCH', slot, { max_uses: { count: 0, per: 'day' } })
+    await relay()
+    await expect.poll(queue.messages).toHaveLength(1)
+    const otherIsolate = { ...env, EVENTS_QUEUE: queue.EVENTS_QUEUE }
+    await call('GET', '/relay/openai/v1/models', { token, env: otherIsolate })
+    await expect.poll(async () => shown('limit_reached')).toMatchObject([{ count: 2 }])
+    expect(queue.messages()).toMatchObject([{ event: 'limit_reached', count: 1 }])
+  })
+
+  it('gets many events in batches that fit', async () => {
+    const queue = someQueue()
+    const owner = await someOwner(GOOD, queue)
+    const at = new Date(Date.now() - DAY_MS / 2).toISOString()
+    const users = Array.from({ length: 60 }, (_, index) => `${index}-${crypto.randomUUID()}`)
+    const insertKey = `INSERT INTO api_keys
+        (user_id, provider, encrypted_api_key, key_id, updated_at, expires_at)
+      SELECT ?1, provider, encrypted_api_key, key_id, updated_at, ?3
+      FROM api_keys WHERE user_id = ?2`
+    await env.DB.batch(
+      users.flatMap((id) => [
+        env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id),
+        env.DB.prepare(insertKey).bind(id, owner.userId, at),
+      ]),
+    )
+    await owner.runJob()
+    const sent = new Set(queue.messages().map(({ user_id }) => user_id))
+    expect(users.filter((id) => !sent.has(id))).toEqual([])
+    expect(Math.max(...queue.batches.map(({ length }) => length))).toBe(25)
+  })
+})
+
+const FAULTS: [what: string, send: Send][] = [
+  ['fails', async () => Promise.reject(new Error('Too Many Requests'))],
+  [
+    'hangs',
+    async () => {
+      queueMicrotask(() => void vi.advanceTimersByTime(2_000))
+      return new Promise(() => {})
+    },
+  ],
+]
+
+describe.for(FAULTS)('a queue that %s', ([, send]) => {
+  it.for(CAUSES)('leaves the answer and the trail as they are: %s', async ([, ...given]) => {
+    const [kind, word, cause, answer] = given
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+    onTestFinished(() => void vi.useRealTimers())
+    const logs = recordLogs()
+    const owner = await someOwner(word, someQueue(send))
+    expect(await cause(owner)).toBe(answer)
+    await expect.poll(logs.text).toContain('event_not_queued')
+    const [event, ...more] = await owner.shown(kind)
+    expect([event?.event, more]).toEqual([kind, []])
+    const failed = logs.events().filter((line) => line['event'] === 'event_not_queued')
+    const named = { user_id: owner.userId, id: event?.id }
+    expect(failed.flatMap(({ events }) => events)).toContainEqual(named)
+    expect(logs.text()).not.toContain(owner.apiKey)
+  })
+})
