@@ -51,7 +51,7 @@ describe('an event in plain words', () => {
     ['You replaced the key', owner('replaced')],
     ['You deleted the key', owner('deleted')],
     ['support deleted the key', { ...byCaller('deleted'), caller: 'support' }],
-    ['The expired key was deleted', { ...owner('deleted'), by: 'job' }],
+    ['The key was deleted automatically', { ...owner('deleted'), by: 'job' }],
     ['You set the provider of the key', owner('assigned')],
     ['The key was imported', { ...owner('imported'), by: 'import' }],
     ['You tested the key, and OpenAI accepted it', { ...owner('verified'), verdict: 'accepted' }],

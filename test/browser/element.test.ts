@@ -189,6 +189,29 @@ describe('adding a key', () => {
     expect(await url.inputValue()).toBe(`${provider.url}/v1`)
   })
 
+  it('says that another slot has the same key', async () => {
+    const { page } = await openSettings({ groq: 'sk-good-same-1' })
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-good-same-1')
+    await button(page, 'Save key').click()
+    await page.getByText('OpenAI accepts it. You also saved this key for Groq.').waitFor()
+  })
+
+  it('says that the user deleted or replaced the same key before', async () => {
+    const { page } = await openSettings()
+    const save = async (key: string, name: string) => {
+      await keyField(page).fill(key)
+      await button(page, name).click()
+    }
+    await beginAdding(page, 'OpenAI')
+    await save('sk-good-first-1', 'Save key')
+    for (const key of ['sk-good-second-1', 'sk-good-first-1']) {
+      await button(page, 'Replace: OpenAI key').click()
+      await save(key, 'Replace')
+    }
+    await page.getByText('You deleted or replaced this key before.').waitFor()
+  })
+
   it('saves a rejected key if the user insists', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')

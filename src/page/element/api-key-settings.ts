@@ -266,7 +266,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #saved(slot: ShownSlot): void {
     this.#put(slot)
-    this.notice = describeSaved(slot, this.language.say)
+    this.notice = describeSaved(slot, this.slots ?? [], this.language)
     const key = readableKey(slot)
     if (key === null) return
     const { preview, status } = key

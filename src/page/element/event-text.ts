@@ -48,7 +48,7 @@ export function describeEvent(
 }
 
 function nameText({ event, by, code, verdict }: EventAnswer): TextName {
-  if (event === 'deleted' && by === 'job') return 'eventDeletedExpired'
+  if (event === 'deleted' && by === 'job') return 'eventDeletedByJob'
   if (event === 'deleted' && by === 'caller') return 'eventDeletedBy'
   if (event === 'paused' && by === 'caller') return 'eventPausedBy'
   if (verdict === 'accepted') return 'eventAccepted'

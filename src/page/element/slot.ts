@@ -2,7 +2,7 @@
 
 import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
 import { daysUntil, type Period } from './days.ts'
-import type { Language } from './language.ts'
+import { gapAfter, type Language } from './language.ts'
 import { describeReached } from './limits.ts'
 
 /** A key expires soon if it expires within these days. */
@@ -44,6 +44,10 @@ export interface ShownKey {
   /** How often it may be used in a day or a month in UTC, and how often it was; null for no limit. */
   maxUses: { count: number; per: Period; used: number } | null
   baseUrl: string | null
+  /** Only when it has just been saved: the names of other slots with the same key. */
+  sameIn: readonly string[]
+  /** Only when it has just been saved: what its user or its provider did with this key before. */
+  knownAs: 'deleted' | 'rejected' | null
 }
 
 /** How a notice looks. */
@@ -131,14 +135,25 @@ export function describeDisuse(slot: ShownSlot, say: Language['say']): string | 
   return isUnused ? say('unused', { days: UNUSED_DAYS }) : null
 }
 
-/** What a person reads when the key in the slot has just been saved. */
-export function describeSaved(slot: ShownSlot, say: Language['say']): Notice {
+/** What a person reads when the key in the slot has just been saved. `slots` are all slots of the user. */
+export function describeSaved(
+  slot: ShownSlot,
+  slots: readonly ShownSlot[],
+  { say, list }: Language,
+): Notice {
   const { label: provider } = slot
   const key = readableKey(slot)
   if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success' }
-  return key.status === 'active'
-    ? { text: say('savedAccepted', { provider }), tone: 'success' }
-    : { text: say('savedUnconfirmed', { provider }), tone: 'warning' }
+  const isAccepted = key.status === 'active'
+  const text = say(isAccepted ? 'savedAccepted' : 'savedUnconfirmed', { provider })
+  const others = slots.filter(({ name }) => key.sameIn.includes(name))
+  const providers = list(others.map((other) => nameSlot(other, say)))
+  const remark =
+    (key.knownAs === 'deleted' && say('knownDeleted')) ||
+    (key.knownAs === 'rejected' && say('knownRejected', { provider })) ||
+    (others.length > 0 && say('sameKey', { providers }))
+  if (remark) return { text: text + gapAfter(text) + remark, tone: 'warning' }
+  return { text, tone: isAccepted ? 'success' : 'warning' }
 }
 
 /** What a person reads who has had the key checked. The verdict is null if the key was changed meanwhile. */

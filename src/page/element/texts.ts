@@ -95,6 +95,9 @@ export const ENGLISH = {
   savedUnconfirmed:
     'The {provider} key is saved. We couldn’t confirm it with {provider}. Test it later.',
   savedPlain: 'The key is saved.',
+  sameKey: 'You also saved this key for {providers}.',
+  knownDeleted: 'You deleted or replaced this key before.',
+  knownRejected: '{provider} rejected this key before.',
   deleted: 'The {provider} key is deleted.',
 
   limitOfUses: 'Limit of uses',
@@ -123,7 +126,7 @@ export const ENGLISH = {
   eventReplaced: 'You replaced the key',
   eventDeleted: 'You deleted the key',
   eventDeletedBy: '{caller} deleted the key',
-  eventDeletedExpired: 'The expired key was deleted',
+  eventDeletedByJob: 'The key was deleted automatically',
   eventAssigned: 'You set the provider of the key',
   eventImported: 'The key was imported',
   eventAccepted: 'You tested the key, and {provider} accepted it',

@@ -1,6 +1,12 @@
 /** Calls the service. A 401 is tried once more with a new token; any other failure is a Problem. */
 
-import type { DecryptionFault, KeyAnswer, ListedAnswer, SlotFields } from '../../shared/answers.ts'
+import type {
+  DecryptionFault,
+  KeyAnswer,
+  ListedAnswer,
+  SavedFields,
+  SlotFields,
+} from '../../shared/answers.ts'
 import type { Verdict } from '../../shared/slot.ts'
 import type { Period } from './days.ts'
 import type { GetToken } from './host.ts'
@@ -61,7 +67,7 @@ export async function putKey(
   const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
   const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl, expires_at: expiresAt })
   const path = `/api-keys/${slot.name}${verify ? '' : '?verify=false'}`
-  const { user }: { user: KeyAnswer<SlotFields> } = await request(call, path, {
+  const { user }: { user: KeyAnswer<SavedFields> } = await request(call, path, {
     method: 'PUT',
     headers,
     body,
@@ -108,7 +114,9 @@ export async function verifyKey(
   return { key: toKey(answer), verdict: answer.verdict }
 }
 
-function toKey(answer: KeyAnswer<SlotFields> & { reason?: DecryptionFault }): ShownSlot['key'] {
+function toKey(
+  answer: KeyAnswer<SlotFields & Partial<SavedFields>> & { reason?: DecryptionFault },
+): ShownSlot['key'] {
   if (answer.error !== undefined) {
     return answer.reason === 'encryption_key_missing' ? 'unavailable' : 'unreadable'
   }
@@ -123,6 +131,8 @@ function toKey(answer: KeyAnswer<SlotFields> & { reason?: DecryptionFault }): Sh
     isPaused: answer.paused_at !== undefined,
     callers: answer.callers ?? null,
     maxUses: answer.max_uses ?? null,
+    sameIn: answer.same_key_in ?? [],
+    knownAs: answer.known_as ?? null,
     baseUrl: answer.base_url ?? null,
   }
 }
