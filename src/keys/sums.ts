@@ -4,7 +4,7 @@ import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { run } from '../store/d1.ts'
-import { addSums, nameSum, type Sum } from '../store/events.ts'
+import { addSums, nameSum, type Sum } from '../store/event-sums.ts'
 import { publishEvents } from './publish.ts'
 
 /** Counts wait until the isolate has counted nothing for about this time. A Worker may work on for 30 s. */

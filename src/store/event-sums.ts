@@ -1,0 +1,58 @@
+/** Sums in the table `api_key_events`: what a caller did with a key in one hour is one row. */
+
+import type { Slot } from '../crypto/seal.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
+import type { SumKind } from '../shared/event-kind.ts'
+import type { Statement } from './d1.ts'
+import { RETURNING_EVENT, type WrittenEvent } from './events.ts'
+
+/** What callers did with a key in one hour, as far as one isolate has counted it. */
+export interface Sum extends Slot {
+  event: SumKind
+  caller: string | null
+  code: ErrorCode | null
+  count: number
+  errors: number
+  firstAt: string
+  lastAt: string
+}
+
+/**
+ * Adds to the sums of an hour: one row for each slot, caller, kind and code. Removed users are left out. It
+ * returns the sums with what was added.
+ */
+export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
+  const rows = sums.map((sum) => [
+    sum.lastAt.slice(0, 10),
+    sum.userId,
+    nameSum(sum),
+    sum.provider,
+    sum.event,
+    sum.caller,
+    sum.code,
+    sum.count,
+    sum.errors,
+    sum.firstAt,
+    sum.lastAt,
+  ])
+  return {
+    sql: `INSERT INTO api_key_events
+            (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at)
+          SELECT value ->> 0, users.id, value ->> 2, value ->> 3, value ->> 4, 'caller', value ->> 5,
+            value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10
+          FROM json_each(?1) JOIN users ON users.id = value ->> 1 WHERE TRUE
+          ON CONFLICT (day, user_id, id) DO UPDATE SET
+            count = count + excluded.count,
+            errors = errors + excluded.errors,
+            first_at = min(first_at, excluded.first_at),
+            last_at = max(last_at, excluded.last_at)
+          ${RETURNING_EVENT}`,
+    values: [JSON.stringify(rows)],
+  }
+}
+
+/** The same for all isolates, and the last one in its hour. */
+export function nameSum({ lastAt, event, code, provider, caller }: Sum): string {
+  const rest = JSON.stringify([event, code, provider, caller])
+  return `${lastAt.slice(0, 13)}:59:59.999Z.${rest}`
+}
