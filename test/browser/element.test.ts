@@ -194,7 +194,9 @@ describe('adding a key', () => {
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-same-1')
     await button(page, 'Save key').click()
-    await page.getByText('OpenAI accepts it. You also saved this key for Groq.').waitFor()
+    const notice = page.getByText('OpenAI accepts it. You also saved this key for Groq.')
+    await notice.waitFor()
+    expect(await isFocused(notice)).toBe(true)
   })
 
   it('says that the user deleted or replaced the same key before', async () => {
@@ -210,6 +212,7 @@ describe('adding a key', () => {
       await save(key, 'Replace')
     }
     await page.getByText('You deleted or replaced this key before.').waitFor()
+    expect(await preview(page).textContent()).toBe('sk-good-...')
   })
 
   it('saves a rejected key if the user insists', async () => {
