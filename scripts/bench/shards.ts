@@ -1,8 +1,9 @@
 /** Users spread over several D1 databases: how evenly, and whether a write is lost when users move. */
 
-import { createHash, randomInt } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { formatCount } from '../lib/progress.ts'
+import { randomOf } from '../lib/random.ts'
 import { bucketOf, databaseOfBucket } from './shards-map.ts'
 import { simulate, type Outcome } from './shards-simulation.ts'
 
@@ -32,15 +33,6 @@ export async function benchShards({ seed, copiesFirst }: ShardOptions): Promise<
   printOutcome(outcome)
   const { seen, lost, misplaced } = outcome
   return seen.stale + lost + misplaced === 0
-}
-
-/** Numbers from 0 to 1, the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let drawn = 0
-  return () => {
-    drawn += 1
-    return createHash('sha256').update(`${seed} ${drawn}`).digest().readUInt32BE() / 2 ** 32
-  }
 }
 
 /** Prints how many user ids each database gets, for user ids of three kinds. */

@@ -1,0 +1,71 @@
+/** What the clients know of a slot, and whether the vault still knows it after a kill. */
+
+/** What a client sees of a key: its preview and its entity tag; null if there is no key. */
+export type SeenKey = { preview: string; version: string } | null
+
+/** A change that is under way. `preview` is null for a deletion. */
+export interface Change {
+  requestId: string
+  preview: string | null
+}
+
+/** An event of the trail. */
+export interface SeenEvent {
+  event: string
+  request_id?: string
+}
+
+/** A slot, with all that is acknowledged. One client at a time changes it. */
+export interface Slot {
+  userId: string
+  provider: string
+  key: SeenKey
+  /** The event that each change has to have in the trail, by the id of its request. */
+  events: Map<string, string>
+  /** The change that is not acknowledged yet. */
+  pending: Change | null
+}
+
+/** What the vault shows of a slot. */
+export interface Shown {
+  key: SeenKey
+  events: readonly SeenEvent[]
+}
+
+/** Notes a change that the vault has made. `version` is the new key's entity tag. */
+export function noteMade(slot: Slot, { requestId, preview }: Change, version: string): void {
+  if (preview !== null) slot.events.set(requestId, slot.key === null ? 'saved' : 'replaced')
+  else if (slot.key !== null) slot.events.set(requestId, 'deleted')
+  slot.key = preview === null ? null : { preview, version }
+  slot.pending = null
+}
+
+/**
+ * Compares what the vault shows after a kill with what was acknowledged. The change that was under way may have been
+ * made, with its event, or not at all.
+ *
+ * @returns what is wrong, one sentence each
+ */
+export function findLosses(slot: Slot, { key, events }: Shown): string[] {
+  const { pending } = slot
+  const isMade = events.some((event) => event.request_id === pending?.requestId)
+  if (pending !== null && isMade) noteMade(slot, pending, key?.version ?? '')
+  slot.pending = null
+  const name = `${slot.userId}/${slot.provider}`
+  const wrong: string[] = []
+  if (textOf(key) !== textOf(slot.key)) {
+    wrong.push(`${name} shows ${textOf(key)}, not ${textOf(slot.key)}`)
+  }
+  for (const [id, kind] of slot.events) {
+    if (events.some(({ event, request_id: by }) => by === id && event === kind)) continue
+    wrong.push(`${name} has no event ${kind} of the request ${id}`)
+  }
+  if (events.length > slot.events.size) {
+    wrong.push(`${name} has ${events.length} events of ${slot.events.size} changes`)
+  }
+  return wrong
+}
+
+function textOf(key: SeenKey): string {
+  return key === null ? 'no key' : `${key.preview} of ${key.version}`
+}
