@@ -1,10 +1,12 @@
 /** Writes one JSON line per event to the console, which Workers Logs reads. */
 
-/** Writes `event` with `fields` (snake_case). Never pass a key, a token, a body or a query. */
-export function log(
-  level: 'info' | 'warn' | 'error',
-  event: string,
-  fields: Record<string, unknown>,
+import type { LogEvent, LogFields, LoggedError, LogLevel } from './log-lines.ts'
+
+/** Writes `event` with the `fields` of its schema. Never pass a key, a token, a body or a query. */
+export function log<Event extends LogEvent>(
+  level: LogLevel<Event>,
+  event: Event,
+  fields: LogFields<Event>,
 ): void {
   const line = JSON.stringify({ level, event, ...fields })
   if (level === 'error') console.error(line)
@@ -19,7 +21,7 @@ export function nameCause(error: unknown): string {
 }
 
 /** An error as JSON: name, message, stack, and its causes in the same form. */
-export function errorFields(error: unknown): Record<string, unknown> {
+export function errorFields(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { message: String(error) }
   const { name, message, stack, cause } = error
   return { name, message, stack, ...(cause !== undefined && { cause: errorFields(cause) }) }

@@ -45,7 +45,7 @@ export async function copyDeletions(env: Env): Promise<void> {
 }
 
 async function runLogged(
-  event: string,
+  event: 'rewrap_failed' | 'expiry_failed' | 'trail_not_trimmed' | 'deletions_not_copied',
   env: Env,
   work: (service: Service) => Promise<void>,
 ): Promise<void> {

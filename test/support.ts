@@ -11,6 +11,7 @@ import { saveSlot } from '../src/keys/save.ts'
 import type { SlotOwner } from '../src/keys/stored-key.ts'
 import { openService } from '../src/service.ts'
 import { expectDocumented } from './contract.ts'
+import { noteLine } from './log-lines.ts'
 import type { SeenRequest } from './provided.d.ts'
 
 /** The app, whose answers all have to be in the OpenAPI document. */
@@ -113,7 +114,10 @@ export async function someKeyUser(apiKey: string, provider = 'openai'): Promise<
 export function recordLogs(): { text: () => string; events: () => Record<string, unknown>[] } {
   const lines: string[] = []
   for (const method of ['debug', 'log', 'info', 'warn', 'error'] as const) {
-    vi.spyOn(console, method).mockImplementation((...args) => void lines.push(args.join(' ')))
+    vi.spyOn(console, method).mockImplementation((...args) => {
+      noteLine(args)
+      lines.push(args.join(' '))
+    })
   }
   return { text: () => lines.join('\n'), events: () => lines.map((line) => JSON.parse(line)) }
 }

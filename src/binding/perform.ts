@@ -3,6 +3,7 @@
 import { VaultError } from '../errors.ts'
 import { requireRate } from '../keys/rate.ts'
 import { errorFields, log, nameCause } from '../log.ts'
+import type { LogFields } from '../log-lines.ts'
 import { openService, type Service } from '../service.ts'
 import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { readProps, requireGrant } from './props.ts'
@@ -18,11 +19,17 @@ export interface Outcome {
   response?: Response
 }
 
+/** The arguments of a call: any value, since a binding does not check types. */
+interface About {
+  user_id: unknown
+  provider?: unknown
+}
+
 export interface Method<T extends object> {
   method: string
   grant: Grant
   /** The user and the slot, for the log. */
-  about: Record<string, unknown>
+  about: About
   work: (service: Service, props: BindingProps, requestId: string) => Promise<T>
 }
 
@@ -55,18 +62,20 @@ export async function perform<T extends object & Outcome>(
   }
 }
 
-function logRefusal(refusal: VaultError, call: Record<string, unknown>): void {
+function logRefusal(refusal: VaultError, call: Omit<LogFields<'binding_call'>, 'code'>): void {
   const { code, cause = refusal, isFault } = refusal
   const reason = code === 'provider_unreachable' && { reason: nameCause(cause) }
   const fault = isFault && { error: errorFields(cause) }
   log(isFault ? 'error' : 'info', 'binding_call', { ...call, code, ...reason, ...fault })
 }
 
-/** The arguments for a log line: strings only, cut to the length of an id. */
-function loggable(about: Record<string, unknown>): Record<string, string | null> {
-  const fields = Object.entries(about).map(([name, value]): [string, string | null] => [
-    name,
-    typeof value === 'string' ? value.slice(0, LOGGED_LENGTH) : null,
-  ])
-  return Object.fromEntries(fields)
+/** The arguments for a log line. */
+function loggable(about: About): Pick<LogFields<'binding_call'>, 'user_id' | 'provider'> {
+  const user_id = loggableText(about.user_id)
+  return { user_id, ...('provider' in about && { provider: loggableText(about.provider) }) }
+}
+
+/** Text is cut to the length of an id, and anything else is null. */
+function loggableText(value: unknown): string | null {
+  return typeof value === 'string' ? value.slice(0, LOGGED_LENGTH) : null
 }

@@ -3,6 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { describe, expect, it } from 'vitest'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
+import { LOG_EVENTS } from '../../src/log-lines.ts'
 import { ANSWERS } from '../../src/refusals.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
@@ -133,6 +134,11 @@ describe('the documentation', () => {
     expect(kinds).toEqual(PUBLISHED.toSorted())
   })
 
+  it('every event of the log', () => {
+    const rows = tableRows('docs/operate.md', '## Logs')
+    expect(firstNames(rows)).toEqual(Object.keys(LOG_EVENTS).toSorted())
+  })
+
   it('every error code with its status', () => {
     const known = new Map(Object.entries(ANSWERS).map(([code, { status }]) => [code, status]))
     const documented = tableRows('docs/api.md', '## Errors').flatMap(([status, codes]) =>
@@ -175,7 +181,7 @@ describe('the documentation', () => {
   it('lists every npm script', () => {
     const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
     const rows = tableRows('docs/operate.md', '## Commands').join('\n')
-    const named = rows.matchAll(/npm (?:run )?(?:-s )?([a-z]+)/g)
+    const named = rows.matchAll(/npm (?:run )?(?:-s )?([a-z-]+)/g)
     const documented = new Set(Array.from(named, ([, name = '']) => name))
     expect(Object.keys(scripts).filter((name) => !documented.has(name))).toEqual([])
   })
