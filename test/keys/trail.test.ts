@@ -276,6 +276,15 @@ describe('support', () => {
     })
   })
 
+  it('leaves no trace of a key that it gives as the name of a slot', async () => {
+    const { userId, bound, events } = await someOwner()
+    const key = keyOf('good')
+    await bound(async (vault) => vault.listEvents(userId, { provider: key }))
+    await bound(async (vault) => vault.listEvents(userId, { provider: 'openai' }))
+    const viewed = (await events()).map(({ provider }) => provider)
+    expect(viewed.toSorted()).toEqual(['*', 'openai'])
+  })
+
   it('learns which user or key there is not', async () => {
     expect(await binding.listSlots('nobody')).toEqual({ ok: false, code: 'user_not_found' })
     expect(await binding.listEvents('nobody')).toEqual({ ok: false, code: 'user_not_found' })
