@@ -1,6 +1,6 @@
 /** What the clients know of a slot, and whether the vault still knows it after a kill. */
 
-/** What a client sees of a key: its preview and its entity tag; null if there is no key. */
+/** A key as a client sees it. `version` is its entity tag. Null stands for an empty slot. */
 export type SeenKey = { preview: string; version: string } | null
 
 /** A change that is under way. `preview` is null for a deletion. */

@@ -167,7 +167,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
   }
 }
 
-/** A user as a caller names it: any value, since a binding does not check types. */
+/** A user as a caller names it. The id is unchecked: a binding does not enforce types. */
 interface NamedUser {
   userId: unknown
   requestId: string

@@ -19,7 +19,7 @@ export interface Outcome {
   response?: Response
 }
 
-/** The arguments of a call: any value, since a binding does not check types. */
+/** The arguments of a call. They are unchecked: a binding does not enforce types. */
 interface About {
   user_id: unknown
   provider?: unknown

@@ -36,7 +36,7 @@ export interface EventRow {
   requestId: string | null
   count: number
   errors: number
-  /** Null for an event that is no sum. */
+  /** Null for an event that is not a sum. */
   firstAt: string | null
   lastAt: string | null
 }

@@ -100,7 +100,7 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await button(page, 'Pause: OpenAI key').click()
     await page.getByText('Paused. Applications cannot use it.').waitFor()
   },
-  'a limit that is no number': async (page) => {
+  'a limit that is not a number': async (page) => {
     await button(page, 'Limits: OpenAI key').click()
     await page.getByText('No application has used this key lately.').waitFor()
     await page.getByLabel('Limit of uses').selectOption('Per day')

@@ -72,7 +72,7 @@ describe('examples/node-server', () => {
 describe.runIf(mintedByFlask).for(['urllib', 'requests'])(
   'Python’s %s through the relay',
   (library) => {
-    /** The lines that the client prints. It is told the token alone over its standard input. */
+    /** The lines that the client prints. It gets only the token, over its standard input. */
     const run = async (token: string): Promise<string[]> => {
       const url = `${vault.url}relay/openai/v1/chat/completions`
       const args = ['test/node/relay_client.py', library, url, `${provider.url}/release`]

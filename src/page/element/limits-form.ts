@@ -183,7 +183,7 @@ export class LimitsForm extends LitElement {
     let seen: string[] = []
     await this.#attempt.run({ text: 'loadingEvents' }, async (signal) => {
       const { events } = await fetchEvents({ access, signal }, keySlot.name)
-      // Uses are summed. A support tool that looks at the key is no caller that may use it.
+      // Uses are summed. A support tool looks at the key, and does not use it.
       const uses = events.filter(({ event, last_at }) => last_at && event !== 'viewed')
       seen = uses.flatMap(({ caller }) => caller ?? []).toSorted()
     })
