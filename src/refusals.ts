@@ -4,7 +4,7 @@ import type { ErrorCode } from './shared/error-code.ts'
 
 /** A status, and the sentence in the body. */
 interface Answer {
-  status: 400 | 401 | 403 | 404 | 405 | 409 | 410 | 412 | 413 | 422 | 429 | 500 | 502 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 408 | 409 | 410 | 412 | 413 | 422 | 429 | 500 | 502 | 503
   /** The sentence that frontends already know. */
   error: string
   /** RFC 6750 §3. */
@@ -50,6 +50,7 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
   no_api_key: { status: 404, error: 'No API key is saved' },
   not_found: { status: 404, error: 'Not found' },
   method_not_allowed: { status: 405, error: 'Method not allowed' },
+  body_too_slow: { status: 408, error: 'Request body came too slowly' },
   api_key_exists: { status: 409, error: 'This provider has an API key already' },
   api_key_expired: { status: 410, error: 'The saved API key has expired' },
   changed_meanwhile: { status: 412, error: 'The API key was changed meanwhile' },

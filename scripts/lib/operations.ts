@@ -69,6 +69,7 @@ const BODY: readonly ErrorCode[] = [
   'invalid_json',
   'content_type_not_json',
   'body_too_large',
+  'body_too_slow',
 ]
 
 const LIMITS: readonly ErrorCode[] = [
@@ -77,6 +78,7 @@ const LIMITS: readonly ErrorCode[] = [
   'invalid_json',
   'content_type_not_json',
   'body_too_large',
+  'body_too_slow',
 ]
 
 /** A save into a provider's slot, after the check with the provider. */

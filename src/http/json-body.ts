@@ -2,13 +2,16 @@
 
 import type { HonoRequest } from 'hono'
 import { VaultError } from '../errors.ts'
+import { inTime } from '../shared/deadline.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
+/** For the whole body. A client that sends it byte by byte gets no more time. */
+const DEADLINE_S = 10
 
 /**
  * The parsed body; undefined for an empty one.
  *
- * @throws VaultError `body_too_large`, `content_type_not_json`, `invalid_json`
+ * @throws VaultError `body_too_large`, `body_too_slow`, `content_type_not_json`, `invalid_json`
  */
 export async function readJson(request: HonoRequest): Promise<unknown> {
   const text = await readBody(request)
@@ -28,7 +31,7 @@ function requireJson(contentType = ''): void {
 /**
  * The body as text. It counts the bytes, since a caller over a binding can send any Content-Length.
  *
- * @throws VaultError `body_too_large`, or `invalid_json` if the body ends early
+ * @throws VaultError `body_too_large`, `body_too_slow`, or `invalid_json` if the body ends early
  */
 async function readBody(request: HonoRequest): Promise<string> {
   // If another app's middleware has read the body, Hono still has it.
@@ -39,8 +42,10 @@ async function readBody(request: HonoRequest): Promise<string> {
   const reader = request.raw.body?.getReader()
   if (reader === undefined) return ''
   try {
-    return await readText(reader, declared)
+    return await inTime(readText(reader, declared), DEADLINE_S * 1_000, tooSlow)
   } catch (error) {
+    // The rest is not wanted. A body that broke off cannot be cancelled, and a stalled one may never be.
+    void reader.cancel(error).catch(() => null)
     if (error instanceof VaultError) throw error
     throw new VaultError('invalid_json', { detail: 'The body is incomplete.' })
   }
@@ -68,6 +73,11 @@ function requireSize(text: string): string {
 
 function tooLarge(): VaultError {
   return new VaultError('body_too_large', { detail: `The limit is ${MAX_BODY_BYTES} bytes.` })
+}
+
+function tooSlow(): VaultError {
+  const detail = `The whole body must arrive within ${DEADLINE_S} s.`
+  return new VaultError('body_too_slow', { detail })
 }
 
 /** Drops the error of JSON.parse, which quotes the body. @throws VaultError `invalid_json` */

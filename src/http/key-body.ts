@@ -36,8 +36,8 @@ export const slotBody = z.object({
 })
 
 /**
- * Requires the JSON body `{"api_key": <a key>}`, and trims the key. A body over 16 KiB is a 413, any
- * other fault is a 400.
+ * Requires the JSON body `{"api_key": <a key>}`, and trims the key. A body over 16 KiB is a 413, one that comes
+ * too slowly is a 408, and any other fault is a 400.
  */
 export const requireKey = requireBody<KeyBody>(keyBody)
 

@@ -39,7 +39,7 @@ export const limitsBody = z
 type Limits = z.output<typeof limitsBody>
 type Input = { in: { json: Limits }; out: { json: Limits } }
 
-/** Requires one or more limits. Any fault is a 400, and a body over 16 KiB is a 413. */
+/** Requires one or more limits. The errors of the body are those of {@link readJson}, and any other fault is a 400. */
 export const requireLimits = createMiddleware<object, string, Input>(async (c, next) => {
   const parsed = limitsBody.safeParse(await readJson(c.req))
   if (!parsed.success) {

@@ -47,6 +47,7 @@ export const errorCode = z.enum([
   'not_found',
   'method_not_allowed',
   'body_too_large',
+  'body_too_slow',
   'api_key_rejected',
   'api_key_exists',
   'changed_meanwhile',

@@ -31,6 +31,7 @@ describe('a fault while a key is saved', () => {
     ['not_your_own', 403, 'These keys belong to a different account.'],
     ['user_not_found', 404, 'Your account is not set up for keys yet.'],
     ['unknown_provider', 404, 'This page is out of date. Reload it.'],
+    ['body_too_slow', 408, 'Check your connection, then try again.'],
     ['body_too_large', 413, 'This is too long to be a key.'],
     ['token_expired', 401, 'Your session has ended. Sign in again. Nothing was changed.'],
     ['token_invalid', 401, 'Your sign-in is not accepted here.'],

@@ -68,6 +68,7 @@ const TEXTS: Partial<Record<ProblemCode, TextName>> = {
   limits_invalid: 'limitsInvalid',
   invalid_query: 'outdated',
   body_too_large: 'keyTooLong',
+  body_too_slow: 'unreachable',
   rate_limited: 'tooMany',
   database_busy: 'busy',
   token_keys_unreachable: 'busy',
