@@ -1,0 +1,234 @@
+/** Each operation of the vault: every route, and every method of the binding. */
+
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { KeyVault } from '../../src/binding/key-vault.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { app, mintToken, ownerOf, PROVIDER, someUser, URL_BASE } from '../support.ts'
+
+/** What a caller sees. */
+export interface Answer {
+  /** The code of the refusal, or `ok`; `broken off` if the body does not end. */
+  code: string
+  text: string
+}
+
+export interface Operation {
+  name: string
+  /** The code of an untouched request. */
+  code: string
+  /** What is there before; without it, a user with a key in the default slot and one for OpenAI. */
+  seed: (userId: string) => Promise<unknown>
+  /** Does it, and waits for what comes after the answer. */
+  run: (userId: string, vault: Env) => Promise<Answer>
+  /** How many calls of D1 the answer waits for; without it, all. What fails later changes nothing of it. */
+  waitsFor?: number
+  /** The code if a later call fails, instead of `code`. */
+  later?: string
+  /** The only code of a fault. */
+  fault?: string
+  /** How long a fault is remembered. */
+  restMs?: number
+  /** What the vault's environment has besides. */
+  vars?: object
+}
+
+/** In each key that the operations know. */
+export const KEY = 'sk-good-of-a-fault-test'
+const NEW_KEY = { api_key: `${KEY}-new` }
+const CALLER = 'fault-test'
+
+export async function seedKeys(userId: string): Promise<void> {
+  const owner = await ownerOf(await someUser(userId))
+  await saveSlot(owner, 'default', { apiKey: `${KEY}-0`, verify: false })
+  await saveSlot(owner, 'openai', { apiKey: `${KEY}-1`, verify: false })
+}
+
+/** A context, and the end of what a call leaves for after its answer. It fails as that work does. */
+function someContext(changes: object) {
+  const left: Promise<unknown>[] = []
+  const waitUntil = (work: Promise<unknown>) => void left.push(work)
+  const context = Object.assign(createExecutionContext(), { waitUntil, ...changes })
+  const ended = async (): Promise<void> => {
+    const works = left.splice(0)
+    await Promise.all(works)
+    if (works.length > 0) await ended()
+  }
+  return { context, ended }
+}
+
+interface Sent {
+  body?: object
+  headers?: Record<string, string>
+}
+
+/** A request of the user. */
+function http(method: string, path: string, { body, headers }: Sent = {}): Operation['run'] {
+  return async (userId, vault) => {
+    const token = await mintToken({ sub: userId, scope: 'relay', client_id: CALLER })
+    const own = path.startsWith('/api-key') ? `/api/users/${userId}${path}` : path
+    const sent = { ...usualHeaders(token), ...headers }
+    const init = { method, headers: sent, ...(body && { body: JSON.stringify(body) }) }
+    const { context, ended } = someContext({})
+    const response = await app.request(URL_BASE + own, init, vault, context)
+    const bytes = await response.bytes().catch(() => null)
+    await ended()
+    const code = response.headers.get('X-Vault-Error') ?? 'ok'
+    const text = new TextDecoder().decode(bytes ?? undefined)
+    return { code: bytes === null ? 'broken off' : code, text }
+  }
+}
+
+function usualHeaders(token: string): Record<string, string> {
+  return {
+    Authorization: `Bearer ${token}`,
+    'Content-Type': 'application/json',
+    'cf-connecting-ip': '192.0.2.1',
+  }
+}
+
+type Method = (vault: KeyVault, userId: string) => Promise<object>
+
+function binding(method: Method): Operation['run'] {
+  return async (userId, vault) => {
+    const props = { caller: CALLER, grants: ['use', 'reveal', 'users', 'support'] }
+    const { context, ended } = someContext({ props })
+    const result = await method(new KeyVault(context, vault), userId)
+    const response = 'response' in result ? result.response : result
+    const body = response instanceof Response ? await response.text() : JSON.stringify(result)
+    await ended()
+    const sent = response instanceof Response ? response.headers.get('X-Vault-Error') : null
+    const code = 'code' in result ? String(result.code) : (sent ?? 'ok')
+    return { code, text: body }
+  }
+}
+
+function does(name: string, run: Operation['run'], more: Partial<Operation> = {}): Operation {
+  return { name, run, code: 'ok', seed: seedKeys, ...more }
+}
+
+const SLOT = '/api-keys/openai'
+const MODELS = `${PROVIDER}/v1/models`
+/** The use is recorded after the answer. */
+const USE = { waitsFor: 1 }
+const nobody = async () => null
+
+async function seedPaused(userId: string): Promise<void> {
+  await seedKeys(userId)
+  await http('PATCH', SLOT, { body: { paused: true } })(userId, { ...env })
+}
+
+/** More events than an export reads at once. */
+async function seedEvents(userId: string): Promise<void> {
+  await seedKeys(userId)
+  await env.DB.prepare(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+     INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+     SELECT '2026-01-01', ?1, '2026-01-01T00:00:00.000Z' || i, 'openai', 'saved', 'import' FROM n`,
+  )
+    .bind(userId)
+    .run()
+}
+
+const useRequest = (userId: string) =>
+  new Request(MODELS, { headers: { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' } })
+
+export const ROUTES: readonly Operation[] = [
+  does('the health', http('GET', '/api/health'), { fault: 'unhealthy', restMs: 5_001 }),
+  does('the configuration', http('GET', '/api/config')),
+  does('a look at the plain route', http('GET', '/api-key')),
+  does('a save at the plain route', http('PUT', '/api-key', { body: NEW_KEY })),
+  does('a deletion at the plain route', http('DELETE', '/api-key')),
+  does('the list', http('GET', '/api-keys')),
+  does('a look at a slot', http('GET', SLOT)),
+  does('a save', http('PUT', `${SLOT}?verify=false`, { body: NEW_KEY })),
+  does('a save of a new user', http('PUT', '/api-key', { body: NEW_KEY }), {
+    seed: nobody,
+    vars: { AUTO_CREATE_USERS: 'true' },
+  }),
+  does('a save that is checked first', http('PUT', SLOT, { body: NEW_KEY })),
+  does(
+    'a save that the provider rejects',
+    http('PUT', SLOT, { body: { api_key: 'sk-bad-fault' } }),
+    {
+      code: 'api_key_rejected',
+    },
+  ),
+  does(
+    'a save into a slot that has to be empty',
+    http('PUT', `${SLOT}?verify=false`, {
+      body: NEW_KEY,
+      headers: { 'If-None-Match': '*' },
+    }),
+    { code: 'changed_meanwhile' },
+  ),
+  does('a deletion', http('DELETE', SLOT)),
+  does('a pause', http('PATCH', SLOT, { body: { paused: true } })),
+  does('a change of limits', http('PATCH', SLOT, { body: { paused: true, callers: ['chat'] } })),
+  does('an assignment', http('POST', '/api-keys/acme/assign')),
+  does('a check', http('POST', `${SLOT}/verify`)),
+  does('the trail', http('GET', '/api-key-events')),
+  does('the export of the trail', http('GET', '/api-key-events?format=ndjson'), {
+    seed: seedEvents,
+    waitsFor: 1,
+    later: 'broken off',
+  }),
+  does('a use over the relay', http('GET', '/relay/openai/v1/models'), USE),
+  does('a use of a paused key over the relay', http('GET', '/relay/openai/v1/models'), {
+    ...USE,
+    seed: seedPaused,
+    code: 'api_key_paused',
+  }),
+  does('a refused token', http('GET', SLOT, { headers: { Authorization: 'Bearer x' } }), {
+    code: 'token_invalid',
+  }),
+]
+
+export const METHODS: readonly Operation[] = [
+  does(
+    'fetchWithApiKey',
+    binding(async (vault, userId) => vault.fetchWithApiKey(userId, 'openai', new Request(MODELS))),
+    USE,
+  ),
+  does(
+    'fetch',
+    binding(async (vault, userId) => vault.fetch(useRequest(userId))),
+    USE,
+  ),
+  does(
+    'getDecryptedApiKey',
+    binding(async (vault, userId) => vault.getDecryptedApiKey(userId, 'openai')),
+    USE,
+  ),
+  does(
+    'createUser',
+    binding(async (vault, userId) => vault.createUser(userId)),
+    { seed: nobody },
+  ),
+  does(
+    'deleteUser',
+    binding(async (vault, userId) => vault.deleteUser(userId)),
+  ),
+  does(
+    'hasUser',
+    binding(async (vault, userId) => vault.hasUser(userId)),
+  ),
+  does(
+    'listSlots',
+    binding(async (vault, userId) => vault.listSlots(userId)),
+    USE,
+  ),
+  does(
+    'listEvents',
+    binding(async (vault, userId) => vault.listEvents(userId)),
+    USE,
+  ),
+  does(
+    'pauseKey',
+    binding(async (vault, userId) => vault.pauseKey(userId, 'openai')),
+  ),
+  does(
+    'deleteKey',
+    binding(async (vault, userId) => vault.deleteKey(userId, 'openai')),
+  ),
+]
