@@ -12,7 +12,7 @@ import {
   useFakeTimers,
   type Break,
 } from './fault.ts'
-import { METHODS, ROUTES, type Operation } from './operations.ts'
+import { METHODS, ROUTES, someSubject, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 interface Fault {
@@ -46,13 +46,6 @@ const FAULTS: readonly Fault[] = [
 ]
 
 const CASES = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
-
-/** A user for the operation. */
-async function someSubject({ seed }: Operation): Promise<string> {
-  const userId = `fault-${crypto.randomUUID()}`
-  await seed(userId)
-  return userId
-}
 
 /** What an operation does in an untouched vault. */
 interface Known {

@@ -232,3 +232,10 @@ export const METHODS: readonly Operation[] = [
     binding(async (vault, userId) => vault.deleteKey(userId, 'openai')),
   ),
 ]
+
+/** A user for the operation. */
+export async function someSubject({ seed }: Operation): Promise<string> {
+  const userId = `fault-${crypto.randomUUID()}`
+  await seed(userId)
+  return userId
+}

@@ -1,0 +1,117 @@
+/** Each part beside D1 fails in each way, in each operation: limiters, the queue, the second store. */
+
+import { describe, expect, it } from 'vitest'
+import { recordLogs } from '../support.ts'
+import { expectQuiet, expectSafe, fail, hang, MARK, someVault, useFakeTimers } from './fault.ts'
+import { METHODS, ROUTES, someSubject, type Operation } from './operations.ts'
+import { stateOf } from './state.ts'
+
+/** Work of a part that fails. */
+type Broken = () => Promise<never>
+
+const failAtOnce: Broken = () => {
+  throw new Error(MARK)
+}
+
+const WAYS: readonly [way: string, broken: Broken][] = [
+  ['throws', failAtOnce],
+  ['fails', fail],
+  ['hangs', hang],
+]
+
+const LIMITERS = ['RATE', 'PROBE', 'RELAY', 'ADDRESS', 'CALLER'].map((name) => `${name}_LIMITER`)
+const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
+
+/** Those that an application hears of. */
+const PUBLISHED = new Set([
+  'a deletion at the plain route',
+  'a save that the provider rejects',
+  'a deletion',
+  'deleteKey',
+])
+/** Those that send a key to its provider, or reveal it. */
+const USES = new Set([
+  'an assignment',
+  'a check',
+  'a use over the relay',
+  'a use of a paused key over the relay',
+  'fetchWithApiKey',
+  'fetch',
+  'getDecryptedApiKey',
+])
+
+/** The operations that need the part in each way that it fails, and all others in one way. */
+function casesOf(way: string, names: ReadonlySet<string>) {
+  return OPERATIONS.filter(([name]) => way === 'throws' || names.has(name))
+}
+
+/** A part that fails, and how often it was asked. */
+function brokenPart(broken: Broken) {
+  let asked = 0
+  const ask = () => {
+    asked += 1
+    return broken()
+  }
+  return { ask, asked: () => asked }
+}
+
+/** Does the operation in a vault with `changes`, and then one for another user in an untouched vault. */
+async function attempt(operation: Operation, changes: object) {
+  const userId = await someSubject(operation)
+  const before = await stateOf(userId)
+  const answer = await operation.run(userId, someVault({ ...operation.vars, ...changes }))
+  expectQuiet(answer.text)
+  const state = await stateOf(userId)
+  const other = await someSubject(operation)
+  const next = await operation.run(other, someVault({ ...operation.vars }))
+  expect(next.code).toBe(operation.code)
+  return { code: answer.code, before, state, asked: await stateOf(other) }
+}
+
+describe.for(WAYS)('a rate limiter that %s lets the request pass', ([, broken]) => {
+  it.for(OPERATIONS)('%s', async ([, operation]) => {
+    const logs = recordLogs()
+    useFakeTimers()
+    const { ask, asked: calls } = brokenPart(broken)
+    const limiters = Object.fromEntries(LIMITERS.map((name) => [name, { limit: ask }]))
+    const { code, state, asked } = await attempt(operation, limiters)
+    expect({ code, state }).toEqual({ code: operation.code, state: asked })
+    const failed = logs.events().filter(({ event }) => event === 'rate_limiter_failed')
+    expect(failed).toHaveLength(calls())
+    expect(calls() > 0).toBe(ROUTES.includes(operation) || USES.has(operation.name))
+    expectSafe(logs.text())
+  })
+})
+
+describe.for(WAYS)('a queue that %s changes neither the answer nor the trail', ([way, broken]) => {
+  it.for(casesOf(way, PUBLISHED))('%s', async ([name, operation]) => {
+    const logs = recordLogs()
+    useFakeTimers()
+    const { ask, asked: calls } = brokenPart(broken)
+    const { code, state, asked } = await attempt(operation, {
+      EVENTS_QUEUE: { send: ask, sendBatch: ask },
+    })
+    expect({ code, state }).toEqual({ code: operation.code, state: asked })
+    const failed = logs.events().filter(({ event }) => event === 'event_not_queued')
+    expect(failed).toHaveLength(calls())
+    expect(calls() > 0).toBe(PUBLISHED.has(name))
+    expectSafe(logs.text())
+  })
+})
+
+describe.for(WAYS)('a second store that %s keeps keys from being used', ([way, broken]) => {
+  it.for(casesOf(way, USES))('%s', async ([name, operation]) => {
+    const logs = recordLogs()
+    useFakeTimers()
+    const { ask, asked: calls } = brokenPart(broken)
+    const DELETIONS = { getByName: () => ({ isGone: ask, exchange: ask }) }
+    const { code, before, state, asked } = await attempt(operation, { DELETIONS })
+    const isAsked = USES.has(name)
+    expect(calls() > 0).toBe(isAsked)
+    expect({ code, state }).toEqual({
+      code: isAsked ? 'database_busy' : operation.code,
+      state: isAsked ? before : asked,
+    })
+    expectSafe(logs.text())
+  })
+})
