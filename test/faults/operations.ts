@@ -20,7 +20,7 @@ export interface Operation {
   /** What is there before; without it, a user with a key in the default slot and one for OpenAI. */
   seed: (userId: string) => Promise<unknown>
   /** Does it, and waits for what comes after the answer. */
-  run: (userId: string, vault: Env) => Promise<Answer>
+  run: (userId: string, vault: Env, token?: string) => Promise<Answer>
   /** How many calls of D1 the answer waits for; without it, all. What fails later changes nothing of it. */
   waitsFor?: number
   /** The code if a later call fails, instead of `code`. */
@@ -64,8 +64,8 @@ interface Sent {
 
 /** A request of the user. */
 function http(method: string, path: string, { body, headers }: Sent = {}): Operation['run'] {
-  return async (userId, vault) => {
-    const token = await mintToken({ sub: userId, scope: 'relay', client_id: CALLER })
+  return async (userId, vault, given) => {
+    const token = given ?? (await mintToken({ sub: userId, scope: 'relay', client_id: CALLER }))
     const own = path.startsWith('/api-key') ? `/api/users/${userId}${path}` : path
     const sent = { ...usualHeaders(token), ...headers }
     const init = { method, headers: sent, ...(body && { body: JSON.stringify(body) }) }

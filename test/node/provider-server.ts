@@ -40,6 +40,10 @@ export async function startProvider(): Promise<{ url: string; close: () => Promi
     seen.push({ method, url, headers, body: await text(request) })
     const key = (headers.authorization ?? '').replace('Bearer ', '')
     if (key.startsWith('sk-hang')) return
+    if (key.startsWith('sk-stall')) {
+      response.writeHead(401).write('{"error": {"message": "')
+      return
+    }
     if (key.startsWith('sk-torn')) {
       response.writeHead(401, { 'Content-Length': 1_000 }).write('"Incorrect API key provided')
       setImmediate(() => request.socket.destroy())

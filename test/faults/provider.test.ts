@@ -1,0 +1,60 @@
+/** A provider that is down, hangs, or stops in the middle of its answer, while the vault checks a key. */
+
+import { describe, expect, it, vi } from 'vitest'
+import { saveSlot } from '../../src/keys/save.ts'
+import { verifySlot } from '../../src/keys/verify.ts'
+import { env } from 'cloudflare:workers'
+import { ownerOf, recordLogs, someUser, storedKey } from '../support.ts'
+
+/** When the time limit of a check passes: while the vault waits for the answer, or in the middle of it. */
+type Moment = 'before' | 'within' | 'never'
+
+const ABORTED = 'TimeoutError'
+const WAYS: readonly [way: string, kind: string, slot: string, moment: Moment, reason: string][] = [
+  ['is down', 'good', 'mistral', 'never', 'Error'],
+  ['hangs', 'hang', 'openai', 'before', ABORTED],
+  ['stops in the middle of its answer', 'stall', 'openai', 'within', 'HTTP 401'],
+]
+
+/** Lets the time limit of a check pass at that moment. */
+function passTimeLimit(moment: Moment): void {
+  if (moment === 'never') return
+  const limit = new AbortController()
+  const end = () => limit.abort(new DOMException('The time is over', ABORTED))
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValue(limit.signal)
+  const { fetch: send } = globalThis
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (...request) => {
+    const answer = send(...request)
+    if (moment === 'before') end()
+    const response = await answer
+    if (moment === 'within') setTimeout(end, 0)
+    return response
+  })
+}
+
+describe.for(WAYS)('a provider that %s', ([, kind, slot, moment, reason]) => {
+  const apiKey = `sk-${kind}-${crypto.randomUUID()}`
+
+  it('leaves a new key saved and unverified', async () => {
+    const logs = recordLogs()
+    const owner = await ownerOf(await someUser())
+    passTimeLimit(moment)
+    const saved = await saveSlot(owner, slot, { apiKey, verify: true })
+    expect(saved.status).toBe('unverified')
+    expect(await storedKey(owner.userId, env, slot)).toBe(apiKey)
+    expect(logs.events()).toMatchObject([{ event: 'api_key_tried', verdict: 'unknown', reason }])
+    expect(logs.text()).not.toContain(apiKey)
+  })
+
+  it('leaves the status of a stored key as it is', async () => {
+    const logs = recordLogs()
+    const owner = await ownerOf(await someUser())
+    await saveSlot(owner, slot, { apiKey, verify: false })
+    passTimeLimit(moment)
+    expect(await verifySlot(owner, slot)).toMatchObject({
+      verdict: 'unknown',
+      key: { status: 'unverified', apiKey },
+    })
+    expect(logs.events()).toMatchObject([{ event: 'api_key_tried', reason }])
+  })
+})
