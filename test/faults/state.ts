@@ -7,7 +7,7 @@ import { storedKey } from '../support.ts'
  * The user, the keys in the clear with their limits, and what was noted of changes. Uses are left out: they are
  * recorded after the answer, by themselves.
  */
-export async function stateOf(userId: string): Promise<object> {
+export async function stateOf(userId: string) {
   const read = async (sql: string) => (await env.DB.prepare(sql).bind(userId).all()).results
   const rows = await read(
     `SELECT provider, status, paused_at IS NOT NULL AS isPaused, callers, uses,
