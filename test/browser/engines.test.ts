@@ -1,5 +1,5 @@
 import axe from 'axe-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { ENGINES, isInstalled } from './engines/engines.ts'
 import { visit } from './engines/visitor.ts'
 import { call, type Screen } from './engines/screen.ts'
@@ -35,13 +35,18 @@ async function readPin(): Promise<{ url: string; integrity: string }> {
   return answer.json()
 }
 
-/** Runs in the page: waits for the keys in the frame. */
-async function untilKeysAreListed(): Promise<void> {
-  const count = () =>
+/** Runs in the page: waits for the keys in the frame, and opens the form. */
+async function openFormInFrame(): Promise<void> {
+  const find = (selector: string) =>
     frames[0]?.document
       .querySelector('api-key-settings')
-      ?.shadowRoot?.querySelectorAll('api-key-settings-item').length ?? 0
-  while (count() === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+      ?.shadowRoot?.querySelector<HTMLElement>(selector)
+  const until = async (selector: string) => {
+    while (!find(selector)) await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await until('api-key-settings-item')
+  find('#add')?.click()
+  await until('api-key-settings-form')
 }
 
 for (const engine of ENGINES) {
@@ -52,9 +57,8 @@ for (const engine of ENGINES) {
     beforeAll(async () => {
       screen = await engine.open()
       visitor = visit(screen)
+      return async () => screen.close()
     })
-
-    afterAll(async () => screen.close())
 
     /** Opens the page of a new user with `keys`. */
     const openSettings = async (...[keys, look]: Partial<Parameters<typeof addUser>>) => {
@@ -217,7 +221,7 @@ for (const engine of ENGINES) {
       await screen.open(
         host.openHtml(`<iframe src="${url}" width="320" height="900" style="border:0">`),
       )
-      await screen.run(call(untilKeysAreListed))
+      await screen.run(call(openFormInFrame))
       expect(await screen.run(FRAME_WIDTHS)).toEqual([320, 0])
     })
 
