@@ -2,7 +2,15 @@
 
 import type { TestProject } from 'vitest/node'
 import { findBrowser } from './browser.ts'
+import { ENGINES, isInstalled } from './engines/engines.ts'
 
-export default function setup(project: TestProject): void {
+/** At the end, prints which other engines were missing. */
+export default function setup(project: TestProject): () => void {
   project.provide('browser', findBrowser())
+  return () => {
+    for (const engine of ENGINES) {
+      if (isInstalled(engine)) continue
+      console.log(`Skipped: the element in ${engine.name} (${engine.install})`)
+    }
+  }
 }

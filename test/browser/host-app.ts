@@ -14,9 +14,11 @@ export interface HostPage {
   lang?: string
   /** Loads the element by its pinned URL. */
   pinned?: { url: string; integrity: string }
+  /** The Content Security Policy. The page's own script and style have the nonce `host`. */
+  policy?: string
 }
 
-/** The page. `window.events` holds the events of the element. */
+/** The page. `window.events` holds the events of the element, and `window.breaches` those of the policy. */
 function renderPage({
   vault,
   user,
@@ -24,21 +26,27 @@ function renderPage({
   attributes = '',
   lang = 'en',
   pinned,
+  policy = '',
 }: HostPage): string {
   const { url = '/api-key-settings.js', integrity = '' } = pinned ?? {}
   return `<!doctype html>
 <html lang="${lang}">
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width">
 <title>Host application</title>
 <link rel="icon" href="data:,">
-<style>:root { color-scheme: light dark } body { margin: 16px; font-family: sans-serif }</style>
+<style nonce="host">:root { color-scheme: light dark } body { margin: 16px; background: Canvas; font-family: sans-serif }</style>
 <script type="module" src="${vault}${url}" integrity="${integrity}" crossorigin></script>
 <main>
 <h1>Settings</h1>
 <api-key-settings base-url="${vault}" user-id="${user}" ${attributes}></api-key-settings>
 </main>
-<script>
+<script nonce="host">
+  window.breaches = []
+  document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+    window.breaches.push(violatedDirective + ' ' + blockedURI)
+  })
   const settings = document.querySelector('api-key-settings')
   const tokens = ${JSON.stringify(tokens)}
   window.events = []

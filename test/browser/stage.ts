@@ -6,7 +6,7 @@ import { afterAll, inject, onTestFinished } from 'vitest'
 import { openBrowser } from './browser.ts'
 import { startProvider } from '../node/provider-server.ts'
 import { mintToken, startVault } from '../node/start-vault.ts'
-import { startHostApp } from './host-app.ts'
+import { startHostApp, type HostPage } from './host-app.ts'
 import { saveKey } from './samples.ts'
 
 /** A page, and what happened on it. */
@@ -23,8 +23,8 @@ type PageOptions = BrowserContextOptions & {
   clock?: boolean
 }
 
-/** Starts everything, with a vault of `vars`. It is closed after the tests of the file. */
-export async function setStage(vars: Record<string, string> = {}) {
+/** Starts everything but a browser, with a vault of `vars`. It is closed after the tests of the file. */
+export async function startServices(vars: Record<string, string> = {}) {
   const [provider, host] = await Promise.all([startProvider(), startHostApp()])
   const vault = await startVault({
     AUTO_CREATE_USERS: 'true',
@@ -44,10 +44,28 @@ export async function setStage(vars: Record<string, string> = {}) {
     ...vars,
   })
   const { origin } = vault.keyUrl
-  const browser = await openBrowser(inject('browser'))
   afterAll(async () => {
-    await Promise.all([browser.close(), vault.close(), provider.close(), host.close()])
+    await Promise.all([vault.close(), provider.close(), host.close()])
   })
+
+  /** Saves `keys` of a new user, by slot, and makes a page of the host application for the user. */
+  async function addUser(keys: Record<string, string>, look: Partial<HostPage> = {}) {
+    const user = `user-${crypto.randomUUID()}`
+    const token = await mintToken(vault.secret, user)
+    for (const [slot, api_key] of Object.entries(keys)) {
+      await saveKey(`${origin}/api/users/${user}/api-keys/${slot}`, token, api_key)
+    }
+    return { user, token, url: host.open({ vault: origin, user, tokens: [token], ...look }) }
+  }
+
+  return { provider, host, vault, addUser }
+}
+
+/** Starts everything, with a vault of `vars`. It is closed after the tests of the file. */
+export async function setStage(vars: Record<string, string> = {}) {
+  const { addUser, ...services } = await startServices(vars)
+  const browser = await openBrowser(inject('browser'))
+  afterAll(async () => browser.close())
 
   /** Opens a page in a new browser context. */
   async function openPage(url: string, { clock, ...options }: PageOptions = {}): Promise<Watched> {
@@ -73,18 +91,13 @@ export async function setStage(vars: Record<string, string> = {}) {
     attributes = '',
     lang = 'en',
   ) {
-    const user = `user-${crypto.randomUUID()}`
-    const token = await mintToken(vault.secret, user)
-    for (const [slot, api_key] of Object.entries(keys)) {
-      await saveKey(`${origin}/api/users/${user}/api-keys/${slot}`, token, api_key)
-    }
-    const url = host.open({ vault: origin, user, tokens: [token], attributes, lang })
+    const { user, token, url } = await addUser(keys, { attributes, lang })
     const watched = await openPage(url, options)
     await watched.page.locator('#add').waitFor()
     return { ...watched, user, token }
   }
 
-  return { provider, host, vault, openPage, openSettings }
+  return { ...services, openPage, openSettings }
 }
 
 /** Returns true when it appears on the page. @throws Error if it never does */
