@@ -69,7 +69,12 @@ async function runRounds({ kills, random, directory, origin }: Rounds): Promise<
       PROVIDERS: JSON.stringify({ openai: { origin } }),
     }
     // oxlint-disable no-await-in-loop -- one vault after the other
-    const vault = await startVaultProcess({ directory, bindings, isNew: round === 0 })
+    const vault = await startVaultProcess({
+      directory,
+      bindings,
+      isNew: round === 0,
+      jobPauseMs: 0,
+    })
     try {
       const client = createClient(vault.url, secret)
       wrong.push(...(await checkSlots(client, slots, outcome)))
