@@ -1,6 +1,12 @@
-/** The vault, with rate limiters that let everything pass: the local ones are slow, and would refuse the load. */
+/**
+ * The vault, with rate limiters that let everything pass: the local ones are slow, and would refuse the load. The kill
+ * test also has it import keys, and looks at its tables.
+ */
 
 import vault from '../../src/index.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import { importKeys } from '../lib/import-batch.ts'
+import { readStored } from './stored.ts'
 
 export * from '../../src/index.ts'
 
@@ -20,9 +26,19 @@ function withoutLimits(env: Env): Env {
   })
 }
 
+/** Answers the kill test's own requests; null for those to the vault. */
+async function serveKillTest(request: Request, env: Env): Promise<Response | null> {
+  const { pathname } = new URL(request.url)
+  if (pathname === '/kill-test/import') {
+    await runBatch(env.DB, importKeys(await request.json()))
+    return new Response('ok')
+  }
+  return pathname === '/kill-test/stored' ? Response.json(await readStored(env)) : null
+}
+
 export default {
   fetch: async (request: Request, env: Env, context: ExecutionContext): Promise<Response> =>
-    vault.fetch(request, withoutLimits(env), context),
+    (await serveKillTest(request, env)) ?? vault.fetch(request, withoutLimits(env), context),
   scheduled: async (event: ScheduledController, env: Env): Promise<void> =>
     vault.scheduled(event, withoutLimits(env)),
 }
