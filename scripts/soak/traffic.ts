@@ -59,7 +59,7 @@ const KINDS: Record<string, Kind> = {
   'PUT, expiring': {
     weight: 3,
     ask: (user, random) => {
-      const expires_at = new Date(Date.now() + 1_000).toISOString()
+      const expires_at = new Date(Date.now() + 5_000).toISOString()
       const body = JSON.stringify({ api_key: newKey(random), expires_at })
       return { method: 'PUT', path: slotPath(user, 'groq'), statuses: OK, body }
     },
