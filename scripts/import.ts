@@ -1,23 +1,14 @@
 /** `npm run import -- FILE`: copies the previous backend's users and Fernet tokens into D1 unchanged. */
 
 import { parseArgs } from 'node:util'
-import { FERNET_KID } from '../src/crypto/keyring.ts'
 import { VaultError } from '../src/errors.ts'
 import { BUILT_IN } from '../src/providers/built-in.ts'
 import { isProviderName } from '../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
-import {
-  insertImportedUsers,
-  noteImported,
-  noteImportedGone,
-  toImportedKeys,
-  upsertImported,
-  upsertImportedKeys,
-} from '../src/store/imported-keys.ts'
-import { noteAllReplaced, noteKid } from '../src/store/kids.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
+import { importKeys } from './lib/import-batch.ts'
 import { openUserFile, type Line, type UserFile } from './lib/import-file.ts'
 import { Report } from './lib/import-report.ts'
 import { findMissingKids, nameTokenFault, NOT_OPENED, readLegacyKeys } from './lib/legacy-key.ts'
@@ -102,17 +93,7 @@ async function requireOpening({ lines }: UserFile, legacyKeys: LegacyKeys): Prom
  * already imported with this time is skipped, and a key that was saved later is never overwritten.
  */
 async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<void> {
-  const imported = toImportedKeys(keys)
-  const statements = [
-    noteAllReplaced(imported),
-    noteImportedGone(imported),
-    noteKid(FERNET_KID),
-    insertImportedUsers(imported),
-    upsertImportedKeys(imported),
-    noteImported(imported),
-    upsertImported(imported),
-  ]
-  const [, , , users, added, , news] = await runBatch(db, statements, BULK_DEADLINE_MS)
+  const [, , , users, added, , news] = await runBatch(db, importKeys(keys), BULK_DEADLINE_MS)
   report.wrote(keys.length, {
     users: users?.meta.changes ?? 0,
     keys: added?.meta.changes ?? 0,

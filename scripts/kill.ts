@@ -9,12 +9,13 @@ import { formatCount } from './lib/progress.ts'
 const USAGE = 'Usage: npm run kill [-- --kills 50] [--seed N]'
 
 function printOutcome(outcome: Outcome): void {
-  const { kills, acknowledged, cut, made, uses, jobs, wrong } = outcome
+  const { kills, acknowledged, cut, made, imports, uses, jobs, wrong } = outcome
   console.log(`kills survived: ${kills}`)
   console.log(`acknowledged changes: ${formatCount(acknowledged)}`)
   console.log(
     `changes cut off by a kill: ${formatCount(cut)}, of which ${formatCount(made)} were made`,
   )
+  console.log(`imports: ${formatCount(imports)}`)
   console.log(`uses: ${formatCount(uses)}, runs of the jobs: ${formatCount(jobs)}`)
   console.log(`changes lost or half-done: ${wrong.length}`)
   for (const sentence of wrong) console.log(sentence)

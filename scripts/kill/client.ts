@@ -1,7 +1,9 @@
 /** The requests of the users of the kill test. */
 
 import { signToken } from '../lib/token.ts'
+import type { ImportedKey } from '../../src/store/imported-keys.ts'
 import type { Change, SeenEvent, Shown, Slot } from './slot.ts'
+import type { Stored } from './stored.ts'
 
 /** The scope of the relay. */
 export const SCOPE = 'relay'
@@ -49,6 +51,14 @@ export function createClient(url: string, secret: string) {
       expectOk(answer)
       return true
     },
+    /** Has the vault run the statements of an import. */
+    import: async (keys: readonly ImportedKey[]): Promise<void> => {
+      const sent = { method: 'POST', body: JSON.stringify(keys) }
+      expectOk(await send('import', '/kill-test/import', sent))
+    },
+    /** What the tables hold. */
+    stored: async (): Promise<Stored> =>
+      JSON.parse(expectOk(await send('import', '/kill-test/stored')).body),
     /** What the vault shows of a slot. A key that does not open has no preview. */
     show: async (slot: Slot): Promise<Shown> => {
       const trail = `/api/users/${slot.userId}/api-key-events?format=ndjson&provider=${slot.provider}`
@@ -72,9 +82,11 @@ function keyOf(preview: string): string {
   return preview.replace('...', '-of-the-kill-test')
 }
 
-/** The preview of the key with a number. */
+/** The preview of the key with a number from 0 to 1. There are so many that none comes twice. */
 export function previewOf(number: number): string {
-  return `${String(number).padStart(8, '0')}...`
+  return `${Math.floor(number * 36 ** 6)
+    .toString(36)
+    .padStart(8, '0')}...`
 }
 
 function pathOf({ userId, provider }: Slot): string {

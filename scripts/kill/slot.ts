@@ -1,5 +1,7 @@
 /** What the clients know of a slot, and whether the vault still knows it after a kill. */
 
+import type { GoneName } from './stored.ts'
+
 /** A key as a client sees it. `version` is its entity tag. Null stands for an empty slot. */
 export type SeenKey = { preview: string; version: string } | null
 
@@ -22,6 +24,8 @@ export interface Slot {
   key: SeenKey
   /** The event that each change has to have in the trail, by the id of its request. */
   events: Map<string, string>
+  /** Which keys of the slot are gone. */
+  gone: Set<GoneName>
   /** The change that is not acknowledged yet. */
   pending: Change | null
 }
@@ -36,6 +40,7 @@ export interface Shown {
 export function noteMade(slot: Slot, { requestId, preview }: Change, version: string): void {
   if (preview !== null) slot.events.set(requestId, slot.key === null ? 'saved' : 'replaced')
   else if (slot.key !== null) slot.events.set(requestId, 'deleted')
+  if (slot.key !== null) slot.gone.add(`${nameOf(slot)} ${slot.key.version.slice(1, -1)}`)
   slot.key = preview === null ? null : { preview, version }
   slot.pending = null
 }
@@ -51,7 +56,7 @@ export function findLosses(slot: Slot, { key, events }: Shown): string[] {
   const isMade = events.some((event) => event.request_id === pending?.requestId)
   if (pending !== null && isMade) noteMade(slot, pending, key?.version ?? '')
   slot.pending = null
-  const name = `${slot.userId}/${slot.provider}`
+  const name = nameOf(slot)
   const wrong: string[] = []
   if (textOf(key) !== textOf(slot.key)) {
     wrong.push(`${name} shows ${textOf(key)}, not ${textOf(slot.key)}`)
@@ -64,6 +69,19 @@ export function findLosses(slot: Slot, { key, events }: Shown): string[] {
     wrong.push(`${name} has ${events.length} events of ${slot.events.size} changes`)
   }
   return wrong
+}
+
+/**
+ * Looks in both stores for the keys of a slot that are gone.
+ *
+ * @returns what is wrong, one sentence each
+ */
+export function findForgotten(slot: Slot, gone: ReadonlySet<GoneName>): string[] {
+  return [...slot.gone.difference(gone)].map((name) => `${name} is gone, but no store says so`)
+}
+
+function nameOf({ userId, provider }: Slot): string {
+  return `${userId}/${provider}`
 }
 
 function textOf(key: SeenKey): string {

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { findChildren, memoryOf } from '../bench/http/cpu.ts'
 
 /** What a vault is started with. */
 export interface VaultOptions {
@@ -11,11 +12,15 @@ export interface VaultOptions {
   bindings: Record<string, string>
   /** Whether the database has no tables yet. */
   isNew: boolean
+  /** The milliseconds between two runs of the jobs. */
+  jobPauseMs: number
 }
 
 /** A running vault. */
 export interface VaultProcess {
   url: string
+  /** The memory of workerd, in MB. */
+  memory: () => number
   /** How many runs of the jobs have ended well. */
   jobs: () => number
   /** Kills Node and workerd with SIGKILL. */
@@ -42,6 +47,7 @@ export async function startVaultProcess(options: VaultOptions): Promise<VaultPro
   const { pid } = child
   return {
     url,
+    memory: memoryOf(findChildren(pid ?? 0, 'workerd')),
     jobs: () => jobs,
     kill: async () => {
       if (pid !== undefined && child.exitCode === null && child.signalCode === null) {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 
 /** Numbers from 0 to 1, the same for the same seed. */
-export function randomOf(seed: number): () => number {
+export function randomOf(seed: number | string): () => number {
   let drawn = 0
   return () => {
     drawn += 1
