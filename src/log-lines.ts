@@ -112,6 +112,7 @@ export const LOG_EVENTS = {
   use_not_recorded: line(['error'], coded),
   uses_not_recorded: line(['error'], coded),
   export_broken_off: line(['error'], failure),
+  not_counted: line(['error'], failure),
 }
 
 export type LogEvent = keyof typeof LOG_EVENTS

@@ -47,7 +47,7 @@ function warnOfMissing({ relay, probeLimiter, addressLimiter, callerLimiter }: S
     log('warn', 'limiter_missing', { limiters: missing.map(([name]) => name) })
 }
 
-/** The settings for answering a browser. It never throws, even if other variables are wrong. */
+/** The settings for what surrounds the work. It never throws, even if other variables are wrong. */
 export function openFront(env: Env): FrontSettings {
   const known = fronts.get(env)
   if (known !== undefined) return known

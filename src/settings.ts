@@ -160,6 +160,11 @@ const rateLimit = z.custom<RateLimit>(
 
 const queue = z.custom<Queue>(has('send'), 'must be a queue binding: see [[queues.producers]]')
 
+const analytics = z.custom<AnalyticsEngineDataset>(
+  has('writeDataPoint'),
+  'must be an Analytics Engine binding: see [[analytics_engine_datasets]]',
+)
+
 const deletions = z.custom<DurableObjectNamespace<Deletions>>(
   has('getByName'),
   'must be a Durable Object binding: see [[durable_objects.bindings]]',
@@ -181,6 +186,7 @@ export const environment = z.object({
   EXPIRED_KEPT_DAYS: z.optional(days),
   EVENTS_KEPT_DAYS: z.optional(days),
   EVENTS_QUEUE: z.optional(queue),
+  ANALYTICS: z.optional(analytics),
   JWT_SECRET_KEY: z.optional(tokenSecret),
   JWT_JWKS_URL: z.optional(jwksUrl),
   JWT_ISSUER: z.optional(exactText),
@@ -268,6 +274,8 @@ export interface Settings {
   eventsKeptDays: number
   /** Gets the events that an application acts on; null if there is no queue. */
   eventsQueue: Queue | null
+  /** Gets the counts of what the vault does; null if nothing is counted. */
+  analytics: AnalyticsEngineDataset | null
 }
 
 const settings = z.pipe(
@@ -299,6 +307,7 @@ const settings = z.pipe(
       expiredKeptDays: env.EXPIRED_KEPT_DAYS ?? DEFAULT_EXPIRED_KEPT_DAYS,
       eventsKeptDays: env.EVENTS_KEPT_DAYS ?? DEFAULT_EVENTS_KEPT_DAYS,
       eventsQueue: env.EVENTS_QUEUE ?? null,
+      analytics: env.ANALYTICS ?? null,
     }
   }),
 )
@@ -316,7 +325,7 @@ export function readSettings(env: Env): Settings {
   throw new VaultError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
 }
 
-/** The settings for answering a browser. They work even if other variables are wrong. */
+/** The settings for what surrounds the work. They work even if other variables are wrong. */
 export interface FrontSettings {
   /** The static assets of the page. */
   assets: Fetcher
@@ -324,15 +333,19 @@ export interface FrontSettings {
   corsOrigins: readonly string[]
   /** The identity provider's origin, which the page may connect to; null without sign-in. */
   issuerOrigin: string | null
+  /** Gets the counts of requests and calls, so that those of a misconfigured vault are counted too. */
+  analytics: AnalyticsEngineDataset | null
 }
 
 /** Reads each variable separately. A wrong one allows nothing, and {@link readSettings} reports it. */
 export function readFrontSettings(env: Env): FrontSettings {
   const issuer = confidentialUrl.safeParse(env.OIDC_ISSUER)
+  const dataset = analytics.safeParse('ANALYTICS' in env ? env.ANALYTICS : null)
   return {
     assets: env.ASSETS,
     corsOrigins: splitList(env.CORS_ORIGINS),
     issuerOrigin: issuer.success ? new URL(issuer.data).origin : null,
+    analytics: dataset.success ? dataset.data : null,
   }
 }
 

@@ -4,6 +4,7 @@ interface Env {
   LEGACY_FERNET_KEY?: string
   PROVIDERS?: unknown
   EVENTS_QUEUE?: unknown
+  ANALYTICS?: unknown
 }
 
 declare namespace Cloudflare {

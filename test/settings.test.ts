@@ -322,6 +322,11 @@ describe('a bad environment', () => {
       { EVENTS_QUEUE: 'key-events' },
       'EVENTS_QUEUE must be a queue binding: see [[queues.producers]]',
     ],
+    [
+      'a dataset that is a name',
+      { ANALYTICS: 'user_key_vault' },
+      'ANALYTICS must be an Analytics Engine binding: see [[analytics_engine_datasets]]',
+    ],
     ['providers that are not JSON', { PROVIDERS: '{' }, 'PROVIDERS must be a table of providers'],
     ['providers as a list', { PROVIDERS: [] }, 'PROVIDERS must be a table of providers'],
     [
@@ -520,6 +525,7 @@ describe('a good environment', () => {
     ['no limit for probes', { PROBE_LIMITER: undefined }],
     ['no second store', { DELETIONS: undefined }],
     ['a queue for events', { EVENTS_QUEUE: { send: () => null, sendBatch: () => null } }],
+    ['a dataset for counts', { ANALYTICS: { writeDataPoint: () => undefined } }],
     ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
     ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
     [

@@ -1,10 +1,12 @@
 /** Does the work of a method if the binding grants it, and logs the call. */
 
+import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
 import { requireRate } from '../keys/rate.ts'
+import { isSlot } from '../keys/slot-name.ts'
 import { errorFields, log, nameCause } from '../log.ts'
 import type { LogFields } from '../log-lines.ts'
-import { openService, type Service } from '../service.ts'
+import { openFront, openService, type Service } from '../service.ts'
 import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { readProps, requireGrant } from './props.ts'
 
@@ -33,7 +35,7 @@ export interface Method<T extends object> {
   work: (service: Service, props: BindingProps, requestId: string) => Promise<T>
 }
 
-/** Does the work if the binding grants it. It logs each call with its caller, its user and its outcome. */
+/** Does the work if the binding grants it. It logs and counts each call with its caller and its outcome. */
 export async function perform<T extends object & Outcome>(
   env: Env,
   { props: given }: ExecutionContext,
@@ -44,6 +46,8 @@ export async function perform<T extends object & Outcome>(
   const request_id = crypto.randomUUID()
   const call = { request_id, caller: props.caller, method, ...loggable(about) }
   const times = () => ({ duration_ms: Date.now() - startedAt })
+  const counted = { event: 'binding_call', operation: method, caller: props.caller } as const
+  const { analytics } = openFront(env)
   try {
     requireGrant(props, grant)
     const service = await openService(env)
@@ -54,10 +58,13 @@ export async function perform<T extends object & Outcome>(
     const { response } = outcome
     const answered = response !== undefined && { provider_status: response.status }
     log('info', 'binding_call', { ...call, code: null, ...answered, ...times() })
+    const provider = nameSlot(service, call.provider)
+    count(analytics, { ...counted, code: null, provider, ...answered, ...times() })
     return outcome
   } catch (error) {
     const refusal = VaultError.from(error)
     logRefusal(refusal, { ...call, ...times() })
+    count(analytics, { ...counted, code: refusal.code, ...times() })
     return refusal
   }
 }
@@ -67,6 +74,11 @@ function logRefusal(refusal: VaultError, call: Omit<LogFields<'binding_call'>, '
   const reason = code === 'provider_unreachable' && { reason: nameCause(cause) }
   const fault = isFault && { error: errorFields(cause) }
   log(isFault ? 'error' : 'info', 'binding_call', { ...call, code, ...reason, ...fault })
+}
+
+/** The slot for the counts; null if the argument names none. */
+function nameSlot({ settings }: Service, given: string | null = null): string | null {
+  return given !== null && isSlot(settings, given) ? given : null
 }
 
 /** The arguments for a log line. */

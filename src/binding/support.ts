@@ -4,13 +4,12 @@ import * as z from 'zod/mini'
 import { eventAnswer, listedAnswer } from '../answers.ts'
 import { VaultError } from '../errors.ts'
 import { setLimits } from '../keys/set-limits.ts'
-import { slotName } from '../keys/slot-name.ts'
+import { isSlot, slotName } from '../keys/slot-name.ts'
 import { listSlots } from '../keys/slots.ts'
 import { noteUse, type KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
 import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import type { BindingProps } from '../shared/binding-props.ts'
-import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { requireProvider } from './props.ts'
 
 /** In the trail: the caller has seen all slots. */
@@ -47,10 +46,10 @@ export async function viewEvents(
   return { events: events.map(eventAnswer), nextCursor: next }
 }
 
-/** The name for the trail. An unknown one may be anything, even a misplaced key. */
+/** The name for the trail. */
 function nameKnown({ service: { settings } }: KeyUser, given: string): string {
   const name = slotName(settings, given)
-  return name === DEFAULT_SLOT || settings.providers.has(name) ? name : ALL_SLOTS
+  return isSlot(settings, name) ? name : ALL_SLOTS
 }
 
 /** Pauses the key in the slot, and returns when it was paused. @throws as `setLimits` */

@@ -8,6 +8,7 @@ import { cors } from 'hono/cors'
 import { createMiddleware } from 'hono/factory'
 import type { RequestIdVariables } from 'hono/request-id'
 import { routePath } from 'hono/route'
+import { count } from '../counters.ts'
 import { log } from '../log.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { openFront } from '../service.ts'
@@ -39,16 +40,13 @@ export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
   const [method, route, { status }] = [c.req.method, routePath(c, -1), c.res]
   const code = c.get('errorCode') ?? null
   const reason = c.get('errorReason')
-  log('info', 'request', {
-    request_id,
-    method,
-    route,
-    status,
-    code,
-    duration_ms: Date.now() - startedAt,
-    ...(reason !== undefined && { reason }),
-    ...c.get('use'),
-  })
+  const duration_ms = Date.now() - startedAt
+  const use = c.get('use')
+  const why = reason !== undefined && { reason }
+  log('info', 'request', { request_id, method, route, status, code, duration_ms, ...why, ...use })
+  const operation = `${method} ${route}`
+  const { analytics } = openFront(c.env)
+  count(analytics, { event: 'request', operation, code, status, duration_ms, ...use })
 })
 
 /** Prefers Cloudflare's id, since a client can send any id. Both must be safe in a log line. */

@@ -24,6 +24,11 @@ export function slotName({ defaultProvider }: Settings, given: string): string {
   return given === DEFAULT_SLOT ? (defaultProvider ?? given) : given
 }
 
+/** Whether `name` is a slot's. Another one may be anything, even a misplaced key. */
+export function isSlot({ providers }: Settings, name: string): boolean {
+  return name === DEFAULT_SLOT || providers.has(name)
+}
+
 /** The rows that the key of the slot `name` may be in. */
 export function rowNames({ defaultProvider }: Settings, name: string): RowNames {
   return name === defaultProvider ? [name, DEFAULT_SLOT] : [name]

@@ -2,6 +2,7 @@
 
 import type { Keyring } from '../crypto/keyring.ts'
 import { openKey, type UnreadableReason } from '../crypto/seal.ts'
+import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
@@ -81,10 +82,14 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
   return { state: 'open', ...summarize(row, credential), apiKey: credential.apiKey, row }
 }
 
-/** Opens the key of a row, and logs one that does not open. */
+/** Opens the key of a row. It logs and counts one that does not open. */
 export async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
   const key = await openRow(service.keyring, row)
-  if (key.state === 'unreadable') logUnreadable(key, requestId)
+  if (key.state === 'unreadable') {
+    logUnreadable(key, requestId)
+    const about = { operation: 'read a slot', code: key.reason, provider: row.provider }
+    count(service.settings.analytics, { event: 'api_key_unreadable', ...about })
+  }
   return key
 }
 
