@@ -2,7 +2,7 @@
 
 import { run } from '../../src/store/d1.ts'
 import { countGone } from '../../src/store/gone-keys.ts'
-import { FRESH_MS, selectHeartbeat } from '../../src/store/heartbeat.ts'
+import { isRecent, selectHeartbeat } from '../../src/store/heartbeat.ts'
 import { formatCount } from './progress.ts'
 
 /** Each as a sentence. There are none without the binding DELETIONS, and usually none with it. */
@@ -11,7 +11,7 @@ export async function findDeletionNotes(db: D1Database): Promise<string[]> {
   if (heartbeat === undefined || heartbeat.at === '') return []
   const [gone] = (await run(db, countGone())).results
   const notes: string[] = []
-  if (Date.now() - Date.parse(heartbeat.at) > FRESH_MS) {
+  if (!isRecent(heartbeat)) {
     notes.push(
       `The database was restored, or the job has not run since ${heartbeat.at}. ` +
         'Until it runs, each use of a key asks the second store.',

@@ -17,13 +17,16 @@ const apiKey = z
 
 const FUTURE = 'expires_at must be a time in the future, such as 2027-01-31T12:00:00Z, or null.'
 
+/** D1 compares times as text. One after the year 9999 begins with a plus sign, and D1 would take it for the past. */
+const isFuture = (time: string) => !time.startsWith('+') && Date.parse(time) > Date.now()
+
 /** ISO 8601 with a time zone, as UTC in milliseconds. */
 export const expiresAt = z
   .pipe(
     z.iso.datetime({ offset: true, error: FUTURE }),
     z.transform((text) => new Date(text).toISOString()),
   )
-  .check(z.refine((text) => Date.parse(text) > Date.now(), FUTURE))
+  .check(z.refine(isFuture, FUTURE))
 
 export const keyBody = z.object({ api_key: apiKey, expires_at: z.nullish(expiresAt) })
 

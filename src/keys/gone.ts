@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts'
 import { inTime } from '../shared/deadline.ts'
 import { selectKey, type KeyRow, type RowNames, type UserWithoutKey } from '../store/api-keys.ts'
 import { runBatch, type Statement } from '../store/d1.ts'
-import { FRESH_MS, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
+import { isRecent, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
 import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
@@ -58,10 +58,11 @@ function isHeartbeat(row: object): row is Heartbeat {
   return 'at' in row && 'copied' in row
 }
 
-function isFresh(service: Service, { at }: Heartbeat): boolean {
+function isFresh(service: Service, heartbeat: Heartbeat): boolean {
+  const { at } = heartbeat
   if (at < (latest.get(service) ?? '')) return false
   latest.set(service, at)
-  return Date.now() - Date.parse(at) < FRESH_MS
+  return isRecent(heartbeat)
 }
 
 /** The key in the later of the rows, to be sent to its provider. @throws VaultError `user_not_found`, `database_busy` */

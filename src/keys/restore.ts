@@ -61,7 +61,7 @@ async function readGone(db: D1Database): Promise<{ read: Heartbeat; gone: GoneKe
     selectHeartbeat(),
     selectGone(EXCHANGED_AT_ONCE),
   ])
-  const read = beat?.results.find((row) => 'at' in row) ?? { at: '', copied: 0 }
+  const read = beat?.results.find((row) => 'at' in row) ?? { at: '', copied: 0, age: null }
   return { read, gone: rows?.results.filter((row) => 'goneAt' in row) ?? [] }
 }
 

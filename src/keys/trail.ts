@@ -74,11 +74,12 @@ export async function* exportEvents(
 }
 
 /**
- * Deletes events of more than `EVENTS_KEPT_DAYS` ago, at most 5,000 in a run.
+ * Deletes events of the days before the one of `EVENTS_KEPT_DAYS` ago, at most 5,000 in a run. It keeps an event for
+ * a day in any case: so long, the job would note an expiry that is missing, and send it to the queue again.
  *
  * @throws VaultError `database_busy`, `server_misconfigured`
  */
 export async function deleteOldEvents({ db, settings }: Service): Promise<void> {
-  const oldest = new Date(Date.now() - settings.eventsKeptDays * DAY_MS)
+  const oldest = new Date(Date.now() - Math.max(settings.eventsKeptDays, 1) * DAY_MS)
   await run(db, deleteEvents(oldest.toISOString().slice(0, 10)), BULK_DEADLINE_MS)
 }

@@ -4,7 +4,7 @@ import type { GoneKeys } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
 
 /** The job runs every minute. If the heartbeat is older, it has not run, or the database was restored. */
-export const FRESH_MS = 3 * 60 * 1000
+export const FRESH_S = 3 * 60
 
 /** The row. */
 export interface Heartbeat {
@@ -12,10 +12,20 @@ export interface Heartbeat {
   at: string
   /** This database lacks no deletion up to this number of the second store. */
   copied: number
+  /** The seconds since `at` by the clock of D1, which wrote it; null before the job has run. */
+  age: number | null
 }
 
 export function selectHeartbeat(): Statement<Heartbeat> {
-  return { sql: 'SELECT at, copied FROM heartbeat', values: [] }
+  return {
+    sql: "SELECT at, copied, unixepoch('now') - unixepoch(at) AS age FROM heartbeat",
+    values: [],
+  }
+}
+
+/** A heartbeat far in the future proves nothing either: the clock of D1 was wrong when it was written. */
+export function isRecent({ age }: Pick<Heartbeat, 'age'>): boolean {
+  return age !== null && Math.abs(age) < FRESH_S
 }
 
 /**
@@ -23,7 +33,7 @@ export function selectHeartbeat(): Statement<Heartbeat> {
  * fewer keys than were read, the database was restored meanwhile, and the row stays.
  */
 export function moveHeartbeat(
-  read: Heartbeat,
+  read: Pick<Heartbeat, 'at' | 'copied'>,
   { copied, isComplete }: { copied: number; isComplete: boolean },
   keys: GoneKeys,
 ): Statement {

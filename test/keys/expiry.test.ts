@@ -1,5 +1,5 @@
 import { env, exports } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { openService } from '../../src/service.ts'
 import app from '../../src/index.ts'
@@ -54,6 +54,9 @@ describe.for(PATHS)('expires_at of %s', ([, pathOf]) => {
     ['2999-01-31T12:00:00Z', '2999-01-31T12:00:00.000Z'],
     ['2999-01-31T12:00:00.5Z', '2999-01-31T12:00:00.500Z'],
     ['2999-01-31T12:00:00+05:30', '2999-01-31T06:30:00.000Z'],
+    ['2996-02-29T23:59:59.9999Z', '2996-02-29T23:59:59.999Z'],
+    ['2999-02-28T23:30:00-02:00', '2999-03-01T01:30:00.000Z'],
+    ['9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999Z'],
     [null, null],
     [undefined, null],
   ])('may be %j', async ([given, stored]) => {
@@ -66,6 +69,13 @@ describe.for(PATHS)('expires_at of %s', ([, pathOf]) => {
     ['2999-01-31'],
     ['2999-01-31T12:00:00'],
     ['2999-02-30T12:00:00Z'],
+    ['2999-02-29T12:00:00Z'],
+    ['2100-02-29T12:00:00Z'],
+    ['2998-12-31T23:59:60Z'],
+    ['2999-01-31T24:00:00Z'],
+    // D1 would take the year 10000 for the past.
+    ['9999-12-31T23:59:59-00:01'],
+    ['+010000-01-01T00:00:00Z'],
     ['tomorrow'],
     [''],
     [4_102_444_800],
@@ -75,6 +85,16 @@ describe.for(PATHS)('expires_at of %s', ([, pathOf]) => {
     expect([status, answer.code]).toEqual([400, 'expires_at_invalid'])
     expect(answer.detail).toContain('must be a time in the future')
     expect(await expiryOf(userId)).toBeNull()
+  })
+
+  it.for([
+    ['the millisecond that passes', 0, 400],
+    ['the next one', 1, 200],
+  ] as const)('must be later than the clock: %s', async ([, later, status]) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+    onTestFinished(() => void vi.useRealTimers())
+    const saved = await save(pathOf, new Date(Date.now() + later).toISOString())
+    expect(saved.status).toBe(status)
   })
 
   it('is gone with the next key', async () => {

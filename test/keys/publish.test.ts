@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { deleteOldEvents } from '../../src/keys/trail.ts'
 import { openService } from '../../src/service.ts'
 import { call, mintToken, recordLogs, slotPath, someKeyUser } from '../support.ts'
 
@@ -48,6 +49,7 @@ async function someOwner(word: string, changes: object) {
         .bind(userId, value)
         .run()),
     runJob: async () => deleteExpiredKeys(await openService(vault)),
+    trim: async () => deleteOldEvents(await openService(vault)),
     /** The events of this kind in the trail. */
     shown: async (kind: string) => {
       const response = await request('GET', `/api/users/${userId}/api-key-events`)
@@ -154,6 +156,20 @@ describe('the queue', () => {
     await owner.runJob()
     const mine = queue.messages().filter(({ user_id }) => user_id === owner.userId)
     expect(mine).toHaveLength(1)
+  })
+
+  it.for(['0', '1', '90'])('gets an expiry once, with EVENTS_KEPT_DAYS of %s', async (days) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const queue = someQueue()
+    const owner = await someOwner(GOOD, { ...queue, EVENTS_KEPT_DAYS: days })
+    await owner.change('expires_at = ?2', '2026-11-25T23:30:00.000Z')
+    for (const minute of ['25T23:30', '25T23:59', '26T00:00', '26T00:01', '26T23:29']) {
+      vi.setSystemTime(`2026-11-${minute}:00.000Z`)
+      await owner.trim()
+      await owner.runJob()
+    }
+    expect(queue.messages().filter(({ user_id }) => user_id === owner.userId)).toHaveLength(1)
   })
 
   it('gets a reached limit once an hour, from whichever isolate writes it first', async () => {

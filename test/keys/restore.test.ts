@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
@@ -26,6 +26,8 @@ import {
   someEncryptionKey,
   someUser,
 } from '../support.ts'
+
+afterEach(() => vi.useRealTimers())
 
 const TABLES = ['users', 'api_keys', 'api_key_events', 'gone_keys', 'heartbeat']
 const goodKey = () => `sk-good-${crypto.randomUUID()}`
@@ -268,6 +270,47 @@ describe('a use', () => {
     await restore()
     expect(await vault.use(userId)).toBe('no_api_key')
     expect(await seenByProvider(apiKey)).toHaveLength(1)
+  })
+
+  // D1's own clock stays as it is.
+  describe.for([-600, -20, -8, 8, 600])('in an isolate whose clock is off by %i minutes', (off) => {
+    const setClock = () => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + off * 60_000 })
+
+    it('of a key that is gone is refused as soon as D1 is restored', async () => {
+      const { deleted, kept } = await someRestored()
+      setClock()
+      const vault = someVault()
+      expect([await vault.use(deleted.userId), await vault.use(kept.userId)]).toEqual([
+        'no_api_key',
+        200,
+      ])
+      expect(await seenByProvider(deleted.apiKey)).toEqual([])
+    })
+
+    it('asks D1 alone while the job runs', async () => {
+      const { save, runJob } = someVault()
+      const userId = await someUser()
+      await save(userId, goodKey())
+      await runJob()
+      setClock()
+      const { use, isolate } = someVault({}, true)
+      expect([await use(userId), isolate.calls]).toEqual([200, 0])
+    })
+  })
+
+  it.for([
+    ['2 minutes ago', -120, 0],
+    ['4 minutes ago', -240, 1],
+    ['2 minutes ahead', 120, 0],
+    ['4 minutes ahead: the clock of D1 was wrong', 240, 1],
+  ] as const)('asks the second store if the heartbeat is old: %s', async ([, seconds, calls]) => {
+    const { save, runJob, use, isolate } = someVault()
+    const userId = await someUser()
+    await save(userId, goodKey())
+    await runJob()
+    await age(-seconds / 60)
+    isolate.calls = 0
+    expect([await use(userId), isolate.calls]).toEqual([200, calls])
   })
 
   it('is not a check or an assignment of a key that is gone either', async () => {
