@@ -28,7 +28,7 @@ const OPTIONS: PartialStrykerOptions = {
   tsconfigFile: 'none.json',
   tempDirName: '.wrangler/mutate',
   // A busy machine must not make a mutant time out.
-  timeoutMS: 30_000,
+  timeoutMS: 120_000,
 }
 
 /** A small change of the code, and whether a test noticed it. */
