@@ -61,49 +61,52 @@ process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/node')
 // The commands that the tests start read the configuration of their own checkout.
 delete process.env['VAULT_CONFIG']
 
+/** Tests in workerd. `npm run mutate` runs them too. */
+export const worker = {
+  plugins: [
+    cloudflareTest(({ inject }) => ({
+      wrangler: { configPath: writeWorkerConfig() },
+      miniflare: {
+        // Vitest needs it. The Worker itself runs without it.
+        compatibilityFlags: ['enable_nodejs_inspector_module'],
+        bindings: {
+          ...NO_VARS,
+          RELAY_SCOPE: 'relay',
+          ALLOW_REVEAL: 'true',
+          PROVIDERS: standIns(inject('provider')),
+          API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+          JWT_SECRET_KEY: randomBytes(32).toString('hex'),
+        },
+        d1Databases: { DB: 'db', EMPTY_DB: 'empty' },
+        ratelimits: {
+          RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
+          PROBE_LIMITER: { namespace_id: '3', simple: { limit: 1_000_000, period: 60 } },
+          RELAY_LIMITER: { namespace_id: '4', simple: { limit: 1_000_000, period: 60 } },
+          ADDRESS_LIMITER: { namespace_id: '5', simple: { limit: 1_000_000, period: 60 } },
+          CALLER_LIMITER: { namespace_id: '6', simple: { limit: 1_000_000, period: 60 } },
+          TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
+        },
+      },
+    })),
+  ],
+  test: {
+    name: 'worker',
+    testTimeout: 30_000,
+    restoreMocks: true,
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/node/**', 'test/browser/**'],
+    setupFiles: ['test/setup.ts'],
+    globalSetup: ['test/node/global-setup.ts'],
+  },
+}
+
 export default defineConfig({
   test: {
     silent: 'passed-only',
     // Much of a test's time is waiting for a process or a browser to start.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      {
-        plugins: [
-          cloudflareTest(({ inject }) => ({
-            wrangler: { configPath: writeWorkerConfig() },
-            miniflare: {
-              // Vitest needs it. The Worker itself runs without it.
-              compatibilityFlags: ['enable_nodejs_inspector_module'],
-              bindings: {
-                ...NO_VARS,
-                RELAY_SCOPE: 'relay',
-                ALLOW_REVEAL: 'true',
-                PROVIDERS: standIns(inject('provider')),
-                API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-                JWT_SECRET_KEY: randomBytes(32).toString('hex'),
-              },
-              d1Databases: { DB: 'db', EMPTY_DB: 'empty' },
-              ratelimits: {
-                RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
-                PROBE_LIMITER: { namespace_id: '3', simple: { limit: 1_000_000, period: 60 } },
-                RELAY_LIMITER: { namespace_id: '4', simple: { limit: 1_000_000, period: 60 } },
-                ADDRESS_LIMITER: { namespace_id: '5', simple: { limit: 1_000_000, period: 60 } },
-                CALLER_LIMITER: { namespace_id: '6', simple: { limit: 1_000_000, period: 60 } },
-                TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
-              },
-            },
-          })),
-        ],
-        test: {
-          name: 'worker',
-          testTimeout: 30_000,
-          restoreMocks: true,
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/node/**', 'test/browser/**'],
-          setupFiles: ['test/setup.ts'],
-          globalSetup: ['test/node/global-setup.ts'],
-        },
-      },
+      worker,
       {
         test: {
           name: 'node',

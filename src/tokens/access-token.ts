@@ -141,9 +141,10 @@ function isTime(value: unknown): boolean {
   return value === undefined || (typeof value === 'number' && Math.abs(value) <= END_OF_TIME_S)
 }
 
-/** An empty `aud` counts as absent, as in PyJWT. */
+/** An empty `aud` or null counts as absent, as in PyJWT. jose does not check its type. */
 function hasAudience({ aud }: JWTPayload): boolean {
-  return aud !== undefined && aud.length > 0
+  const audiences = aud ?? []
+  return audiences.length !== 0
 }
 
 /** Accepts a whole number too: flask-jwt-extended writes one for `create_access_token(7)`. */

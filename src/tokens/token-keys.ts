@@ -32,8 +32,8 @@ export function keySet(url: URL): JWTVerifyGetKey {
   let known: { pick: JWTVerifyGetKey; at: number } | undefined
   let failure: { cause: unknown; at: number } | undefined
   let fetching: Promise<void> | undefined
-  let fetchedAt = -Infinity
-  let loggedDrops = '[]'
+  let fetchedAt = 0
+  let loggedDrops: string | undefined
 
   async function fetchOnce(): Promise<void> {
     fetchedAt = Date.now()

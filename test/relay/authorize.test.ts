@@ -62,6 +62,83 @@ describe('a token that a page can send without a header of its own', () => {
   })
 })
 
+describe('the header with the token', () => {
+  const HEADERS = {
+    header: { label: 'Header', origin: 'http://127.0.0.1:9', header: 'X-Key', refusals: [] },
+    scheme: {
+      label: 'Scheme',
+      origin: 'http://127.0.0.1:9',
+      header: 'authorization',
+      scheme: 'Key',
+      refusals: [],
+    },
+  }
+  const vault = { PROVIDERS: HEADERS }
+
+  it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
+    ['Authorization', 'header', (token) => ({ Authorization: `Bearer ${token}` })],
+    ['that of the provider’s SDK', 'header', (token) => ({ 'X-Key': token })],
+    [
+      'Authorization before that of the SDK',
+      'header',
+      (token) => ({ Authorization: `Bearer ${token}`, 'X-Key': 'sk-other' }),
+    ],
+    ['the SDK’s own scheme', 'scheme', (token) => ({ Authorization: `Key ${token}` })],
+    [
+      'the SDK’s own scheme in another case',
+      'scheme',
+      (token) => ({ Authorization: `kEY ${token}` }),
+    ],
+    ['Bearer instead of it', 'scheme', (token) => ({ Authorization: `Bearer ${token}` })],
+  ])('is %s', async ([, provider, sent]) => {
+    const headers = sent(await mintToken({ sub: await someUser(), scope: 'relay' }))
+    const response = await call('GET', `/relay/${provider}/v1`, { headers, env: vault })
+    expect(response.headers.get('X-Vault-Error')).toBe('no_api_key')
+  })
+
+  it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
+    ['none', 'scheme', () => ({})],
+    ['another provider’s', 'scheme', (token) => ({ 'X-Key': token })],
+    ['another scheme', 'scheme', (token) => ({ Authorization: `Basic ${token}` })],
+    [
+      'another scheme before that of the SDK',
+      'header',
+      (token) => ({ Authorization: `Basic ${token}`, 'X-Key': token }),
+    ],
+    ['another provider’s scheme', 'header', (token) => ({ Authorization: `Key ${token}` })],
+  ])('is not %s', async ([, provider, sent]) => {
+    const headers = sent(await mintToken({ sub: await someUser(), scope: 'relay' }))
+    const response = await call('GET', `/relay/${provider}/v1`, { headers, env: vault })
+    expect([response.status, response.headers.get('X-Vault-Error')]).toEqual([401, 'token_missing'])
+  })
+})
+
+describe('RELAY_SCOPE and RELAY_PROVIDERS', () => {
+  const codeOf = async (provider: string, vault: Partial<Env>) => {
+    const token = await mintToken({ sub: await someUser(), scope: 'relay' })
+    const response = await call('GET', `/relay/${provider}/v1`, { token, env: vault })
+    return [response.status, response.headers.get('X-Vault-Error')]
+  }
+
+  it('turns the relay off if the scope is empty', async () => {
+    expect(await codeOf('openai', { RELAY_SCOPE: '' })).toEqual([404, 'not_found'])
+  })
+
+  it('says which scope is missing', async () => {
+    const token = await mintToken({ sub: await someUser() })
+    const response = await call('GET', PATH, { token })
+    expect(await response.json()).toMatchObject({
+      detail: 'Neither its "scope" nor its "scp" has the scope that RELAY_SCOPE names.',
+    })
+  })
+
+  it('names the providers of the relay', async () => {
+    const vault = { RELAY_PROVIDERS: 'acme' }
+    expect(await codeOf('acme', vault)).toEqual([404, 'no_api_key'])
+    expect(await codeOf('openai', vault)).toEqual([403, 'provider_not_granted'])
+  })
+})
+
 it('tells an SDK not to try again if the stored key cannot be decrypted', async () => {
   const userId = await someKeyUser(someKey())
   const sql = "UPDATE api_keys SET encrypted_api_key = 'v1.0123456789ab.AAAA' WHERE user_id = ?1"

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
+import { tokenVerifier } from '../../src/tokens/access-token.ts'
 import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 
 const KEPT = someKey()
@@ -140,11 +141,13 @@ const REFUSED: Refused[] = [
   ['exp 1e13', async () => signText('1e13'), 'Its "exp" is not a time in seconds.'],
   ['iat -1e999', async () => signText('9e9,"iat":-1e999'), 'Its "iat" is not a time in seconds.'],
   ['nbf -1e999', async () => signText('9e9,"nbf":-1e999'), 'Its "nbf" is not a time in seconds.'],
+  ['iat a string', async () => sign(HS256, claims({ iat: '1' })), 'Its "iat" is not a number.'],
   [
     'an aud, with none configured',
     async () => sign(HS256, claims({ aud: 'x' })),
     'It has an "aud"',
   ],
+  ['an aud that is a number', async () => sign(HS256, claims({ aud: 5 })), 'It has an "aud"'],
   ['a list of aud', async () => sign(HS256, claims({ aud: ['x', 'y'] })), 'It has an "aud"'],
   ['a refresh token', async () => sign(HS256, claims({ type: 'refresh' })), 'Its "type" is not'],
   ['type Access', async () => sign(HS256, claims({ type: 'Access' })), 'Its "type" is not'],
@@ -264,6 +267,7 @@ describe('a good token', () => {
     ],
     ['any issuer, if none is configured', { iss: 'a' }],
     ['an empty audience', { aud: [] }],
+    ['the last exp that a date can hold', { exp: 8.64e12 }],
     ['a nonce, as Keycloak before version 24', { typ: 'Bearer', nonce: 'x', azp: 'page' }],
     ['the claims of Cognito', { token_use: 'access', client_id: 'page' }],
     ['the claims of simplejwt', { token_type: 'access' }],
@@ -271,6 +275,24 @@ describe('a good token', () => {
   ])('is accepted with %s', async ([, changes]) => {
     const token = await sign(HS256, claims(changes))
     expect((await call('GET', keyPath(userId), { token })).status).toBe(200)
+  })
+
+  it('is accepted with an audience of null', async () => {
+    const token = await sign(HS256, claims({ aud: null }))
+    expect((await call('GET', keyPath(userId), { token })).status).toBe(200)
+  })
+
+  it('is accepted with 16,384 characters, and not with more', async () => {
+    // Base64url has 4 characters for 3 bytes, so some pad near this one gives the very length.
+    const padded = async (pad: number) => sign(HS256, claims({ pad: 'x'.repeat(pad) }))
+    const base = (await padded(0)).length
+    const pad = Math.floor(((16_384 - base) * 3) / 4)
+    const tokens = await Promise.all([-2, -1, 0, 1, 2].map(async (more) => padded(pad + more)))
+    const statuses = await Promise.all(
+      tokens.map(async (token) => (await call('GET', keyPath(userId), { token })).status),
+    )
+    expect(statuses).toEqual(tokens.map(({ length }) => (length > 16_384 ? 401 : 200)))
+    expect(tokens.map(({ length }) => length)).toContain(16_384)
   })
 
   it.for(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', undefined])(
@@ -350,9 +372,11 @@ describe('JWT_IDENTITY_CLAIM', () => {
 
 describe('JWT_SCOPE', () => {
   const scoped = { JWT_SCOPE: 'keys:write' }
-  const statusOf = async (changes: object) => {
+  const detailOf = async (changes: object) => {
     const token = await sign(HS256, claims(changes))
-    return (await call('GET', keyPath(userId), { token, env: scoped })).status
+    const response = await call('GET', keyPath(userId), { token, env: scoped })
+    const { detail = null } = await response.json<{ detail?: string }>()
+    return [response.status, detail]
   }
 
   it.for([
@@ -362,7 +386,7 @@ describe('JWT_SCOPE', () => {
     { scp: ['openid', 'keys:write'] },
     { scope: ['keys:write'] },
   ])('accepts a token with the scope in %j', async (changes) =>
-    expect(await statusOf(changes)).toBe(200),
+    expect(await detailOf(changes)).toEqual([200, null]),
   )
 
   it.for([
@@ -373,7 +397,10 @@ describe('JWT_SCOPE', () => {
     { scp: { 'keys:write': true } },
     { scopes: 'keys:write' },
   ])('refuses a token without the scope: %j', async (changes) =>
-    expect(await statusOf(changes)).toBe(401),
+    expect(await detailOf(changes)).toEqual([
+      401,
+      'Neither its "scope" nor its "scp" has the scope that JWT_SCOPE requires.',
+    ]),
   )
 })
 
@@ -384,13 +411,43 @@ describe('an audience that is the page’s own client', () => {
     OIDC_CLIENT_ID: 'client',
   }
 
-  it.for<[name: string, changes: object, status: number]>([
-    ['an ID token', {}, 401],
+  const ID_TOKEN = 'It has no scope, so it is an ID token: send the access token.'
+
+  it.for<[name: string, changes: object, status: number, detail?: string]>([
+    ['an ID token', {}, 401, ID_TOKEN],
     ['an access token for a user', { scp: 'keys' }, 200],
     ['an access token for an application', { roles: ['keys'] }, 200],
-  ])('distinguishes tokens by their scope: %s', async ([, changes, status]) => {
+  ])('distinguishes tokens by their scope: %s', async ([, changes, status, detail]) => {
     const token = await sign(HS256, claims({ aud: 'client', ...changes }))
     const response = await call('GET', keyPath(userId), { token, env: entra })
-    expect(response.status).toBe(status)
+    const body = await response.json<{ detail?: string }>()
+    expect([response.status, body.detail]).toEqual([status, detail])
+  })
+})
+
+describe('what a token says', () => {
+  const verify = tokenVerifier(
+    { kind: 'secret', secret: env.JWT_SECRET_KEY, issuer: undefined, audience: undefined },
+    { identityClaim: 'sub', scope: null, pageClient: null },
+  )
+
+  it.for<[changes: JWTPayload, client: string | null]>([
+    [{}, null],
+    [{ client_id: 'app' }, 'app'],
+    [{ azp: 'app' }, 'app'],
+    [{ client_id: 'app', azp: 'other' }, 'app'],
+    [{ client_id: '!~' }, '!~'],
+    [{ client_id: 'x'.repeat(200) }, 'x'.repeat(200)],
+    [{ client_id: 'x'.repeat(201) }, null],
+    [{ client_id: '' }, null],
+    [{ client_id: ' app' }, null],
+    [{ client_id: 'app ' }, null],
+    [{ client_id: 'app\n' }, null],
+    [{ client_id: 'ä' }, null],
+    [{ client_id: 7 }, null],
+    [{ client_id: ['app'] }, null],
+  ])('has the client of %j', async ([changes, client]) => {
+    const token = await sign(HS256, claims({ scope: 'a b', ...changes }))
+    expect(await verify(token)).toEqual({ userId, scopes: ['a', 'b'], client })
   })
 })

@@ -60,4 +60,23 @@ describe('a token that was verified before', () => {
     }
     expect([known.find('token-0'), known.find('token-1')]).toEqual([undefined, 'user-1'])
   })
+
+  it('is known until the second of its exp begins', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 })
+    const known = new KnownTokens<string>()
+    known.keep('token', 'user', 1_060)
+    vi.setSystemTime(1_059_999)
+    expect(known.find('token')).toBe('user')
+    vi.setSystemTime(1_060_000)
+    expect(known.find('token')).toBeUndefined()
+  })
+
+  it('takes no room if it never expires', () => {
+    const known = new KnownTokens<string>()
+    for (let index = 0; index < 1_000; index += 1) {
+      known.keep(`token-${index}`, `user-${index}`, inSeconds(60))
+    }
+    known.keep('endless', 'user', undefined)
+    expect([known.find('token-0'), known.find('endless')]).toEqual(['user-0', undefined])
+  })
 })

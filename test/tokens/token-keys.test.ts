@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
+import { sharedSecret } from '../../src/tokens/token-keys.ts'
 import { app, keyPath, recordLogs, someUser, URL_BASE } from '../support.ts'
 
 const CONTROL = inject('keyServers')
@@ -91,6 +92,19 @@ describe('an identity provider’s keys', () => {
       expect(await codeOf(await get(forged))).toBe('token_invalid')
     },
   )
+
+  it('verify nothing once they are gone, not even a token that they verified', async () => {
+    const [key, next] = [await providerKey('ES256'), await providerKey('ES256')]
+    await serve(key)
+    const token = await tokenBy(key)
+    expect((await get(token)).status).toBe(200)
+    await serve(next)
+    vi.setSystemTime(Date.now() + 601_000)
+    expect(await (await get(token)).json()).toMatchObject({
+      code: 'token_invalid',
+      detail: 'Its "kid" and "alg" match no key of the identity provider.',
+    })
+  })
 
   it.for([
     ['EdDSA', 'Ed25519'],
@@ -200,6 +214,19 @@ describe('a key set with a bad key in it', () => {
   })
 })
 
+describe('a shared secret', () => {
+  it('is imported once, to verify alone', async () => {
+    const imports = vi.spyOn(crypto.subtle, 'importKey')
+    const secret = sharedSecret('a secret')
+    const header = { alg: 'HS256' }
+    const input = { payload: '', signature: '' }
+    const key = await secret(header, input)
+    expect(await secret(header, input)).toBe(key)
+    expect(imports).toHaveBeenCalledTimes(1)
+    expect(key).toMatchObject({ extractable: false, usages: ['verify'] })
+  })
+})
+
 describe('fetching the keys of an identity provider', () => {
   it('fetches once for many requests, concurrent or consecutive', async () => {
     const key = await providerKey('ES256')
@@ -271,7 +298,9 @@ describe('an unreachable identity provider', () => {
     await serve(key)
     expect((await get(token)).status).toBe(503)
     expect(await fetches()).toBe(1)
-    vi.setSystemTime(Date.now() + 5_001)
+    vi.setSystemTime(Date.now() + 4_999)
+    expect((await get(token)).status).toBe(503)
+    vi.setSystemTime(Date.now() + 1)
     expect((await get(token)).status).toBe(200)
   })
 
@@ -292,14 +321,30 @@ describe('an unreachable identity provider', () => {
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
   })
 
-  it.for(['not json', '{}', '{"keys":{}}', '[]'])(
-    'answers 503 if the identity provider serves %s',
-    async (served) => {
+  it.for([
+    ['not json', 'SyntaxError'],
+    ['{}', 'JWT_JWKS_URL did not answer with a key set'],
+    ['{"keys":{}}', 'JWT_JWKS_URL did not answer with a key set'],
+    ['[]', 'JWT_JWKS_URL did not answer with a key set'],
+    ['null', 'JWT_JWKS_URL did not answer with a key set'],
+    ['{"keys":[]}', 'JWT_JWKS_URL has no key that verifies a token'],
+  ] as const)(
+    'answers 503 if the identity provider serves %s, and logs why',
+    async ([served, reason]) => {
+      const logs = recordLogs()
       await control('PUT', served)
       const token = await tokenBy(await providerKey('ES256'))
       expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+      expect(logs.text()).toContain(reason)
     },
   )
+
+  it('logs the status of an answer that is not a key set', async () => {
+    const logs = recordLogs()
+    await serve('?status=502')
+    await get(await tokenBy(await providerKey('ES256')))
+    expect(logs.text()).toContain('JWT_JWKS_URL answered with status 502')
+  })
 
   it('answers 401 for an unknown kid once the identity provider is back', async () => {
     const key = await providerKey('ES256')
@@ -333,8 +378,9 @@ describe('an unreachable identity provider', () => {
   it('answers 503 if the identity provider does not answer in time', async () => {
     const key = await providerKey('ES256')
     await serve(key)
-    vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(AbortSignal.abort())
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(AbortSignal.abort())
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_keys_unreachable')
+    expect(timeout).toHaveBeenCalledWith(5_000)
   })
 
   it('ignores a time-out that comes after the answer', async () => {
@@ -356,7 +402,10 @@ describe('an unreachable identity provider', () => {
     const waiting = vi.spyOn(scheduler, 'wait')
     fetching.mockReturnValueOnce(new Promise<Response>(() => {}))
     waiting.mockResolvedValueOnce()
+    const logs = recordLogs()
     expect(await codeOf(await get(token))).toBe('token_keys_unreachable')
+    expect(waiting).toHaveBeenCalledWith(6_000)
+    expect(logs.text()).toContain('The fetch of JWT_JWKS_URL took too long')
     vi.setSystemTime(Date.now() + 5_001)
     expect((await get(token)).status).toBe(200)
 

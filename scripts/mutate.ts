@@ -1,0 +1,52 @@
+/** `npm run mutate`: makes small changes in the code, and checks that a test fails for each of them. */
+
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { runCommand } from './lib/command.ts'
+import { mutateRoom, ROOMS, type Mutant } from './mutate/room.ts'
+import { judge, type Explained, type Verdict } from './mutate/survivors.ts'
+
+const USAGE = `Usage: npm run mutate [-- ${ROOMS.join(' ')}]
+A file of these rooms is possible too: npm run mutate -- src/crypto/seal.ts`
+
+const EXPLAINED: Explained[] = JSON.parse(readFileSync('scripts/mutate/survivors.json', 'utf8'))
+
+function printCounts(path: string, mutants: Mutant[], { survivors }: Verdict): void {
+  const count = (...statuses: string[]) =>
+    mutants.filter(({ status }) => statuses.includes(status)).length
+  const explained = survivors.filter(({ why }) => why !== null).length
+  console.log(
+    `${path}: ${mutants.length} mutants, ${count('Killed')} killed, ${count('Timeout')} timed out, ` +
+      `${count('RuntimeError')} do not load, ${count('NoCoverage')} without coverage, ` +
+      `${count('Survived')} survived; ${explained} of ${survivors.length} are explained`,
+  )
+}
+
+function printVerdict({ survivors, stale }: Verdict): void {
+  for (const { mutant, why } of survivors) {
+    const { file, line, change, code, status } = mutant
+    const state = status === 'NoCoverage' ? 'no coverage' : 'survived'
+    console.log(`  ${file}:${line}: ${state}: ${change}`)
+    console.log(why === null ? `    not explained, in: ${code}` : `    ${why}`)
+  }
+  for (const { file, change, code } of stale) {
+    console.log(`  ${file}: explained, but not a survivor: ${change}\n    in: ${code}`)
+  }
+}
+
+await runCommand(USAGE, async () => {
+  const { positionals } = parseArgs({ allowPositionals: true })
+  const verdicts: Verdict[] = []
+  for (const path of positionals.length > 0 ? positionals : ROOMS) {
+    // oxlint-disable-next-line no-await-in-loop -- Stryker changes a directory and the environment
+    const mutants = await mutateRoom(path)
+    const verdict = judge(path, mutants, EXPLAINED)
+    printCounts(path, mutants, verdict)
+    printVerdict(verdict)
+    verdicts.push(verdict)
+  }
+  const isClean = verdicts.every(
+    ({ survivors, stale }) => stale.length === 0 && survivors.every(({ why }) => why !== null),
+  )
+  return isClean ? 0 : 1
+})

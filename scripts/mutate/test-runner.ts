@@ -1,0 +1,55 @@
+/** Stryker's runner for Vitest, which runs all tests of a file if one of them reaches a mutant. */
+
+import type { CoverageData } from '@stryker-mutator/api/core'
+import {
+  commonTokens,
+  declareFactoryPlugin,
+  PluginKind,
+  tokens,
+  type Injector,
+  type PluginContext,
+} from '@stryker-mutator/api/plugin'
+import {
+  DryRunStatus,
+  type CompleteDryRunResult,
+  type TestRunner,
+} from '@stryker-mutator/api/test-runner'
+import { strykerPlugins as vitestPlugins } from '@stryker-mutator/vitest-runner'
+
+/**
+ * The tests of a file share an isolate, and what the Worker keeps in it: its service, keys and tokens. So
+ * the first test runs code whose result the later ones see.
+ */
+function shareCoverage(result: CompleteDryRunResult): CompleteDryRunResult {
+  const { tests, mutantCoverage } = result
+  if (mutantCoverage === undefined) throw new Error('Vitest reported no coverage')
+  const files = new Map<string | undefined, CoverageData>()
+  for (const { id, fileName } of tests) {
+    files.set(fileName, { ...files.get(fileName), ...mutantCoverage.perTest[id] })
+  }
+  const perTest = Object.fromEntries(
+    tests.map(({ id, fileName }) => [id, files.get(fileName) ?? {}]),
+  )
+  return { ...result, mutantCoverage: { ...mutantCoverage, perTest } }
+}
+
+function createTestRunner(injector: Injector<PluginContext>): TestRunner {
+  const [vitest] = vitestPlugins
+  if (vitest === undefined) throw new Error('@stryker-mutator/vitest-runner has no plugin')
+  const runner = injector.injectFunction(vitest.factory)
+  return {
+    capabilities: () => runner.capabilities(),
+    init: async () => runner.init?.(),
+    dryRun: async (options) => {
+      const result = await runner.dryRun(options)
+      return result.status === DryRunStatus.Complete ? shareCoverage(result) : result
+    },
+    mutantRun: async (options) => runner.mutantRun(options),
+    dispose: async () => runner.dispose?.(),
+  }
+}
+createTestRunner.inject = tokens(commonTokens.injector)
+
+export const strykerPlugins = [
+  declareFactoryPlugin(PluginKind.TestRunner, 'vitest-files', createTestRunner),
+]

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { call, mintToken, seenByProvider, someKeyUser } from '../support.ts'
+
+/** A user with a key in the slot `openai`, and a token for the relay. */
+async function someCaller() {
+  const apiKey = `sk-good-${crypto.randomUUID()}`
+  const userId = await someKeyUser(apiKey)
+  return { apiKey, token: await mintToken({ sub: userId, scope: 'relay', azp: 'app' }) }
+}
+
+describe('a request through the relay', () => {
+  it('reaches the provider with its method, path, query, body and the key', async () => {
+    const { apiKey, token } = await someCaller()
+    const path = '/relay/openai/v1/embeddings?a=%20b'
+    const response = await call('POST', path, { token, body: { input: 'text' } })
+    expect([response.status, await response.text()]).toEqual([200, '{"data": []}'])
+    expect(await seenByProvider(apiKey)).toMatchObject([
+      {
+        method: 'POST',
+        url: '/v1/embeddings?a=%20b',
+        body: '{"input":"text"}',
+        headers: { authorization: `Bearer ${apiKey}`, 'accept-encoding': 'identity' },
+      },
+    ])
+  })
+
+  it('asks for the encoding that its client accepts', async () => {
+    const { apiKey, token } = await someCaller()
+    const headers = { 'Accept-Encoding': 'br' }
+    await call('GET', '/relay/openai/v1/models', { token, headers })
+    const [seen] = await seenByProvider(apiKey)
+    expect(seen?.headers['accept-encoding']).toContain('br')
+  })
+
+  it('gets the provider’s answer with the vault’s headers', async () => {
+    const { token } = await someCaller()
+    const response = await call('GET', '/relay/openai/redirect', { token })
+    expect([response.status, response.headers.get('Location')]).toEqual([307, null])
+    expect(response.headers.get('X-Vault-Location')).toMatch(/^http:\/\/localhost:\d+\/v1\/models$/)
+    expect(response.headers.get('X-Vault-Request-Id')).not.toBeNull()
+  })
+
+  it.for([
+    ['/relay/nowhere/v1', 'unknown_provider'],
+    ['/relay/default/v1', 'unknown_provider'],
+    ['/relay/openai/v1/..%2fadmin', 'origin_not_allowed'],
+  ] as const)('to %s is refused with %s', async ([path, code]) => {
+    const { token } = await someCaller()
+    const response = await call('GET', path, { token })
+    expect(response.headers.get('X-Vault-Error')).toBe(code)
+  })
+})
