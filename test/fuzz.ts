@@ -23,6 +23,13 @@ export async function expectAlways<T>(property: fc.IAsyncProperty<T>, share = 1)
   await fc.assert(property, { numRuns, ...(seed !== null && { seed }) })
 }
 
+/** As many values as there are cases, for a test that takes all of them at once. */
+export function someCases<T>(values: fc.Arbitrary<T>): T[] {
+  const chosen = seed ?? Date.now()
+  console.log(`FUZZ_SEED=${chosen}`)
+  return fc.sample(values, { numRuns: cases, seed: chosen })
+}
+
 /** Fails the test if `shown` repeats what was sent, shows how the code failed, or holds one of `secrets`. */
 export function expectQuiet(shown: string, ...secrets: string[]): void {
   for (const secret of [MARK, ...secrets]) expect(shown).not.toContain(secret)
