@@ -96,7 +96,7 @@ export const worker = {
     include: ['test/**/*.test.ts'],
     exclude: ['test/node/**', 'test/browser/**'],
     setupFiles: ['test/setup.ts'],
-    globalSetup: ['test/node/global-setup.ts'],
+    globalSetup: ['test/node/global-setup.ts', 'test/node/fuzz-setup.ts'],
   },
 }
 
@@ -111,7 +111,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/node/*.test.ts'],
-          globalSetup: ['test/node/python.ts'],
+          globalSetup: ['test/node/python.ts', 'test/node/fuzz-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

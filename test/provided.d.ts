@@ -17,7 +17,7 @@ declare module 'vitest' {
     keyServers: string
     /** A provider's origin; see node/provider-server.ts. */
     provider: string
-    /** How many requests the fuzz test makes, and from which seed; null for a new one. */
+    /** How many cases a fuzz test tries, and from which seed; null for a new one. */
     fuzz: { cases: number; seed: number | null }
     /** The path of a Chrome or Chromium; see browser/global-setup.ts. */
     browser: string

@@ -17,6 +17,9 @@ export interface UserFile {
   lines: AsyncIterable<Line>
 }
 
+/** What some tools of Windows write at the start of a UTF-8 file, read as Latin-1. */
+const BYTE_ORDER_MARK = /^\xEF\xBB\xBF/
+
 /** The longest accepted header. */
 const START_BYTES = 4_096
 
@@ -49,7 +52,7 @@ export async function openUserFile(file: string, layout: Layout): Promise<UserFi
 async function readStart(file: string): Promise<string> {
   await using handle = await open(file)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(START_BYTES), 0, START_BYTES)
-  return buffer.toString('latin1', 0, bytesRead)
+  return buffer.toString('latin1', 0, bytesRead).replace(BYTE_ORDER_MARK, '')
 }
 
 /** Reads the file as text. It refuses a file that is not UTF-8: a changed id would be another user's. */

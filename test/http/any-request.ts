@@ -1,10 +1,8 @@
 /** Requests of any form, for the fuzz test. */
 
 import * as fc from 'fast-check'
+import { MARK } from '../fuzz.ts'
 import { PROVIDER } from '../support.ts'
-
-/** In every part of a request that no answer and no log line may repeat. */
-export const MARK = 'Zq7Xw9Kp3Vt5'
 
 /** A request, as a failure prints it: with the name of its token. */
 export interface Sent {

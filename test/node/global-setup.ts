@@ -10,8 +10,5 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('migrations', await readD1Migrations('migrations'))
   project.provide('keyServers', keyServers.url)
   project.provide('provider', provider.url)
-  const { FUZZ_CASES = '1000', FUZZ_SEED } = process.env
-  const seed = FUZZ_SEED === undefined ? null : Number(FUZZ_SEED)
-  project.provide('fuzz', { cases: Number(FUZZ_CASES), seed })
   return async () => void (await Promise.all([keyServers.close(), provider.close()]))
 }

@@ -62,6 +62,18 @@ describe('an export of the previous backend', () => {
     ])
   })
 
+  it.for<[name: string, file: string, content: string]>([
+    ['NDJSON', 'users.txt', json(7, TOKEN)],
+    ['tab-separated text', 'users.tsv', `id\tencrypted_api_key\n7\t${TOKEN}`],
+  ])('is read after a byte order mark: %s', async ([, file, content]) => {
+    expect(await read(file, `\uFEFF${content}`)).toMatchObject([{ userId: '7', token: TOKEN }])
+  })
+
+  it('is recognized as a JSON array after a byte order mark', async () => {
+    const array = read('users.json', `\uFEFF[${json(7, TOKEN)}]`)
+    await expect(array).rejects.toThrow('is a JSON array')
+  })
+
   it('is read as a user without a key for each form of NULL that tools write', async () => {
     const absent = ['', 'NULL', '\\N', 'null', 'None', 'nan', 'NaN', '<null>', '(null)']
     const lines = absent.map((value, index) => `u${index},${value}`)
