@@ -22,6 +22,13 @@ function printCounts(path: string, mutants: Mutant[], { survivors }: Verdict): v
   )
 }
 
+/** On a busy machine a mutant may time out that would survive. */
+function printTimeouts(mutants: Mutant[]): void {
+  for (const { file, line, change, status } of mutants) {
+    if (status === 'Timeout') console.log(`  ${file}:${line}: timed out: ${change}`)
+  }
+}
+
 function printVerdict({ survivors, stale }: Verdict): void {
   for (const { mutant, why } of survivors) {
     const { file, line, change, code, status } = mutant
@@ -42,6 +49,7 @@ await runCommand(USAGE, async () => {
     const mutants = await mutateRoom(path)
     const verdict = judge(path, mutants, EXPLAINED)
     printCounts(path, mutants, verdict)
+    printTimeouts(mutants)
     printVerdict(verdict)
     verdicts.push(verdict)
   }

@@ -67,7 +67,15 @@ describe('a Fernet token', () => {
       base64url.encode(bytes.with(bit >> 3, (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7)))),
     )
     const cuts = Array.from(token, (_, end) => token.slice(0, end))
-    const others = [`${token}=`, `${token} `, ` ${token}`, `${token}\n`, `${token}====`, 'A===']
+    const others = [
+      `${token}=`,
+      `${token} `,
+      ` ${token}`,
+      `${token}\n`,
+      `${token}====`,
+      'A===',
+      `==${token.slice(0, -2)}`,
+    ]
     const standard = token.replaceAll('-', '+').replaceAll('_', '/')
     const spare = token.replace(/A==$/, 'B==')
     expect(new Set([token, standard, spare]).size).toBe(3)
@@ -91,6 +99,12 @@ describe('a Fernet token', () => {
     ).toBeNull()
   })
 
+  it('opens to a text with a byte order mark', async () => {
+    const [iv, text] = [new Uint8Array(16), '\uFEFFsk']
+    const made = await makeFernet(decodeKey(vectors.secret), iv, 0, new TextEncoder().encode(text))
+    expect(await openFernet([specKey], made)).toBe(text)
+  })
+
   it('does not open if its bytes are not UTF-8', async () => {
     const iv = new Uint8Array(16)
     const made = await makeFernet(decodeKey(vectors.secret), iv, 0, new Uint8Array([0xff]))
@@ -105,5 +119,14 @@ describe('a Fernet token', () => {
     ['a token that no key opens', vectors.invalid[0]?.token ?? '', '1985-10-26T08:20:01.000Z'],
   ] as const)('is recognized by its form: %s', ([, text, time]) => {
     expect(readFernetTime(text)?.toISOString()).toBe(time)
+  })
+
+  it.for([
+    ['no block', 25],
+    ['less than a header', 24],
+    ['a block and a byte', 42],
+  ] as const)('has whole blocks: not %s', async ([, length]) => {
+    const made = await signFernet(decodeKey(vectors.secret), [0x80, ...new Uint8Array(length - 1)])
+    expect(readFernetTime(made)).toBeNull()
   })
 })
