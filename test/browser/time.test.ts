@@ -229,4 +229,18 @@ describe('the list of events', () => {
       texts.map((text) => `chat used this key ${text}`),
     )
   })
+
+  it('shows no sum too low where midnight is within an hour of UTC', async () => {
+    const page = await openActivity(KATHMANDU, '2026-06-15T12:00:00.000Z', [
+      // The next page begins with this one, of 00:25 in Kathmandu.
+      uses('2026-06-14T18:40:00.000Z', 2),
+      // It is the last one of this page, and of the day before in Kathmandu.
+      uses('2026-06-14T18:05:00.000Z', 1, 'batch'),
+      ...Array.from({ length: 198 }, () => owner('2026-06-14T19:00:00.000Z')),
+      uses('2026-06-15T09:10:00.000Z', 5),
+    ])
+    expect(await page.locator('[part~=event] span').first().textContent()).toBe(
+      'chat used this key 7 times today',
+    )
+  })
 })
