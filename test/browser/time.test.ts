@@ -230,6 +230,19 @@ describe('the list of events', () => {
     )
   })
 
+  it.for([
+    ['a minute', '2026-06-15T23:59:30.000Z'],
+    ['a day', '2026-06-14T12:00:00.000Z'],
+  ])(
+    'does not speak of the future if the clock of the device is behind: %s',
+    async ([, now = '']) => {
+      const page = await openActivity('UTC', now, [uses('2026-06-16T00:00:20.000Z')])
+      expect(await page.locator('[part~=event] span').allTextContents()).toEqual([
+        'chat used this key today',
+      ])
+    },
+  )
+
   it('shows no sum too low where midnight is within an hour of UTC', async () => {
     const page = await openActivity(KATHMANDU, '2026-06-15T12:00:00.000Z', [
       // The next page begins with this one, of 00:25 in Kathmandu.

@@ -23,6 +23,11 @@ export function timeIn({ days = 0, years = 0 }: { days?: number; years?: number 
   return time.toISOString()
 }
 
+/** The time of something that has happened. The clock of this device may be behind. */
+export function pastTime(time: string): string {
+  return daysUntil(time) > 0 ? new Date().toISOString() : time
+}
+
 /** When the current day or month in UTC ends. */
 export function endOf(period: Period): string {
   const end = new Date()
