@@ -16,9 +16,16 @@ export function midnightsUntil(time: string): number {
   return Math.round(span / DAY_MS) // A day may have 23 or 25 hours.
 }
 
-/** The time in `days` days, as the service reads it. */
-export function timeIn(days: number): string {
-  return new Date(Date.now() + days * DAY_MS).toISOString()
+/** The same time of day so much later by the reader's calendar, as the service reads it. */
+export function timeIn({ days = 0, years = 0 }: { days?: number; years?: number }): string {
+  const time = new Date()
+  time.setFullYear(time.getFullYear() + years, time.getMonth(), time.getDate() + days)
+  return time.toISOString()
+}
+
+/** The time of something that has happened. The clock of this device may be behind. */
+export function pastTime(time: string): string {
+  return daysUntil(time) > 0 ? new Date().toISOString() : time
 }
 
 /** When the current day or month in UTC ends. */

@@ -2,6 +2,9 @@
 
 import type { EventAnswer } from '../../shared/answers.ts'
 
+/** The characters of a time, with which each id begins. */
+const ISO_LENGTH = '2026-11-25T12:00:00.000Z'.length
+
 /** An event, or the sum of several. */
 export interface EventLine {
   event: EventAnswer
@@ -14,7 +17,7 @@ export interface EventLine {
 
 /**
  * Adds sums of the same caller and kind up, by the reader's days. What happened last is first. `isWhole` says
- * that no older events are missing: otherwise the oldest day is left out, since its sums may not be complete.
+ * that no older events are missing: otherwise the days that these may belong to are left out.
  */
 export function sumUp(events: readonly EventAnswer[], isWhole: boolean): EventLine[] {
   const lines = new Map<string, EventLine>()
@@ -31,9 +34,11 @@ export function sumUp(events: readonly EventAnswer[], isWhole: boolean): EventLi
     })
   }
   const all = [...lines.values()].toSorted((one, other) => other.time.localeCompare(one.time))
-  const oldest = all.at(-1)
+  const oldest = events.at(-1)
   if (isWhole || oldest === undefined) return all
-  return all.filter(({ time }) => dayOf(time) !== dayOf(oldest.time))
+  // Those that are missing have lower ids. The id of a sum is the end of its hour, which may be in the next day.
+  const latest = oldest.id.slice(0, ISO_LENGTH)
+  return all.filter(({ time }) => dayOf(time) > dayOf(latest))
 }
 
 /** The reader's day. */

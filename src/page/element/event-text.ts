@@ -2,6 +2,7 @@
 
 import type { EventAnswer } from '../../shared/answers.ts'
 import type { EventKind } from '../../shared/event-kind.ts'
+import { pastTime } from './days.ts'
 import type { EventLine } from './event-lines.ts'
 import type { Language } from './language.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
@@ -40,7 +41,7 @@ export function describeEvent(
     caller: caller ?? say('anApplication'),
     provider: nameSlot(slot, say),
     times: count > 1 ? say('times', { count: number(count) }) : '',
-    when: dayFromNow(time),
+    when: dayFromNow(pastTime(time)),
   })
   const all = errors > 0 ? text + say('timesFailed', { count: number(errors) }) : text
   // A name stays as it is, also at the beginning.

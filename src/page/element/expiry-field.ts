@@ -4,7 +4,7 @@ import { html, nothing } from 'lit'
 import { timeIn } from './days.ts'
 import type { Language } from './language.ts'
 
-const YEAR = 365
+const YEAR = 'year'
 const NEVER = 'never'
 
 /**
@@ -24,7 +24,7 @@ export function renderExpiryField(
       ${[30, 90, YEAR].map(
         (days) =>
           html`<option value=${days}>
-            ${say(days === YEAR ? 'inYear' : 'inDays', { days })}
+            ${days === YEAR ? say('inYear') : say('inDays', { days })}
           </option>`,
       )}
       ${expiresAt === null ? nothing : html`<option value=${NEVER}>${say('never')}</option>`}
@@ -34,7 +34,8 @@ export function renderExpiryField(
 
 /** The time that is chosen in the field, if it counts from now; null for never, undefined for the first choice. */
 export function readExpiry(root: ParentNode): string | null | undefined {
-  const days = root.querySelector<HTMLSelectElement>('#expiry')?.value
-  if (days === NEVER) return null
-  return days ? timeIn(Number(days)) : undefined
+  const choice = root.querySelector<HTMLSelectElement>('#expiry')?.value
+  if (choice === NEVER) return null
+  if (choice === YEAR) return timeIn({ years: 1 })
+  return choice ? timeIn({ days: Number(choice) }) : undefined
 }
