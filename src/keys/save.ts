@@ -12,7 +12,12 @@ import { noteKnown, selectKnown, type KnownKey } from '../store/fingerprints.ts'
 import { noteGoneVersions } from '../store/gone-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
 import { insertUser } from '../store/users.ts'
-import { requireVersion, selectVersion, type Condition } from '../store/versions.ts'
+import {
+  requireVersion,
+  selectVersion,
+  type Condition,
+  type SeenVersion,
+} from '../store/versions.ts'
 import { retry } from './retry.ts'
 import { findSlot, rowNames, slotName } from './slot-name.ts'
 import {
@@ -157,13 +162,12 @@ function replaceOlder(userId: string, names: [own: string, older: string]): Stat
 async function readVersion(owner: SlotOwner, name: string, conditions: readonly Condition[]) {
   const { service, userId } = owner
   const names = rowNames(service.settings, name)
-  const statements: Statement<{ version?: string | null; at?: string }>[] = [
+  const statements: Statement<Partial<SeenVersion>>[] = [
     ...conditions.map((condition) => requireVersion(userId, names, condition)),
     selectVersion(userId, names),
   ]
   const results = await retry(async (ms) => runBatch(service.db, statements, ms))
-  const [row] = results.at(-1)?.results ?? []
-  if (row === undefined) requireAnyUser(owner)
-  const { version = null, at = new Date().toISOString() } = row ?? {}
+  const { isUser = 0, version = null, at = '' } = results.at(-1)?.results[0] ?? {}
+  if (isUser === 0) requireAnyUser(owner)
   return { version, at }
 }

@@ -15,13 +15,24 @@ export type Condition =
 const SLOT = `FROM users LEFT JOIN api_keys ON user_id = id AND provider IN (?2, ?3)
           WHERE id = ?1 GROUP BY id`
 
-/** The version, null for an empty slot, and the time in D1. It returns no row if the user does not exist. */
+/** What a later change of a slot is compared with. */
+export interface SeenVersion {
+  isUser: 0 | 1
+  /** Null for an empty slot. */
+  version: string | null
+  /** The time by the clock of D1, which also makes the versions. */
+  at: string
+}
+
+/** The version and the time, also if the user does not exist. */
 export function selectVersion(
   userId: string,
   [own, older = own]: RowNames,
-): Statement<{ version: string | null; at: string }> {
+): Statement<SeenVersion> {
   return {
-    sql: `SELECT max(updated_at) AS version, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at ${SLOT}`,
+    sql: `SELECT EXISTS (SELECT 1 FROM users WHERE id = ?1) AS isUser,
+            (SELECT max(updated_at) ${SLOT}) AS version,
+            strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at`,
     values: [userId, own, older],
   }
 }

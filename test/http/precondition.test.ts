@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   call,
   interceptD1,
@@ -122,8 +122,12 @@ describe.for(PATHS)('the entity tag of %s', ([, pathOf, provider]) => {
 
 describe('a change while an earlier save is checked with its provider', () => {
   /** Saves `earlier` with a check, and does `change` while the check runs. */
-  async function during(change: (userId: string) => Promise<unknown>, before: string | null) {
-    const userId = await someUser()
+  async function during(
+    change: (userId: string) => Promise<unknown>,
+    before: string | null,
+    { user, ...vault }: Partial<Env> & { user?: string } = {},
+  ) {
+    const userId = user ?? (await someUser())
     const token = await mintToken({ sub: userId })
     const path = slotPath(userId, 'openai')
     const put = async (apiKey: string, query: string) =>
@@ -138,18 +142,17 @@ describe('a change while an earlier save is checked with its provider', () => {
       return trip()
     })
     const body = { api_key: earlier }
-    const response = await call('PUT', path, { token, body, env: { DB } })
+    const response = await call('PUT', path, { token, body, env: { ...vault, DB } })
     return { status: response.status, earlier, stored: await storedKey(userId, env, 'openai') }
   }
 
   const later = `sk-good-${crypto.randomUUID()}`
-  const save = async (userId: string) => {
+  const saveIn = (vault: Partial<Env>) => async (userId: string) => {
     const token = await mintToken({ sub: userId })
-    await call('PUT', `${slotPath(userId, 'openai')}?verify=false`, {
-      token,
-      body: { api_key: later },
-    })
+    const options = { token, body: { api_key: later }, env: vault }
+    await call('PUT', `${slotPath(userId, 'openai')}?verify=false`, options)
   }
+  const save = saveIn({})
   const remove = async (userId: string) => {
     const token = await mintToken({ sub: userId })
     await call('DELETE', slotPath(userId, 'openai'), { token })
@@ -163,6 +166,19 @@ describe('a change while an earlier save is checked with its provider', () => {
     const { status, stored } = await during(save, before)
     expect([status, stored]).toEqual([412, later])
   })
+
+  // The versions of keys are times of D1.
+  it.for([-3_600, -60, 60, 3_600])(
+    'a later save counts that adds the user, in an isolate whose clock is off by %i s',
+    async (seconds) => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1_000 })
+      onTestFinished(() => void vi.useRealTimers())
+      const vault = { AUTO_CREATE_USERS: 'true' }
+      const user = `user-${crypto.randomUUID()}`
+      const { status, stored } = await during(saveIn(vault), null, { user, ...vault })
+      expect([status, stored]).toEqual([412, later])
+    },
+  )
 
   it('a later deletion counts', async () => {
     const { status, stored } = await during(remove, 'sk-before-0123456789')
