@@ -11,8 +11,12 @@ const TESTS: Record<string, string[]> = {
   'src/tokens': ['test/tokens/*.test.ts'],
   'src/store': ['test/store/*.test.ts', 'test/keys/*.test.ts'],
   'src/keys': ['test/keys/*.test.ts', 'test/http/*.test.ts'],
-  'src/relay': ['test/relay/*.test.ts'],
-  'src/binding': ['test/binding/*.test.ts'],
+  'src/relay': ['test/relay/*.test.ts', 'test/keys/caller-limit.test.ts'],
+  'src/binding': [
+    'test/binding/*.test.ts',
+    'test/keys/caller-limit.test.ts',
+    'test/keys/trail.test.ts',
+  ],
 }
 
 export const ROOMS = Object.keys(TESTS)

@@ -1,0 +1,167 @@
+/** What a call over a binding checks first, and what the log and a refusal say of it. */
+
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { KeyVault } from '../../src/binding/key-vault.ts'
+import { ANSWERS } from '../../src/refusals.ts'
+import { interceptD1, PROVIDER, recordLogs, someKeyUser } from '../support.ts'
+
+const PATH = `${PROVIDER}/v1/models`
+const ALL = { caller: 'chat', grants: ['use', 'reveal', 'users', 'support'] }
+
+function bindTo(vault: Partial<Env> = {}, props: object = ALL): KeyVault {
+  return new KeyVault(Object.assign(createExecutionContext(), { props }), { ...env, ...vault })
+}
+
+const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
+
+/** The headers with which vaultFetch names a user and a provider. */
+const named = (userId: string, provider = 'openai') => ({
+  headers: { 'X-Vault-User': userId, 'X-Vault-Provider': provider },
+})
+
+/** Each method with a call that works on the slot `openai` of a user, or on the user. */
+const CALLS: [method: string, slot: string | null, call: (userId: string) => Promise<unknown>][] = [
+  ['fetchWithApiKey', 'openai', async (id) => bindTo().fetchWithApiKey(id, 'openai', get())],
+  ['fetch', 'openai', async (id) => bindTo().fetch(new Request(PATH, named(id)))],
+  ['getDecryptedApiKey', 'openai', async (id) => bindTo().getDecryptedApiKey(id, 'openai')],
+  ['createUser', null, async (id) => bindTo().createUser(id)],
+  ['hasUser', null, async (id) => bindTo().hasUser(id)],
+  ['deleteUser', null, async (id) => bindTo().deleteUser(id)],
+  ['listSlots', null, async (id) => bindTo().listSlots(id)],
+  ['listEvents', null, async (id) => bindTo().listEvents(id)],
+  ['pauseKey', 'openai', async (id) => bindTo().pauseKey(id, 'openai')],
+  ['deleteKey', 'openai', async (id) => bindTo().deleteKey(id, 'openai')],
+]
+
+const get = () => new Request(PATH)
+
+/** Calls a method with arguments of any type, as a binding lets its callers do. */
+async function callWith(method: string, args: unknown[]): Promise<unknown> {
+  const vault = bindTo()
+  const called: unknown = Reflect.get(vault, method)
+  return typeof called === 'function' ? called.apply(vault, args) : undefined
+}
+
+const detailed = (error: string) => ({ error, detail: expect.any(String) })
+
+/** The one line of a call. */
+function lineOf(logs: ReturnType<typeof recordLogs>): Record<string, unknown> {
+  const [line, ...more] = logs.events().filter(({ event }) => event === 'binding_call')
+  expect(more).toEqual([])
+  return line ?? {}
+}
+
+describe('the log line of a call', () => {
+  it.for(CALLS)('names the method, the user and the slot: %s', async ([method, slot, call]) => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const logs = recordLogs()
+    await call(userId)
+    expect(lineOf(logs)).toEqual({
+      level: 'info',
+      event: 'binding_call',
+      request_id: expect.any(String),
+      caller: 'chat',
+      method,
+      user_id: userId,
+      ...(slot !== null && { provider: slot }),
+      code: null,
+      ...(method.startsWith('fetch') && { provider_status: 200 }),
+      duration_ms: expect.toSatisfy((ms: number) => ms >= 0 && ms < 60_000),
+    })
+  })
+
+  it('names the code of a refusal', async () => {
+    const logs = recordLogs()
+    await bindTo().hasUser('')
+    expect(lineOf(logs)).toMatchObject({ level: 'info', code: 'invalid_argument', user_id: '' })
+    expect(lineOf(logs)).not.toHaveProperty('reason')
+    expect(lineOf(logs)).not.toHaveProperty('error')
+  })
+
+  it('says nothing of a caller whose props are malformed', async () => {
+    const logs = recordLogs()
+    await bindTo({}, { caller: 'a caller', grants: [] }).hasUser('user')
+    expect(lineOf(logs)).toMatchObject({ caller: 'unknown', code: 'not_granted' })
+  })
+
+  it('cuts a long id, and has null for anything but text', async () => {
+    const logs = recordLogs()
+    await bindTo().pauseKey('x'.repeat(201), 'y'.repeat(201))
+    expect(lineOf(logs)).toMatchObject({ user_id: 'x'.repeat(200), provider: 'y'.repeat(200) })
+  })
+
+  it('has null for an argument that is not text', async () => {
+    const logs = recordLogs()
+    await callWith('pauseKey', [7, {}])
+    expect(lineOf(logs)).toMatchObject({ user_id: null, provider: null })
+  })
+
+  it('says why a provider is unreachable', async () => {
+    const userId = await someKeyUser(someKeyOf('good'), 'mistral')
+    const logs = recordLogs()
+    const request = new Request('http://127.0.0.1:9/v1')
+    await bindTo().fetchWithApiKey(userId, 'mistral', request)
+    expect(lineOf(logs)).toMatchObject({
+      level: 'info',
+      code: 'provider_unreachable',
+      reason: expect.stringMatching(/^\w*Error: /),
+    })
+  })
+
+  it('says what is wrong if the vault is at fault', async () => {
+    const logs = recordLogs()
+    const DB = interceptD1(async () => {
+      throw new Error('D1 is broken')
+    })
+    expect(await bindTo({ DB }).hasUser('user')).toEqual({ ok: false, code: 'internal' })
+    expect(lineOf(logs)).toMatchObject({
+      level: 'error',
+      code: 'internal',
+      error: { message: 'D1 is broken' },
+    })
+  })
+})
+
+describe('a refused fetch()', () => {
+  it.for<[userId: string, status: number, body: { code: string; error: string }]>([
+    ['nobody', 404, { code: 'user_not_found', ...detailed('User not found') }],
+    ['%', 400, { code: 'invalid_argument', error: ANSWERS.invalid_argument.error }],
+  ])('has the body of the HTTP API: %s', async ([userId, status, body]) => {
+    const answer = await bindTo().fetch(new Request(PATH, named(userId)))
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('X-Vault-Error')).toBe(body.code)
+    expect(answer.headers.get('Retry-After')).toBeNull()
+    expect(await answer.json()).toEqual(body)
+  })
+})
+
+describe('a malformed argument', () => {
+  it.for<[method: string, args: unknown[]]>([
+    ['fetchWithApiKey', ['user', '', get()]],
+    ['fetchWithApiKey', ['user', 7, get()]],
+    ['fetchWithApiKey', [{}, 'openai', get()]],
+    ['getDecryptedApiKey', ['user', '']],
+    ['getDecryptedApiKey', ['', 'openai']],
+    ['createUser', [7]],
+    ['hasUser', [null]],
+    ['deleteUser', [['user']]],
+    ['deleteUser', ['..']],
+    ['listSlots', ['']],
+    ['listEvents', ['']],
+    ['pauseKey', ['', 'openai']],
+    ['pauseKey', ['user', '']],
+    ['deleteKey', ['', 'openai']],
+    ['deleteKey', ['user', null]],
+    ['listEvents', ['user', { limit: 0 }]],
+    ['listEvents', ['user', { limit: 1.5 }]],
+    ['listEvents', ['user', { limit: 201 }]],
+    ['listEvents', ['user', { limits: 1 }]],
+    ['listEvents', ['user', { provider: 7 }]],
+    ['listEvents', ['user', { cursor: 7 }]],
+    ['listEvents', ['user', null]],
+  ])('is refused: %s %j', async ([method, args]) => {
+    expect(await callWith(method, args)).toEqual({ ok: false, code: 'invalid_argument' })
+  })
+})
