@@ -27,7 +27,9 @@ export async function fetchWithKey(
   const { parameter } = provider
   // Even if it deletes nothing, `delete` would write the whole query anew.
   if (parameter !== undefined && url.searchParams.has(parameter)) url.searchParams.delete(parameter)
-  const { method, body, signal } = request
+  const { method, signal } = request
+  // `fetch` throws if a GET has a body, even the empty one of a client that sends `Content-Length: 0`.
+  const body = method === 'GET' || method === 'HEAD' ? null : request.body
   const headers = requestHeaders(provider, apiKey, request.headers)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
   const response = await fetch(url, init)

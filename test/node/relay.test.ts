@@ -275,16 +275,17 @@ describe('a page of an allowed origin', () => {
   })
 })
 
-/** Sends a request line and headers as they are. @returns the status, and the body as the provider saw it */
+/** Sends a request line, headers and a body as they are. @returns the status, and the body as the provider saw it */
 async function sendRaw(
   target: string,
   headers: string[] = [],
+  content = '',
 ): Promise<{ status: number; body: string }> {
   const { hostname, port } = new URL(vault.url)
   const socket = connect(Number(port), hostname)
   const lines = [`GET ${target} HTTP/1.1`, `Host: ${hostname}:${port}`, 'Connection: close']
   socket.write(
-    `${[...lines, `Authorization: Bearer ${vault.token}`, ...headers].join('\r\n')}\r\n\r\n`,
+    `${[...lines, `Authorization: Bearer ${vault.token}`, ...headers].join('\r\n')}\r\n\r\n${content}`,
   )
   const answer = await text(socket)
   const [head = '', body = ''] = answer.split('\r\n\r\n')
@@ -334,10 +335,20 @@ describe('a path', () => {
   })
 })
 
+describe('a GET with a body', () => {
+  it.for<[name: string, headers: string[], body: string]>([
+    ['an empty one', ['Content-Length: 0'], ''],
+    ['two characters', ['Content-Length: 2'], 'ab'],
+    ['no chunks', ['Transfer-Encoding: chunked'], '0\r\n\r\n'],
+  ])('reaches the provider without it: %s', async ([, headers, content]) => {
+    const { status, body } = await sendRaw('/relay/openai/v1', headers, content)
+    expect([status, JSON.parse(body)]).toMatchObject([200, { method: 'GET', body: '' }])
+  })
+})
+
 describe('a smuggled header', () => {
   it.for<[name: string, headers: string[], status: number]>([
     ['two tokens', ['Authorization: Bearer other'], 401],
-    ['a length and chunks', ['Content-Length: 3', 'Transfer-Encoding: chunked'], 502],
     ['a folded header', ['X-One: 1', ' Host: evil.test'], 400],
     ['a name with a space', ['Host : evil.test'], 400],
   ])('is refused: %s', async ([, headers, status]) => {
@@ -348,6 +359,7 @@ describe('a smuggled header', () => {
     ['hop-by-hop names', ['Connection: Authorization, Accept', 'Keep-Alive: 5', 'TE: trailers']],
     ['the headers of the binding', ['X-Vault-User: other', 'X-Vault-Provider: gemini']],
     ['a forwarded address', ['X-Forwarded-Host: evil.test', 'Forwarded: host=evil.test']],
+    ['a length and chunks', ['Content-Length: 3', 'Transfer-Encoding: chunked']],
     ['another method', ['X-HTTP-Method-Override: DELETE']],
     ['another URL', ['X-Original-URL: /admin', 'X-Rewrite-URL: /admin']],
     ['another protocol', ['Upgrade: h2c', 'HTTP2-Settings: AAMAAABk']],
