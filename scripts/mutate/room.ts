@@ -5,13 +5,15 @@ import { relative } from 'node:path'
 import type { Location, PartialStrykerOptions } from '@stryker-mutator/api/core'
 import { Stryker } from '@stryker-mutator/core'
 
-/** The tests in workerd that have to notice a change of a room's code. */
+const KEYS = ['test/keys/*.test.ts', 'test/binding/*.test.ts']
+
+/** The tests in workerd that have to notice a change of a room's code. The fuzz tests take too long. */
 const TESTS: Record<string, string[]> = {
   'src/crypto': ['test/crypto/*.test.ts'],
   'src/tokens': ['test/tokens/*.test.ts'],
-  'src/store': ['test/store/*.test.ts', 'test/keys/*.test.ts'],
-  'src/keys': ['test/keys/*.test.ts', 'test/http/*.test.ts'],
-  'src/relay': ['test/relay/*.test.ts', 'test/keys/caller-limit.test.ts'],
+  'src/store': ['test/store/*.test.ts', ...KEYS],
+  'src/keys': ['test/http/!(fuzz).test.ts', ...KEYS],
+  'src/relay': ['test/relay/!(fuzz).test.ts', 'test/keys/caller-limit.test.ts'],
   'src/binding': [
     'test/binding/*.test.ts',
     'test/keys/caller-limit.test.ts',
