@@ -33,13 +33,15 @@ async function someClient(key: string) {
   return mintToken({ sub: userId, scope: 'relay' })
 }
 
-/** Null if no client can send it. */
+/** Null if no client can send it, or not to the relay. */
 function toRequest({ method, path, headers, body }: Relayed, token: string): Request | null {
   try {
     const all = new Headers()
     for (const [name, value] of headers) all.append(name, value.replace(TOKEN, token))
     const sent = method === 'GET' || method === 'HEAD' ? null : body
-    return new Request(URL_BASE + path, { method, headers: all, body: sent })
+    const request = new Request(URL_BASE + path, { method, headers: all, body: sent })
+    // A URL with enough dots names another route, such as the page.
+    return new URL(request.url).pathname.startsWith('/relay/') ? request : null
   } catch (error) {
     if (error instanceof TypeError) return null
     throw error
