@@ -1,4 +1,4 @@
-/** Does the work of a method if the binding grants it, and logs the call. */
+/** Does the work of a method if the binding grants it. Each call is logged and counted. */
 
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'

@@ -24,7 +24,7 @@ export function slotName({ defaultProvider }: Settings, given: string): string {
   return given === DEFAULT_SLOT ? (defaultProvider ?? given) : given
 }
 
-/** Whether `name` is a slot's. Another one may be anything, even a misplaced key. */
+/** Whether there is a slot `name`. Any other text may be anything, even a misplaced key. */
 export function isSlot({ providers }: Settings, name: string): boolean {
   return name === DEFAULT_SLOT || providers.has(name)
 }
