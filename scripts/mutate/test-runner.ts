@@ -33,6 +33,14 @@ function shareCoverage(result: CompleteDryRunResult): CompleteDryRunResult {
   return { ...result, mutantCoverage: { ...mutantCoverage, perTest } }
 }
 
+/**
+ * The files of `tests`, each as a test without a name, which stands for all tests of the file. For names,
+ * Vitest would compare each test with one pattern of all of them, which takes seconds.
+ */
+function wholeFiles(tests: readonly string[]): string[] {
+  return [...new Set(tests.map((id) => id.replace(/#.*$/su, '#')))]
+}
+
 function createTestRunner(injector: Injector<PluginContext>): TestRunner {
   const [vitest] = vitestPlugins
   if (vitest === undefined) throw new Error('@stryker-mutator/vitest-runner has no plugin')
@@ -44,7 +52,8 @@ function createTestRunner(injector: Injector<PluginContext>): TestRunner {
       const result = await runner.dryRun(options)
       return result.status === DryRunStatus.Complete ? shareCoverage(result) : result
     },
-    mutantRun: async (options) => runner.mutantRun(options),
+    mutantRun: async ({ testFilter = [], ...options }) =>
+      runner.mutantRun({ ...options, testFilter: wholeFiles(testFilter) }),
     dispose: async () => runner.dispose?.(),
   }
 }

@@ -121,8 +121,11 @@ function nameFault(
   // RFC 7797 §7
   if (protectedHeader.b64 !== undefined)
     return 'Its header has "b64", which is not allowed in a JWT.'
-  const timeless = ['exp', 'nbf', 'iat'].find((claim) => !isTime(payload[claim]))
-  if (timeless !== undefined) return `Its "${timeless}" is not a time in seconds.`
+  const { exp = 0, nbf = 0, iat = 0 } = payload
+  const timeless = Object.entries({ exp, nbf, iat }).find(
+    ([, time]) => Math.abs(time) > END_OF_TIME_S,
+  )
+  if (timeless !== undefined) return `Its "${timeless[0]}" is not a time in seconds.`
   // RFC 7519 §4.1.3
   if (audience === undefined && hasAudience(payload)) {
     return 'It has an "aud", but this service has no JWT_AUDIENCE to compare it with.'
@@ -135,10 +138,6 @@ function nameFault(
   }
   const isIdToken = pageClient !== null && scopes.length === 0 && payload['roles'] === undefined
   return isIdToken ? 'It has no scope, so it is an ID token: send the access token.' : null
-}
-
-function isTime(value: unknown): boolean {
-  return value === undefined || (typeof value === 'number' && Math.abs(value) <= END_OF_TIME_S)
 }
 
 /** An empty `aud` or null counts as absent, as in PyJWT. jose does not check its type. */
