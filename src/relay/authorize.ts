@@ -49,18 +49,16 @@ export async function authorizeRelay(
  * @throws VaultError `token_missing`
  */
 function tokenOf(sent: Headers, provider: Provider | undefined): string {
+  const { header, scheme } = provider ?? { header: 'Authorization', scheme: 'Bearer' }
   const authorization = sent.get('Authorization')
-  const { header, scheme } = provider ?? {}
-  const own = header === undefined ? null : sent.get(header)
-  if (own === null || header?.toLowerCase() === 'authorization') {
-    return bearerToken(withBearer(authorization, scheme))
-  }
-  return authorization === null ? own : bearerToken(authorization)
+  const isOwn = authorization === null || header.toLowerCase() === 'authorization'
+  return bearerToken(isOwn ? withBearer(sent.get(header), scheme) : authorization)
 }
 
-/** An SDK may send its key with another scheme, such as `Key`. */
-function withBearer(authorization: string | null, scheme = 'Bearer'): string | undefined {
-  const [first, ...rest] = authorization?.split(' ') ?? []
-  const isOwn = first?.toLowerCase() === scheme.toLowerCase()
-  return isOwn ? ['Bearer', ...rest].join(' ') : (authorization ?? undefined)
+/** An SDK may send its key with another scheme, such as `Key`, or without one. */
+function withBearer(value: string | null, scheme: string | undefined): string | null {
+  if (value === null) return null
+  const [first, ...rest] = value.split(' ')
+  if (scheme === undefined) return rest.length === 0 ? `Bearer ${value}` : value
+  return first?.toLowerCase() === scheme.toLowerCase() ? `Bearer ${rest.join(' ')}` : value
 }

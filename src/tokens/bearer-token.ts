@@ -3,7 +3,7 @@
 import { VaultError } from '../errors.ts'
 
 /** The token of an Authorization header (RFC 6750 §2.1). @throws VaultError `token_missing` */
-export function bearerToken(authorization: string | undefined): string {
+export function bearerToken(authorization: string | null | undefined): string {
   const [, scheme, token] = /^(\S+) *(.*)$/.exec(authorization ?? '') ?? []
   if (scheme?.toLowerCase() === 'bearer' && token) return token
   const detail = scheme

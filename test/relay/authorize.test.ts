@@ -72,6 +72,19 @@ describe('the header with the token', () => {
       scheme: 'Key',
       refusals: [],
     },
+    both: {
+      label: 'Both',
+      origin: 'http://127.0.0.1:9',
+      header: 'X-Key',
+      scheme: 'Key',
+      refusals: [],
+    },
+    bare: {
+      label: 'Bare',
+      origin: 'http://127.0.0.1:9',
+      header: 'authorization',
+      refusals: [],
+    },
   }
   const vault = { PROVIDERS: HEADERS }
 
@@ -90,6 +103,10 @@ describe('the header with the token', () => {
       (token) => ({ Authorization: `kEY ${token}` }),
     ],
     ['Bearer instead of it', 'scheme', (token) => ({ Authorization: `Bearer ${token}` })],
+    ['the SDK’s own header with its scheme', 'both', (token) => ({ 'X-Key': `Key ${token}` })],
+    ['Authorization instead of both', 'both', (token) => ({ Authorization: `Bearer ${token}` })],
+    ['Authorization without a scheme', 'bare', (token) => ({ Authorization: token })],
+    ['Bearer instead of no scheme', 'bare', (token) => ({ Authorization: `Bearer ${token}` })],
   ])('is %s', async ([, provider, sent]) => {
     const headers = sent(await mintToken({ sub: await someUser(), scope: 'relay' }))
     const response = await call('GET', `/relay/${provider}/v1`, { headers, env: vault })
@@ -105,6 +122,8 @@ describe('the header with the token', () => {
       'header',
       (token) => ({ Authorization: `Basic ${token}`, 'X-Key': token }),
     ],
+    ['the token alone if the SDK has a scheme', 'both', (token) => ({ 'X-Key': token })],
+    ['the token alone in Authorization', 'header', (token) => ({ Authorization: token })],
     ['another provider’s scheme', 'header', (token) => ({ Authorization: `Key ${token}` })],
   ])('is not %s', async ([, provider, sent]) => {
     const headers = sent(await mintToken({ sub: await someUser(), scope: 'relay' }))

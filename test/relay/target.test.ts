@@ -30,6 +30,8 @@ describe('the address of a relayed request', () => {
     '/relay/openai/v1\\..\\v2',
     '/relay',
     '/other/relay/openai/v1',
+    '/other//host/relay/openai/v1',
+    '/relay/openai/v1?a=1\nb',
     '/api/users',
   ])('is refused: %s', (address) => {
     expect(() => splitTarget(ORIGIN + address)).toThrow(
