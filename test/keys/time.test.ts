@@ -6,11 +6,22 @@ import { VaultError } from '../../src/errors.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { setLimits } from '../../src/keys/set-limits.ts'
 import { readSlot } from '../../src/keys/slots.ts'
-import { deleteOldEvents } from '../../src/keys/trail.ts'
+import { deleteOldEvents, listEvents, type EventPage } from '../../src/keys/trail.ts'
 import { revealKey } from '../../src/keys/use.ts'
 import { openService } from '../../src/service.ts'
 import type { Period } from '../../src/store/api-keys.ts'
-import { ownerOf, recordLogs, someKey, someKeyUser, someUser, storedKey } from '../support.ts'
+import { LATEST } from '../../src/store/events.ts'
+import {
+  call,
+  mintToken,
+  ownerOf,
+  recordLogs,
+  slotPath,
+  someKey,
+  someKeyUser,
+  someUser,
+  storedKey,
+} from '../support.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -211,5 +222,89 @@ describe('an event', () => {
         .first('n')
     }
     expect([await left(Date.parse(end) - 1), await left(Date.parse(end))]).toEqual([2, 0])
+  })
+})
+
+describe('the trail, if the clocks of two isolates differ', () => {
+  const rowsOf = async (userId: string) => {
+    const { results } = await env.DB.prepare(
+      'SELECT day, id, event, count, first_at, last_at FROM api_key_events WHERE user_id = ?1',
+    )
+      .bind(userId)
+      .all<Record<string, string | number | null>>()
+    return results
+  }
+
+  /** Reads the trail in pages of one event. */
+  const pagesOf = async (userId: string) => {
+    const owner = await ownerOf(userId)
+    const ids: string[] = []
+    let cursor: string | null = LATEST
+    while (cursor !== null) {
+      // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+      const page: EventPage = await listEvents(owner, { cursor, limit: 1 })
+      ids.push(...page.events.map(({ id }) => id))
+      cursor = page.next
+    }
+    return ids
+  }
+
+  it.for([
+    ['an hour ahead', 60 * 60 * 1_000],
+    ['an hour behind', -60 * 60 * 1_000],
+    ['a day ahead', DAY_MS],
+    ['a year behind', -365 * DAY_MS],
+  ] as const)('has changes in their order, by the clock of D1: %s', async ([, ahead]) => {
+    const { now } = Date
+    const started = new Date(now()).toISOString()
+    const { userId, limit } = await someReader()
+    const token = await mintToken({ sub: userId, exp: 9_999_999_999 })
+    setClock(now() + ahead)
+    await call('DELETE', slotPath(userId, 'openai'), { token })
+    setClock(started)
+    await call('PUT', `${slotPath(userId, 'openai')}?verify=false`, {
+      token,
+      body: { api_key: someKey() },
+    })
+    await limit(1, 'day')
+    vi.useRealTimers()
+    const rows = (await rowsOf(userId)).toSorted((a, b) =>
+      String(a['id']).localeCompare(String(b['id'])),
+    )
+    expect(rows.map(({ event }) => event)).toEqual(['saved', 'deleted', 'saved', 'limits_changed'])
+    const days = [started.slice(0, 10), new Date().toISOString().slice(0, 10)]
+    for (const { day, id } of rows) {
+      expect(String(id).slice(0, 10)).toBe(day)
+      expect(days).toContain(day)
+    }
+  })
+
+  it.for<[name: string, behind: string, ahead: string, hours: string[]]>([
+    ['in one hour', '2027-02-28T23:10:00.000Z', '2027-02-28T23:50:00.000Z', ['2027-02-28T23']],
+    [
+      'around midnight',
+      '2028-02-28T23:59:59.999Z',
+      '2028-02-29T00:00:00.000Z',
+      ['2028-02-28T23', '2028-02-29T00'],
+    ],
+  ])('has each use once: %s', async ([, behind, ahead, hours]) => {
+    const { userId, read } = await someReader()
+    const [one, other] = [{ ...env }, { ...env }]
+    for (const [time, isolate] of [
+      [ahead, one],
+      [behind, other],
+    ] as const) {
+      setClock(time)
+      // oxlint-disable-next-line no-await-in-loop -- the clock is the same for all
+      expect(await read(isolate)).toEqual(['ok'])
+    }
+    const sums = (await rowsOf(userId)).filter(({ event }) => event === 'revealed')
+    expect(sums.reduce((total, { count }) => total + Number(count), 0)).toBe(2)
+    expect(sums.map(({ id }) => String(id).slice(0, 13)).toSorted()).toEqual(hours)
+    const times = (name: string) => sums.map((sum) => String(sum[name])).toSorted()
+    expect([times('first_at')[0], times('last_at').at(-1)]).toEqual([behind, ahead])
+    for (const { day, id } of sums) expect(String(id).slice(0, 10)).toBe(day)
+    const ids = (await rowsOf(userId)).map(({ id }) => String(id))
+    expect(await pagesOf(userId)).toEqual(ids.toSorted().toReversed())
   })
 })
