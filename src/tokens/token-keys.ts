@@ -77,9 +77,7 @@ export function keySet(url: URL): JWTVerifyGetKey {
     const now = Date.now()
     const resting = failure !== undefined && now < failure.at + FAILURE_COOLDOWN_MS
     if (!isFresh(known) && !resting) await refresh()
-    if (known === undefined || !isFresh(known)) {
-      throw unreachable(failure?.cause, FAILURE_COOLDOWN_MS)
-    }
+    if (!isFresh(known)) throw unreachable(failure?.cause, FAILURE_COOLDOWN_MS)
     try {
       return await known.pick(header, token)
     } catch (error) {
@@ -91,7 +89,7 @@ export function keySet(url: URL): JWTVerifyGetKey {
   }
 }
 
-function isFresh(known: { at: number } | undefined): boolean {
+function isFresh<Known extends { at: number }>(known: Known | undefined): known is Known {
   return known !== undefined && Date.now() < known.at + MAX_AGE_MS
 }
 

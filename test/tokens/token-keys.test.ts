@@ -167,8 +167,9 @@ describe('an identity provider’s keys', () => {
     expect((await get(await tokenBy(one))).status).toBe(200)
     expect((await get(await tokenBy(other))).status).toBe(200)
     expect((await get(await tokenBy(await providerKey('ES256', 'same')))).status).toBe(401)
+    vi.setSystemTime(Date.now() + 31_000)
     const expired = await get(await tokenBy(other, { exp: inSeconds(-60) }))
-    expect(await codeOf(expired)).toBe('token_expired')
+    expect([await codeOf(expired), await fetches()]).toEqual(['token_expired', 1])
   })
 })
 
@@ -190,18 +191,19 @@ describe('a key set with a bad key in it', () => {
       'token_invalid',
       'token_invalid',
     ])
+    const kid = typeof bad === 'string' ? null : 'bad'
+    const line = {
+      level: 'error',
+      event: 'token_keys_dropped',
+      keys: [{ index: 0, kid, reason: expect.stringContaining(reason) }],
+    }
+    const errors = () => logs.events().filter(({ level }) => level === 'error')
+    expect(errors()).toEqual([line])
     const before = await fetches()
     vi.setSystemTime(Date.now() + 11 * 60_000)
     expect((await get(await tokenBy(key))).status).toBe(200)
     expect(await fetches()).toBe(before + 1)
-    const kid = typeof bad === 'string' ? null : 'bad'
-    expect(logs.events().filter(({ level }) => level === 'error')).toEqual([
-      {
-        level: 'error',
-        event: 'token_keys_dropped',
-        keys: [{ index: 0, kid, reason: expect.stringContaining(reason) }],
-      },
-    ])
+    expect(errors()).toEqual([line])
   })
 
   it('does not log a key for encryption', async () => {
@@ -243,9 +245,9 @@ describe('fetching the keys of an identity provider', () => {
     await serve(key)
     expect((await get(await tokenBy(key))).status).toBe(200)
     await serve(next)
-    vi.setSystemTime(Date.now() + 599_000)
+    vi.setSystemTime(Date.now() + 599_999)
     expect((await get(await tokenBy(key))).status).toBe(200)
-    vi.setSystemTime(Date.now() + 2_000)
+    vi.setSystemTime(Date.now() + 1)
     expect(await codeOf(await get(await tokenBy(key)))).toBe('token_invalid')
     expect((await get(await tokenBy(next))).status).toBe(200)
     expect(await fetches()).toBe(2)
@@ -274,10 +276,10 @@ describe('fetching the keys of an identity provider', () => {
     const flood = async () => Promise.all(unknown.map(async (token) => codeOf(await get(token))))
     const refusals = unknown.map(() => 'token_invalid')
 
-    vi.setSystemTime(Date.now() + 29_000)
+    vi.setSystemTime(Date.now() + 29_999)
     expect(await flood()).toEqual(refusals)
     expect(await fetches()).toBe(1)
-    vi.setSystemTime(Date.now() + 2_000)
+    vi.setSystemTime(Date.now() + 1)
     expect(await flood()).toEqual(refusals)
     expect(await flood()).toEqual(refusals)
     expect(await fetches()).toBe(2)
@@ -415,6 +417,33 @@ describe('an unreachable identity provider', () => {
     const unknown = await tokenBy({ ...key, kid: 'unknown' })
     expect(await codeOf(await get(unknown))).toBe('token_keys_unreachable')
     expect((await get(token)).status).toBe(200)
+  })
+
+  it('does not end a later fetch when an earlier one takes too long', async () => {
+    const key = await providerKey('ES256')
+    await serve(key)
+    const token = await tokenBy(key)
+    const late = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const waiting = vi.spyOn(scheduler, 'wait')
+    for (const { promise } of late) waiting.mockReturnValueOnce(promise)
+    const answer = Promise.withResolvers<Response>()
+    const fetching = vi.spyOn(globalThis, 'fetch')
+    fetching.mockReturnValueOnce(new Promise<Response>(() => {}))
+    fetching.mockReturnValueOnce(answer.promise)
+
+    const [one, other] = [get(token), get(token)]
+    await vi.waitFor(() => expect(waiting).toHaveBeenCalledTimes(2))
+    late[0]?.resolve()
+    expect(await codeOf(await one)).toBe('token_keys_unreachable')
+    vi.setSystemTime(Date.now() + 5_001)
+    const third = get(token)
+    await vi.waitFor(() => expect(fetching).toHaveBeenCalledTimes(2))
+    late[1]?.resolve()
+    expect(await codeOf(await other)).toBe('token_keys_unreachable')
+    const fourth = get(token)
+    answer.resolve(Response.json({ keys: [key.jwk] }))
+    expect([(await third).status, (await fourth).status]).toEqual([200, 200])
+    expect(fetching).toHaveBeenCalledTimes(2)
   })
 
   it('answers 401 without a fetch for a bad token', async () => {
