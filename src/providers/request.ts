@@ -5,7 +5,8 @@ import { targetUrl, type Credential } from './base-url.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Provider } from './provider.ts'
 
-const PROBE_TIMEOUT_MS = 5_000
+/** How long the vault waits for an answer that it reads itself. */
+const READ_TIMEOUT_MS = 5_000
 /** How many characters of a refusal are searched for its word. */
 const REFUSAL_LENGTH = 16_384
 
@@ -51,7 +52,7 @@ export async function tryKey(provider: Provider, credential: Credential): Promis
   const asked = new URL(provider.probe, provider.origin ?? 'https://user.invalid')
   const url = targetUrl(provider, asked, baseUrl)
   if (url === null) return { verdict: 'unknown', reason: 'no base URL' }
-  const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS)
+  const signal = AbortSignal.timeout(READ_TIMEOUT_MS)
   try {
     const response = await fetchWithKey(provider, apiKey, new Request(url, { signal }))
     const refused = await isRefusal(provider, response)
@@ -71,11 +72,15 @@ export async function isRefusal({ refusals }: Provider, response: Response): Pro
   return words.length > 0 && holdsWord(response.clone(), words)
 }
 
-/** Whether one of `words` is near the start of the body. It stops reading when it finds one. */
+/**
+ * Whether one of `words` is near the start of the body. It stops reading when it finds one, or when the
+ * body stalls.
+ */
 async function holdsWord({ body }: Response, words: string[]): Promise<boolean> {
+  const signal = AbortSignal.timeout(READ_TIMEOUT_MS)
   let text = ''
   try {
-    for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    for await (const chunk of body?.pipeThrough(new TextDecoderStream(), { signal }) ?? []) {
       text += chunk
       if (words.some((word) => text.includes(word))) return true
       if (text.length >= REFUSAL_LENGTH) return false

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { isRefusal } from '../../src/providers/request.ts'
 
@@ -63,10 +63,13 @@ const UNPROVEN: [why: string, provider: string, status: number, body: string][] 
   ['too many attempts', 'github', 403, '{"message":"Maximum number of login attempts exceeded"}'],
 ]
 
-const refuses = async (provider: string, status: number, body: string) => {
+const refuses = async (provider: string, status: number, body: string) =>
+  judge(provider, new Response(body, { status }))
+
+const judge = async (provider: string, response: Response) => {
   const known = BUILT_IN[provider]
   if (known === undefined) throw new Error(`${provider} is not built in`)
-  return isRefusal(known, new Response(body, { status }))
+  return isRefusal(known, response)
 }
 
 describe('an answer of a provider', () => {
@@ -86,4 +89,32 @@ describe('an answer of a provider', () => {
       }
     },
   )
+})
+
+describe('a refusal whose body stalls', () => {
+  /** An answer that begins with `text`, and does not end. */
+  const stall = (text: string) => {
+    const bytes = new TextEncoder().encode(text)
+    const cancel = vi.fn<() => void>()
+    const start = (body: ReadableStreamDefaultController) => body.enqueue(bytes)
+    const response = new Response(new ReadableStream({ start, cancel }), { status: 401 })
+    return { bytes, cancel, response }
+  }
+
+  it('proves nothing after 5 s, and can still be read', async () => {
+    const { bytes, cancel, response } = stall('{"error":')
+    const timer = new AbortController()
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(timer.signal)
+    const refused = judge('openai', response)
+    timer.abort()
+    expect(await refused).toBe(false)
+    expect(timeout).toHaveBeenCalledWith(5_000)
+    expect(cancel).not.toHaveBeenCalled()
+    expect((await response.body?.getReader().read())?.value).toEqual(bytes)
+  })
+
+  it('refuses the key if its word came before', async () => {
+    const { response } = stall('{"error":{"code":"invalid_api_key"')
+    expect(await judge('openai', response)).toBe(true)
+  })
 })
