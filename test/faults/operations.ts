@@ -71,12 +71,18 @@ function http(method: string, path: string, { body, headers }: Sent = {}): Opera
     const init = { method, headers: sent, ...(body && { body: JSON.stringify(body) }) }
     const { context, ended } = someContext({})
     const response = await app.request(URL_BASE + own, init, vault, context)
-    const bytes = await response.bytes().catch(() => null)
+    const answer = await answerOf(response)
     await ended()
-    const code = response.headers.get('X-Vault-Error') ?? 'ok'
-    const text = new TextDecoder().decode(bytes ?? undefined)
-    return { code: bytes === null ? 'broken off' : code, text }
+    return answer
   }
+}
+
+/** Reads the response to its end. */
+async function answerOf(response: Response): Promise<Answer> {
+  const code = response.headers.get('X-Vault-Error') ?? 'ok'
+  const bytes = await response.bytes().catch(() => null)
+  if (bytes === null) return { code: 'broken off', text: '' }
+  return { code, text: new TextDecoder().decode(bytes) }
 }
 
 function usualHeaders(token: string): Record<string, string> {
@@ -95,11 +101,12 @@ function binding(method: Method): Operation['run'] {
     const { context, ended } = someContext({ props })
     const result = await method(new KeyVault(context, vault), userId)
     const response = 'response' in result ? result.response : result
-    const body = response instanceof Response ? await response.text() : JSON.stringify(result)
+    const answer =
+      response instanceof Response
+        ? await answerOf(response)
+        : { code: 'code' in result ? String(result.code) : 'ok', text: JSON.stringify(result) }
     await ended()
-    const sent = response instanceof Response ? response.headers.get('X-Vault-Error') : null
-    const code = 'code' in result ? String(result.code) : (sent ?? 'ok')
-    return { code, text: body }
+    return answer
   }
 }
 

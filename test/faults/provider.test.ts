@@ -1,10 +1,13 @@
-/** A provider that is down, hangs, or stops in the middle of its answer, while the vault checks a key. */
+/** A provider that is down, hangs, or stops in the middle of its answer, while the vault checks or uses a key. */
 
 import { describe, expect, it, vi } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
 import { verifySlot } from '../../src/keys/verify.ts'
 import { env } from 'cloudflare:workers'
 import { ownerOf, recordLogs, someUser, storedKey } from '../support.ts'
+import { expectQuiet, expectSafe, fail, MARK, someVault } from './fault.ts'
+import { METHODS, ROUTES, someSubject } from './operations.ts'
+import { stateOf } from './state.ts'
 
 /** When the time limit of a check passes: while the vault waits for the answer, or in the middle of it. */
 type Moment = 'before' | 'within' | 'never'
@@ -57,4 +60,51 @@ describe.for(WAYS)('a provider that %s', ([, kind, slot, moment, reason]) => {
     })
     expect(logs.events()).toMatchObject([{ event: 'api_key_tried', reason }])
   })
+})
+
+const USES = new Set(['a use over the relay', 'fetchWithApiKey', 'fetch'])
+const CHECKS = new Set([
+  'a save that is checked first',
+  'a save that the provider rejects',
+  'an assignment',
+  'a check',
+])
+
+/** An answer that breaks off after its first bytes. */
+async function breakOff(): Promise<Response> {
+  const chunks = ['{"data"']
+  const pull = (body: ReadableStreamDefaultController) => {
+    const chunk = chunks.pop()
+    if (chunk === undefined) body.error(new Error(MARK))
+    else body.enqueue(new TextEncoder().encode(chunk))
+  }
+  return new Response(new ReadableStream({ pull }))
+}
+
+describe.for<[way: string, answer: () => Promise<Response>, use: string]>([
+  ['is down', fail, 'provider_unreachable'],
+  ['breaks off its answer', breakOff, 'broken off'],
+])('a provider that %s', ([, answer, use]) => {
+  it.for([...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const))(
+    'changes nothing but a use or a check: %s',
+    async ([name, operation]) => {
+      const logs = recordLogs()
+      const userId = await someSubject(operation)
+      const before = await stateOf(userId)
+      const sent = vi.spyOn(globalThis, 'fetch').mockImplementation(answer)
+      const vault = someVault({ ...operation.vars })
+      const { code, text } = await operation.run(userId, vault)
+      const [isUse, isCheck] = [USES.has(name), CHECKS.has(name)]
+      expect(sent).toHaveBeenCalledTimes(isUse || isCheck ? 1 : 0)
+      expect(code).toBe(isUse ? use : isCheck ? 'ok' : operation.code)
+      expectQuiet(text)
+      expectSafe(logs.text())
+
+      sent.mockRestore()
+      const other = await someSubject(operation)
+      expect((await operation.run(other, vault)).code).toBe(operation.code)
+      const untouched = isUse ? before : await stateOf(other)
+      expect(await stateOf(userId)).toEqual(isCheck ? expect.anything() : untouched)
+    },
+  )
 })
