@@ -6,7 +6,7 @@ import { verifySlot } from '../../src/keys/verify.ts'
 import { env } from 'cloudflare:workers'
 import { ownerOf, recordLogs, someUser, storedKey } from '../support.ts'
 import { expectQuiet, expectSafe, fail, MARK, someVault } from './fault.ts'
-import { METHODS, ROUTES, someSubject } from './operations.ts'
+import { METHODS, ROUTES, someSubject, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 /** When the time limit of a check passes: while the vault waits for the answer, or in the middle of it. */
@@ -81,30 +81,43 @@ async function breakOff(): Promise<Response> {
   return new Response(new ReadableStream({ pull }))
 }
 
-describe.for<[way: string, answer: () => Promise<Response>, use: string]>([
+const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
+
+/** Does the operation while the provider gives that answer, and then one for another user. */
+async function attempt(operation: Operation, answer: () => Promise<Response>) {
+  const logs = recordLogs()
+  const userId = await someSubject(operation)
+  const before = await stateOf(userId)
+  const sent = vi.spyOn(globalThis, 'fetch').mockImplementation(answer)
+  const vault = someVault({ ...operation.vars })
+  const { code, text } = await operation.run(userId, vault)
+  const asked = sent.mock.calls.length
+  sent.mockRestore()
+  expectQuiet(text)
+  expectSafe(logs.text())
+  const other = await someSubject(operation)
+  expect((await operation.run(other, vault)).code).toBe(operation.code)
+  return { code, asked, before, state: await stateOf(userId), other: await stateOf(other) }
+}
+
+describe.for<[way: string, answer: () => Promise<Response>, code: string]>([
   ['is down', fail, 'provider_unreachable'],
   ['breaks off its answer', breakOff, 'broken off'],
-])('a provider that %s', ([, answer, use]) => {
-  it.for([...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const))(
-    'changes nothing but a use or a check: %s',
-    async ([name, operation]) => {
-      const logs = recordLogs()
-      const userId = await someSubject(operation)
-      const before = await stateOf(userId)
-      const sent = vi.spyOn(globalThis, 'fetch').mockImplementation(answer)
-      const vault = someVault({ ...operation.vars })
-      const { code, text } = await operation.run(userId, vault)
-      const [isUse, isCheck] = [USES.has(name), CHECKS.has(name)]
-      expect(sent).toHaveBeenCalledTimes(isUse || isCheck ? 1 : 0)
-      expect(code).toBe(isUse ? use : isCheck ? 'ok' : operation.code)
-      expectQuiet(text)
-      expectSafe(logs.text())
+])('a provider that %s', ([, answer, failed]) => {
+  it.for(OPERATIONS.filter(([name]) => USES.has(name)))('fails %s alone', async ([, operation]) => {
+    const { code, asked, before, state } = await attempt(operation, answer)
+    expect({ code, asked, state }).toEqual({ code: failed, asked: 1, state: before })
+  })
 
-      sent.mockRestore()
-      const other = await someSubject(operation)
-      expect((await operation.run(other, vault)).code).toBe(operation.code)
-      const untouched = isUse ? before : await stateOf(other)
-      expect(await stateOf(userId)).toEqual(isCheck ? expect.anything() : untouched)
+  it.for(OPERATIONS.filter(([name]) => CHECKS.has(name)))('lets %s pass', async ([, operation]) => {
+    expect(await attempt(operation, answer)).toMatchObject({ code: 'ok', asked: 1 })
+  })
+
+  it.for(OPERATIONS.filter(([name]) => !USES.has(name) && !CHECKS.has(name)))(
+    'is not asked by %s',
+    async ([, operation]) => {
+      const { code, asked, state, other } = await attempt(operation, answer)
+      expect({ code, asked, state }).toEqual({ code: operation.code, asked: 0, state: other })
     },
   )
 })
