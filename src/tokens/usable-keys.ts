@@ -25,10 +25,13 @@ export interface DroppedKey {
 export async function sortKeys(
   keys: readonly unknown[],
 ): Promise<{ usable: JWK[]; dropped: DroppedKey[] }> {
-  const checked = await Promise.all(keys.map(async (key) => ({ key, fault: await nameFault(key) })))
+  const signing = keys.map((key, index) => ({ key, index })).filter(({ key }) => isForSigning(key))
+  const checked = await Promise.all(
+    signing.map(async ({ key, index }) => ({ key, index, fault: await nameFault(key) })),
+  )
   const usable = checked.flatMap(({ key, fault }) => (fault === null ? withoutEdDsa(key) : []))
-  const dropped = checked.flatMap(({ key, fault }, index) =>
-    fault === null || !isForSigning(key) ? [] : [{ index, kid: kidOf(key), reason: fault }],
+  const dropped = checked.flatMap(({ key, index, fault }) =>
+    fault === null ? [] : [{ index, kid: kidOf(key), reason: fault }],
   )
   return { usable, dropped }
 }
@@ -36,7 +39,6 @@ export async function sortKeys(
 /** Why `key` cannot verify a token; null if it can. */
 async function nameFault(key: unknown): Promise<string | null> {
   if (!isJsonObject(key)) return 'not a JSON object'
-  if (!isForSigning(key)) return 'not for signatures'
   if (key['kty'] === 'oct') return 'symmetric'
   const { alg = tryBy(key) } = key
   if (typeof alg !== 'string') return 'unknown type or curve'
