@@ -21,6 +21,12 @@ export function nameLineFault(text: string): string | null {
   return error === undefined ? null : `${text}: ${JSON.stringify(error.issues)}`
 }
 
+/** Checks lines that a process wrote. @throws Error if the schema does not have one of them */
+export function requireLines(texts: readonly string[]): void {
+  const wrong = texts.flatMap((text) => nameLineFault(text) ?? [])
+  if (wrong.length > 0) throw new Error(`Not in src/log-lines.ts: ${wrong.join(', ')}`)
+}
+
 /** Remembers what is wrong with a line that was written to the console. */
 export function noteLine(args: readonly unknown[]): void {
   const fault = nameLineFault(args.join(' '))

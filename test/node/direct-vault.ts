@@ -6,6 +6,7 @@ import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from 'mini
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { signToken } from '../../scripts/lib/token.ts'
+import { requireLines } from '../log-lines.ts'
 import { NO_VARS } from './start-vault.ts'
 
 const SCOPE = 'relay'
@@ -96,6 +97,10 @@ export async function startDirectVault(
     sql: async (statement: string) => void (await db.prepare(statement).run()),
     urlOf: async (worker: string) => (await miniflare.unsafeGetDirectURL(worker)).href,
     logs: () => logged,
-    close: async () => miniflare.dispose(),
+    /** Stops the vault. @throws Error if it logged a line that the schema of log lines does not have */
+    close: async () => {
+      await miniflare.dispose()
+      requireLines(logged)
+    },
   }
 }

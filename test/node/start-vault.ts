@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { createTestHarness } from 'wrangler'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { inSeconds, signToken } from '../../scripts/lib/token.ts'
+import { requireLines } from '../log-lines.ts'
 
 /** The default variables, so that an operator's wrangler.toml does not affect the tests. */
 export const NO_VARS = {
@@ -60,7 +61,12 @@ export async function startVault(changes: Record<string, string> = {}) {
         .bind(...values)
         .run()),
     logs: () => harness.getLogs().map(({ message }) => message),
-    close: async () => harness.close(),
+    /** Stops the Worker. @throws Error if it logged a line that the schema of log lines does not have */
+    close: async () => {
+      const lines = harness.getLogs().map(({ message }) => message)
+      await harness.close()
+      requireLines(lines)
+    },
   }
 }
 
