@@ -33,7 +33,10 @@ const OPTIONS: PartialStrykerOptions = {
   // Stryker would rewrite this file with the JavaScript API that TypeScript 7 does not have.
   tsconfigFile: 'none.json',
   tempDirName: '.wrangler/mutate',
-  // A busy machine must not make a mutant time out.
+  // A runner takes 25 MB more for each mutant.
+  maxTestRunnerReuse: 100,
+  // A busy machine must not make the tests or a mutant time out.
+  dryRunTimeoutMinutes: 60,
   timeoutMS: 120_000,
 }
 

@@ -1,5 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { VaultError } from '../../src/errors.ts'
+import { isRetryable } from '../../src/store/d1.ts'
 import {
   call,
   interceptD1,
@@ -90,6 +92,19 @@ describe('concurrent requests', () => {
     const puts = await Promise.all(keys.map(async (apiKey) => putKey(userId, apiKey, auto)))
     expect(puts.map(({ status }) => status)).toEqual(keys.map(() => 200))
     expect(keys).toContain(await storedKey(userId))
+  })
+})
+
+describe('an error', () => {
+  const cause = new Error('D1_ERROR: Network connection lost.')
+
+  it.for<[name: string, error: unknown, expected: boolean]>([
+    ['of a busy D1 is', new VaultError('database_busy', { cause }), true],
+    ['with another code is not', new VaultError('provider_unreachable', { cause }), false],
+    ['that the vault has not named is not', new Error('other', { cause }), false],
+    ['that is not an error is not', 'Network connection lost', false],
+  ])('%s worth another attempt', ([, error, expected]) => {
+    expect(isRetryable(error)).toBe(expected)
   })
 })
 
