@@ -173,6 +173,17 @@ describe('D1', () => {
     expect(logs.text()).toContain('The database is full')
   })
 
+  it('says what to do if a slot has changed', async () => {
+    const userId = await someUser()
+    await putKey(userId, someKey())
+    const token = await mintToken({ sub: userId })
+    const options = { token, headers: { 'If-None-Match': '*' }, body: { api_key: someKey() } }
+    expect(await (await call('PUT', keyPath(userId), options)).json()).toMatchObject({
+      code: 'changed_meanwhile',
+      detail: 'Another change came in between: read the slot again.',
+    })
+  })
+
   it('gives up if D1 never answers', async () => {
     const logs = recordLogs()
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
