@@ -9,9 +9,11 @@ import { formatCount } from './lib/progress.ts'
 const USAGE = 'Usage: npm run kill [-- --kills 50] [--seed N]'
 
 function printOutcome(outcome: Outcome): void {
-  const { kills, acknowledged, cut, made, imports, uses, jobs, wrong } = outcome
+  const { kills, acknowledged, limited, cut, made, imports, uses, jobs, wrong } = outcome
   console.log(`kills survived: ${kills}`)
-  console.log(`acknowledged changes: ${formatCount(acknowledged)}`)
+  console.log(
+    `acknowledged changes: ${formatCount(acknowledged)}, of which ${formatCount(limited)} of limits`,
+  )
   console.log(
     `changes cut off by a kill: ${formatCount(cut)}, of which ${formatCount(made)} were made`,
   )

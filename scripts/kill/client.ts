@@ -1,13 +1,16 @@
 /** The requests of the users of the kill test. */
 
 import { signToken } from '../lib/token.ts'
+import type { SlotAnswer } from '../../src/shared/answers.ts'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import { readLimits } from './limits.ts'
 import type { Change, SeenEvent, Shown, Slot } from './slot.ts'
 import type { Stored } from './stored.ts'
 
 /** The scope of the relay. */
 export const SCOPE = 'relay'
-const CHANGES = new Set(['saved', 'replaced', 'deleted'])
+const CHANGES = new Set(['saved', 'replaced', 'deleted', 'paused', 'resumed', 'limits_changed'])
+const NO_USE = /"(?:no_api_key|api_key_paused)"/
 
 interface Sent {
   method?: string
@@ -35,19 +38,17 @@ export function createClient(url: string, secret: string) {
     return { status: response.status, version: response.headers.get('ETag') ?? '', body }
   }
   return {
-    /** Saves or deletes a key. @returns the entity tag of the saved key */
-    change: async (slot: Slot, { requestId, preview }: Change): Promise<string> => {
-      const init =
-        preview === null
-          ? { method: 'DELETE' }
-          : { method: 'PUT', body: JSON.stringify({ api_key: keyOf(preview) }) }
-      const sent = { ...init, headers: { 'X-Request-Id': requestId } }
-      return expectOk(await send(slot.userId, pathOf(slot), sent)).version
+    /** Changes a slot. @returns the entity tag of its key, if it has one then */
+    change: async (slot: Slot, change: Change): Promise<string> => {
+      const path = change.method === 'PATCH' ? slotPath(slot) : keyPath(slot)
+      const { method, requestId } = change
+      const sent = { method, ...bodyOf(change), headers: { 'X-Request-Id': requestId } }
+      return expectOk(await send(slot.userId, path, sent)).version
     },
-    /** Uses the key for OpenAI of a user. @returns whether there was one */
+    /** Uses the key for OpenAI of a user. @returns false if there is none, or if it is paused */
     use: async (userId: string): Promise<boolean> => {
       const answer = await send(userId, '/relay/openai/v1/models')
-      if (answer.body.includes('"no_api_key"')) return false
+      if (NO_USE.test(answer.body)) return false
       expectOk(answer)
       return true
     },
@@ -59,18 +60,19 @@ export function createClient(url: string, secret: string) {
     /** What the tables hold. */
     stored: async (): Promise<Stored> =>
       JSON.parse(expectOk(await send('import', '/kill-test/stored')).body),
-    /** What the vault shows of a slot. A key that does not open has no preview. */
+    /** What the vault shows of a slot. A key that does not open counts as none. */
     show: async (slot: Slot): Promise<Shown> => {
       const trail = `/api/users/${slot.userId}/api-key-events?format=ndjson&provider=${slot.provider}`
-      const shown = expectOk(await send(slot.userId, pathOf(slot)))
-      const { has_api_key: hasKey, api_key_preview: preview } = JSON.parse(shown.body)
+      const { body, version } = expectOk(await send(slot.userId, slotPath(slot)))
+      const shown: SlotAnswer = JSON.parse(body)
       const lines = expectOk(await send(slot.userId, trail)).body.split('\n')
       const events = lines
         .filter((line) => line !== '')
         .map((line): SeenEvent => JSON.parse(line))
         .filter(({ event }) => CHANGES.has(event))
-      const key = hasKey === true ? { preview: String(preview), version: shown.version } : null
-      return { key, events }
+      if (!shown.has_api_key) return { key: null, events }
+      const { api_key_preview: preview } = shown
+      return { key: { preview, version, limits: readLimits(shown) }, events }
     },
   }
 }
@@ -89,8 +91,18 @@ export function previewOf(number: number): string {
     .padStart(8, '0')}...`
 }
 
-function pathOf({ userId, provider }: Slot): string {
-  return `/api/users/${userId}/${provider === 'default' ? 'api-key' : `api-keys/${provider}`}`
+function bodyOf(change: Change): { body?: string } {
+  if (change.method === 'PUT') return { body: JSON.stringify({ api_key: keyOf(change.preview) }) }
+  return change.method === 'PATCH' ? { body: JSON.stringify(change.limits) } : {}
+}
+
+function slotPath({ userId, provider }: Slot): string {
+  return `/api/users/${userId}/api-keys/${provider}`
+}
+
+/** The slot's path, or the plain route, which has no PATCH. */
+function keyPath(slot: Slot): string {
+  return slot.provider === 'default' ? `/api/users/${slot.userId}/api-key` : slotPath(slot)
 }
 
 function expectOk(answer: Answer): Answer {

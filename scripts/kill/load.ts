@@ -4,8 +4,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomOf } from '../lib/random.ts'
 import { previewOf, type Client } from './client.ts'
+import { patchOf } from './limits.ts'
 import { makeImport, type Imports } from './imports.ts'
-import { noteMade, type Slot } from './slot.ts'
+import { noteMade, type Change, type Slot } from './slot.ts'
 
 /** A kill comes after at most so many changes were sent. */
 const CHANGES = 150
@@ -16,6 +17,8 @@ const SPREAD = 1.2
 export interface Counts {
   kills: number
   acknowledged: number
+  /** Acknowledged changes of limits. */
+  limited: number
   /** Changes that were under way at a kill, and those of them that the vault had made. */
   cut: number
   made: number
@@ -54,10 +57,11 @@ export async function load(options: Load): Promise<void> {
     }
   }
   const change = async (slot: Slot, random: () => number) => {
-    const preview = random() < 0.3 ? null : previewOf(random())
-    slot.pending = { requestId: randomUUID(), preview }
-    noteMade(slot, slot.pending, await time(client.change(slot, slot.pending)))
+    const sent = drawChange(slot, random)
+    slot.pending = sent
+    noteMade(slot, sent, await time(client.change(slot, sent)))
     counts.acknowledged += 1
+    if (sent.method === 'PATCH') counts.limited += 1
   }
   const bring = async (random: () => number) => {
     const keys = await makeImport(randomUUID(), { fernetKey, random })
@@ -79,6 +83,16 @@ export async function load(options: Load): Promise<void> {
     ...Array.from(users, async (userId) => repeat(userId, async () => use(userId))),
   ])
   await Promise.all(killing)
+}
+
+/** It draws two numbers for any slot, so the next change does not depend on what this slot holds. */
+function drawChange({ key }: Slot, random: () => number): Change {
+  const [kind, number, requestId] = [random(), random(), randomUUID()]
+  if (kind < 0.25) return { requestId, method: 'DELETE' }
+  if (kind < 0.65 && key !== null) {
+    return { requestId, method: 'PATCH', limits: patchOf(number, key.limits) }
+  }
+  return { requestId, method: 'PUT', preview: previewOf(number) }
 }
 
 /** Decides when to kill. `time` waits for a change that was sent, and may start the kill meanwhile. */

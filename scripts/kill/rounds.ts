@@ -50,7 +50,16 @@ async function runRounds({ kills, seed, directory, origin }: Rounds): Promise<Ou
   const fernetKey = randomBytes(32)
   const slots = makeSlots()
   const imports: Imports = { acknowledged: [], pending: null }
-  const counts = { kills: 0, acknowledged: 0, cut: 0, made: 0, imports: 0, uses: 0, jobs: 0 }
+  const counts = {
+    kills: 0,
+    acknowledged: 0,
+    limited: 0,
+    cut: 0,
+    made: 0,
+    imports: 0,
+    uses: 0,
+    jobs: 0,
+  }
   const wrong: string[] = []
   for (let round = 0; round <= kills; round += 1) {
     // The first key changes with each start, so that the job has rows to seal again.

@@ -1,15 +1,17 @@
 /** What the clients know of a slot, and whether the vault still knows it after a kill. */
 
+import { eventOf, NO_LIMITS, type KeyLimits } from './limits.ts'
 import type { GoneName } from './stored.ts'
 
 /** A key as a client sees it. `version` is its entity tag. Null stands for an empty slot. */
-export type SeenKey = { preview: string; version: string } | null
+export type SeenKey = { preview: string; version: string; limits: KeyLimits } | null
 
-/** A change that is under way. `preview` is null for a deletion. */
-export interface Change {
-  requestId: string
-  preview: string | null
-}
+/** A request that changes a slot: it saves a key, changes a limit of it, or deletes it. */
+export type Change = { requestId: string } & (
+  | { method: 'PUT'; preview: string }
+  | { method: 'PATCH'; limits: Partial<KeyLimits> }
+  | { method: 'DELETE' }
+)
 
 /** An event of the trail. */
 export interface SeenEvent {
@@ -36,13 +38,26 @@ export interface Shown {
   events: readonly SeenEvent[]
 }
 
-/** Notes a change that the vault has made. `version` is the new key's entity tag. */
-export function noteMade(slot: Slot, { requestId, preview }: Change, version: string): void {
-  if (preview !== null) slot.events.set(requestId, slot.key === null ? 'saved' : 'replaced')
-  else if (slot.key !== null) slot.events.set(requestId, 'deleted')
-  if (slot.key !== null) slot.gone.add(`${nameOf(slot)} ${slot.key.version.slice(1, -1)}`)
-  slot.key = preview === null ? null : { preview, version }
+/** Notes a change that the vault has made. `version` is the key's entity tag from then on. */
+export function noteMade(slot: Slot, change: Change, version: string): void {
+  const { key } = slot
   slot.pending = null
+  if (change.method === 'PATCH') {
+    if (key === null) return
+    slot.events.set(change.requestId, eventOf(change.limits))
+    slot.key = { ...key, limits: { ...key.limits, ...change.limits } }
+    return
+  }
+  if (key !== null) slot.gone.add(`${nameOf(slot)} ${key.version.slice(1, -1)}`)
+  if (change.method === 'DELETE') {
+    if (key !== null) slot.events.set(change.requestId, 'deleted')
+    slot.key = null
+    return
+  }
+  slot.events.set(change.requestId, key === null ? 'saved' : 'replaced')
+  // A save ends the expiry, and the other limits stay.
+  const limits = { ...(key?.limits ?? NO_LIMITS), expires_at: null }
+  slot.key = { preview: change.preview, version, limits }
 }
 
 /**
@@ -85,5 +100,6 @@ function nameOf({ userId, provider }: Slot): string {
 }
 
 function textOf(key: SeenKey): string {
-  return key === null ? 'no key' : `${key.preview} of ${key.version}`
+  if (key === null) return 'no key'
+  return `${key.preview} of ${key.version} with ${JSON.stringify(key.limits)}`
 }

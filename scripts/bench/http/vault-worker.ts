@@ -1,22 +1,8 @@
-/** The vault as it is deployed, with rate limiters that let everything pass. */
+/** The vault as it is deployed, without rate limits. */
 
 // @ts-expect-error -- the bundle that wrangler makes for a deployment
 import vault, { KeyVault } from './vault.js'
-
-const NO_LIMIT: RateLimit = { limit: async () => ({ success: true }) }
-
-let unlimited: Env | undefined
-
-/** One object per isolate, like the runtime's own. */
-function withoutLimits(env: Env): Env {
-  return (unlimited ??= {
-    ...env,
-    RATE_LIMITER: NO_LIMIT,
-    PROBE_LIMITER: NO_LIMIT,
-    ADDRESS_LIMITER: NO_LIMIT,
-    CALLER_LIMITER: NO_LIMIT,
-  })
-}
+import { withoutLimits } from '../../lib/without-limits.ts'
 
 export class UnlimitedVault extends KeyVault {
   constructor(context: ExecutionContext, env: Env) {
