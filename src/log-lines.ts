@@ -32,7 +32,7 @@ const requestId = z.optional(text.check(z.describe('Left out if no request cause
 const providerStatus = z
   .optional(z.int())
   .check(z.describe('What the provider answered. Left out if the vault has no answer of it.'))
-const slot = z.optional(z.nullable(text)).check(z.describe('Null if the vault has no such one.'))
+const slot = z.optional(z.nullable(text)).check(z.describe('Null if the vault has no such slot.'))
 const unreachable = z.optional(text).check(z.describe('Why the provider was unreachable.'))
 const refusal = z
   .nullable(code)
