@@ -32,6 +32,7 @@ const requestId = z.optional(text.check(z.describe('Left out if no request cause
 const providerStatus = z
   .optional(z.int())
   .check(z.describe('What the provider answered. Left out if the vault has no answer of it.'))
+const slot = z.optional(z.nullable(text)).check(z.describe('Null if the vault has no such one.'))
 const unreachable = z.optional(text).check(z.describe('Why the provider was unreachable.'))
 const refusal = z
   .nullable(code)
@@ -60,7 +61,7 @@ export const LOG_EVENTS = {
     reason: unreachable,
     user_id: z.optional(text),
     caller: z.optional(z.nullable(text)).check(z.describe('Null if the token names no client.')),
-    provider: z.optional(z.nullable(text)).check(z.describe('Null if the vault has no such one.')),
+    provider: slot,
     provider_status: providerStatus,
   }),
   api_key_tried: line(['info'], {
@@ -75,7 +76,7 @@ export const LOG_EVENTS = {
     caller: text,
     method: text,
     user_id: z.nullable(text).check(z.describe('Null if the argument is not text.')),
-    provider: z.optional(z.nullable(text)).check(z.describe('Null if the argument is not text.')),
+    provider: slot,
     code: refusal,
     provider_status: providerStatus,
     duration_ms: count,

@@ -3,13 +3,14 @@
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
 import { requireRate } from '../keys/rate.ts'
-import { isSlot } from '../keys/slot-name.ts'
+import { nameSlot } from '../keys/slot-name.ts'
 import { errorFields, log, nameCause } from '../log.ts'
 import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
 import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { readProps, requireGrant } from './props.ts'
 
+/** Of a user id. */
 const LOGGED_LENGTH = 200
 
 /** The grants that take a key. A move of users may need many calls of the others. */
@@ -44,21 +45,22 @@ export async function perform<T extends object & Outcome>(
   const startedAt = Date.now()
   const props = readProps(given)
   const request_id = crypto.randomUUID()
-  const call = { request_id, caller: props.caller, method, ...loggable(about) }
+  const opened = await openService(env).catch((error: unknown) => VaultError.from(error))
+  const call = { request_id, caller: props.caller, method, ...loggable(opened, about) }
   const times = () => ({ duration_ms: Date.now() - startedAt })
   const counted = { event: 'binding_call', operation: method, caller: props.caller } as const
   const { analytics } = openFront(env)
   try {
     requireGrant(props, grant)
-    const service = await openService(env)
+    if (opened instanceof VaultError) throw opened
     if (LIMITED.has(grant)) {
-      await requireRate(service.settings.callerLimiter, `binding ${props.caller}`)
+      await requireRate(opened.settings.callerLimiter, `binding ${props.caller}`)
     }
-    const outcome = await work(service, props, request_id)
+    const outcome = await work(opened, props, request_id)
     const { response } = outcome
     const answered = response !== undefined && { provider_status: response.status }
     log('info', 'binding_call', { ...call, code: null, ...answered, ...times() })
-    const provider = nameSlot(service, call.provider)
+    const { provider } = call
     count(analytics, { ...counted, code: null, provider, ...answered, ...times() })
     return outcome
   } catch (error) {
@@ -76,18 +78,14 @@ function logRefusal(refusal: VaultError, call: Omit<LogFields<'binding_call'>, '
   log(isFault ? 'error' : 'info', 'binding_call', { ...call, code, ...reason, ...fault })
 }
 
-/** The slot for the counts; null if the argument names none. */
-function nameSlot({ settings }: Service, given: string | null = null): string | null {
-  return given !== null && isSlot(settings, given) ? given : null
-}
-
-/** The arguments for a log line. */
-function loggable(about: About): Pick<LogFields<'binding_call'>, 'user_id' | 'provider'> {
-  const user_id = loggableText(about.user_id)
-  return { user_id, ...('provider' in about && { provider: loggableText(about.provider) }) }
-}
-
-/** Text is cut to the length of an id, and anything else is null. */
-function loggableText(value: unknown): string | null {
-  return typeof value === 'string' ? value.slice(0, LOGGED_LENGTH) : null
+/** The arguments for a log line. Without a service, no slot is known. */
+function loggable(
+  opened: Service | VaultError,
+  about: About,
+): Pick<LogFields<'binding_call'>, 'user_id' | 'provider'> {
+  const { user_id: userId } = about
+  const user_id = typeof userId === 'string' ? userId.slice(0, LOGGED_LENGTH) : null
+  if (!('provider' in about)) return { user_id }
+  const isOpen = !(opened instanceof VaultError)
+  return { user_id, provider: isOpen ? nameSlot(opened.settings, about.provider) : null }
 }

@@ -4,7 +4,7 @@ import * as z from 'zod/mini'
 import { eventAnswer, listedAnswer } from '../answers.ts'
 import { VaultError } from '../errors.ts'
 import { setLimits } from '../keys/set-limits.ts'
-import { isSlot, slotName } from '../keys/slot-name.ts'
+import { nameSlot } from '../keys/slot-name.ts'
 import { listSlots } from '../keys/slots.ts'
 import { noteUse, type KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
@@ -42,14 +42,8 @@ export async function viewEvents(
   const { provider = ALL_SLOTS, limit = DEFAULT_EVENTS } = query.data
   requireProvider(props, provider)
   const { events, next } = await listEvents(user, { ...query.data, limit })
-  noteUse(user, nameKnown(user, provider), { event: 'viewed' })
+  noteUse(user, nameSlot(user.service.settings, provider) ?? ALL_SLOTS, { event: 'viewed' })
   return { events: events.map(eventAnswer), nextCursor: next }
-}
-
-/** The name for the trail. */
-function nameKnown({ service: { settings } }: KeyUser, given: string): string {
-  const name = slotName(settings, given)
-  return isSlot(settings, name) ? name : ALL_SLOTS
 }
 
 /** Pauses the key in the slot, and returns when it was paused. @throws as `setLimits` */

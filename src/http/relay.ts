@@ -1,6 +1,7 @@
 /** The route of the relay. */
 
 import type { Context } from 'hono'
+import { nameSlot } from '../keys/slot-name.ts'
 import { authorizeRelay } from '../relay/authorize.ts'
 import { relay } from '../relay/relay.ts'
 import { openService } from '../service.ts'
@@ -12,9 +13,7 @@ export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Prom
   const provider = c.req.param('provider')
   const { raw: request } = c.req
   const { userId, caller } = await authorizeRelay(service, provider, request.headers)
-  // Another name may be anything, even a misplaced key.
-  const isKnown = service.settings.providers.has(provider)
-  const use = { user_id: userId, caller, provider: isKnown ? provider : null }
+  const use = { user_id: userId, caller, provider: nameSlot(service.settings, provider) }
   c.set('use', use)
   const response = await relay(service, {
     request,

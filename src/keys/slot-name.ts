@@ -24,9 +24,13 @@ export function slotName({ defaultProvider }: Settings, given: string): string {
   return given === DEFAULT_SLOT ? (defaultProvider ?? given) : given
 }
 
-/** Whether there is a slot `name`. Any other text may be anything, even a misplaced key. */
-export function isSlot({ providers }: Settings, name: string): boolean {
-  return name === DEFAULT_SLOT || providers.has(name)
+/**
+ * The slot that `given` means, for the log, the counts and the trail. It is null if the configuration has no such
+ * slot: any other value may be anything, even a misplaced key.
+ */
+export function nameSlot(settings: Settings, given: unknown): string | null {
+  const known = [DEFAULT_SLOT, ...settings.providers.keys()].find((slot) => slot === given)
+  return known === undefined ? null : slotName(settings, known)
 }
 
 /** The rows that the key of the slot `name` may be in. */

@@ -2,7 +2,7 @@
 
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { ANSWERS } from '../../src/refusals.ts'
 import { interceptD1, PROVIDER, recordLogs, someKeyUser } from '../support.ts'
@@ -86,10 +86,20 @@ describe('the log line of a call', () => {
     expect(lineOf(logs)).toMatchObject({ caller: 'unknown', code: 'not_granted' })
   })
 
-  it('cuts a long id, and has null for anything but text', async () => {
+  it('cuts a long id', async () => {
     const logs = recordLogs()
-    await bindTo().pauseKey('x'.repeat(201), 'y'.repeat(201))
-    expect(lineOf(logs)).toMatchObject({ user_id: 'x'.repeat(200), provider: 'y'.repeat(200) })
+    await bindTo().hasUser('x'.repeat(201))
+    expect(lineOf(logs)).toMatchObject({ user_id: 'x'.repeat(200) })
+  })
+
+  it.for<[given: string, defaultProvider: string, slot: string]>([
+    ['default', '', 'default'],
+    ['default', 'openai', 'openai'],
+    ['acme', 'openai', 'acme'],
+  ])('names the slot that %s means if DEFAULT_PROVIDER is "%s"', async ([given, own, slot]) => {
+    const logs = recordLogs()
+    await bindTo({ DEFAULT_PROVIDER: own }).deleteKey('user', given)
+    expect(lineOf(logs)).toMatchObject({ provider: slot })
   })
 
   it('has null for an argument that is not text', async () => {
@@ -122,6 +132,62 @@ describe('the log line of a call', () => {
       error: { message: 'D1 is broken' },
     })
   })
+})
+
+it.for<[caller: string, props: object, code: string]>([
+  ['with the grant', ALL, 'server_misconfigured'],
+  ['without the grant', { ...ALL, grants: [] }, 'not_granted'],
+])('a vault that is configured wrong refuses a caller %s', async ([, props, code]) => {
+  const vault = bindTo({ JWT_SECRET_KEY: '' }, props)
+  expect(await vault.hasUser('user')).toEqual({ ok: false, code })
+})
+
+/** Each method that takes the name of a slot, with a call that gives it another text. */
+const NAMING: [method: string, call: (vault: KeyVault, name: string) => Promise<unknown>][] = [
+  ['fetchWithApiKey', async (vault, name) => vault.fetchWithApiKey('user', name, get())],
+  ['fetch', async (vault, name) => vault.fetch(new Request(PATH, named('user', name)))],
+  ['getDecryptedApiKey', async (vault, name) => vault.getDecryptedApiKey('user', name)],
+  ['pauseKey', async (vault, name) => vault.pauseKey('user', name)],
+  ['deleteKey', async (vault, name) => vault.deleteKey('user', name)],
+  ['listEvents', async (vault, name) => vault.listEvents('user', { provider: name, cursor: name })],
+]
+
+const brokenD1 = interceptD1(async () => {
+  throw new Error('D1 is broken')
+})
+
+describe.for<[situation: string, vault: Partial<Env>, props: object]>([
+  ['a caller with all grants', {}, ALL],
+  ['a caller without a grant', {}, { ...ALL, grants: [] }],
+  ['a caller of another slot', {}, { ...ALL, providers: ['openai'] }],
+  ['a vault that is configured wrong', { JWT_SECRET_KEY: '' }, ALL],
+  ['a vault whose D1 is broken', { DB: brokenD1 }, ALL],
+])('%s', ([, vault, props]) => {
+  it.for(NAMING)('logs no key that is given as a slot: %s', async ([method, call]) => {
+    const key = someKeyOf('misplaced')
+    const logs = recordLogs()
+    await call(bindTo(vault, props), key)
+    expect(lineOf(logs)).toMatchObject({ method, user_id: 'user' })
+    expect(lineOf(logs)['provider'] ?? null).toBeNull()
+    expect(logs.text()).not.toContain(key)
+  })
+})
+
+it.for<[state: string, isDown: boolean]>([
+  ['that answers', false],
+  ['that is down', true],
+])('logs no key in a request to a provider %s', async ([, isDown]) => {
+  const key = someKeyOf('misplaced')
+  const userId = await someKeyUser(someKeyOf('good'))
+  const url = `${PROVIDER}/${key}?key=${key}`
+  const headers = { 'X-Api-Key': key, 'X-Request-Id': key, 'cf-ray': key, Prefer: key }
+  const down = new TypeError(`cannot load ${url}`)
+  if (isDown) vi.spyOn(globalThis, 'fetch').mockRejectedValue(down)
+  const logs = recordLogs()
+  const request = new Request(url, { method: 'POST', headers, body: key })
+  await bindTo().fetchWithApiKey(userId, 'openai', request)
+  expect(lineOf(logs)).toMatchObject({ code: isDown ? 'provider_unreachable' : null })
+  expect(logs.text()).not.toContain(key)
 })
 
 describe('a refused fetch()', () => {

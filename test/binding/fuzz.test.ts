@@ -79,6 +79,14 @@ function isDocumented(method: MethodName, result: unknown): boolean {
   return readRefusal(result) !== null || RETURNS[method].safeParse(result).success
 }
 
+const ANY_TEXT = new Set(['user_id', 'caller'])
+
+/** The log without the fields that may be any text. */
+function readFields(logs: ReturnType<typeof recordLogs>): string {
+  const lines = logs.events()
+  return JSON.stringify(lines, (field, value: unknown) => (ANY_TEXT.has(field) ? null : value))
+}
+
 const isFault = (code: string | null) => faultCode.safeParse(code).success
 
 it('a method answers any call with a value that its type has', FUZZED, async () => {
@@ -98,7 +106,7 @@ it('a method answers any call with a value that its type has', FUZZED, async () 
     expectSafeUse(key, isAllowed && method === 'fetchWithApiKey')
     const isRevealed = isAllowed && method === 'getDecryptedApiKey'
     expectQuiet(JSON.stringify(result), ...(isRevealed ? [] : [key]))
-    expect(logs.text()).not.toContain(key)
+    expectQuiet(readFields(logs), key)
   })
   await expectAlways(property, 0.5)
 })
@@ -126,7 +134,7 @@ it(
       expect(answer.status).toBe(code === null ? 200 : ANSWERS[code].status)
       expect(isFault(code)).toBe(false)
       expectQuiet(JSON.stringify([...answer.headers]) + (await answer.text()), key)
-      expect(logs.text()).not.toContain(key)
+      expectQuiet(readFields(logs), key)
     })
     await expectAlways(property, 0.5)
   },

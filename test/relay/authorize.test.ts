@@ -158,6 +158,13 @@ it('does not log a name that is not a provider', async () => {
   expect(logs.text()).not.toContain('sk-misplaced')
 })
 
+it('logs the provider that default means', async () => {
+  const token = await mintToken({ sub: await someUser(), scope: 'relay' })
+  const logs = recordLogs()
+  await call('GET', '/relay/default/v1', { token, env: { DEFAULT_PROVIDER: 'openai' } })
+  expect(logs.events()).toMatchObject([{ code: 'no_api_key', provider: 'openai' }])
+})
+
 describe('RELAY_LIMITER', () => {
   it('limits the requests of each user', async () => {
     const vault = { RELAY_LIMITER: env.TIGHT_RATE_LIMITER }
