@@ -29,9 +29,8 @@ export function slotName({ defaultProvider }: Settings, given: string): string {
  * slot: any other value may be anything, even a misplaced key.
  */
 export function nameSlot(settings: Settings, given: unknown): string | null {
-  if (typeof given !== 'string') return null
-  const name = slotName(settings, given)
-  return name === DEFAULT_SLOT || settings.providers.has(name) ? name : null
+  const known = [DEFAULT_SLOT, ...settings.providers.keys()].find((slot) => slot === given)
+  return known === undefined ? null : slotName(settings, known)
 }
 
 /** The rows that the key of the slot `name` may be in. */

@@ -134,6 +134,14 @@ describe('the log line of a call', () => {
   })
 })
 
+it.for<[caller: string, props: object, code: string]>([
+  ['with the grant', ALL, 'server_misconfigured'],
+  ['without the grant', { ...ALL, grants: [] }, 'not_granted'],
+])('a vault that is configured wrong refuses a caller %s', async ([, props, code]) => {
+  const vault = bindTo({ JWT_SECRET_KEY: '' }, props)
+  expect(await vault.hasUser('user')).toEqual({ ok: false, code })
+})
+
 /** Each method that takes the name of a slot, with a call that gives it another text. */
 const NAMING: [method: string, call: (vault: KeyVault, name: string) => Promise<unknown>][] = [
   ['fetchWithApiKey', async (vault, name) => vault.fetchWithApiKey('user', name, get())],
