@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { isRefusal } from '../../src/providers/request.ts'
 
@@ -86,4 +86,28 @@ describe('an answer of a provider', () => {
       }
     },
   )
+})
+
+describe('an answer that may be a refusal, and never ends,', () => {
+  it.for<[title: string, start: string, refused: boolean, ms: number]>([
+    ['is read until a word comes', '{"code":"invalid_api_key"', true, 0],
+    ['is read up to 16,384 characters', 'x'.repeat(16_384), false, 0],
+    ['is read for 5 s', 'x'.repeat(16_383), false, 5_000],
+  ])('%s, and then let go of', async ([, start, refused, ms]) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const cancel = vi.fn<() => void>()
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(start)),
+      cancel,
+    })
+    const refusals = [{ status: 401, word: 'invalid_api_key' }]
+    const response = new Response(body, { status: 401 })
+    const result = isRefusal({ refusals }, response)
+    await vi.advanceTimersByTimeAsync(ms)
+    expect(await result).toBe(refused)
+    expect(vi.getTimerCount()).toBe(0)
+    await response.body?.cancel()
+    expect(cancel).toHaveBeenCalledOnce()
+  })
 })
