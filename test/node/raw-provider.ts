@@ -34,10 +34,7 @@ function sendAnswer(socket: Socket, request: string, { bytes, ending, endless }:
   })
 }
 
-/**
- * Starts the provider. `gone` returns the number of bytes that the next connection took that ends. Before
- * `answerWith`, it does not answer.
- */
+/** Starts the provider. It does not answer before `answerWith`. */
 async function startRawProvider() {
   const events = new EventEmitter<{ gone: [written: number] }>()
   const sockets = new Set<Socket>()
@@ -46,14 +43,15 @@ async function startRawProvider() {
   const server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
-    socket.on('close', () => {
-      sockets.delete(socket)
-      events.emit('gone', socket.bytesWritten)
-    })
+    socket.on('close', () => sockets.delete(socket))
     // The tests send no bodies, so each request comes whole.
     socket.on('data', (request: Buffer) => {
       asked += 1
-      if (answer !== null) sendAnswer(socket, request.toString('latin1'), answer)
+      if (answer === null) return
+      sendAnswer(socket, request.toString('latin1'), answer)
+      if (answer.ending === 'stay') {
+        socket.once('close', () => events.emit('gone', socket.bytesWritten))
+      }
     })
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -64,6 +62,7 @@ async function startRawProvider() {
     answerWith: (next: RawAnswer) => void (answer = next),
     /** How many requests have come. */
     asked: () => asked,
+    /** The bytes that the vault took of the next connection that it ends, of those that stay. */
     gone: async (): Promise<number> => {
       const [written]: number[] = await once(events, 'gone')
       return written ?? 0
