@@ -1,5 +1,6 @@
 /** Sends requests with a user's key to a provider. */
 
+import { inTime } from '../shared/deadline.ts'
 import type { Verdict } from '../shared/slot.ts'
 import { targetUrl, type Credential } from './base-url.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
@@ -65,7 +66,10 @@ export async function tryKey(provider: Provider, credential: Credential): Promis
 }
 
 /** Whether `response` clearly rejects the key. The response can still be read afterwards. */
-export async function isRefusal({ refusals }: Provider, response: Response): Promise<boolean> {
+export async function isRefusal(
+  { refusals }: Pick<Provider, 'refusals'>,
+  response: Response,
+): Promise<boolean> {
   const candidates = refusals.filter(({ status }) => status === response.status)
   const words = candidates.flatMap(({ word }) => word ?? [])
   if (words.length < candidates.length) return true
@@ -73,20 +77,33 @@ export async function isRefusal({ refusals }: Provider, response: Response): Pro
 }
 
 /**
- * Whether one of `words` is near the start of the body. It stops reading when it finds one, or when the
- * body stalls.
+ * Whether one of `words` is near the start of the body. It has a time limit: otherwise a body that stalls, or is
+ * compressed and unpacks to nothing, would be read even after the caller has left.
  */
 async function holdsWord({ body }: Response, words: string[]): Promise<boolean> {
-  const signal = AbortSignal.timeout(READ_TIMEOUT_MS)
-  let text = ''
+  const reader = body?.getReader()
+  if (reader === undefined) return false
   try {
-    for await (const chunk of body?.pipeThrough(new TextDecoderStream(), { signal }) ?? []) {
-      text += chunk
-      if (words.some((word) => text.includes(word))) return true
-      if (text.length >= REFUSAL_LENGTH) return false
-    }
+    return await inTime(findWord(reader, words), READ_TIMEOUT_MS)
   } catch {
     // The part that arrived has been searched.
+    return false
+  } finally {
+    // The rest is not wanted. A body that broke off cannot be cancelled.
+    void reader.cancel().catch(() => null)
+  }
+}
+
+/** Stops reading when it finds one of `words`. */
+async function findWord(reader: ReadableStreamDefaultReader<Uint8Array>, words: string[]) {
+  const decoder = new TextDecoder()
+  let text = ''
+  while (text.length < REFUSAL_LENGTH) {
+    // oxlint-disable-next-line no-await-in-loop -- one chunk after the other
+    const { done, value } = await reader.read()
+    if (done) return false
+    text += decoder.decode(value, { stream: true })
+    if (words.some((word) => text.includes(word))) return true
   }
   return false
 }
