@@ -1,7 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
+import { importKeys } from '../../scripts/lib/import-batch.ts'
 import { readSlot } from '../../src/keys/slots.ts'
 import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
+import { runBatch } from '../../src/store/d1.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
 import {
   call,
@@ -111,4 +113,11 @@ describe('a deletion while users are moving in', () => {
   ])('in the slot %s answers %i', async ([provider, status, noted]) => {
     expect(await remove(provider)).toEqual({ status, noted })
   })
+})
+
+it('an import adds the users that do not exist', async () => {
+  const userId = `new-${crypto.randomUUID()}`
+  const key = { userId, provider: 'default', savedAt: '2026-01-01', token: await encrypt(KEY) }
+  await runBatch(env.DB, importKeys([key]))
+  expect(await readSlot(await ownerOf(userId, vault), 'default')).toMatchObject({ apiKey: KEY })
 })

@@ -170,7 +170,11 @@ describe('D1', () => {
     const DB = failingD1('D1_ERROR: Exceeded maximum DB size.')
     const response = await call('GET', keyPath('user'), { token, env: { DB } })
     expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
-    expect(logs.text()).toContain('The database is full')
+    const errors = logs.events().filter(({ level }) => level === 'error')
+    expect(errors).toMatchObject([
+      { error: { message: expect.stringContaining('The database is full') } },
+    ])
+    expect(logs.text()).toContain('Exceeded maximum DB size')
   })
 
   it('says what to do if a slot has changed', async () => {
