@@ -11,7 +11,7 @@ const KEYS = ['test/keys/*.test.ts', 'test/binding/*.test.ts']
 const TESTS: Record<string, string[]> = {
   'src/crypto': ['test/crypto/*.test.ts'],
   'src/tokens': ['test/tokens/*.test.ts'],
-  'src/store': ['test/store/*.test.ts', ...KEYS],
+  'src/store': ['test/store/*.test.ts', 'test/http/precondition.test.ts', ...KEYS],
   'src/keys': ['test/http/!(fuzz).test.ts', ...KEYS],
   'src/relay': ['test/relay/!(fuzz).test.ts', 'test/keys/caller-limit.test.ts'],
   'src/binding': [
