@@ -5,7 +5,8 @@ import { relative } from 'node:path'
 import type { Location, PartialStrykerOptions } from '@stryker-mutator/api/core'
 import { Stryker } from '@stryker-mutator/core'
 
-const KEYS = ['test/keys/*.test.ts', 'test/binding/*.test.ts']
+const BINDING = 'test/binding/!(fuzz).test.ts'
+const KEYS = ['test/keys/*.test.ts', BINDING]
 
 /** The tests in workerd that have to notice a change of a room's code. The fuzz tests take too long. */
 const TESTS: Record<string, string[]> = {
@@ -15,7 +16,8 @@ const TESTS: Record<string, string[]> = {
   'src/keys': ['test/http/!(fuzz).test.ts', ...KEYS],
   'src/relay': ['test/relay/!(fuzz).test.ts', 'test/keys/caller-limit.test.ts'],
   'src/binding': [
-    'test/binding/*.test.ts',
+    BINDING,
+    'test/counters.test.ts',
     'test/keys/caller-limit.test.ts',
     'test/keys/trail.test.ts',
   ],

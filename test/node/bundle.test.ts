@@ -1,16 +1,27 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { createTestHarness, unstable_readConfig as readConfig } from 'wrangler'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 describe('the deployed Worker', () => {
-  it('weighs at most 64 KiB, minified and gzipped', () => {
-    const args = ['node_modules/wrangler/bin/wrangler.js', 'deploy', '--dry-run', '--minify']
-    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  it('weighs at most 64 KiB, minified and gzipped, and names the commands for a remote database', () => {
+    const outdir = mkdtempSync(join(tmpdir(), 'bundle-'))
+    onTestFinished(() => rmSync(outdir, { recursive: true }))
+    const options = ['deploy', '--dry-run', '--minify', '--outdir', outdir]
+    const args = ['node_modules/wrangler/bin/wrangler.js', ...options]
+    // Vitest sets NODE_ENV, and an operator does not.
+    const { NODE_ENV: _, ...environment } = process.env
+    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env: environment })
     const [, gzipped] = /gzip: ([\d.]+) KiB/.exec(stdout) ?? []
     expect(Number(gzipped)).toBeGreaterThan(0)
     expect(Number(gzipped)).toBeLessThanOrEqual(64)
+    const schemaCommands = readFileSync(join(outdir, 'index.js'), 'utf8').match(
+      /npm run schema[\w -]*/g,
+    )
+    expect(new Set(schemaCommands)).toEqual(new Set(['npm run schema -- --remote']))
   })
 
   it('serves an element of at most 25 KB with one language, minified and gzipped', () => {
