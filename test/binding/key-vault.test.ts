@@ -109,6 +109,9 @@ describe('the grants of a binding', () => {
     const vault = bind({ ...ALL, providers: ['anthropic'] })
     const refusal = { ok: false, code: 'provider_not_granted' }
     expect(await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))).toEqual(refusal)
+    const headers = { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' }
+    const answer = await vault.fetch(PATH, { headers })
+    expect(answer.headers.get('X-Vault-Error')).toBe('provider_not_granted')
     expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
     expect(await vault.getDecryptedApiKey(userId)).toEqual(refusal)
     expect(await vault.getDecryptedApiKey(userId, 'anthropic')).toEqual({ ok: true, apiKey: null })
