@@ -6,6 +6,7 @@ import {
   keyPath,
   mintToken,
   PROVIDER,
+  seenByProvider,
   slotPath,
   someKey,
   someUser,
@@ -109,6 +110,16 @@ describe.for(PATHS)('the entity tag of %s', ([, pathOf, provider]) => {
     const path = `${pathOf(userId)}?verify=false`
     const put = await call('PUT', path, { token, headers, body, env: { DB } })
     expect([put.status, trips]).toEqual([200, 1])
+  })
+
+  it('is asked before the provider is', async () => {
+    const { userId } = await someOwner(pathOf)
+    const token = await mintToken({ sub: userId })
+    const apiKey = `sk-good-${crypto.randomUUID()}`
+    const options = { token, headers: { 'If-Match': '"other"' }, body: { api_key: apiKey } }
+    const answer = await call('PUT', `${slotPath(userId, 'openai')}?verify=true`, options)
+    expect(await answer.json()).toMatchObject({ code: 'changed_meanwhile' })
+    expect(await seenByProvider(apiKey)).toEqual([])
   })
 
   it('does not hide that the user does not exist', async () => {

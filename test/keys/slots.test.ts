@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
+import { listSlots } from '../../src/keys/slots.ts'
 import {
   call,
   keyPath,
@@ -504,5 +505,37 @@ describe('a rate limiter', () => {
     expect(logs.events()).toContainEqual(
       expect.objectContaining({ level: 'error', event: 'rate_limiter_failed' }),
     )
+  })
+})
+
+describe('the list', () => {
+  const vault = { ...env, DEFAULT_PROVIDER: 'openai' }
+
+  it('has each provider’s slot, and no other, for a user without keys', async () => {
+    const owner = await ownerOf(await someUser())
+    const slots = await listSlots(owner)
+    expect(slots.map(({ name }) => name)).toEqual([
+      'default',
+      ...owner.service.settings.providers.keys(),
+    ])
+    expect(new Set(slots.map(({ key }) => key.state))).toEqual(new Set(['empty']))
+  })
+
+  it.for<[name: string, plain: string, own: string, shown: string]>([
+    ['the plain route’s', '2026-01-02', '2026-01-01', 'sk-plain'],
+    ['the slot’s own', '2026-01-01', '2026-01-02', 'sk-own'],
+    ['the slot’s own, as old as the other,', '2026-01-01', '2026-01-01', 'sk-own'],
+  ])('shows the later of two keys of a slot: %s', async ([, plain, own, shown]) => {
+    const userId = await someUser()
+    const owner = await ownerOf(userId)
+    await saveSlot(owner, 'default', { apiKey: 'sk-plain', verify: false })
+    await saveSlot(owner, 'openai', { apiKey: 'sk-own', verify: false })
+    const date = env.DB.prepare(
+      'UPDATE api_keys SET updated_at = ?3 WHERE user_id = ?1 AND provider = ?2',
+    )
+    await env.DB.batch([date.bind(userId, 'default', plain), date.bind(userId, 'openai', own)])
+    const slots = await listSlots(await ownerOf(userId, vault))
+    expect(slots.find(({ name }) => name === 'openai')?.key).toMatchObject({ apiKey: shown })
+    expect(slots.map(({ name }) => name)).not.toContain('default')
   })
 })
