@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { importKeys } from '../../scripts/lib/import-batch.ts'
-import { readSlot } from '../../src/keys/slots.ts'
+import { deleteSlot, readSlot } from '../../src/keys/slots.ts'
 import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
@@ -121,3 +121,14 @@ it('an import adds the users that do not exist', async () => {
   await runBatch(env.DB, importKeys([key]))
   expect(await readSlot(await ownerOf(userId, vault), 'default')).toMatchObject({ apiKey: KEY })
 })
+
+it.for(['default', 'openai'])(
+  'an import does not fill the slot %s, which its user has emptied',
+  async (provider) => {
+    const owner = await ownerOf(await someUser(), vault)
+    expect(await deleteSlot(owner, provider)).toBe(false)
+    const key = { userId: owner.userId, provider, savedAt: '2026-01-01', token: await encrypt(KEY) }
+    await runBatch(env.DB, importKeys([key]))
+    expect(await readSlot(owner, provider)).toMatchObject({ state: 'empty' })
+  },
+)
