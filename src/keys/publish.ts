@@ -42,7 +42,7 @@ export async function publishEvents(
 }
 
 function isPublished(row: object): row is WrittenEvent {
-  return 'userId' in row && 'event' in row && published.has(row.event)
+  return 'event' in row && published.has(row.event)
 }
 
 async function send(queue: Queue, events: readonly WrittenEvent[]): Promise<void> {

@@ -83,6 +83,19 @@ describe.for(WAYS)('a rate limiter that %s lets the request pass', ([, broken]) 
   })
 })
 
+describe('a vault without the parts that it can do without logs no fault', () => {
+  const without = [...LIMITERS.filter((name) => name !== 'RATE_LIMITER'), 'EVENTS_QUEUE']
+  const changes = Object.fromEntries(without.map((name) => [name, undefined]))
+
+  it.for(OPERATIONS)('%s', async ([, operation]) => {
+    const logs = recordLogs()
+    const { code } = await attempt(operation, changes)
+    expect(code).toBe(operation.code)
+    const faults = ['rate_limiter_failed', 'event_not_queued']
+    expect(logs.events().filter(({ event }) => faults.includes(String(event)))).toEqual([])
+  })
+})
+
 describe.for(WAYS)('a queue that %s changes neither the answer nor the trail', ([way, broken]) => {
   it.for(casesOf(way, PUBLISHED))('%s', async ([name, operation]) => {
     const logs = recordLogs()

@@ -84,6 +84,7 @@ describe('refused tokens of an address', () => {
     ['2001:db8:1:2::6', '2001:db8:1:2'],
     ['2001:db8::6', '2001:db8:0:0'],
     ['2001:db8::4:5:6:7', '2001:db8:0:0'],
+    ['2001::4:5:6:7:8', '2001:0:0:4'],
     ['::1', '0:0:0:0'],
     ['2001:db8::', '2001:db8:0:0'],
   ] as const)('are counted by the network that a client has: %s in %s', async ([address, name]) => {

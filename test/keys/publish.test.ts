@@ -204,7 +204,8 @@ describe('the queue', () => {
     await owner.runJob()
     const sent = new Set(queue.messages().map(({ user_id }) => user_id))
     expect(users.filter((id) => !sent.has(id))).toEqual([])
-    expect(Math.max(...queue.batches.map(({ length }) => length))).toBe(25)
+    const mine = queue.batches.map(({ length }) => length)
+    expect([Math.max(...mine), Math.min(...mine) > 0]).toEqual([25, true])
   })
 })
 
