@@ -10,11 +10,23 @@ const include = (process.env['MUTATE_TESTS'] ?? '').split(' ')
 const sizeOf = ({ moduleId }: TestSpecification): number => statSync(moduleId).size
 
 /**
+ * For a mutant, all test files share one workerd, because starting one takes longer than most files. In the
+ * first run, where Stryker measures what each file reaches, each file has its own.
+ */
+function shareWorkerd(files: TestSpecification[]): void {
+  for (const { project } of files) {
+    const provided = project.getProvidedContext()
+    project.config.isolate = !('mode' in provided && provided.mode === 'mutant')
+  }
+}
+
+/**
  * A mutant ends with the first test that fails. The file that noticed the last mutant comes first, since
  * it often notices the next one too. A small file fails sooner than a large one.
  */
 class SoonestFailureFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    shareWorkerd(files)
     const hasFailed = (file: TestSpecification): boolean =>
       this.ctx.cache.getTestSpecificationResult(file)?.failed === true
     return files.toSorted(

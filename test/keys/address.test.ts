@@ -144,10 +144,10 @@ describe('requests without a token', () => {
       await from(HOME, undefined, path),
       await from(HOME, undefined, path),
     ]
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(answers.map(({ status }) => status === 429)).toEqual([false, false, true])
     expect(answers[2]?.headers.get('Retry-After')).toBe('60')
-    expect((await from('192.0.2.2', undefined, path)).status).toBe(200)
-    expect((await from(null, undefined, path)).status).toBe(200)
+    expect((await from('192.0.2.2', undefined, path)).status).not.toBe(429)
+    expect((await from(null, undefined, path)).status).not.toBe(429)
     expect(keys).not.toContain(`refused ${HOME}`)
   })
 })
