@@ -20,26 +20,18 @@ function shareWorkerd(files: TestSpecification[]): void {
   }
 }
 
-/**
- * A mutant ends with the first test that fails. The file that noticed the last mutant comes first, since
- * it often notices the next one too. A small file fails sooner than a large one.
- */
-class SoonestFailureFirst extends BaseSequencer {
+/** A mutant ends with the first test that fails, and a small file fails sooner than a large one. */
+class SmallFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     shareWorkerd(files)
-    const hasFailed = (file: TestSpecification): boolean =>
-      this.ctx.cache.getTestSpecificationResult(file)?.failed === true
-    return files.toSorted(
-      (one, other) =>
-        Number(hasFailed(other)) - Number(hasFailed(one)) || sizeOf(one) - sizeOf(other),
-    )
+    return files.toSorted((one, other) => sizeOf(one) - sizeOf(other))
   }
 }
 
 export default defineConfig({
   test: {
     silent: true,
-    sequence: { sequencer: SoonestFailureFirst },
+    sequence: { sequencer: SmallFirst },
     projects: [{ ...worker, test: { ...worker.test, include } }],
   },
 })
