@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { createTestHarness, unstable_readConfig as readConfig } from 'wrangler'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -22,6 +22,11 @@ describe('the deployed Worker', () => {
       /npm run schema[\w -]*/g,
     )
     expect(new Set(schemaCommands)).toEqual(new Set(['npm run schema -- --remote']))
+    const map = readFileSync(join(outdir, 'index.js.map'), 'utf8')
+    const { sources }: { sources: string[] } = JSON.parse(map)
+    const own = sources.map((source) => relative('.', resolve(outdir, source)))
+    expect(own).toContain('src/index.ts')
+    expect(own.filter((path) => /^(?:test|scripts)\//.test(path))).toEqual([])
   })
 
   it('serves an element of at most 25 KB with one language, minified and gzipped', () => {
