@@ -1,4 +1,4 @@
-/** `npm run soak`: puts mixed traffic on the local vault for five minutes, and fails on a 5xx or on growing memory. */
+/** `npm run soak`: puts mixed traffic on the local vault for five minutes, and checks each status and the memory. */
 
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'

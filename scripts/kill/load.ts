@@ -10,7 +10,7 @@ import { noteMade, type Change, type Slot } from './slot.ts'
 
 /** A kill comes after at most so many changes were sent. */
 const CHANGES = 150
-/** The kill comes within so many durations of a change after one was sent, so most hit the vault at work. */
+/** The kill comes after a part of the time that the last change took, times this. So most hit the vault at work. */
 const SPREAD = 1.2
 
 /** What the clients have done. */

@@ -15,7 +15,7 @@ import { startVaultProcess } from './vault-process.ts'
 const USERS = ['ann', 'bob', 'eve', 'joe']
 const PROVIDERS = ['default', 'openai', 'anthropic']
 
-/** What came of it. */
+/** The result of a run. */
 export interface Outcome extends Counts {
   /** What is wrong, one sentence each. */
   wrong: string[]

@@ -1,4 +1,4 @@
-/** The vault without rate limits. The kill test also has it import keys, and looks at its tables. */
+/** The vault without rate limits, for the kill test and the soak test. The former also imports keys, and reads its tables. */
 
 import vault from '../../src/index.ts'
 import { runBatch } from '../../src/store/d1.ts'

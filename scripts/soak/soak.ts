@@ -28,7 +28,7 @@ export interface SoakOptions {
   onSecond: (passed: number) => void
 }
 
-/** What came of it. */
+/** The result of a run. */
 export interface SoakResult {
   tallies: Tallies
   /** In MB: after the first minute, and at the end. Undefined for a load that is too short. */

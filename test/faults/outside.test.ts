@@ -1,4 +1,4 @@
-/** Each part beside D1 fails in each way, in each operation: limiters, the queue, the second store. */
+/** Each part besides D1 fails in each way, in each operation: limiters, the queue, the second store. */
 
 import { describe, expect, it } from 'vitest'
 import { recordLogs } from '../support.ts'

@@ -8,9 +8,9 @@ import { startRawPair } from './raw-provider.ts'
 
 /** What the sockets of both sides may hold beyond what was read. */
 const MAX_BYTES = 32_000_000
-/** A gzip stream begins with this (RFC 1952 §2.3), */
+/** How a gzip stream begins (RFC 1952 §2.3). */
 const GZIP = '\x1F\x8B\x08\0\0\0\0\0\0\x03'
-/** and each of these blocks is another megabyte in a kilobyte. */
+/** A block of a kilobyte that unpacks to a megabyte. */
 const BLOCK = deflateRawSync(Buffer.alloc(1_000_000), { finishFlush: constants.Z_FULL_FLUSH })
 
 let pair: Awaited<ReturnType<typeof startRawPair>>
