@@ -43,23 +43,33 @@ function wholeFiles(tests: readonly string[]): string[] {
   return [...new Set(tests.map((id) => id.replace(/#.*$/su, '#')))]
 }
 
+/** How many files are tried before all others. */
+const LIKELY_FILES = 3
+
 /**
- * Runs the files for a mutant: first the one that noticed the last mutant, since it often notices the next one
- * too. It runs alone, because Vitest loads all other files even after a failure.
+ * Runs the files for a mutant: first those that noticed the last mutants, since they often notice the next one
+ * too. They run without the others, because Vitest loads all files of a run even after a failure.
  */
-class LikelyFileFirst {
-  #likely = ''
+class LikelyFilesFirst {
+  /** The latest comes first. */
+  #noticed: string[] = []
 
   async run(
     files: string[],
     run: (files: string[]) => Promise<MutantRunResult>,
   ): Promise<MutantRunResult> {
-    const others = files.filter((file) => file !== this.#likely)
-    const isAlone = others.length > 0 && others.length < files.length
-    const first = isAlone ? await run([this.#likely]) : null
-    if (first !== null && first.status !== MutantRunStatus.Survived) return first
-    const result = await run(others.length > 0 ? others : files)
-    if (result.status === MutantRunStatus.Killed) [this.#likely = ''] = wholeFiles(result.killedBy)
+    const recent = new Set(this.#noticed.slice(0, LIKELY_FILES))
+    const likely = files.filter((file) => recent.has(file))
+    const others = files.filter((file) => !recent.has(file))
+    const isSplit = likely.length > 0 && others.length > 0
+    const first = isSplit ? await run(likely) : null
+    if (first !== null && first.status !== MutantRunStatus.Survived) return this.#note(first)
+    return this.#note(await run(isSplit ? others : files))
+  }
+
+  #note(result: MutantRunResult): MutantRunResult {
+    const noticed = result.status === MutantRunStatus.Killed ? wholeFiles(result.killedBy) : []
+    this.#noticed = [...new Set([...noticed, ...this.#noticed])]
     return result
   }
 }
@@ -68,7 +78,7 @@ function createTestRunner(injector: Injector<PluginContext>): TestRunner {
   const [vitest] = vitestPlugins
   if (vitest === undefined) throw new Error('@stryker-mutator/vitest-runner has no plugin')
   const runner = injector.injectFunction(vitest.factory)
-  const order = new LikelyFileFirst()
+  const order = new LikelyFilesFirst()
   return {
     capabilities: () => runner.capabilities(),
     init: async () => runner.init?.(),
