@@ -6,6 +6,7 @@ import type { Location, PartialStrykerOptions } from '@stryker-mutator/api/core'
 import { Stryker } from '@stryker-mutator/core'
 
 const BINDING = 'test/binding/!(fuzz).test.ts'
+const RELAY = 'test/relay/!(fuzz).test.ts'
 const KEYS = ['test/keys/*.test.ts', BINDING]
 
 /** The tests in workerd that have to notice a change of a room's code. The fuzz tests take too long. */
@@ -13,8 +14,14 @@ const TESTS: Record<string, string[]> = {
   'src/crypto': ['test/crypto/*.test.ts'],
   'src/tokens': ['test/tokens/*.test.ts'],
   'src/store': ['test/store/*.test.ts', 'test/http/precondition.test.ts', ...KEYS],
-  'src/keys': ['test/http/!(fuzz).test.ts', ...KEYS],
-  'src/relay': ['test/relay/!(fuzz).test.ts', 'test/keys/caller-limit.test.ts'],
+  'src/keys': [
+    'test/http/!(fuzz).test.ts',
+    'test/counters.test.ts',
+    'test/providers/base-url.test.ts',
+    RELAY,
+    ...KEYS,
+  ],
+  'src/relay': [RELAY, 'test/keys/caller-limit.test.ts'],
   'src/binding': [
     BINDING,
     'test/counters.test.ts',
