@@ -292,3 +292,20 @@ it('limits stay with a key that moves to the slot of DEFAULT_PROVIDER', async ()
   const { results } = await env.DB.prepare(rows).bind(userId).all()
   expect(results).toEqual([{ provider: 'openai', paused_at: expect.any(String) }])
 })
+
+it('with two keys in the slot of DEFAULT_PROVIDER, the limit of the later one counts', async () => {
+  const { userId, token, request, limit } = await someOwner()
+  await call('PUT', keyPath(userId), { token, body: { api_key: goodKey() } })
+  await request('PATCH', slotPath(userId, 'default'), { max_uses: { count: 9, per: 'day' } })
+  await limit({ max_uses: { count: 1, per: 'day' } })
+  await env.DB.prepare('UPDATE api_keys SET updated_at = ?2 WHERE user_id = ?1 AND provider = ?3')
+    .bind(userId, '2020-01-01T00:00:00.000Z', 'default')
+    .run()
+  const use = async () => {
+    const vault = { DEFAULT_PROVIDER: 'openai' }
+    const response = await call('GET', '/relay/openai/v1/models', { token, env: vault })
+    await response.text()
+    return response.headers.get('X-Vault-Error') ?? response.status
+  }
+  expect([await use(), await use()]).toEqual([200, 'limit_reached'])
+})
