@@ -289,21 +289,47 @@ describe('fetchWithApiKey', () => {
 })
 
 describe('the record of a use', () => {
-  it.for<[what: string, msAgo: number, status: string, method: string, isWritten: boolean]>([
-    ['is not written within an hour of the last one', HOUR_MS - 1, 'active', 'POST', false],
-    ['is written after an hour', HOUR_MS, 'active', 'POST', true],
-    ['is written at once if the status changes', HOUR_MS - 1, 'rejected', 'POST', true],
+  /** A key with this status, which was used so long ago, and is used now. */
+  interface Used {
+    kind: 'good' | 'bad'
+    status: string
+    msAgo: number
+    method?: string
+    /** The status that is written; without it, nothing is. */
+    written?: string
+    events?: number
+  }
+
+  it.for<[what: string, used: Used]>([
+    ['is not written within an hour', { kind: 'good', status: 'active', msAgo: HOUR_MS - 1 }],
     [
-      'is not written at once for a read, which proves nothing',
-      HOUR_MS - 1,
-      'rejected',
-      'GET',
-      false,
+      'is written after an hour',
+      { kind: 'good', status: 'active', msAgo: HOUR_MS, written: 'active' },
     ],
-  ])('%s', async ([, msAgo, status, method, isWritten]) => {
+    [
+      'is written at once if the status changes',
+      { kind: 'good', status: 'rejected', msAgo: HOUR_MS - 1, written: 'active' },
+    ],
+    [
+      'proves nothing for a GET',
+      { kind: 'good', status: 'rejected', msAgo: HOUR_MS - 1, method: 'GET' },
+    ],
+    [
+      'proves nothing for a HEAD',
+      { kind: 'good', status: 'rejected', msAgo: HOUR_MS - 1, method: 'HEAD' },
+    ],
+    [
+      'has an event if the provider rejects the key',
+      { kind: 'bad', status: 'active', msAgo: HOUR_MS - 1, written: 'rejected', events: 1 },
+    ],
+    [
+      'has no event if it rejects the key again',
+      { kind: 'bad', status: 'rejected', msAgo: HOUR_MS, written: 'rejected' },
+    ],
+  ])('%s', async ([, { kind, status, msAgo, method = 'POST', written, events = 0 }]) => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
     onTestFinished(() => void vi.useRealTimers())
-    const userId = await someKeyUser(someKeyOf('good'))
+    const userId = await someKeyUser(someKeyOf(kind))
     const before = new Date(Date.now() - msAgo).toISOString()
     await env.DB.prepare('UPDATE api_keys SET last_used_at = ?2, status = ?3 WHERE user_id = ?1')
       .bind(userId, before, status)
@@ -314,11 +340,12 @@ describe('the record of a use', () => {
     const result = await new KeyVault(context, env).fetchWithApiKey(userId, 'openai', request)
     if (result.ok) await result.response.text()
     await waitOnExecutionContext(context)
-    expect(await rowOf(userId)).toEqual(
-      isWritten
-        ? { status: 'active', last_used_at: new Date().toISOString() }
-        : { status, last_used_at: before },
-    )
+    expect(await rowOf(userId)).toEqual({
+      status: written ?? status,
+      last_used_at: written === undefined ? before : new Date().toISOString(),
+    })
+    const trail = "SELECT 1 FROM api_key_events WHERE user_id = ?1 AND event = 'rejected_in_use'"
+    expect((await env.DB.prepare(trail).bind(userId).all()).results).toHaveLength(events)
   })
 
   const lateD1 = (trip: number, late: () => Promise<unknown>) => {
