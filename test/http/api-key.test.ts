@@ -205,6 +205,7 @@ describe('the order of refusals', () => {
       expect(await response.json()).toMatchObject({
         error: 'User not found',
         code: 'user_not_found',
+        detail: 'The token is valid, but its user has not been added yet, or was removed.',
       })
     },
   )

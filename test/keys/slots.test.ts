@@ -455,13 +455,20 @@ describe('asking a provider', () => {
       trips += 1
       return trip()
     })
-    const { userId, put } = await someOwner({ ...TIGHT, DB, PROVIDERS: { acme: probeless } })
+    const { userId, put, verify } = await someOwner({
+      ...TIGHT,
+      DB,
+      PROVIDERS: { acme: probeless },
+    })
     const key = someKeyOf('good')
     const save = async () => put('acme', key, '?verify=true')
     const saved = [await save(), await save(), await save(), await save()]
     expect(saved.map(({ status }) => status)).toEqual([200, 200, 200, 200])
     expect(trips).toBe(saved.length)
     expect(await storedKey(userId, TIGHT, 'acme')).toBe(key)
+    for (const _ of saved) {
+      expect(await verify('acme')).toMatchObject({ status: 200, body: { verdict: 'unknown' } })
+    }
     expect(await seenByProvider(key)).toEqual([])
   })
 
