@@ -57,6 +57,8 @@ function someVault(changes: object = {}, fails = false) {
     runJob: async () => copyDeletions(await openService(vault)),
     reveal: async (userId: string, provider = 'openai') =>
       revealKey(await userOf(userId), provider),
+    check: async (userId: string) =>
+      (await verifySlot(await ownerOf(userId, vault), 'openai')).verdict,
     /** Sends a request with the key: the status of the provider, or the code of the refusal. */
     use: async (userId: string) => {
       const request = new Request(`${PROVIDER}/v1/models`)
@@ -226,13 +228,14 @@ describe('a use', () => {
   })
 
   it('asks D1 alone without the binding DELETIONS', async () => {
-    const { save, use, runJob } = someVault({ DELETIONS: undefined })
+    const { save, use, check, runJob } = someVault({ DELETIONS: undefined })
     const userId = await someUser()
     await save(userId, goodKey())
     await age(10)
     const before = await heartbeat()
     await runJob()
-    expect([await use(userId), await heartbeat()]).toEqual([200, before])
+    expect([await use(userId), await check(userId)]).toEqual([200, 'accepted'])
+    expect(await heartbeat()).toEqual(before)
   })
 
   it('of a key that is gone is refused as soon as D1 is restored, and of another one is not', async () => {
