@@ -1,15 +1,19 @@
 import { env } from 'cloudflare:workers'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { countEvent } from '../../src/keys/sums.ts'
 import { openService } from '../../src/service.ts'
 import { interceptD1, someUser } from '../support.ts'
 
+const NOON = Date.parse('2026-11-26T12:00:00.000Z')
 /** How many sums an isolate writes at once in an hour, and how many it collects. */
 const MAX_KEPT = 2_000
 
-it('an isolate writes and collects a limited number of sums', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: Date.now() })
-  onTestFinished(() => void vi.useRealTimers())
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }))
+afterEach(() => void vi.useRealTimers())
+
+/** An isolate in which a caller uses a key. */
+async function someIsolate() {
+  vi.setSystemTime(NOON)
   let writes = 0
   const DB = interceptD1(async (trip) => {
     writes += 1
@@ -18,25 +22,76 @@ it('an isolate writes and collects a limited number of sums', async () => {
   const service = await openService({ ...env, DB })
   const userId = await someUser()
   const works: Promise<void>[] = []
-  const count = (index: number) => {
-    const use = { userId, provider: 'openai', event: 'used', code: null, errors: 0 } as const
-    countEvent(service, (work) => void works.push(work), { ...use, caller: `caller-${index}` })
+  return {
+    count: (caller = 'chat') => {
+      const use = { userId, provider: 'openai', event: 'used', code: null, errors: 0 } as const
+      countEvent(service, (work) => void works.push(work), { ...use, caller })
+    },
+    writes: () => writes,
+    works,
+    /** The sums in D1, and how many uses of `caller` they hold. */
+    stored: async (caller = 'chat') => {
+      const sql = `SELECT count(*) AS sums, sum(count) FILTER (WHERE caller = ?2) AS uses
+        FROM api_key_events WHERE user_id = ?1`
+      return env.DB.prepare(sql).bind(userId, caller).first()
+    },
   }
-  const stored = async () =>
-    env.DB.prepare('SELECT count(*) FROM api_key_events WHERE user_id = ?1')
-      .bind(userId)
-      .first<number>('count(*)')
+}
 
-  for (let index = 0; index < MAX_KEPT; index += 1) count(index)
-  await Promise.all(works)
-  expect([writes, await stored()]).toEqual([MAX_KEPT, MAX_KEPT])
-  for (let index = MAX_KEPT; index < 2 * MAX_KEPT + 1; index += 1) count(index)
-  // The one that is over the limit is lost. One that is known is still counted.
-  count(MAX_KEPT)
-  expect(writes).toBe(MAX_KEPT)
+it('writes the first use of each hour at once, and collects the others', async () => {
+  const { count, writes, works, stored } = await someIsolate()
+  count()
+  count()
+  vi.setSystemTime(NOON + 59 * 60_000 + 59_999)
+  count()
+  expect(writes()).toBe(1)
+  vi.setSystemTime(NOON + 60 * 60_000)
+  count()
+  count()
+  expect(writes()).toBe(2)
   await vi.advanceTimersByTimeAsync(20_000)
   await Promise.all(works)
-  expect([writes, await stored()]).toEqual([MAX_KEPT + 1, 2 * MAX_KEPT])
-  const twice = "SELECT count FROM api_key_events WHERE user_id = ?1 AND caller = 'caller-2000'"
-  expect(await env.DB.prepare(twice).bind(userId).first('count')).toBe(2)
+  expect(await stored()).toEqual({ sums: 2, uses: 5 })
+})
+
+it('sets at most one timer in 5 s', async () => {
+  const { count, works } = await someIsolate()
+  count()
+  const timersAfter = [0, 4_999, 5_000, 9_999, 10_000].map((ms) => {
+    vi.setSystemTime(NOON + ms)
+    count()
+    return works.length - 1
+  })
+  expect(timersAfter).toEqual([1, 1, 2, 2, 3])
+})
+
+it('writes what it has collected every 15 minutes, however busy it is', async () => {
+  const { count, writes } = await someIsolate()
+  count()
+  const writesIn = async (minutes: number) => {
+    for (let second = 0; second < minutes * 60; second += 6) {
+      count()
+      // oxlint-disable-next-line no-await-in-loop -- the time passes between two uses
+      await vi.advanceTimersByTimeAsync(6_000)
+    }
+    return writes()
+  }
+  expect([await writesIn(15), await writesIn(1), await writesIn(14)]).toEqual([1, 2, 2])
+})
+
+it('writes and collects a limited number of sums', async () => {
+  const { count, writes, works, stored } = await someIsolate()
+  for (let index = 0; index < MAX_KEPT; index += 1) count(`caller-${index}`)
+  await Promise.all(works)
+  expect([writes(), await stored()]).toEqual([MAX_KEPT, { sums: MAX_KEPT, uses: null }])
+  for (let index = 0; index <= MAX_KEPT; index += 1) count(`other-${index}`)
+  // A sum over the limit is lost. One that is known still grows.
+  count('other-0')
+  expect(writes()).toBe(MAX_KEPT)
+  await vi.advanceTimersByTimeAsync(20_000)
+  await Promise.all(works)
+  expect([writes(), await stored('other-0')]).toEqual([
+    MAX_KEPT + 1,
+    { sums: 2 * MAX_KEPT, uses: 2 },
+  ])
 })
