@@ -512,18 +512,6 @@ describe('counting uses', () => {
     expect(await counted()).toEqual([41])
   })
 
-  it('writes a few times an hour while an isolate is busy', async () => {
-    const { trips, read, counted } = await someReader(async (trip) => trip())
-    const reads = 540
-    for (let count = 0; count < reads; count += 1) {
-      await read()
-      await vi.advanceTimersByTimeAsync(6_000)
-    }
-    expect(trips() - reads).toBeLessThanOrEqual(5)
-    await vi.advanceTimersByTimeAsync(20_000)
-    expect(await counted()).toEqual([reads])
-  })
-
   it('keeps the count if D1 fails, and logs that', async () => {
     let [trips, isDown] = [0, true]
     const { read, counted } = await someReader(async (trip) => {
