@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { countEvent } from '../../src/keys/sums.ts'
 import { openService } from '../../src/service.ts'
-import { interceptD1, someUser } from '../support.ts'
+import { interceptD1, recordLogs, someUser } from '../support.ts'
 
 const NOON = Date.parse('2026-11-26T12:00:00.000Z')
 /** How many sums an isolate writes at once in an hour, and how many it collects. */
@@ -11,21 +11,22 @@ const MAX_KEPT = 2_000
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] }))
 afterEach(() => void vi.useRealTimers())
 
-/** An isolate in which a caller uses a key. */
-async function someIsolate() {
+/** An isolate in which a caller uses a key. D1 fails as often as `faults` says. */
+async function someIsolate(faults = 0) {
   vi.setSystemTime(NOON)
   let writes = 0
   const DB = interceptD1(async (trip) => {
     writes += 1
+    if (writes <= faults) throw new Error('D1_ERROR: D1 DB is overloaded.')
     return trip()
   })
   const service = await openService({ ...env, DB })
   const userId = await someUser()
   const works: Promise<void>[] = []
   return {
-    count: (caller = 'chat') => {
-      const use = { userId, provider: 'openai', event: 'used', code: null, errors: 0 } as const
-      countEvent(service, (work) => void works.push(work), { ...use, caller })
+    count: (caller = 'chat', errors = 0) => {
+      const use = { userId, provider: 'openai', event: 'used', code: null } as const
+      countEvent(service, (work) => void works.push(work), { ...use, caller, errors })
     },
     writes: () => writes,
     works,
@@ -34,6 +35,10 @@ async function someIsolate() {
       const sql = `SELECT count(*) AS sums, sum(count) FILTER (WHERE caller = ?2) AS uses
         FROM api_key_events WHERE user_id = ?1`
       return env.DB.prepare(sql).bind(userId, caller).first()
+    },
+    events: async () => {
+      const sql = 'SELECT count, errors, first_at, last_at FROM api_key_events WHERE user_id = ?1'
+      return (await env.DB.prepare(sql).bind(userId).all()).results
     },
   }
 }
@@ -97,4 +102,27 @@ it('writes and collects a limited number of sums', async () => {
     MAX_KEPT + 1,
     { sums: 2 * MAX_KEPT, uses: 2 },
   ])
+  vi.setSystemTime(NOON + 60 * 60_000)
+  count('next-hour')
+  await Promise.all(works)
+  expect(await stored('next-hour')).toEqual({ sums: 2 * MAX_KEPT + 1, uses: 1 })
+})
+
+it.for([
+  ['before it came back', [0, 1_000]],
+  ['before and after it came back', [0, 1_000, 2_000]],
+] as const)('keeps a use that D1 did not take, with its time: others %s', async ([, uses]) => {
+  recordLogs()
+  const { count, works, events } = await someIsolate(1)
+  for (const ms of uses) {
+    vi.setSystemTime(NOON + ms)
+    count('chat', 1)
+    // oxlint-disable-next-line no-await-in-loop -- the first use comes back while the second one waits
+    if (ms > 0) await works[0]
+  }
+  await vi.advanceTimersByTimeAsync(20_000)
+  await Promise.all(works)
+  const [first_at, last_at] = [0, uses.at(-1) ?? 0].map((ms) => new Date(NOON + ms).toISOString())
+  const total = uses.length
+  expect(await events()).toEqual([{ count: total, errors: total, first_at, last_at }])
 })
