@@ -40,7 +40,7 @@ async function add(page: Page, key: string): Promise<void> {
 }
 
 describe('the second of two browsers that change a key', () => {
-  it('is told, keeps what was typed, and can save it then', async () => {
+  it('sees that the key changed, keeps what was typed, and can save it then', async () => {
     const { first, second } = await openTwo({ openai: 'sk-good-original' })
     await button(second, 'Replace: OpenAI key').click()
     await keyField(second).fill('sk-good-second')
@@ -54,7 +54,7 @@ describe('the second of two browsers that change a key', () => {
     expect(await shows(second.getByText('The OpenAI key is saved,'))).toBe(true)
   })
 
-  it('is told if the slot is not empty any more', async () => {
+  it('sees that the slot is not empty any more', async () => {
     const { first, second } = await openTwo({})
     await add(first, 'sk-good-first')
     expect(await shows(first.getByText('The OpenAI key is saved,'))).toBe(true)

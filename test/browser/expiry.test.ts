@@ -90,7 +90,7 @@ describe('a new key', () => {
     expect(await askExpiry({ user, token })).toBeUndefined()
   })
 
-  it('is not saved if the date of the device is wrong, and the user is told', async () => {
+  it('is not saved if the date of the device is wrong, and the page says so', async () => {
     const { page } = await openSettings()
     await page.clock.setSystemTime('2020-01-01T12:00:00Z')
     await button(page, 'Add a key').click()

@@ -52,7 +52,7 @@ describe('a key', () => {
     expect(faults()).toEqual([])
   })
 
-  it('is not paused if it was replaced elsewhere, and the user is told', async () => {
+  it('is not paused if it was replaced elsewhere, and the page says so', async () => {
     const { page, user, token } = await openKey()
     await setColumns(user, { updated_at: '2026-06-15T11:59:00.000Z' })
     await button(page, 'Pause: OpenAI key').click()
@@ -278,7 +278,7 @@ describe('the form that limits a key', () => {
     expect(await shows(page.getByText('No application may use it', { exact: true }))).toBe(true)
   })
 
-  it('is told if the key was replaced elsewhere, keeps what was entered, and can be saved', async () => {
+  it('says that the key was replaced elsewhere, keeps what was entered, and can be saved', async () => {
     const { page, user, save } = await openForm()
     await limitOfUses(page).selectOption('Per month')
     await count(page).fill('9')

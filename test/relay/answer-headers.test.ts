@@ -89,7 +89,7 @@ describe('a relayed redirect', () => {
   })
 
   it.for(['https://other.test/v1', 'http://api.openai.test/v1', '//other.test', 'https://['])(
-    'is told, but not followed: %s',
+    'is reported, but not followed: %s',
     (location) => {
       const headers = relayed({ Location: location })
       expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([null, location])
