@@ -156,11 +156,12 @@ describe('what the owner does is an event', () => {
 describe('what a caller does is an event', () => {
   it('of uses, summed by the hour, with their errors', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2_026, 10, 25, 12, 0, 0) })
-    const { save, use, events } = await someOwner()
+    const { userId, save, use, events } = await someOwner()
     await save(keyOf('good'))
     await use()
     vi.setSystemTime(Date.UTC(2_026, 10, 25, 12, 30))
-    await use({ method: 'POST', body: 'again' })
+    const otherIsolate = await someOwner({ userId })
+    await otherIsolate.use({ method: 'POST', body: 'again' })
     vi.setSystemTime(Date.UTC(2_026, 10, 25, 13, 0))
     await use()
     vi.useRealTimers()
