@@ -81,7 +81,7 @@ it('counts a key that cannot be decrypted, each time it is read', async () => {
   const token = await mintToken({ sub: userId })
   await call('GET', slotPath(userId, 'openai'), { token, env: vault })
   const [unreadable] = points
-  expect(unreadable).toMatchObject({ 1: 'api_key_unreadable', 5: 'openai' })
+  expect(unreadable).toMatchObject({ 1: 'api_key_unreadable', 2: 'read a slot', 5: 'openai' })
   expect(points).toHaveLength(2)
 })
 

@@ -141,6 +141,8 @@ describe('what the owner does is an event', () => {
     await slot('PATCH', { callers: null, paused: true })
     const both = (await events()).slice(all.length)
     expect(kinds(both).toSorted()).toEqual(['limits_changed', 'paused'])
+    await slot('PATCH', { callers: ['chat'] })
+    expect(kinds((await events()).slice(6))).toEqual(['limits_changed'])
   })
 
   it('only if it happens', async () => {
