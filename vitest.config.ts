@@ -92,6 +92,7 @@ export const worker = {
   test: {
     name: 'worker',
     testTimeout: 30_000,
+    hookTimeout: 30_000,
     restoreMocks: true,
     include: ['test/**/*.test.ts'],
     exclude: ['test/node/**', 'test/browser/**'],
@@ -122,6 +123,7 @@ export default defineConfig({
           include: ['test/browser/*.test.ts'],
           globalSetup: ['test/browser/global-setup.ts'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
     ],
