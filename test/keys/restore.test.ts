@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { readHeartbeat } from '../../src/keys/gone.ts'
 import { copyDeletions } from '../../src/keys/restore.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot } from '../../src/keys/slots.ts'
@@ -236,6 +237,18 @@ describe('a use', () => {
     await runJob()
     expect([await use(userId), await check(userId)]).toEqual([200, 'accepted'])
     expect(await heartbeat()).toEqual(before)
+    const { settings } = await openService(env)
+    expect(readHeartbeat({ ...settings, deletions: null })).toEqual([])
+  })
+
+  it('asks the second store if the row of the heartbeat is missing', async () => {
+    const { save, use, isolate } = someVault()
+    const userId = await someUser()
+    await save(userId, goodKey())
+    const restore = await backUp()
+    await env.DB.prepare('DELETE FROM heartbeat').run()
+    expect([await use(userId), isolate.calls]).toEqual([200, 1])
+    await restore()
   })
 
   it('of a key that is gone is refused as soon as D1 is restored, and of another one is not', async () => {
@@ -486,7 +499,11 @@ describe('the job', () => {
     await save(userId, goodKey())
     await runJob()
     await remove(userId)
-    await expect(someVault({}, true).runJob()).rejects.toMatchObject({ code: 'database_busy' })
+    await expect(someVault({}, true).runJob()).rejects.toMatchObject({
+      code: 'database_busy',
+      retryAfter: 1,
+      cause: { message: 'Network connection lost' },
+    })
     expect(await goneOf(userId)).toHaveLength(1)
   })
 })
