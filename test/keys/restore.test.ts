@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { EXCHANGED_AT_ONCE } from '../../src/deletions.ts'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
@@ -349,6 +350,30 @@ describe('the job', () => {
     await remove(userId)
     await runJob()
     expect(await rowsOf('SELECT * FROM gone_keys')).toEqual([])
+  })
+
+  it('sends D1 two statements twice if nothing is to be deleted', async () => {
+    await someVault().runJob()
+    const counts: number[] = []
+    const DB = interceptD1(async (trip) => {
+      const results = await trip()
+      counts.push(Array.isArray(results) ? results.length : 1)
+      return results
+    })
+    await someVault({ DB }).runJob()
+    expect(counts).toEqual([2, 2])
+  })
+
+  it('copies in one run more keys than an exchange takes', async () => {
+    const { runJob } = someVault()
+    await runJob()
+    const userId = await someUser()
+    const sql = `INSERT INTO gone_keys (gone_at, user_id, provider, version)
+      SELECT '2026-01-01', ?1, 'openai', value FROM json_each(?2)`
+    const versions = Array.from({ length: EXCHANGED_AT_ONCE + 1 }, (_, index) => `${index}`)
+    await env.DB.prepare(sql).bind(userId, JSON.stringify(versions)).run()
+    await runJob()
+    expect(await goneOf(userId)).toEqual([])
   })
 
   it.for([[10], [0]])(
