@@ -400,6 +400,20 @@ describe('the job', () => {
     },
   )
 
+  it('removes a user again who had no key', async () => {
+    const { runJob } = someVault()
+    const userId = await someUser()
+    await runJob()
+    const restore = await backUp()
+    await removeUser(await openService(env), userId)
+    await runJob()
+    await restore()
+    const logs = recordLogs()
+    await runJob()
+    expect(await rowsOf('SELECT * FROM users WHERE id = ?1', userId)).toEqual([])
+    expect(logs.events()).toMatchObject([{ event: 'restored_keys_deleted', keys: 0, users: 1 }])
+  })
+
   it('notes that no import brings them back, while users move in', async () => {
     const { deleted, removed, kept } = await someRestored()
     await someVault({ LEGACY_FERNET_KEY: someEncryptionKey() }).runJob()
