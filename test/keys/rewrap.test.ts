@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { sealKey } from '../../src/crypto/seal.ts'
 import worker from '../../src/index.ts'
+import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { rewrap } from '../../src/scheduled.ts'
 import { openService } from '../../src/service.ts'
 import { upsertKey } from '../../src/store/api-keys.ts'
@@ -132,6 +133,20 @@ describe('rewrap', () => {
     expect(new Set(Object.values(await kids()))).toEqual(new Set([10, 15]))
     expect(await rewrapAll(small)).toBe(2)
     expect(Object.values(await kids())).toEqual([25])
+  })
+
+  it('ends a run right after the last row that REWRAP_ROWS_PER_RUN allows', async () => {
+    await someKeys(BATCH_ROWS + 1)
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      return trip()
+    })
+    const vault = { ...after, REWRAP_ROWS_PER_RUN: `${BATCH_ROWS}` }
+    await rewrap(vault)
+    await rewrap({ ...vault, DB })
+    expect(trips).toBe(3)
+    expect(new Set(Object.values(await kids()))).toEqual(new Set([1, BATCH_ROWS]))
   })
 
   it('makes batches of the longest keys that D1 accepts', async () => {
