@@ -402,6 +402,16 @@ describe('a run that is late', () => {
     await expectKeys(keys, withKeys(NEW))
   })
 
+  it('logs no row that a faster run has logged', async () => {
+    await someKeys(1)
+    await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = encrypted_api_key || 'A'").run()
+    const logs = recordLogs()
+    await rewrap(after)
+    await lateRun(async () => rewrap(after))
+    const events = logs.events().map(({ event }) => event)
+    expect(events).toEqual(['rewrap_begun', 'api_key_unreadable', 'rewrap_finished'])
+  })
+
   it('does not end a pass that another run began meanwhile, and releases no kid', async () => {
     const keys = await someKeys(4)
     const [oldKid = ''] = Object.keys(await kids())
