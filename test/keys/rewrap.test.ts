@@ -2,12 +2,13 @@ import { createScheduledController } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { fingerprintKey } from '../../src/crypto/fingerprint.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import worker from '../../src/index.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { rewrap } from '../../src/scheduled.ts'
 import { openService } from '../../src/service.ts'
-import { upsertKey } from '../../src/store/api-keys.ts'
+import { COUNTED_ROWS, upsertKey } from '../../src/store/api-keys.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { noteKid } from '../../src/store/kids.ts'
 import {
@@ -153,9 +154,18 @@ describe('rewrap', () => {
     const keys = new Map<string, string>()
     for (let i = 0; i < 150; i += 1) keys.set(await someUser(), 'k'.repeat(8_192))
     for (const [userId, apiKey] of keys) await putKey(userId, apiKey, { env: before })
-    await rewrapAll()
+    await rewrap(after)
+    const trips: unknown[] = []
+    const DB = interceptD1(async (trip) => {
+      const result = await trip()
+      trips.push(Array.isArray(result) ? `writes with ${result.length}` : 'reads')
+      return result
+    })
+    await rewrap({ ...after, DB })
     await expectKeys(keys, withKeys(NEW))
     expect(Object.values(await kids())).toEqual([150])
+    const batch = ['reads', 'writes with 3']
+    expect(trips).toEqual(['reads', ...Array(4).fill(batch).flat(), 'reads', 'writes with 4'])
   })
 
   it('reseals rows whose user ids have unusual characters', async () => {
@@ -219,7 +229,9 @@ describe('a row that does not open', () => {
     const keys = await someKeys(5)
     await someKeys(2, withKeys(NEW))
     const earlier = await storedRows()
+    const logs = recordLogs()
     await rewrapAll(withKeys(NEW))
+    expect(logs.events().map(({ event }) => event)).toEqual(['rewrap_begun', 'rewrap_finished'])
     expect(await storedRows()).toEqual(earlier)
     expect(new Set(Object.values(await keyIds()))).toEqual(new Set(['in_use', 'settled']))
 
@@ -272,6 +284,16 @@ describe('a row that does not open', () => {
     await rewrap(after)
     expect(await storedRows()).toEqual(later)
     expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_finished' })
+  })
+
+  it('logs only the first of many rows that do not open', async () => {
+    await someKeys(30)
+    await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = encrypted_api_key || 'A'").run()
+    const logs = recordLogs()
+    await rewrapAll()
+    const events = logs.events().map(({ event }) => event)
+    expect(events.filter((event) => event === 'api_key_unreadable')).toHaveLength(20)
+    expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_finished', unopenable: 30 })
   })
 
   it('looks again after an unreadable row was replaced or deleted, and releases its kid', async () => {
@@ -402,6 +424,13 @@ describe('a run that is late', () => {
     await expectKeys(keys, withKeys(NEW))
   })
 
+  it('ends after the batch that a faster run has moved', async () => {
+    await someKeys(BATCH_ROWS + 1)
+    await rewrap(after)
+    await lateRun(async () => rewrap({ ...after, REWRAP_ROWS_PER_RUN: `${BATCH_ROWS}` }))
+    expect(await pass()).toMatchObject({ finished_at: null })
+  })
+
   it('logs no row that a faster run has logged', async () => {
     await someKeys(1)
     await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = encrypted_api_key || 'A'").run()
@@ -508,16 +537,32 @@ describe('a pass', () => {
     expect(Object.values(await kids())).toEqual([25])
   })
 
+  it('reseals a text that is no key as it is', async () => {
+    const [userId, { db, keyring }] = [await someUser(), await openService(before)]
+    const [slot, text] = [{ userId, provider: 'openai' }, 'sk-1\0not a URL']
+    const sealed = await sealKey(keyring, slot, text)
+    const key = { ...sealed, status: 'active', at: null, expiresAt: null } as const
+    await runBatch(db, [noteKid(sealed.kid), upsertKey(slot, { ...key, fingerprint: 'f' })])
+    await rewrapAll()
+    const later = await openService(withKeys(NEW))
+    const [fingerprint] = await fingerprintKey(later.keyring, userId, text)
+    expect(await storedRows()).toMatchObject([{ fingerprint }])
+    expect(await storedKey(userId, withKeys(NEW), 'openai')).toBe(text)
+  })
+
   it('passes a row that is larger than a batch, and a kid of any name', async () => {
     const keys = await someKeys(3)
-    await someUser('a-large')
-    const insert = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
-      VALUES ('a-large', ?1, ?2, ?1)`
-    await env.DB.prepare(insert).bind('large', 'x'.repeat(500_000)).run()
+    const insert = async (userId: string, kid: string, sealed: string) =>
+      env.DB.prepare(
+        `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+         VALUES (?1, ?2, ?3, ?2)`,
+      )
+        .bind(userId, kid, sealed)
+        .run()
+    await insert(await someUser('a-large'), 'large', 'x'.repeat(500_000))
     await rewrap(after)
-    for (const kid of ['__proto__', 'constructor', 'toString']) {
-      await env.DB.prepare(insert).bind(kid, 'x').run()
-    }
+    await someUser('b-odd')
+    for (const kid of ['__proto__', 'constructor', 'toString']) await insert('b-odd', kid, 'x')
     await rewrapAll()
     await expectKeys(keys, withKeys(NEW))
     const counts = await env.DB.prepare('SELECT counts FROM rewrap').first<string>('counts')
@@ -534,6 +579,41 @@ describe('a pass', () => {
     await rewrap(unset)
     await rewrap(unset)
     expect(new Set(Object.values(await kids()))).toEqual(new Set([5, 50]))
+  })
+})
+
+describe('the progress that a run logs', () => {
+  const small = { ...after, REWRAP_ROWS_PER_RUN: '10' }
+
+  it('sums the rows of all kids', async () => {
+    await someKeys(8)
+    await someKeys(7, withKeys(NEW))
+    const damage = `UPDATE api_keys SET encrypted_api_key = 'v1.x'
+      WHERE user_id = (SELECT min(user_id) FROM api_keys)`
+    await env.DB.prepare(damage).run()
+    await rewrap(small)
+    const logs = recordLogs()
+    await rewrap(small)
+    const progress = { done: 9, left: 5, unopenable: 1 }
+    expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_moved', ...progress })
+  })
+
+  it.for([
+    ['unknown if they are too many to be counted', COUNTED_ROWS, null],
+    ['0 if more rows were added than are left', 5, 0],
+    ['the rest otherwise', COUNTED_ROWS - 1, COUNTED_ROWS - 11],
+  ] as const)('says that the rows left are %s', async ([, rows, left]) => {
+    await someKeys(15)
+    await rewrap(small)
+    const [kid = ''] = Object.keys(await kids())
+    await env.DB.prepare('UPDATE rewrap SET counts = ?1')
+      .bind(JSON.stringify({ [kid]: { rows, done: 0, unopenable: 0 } }))
+      .run()
+    const logs = recordLogs()
+    await rewrap(small)
+    expect(logs.events()).toMatchObject([{ event: 'rewrap_moved', done: 10, left }])
+    await rewrap(small)
+    expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_finished', done: 15, left: 0 })
   })
 })
 
