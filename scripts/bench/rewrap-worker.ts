@@ -80,7 +80,7 @@ async function moveAll(env: Env): Promise<void> {
     const ended = rows.length < BATCH_ROWS
     const resealed = rows.map((row) => ({ row, sealed: row.sealed, fingerprint: '' }))
     // oxlint-disable-next-line no-await-in-loop
-    pass = await movePass(service, { ...pass, last }, { resealed, ended })
+    pass = await movePass(service, { ...pass, last }, { resealed, moved: [], ended })
   }
 }
 

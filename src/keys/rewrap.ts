@@ -132,7 +132,7 @@ function takeBatch(rows: SealedRow[]): SealedRow[] {
 interface Batch {
   resealed: readonly Rewrapped[]
   /** Keys of default slots that move to a provider's slot. An occupied slot stays as it is. */
-  moved?: readonly MovedKey[]
+  moved: readonly MovedKey[]
   ended: boolean
 }
 
@@ -146,7 +146,7 @@ interface Batch {
 export async function movePass(
   { db, keyring }: Service,
   pass: Pass,
-  { resealed, moved = [], ended }: Batch,
+  { resealed, moved, ended }: Batch,
 ): Promise<Pass | null> {
   const { kid } = keyring.sealing
   const movedAt = isoTime()

@@ -364,6 +364,21 @@ describe('the job', () => {
     expect(counts).toEqual([2, 2])
   })
 
+  it('goes on without the row of the heartbeat', async () => {
+    const { save, remove, runJob } = someVault()
+    const userId = await someUser()
+    await save(userId, goodKey())
+    await runJob()
+    const restore = await backUp()
+    await remove(userId)
+    await env.DB.prepare('DELETE FROM heartbeat').run()
+    await runJob()
+    expect(await goneOf(userId)).toEqual([])
+    await restore()
+    await runJob()
+    expect(await keysOf(userId)).toEqual([])
+  })
+
   it('copies in one run more keys than an exchange takes', async () => {
     const { runJob } = someVault()
     await runJob()
