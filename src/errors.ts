@@ -4,9 +4,9 @@ import type { ErrorCode, FaultCode } from './shared/error-code.ts'
 
 interface VaultErrorOptions {
   /** What is wrong with this request, as a sentence. It never quotes what was sent. */
-  detail?: string
+  detail?: string | undefined
   /** Seconds until another attempt may succeed. */
-  retryAfter?: number
+  retryAfter?: number | undefined
   /** For the log only. */
   cause?: unknown
 }

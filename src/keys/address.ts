@@ -73,6 +73,6 @@ async function countRefused({ limiter, address }: Client): Promise<void> {
   await requireRate(limiter, `refused ${address}`).catch((error: unknown) => {
     const { code, retryAfter } = VaultError.from(error)
     const detail = 'Too many requests without a valid token came from this network address.'
-    throw new VaultError(code, { detail, ...(retryAfter !== undefined && { retryAfter }) })
+    throw new VaultError(code, { detail, retryAfter })
   })
 }

@@ -109,8 +109,8 @@ export function joinCredential({ apiKey, baseUrl }: Credential): string {
 /** Null if `text` is not a credential: an imported key may hold a NUL, and what follows it is part of a key. */
 export function splitCredential(text: string): Credential | null {
   const [apiKey = '', baseUrl = null, ...rest] = text.split('\0')
-  const hasUrl = baseUrl !== null && rest.length === 0 && isConfidentialUrl(baseUrl)
-  return isKey(apiKey) && (baseUrl === null || hasUrl) ? { apiKey, baseUrl } : null
+  const isUsual = baseUrl === null || (rest.length === 0 && isConfidentialUrl(baseUrl))
+  return isUsual && isKey(apiKey) ? { apiKey, baseUrl } : null
 }
 
 /** Logs the user, the provider and the kid of a key that does not open. */
