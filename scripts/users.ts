@@ -34,7 +34,7 @@ async function listUsers(db: D1Database): Promise<number> {
 }
 
 async function removeUser(db: D1Database, id: string): Promise<number> {
-  const [stored, , , , , removed] = await runBatch<object>(db, [
+  const [stored, , , , , removed] = await runBatch(db, [
     selectKeys(id),
     noteUserDeleted(id),
     noteUserGone(id),
@@ -42,11 +42,11 @@ async function removeUser(db: D1Database, id: string): Promise<number> {
     deleteUserEvents(id),
     deleteUser(id),
   ])
-  if (removed?.results.length !== 1) {
+  if (removed.results.length !== 1) {
     console.error(`There is no user ${id}`)
     return 1
   }
-  const keys = stored?.results.filter((row) => 'sealed' in row && row.sealed !== null) ?? []
+  const keys = stored.results.filter(({ sealed }) => sealed !== null)
   console.log(`Removed ${id}; keys deleted: ${keys.length}`)
   return 0
 }

@@ -70,15 +70,15 @@ async function runAtHome(
   statement: Statement<unknown>,
 ): Promise<unknown[] | null> {
   const first = database(databases, await databaseOf(userId, from === 0 ? to : from))
-  const [departed, ...here] = await runBatch<unknown>(first, [
+  const [departed, ...here] = await runBatch(first, [
     selectDeparture(userId),
     selectUser(userId),
     statement,
   ])
   const rows = rowsOf(here)
-  if (rows !== null || departed?.results.length === 0) return rows
+  if (rows !== null || departed.results.length === 0) return rows
   const second = database(databases, await databaseOf(userId, to))
-  return rowsOf(await runBatch<unknown>(second, [selectUser(userId), statement]))
+  return rowsOf(await runBatch(second, [selectUser(userId), statement]))
 }
 
 /** The statement's rows; null if the user is not in this database. */

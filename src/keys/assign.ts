@@ -15,7 +15,6 @@ import { readUsableKey } from './gone.ts'
 import { isExpired } from './limits.ts'
 import { readRow } from './slots.ts'
 import {
-  isKeyRow,
   joinCredential,
   OWNER,
   requireOpen,
@@ -48,14 +47,14 @@ export async function assignKey(
   const { userId, requestId, by = OWNER } = owner
   const slot = { userId, provider: name }
   const sealed = await sealKey(keyring, slot, joinCredential(key))
-  const results = await runBatch<object>(db, [
+  const [, , moved] = await runBatch(db, [
     noteReplaced(key.row),
     noteKid(sealed.kid),
     moveKey(key.row, name, { ...sealed, status }),
     noteChange({ ...slot, event: 'assigned', by, requestId }),
   ])
-  const [row] = results[2]?.results ?? []
-  if (row !== undefined && isKeyRow(row)) return summarize(row, key)
+  const [row] = moved.results
+  if (row !== undefined) return summarize(row, key)
   if ((await readRow(owner, [name])).state !== 'empty') throw new VaultError('api_key_exists')
   // The key was replaced or deleted since it was read.
   return assignKey(owner, name, verify)

@@ -30,7 +30,7 @@ export async function deleteExpiredKeys(service: Service): Promise<void> {
   const now = Date.now()
   const ago = (ms: number) => new Date(now - ms).toISOString()
   const before = ago(settings.expiredKeptDays * DAY_MS)
-  const results = await runBatch<{ userId: string; provider: string }>(
+  const results = await runBatch(
     db,
     [
       noteExpirations(ago(NOTED_MS), ago(0)),

@@ -5,7 +5,7 @@ import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import { inTime } from '../shared/deadline.ts'
-import { selectKey, type KeyRow, type RowNames, type UserWithoutKey } from '../store/api-keys.ts'
+import { selectKey, type KeyRow, type RowNames } from '../store/api-keys.ts'
 import { runBatch, type Statement } from '../store/d1.ts'
 import { isRecent, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
 import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
@@ -46,16 +46,12 @@ export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
 export async function isGone(
   service: Service,
   { userId, provider, updatedAt: version }: KeyRow,
-  heartbeat: object | undefined,
+  heartbeat: Heartbeat | undefined,
 ): Promise<boolean> {
   const { deletions } = service.settings
   if (deletions === null) return false
-  if (heartbeat !== undefined && isHeartbeat(heartbeat) && isFresh(service, heartbeat)) return false
+  if (heartbeat !== undefined && isFresh(service, heartbeat)) return false
   return askStore(deletions, async (store) => store.isGone({ userId, provider, version }))
-}
-
-function isHeartbeat(row: object): row is Heartbeat {
-  return 'at' in row && 'copied' in row
 }
 
 function isFresh(service: Service, heartbeat: Heartbeat): boolean {
@@ -68,11 +64,11 @@ function isFresh(service: Service, heartbeat: Heartbeat): boolean {
 /** The key in the later of the rows, to be sent to its provider. @throws VaultError `user_not_found`, `database_busy` */
 export async function readUsableKey(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
   const { service, userId } = owner
-  const [read, beat] = await runBatch<KeyRow | UserWithoutKey | Heartbeat>(service.db, [
+  const [read, beat] = await runBatch(service.db, [
     selectKey(userId, names),
     ...readHeartbeat(service.settings),
   ])
-  const [row] = read?.results ?? []
+  const [row] = read.results
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) return EMPTY
   return (await isGone(service, row, beat?.results[0])) ? EMPTY : openAndLog(owner, row)

@@ -37,13 +37,13 @@ async function findFault(service: Service): Promise<unknown> {
 }
 
 async function check({ db, keyring }: Service): Promise<void> {
-  const [needed, migrated] = await runBatch<{ kid?: string }>(
+  const [needed, migrated] = await runBatch(
     db,
     [selectNeededKids(), selectLatestMigration()],
     DEADLINE_MS,
   )
-  if (migrated?.results.length === 0) throw misconfigured(OLDER_DATABASE)
-  const kids = needed?.results.map(({ kid = '' }) => kid) ?? []
+  if (migrated.results.length === 0) throw misconfigured(OLDER_DATABASE)
+  const kids = needed.results.map(({ kid }) => kid)
   const missing = kids.filter((kid) => !hasKey(keyring, kid))
   if (missing.length > 0) {
     const fix = `stored keys are sealed under ${missing.join(', ')}; add the key with that kid again`

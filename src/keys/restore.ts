@@ -46,7 +46,7 @@ async function exchange(service: Service, deletions: DeletionsBinding): Promise<
   const answer = await askStore(deletions, async (store) => store.exchange(read.copied, gone))
   const missing = deleteMissing(answer.missing, isMovingIn(keyring))
   const sent = toGoneKeys(gone)
-  const results = await runBatch<object>(
+  const results = await runBatch(
     db,
     [...missing, forgetGone(sent), moveHeartbeat(read, answer, sent)],
     BULK_DEADLINE_MS,
@@ -57,12 +57,9 @@ async function exchange(service: Service, deletions: DeletionsBinding): Promise<
 }
 
 async function readGone(db: D1Database): Promise<{ read: Heartbeat; gone: GoneKey[] }> {
-  const [beat, rows] = await runBatch<Heartbeat | GoneKey>(db, [
-    selectHeartbeat(),
-    selectGone(EXCHANGED_AT_ONCE),
-  ])
-  const read = beat?.results.find((row) => 'at' in row) ?? { at: '', copied: 0, age: null }
-  return { read, gone: rows?.results.filter((row) => 'goneAt' in row) ?? [] }
+  const [beat, rows] = await runBatch(db, [selectHeartbeat(), selectGone(EXCHANGED_AT_ONCE)])
+  const [read = { at: '', copied: 0, age: null }] = beat.results
+  return { read, gone: rows.results }
 }
 
 /** The statements that delete again what is gone. The last three delete keys, events and users. */

@@ -157,9 +157,9 @@ export async function movePass(
     swapKeys(kid, resealed),
     ...(pass.assignTo === null ? [] : [moveKeys(pass.assignTo, kid, moved)]),
     ...(ended ? [releaseKids(pass.revision + 1)] : []),
-  ]
+  ] as const
   const [updated] = await runBatch(db, statements, BULK_DEADLINE_MS)
-  return updated?.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
+  return updated.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
 }
 
 function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {

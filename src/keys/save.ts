@@ -123,7 +123,7 @@ async function writeKey(
 function describeKnown(settings: Settings, known: readonly KnownKey[]) {
   const others = known.flatMap(({ otherProvider: name }) => (name === null ? [] : [name]))
   const sameIn = others.map((name) => slotName(settings, name))
-  return { sameIn, knownAs: known.find(({ state }) => state !== null)?.state ?? null }
+  return { sameIn, knownAs: known[0]?.state ?? null }
 }
 
 function isKnownKey(row: object): row is KnownKey {

@@ -34,7 +34,7 @@ export async function setLimits(
     updateLimits(userId, names, limits),
     selectKey(userId, names),
   ]
-  const work = async (ms?: number) => runBatch<object>(db, statements, ms)
+  const work = async (ms?: number) => runBatch(db, statements, ms)
   const results = await (events.includes('limits_changed') ? work() : retry(work))
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined) requireAnyUser(owner)

@@ -3,10 +3,9 @@
 import { VaultError } from '../errors.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
-import { selectKey, type KeyRow, type UserWithoutKey } from '../store/api-keys.ts'
+import { selectKey } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
-import type { Heartbeat } from '../store/heartbeat.ts'
 import { countUse } from '../store/limits.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
@@ -22,8 +21,6 @@ export interface KeyUser extends SlotOwner {
   waitUntil: WaitUntil
 }
 
-type Read = { provider: string } | KeyRow | UserWithoutKey | Heartbeat
-
 /**
  * The key in the slot, even if its provider was removed. It makes one round trip to D1, which also counts the
  * use if uses are limited. A refusal is noted in the trail.
@@ -36,20 +33,18 @@ export async function takeKey(user: KeyUser, given: string): Promise<StoredKey> 
   const name = slotName(settings, given)
   const names = rowNames(settings, name)
   const use = usedNow(user.by.name)
-  const [counted, read, beat] = await runBatch<Read>(db, [
+  const [counted, read, beat] = await runBatch(db, [
     countUse(user.userId, names, use),
     selectKey(user.userId, names),
     ...readHeartbeat(settings),
   ])
-  const [row] = read?.results ?? []
+  const [row] = read.results
   if (row === undefined) requireAnyUser(user)
   if (row === undefined || !isKeyRow(row)) return EMPTY
   if (await isGone(user.service, row, beat?.results[0])) return EMPTY
-  const isCounted = counted?.results.some(
-    (key) => 'provider' in key && key.provider === row.provider,
-  )
+  const isCounted = counted.results.some(({ provider }) => provider === row.provider)
   try {
-    requireAllowed(row, use, isCounted === true)
+    requireAllowed(row, use, isCounted)
   } catch (error) {
     const { code } = VaultError.from(error)
     const event = code === 'limit_reached' ? code : 'use_refused'

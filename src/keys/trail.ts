@@ -1,7 +1,7 @@
 /** The trail: what happened to a user's keys, for the user and for nobody else. */
 
 import type { Service } from '../service.ts'
-import { BULK_DEADLINE_MS, run, runBatch, type Statement } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import { deleteEvents, LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
 import { retry } from './retry.ts'
@@ -43,20 +43,17 @@ export async function listEvents(
 ): Promise<EventPage> {
   const { db, settings } = owner.service
   const slot = provider === undefined ? null : rowNames(settings, slotName(settings, provider))
-  const statements: Statement<EventRow | object>[] = [
+  const statements = [
     selectUser(owner.userId),
     // One more than the page has tells whether another page follows.
     selectEvents(owner.userId, { before: cursor, slot, limit: limit + 1 }),
-  ]
+  ] as const
   const [user, read] = await retry(async (ms) => runBatch(db, statements, ms))
-  if (user?.results.length === 0) requireAnyUser(owner)
-  const rows = read?.results.filter(isEventRow) ?? []
+  if (user.results.length === 0) requireAnyUser(owner)
+  const rows = read.results
   const events = rows.slice(0, limit)
-  return { events, next: rows.length > limit ? (events.at(-1)?.id ?? null) : null }
-}
-
-function isEventRow(row: EventRow | object): row is EventRow {
-  return 'event' in row
+  const last = rows.length > limit ? events.at(-1) : undefined
+  return { events, next: last?.id ?? null }
 }
 
 /** All events of the user, a page after the other. @throws as {@link listEvents} */

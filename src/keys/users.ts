@@ -18,14 +18,16 @@ import type { SlotOwner } from './stored-key.ts'
  * @throws VaultError `database_busy`, as all functions here
  */
 export async function addUser({ db, keyring }: Service, userId: string): Promise<boolean> {
-  const statements = [insertUser(userId), ...(isMovingIn(keyring) ? [forgetRemoval(userId)] : [])]
-  const [added] = await runBatch(db, statements)
-  return added?.meta.changes === 1
+  const [added] = await runBatch(db, [
+    insertUser(userId),
+    ...(isMovingIn(keyring) ? [forgetRemoval(userId)] : []),
+  ])
+  return added.meta.changes === 1
 }
 
 /** Deletes the user with all keys and events. Returns false if the user does not exist. */
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
-  const results = await runBatch<object>(db, [
+  const results = await runBatch(db, [
     noteUserDeleted(userId),
     noteUserGone(userId),
     ...(isMovingIn(keyring) ? [noteUserRemoved(userId)] : []),

@@ -63,7 +63,7 @@ export async function checkKey(
   if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
   const { service, userId, requestId, by = OWNER } = owner
   const what = { event: 'rejected_on_save', verdict } as const
-  const results = await runBatch<object>(service.db, [
+  const results = await runBatch(service.db, [
     noteEvent({ userId, provider: name, by, requestId, ...what }),
     ...(asked.fingerprint === undefined ? [] : [noteRejected(userId, asked.fingerprint)]),
   ])
@@ -92,10 +92,10 @@ export async function recordUse(
   { status, as, event }: Recorded,
 ): Promise<string | null> {
   const at = new Date().toISOString()
-  const results = await runBatch<object>(service.db, [
+  const results = await runBatch(service.db, [
     updateUse(row, { status, as, at }),
     ...(event === null ? [] : [noteChange({ userId, by, requestId, ...event })]),
   ])
   await publishEvents(service, results)
-  return results[0]?.meta.changes === 1 ? at : null
+  return results[0].meta.changes === 1 ? at : null
 }

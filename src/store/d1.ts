@@ -26,13 +26,25 @@ export async function run<Row>(
   return named(prepare(db, statement).all<Row>(), deadlineMs)
 }
 
+/** The results of a batch: one for each statement. */
+export type BatchResults<Statements extends readonly Statement<unknown>[]> = {
+  -readonly [Index in keyof Statements]: Statements[Index] extends Statement<infer Row>
+    ? D1Result<Row>
+    : never
+}
+
 /** Runs the statements in order, as one transaction. @throws as {@link run} */
-export async function runBatch<Row>(
+export async function runBatch<const Statements extends readonly Statement<unknown>[]>(
   db: D1Database,
-  statements: readonly Statement<Row>[],
+  statements: Statements,
+  deadlineMs?: number,
+): Promise<BatchResults<Statements>>
+export async function runBatch(
+  db: D1Database,
+  statements: readonly Statement<unknown>[],
   deadlineMs = DEADLINE_MS,
-): Promise<D1Result<Row>[]> {
-  return named(db.batch<Row>(statements.map((statement) => prepare(db, statement))), deadlineMs)
+): Promise<D1Result[]> {
+  return named(db.batch(statements.map((statement) => prepare(db, statement))), deadlineMs)
 }
 
 async function named<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
@@ -120,7 +132,7 @@ const SCHEMA_COMMAND =
   process.env.NODE_ENV === 'production' ? 'npm run schema -- --remote' : 'npm run schema'
 
 /** The tables that every database has since its first migration. */
-const FIRST_TABLES = new Set(['users', 'api_keys', 'key_ids', 'rewrap', 'imported_users'])
+const FIRST_TABLES = new Set<unknown>(['users', 'api_keys', 'key_ids', 'rewrap', 'imported_users'])
 
 /** The fault of a database that lacks a migration of this version, and the fix. */
 export const OLDER_DATABASE = `The database is older than this version: run ${SCHEMA_COMMAND}`
@@ -128,7 +140,7 @@ export const OLDER_DATABASE = `The database is older than this version: run ${SC
 /** What is wrong with the database's schema, and the fix; null if the error is not about that. */
 function nameSchemaFault(message: string): string | null {
   const [, table] = /no such table: (\w+)/.exec(message) ?? []
-  if (table !== undefined && FIRST_TABLES.has(table)) {
+  if (FIRST_TABLES.has(table)) {
     return `The database has no tables: run ${SCHEMA_COMMAND}`
   }
   const isOlder = table !== undefined || /no such column|has no column named/.test(message)

@@ -328,7 +328,7 @@ describe('what the vault does is an event', () => {
     const keys = toImportedKeys([imported])
     const statements = [insertImportedUsers, upsertImportedKeys, noteImported, upsertImported]
     for (const _ of [1, 2])
-      await runBatch<object>(
+      await runBatch(
         env.DB,
         statements.map((make) => make(keys)),
       )
