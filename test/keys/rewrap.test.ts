@@ -164,8 +164,8 @@ describe('rewrap', () => {
     await rewrap({ ...after, DB })
     await expectKeys(keys, withKeys(NEW))
     expect(Object.values(await kids())).toEqual([150])
-    const batch = ['reads', 'writes with 3']
-    expect(trips).toEqual(['reads', ...Array(4).fill(batch).flat(), 'reads', 'writes with 4'])
+    const batches = Array.from({ length: 4 }, () => ['reads', 'writes with 3'])
+    expect(trips).toEqual(['reads', ...batches.flat(), 'reads', 'writes with 4'])
   })
 
   it('reseals rows whose user ids have unusual characters', async () => {

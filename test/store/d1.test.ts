@@ -26,8 +26,10 @@ function countingD1(): { db: D1Database; trips: () => number } {
 }
 
 /** A D1 that answers every statement with this error message. */
+/** Fails as D1 does: its cause has the same words. */
 function failingD1(message: string): D1Database {
-  const fail = async () => Promise.reject(new Error(message))
+  const cause = new Error(message.replace('D1_ERROR: ', ''))
+  const fail = async () => Promise.reject(new Error(message, { cause }))
   const statement = { bind: () => statement, first: fail, run: fail, all: fail, raw: fail }
   return Object.assign(Object.create(env.DB), { prepare: () => statement, batch: fail })
 }
@@ -208,13 +210,18 @@ describe('D1', () => {
 
   it('logs what to run if D1 lacks the tables or one of their columns', async () => {
     const logs = recordLogs()
-    for (const DB of [env.EMPTY_DB, failingD1('D1_ERROR: no such column: status')]) {
+    for (const DB of [
+      env.EMPTY_DB,
+      failingD1('D1_ERROR: no such table: users'),
+      failingD1('D1_ERROR: no such column: status'),
+    ]) {
       const response = await putKey(await someUser(), 'sk-1', { env: { DB } })
       expect(response.status).toBe(500)
       expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
     }
     const errors = logs.events().filter(({ level }) => level === 'error')
     expect(errors).toMatchObject([
+      { error: { message: 'The database has no tables: run npm run schema' } },
       { error: { message: 'The database has no tables: run npm run schema' } },
       { error: { message: 'The database is older than this version: run npm run schema' } },
     ])
