@@ -116,7 +116,7 @@ describe('the log line of a call', () => {
     expect(lineOf(logs)).toMatchObject({
       level: 'info',
       code: 'provider_unreachable',
-      reason: expect.stringMatching(/^\w*Error: /),
+      reason: 'Error: Network connection lost.',
     })
   })
 

@@ -186,6 +186,23 @@ describe('what a caller does is an event', () => {
     expect(used).toMatchObject({ ...byChat, ...sum, event: 'used', errors: 1 })
   })
 
+  it('of a use that its provider calls a bad request', async () => {
+    const { save, use, events } = await someOwner()
+    await save(keyOf('odd'))
+    await use()
+    expect((await events()).at(-1)).toMatchObject({ ...byChat, ...sum, event: 'used', errors: 1 })
+  })
+
+  it('of a use that does not reach its provider', async () => {
+    const userId = await someKeyUser(keyOf('good'), 'mistral')
+    const { bound, events } = await someOwner({ userId })
+    await bound(async (binding) =>
+      binding.fetchWithApiKey(userId, 'mistral', new Request('http://127.0.0.1:9/v1/models')),
+    )
+    const used = { ...byChat, provider: 'mistral', event: 'used', errors: 1 }
+    expect((await events()).at(-1)).toMatchObject(used)
+  })
+
   it('of a use through the relay, with the client of the token', async () => {
     const { save, token, events } = await someOwner()
     await save(keyOf('good'))

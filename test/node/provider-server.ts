@@ -12,6 +12,7 @@ const ANSWERS: Record<string, [status: number, body: (key: string) => string]> =
   'sk-bad': [401, (key) => `{"error": {"message": "Incorrect API key provided: ${key}"}}`],
   'sk-scope': [401, () => '{"error": {"message": "Missing scopes: api.model.read"}}'],
   'sk-region': [403, () => '{"error": "country"}'],
+  'sk-odd': [400, () => '{"error": "bad request"}'],
   'sk-busy': [429, () => '{"error": "rate limit"}'],
   'sk-down': [500, () => '{"error": "down"}'],
 }

@@ -1,7 +1,8 @@
-import { exports } from 'cloudflare:workers'
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { requireBaseUrl, targetUrl } from '../../src/providers/base-url.ts'
 import type { Provider } from '../../src/providers/provider.ts'
+import { saveSlot } from '../../src/keys/save.ts'
 import { useKey } from '../../src/keys/use.ts'
 import {
   call,
@@ -170,10 +171,25 @@ describe('a slot whose user gives the base URL', () => {
     expect((await call('PUT', plain, { token, body })).status).toBe(200)
   })
 
-  it('cannot be used over a binding without a base URL', async () => {
-    const { userId } = await someOwner()
-    const binding = exports.KeyVault({ props: { caller: 'chat', grants: ['use'] } })
-    const request = new Request('https://own.invalid/')
-    expect(await binding.fetchWithApiKey(userId, 'own', request)).toMatchObject({ ok: false })
+  const own = { label: 'Own', header: 'authorization', scheme: 'Bearer', refusals: [] }
+  const withOrigin = { ...env, PROVIDERS: { own: { ...own, origin: PROVIDER } } }
+
+  it.for([
+    [
+      'the origin that its provider got',
+      `${PROVIDER}/v1/models`,
+      env,
+      withOrigin,
+      `${PROVIDER}/v1`,
+    ],
+    ['any host after its provider lost its origin', 'https://own.invalid/', withOrigin, env],
+  ] as const)('does not send its key to %s', async ([, url, earlier, later, baseUrl]) => {
+    const [userId, apiKey] = [await someUser(), someKeyOf('good')]
+    await saveSlot(await ownerOf(userId, earlier), 'own', { apiKey, baseUrl, verify: false })
+    const by = { kind: 'caller', name: 'chat' } as const
+    const user = { ...(await ownerOf(userId, later)), by, waitUntil: () => undefined }
+    const use = useKey(user, { provider: 'own', request: new Request(url) })
+    await expect(use).rejects.toMatchObject({ code: 'base_url_invalid' })
+    expect(await seenByProvider(apiKey)).toEqual([])
   })
 })
