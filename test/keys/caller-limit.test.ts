@@ -4,16 +4,18 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
-import { call, mintToken, PROVIDER, someKeyUser } from '../support.ts'
+import { call, mintToken, PROVIDER, recordLogs, someKeyUser } from '../support.ts'
 
 const goodKey = () => `sk-good-${crypto.randomUUID()}`
 const someCaller = () => `caller-${crypto.randomUUID()}`
 
-/** A caller over a binding to a vault that allows two uses. */
-function someBinding(caller = someCaller()) {
+const TIGHT = { CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
+
+/** A caller over a binding to a vault that allows two uses, or as `changes` say. */
+function someBinding(caller = someCaller(), changes: object = TIGHT) {
   const grants = ['use', 'reveal', 'users', 'support']
   const context = Object.assign(createExecutionContext(), { props: { caller, grants } })
-  return new KeyVault(context, { ...env, CALLER_LIMITER: env.TIGHT_RATE_LIMITER })
+  return new KeyVault(context, { ...env, ...changes })
 }
 
 it('counts every use and reveal of a caller, for all users together', async () => {
@@ -48,6 +50,16 @@ it('counts each caller separately, and not one of the relay with the same name',
   expect(await relayStatuses({ client_id: name })).toEqual([200, 200, 429])
 })
 
+it('limits nothing without a limiter, and logs no fault', async () => {
+  const vault = someBinding(someCaller(), { CALLER_LIMITER: undefined })
+  const userId = await someKeyUser(goodKey())
+  const logs = recordLogs()
+  for (const _ of [1, 2, 3]) {
+    expect(await vault.getDecryptedApiKey(userId, 'openai')).toMatchObject({ ok: true })
+  }
+  expect(logs.text()).not.toContain('rate_limiter_failed')
+})
+
 it('does not count what uses no key', async () => {
   const vault = someBinding()
   const userId = await someKeyUser(goodKey())
@@ -69,8 +81,7 @@ it.for<[name: string, claims: object, third: number]>([
 async function relayStatuses(claims: object): Promise<number[]> {
   const use = async () => {
     const token = await mintToken({ sub: await someKeyUser(goodKey()), scope: 'relay', ...claims })
-    const limited = { CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
-    const response = await call('GET', '/relay/openai/v1/models', { token, env: limited })
+    const response = await call('GET', '/relay/openai/v1/models', { token, env: TIGHT })
     await response.text()
     return response.status
   }
