@@ -54,14 +54,16 @@ class LikelyFilesFirst {
   /** The latest comes first. */
   #noticed: string[] = []
 
+  /** No `files` are all files: a change of code that runs when a module loads. */
   async run(
     files: string[],
     run: (files: string[]) => Promise<MutantRunResult>,
   ): Promise<MutantRunResult> {
-    const recent = new Set(this.#noticed.slice(0, LIKELY_FILES))
-    const likely = files.filter((file) => recent.has(file))
-    const others = files.filter((file) => !recent.has(file))
-    const isSplit = likely.length > 0 && others.length > 0
+    const areAll = files.length === 0
+    const recent = this.#noticed.slice(0, LIKELY_FILES)
+    const likely = areAll ? recent : recent.filter((file) => files.includes(file))
+    const others = files.filter((file) => !likely.includes(file))
+    const isSplit = likely.length > 0 && (areAll || others.length > 0)
     const first = isSplit ? await run(likely) : null
     if (first !== null && first.status !== MutantRunStatus.Survived) return this.#note(first)
     return this.#note(await run(isSplit ? others : files))
