@@ -215,6 +215,19 @@ describe('fetchWithApiKey', () => {
     expect(await seenByProvider(key)).toHaveLength(1)
   })
 
+  it.for(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])(
+    'sends the method %s',
+    async (method) => {
+      const key = someKeyOf('good')
+      const userId = await someKeyUser(key)
+      const request = new Request(PATH, { method })
+      const result = await vault.fetchWithApiKey(userId, 'openai', request)
+      if (!result.ok) throw new Error(result.code)
+      await result.response.text()
+      expect(await seenByProvider(key)).toMatchObject([{ method }])
+    },
+  )
+
   it.for(['OPTIONS', 'PROPFIND'])('refuses the method %s', async (method) => {
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
