@@ -1,7 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { importKeys } from '../../scripts/lib/import-batch.ts'
+import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { deleteSlot, readSlot } from '../../src/keys/slots.ts'
+import { addUser, removeUser } from '../../src/keys/users.ts'
+import { openService } from '../../src/service.ts'
 import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
@@ -112,6 +115,32 @@ describe('a deletion while users are moving in', () => {
     ['nobody', 404, []],
   ])('in the slot %s answers %i', async ([provider, status, noted]) => {
     expect(await remove(provider)).toEqual({ status, noted })
+  })
+})
+
+describe('while users move in', () => {
+  const notesOf = async (userId: string) => {
+    const sql = 'SELECT provider FROM imported_keys WHERE user_id = ?1'
+    const { results } = await env.DB.prepare(sql).bind(userId).all()
+    return results.map((row) => row['provider'])
+  }
+
+  it('no import brings a removed user back until somebody adds the user', async () => {
+    const [service, userId] = [await openService(vault), await someUser()]
+    await removeUser(service, userId)
+    expect(await notesOf(userId)).toEqual([''])
+    await addUser(service, userId)
+    expect(await notesOf(userId)).toEqual([])
+  })
+
+  it('no import brings an expired key back', async () => {
+    const userId = await someUser()
+    await putKey(userId, KEY)
+    await env.DB.prepare("UPDATE api_keys SET expires_at = '2001-01-01' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    await deleteExpiredKeys(await openService(vault))
+    expect(await notesOf(userId)).toEqual(['default'])
   })
 })
 

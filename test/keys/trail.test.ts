@@ -193,6 +193,29 @@ describe('what a caller does is an event', () => {
     expect((await events()).at(-1)).toMatchObject({ ...byChat, ...sum, event: 'used', errors: 1 })
   })
 
+  it('but a use whose outcome cannot be recorded is answered and logged', async () => {
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      if (trips > 1) throw new Error('D1 is broken')
+      return trip()
+    })
+    const userId = await someKeyUser(keyOf('good'))
+    const { bound } = await someOwner({ userId, vault: { DB } })
+    const logs = recordLogs()
+    await bound(async (binding) => {
+      const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
+      if (!result.ok) throw new Error(result.code)
+      expect(await result.response.json()).toEqual({ data: [] })
+    })
+    expect(logs.events()).toContainEqual({
+      level: 'error',
+      event: 'use_not_recorded',
+      code: 'internal',
+      error: expect.objectContaining({ message: 'D1 is broken' }),
+    })
+  })
+
   it('of a use that does not reach its provider', async () => {
     const userId = await someKeyUser(keyOf('good'), 'mistral')
     const { bound, events } = await someOwner({ userId })
