@@ -54,7 +54,7 @@ class LikelyFilesFirst {
   /** The latest comes first. */
   #noticed: string[] = []
 
-  /** No `files` are all files: a change of code that runs when a module loads. */
+  /** An empty `files` means all files: the changed code runs when a module loads. */
   async run(
     files: string[],
     run: (files: string[]) => Promise<MutantRunResult>,

@@ -26,7 +26,7 @@ export function slotName({ defaultProvider }: Settings, given: string): string {
 
 /**
  * The slot that `given` means, for the log, the counts and the trail. It is null if the configuration has no such
- * slot: any other value may be anything, even a misplaced key.
+ * slot, because the value may then be a misplaced key.
  */
 export function nameSlot(settings: Settings, given: unknown): string | null {
   const known = [DEFAULT_SLOT, ...settings.providers.keys()].find((slot) => slot === given)

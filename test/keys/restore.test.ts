@@ -352,7 +352,7 @@ describe('the job', () => {
     expect(await rowsOf('SELECT * FROM gone_keys')).toEqual([])
   })
 
-  it('sends D1 two statements twice if nothing is to be deleted', async () => {
+  it('runs two batches of two statements if nothing is to be deleted', async () => {
     await someVault().runJob()
     const counts: number[] = []
     const DB = interceptD1(async (trip) => {

@@ -537,7 +537,7 @@ describe('a pass', () => {
     expect(Object.values(await kids())).toEqual([25])
   })
 
-  it('reseals a text that is no key as it is', async () => {
+  it('keeps the text of a row that is not a key', async () => {
     const [userId, { db, keyring }] = [await someUser(), await openService(before)]
     const [slot, text] = [{ userId, provider: 'openai' }, 'sk-1\0not a URL']
     const sealed = await sealKey(keyring, slot, text)

@@ -193,7 +193,7 @@ describe('what a caller does is an event', () => {
     expect((await events()).at(-1)).toMatchObject({ ...byChat, ...sum, event: 'used', errors: 1 })
   })
 
-  it('but a use whose outcome cannot be recorded is answered and logged', async () => {
+  it('but a use that cannot be recorded is answered and logged', async () => {
     let trips = 0
     const DB = interceptD1(async (trip) => {
       trips += 1
