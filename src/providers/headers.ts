@@ -1,6 +1,6 @@
 /** The headers that pass between a caller and a provider. None of them reveals the key. */
 
-import { matchesHeader, type Provider } from './provider.ts'
+import { matchesCredential, matchesHeader, type Provider } from './provider.ts'
 
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
 const REQUEST_HEADERS = [
@@ -43,7 +43,8 @@ const MIN_SEARCHED_LENGTH = 8
 /** The caller's allowed headers, the provider's own headers, and the key. */
 export function requestHeaders(provider: Provider, apiKey: string, sent: Headers): Headers {
   const { header, scheme, headers = {}, request_headers: own = [] } = provider
-  const allowed = [...REQUEST_HEADERS, ...own, ...Object.keys(headers)]
+  const defaults = Object.keys(headers).filter((name) => !matchesCredential(name))
+  const allowed = [...REQUEST_HEADERS, ...own, ...defaults]
   const outgoing = new Headers(
     Array.from(sent).filter(([name]) => allowed.some((pattern) => matchesHeader(pattern, name))),
   )

@@ -14,7 +14,7 @@ const headerName = text.check(
   z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
 )
 
-/** Headers that carry a caller's own credentials. No pattern may match one. */
+/** Headers that carry a caller's own credentials. None of these passes. */
 const CREDENTIALS = [
   'api-key',
   'authorization',
@@ -30,10 +30,7 @@ const CREDENTIALS = [
 const headerPattern = text.check(
   z.regex(/^[\w-]+\*?$/, 'is not a header name, nor the beginning of one followed by *'),
   z.refine((pattern) => !RESERVED.test(pattern), 'is not a header that can be set'),
-  z.refine(
-    (pattern) => !CREDENTIALS.some((name) => matchesHeader(pattern, name)),
-    'would let the credentials of a caller pass',
-  ),
+  z.refine((pattern) => !matchesCredential(pattern), 'would let the credentials of a caller pass'),
 )
 
 /** The errors of a value that is not a table, or that has an unknown field. */
@@ -83,7 +80,7 @@ const fields = z.strictObject(
     /** The header that carries the key, and the scheme before the key (RFC 9110 §11.4). */
     header: headerName,
     scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is not a scheme'))),
-    /** Headers that are added to a request if it lacks them. */
+    /** Headers that are added to a request if it lacks them. One for credentials replaces the caller's. */
     headers: z.optional(
       z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is not a header value'))),
     ),
@@ -125,6 +122,11 @@ export type Provider = z.output<typeof provider>
 export function matchesHeader(pattern: string, name: string): boolean {
   const wanted = pattern.toLowerCase()
   return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted
+}
+
+/** Whether `pattern` matches a header that carries a caller's own credentials. */
+export function matchesCredential(pattern: string): boolean {
+  return CREDENTIALS.some((name) => matchesHeader(pattern, name))
 }
 
 function isProbe(probe: string): boolean {

@@ -47,6 +47,15 @@ describe('a caller’s request header', () => {
     })
   })
 
+  it.for(['Authorization', 'Cookie', 'X-Api-Key', 'api-key'])(
+    'does not replace credentials of the provider itself: %s',
+    (name) => {
+      const gateway = { ...acme, headers: { [name]: 'gateway' } }
+      const outgoing = requestHeaders(gateway, KEY, new Headers({ [name]: 'mine' }))
+      expect(outgoing.get(name)).toBe('gateway')
+    },
+  )
+
   it.for(Object.entries(BUILT_IN))(
     'does not pass to %s if it holds credentials',
     ([, provider]) => {
