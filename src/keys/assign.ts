@@ -1,5 +1,6 @@
 /** Assigns keys that were saved through the plain route to a provider. */
 
+import { fingerprintKey } from '../crypto/fingerprint.ts'
 import { sealKey } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import { requireBaseUrl } from '../providers/base-url.ts'
@@ -47,10 +48,12 @@ export async function assignKey(
   const { userId, requestId, by = OWNER } = owner
   const slot = { userId, provider: name }
   const sealed = await sealKey(keyring, slot, joinCredential(key))
+  // An imported key has none yet, and during a rotation it may be one under the old encryption key.
+  const [fingerprint = ''] = await fingerprintKey(keyring, userId, key.apiKey)
   const [, , moved] = await runBatch(db, [
     noteReplaced(key.row),
     noteKid(sealed.kid),
-    moveKey(key.row, name, { ...sealed, status }),
+    moveKey(key.row, name, { ...sealed, status, fingerprint }),
     noteChange({ ...slot, event: 'assigned', by, requestId }),
   ])
   const [row] = moved.results

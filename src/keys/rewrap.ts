@@ -13,8 +13,8 @@ import {
   type Rewrapped,
   type SealedRow,
 } from '../store/api-keys.ts'
-import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
-import { moveKeys, type MovedKey } from '../store/moved-keys.ts'
+import { BULK_DEADLINE_MS, run, runBatch, type Statement } from '../store/d1.ts'
+import { moveKeys, noteMovedKeys, type MovedKey } from '../store/moved-keys.ts'
 import { noteKid, releaseKids, settleKids } from '../store/kids.ts'
 import {
   selectPassDue,
@@ -27,10 +27,12 @@ import {
 import { sealForProvider } from './assign.ts'
 import { logUnreadable, splitCredential, type UnreadableKey } from './stored-key.ts'
 
-/** The rows of a batch. Each batch is 4 statements. */
+/** The rows of a batch. Each batch is 4 statements, and 6 if it moves keys to a provider's slot. */
 export const BATCH_ROWS = 200
 /** The characters of the rows in a batch. D1 limits a bound parameter to 2,000,000 bytes. */
 const BATCH_LENGTH = 400_000
+/** The most rows of a run that moves keys: D1 allows 1,000 statements in a run. */
+const MOVING_ROWS_PER_RUN = 30_000
 const UNREADABLE_LOGGED = 20
 /** After this time the job tries the rows that did not open again: they may have been replaced. */
 const RECHECK_MS = 24 * 60 * 60 * 1000
@@ -54,7 +56,12 @@ export async function rewrap(service: Service): Promise<void> {
   }
   if (pass.finishedAt !== null) return
   const { rewrapRowsPerRun } = service.settings
-  for (let left = rewrapRowsPerRun; left > 0 && pass.finishedAt === null; left -= BATCH_ROWS) {
+  const most = pass.assignTo === null ? rewrapRowsPerRun : MOVING_ROWS_PER_RUN
+  for (
+    let left = Math.min(rewrapRowsPerRun, most);
+    left > 0 && pass.finishedAt === null;
+    left -= BATCH_ROWS
+  ) {
     // oxlint-disable-next-line no-await-in-loop -- each batch begins where the last one ended
     const next: Pass | null = await rewrapBatch(service, pass, Math.min(left, BATCH_ROWS))
     if (next === null) return
@@ -155,11 +162,15 @@ export async function movePass(
     updatePass(next),
     noteKid(kid),
     swapKeys(kid, resealed),
-    ...(pass.assignTo === null ? [] : [moveKeys(pass.assignTo, kid, moved)]),
+    ...moveStatements(pass, kid, moved),
     ...(ended ? [releaseKids(pass.revision + 1)] : []),
   ] as const
   const [updated] = await runBatch(db, statements, BULK_DEADLINE_MS)
   return updated.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
+}
+
+function moveStatements({ assignTo }: Pass, kid: string, moved: readonly MovedKey[]): Statement[] {
+  return assignTo === null ? [] : [moveKeys(assignTo, kid, moved), noteMovedKeys(assignTo, moved)]
 }
 
 function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {

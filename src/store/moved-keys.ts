@@ -12,14 +12,14 @@ import type { Statement } from './d1.ts'
 export function moveKey(
   row: SealedRow,
   provider: string,
-  { sealed, kid, status }: SealedKey & { status: KeyStatus },
+  { sealed, kid, status, fingerprint }: SealedKey & { status: KeyStatus; fingerprint: string },
 ): Statement<KeyRow> {
   return {
     sql: `UPDATE OR IGNORE api_keys
-          SET provider = ?3, encrypted_api_key = ?4, key_id = ?5, status = ?6
+          SET provider = ?3, encrypted_api_key = ?4, key_id = ?5, status = ?6, fingerprint = ?7
           WHERE user_id = ?1 AND provider = '${DEFAULT_SLOT}' AND encrypted_api_key = ?2
           RETURNING ${COLUMNS}`,
-    values: [row.userId, row.sealed, provider, sealed, kid, status],
+    values: [row.userId, row.sealed, provider, sealed, kid, status, fingerprint],
   }
 }
 
@@ -39,5 +39,20 @@ export function moveKeys(provider: string, kid: string, moved: readonly MovedKey
           WHERE user_id = value ->> 0 AND provider = '${DEFAULT_SLOT}'
             AND encrypted_api_key = value ->> 1`,
     values: [JSON.stringify(moves), provider, kid],
+  }
+}
+
+/** Notes in the trail which of these keys have moved. It must come after {@link moveKeys}. */
+export function noteMovedKeys(provider: string, moved: readonly MovedKey[]): Statement {
+  const moves = moved.map(({ userId, sealed }) => [userId, sealed])
+  return {
+    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+          SELECT substr(at, 1, 10), user_id, at || '.' || lower(hex(randomblob(4))), provider,
+            'assigned', 'job'
+          FROM json_each(?1)
+          CROSS JOIN api_keys ON user_id = value ->> 0 AND provider = ?2
+            AND encrypted_api_key = value ->> 1
+          CROSS JOIN (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at)`,
+    values: [JSON.stringify(moves), provider],
   }
 }

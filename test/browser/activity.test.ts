@@ -52,6 +52,7 @@ describe('an event in plain words', () => {
     ['You deleted the key', owner('deleted')],
     ['support deleted the key', { ...byCaller('deleted'), caller: 'support' }],
     ['The key was deleted automatically', { ...owner('deleted'), by: 'job' }],
+    ['The provider of the key was set automatically', { ...owner('assigned'), by: 'job' }],
     ['You set the provider of the key', owner('assigned')],
     ['The key was imported', { ...owner('imported'), by: 'import' }],
     ['You tested the key, and OpenAI accepted it', { ...owner('verified'), verdict: 'accepted' }],

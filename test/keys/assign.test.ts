@@ -216,6 +216,15 @@ describe('npm run keys -- assign', () => {
       expect(await storedKey(taken.userId, vault, 'default')).toBe(plain)
       const after = await env.DB.prepare('SELECT assign_to, finished_at FROM rewrap').first()
       expect(after).toEqual({ assign_to: null, finished_at: expect.any(String) })
+      const noted = await env.DB.prepare(
+        `SELECT user_id, provider, actor FROM api_key_events WHERE event = 'assigned'
+         AND user_id IN (SELECT value FROM json_each(?1))`,
+      )
+        .bind(JSON.stringify([...users, taken.userId]))
+        .all()
+      const expected = users.map((user_id) => ({ user_id, provider: 'openai', actor: 'job' }))
+      expect(noted.results).toHaveLength(users.length)
+      expect(noted.results).toEqual(expect.arrayContaining(expected))
       const kids = await env.DB.prepare('SELECT DISTINCT key_id FROM api_keys').all()
       expect(kids.results).toHaveLength(1)
     },

@@ -90,6 +90,20 @@ describe('a save says that the key', () => {
     const rotated = { ...env, API_KEY_ENCRYPTION_KEY: next }
     expect(await save('mistral', key, { vault: rotated })).toEqual([['acme', 'openai'], null])
   })
+
+  it('is the same after it was assigned to a provider during a rotation', async () => {
+    const [before, next] = [env.API_KEY_ENCRYPTION_KEY, someEncryptionKey()]
+    const { userId, token, save, remove } = await someOwner()
+    const key = someKeyOf('good')
+    await call('PUT', keyPath(userId), { token, body: { api_key: key } })
+    const rotating = { ...env, API_KEY_ENCRYPTION_KEY: `${next},${before}` }
+    await call('POST', `${slotPath(userId, 'openai')}/assign`, { token, env: rotating })
+    const rotated = { ...env, API_KEY_ENCRYPTION_KEY: next }
+    expect(await save('acme', key, { vault: rotated })).toEqual([['openai'], null])
+    await remove('openai')
+    await remove('acme')
+    expect(await save('mistral', key, { vault: rotated })).toEqual([[], 'deleted'])
+  })
 })
 
 describe('a fingerprint', () => {

@@ -50,6 +50,7 @@ export function describeEvent(
 
 function nameText({ event, by, code, verdict }: EventAnswer): TextName {
   if (event === 'deleted' && by === 'job') return 'eventDeletedByJob'
+  if (event === 'assigned' && by === 'job') return 'eventAssignedByJob'
   if (event === 'deleted' && by === 'caller') return 'eventDeletedBy'
   if (event === 'paused' && by === 'caller') return 'eventPausedBy'
   if (verdict === 'accepted') return 'eventAccepted'

@@ -128,6 +128,7 @@ export const ENGLISH = {
   eventDeletedBy: '{caller} deleted the key',
   eventDeletedByJob: 'The key was deleted automatically',
   eventAssigned: 'You set the provider of the key',
+  eventAssignedByJob: 'The provider of the key was set automatically',
   eventImported: 'The key was imported',
   eventAccepted: 'You tested the key, and {provider} accepted it',
   eventRefused: 'You tested the key, and {provider} rejected it',
