@@ -5,10 +5,11 @@ import { errorFields, log } from '../log.ts'
 import { calledOrigin, targetUrl } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
+import { updateStatus, updateUsed } from '../store/api-keys.ts'
 import { findSlot, slotName } from './slot-name.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
 import { noteUse, takeKey, type KeyUser } from './take.ts'
-import { recordUse, STATUS_BY_VERDICT } from './verdict.ts'
+import { record, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** A use is recorded at most once in this time, per slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000
@@ -77,12 +78,18 @@ async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
   try {
     const verdict = await judge(outcome)
     const status = verdict === 'unknown' ? key.status : STATUS_BY_VERDICT[verdict]
-    const usedAt = key.lastUsedAt === null ? 0 : Date.parse(key.lastUsedAt)
-    if (status === key.status && Date.now() - usedAt < USE_RECORDED_MS) return
-    const isRejected = status === 'rejected' && status !== key.status
-    const rejection = { event: 'rejected_in_use', provider: name } as const
-    const event = isRejected ? { ...rejection, providerStatus: response.status } : null
-    await recordUse(user, key.row, { status, as: 'used', event })
+    const now = Date.now()
+    const at = new Date(now).toISOString()
+    if (status !== key.status) {
+      const rejection = { event: 'rejected_in_use', provider: name } as const
+      const event = verdict === 'refused' ? { ...rejection, providerStatus: response.status } : null
+      await record(user, updateStatus(key.row, { status, at }), event)
+      return
+    }
+    const before = new Date(now - USE_RECORDED_MS).toISOString()
+    if ((key.lastUsedAt ?? '') <= before) {
+      await record(user, updateUsed(key.row, { at, before }), null)
+    }
   } catch (error) {
     const { code, cause = error } = VaultError.from(error)
     log('error', 'use_not_recorded', { code, error: errorFields(cause) })

@@ -7,8 +7,7 @@ import type { Provider } from '../providers/provider.ts'
 import { tryKey } from '../providers/request.ts'
 import type { Settings } from '../settings.ts'
 import type { KeyStatus, Verdict } from '../shared/slot.ts'
-import { updateUse, type SealedRow } from '../store/api-keys.ts'
-import { runBatch } from '../store/d1.ts'
+import { runBatch, type Statement } from '../store/d1.ts'
 import { noteChange, noteEvent, type NewEvent } from '../store/events.ts'
 import { noteRejected } from '../store/fingerprints.ts'
 import { publishEvents } from './publish.ts'
@@ -72,30 +71,21 @@ export async function checkKey(
   throw new VaultError('api_key_rejected', { detail })
 }
 
-/** A use or a check of a stored key. */
-interface Recorded {
-  status: KeyStatus
-  as: 'used' | 'verified'
-  /** Null if the trail does not need it. */
-  event: Pick<NewEvent, 'event' | 'provider' | 'verdict' | 'providerStatus'> | null
-}
-
 /**
- * Records that the key in `row` was used, or that its user had it checked, and the key's new status.
+ * Runs the statement that records a use or a check of a key, and notes the event if it changes the row.
  *
- * @returns the time of that; null if the slot holds another key by now: then its row was left alone
+ * @returns whether it did
  * @throws VaultError `database_busy`
  */
-export async function recordUse(
+export async function record(
   { service, userId, requestId, by = OWNER }: SlotOwner,
-  row: SealedRow,
-  { status, as, event }: Recorded,
-): Promise<string | null> {
-  const at = new Date().toISOString()
+  update: Statement,
+  event: Pick<NewEvent, 'event' | 'provider' | 'verdict' | 'providerStatus'> | null,
+): Promise<boolean> {
   const results = await runBatch(service.db, [
-    updateUse(row, { status, as, at }),
+    update,
     ...(event === null ? [] : [noteChange({ userId, by, requestId, ...event })]),
   ])
   await publishEvents(service, results)
-  return results[0].meta.changes === 1 ? at : null
+  return results[0].meta.changes === 1
 }

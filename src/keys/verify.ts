@@ -2,6 +2,7 @@
 
 import type { Verdict } from '../shared/slot.ts'
 import { VaultError } from '../errors.ts'
+import { updateVerified } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { noteEvent } from '../store/events.ts'
 import { isExpired } from './limits.ts'
@@ -9,7 +10,7 @@ import { readUsableKey } from './gone.ts'
 import { findSlot, rowNames } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import { OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
-import { askProvider, recordUse, STATUS_BY_VERDICT } from './verdict.ts'
+import { askProvider, record, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** The result of a check. */
 interface Verified {
@@ -37,7 +38,10 @@ export async function verifySlot(owner: SlotOwner, given: string): Promise<Verif
     return { key, verdict }
   }
   const status = STATUS_BY_VERDICT[verdict]
-  const lastVerifiedAt = await recordUse(owner, key.row, { status, as: 'verified', event: what })
-  if (lastVerifiedAt === null) return { key: await readKey(owner, name), verdict: null }
+  const lastVerifiedAt = new Date().toISOString()
+  const update = updateVerified(key.row, { status, at: lastVerifiedAt })
+  if (!(await record(owner, update, what))) {
+    return { key: await readKey(owner, name), verdict: null }
+  }
   return { key: { ...key, status, lastVerifiedAt }, verdict }
 }

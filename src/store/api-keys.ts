@@ -109,15 +109,42 @@ export function upsertKey(
   }
 }
 
-/** Records when the key in `row` was used or verified. It changes no row if the slot holds another key by now. */
-export function updateUse(
-  { userId, provider, sealed }: SealedRow,
-  { status, as, at }: { status: KeyStatus; as: 'used' | 'verified'; at: string },
+/** The key that was read from a row. Another one has another version, but this one may be sealed again. */
+type ReadKey = Pick<KeyRow, 'userId' | 'provider' | 'updatedAt'>
+
+const READ_KEY = 'user_id = ?1 AND provider = ?2 AND updated_at = ?3'
+
+/** Records that a key was verified, and its status. It changes no row if the slot holds another key by now. */
+export function updateVerified(
+  { userId, provider, updatedAt }: ReadKey,
+  { status, at }: { status: KeyStatus; at: string },
 ): Statement {
   return {
-    sql: `UPDATE api_keys SET status = ?4, last_${as}_at = ?5
-          WHERE user_id = ?1 AND provider = ?2 AND encrypted_api_key = ?3`,
-    values: [userId, provider, sealed, status, at],
+    sql: `UPDATE api_keys SET status = ?4, last_verified_at = ?5 WHERE ${READ_KEY}`,
+    values: [userId, provider, updatedAt, status, at],
+  }
+}
+
+/** Records a use that gave a key another status. It changes no row if the key has that status by now, or is another one. */
+export function updateStatus(
+  { userId, provider, updatedAt }: ReadKey,
+  { status, at }: { status: KeyStatus; at: string },
+): Statement {
+  return {
+    sql: `UPDATE api_keys SET status = ?4, last_used_at = ?5 WHERE ${READ_KEY} AND status <> ?4`,
+    values: [userId, provider, updatedAt, status, at],
+  }
+}
+
+/** Records a use, unless one was recorded after `before`. It changes no row if the slot holds another key by now. */
+export function updateUsed(
+  { userId, provider, updatedAt }: ReadKey,
+  { at, before }: { at: string; before: string },
+): Statement {
+  return {
+    sql: `UPDATE api_keys SET last_used_at = ?4
+          WHERE ${READ_KEY} AND coalesce(last_used_at, '') <= ?5`,
+    values: [userId, provider, updatedAt, at, before],
   }
 }
 

@@ -4,7 +4,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { readKey } from '../../src/keys/slots.ts'
-import { recordUse } from '../../src/keys/verdict.ts'
+import { record } from '../../src/keys/verdict.ts'
+import { updateStatus, updateUsed, updateVerified } from '../../src/store/api-keys.ts'
 import {
   interceptD1,
   ownerOf,
@@ -19,6 +20,7 @@ import {
 const PATH = `${PROVIDER}/v1/models`
 const HOUR_MS = 60 * 60 * 1000
 const ALL = { caller: 'chat', grants: ['use', 'reveal', 'users', 'support'] }
+const REJECTED = { status: 'rejected', at: '2026-01-01T12:00:00.000Z' } as const
 const bind = (props: object) => exports.KeyVault({ props })
 const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
 
@@ -375,7 +377,7 @@ describe('the record of a use', () => {
     const owner = await ownerOf(userId)
     const key = await readKey(owner, 'openai')
     if (key.state !== 'open') throw new Error('The slot is empty')
-    await recordUse(owner, key.row, { status: 'rejected', as: 'used', event: null })
+    await record(owner, updateStatus(key.row, REJECTED), null)
     const binding = bind({ caller: 'chat', grants: ['use'] })
     const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
     if (result.ok) await result.response.text()
@@ -388,11 +390,61 @@ describe('the record of a use', () => {
     const key = await readKey(owner, 'openai')
     if (key.state !== 'open') throw new Error('The slot is empty')
     await saveSlot(owner, 'openai', { apiKey: someKeyOf('good'), verify: false })
-    expect(
-      await recordUse(owner, key.row, { status: 'rejected', as: 'used', event: null }),
-    ).toBeNull()
+    const { at } = REJECTED
+    const updates = [
+      updateStatus(key.row, REJECTED),
+      updateVerified(key.row, REJECTED),
+      updateUsed(key.row, { at, before: at }),
+    ]
+    const changes = await Promise.all(updates.map(async (update) => record(owner, update, null)))
+    expect(changes).toEqual([false, false, false])
     expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
   })
+
+  it('notes one rejection if several uses meet it at once', async () => {
+    const userId = await someKeyUser(someKeyOf('bad'))
+    const owner = await ownerOf(userId)
+    const key = await readKey(owner, 'openai')
+    if (key.state !== 'open') throw new Error('The slot is empty')
+    const update = updateStatus(key.row, REJECTED)
+    const event = { event: 'rejected_in_use', provider: 'openai' } as const
+    expect(await record(owner, update, event)).toBe(true)
+    expect(await record(owner, update, event)).toBe(false)
+    const trail = "SELECT 1 FROM api_key_events WHERE user_id = ?1 AND event = 'rejected_in_use'"
+    expect((await env.DB.prepare(trail).bind(userId).all()).results).toHaveLength(1)
+  })
+
+  it('of the last hour is not written again by a use that began before it', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const owner = await ownerOf(userId)
+    const key = await readKey(owner, 'openai')
+    if (key.state !== 'open') throw new Error('The slot is empty')
+    const [at, before] = ['2026-01-01T12:00:00.000Z', '2026-01-01T11:00:00.000Z']
+    const later = '2026-01-01T12:00:00.001Z'
+    expect(await record(owner, updateUsed(key.row, { at, before }), null)).toBe(true)
+    expect(await record(owner, updateUsed(key.row, { at: later, before }), null)).toBe(false)
+    expect(await record(owner, updateUsed(key.row, { at: later, before: at }), null)).toBe(true)
+  })
+
+  it.for(['the key was rejected', 'the key was sealed again'])(
+    'is right although %s during the use',
+    async (change) => {
+      const userId = await someKeyUser(someKeyOf(change.endsWith('rejected') ? 'good' : 'bad'))
+      const column = change.endsWith('rejected') ? "status = 'rejected'" : "encrypted_api_key = ''"
+      const DB = lateD1(2, async () =>
+        env.DB.prepare(`UPDATE api_keys SET ${column} WHERE user_id = ?1`).bind(userId).run(),
+      )
+      const context = Object.assign(createExecutionContext(), { props: ALL })
+      const vault = new KeyVault(context, { ...env, DB })
+      const result = await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))
+      if (result.ok) await result.response.text()
+      await waitOnExecutionContext(context)
+      expect(await rowOf(userId)).toEqual({
+        status: 'rejected',
+        last_used_at: expect.stringMatching(/Z$/),
+      })
+    },
+  )
 
   it('does not delay the response', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
