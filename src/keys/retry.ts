@@ -12,21 +12,26 @@ const WAITS_MS = [200, 800]
 /** Work on D1, which a repetition has to finish within `deadlineMs`. */
 type Work<T> = (deadlineMs?: number) => Promise<T>
 
+/** Looks whether an attempt was committed: returns what `work` would have returned, or null if it was not. */
+type Look<T> = (deadlineMs: number, error: unknown) => Promise<T | null>
+
 /**
  * Does the work, and again after an error that Cloudflare says to retry, at most twice. The first attempt may
- * have been committed although its answer was lost. If doing it twice is wrong, `again` looks first, and gives up
- * if it throws the error that it was given.
+ * have been committed although its answer was lost. If doing it twice is wrong, `look` finds that out. To give
+ * up, it throws the error that it was given.
  *
  * @throws what the last attempt throws
  */
-export async function retry<T>(
-  work: Work<T>,
-  again: (deadlineMs: number, error: unknown) => Promise<T> = work,
-): Promise<T> {
+export async function retry<T>(work: Work<T>, look: Look<T> = async () => null): Promise<T> {
   return work().catch(async (error: unknown) => {
     const until = Date.now() + EXTRA_MS
-    return repeat(again, { error, until, waits: WAITS_MS })
+    return repeat(work, look, { error, until, waits: WAITS_MS })
   })
+}
+
+/** The end of the id of an event, by which a {@link Look} finds out whether the event was noted. */
+export function makeMark(): string {
+  return crypto.getRandomValues(new Uint8Array(8)).toHex()
 }
 
 /** What is known after an attempt that failed. */
@@ -39,16 +44,19 @@ interface Failed {
 }
 
 async function repeat<T>(
-  again: (deadlineMs: number, error: unknown) => Promise<T>,
+  work: Work<T>,
+  look: Look<T>,
   { error, until, waits: [longestMs, ...waits] }: Failed,
 ): Promise<T> {
   const waitMs = Math.random() * (longestMs ?? 0)
-  const leftMs = until - Date.now() - waitMs
-  if (longestMs === undefined || leftMs <= 0 || !isRetryable(error)) throw error
+  const leftMs = () => Math.max(until - Date.now(), 0)
+  if (longestMs === undefined || leftMs() <= waitMs || !isRetryable(error)) throw error
   log('warn', 'database_retried', { error: errorFields(VaultError.from(error).cause) })
   await new Promise((resolve) => setTimeout(resolve, waitMs))
-  return again(leftMs, error).catch(async (next: unknown) => {
+  try {
+    return (await look(leftMs(), error)) ?? (await work(leftMs()))
+  } catch (next) {
     if (next === error) throw error
-    return repeat(again, { error: next, until, waits })
-  })
+    return repeat(work, look, { error: next, until, waits })
+  }
 }

@@ -6,8 +6,8 @@ import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
 import type { Settings } from '../settings.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import { deleteKey, selectKey, takeOver, upsertKey, type SealedRow } from '../store/api-keys.ts'
-import { run, runBatch, type Statement } from '../store/d1.ts'
-import { noteSaved } from '../store/events.ts'
+import { runBatch, type Statement } from '../store/d1.ts'
+import { noteSaved, selectNoted } from '../store/events.ts'
 import { noteKnown, selectKnown, type KnownKey } from '../store/fingerprints.ts'
 import { noteGoneVersions } from '../store/gone-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
@@ -18,7 +18,7 @@ import {
   type Condition,
   type SeenVersion,
 } from '../store/versions.ts'
-import { retry } from './retry.ts'
+import { makeMark, retry } from './retry.ts'
 import { findSlot, rowNames, slotName } from './slot-name.ts'
 import {
   isKeyRow,
@@ -102,19 +102,20 @@ async function writeKey(
   const [, older] = names
   const [fingerprint = ''] = fingerprints
   const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
+  const mark = makeMark()
   const save = [
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
     ...conditions.map((condition) => requireVersion(userId, names, condition)),
     noteReplaced(slot),
     noteGoneVersions(userId, names),
     noteKid(sealedKey.kid),
-    noteSaved({ ...slot, by, requestId }, names),
+    noteSaved({ ...slot, by, requestId, mark }, names),
     noteKnown(userId, names, fingerprints),
     selectKnown(userId, names, fingerprints),
     ...(older === undefined ? [] : replaceOlder(userId, [provider, older])),
     upsertKey(slot, { ...sealedKey, status, at, expiresAt, fingerprint }),
   ]
-  const rows = await runSave(db, { ...slot, ...sealedKey }, save)
+  const rows = await runSave(db, save, { ...slot, ...sealedKey, mark })
   const row = rows.find(isKeyRow)
   if (row === undefined) throw userNotFound()
   return { ...summarize(row, credential), ...describeKnown(settings, rows.filter(isKnownKey)) }
@@ -131,19 +132,23 @@ function isKnownKey(row: object): row is KnownKey {
 }
 
 /**
- * Runs the statements of a save, and returns their rows. If D1 fails, it tries again unless the slot holds this
- * sealed key, which no other save makes. So the event is noted once, and conditions are tested once.
+ * Runs the statements of a save, and returns their rows. If D1 fails, it tries again unless the trail has the
+ * event of this save. If another key has replaced the saved one since, nobody knows its version, and it gives up.
  */
 async function runSave(
   db: D1Database,
-  { userId, provider, sealed }: SealedRow,
   statements: readonly Statement<object>[],
+  { userId, provider, sealed, mark }: SealedRow & { mark: string },
 ): Promise<object[]> {
   const save = async (ms?: number) =>
     (await runBatch(db, statements, ms)).flatMap(({ results }) => results)
-  return retry(save, async (ms) => {
-    const [held] = (await run(db, selectKey(userId, [provider]), ms)).results
-    return held?.sealed === sealed ? [held] : save(ms)
+  const look = [selectNoted(userId, mark), selectKey(userId, [provider])] as const
+  return retry(save, async (ms, error) => {
+    const [noted, held] = await runBatch(db, look, ms)
+    if (noted.results.length === 0) return null
+    const [row] = held.results
+    if (row?.sealed !== sealed) throw error
+    return [row]
   })
 }
 

@@ -4,17 +4,17 @@ import { VaultError } from '../errors.ts'
 import type { EventKind } from '../shared/event-kind.ts'
 import { selectKey } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
-import { noteKeyEvent } from '../store/events.ts'
+import { noteKeyEvent, selectNoted } from '../store/events.ts'
 import { updateLimits, type NewLimits } from '../store/limits.ts'
 import { requireVersion, type Condition } from '../store/versions.ts'
-import { retry } from './retry.ts'
+import { makeMark, retry } from './retry.ts'
 import { rowNames, slotName } from './slot-name.ts'
 import { isKeyRow, openAndLog, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
 /**
  * Changes the limits of the key in the slot, with one round trip to D1, and returns the key. If D1 fails, it tries
- * again to pause or resume the key, since only a change of that is noted. Other changes would be noted twice.
+ * again unless the trail has the event of this change.
  *
  * @throws VaultError `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
  */
@@ -27,15 +27,25 @@ export async function setLimits(
   const { db, settings } = owner.service
   const name = slotName(settings, given)
   const names = rowNames(settings, name)
-  const events = eventsOf(limits)
+  const mark = makeMark()
+  const about = { userId, provider: name, by, requestId }
   const statements = [
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
-    ...events.map((event) => noteKeyEvent({ userId, provider: name, event, by, requestId }, names)),
+    // Each event has an id of its own.
+    ...eventsOf(limits).map((event, index) =>
+      noteKeyEvent({ ...about, event, mark: index === 0 ? mark : undefined }, names),
+    ),
     updateLimits(userId, names, limits),
     selectKey(userId, names),
   ]
-  const work = async (ms?: number) => runBatch(db, statements, ms)
-  const results = await (events.includes('limits_changed') ? work() : retry(work))
+  const look = [selectNoted(userId, mark), selectKey(userId, names)] as const
+  const results = await retry<D1Result<object>[]>(
+    async (ms) => runBatch(db, statements, ms),
+    async (ms) => {
+      const [noted, read] = await runBatch(db, look, ms)
+      return noted.results.length > 0 ? [read] : null
+    },
+  )
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')

@@ -5,16 +5,9 @@ import type { Slot } from '../crypto/seal.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Settings } from '../settings.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import {
-  deleteKey,
-  selectKey,
-  selectKeys,
-  type KeyRow,
-  type RowNames,
-  type UserWithoutKey,
-} from '../store/api-keys.ts'
+import { deleteKey, selectKey, selectKeys, type KeyRow, type RowNames } from '../store/api-keys.ts'
 import { run, runBatch, type Statement } from '../store/d1.ts'
-import { noteKeyEvent } from '../store/events.ts'
+import { noteKeyEvent, selectNoted } from '../store/events.ts'
 import { noteKnown } from '../store/fingerprints.ts'
 import { noteGoneVersions } from '../store/gone-keys.ts'
 import { noteKeyDeleted } from '../store/imported-keys.ts'
@@ -22,7 +15,7 @@ import { noteReplaced } from '../store/kids.ts'
 import { selectUser } from '../store/users.ts'
 import { requireVersion, type Condition } from '../store/versions.ts'
 import { publishEvents } from './publish.ts'
-import { retry } from './retry.ts'
+import { makeMark, retry } from './retry.ts'
 import { findSlot, rowNames, slotName } from './slot-name.ts'
 import { EMPTY, isKeyRow, openAndLog, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
@@ -123,42 +116,43 @@ export async function deleteSlot(
   const { db, keyring, settings } = owner.service
   const name = slotName(settings, given)
   const names = rowNames(settings, name)
-  const event = { event: 'deleted', userId, provider: name, by, requestId } as const
+  const mark = makeMark()
+  const event = { event: 'deleted', userId, provider: name, by, requestId, mark } as const
   const slots = names.map((provider) => ({ userId, provider }))
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
   const notes = isMovingIn(keyring) ? slots.map((slot) => noteKeyDeleted(slot, isKnown)) : []
-  const first = [
+  const results = await runDeletion(db, { userId, mark }, [
     selectUser(userId),
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
     noteKeyEvent(event, names),
     noteKnown(userId, names),
     noteGoneVersions(userId, names),
     ...notes,
-  ]
-  const deletion = [...first, ...slots.flatMap(deleteRow)]
-  const results = await runDeletion(db, selectKey(userId, names), deletion)
+    ...slots.flatMap(deleteRow),
+  ])
   if (results[0]?.results.length === 0) requireAnyUser(owner)
-  const deleted = results.slice(first.length).some(({ meta }) => meta.changes > 0)
+  const deleted = results.some((result) => result.results.some((row) => 'event' in row))
   if (!deleted) findSlot(settings, given)
   await publishEvents(owner.service, results)
   return deleted
 }
 
 /**
- * Runs the statements of a deletion. If D1 fails, it tries again while the slot holds a key: then nothing was
- * deleted. An empty slot does not tell whether this deletion emptied it.
+ * Runs the statements of a deletion. If D1 fails, it tries again unless the trail has the event with this mark:
+ * then it returns that event alone.
  */
 async function runDeletion(
   db: D1Database,
-  slot: Statement<KeyRow | UserWithoutKey>,
+  { userId, mark }: { userId: string; mark: string },
   statements: readonly Statement<object>[],
 ): Promise<D1Result<object>[]> {
-  const work = async (ms?: number) => runBatch(db, statements, ms)
-  return retry(work, async (ms, error) => {
-    const [held] = (await run(db, slot, ms)).results
-    if (held?.sealed === null) throw error
-    return work(ms)
-  })
+  return retry<D1Result<object>[]>(
+    async (ms) => runBatch(db, statements, ms),
+    async (ms) => {
+      const noted = await run(db, selectNoted(userId, mark), ms)
+      return noted.results.length > 0 ? [noted] : null
+    },
+  )
 }
 
 function deleteRow(row: Slot): Statement[] {

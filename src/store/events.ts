@@ -20,6 +20,8 @@ export interface NewEvent extends Slot {
   requestId?: string | undefined
   verdict?: Verdict
   providerStatus?: number
+  /** The end of its id, of 16 characters, for {@link selectNoted}. If it is missing, D1 makes a random one. */
+  mark?: string | undefined
 }
 
 /** An event as it is stored. Times are ISO 8601 in UTC. */
@@ -55,7 +57,7 @@ export const RETURNING_EVENT = `RETURNING user_id AS userId, ${COLUMNS}`
 const NOW =
   "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at, lower(hex(randomblob(4))) AS random"
 const USER_EXISTS = 'users WHERE id = ?1'
-const KEY_EXISTS = 'api_keys WHERE user_id = ?1 AND provider IN (?9, ?10)'
+const KEY_EXISTS = 'api_keys WHERE user_id = ?1 AND provider IN (?10, ?11)'
 /** Nothing happens to a key that is in this state already. */
 const CHANGES: Partial<Record<EventKind, string>> = {
   paused: 'AND paused_at IS NULL',
@@ -93,7 +95,7 @@ export function noteSaved(
 }
 
 function insert(
-  { userId, provider, event, by, requestId, verdict, providerStatus }: NewEvent,
+  { userId, provider, event, by, requestId, verdict, providerStatus, mark }: NewEvent,
   kind: string,
   source: string,
 ): Statement<WrittenEvent> {
@@ -101,7 +103,8 @@ function insert(
   return {
     sql: `INSERT INTO api_key_events
             (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
-          SELECT substr(at, 1, 10), ?1, at || '.' || random, ?2, ${kind}, ?4, ?5, ?6, ?7, ?8
+          SELECT substr(at, 1, 10), ?1, at || '.' || coalesce(?9, random), ?2, ${kind}, ?4, ?5, ?6,
+            ?7, ?8
           FROM (${NOW}), ${source} ${RETURNING_EVENT}`,
     values: [
       userId,
@@ -112,7 +115,18 @@ function insert(
       requestId ?? null,
       verdict ?? null,
       providerStatus ?? null,
+      mark ?? null,
     ],
+  }
+}
+
+/** The event of today or yesterday with this mark. It returns no row if its transaction was not committed. */
+export function selectNoted(userId: string, mark: string): Statement<WrittenEvent> {
+  return {
+    sql: `SELECT user_id AS userId, ${COLUMNS} FROM api_key_events
+          WHERE day IN (date('now'), date('now', '-1 day')) AND user_id = ?1
+            AND id LIKE '%.' || ?2`,
+    values: [userId, mark],
   }
 }
 
