@@ -2,7 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
-import { calledOrigin, targetUrl } from '../providers/base-url.ts'
+import { calledLocation, calledOrigin, targetUrl } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
 import { fetchWithKey, isRefusal } from '../providers/request.ts'
 import { updateStatus, updateUsed } from '../store/api-keys.ts'
@@ -33,19 +33,23 @@ export async function useKey(user: KeyUser, use: Use): Promise<Response> {
   const { name, provider } = findSlot(user.service.settings, use.provider)
   if (provider === null) throw new VaultError('unknown_provider')
   if (!METHODS.has(use.request.method)) throw new VaultError('method_not_allowed')
-  const called = new URL(use.request.url)
-  if (called.origin !== calledOrigin(name, provider)) {
-    throw new VaultError('origin_not_allowed')
-  }
+  const asked = new URL(use.request.url)
+  const called = calledOrigin(name, provider)
+  if (asked.origin !== called) throw new VaultError('origin_not_allowed')
   const key = requireOpen(await takeKey(user, name))
-  const url = targetUrl(provider, called, key.baseUrl)
-  if (url === null) throw new VaultError('base_url_invalid')
-  const request = provider.origin === undefined ? new Request(url, use.request) : use.request
+  const target = targetUrl(provider, asked, key.baseUrl)
+  if (target === null) throw new VaultError('base_url_invalid')
+  const request = provider.origin === undefined ? new Request(target, use.request) : use.request
   const response = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
     noteUse(user, name, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })
   noteUse(user, name, { event: 'used', isError: response.status >= 400 })
+  const location = response.headers.get('Location')
+  if (location !== null && key.baseUrl !== null) {
+    const { baseUrl } = key
+    response.headers.set('Location', calledLocation(location, { called, baseUrl, target }))
+  }
   const { method } = use.request
   user.waitUntil(recordOutcome(user, { name, provider, key, method, response }))
   return response

@@ -50,6 +50,21 @@ export function targetUrl(
   return base === null || !isAllowed(base, hosts) ? null : baseUrl + url.pathname + url.search
 }
 
+/**
+ * A `Location` that the provider answered to `target`, as callers have to address it: below `baseUrl`, it begins with
+ * `called`. Any other is complete, so that nobody takes it for a path below `called`.
+ */
+export function calledLocation(
+  location: string,
+  { called, baseUrl, target }: { called: string; baseUrl: string; target: string },
+): string {
+  const to = URL.parse(location, target)
+  if (to === null) return location
+  const path = to.origin + to.pathname
+  const isBelow = path === baseUrl || path.startsWith(`${baseUrl}/`)
+  return isBelow ? called + path.slice(baseUrl.length) + to.search + to.hash : to.href
+}
+
 /** Parses a URL of scheme, host, port and path only. Returns null if `text` is not one. */
 function parseBaseUrl(text: string): URL | null {
   if (text.length > MAX_LENGTH || /[?#]/.test(text) || !isConfidentialUrl(text)) return null

@@ -59,6 +59,8 @@ export async function startProvider(): Promise<{ url: string; close: () => Promi
       response
         .writeHead(307, { Location: `http://localhost:${request.socket.localPort}/v1/models` })
         .end()
+    } else if (url.startsWith('/v1/redirect?')) {
+      response.writeHead(307, { Location: url.slice('/v1/redirect?'.length) }).end()
     } else if (url === '/v1/chat/completions' && key.startsWith('sk-good')) {
       response.setHeader('Content-Type', 'text/event-stream')
       response.write('data: {"choices": [{"delta": {"content": "first"}}]}\n\n')

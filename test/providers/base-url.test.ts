@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { requireBaseUrl, targetUrl } from '../../src/providers/base-url.ts'
+import { calledLocation, requireBaseUrl, targetUrl } from '../../src/providers/base-url.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { useKey } from '../../src/keys/use.ts'
@@ -76,6 +76,23 @@ describe('a base URL', () => {
     expect(targetUrl(azure, called, 'https://my.openai.azure.com/v1')).toBe(expected)
   })
 
+  it.for<[location: string, expected: string]>([
+    ['/v1/next?a=1#b', 'https://azure.invalid/next?a=1#b'],
+    ['next', 'https://azure.invalid/chat/next'],
+    ['https://my.openai.azure.com/v1/next', 'https://azure.invalid/next'],
+    ['https://my.openai.azure.com/v1', 'https://azure.invalid'],
+    ['https://my.openai.azure.com/v10', 'https://my.openai.azure.com/v10'],
+    ['/login', 'https://my.openai.azure.com/login'],
+    ['//my.openai.azure.com/v1//evil.test', 'https://azure.invalid//evil.test'],
+    ['https://my.openai.azure.com:444/v1/next', 'https://my.openai.azure.com:444/v1/next'],
+    ['https://evil.test/v1/next', 'https://evil.test/v1/next'],
+    ['https://', 'https://'],
+  ])('is what callers address in the location %s', ([location, expected]) => {
+    const [called, baseUrl] = ['https://azure.invalid', 'https://my.openai.azure.com/v1']
+    const target = `${baseUrl}/chat/one`
+    expect(calledLocation(location, { called, baseUrl, target })).toBe(expected)
+  })
+
   it('is not used after its host was removed from the configuration', () => {
     const narrower = { ...azure, hosts: ['other.openai.azure.com'] }
     const called = new URL('https://azure.invalid/chat')
@@ -132,6 +149,18 @@ describe('a slot whose user gives the base URL', () => {
     await expect(useKey(user, { provider: 'own', request: direct })).rejects.toThrow(
       'origin_not_allowed',
     )
+  })
+
+  it('keeps a redirect below the base URL, and shows any other in full', async () => {
+    const { userId, request, path } = await someOwner()
+    const token = await mintToken({ sub: userId, scope: 'relay' })
+    await request('PUT', path, { api_key: someKeyOf('good'), base_url: `${PROVIDER}/v1` })
+    const redirectTo = async (location: string) => {
+      const { headers } = await call('GET', `/relay/own/redirect?${location}`, { token })
+      return [headers.get('Location'), headers.get('X-Vault-Location')]
+    }
+    expect(await redirectTo('/v1/models')).toEqual(['/relay/own/models', null])
+    expect(await redirectTo('/login')).toEqual([null, `${PROVIDER}/login`])
   })
 
   it('checks the key at its base URL, and keeps the previous pair if it is rejected', async () => {
