@@ -17,6 +17,9 @@ export interface Exchange {
   isComplete: boolean
 }
 
+/** A key that D1 has. */
+type StoredKey = Omit<GoneKey, 'goneAt'> & { createdAt: string }
+
 const TABLE = `CREATE TABLE IF NOT EXISTS gone_keys (
     number   INTEGER NOT NULL PRIMARY KEY,
     user_id  TEXT NOT NULL,
@@ -64,12 +67,17 @@ export class Deletions extends DurableObject<Env> {
     }
   }
 
-  /** Whether the key is gone. It may have been moved from the default slot before it was deleted. */
-  isGone({ userId, provider, version }: Omit<GoneKey, 'goneAt'>): boolean {
+  /**
+   * Whether the key of a row that was created at `createdAt` is gone. It may have been moved from the default slot
+   * before it was deleted. An import may have brought it back since.
+   */
+  isGone({ userId, provider, version, createdAt }: StoredKey): boolean {
     const found = this.#sql.exec(
-      'SELECT 1 FROM gone_keys WHERE user_id = ? AND version = ? AND (provider = ? OR ?) LIMIT 1',
+      `SELECT 1 FROM gone_keys
+       WHERE user_id = ? AND version = ? AND gone_at >= ? AND (provider = ? OR ?) LIMIT 1`,
       userId,
       version,
+      createdAt,
       provider,
       provider === DEFAULT_SLOT ? 1 : 0,
     )

@@ -45,13 +45,15 @@ export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
  */
 export async function isGone(
   service: Service,
-  { userId, provider, updatedAt: version }: KeyRow,
+  { userId, provider, updatedAt: version, createdAt }: KeyRow,
   heartbeat: Heartbeat | undefined,
 ): Promise<boolean> {
   const { deletions } = service.settings
   if (deletions === null) return false
   if (heartbeat !== undefined && isFresh(service, heartbeat)) return false
-  return askStore(deletions, async (store) => store.isGone({ userId, provider, version }))
+  return askStore(deletions, async (store) =>
+    store.isGone({ userId, provider, version, createdAt }),
+  )
 }
 
 function isFresh(service: Service, heartbeat: Heartbeat): boolean {

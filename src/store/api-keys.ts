@@ -9,6 +9,7 @@ export interface SealedRow extends Slot, SealedKey {}
 
 /** A row. Times are ISO 8601 in UTC. */
 export interface KeyRow extends SealedRow {
+  createdAt: string
   updatedAt: string
   status: KeyStatus
   lastUsedAt: string | null
@@ -37,7 +38,8 @@ export interface UserWithoutKey {
 export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 /** The columns of a {@link KeyRow}. */
-export const COLUMNS = `${SEALED_COLUMNS}, updated_at AS updatedAt, status, last_used_at AS lastUsedAt,
+export const COLUMNS = `${SEALED_COLUMNS}, api_keys.created_at AS createdAt, updated_at AS updatedAt, status,
+  last_used_at AS lastUsedAt,
   last_verified_at AS lastVerifiedAt, expires_at AS expiresAt, paused_at AS pausedAt, callers,
   max_uses AS maxUses, max_uses_per AS maxUsesPer, uses, uses_in AS usesIn`
 

@@ -8,9 +8,13 @@ import { NOTE_REPLACED } from './kids.ts'
 
 const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
-/** A key may have been moved from the default slot after the time to which the database was restored. */
+/**
+ * A key may have been moved from the default slot after the time to which the database was restored. One in a row that
+ * was created later came back by an import.
+ */
 const KEYS = `json_each(?1) CROSS JOIN api_keys ON user_id = value ->> 0
-    AND provider IN (value ->> 1, '${DEFAULT_SLOT}') AND updated_at = value ->> 2`
+    AND provider IN (value ->> 1, '${DEFAULT_SLOT}') AND updated_at = value ->> 2
+    AND created_at <= value ->> 3`
 
 /** A user who was added again later is another one. */
 const USERS = `json_each(?1) CROSS JOIN users ON users.id = value ->> 0

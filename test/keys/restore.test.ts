@@ -462,6 +462,30 @@ describe('the job', () => {
     expect(await keysOf(userId)).toEqual([{ provider: 'openai' }])
   })
 
+  it('keeps a key that an import has brought back with the same version', async () => {
+    const { save, remove, runJob, use } = someVault()
+    const userId = await someUser()
+    const importKey = async (createdAt: string) => {
+      await save(userId, goodKey())
+      await rowsOf(
+        'UPDATE api_keys SET updated_at = ?2, created_at = ?3 WHERE user_id = ?1',
+        userId,
+        '2020-01-01T00:00:00.000Z',
+        createdAt,
+      )
+    }
+    await runJob()
+    await importKey('2026-01-01T00:00:00.000Z')
+    await remove(userId)
+    await importKey('2999-01-01T00:00:00.000Z')
+    await runJob()
+    await age(10)
+    expect(await use(userId)).toBe(200)
+    await env.DB.prepare('UPDATE heartbeat SET copied = 0').run()
+    await runJob()
+    expect(await keysOf(userId)).toEqual([{ provider: 'openai' }])
+  })
+
   it('does no harm if it runs twice at once', async () => {
     const { kept, deleted } = await someRestored()
     await Promise.all([someVault().runJob(), someVault().runJob()])
