@@ -337,7 +337,7 @@ export interface FrontSettings {
   analytics: AnalyticsEngineDataset | null
 }
 
-/** Reads each variable separately. A wrong one allows nothing, and {@link readSettings} reports it. */
+/** Reads each variable separately. {@link readSettings} reports a wrong one, and then every route refuses. */
 export function readFrontSettings(env: Env): FrontSettings {
   const issuer = confidentialUrl.safeParse(env.OIDC_ISSUER)
   const dataset = analytics.safeParse('ANALYTICS' in env ? env.ANALYTICS : null)

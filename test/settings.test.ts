@@ -392,7 +392,7 @@ describe('a bad environment', () => {
       .map((pattern): [string, object, string] => [
         `the request header ${pattern}`,
         { PROVIDERS: { acme: { ...acme, request_headers: [pattern] } } },
-        'request_headers.0 would let the credentials of a caller pass',
+        'request_headers.0 would let the credentials or the user id of a caller pass',
       ]),
     [
       'a request header of any name',

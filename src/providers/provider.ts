@@ -14,7 +14,7 @@ const headerName = text.check(
   z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
 )
 
-/** Headers that carry a caller's own credentials. None of these passes. */
+/** Headers that carry a caller's own credentials, or that tell the vault whose key to use. None of these passes. */
 const CREDENTIALS = [
   'api-key',
   'authorization',
@@ -25,12 +25,17 @@ const CREDENTIALS = [
   'x-api-key',
   'x-auth-token',
   'x-goog-api-key',
+  'x-vault-provider',
+  'x-vault-user',
 ]
 
 const headerPattern = text.check(
   z.regex(/^[\w-]+\*?$/, 'is not a header name, nor the beginning of one followed by *'),
   z.refine((pattern) => !RESERVED.test(pattern), 'is not a header that can be set'),
-  z.refine((pattern) => !matchesCredential(pattern), 'would let the credentials of a caller pass'),
+  z.refine(
+    (pattern) => !matchesCredential(pattern),
+    'would let the credentials or the user id of a caller pass',
+  ),
 )
 
 /** The errors of a value that is not a table, or that has an unknown field. */
