@@ -1,5 +1,6 @@
 /** Mutates the code of one room with Stryker, and runs the tests of that room for each mutant. */
 
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import type { Location, PartialStrykerOptions } from '@stryker-mutator/api/core'
@@ -32,10 +33,12 @@ const TESTS: Record<string, string[]> = {
 
 export const ROOMS = Object.keys(TESTS)
 
+const CONFIG_FILE = 'scripts/mutate/vitest.config.ts'
+
 const OPTIONS: PartialStrykerOptions = {
   testRunner: 'vitest-files',
   plugins: ['@stryker-mutator/vitest-runner', './scripts/mutate/test-runner.ts'],
-  vitest: { configFile: 'scripts/mutate/vitest.config.ts', related: false },
+  vitest: { configFile: CONFIG_FILE, related: false },
   coverageAnalysis: 'perTest',
   reporters: ['progress-append-only'],
   allowConsoleColors: false,
@@ -62,12 +65,13 @@ export interface Mutant {
 /**
  * Mutates `path`: a room, or a file in one.
  *
- * @throws Error if there is nothing to mutate, or if a test fails without a mutant
+ * @throws Error if there is nothing to mutate, or if a test fails without a mutant, alone or with the others
  */
 export async function mutateRoom(path: string): Promise<Mutant[]> {
   const room = ROOMS.find((name) => path === name || path.startsWith(`${name}/`))
   if (room === undefined) throw new Error(`${path} is not in a room that is mutated`)
   process.env['MUTATE_TESTS'] = TESTS[room]?.join(' ')
+  runTogether()
   const mutate = [path.endsWith('.ts') ? path : `${path}/**/*.ts`]
   const results = await new Stryker({ ...OPTIONS, mutate }).runMutationTest()
   if (results.length === 0) throw new Error(`${path} has no code that can be mutated`)
@@ -77,6 +81,18 @@ export async function mutateRoom(path: string): Promise<Mutant[]> {
     const change = `${inOneLine(before)} → ${inOneLine(replacement)}`
     return { file, line: location.start.line, code, change, status }
   })
+}
+
+/**
+ * Runs the tests once in one workerd, without a mutant. One that fails there, for what another has left in D1, would
+ * seem to notice every mutant.
+ */
+function runTogether(): void {
+  const { status } = spawnSync('vitest', ['run', '--config', CONFIG_FILE], {
+    env: { ...process.env, MUTATE_SHARED: 'true' },
+    stdio: 'inherit',
+  })
+  if (status !== 0) throw new Error('A test fails if all files share one workerd')
 }
 
 /** The line that a change begins on, and the code that it replaces. Stryker counts from 1. */

@@ -1,4 +1,4 @@
-/** The tests that Stryker runs: those of one room, in workerd. `MUTATE_TESTS` names them. */
+/** The tests that Stryker runs: those of one room, in workerd. `MUTATE_TESTS` names them. `MUTATE_SHARED` is for a trial. */
 
 import { statSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
@@ -16,7 +16,8 @@ const sizeOf = ({ moduleId }: TestSpecification): number => statSync(moduleId).s
 function shareWorkerd(files: TestSpecification[]): void {
   for (const { project } of files) {
     const provided = project.getProvidedContext()
-    project.config.isolate = !('mode' in provided && provided.mode === 'mutant')
+    const isMutant = 'mode' in provided && provided.mode === 'mutant'
+    project.config.isolate = !isMutant && process.env['MUTATE_SHARED'] === undefined
   }
 }
 

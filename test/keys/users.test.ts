@@ -1,10 +1,10 @@
 /** Each operation for a user whom the vault does not know, and for one without a key. */
 
 import { env } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { METHODS, ROUTES } from '../faults/operations.ts'
 import { stateOf } from '../faults/state.ts'
-import { recordLogs, someUser } from '../support.ts'
+import { emptyVault, recordLogs, someUser } from '../support.ts'
 
 /** The codes of an operation for a user who does not exist, then with `AUTO_CREATE_USERS`, and without a key. */
 const CODES: Record<string, [unknown: string, created: string, empty: string]> = {
@@ -47,6 +47,9 @@ const OPERATIONS = [...ROUTES, ...METHODS]
 
 /** The operations that may add a user with `AUTO_CREATE_USERS`. */
 const SAVES = /^(?:a save(?! that the provider rejects)|createUser)/
+
+// The vault is not healthy while it holds keys of other tests, under encryption keys of their own.
+beforeAll(emptyVault)
 
 describe.for(OPERATIONS)('%s', ([name, { run }]) => {
   const codes = CODES[name] ?? []
