@@ -7,7 +7,11 @@ const args = process.argv.slice(2)
 const { values } = parseArgs({
   args,
   strict: false,
-  options: { 'dry-run': { type: 'boolean' }, env: { type: 'string', short: 'e' } },
+  options: {
+    'dry-run': { type: 'boolean' },
+    env: { type: 'string', short: 'e' },
+    config: { type: 'string', short: 'c' },
+  },
 })
 const environment = typeof values.env === 'string' ? ['--env', values.env] : []
 
@@ -28,6 +32,10 @@ They need a login (npx wrangler login, or CLOUDFLARE_API_TOKEN) and the database
 }
 
 async function deploy(): Promise<number> {
+  if (values.config !== undefined) {
+    console.error('Set VAULT_CONFIG instead of --config: the migrations need the file too.')
+    return 1
+  }
   if (values['dry-run'] === true) return rehearse()
   if (!(await migrate('apply'))) {
     console.error('Nothing was deployed, because the migrations were not applied.')

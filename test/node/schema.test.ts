@@ -169,6 +169,13 @@ describe('npm run deploy', () => {
     expect(printed).toMatch(/exit 1\n$/)
   })
 
+  it.for(['--config other.toml', '-c other.toml'])('refuses %s', async (option) => {
+    const printed = await deploy(option)
+    expect(printed).toContain('Set VAULT_CONFIG instead of --config')
+    expect(printed).toMatch(/exit 1\n$/)
+    expect(api.database.prepare('SELECT * FROM d1_migrations').all()).toEqual([])
+  })
+
   it('refuses when the database cannot be migrated', async () => {
     api.database.exec('DROP TABLE d1_migrations; CREATE VIEW d1_migrations AS SELECT 1 AS id')
     const printed = await deploy()
