@@ -49,8 +49,9 @@ export async function authorizeRelay(
  * @throws VaultError `token_missing`
  */
 function tokenOf(sent: Headers, provider: Provider | undefined): string {
-  const { header, scheme } = provider ?? { header: 'Authorization', scheme: 'Bearer' }
   const authorization = sent.get('Authorization')
+  if (provider === undefined) return bearerToken(authorization)
+  const { header, scheme } = provider
   const isOwn = authorization === null || header.toLowerCase() === 'authorization'
   return bearerToken(isOwn ? withBearer(sent.get(header), scheme) : authorization)
 }

@@ -115,6 +115,8 @@ describe('the header with the token', () => {
 
   it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
     ['none', 'scheme', () => ({})],
+    ['none, for an unknown provider', 'nowhere', () => ({})],
+    ['the token alone, for an unknown provider', 'nowhere', (token) => ({ Authorization: token })],
     ['another provider’s', 'scheme', (token) => ({ 'X-Key': token })],
     ['another scheme', 'scheme', (token) => ({ Authorization: `Basic ${token}` })],
     [
@@ -130,6 +132,15 @@ describe('the header with the token', () => {
     const response = await call('GET', `/relay/${provider}/v1`, { headers, env: vault })
     expect([response.status, response.headers.get('X-Vault-Error')]).toEqual([401, 'token_missing'])
   })
+})
+
+it('a token with a space in it is not put together', async () => {
+  const own = { label: 'Own', origin: 'http://127.0.0.1:9', header: 'X-Key', scheme: 'Key' }
+  const vault = { PROVIDERS: { own: { ...own, refusals: [] } } }
+  const token = await mintToken({ sub: await someUser(), scope: 'relay' })
+  const headers = { 'X-Key': `Key ${token.replace('.', '. ')}` }
+  const response = await call('GET', '/relay/own/v1', { headers, env: vault })
+  expect(response.headers.get('X-Vault-Error')).toBe('token_invalid')
 })
 
 describe('RELAY_SCOPE and RELAY_PROVIDERS', () => {
