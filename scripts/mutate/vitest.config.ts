@@ -1,4 +1,7 @@
-/** The tests that Stryker runs: those of one room, in workerd. `MUTATE_TESTS` names them. `MUTATE_SHARED` is for a trial. */
+/**
+ * The tests that Stryker runs: those of one room, in workerd. `MUTATE_TESTS` names them. With `MUTATE_SHARED`, all of them
+ * share one workerd.
+ */
 
 import { statSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'

@@ -56,12 +56,9 @@ export async function rewrap(service: Service): Promise<void> {
   }
   if (pass.finishedAt !== null) return
   const { rewrapRowsPerRun } = service.settings
-  const most = pass.assignTo === null ? rewrapRowsPerRun : MOVING_ROWS_PER_RUN
-  for (
-    let left = Math.min(rewrapRowsPerRun, most);
-    left > 0 && pass.finishedAt === null;
-    left -= BATCH_ROWS
-  ) {
+  const most = pass.assignTo === null ? Infinity : MOVING_ROWS_PER_RUN
+  const rows = Math.min(rewrapRowsPerRun, most)
+  for (let left = rows; left > 0 && pass.finishedAt === null; left -= BATCH_ROWS) {
     // oxlint-disable-next-line no-await-in-loop -- each batch begins where the last one ended
     const next: Pass | null = await rewrapBatch(service, pass, Math.min(left, BATCH_ROWS))
     if (next === null) return

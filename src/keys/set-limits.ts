@@ -31,7 +31,7 @@ export async function setLimits(
   const about = { userId, provider: name, by, requestId }
   const statements = [
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
-    // Each event has an id of its own.
+    // Two events of one millisecond need ids of their own.
     ...eventsOf(limits).map((event, index) =>
       noteKeyEvent({ ...about, event, mark: index === 0 ? mark : undefined }, names),
     ),
