@@ -28,13 +28,18 @@ export function judge(path: string, mutants: Mutant[], explained: readonly Expla
       why: explained.find((entry) => isSame(entry, mutant))?.why ?? null,
     })),
     stale: explained.filter(
-      (entry) => isIn(path, entry.file) && !alive.some((mutant) => isSame(entry, mutant)),
+      (entry) => isIn(path, entry.file) && !mutants.some((mutant) => isUnnoticed(entry, mutant)),
     ),
   }
 }
 
 function isIn(path: string, file: string): boolean {
   return file === path || file.startsWith(`${path}/`)
+}
+
+/** Whether the mutant is the one of `entry`, and no test failed. It may have timed out, or broken the test runner. */
+function isUnnoticed(entry: Explained, mutant: Mutant): boolean {
+  return isSame(entry, mutant) && mutant.status !== 'Killed'
 }
 
 /** The line may move, so its text and the change name a mutant. */

@@ -34,6 +34,7 @@ describe('a survivor', () => {
 describe('an explanation', () => {
   it.for<[title: string, path: string, mutants: Mutant[], stale: Explained[]]>([
     ['is needed while its mutant survives', 'src/crypto', [mutantOf()], []],
+    ['is needed if its mutant times out', 'src/crypto', [mutantOf({ status: 'Timeout' })], []],
     ['is stale if its mutant is gone', 'src/crypto', [], [ENTRY]],
     ['is stale if a test fails now', NAME.file, [mutantOf({ status: 'Killed' })], [ENTRY]],
     ['is not judged by a run over another room', 'src/tokens', [], []],
