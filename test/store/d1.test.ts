@@ -208,23 +208,24 @@ describe('D1', () => {
     expect(logs.text()).toContain('There was no answer within 10000 ms')
   })
 
-  it('logs what to run if D1 lacks the tables or one of their columns', async () => {
+  const NO_TABLES = 'The database has no tables: run npm run schema'
+  const OLDER = 'The database is older than this version: run npm run schema'
+  const failing = (message: string) => failingD1(`D1_ERROR: ${message}`)
+
+  it.for<[fault: string, DB: D1Database, message: string]>([
+    ['all tables', env.EMPTY_DB, NO_TABLES],
+    ...['users', 'api_keys', 'key_ids', 'rewrap', 'imported_users'].map(
+      (name): [string, D1Database, string] => [name, failing(`no such table: ${name}`), NO_TABLES],
+    ),
+    ['a later table', failing('no such table: known_keys'), OLDER],
+    ['a column', failing('no such column: status'), OLDER],
+  ])('logs what to run if D1 lacks %s', async ([, DB, message]) => {
     const logs = recordLogs()
-    for (const DB of [
-      env.EMPTY_DB,
-      failingD1('D1_ERROR: no such table: users'),
-      failingD1('D1_ERROR: no such column: status'),
-    ]) {
-      const response = await putKey(await someUser(), 'sk-1', { env: { DB } })
-      expect(response.status).toBe(500)
-      expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
-    }
+    const response = await putKey(await someUser(), 'sk-1', { env: { DB } })
+    expect(response.status).toBe(500)
+    expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
     const errors = logs.events().filter(({ level }) => level === 'error')
-    expect(errors).toMatchObject([
-      { error: { message: 'The database has no tables: run npm run schema' } },
-      { error: { message: 'The database has no tables: run npm run schema' } },
-      { error: { message: 'The database is older than this version: run npm run schema' } },
-    ])
+    expect(errors).toMatchObject([{ error: { message } }])
   })
 
   it('answers 500 without a detail if D1 fails otherwise, and logs the error', async () => {
