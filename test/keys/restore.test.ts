@@ -455,6 +455,8 @@ describe('the job', () => {
     await runJob()
     await removeUser(await openService(env), userId)
     await addUser(await openService(env), userId)
+    // Otherwise it may be the millisecond of the removal.
+    await rowsOf("UPDATE users SET created_at = '2999-01-01T00:00:00.000Z' WHERE id = ?1", userId)
     await save(userId, goodKey())
     await runJob()
     await env.DB.prepare('UPDATE heartbeat SET copied = 0').run()
