@@ -22,10 +22,10 @@ type Look<T> = (deadlineMs: number, error: unknown) => Promise<T | null>
  *
  * @throws what the last attempt throws
  */
-export async function retry<T>(work: Work<T>, look: Look<T> = async () => null): Promise<T> {
+export async function retry<T>(work: Work<T>, look?: Look<T>): Promise<T> {
   return work().catch(async (error: unknown) => {
     const until = Date.now() + EXTRA_MS
-    return repeat(work, look, { error, until, waits: WAITS_MS })
+    return repeat({ work, look }, { error, until, waits: WAITS_MS })
   })
 }
 
@@ -44,8 +44,7 @@ interface Failed {
 }
 
 async function repeat<T>(
-  work: Work<T>,
-  look: Look<T>,
+  { work, look }: { work: Work<T>; look: Look<T> | undefined },
   { error, until, waits: [longestMs, ...waits] }: Failed,
 ): Promise<T> {
   const waitMs = Math.random() * (longestMs ?? 0)
@@ -54,9 +53,9 @@ async function repeat<T>(
   log('warn', 'database_retried', { error: errorFields(VaultError.from(error).cause) })
   await new Promise((resolve) => setTimeout(resolve, waitMs))
   try {
-    return (await look(leftMs(), error)) ?? (await work(leftMs()))
+    return (await look?.(leftMs(), error)) ?? (await work(leftMs()))
   } catch (next) {
     if (next === error) throw error
-    return repeat(work, look, { error: next, until, waits })
+    return repeat({ work, look }, { error: next, until, waits })
   }
 }
