@@ -251,6 +251,15 @@ describe('after a lost answer', () => {
     expect(await storedKey(userId, env, 'openai')).toBeNull()
   })
 
+  it('a deletion says that it deleted the key', async () => {
+    recordLogs()
+    const userId = await someKeyUser(someKey())
+    const props = { caller: 'test', grants: ['support'] }
+    const context = Object.assign(createExecutionContext(), { props })
+    const vault = new KeyVault(context, { ...env, DB: faultyD1(['unheard', 'ok']).db })
+    expect(await vault.deleteKey(userId, 'openai')).toMatchObject({ ok: true, deleted: true })
+  })
+
   const OTHER_KEY = { api_key: 'sk-test-other-0123456789' }
   const saveOther = http('PUT', `${SLOT}?verify=false`, { body: OTHER_KEY })
 

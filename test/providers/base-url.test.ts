@@ -161,6 +161,8 @@ describe('a slot whose user gives the base URL', () => {
     }
     expect(await redirectTo('/v1/models')).toEqual(['/relay/own/models', null])
     expect(await redirectTo('/login')).toEqual([null, `${PROVIDER}/login`])
+    const { headers } = await call('GET', '/relay/own/models', { token })
+    expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([null, null])
   })
 
   it('checks the key at its base URL, and keeps the previous pair if it is rejected', async () => {

@@ -14,6 +14,7 @@ describe('a request through the relay', () => {
     const path = '/relay/openai/v1/embeddings?a=%20b'
     const response = await call('POST', path, { token, body: { input: 'text' } })
     expect([response.status, await response.text()]).toEqual([200, '{"data": []}'])
+    expect(response.headers.get('X-Vault-Location')).toBeNull()
     expect(await seenByProvider(apiKey)).toMatchObject([
       {
         method: 'POST',
