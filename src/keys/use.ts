@@ -87,8 +87,7 @@ async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
     if (status !== key.status) {
       const rejection = { event: 'rejected_in_use', provider: name } as const
       const event = verdict === 'refused' ? { ...rejection, providerStatus: response.status } : null
-      await record(user, updateStatus(key.row, { status, at }), event)
-      return
+      if (await record(user, updateStatus(key.row, { status, at }), event)) return
     }
     const before = new Date(now - USE_RECORDED_MS).toISOString()
     if ((key.lastUsedAt ?? '') <= before) {

@@ -127,14 +127,19 @@ export function updateVerified(
   }
 }
 
-/** Records a use that gave a key another status. It changes no row if the key has that status by now, or is another one. */
+/**
+ * Records a use that gives a key another status than it had when it was read. A rejection counts in any case, anything
+ * else only if the status is still the one that was read. It changes no row if the key is rejected already, or if the
+ * slot holds another key by now.
+ */
 export function updateStatus(
-  { userId, provider, updatedAt }: ReadKey,
+  { userId, provider, updatedAt, status: before }: ReadKey & Pick<KeyRow, 'status'>,
   { status, at }: { status: KeyStatus; at: string },
 ): Statement {
   return {
-    sql: `UPDATE api_keys SET status = ?4, last_used_at = ?5 WHERE ${READ_KEY} AND status <> ?4`,
-    values: [userId, provider, updatedAt, status, at],
+    sql: `UPDATE api_keys SET status = ?4, last_used_at = ?5
+          WHERE ${READ_KEY} AND status <> ?4 AND (?4 = 'rejected' OR status = ?6)`,
+    values: [userId, provider, updatedAt, status, at, before],
   }
 }
 

@@ -414,6 +414,64 @@ describe('the record of a use', () => {
     expect((await env.DB.prepare(trail).bind(userId).all()).results).toHaveLength(1)
   })
 
+  it('of an accepted key does not undo a rejection that came meanwhile', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const owner = await ownerOf(userId)
+    const key = await readKey(owner, 'openai')
+    if (key.state !== 'open') throw new Error('The slot is empty')
+    expect(key.status).toBe('unverified')
+    expect(await record(owner, updateStatus(key.row, REJECTED), null)).toBe(true)
+    const accepted = { status: 'active', at: REJECTED.at } as const
+    expect(await record(owner, updateStatus(key.row, accepted), null)).toBe(false)
+    expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
+  })
+
+  it('of a rejected key counts although the status changed meanwhile', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const owner = await ownerOf(userId)
+    const key = await readKey(owner, 'openai')
+    if (key.state !== 'open') throw new Error('The slot is empty')
+    const accepted = { status: 'active', at: REJECTED.at } as const
+    expect(await record(owner, updateStatus(key.row, accepted), null)).toBe(true)
+    expect(await record(owner, updateStatus(key.row, REJECTED), null)).toBe(true)
+    expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
+  })
+
+  it('is recorded with a changed status in one round trip', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    let trips = 0
+    const DB = interceptD1(async (go) => {
+      trips += 1
+      return go()
+    })
+    const context = Object.assign(createExecutionContext(), { props: ALL })
+    const vault = new KeyVault(context, { ...env, DB })
+    const request = new Request(PATH, { method: 'POST' })
+    const result = await vault.fetchWithApiKey(userId, 'openai', request)
+    if (result.ok) await result.response.text()
+    await waitOnExecutionContext(context)
+    expect(await rowOf(userId)).toEqual({ status: 'active', last_used_at: time })
+    // The others read the key, and write the first count of the hour.
+    expect(trips).toBe(3)
+  })
+
+  it('is recorded although a check wrote the same status first', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const DB = lateD1(2, async () =>
+      env.DB.prepare("UPDATE api_keys SET status = 'active' WHERE user_id = ?1").bind(userId).run(),
+    )
+    const context = Object.assign(createExecutionContext(), { props: ALL })
+    const request = new Request(PATH, { method: 'POST' })
+    const result = await new KeyVault(context, { ...env, DB }).fetchWithApiKey(
+      userId,
+      'openai',
+      request,
+    )
+    if (result.ok) await result.response.text()
+    await waitOnExecutionContext(context)
+    expect(await rowOf(userId)).toEqual({ status: 'active', last_used_at: time })
+  })
+
   it('of the last hour is not written again by a use that began before it', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const owner = await ownerOf(userId)
