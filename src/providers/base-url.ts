@@ -61,7 +61,7 @@ export function calledLocation(
   const to = URL.parse(location, target)
   if (to === null) return location
   const path = to.origin + to.pathname
-  const isBelow = path === baseUrl || path.startsWith(`${baseUrl}/`)
+  const isBelow = path.startsWith(`${baseUrl}/`)
   return isBelow ? called + path.slice(baseUrl.length) + to.search + to.hash : to.href
 }
 
