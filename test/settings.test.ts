@@ -387,7 +387,7 @@ describe('a bad environment', () => {
       { ...oidc, JWT_JWKS_URL: 'https://*.id.test/jwks.json' },
       'JWT_JWKS_URL must be an https: URL',
     ],
-    ...'x-api-key X-API-KEY x-api-* x-* auth* c* ocp-*'
+    ...'x-api-key X-API-KEY x-api-* x-* auth* c* ocp-* x-v* X-Vault-User x-vault-provider'
       .split(' ')
       .map((pattern): [string, object, string] => [
         `the request header ${pattern}`,
