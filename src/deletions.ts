@@ -18,7 +18,7 @@ export interface Exchange {
 }
 
 /** A key that D1 has. */
-type StoredKey = Omit<GoneKey, 'goneAt'> & { createdAt: string }
+type HeldKey = Omit<GoneKey, 'goneAt'> & { createdAt: string }
 
 const TABLE = `CREATE TABLE IF NOT EXISTS gone_keys (
     number   INTEGER NOT NULL PRIMARY KEY,
@@ -71,7 +71,7 @@ export class Deletions extends DurableObject<Env> {
    * Whether the key of a row that was created at `createdAt` is gone. It may have been moved from the default slot
    * before it was deleted. An import may have brought it back since.
    */
-  isGone({ userId, provider, version, createdAt }: StoredKey): boolean {
+  isGone({ userId, provider, version, createdAt }: HeldKey): boolean {
     const found = this.#sql.exec(
       `SELECT 1 FROM gone_keys
        WHERE user_id = ? AND version = ? AND gone_at >= ? AND (provider = ? OR ?) LIMIT 1`,

@@ -1,4 +1,4 @@
-/** Repeats work on D1 after an error that passes by itself. The work must be safe to do twice. */
+/** Repeats work on D1 after an error that passes by itself. Work that is not safe to do twice needs a {@link Look}. */
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
@@ -12,13 +12,13 @@ const WAITS_MS = [200, 800]
 /** Work on D1, which a repetition has to finish within `deadlineMs`. */
 type Work<T> = (deadlineMs?: number) => Promise<T>
 
-/** Looks whether an attempt was committed: returns what `work` would have returned, or null if it was not. */
+/** Finds out whether an attempt was committed. It returns what to use as the result, or null if it was not. */
 type Look<T> = (deadlineMs: number, error: unknown) => Promise<T | null>
 
 /**
  * Does the work, and again after an error that Cloudflare says to retry, at most twice. The first attempt may
- * have been committed although its answer was lost. If doing it twice is wrong, `look` finds that out. To give
- * up, it throws the error that it was given.
+ * have been committed although its answer was lost. If doing it twice is wrong, `look` comes before each repetition.
+ * To give up, it throws the error that it was given.
  *
  * @throws what the last attempt throws
  */

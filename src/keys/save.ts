@@ -133,7 +133,7 @@ function isKnownKey(row: object): row is KnownKey {
 
 /**
  * Runs the statements of a save, and returns their rows. If D1 fails, it tries again unless the trail has the
- * event of this save. If another key has replaced the saved one since, nobody knows its version, and it gives up.
+ * event of this save. If the slot does not hold the saved key any more, nobody knows its version, and it gives up.
  */
 async function runSave(
   db: D1Database,
