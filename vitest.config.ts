@@ -61,6 +61,15 @@ process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/node')
 // The commands that the tests start read the configuration of their own checkout.
 delete process.env['VAULT_CONFIG']
 
+/** Tests in Node.js, which see the product from outside: `test/node/`, and commands that test the vault. */
+const OUTSIDE = ['test/{node,kill,soak,mutate}/**']
+const BROWSER = ['test/browser/**']
+/** These run in `npm run test:slow`. */
+const SLOW = ['**/*.slow.test.ts']
+
+const testsIn = (folders: string[], name = '*.test.ts') =>
+  folders.map((folder) => `${folder}/${name}`)
+
 /** Tests in workerd. `npm run mutate` runs them too. */
 export const worker = {
   plugins: [
@@ -90,15 +99,26 @@ export const worker = {
     })),
   ],
   test: {
-    name: 'worker',
+    // Files share a workerd: starting one takes longer than most files. `test/setup.ts` empties it for each.
+    isolate: false,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     restoreMocks: true,
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/node/**', 'test/browser/**'],
     setupFiles: ['test/setup.ts'],
     globalSetup: ['test/node/global-setup.ts', 'test/node/fuzz-setup.ts'],
   },
+}
+
+const node = {
+  globalSetup: ['test/node/python.ts', 'test/node/fuzz-setup.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 60_000,
+}
+
+const browser = {
+  globalSetup: ['test/browser/global-setup.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
 }
 
 export default defineConfig({
@@ -107,25 +127,28 @@ export default defineConfig({
     // Much of a test's time is waiting for a process or a browser to start.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      worker,
       {
+        ...worker,
         test: {
-          name: 'node',
-          include: ['test/node/*.test.ts'],
-          globalSetup: ['test/node/python.ts', 'test/node/fuzz-setup.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          ...worker.test,
+          name: 'worker',
+          include: ['test/**/*.test.ts'],
+          exclude: [...OUTSIDE, ...BROWSER, ...SLOW],
         },
       },
       {
+        ...worker,
         test: {
-          name: 'browser',
-          include: ['test/browser/*.test.ts'],
-          globalSetup: ['test/browser/global-setup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...worker.test,
+          name: 'worker-slow',
+          include: ['test/**/*.slow.test.ts'],
+          exclude: [...OUTSIDE, ...BROWSER],
         },
       },
+      { test: { ...node, name: 'node', include: testsIn(OUTSIDE), exclude: SLOW } },
+      { test: { ...node, name: 'node-slow', include: testsIn(OUTSIDE, '*.slow.test.ts') } },
+      { test: { ...browser, name: 'browser', include: testsIn(BROWSER), exclude: SLOW } },
+      { test: { ...browser, name: 'browser-slow', include: testsIn(BROWSER, '*.slow.test.ts') } },
     ],
   },
 })

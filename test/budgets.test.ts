@@ -1,7 +1,7 @@
 /** The budgets of a warm request. The figures are the current ones: decide before you change one. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from './isolate.ts'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { VaultError } from '../src/errors.ts'
 import { copyDeletions } from '../src/keys/restore.ts'

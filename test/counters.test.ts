@@ -1,7 +1,7 @@
 /** What the vault counts in Workers Analytics Engine. A stub keeps the data points: none can be read locally. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from './isolate.ts'
 import { expect, it } from 'vitest'
 import { KeyVault } from '../src/binding/key-vault.ts'
 import {

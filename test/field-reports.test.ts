@@ -1,6 +1,6 @@
 /** Public reports from other projects that keep users' API keys, and the answers of this service. */
 
-import { env } from 'cloudflare:workers'
+import { env } from './isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../src/providers/built-in.ts'
 import { isRefusal } from '../src/providers/request.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from './isolate.ts'
 import { expect, it } from 'vitest'
 import { openService } from '../src/service.ts'
 import { recordLogs } from './support.ts'

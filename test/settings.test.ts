@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from './isolate.ts'
 import { describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../src/errors.ts'
 import { openService } from '../src/service.ts'

@@ -1,17 +1,11 @@
-import { applyD1Migrations } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
-import { afterEach, inject } from 'vitest'
-import { noteLine, takeFaults } from './log-lines.ts'
+/** Before each file the vault is empty. After each test, every line of the log is in its schema. */
 
-await applyD1Migrations(env.DB, inject('migrations'))
+import { afterEach } from 'vitest'
+import { emptyVault } from './isolate.ts'
+import { takeFaults } from './log-lines.ts'
+import './watch-console.ts'
 
-for (const method of ['log', 'warn', 'error'] as const) {
-  const write = console[method].bind(console)
-  console[method] = (...args: unknown[]) => {
-    noteLine(args)
-    write(...args)
-  }
-}
+await emptyVault()
 
 afterEach(() => {
   const faults = takeFaults()

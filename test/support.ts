@@ -1,7 +1,7 @@
 /** What the tests share: users in D1, tokens, requests and recorded logs. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from './isolate.ts'
 import type { JWTPayload } from 'jose'
 import { inject, vi } from 'vitest'
 import { signToken } from '../scripts/lib/token.ts'
@@ -149,12 +149,6 @@ export function interceptD1(
 /** 32 random bytes in base64, for `API_KEY_ENCRYPTION_KEY`. */
 export function someEncryptionKey(): string {
   return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
-}
-
-/** Deletes all rows from D1. */
-export async function emptyVault(): Promise<void> {
-  const tables = ['users', 'key_ids', 'rewrap', 'imported_keys']
-  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 }
 
 /** The origin of a provider on localhost that replaces OpenAI; see node/provider-server.ts. */

@@ -1,7 +1,7 @@
 /** What a call over a binding checks first, and what the log and a refusal say of it. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { ANSWERS } from '../../src/refusals.ts'

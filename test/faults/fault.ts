@@ -1,6 +1,6 @@
 /** Parts of the vault that fail on command. */
 
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { expect, onTestFinished, vi } from 'vitest'
 import { interceptD1 } from '../support.ts'
 import { KEY } from './operations.ts'

@@ -1,7 +1,7 @@
 /** Each operation of the vault: every route, and every method of the binding. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { app, mintToken, ownerOf, PROVIDER, someUser, URL_BASE } from '../support.ts'

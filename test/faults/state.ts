@@ -1,6 +1,6 @@
 /** What D1 holds about a user, in a form in which two users can be compared. */
 
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { storedKey } from '../support.ts'
 
 /**

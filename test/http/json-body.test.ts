@@ -1,6 +1,6 @@
 /** Bodies that stall: how long the vault waits for them, and what it has done by then. */
 
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   app,

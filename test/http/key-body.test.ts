@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import {
   app,
   call,

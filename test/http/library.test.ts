@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { Hono } from 'hono'
 import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
 import { describe, expect, expectTypeOf, it } from 'vitest'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { checkToken } from '../../src/keys/address.ts'

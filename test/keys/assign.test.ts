@@ -1,11 +1,10 @@
-import { env } from 'cloudflare:workers'
+import { emptyVault, env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { rewrap } from '../../src/keys/rewrap.ts'
 import { run } from '../../src/store/d1.ts'
 import { askForPass } from '../../src/store/rewrap.ts'
 import {
   call,
-  emptyVault,
   interceptD1,
   keyPath,
   mintToken,

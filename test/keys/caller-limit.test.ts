@@ -1,7 +1,7 @@
 /** `CALLER_LIMITER`, which counts the uses of keys by one caller over a binding and the relay. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { expect, it } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { call, mintToken, PROVIDER, recordLogs, someKeyUser } from '../support.ts'

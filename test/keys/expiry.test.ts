@@ -1,4 +1,5 @@
-import { env, exports } from 'cloudflare:workers'
+import { exports } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { openService } from '../../src/service.ts'

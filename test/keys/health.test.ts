@@ -1,9 +1,8 @@
-import { env } from 'cloudflare:workers'
+import { emptyVault, env } from '../isolate.ts'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   app,
   call,
-  emptyVault,
   interceptD1,
   putKey,
   recordLogs,

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { emptyVault, env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { importKeys } from '../../scripts/lib/import-batch.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
@@ -8,16 +8,7 @@ import { openService } from '../../src/service.ts'
 import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
-import {
-  call,
-  emptyVault,
-  keyPath,
-  mintToken,
-  ownerOf,
-  putKey,
-  recordLogs,
-  someUser,
-} from '../support.ts'
+import { call, keyPath, mintToken, ownerOf, putKey, recordLogs, someUser } from '../support.ts'
 
 const KEY = 'sk-proj-0123456789'
 const fernetKey = crypto.getRandomValues(new Uint8Array(32))

@@ -1,4 +1,5 @@
-import { env, exports } from 'cloudflare:workers'
+import { exports } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import {
   call,

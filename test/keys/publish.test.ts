@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { deleteOldEvents } from '../../src/keys/trail.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { EXCHANGED_AT_ONCE } from '../../src/deletions.ts'
 import { VaultError } from '../../src/errors.ts'

@@ -1,7 +1,7 @@
 /** What is tried again after an error of D1, how often, and with which answer. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'

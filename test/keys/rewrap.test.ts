@@ -1,5 +1,5 @@
 import { createScheduledController } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { emptyVault, env } from '../isolate.ts'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { fingerprintKey } from '../../src/crypto/fingerprint.ts'
@@ -13,7 +13,6 @@ import { runBatch } from '../../src/store/d1.ts'
 import { noteKid } from '../../src/store/kids.ts'
 import {
   call,
-  emptyVault,
   interceptD1,
   keyPath,
   mintToken,

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
 import { listSlots } from '../../src/keys/slots.ts'

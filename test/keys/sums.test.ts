@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { countEvent } from '../../src/keys/sums.ts'
 import { openService } from '../../src/service.ts'

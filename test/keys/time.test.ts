@@ -1,6 +1,6 @@
 /** Limits, expiry and the trail at midnight, at month ends, on leap days and in far years, to the millisecond. */
 
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'

@@ -1,5 +1,6 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
-import { env, exports } from 'cloudflare:workers'
+import { exports } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'

@@ -1,10 +1,10 @@
 /** Each operation for a user whom the vault does not know, and for one without a key. */
 
-import { env } from 'cloudflare:workers'
+import { emptyVault, env } from '../isolate.ts'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { METHODS, ROUTES } from '../faults/operations.ts'
 import { stateOf } from '../faults/state.ts'
-import { emptyVault, recordLogs, someUser } from '../support.ts'
+import { recordLogs, someUser } from '../support.ts'
 
 /** The codes of an operation for a user who does not exist, then with `AUTO_CREATE_USERS`, and without a key. */
 const CODES: Record<string, [unknown: string, created: string, empty: string]> = {

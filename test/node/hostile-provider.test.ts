@@ -2,7 +2,7 @@
 
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MARK } from '../fuzz.ts'
+import { MARK } from '../fuzz/fuzz.ts'
 import { startRawPair, type RawAnswer } from './raw-provider.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'

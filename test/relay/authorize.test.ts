@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import {
   call,

@@ -1,6 +1,6 @@
 /** The statements that only the commands run: `keys`, `users` and the migration. */
 
-import { env } from 'cloudflare:workers'
+import { emptyVault, env } from '../isolate.ts'
 import { beforeEach, expect, it } from 'vitest'
 import { countRowsAfter, selectNthRowAfter, START } from '../../src/store/api-keys.ts'
 import { run, type Statement } from '../../src/store/d1.ts'
@@ -8,7 +8,6 @@ import { countGone } from '../../src/store/gone-keys.ts'
 import { noteAllKids, selectKids } from '../../src/store/kids.ts'
 import { selectPass, toPass, upsertPass } from '../../src/store/rewrap.ts'
 import { selectUsers } from '../../src/store/users.ts'
-import { emptyVault } from '../support.ts'
 
 const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results
 

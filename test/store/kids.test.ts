@@ -1,6 +1,6 @@
 /** The rewrap job looks at a kid again after a row under it went: it may have been the last that did not open. */
 
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { importKeys } from '../../scripts/lib/import-batch.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'

@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { KnownTokens } from '../../src/tokens/known-tokens.ts'

@@ -1,7 +1,7 @@
 /** Tokens and clocks: issuers whose clocks are wrong, and tokens that end while their request runs. */
 
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import type { JWTPayload } from 'jose'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { KnownTokens } from '../../src/tokens/known-tokens.ts'

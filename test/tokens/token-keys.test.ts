@@ -1,4 +1,4 @@
-import { env } from 'cloudflare:workers'
+import { env } from '../isolate.ts'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'

@@ -1,0 +1,111 @@
+/** Each call of D1, and the second store, fails in each way while the scheduled job runs. */
+
+import { emptyVault, env } from '../isolate.ts'
+import { describe, expect, it } from 'vitest'
+import { VaultError } from '../../src/errors.ts'
+import { runJobs } from '../../src/scheduled.ts'
+import { recordLogs } from '../support.ts'
+import {
+  breakableD1,
+  expectSafe,
+  fail,
+  hang,
+  someVault,
+  useFakeTimers,
+  type Break,
+} from './fault.ts'
+import { seedKeys } from './operations.ts'
+import { stateOf } from './state.ts'
+
+const overloaded: Break = async () => {
+  throw new Error('D1_ERROR: D1 DB is overloaded.')
+}
+const WAYS: readonly [way: string, broken: Break, code: string][] = [
+  ['throws an unknown error', fail, 'internal'],
+  ['is overloaded', overloaded, 'database_busy'],
+  ['hangs', hang, 'database_busy'],
+]
+const FAILED = new Set<unknown>([
+  'rewrap_failed',
+  'expiry_failed',
+  'trail_not_trimmed',
+  'deletions_not_copied',
+])
+
+/** A user with a key that expired long ago, and one that stays. */
+async function seedExpired(): Promise<string> {
+  // Otherwise the rewrap job would go on where the last run ended.
+  await emptyVault()
+  const userId = `job-${crypto.randomUUID()}`
+  await seedKeys(userId)
+  const sql = `UPDATE api_keys SET expires_at = '2020-01-01T00:00:00.000Z'
+    WHERE user_id = ?1 AND provider = 'openai'`
+  await env.DB.prepare(sql).bind(userId).run()
+  return userId
+}
+
+/** What D1 holds, apart from deletions that are to be copied: a later transaction forgets them. */
+async function keptOf(userId: string) {
+  const { gone: _, ...kept } = await stateOf(userId)
+  return kept
+}
+
+/** What a run of an untouched job does, and how often it calls D1. */
+async function measure() {
+  const userId = await seedExpired()
+  const { db, calls } = breakableD1()
+  await runJobs(someVault({ DB: db }))
+  return { asked: await keptOf(userId), calls: calls() }
+}
+
+/** Runs the job while one call of D1 breaks, and once more when it does not. */
+async function failAt(call: number, broken: Break) {
+  const userId = await seedExpired()
+  const before = await keptOf(userId)
+  const { db, breakCalls, mend } = breakableD1()
+  const vault = someVault({ DB: db })
+  breakCalls(broken, call, call)
+  const code = await runJobs(vault).then(
+    () => null,
+    (error: unknown) => VaultError.from(error).code,
+  )
+  mend()
+  const state = await keptOf(userId)
+  await runJobs(vault)
+  return { before, code, state, next: await keptOf(userId) }
+}
+
+describe.for(WAYS)('D1 that %s', ([, broken, code]) => {
+  it('at each call of the job fails a part of it, and the next run does the rest', async () => {
+    const logs = recordLogs()
+    useFakeTimers()
+    const { asked, calls } = await measure()
+    expect(calls).toBeGreaterThan(3)
+    for (let call = 1; call <= calls; call += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- the clock is one for all
+      const { before, ...seen } = await failAt(call, broken)
+      const state: unknown = expect.toBeOneOf([before, asked])
+      expect({ call, ...seen }).toEqual({ call, code, state, next: asked })
+    }
+    const failed = logs.events().filter(({ event }) => FAILED.has(event))
+    // While one part hangs, the others may run out of time too.
+    expect(failed.length).toBeGreaterThanOrEqual(calls)
+    expectSafe(logs.text())
+  })
+})
+
+it('a second store that fails or hangs fails one part of the job, and the others are done', async () => {
+  const logs = recordLogs()
+  useFakeTimers()
+  const { asked } = await measure()
+  for (const exchange of [fail, hang]) {
+    // oxlint-disable-next-line no-await-in-loop -- the clock is one for all
+    const userId = await seedExpired()
+    const DELETIONS = { getByName: () => ({ exchange }) }
+    // oxlint-disable-next-line no-await-in-loop
+    await expect(runJobs(someVault({ DELETIONS }))).rejects.toMatchObject({ code: 'database_busy' })
+    // oxlint-disable-next-line no-await-in-loop
+    expect(await keptOf(userId)).toEqual(asked)
+  }
+  expect(logs.text()).toContain('deletions_not_copied')
+})

@@ -1,0 +1,125 @@
+/** Puts mixed traffic on the local vault for some time, and watches its memory. */
+
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startVaultProcess, type VaultProcess } from '../kill/vault-process.ts'
+import { listen, stop } from '../../scripts/lib/local-server.ts'
+import { sendLoad, type Tallies } from './load.ts'
+import { SCOPE } from './traffic.ts'
+
+const CHUNKS = 8
+const JOB_PAUSE_MS = 1_000
+const SECOND_MS = 1_000
+/** The memory at a mark is the median of so many samples, one per second. */
+const SAMPLES = 10
+/** The second of the first mark. */
+const MARK = 60
+
+/** What to put on the vault. */
+export interface SoakOptions {
+  seconds: number
+  connections: number
+  seed: number
+  /** Is told each second how many have passed. */
+  onSecond: (passed: number) => void
+}
+
+/** The result of a run. */
+export interface SoakResult {
+  tallies: Tallies
+  /** In MB: after the first minute, and at the end. Undefined for a load that is too short. */
+  memory: { first: number; last: number } | undefined
+  /** The memory in MB, once per second. */
+  samples: readonly number[]
+  jobs: number
+}
+
+/** Another seed makes other requests. The timing differs in every run. */
+export async function soak(options: SoakOptions): Promise<SoakResult> {
+  const directory = mkdtempSync(join(tmpdir(), 'vault-soak-'))
+  const provider = createServer((request, response) => {
+    if (request.method === 'POST') request.resume().once('end', () => void stream(response))
+    else response.end('{"data": []}')
+  })
+  const origin = `http://127.0.0.1:${await listen(provider)}`
+  try {
+    const secret = randomBytes(32).toString('hex')
+    const bindings = bindingsOf(secret, origin)
+    const vault = await startVaultProcess({
+      directory,
+      bindings,
+      isNew: true,
+      jobPauseMs: JOB_PAUSE_MS,
+    })
+    try {
+      return await run(vault, secret, options)
+    } finally {
+      await vault.kill()
+    }
+  } finally {
+    await stop(provider)
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** An expired key is deleted by the next run of the job. */
+function bindingsOf(secret: string, origin: string): Record<string, string> {
+  return {
+    API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    JWT_SECRET_KEY: secret,
+    AUTO_CREATE_USERS: 'true',
+    CORS_ORIGINS: 'http://localhost',
+    EXPIRED_KEPT_DAYS: '0',
+    RELAY_SCOPE: SCOPE,
+    VERIFY_ON_SAVE: 'false',
+    PROVIDERS: JSON.stringify({ openai: { origin } }),
+  }
+}
+
+/** Sends chunks, each in a turn of the event loop of its own. */
+async function stream(response: ServerResponse): Promise<void> {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+  for (let chunk = 0; chunk < CHUNKS; chunk += 1) {
+    response.write(`data: {"choices": [{"delta": {"content": "${chunk}"}}]}\n\n`)
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await sleep(1)
+  }
+  response.end('data: [DONE]\n\n')
+}
+
+async function run(
+  vault: VaultProcess,
+  secret: string,
+  { seconds, connections, seed, onSecond }: SoakOptions,
+): Promise<SoakResult> {
+  const endsAt = performance.now() + seconds * SECOND_MS
+  const samples: number[] = []
+  const timer = setInterval(() => {
+    samples.push(vault.memory())
+    onSecond(samples.length)
+  }, SECOND_MS)
+  const goesOn = () => performance.now() < endsAt
+  try {
+    const tallies = await sendLoad({ url: vault.url, secret, connections, seed, goesOn })
+    return { tallies, memory: compareMemory(samples), samples, jobs: vault.jobs() }
+  } finally {
+    clearInterval(timer)
+  }
+}
+
+/** The memory of one moment rises and falls with the collector, so each mark is a median. */
+function compareMemory(samples: readonly number[]): SoakResult['memory'] {
+  if (samples.length < MARK + SAMPLES) return undefined
+  return {
+    first: medianOf(samples.slice(MARK - SAMPLES / 2, MARK + SAMPLES / 2)),
+    last: medianOf(samples.slice(-SAMPLES)),
+  }
+}
+
+function medianOf(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
+}
