@@ -1,16 +1,20 @@
 /** The budgets of a warm request. The figures are the current ones: decide before you change one. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { env } from './isolate.ts'
-import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { VaultError } from '../src/errors.ts'
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
 import { copyDeletions } from '../src/keys/restore.ts'
 import { openService } from '../src/service.ts'
+import { emptyVault, env } from './isolate.ts'
 import { app, call, keyPath, mintToken, putKey, slotPath, someUser, URL_BASE } from './support.ts'
+
+afterEach(() => vi.unstubAllGlobals())
 
 let users = 100
 
-afterEach(() => vi.unstubAllGlobals())
+/** A new user. The ids increase, so that no other user's row follows: D1 also counts the row that ends a range. */
+async function nextUser(): Promise<string> {
+  return someUser(`budget-${(users += 1)}`)
+}
 
 interface Used {
   /** Round trips to D1, and their statements. */
@@ -26,7 +30,7 @@ interface Used {
 }
 
 /** Counts how much `work` uses D1, WebCrypto and the runtime. */
-async function count(work: (vault: Env) => Promise<unknown>): Promise<Used> {
+async function count(work: (vault: Env) => Promise<unknown>, vars: object = {}): Promise<Used> {
   const used = { ...NOTHING }
   const add = (results: D1Result[]) => {
     used.trips += 1
@@ -50,7 +54,7 @@ async function count(work: (vault: Env) => Promise<unknown>): Promise<Used> {
     },
     batch: async (statements: D1PreparedStatement[]) => add(await env.DB.batch(statements)),
   })
-  const vault = { ...env, DB }
+  const vault = { ...env, ...vars, DB }
   await work(vault)
   Object.assign(used, { trips: 0, statements: 0, rows_read: 0, rows_written: 0 })
   const methods = [
@@ -93,102 +97,94 @@ function requestOf(
   }
 }
 
-describe('a warm request', () => {
-  it.for<
-    [
-      name: string,
-      method: string,
-      path: (id: string) => string,
-      body: object | null,
-      used: Partial<Used>,
-    ]
-  >([
-    ['GET', 'GET', keyPath, null, { ...READ, rows_read: 2, subtle: 1 }],
-    ['PUT', 'PUT', keyPath, { api_key: 'sk-0123456789' }, { ...WRITE, subtle: 2 }],
-    ['DELETE', 'DELETE', keyPath, null, { ...WRITE, statements: 6, rows_read: 8, rows_written: 0 }],
-    [
-      'the list',
-      'GET',
-      (id) => slotPath(id, '').slice(0, -1),
-      null,
-      { ...READ, rows_read: 2, subtle: 1 },
-    ],
-    ['a slot', 'GET', (id) => slotPath(id, 'openai'), null, READ],
-    [
-      'a save in a slot',
-      'PUT',
-      (id) => `${slotPath(id, 'openai')}?verify=false`,
-      { api_key: 'sk-0123456789' },
-      { ...WRITE, rows_read: 25, subtle: 2 },
-    ],
-    ['403', 'GET', () => keyPath('another'), null, { responses: 1 }],
-    ['400', 'PUT', keyPath, { api_key: '' }, { responses: 1 }],
-  ])('stays within its budget: %s', async ([, method, path, body, used]) => {
-    // The ids increase, so that no other user's row follows: D1 also counts the row that ends a range.
-    const userId = await someUser(`budget-${(users += 1)}`)
-    await putKey(userId, 'sk-0123456789')
-    const token = await mintToken({ sub: userId })
-    const request = requestOf(method, path(userId), { token, body })
-    expect(await count(request)).toEqual({ ...NOTHING, ...used })
-  })
+interface Asked {
+  method: string
+  path: (id: string) => string
+  body?: object
+  vars?: Partial<Env>
+}
 
-  it('writes three rows for another key: the key, the event, and that the previous one is gone', async () => {
-    const userId = await someUser(`budget-${(users += 1)}`)
-    const token = await mintToken({ sub: userId })
-    const used = await count(async (vault) => {
-      const body = { api_key: `sk-${crypto.randomUUID()}` }
-      await requestOf('PUT', keyPath(userId), { token, body })(vault)
-    })
-    expect(used).toMatchObject({ trips: 1, statements: 7, rows_written: 3 })
-  })
+const AUTO = { AUTO_CREATE_USERS: 'true' }
+const KEY = { api_key: 'sk-0123456789' }
+const listPath = (id: string) => slotPath(id, '').slice(0, -1)
+const inSlot = (id: string) => slotPath(id, 'openai')
+const uncheckedPath = (id: string) => `${inSlot(id)}?verify=false`
+const GET = { method: 'GET', path: keyPath }
+const PUT = { method: 'PUT', path: keyPath, body: KEY }
+const DELETE = { method: 'DELETE', path: keyPath }
+const DELETED = { ...WRITE, statements: 6, rows_read: 8, rows_written: 0 }
 
-  it('writes three rows for a deletion: the key, the event, and that it is gone', async () => {
-    const userId = await someUser(`budget-${(users += 1)}`)
-    const token = await mintToken({ sub: userId })
-    const used = await count(async (vault) => {
-      await putKey(userId, 'sk-0123456789')
-      await requestOf('DELETE', keyPath(userId), { token, body: null })(vault)
-    })
-    expect(used).toMatchObject({ trips: 1, statements: 6, rows_written: 3 })
-  })
-
-  it.for<[name: string, limits: object, rowsWritten: number]>([
-    ['a use', { paused: false }, 0],
-    ['a use that is counted', { max_uses: { count: 100, per: 'day' } }, 1],
-  ])('makes one round trip before the answer to %s', async ([, limits, rows_written]) => {
-    const userId = await someUser(`budget-${(users += 1)}`)
-    const token = await mintToken({ sub: userId, scope: 'relay' })
-    const body = { api_key: `sk-good-${crypto.randomUUID()}` }
-    await call('PUT', `${slotPath(userId, 'openai')}?verify=false`, { token, body })
-    await call('PATCH', slotPath(userId, 'openai'), { token, body: limits })
-    const headers = { Authorization: `Bearer ${token}` }
-    const used = await count(async (vault) => {
-      const request = new Request(`${URL_BASE}/relay/openai/v1/models`, { headers })
-      await (await app.fetch(request, vault, createExecutionContext())).text()
-    })
-    expect(used).toMatchObject({ trips: 1, statements: 3, rows_written, subtle: 1 })
-  })
-
-  it('writes one more row if it replaces a key that the second store has to know of', async () => {
-    await copyDeletions(await openService(env))
-    onTestFinished(async () => void (await env.DB.exec("UPDATE heartbeat SET at = ''")))
-    const userId = await someUser(`budget-${(users += 1)}`)
-    const token = await mintToken({ sub: userId })
-    const request = requestOf('PUT', keyPath(userId), { token, body: { api_key: 'sk-0123456789' } })
-    const used = { ...WRITE, rows_read: 25, rows_written: 3, subtle: 2 }
-    expect(await count(request)).toEqual({ ...NOTHING, ...used })
-  })
-
-  it('costs one signature check if the signature is not valid', async () => {
-    const token = `${(await mintToken({ sub: 'a' })).replace(/\.[^.]*$/, '')}.${'A'.repeat(43)}`
-    const request = requestOf('GET', keyPath('a'), { token, body: null })
-    expect(await count(request)).toEqual({ ...NOTHING, subtle: 1, responses: 1 })
-  })
+it.for<[name: string, asked: Asked, used: Partial<Used>]>([
+  ['a GET', GET, { ...READ, rows_read: 2, subtle: 1 }],
+  ['a GET with AUTO_CREATE_USERS', { ...GET, vars: AUTO }, { ...READ, rows_read: 2, subtle: 1 }],
+  ['a PUT', PUT, { ...WRITE, subtle: 2 }],
+  ['a PUT with AUTO_CREATE_USERS', { ...PUT, vars: AUTO }, { ...WRITE, statements: 8, subtle: 2 }],
+  ['a DELETE', DELETE, DELETED],
+  ['a DELETE with AUTO_CREATE_USERS', { ...DELETE, vars: AUTO }, DELETED],
+  ['the list', { ...GET, path: listPath }, { ...READ, rows_read: 2, subtle: 1 }],
+  ['a GET of a slot', { ...GET, path: inSlot }, READ],
+  ['a save in a slot', { ...PUT, path: uncheckedPath }, { ...WRITE, rows_read: 25, subtle: 2 }],
+  ['a 403', { ...GET, path: () => keyPath('another') }, { responses: 1 }],
+  ['a 400', { ...PUT, body: { api_key: '' } }, { responses: 1 }],
+  ['a 405', { ...GET, method: 'POST' }, { responses: 3 }],
+])('%s stays within its budget', async ([, { method, path, body = null, vars }, used]) => {
+  const userId = await nextUser()
+  await putKey(userId, 'sk-0123456789')
+  const token = await mintToken({ sub: userId })
+  const request = requestOf(method, path(userId), { token, body })
+  expect(await count(request, vars)).toEqual({ ...NOTHING, ...used })
 })
 
-describe('a refusal', () => {
-  it('captures no stack, unlike a fault', () => {
-    expect(new VaultError('token_invalid').stack).not.toContain('\n    at ')
-    expect(new VaultError('internal').stack).toContain('\n    at ')
+it('a PUT of another key writes three rows: the key, the event, and that the previous one is gone', async () => {
+  const userId = await nextUser()
+  const token = await mintToken({ sub: userId })
+  const used = await count(async (vault) => {
+    const body = { api_key: `sk-${crypto.randomUUID()}` }
+    await requestOf('PUT', keyPath(userId), { token, body })(vault)
   })
+  expect(used).toMatchObject({ trips: 1, statements: 7, rows_written: 3 })
+})
+
+it('a DELETE of a key writes three rows: the key, the event, and that it is gone', async () => {
+  const userId = await nextUser()
+  const token = await mintToken({ sub: userId })
+  const used = await count(async (vault) => {
+    await putKey(userId, 'sk-0123456789')
+    await requestOf('DELETE', keyPath(userId), { token, body: null })(vault)
+  })
+  expect(used).toMatchObject({ trips: 1, statements: 6, rows_written: 3 })
+})
+
+it.for<[name: string, limits: object, rowsWritten: number]>([
+  ['a use', { paused: false }, 0],
+  ['a use that is counted', { max_uses: { count: 100, per: 'day' } }, 1],
+])('%s makes one round trip before its answer', async ([, limits, rows_written]) => {
+  const userId = await nextUser()
+  const token = await mintToken({ sub: userId, scope: 'relay' })
+  const body = { api_key: `sk-good-${crypto.randomUUID()}` }
+  await call('PUT', `${slotPath(userId, 'openai')}?verify=false`, { token, body })
+  await call('PATCH', slotPath(userId, 'openai'), { token, body: limits })
+  const headers = { Authorization: `Bearer ${token}` }
+  const used = await count(async (vault) => {
+    const request = new Request(`${URL_BASE}/relay/openai/v1/models`, { headers })
+    await (await app.fetch(request, vault, createExecutionContext())).text()
+  })
+  expect(used).toMatchObject({ trips: 1, statements: 3, rows_written, subtle: 1 })
+})
+
+it('a PUT writes one more row if it replaces a key that the second store has to know of', async () => {
+  await copyDeletions(await openService(env))
+  // Otherwise the other tests would write that row too.
+  onTestFinished(emptyVault)
+  const userId = await nextUser()
+  const token = await mintToken({ sub: userId })
+  const request = requestOf('PUT', keyPath(userId), { token, body: KEY })
+  const used = { ...WRITE, rows_read: 25, rows_written: 3, subtle: 2 }
+  expect(await count(request)).toEqual({ ...NOTHING, ...used })
+})
+
+it('a token with an invalid signature costs one signature check', async () => {
+  const token = `${(await mintToken({ sub: 'a' })).replace(/\.[^.]*$/, '')}.${'A'.repeat(43)}`
+  const request = requestOf('GET', keyPath('a'), { token, body: null })
+  expect(await count(request)).toEqual({ ...NOTHING, subtle: 1, responses: 1 })
 })

@@ -1,10 +1,10 @@
 /** Public reports from other projects that keep users' API keys, and the answers of this service. */
 
-import { env } from './isolate.ts'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../src/providers/built-in.ts'
 import { isRefusal } from '../src/providers/request.ts'
 import { readSettings } from '../src/settings.ts'
+import { env } from './isolate.ts'
 import {
   call,
   keyPath,
@@ -19,6 +19,11 @@ import {
 const KEY = 'sk-proj-0123456789'
 
 describe('a pasted key that does not work', () => {
+  let userId: string
+  beforeAll(async () => {
+    userId = await someUser()
+  })
+
   it.for<[report: string, pasted: string, detail: string]>([
     ['replicate/comfyui-replicate#7', `"${KEY}"`, 'comes with quotes'],
     ['lotus-data/lotus#211', `"${KEY}`, 'comes with quotes'],
@@ -39,8 +44,7 @@ describe('a pasted key that does not work', () => {
     ['WordPress/wordpress-develop#12865', '••••••••6789', 'is a masked preview'],
     ['RooCodeInc/Roo-Code#3953', '{"type": "service_account"}', 'create an API key for Vertex AI'],
     ['n8n-io/n8n#10770', '-----BEGIN PRIVATE KEY-----\\nMIIE', 'is a PEM file'],
-  ])('is refused with the reason: %s', async ([, pasted, detail]) => {
-    const userId = await someUser()
+  ])('refuses the pasted key of %s with the reason', async ([, pasted, detail]) => {
     const response = await putKey(userId, pasted)
     expect([response.status, await response.json()]).toMatchObject([
       400,
@@ -60,7 +64,7 @@ describe('an unusual key', () => {
       '0123456789abcdef0123456789abcdef',
     ],
     ['replicate/create-replicate#24', '0123456789abcdef01234567', '0123456789abcdef01234567'],
-  ])('is saved unchanged: %s', async ([, sent, stored]) => {
+  ])('saves the unusual key of %s', async ([, sent, stored]) => {
     const userId = await someUser()
     expect((await putKey(userId, sent)).status).toBe(200)
     expect(await storedKey(userId)).toBe(stored)
@@ -88,11 +92,14 @@ describe('an answer of a provider that a good key gets too', () => {
       400,
       '{"error":{"message":"Your credit balance is too low"}}',
     ],
-  ])('does not reject the key: %s', async ([, name, status, body]) => {
-    const provider = BUILT_IN[name]
-    if (provider === undefined) throw new Error(`${name} is not built in`)
-    expect(await isRefusal(provider, new Response(body, { status }))).toBe(false)
-  })
+  ])(
+    'does not take the answer in %s for a rejection of the key',
+    async ([, name, status, body]) => {
+      const provider = BUILT_IN[name]
+      if (provider === undefined) throw new Error(`${name} is not built in`)
+      expect(await isRefusal(provider, new Response(body, { status }))).toBe(false)
+    },
+  )
 })
 
 describe('a lost or wrong encryption key', () => {
@@ -102,51 +109,42 @@ describe('a lost or wrong encryption key', () => {
     ['danny-avila/LibreChat#14699', 'f34be427ebb29de8d88c107a71546019'],
     ['Osmantic/ODS#534', ''],
     ['danny-avila/LibreChat#4276', 'a'.repeat(64)],
-  ])('stops the service, and the log says what to set: %s', ([, key]) => {
+  ])('stops the service with the encryption key of %s, and says what to set', ([, key]) => {
     const open = () => readSettings({ ...env, API_KEY_ENCRYPTION_KEY: key })
     expect(open).toThrow(expect.objectContaining({ code: 'server_misconfigured' }))
     expect(open).toThrow(expect.objectContaining({ cause: fix }))
   })
 
-  it.for(['n8n-io/n8n#12949', 'FlowiseAI/Flowise#643', 'BerriAI/litellm#13406'])(
-    'makes keys unreadable, but they can be replaced or deleted: %s',
-    async () => {
-      const userId = await someUser()
-      await putKey(userId, KEY)
-      const vault = { ...env, API_KEY_ENCRYPTION_KEY: someEncryptionKey() }
-      const token = await mintToken({ sub: userId })
-      const get = async () => (await call('GET', keyPath(userId), { token, env: vault })).json()
-      expect(await get()).toEqual({ has_api_key: false, error: 'Invalid encrypted key' })
-      expect((await putKey(userId, 'sk-new-0123456789', { env: vault })).status).toBe(200)
-      expect(await get()).toMatchObject({ api_key_preview: 'sk-new-0...' })
-      expect((await call('DELETE', keyPath(userId), { token, env: vault })).status).toBe(200)
-    },
-  )
+  // n8n-io/n8n#12949, FlowiseAI/Flowise#643, BerriAI/litellm#13406
+  it('replaces and deletes keys that another encryption key has made unreadable', async () => {
+    const userId = await someUser()
+    await putKey(userId, KEY)
+    const vault = { ...env, API_KEY_ENCRYPTION_KEY: someEncryptionKey() }
+    const token = await mintToken({ sub: userId })
+    const get = async () => (await call('GET', keyPath(userId), { token, env: vault })).json()
+    expect(await get()).toEqual({ has_api_key: false, error: 'Invalid encrypted key' })
+    expect((await putKey(userId, 'sk-new-0123456789', { env: vault })).status).toBe(200)
+    expect(await get()).toMatchObject({ api_key_preview: 'sk-new-0...' })
+    expect((await call('DELETE', keyPath(userId), { token, env: vault })).status).toBe(200)
+  })
 })
 
 describe('other reports', () => {
-  it.for(['coaidev/coai#67', 'continuedev/continue#10902'])(
-    'an answer does not repeat the key that the provider repeats: %s',
-    async () => {
-      const userId = await someUser()
-      const token = await mintToken({ sub: userId })
-      const api_key = `sk-bad-${crypto.randomUUID()}`
-      const response = await call('PUT', slotPath(userId, 'openai'), { token, body: { api_key } })
-      expect(response.status).toBe(422)
-      expect(await response.text()).not.toContain(api_key)
-    },
-  )
+  // coaidev/coai#67, continuedev/continue#10902
+  it('does not repeat the key that the provider repeats in its answer', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const api_key = `sk-bad-${crypto.randomUUID()}`
+    const response = await call('PUT', slotPath(userId, 'openai'), { token, body: { api_key } })
+    expect(response.status).toBe(422)
+    expect(await response.text()).not.toContain(api_key)
+  })
 
-  it.for(['danny-avila/LibreChat#15317', 'wso2/api-manager#2948'])(
-    'an ID token is not accepted as an access token: %s',
-    async () => {
-      const userId = await someUser()
-      const token = await mintToken({ sub: userId, at_hash: 'x' })
-      const response = await call('GET', keyPath(userId), { token })
-      expect([response.status, await response.json()]).toMatchObject([
-        401,
-        { code: 'token_invalid' },
-      ])
-    },
-  )
+  // danny-avila/LibreChat#15317, wso2/api-manager#2948
+  it('does not accept an ID token as an access token', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId, at_hash: 'x' })
+    const response = await call('GET', keyPath(userId), { token })
+    expect([response.status, await response.json()]).toMatchObject([401, { code: 'token_invalid' }])
+  })
 })

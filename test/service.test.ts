@@ -1,7 +1,9 @@
+/** The service of an isolate: it is opened once, and a wrong configuration closes every key route. */
+
+import { expect, it, vi } from 'vitest'
+import { openFront, openService } from '../src/service.ts'
 import { env } from './isolate.ts'
-import { expect, it } from 'vitest'
-import { openService } from '../src/service.ts'
-import { recordLogs } from './support.ts'
+import { app, call, keyPath, mintToken, recordLogs, someUser, URL_BASE } from './support.ts'
 
 const NONE = {
   PROBE_LIMITER: undefined,
@@ -19,11 +21,58 @@ it.for<[name: string, changes: object, limiters: string[] | null]>([
     ['PROBE_LIMITER', 'ADDRESS_LIMITER', 'CALLER_LIMITER', 'RELAY_LIMITER'],
   ],
   ['no limit for a relay that is off', { RELAY_LIMITER: undefined, RELAY_SCOPE: '' }, null],
-])('an isolate logs once which limiters are missing: %s', async ([, changes, limiters]) => {
+])(
+  'logs once in an isolate which limiters are missing if it has %s',
+  async ([, changes, limiters]) => {
+    const logs = recordLogs()
+    const vault = { ...env, ...changes }
+    await Promise.all([openService(vault), openService(vault)])
+    await openService(vault)
+    const warning = { level: 'warn', event: 'limiter_missing', limiters }
+    expect(logs.events()).toEqual(limiters === null ? [] : [warning])
+  },
+)
+
+it('reads the environment once, and imports its keys once', async () => {
+  const workerEnv = { ...env }
+  const userId = await someUser()
+  const headers = { Authorization: `Bearer ${await mintToken({ sub: userId })}` }
+  const get = async () => app.request(URL_BASE + keyPath(userId), { headers }, workerEnv)
+  const importKey = vi.spyOn(crypto.subtle, 'importKey')
+  expect(await openService(workerEnv)).toBe(await openService(workerEnv))
+  expect((await get()).status).toBe(200)
+  expect(importKey).toHaveBeenCalledTimes(2)
+  expect((await get()).status).toBe(200)
+  expect(importKey).toHaveBeenCalledTimes(2)
+})
+
+it('a wrong variable is a 500 on every key route, and the log has the reason without a value', async () => {
   const logs = recordLogs()
-  const vault = { ...env, ...changes }
-  await Promise.all([openService(vault), openService(vault)])
-  await openService(vault)
-  const warning = { level: 'warn', event: 'limiter_missing', limiters }
-  expect(logs.events()).toEqual(limiters === null ? [] : [warning])
+  const userId = await someUser()
+  const token = await mintToken({ sub: userId })
+  const secret = 'short but secret'
+  const bad = { JWT_SECRET_KEY: secret, CORS_ORIGINS: 'https://app.test' }
+  for (const method of ['GET', 'PUT', 'DELETE']) {
+    const headers = { Origin: 'https://app.test' }
+    const response = await call(method, keyPath(userId), { token, env: bad, headers })
+    expect(response.status).toBe(500)
+    expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
+    expect(await response.json()).toEqual({
+      error: 'Internal server error',
+      code: 'server_misconfigured',
+      request_id: response.headers.get('X-Request-Id'),
+    })
+  }
+  expect((await call('GET', '/nowhere', { env: bad })).status).toBe(404)
+  const errors = logs.events().filter(({ level }) => level === 'error')
+  expect(errors).toHaveLength(3)
+  expect(errors[0]).toMatchObject({ code: 'server_misconfigured' })
+  expect(JSON.stringify(errors[0])).toContain('JWT_SECRET_KEY is under 32 bytes')
+  expect(logs.text()).not.toContain(secret)
+})
+
+it('opens the front once, even if the service does not open', async () => {
+  const wrong = { ...env, JWT_SECRET_KEY: '' }
+  expect(openFront(wrong)).toBe(openFront(wrong))
+  await expect(openService(wrong)).rejects.toMatchObject({ code: 'server_misconfigured' })
 })

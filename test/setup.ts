@@ -3,8 +3,9 @@
 import { afterEach } from 'vitest'
 import { emptyVault } from './isolate.ts'
 import { takeFaults } from './log-lines.ts'
-import './watch-console.ts'
+import { watchConsole } from './watch-console.ts'
 
+watchConsole()
 await emptyVault()
 
 afterEach(() => {

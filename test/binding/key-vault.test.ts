@@ -1,12 +1,12 @@
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+/** What each method does for its caller, and refuses. */
+
 import { exports } from 'cloudflare:workers'
-import { env } from '../isolate.ts'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
-import { readKey } from '../../src/keys/slots.ts'
-import { record } from '../../src/keys/verdict.ts'
-import { updateStatus, updateUsed, updateVerified } from '../../src/store/api-keys.ts'
+import { ANSWERS } from '../../src/refusals.ts'
+import type { BindingProps } from '../../src/shared/binding-props.ts'
+import { env } from '../isolate.ts'
 import {
   interceptD1,
   ownerOf,
@@ -17,232 +17,106 @@ import {
   someUser,
   storedKey,
 } from '../support.ts'
+import { ALL, bindTo, contextOf, lineOf, MODELS, named, someKeyOf } from './callers.ts'
 
-const PATH = `${PROVIDER}/v1/models`
-const HOUR_MS = 60 * 60 * 1000
-const ALL = { caller: 'chat', grants: ['use', 'reveal', 'users', 'support'] }
-const REJECTED = { status: 'rejected', at: '2026-01-01T12:00:00.000Z' } as const
+/** The vault as a binding of this test's Worker reaches it. */
 const bind = (props: object) => exports.KeyVault({ props })
-const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
+
+const get = () => new Request(MODELS)
+const refusal = (code: string) => ({ ok: false, code })
+
+/** The code with which a method refuses; null if it does not. */
+function codeOf(outcome: unknown): unknown {
+  if (outcome instanceof Response) return outcome.headers.get('X-Vault-Error')
+  return Reflect.get(Object(outcome), 'code') ?? null
+}
 
 const rowOf = async (userId: string) =>
   env.DB.prepare('SELECT status, last_used_at FROM api_keys WHERE user_id = ?1')
     .bind(userId)
     .first()
 
-const time = expect.stringMatching(/^20\d\d-/)
+type MethodCall = (vault: KeyVault, userId: string) => Promise<unknown>
 
-/** Waits until the work after the response has ended. */
-const eventually = async (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000 })
+/** Each method with a call that works on the slot `openai` of a user, or on the user. */
+const CALLS: [method: string, slot: string | null, call: MethodCall][] = [
+  ['fetchWithApiKey', 'openai', async (vault, id) => vault.fetchWithApiKey(id, 'openai', get())],
+  ['fetch', 'openai', async (vault, id) => vault.fetch(new Request(MODELS, named(id)))],
+  ['getDecryptedApiKey', 'openai', async (vault, id) => vault.getDecryptedApiKey(id, 'openai')],
+  ['createUser', null, async (vault, id) => vault.createUser(id)],
+  ['deleteUser', null, async (vault, id) => vault.deleteUser(id)],
+  ['hasUser', null, async (vault, id) => vault.hasUser(id)],
+  ['listSlots', null, async (vault, id) => vault.listSlots(id)],
+  ['listEvents', null, async (vault, id) => vault.listEvents(id)],
+  ['pauseKey', 'openai', async (vault, id) => vault.pauseKey(id, 'openai')],
+  ['deleteKey', 'openai', async (vault, id) => vault.deleteKey(id, 'openai')],
+]
 
 describe('the grants of a binding', () => {
-  const wanted = [
-    'fetchWithApiKey',
-    'fetch',
-    'getDecryptedApiKey',
-    'createUser',
-    'deleteUser',
-    'hasUser',
-    'listSlots',
-    'listEvents',
-    'pauseKey',
-    'deleteKey',
-  ]
-
-  it('apply to the only ten methods', () => {
+  it('KeyVault has ten methods, and no others', () => {
     const methods = Object.getOwnPropertyNames(KeyVault.prototype)
+    const wanted = CALLS.map(([method]) => method)
     expect(methods.filter((name) => name !== 'constructor')).toEqual(wanted)
   })
 
-  it.for<[name: string, props: object]>([
-    ['no props', {}],
-    ['no grants', { caller: 'chat', grants: [] }],
-    ['no caller', { grants: ['use', 'reveal', 'users'] }],
-    ['grants that are a text', { caller: 'chat', grants: 'use,reveal,users' }],
-    ['a grant that there is not', { caller: 'chat', grants: ['use', 'reveal', 'users', 'all'] }],
-    ['a misspelt limit', { ...ALL, provider: ['openai'] }],
-  ])('allow nothing with %s', async ([, props]) => {
+  it.for<[grants: BindingProps['grants'], granted: string[]]>([
+    [[], []],
+    [['use'], ['fetchWithApiKey', 'fetch']],
+    [['reveal'], ['getDecryptedApiKey']],
+    [['users'], ['createUser', 'deleteUser', 'hasUser']],
+    [['support'], ['listSlots', 'listEvents', 'pauseKey', 'deleteKey']],
+  ])('the grants %j allow the methods %j, and no others', async ([grants, granted]) => {
     const logs = recordLogs()
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
-    const vault = bind(props)
-    const refusal = { ok: false, code: 'not_granted' }
-    expect(await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))).toEqual(refusal)
-    expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
-    expect(await vault.createUser('new')).toEqual(refusal)
-    expect(await vault.deleteUser(userId)).toEqual(refusal)
-    expect(await vault.hasUser(userId)).toEqual(refusal)
-    expect(await vault.listSlots(userId)).toEqual(refusal)
-    expect(await vault.listEvents(userId)).toEqual(refusal)
-    expect(await vault.pauseKey(userId, 'openai')).toEqual(refusal)
-    expect(await vault.deleteKey(userId, 'openai')).toEqual(refusal)
-    const headers = { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' }
-    const answer = await vault.fetch(PATH, { headers })
-    expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([403, 'not_granted'])
-    expect(await storedKey(userId, env, 'openai')).toBe(key)
-    expect(await seenByProvider(key)).toEqual([])
-    expect(logs.events().filter(({ code }) => code === 'not_granted')).toHaveLength(10)
-  })
-
-  it.for([
-    ['use', ['fetchWithApiKey']],
-    ['reveal', ['getDecryptedApiKey']],
-    ['users', ['createUser', 'hasUser', 'deleteUser']],
-    ['support', ['listSlots', 'listEvents', 'pauseKey', 'deleteKey']],
-  ] as const)('allow with %s only %j', async ([grant, granted]) => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const vault = bind({ caller: 'chat', grants: [grant] })
-    const results = {
-      fetchWithApiKey: await vault.fetchWithApiKey(userId, 'openai', new Request(PATH)),
-      getDecryptedApiKey: await vault.getDecryptedApiKey(userId, 'openai'),
-      listSlots: await vault.listSlots(userId),
-      listEvents: await vault.listEvents(userId),
-      pauseKey: await vault.pauseKey(userId, 'openai'),
-      deleteKey: await vault.deleteKey(userId, 'openai'),
-      createUser: await vault.createUser(userId),
-      hasUser: await vault.hasUser(userId),
-      deleteUser: await vault.deleteUser(userId),
+    const refused = []
+    for (const [method, , call] of CALLS) {
+      const code = codeOf(await call(bindTo(undefined, { ...ALL, grants }), userId))
+      if (code !== null) refused.push([method, code])
     }
-    const ok = Object.entries(results).filter(([, result]) => result.ok)
-    expect(ok.map(([name]) => name)).toEqual(granted)
+    const others = CALLS.map(([method]) => method).filter((method) => !granted.includes(method))
+    expect(refused).toEqual(others.map((method) => [method, 'not_granted']))
+    expect(await seenByProvider(key)).toHaveLength(grants.includes('use') ? 2 : 0)
+    const lines = logs.events().filter(({ event }) => event === 'binding_call')
+    expect(lines.filter(({ code }) => code === 'not_granted')).toHaveLength(others.length)
   })
 
-  it('allow only the providers that the binding names', async () => {
+  it('a refused method leaves the key as it is', async () => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    for (const [, , call] of CALLS) await call(bindTo(undefined, { ...ALL, grants: [] }), userId)
+    expect(await storedKey(userId, env, 'openai')).toBe(key)
+    expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
+  })
+
+  it('a binding may use the slots that it names, and no others', async () => {
     const key = someKeyOf('good')
     const userId = await someKeyUser(key)
     const vault = bind({ ...ALL, providers: ['anthropic'] })
-    const refusal = { ok: false, code: 'provider_not_granted' }
-    const refused = await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))
-    expect([refused, Object.keys(refused)]).toEqual([refusal, ['ok', 'code']])
-    const headers = { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' }
-    const answer = await vault.fetch(PATH, { headers })
+    const refused = await vault.fetchWithApiKey(userId, 'openai', get())
+    expect([refused, Object.keys(refused)]).toEqual([
+      refusal('provider_not_granted'),
+      ['ok', 'code'],
+    ])
+    const answer = await vault.fetch(MODELS, named(userId))
     expect(answer.headers.get('X-Vault-Error')).toBe('provider_not_granted')
-    expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
-    expect(await vault.getDecryptedApiKey(userId)).toEqual(refusal)
+    for (const call of [
+      async () => vault.getDecryptedApiKey(userId, 'openai'),
+      async () => vault.getDecryptedApiKey(userId),
+      async () => vault.pauseKey(userId, 'openai'),
+      async () => vault.deleteKey(userId, 'openai'),
+      async () => vault.listEvents(userId),
+      async () => vault.listEvents(userId, { provider: 'openai' }),
+    ]) {
+      expect(await call()).toEqual(refusal('provider_not_granted'))
+    }
     expect(await vault.getDecryptedApiKey(userId, 'anthropic')).toEqual({ ok: true, apiKey: null })
-    expect(await vault.pauseKey(userId, 'openai')).toEqual(refusal)
-    expect(await vault.deleteKey(userId, 'openai')).toEqual(refusal)
-    expect(await vault.listEvents(userId)).toEqual(refusal)
-    expect(await vault.listEvents(userId, { provider: 'openai' })).toEqual(refusal)
     expect(await vault.listSlots(userId)).toMatchObject({ slots: [{ provider: 'anthropic' }] })
     expect(await seenByProvider(key)).toEqual([])
   })
 })
 
 describe('fetchWithApiKey', () => {
-  const vault = bind({ caller: 'chat', grants: ['use'] })
-
-  it('adds the key, and removes the caller’s own credentials and hop-by-hop headers', async () => {
-    const [key, word] = [someKeyOf('good'), crypto.randomUUID()]
-    const userId = await someKeyUser(key)
-    const request = new Request(`${PROVIDER}/v1/models?a=b`, {
-      method: 'POST',
-      body: '{"model": "x"}',
-      headers: {
-        Authorization: `Bearer ${word}`,
-        'X-API-Key': word,
-        'x-goog-api-key': word,
-        'API-Key': word,
-        Cookie: `session=${word}`,
-        'Proxy-Authorization': word,
-        'X-Forwarded-For': word,
-        'CF-Connecting-IP': word,
-        Connection: 'close, X-Hop',
-        'X-Hop': word,
-        'Content-Type': 'application/json',
-        'OpenAI-Beta': 'yes',
-        'X-Auth-Token': word,
-        'X-Amz-Security-Token': word,
-        Via: word,
-      },
-    })
-    const result = await vault.fetchWithApiKey(userId, 'openai', request)
-    if (!result.ok) throw new Error(result.code)
-    expect(result.response.status).toBe(200)
-    expect(await result.response.json()).toEqual({ data: [] })
-    const [seen, ...more] = await seenByProvider(key)
-    expect(more).toEqual([])
-    expect(seen).toMatchObject({
-      method: 'POST',
-      url: '/v1/models?a=b',
-      body: '{"model": "x"}',
-      headers: {
-        authorization: `Bearer ${key}`,
-        'content-type': 'application/json',
-        'openai-beta': 'yes',
-      },
-    })
-    expect(JSON.stringify(seen)).not.toContain(word)
-  })
-
-  it('streams the first event before the last one is sent', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const request = new Request(`${PROVIDER}/v1/chat/completions`, { method: 'POST', body: '{}' })
-    const result = await vault.fetchWithApiKey(userId, 'openai', request)
-    if (!result.ok) throw new Error(result.code)
-    expect(result.response.headers.get('Content-Type')).toBe('text/event-stream')
-    const reader = result.response.body?.pipeThrough(new TextDecoderStream()).getReader()
-    const first = await reader?.read()
-    expect(first?.value).toContain('first')
-    expect(first?.value).not.toContain('last')
-    await fetch(`${PROVIDER}/release`, { method: 'POST' })
-    let rest = ''
-    for (let chunk = await reader?.read(); chunk?.value; chunk = await reader?.read())
-      rest += chunk.value
-    expect(rest).toContain('last')
-    expect(rest).toContain('[DONE]')
-  })
-
-  it('returns no header that holds the key, and returns the body unchanged', async () => {
-    const key = someKeyOf('good')
-    const userId = await someKeyUser(key)
-    const result = await vault.fetchWithApiKey(userId, 'openai', new Request(`${PROVIDER}/echo`))
-    if (!result.ok) throw new Error(result.code)
-    expect(JSON.stringify([...result.response.headers])).not.toContain(key)
-    expect(result.response.headers.get('X-B')).toBeNull()
-    expect(result.response.statusText).not.toContain(key)
-    expect(result.response.headers.get('X-Other')).toBe('kept')
-    expect(await result.response.text()).toBe('echo')
-  })
-
-  it('does not follow a redirect', async () => {
-    const key = someKeyOf('good')
-    const userId = await someKeyUser(key)
-    const result = await vault.fetchWithApiKey(
-      userId,
-      'openai',
-      new Request(`${PROVIDER}/redirect`),
-    )
-    if (!result.ok) throw new Error(result.code)
-    expect(result.response.status).toBe(307)
-    expect(await seenByProvider(key)).toHaveLength(1)
-  })
-
-  it.for(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])(
-    'sends the method %s',
-    async (method) => {
-      const key = someKeyOf('good')
-      const userId = await someKeyUser(key)
-      const request = new Request(PATH, { method })
-      const result = await vault.fetchWithApiKey(userId, 'openai', request)
-      if (!result.ok) throw new Error(result.code)
-      await result.response.text()
-      expect(await seenByProvider(key)).toMatchObject([{ method }])
-    },
-  )
-
-  it.for(['OPTIONS', 'PROPFIND'])('refuses the method %s', async (method) => {
-    const key = someKeyOf('good')
-    const userId = await someKeyUser(key)
-    const request = new Request(PATH, { method })
-    expect(await vault.fetchWithApiKey(userId, 'openai', request)).toEqual({
-      ok: false,
-      code: 'method_not_allowed',
-    })
-    expect(await seenByProvider(key)).toEqual([])
-    expect(await rowOf(userId)).toMatchObject({ status: 'unverified' })
-  })
-
   it.for([
     ['another origin', 'origin_not_allowed', 'openai', 'https://api.openai.com/v1/models'],
     ['another port', 'origin_not_allowed', 'openai', 'http://127.0.0.1:1/v1/models'],
@@ -250,273 +124,102 @@ describe('fetchWithApiKey', () => {
       'the origin in the place of a password',
       'origin_not_allowed',
       'openai',
-      PATH.replace('//', '//a@b.test?'),
+      MODELS.replace('//', '//a@b.test?'),
     ],
-    ['an unknown provider', 'unknown_provider', 'nobody', PATH],
-    ['the default slot', 'unknown_provider', 'default', PATH],
-    ['a slot without a key', 'no_api_key', 'acme', PATH],
+    ['an unknown provider', 'unknown_provider', 'nobody', MODELS],
+    ['the default slot', 'unknown_provider', 'default', MODELS],
+    ['a slot without a key', 'no_api_key', 'acme', MODELS],
     ['a provider that is down', 'provider_unreachable', 'mistral', 'http://127.0.0.1:9/v1'],
-  ] as const)('refuses %s: %s', async ([, code, provider, url]) => {
+    ['the method OPTIONS', 'method_not_allowed', 'openai', MODELS, { method: 'OPTIONS' }],
+    ['the method PROPFIND', 'method_not_allowed', 'openai', MODELS, { method: 'PROPFIND' }],
+    [
+      'a WebSocket, which a method cannot carry',
+      'upgrade_not_supported',
+      'openai',
+      MODELS,
+      { headers: { Upgrade: 'websocket' } },
+    ],
+  ] as const)('fetchWithApiKey refuses %s: %s', async ([, code, provider, url, init]) => {
     recordLogs()
     const key = someKeyOf('good')
     const userId = await someKeyUser(key, provider === 'mistral' ? 'mistral' : 'openai')
-    const result = await vault.fetchWithApiKey(userId, provider, new Request(url))
-    expect(result).toEqual({ ok: false, code })
+    const result = await bind(ALL).fetchWithApiKey(userId, provider, new Request(url, init))
+    expect(result).toEqual(refusal(code))
     expect(await seenByProvider(key)).toEqual([])
+    expect(await rowOf(userId)).toMatchObject({ status: 'unverified' })
   })
 
-  it('refuses an unknown user and malformed arguments', async () => {
-    const request = new Request(PATH)
-    const refusal = (code: string) => ({ ok: false, code })
-    expect(await vault.fetchWithApiKey('nobody', 'openai', request)).toEqual(
-      refusal('user_not_found'),
-    )
-    expect(await vault.fetchWithApiKey('', 'openai', request)).toEqual(refusal('invalid_argument'))
-    for (const values of [
-      [7, 'openai', request],
-      ['u', {}, request],
-      ['u', 'openai', PATH],
-      ['u'],
-    ]) {
-      const result: unknown = await Reflect.apply(vault.fetchWithApiKey, vault, values)
-      expect(result).toEqual(refusal('invalid_argument'))
-    }
+  it('fetchWithApiKey refuses an unknown user', async () => {
+    const result = await bind(ALL).fetchWithApiKey('nobody', 'openai', get())
+    expect(result).toEqual(refusal('user_not_found'))
   })
 
-  it('records the status and the time of use when the provider accepts or rejects the key', async () => {
-    const use = async (kind: string) => {
-      const userId = await someKeyUser(someKeyOf(kind))
-      const request = new Request(PATH, { method: 'POST' })
-      const result = await vault.fetchWithApiKey(userId, 'openai', request)
-      if (!result.ok) throw new Error(result.code)
-      const text = await result.response.text()
-      return { userId, status: result.response.status, text }
-    }
-    const bad = await use('bad')
-    expect(bad.status).toBe(401)
-    expect(bad.text).toContain('Incorrect API key')
-    const [good, scope] = [await use('good'), await use('scope')]
-    await eventually(async () => {
-      expect(await rowOf(bad.userId)).toEqual({ status: 'rejected', last_used_at: time })
-      expect(await rowOf(good.userId)).toEqual({ status: 'active', last_used_at: time })
-      expect(await rowOf(scope.userId)).toEqual({ status: 'unverified', last_used_at: time })
-    })
+  it('a call is logged with its caller, its user and its outcome, and never with the key', async () => {
+    const key = someKeyOf('good')
+    const userId = await someKeyUser(key)
+    const logs = recordLogs()
+    const result = await bind(ALL).fetchWithApiKey(userId, 'openai', get())
+    if (result.ok) await result.response.text()
+    await bind(ALL).getDecryptedApiKey(userId, 'openai')
+    const line = { level: 'info', event: 'binding_call', caller: 'chat', code: null }
+    const call = { ...line, user_id: userId, provider: 'openai' }
+    expect(logs.events()).toMatchObject([
+      { ...call, method: 'fetchWithApiKey', provider_status: 200 },
+      { ...call, method: 'getDecryptedApiKey' },
+    ])
+    expect(logs.text()).not.toContain(key)
+  })
+
+  it.for<[state: string, isDown: boolean]>([
+    ['that answers', false],
+    ['that is down', true],
+  ])('logs no key in a request to a provider %s', async ([, isDown]) => {
+    const key = someKeyOf('misplaced')
+    const userId = await someKeyUser(someKeyOf('good'))
+    const url = `${PROVIDER}/${key}?key=${key}`
+    const headers = { 'X-Api-Key': key, 'X-Request-Id': key, 'cf-ray': key, Prefer: key }
+    const down = new TypeError(`cannot load ${url}`)
+    if (isDown) vi.spyOn(globalThis, 'fetch').mockRejectedValue(down)
+    const logs = recordLogs()
+    const request = new Request(url, { method: 'POST', headers, body: key })
+    await bindTo().fetchWithApiKey(userId, 'openai', request)
+    expect(lineOf(logs)).toMatchObject({ code: isDown ? 'provider_unreachable' : null })
+    expect(logs.text()).not.toContain(key)
   })
 })
 
-describe('the record of a use', () => {
-  /** A key with this status, which was used so long ago, and is used now. */
-  interface Used {
-    kind: 'good' | 'bad'
-    status: string
-    msAgo: number
-    method?: string
-    /** The status that is written; without it, nothing is. */
-    written?: string
-    events?: number
-  }
-
-  it.for<[what: string, used: Used]>([
-    ['is not written within an hour', { kind: 'good', status: 'active', msAgo: HOUR_MS - 1 }],
-    [
-      'is written after an hour',
-      { kind: 'good', status: 'active', msAgo: HOUR_MS, written: 'active' },
-    ],
-    [
-      'is written at once if the status changes',
-      { kind: 'good', status: 'rejected', msAgo: HOUR_MS - 1, written: 'active' },
-    ],
-    [
-      'proves nothing for a GET',
-      { kind: 'good', status: 'rejected', msAgo: HOUR_MS - 1, method: 'GET' },
-    ],
-    [
-      'proves nothing for a HEAD',
-      { kind: 'good', status: 'rejected', msAgo: HOUR_MS - 1, method: 'HEAD' },
-    ],
-    [
-      'has an event if the provider rejects the key',
-      { kind: 'bad', status: 'active', msAgo: HOUR_MS - 1, written: 'rejected', events: 1 },
-    ],
-    [
-      'has no event if it rejects the key again',
-      { kind: 'bad', status: 'rejected', msAgo: HOUR_MS, written: 'rejected' },
-    ],
-  ])('%s', async ([, { kind, status, msAgo, method = 'POST', written, events = 0 }]) => {
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
-    onTestFinished(() => void vi.useRealTimers())
-    const userId = await someKeyUser(someKeyOf(kind))
-    const before = new Date(Date.now() - msAgo).toISOString()
-    await env.DB.prepare('UPDATE api_keys SET last_used_at = ?2, status = ?3 WHERE user_id = ?1')
-      .bind(userId, before, status)
-      .run()
-    const props = { caller: 'chat', grants: ['use'] }
-    const context = Object.assign(createExecutionContext(), { props })
-    const request = new Request(PATH, { method })
-    const result = await new KeyVault(context, env).fetchWithApiKey(userId, 'openai', request)
-    if (result.ok) await result.response.text()
-    await waitOnExecutionContext(context)
-    expect(await rowOf(userId)).toEqual({
-      status: written ?? status,
-      last_used_at: written === undefined ? before : new Date().toISOString(),
+describe('fetch(), which vaultFetch calls', () => {
+  it('fetch() uses the key of the user in its headers, whose id may be any text', async () => {
+    const key = someKeyOf('good')
+    const userId = await someUser(`Zoë/${crypto.randomUUID()}%`)
+    await saveSlot(await ownerOf(userId), 'openai', { apiKey: key, verify: false })
+    const { headers } = named(encodeURIComponent(userId))
+    const answer = await bind(ALL).fetch(MODELS, {
+      headers: { ...headers, Authorization: 'Bearer in the vault' },
     })
-    const trail = "SELECT 1 FROM api_key_events WHERE user_id = ?1 AND event = 'rejected_in_use'"
-    expect((await env.DB.prepare(trail).bind(userId).all()).results).toHaveLength(events)
+    expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([200, null])
+    const [seen] = await seenByProvider(key)
+    expect(seen?.headers).toMatchObject({ authorization: `Bearer ${key}` })
+    const names = Object.keys(seen?.headers ?? {})
+    expect(names.filter((name) => name.startsWith('x-vault'))).toEqual([])
   })
 
-  const lateD1 = (trip: number, late: () => Promise<unknown>) => {
-    let trips = 0
-    return interceptD1(async (go) => {
-      trips += 1
-      if (trips === trip) await late()
-      return go()
-    })
-  }
+  const DETAIL = { detail: expect.any(String) }
 
-  it('is not written for a read that a public endpoint may have answered', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const owner = await ownerOf(userId)
-    const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('The slot is empty')
-    await record(owner, updateStatus(key.row, REJECTED), null)
-    const binding = bind({ caller: 'chat', grants: ['use'] })
-    const result = await binding.fetchWithApiKey(userId, 'openai', new Request(PATH))
-    if (result.ok) await result.response.text()
-    expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
-  })
-
-  it('never changes a key that was saved meanwhile', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const owner = await ownerOf(userId)
-    const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('The slot is empty')
-    await saveSlot(owner, 'openai', { apiKey: someKeyOf('good'), verify: false })
-    const { at } = REJECTED
-    const updates = [
-      updateStatus(key.row, REJECTED),
-      updateVerified(key.row, REJECTED),
-      updateUsed(key.row, { at, before: at }),
-    ]
-    const changes = await Promise.all(updates.map(async (update) => record(owner, update, null)))
-    expect(changes).toEqual([false, false, false])
-    expect(await rowOf(userId)).toEqual({ status: 'unverified', last_used_at: null })
-  })
-
-  it('notes one rejection if several uses meet it at once', async () => {
-    const userId = await someKeyUser(someKeyOf('bad'))
-    const owner = await ownerOf(userId)
-    const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('The slot is empty')
-    const update = updateStatus(key.row, REJECTED)
-    const event = { event: 'rejected_in_use', provider: 'openai' } as const
-    expect(await record(owner, update, event)).toBe(true)
-    expect(await record(owner, update, event)).toBe(false)
-    const trail = "SELECT 1 FROM api_key_events WHERE user_id = ?1 AND event = 'rejected_in_use'"
-    expect((await env.DB.prepare(trail).bind(userId).all()).results).toHaveLength(1)
-  })
-
-  it('of an accepted key does not undo a rejection that came meanwhile', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const owner = await ownerOf(userId)
-    const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('The slot is empty')
-    expect(key.status).toBe('unverified')
-    expect(await record(owner, updateStatus(key.row, REJECTED), null)).toBe(true)
-    const accepted = { status: 'active', at: REJECTED.at } as const
-    expect(await record(owner, updateStatus(key.row, accepted), null)).toBe(false)
-    expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
-  })
-
-  it('of a rejected key counts although the status changed meanwhile', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const owner = await ownerOf(userId)
-    const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('The slot is empty')
-    const accepted = { status: 'active', at: REJECTED.at } as const
-    expect(await record(owner, updateStatus(key.row, accepted), null)).toBe(true)
-    expect(await record(owner, updateStatus(key.row, REJECTED), null)).toBe(true)
-    expect(await rowOf(userId)).toMatchObject({ status: 'rejected' })
-  })
-
-  it('is recorded with a changed status in one round trip', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    let trips = 0
-    const DB = interceptD1(async (go) => {
-      trips += 1
-      return go()
-    })
-    const context = Object.assign(createExecutionContext(), { props: ALL })
-    const vault = new KeyVault(context, { ...env, DB })
-    const request = new Request(PATH, { method: 'POST' })
-    const result = await vault.fetchWithApiKey(userId, 'openai', request)
-    if (result.ok) await result.response.text()
-    await waitOnExecutionContext(context)
-    expect(await rowOf(userId)).toEqual({ status: 'active', last_used_at: time })
-    // The others read the key, and write the first count of the hour.
-    expect(trips).toBe(3)
-  })
-
-  it('is recorded although a check wrote the same status first', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const DB = lateD1(2, async () =>
-      env.DB.prepare("UPDATE api_keys SET status = 'active' WHERE user_id = ?1").bind(userId).run(),
-    )
-    const context = Object.assign(createExecutionContext(), { props: ALL })
-    const request = new Request(PATH, { method: 'POST' })
-    const result = await new KeyVault(context, { ...env, DB }).fetchWithApiKey(
-      userId,
-      'openai',
-      request,
-    )
-    if (result.ok) await result.response.text()
-    await waitOnExecutionContext(context)
-    expect(await rowOf(userId)).toEqual({ status: 'active', last_used_at: time })
-  })
-
-  it('of the last hour is not written again by a use that began before it', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const owner = await ownerOf(userId)
-    const key = await readKey(owner, 'openai')
-    if (key.state !== 'open') throw new Error('The slot is empty')
-    const [at, before] = ['2026-01-01T12:00:00.000Z', '2026-01-01T11:00:00.000Z']
-    const later = '2026-01-01T12:00:00.001Z'
-    expect(await record(owner, updateUsed(key.row, { at, before }), null)).toBe(true)
-    expect(await record(owner, updateUsed(key.row, { at: later, before }), null)).toBe(false)
-    expect(await record(owner, updateUsed(key.row, { at: later, before: at }), null)).toBe(true)
-  })
-
-  it.for(['the key was rejected', 'the key was sealed again'])(
-    'is right although %s during the use',
-    async (change) => {
-      const userId = await someKeyUser(someKeyOf(change.endsWith('rejected') ? 'good' : 'bad'))
-      const column = change.endsWith('rejected') ? "status = 'rejected'" : "encrypted_api_key = ''"
-      const DB = lateD1(2, async () =>
-        env.DB.prepare(`UPDATE api_keys SET ${column} WHERE user_id = ?1`).bind(userId).run(),
-      )
-      const context = Object.assign(createExecutionContext(), { props: ALL })
-      const vault = new KeyVault(context, { ...env, DB })
-      const result = await vault.fetchWithApiKey(userId, 'openai', new Request(PATH))
-      if (result.ok) await result.response.text()
-      await waitOnExecutionContext(context)
-      expect(await rowOf(userId)).toEqual({
-        status: 'rejected',
-        last_used_at: expect.stringMatching(/Z$/),
-      })
-    },
-  )
-
-  it('does not delay the response', async () => {
-    const userId = await someKeyUser(someKeyOf('good'))
-    const never = new Promise<never>(() => {})
-    const DB = lateD1(2, async () => never)
-    const ctx = Object.assign(createExecutionContext(), { props: ALL })
-    const request = new Request(PATH, { method: 'POST' })
-    const result = await new KeyVault(ctx, { ...env, DB }).fetchWithApiKey(
-      userId,
-      'openai',
-      request,
-    )
-    expect(result.ok && (await result.response.json())).toEqual({ data: [] })
+  it.for<
+    [name: string, headers: Record<string, string>, code: keyof typeof ANSWERS, told?: object]
+  >([
+    ['no user', { 'X-Vault-Provider': 'openai' }, 'invalid_argument'],
+    ['no provider', { 'X-Vault-User': 'user' }, 'invalid_argument'],
+    ['a user id that is not percent-encoded', named('%').headers, 'invalid_argument'],
+    ['a user who does not exist', named('nobody').headers, 'user_not_found', DETAIL],
+    ['another provider than its URL', named('user', 'gemini').headers, 'origin_not_allowed'],
+  ])('fetch() refuses, as the HTTP API, a request with %s', async ([, headers, code, told]) => {
+    const answer = await bind(ALL).fetch(MODELS, { headers })
+    const { status, error } = ANSWERS[code]
+    expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([status, code])
+    expect(answer.headers.get('Retry-After')).toBeNull()
+    expect(await answer.json()).toEqual({ error, code, ...told })
   })
 })
 
@@ -532,10 +235,10 @@ describe('getDecryptedApiKey', () => {
     const userId = await someKeyUser(other)
     expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual({ ok: true, apiKey: other })
     expect(await vault.getDecryptedApiKey(userId)).toEqual({ ok: true, apiKey: null })
-    expect(await vault.getDecryptedApiKey('nobody')).toEqual({ ok: false, code: 'user_not_found' })
+    expect(await vault.getDecryptedApiKey('nobody')).toEqual(refusal('user_not_found'))
   })
 
-  it('returns null and logs an error if the key does not open', async () => {
+  it('returns null for a key that does not open, and logs an error', async () => {
     const userId = await someKeyUser(someKeyOf('one'))
     await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x' WHERE user_id = ?1")
       .bind(userId)
@@ -546,28 +249,30 @@ describe('getDecryptedApiKey', () => {
       expect.objectContaining({ level: 'error', event: 'api_key_unreadable', user_id: userId }),
     )
   })
-})
 
-describe('the user methods of a binding', () => {
-  const vault = bind({ caller: 'signup', grants: ['users'] })
-
-  it('add, find and delete a user with all keys', async () => {
-    const userId = `new-${crypto.randomUUID()}`
-    expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: false })
-    expect(await vault.createUser(userId)).toEqual({ ok: true, created: true })
-    expect(await vault.createUser(userId)).toEqual({ ok: true, created: false })
-    expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: true })
-    await saveSlot(await ownerOf(userId), 'openai', { apiKey: 'sk', verify: false })
-    expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: true })
-    expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: false })
-    expect(await rowOf(userId)).toBeNull()
-    expect(await vault.createUser('')).toEqual({ ok: false, code: 'invalid_argument' })
-    const odd: unknown = await Reflect.apply(vault.hasUser, vault, [10n])
-    expect(odd).toEqual({ ok: false, code: 'invalid_argument' })
+  it('ALLOW_REVEAL has to allow the caller of a reveal', async () => {
+    const userId = await someKeyUser(someKeyOf('one'))
+    const reveal = async (ALLOW_REVEAL: string) =>
+      bindTo({ ALLOW_REVEAL }).getDecryptedApiKey(userId, 'openai')
+    expect(await reveal('other, chat')).toMatchObject({ ok: true })
+    expect(await reveal('other')).toEqual(refusal('not_granted'))
   })
 })
 
-describe('every call over a binding', () => {
+it('adds, finds and deletes a user with all keys', async () => {
+  const vault = bind({ caller: 'signup', grants: ['users'] })
+  const userId = `new-${crypto.randomUUID()}`
+  expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: false })
+  expect(await vault.createUser(userId)).toEqual({ ok: true, created: true })
+  expect(await vault.createUser(userId)).toEqual({ ok: true, created: false })
+  expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: true })
+  await saveSlot(await ownerOf(userId), 'openai', { apiKey: 'sk', verify: false })
+  expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: true })
+  expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: false })
+  expect(await rowOf(userId)).toBeNull()
+})
+
+describe('every method', () => {
   it('makes one round trip to D1 before the answer', async () => {
     // What is counted after the answer makes one, too.
     let counted = 0
@@ -577,11 +282,10 @@ describe('every call over a binding', () => {
       trips += 1
       return trip()
     })
-    const waitUntil = () => void (counted += 1)
-    const ctx = Object.assign(createExecutionContext(), { props: ALL, waitUntil })
-    const vault = new KeyVault(ctx, { ...env, DB })
+    const context = Object.assign(contextOf(), { waitUntil: () => void (counted += 1) })
+    const vault = new KeyVault(context, { ...env, DB })
     const calls = [
-      async () => vault.fetchWithApiKey(userId, 'acme', new Request(PATH)),
+      async () => vault.fetchWithApiKey(userId, 'acme', get()),
       async () => vault.getDecryptedApiKey(userId, 'openai'),
       async () => vault.listSlots(userId),
       async () => vault.listEvents(userId, { provider: 'openai' }),
@@ -597,113 +301,90 @@ describe('every call over a binding', () => {
     }
   })
 
-  it('is logged with its caller, its user and its outcome, and never with the key', async () => {
-    const key = someKeyOf('good')
-    const userId = await someKeyUser(key)
+  it.for(CALLS)('%s is logged with its user and the slot %s', async ([method, slot, call]) => {
+    const userId = await someKeyUser(someKeyOf('good'))
     const logs = recordLogs()
-    const result = await bind(ALL).fetchWithApiKey(userId, 'openai', new Request(PATH))
-    if (result.ok) await result.response.text()
-    await bind(ALL).getDecryptedApiKey(userId, 'openai')
-    const call = {
-      level: 'info',
-      event: 'binding_call',
-      caller: 'chat',
-      code: null,
-      user_id: userId,
-      provider: 'openai',
-      request_id: expect.stringMatching(/^[\da-f-]{36}$/),
-      duration_ms: expect.any(Number),
-    }
-    const use = { ...call, method: 'fetchWithApiKey', provider_status: 200 }
-    expect(logs.events()).toContainEqual(use)
-    expect(logs.events()).toContainEqual({ ...call, method: 'getDecryptedApiKey' })
+    await call(bindTo(), userId)
+    const line = lineOf(logs)
+    expect(line).toMatchObject({ caller: 'chat', method, user_id: userId, code: null })
+    expect(line['provider'] ?? null).toBe(slot)
+    expect(line['provider_status']).toBe(method.startsWith('fetch') ? 200 : undefined)
+  })
+
+  /** Calls a method with arguments of any type, as a binding lets its callers do. */
+  async function callWith(method: string, args: unknown[]): Promise<unknown> {
+    const vault = bindTo()
+    const called: unknown = Reflect.get(vault, method)
+    return typeof called === 'function' ? called.apply(vault, args) : undefined
+  }
+
+  it.for<[method: string, args: unknown[]]>([
+    ['fetchWithApiKey', ['user']],
+    ['fetchWithApiKey', ['user', '', get()]],
+    ['fetchWithApiKey', ['user', 7, get()]],
+    ['fetchWithApiKey', ['user', {}, get()]],
+    ['fetchWithApiKey', ['user', 'openai', MODELS]],
+    ['fetchWithApiKey', ['', 'openai', get()]],
+    ['fetchWithApiKey', [7, 'openai', get()]],
+    ['fetchWithApiKey', [{}, 'openai', get()]],
+    ['getDecryptedApiKey', ['user', '']],
+    ['getDecryptedApiKey', ['', 'openai']],
+    ['createUser', ['']],
+    ['createUser', [7]],
+    ['createUser', ['.']],
+    ['createUser', ['\uD800']],
+    ['hasUser', [null]],
+    ['deleteUser', [['user']]],
+    ['deleteUser', ['..']],
+    ['listSlots', ['']],
+    ['listEvents', ['']],
+    ['listEvents', ['user', { limit: 1.5 }]],
+    ['listEvents', ['user', { provider: 7 }]],
+    ['listEvents', ['user', null]],
+    ['pauseKey', ['', 'openai']],
+    ['pauseKey', ['user', '']],
+    ['deleteKey', ['', 'openai']],
+    ['deleteKey', ['user', null]],
+  ])('%s refuses the arguments %j', async ([method, args]) => {
+    expect(await callWith(method, args)).toEqual(refusal('invalid_argument'))
+  })
+
+  it('a bigint is refused over a binding too', async () => {
+    const vault = bind(ALL)
+    const odd: unknown = await Reflect.apply(vault.hasUser, vault, [10n])
+    expect(odd).toEqual(refusal('invalid_argument'))
+  })
+})
+
+/** Each method that takes the name of a slot, with a call that gives it another text. */
+const NAMING: [method: string, call: (vault: KeyVault, name: string) => Promise<unknown>][] = [
+  ['fetchWithApiKey', async (vault, name) => vault.fetchWithApiKey('user', name, get())],
+  ['fetch', async (vault, name) => vault.fetch(new Request(MODELS, named('user', name)))],
+  ['getDecryptedApiKey', async (vault, name) => vault.getDecryptedApiKey('user', name)],
+  ['pauseKey', async (vault, name) => vault.pauseKey('user', name)],
+  ['deleteKey', async (vault, name) => vault.deleteKey('user', name)],
+  ['listEvents', async (vault, name) => vault.listEvents('user', { provider: name, cursor: name })],
+]
+
+const brokenD1 = interceptD1(async () => {
+  throw new Error('D1 is broken')
+})
+
+const SITUATIONS: [situation: string, vault: Partial<Env> | undefined, props: object][] = [
+  ['a caller with all grants', undefined, ALL],
+  ['a caller without a grant', undefined, { ...ALL, grants: [] }],
+  ['a caller of another slot', undefined, { ...ALL, providers: ['openai'] }],
+  ['a vault that is configured wrong', { JWT_SECRET_KEY: '' }, ALL],
+  ['a vault whose D1 is broken', { DB: brokenD1 }, ALL],
+]
+
+describe.for(SITUATIONS)('%s', ([situation, vault, props]) => {
+  it.for(NAMING)(`%s logs no key that is given as a slot: ${situation}`, async ([method, call]) => {
+    const key = someKeyOf('misplaced')
+    const logs = recordLogs()
+    await call(bindTo(vault, props), key)
+    expect(lineOf(logs)).toMatchObject({ method, user_id: 'user' })
+    expect(lineOf(logs)['provider'] ?? null).toBeNull()
     expect(logs.text()).not.toContain(key)
-  })
-})
-
-describe('fetch(), which vaultFetch calls', () => {
-  const send = async (headers: Record<string, string>, init: RequestInit = {}) => {
-    const answer = await bind(ALL).fetch(PATH, { ...init, headers })
-    return [answer.status, answer.headers.get('X-Vault-Error')]
-  }
-
-  it('uses the key of the user in its headers, whose id may be any text', async () => {
-    const key = someKeyOf('good')
-    const userId = await someUser(`Zoë/${crypto.randomUUID()}%`)
-    await saveSlot(await ownerOf(userId), 'openai', { apiKey: key, verify: false })
-    const headers = {
-      'X-Vault-User': encodeURIComponent(userId),
-      'X-Vault-Provider': 'openai',
-      Authorization: 'Bearer in the vault',
-    }
-    expect(await send(headers)).toEqual([200, null])
-    const [seen] = await seenByProvider(key)
-    expect(seen?.headers).toMatchObject({ authorization: `Bearer ${key}` })
-    expect(Object.keys(seen?.headers ?? {}).filter((name) => name.startsWith('x-vault'))).toEqual(
-      [],
-    )
-  })
-
-  it.for<[name: string, headers: Record<string, string>, status: number, code: string]>([
-    ['no user', { 'X-Vault-Provider': 'openai' }, 400, 'invalid_argument'],
-    ['no provider', { 'X-Vault-User': 'user' }, 400, 'invalid_argument'],
-    [
-      'a user id that is not percent-encoded',
-      { 'X-Vault-User': '%', 'X-Vault-Provider': 'openai' },
-      400,
-      'invalid_argument',
-    ],
-    [
-      'a user who does not exist',
-      { 'X-Vault-User': 'nobody', 'X-Vault-Provider': 'openai' },
-      404,
-      'user_not_found',
-    ],
-    [
-      'another provider than that of the URL',
-      { 'X-Vault-User': 'user', 'X-Vault-Provider': 'gemini' },
-      403,
-      'origin_not_allowed',
-    ],
-  ])('refuses a request with %s', async ([, headers, status, code]) => {
-    expect(await send(headers)).toEqual([status, code])
-  })
-})
-
-describe('a WebSocket', () => {
-  it('is refused by fetchWithApiKey, which cannot carry it', async () => {
-    const key = someKeyOf('good')
-    const userId = await someKeyUser(key)
-    const request = new Request(PATH, { headers: { Upgrade: 'websocket' } })
-    const refusal = { ok: false, code: 'upgrade_not_supported' }
-    expect(await bind(ALL).fetchWithApiKey(userId, 'openai', request)).toEqual(refusal)
-    expect(await seenByProvider(key)).toEqual([])
-  })
-})
-
-describe('ALLOW_REVEAL', () => {
-  const reveal = async (caller: string, ALLOW_REVEAL: string) => {
-    const userId = await someKeyUser(someKeyOf('one'))
-    const props = { caller, grants: ['reveal'] }
-    const ctx = Object.assign(createExecutionContext(), { props })
-    return (await new KeyVault(ctx, { ...env, ALLOW_REVEAL }).getDecryptedApiKey(userId, 'openai'))
-      .ok
-  }
-
-  it.for([
-    ['', 'export', false],
-    ['false', 'export', false],
-    ['true', 'export', true],
-    ['other, export', 'export', true],
-    ['other', 'export', false],
-    ['exports', 'export', false],
-  ] as const)('%j lets %s read keys: %s', async ([allowed, caller, expected]) => {
-    expect(await reveal(caller, allowed)).toBe(expected)
-  })
-})
-
-describe('a user id over a binding', () => {
-  it.for(['.', '..', 'x'.repeat(2_001), '\uD800'])('is refused: %j', async (userId) => {
-    expect(await bind(ALL).createUser(userId)).toEqual({ ok: false, code: 'invalid_argument' })
   })
 })

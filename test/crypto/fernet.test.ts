@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { base64url } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { importFernetKey, openFernet, readFernetTime } from '../../src/crypto/fernet.ts'
+import { anyText } from './any-text.ts'
 import { makeFernet, signFernet } from './make-fernet.ts'
 import vectors from './vectors/fernet-spec.json'
 import recorded from './vectors/python-cryptography-fernet.json'
@@ -11,24 +12,30 @@ const specKey = await importFernetKey(decodeKey(vectors.secret))
 const otherKey = await importFernetKey(crypto.getRandomValues(new Uint8Array(32)))
 
 describe('the vectors of the Fernet specification', () => {
-  it.for(vectors.generate)('makes the token $token', async ({ now, iv, src, token }) => {
-    const seconds = Date.parse(now) / 1000
-    const text = new TextEncoder().encode(src)
-    const made = await makeFernet(decodeKey(vectors.secret), new Uint8Array(iv), seconds, text)
-    expect(made).toBe(token)
-    expect(await openFernet([specKey], made)).toBe(src)
-  })
+  it.for(vectors.generate)(
+    'the test’s own maker makes the token of the specification: $token',
+    async ({ now, iv, src, token }) => {
+      const seconds = Date.parse(now) / 1000
+      const text = new TextEncoder().encode(src)
+      const made = await makeFernet(decodeKey(vectors.secret), new Uint8Array(iv), seconds, text)
+      expect(made).toBe(token)
+      expect(await openFernet([specKey], made)).toBe(src)
+    },
+  )
 
-  it.for(vectors.verify)('opens the token $token', async ({ src, token }) => {
+  it.for(vectors.verify)('opens the token of the specification: $token', async ({ src, token }) => {
     expect(await openFernet([specKey], token)).toBe(src)
   })
 
-  it.for(vectors.invalid)('does not open: $desc', async ({ token }) => {
-    expect(await openFernet([specKey], token)).toBeNull()
-  })
+  it.for(vectors.invalid)(
+    'does not open the bad token of the specification: $desc',
+    async ({ token }) => {
+      expect(await openFernet([specKey], token)).toBeNull()
+    },
+  )
 
   it.for(vectors.invalidByAge)(
-    'opens, although the vector is invalid by its age: $desc',
+    'opens the token of the specification that is invalid by its age: $desc',
     async (vector) => {
       expect(await openFernet([specKey], vector.token)).toBe(vector.src)
     },
@@ -36,23 +43,26 @@ describe('the vectors of the Fernet specification', () => {
 })
 
 describe('a token of Python’s cryptography', () => {
-  it.for(recorded.tokens)('opens: $name', async ({ apiKey, token }) => {
-    const key = await importFernetKey(decodeKey(recorded.key))
-    expect(await openFernet([key], token)).toBe(apiKey)
-    expect(await openFernet([otherKey, key], token)).toBe(apiKey)
-    expect(await openFernet([otherKey], token)).toBeNull()
-    expect(await openFernet([], token)).toBeNull()
-  })
+  it.for(recorded.tokens)(
+    'opens the token of Python’s cryptography: $name',
+    async ({ apiKey, token }) => {
+      const key = await importFernetKey(decodeKey(recorded.key))
+      expect(await openFernet([key], token)).toBe(apiKey)
+      expect(await openFernet([otherKey, key], token)).toBe(apiKey)
+      expect(await openFernet([otherKey], token)).toBeNull()
+      expect(await openFernet([], token)).toBeNull()
+    },
+  )
 })
 
 describe('a Fernet token', () => {
   const token = vectors.verify[0]?.token ?? ''
 
-  it('opens to the same text', async () => {
+  it('opens what was made to the same text', async () => {
     const bytes = crypto.getRandomValues(new Uint8Array(32))
     const key = await importFernetKey(bytes)
     await fc.assert(
-      fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 100 }), async (text) => {
+      fc.asyncProperty(anyText(100), async (text) => {
         const iv = crypto.getRandomValues(new Uint8Array(16))
         const made = await makeFernet(bytes, iv, 1_700_000_000, new TextEncoder().encode(text))
         expect(readFernetTime(made)?.toISOString()).toBe('2023-11-14T22:13:20.000Z')
@@ -61,7 +71,7 @@ describe('a Fernet token', () => {
     )
   })
 
-  it('does not open if it is changed, cut or padded differently', async () => {
+  it('does not open a token that is changed, cut or padded differently', async () => {
     const bytes = base64url.decode(token.replaceAll('=', ''))
     const flips = Array.from({ length: bytes.length * 8 }, (_, bit) =>
       base64url.encode(bytes.with(bit >> 3, (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7)))),
@@ -90,7 +100,7 @@ describe('a Fernet token', () => {
     }
   })
 
-  it('does not open with another version, even if its signature is valid', async () => {
+  it('does not open a token of another version, even if its signature is valid', async () => {
     const bytes = base64url.decode(token.replaceAll('=', '')).slice(0, -32)
     const key = decodeKey(vectors.secret)
     expect(await signFernet(key, [...bytes])).toBe(token)
@@ -99,13 +109,13 @@ describe('a Fernet token', () => {
     ).toBeNull()
   })
 
-  it('opens to a text with a byte order mark', async () => {
+  it('opens a text with a byte order mark', async () => {
     const [iv, text] = [new Uint8Array(16), '\uFEFFsk']
     const made = await makeFernet(decodeKey(vectors.secret), iv, 0, new TextEncoder().encode(text))
     expect(await openFernet([specKey], made)).toBe(text)
   })
 
-  it('does not open if its bytes are not UTF-8', async () => {
+  it('does not open a text whose bytes are not UTF-8', async () => {
     const iv = new Uint8Array(16)
     const made = await makeFernet(decodeKey(vectors.secret), iv, 0, new Uint8Array([0xff]))
     expect(await openFernet([specKey], made)).toBeNull()
@@ -117,7 +127,7 @@ describe('a Fernet token', () => {
     ['an empty text', '', undefined],
     ['an incomplete block', vectors.invalid[1]?.token ?? '', undefined],
     ['a token that no key opens', vectors.invalid[0]?.token ?? '', '1985-10-26T08:20:01.000Z'],
-  ] as const)('is recognized by its form: %s', ([, text, time]) => {
+  ] as const)('finds the time by the form of the token alone: %s', ([, text, time]) => {
     expect(readFernetTime(text)?.toISOString()).toBe(time)
   })
 
@@ -125,7 +135,7 @@ describe('a Fernet token', () => {
     ['no block', 25],
     ['less than a header', 24],
     ['a block and a byte', 42],
-  ] as const)('has whole blocks: not %s', async ([, length]) => {
+  ] as const)('reads no time of a token with %s', async ([, length]) => {
     const made = await signFernet(decodeKey(vectors.secret), [0x80, ...new Uint8Array(length - 1)])
     expect(readFernetTime(made)).toBeNull()
   })

@@ -1,3 +1,5 @@
+/** A fingerprint tells whether two keys of one user are the same, and nothing else. */
+
 import { expect, it, vi } from 'vitest'
 import { fingerprintKey } from '../../src/crypto/fingerprint.ts'
 import { createKeyring } from '../../src/crypto/keyring.ts'
@@ -9,24 +11,25 @@ const SECOND = FIRST.map((byte) => byte + 32)
 /** Made with Python's hmac and hashlib, from RFC 5869 and RFC 2104. */
 const RECORDED = ['0CrRH-f42yguGcB7JMKdSw', 'Xm3Z5OyKvu1ORJYB2_1HTA']
 
-it('is the recorded one, under each key of the keyring and in its order', async () => {
+it('makes the recorded fingerprints, under each key of the keyring and in its order', async () => {
   const fingerprints = async (...keys: Uint8Array[]) =>
     fingerprintKey(await createKeyring(keys), 'user', 'sk-test-0123456789')
   expect(await fingerprints(FIRST, SECOND)).toEqual(RECORDED)
   expect(await fingerprints(SECOND, FIRST)).toEqual(RECORDED.toReversed())
 })
 
-it.for<[name: string, userId: string, apiKey: string]>([
-  ['another user', 'other', 'sk-test-0123456789'],
-  ['another key', 'user', 'sk-test-9876543210'],
-  ['the border of user and key moved', 'users', 'k-test-0123456789'],
-])('differs with %s', async ([, userId, apiKey]) => {
-  const [fingerprint] = await fingerprintKey(await createKeyring([FIRST]), userId, apiKey)
+it.for<[name: string, userId: string, apiKey: string, encryptionKey: Uint8Array]>([
+  ['user', 'other', 'sk-test-0123456789', FIRST],
+  ['key', 'user', 'sk-test-9876543210', FIRST],
+  ['border of user and key', 'users', 'k-test-0123456789', FIRST],
+  ['encryption key', 'user', 'sk-test-0123456789', SECOND],
+])('makes another fingerprint for another %s', async ([, userId, apiKey, encryptionKey]) => {
+  const [fingerprint] = await fingerprintKey(await createKeyring([encryptionKey]), userId, apiKey)
   expect(fingerprint).toMatch(/^[\w-]{22}$/)
   expect(fingerprint).not.toBe(RECORDED[0])
 })
 
-it('derives one key for all fingerprints of an encryption key, which signs and is not exported', async () => {
+it('derives one key for all fingerprints of an encryption key, to sign and not to export', async () => {
   const keyring = await createKeyring([FIRST])
   const derive = vi.spyOn(crypto.subtle, 'deriveKey')
   await fingerprintKey(keyring, 'user', 'sk-1')

@@ -15,14 +15,14 @@ const SECOND = FIRST.map((byte) => byte + 32)
 const [FIRST_KID, SECOND_KID] = ['1a06cf973da4', 'fc910718777c']
 
 describe('a keyring', () => {
-  it('has the recorded kids, and seals with its first key', async () => {
+  it('a keyring has the recorded kids, and seals with its first key', async () => {
     const { sealing, keys, fernetKeys } = await createKeyring([FIRST, SECOND], [SECOND])
     expect([...keys.keys()]).toEqual([FIRST_KID, SECOND_KID])
     expect([...fernetKeys.keys()]).toEqual([SECOND_KID])
     expect(sealing).toEqual({ kid: FIRST_KID, key: keys.get(FIRST_KID) })
   })
 
-  it('holds keys that cannot be exported, for one purpose each', async () => {
+  it('a keyring holds keys that cannot be exported, for one purpose each', async () => {
     const { keys, fernetKeys } = await createKeyring([FIRST], [SECOND])
     const imported = [...keys.values(), ...[...fernetKeys.values()].flatMap(Object.values)]
     expect(
@@ -39,13 +39,13 @@ describe('a keyring', () => {
     ['a legacy key alone', [], [FIRST]],
     ['a key twice', [FIRST, SECOND, FIRST], []],
     ['a legacy key twice', [FIRST], [SECOND, SECOND]],
-  ])('is refused with %s', async ([, keys, legacy]) => {
+  ])('refuses a keyring with %s', async ([, keys, legacy]) => {
     await expect(createKeyring(keys, legacy)).rejects.toThrow(
       new TypeError('A keyring needs at least one encryption key, and no key twice'),
     )
   })
 
-  it('has the key of a row if it has the kid, or any legacy key for a Fernet token', async () => {
+  it('finds the key of a row by its kid, and for a Fernet token by any legacy key', async () => {
     const [alone, moving] = await Promise.all([
       createKeyring([FIRST]),
       createKeyring([FIRST], [SECOND]),
@@ -68,7 +68,7 @@ describe('the name of a keyring', () => {
     [[FIRST], [], FIRST_KID],
     [[SECOND, FIRST], [], `${SECOND_KID},${FIRST_KID}`],
     [[FIRST], [SECOND, FIRST], `${FIRST_KID},fernet:${SECOND_KID},fernet:${FIRST_KID}`],
-  ] as const)('has its kids in their order: %#', async ([keys, legacy, name]) => {
+  ] as const)('names the kids of a keyring in their order: %#', async ([keys, legacy, name]) => {
     const keyring = await createKeyring(keys, legacy)
     expect(nameKeyring(keyring)).toBe(name)
     const [seals, ...opens] = keyring.keys.keys()
@@ -76,7 +76,7 @@ describe('the name of a keyring', () => {
     expect(parseKeyring(name)).toEqual({ seals, opens, fernet })
   })
 
-  it('may have no kid that seals', () => {
+  it('parses a name without a kid that seals', () => {
     expect(parseKeyring('fernet:aa')).toEqual({ seals: '', opens: [], fernet: ['aa'] })
   })
 })

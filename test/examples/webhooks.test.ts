@@ -1,5 +1,5 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from 'cloudflare:test'
-import { expect, it, vi } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import webhooks from '../../examples/webhooks/webhooks.ts'
 import type { EventMessage } from '../../src/shared/answers.ts'
 import { recordLogs } from '../support.ts'
@@ -9,6 +9,8 @@ const settings = {
   WEBHOOK_SECRET: `whsec_${btoa('s'.repeat(32))}`,
   FIRST_RETRY_S: '10',
 }
+
+afterEach(() => vi.useRealTimers())
 
 const at = '2026-11-25T12:00:00.000Z'
 
@@ -39,26 +41,32 @@ async function deliver(messages: ReturnType<typeof messageOf>[], changes: object
 const answer = (status: number) =>
   vi.spyOn(globalThis, 'fetch').mockImplementation(async () => new Response(null, { status }))
 
-it.for([200, 202, 204])('is done with a message that is answered with %i', async (status) => {
-  answer(status)
-  expect(await deliver([messageOf('a')])).toMatchObject({ acked: ['a'], retried: [] })
-})
+it.for([200, 202, 204])(
+  'takes a message for delivered that is answered with %i',
+  async (status) => {
+    answer(status)
+    expect(await deliver([messageOf('a')])).toMatchObject({ acked: ['a'], retried: [] })
+  },
+)
 
-it.for([302, 400, 404, 429, 500, 503])('delivers later if the answer is %i', async (status) => {
-  const logs = recordLogs()
-  answer(status)
-  expect(await deliver([messageOf('a')])).toEqual({ acked: [], retried: ['a'], delays: [10] })
-  expect(logs.events()).toMatchObject([{ event: 'webhook_failed', status, delay_s: 10 }])
-})
+it.for([302, 400, 404, 429, 500, 503])(
+  'delivers a message later if the answer is %i',
+  async (status) => {
+    const logs = recordLogs()
+    answer(status)
+    expect(await deliver([messageOf('a')])).toEqual({ acked: [], retried: ['a'], delays: [10] })
+    expect(logs.events()).toMatchObject([{ event: 'webhook_failed', status, delay_s: 10 }])
+  },
+)
 
-it('delivers later if there is no answer in 10 seconds', async () => {
+it('delivers a message later if there is no answer in 10 seconds', async () => {
   recordLogs()
   const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.abort())
   expect(await deliver([messageOf('a')])).toEqual({ acked: [], retried: ['a'], delays: [10] })
   expect(timeout).toHaveBeenCalledWith(10_000)
 })
 
-it('does not deliver again what the receiver says is gone for good', async () => {
+it('delivers no message again that the receiver says is gone for good', async () => {
   const logs = recordLogs()
   answer(410)
   expect(await deliver([messageOf('a')])).toMatchObject({ acked: ['a'], retried: [] })
@@ -75,7 +83,7 @@ it.for<[attempts: number, delay: number]>([
   [7, 40_960],
   [8, 43_200],
   [100, 43_200],
-])('waits longer after each attempt: after %i it waits %i s', async ([attempts, delay]) => {
+])('waits longer after each attempt: after %i for %i s', async ([attempts, delay]) => {
   recordLogs()
   answer(500)
   expect((await deliver([messageOf('a', attempts)])).delays).toEqual([delay])
@@ -100,7 +108,7 @@ it.for<[name: string, changes: object, message: string]>([
   expect(fetched).not.toHaveBeenCalled()
 })
 
-it('signs with each secret while one replaces the other', async () => {
+it('signs a message with each secret while one replaces the other', async () => {
   const fetched = answer(204)
   const [one, two] = [settings.WEBHOOK_SECRET, `whsec_${btoa('t'.repeat(32))}`]
   const signatures = async (secret: string) => {
@@ -110,5 +118,4 @@ it('signs with each secret while one replaces the other', async () => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(at) })
   const both = [...((await signatures(one)) ?? []), ...((await signatures(two)) ?? [])]
   expect(await signatures(`${one} ${two}`)).toEqual(both)
-  vi.useRealTimers()
 })

@@ -117,15 +117,14 @@ beforeEach(() => {
   vi.spyOn(Math, 'random').mockReturnValue(0)
 })
 
-describe.for(FAULTS.map((fault) => [fault.what, fault] as const))('D1 %s', ([, fault]) => {
-  it.for(CASES)('at each call of %s', async ([, operation]) => {
+describe.for(FAULTS.map((fault) => [fault.what, fault] as const))('D1 %s', ([what, fault]) => {
+  it.for(CASES)(`%s answers safely if D1 ${what} at any of its calls`, async ([, operation]) => {
     const logs = recordLogs()
     if (fault.hangs === true) useFakeTimers()
     const usual = await measure(operation)
     const { before, asked } = usual
     const lost = fault.isLate === true ? [before, asked] : [before]
     for (const calls of everyCall(usual, fault)) {
-      // oxlint-disable-next-line no-await-in-loop -- the clock is one for all
       const { code: seen, text, state, next } = await attempt(operation, fault.how, calls)
       const isDone = seen === operation.code
       expect({ calls, code: seen, state, next }).toEqual({

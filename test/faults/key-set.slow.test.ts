@@ -79,25 +79,28 @@ function routesOf(way: string) {
   return routes.map((route) => [route.name, route] as const)
 }
 
-describe.for(WAYS)('a key set that %s is a 503 until it is back', ([way, serve]) => {
-  it.for(routesOf(way))('%s', async ([name, operation]) => {
-    const logs = recordLogs()
-    const vault = someVault({ ...operation.vars, ...IDENTITY })
-    serveKeySet(serve)
-    expect(await attempt(operation, vault)).toEqual({
-      code: OPEN.has(name) ? operation.code : 'token_keys_unreachable',
-      isUnchanged: true,
-    })
-    vi.restoreAllMocks()
-    serveKeySet(async () => Response.json({ keys: [jwk] }))
-    vi.spyOn(Date, 'now').mockReturnValue(Date.now() + REST_MS)
-    expect(await attempt(operation, vault)).toMatchObject({ code: operation.code })
-    expectSafe(logs.text())
-  })
+describe.for(WAYS)('a key set that %s', ([way, serve]) => {
+  it.for(routesOf(way))(
+    `%s changes nothing while the key set ${way}, and works again after it`,
+    async ([name, operation]) => {
+      const logs = recordLogs()
+      const vault = someVault({ ...operation.vars, ...IDENTITY })
+      serveKeySet(serve)
+      expect(await attempt(operation, vault)).toEqual({
+        code: OPEN.has(name) ? operation.code : 'token_keys_unreachable',
+        isUnchanged: true,
+      })
+      vi.restoreAllMocks()
+      serveKeySet(async () => Response.json({ keys: [jwk] }))
+      vi.spyOn(Date, 'now').mockReturnValue(Date.now() + REST_MS)
+      expect(await attempt(operation, vault)).toMatchObject({ code: operation.code })
+      expectSafe(logs.text())
+    },
+  )
 })
 
 it.for(METHODS.map((method) => [method.name, method] as const))(
-  'a key set that is down does not concern a binding: %s',
+  '%s over a binding works while the key set is down',
   async ([, operation]) => {
     serveKeySet(fail)
     const vault = someVault({ ...operation.vars, ...IDENTITY })

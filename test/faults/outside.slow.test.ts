@@ -68,8 +68,8 @@ async function attempt(operation: Operation, changes: object) {
   return { code: answer.code, before, state, asked: await stateOf(other) }
 }
 
-describe.for(WAYS)('a rate limiter that %s lets the request pass', ([, broken]) => {
-  it.for(OPERATIONS)('%s', async ([, operation]) => {
+describe.for(WAYS)('a rate limiter that %s', ([way, broken]) => {
+  it.for(OPERATIONS)(`%s passes a rate limiter that ${way}`, async ([, operation]) => {
     const logs = recordLogs()
     useFakeTimers()
     const { ask, asked: calls } = brokenPart(broken)
@@ -83,48 +83,57 @@ describe.for(WAYS)('a rate limiter that %s lets the request pass', ([, broken]) 
   })
 })
 
-describe('a vault without the parts that it can do without logs no fault', () => {
+describe('a vault without optional parts', () => {
   const limiters = LIMITERS.filter((name) => name !== 'RATE_LIMITER')
   const without = [...limiters, 'EVENTS_QUEUE', 'DELETIONS', 'ANALYTICS']
   const changes = Object.fromEntries(without.map((name) => [name, undefined]))
 
-  it.for(OPERATIONS)('%s', async ([, operation]) => {
-    const logs = recordLogs()
-    const { code } = await attempt(operation, changes)
-    expect(code).toBe(operation.code)
-    expect(logs.text()).not.toMatch(/rate_limiter_failed|event_not_queued/)
-  })
+  it.for(OPERATIONS)(
+    '%s logs no fault in a vault without optional parts',
+    async ([, operation]) => {
+      const logs = recordLogs()
+      const { code } = await attempt(operation, changes)
+      expect(code).toBe(operation.code)
+      expect(logs.text()).not.toMatch(/rate_limiter_failed|event_not_queued/)
+    },
+  )
 })
 
-describe.for(WAYS)('a queue that %s changes neither the answer nor the trail', ([way, broken]) => {
-  it.for(casesOf(way, PUBLISHED))('%s', async ([name, operation]) => {
-    const logs = recordLogs()
-    useFakeTimers()
-    const { ask, asked: calls } = brokenPart(broken)
-    const { code, state, asked } = await attempt(operation, {
-      EVENTS_QUEUE: { send: ask, sendBatch: ask },
-    })
-    expect({ code, state }).toEqual({ code: operation.code, state: asked })
-    const failed = logs.events().filter(({ event }) => event === 'event_not_queued')
-    expect(failed).toHaveLength(calls())
-    expect(calls() > 0).toBe(PUBLISHED.has(name))
-    expectSafe(logs.text())
-  })
+describe.for(WAYS)('a queue that %s', ([way, broken]) => {
+  it.for(casesOf(way, PUBLISHED))(
+    `%s has its answer and its trail if the queue ${way}`,
+    async ([name, operation]) => {
+      const logs = recordLogs()
+      useFakeTimers()
+      const { ask, asked: calls } = brokenPart(broken)
+      const { code, state, asked } = await attempt(operation, {
+        EVENTS_QUEUE: { send: ask, sendBatch: ask },
+      })
+      expect({ code, state }).toEqual({ code: operation.code, state: asked })
+      const failed = logs.events().filter(({ event }) => event === 'event_not_queued')
+      expect(failed).toHaveLength(calls())
+      expect(calls() > 0).toBe(PUBLISHED.has(name))
+      expectSafe(logs.text())
+    },
+  )
 })
 
-describe.for(WAYS)('a second store that %s keeps keys from being used', ([way, broken]) => {
-  it.for(casesOf(way, USES))('%s', async ([name, operation]) => {
-    const logs = recordLogs()
-    useFakeTimers()
-    const { ask, asked: calls } = brokenPart(broken)
-    const DELETIONS = { getByName: () => ({ isGone: ask, exchange: ask }) }
-    const { code, before, state, asked } = await attempt(operation, { DELETIONS })
-    const isAsked = USES.has(name)
-    expect(calls() > 0).toBe(isAsked)
-    expect({ code, state }).toEqual({
-      code: isAsked ? 'database_busy' : operation.code,
-      state: isAsked ? before : asked,
-    })
-    expectSafe(logs.text())
-  })
+describe.for(WAYS)('a second store that %s', ([way, broken]) => {
+  it.for(casesOf(way, USES))(
+    `%s uses no key while the second store ${way}`,
+    async ([name, operation]) => {
+      const logs = recordLogs()
+      useFakeTimers()
+      const { ask, asked: calls } = brokenPart(broken)
+      const DELETIONS = { getByName: () => ({ isGone: ask, exchange: ask }) }
+      const { code, before, state, asked } = await attempt(operation, { DELETIONS })
+      const isAsked = USES.has(name)
+      expect(calls() > 0).toBe(isAsked)
+      expect({ code, state }).toEqual({
+        code: isAsked ? 'database_busy' : operation.code,
+        state: isAsked ? before : asked,
+      })
+      expectSafe(logs.text())
+    },
+  )
 })

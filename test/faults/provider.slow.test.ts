@@ -35,10 +35,10 @@ function passTimeLimit(moment: Moment): void {
   })
 }
 
-describe.for(WAYS)('a provider that %s', ([, kind, slot, moment, reason]) => {
+describe.for(WAYS)('a provider that %s', ([way, kind, slot, moment, reason]) => {
   const apiKey = `sk-${kind}-${crypto.randomUUID()}`
 
-  it('leaves a new key saved and unverified', async () => {
+  it(`a new key is saved and unverified if its provider ${way}`, async () => {
     const logs = recordLogs()
     const owner = await ownerOf(await someUser())
     passTimeLimit(moment)
@@ -49,7 +49,7 @@ describe.for(WAYS)('a provider that %s', ([, kind, slot, moment, reason]) => {
     expect(logs.text()).not.toContain(apiKey)
   })
 
-  it('leaves the status of a stored key as it is', async () => {
+  it(`a stored key keeps its status if its provider ${way}`, async () => {
     const logs = recordLogs()
     const owner = await ownerOf(await someUser())
     await saveSlot(owner, slot, { apiKey, verify: false })
@@ -103,18 +103,24 @@ async function attempt(operation: Operation, answer: () => Promise<Response>) {
 describe.for<[way: string, answer: () => Promise<Response>, code: string]>([
   ['is down', fail, 'provider_unreachable'],
   ['breaks off its answer', breakOff, 'broken off'],
-])('a provider that %s', ([, answer, failed]) => {
-  it.for(OPERATIONS.filter(([name]) => USES.has(name)))('fails %s alone', async ([, operation]) => {
-    const { code, asked, before, state } = await attempt(operation, answer)
-    expect({ code, asked, state }).toEqual({ code: failed, asked: 1, state: before })
-  })
+])('a provider that %s', ([way, answer, failed]) => {
+  it.for(OPERATIONS.filter(([name]) => USES.has(name)))(
+    `%s fails, and nothing else, if the provider ${way}`,
+    async ([, operation]) => {
+      const { code, asked, before, state } = await attempt(operation, answer)
+      expect({ code, asked, state }).toEqual({ code: failed, asked: 1, state: before })
+    },
+  )
 
-  it.for(OPERATIONS.filter(([name]) => CHECKS.has(name)))('lets %s pass', async ([, operation]) => {
-    expect(await attempt(operation, answer)).toMatchObject({ code: 'ok', asked: 1 })
-  })
+  it.for(OPERATIONS.filter(([name]) => CHECKS.has(name)))(
+    `%s passes if the provider ${way}`,
+    async ([, operation]) => {
+      expect(await attempt(operation, answer)).toMatchObject({ code: 'ok', asked: 1 })
+    },
+  )
 
   it.for(OPERATIONS.filter(([name]) => !USES.has(name) && !CHECKS.has(name)))(
-    'is not asked by %s',
+    `%s does not ask a provider that ${way}`,
     async ([, operation]) => {
       const { code, asked, state, other } = await attempt(operation, answer)
       expect({ code, asked, state }).toEqual({ code: operation.code, asked: 0, state: other })

@@ -1,157 +1,87 @@
-import { describe, expect, it } from 'vitest'
-import { call, keyPath, mintToken, putKey, recordLogs, someKey, someUser } from '../support.ts'
+/** The app as a whole: its routes outside the keys, and its answer to everything that is not a route. */
 
-describe('the log', () => {
-  it('has one line per request, with what happened and nothing that was sent', async () => {
+import type { ExtractSchema } from 'hono/types'
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import type { Routes } from '../../src/callers/client.ts'
+import type { createApp } from '../../src/http/app.ts'
+import { call, interceptD1, keyPath, recordLogs } from '../support.ts'
+
+/** A type without its intersections, which a comparison of types would see. */
+type Plain<T> = T extends object ? { [Name in keyof T]: Plain<T[Name]> } : T
+
+it('serves the routes that Hono’s typed client knows, and no others', () => {
+  type App = ExtractSchema<ReturnType<typeof createApp>>
+  expectTypeOf<Plain<Routes>>().toEqualTypeOf<Plain<Omit<App, '/' | '/relay/:provider/*'>>>()
+})
+
+it.for(['POST', 'PATCH', 'PROPFIND'])('answers 405 to %s, with the methods', async (method) => {
+  const response = await call(method, keyPath('anyone'))
+  expect(response.status).toBe(405)
+  const allowed = response.headers.get('Allow')?.split(', ') ?? []
+  expect(new Set(allowed)).toEqual(new Set(['GET', 'HEAD', 'PUT', 'DELETE']))
+  expect(response.headers.get('X-Vault-Error')).toBe('method_not_allowed')
+  expect(await response.json()).toMatchObject({ code: 'method_not_allowed' })
+})
+
+it.for([
+  '/index',
+  '/api',
+  '/api/users',
+  '/api/users/u',
+  '/api/users/u/api-key/',
+  '/api/users//api-key',
+  '/api/users/u/v/api-key',
+  '/API/users/u/api-key',
+  '/api/users/../api-key',
+  '/api/users/%2e%2e/api-key',
+])('answers 404 to %s, which is not a route', async (path) => {
+  const response = await call('GET', path)
+  expect(response.status).toBe(404)
+  expect(await response.json()).toEqual({
+    error: 'Not found',
+    code: 'not_found',
+    request_id: response.headers.get('X-Request-Id'),
+  })
+})
+
+it('tells an anonymous caller of the health the kind of fault, and logs the rest', async () => {
+  const logs = recordLogs()
+  const DB = interceptD1(async () => Promise.reject(new Error('a fault of D1')))
+  const response = await call('GET', '/api/health', { env: { DB } })
+  expect(response.headers.get('Retry-After')).toBe('5')
+  expect([response.status, await response.json()]).toEqual([
+    503,
+    {
+      error: 'Service is not healthy',
+      code: 'unhealthy',
+      detail: 'The database did not answer.',
+      request_id: response.headers.get('X-Request-Id'),
+    },
+  ])
+  expect(logs.text()).toContain('a fault of D1')
+})
+
+describe('GET /api/config', () => {
+  const oidc = { OIDC_ISSUER: 'https://id.test/realm/', OIDC_CLIENT_ID: 'page' }
+
+  it('answers that nobody can sign in if sign-in is not configured', async () => {
+    expect(await (await call('GET', '/api/config')).json()).toEqual({ oidc: null })
+  })
+
+  it('answers with the values for sign-in, and no secret', async () => {
+    const response = await call('GET', '/api/config', { env: oidc })
+    const told = { issuer: oidc.OIDC_ISSUER, client_id: 'page', scope: 'openid', audience: null }
+    expect(await response.json()).toEqual({ oidc: told })
+    const all = { ...oidc, OIDC_SCOPE: 'openid email', OIDC_AUDIENCE: 'vault' }
+    const other = await call('GET', '/api/config', { env: all })
+    const scope = 'openid email'
+    expect(await other.json()).toEqual({ oidc: { ...told, scope, audience: 'vault' } })
+  })
+
+  it('answers server_misconfigured if the configuration of sign-in is incomplete', async () => {
     const logs = recordLogs()
-    const userId = await someUser()
-    const token = await mintToken({ sub: userId })
-    await call('GET', `${keyPath(userId)}?secret=1`, { token, headers: { 'X-Request-Id': 'one' } })
-    await call('PUT', keyPath(userId), { token, body: '{}', headers: { 'X-Request-Id': 'two' } })
-    await call('PATCH', keyPath(userId), { headers: { 'X-Request-Id': 'three' } })
-    await call('GET', '/nowhere?secret=1', { headers: { 'X-Request-Id': 'four' } })
-    const request = { level: 'info', event: 'request', duration_ms: expect.any(Number) }
-    const route = '/api/users/:userId/api-key'
-    expect(logs.events()).toEqual([
-      { ...request, request_id: 'one', method: 'GET', route, status: 200, code: null },
-      { ...request, request_id: 'two', method: 'PUT', route, status: 400, code: 'api_key_missing' },
-      {
-        ...request,
-        request_id: 'three',
-        method: 'PATCH',
-        route: '/api/*',
-        status: 405,
-        code: 'method_not_allowed',
-      },
-      {
-        ...request,
-        request_id: 'four',
-        method: 'GET',
-        route: '/*',
-        status: 404,
-        code: 'not_found',
-      },
-    ])
-    expect(logs.text()).not.toContain(userId)
-  })
-})
-
-describe('the log of a refusal', () => {
-  it.for<[code: string, status: number, options: { sub?: string; secret?: string; path?: string }]>(
-    [
-      ['token_missing', 401, {}],
-      ['token_invalid', 401, { sub: 'one', secret: 'another secret of 32 bytes or more' }],
-      ['not_your_own', 403, { sub: 'other' }],
-      ['scope_missing', 403, { sub: 'one', path: '/relay/openai/v1/models' }],
-    ],
-  )('has the code %s, and neither the token nor a user', async ([code, status, options]) => {
-    const { sub, secret, path = keyPath('one') } = options
-    const token = sub === undefined ? undefined : await mintToken({ sub }, secret)
-    const logs = recordLogs()
-    await call('GET', path, { token })
-    expect(logs.events()).toMatchObject([{ event: 'request', method: 'GET', status, code }])
-    expect(logs.events()[0]).not.toHaveProperty('user_id')
-    expect(logs.text()).not.toContain(token ?? 'Bearer')
-  })
-})
-
-describe('the request id', () => {
-  it.for<[name: string, headers: Record<string, string>, id: string]>([
-    ['X-Request-Id', { 'X-Request-Id': 'abc_123-=' }, 'abc_123-='],
-    ['cf-ray before X-Request-Id', { 'X-Request-Id': 'own', 'cf-ray': '8f0-FRA' }, '8f0-FRA'],
-    ['cf-ray', { 'cf-ray': '8f0a1b2c3d4e5f60-FRA' }, '8f0a1b2c3d4e5f60-FRA'],
-    ['cf-ray for a bad X-Request-Id', { 'X-Request-Id': 'a b', 'cf-ray': '8f0-FRA' }, '8f0-FRA'],
-  ])('is taken from %s', async ([, headers, id]) => {
-    const response = await call('GET', keyPath('anyone'), { headers })
-    expect(response.headers.get('X-Request-Id')).toBe(id)
-    expect(await response.json()).toMatchObject({ request_id: id })
-  })
-
-  it.for<[name: string, headers: Record<string, string>]>([
-    ['the request has none', {}],
-    ['the sent one is too long', { 'X-Request-Id': 'x'.repeat(256) }],
-    ['the sent one is malformed', { 'X-Request-Id': '{"a":1}', 'cf-ray': '<script>' }],
-  ])('is generated if %s', async ([, headers]) => {
-    const response = await call('GET', '/api/health', { headers })
-    expect(response.headers.get('X-Request-Id')).toMatch(/^[0-9a-f-]{36}$/)
-  })
-})
-
-describe('browsers', () => {
-  const env = { CORS_ORIGINS: 'https://app.test, http://localhost:5173' }
-  const preflight = async (origin: string, method = 'PUT') =>
-    call('OPTIONS', keyPath('anyone'), {
-      env,
-      headers: {
-        Origin: origin,
-        'Access-Control-Request-Method': method,
-        'Access-Control-Request-Headers': 'authorization,baggage,sentry-trace,x-csrf-token',
-      },
-    })
-
-  it.for(['https://app.test', 'http://localhost:5173'])('may call from %s', async (origin) => {
-    const allowed = await preflight(origin)
-    expect(allowed.status).toBe(204)
-    expect(allowed.headers.get('Access-Control-Allow-Origin')).toBe(origin)
-    expect(allowed.headers.get('Access-Control-Allow-Methods')).toBe('GET,PUT,DELETE,POST,PATCH')
-    expect(allowed.headers.get('Access-Control-Allow-Headers')).toBe(
-      'authorization,baggage,sentry-trace,x-csrf-token',
-    )
-    expect(allowed.headers.get('Access-Control-Max-Age')).toBe('7200')
-    expect(allowed.headers.get('Access-Control-Allow-Credentials')).toBeNull()
-    expect(allowed.headers.get('Vary')).toContain('Origin')
-  })
-
-  it.for([
-    'https://evil.test',
-    'https://app.test.evil.test',
-    'http://app.test',
-    'https://app.test:444',
-    'https://APP.test',
-    'null',
-    '',
-  ])('may not call from %j', async (origin) => {
-    expect((await preflight(origin)).headers.get('Access-Control-Allow-Origin')).toBeNull()
-    const get = await call('GET', keyPath('anyone'), { env, headers: { Origin: origin } })
-    expect(get.headers.get('Access-Control-Allow-Origin')).toBeNull()
-    expect(get.headers.get('Vary')).toContain('Origin')
-  })
-
-  it('may not call from another origin by default', async () => {
-    const response = await call('GET', keyPath('a'), { headers: { Origin: 'https://app.test' } })
-    expect(response.headers.get('Access-Control-Allow-Origin')).toBeNull()
-  })
-
-  it('can read every answer, including refusals', async () => {
-    const userId = await someUser()
-    const token = await mintToken({ sub: userId })
-    const headers = { Origin: 'https://app.test' }
-    const responses = [
-      await putKey(userId, someKey(), { headers, env }),
-      await putKey(userId, '', { headers, env }),
-      await call('GET', keyPath(userId), { headers, env }),
-      await call('GET', keyPath('other'), { token, headers, env }),
-      await call('POST', keyPath(userId), { headers, env }),
-      await call('GET', '/api/nowhere', { headers, env }),
-      await putKey(userId, someKey(), { headers, env: { ...env, JWT_SECRET_KEY: '' } }),
-    ]
-    expect(responses.map(({ status }) => status)).toEqual([200, 400, 401, 403, 405, 404, 500])
-    for (const response of responses) {
-      expect(response.headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
-      expect(response.headers.get('Access-Control-Expose-Headers')).toBe(
-        'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
-      )
-      expect(response.headers.get('Cache-Control')).toBe('no-store')
-      expect(response.headers.get('X-Content-Type-Options')).toBe('nosniff')
-      expect(response.headers.get('X-Frame-Options')).toBe('DENY')
-      expect(response.headers.get('Referrer-Policy')).toBe('no-referrer')
-      expect(response.headers.get('Strict-Transport-Security')).toBe(
-        'max-age=31536000; includeSubDomains',
-      )
-      expect(response.headers.get('Content-Security-Policy')).toBe(
-        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-      )
-      expect(response.headers.get('X-Request-Id')).toMatch(/.{36}/)
-    }
+    const response = await call('GET', '/api/config', { env: { OIDC_ISSUER: 'https://id.test' } })
+    expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
+    expect(logs.text()).toContain('OIDC_ISSUER and OIDC_CLIENT_ID are required together')
   })
 })

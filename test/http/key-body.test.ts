@@ -1,39 +1,31 @@
-import { beforeAll, describe, expect, it } from 'vitest'
-import { env } from '../isolate.ts'
-import {
-  app,
-  call,
-  keyPath,
-  mintToken,
-  putKey,
-  someKey,
-  someUser,
-  storedKey,
-  URL_BASE,
-} from '../support.ts'
+/** The body of a save: what is wrong with it, without a character of the key. */
 
-const KEPT = someKey()
-let userId: string
-let token: string
+import { Hono } from 'hono'
+import { describe, expect, it } from 'vitest'
+import { answerError } from '../../src/http/error-answer.ts'
+import { requireKey, requireSlotKey } from '../../src/http/key-body.ts'
+import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 
-beforeAll(async () => {
-  userId = await someUser()
-  token = await mintToken({ sub: userId })
-  await putKey(userId, KEPT)
-})
+/** Answers with the body as the routes get it. */
+const app = new Hono()
+  .onError(answerError)
+  .put('/key', requireKey, (c) => c.json(c.req.valid('json')))
+  .put('/slot', requireSlotKey, (c) => c.json(c.req.valid('json')))
 
-/** Sends a body that must be refused. The previous key must be kept. */
-async function refused(body: string | undefined, headers = {}): Promise<Record<string, unknown>> {
-  const response = await call('PUT', keyPath(userId), { token, body, headers })
-  const text = await response.text()
-  expect(response.headers.get('Content-Type')).toBe('application/json')
-  expect(await storedKey(userId)).toBe(KEPT)
-  return { status: response.status, ...JSON.parse(text) }
+async function put(body: string | null, path = '/key', type = 'application/json') {
+  const response = await app.request(path, {
+    method: 'PUT',
+    headers: { 'Content-Type': type },
+    body,
+  })
+  return { status: response.status, body: await response.json() }
 }
 
+const putKeyText = async (apiKey: unknown) => put(JSON.stringify({ api_key: apiKey }))
+
 describe('a body without api_key', () => {
-  it.for<[name: string, body: string | undefined, detail: string]>([
-    ['no body', undefined, 'The body is empty.'],
+  it.for<[name: string, body: string | null, detail: string]>([
+    ['no body', null, 'The body is empty.'],
     ['an empty body', '', 'The body is empty.'],
     ['an empty object', '{}', 'The body is {}.'],
     ['null', 'null', 'The body is null.'],
@@ -45,222 +37,131 @@ describe('a body without api_key', () => {
     ['another case', '{"API_KEY":"sk-1"}', 'Fields received: "API_KEY".'],
     ['a nested field', '{"data":{"api_key":"sk-1"}}', 'Fields received: "data".'],
     ['an inherited name', '{"__proto__":{"api_key":"sk-1"}}', 'Fields received: "__proto__".'],
-  ])('is refused with what it holds: %s', async ([, body, came]) => {
-    expect(await refused(body)).toEqual({
+  ])('refuses %s instead of api_key, and says so', async ([, body, came]) => {
+    expect(await put(body)).toEqual({
       status: 400,
-      error: 'API key is required in request body',
-      code: 'api_key_missing',
-      detail: `${came} Send {"api_key": "…"}.`,
-      request_id: expect.any(String),
+      body: {
+        error: 'API key is required in request body',
+        code: 'api_key_missing',
+        detail: `${came} Send {"api_key": "…"}.`,
+      },
     })
   })
 
   it.for(['application/json', 'text/plain', ''])(
-    'is reported as empty with the Content-Type %j',
+    'reports an empty body as empty with the Content-Type %j',
     async (type) => {
-      expect(await refused('', { 'Content-Type': type })).toMatchObject({
-        code: 'api_key_missing',
-        detail: 'The body is empty. Send {"api_key": "…"}.',
-      })
+      const detail = 'The body is empty. Send {"api_key": "…"}.'
+      expect(await put('', '/key', type)).toMatchObject({ body: { detail } })
     },
   )
 
-  it('is refused with at most ten field names, without names that may be keys', async () => {
-    const key = someKey()
-    expect(
-      await refused(JSON.stringify({ [key]: '', 'sk-ant-letters': '', name: '' })),
-    ).toMatchObject({
-      detail: 'Fields received: "name", 2 more. Send {"api_key": "…"}.',
-    })
-    const fields = Object.fromEntries('abcdefghijkl'.split('').map((name) => [name, 1]))
-    expect((await refused(JSON.stringify(fields)))['detail']).toContain('"j", 2 more.')
+  it('names at most ten fields, and none that may be a key', async () => {
+    const keys = { [someKey()]: '', 'sk-ant-letters': '', name: '' }
+    const detail = 'Fields received: "name", 2 more. Send {"api_key": "…"}.'
+    expect(await put(JSON.stringify(keys))).toMatchObject({ body: { detail } })
+    const fields = Object.fromEntries(Array.from('abcdefghijkl', (name) => [name, 1]))
+    const others: unknown = expect.stringContaining('"j", 2 more.')
+    expect(await put(JSON.stringify(fields))).toMatchObject({ body: { detail: others } })
   })
 })
 
-describe('a body that is not JSON', () => {
-  it.for([
-    '{"api_key": sk-secret}',
-    "{'api_key': 'sk-secret'}",
-    '{"api_key":"sk-secret"',
-    'api_key=sk-secret',
-    'sk-secret',
-    ' \n',
-    '{"api_key":"sk-secret"}}',
-  ])('is refused without being quoted: %s', async (body) => {
-    const answer = await refused(body)
-    expect(answer).toMatchObject({
-      status: 400,
-      error: 'Request body must be valid JSON',
-      code: 'invalid_json',
-      detail: 'The body is not JSON: check its quotes, commas and braces.',
-    })
-    expect(JSON.stringify(answer)).not.toContain('secret')
-  })
+describe('an api_key', () => {
+  const MASKED = 'a masked preview, not the key itself: paste the whole key.'
+  const SPACE = 'white space inside, at character 7.'
+  const noKeyHas = (at: number) =>
+    `a character that no key has (not printable ASCII), at character ${at}.`
 
-  it('is recognized as an object that was not stringified', async () => {
-    expect(await refused('[object Object]')).toMatchObject({
-      code: 'invalid_json',
-      detail: expect.stringContaining('JSON.stringify'),
-    })
-  })
-})
-
-describe('Content-Type', () => {
-  it.for([
-    ['text/plain;charset=UTF-8', 'The Content-Type is text/plain; send'],
-    ['application/x-www-form-urlencoded', 'The Content-Type is application/x-www-form-urlencoded;'],
-    ['multipart/form-data; boundary=sk-secret', 'The Content-Type is multipart/form-data;'],
-    ['application/jsonp', 'The Content-Type is application/jsonp;'],
-    ['sk-secret', 'The Content-Type is not supported;'],
-    ['text/sk-secret', 'The Content-Type is not supported;'],
-    ['text/secret1', 'The Content-Type is not supported;'],
-    ['', 'The Content-Type is missing;'],
-  ] as const)('%s: is named and refused', async ([contentType, detail]) => {
-    const answer = await refused('{"api_key":"sk-1"}', { 'Content-Type': contentType })
-    expect(answer).toMatchObject({
-      status: 400,
-      error: 'Request body must be valid JSON',
-      code: 'content_type_not_json',
-      detail: expect.stringContaining(detail),
-    })
-    expect(JSON.stringify(answer)).not.toContain('secret')
-  })
-
-  it.for(['application/json', 'Application/JSON; charset=utf-8', 'application/vnd.api+json'])(
-    'is accepted as JSON: %s',
-    async (contentType) => {
-      const someone = await someUser()
-      const headers = { 'Content-Type': contentType }
-      expect((await putKey(someone, 'sk-1', { headers })).status).toBe(200)
-    },
-  )
-})
-
-describe('an api_key that cannot be one', () => {
   it.for<[value: unknown, detail: string]>([
-    [null, 'api_key is null, not a string.'],
-    [42, 'api_key is a number, not a string.'],
-    [true, 'api_key is a boolean, not a string.'],
-    [['sk-1'], 'api_key is an array, not a string.'],
-    [{ key: 'sk-1' }, 'api_key is an object, not a string.'],
-    ['', 'api_key is empty.'],
-    [' \t\r\n\u00A0\uFEFF', 'api_key is empty.'],
-    ['k'.repeat(8_193), 'api_key is over 8,192 characters.'],
-    ['sk-proj-...', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-abc...wxyz', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-abc…', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['****', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-****abcd', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-●●●●', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-⋯', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-∙∙∙', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-···', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['••••••••', 'api_key is a masked preview, not the key itself: paste the whole key.'],
-    ['sk-abc def', 'api_key has white space inside, at character 7.'],
-    ['sk-abc\ndef', 'api_key has white space inside, at character 7.'],
-    ['sk-abc\u00A0def', 'api_key has white space inside, at character 7.'],
-    ['  sk-abc def ', 'api_key has white space inside, at character 7.'],
-    [
-      'sk-\u0000abc',
-      'api_key has a character that no key has (not printable ASCII), at character 4.',
-    ],
-    [
-      'sk-\u001Babc',
-      'api_key has a character that no key has (not printable ASCII), at character 4.',
-    ],
-    [
-      'sk-\u007Fabc',
-      'api_key has a character that no key has (not printable ASCII), at character 4.',
-    ],
-    ['sk-\u200Babc', 'api_key comes with invisible characters: send the key alone.'],
-    ['"sk-abc"', 'api_key comes with quotes: send the key alone.'],
-    [
-      'sk-\uD800abc',
-      'api_key has a character that no key has (not printable ASCII), at character 4.',
-    ],
-    ['sk-abc😀', 'api_key has a character that no key has (not printable ASCII), at character 7.'],
-    ['sk-äbc', 'api_key has a character that no key has (not printable ASCII), at character 4.'],
-    ['ѕk-abc', 'api_key has a character that no key has (not printable ASCII), at character 1.'],
-  ])('is refused with the rule that it breaks: %j', async ([value, detail]) => {
-    expect(await refused(JSON.stringify({ api_key: value }))).toEqual({
+    [null, 'is null, not a string.'],
+    [42, 'is a number, not a string.'],
+    [true, 'is a boolean, not a string.'],
+    [['sk-1'], 'is an array, not a string.'],
+    [{ key: 'sk-1' }, 'is an object, not a string.'],
+    ['', 'is empty.'],
+    [' \t\r\n\u00A0\uFEFF', 'is empty.'],
+    ['sk-proj-...', `is ${MASKED}`],
+    ['sk-abc...wxyz', `is ${MASKED}`],
+    ['sk-abc…', `is ${MASKED}`],
+    ['****', `is ${MASKED}`],
+    ['sk-****abcd', `is ${MASKED}`],
+    ['sk-●●●●', `is ${MASKED}`],
+    ['sk-⋯', `is ${MASKED}`],
+    ['sk-∙∙∙', `is ${MASKED}`],
+    ['sk-···', `is ${MASKED}`],
+    ['••••••••', `is ${MASKED}`],
+    ['sk-abc def', `has ${SPACE}`],
+    ['sk-abc\ndef', `has ${SPACE}`],
+    ['sk-abc\u00A0def', `has ${SPACE}`],
+    ['  sk-abc def ', `has ${SPACE}`],
+    ['sk-\u0000abc', `has ${noKeyHas(4)}`],
+    ['sk-\u001Babc', `has ${noKeyHas(4)}`],
+    ['sk-\u007Fabc', `has ${noKeyHas(4)}`],
+    ['sk-\uD800abc', `has ${noKeyHas(4)}`],
+    ['sk-abc😀', `has ${noKeyHas(7)}`],
+    ['sk-äbc', `has ${noKeyHas(4)}`],
+    ['ѕk-abc', `has ${noKeyHas(1)}`],
+    ['sk-\u200Babc', 'comes with invisible characters: send the key alone.'],
+    ['"sk-abc"', 'comes with quotes: send the key alone.'],
+  ])('refuses the api_key %j: it %s', async ([value, detail]) => {
+    expect(await putKeyText(value)).toEqual({
       status: 400,
-      error: 'Valid API key string is required',
-      code: 'api_key_invalid',
-      detail,
-      request_id: expect.any(String),
+      body: {
+        error: 'Valid API key string is required',
+        code: 'api_key_invalid',
+        detail: `api_key ${detail}`,
+      },
     })
+  })
+
+  it('accepts 8,192 characters, and refuses one more', async () => {
+    const longest = 'k'.repeat(8_192)
+    expect(await putKeyText(longest)).toEqual({ status: 200, body: { api_key: longest } })
+    const detail = 'api_key is over 8,192 characters.'
+    expect(await putKeyText(`${longest}k`)).toMatchObject({ status: 400, body: { detail } })
+  })
+
+  it('trims white space around the key, and changes nothing else', async () => {
+    const key = 'sk-!"#$%&\'()+,/:;<=>?@[\\]^_`{|}~'
+    const { body } = await putKeyText(`\uFEFF \t\r\n\u00A0${key} \n`)
+    expect(body).toEqual({ api_key: key })
   })
 })
 
-describe('the 16 KiB limit', () => {
-  /** A valid body of `length` bytes. */
-  const bodyOf = (length: number) => '{"api_key":"sk-1"}'.padEnd(length, ' ')
-
-  it('accepts 16,384 bytes and refuses one more', async () => {
-    const someone = await someUser()
-    const own = { token: await mintToken({ sub: someone }) }
-    const body = bodyOf(16_384)
-    expect((await call('PUT', keyPath(someone), { ...own, body })).status).toBe(200)
-    expect(await refused(bodyOf(16_385))).toEqual({
-      status: 413,
-      error: 'Request body is too large',
-      code: 'body_too_large',
-      detail: 'The limit is 16384 bytes.',
-      request_id: expect.any(String),
-    })
-  })
-
-  it('refuses a Content-Length over the limit', async () => {
-    expect(await refused(bodyOf(100), { 'Content-Length': '16385' })).toMatchObject({
-      code: 'body_too_large',
-    })
-  })
+it.for<[field: string, value: unknown, code: string]>([
+  ['base_url', 7, 'base_url_invalid'],
+  ['expires_at', 'tomorrow', 'expires_at_invalid'],
+  ['expires_at', '2020-01-01T00:00:00Z', 'expires_at_invalid'],
+])('refuses the %s %j beside a valid key with %s', async ([field, value, code]) => {
+  const body = JSON.stringify({ api_key: 'sk-1', [field]: value })
+  expect(await put(body, '/slot')).toMatchObject({ status: 400, body: { code } })
 })
 
-describe('a body with a wrong Content-Length', () => {
-  const put = async (body: ReadableStream, headers: Record<string, string>) => {
-    const request = new Request(URL_BASE + keyPath(userId), {
-      method: 'PUT',
-      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${token}`, ...headers },
-      body,
-    })
-    const response = await app.fetch(request, env)
-    return { status: response.status, body: await response.json() }
+it('passes a base URL on, and an expiry in UTC', async () => {
+  const fields = { api_key: 'sk-1', base_url: 'https://a.test' }
+  const body = JSON.stringify({ ...fields, expires_at: '2999-01-01T01:00:00+01:00' })
+  const expires_at = '2999-01-01T00:00:00.000Z'
+  expect(await put(body, '/slot')).toEqual({ status: 200, body: { ...fields, expires_at } })
+  expect(await put(body)).toEqual({ status: 200, body: { api_key: 'sk-1', expires_at } })
+})
+
+it.for<[code: string, status: number, error: string, body: string, type?: string]>([
+  ['api_key_missing', 400, 'API key is required in request body', '{}'],
+  ['api_key_invalid', 400, 'Valid API key string is required', '{"api_key":"sk 1"}'],
+  ['invalid_json', 400, 'Request body must be valid JSON', '{'],
+  ['content_type_not_json', 400, 'Request body must be valid JSON', '{"api_key":"sk-1"}', 'a/b'],
+  ['body_too_large', 413, 'Request body is too large', '{}'.padEnd(16_385, ' ')],
+])('a save that is refused with %s is a %i, and keeps the previous key', async (refusal) => {
+  const [code, status, error, body, type = 'application/json'] = refusal
+  const [userId, kept] = [await someUser(), someKey()]
+  await putKey(userId, kept)
+  const options = {
+    token: await mintToken({ sub: userId }),
+    body,
+    headers: { 'Content-Type': type },
   }
-  const chunk = new TextEncoder().encode(`{"api_key": "${'x'.repeat(8_000)}`)
-
-  it('answers 413 at the limit, and reads no more of it', async () => {
-    let pulled = 0
-    const endless = new ReadableStream({
-      pull(controller) {
-        pulled += 1
-        controller.enqueue(chunk)
-      },
-    })
-    const answer = await put(endless, { 'Content-Length': '20' })
-    expect(answer).toMatchObject({ status: 413, body: { code: 'body_too_large' } })
-    expect(pulled).toBeLessThan(6)
-  })
-
-  it.for(['0', '-1', '5', '0x10', '1e3', 'abc', '31, 31', ''])(
-    'is read whole with a Content-Length of %j, which only a binding lets through',
-    async (length) => {
-      const someone = await someUser()
-      const saved = await putKey(someone, someKey(), { headers: { 'Content-Length': length } })
-      expect(saved.status).toBe(200)
-    },
-  )
-
-  it('is a 400 if it breaks off', async () => {
-    const broken = new ReadableStream({
-      start(controller) {
-        controller.enqueue(chunk)
-        controller.error(new Error('reset'))
-      },
-    })
-    expect(await put(broken, {})).toMatchObject({
-      status: 400,
-      body: { code: 'invalid_json', detail: 'The body is incomplete.' },
-    })
-  })
+  const response = await call('PUT', keyPath(userId), options)
+  expect(response.headers.get('Content-Type')).toBe('application/json')
+  expect([response.status, await response.json()]).toMatchObject([status, { code, error }])
+  expect(await storedKey(userId)).toBe(kept)
 })

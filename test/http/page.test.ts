@@ -1,6 +1,7 @@
-import { env } from '../isolate.ts'
-import { describe, expect, it } from 'vitest'
-import { call, recordLogs } from '../support.ts'
+/** The page at `/`: its policy, and what the policy lets it connect to. */
+
+import { expect, it } from 'vitest'
+import { call } from '../support.ts'
 
 const oidc = { OIDC_ISSUER: 'https://id.test/realm/', OIDC_CLIENT_ID: 'page' }
 
@@ -11,53 +12,39 @@ async function connections(changes: Partial<Env>): Promise<string | undefined> {
   return policy?.split('; ').find((directive) => directive.startsWith('connect-src'))
 }
 
-describe('the sign-in configuration of the page', () => {
-  it('is null if sign-in is not configured', async () => {
-    expect(await (await call('GET', '/api/config')).json()).toEqual({ oidc: null })
-  })
-
-  it('holds the configured values, and no secret', async () => {
-    const response = await call('GET', '/api/config', { env: oidc })
-    const told = { issuer: oidc.OIDC_ISSUER, client_id: 'page', scope: 'openid', audience: null }
-    expect(await response.json()).toEqual({ oidc: told })
-    const all = { ...oidc, OIDC_SCOPE: 'openid email', OIDC_AUDIENCE: 'vault' }
-    const other = await call('GET', '/api/config', { env: all })
-    expect(await other.json()).toEqual({
-      oidc: { ...told, scope: 'openid email', audience: 'vault' },
-    })
-  })
-
-  it('answers server_misconfigured if it is incomplete', async () => {
-    const logs = recordLogs()
-    const response = await call('GET', '/api/config', { env: { OIDC_ISSUER: 'https://id.test' } })
-    expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
-    expect(logs.text()).toContain('OIDC_ISSUER and OIDC_CLIENT_ID are required together')
-  })
+it.for<[name: string, changes: Partial<Env>, expected: string]>([
+  ['the service alone', {}, "connect-src 'self'"],
+  ['the identity provider too', oidc, "connect-src 'self' https://id.test"],
+  [
+    'the service alone if the issuer is an http: URL',
+    { OIDC_ISSUER: 'http://id.test' },
+    "connect-src 'self'",
+  ],
+  [
+    'the service alone if the issuer is not a URL',
+    { OIDC_ISSUER: "'unsafe-inline'" },
+    "connect-src 'self'",
+  ],
+])('lets the page connect to %s', async ([, changes, expected]) => {
+  expect((await connections(changes))?.trim()).toBe(expected)
 })
 
-describe("the page's policy", () => {
-  it.for<[name: string, changes: Partial<Env>, expected: string]>([
-    ['only the service', {}, "connect-src 'self'"],
-    ['the identity provider', oidc, "connect-src 'self' https://id.test"],
-    [
-      'only the service if the issuer is an http: URL',
-      { OIDC_ISSUER: 'http://id.test' },
-      "connect-src 'self'",
-    ],
-    [
-      'only the service if the issuer is not a URL',
-      { OIDC_ISSUER: "'unsafe-inline'" },
-      "connect-src 'self'",
-    ],
-  ])('lets the page connect to %s', async ([, changes, expected]) => {
-    expect((await connections(changes))?.trim()).toBe(expected)
-  })
+it('serves the page to GET and HEAD, even if every other variable is wrong', async () => {
+  const wrong = { JWT_SECRET_KEY: '', API_KEY_ENCRYPTION_KEY: '' }
+  const page = await call('GET', '/', { env: wrong })
+  expect([page.status, page.headers.get('Content-Type')]).toEqual([200, 'text/html; charset=utf-8'])
+  expect(await page.text()).toContain('<!doctype html>')
+  const head = await call('HEAD', '/', { env: wrong })
+  expect([head.status, await head.text()]).toEqual([200, ''])
+  expect((await call('POST', '/')).status).toBe(405)
+})
 
-  it('applies only to the page, and not to an unknown route', async () => {
-    const response = await call('GET', '/index')
-    expect(response.headers.get('Content-Security-Policy')).toBe(
-      "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-    )
-    expect((await call('POST', '/', { env })).status).toBe(405)
-  })
+it('gives the policy of a page to the page, and the stricter one to an unknown route', async () => {
+  const page = await call('GET', '/')
+  expect(page.headers.get('Content-Security-Policy')).toContain("script-src 'self'")
+  expect(page.headers.get('X-Frame-Options')).toBe('DENY')
+  const other = await call('GET', '/index')
+  expect(other.headers.get('Content-Security-Policy')).toBe(
+    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+  )
 })

@@ -1,3 +1,5 @@
+/** What an address may do without a valid token. */
+
 import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
@@ -43,7 +45,7 @@ describe('refused tokens of an address', () => {
     ['a text that is not a token', async () => 'sk-misplaced'],
     ['an expired token', async () => mintToken({ sub: 'user', exp: 1 })],
     ['a token of another issuer', async () => mintToken({ sub: 'user' }, 'x'.repeat(32))],
-  ])('become a 429 after too many of them: %s', async ([, token]) => {
+  ])('answers 429 to an address that sent too many of: %s', async ([, token]) => {
     const { from } = await someVault()
     const sent = await token()
     const answers = [await from(HOME, sent), await from(HOME, sent), await from(HOME, sent)]
@@ -56,13 +58,13 @@ describe('refused tokens of an address', () => {
     })
   })
 
-  it('do not keep a valid token of the same address out', async () => {
+  it('refused tokens do not keep a valid token of the same address out', async () => {
     const { from, refuse, valid } = await someVault()
     expect(await refuse(HOME)).toBe(429)
     expect((await from(HOME, valid)).status).toBe(200)
   })
 
-  it('do not affect another address', async () => {
+  it('refused tokens do not affect another address', async () => {
     const { from, refuse, valid } = await someVault()
     expect(await refuse(HOME)).toBe(429)
     expect((await from('192.0.2.2', valid)).status).toBe(200)
@@ -70,9 +72,9 @@ describe('refused tokens of an address', () => {
   })
 
   it.for<[name: string, address: string | null]>([
-    ['without an address', null],
-    ['of the Workers of other zones, which share one address', '2a06:98c0:3600::103'],
-  ])('are not limited %s', async ([, address]) => {
+    ['no address', null],
+    ['the address that the Workers of other zones share', '2a06:98c0:3600::103'],
+  ])('does not limit refused tokens with %s', async ([, address]) => {
     const { refuse, keys } = await someVault()
     expect(await refuse(address)).toBe(401)
     expect(keys).toEqual([])
@@ -87,13 +89,13 @@ describe('refused tokens of an address', () => {
     ['2001::4:5:6:7:8', '2001:0:0:4'],
     ['::1', '0:0:0:0'],
     ['2001:db8::', '2001:db8:0:0'],
-  ] as const)('are counted by the network that a client has: %s in %s', async ([address, name]) => {
+  ] as const)('counts the refused token of %s for the network %s', async ([address, name]) => {
     const { from, keys } = await someVault()
     await from(address, 'bad')
     expect(keys).toEqual([`refused ${name}`])
   })
 
-  it('are limited over the relay too, with the header for SDKs', async () => {
+  it('the relay answers 429 to refused tokens too, with the header for SDKs', async () => {
     const { from, refuse } = await someVault()
     expect(await refuse(HOME)).toBe(429)
     const { status, headers } = await from(HOME, 'bad', '/relay/openai/v1/models')
@@ -103,7 +105,7 @@ describe('refused tokens of an address', () => {
   it.for<[name: string, limit: () => Promise<RateLimitOutcome>]>([
     ['throws', () => unavailable()],
     ['fails', async () => unavailable()],
-  ])('stay a 401 if the limiter %s', async ([, limit]) => {
+  ])('a refused token stays a 401 if the limiter %s', async ([, limit]) => {
     const logs = recordLogs()
     const options = { headers: { 'cf-connecting-ip': HOME }, env: { ADDRESS_LIMITER: { limit } } }
     const response = await call('GET', keyPath('user'), options)
@@ -117,14 +119,14 @@ function unavailable(): never {
 }
 
 describe('what is not counted', () => {
-  it('is a valid token, even for another user’s keys', async () => {
+  it('does not count a valid token, even for another user’s keys', async () => {
     const { from, keys, valid } = await someVault()
     expect((await from(HOME, valid)).status).toBe(200)
     expect((await from(HOME, valid, keyPath('another'))).status).toBe(403)
     expect(keys).toEqual([])
   })
 
-  it('is a token that nobody can check, because its issuer’s keys are unreachable', async () => {
+  it('does not count a token that cannot be checked without its issuer’s keys', async () => {
     const { vault, keys } = await someVault()
     const service = await openService(vault)
     const fail = () => {
@@ -137,17 +139,20 @@ describe('what is not counted', () => {
 })
 
 describe('requests without a token', () => {
-  it.for(['/api/health', '/api/config'])('are limited for each address: %s', async (path) => {
-    const { from, keys } = await someVault()
-    const answers = [
-      await from(HOME, undefined, path),
-      await from(HOME, undefined, path),
-      await from(HOME, undefined, path),
-    ]
-    expect(answers.map(({ status }) => status === 429)).toEqual([false, false, true])
-    expect(answers[2]?.headers.get('Retry-After')).toBe('60')
-    expect((await from('192.0.2.2', undefined, path)).status).not.toBe(429)
-    expect((await from(null, undefined, path)).status).not.toBe(429)
-    expect(keys).not.toContain(`refused ${HOME}`)
-  })
+  it.for(['/api/health', '/api/config'])(
+    'requests to %s without a token are limited for each address',
+    async (path) => {
+      const { from, keys } = await someVault()
+      const answers = [
+        await from(HOME, undefined, path),
+        await from(HOME, undefined, path),
+        await from(HOME, undefined, path),
+      ]
+      expect(answers.map(({ status }) => status === 429)).toEqual([false, false, true])
+      expect(answers[2]?.headers.get('Retry-After')).toBe('60')
+      expect((await from('192.0.2.2', undefined, path)).status).not.toBe(429)
+      expect((await from(null, undefined, path)).status).not.toBe(429)
+      expect(keys).not.toContain(`refused ${HOME}`)
+    },
+  )
 })

@@ -1,59 +1,50 @@
-import { emptyVault, env } from '../isolate.ts'
-import { describe, expect, it } from 'vitest'
-import { rewrap } from '../../src/keys/rewrap.ts'
+/** Keys of the plain route that move to a provider, one at their user's request or all by the job. */
+
+import { beforeEach, describe, expect, it } from 'vitest'
+import { openKey } from '../../src/crypto/seal.ts'
+import { sealForProvider } from '../../src/keys/assign.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { openService } from '../../src/service.ts'
 import { run } from '../../src/store/d1.ts'
 import { askForPass } from '../../src/store/rewrap.ts'
+import { env } from '../isolate.ts'
 import {
   call,
   interceptD1,
-  keyPath,
-  mintToken,
   ownerOf,
-  putKey,
   seenByProvider,
   slotPath,
-  someKeyUser,
-  someUser,
   someEncryptionKey,
+  someKeyUser,
   storedKey,
 } from '../support.ts'
+import { clearRows, kids, passRow, runJob, someKeys } from './sealed-rows.ts'
+import { someKeyOf, someOwner } from './key-owner.ts'
 
-const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
-
-/** Adds a user with a key of the plain route, and returns the calls for that user's slots. */
-async function somePlainUser(apiKey: string, vault: Env = env) {
-  const userId = await someUser()
-  await putKey(userId, apiKey)
-  const token = await mintToken({ sub: userId })
-  const request = async (method: string, path: string, body?: object) => {
-    const response = await call(method, path, { token, env: vault, ...(body && { body }) })
-    return { status: response.status, body: await response.json<Record<string, unknown>>() }
-  }
-  const assign = async (provider: string, query = '') =>
-    request('POST', `${slotPath(userId, provider)}/assign${query}`)
-  const stored = async (provider: string) => storedKey(userId, vault, provider)
-  return { userId, request, assign, stored, plain: keyPath(userId) }
+/** A user with a key of the plain route. */
+async function somePlainOwner(apiKey: string) {
+  const owner = await someOwner()
+  await owner.putPlain(apiKey)
+  return owner
 }
 
 describe('POST …/assign', () => {
   it('moves the key of the plain route to the provider if it accepts the key', async () => {
     const key = someKeyOf('good')
-    const { request, assign, stored, plain, userId } = await somePlainUser(key)
+    const { assign, stored, getPlain, get } = await somePlainOwner(key)
     expect(await assign('openai')).toMatchObject({
       status: 200,
       body: { provider: 'openai', has_api_key: true, status: 'active', last_used_at: null },
     })
     expect([await stored('openai'), await stored('default')]).toEqual([key, null])
-    expect(await request('GET', plain)).toMatchObject({ body: { has_api_key: false } })
-    expect(await request('GET', slotPath(userId, 'openai'))).toMatchObject({
-      body: { has_api_key: true, status: 'active' },
-    })
+    expect(await getPlain()).toMatchObject({ body: { has_api_key: false } })
+    expect(await get('openai')).toMatchObject({ body: { has_api_key: true, status: 'active' } })
     expect(await seenByProvider(key)).toHaveLength(1)
   })
 
   it('does not ask the provider with verify=false', async () => {
     const key = someKeyOf('bad')
-    const { assign } = await somePlainUser(key)
+    const { assign } = await somePlainOwner(key)
     expect(await assign('openai', '?verify=false')).toMatchObject({
       body: { status: 'unverified' },
     })
@@ -62,8 +53,8 @@ describe('POST …/assign', () => {
 
   it('keeps both keys if the provider already has one', async () => {
     const [key, other] = [someKeyOf('good'), someKeyOf('good')]
-    const { userId, request, assign, stored } = await somePlainUser(key)
-    await request('PUT', slotPath(userId, 'openai'), { api_key: other })
+    const { put, assign, stored } = await somePlainOwner(key)
+    await put('openai', other, '?verify=false')
     expect(await assign('openai')).toMatchObject({
       status: 409,
       body: { code: 'api_key_exists', error: 'This provider has an API key already' },
@@ -76,10 +67,10 @@ describe('POST …/assign', () => {
     ['default', 'good', 404, 'unknown_provider'],
     ['nobody', 'good', 404, 'unknown_provider'],
     ['own', 'good', 400, 'base_url_invalid'],
-  ] as const)('to %s of a %s key answers %i %s and changes nothing', async (row) => {
+  ] as const)('an assignment to %s of a %s key answers %i %s, and changes nothing', async (row) => {
     const [provider, kind, status, code] = row
     const key = someKeyOf(kind)
-    const { assign, stored } = await somePlainUser(key)
+    const { assign, stored } = await somePlainOwner(key)
     expect(await assign(provider)).toMatchObject({ status, body: { code } })
     expect(await stored('default')).toBe(key)
   })
@@ -88,17 +79,16 @@ describe('POST …/assign', () => {
     'takes what is there if the key is %s meanwhile',
     async (change) => {
       const [key, later] = [someKeyOf('good'), someKeyOf('good')]
-      const { userId, request, stored, plain } = await somePlainUser(key)
+      const { userId, token, remove, putPlain, stored } = await somePlainOwner(key)
       let isRead = false
       const DB = interceptD1(async (trip) => {
         const result = await trip()
         if (!isRead) {
           isRead = true
-          await (change === 'deleted' ? request('DELETE', plain) : putKey(userId, later))
+          await (change === 'deleted' ? remove('default') : putPlain(later))
         }
         return result
       })
-      const token = await mintToken({ sub: userId })
       const path = `${slotPath(userId, 'openai')}/assign`
       const answer = await call('POST', path, { token, env: { DB } })
       const isDeleted = change === 'deleted'
@@ -111,131 +101,88 @@ describe('POST …/assign', () => {
   )
 
   it('answers 404 no_api_key without a key', async () => {
-    const { request, assign, plain } = await somePlainUser(someKeyOf('good'))
-    await request('DELETE', plain)
+    const { assign } = await someOwner()
     expect(await assign('openai')).toMatchObject({ status: 404, body: { code: 'no_api_key' } })
   })
 })
 
-describe('with DEFAULT_PROVIDER', () => {
-  const vault = { ...env, DEFAULT_PROVIDER: 'openai' }
-
-  it('uses a key of the plain route as the provider’s, also one saved before DEFAULT_PROVIDER was set', async () => {
-    const [before, after] = [someKeyOf('good'), someKeyOf('good2')]
-    const { userId, request, stored, plain } = await somePlainUser(before, vault)
-    const slot = slotPath(userId, 'openai')
-    expect(await request('GET', slot)).toMatchObject({ body: { api_key_preview: 'sk-good-...' } })
-    expect(await request('POST', `${slot}/verify`)).toMatchObject({ body: { verdict: 'accepted' } })
-    await request('PUT', plain, { api_key: after })
-    expect([await stored('openai'), await stored('default')]).toEqual([after, null])
-    expect(await request('GET', slot)).toMatchObject({ body: { api_key_preview: 'sk-good2...' } })
-    expect(await request('GET', plain)).toMatchObject({ body: { api_key_preview: 'sk-good2...' } })
-    await request('DELETE', plain)
-    expect(await request('GET', slot)).toMatchObject({ body: { has_api_key: false } })
-  })
-
-  it('uses the later of two keys, and deletes both', async () => {
-    const [plainKey, slotKey] = [someKeyOf('good'), someKeyOf('good2')]
-    const userId = await someKeyUser(slotKey)
-    await putKey(userId, plainKey)
-    const token = await mintToken({ sub: userId })
-    const preview = async () => {
-      const response = await call('GET', slotPath(userId, 'openai'), { token, env: vault })
-      return (await response.json<Record<string, unknown>>())['api_key_preview']
-    }
-    expect(await preview()).toBe('sk-good-...')
-    await env.DB.prepare(
-      "UPDATE api_keys SET updated_at = '2020-01-01T00:00:00.000Z' WHERE provider = 'default'",
-    ).run()
-    expect(await preview()).toBe('sk-good2...')
-    await call('DELETE', slotPath(userId, 'openai'), { token, env: vault })
-    expect(await storedKey(userId, vault, 'default')).toBeNull()
-    expect(await preview()).toBeUndefined()
-  })
-
-  it.for(['anthropic', 'openai'])(
-    'the key of %s counts if both are as old, in the list too',
-    async (provider) => {
-      const own = { ...env, DEFAULT_PROVIDER: provider }
-      const userId = await someKeyUser(someKeyOf('own'), provider)
-      await putKey(userId, someKeyOf('plain'))
-      await env.DB.prepare(
-        "UPDATE api_keys SET updated_at = '2020-01-01T00:00:00.000Z' WHERE user_id = ?1",
-      )
-        .bind(userId)
-        .run()
-      const token = await mintToken({ sub: userId })
-      const get = async (path: string) =>
-        (await call('GET', path, { token, env: own })).json<Record<string, unknown>>()
-      const key = { provider, api_key_preview: expect.stringMatching(/^sk-own-/) }
-      expect(await get(slotPath(userId, provider))).toMatchObject(key)
-      const listed = await get(slotPath(userId, '').slice(0, -1))
-      expect(listed['api_keys']).toContainEqual(expect.objectContaining(key))
-    },
-  )
-
-  it('the list has one slot for both', async () => {
-    const { userId, request } = await somePlainUser(someKeyOf('good'), vault)
-    const { body } = await request('GET', slotPath(userId, '').slice(0, -1))
-    expect(body['api_keys']).toContainEqual(
-      expect.objectContaining({ provider: 'openai', has_api_key: true }),
-    )
-    expect(body['api_keys']).not.toContainEqual(expect.objectContaining({ provider: 'default' }))
-  })
-})
-
 describe('npm run keys -- assign', () => {
-  async function runJob(vault: Env, times: number): Promise<void> {
-    const { service } = await ownerOf('', vault)
-    // oxlint-disable-next-line no-await-in-loop -- one run after the other, as a Cron Trigger has it
-    for (let time = 0; time < times; time += 1) await rewrap(service)
-  }
+  beforeEach(clearRows)
 
-  it.for(['the same encryption key', 'a new one'] as const)(
-    'moves every key of the plain route, sealed under %s',
+  it.for(['the same encryption key', 'a new encryption key'])(
+    'the job moves every key of the plain route, sealed under %s',
     async (keyring) => {
-      await emptyVault()
-      const keys = ['good', 'bad', 'busy'].map(someKeyOf)
-      const users = await Promise.all(keys.map(async (key) => (await somePlainUser(key)).userId))
-      const [taken, other] = [await somePlainUser(someKeyOf('good')), someKeyOf('good')]
-      await taken.request('PUT', slotPath(taken.userId, 'openai'), { api_key: other })
-      const plain = await taken.stored('default')
-      const old = env.API_KEY_ENCRYPTION_KEY
-      await runJob(env, 2)
-      const isNew = keyring === 'a new one'
-      const both = { ...env, API_KEY_ENCRYPTION_KEY: `${someEncryptionKey()},${old}` }
-      const vault = isNew ? both : env
+      const keys = await someKeys(3, env)
+      const users = [...keys.keys()]
+      const other = someKeyOf('good')
+      const taken = await someKeyUser(other)
+      const plain = someKeyOf('good')
+      await storePlain(taken, plain)
+      await runJob(env)
+      await runJob(env)
+      const both = `${someEncryptionKey()},${env.API_KEY_ENCRYPTION_KEY}`
+      const vault =
+        keyring === 'a new encryption key' ? { ...env, API_KEY_ENCRYPTION_KEY: both } : env
       await run(env.DB, askForPass(new Date().toISOString(), 'openai'))
-      await runJob(vault, 2)
-      const moved = await Promise.all(users.map(async (id) => storedKey(id, vault, 'openai')))
-      expect(moved).toEqual(keys)
-      const left = await Promise.all(users.map(async (id) => storedKey(id, vault, 'default')))
-      expect(left).toEqual([null, null, null])
-      expect(await storedKey(taken.userId, vault, 'openai')).toBe(other)
-      expect(await storedKey(taken.userId, vault, 'default')).toBe(plain)
-      const after = await env.DB.prepare('SELECT assign_to, finished_at FROM rewrap').first()
-      expect(after).toEqual({ assign_to: null, finished_at: expect.any(String) })
-      const noted = await env.DB.prepare(
-        `SELECT user_id, provider, actor FROM api_key_events WHERE event = 'assigned'
-         AND user_id IN (SELECT value FROM json_each(?1))`,
+      await runJob(vault)
+      await runJob(vault)
+      for (const [userId, apiKey] of keys) {
+        expect(await storedKey(userId, vault, 'openai')).toBe(apiKey)
+        expect(await storedKey(userId, vault, 'default')).toBeNull()
+      }
+      expect(await storedKey(taken, vault, 'openai')).toBe(other)
+      expect(await storedKey(taken, vault, 'default')).toBe(plain)
+      expect(await passRow()).toMatchObject({ assign_to: null, finished_at: expect.any(String) })
+      expect(await assignedOf([...users, taken])).toEqual(
+        users.toSorted().map((user_id) => ({ user_id, provider: 'openai', actor: 'job' })),
       )
-        .bind(JSON.stringify([...users, taken.userId]))
-        .all()
-      const expected = users.map((user_id) => ({ user_id, provider: 'openai', actor: 'job' }))
-      expect(noted.results).toHaveLength(users.length)
-      expect(noted.results).toEqual(expect.arrayContaining(expected))
-      const kids = await env.DB.prepare('SELECT DISTINCT key_id FROM api_keys').all()
-      expect(kids.results).toHaveLength(1)
+      expect(Object.keys(await kids())).toHaveLength(1)
     },
   )
 
-  it('moves nothing to a provider that is not configured', async () => {
-    await emptyVault()
-    const key = someKeyOf('good')
-    const { stored } = await somePlainUser(key)
-    await runJob(env, 2)
+  it('the job moves nothing to a provider that is not configured', async () => {
+    const [[userId = '', key = ''] = []] = await someKeys(1, env)
+    await runJob(env)
+    await runJob(env)
     await run(env.DB, askForPass(new Date().toISOString(), 'nobody'))
-    await runJob(env, 2)
-    expect(await stored('default')).toBe(key)
+    await runJob(env)
+    await runJob(env)
+    expect(await storedKey(userId, env, 'default')).toBe(key)
+  })
+
+  it('seals only keys of default slots for the provider, each for its user', async () => {
+    const service = await openService(env)
+    const opened = ['default', 'acme'].map((provider) => {
+      const row = { userId: 'jane', provider, sealed: `v1.${provider}`, kid: 'any' }
+      return { row, sealed: `v1.now.${provider}`, text: `sk-${provider}` }
+    })
+    const [moved, ...others] = await sealForProvider(service, 'openai', opened)
+    expect(others).toEqual([])
+    expect(moved).toMatchObject({ userId: 'jane', from: 'v1.now.default' })
+    const { kid } = service.keyring.sealing
+    const row = { userId: 'jane', provider: 'openai', sealed: moved?.sealed ?? '', kid }
+    expect(await openKey(service.keyring, row)).toEqual({ state: 'open', text: 'sk-default' })
+  })
+
+  it.for<[name: string, provider: string | null]>([
+    ['no provider', null],
+    ['a provider that is not configured', 'nobody'],
+    ['a provider that needs a base URL', 'own'],
+  ])('seals nothing for %s', async ([, provider]) => {
+    const row = { userId: 'jane', provider: 'default', sealed: 'v1.x', kid: 'any' }
+    const opened = [{ row, sealed: 'v1.x', text: 'sk-1' }]
+    expect(await sealForProvider(await openService(env), provider, opened)).toEqual([])
   })
 })
+
+/** Saves a key in the default slot of the user. */
+async function storePlain(userId: string, apiKey: string): Promise<void> {
+  await saveSlot(await ownerOf(userId), 'default', { apiKey, verify: false })
+}
+
+/** The events of assignments of these users, by user. */
+async function assignedOf(users: readonly string[]) {
+  const sql = `SELECT user_id, provider, actor FROM api_key_events WHERE event = 'assigned'
+    AND user_id IN (SELECT value FROM json_each(?1)) ORDER BY user_id`
+  return (await env.DB.prepare(sql).bind(JSON.stringify(users)).all()).results
+}

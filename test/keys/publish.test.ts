@@ -1,9 +1,14 @@
-import { env } from '../isolate.ts'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+/** The queue gets the events that an application acts on, and changes no answer. */
+
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { afterEach, expect, it, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { deleteOldEvents } from '../../src/keys/trail.ts'
 import { openService } from '../../src/service.ts'
+import { env } from '../isolate.ts'
 import { call, mintToken, recordLogs, slotPath, someKeyUser } from '../support.ts'
+
+afterEach(() => void vi.useRealTimers())
 
 const BAD = 'sk-bad'
 const GOOD = 'sk-good'
@@ -34,8 +39,14 @@ async function someOwner(word: string, changes: object) {
   const userId = await someKeyUser(apiKey)
   const vault = { ...env, ...changes }
   const token = await mintToken({ sub: userId, scope: 'relay', client_id: 'notebook' })
-  const request = async (method: string, path: string, body?: unknown) =>
-    call(method, path, { token, env: vault, ...(body !== undefined && { body }) })
+  /** Waits until what follows the answer is done. */
+  const request = async (method: string, path: string, body?: unknown) => {
+    const context = createExecutionContext()
+    const options = { token, env: vault, context, ...(body !== undefined && { body }) }
+    const response = await call(method, path, options)
+    await waitOnExecutionContext(context)
+    return response
+  }
   const slot = slotPath(userId, 'openai')
   return {
     userId,
@@ -123,44 +134,47 @@ const CAUSES: [what: string, kind: string, word: string, cause: Cause, answer: n
   ],
 ]
 
-describe('the queue', () => {
-  it.for(CAUSES)('gets %s as the trail shows it: %s', async ([, kind, word, cause, answer]) => {
+it.for(CAUSES)(
+  'the queue gets %s as the trail shows it: %s',
+  async ([, kind, word, cause, answer]) => {
     const logs = recordLogs()
     const queue = someQueue()
     const owner = await someOwner(word, queue)
     expect(await cause(owner)).toBe(answer)
     const mine = () => queue.messages().filter(({ user_id }) => user_id === owner.userId)
-    await expect.poll(mine).toHaveLength(1)
+    expect(mine()).toHaveLength(1)
     const [event] = await owner.shown(kind)
     expect(mine()).toEqual([{ ...event, user_id: owner.userId }])
     expect(JSON.stringify(queue.messages())).not.toContain(owner.apiKey)
     expect(logs.text()).not.toContain('event_not_queued')
-  })
+  },
+)
 
-  it('gets nothing if nothing was deleted, and nothing that no application acts on', async () => {
-    const queue = someQueue()
-    const { request, slot, apiKey, relay } = await someOwner(GOOD, queue)
-    await request('PUT', `${slot}?verify=true`, { api_key: apiKey })
-    await request('PATCH', slot, { paused: true })
-    await request('PATCH', slot, { paused: false })
-    await relay()
-    await request('DELETE', slot)
-    await request('DELETE', slot)
-    expect(queue.messages().map(({ event }) => event)).toEqual(['deleted'])
-  })
+it('the queue gets no event that does not happen or that no application acts on', async () => {
+  const queue = someQueue()
+  const { request, slot, apiKey, relay } = await someOwner(GOOD, queue)
+  await request('PUT', `${slot}?verify=true`, { api_key: apiKey })
+  await request('PATCH', slot, { paused: true })
+  await request('PATCH', slot, { paused: false })
+  await relay()
+  await request('DELETE', slot)
+  await request('DELETE', slot)
+  expect(queue.messages().map(({ event }) => event)).toEqual(['deleted'])
+})
 
-  it('gets an expired key once', async () => {
-    const queue = someQueue()
-    const owner = await someOwner(GOOD, queue)
-    await expire(owner, 0.5)
-    await owner.runJob()
-    const mine = queue.messages().filter(({ user_id }) => user_id === owner.userId)
-    expect(mine).toHaveLength(1)
-  })
+it('the queue gets an expired key once', async () => {
+  const queue = someQueue()
+  const owner = await someOwner(GOOD, queue)
+  await expire(owner, 0.5)
+  await owner.runJob()
+  const mine = queue.messages().filter(({ user_id }) => user_id === owner.userId)
+  expect(mine).toHaveLength(1)
+})
 
-  it.for(['0', '1', '90'])('gets an expiry once, with EVENTS_KEPT_DAYS of %s', async (days) => {
+it.for(['0', '1', '90'])(
+  'the queue gets an expiry once, with EVENTS_KEPT_DAYS of %s',
+  async (days) => {
     vi.useFakeTimers({ toFake: ['Date'] })
-    onTestFinished(() => void vi.useRealTimers())
     const queue = someQueue()
     const owner = await someOwner(GOOD, { ...queue, EVENTS_KEPT_DAYS: days })
     await owner.change('expires_at = ?2', '2026-11-25T23:30:00.000Z')
@@ -170,45 +184,45 @@ describe('the queue', () => {
       await owner.runJob()
     }
     expect(queue.messages().filter(({ user_id }) => user_id === owner.userId)).toHaveLength(1)
-  })
+  },
+)
 
-  it('gets a reached limit once an hour, from whichever isolate writes it first', async () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: new Date().setUTCMinutes(30) })
-    onTestFinished(() => void vi.useRealTimers())
-    const queue = someQueue()
-    const { request, slot, relay, shown, token } = await someOwner(GOOD, queue)
-    await request('PATCH', slot, { max_uses: { count: 0, per: 'day' } })
-    await relay()
-    await expect.poll(queue.messages).toHaveLength(1)
-    const otherIsolate = { ...env, EVENTS_QUEUE: queue.EVENTS_QUEUE }
-    await call('GET', '/relay/openai/v1/models', { token, env: otherIsolate })
-    await expect.poll(async () => shown('limit_reached')).toMatchObject([{ count: 2 }])
-    expect(queue.messages()).toMatchObject([{ event: 'limit_reached', count: 1 }])
-  })
-
-  it('gets many events in batches that fit', async () => {
-    const queue = someQueue()
-    const owner = await someOwner(GOOD, queue)
-    const at = new Date(Date.now() - DAY_MS / 2).toISOString()
-    const users = Array.from({ length: 60 }, (_, index) => `${index}-${crypto.randomUUID()}`)
-    const insertKey = `INSERT INTO api_keys
-        (user_id, provider, encrypted_api_key, key_id, updated_at, expires_at)
-      SELECT ?1, provider, encrypted_api_key, key_id, updated_at, ?3
-      FROM api_keys WHERE user_id = ?2`
-    await env.DB.batch(
-      users.flatMap((id) => [
-        env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id),
-        env.DB.prepare(insertKey).bind(id, owner.userId, at),
-      ]),
-    )
-    await owner.runJob()
-    const sent = new Set(queue.messages().map(({ user_id }) => user_id))
-    expect(users.filter((id) => !sent.has(id))).toEqual([])
-    const mine = queue.batches.map(({ length }) => length)
-    expect([Math.max(...mine), Math.min(...mine) > 0]).toEqual([25, true])
-  })
+it('the queue gets a reached limit once an hour, from the isolate that writes it first', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: new Date().setUTCMinutes(30) })
+  const queue = someQueue()
+  const { request, slot, relay, shown, token } = await someOwner(GOOD, queue)
+  await request('PATCH', slot, { max_uses: { count: 0, per: 'day' } })
+  await relay()
+  expect(queue.messages()).toHaveLength(1)
+  const otherIsolate = { ...env, EVENTS_QUEUE: queue.EVENTS_QUEUE }
+  const context = createExecutionContext()
+  await call('GET', '/relay/openai/v1/models', { token, env: otherIsolate, context })
+  await waitOnExecutionContext(context)
+  expect(await shown('limit_reached')).toMatchObject([{ count: 2 }])
+  expect(queue.messages()).toMatchObject([{ event: 'limit_reached', count: 1 }])
 })
 
+it('the queue gets many events in batches of at most 25', async () => {
+  const queue = someQueue()
+  const owner = await someOwner(GOOD, queue)
+  const at = new Date(Date.now() - DAY_MS / 2).toISOString()
+  const users = Array.from({ length: 60 }, (_, index) => `${index}-${crypto.randomUUID()}`)
+  const insertKey = `INSERT INTO api_keys
+      (user_id, provider, encrypted_api_key, key_id, updated_at, expires_at)
+    SELECT ?1, provider, encrypted_api_key, key_id, updated_at, ?3
+    FROM api_keys WHERE user_id = ?2`
+  await env.DB.batch(
+    users.flatMap((id) => [
+      env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id),
+      env.DB.prepare(insertKey).bind(id, owner.userId, at),
+    ]),
+  )
+  await owner.runJob()
+  const sent = new Set(queue.messages().map(({ user_id }) => user_id))
+  expect(users.filter((id) => !sent.has(id))).toEqual([])
+  const mine = queue.batches.map(({ length }) => length)
+  expect([Math.max(...mine), Math.min(...mine) > 0]).toEqual([25, true])
+})
 const FAULTS: [what: string, send: Send][] = [
   ['fails', async () => Promise.reject(new Error('Too Many Requests'))],
   [
@@ -220,20 +234,20 @@ const FAULTS: [what: string, send: Send][] = [
   ],
 ]
 
-describe.for(FAULTS)('a queue that %s', ([, send]) => {
-  it.for(CAUSES)('leaves the answer and the trail as they are: %s', async ([, ...given]) => {
-    const [kind, word, cause, answer] = given
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
-    onTestFinished(() => void vi.useRealTimers())
-    const logs = recordLogs()
-    const owner = await someOwner(word, someQueue(send))
-    expect(await cause(owner)).toBe(answer)
-    await expect.poll(logs.text).toContain('event_not_queued')
-    const [event, ...more] = await owner.shown(kind)
-    expect([event?.event, more]).toEqual([kind, []])
-    const failed = logs.events().filter((line) => line['event'] === 'event_not_queued')
-    const named = { user_id: owner.userId, id: event?.id }
-    expect(failed.flatMap(({ events }) => events)).toContainEqual(named)
-    expect(logs.text()).not.toContain(owner.apiKey)
-  })
+const FAILURES = FAULTS.flatMap(([fault, send]) =>
+  CAUSES.map(([what, ...given]) => [fault, what, send, given] as const),
+)
+
+it.for(FAILURES)('a queue that %s changes no answer and no trail: %s', async (row) => {
+  const [, , send, [kind, word, cause, answer]] = row
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true })
+  const logs = recordLogs()
+  const owner = await someOwner(word, someQueue(send))
+  expect(await cause(owner)).toBe(answer)
+  const [event, ...more] = await owner.shown(kind)
+  expect([event?.event, more]).toEqual([kind, []])
+  const failed = logs.events().filter((line) => line['event'] === 'event_not_queued')
+  const named = { user_id: owner.userId, id: event?.id }
+  expect(failed.flatMap(({ events }) => events)).toContainEqual(named)
+  expect(logs.text()).not.toContain(owner.apiKey)
 })

@@ -1,10 +1,13 @@
 /** Each operation for a user whom the vault does not know, and for one without a key. */
 
-import { emptyVault, env } from '../isolate.ts'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { METHODS, ROUTES } from '../faults/operations.ts'
+import { env } from '../isolate.ts'
+import { expect, it } from 'vitest'
+import { saveSlot } from '../../src/keys/save.ts'
+import { addUser, hasUser, removeUser } from '../../src/keys/users.ts'
+import { openService } from '../../src/service.ts'
+import { METHODS, ROUTES, type Operation } from '../faults/operations.ts'
 import { stateOf } from '../faults/state.ts'
-import { recordLogs, someUser } from '../support.ts'
+import { recordLogs, someKey, someUser } from '../support.ts'
 
 /** The codes of an operation for a user who does not exist, then with `AUTO_CREATE_USERS`, and without a key. */
 const CODES: Record<string, [unknown: string, created: string, empty: string]> = {
@@ -48,27 +51,47 @@ const OPERATIONS = [...ROUTES, ...METHODS]
 /** The operations that may add a user with `AUTO_CREATE_USERS`. */
 const SAVES = /^(?:a save(?! that the provider rejects)|createUser)/
 
-// The vault is not healthy while it holds keys of other tests, under encryption keys of their own.
-beforeAll(emptyVault)
+type Case = [operation: string, user: string, code: string, vars: object, run: Operation['run']]
 
-describe.for(OPERATIONS)('%s', ([name, { run }]) => {
-  const codes = CODES[name] ?? []
+const UNKNOWN: Case[] = OPERATIONS.flatMap(([name, { run }]): Case[] => {
+  const [unknown = '', created = ''] = CODES[name] ?? []
+  const user = 'a user who does not exist'
+  return [
+    [name, user, unknown, { AUTO_CREATE_USERS: 'false' }, run],
+    [name, `${user}, with AUTO_CREATE_USERS,`, created, { AUTO_CREATE_USERS: 'true' }, run],
+  ]
+})
 
-  it.for([
-    ['does not exist', { AUTO_CREATE_USERS: 'false' }, codes[0]],
-    ['does not exist, with AUTO_CREATE_USERS', { AUTO_CREATE_USERS: 'true' }, codes[1]],
-  ] as const)('for a user who %s', async ([, changes, expected]) => {
-    recordLogs()
-    const userId = `absent-${crypto.randomUUID()}`
-    const { code } = await run(userId, { ...env, ...changes })
-    expect(code).toBe(expected)
-    const isSaved = SAVES.test(name) && expected === 'ok'
-    expect((await stateOf(userId)).users).toHaveLength(isSaved ? 1 : 0)
-  })
+it.for(UNKNOWN)('%s for %s answers %s', async ([name, , expected, vars, run]) => {
+  recordLogs()
+  const userId = `absent-${crypto.randomUUID()}`
+  const { code } = await run(userId, { ...env, ...vars })
+  expect(code).toBe(expected)
+  const isSaved = SAVES.test(name) && expected === 'ok'
+  expect(await hasUser(await openService(env), userId)).toBe(isSaved)
+})
 
-  it('for a user without a key', async () => {
-    recordLogs()
-    const { code } = await run(await someUser(), { ...env })
-    expect(code).toBe(codes[2])
-  })
+const WITHOUT_KEY = OPERATIONS.map(
+  ([name, { run }]) => [name, CODES[name]?.[2] ?? '', run] as const,
+)
+
+it.for(WITHOUT_KEY)('%s for a user without a key answers %s', async ([, expected, run]) => {
+  recordLogs()
+  const { code } = await run(await someUser(), { ...env })
+  expect(code).toBe(expected)
+})
+
+it('addUser adds a user once, and removeUser deletes one once with all keys and events', async () => {
+  const [service, userId] = [await openService(env), crypto.randomUUID()]
+  expect(await hasUser(service, userId)).toBe(false)
+  expect([await addUser(service, userId), await addUser(service, userId)]).toEqual([true, false])
+  expect(await hasUser(service, userId)).toBe(true)
+  await saveSlot({ service, userId }, 'openai', { apiKey: someKey(), verify: false })
+  expect(await stateOf(userId)).toMatchObject({ keys: [{}], events: [{ event: 'saved' }] })
+  expect([await removeUser(service, userId), await removeUser(service, userId)]).toEqual([
+    true,
+    false,
+  ])
+  expect(await stateOf(userId)).toMatchObject({ users: [], keys: [], events: [] })
+  expect(await hasUser(service, userId)).toBe(false)
 })

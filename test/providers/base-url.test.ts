@@ -1,6 +1,11 @@
 import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
-import { calledLocation, requireBaseUrl, targetUrl } from '../../src/providers/base-url.ts'
+import {
+  calledLocation,
+  calledOrigin,
+  requireBaseUrl,
+  targetUrl,
+} from '../../src/providers/base-url.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { useKey } from '../../src/keys/use.ts'
@@ -20,6 +25,8 @@ const azure: Provider = {
   header: 'api-key',
   refusals: [],
 }
+const { hosts: _, ...others } = azure
+const fixed: Provider = { ...others, origin: 'https://api.example.com' }
 const detail = 'on one of these hosts: *.openai.azure.com, llm.example.com:8443, localhost:11434.'
 
 describe('a base URL', () => {
@@ -30,7 +37,7 @@ describe('a base URL', () => {
     ['https://llm.example.com:8443/v1', 'https://llm.example.com:8443/v1'],
     ['http://localhost:11434/v1', 'http://localhost:11434/v1'],
     ['https://my.openai.azure.com/a/../b', 'https://my.openai.azure.com/b'],
-  ])('is accepted: %s', ([given, expected]) => {
+  ])('accepts the base URL %s', ([given, expected]) => {
     expect(requireBaseUrl(azure, given)).toBe(expected)
   })
 
@@ -60,9 +67,30 @@ describe('a base URL', () => {
     'http://127.0.0.1:11434',
     'http://169.254.169.254/latest',
     'https://[::1]:11434',
-    `https://my.openai.azure.com/${'a'.repeat(2_000)}`,
-  ])('is refused: %s', (given) => {
+  ])('refuses the base URL %s', (given) => {
     expect(() => requireBaseUrl(azure, given)).toThrow(detail)
+  })
+
+  it('refuses a base URL of 2,001 characters', () => {
+    const base = 'https://my.openai.azure.com/'
+    const longest = base.padEnd(2_000, 'a')
+    expect(requireBaseUrl(azure, longest)).toBe(longest)
+    expect(() => requireBaseUrl(azure, `${longest}a`)).toThrow(detail)
+  })
+
+  it.for([
+    ['the default slot', null],
+    ['a provider with an origin', fixed],
+  ] as const)('takes no base URL for %s', ([, provider]) => {
+    expect(requireBaseUrl(provider, undefined)).toBeNull()
+    expect(() => requireBaseUrl(provider, 'https://my.openai.azure.com')).toThrow(
+      'Leave base_url out: this provider has a fixed address.',
+    )
+  })
+
+  it('callers address the origin of a provider, or a host that no resolver finds', () => {
+    expect(calledOrigin('fixed', fixed)).toBe('https://api.example.com')
+    expect(calledOrigin('azure', azure)).toBe('https://azure.invalid')
   })
 
   it.for<[path: string, expected: string]>([
@@ -88,22 +116,20 @@ describe('a base URL', () => {
     ['https://my.openai.azure.com:444/v1/next', 'https://my.openai.azure.com:444/v1/next'],
     ['https://evil.test/v1/next', 'https://evil.test/v1/next'],
     ['https://', 'https://'],
-  ])('is what callers address in the location %s', ([location, expected]) => {
+  ])('shows callers the location %s as %s', ([location, expected]) => {
     const [called, baseUrl] = ['https://azure.invalid', 'https://my.openai.azure.com/v1']
     const target = `${baseUrl}/chat/one`
     expect(calledLocation(location, { called, baseUrl, target })).toBe(expected)
   })
 
-  it('is not used after its host was removed from the configuration', () => {
+  it('does not use a base URL whose host was removed from the configuration', () => {
     const narrower = { ...azure, hosts: ['other.openai.azure.com'] }
     const called = new URL('https://azure.invalid/chat')
     expect(targetUrl(narrower, called, 'https://my.openai.azure.com')).toBeNull()
     expect(targetUrl(azure, called, null)).toBeNull()
   })
 
-  it('keeps its key from the origin that its provider got later', () => {
-    const { hosts: _, ...others } = azure
-    const fixed = { ...others, origin: 'https://api.example.com' }
+  it('keeps the key of a base URL from the origin that its provider got later', () => {
     const called = new URL('https://api.example.com/chat')
     expect(targetUrl(fixed, called, 'https://my.openai.azure.com/v1')).toBeNull()
     expect(targetUrl(fixed, called, null)).toBe('https://api.example.com/chat')
@@ -124,7 +150,7 @@ describe('a slot whose user gives the base URL', () => {
     return { userId, request, path: slotPath(userId, 'own') }
   }
 
-  it('keeps the base URL with the key, and sends requests only there', async () => {
+  it('a slot keeps the base URL with the key, and sends requests only there', async () => {
     const { userId, request, path } = await someOwner()
     const [api_key, base_url] = [someKeyOf('good'), `${PROVIDER}/v1`]
     const saved = await request('PUT', path, { api_key, base_url: `${base_url}/` })
@@ -152,7 +178,7 @@ describe('a slot whose user gives the base URL', () => {
     )
   })
 
-  it('keeps a redirect below the base URL, and shows any other in full', async () => {
+  it('the relay keeps a redirect below the base URL, and shows any other in full', async () => {
     const { userId, request, path } = await someOwner()
     const token = await mintToken({ sub: userId, scope: 'relay' })
     await request('PUT', path, { api_key: someKeyOf('good'), base_url: `${PROVIDER}/v1` })
@@ -166,7 +192,7 @@ describe('a slot whose user gives the base URL', () => {
     expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([null, null])
   })
 
-  it('checks the key at its base URL, and keeps the previous pair if it is rejected', async () => {
+  it('a new key is checked at its base URL, and the previous pair stays if it is rejected', async () => {
     const { request, path } = await someOwner()
     const [good, bad] = [someKeyOf('good'), someKeyOf('bad')]
     await request('PUT', path, { api_key: good, base_url: `${PROVIDER}/v1` })
@@ -180,7 +206,7 @@ describe('a slot whose user gives the base URL', () => {
     ['a missing base URL', {}],
     ['a base URL on another host', { base_url: 'https://evil.test' }],
     ['a base URL that is not a string', { base_url: 7 }],
-  ])('refuses %s before anything is sent', async ([, body]) => {
+  ])('a save is refused before anything is sent: %s', async ([, body]) => {
     const { request, path } = await someOwner()
     const api_key = someKeyOf('good')
     expect(await request('PUT', path, { api_key, ...body })).toMatchObject({
@@ -190,7 +216,7 @@ describe('a slot whose user gives the base URL', () => {
     expect(await seenByProvider(api_key)).toEqual([])
   })
 
-  it('is the only kind of slot that accepts a base URL', async () => {
+  it('a slot of another provider refuses a base URL, and the plain route ignores it', async () => {
     const { userId } = await someOwner()
     const token = await mintToken({ sub: userId })
     const body = { api_key: someKeyOf('good'), base_url: PROVIDER }
@@ -215,7 +241,7 @@ describe('a slot whose user gives the base URL', () => {
       `${PROVIDER}/v1`,
     ],
     ['any host after its provider lost its origin', 'https://own.invalid/', withOrigin, env],
-  ] as const)('does not send its key to %s', async ([, url, earlier, later, baseUrl]) => {
+  ] as const)('a key is not sent to %s', async ([, url, earlier, later, baseUrl]) => {
     const [userId, apiKey] = [await someUser(), someKeyOf('good')]
     await saveSlot(await ownerOf(userId, earlier), 'own', { apiKey, baseUrl, verify: false })
     const by = { kind: 'caller', name: 'chat' } as const

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
-import { requestHeaders, responseHeaders } from '../../src/providers/headers.ts'
+import { asksForWebSocket, requestHeaders, responseHeaders } from '../../src/providers/headers.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 
 const KEY = 'sk-Proj+0123/456789=='
@@ -23,7 +23,7 @@ describe('a caller’s request header', () => {
     'X-Stainless-Retry-Count',
     'Acme-Beta',
     'X-Exact',
-  ])('passes: %s', (name) => {
+  ])('a caller’s header passes: %s', (name) => {
     expect(requestHeaders(acme, KEY, new Headers({ [name]: 'yes' })).get(name)).toBe('yes')
   })
 
@@ -32,14 +32,14 @@ describe('a caller’s request header', () => {
     Ocp-Apim-Subscription-Key X-Amz-Security-Token X-Client-IP X-Forwarded-For Forwarded X-Real-IP
     CF-Connecting-IP Via X-HTTP-Method-Override Traceparent Baggage Origin Referer X-Exact-Not
     X-Anything-Else OpenAI-Organization`.split(/\s+/),
-  )('does not pass: %s', (name) => {
+  )('a caller’s header does not pass: %s', (name) => {
     expect([...requestHeaders(acme, KEY, new Headers({ [name]: 'no' })).keys()]).toEqual([
       'acme-version',
       'x-acme-key',
     ])
   })
 
-  it('never replaces the header of the key, but replaces a default of the provider', () => {
+  it('a caller’s header replaces a default of the provider, and never the key', () => {
     const sent = new Headers({ 'X-Acme-Key': 'mine', 'Acme-Version': '1' })
     expect(Object.fromEntries(requestHeaders(acme, KEY, sent))).toEqual({
       'acme-version': '1',
@@ -48,7 +48,7 @@ describe('a caller’s request header', () => {
   })
 
   it.for(['Authorization', 'Cookie', 'X-Api-Key', 'api-key'])(
-    'does not replace credentials of the provider itself: %s',
+    'a caller’s header does not replace credentials of the provider itself: %s',
     (name) => {
       const gateway = { ...acme, headers: { [name]: 'gateway' } }
       const outgoing = requestHeaders(gateway, KEY, new Headers({ [name]: 'mine' }))
@@ -57,7 +57,7 @@ describe('a caller’s request header', () => {
   )
 
   it.for(Object.entries(BUILT_IN))(
-    'does not pass to %s if it holds credentials',
+    'a caller’s header with credentials does not pass to %s',
     ([, provider]) => {
       const names = ['authorization', 'api-key', 'x-api-key', 'x-goog-api-key', 'x-github-otp']
       const sent = new Headers(names.map((name) => [name, 'mine']))
@@ -89,25 +89,71 @@ describe('a provider’s response header', () => {
     ['in base64url', bytes(`Bearer ${KEY}`).toBase64({ alphabet: 'base64url', omitPadding: true })],
     ['in hex', bytes(KEY).toHex()],
     ['in upper-case hex', bytes(KEY).toHex().toUpperCase()],
-  ])('is removed if it holds the key %s', ([, value]) => expect(passes(value)).toBe(false))
+  ])('removes a provider’s header that holds the key %s', ([, value]) =>
+    expect(passes(value)).toBe(false),
+  )
 
   it.for<[name: string, value: string]>([
     ['another key', 'sk-Proj+0123/456780=='],
     ['the beginning of the key', 'sk-Proj+'],
     ['another key in base64', base64('Bearer sk-Proj+0123/456780')],
-  ])('passes with %s', ([, value]) => expect(passes(value)).toBe(true))
+  ])('a provider’s header passes with %s', ([, value]) => expect(passes(value)).toBe(true))
 
   it.for([
     ['application/json', true],
     ['a', false],
     ['key=a; path=/', false],
     ['"a"', false],
-  ] as const)('with the value %s and the key "a" passes: %s', ([value, expected]) => {
-    expect(passes(value, 'a')).toBe(expected)
-  })
+  ] as const)(
+    'finds the short key "a" as a separate word alone: %s passes: %s',
+    ([value, expected]) => {
+      expect(passes(value, 'a')).toBe(expected)
+    },
+  )
 
-  it.for(['Set-Cookie', 'Connection', 'Keep-Alive', 'Transfer-Encoding'])(
-    'is always removed: %s',
+  it.for(['Set-Cookie', 'Connection', 'Keep-Alive', 'Transfer-Encoding', 'X-Vault-Error'])(
+    'always removes the provider’s header %s',
     (name) => expect([...responseHeaders(new Headers({ [name]: 'x' }), KEY)]).toEqual([]),
   )
+
+  it('removes a provider’s header whose name holds the key', () => {
+    expect([...responseHeaders(new Headers({ 'x-sk-secret-01': 'x' }), 'sk-secret-01')]).toEqual([])
+  })
+})
+
+describe('a WebSocket', () => {
+  it.for([
+    ['websocket', true],
+    ['WebSocket', true],
+    ['h2c', false],
+    ['', false],
+  ] as const)('a request with Upgrade: %j opens a WebSocket: %s', ([upgrade, expected]) => {
+    expect(asksForWebSocket(new Headers({ Upgrade: upgrade }))).toBe(expected)
+  })
+
+  it('a request without Upgrade does not open a WebSocket', () => {
+    expect(asksForWebSocket(new Headers())).toBe(false)
+  })
+
+  it.for([
+    ['realtime, openai-insecure-api-key.sk-mine', 'realtime'],
+    ['realtime, my-TOKEN.1, other', 'realtime, other'],
+    ['openai-insecure-api-key.sk-mine', null],
+  ] as const)('the subprotocols %j pass as %j', ([protocols, passed]) => {
+    const sent = new Headers({ Upgrade: 'websocket', 'Sec-WebSocket-Protocol': protocols })
+    const outgoing = requestHeaders(acme, KEY, sent)
+    expect(outgoing.get('Upgrade')).toBe('websocket')
+    expect(outgoing.get('Sec-WebSocket-Protocol')).toBe(passed)
+  })
+
+  it('the subprotocols of another request do not pass', () => {
+    const sent = new Headers({ Upgrade: 'h2c', 'Sec-WebSocket-Protocol': 'realtime' })
+    const outgoing = requestHeaders(acme, KEY, sent)
+    expect([outgoing.get('Upgrade'), outgoing.get('Sec-WebSocket-Protocol')]).toEqual([null, null])
+  })
+})
+
+it('sends the key in the header of its provider, after the scheme', () => {
+  const bearer = { ...acme, header: 'Authorization', scheme: 'Bearer' }
+  expect(requestHeaders(bearer, KEY, new Headers()).get('Authorization')).toBe(`Bearer ${KEY}`)
 })

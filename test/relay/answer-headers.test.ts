@@ -12,7 +12,7 @@ function relayed(received: HeadersInit, allowedOrigin: string | null = null): He
 }
 
 describe('a relayed answer', () => {
-  it('has the vault’s own headers, and no others without a provider’s', () => {
+  it('an answer has the vault’s own headers, and no others without a provider’s', () => {
     expect(Object.fromEntries(relayed({}))).toEqual({
       ...Object.fromEntries(new Headers(SECURITY_HEADERS)),
       'cache-control': 'no-store',
@@ -22,7 +22,7 @@ describe('a relayed answer', () => {
     })
   })
 
-  it('may be read by the page that called, with all of its headers', () => {
+  it('the page that called may read the answer, with all of its headers', () => {
     const headers = relayed({}, 'https://app.test')
     expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
     expect(headers.get('Access-Control-Expose-Headers')).toBe('*')
@@ -38,7 +38,7 @@ describe('a relayed answer', () => {
     'My-Alt-Svc',
     'Expires-In',
     'X-Cache-Control',
-  ])('keeps %s', (name) => {
+  ])('keeps the provider’s %s', (name) => {
     expect(relayed({ [name]: 'a value' }).get(name)).toBe('a value')
   })
 
@@ -62,18 +62,18 @@ describe('a relayed answer', () => {
     'Speculation-Rules',
     'WWW-Authenticate',
     'X-SourceMap',
-  ])('drops %s', (name) => {
+  ])('drops the provider’s %s', (name) => {
     expect(relayed({ [name]: 'a value' }).get(name)).toBeNull()
   })
 
   it.for(['Cache-Control', ...Object.keys(SECURITY_HEADERS), 'X-Vault-Request-Id'])(
-    'has the vault’s own %s, not the provider’s',
+    'sets the vault’s own %s, not the provider’s',
     (name) => {
       expect(relayed({ [name]: 'a value' }).get(name)).toBe(relayed({}).get(name))
     },
   )
 
-  it('varies by the origin besides what the provider names', () => {
+  it('an answer varies by the origin besides what the provider names', () => {
     expect(relayed({ Vary: 'Accept' }).get('Vary')).toBe('Accept, Origin')
   })
 })
@@ -83,13 +83,13 @@ describe('a relayed redirect', () => {
     ['/v2?b=1#c', '/relay/openai/v2?b=1#c'],
     ['next', '/relay/openai/v1/next'],
     ['https://api.openai.test/v2', '/relay/openai/v2'],
-  ])('stays on the vault: %s', ([location, to]) => {
+  ])('keeps a redirect on the vault: %s', ([location, to]) => {
     const headers = relayed({ Location: location })
     expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([to, null])
   })
 
   it.for(['https://other.test/v1', 'http://api.openai.test/v1', '//other.test', 'https://['])(
-    'is reported, but not followed: %s',
+    'reports a redirect elsewhere, but does not send the client there: %s',
     (location) => {
       const headers = relayed({ Location: location })
       expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([null, location])

@@ -1,34 +1,51 @@
-import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
-import {
-  call,
-  interceptD1,
-  mintToken,
-  recordLogs,
-  someKey,
-  someKeyUser,
-  someUser,
-} from '../support.ts'
+import { authorizeRelay } from '../../src/relay/authorize.ts'
+import { openService } from '../../src/service.ts'
+import { env } from '../isolate.ts'
+import { call, interceptD1, mintToken, someKey, someKeyUser, someUser } from '../support.ts'
 
 const PATH = '/relay/openai/v1/models'
 
+/** Lets a request to `provider` through, which has these headers. */
+async function authorize(
+  headers: Record<string, string>,
+  { provider = 'openai', vault = env }: { provider?: string; vault?: Env } = {},
+) {
+  return authorizeRelay(await openService(vault), provider, new Headers(headers))
+}
+
+const tokenOf = async (claims: Record<string, unknown> = {}) =>
+  mintToken({ sub: 'jane', scope: 'relay', ...claims })
+
+const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
+
+const MISSING_SCOPE = 'Neither its "scope" nor its "scp" has the scope that RELAY_SCOPE names.'
+
 describe('the scope of the relay', () => {
-  it.for<[name: string, claims: Record<string, unknown>, code: string]>([
-    ['scope', { scope: 'relay' }, 'no_api_key'],
-    ['one scope of several', { scope: 'openid relay' }, 'no_api_key'],
-    ['scp as a string', { scp: 'openid relay' }, 'no_api_key'],
-    ['scp as a list', { scp: ['openid', 'relay'] }, 'no_api_key'],
-    ['no scope', {}, 'scope_missing'],
-    ['a part of its name', { scope: 'rel ay' }, 'scope_missing'],
-    ['another case', { scope: 'Relay' }, 'scope_missing'],
-    ['a role of its name', { roles: ['relay'] }, 'scope_missing'],
-  ])('is in the token: %s', async ([, claims, code]) => {
-    const token = await mintToken({ sub: await someUser(), ...claims })
-    const response = await call('GET', PATH, { token })
-    expect(response.headers.get('X-Vault-Error')).toBe(code)
+  it.for<[name: string, claims: Record<string, unknown>]>([
+    ['the scope', { scope: 'relay' }],
+    ['the scope among others', { scope: 'openid relay' }],
+    ['scp as a string', { scope: undefined, scp: 'openid relay' }],
+    ['scp as a list', { scope: undefined, scp: ['openid', 'relay'] }],
+  ])('lets a token through that has %s', async ([, claims]) => {
+    const token = await tokenOf(claims)
+    expect(await authorize(bearer(token))).toEqual({ userId: 'jane', caller: null })
   })
 
-  it('is checked before anything is read', async () => {
+  it.for<[name: string, claims: Record<string, unknown>]>([
+    ['no scope', { scope: undefined }],
+    ['a part of its name', { scope: 'rel ay' }],
+    ['another case', { scope: 'Relay' }],
+    ['a role of its name', { scope: undefined, roles: ['relay'] }],
+  ])('refuses a token that has %s instead of the scope', async ([, claims]) => {
+    const token = await tokenOf(claims)
+    await expect(authorize(bearer(token))).rejects.toMatchObject({
+      code: 'scope_missing',
+      detail: MISSING_SCOPE,
+    })
+  })
+
+  it('refuses a token without the scope before anything is read', async () => {
     let trips = 0
     const DB = interceptD1(async (trip) => {
       trips += 1
@@ -38,15 +55,16 @@ describe('the scope of the relay', () => {
     const response = await call('GET', PATH, { token, env: { DB } })
     expect([response.status, trips]).toEqual([403, 0])
     expect(response.headers.get('WWW-Authenticate')).toBe('Bearer error="insufficient_scope"')
+    expect(await response.json()).toMatchObject({ code: 'scope_missing', detail: MISSING_SCOPE })
   })
 })
 
 describe('a token that a page can send without a header of its own', () => {
   it.for<[name: string, query: string, headers: (token: string) => Record<string, string>]>([
-    ['in the query', '?key=TOKEN&access_token=TOKEN', () => ({})],
-    ['in a cookie', '', (token) => ({ Cookie: `access_token=${token}; token=${token}` })],
+    ['the query', '?key=TOKEN&access_token=TOKEN', () => ({})],
+    ['a cookie', '', (token) => ({ Cookie: `access_token=${token}; token=${token}` })],
     [
-      'in the subprotocol of a WebSocket',
+      'the subprotocol of a WebSocket',
       '',
       (token) => ({
         Upgrade: 'websocket',
@@ -54,7 +72,7 @@ describe('a token that a page can send without a header of its own', () => {
         'Sec-WebSocket-Protocol': `realtime, openai-insecure-api-key.${token}`,
       }),
     ],
-  ])('is refused: %s', async ([, query, headers]) => {
+  ])('refuses a token in %s', async ([, query, headers]) => {
     const token = await mintToken({ sub: await someKeyUser(someKey()), scope: 'relay' })
     const path = PATH + query.replaceAll('TOKEN', token)
     const response = await call('GET', path, { headers: headers(token) })
@@ -63,38 +81,22 @@ describe('a token that a page can send without a header of its own', () => {
 })
 
 describe('the header with the token', () => {
-  const HEADERS = {
-    header: { label: 'Header', origin: 'http://127.0.0.1:9', header: 'X-Key', refusals: [] },
-    scheme: {
-      label: 'Scheme',
-      origin: 'http://127.0.0.1:9',
-      header: 'authorization',
-      scheme: 'Key',
-      refusals: [],
-    },
-    both: {
-      label: 'Both',
-      origin: 'http://127.0.0.1:9',
-      header: 'X-Key',
-      scheme: 'Key',
-      refusals: [],
-    },
-    bare: {
-      label: 'Bare',
-      origin: 'http://127.0.0.1:9',
-      header: 'authorization',
-      refusals: [],
-    },
+  const at = { origin: 'http://127.0.0.1:9', refusals: [] }
+  const PROVIDERS = {
+    header: { label: 'Header', header: 'X-Key', ...at },
+    scheme: { label: 'Scheme', header: 'authorization', scheme: 'Key', ...at },
+    both: { label: 'Both', header: 'X-Key', scheme: 'Key', ...at },
+    bare: { label: 'Bare', header: 'authorization', ...at },
   }
-  const vault = { PROVIDERS: HEADERS }
+  const vault = { ...env, PROVIDERS }
 
   it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
-    ['Authorization', 'header', (token) => ({ Authorization: `Bearer ${token}` })],
-    ['that of the provider’s SDK', 'header', (token) => ({ 'X-Key': token })],
+    ['Authorization', 'header', bearer],
+    ['the header of the provider’s SDK', 'header', (token) => ({ 'X-Key': token })],
     [
-      'Authorization before that of the SDK',
+      'Authorization before the header of the SDK',
       'header',
-      (token) => ({ Authorization: `Bearer ${token}`, 'X-Key': 'sk-other' }),
+      (token) => ({ ...bearer(token), 'X-Key': 'sk-other' }),
     ],
     ['the SDK’s own scheme', 'scheme', (token) => ({ Authorization: `Key ${token}` })],
     [
@@ -102,114 +104,99 @@ describe('the header with the token', () => {
       'scheme',
       (token) => ({ Authorization: `kEY ${token}` }),
     ],
-    ['Bearer instead of it', 'scheme', (token) => ({ Authorization: `Bearer ${token}` })],
+    ['Bearer instead of the SDK’s own scheme', 'scheme', bearer],
     ['the SDK’s own header with its scheme', 'both', (token) => ({ 'X-Key': `Key ${token}` })],
-    ['Authorization instead of both', 'both', (token) => ({ Authorization: `Bearer ${token}` })],
+    ['Authorization instead of the SDK’s own header', 'both', bearer],
     ['Authorization without a scheme', 'bare', (token) => ({ Authorization: token })],
-    ['Bearer instead of no scheme', 'bare', (token) => ({ Authorization: `Bearer ${token}` })],
-  ])('is %s', async ([, provider, sent]) => {
-    const headers = sent(await mintToken({ sub: await someUser(), scope: 'relay' }))
-    const response = await call('GET', `/relay/${provider}/v1`, { headers, env: vault })
-    expect(response.headers.get('X-Vault-Error')).toBe('no_api_key')
+    ['Bearer although the SDK sends no scheme', 'bare', bearer],
+    ['Authorization, for an unknown provider', 'nowhere', bearer],
+  ])('finds the token in %s', async ([, provider, sent]) => {
+    const authorized = await authorize(sent(await tokenOf()), { provider, vault })
+    expect(authorized).toEqual({ userId: 'jane', caller: null })
   })
 
   it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
-    ['none', 'scheme', () => ({})],
-    ['none, for an unknown provider', 'nowhere', () => ({})],
-    ['the token alone, for an unknown provider', 'nowhere', (token) => ({ Authorization: token })],
-    ['another provider’s', 'scheme', (token) => ({ 'X-Key': token })],
+    ['no header', 'scheme', () => ({})],
+    ['no header, for an unknown provider', 'nowhere', () => ({})],
+    [
+      'Authorization without a scheme, for an unknown provider',
+      'nowhere',
+      (token) => ({ Authorization: token }),
+    ],
+    ['the header of another provider', 'scheme', (token) => ({ 'X-Key': token })],
     ['another scheme', 'scheme', (token) => ({ Authorization: `Basic ${token}` })],
     [
-      'another scheme before that of the SDK',
+      'another scheme before the header of the SDK',
       'header',
       (token) => ({ Authorization: `Basic ${token}`, 'X-Key': token }),
     ],
-    ['the token alone if the SDK has a scheme', 'both', (token) => ({ 'X-Key': token })],
-    ['the token alone in Authorization', 'header', (token) => ({ Authorization: token })],
-    ['another provider’s scheme', 'header', (token) => ({ Authorization: `Key ${token}` })],
-  ])('is not %s', async ([, provider, sent]) => {
-    const headers = sent(await mintToken({ sub: await someUser(), scope: 'relay' }))
-    const response = await call('GET', `/relay/${provider}/v1`, { headers, env: vault })
-    expect([response.status, response.headers.get('X-Vault-Error')]).toEqual([401, 'token_missing'])
+    ['the SDK’s own header without its scheme', 'both', (token) => ({ 'X-Key': token })],
+    ['Authorization without a scheme', 'header', (token) => ({ Authorization: token })],
+    ['the scheme of another provider', 'header', (token) => ({ Authorization: `Key ${token}` })],
+  ])('finds no token in %s', async ([, provider, sent]) => {
+    const authorized = authorize(sent(await tokenOf()), { provider, vault })
+    await expect(authorized).rejects.toMatchObject({ code: 'token_missing' })
   })
-})
 
-it('a token with a space in it is not put together', async () => {
-  const own = { label: 'Own', origin: 'http://127.0.0.1:9', header: 'X-Key', scheme: 'Key' }
-  const vault = { PROVIDERS: { own: { ...own, refusals: [] } } }
-  const token = await mintToken({ sub: await someUser(), scope: 'relay' })
-  const headers = { 'X-Key': `Key ${token.replace('.', '. ')}` }
-  const response = await call('GET', '/relay/own/v1', { headers, env: vault })
-  expect(response.headers.get('X-Vault-Error')).toBe('token_invalid')
+  it('does not put a token together that has a space in it', async () => {
+    const headers = { 'X-Key': `Key ${(await tokenOf()).replace('.', '. ')}` }
+    const authorized = authorize(headers, { provider: 'both', vault })
+    await expect(authorized).rejects.toMatchObject({ code: 'token_invalid' })
+  })
 })
 
 describe('RELAY_SCOPE and RELAY_PROVIDERS', () => {
-  const codeOf = async (provider: string, vault: Partial<Env>) => {
-    const token = await mintToken({ sub: await someUser(), scope: 'relay' })
-    const response = await call('GET', `/relay/${provider}/v1`, { token, env: vault })
-    return [response.status, response.headers.get('X-Vault-Error')]
-  }
-
-  it('turns the relay off if the scope is empty', async () => {
-    expect(await codeOf('openai', { RELAY_SCOPE: '' })).toEqual([404, 'not_found'])
+  it('an empty RELAY_SCOPE turns the relay off', async () => {
+    const vault = { ...env, RELAY_SCOPE: '' }
+    const off = authorize(bearer(await tokenOf()), { vault })
+    await expect(off).rejects.toMatchObject({ code: 'not_found' })
+    await expect(authorize({}, { vault })).rejects.toMatchObject({ code: 'not_found' })
+    const response = await call('GET', PATH, { token: await tokenOf(), env: { RELAY_SCOPE: '' } })
+    expect(response.status).toBe(404)
   })
 
-  it('says which scope is missing', async () => {
-    const token = await mintToken({ sub: await someUser() })
-    const response = await call('GET', PATH, { token })
-    expect(await response.json()).toMatchObject({
-      detail: 'Neither its "scope" nor its "scp" has the scope that RELAY_SCOPE names.',
-    })
-  })
-
-  it('names the providers of the relay', async () => {
-    const vault = { RELAY_PROVIDERS: 'acme' }
-    expect(await codeOf('acme', vault)).toEqual([404, 'no_api_key'])
-    expect(await codeOf('openai', vault)).toEqual([403, 'provider_not_granted'])
-  })
-})
-
-it('tells an SDK not to try again if the stored key cannot be decrypted', async () => {
-  const userId = await someKeyUser(someKey())
-  const sql = "UPDATE api_keys SET encrypted_api_key = 'v1.0123456789ab.AAAA' WHERE user_id = ?1"
-  await env.DB.prepare(sql).bind(userId).run()
-  const token = await mintToken({ sub: userId, scope: 'relay' })
-  const { status, headers } = await call('GET', PATH, { token })
-  expect([status, headers.get('X-Vault-Error')]).toEqual([500, 'api_key_unreadable'])
-  expect(headers.get('X-Should-Retry')).toBe('false')
-})
-
-it('does not log a name that is not a provider', async () => {
-  const token = await mintToken({ sub: await someUser(), scope: 'relay', azp: 'app' })
-  const logs = recordLogs()
-  const response = await call('GET', '/relay/sk-misplaced-key/v1', { token })
-  expect(response.headers.get('X-Vault-Error')).toBe('unknown_provider')
-  expect(logs.events()).toMatchObject([{ event: 'request', provider: null, caller: 'app' }])
-  expect(logs.text()).not.toContain('sk-misplaced')
-})
-
-it('logs the provider that default means', async () => {
-  const token = await mintToken({ sub: await someUser(), scope: 'relay' })
-  const logs = recordLogs()
-  await call('GET', '/relay/default/v1', { token, env: { DEFAULT_PROVIDER: 'openai' } })
-  expect(logs.events()).toMatchObject([{ code: 'no_api_key', provider: 'openai' }])
-})
-
-describe('RELAY_LIMITER', () => {
-  it('limits the requests of each user', async () => {
-    const vault = { RELAY_LIMITER: env.TIGHT_RATE_LIMITER }
-    const statuses = async (token: string) => {
-      const one = await call('GET', PATH, { token, env: vault })
-      const two = await call('GET', PATH, { token, env: vault })
-      const three = await call('GET', PATH, { token, env: vault })
-      return [one.status, two.status, three.status, three.headers.get('Retry-After')]
+  it('RELAY_PROVIDERS names the only providers of the relay', async () => {
+    const vault = { ...env, RELAY_PROVIDERS: 'acme', DEFAULT_PROVIDER: 'openai' }
+    const headers = bearer(await tokenOf())
+    const allowed = { userId: 'jane', caller: null }
+    expect(await authorize(headers, { provider: 'acme', vault })).toEqual(allowed)
+    for (const provider of ['openai', 'default', 'nowhere']) {
+      const refused = authorize(headers, { provider, vault })
+      await expect(refused).rejects.toMatchObject({ code: 'provider_not_granted' })
     }
-    const limited = [404, 404, 429, '60']
-    expect(await statuses(await mintToken({ sub: await someUser(), scope: 'relay' }))).toEqual(
-      limited,
-    )
-    expect(await statuses(await mintToken({ sub: await someUser(), scope: 'relay' }))).toEqual(
-      limited,
-    )
+  })
+})
+
+describe('the limits of the relay', () => {
+  it('RELAY_LIMITER limits the requests of each user', async () => {
+    const vault = { ...env, RELAY_LIMITER: env.TIGHT_RATE_LIMITER }
+    for (const sub of [crypto.randomUUID(), crypto.randomUUID()]) {
+      const headers = bearer(await tokenOf({ sub }))
+      await authorize(headers, { vault })
+      await authorize(headers, { vault })
+      const third = authorize(headers, { vault })
+      await expect(third).rejects.toMatchObject({ code: 'rate_limited', retryAfter: 60 })
+    }
+  })
+
+  it('CALLER_LIMITER limits the requests of each client', async () => {
+    const vault = { ...env, CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
+    const azp = crypto.randomUUID()
+    const headersOf = async (claims: Record<string, unknown>) => bearer(await tokenOf(claims))
+    const from = async () => headersOf({ sub: crypto.randomUUID(), azp })
+    expect(await authorize(await from(), { vault })).toMatchObject({ caller: azp })
+    await authorize(await from(), { vault })
+    await expect(authorize(await from(), { vault })).rejects.toMatchObject({ code: 'rate_limited' })
+    expect(await authorize(await headersOf({}), { vault })).toMatchObject({ caller: null })
+  })
+
+  it('a request that is refused is not counted', async () => {
+    const vault = { ...env, RELAY_LIMITER: env.TIGHT_RATE_LIMITER, RELAY_PROVIDERS: 'openai' }
+    const headers = bearer(await tokenOf({ sub: crypto.randomUUID() }))
+    for (const _ of [1, 2, 3]) {
+      const refused = authorize(headers, { provider: 'acme', vault })
+      await expect(refused).rejects.toMatchObject({ code: 'provider_not_granted' })
+    }
+    expect(await authorize(headers, { vault })).toMatchObject({ caller: null })
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { call, mintToken, seenByProvider, someKeyUser } from '../support.ts'
+import { env } from '../isolate.ts'
+import { call, mintToken, seenByProvider, someKey, someKeyUser } from '../support.ts'
 
 /** A user with a key in the slot `openai`, and a token for the relay. */
 async function someCaller() {
@@ -9,7 +10,7 @@ async function someCaller() {
 }
 
 describe('a request through the relay', () => {
-  it('reaches the provider with its method, path, query, body and the key', async () => {
+  it('a request reaches the provider with its method, path, query, body and the key', async () => {
     const { apiKey, token } = await someCaller()
     const path = '/relay/openai/v1/embeddings?a=%20b'
     const response = await call('POST', path, { token, body: { input: 'text' } })
@@ -25,7 +26,7 @@ describe('a request through the relay', () => {
     ])
   })
 
-  it('asks for the encoding that its client accepts', async () => {
+  it('a request asks for the encoding that its client accepts', async () => {
     const { apiKey, token } = await someCaller()
     const headers = { 'Accept-Encoding': 'br' }
     await call('GET', '/relay/openai/v1/models', { token, headers })
@@ -33,7 +34,7 @@ describe('a request through the relay', () => {
     expect(seen?.headers['accept-encoding']).toContain('br')
   })
 
-  it('gets the provider’s answer with the vault’s headers', async () => {
+  it('a client gets the provider’s answer with the vault’s headers', async () => {
     const { token } = await someCaller()
     const response = await call('GET', '/relay/openai/redirect', { token })
     expect([response.status, response.headers.get('Location')]).toEqual([307, null])
@@ -45,9 +46,19 @@ describe('a request through the relay', () => {
     ['/relay/nowhere/v1', 'unknown_provider'],
     ['/relay/default/v1', 'unknown_provider'],
     ['/relay/openai/v1/..%2fadmin', 'origin_not_allowed'],
-  ] as const)('to %s is refused with %s', async ([path, code]) => {
+  ] as const)('a request to %s is refused with %s', async ([path, code]) => {
     const { token } = await someCaller()
     const response = await call('GET', path, { token })
     expect(response.headers.get('X-Vault-Error')).toBe(code)
   })
+})
+
+it('an SDK is told not to try again if the stored key cannot be decrypted', async () => {
+  const userId = await someKeyUser(someKey())
+  const sql = "UPDATE api_keys SET encrypted_api_key = 'v1.0123456789ab.AAAA' WHERE user_id = ?1"
+  await env.DB.prepare(sql).bind(userId).run()
+  const token = await mintToken({ sub: userId, scope: 'relay' })
+  const { status, headers } = await call('GET', '/relay/openai/v1/models', { token })
+  expect([status, headers.get('X-Vault-Error')]).toEqual([500, 'api_key_unreadable'])
+  expect(headers.get('X-Should-Retry')).toBe('false')
 })

@@ -14,7 +14,7 @@ describe('the address of a relayed request', () => {
     ['/relay/openai/relay/openai/v1', '/relay/openai', '/relay/openai/v1'],
     ['/relay/a%20b/v1/%2f%41', '/relay/a%20b', '/v1/%2f%41'],
     ['/relay/openai/.../v1..2/.a', '/relay/openai', '/.../v1..2/.a'],
-  ])('is split without a change: %s', ([address, root, path]) => {
+  ])('splits the address %s without a change', ([address, root, path]) => {
     expect(splitTarget(ORIGIN + address)).toEqual({ root, path })
   })
 
@@ -33,13 +33,13 @@ describe('the address of a relayed request', () => {
     '/other//host/relay/openai/v1',
     '/relay/openai/v1?a=1\nb',
     '/api/users',
-  ])('is refused: %s', (address) => {
+  ])('refuses the address %j', (address) => {
     expect(() => splitTarget(ORIGIN + address)).toThrow(
       expect.objectContaining({ code: 'origin_not_allowed' }),
     )
   })
 
-  it('is refused if it is not a URL', () => {
+  it('refuses an address that is not a URL', () => {
     expect(() => splitTarget('/relay/openai/v1')).toThrow(
       expect.objectContaining({ code: 'origin_not_allowed' }),
     )

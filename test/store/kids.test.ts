@@ -1,15 +1,24 @@
-/** The rewrap job looks at a kid again after a row under it went: it may have been the last that did not open. */
+/** The kids under which keys are stored, and when the rewrap job has to look at one again. */
 
-import { env } from '../isolate.ts'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { importKeys } from '../../scripts/lib/import-batch.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { deleteSlot } from '../../src/keys/slots.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
-import { runBatch } from '../../src/store/d1.ts'
-import { ownerOf, recordLogs, someKey, someKeyUser } from '../support.ts'
+import { run as runStatement, runBatch } from '../../src/store/d1.ts'
+import {
+  noteAllKids,
+  noteKid,
+  releaseKids,
+  selectKids,
+  selectNeededKids,
+  settleKids,
+} from '../../src/store/kids.ts'
+import { selectPass, toPass, updatePass, upsertPass } from '../../src/store/rewrap.ts'
+import { env } from '../isolate.ts'
+import { ownerOf, recordLogs, someKey, someKeyUser, someUser } from '../support.ts'
 
 const run = async (sql: string, ...values: string[]) =>
   env.DB.prepare(sql)
@@ -27,7 +36,8 @@ async function stateAfter(work: (userId: string) => Promise<unknown>) {
   return env.DB.prepare('SELECT state FROM key_ids WHERE key_id = ?1').bind(kid).first('state')
 }
 
-describe('the kid of a row', () => {
+/** The row may have been the last one under its kid that did not open. */
+describe('the kid of a row that goes', () => {
   it.for<[way: string, work: (userId: string) => Promise<unknown>]>([
     [
       'is replaced',
@@ -51,11 +61,90 @@ describe('the kid of a row', () => {
         await runBatch(env.DB, importKeys([key]))
       },
     ],
-  ])('is in use again after the row %s', async ([, work]) => {
+  ])('the kid of a row is in use again after the row %s', async ([, work]) => {
     expect(await stateAfter(work)).toBe('in_use')
   })
 
-  it('stays settled while nothing happens to it', async () => {
+  it('the kid of a row stays settled while nothing happens to the row', async () => {
     expect(await stateAfter(async () => someKeyUser(someKey()))).toBe('settled')
+  })
+})
+
+describe('the states of a kid', () => {
+  const states = async () =>
+    Object.fromEntries(
+      (await runStatement(env.DB, selectKids())).results.map(({ kid, state }) => [kid, state]),
+    )
+  const setStates = async (kids: Record<string, string>) =>
+    run(
+      'INSERT INTO key_ids (key_id, state) SELECT key, value FROM json_each(?1)',
+      JSON.stringify(kids),
+    )
+
+  beforeEach(async () => {
+    for (const table of ['users', 'key_ids', 'rewrap']) await run(`DELETE FROM ${table}`)
+  })
+
+  it.for(['settled', 'unused', 'in_use'])(
+    'a kid that was %s is in use after a row was written under it',
+    async (state) => {
+      await setStates({ one: state, other: 'settled' })
+      await runStatement(env.DB, noteKid('one'))
+      expect(await states()).toEqual({ one: 'in_use', other: 'settled' })
+    },
+  )
+
+  it('notes a kid at its first use, and writes nothing at the next', async () => {
+    await runStatement(env.DB, noteKid('one'))
+    expect(await states()).toEqual({ one: 'in_use' })
+    const { meta } = await runStatement(env.DB, noteKid('one'))
+    expect(meta.rows_written).toBe(0)
+  })
+
+  it('a pass settles the kids that are in use', async () => {
+    await setStates({ one: 'in_use', other: 'unused' })
+    await runStatement(env.DB, settleKids())
+    expect(await states()).toEqual({ one: 'settled', other: 'unused' })
+  })
+
+  it('needs the kids that are in use or settled', async () => {
+    await setStates({ one: 'in_use', other: 'settled', third: 'unused' })
+    const { results } = await runStatement(env.DB, selectNeededKids())
+    expect(results.map(({ kid }) => kid)).toEqual(['one', 'other'])
+  })
+
+  it('a finished pass releases the settled kids of which it opened every row', async () => {
+    const kids = { opened: 'settled', missed: 'settled', written: 'in_use', none: 'settled' }
+    await setStates(kids)
+    await runStatement(env.DB, upsertPass('one', '2026-01-01'))
+    const count = (unopenable: number) => ({ rows: 1, done: 1, unopenable })
+    const [pass] = (await runStatement(env.DB, selectPass())).results.map(toPass)
+    if (pass === undefined) throw new Error('There is no pass')
+    const counts = { opened: count(0), missed: count(1), written: count(0) }
+    await runStatement(env.DB, updatePass({ ...pass, counts }))
+    await runStatement(env.DB, releaseKids(pass.revision + 1))
+    expect(await states()).toEqual(kids)
+    const end = { revision: pass.revision + 1, finishedAt: '2026-01-02' }
+    await runStatement(env.DB, updatePass({ ...pass, ...end, counts }))
+    await runStatement(env.DB, releaseKids(pass.revision + 1))
+    expect(await states()).toEqual(kids)
+    await runStatement(env.DB, releaseKids(pass.revision + 2))
+    expect(await states()).toEqual({ ...kids, opened: 'unused', none: 'unused' })
+  })
+
+  it('notes the kids of all rows, and lists them by name', async () => {
+    const userId = await someUser()
+    const insert = env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+       VALUES (?1, ?2, 'sealed', ?2)`,
+    )
+    await env.DB.batch(['two', 'fernet', 'one'].map((kid) => insert.bind(userId, kid)))
+    await setStates({ one: 'unused' })
+    await runStatement(env.DB, noteAllKids())
+    expect((await runStatement(env.DB, selectKids())).results).toEqual([
+      { kid: 'fernet', state: 'in_use' },
+      { kid: 'one', state: 'in_use' },
+      { kid: 'two', state: 'in_use' },
+    ])
   })
 })

@@ -1,32 +1,67 @@
 import { describe, expect, it } from 'vitest'
 import { bearerToken } from '../../src/tokens/bearer-token.ts'
+import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 
 const NOT_BEARER = 'The Authorization header must be "Bearer", a space and the token.'
 const MISSING = 'The Authorization header is missing.'
 
-describe('an Authorization header', () => {
-  it.for([
-    ['Bearer a.b.c', 'a.b.c'],
-    ['bEARER a', 'a'],
-    ['Bearer   a', 'a'],
-    ['Bearer a b', 'a b'],
-  ])('has a token: %s', ([header, token]) => {
-    expect(bearerToken(header)).toBe(token)
+it.for([
+  ['Bearer a.b.c', 'a.b.c'],
+  ['bearer a', 'a'],
+  ['BEARER a', 'a'],
+  ['bEARER a', 'a'],
+  ['Bearer   a', 'a'],
+  ['Bearer a b', 'a b'],
+])('finds the token in the Authorization header %j', ([header, token]) => {
+  expect(bearerToken(header)).toBe(token)
+})
+
+it.for<[header: string | null | undefined, detail: string]>([
+  [undefined, MISSING],
+  [null, MISSING],
+  ['', MISSING],
+  [' Bearer a', MISSING],
+  ['Bearer a\nb', MISSING],
+  ['Bearer', NOT_BEARER],
+  ['Bearer ', NOT_BEARER],
+  ['Bearera', NOT_BEARER],
+  ['Basic a', NOT_BEARER],
+  ['Basic dXNlcjpwYXNz', NOT_BEARER],
+  ['Token abc', NOT_BEARER],
+  ['Bearer,a b', NOT_BEARER],
+])('refuses the Authorization header %j: %s', ([header, detail]) => {
+  expect(() => bearerToken(header)).toThrow(
+    expect.objectContaining({ code: 'token_missing', detail }),
+  )
+})
+
+describe('a request without a token', () => {
+  it.for<[name: string, headers: Record<string, string>, detail: string]>([
+    ['no Authorization header', {}, MISSING],
+    ['another scheme', { Authorization: 'Basic dXNlcjpwYXNz' }, NOT_BEARER],
+  ])('a request with %s is a 401, and changes nothing', async ([, headers, detail]) => {
+    const [userId, kept] = [await someUser(), someKey()]
+    await putKey(userId, kept)
+    const response = await call('PUT', keyPath(userId), { headers, body: { api_key: 'sk-1' } })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('WWW-Authenticate')).toBe('Bearer')
+    expect(await response.json()).toEqual({
+      error: 'Authorization header with a Bearer token is required',
+      code: 'token_missing',
+      detail,
+      request_id: expect.any(String),
+    })
+    expect(await storedKey(userId)).toBe(kept)
   })
 
-  it.for<[header: string | undefined, detail: string]>([
-    [undefined, MISSING],
-    ['', MISSING],
-    [' Bearer a', MISSING],
-    ['Bearer a\nb', MISSING],
-    ['Bearer', NOT_BEARER],
-    ['Bearer ', NOT_BEARER],
-    ['Bearera', NOT_BEARER],
-    ['Basic a', NOT_BEARER],
-    ['Bearer,a b', NOT_BEARER],
-  ])('has no token: %j', ([header, detail]) => {
-    expect(() => bearerToken(header)).toThrow(
-      expect.objectContaining({ code: 'token_missing', detail }),
-    )
+  it('a token in the query, a cookie or the body has no effect', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const response = await call('PUT', `${keyPath(userId)}?access_token=${token}&jwt=${token}`, {
+      headers: { Cookie: `access_token_cookie=${token}` },
+      body: { api_key: 'sk-stolen', access_token: token },
+    })
+    expect(await response.json()).toMatchObject({ code: 'token_missing' })
+    expect(await storedKey(userId)).toBeNull()
   })
 })

@@ -1,82 +1,203 @@
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from '../isolate.ts'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import { inSeconds } from '../../scripts/lib/token.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { KnownTokens } from '../../src/tokens/known-tokens.ts'
-import { app, keyPath, mintToken, someEncryptionKey, someUser, URL_BASE } from '../support.ts'
+import {
+  app,
+  call,
+  interceptD1,
+  keyPath,
+  mintToken,
+  slotPath,
+  someEncryptionKey,
+  someKeyUser,
+  someUser,
+  storedKey,
+  URL_BASE,
+} from '../support.ts'
 
+/** The beginning of a second. */
+const NOW = Date.parse('2026-11-25T12:00:00.000Z')
+const NOW_S = NOW / 1_000
+const ENDED = [401, 'token_expired']
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'], now: NOW }))
 afterEach(() => vi.useRealTimers())
 
-describe('a token that was verified before', () => {
-  const get = async (token: string, userId: string, vault: Env = env) => {
-    const headers = { Authorization: `Bearer ${token}` }
-    const response = await app.fetch(new Request(URL_BASE + keyPath(userId), { headers }), vault)
-    const { code }: { code?: string } = await response.json()
-    return [response.status, code]
-  }
+/** The status and the code of a request for the user's key. */
+async function ask(userId: string, token: string, vault?: Partial<Env>): Promise<unknown[]> {
+  const response = await call('GET', keyPath(userId), { token, ...(vault && { env: vault }) })
+  const { code }: { code?: string } = await response.json()
+  return [response.status, ...(code === undefined ? [] : [code])]
+}
 
-  it('is not checked again until it ends, and is refused then', async () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+it('keeps 1,000 tokens, and makes room for later ones', () => {
+  const known = new KnownTokens<string>()
+  for (let index = 0; index <= 1_000; index += 1) {
+    known.keep(`token-${index}`, `user-${index}`, NOW_S + 60)
+  }
+  expect([known.find('token-0'), known.find('token-1')]).toEqual([undefined, 'user-1'])
+})
+
+it('gives no room to a token that never expires', () => {
+  const known = new KnownTokens<string>()
+  for (let index = 0; index < 1_000; index += 1) {
+    known.keep(`token-${index}`, `user-${index}`, NOW_S + 60)
+  }
+  known.keep('endless', 'user', undefined)
+  expect([known.find('token-0'), known.find('endless')]).toEqual(['user-0', undefined])
+})
+
+it.for([
+  [-1, 'jane'],
+  [0, undefined],
+  [1, undefined],
+  [86_400_000, undefined],
+] as const)('knows a token until the second of its exp begins: %i ms later', ([ms, found]) => {
+  const known = new KnownTokens<string>()
+  known.keep('token', 'jane', NOW_S + 60)
+  vi.setSystemTime(NOW + 60_000 + ms)
+  expect(known.find('token')).toBe(found)
+})
+
+describe('a token that was verified before', () => {
+  it.for([
+    ['a millisecond before its exp is known', 59_999, [200], 1],
+    ['at its exp is checked again', 60_000, [200], 2],
+    ['until 30 s after its exp is checked again', 89_999, [200], 2],
+    ['30 s after its exp is refused', 90_000, ENDED, 2],
+  ] as const)('a token that was verified before, %s', async ([, ms, answer, checks]) => {
     const userId = await someUser()
-    const token = await mintToken({ sub: userId, exp: inSeconds(60) })
+    const token = await mintToken({ sub: userId, exp: NOW_S + 60 })
     const verify = vi.spyOn(crypto.subtle, 'verify')
-    expect([await get(token, userId), await get(token, userId)]).toEqual([
-      [200, undefined],
-      [200, undefined],
-    ])
-    expect(verify).toHaveBeenCalledTimes(1)
-    vi.setSystemTime(Date.now() + 91_000)
-    expect(await get(token, userId)).toEqual([401, 'token_expired'])
+    expect(await ask(userId, token)).toEqual([200])
+    vi.setSystemTime(NOW + ms)
+    expect([await ask(userId, token), verify.mock.calls.length]).toEqual([answer, checks])
   })
 
-  it('still names its own user alone', async () => {
+  it('a token that was verified before names its own user alone', async () => {
     const [one, other] = [await someUser(), await someUser()]
     const token = await mintToken({ sub: one })
-    await get(token, one)
-    expect(await get(token, other)).toEqual([403, 'not_your_own'])
+    await ask(one, token)
+    expect(await ask(other, token)).toEqual([403, 'not_your_own'])
   })
 
-  it('is refused by a vault of another secret', async () => {
+  it('a token that was verified before is refused by a vault of another secret', async () => {
     const userId = await someUser()
     const token = await mintToken({ sub: userId })
-    await get(token, userId)
-    const other = { ...env, JWT_SECRET_KEY: someEncryptionKey() }
-    expect(await get(token, userId, other)).toEqual([401, 'token_invalid'])
+    await ask(userId, token)
+    const other = { JWT_SECRET_KEY: someEncryptionKey() }
+    expect(await ask(userId, token, other)).toEqual([401, 'token_invalid'])
   })
 
-  it('is not kept if it was refused', async () => {
+  it('a token that was refused is not kept', async () => {
     const userId = await someUser()
     const forged = `${(await mintToken({ sub: userId })).slice(0, -4)}AAAA`
     const verify = vi.spyOn(crypto.subtle, 'verify')
-    await get(forged, userId)
-    expect(await get(forged, userId)).toEqual([401, 'token_invalid'])
+    await ask(userId, forged)
+    expect(await ask(userId, forged)).toEqual([401, 'token_invalid'])
     expect(verify).toHaveBeenCalledTimes(2)
   })
-
-  it('makes room for later ones: 1,000 are kept', () => {
-    const known = new KnownTokens<string>()
-    const exp = inSeconds(60)
-    for (let index = 0; index <= 1_000; index += 1) {
-      known.keep(`token-${index}`, `user-${index}`, exp)
-    }
-    expect([known.find('token-0'), known.find('token-1')]).toEqual([undefined, 'user-1'])
-  })
-
-  it('is known until the second of its exp begins', () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 })
-    const known = new KnownTokens<string>()
-    known.keep('token', 'user', 1_060)
-    vi.setSystemTime(1_059_999)
-    expect(known.find('token')).toBe('user')
-    vi.setSystemTime(1_060_000)
-    expect(known.find('token')).toBeUndefined()
-  })
-
-  it('takes no room if it never expires', () => {
-    const known = new KnownTokens<string>()
-    for (let index = 0; index < 1_000; index += 1) {
-      known.keep(`token-${index}`, `user-${index}`, inSeconds(60))
-    }
-    known.keep('endless', 'user', undefined)
-    expect([known.find('token-0'), known.find('endless')]).toEqual(['user-0', undefined])
-  })
 })
+
+interface Holder {
+  userId: string
+  token: string
+}
+
+const goodKey = () => `sk-good-${crypto.randomUUID()}`
+const anHourLater = () => vi.setSystemTime(NOW + 3_600_000)
+
+/** Sets the clock an hour ahead as soon as it is read. */
+function slowBody(parts: readonly string[]): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  const left = [...parts]
+  const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    anHourLater()
+    const part = left.shift()
+    if (part === undefined) controller.close()
+    else controller.enqueue(encoder.encode(part))
+  }
+  return new ReadableStream({ pull }, { highWaterMark: 0 })
+}
+
+/** D1, at whose first round trip the clock is set an hour ahead. */
+const slowD1 = () =>
+  interceptD1(async (trip) => {
+    anHourLater()
+    return trip()
+  })
+
+const RUNNING: [what: string, run: (holder: Holder) => Promise<unknown>][] = [
+  [
+    'while its body comes',
+    async ({ userId, token }) => {
+      const apiKey = goodKey()
+      const body = slowBody(['{"api_key": ', JSON.stringify(apiKey), '}'])
+      const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
+      const request = new Request(URL_BASE + keyPath(userId), { method: 'PUT', headers, body })
+      const response = await app.fetch(request, env, createExecutionContext())
+      expect([response.status, await storedKey(userId)]).toEqual([200, apiKey])
+    },
+  ],
+  [
+    'while D1 works',
+    async ({ userId, token }) => {
+      const path = slotPath(userId, 'openai')
+      const response = await call('DELETE', path, { token, env: { DB: slowD1() } })
+      expect([response.status, await storedKey(userId, env, 'openai')]).toEqual([200, null])
+    },
+  ],
+  [
+    'while the provider checks a key',
+    async ({ userId, token }) => {
+      const { fetch } = globalThis
+      vi.spyOn(globalThis, 'fetch').mockImplementation(async (...given) => {
+        anHourLater()
+        return fetch(...given)
+      })
+      const apiKey = goodKey()
+      const path = `${slotPath(userId, 'openai')}?verify=true`
+      const response = await call('PUT', path, { token, body: { api_key: apiKey } })
+      expect(await response.json()).toMatchObject({ user: { status: 'active' } })
+      expect(await storedKey(userId, env, 'openai')).toBe(apiKey)
+    },
+  ],
+  [
+    'while the relay streams an answer',
+    async ({ token }) => {
+      const events = ['data: first\n\n', 'data: second\n\n', 'data: [DONE]\n\n']
+      vi.spyOn(globalThis, 'fetch').mockResolvedValue(new Response(slowBody(events)))
+      const context = createExecutionContext()
+      const response = await call('GET', '/relay/openai/v1/models', { token, context })
+      expect([response.status, await response.text()]).toEqual([200, events.join('')])
+      await waitOnExecutionContext(context)
+    },
+  ],
+  [
+    'while its events are exported',
+    async ({ userId, token }) => {
+      const path = `/api/users/${userId}/api-key-events?format=ndjson`
+      const response = await call('GET', path, { token, env: { DB: slowD1() } })
+      expect([response.status, await response.text()]).toEqual([
+        200,
+        expect.stringContaining('"saved"'),
+      ])
+    },
+  ],
+]
+
+it.for(RUNNING)(
+  'a request whose token ends %s is done, and the next one is refused',
+  async ([, run]) => {
+    const userId = await someKeyUser(goodKey())
+    const claims = { sub: userId, scope: 'relay', client_id: 'notebook', exp: NOW_S + 5 }
+    const token = await mintToken(claims)
+    await run({ userId, token })
+    expect(Date.now()).toBe(NOW + 3_600_000)
+    vi.restoreAllMocks()
+    expect(await ask(userId, token)).toEqual(ENDED)
+    const relayed = await call('GET', '/relay/openai/v1/models', { token })
+    expect(relayed.headers.get('X-Vault-Error')).toBe('token_expired')
+  },
+)

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { nameKindFault, scopesOf } from '../../src/tokens/token-kind.ts'
 
 const HEADER = { alg: 'HS256' }
+const OTHER_KIND = ': send the access token, not an ID or refresh token.'
+const SEND_ACCESS = ': send the access token.'
 
-describe('the kind of a token', () => {
+describe('the claims that name a kind', () => {
   it.for([
     {},
     { type: 'access' },
@@ -12,51 +14,82 @@ describe('the kind of a token', () => {
     { token_type: 'access' },
     { token_type: 'Bearer' },
     { token_type: 'bearer' },
-  ])('is that of an access token: %j', (claims) => {
+  ])('takes a token with the claims %j for an access token', (claims) => {
     expect(nameKindFault(HEADER, claims)).toBeNull()
   })
 
   it.for<[claims: object, fault: string]>([
+    [{ type: 'Access' }, `Its "type" is not "access"${OTHER_KIND}`],
+    [{ type: 'refresh' }, `Its "type" is not "access"${OTHER_KIND}`],
+    [{ type: null }, `Its "type" is not "access"${OTHER_KIND}`],
+    [{ typ: 'access' }, `Its "typ" is not "Bearer"${OTHER_KIND}`],
+    [{ typ: 'ID' }, `Its "typ" is not "Bearer"${OTHER_KIND}`],
+    [{ typ: 'Refresh' }, `Its "typ" is not "Bearer"${OTHER_KIND}`],
+    [{ typ: 'Offline' }, `Its "typ" is not "Bearer"${OTHER_KIND}`],
+    [{ typ: 'Logout' }, `Its "typ" is not "Bearer"${OTHER_KIND}`],
+    [{ token_use: 'id' }, `Its "token_use" is not "access"${OTHER_KIND}`],
+    [{ token_type: 'BEARER' }, `Its "token_type" is not "access"${OTHER_KIND}`],
+    [{ token_type: 'refresh' }, `Its "token_type" is not "access"${OTHER_KIND}`],
+    [{ at_hash: 'x' }, `It has "at_hash", so it is an ID token${SEND_ACCESS}`],
+    [{ c_hash: 'x' }, `It has "c_hash", so it is an ID token${SEND_ACCESS}`],
+    [{ s_hash: 'x' }, `It has "s_hash", so it is an ID token${SEND_ACCESS}`],
+    [{ events: {} }, `It has "events", so it is a logout token or a security event${SEND_ACCESS}`],
+    [{ code: 'x', state: 'y' }, `It has "code", so it is an authorization response${SEND_ACCESS}`],
     [
-      { token_type: 'BEARER' },
-      'Its "token_type" is not "access": send the access token, not an ID or refresh token.',
+      { access_token: 'x' },
+      `It has "access_token", so it is an authorization response${SEND_ACCESS}`,
     ],
+    [{ id_token: 'x' }, `It has "id_token", so it is an authorization response${SEND_ACCESS}`],
     [
-      { typ: 'access' },
-      'Its "typ" is not "Bearer": send the access token, not an ID or refresh token.',
+      { token_introspection: {} },
+      `It has "token_introspection", so it is an introspection response${SEND_ACCESS}`,
     ],
-    [
-      { events: {} },
-      'It has "events", so it is a logout token or a security event: send the access token.',
-    ],
-    [
-      { cnf: null },
+    ...[null, { jkt: 'x' }, { 'x5t#S256': 'x' }].map((cnf): [object, string] => [
+      { cnf },
       'It is bound to a key ("cnf"): this service only accepts tokens that are not bound to one.',
-    ],
-  ])('is another one: %j', ([claims, fault]) => {
+    ]),
+  ])('refuses a token with the claims %j', ([claims, fault]) => {
     expect(nameKindFault(HEADER, { ...claims })).toBe(fault)
-  })
-
-  it.for<[typ: string, isAccess: boolean]>([
-    ['at+jwt', true],
-    ['Application/JWT', true],
-    ['jwt/application/', false],
-    ['xjwt', false],
-  ])('is in the typ of its header: %s', ([typ, isAccess]) => {
-    const fault = 'The "typ" of its header must be that of an access token: JWT or at+jwt.'
-    expect(nameKindFault({ ...HEADER, typ }, {})).toBe(isAccess ? null : fault)
   })
 })
 
-describe('the scopes of a token', () => {
-  it.for<[claims: object, scopes: string[]]>([
-    [{}, []],
-    [{ scope: 'a b' }, ['a', 'b']],
-    [{ scp: 'a' }, ['a']],
-    [{ scp: ['a', 'b'] }, ['a', 'b']],
-    [{ scope: 'a', scp: ['b c'] }, ['a', 'b', 'c']],
-    [{ scope: { a: true }, scp: [1, null, 'b'] }, ['b']],
-  ])('are read from %j', ([claims, scopes]) => {
-    expect(scopesOf({ ...claims })).toEqual(scopes)
+describe('the typ of the header', () => {
+  it.for(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'Application/JWT', 'application/at+jwt', undefined])(
+    'takes a token with the header typ %j for an access token',
+    (typ) => {
+      expect(nameKindFault({ ...HEADER, ...(typ !== undefined && { typ }) }, {})).toBeNull()
+    },
+  )
+
+  it.for<[typ: unknown]>([
+    ['logout+jwt'],
+    ['application/secevent+jwt'],
+    ['dpop+jwt'],
+    ['oauth-authz-req+jwt'],
+    ['token-introspection+jwt'],
+    ['id_token'],
+    ['jwt/application/'],
+    ['xjwt'],
+    [''],
+    [null],
+    [['at+jwt']],
+  ])('refuses a token with the header typ %j', ([typ]) => {
+    const header = JSON.parse(JSON.stringify({ ...HEADER, typ }))
+    expect(nameKindFault(header, {})).toBe(
+      'The "typ" of its header must be that of an access token: JWT or at+jwt.',
+    )
   })
+})
+
+it.for<[claims: object, scopes: string[]]>([
+  [{}, []],
+  [{ scope: 'a b' }, ['a', 'b']],
+  [{ scope: ['a'] }, ['a']],
+  [{ scp: 'a' }, ['a']],
+  [{ scp: ['a', 'b'] }, ['a', 'b']],
+  [{ scope: 'a', scp: ['b c'] }, ['a', 'b', 'c']],
+  [{ scope: { a: true }, scp: [1, null, 'b'] }, ['b']],
+  [{ scopes: 'a', roles: ['b'] }, []],
+])('reads the scopes of %j', ([claims, scopes]) => {
+  expect(scopesOf({ ...claims })).toEqual(scopes)
 })

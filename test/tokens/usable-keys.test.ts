@@ -1,11 +1,7 @@
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { sortKeys } from '../../src/tokens/usable-keys.ts'
-
-async function publicJwk(alg: string): Promise<JWK> {
-  const { publicKey } = await generateKeyPair(alg)
-  return exportJWK(publicKey)
-}
+import { publicJwk } from './signing-keys.ts'
 
 describe('a key that can verify a token', () => {
   it.for<[name: string, alg: string, fields: object]>([
@@ -15,13 +11,13 @@ describe('a key that can verify a token', () => {
     ['a P-384 key without alg', 'ES384', {}],
     ['a P-521 key without alg', 'ES512', {}],
     ['a key for signatures', 'ES256', { use: 'sig', kid: 'a' }],
-  ])('is kept as it is: %s', async ([, alg, fields]) => {
+  ])('keeps %s as it is', async ([, alg, fields]) => {
     const key = { ...(await publicJwk(alg)), ...fields }
     expect(await sortKeys([key])).toEqual({ usable: [key], dropped: [] })
   })
 
   it.for([{}, { alg: 'EdDSA' }, { alg: 'Ed25519' }])(
-    'is kept without its alg if it is an Ed25519 key: %j',
+    'keeps an Ed25519 key without its alg: %j',
     async (fields) => {
       const key = await publicJwk('Ed25519')
       const { usable, dropped } = await sortKeys([{ ...key, ...fields }])
@@ -44,7 +40,7 @@ describe('a key that cannot verify a token', () => {
     ['not a public key', 'p', privateJwk],
     ['unknown type or curve', null, async () => ({ kty: 'EC', kid: 7 })],
     ['unknown type or curve', 'x'.repeat(200), async () => ({ kty: 'EC', kid: 'x'.repeat(201) })],
-  ])('is dropped: %s', async ([reason, kid, make]) => {
+  ])('drops a key for the reason %j: case %#', async ([reason, kid, make]) => {
     const good = await publicJwk('ES256')
     expect(await sortKeys([good, await make()])).toEqual({
       usable: [good],
@@ -52,7 +48,7 @@ describe('a key that cannot verify a token', () => {
     })
   })
 
-  it('is not reported if it is for encryption', async () => {
+  it('does not report a key for encryption', async () => {
     const key = { ...(await publicJwk('ES256')), use: 'enc' }
     expect(await sortKeys([key])).toEqual({ usable: [], dropped: [] })
   })

@@ -1,0 +1,201 @@
+/** The bodies of answers: each value under its published name, and no field that says nothing. */
+
+import { expect, it } from 'vitest'
+import {
+  configAnswer,
+  deletedAnswer,
+  eventAnswer,
+  keyAnswer,
+  listedAnswer,
+  savedAnswer,
+  savedFields,
+  slotAnswer,
+  slotFields,
+} from '../src/answers.ts'
+import type { SavedKey } from '../src/keys/save.ts'
+import type { KeySummary, StoredKey, UnreadableKey } from '../src/keys/stored-key.ts'
+import type { EventRow } from '../src/store/events.ts'
+import type { KeyRow } from '../src/store/api-keys.ts'
+
+const AT = '2026-11-25T12:00:00.000Z'
+const LATER = '2026-11-25T12:59:00.000Z'
+
+const SHORT: KeySummary = {
+  preview: '****',
+  last4: null,
+  updatedAt: AT,
+  status: 'unverified',
+  lastUsedAt: null,
+  lastVerifiedAt: null,
+  expiresAt: null,
+  limits: { pausedAt: null, callers: null, maxUses: null },
+  baseUrl: null,
+}
+const LIMITED: KeySummary = {
+  ...SHORT,
+  preview: 'sk-proj-...',
+  last4: 'wxyz',
+  status: 'active',
+  lastUsedAt: LATER,
+  lastVerifiedAt: AT,
+  expiresAt: '2999-01-01T00:00:00.000Z',
+  limits: { pausedAt: AT, callers: [], maxUses: { count: 100, per: 'day', used: 7 } },
+  baseUrl: 'https://a.test',
+}
+
+const SHORT_FIELDS = {
+  api_key_preview: '****',
+  api_key_updated_at: AT,
+  status: 'unverified',
+  last_used_at: null,
+  last_verified_at: null,
+}
+const LIMITED_FIELDS = {
+  api_key_preview: 'sk-proj-...',
+  api_key_last4: 'wxyz',
+  api_key_updated_at: AT,
+  status: 'active',
+  last_used_at: LATER,
+  last_verified_at: AT,
+  expires_at: '2999-01-01T00:00:00.000Z',
+  paused_at: AT,
+  callers: [],
+  max_uses: { count: 100, per: 'day', used: 7 },
+  base_url: 'https://a.test',
+}
+
+const ROW: KeyRow = {
+  userId: 'user',
+  provider: 'openai',
+  sealed: 'v1.0123456789ab.AAAA',
+  kid: '0123456789ab',
+  createdAt: AT,
+  updatedAt: AT,
+  status: 'unverified',
+  lastUsedAt: null,
+  lastVerifiedAt: null,
+  expiresAt: null,
+  pausedAt: null,
+  callers: null,
+  maxUses: null,
+  maxUsesPer: null,
+  uses: 0,
+  usesIn: null,
+}
+const OPEN: StoredKey = { state: 'open', ...SHORT, apiKey: 'sk-1', row: ROW }
+const unreadable = (reason: UnreadableKey['reason']): StoredKey => ({
+  state: 'unreadable',
+  reason,
+  row: ROW,
+})
+const ERROR = { has_api_key: false, error: 'Invalid encrypted key' }
+
+it.for<[name: string, key: KeySummary, fields: object]>([
+  ['a key without limits', SHORT, SHORT_FIELDS],
+  ['a key with all limits', LIMITED, LIMITED_FIELDS],
+])('shows the fields of %s', ([, key, fields]) => expect(slotFields(key)).toEqual(fields))
+
+it.for<[name: string, found: Pick<SavedKey, 'sameIn' | 'knownAs'>, fields: object]>([
+  ['a new key', { sameIn: [], knownAs: null }, {}],
+  [
+    'a known key',
+    { sameIn: ['acme'], knownAs: 'deleted' },
+    { same_key_in: ['acme'], known_as: 'deleted' },
+  ],
+])('shows how the vault knows %s that was saved', ([, found, fields]) => {
+  expect(savedFields({ ...SHORT, ...found })).toEqual({ ...SHORT_FIELDS, ...fields })
+})
+
+it.for<[name: string, key: StoredKey, plain: object, slot: object]>([
+  ['an empty slot', { state: 'empty' }, { has_api_key: false }, {}],
+  [
+    'a slot with a key',
+    OPEN,
+    { has_api_key: true, api_key_preview: '****', api_key_updated_at: AT },
+    SHORT_FIELDS,
+  ],
+  [
+    'a key whose encryption key is missing',
+    unreadable('key_id_not_in_keyring'),
+    ERROR,
+    { reason: 'encryption_key_missing' },
+  ],
+  ['a damaged key', unreadable('does_not_open'), ERROR, { reason: 'cannot_be_decrypted' }],
+  ['a text that is not a key', unreadable('not_a_key'), ERROR, { reason: 'cannot_be_decrypted' }],
+])('answers for %s on the plain route and in a slot', ([, key, plain, slot]) => {
+  expect(keyAnswer(key)).toEqual(plain)
+  expect(slotAnswer('openai', key)).toEqual({ provider: 'openai', ...plain, ...slot })
+})
+
+it('lists a slot with what a form needs of its provider, and one without a provider', () => {
+  const shared = { origin: 'https://api.acme.test', header: 'x-key', refusals: [] }
+  const named = { label: 'Acme', key_page: 'https://acme.test/keys', key_prefixes: ['ak-'] }
+  const key: StoredKey = { state: 'empty' }
+  const empty = { provider: 'acme', has_api_key: false }
+  const listed = listedAnswer({ name: 'acme', provider: { ...shared, ...named }, key })
+  expect(listed).toEqual({ ...empty, ...named })
+  const hosts = ['*.acme.test']
+  const own = listedAnswer({ name: 'acme', provider: { ...shared, label: 'Own', hosts }, key })
+  expect(own).toEqual({ ...empty, label: 'Own', key_page: null, key_prefixes: [], hosts })
+  const removed = { ...empty, label: null, key_page: null, key_prefixes: [] }
+  expect(listedAnswer({ name: 'acme', provider: null, key })).toEqual(removed)
+})
+
+it('answers a save and a deletion with the user', () => {
+  expect(savedAnswer('user', SHORT_FIELDS)).toEqual({
+    message: 'API key updated successfully',
+    user_id: 'user',
+    user: { id: 'user', has_api_key: true, ...SHORT_FIELDS },
+  })
+  const nothing = { has_api_key: false, api_key_preview: null, api_key_updated_at: null }
+  expect(deletedAnswer('user', { provider: 'openai' })).toEqual({
+    message: 'API key deleted successfully',
+    user_id: 'user',
+    user: { id: 'user', ...nothing, provider: 'openai' },
+  })
+})
+
+const EVENT: EventRow = {
+  id: `${AT}.0123456789abcdef`,
+  provider: 'openai',
+  event: 'saved',
+  actor: 'owner',
+  caller: null,
+  code: null,
+  verdict: null,
+  providerStatus: null,
+  requestId: null,
+  count: 1,
+  errors: 0,
+  firstAt: null,
+  lastAt: null,
+}
+const SHOWN = { id: EVENT.id, provider: 'openai', event: 'saved', by: 'owner', at: AT }
+
+it.for<[name: string, row: Partial<EventRow>, fields: object]>([
+  ['an event, with the time of its id', {}, {}],
+  [
+    'a sum of uses, with its times and counts',
+    { actor: 'caller', caller: 'chat', firstAt: AT, lastAt: LATER, count: 3, errors: 1 },
+    { by: 'caller', caller: 'chat', last_at: LATER, count: 3, errors: 1 },
+  ],
+  [
+    'all that is known of an event',
+    { code: 'api_key_rejected', verdict: 'refused', providerStatus: 401, requestId: '8f0-FRA' },
+    {
+      code: 'api_key_rejected',
+      verdict: 'refused',
+      provider_status: 401,
+      request_id: '8f0-FRA',
+    },
+  ],
+])('shows %s', ([, row, fields]) => {
+  expect(eventAnswer({ ...EVENT, ...row })).toEqual({ ...SHOWN, ...fields })
+})
+
+it('shows what the page signs users in with, or null', () => {
+  expect(configAnswer(null)).toEqual({ oidc: null })
+  const signIn = { issuer: 'https://id.test', clientId: 'page', scope: 'openid', audience: null }
+  const { clientId: client_id, ...others } = signIn
+  expect(configAnswer(signIn)).toEqual({ oidc: { ...others, client_id } })
+})

@@ -1,0 +1,131 @@
+/** Who may reach the keys in a path: the user of the token alone, by the exact id, within the rate limit. */
+
+import { describe, expect, it } from 'vitest'
+import { env } from '../isolate.ts'
+import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
+
+/** The status of GET and PUT at exactly this path, with a token for `sub`. */
+async function statuses(sub: string, segment: string): Promise<number[]> {
+  const token = await mintToken({ sub })
+  const path = `/api/users/${segment}/api-key`
+  const get = await call('GET', path, { token })
+  const put = await call('PUT', path, { token, body: { api_key: 'sk-stolen' } })
+  return [get.status, put.status]
+}
+
+it.for<[userId: string, segment: string]>([
+  ['auth0|abc', 'auth0%7Cabc'],
+  ['auth0|pipe', 'auth0|pipe'],
+  ['a@b.c', 'a@b.c'],
+  ['with space', 'with%20space'],
+  ['%41', '%2541'],
+  ['A', '%41'],
+  ['one/slash', 'one%2Fslash'],
+  ['two%2Fslash', 'two%252Fslash'],
+  ['plus+plus', 'plus+plus'],
+  ['...', '...'],
+  ["' OR '1'='1", "'%20OR%20'1'='1"],
+  ['"; DROP TABLE users; --', '%22;%20DROP%20TABLE%20users;%20--'],
+  ['n\u0000ul', 'n%00ul'],
+  ['caf\u00E9', 'caf%C3%A9'],
+  ['cafe\u0301', 'cafe%CC%81'],
+  ['😀', '%F0%9F%98%80'],
+  ['日本', '日本'],
+])('lets the token of %j through to its own keys', async ([userId, segment]) => {
+  await someUser(userId)
+  const options = { token: await mintToken({ sub: userId }), body: { api_key: 'sk-own' } }
+  expect((await call('PUT', `/api/users/${segment}/api-key`, options)).status).toBe(200)
+  expect(await storedKey(userId)).toBe('sk-own')
+})
+
+it('lets the token of an id of 2,000 characters through to its own keys', async () => {
+  const userId = await someUser('x'.repeat(2_000))
+  expect(await statuses(userId, userId)).toEqual([200, 200])
+  expect(await storedKey(userId)).toBe('sk-stolen')
+})
+
+it.for<[sub: string, segment: string, difference: string]>([
+  ['A', 'a', 'another case'],
+  ['%41', '%41', 'decoded once, and it is A'],
+  ['A', '%2541', 'decoded once, and it is %41'],
+  ['one/slash', 'one%252Fslash', 'double encoding'],
+  ['caf\u00E9', 'cafe%CC%81', 'NFD for NFC'],
+  ['cafe\u0301', 'caf%C3%A9', 'NFC for NFD'],
+  ['a@b.c', 'a@b.c%20', 'a trailing space'],
+  ['a@b.c', 'a@b.c%00', 'a trailing NUL'],
+  ['a@b.c', '%EF%BB%BFa@b.c', 'a BOM'],
+  ['plus plus', 'plus+plus', 'a plus for a space'],
+  ['\uFFFD', '%FF', 'bytes that are not UTF-8'],
+])('refuses the token of %j at the path of %s: %s', async ([sub, segment]) => {
+  expect(await statuses(sub, segment)).toEqual([403, 403])
+})
+
+it.for(['..', '%2e%2e', '.', 'a/b', '%2e%2e%2fadmin/..'])(
+  'answers 404 at the path of %s, which is not a user id',
+  async (path) => {
+    const [get] = await statuses('admin', path)
+    expect(get).toBe(404)
+  },
+)
+
+it('keeps the other user’s key if it refuses a token', async () => {
+  const [owner, apiKey] = [await someUser(), someKey()]
+  await putKey(owner, apiKey)
+  expect(await statuses(await someUser(), encodeURIComponent(owner))).toEqual([403, 403])
+  expect(await storedKey(owner)).toBe(apiKey)
+})
+
+describe('the refusals', () => {
+  it.for<[method: string, verb: string]>([
+    ['PUT', 'update'],
+    ['GET', 'access'],
+    ['DELETE', 'delete'],
+  ])(
+    'refuses a %s as unauthorized to %s another user’s key, whether or not the user exists',
+    async ([method, verb]) => {
+      const token = await mintToken({ sub: 'somebody' })
+      for (const userId of [await someUser(), 'nobody-at-all']) {
+        const response = await call(method, keyPath(userId), { token })
+        expect(response.status).toBe(403)
+        expect(await response.json()).toEqual({
+          error: `Unauthorized to ${verb} this user's API key`,
+          code: 'not_your_own',
+          request_id: response.headers.get('X-Request-Id'),
+        })
+      }
+    },
+  )
+
+  it('refuses for the token, the owner, the rate, the body and the user, in this order', async () => {
+    const owner = await someUser()
+    const absent = `absent-${crypto.randomUUID()}`
+    const token = await mintToken({ sub: absent })
+    const put = async (userId: string, body: string, options: object = {}) =>
+      (await call('PUT', keyPath(userId), { body, ...options })).status
+
+    const tight = { RATE_LIMITER: env.TIGHT_RATE_LIMITER }
+    const limited = { token: await mintToken({ sub: owner }), env: tight }
+    expect(await put(owner, 'not json')).toBe(401)
+    expect(await put(owner, 'not json', { token })).toBe(403)
+    expect(await put(owner, 'not json', limited)).toBe(400)
+    expect(await put(owner, 'not json', limited)).toBe(400)
+    expect(await put(owner, 'not json', limited)).toBe(429)
+    expect(await put(absent, 'not json', { token })).toBe(400)
+    expect(await put(absent, 'x'.repeat(20_000), { token })).toBe(413)
+    expect(await put(absent, '{"api_key":"sk-1"}', { token })).toBe(404)
+  })
+
+  it('limits each user separately, and says when to try again', async () => {
+    const limiter = { RATE_LIMITER: env.TIGHT_RATE_LIMITER }
+    const [one, other] = [await someUser(), await someUser()]
+    const get = async (sub: string) =>
+      call('GET', keyPath(sub), { token: await mintToken({ sub }), env: limiter })
+    await get(one)
+    await get(one)
+    const limited = await get(one)
+    expect(limited.status).toBe(429)
+    expect(limited.headers.get('Retry-After')).toBe('60')
+    expect(await limited.json()).toMatchObject({ code: 'rate_limited' })
+    expect((await get(other)).status).toBe(200)
+  })
+})

@@ -1,0 +1,67 @@
+/** What the route of the relay adds to the log line of its request, and passes on. */
+
+import { expect, it, vi } from 'vitest'
+import { call, mintToken, recordLogs, someKeyUser, someUser } from '../support.ts'
+
+/** Calls a provider for a user, and returns the answer's headers and the log lines. */
+async function use(headers: Record<string, string> = {}) {
+  const userId = await someKeyUser('sk-good-0123456789')
+  const token = await mintToken({ sub: userId, scope: 'relay', client_id: 'notebook' })
+  const logs = recordLogs()
+  const sent = { 'X-Request-Id': 'request-1', ...headers }
+  const env = { CORS_ORIGINS: 'https://app.test' }
+  const response = await call('GET', '/relay/openai/v1/models', { token, headers: sent, env })
+  return { userId, headers: response.headers, lines: logs.events() }
+}
+
+it('logs a use with its user, its caller, its provider and what the provider answered', async () => {
+  const { userId, lines } = await use()
+  expect(lines).toEqual([
+    {
+      level: 'info',
+      event: 'request',
+      request_id: 'request-1',
+      method: 'GET',
+      route: '/relay/:provider/*',
+      status: 200,
+      code: null,
+      duration_ms: expect.any(Number),
+      user_id: userId,
+      caller: 'notebook',
+      provider: 'openai',
+      provider_status: 200,
+    },
+  ])
+})
+
+it('logs no status of a provider that did not answer, but why', async () => {
+  vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('connect refused'))
+  const { userId, lines } = await use()
+  const [code, reason] = ['provider_unreachable', 'TypeError: connect refused']
+  expect(lines).toMatchObject([{ status: 502, code, user_id: userId, provider: 'openai', reason }])
+  expect(lines[0]).not.toHaveProperty('provider_status')
+})
+
+it('passes on the request id, and the origin of a page that may call', async () => {
+  const { headers } = await use({ Origin: 'https://app.test' })
+  expect(headers.get('X-Vault-Request-Id')).toBe('request-1')
+  expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
+  const other = await use({ Origin: 'https://other.test' })
+  expect(other.headers.get('Access-Control-Allow-Origin')).toBeNull()
+})
+
+it('logs no name that is not a provider', async () => {
+  const token = await mintToken({ sub: await someUser(), scope: 'relay', azp: 'app' })
+  const logs = recordLogs()
+  const response = await call('GET', '/relay/sk-misplaced-key/v1', { token })
+  expect(response.headers.get('X-Vault-Error')).toBe('unknown_provider')
+  expect(logs.events()).toMatchObject([{ event: 'request', provider: null, caller: 'app' }])
+  expect(logs.text()).not.toContain('sk-misplaced')
+})
+
+it('logs the provider that default means', async () => {
+  const token = await mintToken({ sub: await someUser(), scope: 'relay' })
+  const logs = recordLogs()
+  await call('GET', '/relay/default/v1', { token, env: { DEFAULT_PROVIDER: 'openai' } })
+  expect(logs.events()).toMatchObject([{ code: 'no_api_key', provider: 'openai' }])
+})

@@ -1,0 +1,195 @@
+/** A save: the key that a slot holds after it, and what stays of the previous one. */
+
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { VaultError } from '../../src/errors.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { deleteSlot } from '../../src/keys/slots.ts'
+import { env } from '../isolate.ts'
+import {
+  call,
+  interceptD1,
+  keyPath,
+  mintToken,
+  ownerOf,
+  recordLogs,
+  seenByProvider,
+  slotPath,
+  someKeyUser,
+  someUser,
+  storedKey,
+} from '../support.ts'
+import { someKeyOf, someKeyOwner, someOwner } from './key-owner.ts'
+
+describe('a save that the provider checks first', () => {
+  it('keeps the previous key if the provider rejects the new one', async () => {
+    const logs = recordLogs()
+    const { userId, put, get, stored } = await someOwner()
+    const [good, bad] = [someKeyOf('good'), someKeyOf('bad')]
+    await put('openai', good)
+    const refused = await put('openai', bad)
+    expect(refused).toEqual({
+      status: 422,
+      body: {
+        error: 'The provider rejected this API key',
+        code: 'api_key_rejected',
+        detail: 'OpenAI does not accept this key.',
+        request_id: expect.any(String),
+      },
+    })
+    expect(await stored('openai')).toBe(good)
+    expect(await get('openai')).toMatchObject({ body: { status: 'active' } })
+    const shown = logs.text() + JSON.stringify(refused)
+    expect(shown).not.toContain(bad)
+    expect(shown).not.toContain('Incorrect')
+    expect(logs.events()).toContainEqual({
+      level: 'info',
+      event: 'api_key_tried',
+      request_id: refused.body['request_id'],
+      user_id: userId,
+      provider: 'openai',
+      verdict: 'refused',
+      reason: 'HTTP 401',
+    })
+  })
+
+  it('does not ask a provider about the keys of a user who does not exist', async () => {
+    const userId = `absent-${crypto.randomUUID()}`
+    const token = await mintToken({ sub: userId })
+    const keys = ['good', 'bad', 'good', 'bad'].map(someKeyOf)
+    const save = async (api_key: string) =>
+      call('PUT', `${slotPath(userId, 'openai')}?verify=true`, { token, body: { api_key } })
+    const answers = await Promise.all(keys.map(save))
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404])
+    expect((await Promise.all(keys.map(seenByProvider))).flat()).toEqual([])
+  })
+})
+
+describe('a change while an earlier save is checked with its provider', () => {
+  afterEach(() => vi.useRealTimers())
+
+  const [before, later] = [someKeyOf('good'), someKeyOf('good')]
+  const write = async (userId: string, apiKey: string, vault: Partial<Env> = {}) =>
+    saveSlot(await ownerOf(userId, { ...env, ...vault }), 'openai', { apiKey, verify: false })
+  const remove = async (userId: string) => deleteSlot(await ownerOf(userId), 'openai')
+
+  /** Saves `earlier`, and does `change` before it is written: the code of the save, and the stored key. */
+  async function during(userId: string, change: () => Promise<unknown>, vault: Partial<Env> = {}) {
+    const earlier = someKeyOf('good')
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      // The second round trip writes the key, after the check.
+      if (trips === 2) await change()
+      return trip()
+    })
+    const owner = await ownerOf(userId, { ...env, ...vault, DB })
+    const code = await saveSlot(owner, 'openai', { apiKey: earlier, verify: true }).then(
+      () => 'saved',
+      (error: unknown) => VaultError.from(error).code,
+    )
+    const stored = await storedKey(userId, env, 'openai')
+    return { code, stored: stored === earlier ? 'the earlier key' : stored }
+  }
+
+  it.for<[name: string, filled: boolean]>([
+    ['into an empty slot', false],
+    ['over another key', true],
+  ])('a later save %s wins over a save that is still checked', async ([, filled]) => {
+    const userId = filled ? await someKeyUser(before) : await someUser()
+    const lost = { code: 'changed_meanwhile', stored: later }
+    expect(await during(userId, async () => write(userId, later))).toEqual(lost)
+  })
+
+  // The versions of keys are times of D1.
+  it.for([-3_600, 3_600])(
+    'a later save that adds the user wins, in an isolate whose clock is off by %i s',
+    async (seconds) => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1_000 })
+      const vault = { AUTO_CREATE_USERS: 'true' }
+      const userId = `absent-${crypto.randomUUID()}`
+      const lost = { code: 'changed_meanwhile', stored: later }
+      expect(await during(userId, async () => write(userId, later, vault), vault)).toEqual(lost)
+    },
+  )
+
+  it('a later deletion wins over a save that is still checked', async () => {
+    const userId = await someKeyUser(before)
+    const lost = { code: 'changed_meanwhile', stored: null }
+    expect(await during(userId, async () => remove(userId))).toEqual(lost)
+  })
+
+  it('a save wins over one that came before it and was stored during its check', async () => {
+    const userId = await someUser()
+    const older = async () => {
+      const sql = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+        VALUES (?1, 'openai', 'v1.0123456789ab.AAAA', '0123456789ab', '2020-01-01T00:00:00.000Z')`
+      await env.DB.prepare(sql).bind(userId).run()
+    }
+    expect(await during(userId, older)).toEqual({ code: 'saved', stored: 'the earlier key' })
+  })
+
+  it('a checked save counts if nobody else changes the slot', async () => {
+    const userId = await someKeyUser(before)
+    const won = { code: 'saved', stored: 'the earlier key' }
+    expect(await during(userId, async () => undefined)).toEqual(won)
+  })
+})
+
+describe('the refusals of a save', () => {
+  it.for<[code: string, name: string, provider: string, baseUrl?: string]>([
+    ['unknown_provider', 'an unknown provider', 'nobody'],
+    ['base_url_invalid', 'no base URL for a provider that needs one', 'own'],
+    ['base_url_invalid', 'a base URL for a provider with an origin', 'openai', 'https://a.test'],
+  ])('refuses with %s: %s', async ([code, , provider, baseUrl]) => {
+    const owner = await ownerOf(await someUser())
+    const saved = saveSlot(owner, provider, { apiKey: 'sk-1', baseUrl, verify: false })
+    await expect(saved).rejects.toMatchObject({ code })
+    expect(await storedKey(owner.userId, env, provider)).toBeNull()
+  })
+
+  it('refuses with user_not_found a user who does not exist, and adds nothing', async () => {
+    const owner = await ownerOf(`absent-${crypto.randomUUID()}`)
+    const saved = saveSlot(owner, 'openai', { apiKey: 'sk-1', verify: false })
+    await expect(saved).rejects.toMatchObject({ code: 'user_not_found' })
+    const notes = 'SELECT 1 FROM api_key_events WHERE user_id = ?1'
+    expect((await env.DB.prepare(notes).bind(owner.userId).all()).results).toEqual([])
+  })
+
+  it('a save that a condition forbids changes nothing', async () => {
+    const { userId, apiKey } = await someKeyOwner()
+    const key = { apiKey: someKeyOf('good'), verify: false, condition: { kind: 'empty' } } as const
+    const saved = saveSlot(await ownerOf(userId), 'openai', key)
+    await expect(saved).rejects.toMatchObject({ code: 'changed_meanwhile' })
+    expect(await storedKey(userId, env, 'openai')).toBe(apiKey)
+  })
+})
+
+describe('what stays of the previous key', () => {
+  it('a paused key stays paused when it is replaced, since the time of its first pause', async () => {
+    const { limit, put, shown } = await someKeyOwner()
+    const { body } = await limit({ paused: true })
+    expect((await limit({ paused: true })).body['paused_at']).toBe(body['paused_at'])
+    const saved = await put('openai', someKeyOf('good'), '?verify=false')
+    expect(saved.body).toMatchObject({ user: { paused_at: body['paused_at'] } })
+    expect(await shown()).toMatchObject({ paused_at: body['paused_at'] })
+  })
+
+  it('a key that was paused, deleted and saved again is not paused', async () => {
+    const { limit, remove, put, shown } = await someKeyOwner()
+    await limit({ paused: true })
+    await remove('openai')
+    await put('openai', someKeyOf('good'), '?verify=false')
+    expect(await shown()).not.toHaveProperty('paused_at')
+  })
+
+  it('limits stay with a key that moves to the slot of DEFAULT_PROVIDER', async () => {
+    const { userId, token, putPlain, limit } = await someOwner()
+    await putPlain(someKeyOf('good'))
+    await limit('default', { paused: true })
+    const options = { token, body: { api_key: someKeyOf('good') } }
+    await call('PUT', keyPath(userId), { ...options, env: { DEFAULT_PROVIDER: 'openai' } })
+    const rows = 'SELECT provider, paused_at FROM api_keys WHERE user_id = ?1'
+    const { results } = await env.DB.prepare(rows).bind(userId).all()
+    expect(results).toEqual([{ provider: 'openai', paused_at: expect.any(String) }])
+  })
+})

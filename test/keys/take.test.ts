@@ -1,0 +1,105 @@
+/** A key that is taken for a caller: what its owner allows, what is counted, and what the trail notes. */
+
+import { describe, expect, it } from 'vitest'
+import { VaultError } from '../../src/errors.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
+import { takeKey } from '../../src/keys/take.ts'
+import type { NewLimits } from '../../src/store/limits.ts'
+import { env } from '../isolate.ts'
+import { interceptD1, ownerOf, recordLogs, someKeyUser, someUser } from '../support.ts'
+import { someKeyOf, someKeyOwner } from './key-owner.ts'
+
+/** Takes the key in the slot for the caller `chat`: its state, or the code of the refusal. */
+async function take(userId: string, provider = 'openai', changes: Partial<Env> = {}) {
+  const works: Promise<void>[] = []
+  const by = { kind: 'caller', name: 'chat' } as const
+  const waitUntil = (work: Promise<void>) => void works.push(work)
+  const owner = await ownerOf(userId, { ...env, ...changes })
+  const taken = await takeKey({ ...owner, by, waitUntil }, provider).then(
+    ({ state }) => state,
+    (error: unknown) => VaultError.from(error).code,
+  )
+  await Promise.all(works)
+  return taken
+}
+
+/** What the trail notes of the caller. */
+async function notedOf(userId: string) {
+  const sql = `SELECT event, provider, code, count FROM api_key_events
+    WHERE user_id = ?1 AND caller = 'chat'`
+  return (await env.DB.prepare(sql).bind(userId).all()).results
+}
+
+describe('a key', () => {
+  it.for<[limits: NewLimits, code: string, event: string]>([
+    [{ isPaused: true }, 'api_key_paused', 'use_refused'],
+    [{ callers: ['batch'] }, 'caller_not_allowed', 'use_refused'],
+    [{ expiresAt: '2020-01-01T00:00:00.000Z' }, 'api_key_expired', 'use_refused'],
+    [{ maxUses: { count: 0, per: 'day' } }, 'limit_reached', 'limit_reached'],
+  ])('refuses a key with %j: %s, noted as %s', async ([limits, code, event]) => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    await setLimits(await ownerOf(userId), 'openai', { condition: null, ...limits })
+    expect(await take(userId)).toBe(code)
+    const noted = { provider: 'openai', count: 1, code: event === code ? null : code }
+    expect(await notedOf(userId)).toEqual([{ event, ...noted }])
+  })
+
+  it('returns a key that does not open as unreadable, and notes it', async () => {
+    recordLogs()
+    const userId = await someKeyUser(someKeyOf('good'))
+    await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x' WHERE user_id = ?1")
+      .bind(userId)
+      .run()
+    expect(await take(userId)).toBe('unreadable')
+    const noted = { event: 'unreadable', provider: 'openai', code: null, count: 1 }
+    expect(await notedOf(userId)).toEqual([noted])
+  })
+
+  it('finds no key in an empty slot, and notes nothing', async () => {
+    const userId = await someUser()
+    expect(await take(userId)).toBe('empty')
+    expect(await notedOf(userId)).toEqual([])
+  })
+
+  it.for([
+    ['false', 'user_not_found'],
+    ['true', 'empty'],
+  ] as const)(
+    'answers for an unknown user with AUTO_CREATE_USERS %s: %s',
+    async ([AUTO_CREATE_USERS, expected]) => {
+      const changes = { AUTO_CREATE_USERS }
+      expect(await take(`absent-${crypto.randomUUID()}`, 'openai', changes)).toBe(expected)
+    },
+  )
+
+  it('makes one round trip, which also counts a limited use', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const limits = { condition: null, maxUses: { count: 2, per: 'day' } } as const
+    await setLimits(await ownerOf(userId), 'openai', limits)
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      return trip()
+    })
+    expect(await take(userId, 'openai', { DB })).toBe('open')
+    expect(trips).toBe(1)
+    const sql = 'SELECT uses FROM api_keys WHERE user_id = ?1'
+    expect(await env.DB.prepare(sql).bind(userId).first('uses')).toBe(1)
+  })
+})
+
+it('the limit of the later key counts if the slot of DEFAULT_PROVIDER has two', async () => {
+  const { userId, putPlain, request, limit, relay } = await someKeyOwner()
+  await putPlain(someKeyOf('good'))
+  const slots = `/api/users/${userId}/api-keys`
+  await request('PATCH', `${slots}/default`, { max_uses: { count: 9, per: 'day' } })
+  await limit({ max_uses: { count: 1, per: 'day' } })
+  await env.DB.prepare('UPDATE api_keys SET updated_at = ?2 WHERE user_id = ?1 AND provider = ?3')
+    .bind(userId, '2020-01-01T00:00:00.000Z', 'default')
+    .run()
+  const use = async () => {
+    const { headers, status } = await relay({ DEFAULT_PROVIDER: 'openai' })
+    return headers.get('X-Vault-Error') ?? status
+  }
+  expect([await use(), await use()]).toEqual([200, 'limit_reached'])
+})

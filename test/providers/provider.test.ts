@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest'
+import { matchesCredential, matchesHeader, provider } from '../../src/providers/provider.ts'
+
+const ACME = {
+  label: 'Acme',
+  origin: 'https://api.acme.test',
+  header: 'x-acme-key',
+  probe: '/v1/me',
+  refusals: [{ status: 401 }],
+}
+const { origin: _, ...WITHOUT_ORIGIN } = ACME
+const HOSTED = { ...WITHOUT_ORIGIN, hosts: ['*.a.test', 'localhost:11434'] }
+
+/** What is wrong with a description: the field, and the message. */
+const faultsOf = (given: unknown) =>
+  provider.safeParse(given).error?.issues.map(({ path, message }) => [path.join('.'), message])
+
+it.for<[name: string, given: object]>([
+  ['the required fields alone', { ...WITHOUT_ORIGIN, origin: 'https://a.test', probe: undefined }],
+  ['every field', { ...ACME, scheme: 'Key', parameter: 'key', key_prefixes: ['ak-'] }],
+  ['no refusals', { ...ACME, refusals: [] }],
+  ['a refusal with a word', { ...ACME, refusals: [{ status: 499, word: 'bad key' }] }],
+  ['an origin on localhost', { ...ACME, origin: 'http://localhost:8080' }],
+  ['an origin on 127.0.0.1', { ...ACME, origin: 'http://127.0.0.1:9000' }],
+  ['hosts', HOSTED],
+  ['a host with a port', { ...HOSTED, hosts: ['llm.a.test:8443'] }],
+  ['a probe on another host', { ...ACME, probe: 'https://b.test/me?a=1' }],
+  ['a probe with a query', { ...ACME, probe: '/me?a=1' }],
+  ['headers', { ...ACME, headers: { 'x-acme-version': '1 ~' } }],
+  ['request headers', { ...ACME, request_headers: ['acme-*', 'x-acme-version'] }],
+  ['a page for keys', { ...ACME, key_page: 'https://acme.test/keys' }],
+])('accepts a provider with %s', ([, given]) => expect(faultsOf(given)).toBeUndefined())
+
+const HOST = 'is not a host, such as api.example.com or *.example.com'
+const ORIGIN = 'must be an https: origin; http: is only for localhost'
+const PROBE = 'must be a path, such as /v1/models, or an https: URL'
+const STATUS = 'must be a status from 400 to 499'
+const NOT_A_PATTERN = 'is not a header name, nor the beginning of one followed by *'
+const CREDENTIALS = 'would let the credentials or the user id of a caller pass'
+
+it.for<[name: string, field: string, message: string, changes: object]>([
+  ['an empty label', 'label', 'is empty', { label: '' }],
+  ['a label that is not text', 'label', 'must be a string', { label: 7 }],
+  ['an origin over http', 'origin', ORIGIN, { origin: 'http://a.test' }],
+  ['an origin with a path', 'origin', ORIGIN, { origin: 'https://a.test/v1' }],
+  ['an origin with a wildcard', 'origin', ORIGIN, { origin: 'https://*.a.test' }],
+  ['an origin with a password', 'origin', ORIGIN, { origin: 'https://a:b@a.test' }],
+  ['a header of the connection', 'header', 'is not a header that can be set', { header: 'Host' }],
+  ['a header of two', 'header', 'is not a header name', { header: 'a: b' }],
+  ['a scheme of two words', 'scheme', 'is not a scheme', { scheme: 'My Key' }],
+  ['a header value of two lines', 'headers.a', 'is not a header value', { headers: { a: '\n' } }],
+  ['a probe over http', 'probe', PROBE, { probe: 'http://b.test/' }],
+  ['a probe of two slashes', 'probe', PROBE, { probe: '//b.test' }],
+  ['a probe of another host', 'probe', PROBE, { probe: '/\\b.test' }],
+  ['a probe without a slash', 'probe', PROBE, { probe: 'v1/models' }],
+  ['a probe that is not text', 'probe', PROBE, { probe: 7 }],
+  ['a refusal with the status 200', 'refusals.0.status', STATUS, { refusals: [{ status: 200 }] }],
+  ['a refusal with the status 500', 'refusals.0.status', STATUS, { refusals: [{ status: 500 }] }],
+  ['a refusal without a status', 'refusals.0.status', STATUS, { refusals: [{ word: 'bad' }] }],
+  [
+    'an unknown field of a refusal',
+    'refusals.0',
+    'has an unknown field words',
+    { refusals: [{ status: 401, words: [] }] },
+  ],
+  [
+    'refusals that are not a list',
+    'refusals',
+    'must be a list, such as [{ status = 401 }]',
+    { refusals: {} },
+  ],
+  ['a page for keys over http', 'key_page', 'must be an https: URL', { key_page: 'http://a.test' }],
+  ['an unknown field', '', 'has an unknown field orgin', { orgin: 'x' }],
+  ['any request header', 'request_headers.0', NOT_A_PATTERN, { request_headers: ['*'] }],
+  ...'x-api-key X-API-KEY x-api-* x-* auth* c* ocp-* x-v* X-Vault-User x-vault-provider'
+    .split(' ')
+    .map((pattern): [string, string, string, object] => [
+      `the request header ${pattern}`,
+      'request_headers.0',
+      CREDENTIALS,
+      { request_headers: [pattern] },
+    ]),
+  ['no origin', '', 'must have either an origin or hosts', { origin: undefined }],
+  ['an origin and hosts', '', 'must have either an origin or hosts', { hosts: ['a.test'] }],
+])('refuses a provider with %s', ([, field, message, changes]) => {
+  expect(faultsOf({ ...ACME, ...changes })).toContainEqual([field, message])
+})
+
+it.for<[hosts: unknown, field: string, message: string]>([
+  [[], 'hosts', 'is empty'],
+  ['a.test', 'hosts', 'must be a list, such as ["*.openai.azure.com"]'],
+  [[''], 'hosts.0', 'is empty'],
+  ...[
+    '*',
+    '*.test',
+    '*.*.test',
+    'a.*.test',
+    'https://a.test',
+    'a.test/v1',
+    'a.test:port',
+    'a.test:443',
+    'a.test:0444',
+    'a.test:99999',
+    'A.test',
+    'a@b.test',
+    '127.1',
+  ].map((host): [unknown, string, string] => [[host], 'hosts.0', HOST]),
+])('refuses a provider with the hosts %j', ([hosts, field, message]) => {
+  expect(faultsOf({ ...HOSTED, hosts })).toContainEqual([field, message])
+})
+
+it('refuses a provider with hosts whose probe has a host of its own', () => {
+  const message = 'has hosts, so its probe must be a path'
+  expect(faultsOf({ ...HOSTED, probe: 'https://b.test/me' })).toEqual([['', message]])
+})
+
+describe('a pattern of headers', () => {
+  it.for([
+    ['x-a', 'x-a', true],
+    ['X-A', 'x-a', true],
+    ['x-a', 'x-ab', false],
+    ['x-a', 'x', false],
+    ['x-*', 'x-a', true],
+    ['x-*', 'x-', true],
+    ['x-*', 'xa', false],
+    ['x*', 'y-x', false],
+  ] as const)('the pattern %s matches the header %s: %s', ([pattern, name, expected]) => {
+    expect(matchesHeader(pattern, name)).toBe(expected)
+  })
+
+  it.for([
+    ['authorization', true],
+    ['Cookie', true],
+    ['x-api-*', true],
+    ['*', true],
+    ['x-acme-*', false],
+    ['x-api-key-2', false],
+    ['accept', false],
+  ] as const)('the pattern %s matches credentials: %s', ([pattern, expected]) => {
+    expect(matchesCredential(pattern)).toBe(expected)
+  })
+})

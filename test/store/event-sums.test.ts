@@ -1,0 +1,173 @@
+/** What callers do with a key is summed by the hour, in the trail of its user. */
+
+import { afterEach, expect, it, vi } from 'vitest'
+import { listEvents, type EventPage } from '../../src/keys/trail.ts'
+import { revealKey } from '../../src/keys/use.ts'
+import { run } from '../../src/store/d1.ts'
+import { addSums, nameSum, type Sum } from '../../src/store/event-sums.ts'
+import { LATEST } from '../../src/store/events.ts'
+import { env } from '../isolate.ts'
+import { someKeyOf, someOwner, sum, type Owner } from '../keys/key-owner.ts'
+import { ownerOf, someKey, someKeyUser, someUser } from '../support.ts'
+
+const byChat = { provider: 'openai', by: 'caller', caller: 'chat' }
+
+afterEach(() => vi.useRealTimers())
+
+it('the uses of an hour are one sum, from whichever isolate they come', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2_026, 10, 25, 12, 0, 0) })
+  const { userId, save, use, events } = await someOwner()
+  await save(someKeyOf('good'))
+  await use()
+  vi.setSystemTime(Date.UTC(2_026, 10, 25, 12, 30))
+  const otherIsolate = await someOwner({ userId })
+  await otherIsolate.use({ method: 'POST', body: 'again' })
+  vi.setSystemTime(Date.UTC(2_026, 10, 25, 13, 0))
+  await use()
+  vi.useRealTimers()
+  const uses = (await events()).filter(({ event }) => event === 'used')
+  const [at, last_at, later] = ['12:00', '12:30', '13:00'].map(
+    (hour) => `2026-11-25T${hour}:00.000Z`,
+  )
+  expect(uses).toMatchObject([
+    { ...byChat, count: 2, errors: 0, at, last_at },
+    { ...byChat, count: 1, errors: 0, at: later, last_at: later },
+  ])
+})
+
+it.for<[what: string, kind: string, use: (owner: Owner) => Promise<unknown>, expected: object]>([
+  [
+    'a use that its provider calls a bad request',
+    'odd',
+    async ({ use }) => use(),
+    { ...byChat, event: 'used', errors: 1 },
+  ],
+  [
+    'a use through the relay, with the client of the token',
+    'good',
+    async ({ request }) => request('GET', '/relay/openai/v1/models'),
+    { ...byChat, caller: 'notebook', event: 'used' },
+  ],
+  [
+    'a use of a paused key, with the code of the refusal',
+    'good',
+    async ({ limit, use }) => {
+      await limit('openai', { paused: true })
+      await use()
+    },
+    { ...byChat, event: 'use_refused', code: 'api_key_paused' },
+  ],
+])('shows %s', async ([, kind, use, expected]) => {
+  const owner = await someOwner()
+  await owner.save(someKeyOf(kind))
+  await use(owner)
+  const last = (await owner.events()).at(-1)
+  expect(last).toEqual({ ...sum, id: expect.any(String), ...expected })
+})
+
+it('shows a use that its provider rejects as an error, beside the rejection', async () => {
+  const { save, use, events } = await someOwner()
+  await save(someKeyOf('bad'))
+  await use()
+  const [, rejected, used] = await events()
+  expect(rejected).toMatchObject({ ...byChat, event: 'rejected_in_use', provider_status: 401 })
+  expect(used).toMatchObject({ ...byChat, ...sum, event: 'used', errors: 1 })
+})
+
+const NOON: Sum = {
+  userId: '',
+  provider: 'openai',
+  event: 'used',
+  caller: 'chat',
+  code: null,
+  count: 2,
+  errors: 1,
+  firstAt: '2026-11-25T12:10:00.000Z',
+  lastAt: '2026-11-25T12:20:00.000Z',
+}
+
+it('returns the sums with what was added to them, and leaves out removed users', async () => {
+  const userId = await someUser()
+  const add = async (...sums: Sum[]) => (await run(env.DB, addSums(sums))).results
+  const mine = { ...NOON, userId }
+  expect(await add(mine, { ...NOON, userId: 'nobody' })).toMatchObject([
+    { userId, actor: 'caller', count: 2, errors: 1, firstAt: NOON.firstAt, lastAt: NOON.lastAt },
+  ])
+  const [firstAt, lastAt] = ['2026-11-25T12:00:00.000Z', '2026-11-25T12:15:00.000Z']
+  expect(await add({ ...mine, count: 3, errors: 0, firstAt, lastAt })).toMatchObject([
+    { userId, count: 5, errors: 1, firstAt, lastAt: NOON.lastAt },
+  ])
+})
+
+it.for<[name: 'the same' | 'another', what: string, changes: Partial<Sum>]>([
+  ['the same', 'time in the hour', { lastAt: '2026-11-25T12:59:59.999Z' }],
+  ['the same', 'count', { count: 9, errors: 9, firstAt: '2026-11-25T12:00:00.000Z' }],
+  ['another', 'hour', { lastAt: '2026-11-25T13:00:00.000Z' }],
+  ['another', 'slot', { provider: 'acme' }],
+  ['another', 'caller', { caller: 'batch' }],
+  ['another', 'caller (none)', { caller: null }],
+  ['another', 'kind', { event: 'revealed' }],
+  ['another', 'code', { code: 'api_key_paused' }],
+])('gives a sum %s name if its %s differs', ([name, , changes]) => {
+  expect(nameSum({ ...NOON, ...changes }) === nameSum(NOON)).toBe(name === 'the same')
+})
+
+it('names a sum by the end of its hour', () => {
+  const rest = '["used",null,"openai","chat"]'
+  expect(nameSum(NOON)).toBe(`2026-11-25T12:59:59.999Z.${rest}`)
+})
+
+/** Reads the key of a user in an isolate, and waits until that is counted. */
+async function reveal(userId: string, isolate: Env) {
+  const work: Promise<void>[] = []
+  const by = { kind: 'caller', name: 'chat' } as const
+  const waitUntil = (promise: Promise<void>) => void work.push(promise)
+  await revealKey({ ...(await ownerOf(userId, isolate)), by, waitUntil }, 'openai')
+  await Promise.all(work)
+}
+
+/** Reads the trail in pages of one event. */
+async function idsOf(userId: string) {
+  const owner = await ownerOf(userId)
+  const ids: string[] = []
+  let cursor: string | null = LATEST
+  while (cursor !== null) {
+    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+    const page: EventPage = await listEvents(owner, { cursor, limit: 1 })
+    ids.push(...page.events.map(({ id }) => id))
+    cursor = page.next
+  }
+  return ids
+}
+
+it.for<[name: string, behind: string, ahead: string, hours: string[]]>([
+  ['in one hour', '2027-02-28T23:10:00.000Z', '2027-02-28T23:50:00.000Z', ['2027-02-28T23']],
+  [
+    'around midnight',
+    '2028-02-28T23:59:59.999Z',
+    '2028-02-29T00:00:00.000Z',
+    ['2028-02-28T23', '2028-02-29T00'],
+  ],
+])('counts each use once if the clocks of two isolates differ %s', async ([, ...given]) => {
+  const [behind, ahead, hours] = given
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const userId = await someKeyUser(someKey())
+  for (const time of [ahead, behind]) {
+    vi.setSystemTime(time)
+    // oxlint-disable-next-line no-await-in-loop -- the clock is the same for all
+    await reveal(userId, { ...env })
+  }
+  const { results: rows } = await env.DB.prepare(
+    `SELECT day, id, event, count, first_at, last_at FROM api_key_events
+     WHERE user_id = ?1 ORDER BY id DESC`,
+  )
+    .bind(userId)
+    .all<Record<'day' | 'id' | 'event' | 'first_at' | 'last_at', string> & { count: number }>()
+  const sums = rows.filter(({ event }) => event === 'revealed')
+  expect(sums.reduce((total, { count }) => total + count, 0)).toBe(2)
+  expect(sums.map(({ id }) => id.slice(0, 13)).toSorted()).toEqual(hours)
+  const times = (name: 'first_at' | 'last_at') => sums.map((row) => row[name]).toSorted()
+  expect([times('first_at')[0], times('last_at').at(-1)]).toEqual([behind, ahead])
+  for (const { day, id } of sums) expect(id.slice(0, 10)).toBe(day)
+  expect(await idsOf(userId)).toEqual(rows.map(({ id }) => id))
+})

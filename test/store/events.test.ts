@@ -1,0 +1,226 @@
+/** What happens to a key is an event in the trail, which goes with its user and holds no key. */
+
+import { afterEach, expect, it, vi } from 'vitest'
+import { importKeys } from '../../scripts/lib/import-batch.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
+import { run, runBatch, type Statement } from '../../src/store/d1.ts'
+import { deleteEvents, noteEvent, selectNoted } from '../../src/store/events.ts'
+import { env } from '../isolate.ts'
+import {
+  eventsPath,
+  someKeyOf,
+  kinds,
+  someHistory,
+  someOwner,
+  storedEvents,
+} from '../keys/key-owner.ts'
+import {
+  call,
+  interceptD1,
+  keyPath,
+  mintToken,
+  ownerOf,
+  recordLogs,
+  slotPath,
+  someKey,
+  someKeyUser,
+  someUser,
+} from '../support.ts'
+
+const HOUR_MS = 60 * 60 * 1_000
+const byOwner = { provider: 'openai', by: 'owner', at: expect.stringMatching(/^20\d\d-.*Z$/) }
+
+afterEach(() => vi.useRealTimers())
+
+const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results
+
+it('a save, a replacement and a deletion are one event each', async () => {
+  const { save, remove, events } = await someOwner()
+  await save(someKeyOf('good'))
+  await save(someKeyOf('good'))
+  await remove('openai')
+  await remove('openai')
+  const ids = { id: expect.any(String), request_id: expect.any(String) }
+  const all = await events()
+  const same = { ...byOwner, ...ids }
+  expect(kinds(all)).toEqual(['saved', 'replaced', 'deleted'])
+  for (const event of all) expect(event).toEqual({ ...same, event: event.event })
+  for (const { id, at } of all) expect(id.startsWith(at)).toBe(true)
+})
+
+it('each change over the plain route and a move to a provider are one event each', async () => {
+  const { userId, request, putPlain, assign, events } = await someOwner()
+  await putPlain(someKeyOf('good'))
+  await assign('openai')
+  await putPlain(someKeyOf('good'))
+  await request('DELETE', keyPath(userId))
+  const plain = { ...byOwner, provider: 'default' }
+  expect(await events()).toMatchObject([
+    { ...plain, event: 'saved' },
+    { ...byOwner, event: 'assigned' },
+    { ...plain, event: 'saved' },
+    { ...plain, event: 'deleted' },
+  ])
+})
+
+it.for([
+  ['good', 'accepted'],
+  ['bad', 'refused'],
+  ['busy', 'unknown'],
+])('a check of a %s key is one event, with the verdict %s', async ([kind = '', verdict]) => {
+  const { save, verify, events } = await someOwner()
+  await save(someKeyOf(kind))
+  await verify('openai')
+  expect((await events()).slice(1)).toMatchObject([{ ...byOwner, event: 'verified', verdict }])
+})
+
+it('a key that its provider rejects on a save is one event', async () => {
+  const { put, events } = await someOwner()
+  expect((await put('openai', someKeyOf('bad'))).status).toBe(422)
+  expect(await events()).toMatchObject([
+    { ...byOwner, event: 'rejected_on_save', verdict: 'refused' },
+  ])
+})
+
+it('a pause is noted once, apart from a change of other limits', async () => {
+  const { save, limit, events } = await someOwner()
+  await save(someKeyOf('good'))
+  for (const paused of [true, true, false, false]) await limit('openai', { paused })
+  await limit('openai', { callers: ['chat'], expires_at: null })
+  const all = await events()
+  expect(kinds(all)).toEqual(['saved', 'paused', 'resumed', 'limits_changed'])
+  await limit('openai', { callers: null, paused: true })
+  const both = (await events()).slice(all.length)
+  expect(kinds(both).toSorted()).toEqual(['limits_changed', 'paused'])
+  await limit('openai', { callers: ['chat'] })
+  expect(kinds((await events()).slice(6))).toEqual(['limits_changed'])
+})
+
+it('notes no event for a change that does not happen', async () => {
+  const { put, remove, limit, assign, events } = await someOwner()
+  await remove('openai')
+  await limit('openai', { paused: true })
+  await put('openai', '')
+  await assign('openai')
+  expect(await events()).toEqual([])
+})
+
+it('an imported key is one event, even if it is imported again', async () => {
+  const { userId, events } = await someOwner()
+  const key = { userId, provider: 'openai', token: 'gAAAAA', savedAt: '2026-01-01T00:00:00.000Z' }
+  for (const keys of [[key], [key]]) await runBatch(env.DB, importKeys(keys))
+  expect(await events()).toMatchObject([{ provider: 'openai', by: 'import', event: 'imported' }])
+})
+
+it.for([
+  ['an hour ahead', HOUR_MS],
+  ['an hour behind', -HOUR_MS],
+  ['a day ahead', 24 * HOUR_MS],
+  ['a year behind', -365 * 24 * HOUR_MS],
+] as const)('orders events by the clock of D1 if that of a Worker is %s', async ([, ahead]) => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  const started = new Date(Date.now()).toISOString()
+  const userId = await someKeyUser(someKey())
+  const token = await mintToken({ sub: userId, exp: 9_999_999_999 })
+  vi.setSystemTime(Date.now() + ahead)
+  await call('DELETE', slotPath(userId, 'openai'), { token })
+  vi.setSystemTime(started)
+  const path = `${slotPath(userId, 'openai')}?verify=false`
+  await call('PUT', path, { token, body: { api_key: someKey() } })
+  const maxUses = { count: 1, per: 'day' } as const
+  await setLimits(await ownerOf(userId), 'openai', { condition: null, maxUses })
+  vi.useRealTimers()
+  const { results: rows } = await env.DB.prepare(
+    'SELECT day, id, event FROM api_key_events WHERE user_id = ?1 ORDER BY id',
+  )
+    .bind(userId)
+    .all<{ day: string; id: string; event: string }>()
+  expect(rows.map(({ event }) => event)).toEqual(['saved', 'deleted', 'saved', 'limits_changed'])
+  const days = [started.slice(0, 10), new Date().toISOString().slice(0, 10)]
+  for (const { day, id } of rows) {
+    expect(id.slice(0, 10)).toBe(day)
+    expect(days).toContain(day)
+  }
+})
+
+it('finds an event of today or yesterday by its mark', async () => {
+  const [userId, mark] = [await someUser(), 'a-mark-of-16-ch.']
+  const event = { userId, provider: 'openai', event: 'saved', by: { kind: 'owner' } } as const
+  const [noted] = await read(noteEvent({ ...event, mark }))
+  expect(noted?.id.endsWith(`.${mark}`)).toBe(true)
+  expect(await read(selectNoted(userId, mark))).toEqual([noted])
+  expect(await read(selectNoted(userId, mark.replace('a', 'b')))).toEqual([])
+  expect(await read(selectNoted(await someUser(), mark))).toEqual([])
+  for (const [days, found] of [
+    [1, 1],
+    [2, 0],
+  ] as const) {
+    const age = `UPDATE api_key_events SET day = date('now', '-${days} day') WHERE user_id = ?1`
+    await env.DB.prepare(age).bind(userId).run()
+    expect(await read(selectNoted(userId, mark))).toHaveLength(found)
+  }
+})
+
+it('reads the events of one user and no others, with one round trip', async () => {
+  const { userId, token } = await someHistory(20)
+  await someHistory(300)
+  let [trips, rows] = [0, 0]
+  const DB = interceptD1(async (trip) => {
+    trips += 1
+    const results = await trip()
+    if (Array.isArray(results)) for (const { meta } of results) rows += meta.rows_read
+    return results
+  })
+  await call('GET', `${eventsPath(userId)}?limit=200`, { token, env: { DB } })
+  expect(trips).toBe(1)
+  const count = env.DB.prepare('SELECT count(DISTINCT day) AS n FROM api_key_events')
+  // A row for each event, and up to four for each day that has events.
+  expect(rows).toBeLessThan(20 + 4 * Number(await count.first('n')))
+})
+
+it('deletes the events of a user with the user, and no others', async () => {
+  const { userId, save, use, bound } = await someOwner()
+  const { userId: other, save: saveOther } = await someOwner()
+  await save(someKeyOf('good'))
+  await saveOther(someKeyOf('good'))
+  await use()
+  await bound(async (binding) => binding.deleteUser(userId))
+  expect([await storedEvents(userId), await storedEvents(other)]).toEqual([0, 1])
+})
+
+it('deletes at most 5,000 events of the days before one, the oldest first', async () => {
+  const userId = await someUser()
+  await env.DB.prepare(
+    `WITH RECURSIVE numbers (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM numbers WHERE n < 5001)
+     INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+     SELECT date('2001-01-01', n || ' days'), ?1, n, 'openai', 'saved', 'owner' FROM numbers`,
+  )
+    .bind(userId)
+    .run()
+  const last = env.DB.prepare(
+    `SELECT min(day) AS first, max(day) AS last, count(*) AS left
+     FROM api_key_events WHERE user_id = ?1`,
+  ).bind(userId)
+  await run(env.DB, deleteEvents('2014-09-11'))
+  expect(await last.first()).toEqual({ first: '2014-09-10', last: '2014-09-11', left: 2 })
+  await run(env.DB, deleteEvents('2014-09-11'))
+  expect(await last.first()).toMatchObject({ first: '2014-09-11', left: 1 })
+})
+
+it('no event, cell or log line holds a key', async () => {
+  const logs = recordLogs()
+  const key = someKeyOf('good')
+  const { userId, save, remove, limit, verify, use, events } = await someOwner()
+  await save(key)
+  await use()
+  await verify('openai')
+  await limit('openai', { paused: true })
+  await use()
+  await remove('openai')
+  const { results } = await env.DB.prepare('SELECT * FROM api_key_events WHERE user_id = ?1')
+    .bind(userId)
+    .all()
+  expect(results.length).toBeGreaterThan(5)
+  const everything = JSON.stringify([results, await events()]) + logs.text()
+  for (const part of [key, key.slice(0, 12), key.slice(-8)]) expect(everything).not.toContain(part)
+})

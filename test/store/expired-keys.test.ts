@@ -1,0 +1,127 @@
+/** A key that expires is noted in the trail once, and deleted some days later, to the millisecond. */
+
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { openService } from '../../src/service.ts'
+import { run } from '../../src/store/d1.ts'
+import { DELETED_AT_ONCE, deleteExpired } from '../../src/store/expired-keys.ts'
+import { emptyVault, env } from '../isolate.ts'
+import { someKeyOf, kinds, someOwner, time } from '../keys/key-owner.ts'
+import { interceptD1, recordLogs, someUser, slotPath } from '../support.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+const MOMENTS = [
+  '2026-11-25T23:59:59.999Z',
+  '2026-11-26T00:00:00.000Z',
+  '2027-03-28T01:00:00.000Z',
+  '2028-02-29T00:00:00.000Z',
+  '2028-02-29T23:59:59.999Z',
+  '2038-01-19T03:14:08.000Z',
+  '2100-03-01T00:00:00.000Z',
+]
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+afterEach(() => vi.useRealTimers())
+
+/** A user with a key that expires. Nobody opens it. */
+async function someExpiring(expiresAt: string) {
+  const userId = crypto.randomUUID()
+  const insertKey = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at)
+    VALUES (?1, 'openai', 'v1.sealed', 'kid', ?2)`
+  await env.DB.batch([
+    env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(userId),
+    env.DB.prepare(insertKey).bind(userId, expiresAt),
+  ])
+  return userId
+}
+
+it.for(MOMENTS)('notes once that a key expires, from the millisecond on: %s', async (expiresAt) => {
+  const userId = await someExpiring(expiresAt)
+  const noted = async (later: number) => {
+    vi.setSystemTime(Date.parse(expiresAt) + later)
+    await deleteExpiredKeys(await openService(env))
+    const { results } = await env.DB.prepare(
+      "SELECT day, id FROM api_key_events WHERE user_id = ?1 AND event = 'expired'",
+    )
+      .bind(userId)
+      .all()
+    return results
+  }
+  const event = { day: expiresAt.slice(0, 10), id: `${expiresAt}.openai` }
+  expect([await noted(-1), await noted(0), await noted(DAY_MS - 1)]).toEqual([[], [event], [event]])
+})
+
+it.for([
+  ...MOMENTS.map((moment) => ['1', moment] as const),
+  ['0', '2026-11-25T23:59:59.999Z'],
+  ['0', '2028-02-29T00:00:00.000Z'],
+  ['30', '2026-11-25T23:59:59.999Z'],
+  ['30', '2028-02-29T00:00:00.000Z'],
+] as const)('deletes a key %s days and a millisecond after %s', async ([days, expiresAt]) => {
+  recordLogs()
+  const userId = await someExpiring(expiresAt)
+  const service = await openService({ ...env, EXPIRED_KEPT_DAYS: days })
+  const left = async (later: number) => {
+    vi.setSystemTime(Date.parse(expiresAt) + Number(days) * DAY_MS + later)
+    await deleteExpiredKeys(service)
+    const rows = 'SELECT count(*) AS n FROM api_keys WHERE user_id = ?1'
+    return env.DB.prepare(rows).bind(userId).first('n')
+  }
+  expect([await left(0), await left(1)]).toEqual([1, 0])
+})
+
+it('notes an expiry at its time and a deletion at D1’s, once each', async () => {
+  vi.useRealTimers()
+  const { userId, request, events } = await someOwner()
+  const expires_at = new Date(Date.now() + 60_000).toISOString()
+  const body = { api_key: someKeyOf('good'), expires_at }
+  await request('PUT', `${slotPath(userId, 'openai')}?verify=false`, body)
+  const past = new Date(Date.now() - 60_000).toISOString()
+  const expire = 'UPDATE api_keys SET expires_at = ?2 WHERE user_id = ?1'
+  await env.DB.prepare(expire).bind(userId, past).run()
+  const service = await openService(env)
+  await deleteExpiredKeys(service)
+  await deleteExpiredKeys(service)
+  const byJob = { provider: 'openai', by: 'job' }
+  const id = expect.any(String)
+  expect((await events())[0]).toEqual({ ...byJob, id, event: 'expired', at: past })
+  recordLogs()
+  await deleteExpiredKeys(await openService({ ...env, EXPIRED_KEPT_DAYS: '0' }))
+  expect((await events()).at(-1)).toEqual({ ...byJob, id, event: 'deleted', at: time })
+  expect(kinds(await events()).toSorted()).toEqual(['deleted', 'expired', 'saved'])
+})
+
+/** A user with a key in each of the slots, which expires then. */
+async function someSlots(expiries: readonly (string | null)[]) {
+  const slots = expiries.map((expiresAt, index) => [`slot-${index}`, expiresAt])
+  await env.DB.prepare(
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at)
+     SELECT ?1, value ->> 0, 'v1.sealed', 'kid', value ->> 1 FROM json_each(?2)`,
+  )
+    .bind(await someUser(), JSON.stringify(slots))
+    .run()
+}
+
+it('reads no key that does not expire', async () => {
+  await emptyVault()
+  await someSlots(Array.from({ length: 40 }, () => null))
+  let read = 0
+  const DB = interceptD1(async (trip) => {
+    const results = await trip()
+    if (Array.isArray(results)) for (const { meta } of results) read += meta.rows_read
+    return results
+  })
+  await deleteExpiredKeys(await openService({ ...env, DB }))
+  expect(read).toBeLessThan(20)
+})
+
+it('deletes the keys that expired first, and no more than a run takes', async () => {
+  await emptyVault()
+  const times = Array.from({ length: DELETED_AT_ONCE + 2 }, (_, index) => `${1_000 + index}`)
+  const [, , ...later] = times
+  await someSlots(times.toReversed())
+  expect((await run(env.DB, deleteExpired('2'))).results).toHaveLength(DELETED_AT_ONCE)
+  const { results } = await env.DB.prepare('SELECT expires_at FROM api_keys ORDER BY 1').all()
+  expect(results.map((row) => row['expires_at'])).toEqual(later.slice(-2))
+})

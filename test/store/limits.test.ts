@@ -1,0 +1,128 @@
+/** Uses are counted by days and months in UTC, and a key expires, to the millisecond. */
+
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { VaultError } from '../../src/errors.ts'
+import { readLimits, requireAllowed, usedNow } from '../../src/keys/limits.ts'
+import { isKeyRow } from '../../src/keys/stored-key.ts'
+import { selectKey, type KeyRow, type Period } from '../../src/store/api-keys.ts'
+import { run, runBatch } from '../../src/store/d1.ts'
+import { countUse, updateLimits, type NewLimits } from '../../src/store/limits.ts'
+import { env } from '../isolate.ts'
+
+/** Sets the Worker's clock. D1's own stays as it is. */
+const setClock = (time: string | number) => vi.setSystemTime(time)
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+afterEach(() => vi.useRealTimers())
+
+const SLOT = ['openai'] as const
+
+const usedIn = (row: KeyRow | undefined) => row && readLimits(row).maxUses?.used
+
+/** A key with limits, and what its uses are. Nobody opens it. */
+async function someLimited(limits: NewLimits) {
+  const userId = crypto.randomUUID()
+  const insertKey = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+    VALUES (?1, 'openai', 'v1.sealed', 'kid')`
+  const statements = ['INSERT INTO users (id) VALUES (?1)', insertKey]
+  await env.DB.batch(statements.map((sql) => env.DB.prepare(sql).bind(userId)))
+  await run(env.DB, updateLimits(userId, SLOT, limits))
+  return {
+    used: async () => {
+      const { results } = await run(env.DB, selectKey(userId, SLOT))
+      return usedIn(results.find(isKeyRow))
+    },
+    /** How often the key is used by now. A refusal has its code, its detail and the seconds to wait. */
+    use: async () => {
+      const use = usedNow('chat')
+      const tried = [countUse(userId, SLOT, use), selectKey(userId, SLOT)] as const
+      const [counted, read] = await runBatch(env.DB, tried)
+      const row = read.results.find(isKeyRow)
+      if (row === undefined) throw new Error('There is no key')
+      try {
+        requireAllowed(row, use, counted.results.length === 1)
+        return [usedIn(row)]
+      } catch (error) {
+        const { code, detail, retryAfter } = VaultError.from(error)
+        return [usedIn(row), code, detail, retryAfter]
+      }
+    },
+  }
+}
+
+/** Days and months in UTC: on which day they begin, and on which day the next one does. */
+const PERIODS: [name: string, per: Period, begins: string, ends: string][] = [
+  ['an ordinary day', 'day', '2026-11-25', '2026-11-26'],
+  ['a day that Berlin ends an hour later', 'day', '2026-10-25', '2026-10-26'],
+  ['a day that Berlin ends an hour earlier', 'day', '2027-03-28', '2027-03-29'],
+  ['the last day of a month', 'day', '2026-11-30', '2026-12-01'],
+  ['28 February', 'day', '2027-02-28', '2027-03-01'],
+  ['28 February of a leap year', 'day', '2028-02-28', '2028-02-29'],
+  ['29 February', 'day', '2028-02-29', '2028-03-01'],
+  ['28 February 2100, not in a leap year', 'day', '2100-02-28', '2100-03-01'],
+  ['the last day of a year', 'day', '2026-12-31', '2027-01-01'],
+  ['the day on which 32 bits end', 'day', '2038-01-19', '2038-01-20'],
+  ['a month of 30 days', 'month', '2026-11-01', '2026-12-01'],
+  ['a month of 31 days', 'month', '2027-01-01', '2027-02-01'],
+  ['February', 'month', '2027-02-01', '2027-03-01'],
+  ['February of a leap year', 'month', '2028-02-01', '2028-03-01'],
+  ['February 2100', 'month', '2100-02-01', '2100-03-01'],
+  ['December', 'month', '2026-12-01', '2027-01-01'],
+  ['the month in which 32 bits end', 'month', '2038-01-01', '2038-02-01'],
+  ['the last day of four digits', 'day', '9999-12-30', '9999-12-31'],
+]
+
+it.for(PERIODS)('counts uses from midnight to midnight in UTC: %s', async ([, ...period]) => {
+  const [per, begins, ends] = period
+  const [first, next] = [Date.parse(begins), Date.parse(ends)]
+  const { use, used } = await someLimited({ maxUses: { count: 1, per } })
+  const again = `The key can be used again from ${ends}T00:00:00.000Z.`
+  setClock(first)
+  expect([await use(), await use()]).toEqual([
+    [1],
+    [1, 'limit_reached', again, (next - first) / 1_000],
+  ])
+  setClock(next - 1)
+  expect(await use()).toEqual([1, 'limit_reached', again, 1])
+  setClock(next)
+  expect([await used(), await use()]).toEqual([0, [1]])
+})
+
+it.for<[name: string, per: Period, behind: string, ahead: string]>([
+  ['seconds, around midnight', 'day', '2026-11-25T23:59:58.000Z', '2026-11-26T00:00:01.000Z'],
+  ['minutes, around midnight', 'day', '2028-02-28T23:56:00.000Z', '2028-02-29T00:01:00.000Z'],
+  ['at the end of a month', 'month', '2027-02-28T23:59:59.999Z', '2027-03-01T00:00:00.000Z'],
+  ['at the end of a year', 'month', '2026-12-31T23:59:00.000Z', '2027-01-01T00:00:30.000Z'],
+])('allows no use too many if the clocks of two isolates differ: %s', async ([, ...given]) => {
+  const [per, behind, ahead] = given
+  const { use } = await someLimited({ maxUses: { count: 2, per } })
+  const at = async (time: string) => {
+    setClock(time)
+    return (await use()).slice(0, 2)
+  }
+  // With the second one, the next period has begun for both.
+  expect([await at(behind), await at(ahead), await at(behind)]).toEqual([[1], [1], [2]])
+  expect([await at(behind), await at(ahead)]).toEqual([
+    [2, 'limit_reached'],
+    [2, 'limit_reached'],
+  ])
+})
+
+it.for([
+  '2026-11-25T23:59:59.999Z',
+  '2026-11-26T00:00:00.000Z',
+  '2027-03-28T01:00:00.000Z',
+  '2028-02-29T00:00:00.000Z',
+  '2028-02-29T23:59:59.999Z',
+  '2038-01-19T03:14:08.000Z',
+  '2100-03-01T00:00:00.000Z',
+  '9999-12-31T23:59:59.999Z',
+])('counts a use until the millisecond before the key expires: %s', async (expiresAt) => {
+  const { use } = await someLimited({ maxUses: { count: 9, per: 'month' }, expiresAt })
+  setClock(Date.parse(expiresAt) - 1)
+  expect(await use()).toEqual([1])
+  setClock(expiresAt)
+  expect((await use())[1]).toBe('api_key_expired')
+  setClock(Date.parse(expiresAt) - 1)
+  expect(await use()).toEqual([2])
+})

@@ -1,0 +1,149 @@
+/** The row of the rewrap job's latest pass: how it begins, moves on and ends, and when another one is due. */
+
+import { beforeEach, describe, expect, it } from 'vitest'
+import { run } from '../../src/store/d1.ts'
+import {
+  askForPass,
+  selectPass,
+  selectPassDue,
+  toPass,
+  updatePass,
+  upsertPass,
+  type Pass,
+} from '../../src/store/rewrap.ts'
+import { env } from '../isolate.ts'
+import { someUser } from '../support.ts'
+
+beforeEach(async () => {
+  const tables = ['users', 'key_ids', 'rewrap']
+  await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
+})
+
+async function readPass(): Promise<Pass> {
+  const [pass] = (await run(env.DB, selectPass())).results.map(toPass)
+  if (pass === undefined) throw new Error('There is no pass')
+  return pass
+}
+
+describe('the beginning of a pass', () => {
+  it('reads the pass that has begun, with the number of rows by kid', async () => {
+    const insert = env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+       VALUES (?1, ?2, 'sealed', ?3)`,
+    )
+    const userId = await someUser()
+    const rows = [
+      ['default', 'one'],
+      ['openai', 'one'],
+      ['acme', 'two'],
+    ]
+    await env.DB.batch(rows.map((row) => insert.bind(userId, ...row)))
+    expect((await run(env.DB, selectPass())).results).toEqual([])
+    await run(env.DB, upsertPass('one', '2026-01-01'))
+    expect(await readPass()).toMatchObject({
+      keyring: 'one',
+      startedAt: '2026-01-01',
+      last: { userId: '', provider: '' },
+      counts: {
+        one: { rows: 2, done: 0, unopenable: 0 },
+        two: { rows: 1, done: 0, unopenable: 0 },
+      },
+    })
+  })
+
+  it('replaces the pass before it, and keeps where keys move to', async () => {
+    await run(env.DB, upsertPass('one', '2026-01-01'))
+    const end = { last: { userId: 'a', provider: 'b' }, finishedAt: '2026-01-02' }
+    await run(env.DB, updatePass({ ...(await readPass()), ...end }))
+    await run(env.DB, askForPass('2026-01-03', 'openai'))
+    await run(env.DB, upsertPass('two', '2026-01-04'))
+    expect(await readPass()).toEqual({
+      keyring: 'two',
+      revision: 3,
+      last: { userId: '', provider: '' },
+      counts: {},
+      startedAt: '2026-01-04',
+      movedAt: '2026-01-04',
+      finishedAt: null,
+      askedAt: null,
+      assignTo: 'openai',
+    })
+  })
+})
+
+describe('the progress of a pass', () => {
+  const counts = { one: { rows: 2, done: 1, unopenable: 1 } }
+  const moved = { last: { userId: 'a', provider: 'b' }, counts, movedAt: '2026-01-02' }
+
+  it('moves a pass on', async () => {
+    await run(env.DB, upsertPass('one', '2026-01-01'))
+    const pass = await readPass()
+    expect((await run(env.DB, updatePass({ ...pass, ...moved }))).meta.changes).toBe(1)
+    expect(await readPass()).toEqual({ ...pass, ...moved, revision: pass.revision + 1 })
+  })
+
+  it('does not move a pass that another run has moved', async () => {
+    await run(env.DB, upsertPass('one', '2026-01-01'))
+    const pass = await readPass()
+    await run(env.DB, updatePass({ ...pass, movedAt: '2026-01-03' }))
+    const later = await readPass()
+    expect((await run(env.DB, updatePass({ ...pass, ...moved }))).meta.changes).toBe(0)
+    expect(await readPass()).toEqual(later)
+  })
+
+  it.for<[state: string, assignTo: string | null, finishedAt: string | null, isAsked: boolean]>([
+    ['not finished', 'openai', null, false],
+    ['finished', null, '2026-01-02', false],
+    ['finished, with another one asked for', 'openai', '2026-01-02', true],
+  ])('a pass that is %s moves keys to %j', async ([, assignTo, finishedAt, isAsked]) => {
+    await run(env.DB, upsertPass('one', '2026-01-01'))
+    await run(env.DB, askForPass('2026-01-01', 'openai'))
+    if (!isAsked) await run(env.DB, upsertPass('one', '2026-01-01'))
+    await run(env.DB, updatePass({ ...(await readPass()), finishedAt }))
+    expect((await readPass()).assignTo).toBe(assignTo)
+  })
+})
+
+describe('a request for another pass', () => {
+  it('changes nothing before the job has run', async () => {
+    expect((await run(env.DB, askForPass('2026-01-01'))).meta.changes).toBe(0)
+    expect((await run(env.DB, selectPass())).results).toEqual([])
+  })
+
+  it('a later request without a provider keeps the provider of the first', async () => {
+    await run(env.DB, upsertPass('one', '2026-01-01'))
+    await run(env.DB, askForPass('2026-01-02', 'openai'))
+    await run(env.DB, askForPass('2026-01-03'))
+    expect(await readPass()).toMatchObject({ askedAt: '2026-01-03', assignTo: 'openai' })
+  })
+})
+
+describe('another pass', () => {
+  const [EARLIER, FINISHED, LATER] = ['2026-01-01', '2026-01-02', '2026-01-03']
+
+  it.for<
+    [due: 'due' | 'not due', name: string, kid: string, state: string, before: string, end?: null]
+  >([
+    ['due', 'a row was written under another kid', 'old', 'in_use', EARLIER],
+    ['not due', 'rows were written under the first kid', 'new', 'in_use', LATER],
+    ['due', 'rows that did not open were tried before that time', 'old', 'settled', LATER],
+    ['not due', 'rows that did not open were tried after that time', 'old', 'settled', EARLIER],
+    ['not due', 'no row was left under another kid', 'old', 'unused', LATER],
+    ['not due', 'the pass is not finished', 'old', 'in_use', LATER, null],
+  ])('another pass is %s if %s', async ([due, , kid, state, before, end]) => {
+    await run(env.DB, upsertPass('new,old', EARLIER))
+    const finishedAt = end === null ? null : FINISHED
+    await run(env.DB, updatePass({ ...(await readPass()), finishedAt }))
+    await env.DB.prepare('INSERT INTO key_ids (key_id, state) VALUES (?1, ?2)')
+      .bind(kid, state)
+      .run()
+    const [row] = (await run(env.DB, selectPassDue('new', before))).results
+    expect(row).toMatchObject({ due: due === 'due' ? 1 : 0, keyring: 'new,old' })
+  })
+
+  it('another pass is due if an operator asks for it, also before the last one ends', async () => {
+    await run(env.DB, upsertPass('new', EARLIER))
+    await run(env.DB, askForPass(LATER))
+    expect((await run(env.DB, selectPassDue('new', EARLIER))).results).toMatchObject([{ due: 1 }])
+  })
+})
