@@ -1,14 +1,17 @@
 /** `npm run pictures`: takes the pictures of the page in `docs/`, with sample keys. */
 
 import { mkdirSync } from 'node:fs'
-import { findBrowser, openBrowser } from '../test/browser/browser.ts'
+import { openBrowser } from '../test/browser/browser.ts'
+import { findBrowser } from '../test/browser/find-browser.ts'
 import { mintToken, startVault } from '../test/node/start-vault.ts'
 import { saveSamples } from '../test/browser/samples.ts'
 
 const USER = 'jane'
 
+const path = findBrowser()
+if (path === null) throw new Error('Install Chrome or Chromium, or set CHROME_PATH.')
 const vault = await startVault({ AUTO_CREATE_USERS: 'true' })
-const browser = await openBrowser(findBrowser())
+const browser = await openBrowser(path)
 const token = await mintToken(vault.secret, USER)
 await saveSamples(vault, { user: USER, token, odd: false })
 mkdirSync('docs', { recursive: true })

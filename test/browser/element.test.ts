@@ -35,7 +35,7 @@ describe('the pinned script', () => {
     return openPage(host.open({ vault: vault.keyUrl.origin, user, tokens, pinned }))
   }
 
-  it('runs with its own integrity hash only', async () => {
+  it('the pinned script runs with its own integrity hash only', async () => {
     const { page } = await openPinned((integrity) => integrity)
     await button(page, 'Add a key').waitFor()
     const other = await openPinned((integrity) => integrity.replace(/-..../, '-AAAA'))
@@ -138,23 +138,23 @@ describe('adding a key', () => {
     )
   })
 
-  it.for([
-    ['sk-proj-...', 'This is a masked key. Paste the whole key.'],
-    ['••••••••', 'This is a masked key. Paste the whole key.'],
-    ['sk-abc def', 'The key has white space at character 7.'],
-    ['sk-ключ', 'Character 4 cannot be part of an API key.'],
-    ['', 'Enter a key.'],
-  ] as const)('does not send a malformed key, and says why: %j', async ([text, fault]) => {
+  it('does not send a malformed key, and says why', async () => {
     const { page } = await openSettings()
     const sent: string[] = []
     page.on('request', (request) => sent.push(request.method()))
     await beginAdding(page, 'OpenAI')
-    await keyField(page).fill(text)
-    if (text !== '') await page.getByText(fault).waitFor()
-    await button(page, 'Save key').click()
-    await page.getByText(fault).waitFor()
-    expect(await keyField(page).getAttribute('aria-invalid')).toBe('true')
-    expect(await keyField(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+    for (const [text, fault] of [
+      ['sk-proj-...', 'This is a masked key. Paste the whole key.'],
+      ['sk-abc def', 'The key has white space at character 7.'],
+      ['sk-ключ', 'Character 4 cannot be part of an API key.'],
+      ['', 'Enter a key.'],
+    ] as const) {
+      await keyField(page).fill(text)
+      await button(page, 'Save key').click()
+      await page.getByText(fault).waitFor()
+      expect(await keyField(page).getAttribute('aria-invalid')).toBe('true')
+      expect(await isFocused(keyField(page))).toBe(true)
+    }
     expect(sent).toEqual([])
   })
 
@@ -295,7 +295,7 @@ describe('adding a key', () => {
     expect(await shows(page.getByText('OpenAI does not accept this key.'))).toBe(true)
   })
 
-  it('says so if the provider could not be asked', async () => {
+  it('says that the provider could not be asked', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'Groq')
     await keyField(page).fill('gsk_0123456789')
@@ -306,7 +306,7 @@ describe('adding a key', () => {
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
   })
 
-  it('ends on Escape, and clears the field', async () => {
+  it('closes the form on Escape, and clears the field', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-never')
@@ -320,7 +320,7 @@ describe('adding a key', () => {
 })
 
 describe('a stored key', () => {
-  it('is replaced, and kept if the new one is rejected', async () => {
+  it('replaces a key, and keeps it if the new one is rejected', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     await button(page, 'Replace: OpenAI key').click()
     expect(await isFocused(keyField(page))).toBe(true)
@@ -345,7 +345,7 @@ describe('a stored key', () => {
     ['OpenAI accepts this key.', 'sk-good-1', 'Accepted by OpenAI', 1],
     ['OpenAI does not accept this key.', 'sk-bad-12', 'Rejected by OpenAI. Replace it.', 1],
     ['We couldn’t confirm this key with OpenAI.', 'sk-busy-1', 'Not confirmed yet', 0],
-  ] as const)('is tested, and the test is not a use: %s', async ([verdict, key, status, times]) => {
+  ] as const)('tests a key, which is not a use: %s', async ([verdict, key, status, times]) => {
     const { page } = await openSettings({ 'openai?verify=false': key })
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
     await button(page, 'Test: OpenAI key').click()
@@ -355,7 +355,7 @@ describe('a stored key', () => {
     expect(await page.getByText('Never used').count()).toBe(1)
   })
 
-  it('of the plain route can be given a provider, and the likely one is selected', async () => {
+  it('gives the key of the plain route a provider, and selects the likely one', async () => {
     const { page } = await openSettings({ default: 'sk-good-plain-1' })
     await button(page, 'Set provider: General key').click()
     const choice = page.getByLabel('Provider of this key')
@@ -370,7 +370,7 @@ describe('a stored key', () => {
     expect(await fired(page)).toMatchObject([{ type: 'saved', provider: 'openai' }])
   })
 
-  it('of the plain route stays where it is if the provider rejects it', async () => {
+  it('leaves the key of the plain route where it is if the provider rejects it', async () => {
     const { page } = await openSettings({ default: 'sk-bad-plain-1' })
     await button(page, 'Set provider: General key').click()
     await page.getByLabel('Provider of this key').selectOption('OpenAI')
@@ -380,7 +380,7 @@ describe('a stored key', () => {
     expect(await button(page, 'Set provider: General key').count()).toBe(1)
   })
 
-  it('is deleted after a dialog that names the consequences', async () => {
+  it('deletes a key after a dialog that names the consequences', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })
     await button(page, 'Delete: OpenAI key').click()
@@ -402,7 +402,7 @@ describe('a stored key', () => {
     await page.getByText('No keys yet.').waitFor()
   })
 
-  it('that was deleted elsewhere disappears when it is tested', async () => {
+  it('removes a key that was deleted elsewhere when it is tested', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql('DELETE FROM api_keys WHERE user_id = ?', user)
     await button(page, 'Test: OpenAI key').click()
@@ -410,7 +410,7 @@ describe('a stored key', () => {
     expect(await button(page, 'Test: OpenAI key').count()).toBe(0)
   })
 
-  it('of the plain route is shown, and cannot be tested', async () => {
+  it('shows the key of the plain route, which cannot be tested', async () => {
     const { page } = await openSettings({ default: 'sk-plain-1' })
     await page.getByText('General', { exact: true }).waitFor()
     expect(await page.locator('[part=status]').count()).toBe(0)
@@ -419,7 +419,7 @@ describe('a stored key', () => {
     expect(await button(page, 'Replace: General key').count()).toBe(1)
   })
 
-  it('that cannot be read has to be entered again', async () => {
+  it('asks for a key again that cannot be read', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'xai' WHERE user_id = ?", user)
     await page.reload()
@@ -429,7 +429,7 @@ describe('a stored key', () => {
     await button(page, 'Delete: xAI key').waitFor()
   })
 
-  it('is temporarily unavailable while the encryption key is missing', async () => {
+  it('calls a key temporarily unavailable while its encryption key is missing', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET key_id = 'gone' WHERE user_id = ?", user)
     await page.reload()
@@ -443,7 +443,7 @@ describe('a stored key', () => {
     expect(names.join()).not.toContain('OpenAI')
   })
 
-  it('shows its last 4 characters, if it has 20 or more', async () => {
+  it('shows the last 4 characters of a key that has 20 or more', async () => {
     const { page } = await openSettings({ openai: 'sk-good-0123456-Qx7Z', groq: 'gsk_0123456789' })
     expect(await preview(page).allTextContents()).toEqual(['sk-good-...Qx7Z', 'gsk_0123...'])
   })
@@ -455,7 +455,7 @@ describe('a stored key', () => {
     expect(faults()).toEqual([])
   })
 
-  it('of a removed provider can only be deleted, and shows its activity', async () => {
+  it('shows the activity of a key whose provider was removed, and deletes it', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' })
     await vault.sql("UPDATE api_keys SET provider = 'gone' WHERE user_id = ?", user)
     await page.reload()
@@ -466,7 +466,7 @@ describe('a stored key', () => {
     ])
   })
 
-  it('shows when it was saved and used', async () => {
+  it('shows when a key was saved and used', async () => {
     const { page, user } = await openSettings({ openai: 'sk-good-first' }, { timezoneId: 'UTC' })
     await vault.sql(
       'UPDATE api_keys SET updated_at = ?, last_used_at = ? WHERE user_id = ?',
@@ -482,7 +482,7 @@ describe('a stored key', () => {
 })
 
 describe('the keyboard', () => {
-  it('adds a key and deletes it', async () => {
+  it('the keyboard adds a key and deletes it', async () => {
     const { page } = await openSettings()
     const press = async (...keys: string[]) => {
       for (const key of keys) await page.keyboard.press(key)
@@ -504,7 +504,7 @@ describe('the keyboard', () => {
 })
 
 describe('a host application', () => {
-  it('saves a key with fetch', async () => {
+  it('a host application saves a key with fetch', async () => {
     const { page, user, token } = await openSettings()
     const answer = await page.evaluate(
       async ([url, bearer]) => {
@@ -524,7 +524,7 @@ describe('a host application', () => {
     })
   })
 
-  it('of an unlisted origin is blocked by the browser', async () => {
+  it('the browser blocks a host application of an unlisted origin', async () => {
     const { token, user } = await openSettings()
     const stranger = await startHostApp()
     const url = stranger.open({ vault: vault.keyUrl.origin, user, tokens: [token] })
@@ -539,7 +539,7 @@ describe('a host application', () => {
     await stranger.close()
   })
 
-  it('offers the providers that it names, in their order', async () => {
+  it('offers the providers that the host application names, in their order', async () => {
     const one = await openSettings({}, {}, 'providers="openai"')
     await beginAdding(one.page)
     expect(await one.page.getByLabel('Provider').count()).toBe(0)
@@ -557,14 +557,14 @@ describe('a host application', () => {
     expect(two.faults()).toEqual([])
   })
 
-  it('is warned of unknown provider names', async () => {
+  it('warns a host application of unknown provider names', async () => {
     const { faults } = await openSettings({}, {}, 'providers="opnai openai gone"')
     expect(faults()).toEqual([
       expect.stringMatching(/^Unknown providers: opnai gone\. Known: default openai /),
     ])
   })
 
-  it('can pass a new getToken at every render without losing what was typed', async () => {
+  it('keeps what was typed if the host application sets another getToken', async () => {
     const { page, token } = await openSettings()
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-typed')
@@ -576,7 +576,7 @@ describe('a host application', () => {
     expect(await keyField(page).inputValue()).toBe('sk-good-typed')
   })
 
-  it('can leave out base-url: the vault is where the script came from', async () => {
+  it('finds the vault where its script came from, without base-url', async () => {
     const { page, user, token } = await openSettings({ openai: 'sk-good-1' })
     await page.evaluate(
       ([userId, bearer]) => {
@@ -589,7 +589,7 @@ describe('a host application', () => {
     expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
   })
 
-  it('can set the user late, and change it', async () => {
+  it('takes a user who is set late, and another one', async () => {
     const { page, user, token } = await openSettings({ openai: 'sk-good-first' })
     const other = await openSettings({ groq: 'gsk_other-1' })
     await page.evaluate(
@@ -613,5 +613,71 @@ describe('a host application', () => {
       [user, token] as const,
     )
     await button(page, 'Delete: OpenAI key').waitFor()
+  })
+})
+
+const toldOfChange = (page: Page) =>
+  page
+    .getByRole('alert')
+    .getByText('This key was changed somewhere else. Check it, then try again.')
+
+/** The same settings in two browsers. */
+async function openTwo(keys: Record<string, string>) {
+  const { page: first, user, token } = await openSettings(keys)
+  const url = host.open({
+    vault: vault.keyUrl.origin,
+    user,
+    tokens: [token],
+    attributes: '',
+    lang: 'en',
+  })
+  const { page: second } = await openPage(url)
+  await second.locator('#add').waitFor()
+  return { first, second }
+}
+
+async function replaceKey(page: Page, key: string): Promise<void> {
+  await button(page, 'Replace: OpenAI key').click()
+  await keyField(page).fill(key)
+  await page.locator('#save').click()
+}
+
+async function addKey(page: Page, key: string): Promise<void> {
+  await beginAdding(page, 'OpenAI')
+  await keyField(page).fill(key)
+  await page.locator('#save').click()
+}
+
+describe('two browsers that change a key', () => {
+  it('the second of two browsers sees that the key changed, keeps what was typed, and saves it then', async () => {
+    const { first, second } = await openTwo({ openai: 'sk-good-original' })
+    await button(second, 'Replace: OpenAI key').click()
+    await keyField(second).fill('sk-good-second')
+    await replaceKey(first, 'sk-good-first-0123456789-Qx7Z')
+    expect(await shows(first.getByText('The OpenAI key is saved,'))).toBe(true)
+    await second.locator('#save').click()
+    expect(await shows(toldOfChange(second))).toBe(true)
+    expect(await keyField(second).inputValue()).toBe('sk-good-second')
+    expect(await shows(second.getByText(/Qx7Z/))).toBe(true)
+    await second.locator('#save').click()
+    expect(await shows(second.getByText('The OpenAI key is saved,'))).toBe(true)
+  })
+
+  it('the second of two browsers sees that the slot is not empty any more', async () => {
+    const { first, second } = await openTwo({})
+    await addKey(first, 'sk-good-first')
+    expect(await shows(first.getByText('The OpenAI key is saved,'))).toBe(true)
+    await addKey(second, 'sk-good-second')
+    expect(await shows(toldOfChange(second))).toBe(true)
+  })
+
+  it('the second of two browsers does not delete a key that it did not see', async () => {
+    const { first, second } = await openTwo({ openai: 'sk-good-original' })
+    await replaceKey(first, 'sk-good-changed')
+    expect(await shows(first.getByText('The OpenAI key is saved,'))).toBe(true)
+    await button(second, 'Delete: OpenAI key').click()
+    await second.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    expect(await shows(toldOfChange(second))).toBe(true)
+    expect(await shows(button(second, 'Delete: OpenAI key'))).toBe(true)
   })
 })

@@ -1,16 +1,8 @@
-/** Finds the browser for the tests once, and installs one if there is none. */
+/** Vitest's global setup for the browser tests: provides the path of the browser. */
 
 import type { TestProject } from 'vitest/node'
-import { findBrowser } from './browser.ts'
-import { ENGINES, isInstalled } from './engines/engines.ts'
+import { findBrowser } from './find-browser.ts'
 
-/** At the end, prints which other engines were missing. */
-export default function setup(project: TestProject): () => void {
-  project.provide('browser', findBrowser())
-  return () => {
-    for (const engine of ENGINES) {
-      if (isInstalled(engine)) continue
-      console.log(`Skipped: the element in ${engine.name} (${engine.install})`)
-    }
-  }
+export default function setup(project: TestProject): void {
+  project.provide('browser', findBrowser() ?? '')
 }

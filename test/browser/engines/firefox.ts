@@ -4,7 +4,7 @@ import { userInfo } from 'node:os'
 import { launch } from 'puppeteer-core'
 import type { Screen } from './screen.ts'
 
-export const FIREFOX = '/usr/bin/firefox-esr'
+const FIREFOX = '/usr/bin/firefox-esr'
 
 /** Starts Firefox without a window on the screen, with a new profile. */
 export async function openFirefox(): Promise<Screen> {

@@ -8,8 +8,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { listen, stop } from '../../../scripts/lib/local-server.ts'
 import type { Screen } from './screen.ts'
 
-export const DRIVER = '/usr/bin/WebKitWebDriver'
-export const XVFB = '/usr/bin/Xvfb'
+const DRIVER = '/usr/bin/WebKitWebDriver'
+const XVFB = '/usr/bin/Xvfb'
 
 /** The code points that stand for keys: https://www.w3.org/TR/webdriver2/#keyboard-actions */
 const KEYS = { Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C' }

@@ -5,7 +5,7 @@ const { vault, openPage, openSettings } = await setStage()
 const { origin } = vault.keyUrl
 
 describe('the reference page', () => {
-  it('leads to a route and its codes, and asks no other site for anything', async () => {
+  it('the reference page leads to a route and its codes, and asks no other site for anything', async () => {
     const { page, faults, origins } = await openPage(`${origin}/reference`)
     await page.getByRole('link', { name: 'Save a key in a slot' }).click()
     const section = page.locator('section:target')
@@ -25,7 +25,7 @@ describe('the reference page', () => {
     [320, 'dark'],
     [1_280, 'light'],
     [1_280, 'dark'],
-  ] as const)('has no barrier at %i px in %s', async ([width, colorScheme]) => {
+  ] as const)('the reference page has no barrier at %i px in %s', async ([width, colorScheme]) => {
     const viewport = { width, height: 800 }
     const { page } = await openPage(`${origin}/reference`, { viewport, colorScheme })
     const wider = ({ scrollWidth, clientWidth }: Element) => scrollWidth - clientWidth
@@ -33,7 +33,7 @@ describe('the reference page', () => {
     expect(await findBarriers(page)).toEqual([])
   })
 
-  it('has a policy without scripts', async () => {
+  it('the reference page has a policy without scripts', async () => {
     const { headers } = await fetch(`${origin}/reference`)
     expect(headers.get('Content-Security-Policy')).toBe(
       "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

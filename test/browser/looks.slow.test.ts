@@ -12,8 +12,8 @@ const LOOKS = [
   [320, 'dark'],
 ] as const
 
-describe('axe finds nothing at 1280 px in light, and at 320 px in dark', () => {
-  it.for(Object.entries(SCENES))('%s', async ([, bring]) => {
+describe('at 1280 px in light, and at 320 px in dark', () => {
+  it.for(Object.entries(SCENES))('axe finds nothing in the scene: %s', async ([, bring]) => {
     const { page, user, token } = await openSettings()
     await saveSamples(vault, { user, token, odd: true })
     await page.reload()

@@ -1,6 +1,6 @@
 import axe from 'axe-core'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ENGINES, isInstalled } from './engines/engines.ts'
+import { ENGINES } from './engines/engines.ts'
 import { visit } from './engines/visitor.ts'
 import { call, type Screen } from './engines/screen.ts'
 import { startHostApp } from './host-app.ts'
@@ -50,7 +50,7 @@ async function openFormInFrame(): Promise<void> {
 }
 
 for (const engine of ENGINES) {
-  describe.skipIf(!isInstalled(engine))(`the element in ${engine.name}`, () => {
+  describe.skipIf(!engine.isInstalled)(`the element in ${engine.name}`, () => {
     let screen: Screen
     let visitor: ReturnType<typeof visit>
 

@@ -1,0 +1,345 @@
+import type { Page, Route } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { mintToken } from '../node/start-vault.ts'
+import { refuse, setStage, shows } from './stage.ts'
+
+const { vault, host, openPage, openSettings } = await setStage()
+const origin = vault.keyUrl.origin
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
+const alert = (page: Page, text: string | RegExp) => page.getByRole('alert').getByText(text)
+const codes = (page: Page) =>
+  page.evaluate<unknown[]>("window.events.map(({ type, code }) => type + ' ' + code)")
+
+/** Types a key that OpenAI accepts, without saving it. */
+async function typeKey(page: Page): Promise<void> {
+  await button(page, 'Add a key').click()
+  await page.getByLabel('Provider').selectOption('OpenAI')
+  await keyField(page).fill('sk-good-typed')
+}
+
+/** Answers each PUT with `answer`. */
+async function intercept(page: Page, answer: (route: Route) => Promise<void>): Promise<void> {
+  await page.route('**/api-keys/openai', async (route) =>
+    route.request().method() === 'PUT' ? answer(route) : route.fallback(),
+  )
+}
+
+it('a fault is explained with its reference, and the typed key is kept', async () => {
+  const { page } = await openSettings()
+  await intercept(page, (route) => route.fulfill(refuse(500, 'internal')))
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  const text = 'Something went wrong in the key service. Contact support.'
+  expect(await shows(alert(page, text))).toBe(true)
+  expect(await shows(alert(page, 'Reference: request-1'))).toBe(true)
+  expect(await keyField(page).inputValue()).toBe('sk-good-typed')
+  expect(await keyField(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+  expect(await codes(page)).toEqual(['error internal'])
+})
+
+it('a fault is not_an_answer if something else answers', async () => {
+  const { page } = await openSettings()
+  await intercept(page, (route) =>
+    route.fulfill({
+      status: 502,
+      body: '<h1>Bad gateway</h1>',
+      headers: { 'Access-Control-Allow-Origin': '*' },
+    }),
+  )
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await alert(page, 'Something between you and the key service answered instead of it.').waitFor()
+  expect(await codes(page)).toEqual(['error not_an_answer'])
+})
+
+it('a fault is unreachable if nothing answers', async () => {
+  const { page } = await openSettings()
+  await intercept(page, (route) => route.abort('connectionrefused'))
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await alert(page, 'We can’t reach the key service.').waitFor()
+  expect(await codes(page)).toEqual(['error unreachable'])
+})
+
+it('a fault is offline without a connection, and is over with one', async () => {
+  const { page } = await openSettings()
+  await typeKey(page)
+  await page.context().setOffline(true)
+  await button(page, 'Save key').click()
+  await alert(page, 'You are offline. Try again when you are connected.').waitFor()
+  await page.context().setOffline(false)
+  await button(page, 'Save key').click()
+  expect(await shows(page.getByText('The OpenAI key is saved'))).toBe(true)
+})
+
+it('the form counts down after too many requests, then saves', async () => {
+  const { page } = await openSettings({}, { clock: true })
+  let refusals = 0
+  await intercept(page, async (route) => {
+    refusals += 1
+    if (refusals > 1) return route.fallback()
+    return route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '42' }))
+  })
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await alert(page, 'Try again in 42 s.').waitFor()
+  expect(await button(page, 'Save key').getAttribute('aria-disabled')).toBe('true')
+  await page.keyboard.press('Enter')
+  await page.clock.runFor(2_000)
+  await alert(page, 'Try again in 40 s.').waitFor()
+  await button(page, 'Save key').click({ force: true })
+  expect(refusals).toBe(1)
+  await page.clock.runFor(40_000)
+  await button(page, 'Save key').click()
+  await page.getByText('The OpenAI key is saved').waitFor()
+})
+
+it('a countdown continues after the element was removed and inserted again', async () => {
+  const { page } = await openSettings({}, { clock: true })
+  const refusal = refuse(429, 'rate_limited', { 'Retry-After': '42' })
+  await intercept(page, (route) => route.fulfill(refusal))
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await alert(page, 'Try again in 42 s.').waitFor()
+  await page.evaluate(() => {
+    const settings = document.querySelector('api-key-settings')
+    settings?.remove()
+    if (settings) document.body.append(settings)
+  })
+  await page.clock.runFor(42_000)
+  await alert(page, 'Try again in').waitFor({ state: 'hidden' })
+  expect(await button(page, 'Save key').getAttribute('aria-disabled')).toBe('false')
+})
+
+it('the focus stays where the user has moved it meanwhile', async () => {
+  const { page } = await openSettings()
+  const held = Promise.withResolvers<void>()
+  await intercept(page, async (route) => {
+    await held.promise
+    await route.fulfill(refuse(503, 'database_busy'))
+  })
+  await page.evaluate(() => document.body.append(document.createElement('textarea')))
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await page.locator('textarea').focus()
+  held.resolve()
+  await alert(page, 'The key service is busy.').waitFor()
+  await page.keyboard.type('hello')
+  expect(await page.locator('textarea').inputValue()).toBe('hello')
+  expect(await keyField(page).inputValue()).toBe('sk-good-typed')
+})
+
+it('the focus moves to the first button after a list was loaded again', async () => {
+  const { page } = await openSettings()
+  await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
+  await page.reload()
+  await button(page, 'Try again').click()
+  await alert(page, 'The key service is busy.').waitFor()
+  const isFocused = (name: string) =>
+    button(page, name).evaluate((element) => element.matches(':focus'))
+  expect(await isFocused('Try again')).toBe(true)
+  await page.unroute('**/api-keys')
+  await page.keyboard.press('Enter')
+  await button(page, 'Add a key').waitFor()
+  expect(await isFocused('Add a key')).toBe(true)
+})
+
+it('a slow answer is shown, announced, and called slow after 10 s', async () => {
+  const { page } = await openSettings({}, { clock: true })
+  const held = Promise.withResolvers<void>()
+  let saves = 0
+  await intercept(page, async (route) => {
+    saves += 1
+    await held.promise
+    await route.fallback()
+  })
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  const busy = button(page, 'Checking the key with OpenAI …')
+  expect(await busy.getAttribute('aria-busy')).toBe('true')
+  const announced = page.getByRole('status').getByText('Checking the key with OpenAI …')
+  expect(await announced.count()).toBe(1)
+  expect(await keyField(page).getAttribute('readonly')).toBe('')
+  expect(await button(page, 'Cancel').isDisabled()).toBe(true)
+  await page.keyboard.press('Enter')
+  await keyField(page).press('Enter')
+  expect(await page.getByLabel('Provider').isDisabled()).toBe(true)
+  const slow = page.getByRole('status').getByText('This takes longer than usual …')
+  await page.clock.runFor(9_000)
+  expect(await slow.count()).toBe(0)
+  await page.clock.runFor(1_000)
+  await slow.waitFor()
+  held.resolve()
+  await page.getByText('The OpenAI key is saved').waitFor()
+  expect(await slow.count()).toBe(0)
+  expect(saves).toBe(1)
+})
+
+it('an answer that does not come is given up after 30 s', async () => {
+  const { page } = await openSettings({}, { clock: true })
+  await intercept(page, async () => {})
+  await typeKey(page)
+  await button(page, 'Save key').click()
+  await button(page, 'Checking the key with OpenAI …').waitFor()
+  await page.clock.runFor(30_000)
+  await alert(page, 'The key service did not answer in time.').waitFor()
+  expect(await codes(page)).toEqual(['error no_answer'])
+})
+
+it('a token that never comes is given up after 30 s', async () => {
+  const { page, user } = await openSettings({}, { clock: true })
+  await page.evaluate((userId) => {
+    const getToken = () => new Promise(() => {})
+    Object.assign(document.querySelector('api-key-settings') ?? {}, {
+      userId: `${userId}-2`,
+      getToken,
+    })
+  }, user)
+  await page.getByRole('status').getByText('Loading your keys …').waitFor()
+  await page.clock.runFor(30_000)
+  await alert(page, 'The key service did not answer in time.').waitFor()
+  expect(await codes(page)).toEqual(['error no_answer'])
+})
+
+it('a token that cannot be fetched offline does not end the session', async () => {
+  const { page, user } = await openSettings()
+  await page.context().setOffline(true)
+  await page.evaluate((userId) => {
+    const getToken = () => Promise.reject(new TypeError('Failed to fetch'))
+    Object.assign(document.querySelector('api-key-settings') ?? {}, {
+      userId: `${userId}-2`,
+      getToken,
+    })
+  }, user)
+  await alert(page, 'You are offline.').waitFor()
+  expect(await codes(page)).toEqual(['error offline'])
+})
+
+it('a token that has expired is requested again, once', async () => {
+  const user = `user-${crypto.randomUUID()}`
+  const tokens = [await mintToken(vault.secret, user, -60), await mintToken(vault.secret, user)]
+  const { page } = await openPage(host.open({ vault: origin, user, tokens }))
+  await button(page, 'Add a key').waitFor()
+  expect(await page.evaluate('window.refreshes')).toEqual([false, true])
+  expect(await codes(page)).toEqual([])
+})
+
+it('a token that has expired both times ends the session', async () => {
+  const user = `user-${crypto.randomUUID()}`
+  const tokens = [await mintToken(vault.secret, user, -60)]
+  const { page } = await openPage(host.open({ vault: origin, user, tokens }))
+  await alert(page, 'Your session has ended. Sign in again. Nothing was changed.').waitFor()
+  expect(await page.evaluate('window.refreshes')).toEqual([false, true])
+  expect(await codes(page)).toEqual(['error token_expired'])
+})
+
+it('a token that is invalid is explained', async () => {
+  const tokens = [await mintToken('another secret of 32 bytes or more', 'user')]
+  const { page } = await openPage(host.open({ vault: origin, user: 'user', tokens }))
+  expect(await shows(alert(page, /contact support\. \(Its signature does not verify/))).toBe(true)
+})
+
+it('a token that the host application cannot get ends the session', async () => {
+  const { page, user, faults } = await openSettings()
+  await page.evaluate((id) => {
+    const getToken = () => {
+      throw new Error('no session', { cause: 'a token' })
+    }
+    const settings = document.createElement('api-key-settings')
+    Object.assign(settings, {
+      userId: id,
+      getToken,
+      baseUrl: document.querySelector('api-key-settings')?.getAttribute('base-url'),
+    })
+    document.body.replaceChildren(settings)
+  }, user)
+  await alert(page, 'Your session has ended.').waitFor()
+  expect(faults()).toEqual(['Error: no session'])
+})
+
+it('a token of a different user opens nothing', async () => {
+  const tokens = [await mintToken(vault.secret, 'somebody')]
+  const { page } = await openPage(host.open({ vault: origin, user: 'another', tokens }))
+  await alert(page, 'These keys belong to a different account.').waitFor()
+  expect(await codes(page)).toEqual(['error not_your_own'])
+})
+
+describe('another user', () => {
+  /** Sets another user, as a host application does after a sign-in. */
+  const handOver = (page: Page, user: string, token: string) =>
+    page.evaluate(
+      ([userId, bearer]) => {
+        const settings = document.querySelector('api-key-settings')
+        Object.assign(settings ?? {}, { userId, getToken: () => bearer })
+      },
+      [user, token] as const,
+    )
+
+  it('another user does not see what was under way for the previous one', async () => {
+    const { page } = await openSettings()
+    const next = await openSettings({ groq: 'gsk_of-the-next' })
+    const held = Promise.withResolvers<void>()
+    await intercept(page, async (route) => {
+      await held.promise
+      await route.fallback()
+    })
+    await typeKey(page)
+    await button(page, 'Save key').click()
+    await button(page, 'Checking the key with OpenAI …').waitFor()
+    await handOver(page, next.user, next.token)
+    await button(page, 'Delete: Groq key').waitFor()
+    const answered = page.waitForResponse('**/api-keys/openai')
+    held.resolve()
+    await (await answered).finished()
+    await page.evaluate(() => new Promise(requestAnimationFrame))
+    expect(await button(page, 'Delete: OpenAI key').count()).toBe(0)
+    expect(await page.evaluate('window.events')).toEqual([])
+  })
+
+  it('another user does not wait for the list of the previous one', async () => {
+    const { page } = await openSettings()
+    const next = await openSettings({ groq: 'gsk_of-the-next' })
+    await page.route('**/api-keys', () => {}, { times: 1 })
+    await page.reload()
+    await page.getByRole('status').getByText('Loading your keys …').waitFor()
+    await handOver(page, next.user, next.token)
+    expect(await shows(button(page, 'Delete: Groq key'))).toBe(true)
+  })
+})
+
+it('a list that did not load is loaded again by a button', async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1' })
+  await page.route('**/api-keys', (route) => route.fulfill(refuse(503, 'database_busy')))
+  await page.reload()
+  await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
+  await page.unroute('**/api-keys')
+  await button(page, 'Try again').click()
+  expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
+})
+
+it('a list that did not load is loaded again when the browser is back online', async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1' })
+  await page.route('**/api-keys', (route) => route.abort('internetdisconnected'))
+  await page.reload()
+  await alert(page, 'We can’t reach the key service.').waitFor()
+  await page.unroute('**/api-keys')
+  await page.context().setOffline(true)
+  await page.context().setOffline(false)
+  expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
+})
+
+it('a list stays on the page when a test or a deletion fails', async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1' })
+  await page.route('**/api-keys/openai**', (route) => route.fulfill(refuse(503, 'database_busy')))
+  await page.route('**/api-keys/openai/verify', (route) =>
+    route.fulfill(refuse(429, 'rate_limited')),
+  )
+  await button(page, 'Test: OpenAI key').click()
+  await alert(page, 'Too many attempts.').waitFor()
+  await button(page, 'Delete: OpenAI key').click()
+  await button(page, 'Delete').click()
+  await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
+  expect(await page.locator('[part=preview]').textContent()).toBe('sk-good-...')
+})

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest'
+import type { EventLine } from '../../../src/page/element/event-lines.ts'
+import { describeEvent } from '../../../src/page/element/event-text.ts'
+import type { ShownSlot } from '../../../src/page/element/slot.ts'
+import type { EventAnswer } from '../../../src/shared/answers.ts'
+import { english, goneSlot, plainSlot, setClock, someSlot, translated } from './shown.ts'
+
+type Line = Partial<Omit<EventLine, 'event'>>
+
+const TODAY = '2026-06-15T10:10:00.000Z'
+const YESTERDAY = { time: '2026-06-14T10:10:00.000Z' }
+
+/** What `event` reads as at noon, for the owner of a key of OpenAI. */
+function read(
+  event: Pick<EventAnswer, 'event'> & Partial<EventAnswer>,
+  { time = TODAY, count = 1, errors = 0 }: Line = {},
+  slot: ShownSlot = someSlot(),
+  language = english,
+): string {
+  setClock()
+  const whole: EventAnswer = { id: time, provider: slot.name, by: 'owner', at: time, ...event }
+  return describeEvent({ event: whole, time, count, errors }, slot, language)
+}
+
+describe('an event in plain words', () => {
+  it.for<[text: string, event: Pick<EventAnswer, 'event'> & Partial<EventAnswer>, line?: Line]>([
+    ['You saved the key', { event: 'saved' }],
+    ['You replaced the key', { event: 'replaced' }],
+    ['You deleted the key', { event: 'deleted' }],
+    ['support deleted the key', { event: 'deleted', by: 'caller', caller: 'support' }],
+    ['An application deleted the key', { event: 'deleted', by: 'caller' }],
+    ['The key was deleted automatically', { event: 'deleted', by: 'job' }],
+    ['The provider of the key was set automatically', { event: 'assigned', by: 'job' }],
+    ['You set the provider of the key', { event: 'assigned' }],
+    ['The key was imported', { event: 'imported', by: 'import' }],
+    ['You tested the key, and OpenAI accepted it', { event: 'verified', verdict: 'accepted' }],
+    ['You tested the key, and OpenAI rejected it', { event: 'verified', verdict: 'refused' }],
+    [
+      'You tested the key, and OpenAI did not confirm it',
+      { event: 'verified', verdict: 'unknown' },
+    ],
+    [
+      'OpenAI rejected a key that you wanted to save',
+      { event: 'rejected_on_save', verdict: 'refused' },
+    ],
+    [
+      'OpenAI rejected the key when chat-worker used it',
+      { event: 'rejected_in_use', by: 'caller', caller: 'chat-worker' },
+    ],
+    [
+      'OpenAI rejected the key when an application used it',
+      { event: 'rejected_in_use', by: 'caller' },
+    ],
+    ['You paused the key', { event: 'paused' }],
+    ['An application paused the key', { event: 'paused', by: 'caller' }],
+    ['You resumed the key', { event: 'resumed' }],
+    ['You changed the limits of the key', { event: 'limits_changed' }],
+    ['The key expired', { event: 'expired', by: 'job' }],
+    ['chat-worker used this key today', { event: 'used', caller: 'chat-worker' }],
+    [
+      'An application used this key 1,041 times yesterday',
+      { event: 'used' },
+      { ...YESTERDAY, count: 1_041 },
+    ],
+    [
+      'An application used this key 41 times today (3 failed)',
+      { event: 'used' },
+      { count: 41, errors: 3 },
+    ],
+    ['An application used this key today (1 failed)', { event: 'used' }, { errors: 1 }],
+    [
+      'batch read the whole key 2 times today',
+      { event: 'revealed', caller: 'batch' },
+      { count: 2 },
+    ],
+    [
+      'An application was refused today: the key is paused',
+      { event: 'use_refused', code: 'api_key_paused' },
+    ],
+    [
+      'An application was refused 2 times today: the key has expired',
+      { event: 'use_refused', code: 'api_key_expired' },
+      { count: 2 },
+    ],
+    [
+      'batch was refused 3 days ago: you have not allowed it',
+      { event: 'use_refused', code: 'caller_not_allowed', caller: 'batch' },
+      { time: '2026-06-12T10:10:00.000Z' },
+    ],
+    ['An application was refused today: the limit was reached', { event: 'limit_reached' }],
+    ['An application was refused today: the key cannot be read', { event: 'unreadable' }],
+    ['support looked at this activity today', { event: 'viewed', caller: 'support' }],
+  ])('an event reads "%s"', ([text, event, line]) => {
+    expect(read(event, line)).toBe(text)
+  })
+})
+
+it('the name of a caller keeps its small first letter at the beginning of a sentence', () => {
+  expect(read({ event: 'used', caller: 'éclair' })).toBe('éclair used this key today')
+})
+
+it.for<[name: string, slot: ShownSlot]>([
+  ['General', plainSlot()],
+  ['gone', goneSlot()],
+])('a slot without a provider is called %s', ([name, slot]) => {
+  const text = `You tested the key, and ${name} rejected it`
+  expect(read({ event: 'verified', verdict: 'refused' }, {}, slot)).toBe(text)
+})
+
+it.for(['2026-06-15T12:00:20.000Z', '2026-06-16T00:00:20.000Z', '2026-06-17T12:00:00.000Z'])(
+  'an event of %s is said to be of today at noon of the 15th, as the clock may be behind',
+  (time) => {
+    expect(read({ event: 'used', caller: 'chat' }, { time })).toBe('chat used this key today')
+  },
+)
+
+it('a number of times and a day are said in the language', () => {
+  const text = read({ event: 'used' }, { ...YESTERDAY, count: 1_041 }, someSlot(), translated('de'))
+  expect(text).toContain('1.041')
+  expect(text).toContain('gestern')
+})

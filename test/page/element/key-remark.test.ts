@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest'
+import { describeRemark, examineKey, type Remark } from '../../../src/page/element/key-remark.ts'
+import type { KeyFault } from '../../../src/shared/key-text.ts'
+import { english, plainSlot, someSlot } from './shown.ts'
+
+const openai = someSlot()
+const deepseek = someSlot({ name: 'deepseek', label: 'DeepSeek' })
+const anthropic = someSlot({ name: 'anthropic', label: 'Anthropic', keyPrefixes: ['sk-ant-'] })
+const mistral = someSlot({ name: 'mistral', label: 'Mistral', keyPrefixes: [] })
+const azure = someSlot({ name: 'azure', label: 'Azure', keyPrefixes: ['az-'], hosts: ['*.test'] })
+const general = plainSlot()
+const slots = [openai, deepseek, anthropic, mistral, azure, general]
+
+const examine = (key: string, slot: typeof openai | undefined, offered = slots) =>
+  examineKey(key, { slot, offered, slots })
+
+describe('a malformed key', () => {
+  const TEXTS: Record<KeyFault['kind'], [key: string, text: string]> = {
+    empty: ['', 'Enter a key.'],
+    too_long: ['x'.repeat(8_193), 'This is too long to be a key.'],
+    masked: ['sk-proj-...', 'This is a masked key. Paste the whole key.'],
+    json: ['{"a": "b", "c": "d"}', 'This is a JSON document. Paste only the key.'],
+    extras: [
+      'export OPENAI_API_KEY="sk-good-0123456789"',
+      'There is more here than the key. Paste only the key.',
+    ],
+    white_space: ['sk-abc def', 'The key has white space at character 7.'],
+    foreign_character: ['sk-ключ', 'Character 4 cannot be part of an API key.'],
+    service_account: [
+      '{"type": "service_account", "private_key": "x"}',
+      'This is a Google service account file, not an API key. Create an API key for Vertex AI or Gemini.',
+    ],
+    aws_keys: [
+      '{"aws_secret_access_key": "x"}',
+      'These are AWS access keys, not an API key. Create an Amazon Bedrock API key.',
+    ],
+    fernet_token: [`gAAAA${'x'.repeat(95)}`, 'This is not an API key.'],
+    pem: ['-----BEGIN PRIVATE KEY-----', 'This is not an API key.'],
+    url: ['https://api.openai.com', 'This is a URL, not an API key.'],
+    placeholder: ['undefined', 'This is not an API key.'],
+  }
+
+  it.for(Object.entries(TEXTS))(
+    'names what is wrong with a key, whatever provider is chosen: %s',
+    ([kind, [key, text]]) => {
+      for (const slot of [openai, azure, general, undefined]) {
+        const remark = examine(key, slot)
+        expect(remark).toMatchObject({ kind: 'fault', fault: { kind } })
+        expect(remark && describeRemark(remark, english)).toBe(text)
+      }
+    },
+  )
+})
+
+describe('a key before a provider is chosen', () => {
+  it.for([
+    ['sk-ant-1', anthropic, 'Selected Anthropic: this looks like one of its keys.'],
+    ['az-1', azure, 'Selected Azure: this looks like one of its keys.'],
+  ] as const)('proposes the only provider with such keys: %s', ([key, instead, text]) => {
+    const remark: Remark = { kind: 'proposal', instead }
+    expect(examine(key, undefined)).toEqual(remark)
+    expect(describeRemark(remark, english)).toBe(text)
+  })
+
+  it.for([
+    ['of two providers', 'sk-proj-1', slots],
+    ['of no known provider', 'unknown-1', slots],
+    ['of a provider that is not offered', 'sk-ant-1', [openai, mistral]],
+  ] as const)('proposes nothing for a key %s', ([, key, offered]) => {
+    expect(examine(key, undefined, [...offered])).toBeNull()
+  })
+})
+
+describe('a key for the chosen provider', () => {
+  it.for([
+    ['it is one of its own', 'sk-proj-1', openai],
+    ['it is one of its own and of another', 'sk-proj-1', deepseek],
+    ['nobody has such keys', 'unknown-1', openai],
+    ['the slot has no provider', 'sk-ant-1', general],
+    ['the address is the user’s own', 'sk-ant-1', azure],
+  ] as const)('gets no remark if %s', ([, key, slot]) => {
+    expect(examine(key, slot)).toBeNull()
+  })
+
+  it.for([
+    [
+      'of another provider, and names it',
+      'sk-ant-1',
+      mistral,
+      [anthropic],
+      anthropic,
+      'This looks like an Anthropic key, not a Mistral one.',
+    ],
+    [
+      'of two other providers, and proposes none',
+      'sk-proj-1',
+      mistral,
+      [openai, deepseek],
+      undefined,
+      'This looks like an OpenAI or DeepSeek key, not a Mistral one.',
+    ],
+    [
+      'of a provider that needs a base URL, and proposes it not',
+      'az-1',
+      openai,
+      [azure],
+      undefined,
+      'This looks like an Azure key, not an OpenAI one.',
+    ],
+  ] as const)('asks about a key %s', ([, key, slot, likely, instead, text]) => {
+    const remark: Remark = { kind: 'mismatch', slot, likely: [...likely], instead }
+    expect(examine(key, slot)).toEqual(remark)
+    expect(describeRemark(remark, english)).toBe(text)
+  })
+
+  it('asks about a key of a provider that is not offered, and proposes none', () => {
+    const remark = { kind: 'mismatch', slot: mistral, likely: [anthropic], instead: undefined }
+    expect(examine('sk-ant-1', mistral, [mistral, openai])).toEqual(remark)
+  })
+})
+
+it('a choice that was not made is asked for', () => {
+  expect(describeRemark({ kind: 'choice' }, english)).toBe('Choose a provider')
+})

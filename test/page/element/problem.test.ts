@@ -1,0 +1,163 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { ProblemCode } from '../../../src/page/element/host.ts'
+import { describeProblem, Problem, readProblem } from '../../../src/page/element/problem.ts'
+import { english, NOON, setClock, someKey, someSlot, translated } from './shown.ts'
+
+const FAULT = 'Something went wrong in the key service. Contact support.'
+const ENDED = 'Your session has ended. Sign in again. Nothing was changed.'
+const OUTDATED = 'This page is out of date. Reload it.'
+const BUSY = 'The key service is busy. Nothing was lost.'
+const UNREACHABLE = 'We can’t reach the key service. Check your connection, then try again.'
+
+/** What a person reads, whose slot of OpenAI is empty. */
+const TEXTS: Record<ProblemCode, string> = {
+  offline: 'You are offline. Try again when you are connected.',
+  unreachable: UNREACHABLE,
+  no_answer: 'The key service did not answer in time. Reload the page to see what was saved.',
+  not_an_answer: 'Something between you and the key service answered instead of it. Try again.',
+  token_missing: ENDED,
+  token_expired: ENDED,
+  token_invalid: 'Your sign-in is not accepted here. Sign in again, or contact support.',
+  not_your_own: 'These keys belong to a different account. Sign in with that account.',
+  user_not_found: 'Your account is not set up for keys yet. Contact support.',
+  unknown_provider: OUTDATED,
+  api_key_exists: OUTDATED,
+  no_api_key: OUTDATED,
+  invalid_query: OUTDATED,
+  changed_meanwhile: 'This key was changed somewhere else. Check it, then try again.',
+  api_key_invalid: 'This is not an API key.',
+  api_key_rejected: 'OpenAI does not accept this key.',
+  api_key_expired: 'This key has expired. Replace it.',
+  base_url_invalid: 'Enter an https URL on a.test or b.test, without a query.',
+  expires_at_invalid: 'Check the date of this device, then try again.',
+  limits_invalid: 'Enter a whole number of uses, from 1.',
+  body_too_large: 'This is too long to be a key.',
+  body_too_slow: UNREACHABLE,
+  rate_limited: 'Too many attempts.',
+  database_busy: BUSY,
+  token_keys_unreachable: BUSY,
+  unhealthy: BUSY,
+  internal: FAULT,
+  server_misconfigured: FAULT,
+  api_key_missing: FAULT,
+  invalid_json: FAULT,
+  content_type_not_json: FAULT,
+  not_found: FAULT,
+  method_not_allowed: FAULT,
+  not_granted: FAULT,
+  scope_missing: FAULT,
+  provider_not_granted: FAULT,
+  invalid_argument: FAULT,
+  origin_not_allowed: FAULT,
+  api_key_unreadable: FAULT,
+  api_key_paused: FAULT,
+  caller_not_allowed: FAULT,
+  limit_reached: FAULT,
+  provider_unreachable: FAULT,
+  upgrade_not_supported: FAULT,
+}
+const CODES = Object.keys(TEXTS).filter((code): code is ProblemCode => code in TEXTS)
+
+const slot = someSlot({ hosts: ['a.test', 'b.test'] })
+
+describe('a problem', () => {
+  it.for(CODES)(
+    '%s is said in plain words, and is a fault if only the operator can help',
+    (code) => {
+      const problem = new Problem(code, { requestId: 'request-1' })
+      expect(describeProblem(problem, english, slot)).toBe(TEXTS[code])
+      expect(problem.isFault).toBe(TEXTS[code] === FAULT)
+    },
+  )
+
+  it('a fault without a request id is not one that the operator can find', () => {
+    expect(new Problem('internal').isFault).toBe(false)
+  })
+
+  it('says that the previous key is kept if the new one is rejected', () => {
+    const kept = 'OpenAI does not accept this key. Your previous key is still saved.'
+    const problem = new Problem('api_key_rejected')
+    expect(describeProblem(problem, english, someSlot({ key: someKey() }))).toBe(kept)
+    expect(describeProblem(problem, english, someSlot({ key: 'unreadable' }))).toBe(kept)
+  })
+
+  it('says why a token is not accepted', () => {
+    const problem = new Problem('token_invalid', { detail: 'Its signature does not verify.' })
+    expect(describeProblem(problem, english)).toBe(
+      `${TEXTS.token_invalid} (Its signature does not verify.)`,
+    )
+  })
+
+  it('does not show the detail of another code', () => {
+    const problem = new Problem('api_key_invalid', { detail: 'api_key has white space.' })
+    expect(describeProblem(problem, english, slot)).toBe(TEXTS.api_key_invalid)
+  })
+
+  it.for([
+    ['de', ' '],
+    ['ja', ''],
+    ['zh-Hans', ''],
+  ] as const)('two sentences of a problem in %s have "%s" between them', ([name, gap]) => {
+    const language = translated(name)
+    const refused = language.say('refused', { provider: 'OpenAI' })
+    const text = describeProblem(
+      new Problem('api_key_rejected'),
+      language,
+      someSlot({ key: someKey() }),
+    )
+    expect(text).toBe(refused + gap + language.say('keyKept'))
+  })
+})
+
+describe('Problem.from', () => {
+  it('returns a problem itself', () => {
+    const problem = new Problem('offline')
+    expect(Problem.from(problem)).toBe(problem)
+  })
+
+  it('makes any other error a fault of the element, and writes it to the console', () => {
+    const write = vi.spyOn(console, 'error').mockReturnValue()
+    onTestFinished(() => write.mockRestore())
+    const cause = new Error('holds a token')
+    const problem = Problem.from(new TypeError('x is not a function', { cause }))
+    expect([problem.code, problem.requestId, problem.retryAt]).toEqual(['internal', null, 0])
+    expect(write.mock.calls).toEqual([['TypeError: x is not a function']])
+  })
+})
+
+describe('readProblem', () => {
+  const read = (body: unknown, headers: Record<string, string> = {}) =>
+    readProblem(Response.json(body, { status: 400, headers }))
+
+  it('reads the code, the detail and the request id of an answer', async () => {
+    const body = { error: 'E', code: 'token_invalid', detail: 'No sub.', request_id: 'request-1' }
+    const problem = await read(body)
+    expect(problem).toMatchObject({ code: 'token_invalid', detail: 'No sub.', retryAt: 0 })
+    expect(problem.requestId).toBe('request-1')
+  })
+
+  it('an answer may have no detail and no request id', async () => {
+    const { detail, requestId } = await read({ error: 'E', code: 'rate_limited' })
+    expect([detail, requestId]).toEqual(['', null])
+  })
+
+  it.for([
+    ['42', 42_000],
+    ['0', 0],
+    ['Wed, 21 Oct 2026 07:28:00 GMT', 0],
+  ] as const)('reads when to try again from Retry-After: %s', async ([after, ms]) => {
+    setClock()
+    const { retryAt } = await read({ error: 'E', code: 'rate_limited' }, { 'Retry-After': after })
+    expect(retryAt).toBe(ms === 0 ? 0 : Date.parse(NOON) + ms)
+  })
+
+  it.for([
+    ['HTML', '<h1>Bad gateway</h1>'],
+    ['an empty body', ''],
+    ['JSON without a code', '{"error":"Bad gateway"}'],
+    ['a list', '[{"code":"internal"}]'],
+    ['null', 'null'],
+  ] as const)('an answer of something else is not_an_answer: %s', async ([, body]) => {
+    expect((await readProblem(new Response(body, { status: 502 }))).code).toBe('not_an_answer')
+  })
+})

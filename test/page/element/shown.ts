@@ -1,0 +1,72 @@
+/** Slots, keys and languages as the element shows them, and a clock. */
+
+import { readFileSync } from 'node:fs'
+import { onTestFinished, vi } from 'vitest'
+import { Language } from '../../../src/page/element/language.ts'
+import type { ShownKey, ShownSlot } from '../../../src/page/element/slot.ts'
+
+export const NOON = '2026-06-15T12:00:00.000Z'
+export const DAY_MS = 24 * 60 * 60 * 1_000
+
+export const english = new Language('en')
+
+/** The texts of `src/page/element/languages/`. */
+export function readTexts(name: string): Record<string, string> {
+  return JSON.parse(readFileSync(`src/page/element/languages/${name}.json`, 'utf8'))
+}
+
+/** A language with the texts that the element has in it. */
+export function translated(name: string): Language {
+  return new Language(name, readTexts(name))
+}
+
+/** For the current test, it is `now`, and the reader is in the time zone `zone`. */
+export function setClock(now: string | number = NOON, zone = 'UTC'): void {
+  vi.stubEnv('TZ', zone)
+  vi.setSystemTime(now)
+  onTestFinished(() => {
+    vi.useRealTimers()
+    vi.unstubAllEnvs()
+  })
+}
+
+/** The time so many days after noon. */
+export function daysAfterNoon(days: number): string {
+  return new Date(Date.parse(NOON) + days * DAY_MS).toISOString()
+}
+
+/** A key that OpenAI accepted, and that was never used. */
+export function someKey(changes: Partial<ShownKey> = {}): ShownKey {
+  return {
+    preview: 'sk-good-...',
+    status: 'active',
+    savedAt: '2026-06-14T12:00:00.000Z',
+    usedAt: null,
+    testedAt: null,
+    expiresAt: null,
+    isPaused: false,
+    callers: null,
+    maxUses: null,
+    baseUrl: null,
+    sameIn: [],
+    knownAs: null,
+    ...changes,
+  }
+}
+
+/** The slot of OpenAI, which is empty. */
+export function someSlot(changes: Partial<ShownSlot> = {}): ShownSlot {
+  const keyPage = 'https://platform.openai.com/api-keys'
+  const fields = { name: 'openai', label: 'OpenAI', keyPage, keyPrefixes: ['sk-'], hosts: null }
+  return { ...fields, key: null, ...changes }
+}
+
+/** The slot of the plain route. */
+export function plainSlot(key: ShownSlot['key'] = null): ShownSlot {
+  return { name: 'default', label: null, keyPage: null, keyPrefixes: [], hosts: null, key }
+}
+
+/** A slot whose provider is no longer offered. */
+export function goneSlot(key: ShownSlot['key'] = someKey()): ShownSlot {
+  return { name: 'gone', label: null, keyPage: null, keyPrefixes: [], hosts: null, key }
+}

@@ -1,0 +1,363 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Problem } from '../../../src/page/element/problem.ts'
+import type { ShownSlot } from '../../../src/page/element/slot.ts'
+import {
+  assignKey,
+  deleteKey,
+  fetchSlots,
+  nameSilence,
+  patchKey,
+  putKey,
+  request,
+  verifyKey,
+  type Call,
+} from '../../../src/page/element/vault-client.ts'
+import { someKey, someSlot } from './shown.ts'
+import { breakOff, refuse, someCall, standForVault } from './vault.ts'
+
+const SAVED_AT = '2026-06-14T12:00:00.000Z'
+
+/** The least that the vault says of a stored key. */
+const STORED = {
+  has_api_key: true,
+  provider: 'openai',
+  api_key_preview: 'sk-good-...',
+  api_key_updated_at: SAVED_AT,
+  status: 'active',
+  last_used_at: null,
+  last_verified_at: null,
+}
+const KEY = someKey()
+const slot = someSlot({ key: KEY })
+
+const save = (call: Call, to: ShownSlot = slot) =>
+  putKey(call, to, { apiKey: 'sk-1', verify: true })
+const saved = (fields: object = {}) => Response.json({ user: { ...STORED, ...fields } })
+
+describe('requests', () => {
+  const REQUESTS: [
+    what: string,
+    send: (call: Call) => Promise<unknown>,
+    answer: () => Response,
+    sent: { path: string; body?: unknown },
+  ][] = [
+    [
+      'the list',
+      fetchSlots,
+      () => Response.json({ api_keys: [] }),
+      { path: 'GET /api/users/user-1/api-keys' },
+    ],
+    [
+      'a key to save',
+      save,
+      saved,
+      { path: 'PUT /api/users/user-1/api-keys/openai', body: { api_key: 'sk-1' } },
+    ],
+    [
+      'a key to save unchecked, with all that is entered',
+      (call) =>
+        putKey(call, slot, {
+          apiKey: 'sk-1',
+          baseUrl: 'https://own.test/v1',
+          expiresAt: '2027-06-14T12:00:00.000Z',
+          verify: false,
+        }),
+      saved,
+      {
+        path: 'PUT /api/users/user-1/api-keys/openai?verify=false',
+        body: {
+          api_key: 'sk-1',
+          base_url: 'https://own.test/v1',
+          expires_at: '2027-06-14T12:00:00.000Z',
+        },
+      },
+    ],
+    [
+      'a move',
+      (call) => assignKey(call, 'groq'),
+      () => Response.json(STORED),
+      { path: 'POST /api/users/user-1/api-keys/groq/assign' },
+    ],
+    [
+      'a deletion',
+      (call) => deleteKey(call, slot),
+      () => Response.json({}),
+      { path: 'DELETE /api/users/user-1/api-keys/openai' },
+    ],
+    [
+      'changed limits',
+      (call) => patchKey(call, slot, { paused: true, max_uses: null }),
+      () => Response.json(STORED),
+      { path: 'PATCH /api/users/user-1/api-keys/openai', body: { paused: true, max_uses: null } },
+    ],
+    [
+      'a test',
+      (call) => verifyKey(call, 'openai'),
+      () => Response.json({ ...STORED, verdict: 'accepted' }),
+      { path: 'POST /api/users/user-1/api-keys/openai/verify' },
+    ],
+  ]
+
+  it.for(REQUESTS)(
+    'the request for %s goes to its path',
+    async ([, send, answer, { path, body }]) => {
+      const vault = standForVault([answer()])
+      await send(someCall().call)
+      const { method, url, headers, body: given } = vault.last()
+      expect(`${method} ${url}`).toBe(path.replace(' ', ' https://vault.test'))
+      expect(given).toEqual(body)
+      expect(headers['content-type']).toBe(body === undefined ? undefined : 'application/json')
+    },
+  )
+
+  it.for(REQUESTS)(
+    'the request for %s has its token in a header alone, and follows no redirect',
+    async ([, send, answer]) => {
+      const vault = standForVault([answer()])
+      const { call, signal } = someCall()
+      await send(call)
+      const { url, headers, init } = vault.last()
+      expect(headers['authorization']).toBe('Bearer token-1')
+      expect(url).not.toMatch(/token-1|sk-1/)
+      expect(init).toMatchObject({ credentials: 'omit', redirect: 'error', cache: 'no-store' })
+      expect(init?.signal).toBe(signal)
+    },
+  )
+
+  it.for([
+    ['https://vault.test', 'user-1', 'https://vault.test/api/users/user-1/api-keys'],
+    ['https://app.test/vault/', 'auth0|1', 'https://app.test/vault/api/users/auth0%7C1/api-keys'],
+    ['', '../a?b#c/d', '/api/users/..%2Fa%3Fb%23c%2Fd/api-keys'],
+  ] as const)('the vault at "%s" is asked for the user %s', async ([baseUrl, userId, url]) => {
+    const vault = standForVault([Response.json({ api_keys: [] })])
+    await fetchSlots(someCall(['token-1'], { baseUrl, userId }).call)
+    expect(vault.last().url).toBe(url)
+  })
+})
+
+describe('the slot as its user saw it', () => {
+  const CHANGES: [what: string, change: (call: Call, seen: ShownSlot) => Promise<unknown>][] = [
+    ['saved', save],
+    ['deleted', deleteKey],
+    ['changed', (call, seen) => patchKey(call, seen, { paused: true })],
+  ]
+  const SEEN = [
+    ['with the key that was seen', KEY, `"${SAVED_AT}"`, undefined],
+    ['still empty', null, undefined, '*'],
+    ['with any key that cannot be read', 'unreadable', undefined, undefined],
+    ['with any key that is unavailable', 'unavailable', undefined, undefined],
+  ] as const
+
+  it.for(
+    CHANGES.flatMap(([what, change]) =>
+      SEEN.map(
+        ([name, key, match, noneMatch]) => [what, name, change, key, match, noneMatch] as const,
+      ),
+    ),
+  )('a key is %s only in a slot %s', async ([what, , change, key, match, noneMatch]) => {
+    const answer = what === 'saved' ? saved() : Response.json(STORED)
+    const vault = standForVault([answer])
+    await change(someCall().call, someSlot({ key }))
+    const { headers } = vault.last()
+    expect([headers['if-match'], headers['if-none-match']]).toEqual([match, noneMatch])
+  })
+})
+
+describe('answers', () => {
+  const LABEL = {
+    provider: 'openai',
+    label: 'OpenAI',
+    key_page: 'https://platform.openai.com/api-keys',
+    key_prefixes: ['sk-'],
+  }
+  const FAULT = { has_api_key: false, error: 'Invalid encrypted key' }
+  const list = async (...api_keys: object[]) => {
+    standForVault([Response.json({ user_id: 'user-1', api_keys })])
+    return fetchSlots(someCall().call)
+  }
+
+  it.for<[what: string, listed: object, key: ShownSlot['key']]>([
+    ['an empty one', { has_api_key: false }, null],
+    ['one with a key', STORED, KEY],
+    ['an unreadable one', { ...FAULT, reason: 'cannot_be_decrypted' }, 'unreadable'],
+    ['an unavailable one', { ...FAULT, reason: 'encryption_key_missing' }, 'unavailable'],
+  ])('reads a slot of the list: %s', async ([, listed, key]) => {
+    expect(await list({ ...listed, ...LABEL })).toEqual([someSlot({ key })])
+  })
+
+  it('reads the hosts of a slot, and slots without a provider', async () => {
+    const none = { label: null, key_page: null, key_prefixes: [], has_api_key: false }
+    const slots = await list(
+      { ...LABEL, has_api_key: false, hosts: ['own.test'] },
+      { ...none, provider: 'default' },
+    )
+    expect(slots).toEqual([
+      someSlot({ hosts: ['own.test'] }),
+      { name: 'default', label: null, keyPage: null, keyPrefixes: [], hosts: null, key: null },
+    ])
+  })
+
+  it('reads all that the vault says of a key', async () => {
+    const time = (day: number) => `2026-06-0${day}T12:00:00.000Z`
+    const maxUses = { count: 5, per: 'day', used: 2 } as const
+    standForVault([
+      saved({
+        api_key_last4: 'Qx7Z',
+        status: 'rejected',
+        last_used_at: time(1),
+        last_verified_at: time(2),
+        expires_at: time(3),
+        base_url: 'https://own.test/v1',
+        paused_at: time(4),
+        callers: ['batch'],
+        max_uses: maxUses,
+        same_key_in: ['groq'],
+        known_as: 'deleted',
+      }),
+    ])
+    expect(await save(someCall().call)).toEqual({
+      preview: 'sk-good-...Qx7Z',
+      status: 'rejected',
+      savedAt: SAVED_AT,
+      usedAt: time(1),
+      testedAt: time(2),
+      expiresAt: time(3),
+      isPaused: true,
+      callers: ['batch'],
+      maxUses,
+      sameIn: ['groq'],
+      knownAs: 'deleted',
+      baseUrl: 'https://own.test/v1',
+    })
+  })
+
+  it('reads the key that was moved, and the one whose limits have changed', async () => {
+    standForVault([Response.json(STORED), Response.json(STORED)])
+    const { call } = someCall()
+    expect(await assignKey(call, 'openai')).toEqual(KEY)
+    expect(await patchKey(call, slot, {})).toEqual(KEY)
+  })
+
+  it.for([
+    ['accepted', { ...STORED, verdict: 'accepted' }, KEY, 'accepted'],
+    ['changed meanwhile', { ...STORED, verdict: null }, KEY, null],
+    ['deleted meanwhile', { has_api_key: false, verdict: null }, null, null],
+  ] as const)('reads the verdict of a tested key: %s', async ([, answer, key, verdict]) => {
+    standForVault([Response.json(answer)])
+    expect(await verifyKey(someCall().call, 'openai')).toEqual({ key, verdict })
+  })
+})
+
+describe('a token that is not accepted', () => {
+  it('a token that is not accepted is replaced by a new one, once', async () => {
+    const vault = standForVault([refuse(401, 'token_expired'), saved()])
+    const { call, refreshes } = someCall()
+    expect(await save(call)).toEqual(KEY)
+    expect(vault.tokens()).toEqual(['Bearer token-1', 'Bearer token-2'])
+    expect(vault.last()).toMatchObject({ method: 'PUT', body: { api_key: 'sk-1' } })
+    expect(refreshes()).toEqual([false, true])
+  })
+
+  it('a problem of the second token is thrown', async () => {
+    const answers = [refuse(401, 'token_expired'), refuse(401, 'token_invalid', { detail: 'No.' })]
+    const vault = standForVault(answers)
+    await expect(save(someCall().call)).rejects.toMatchObject({
+      code: 'token_invalid',
+      detail: 'No.',
+      requestId: 'request-1',
+    })
+    expect(vault.asked()).toHaveLength(2)
+  })
+
+  it('a problem of the first token is thrown if the application has no second one', async () => {
+    const write = silence()
+    const vault = standForVault([refuse(401, 'token_expired')])
+    const { call } = someCall(['token-1', new Error('no session')])
+    await expect(save(call)).rejects.toMatchObject({ code: 'token_expired' })
+    expect(vault.asked()).toHaveLength(1)
+    expect(write.mock.calls).toEqual([['Error: no session']])
+  })
+
+  it('a second request that gets no answer is said to be that', async () => {
+    standForVault([refuse(401, 'token_expired'), () => Promise.reject(new TypeError('failed'))])
+    await expect(save(someCall().call)).rejects.toMatchObject({ code: 'unreachable' })
+  })
+
+  it.for([400, 403, 404, 500])('asks for no second token after a %i', async (status) => {
+    const vault = standForVault([refuse(status, 'internal')])
+    const { call, refreshes } = someCall()
+    await expect(save(call)).rejects.toBeInstanceOf(Problem)
+    expect([vault.asked().length, refreshes()]).toEqual([1, [false]])
+  })
+})
+
+/** Keeps the console quiet in the current test. */
+function silence() {
+  const write = vi.spyOn(console, 'error').mockReturnValue()
+  onTestFinished(() => write.mockRestore())
+  return write
+}
+
+describe('problems', () => {
+  it.for([
+    [true, 'token_missing'],
+    [false, 'offline'],
+  ] as const)('getToken that throws while online is %s: %s', async ([onLine, code]) => {
+    const write = silence()
+    const vault = standForVault([], { onLine })
+    const { call } = someCall([new Error('no session', { cause: 'a token' })])
+    await expect(save(call)).rejects.toMatchObject({ name: 'Problem', code })
+    expect(vault.asked()).toEqual([])
+    // Its cause may hold a token.
+    expect(write.mock.calls).toEqual([['Error: no session']])
+  })
+
+  const SILENCES = [
+    ['unreachable', { onLine: true, isAborted: false }],
+    ['offline', { onLine: false, isAborted: false }],
+    ['no_answer', { onLine: true, isAborted: true }],
+    ['no_answer', { onLine: false, isAborted: true }],
+  ] as const
+
+  it.for(SILENCES)('no answer is %s: %j', async ([code, { onLine, isAborted }]) => {
+    standForVault([async () => Promise.reject(new TypeError('Failed to fetch'))], { onLine })
+    const { call, end, signal } = someCall()
+    if (isAborted) end.abort()
+    await expect(save(call)).rejects.toMatchObject({ name: 'Problem', code })
+    expect(nameSilence(signal)).toBe(code)
+  })
+
+  it.for([
+    ['HTML', () => new Response('<h1>Welcome to this hotel</h1>')],
+    ['half an answer', breakOff],
+  ] as const)('a 200 with %s is not_an_answer', async ([, answer]) => {
+    standForVault([answer()])
+    await expect(request(someCall().call, '/api-keys')).rejects.toMatchObject({
+      code: 'not_an_answer',
+    })
+  })
+
+  it('an answer that was not complete in time is no_answer', async () => {
+    standForVault([breakOff()])
+    const { call, end } = someCall()
+    end.abort()
+    await expect(request(call, '/api-keys')).rejects.toMatchObject({ code: 'no_answer' })
+  })
+
+  it('an error answer of something else is not_an_answer', async () => {
+    standForVault([new Response('<h1>Bad gateway</h1>', { status: 502 })])
+    await expect(save(someCall().call)).rejects.toMatchObject({ code: 'not_an_answer' })
+  })
+
+  it.for([
+    ['the list', fetchSlots],
+    ['a deletion', (call: Call) => deleteKey(call, slot)],
+    ['changed limits', (call: Call) => patchKey(call, slot, {})],
+    ['a move', (call: Call) => assignKey(call, 'groq')],
+    ['a test', (call: Call) => verifyKey(call, 'openai')],
+  ] as const)('a refusal of %s is a Problem with its code', async ([, send]) => {
+    standForVault([refuse(412, 'changed_meanwhile')])
+    const problem = { name: 'Problem', code: 'changed_meanwhile', requestId: 'request-1' }
+    await expect(send(someCall().call)).rejects.toMatchObject(problem)
+  })
+})

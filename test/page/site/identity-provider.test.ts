@@ -1,0 +1,116 @@
+import { ORIGIN } from './tab.ts'
+import * as oauth from 'oauth4webapi'
+import { describe, expect, it } from 'vitest'
+import {
+  discover,
+  explain,
+  RETURN_URI,
+  SignInError,
+} from '../../../src/page/site/identity-provider.ts'
+import { CONFIG, ISSUER, METADATA, standForProvider } from './login.ts'
+
+const UNREACHABLE = 'We can’t reach login.test. Check your connection, then try again.'
+const OTHER_HOST =
+  'The token endpoint of login.test is on a different host. This page does not send requests there.'
+const INVALID = /^The answer of login\.test is not valid: ./
+
+it('the provider sends a user back to the origin of the page', () => {
+  expect(RETURN_URI).toBe(`${ORIGIN}/`)
+})
+
+describe('discover', () => {
+  it("fetches the provider's metadata, and names this page as its client", async () => {
+    const { urls } = standForProvider()
+    const { server, client } = await discover(CONFIG)
+    expect(urls).toEqual([`${ISSUER}/.well-known/openid-configuration`])
+    expect([server, client]).toEqual([METADATA, { client_id: 'page-1' }])
+  })
+
+  it.for([
+    [null, {}],
+    ['vault', { audience: 'vault' }],
+    ['https://vault.test/', { audience: 'https://vault.test/', resource: 'https://vault.test/' }],
+  ] as const)('asks for a token for the audience %s', async ([audience, parameters]) => {
+    standForProvider()
+    const { options } = await discover({ ...CONFIG, audience })
+    expect(options.additionalParameters).toEqual(parameters)
+  })
+
+  it('gives each request a time limit of its own', async () => {
+    standForProvider()
+    const { options } = await discover(CONFIG)
+    expect(options.signal()).toBeInstanceOf(AbortSignal)
+    expect(options.signal()).not.toBe(options.signal())
+  })
+
+  it.for([
+    ['https://login.test', false],
+    ['http://localhost:9000', true],
+  ] as const)(
+    'allows requests without TLS only to a provider without TLS: %s',
+    async ([issuer, is]) => {
+      standForProvider([], () => ({ ...METADATA, issuer, token_endpoint: `${issuer}/token` }))
+      const { options } = await discover({ ...CONFIG, issuer })
+      expect(options[oauth.allowInsecureRequests]).toBe(is)
+    },
+  )
+
+  it.for([
+    'https://evil.test/token',
+    'https://login.test.evil.test/token',
+    'https://login.test:8443/token',
+    'http://login.test/token',
+    undefined,
+  ])('refuses a token endpoint on another host: %s', async (token_endpoint) => {
+    standForProvider([], () => ({ ...METADATA, token_endpoint }))
+    await expect(discover(CONFIG)).rejects.toThrow(new SignInError(OTHER_HOST))
+  })
+
+  it.for([
+    ['of another issuer', () => ({ ...METADATA, issuer: 'https://evil.test' })],
+    ['with a status of 500', () => new Response('Oops', { status: 500 })],
+    ['that is HTML', () => new Response('<h1>Welcome to this hotel</h1>')],
+  ] as const)('refuses metadata %s', async ([, metadata]) => {
+    standForProvider([], metadata)
+    await expect(discover(CONFIG)).rejects.toThrow(INVALID)
+  })
+
+  it('says that the provider cannot be reached', async () => {
+    standForProvider([], async () => Promise.reject(new TypeError('Failed to fetch')))
+    await expect(discover(CONFIG)).rejects.toThrow(new SignInError(UNREACHABLE))
+  })
+})
+
+describe('explain', () => {
+  const response = new Response()
+  const answer = (fields: Record<string, string>) =>
+    new oauth.AuthorizationResponseError('refused', { cause: new URLSearchParams(fields) })
+  const body = (cause: Record<string, string> & { error: string }) =>
+    new oauth.ResponseBodyError('refused', { cause, response })
+
+  it.for<[text: string, error: unknown]>([
+    ['You cancelled the sign-in.', answer({ error: 'access_denied', error_description: 'No' })],
+    ['login.test did not sign you in: server_error', answer({ error: 'server_error' })],
+    [
+      'login.test did not sign you in: Try later.',
+      answer({ error: 'server_error', error_description: 'Try later.' }),
+    ],
+    ['login.test did not sign you in: invalid_grant', body({ error: 'invalid_grant' })],
+    ['login.test did not sign you in: Expired', body({ error: 'x', error_description: 'Expired' })],
+    [
+      'The answer of login.test is not valid: a claim',
+      new oauth.OperationProcessingError('a claim'),
+    ],
+    [UNREACHABLE, new TypeError('Failed to fetch')],
+    [UNREACHABLE, 'not even an error'],
+  ])('an error is explained as "%s"', ([text, error]) => {
+    const explained = explain(error, CONFIG)
+    expect(explained).toBeInstanceOf(SignInError)
+    expect([explained.message, explained.cause]).toEqual([text, error])
+  })
+
+  it('leaves an error that is for the user as it is', () => {
+    const error = new SignInError(OTHER_HOST)
+    expect(explain(error, CONFIG)).toBe(error)
+  })
+})
