@@ -41,7 +41,7 @@ describe('the kill test', () => {
     ],
     ['a pause that was not made', pause, { key, events: [saved] }],
     ['a pause that was made', pause, { key: paused, events: [saved, pausing] }],
-  ])('accepts %s', ([, pending, shown]) => {
+  ])('the kill test accepts %s', ([, pending, shown]) => {
     expect(findLosses(slotOf(pending), shown)).toEqual([])
   })
 
@@ -61,11 +61,11 @@ describe('the kill test', () => {
     ['a pause without its event', pause, { key: paused, events: [saved] }],
     ['the event of a pause that was not made', pause, { key, events: [saved, pausing] }],
     ['a pause with two events', pause, { key: paused, events: [saved, pausing, pausing] }],
-  ])('notices %s', ([, pending, shown]) => {
+  ])('the kill test notices %s', ([, pending, shown]) => {
     expect(findLosses(slotOf(pending), shown)).toHaveLength(1)
   })
 
-  it('notices that no store has a key that was replaced or deleted', () => {
+  it('the kill test notices that no store has a key that was replaced or deleted', () => {
     const slot = slotOf(null)
     noteMade(slot, { requestId: 'b', method: 'PUT', preview: '00000002...' }, '"2"')
     noteMade(slot, { requestId: 'c', method: 'DELETE' }, '')
@@ -75,7 +75,7 @@ describe('the kill test', () => {
     expect(findForgotten(slot, new Set([deleted]))).toHaveLength(1)
   })
 
-  it('knows which limits stay when a key is saved over another one', () => {
+  it('the kill test knows which limits stay when a key is saved over another one', () => {
     const slot = slotOf(null)
     const set = { paused: true, expires_at: '2100-01-01T00:00:00.000Z' }
     noteMade(slot, { requestId: 'b', method: 'PATCH', limits: set }, '"1"')
@@ -92,15 +92,15 @@ describe('the kill test', () => {
     ['removes the expiry', 0.5, { expires_at: null }],
     ['sets an expiry', 0.7, { expires_at: expect.stringMatching(/^21\d\d-.*Z$/) }],
     ['pauses', 0.9, { paused: true }],
-  ])('sends a PATCH that %s', ([, number, patch]) => {
+  ])('the kill test sends a PATCH that %s', ([, number, patch]) => {
     expect(patchOf(number, NO_LIMITS)).toEqual(patch)
   })
 
-  it('sends a PATCH that resumes a paused key', () => {
+  it('the kill test sends a PATCH that resumes a paused key', () => {
     expect(patchOf(0.9, paused.limits)).toEqual({ paused: false })
   })
 
-  it('reads the limits that the vault shows', () => {
+  it('the kill test reads the limits that the vault shows', () => {
     const shown = {
       paused_at: '2026-11-25T12:00:00.000Z',
       max_uses: { count: 1, per: 'day', used: 7 },
@@ -122,7 +122,7 @@ describe('the kill test', () => {
     ['notices an import without its event', true, WHOLE.slice(0, 3), 1],
     ['notices an import that was half made', false, ['users'], 1],
     ['notices an import with two events', true, [...WHOLE, 'imported'], 1],
-  ])('%s', ([, isAcknowledged, tables, faults]) => {
+  ])('the kill test %s', ([, isAcknowledged, tables, faults]) => {
     const users = ['import-1']
     const imports = isAcknowledged
       ? { acknowledged: [users], pending: null }

@@ -50,7 +50,6 @@ export async function load(options: Load): Promise<void> {
   const repeat = async (name: string, work: (random: () => number) => Promise<void>) => {
     const random = randomOf(`${seed} ${name}`)
     try {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
       for (;;) await work(random)
     } catch (error) {
       if (!(error instanceof TypeError) || killing.length === 0) throw error

@@ -73,7 +73,6 @@ async function runRounds({ kills, seed, directory, origin }: Rounds): Promise<Ou
       VERIFY_ON_SAVE: 'false',
       PROVIDERS: JSON.stringify({ openai: { origin } }),
     }
-    // oxlint-disable no-await-in-loop -- one vault after the other
     const vault = await startVaultProcess({
       directory,
       bindings,
@@ -92,7 +91,6 @@ async function runRounds({ kills, seed, directory, origin }: Rounds): Promise<Ou
     } finally {
       await vault.kill()
     }
-    // oxlint-enable no-await-in-loop
   }
   // A loss shows again after each later kill.
   return { ...counts, wrong: [...new Set(wrong)] }

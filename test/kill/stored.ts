@@ -57,7 +57,6 @@ async function readCopied(
   const store = deletions?.getByName('deletions')
   if (store === undefined) return names
   for (let [copied, isComplete] = [0, false]; !isComplete;) {
-    // oxlint-disable-next-line no-await-in-loop -- one page after the other
     const page = await store.exchange(copied, [])
     for (const { userId, provider, version } of page.missing) {
       names.push(`${userId}/${provider} ${version}`)

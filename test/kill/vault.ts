@@ -53,10 +53,8 @@ process.stdin.once('data', (text) => {
     await runJobs(miniflare)
     console.log(`ready ${(await miniflare.unsafeGetDirectURL('vault')).origin}`)
     for (;;) {
-      // oxlint-disable no-await-in-loop -- one after the other
       await runJobs(miniflare)
       await sleep(options.jobPauseMs)
-      // oxlint-enable no-await-in-loop
     }
   })()
 })

@@ -45,7 +45,6 @@ await runCommand(USAGE, async () => {
   const { positionals } = parseArgs({ allowPositionals: true })
   const verdicts: Verdict[] = []
   for (const path of positionals.length > 0 ? positionals : ROOMS) {
-    // oxlint-disable-next-line no-await-in-loop -- Stryker changes a directory and the environment
     const mutants = await mutateRoom(path)
     const verdict = judge(path, mutants, EXPLAINED)
     printCounts(path, mutants, verdict)

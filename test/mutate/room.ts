@@ -6,29 +6,30 @@ import { relative } from 'node:path'
 import type { Location, PartialStrykerOptions } from '@stryker-mutator/api/core'
 import { Stryker } from '@stryker-mutator/core'
 
-const BINDING = 'test/binding/!(fuzz).test.ts'
-const RELAY = 'test/relay/!(fuzz).test.ts'
-const KEYS = ['test/keys/*.test.ts', BINDING]
+/** The quick tests of a folder: the slow ones take too long. */
+const testsOf = (folder: string) => `test/${folder}/!(*.slow).test.ts`
 
-/** The tests in workerd that have to notice a change of a room's code. The fuzz tests take too long. */
+/** The tests in workerd that have to notice a change of a room's code. */
 const TESTS: Record<string, string[]> = {
-  'src/crypto': ['test/crypto/*.test.ts'],
-  'src/tokens': ['test/tokens/*.test.ts'],
-  'src/store': ['test/store/*.test.ts', 'test/http/precondition.test.ts', ...KEYS],
+  'src/crypto': [testsOf('crypto')],
+  'src/tokens': [testsOf('tokens')],
+  'src/store': [
+    testsOf('store'),
+    testsOf('keys'),
+    testsOf('binding'),
+    'test/http/precondition.test.ts',
+  ],
   'src/keys': [
-    'test/http/!(fuzz).test.ts',
-    'test/counters.test.ts',
+    testsOf('keys'),
+    testsOf('store'),
+    testsOf('http'),
+    testsOf('binding'),
+    testsOf('relay'),
+    'test/{counters,deletions,scheduled}.test.ts',
     'test/providers/base-url.test.ts',
-    RELAY,
-    ...KEYS,
   ],
-  'src/relay': [RELAY, 'test/keys/caller-limit.test.ts'],
-  'src/binding': [
-    BINDING,
-    'test/counters.test.ts',
-    'test/keys/caller-limit.test.ts',
-    'test/keys/trail.test.ts',
-  ],
+  'src/relay': [testsOf('relay'), 'test/keys/rate.test.ts'],
+  'src/binding': [testsOf('binding'), 'test/counters.test.ts', 'test/keys/{rate,trail}.test.ts'],
 }
 
 export const ROOMS = Object.keys(TESTS)

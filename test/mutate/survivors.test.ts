@@ -22,13 +22,16 @@ describe('a survivor', () => {
     ['is not explained by another change', mutantOf({ change: '9 → 10' }), null],
     ['is not explained by other code', mutantOf({ code: 'const LEFT = 9' }), null],
     ['is not explained by another file', mutantOf({ file: 'src/crypto/keyring.ts' }), null],
-  ])('%s', ([, mutant, why]) => {
+  ])('a survivor %s', ([, mutant, why]) => {
     expect(judge('src/crypto', [mutant], [ENTRY]).survivors).toEqual([{ mutant, why }])
   })
 
-  it.for(['Killed', 'Timeout', 'RuntimeError'])('is not a mutant with the status %s', (status) => {
-    expect(judge('src/crypto', [mutantOf({ status })], []).survivors).toEqual([])
-  })
+  it.for(['Killed', 'Timeout', 'RuntimeError'])(
+    'a mutant with the status %s is not a survivor',
+    (status) => {
+      expect(judge('src/crypto', [mutantOf({ status })], []).survivors).toEqual([])
+    },
+  )
 })
 
 describe('an explanation', () => {
@@ -39,7 +42,7 @@ describe('an explanation', () => {
     ['is stale if a test fails now', NAME.file, [mutantOf({ status: 'Killed' })], [ENTRY]],
     ['is not judged by a run over another room', 'src/tokens', [], []],
     ['is not judged by a run over another file', 'src/crypto/keyring.ts', [], []],
-  ])('%s', ([, path, mutants, stale]) => {
+  ])('an explanation %s', ([, path, mutants, stale]) => {
     expect(judge(path, mutants, [ENTRY]).stale).toEqual(stale)
   })
 })

@@ -1,15 +1,20 @@
 /** Starts the Worker in workerd without a proxy before it, so that it sees its clients' connections. */
 
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from 'miniflare'
-import { unstable_readConfig as readConfig } from 'wrangler'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { signToken } from '../../scripts/lib/token.ts'
 import { requireLines } from '../log-lines.ts'
-import { NO_VARS } from './start-vault.ts'
 
+const NAME = 'user-key-vault'
 const SCOPE = 'relay'
+/** As deployed. Loading Wrangler, which reads the file, takes longer than starting the vault. */
+const [, COMPATIBILITY_DATE = ''] =
+  /^compatibility_date = "(.+)"$/m.exec(readFileSync('wrangler.toml', 'utf8')) ?? []
+
+type Vars = Record<string, string>
 
 /** Bundles a Worker of this repository. */
 export async function bundleWorker(entry: string): Promise<string> {
@@ -24,27 +29,14 @@ export async function bundleWorker(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? ''
 }
 
-/**
- * Starts the vault with the user `user`, `vars`, and `others` beside it, each with a port of its own. `copies` are
- * more Workers of the vault, on the same database.
- */
-export async function startDirectVault(
-  vars: Record<string, string>,
-  others: V4WorkerOptions[] = [],
-  copies: string[] = [],
-) {
-  const { compatibility_date: compatibilityDate, compatibility_flags: compatibilityFlags } =
-    readConfig({ config: 'wrangler.toml' })
-  const secret = randomBytes(32).toString('hex')
+/** The Worker of the vault, without rate limits. */
+async function describeVault(vars: Vars) {
   const limit = { simple: { limit: 1_000_000, period: 60 as const } }
-  const logged: string[] = []
-  const directSocket = { unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }
-  const vault = {
-    name: 'user-key-vault',
+  return {
+    name: NAME,
     modules: true,
     script: await bundleWorker('src/index.ts'),
-    compatibilityDate,
-    compatibilityFlags,
+    compatibilityDate: COMPATIBILITY_DATE,
     d1Databases: { DB: 'vault' },
     ratelimits: {
       RATE_LIMITER: { ...limit, namespace_id: '1' },
@@ -54,27 +46,44 @@ export async function startDirectVault(
       CALLER_LIMITER: { ...limit, namespace_id: '5' },
     },
     bindings: {
-      ...NO_VARS,
       RELAY_SCOPE: SCOPE,
       VERIFY_ON_SAVE: 'false',
       API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-      JWT_SECRET_KEY: secret,
       ...vars,
     },
-    ...directSocket,
   } satisfies V4WorkerOptions
-  const vaults = copies.map((name) => Object.assign({}, vault, { name }))
+}
+
+/** What runs beside the vault. Each Worker has a port of its own. */
+interface Beside {
+  others?: readonly V4WorkerOptions[]
+  /** More Workers of the vault on the same database, by name, with the variables that they have more. */
+  copies?: Record<string, Vars>
+}
+
+/** Starts the vault with the user `user` and `vars`, and what runs beside it. */
+export async function startDirectVault(vars: Vars, { others = [], copies = {} }: Beside = {}) {
+  const secret = randomBytes(32).toString('hex')
+  const logged: string[] = []
+  const vault = await describeVault({ JWT_SECRET_KEY: secret, ...vars })
+  const vaults = Object.entries(copies).map(([name, more]) =>
+    Object.assign({}, vault, { name, bindings: { ...vault.bindings, ...more } }),
+  )
+  const unsafeDirectSockets = [{ host: '127.0.0.1', port: 0 }]
+  const workers = [vault, ...vaults, ...others].map((worker) =>
+    Object.assign({}, worker, { unsafeDirectSockets }),
+  )
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      workers: [vault, ...vaults, ...others.map((other) => ({ ...other, ...directSocket }))],
+      workers,
       handleStructuredLogs: ({ message }: { message: string }) => void logged.push(message),
     }),
   )
-  await miniflare.ready
-  const db = await miniflare.getD1Database('DB', 'user-key-vault')
-  await applyMigrations(db)
-  await db.prepare("INSERT INTO users (id) VALUES ('user')").run()
-  const { href: url } = await miniflare.unsafeGetDirectURL('user-key-vault')
+  const db = await openDatabase(miniflare).catch(async (error: unknown) => {
+    await miniflare.dispose()
+    throw error
+  })
+  const { href: url } = await miniflare.unsafeGetDirectURL(NAME)
   const tokenOf = async (claims: Record<string, unknown>) =>
     signToken({ sub: 'user', scope: `openid ${SCOPE}`, client_id: 'web-app', ...claims }, secret)
   const token = await tokenOf({})
@@ -103,4 +112,13 @@ export async function startDirectVault(
       requireLines(logged)
     },
   }
+}
+
+/** Waits until the Workers run, and makes the tables with the user `user`. */
+async function openDatabase(miniflare: Miniflare) {
+  await miniflare.ready
+  const db = await miniflare.getD1Database('DB', NAME)
+  await applyMigrations(db)
+  await db.prepare("INSERT INTO users (id) VALUES ('user')").run()
+  return db
 }

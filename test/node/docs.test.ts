@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { LOG_EVENTS } from '../../src/log-lines.ts'
 import { ANSWERS } from '../../src/refusals.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
 import { environment } from '../../src/settings.ts'
+import { nameLineFault } from '../log-lines.ts'
 import { eventsAnswer, savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
 
 const DOCS = readdirSync('docs', { encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
@@ -77,112 +78,130 @@ const namesIn = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name 
 
 const firstNames = (rows: string[][]) => rows.flatMap(([cell]) => namesIn(cell)).toSorted()
 
-describe.for(PAGES)('%s', (path) => {
-  it('has only links whose targets exist', () => {
-    const faults = relativeLinks(path).map((link) => nameLinkFault(path, link))
-    expect(faults.filter((fault) => fault !== null)).toEqual([])
-  })
+it.for(PAGES)('%s has only links whose targets exist', (path) => {
+  const faults = relativeLinks(path).map((link) => nameLinkFault(path, link))
+  expect(faults.filter((fault) => fault !== null)).toEqual([])
+})
 
-  it('names only npm scripts that exist', () => {
-    const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
-    const commands = read(path).matchAll(/npm run (?:-s |--silent )?([a-z][\w:-]*)/g)
-    const unknown = Array.from(commands, ([, name = '']) => name).filter((name) => !scripts[name])
-    expect(unknown).toEqual([])
-  })
+it.for(PAGES)('%s names only npm scripts that exist', (path) => {
+  const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
+  const commands = read(path).matchAll(/npm run (?:-s |--silent )?([a-z][\w:-]*)/g)
+  const unknown = Array.from(commands, ([, name = '']) => name).filter((name) => !scripts[name])
+  expect(unknown).toEqual([])
 })
 
 it('README.md has at most 150 lines', () => {
   expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150)
 })
 
-describe('the documentation', () => {
-  it('lists every built-in provider', () => {
-    const rows = tableRows('docs/providers.md', '## Built-in providers')
-    const known = Object.entries(BUILT_IN).map(
-      ([name, { label, refusals }]) =>
-        `\`${name}\` | ${label} | ${refusals.length > 0 ? 'yes' : 'no'} |`,
-    )
-    expect(rows.map((row) => row.join(' | ')).toSorted()).toEqual(known.toSorted())
-  })
+it('docs/providers.md lists every built-in provider', () => {
+  const rows = tableRows('docs/providers.md', '## Built-in providers')
+  const known = Object.entries(BUILT_IN).map(
+    ([name, { label, refusals }]) =>
+      `\`${name}\` | ${label} | ${refusals.length > 0 ? 'yes' : 'no'} |`,
+  )
+  expect(rows.map((row) => row.join(' | ')).toSorted()).toEqual(known.toSorted())
+})
 
-  it('every route with its answer', () => {
-    const rows = tableRows('docs/api.md', '## Routes').flatMap(([call = '', , answer = '']) =>
-      namesIn(call + answer),
-    )
-    const known = OPERATIONS.flatMap(({ method, path, answer }) => [
-      `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
-      answer,
-    ])
-    expect(rows).toEqual(known)
-  })
+it('docs/api.md lists every route with its answer', () => {
+  const rows = tableRows('docs/api.md', '## Routes').flatMap(([call = '', , answer = '']) =>
+    namesIn(call + answer),
+  )
+  const known = OPERATIONS.flatMap(({ method, path, answer }) => [
+    `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    answer,
+  ])
+  expect(rows).toEqual(known)
+})
 
-  it('slots as the vault answers them', () => {
-    const [slots = '', saved = ''] = codeBlocks('docs/api.md', 'jsonl?')
-    const examples: unknown[] = slots.split('\n').map((line) => JSON.parse(line))
-    expect(examples.map((example) => slotAnswer.parse(example))).toEqual(examples)
-    expect(savedSlotAnswer.parse(JSON.parse(saved))).toEqual(JSON.parse(saved))
-  })
+it('docs/api.md shows slots as the vault answers them', () => {
+  const [slots = '', saved = ''] = codeBlocks('docs/api.md', 'jsonl?')
+  const examples: unknown[] = slots.split('\n').map((line) => JSON.parse(line))
+  expect(examples.map((example) => slotAnswer.parse(example))).toEqual(examples)
+  expect(savedSlotAnswer.parse(JSON.parse(saved))).toEqual(JSON.parse(saved))
+})
 
-  it('events as the queue gets them', () => {
-    const [webhook = ''] = codeBlocks('docs/webhooks.md', 'json')
-    const { type, timestamp, data } = JSON.parse(webhook)
-    const { user_id, ...event } = data
-    const page = { user_id, events: [event], next_cursor: null }
-    expect(eventsAnswer.parse(page)).toEqual(page)
-    expect([type, timestamp]).toEqual([`api_key.${event.event}`, event.at])
-    const kinds = firstNames(tableRows('docs/webhooks.md', '## Which events'))
-    expect(kinds).toEqual(PUBLISHED.toSorted())
-  })
+it('docs/webhooks.md shows events as the queue gets them', () => {
+  const [webhook = ''] = codeBlocks('docs/webhooks.md', 'json')
+  const { type, timestamp, data } = JSON.parse(webhook)
+  const { user_id, ...event } = data
+  const page = { user_id, events: [event], next_cursor: null }
+  expect(eventsAnswer.parse(page)).toEqual(page)
+  expect([type, timestamp]).toEqual([`api_key.${event.event}`, event.at])
+  const kinds = firstNames(tableRows('docs/webhooks.md', '## Which events'))
+  expect(kinds).toEqual(PUBLISHED.toSorted())
+})
 
-  it('every event of the log', () => {
-    const rows = tableRows('docs/operate.md', '## Logs')
-    expect(firstNames(rows)).toEqual(Object.keys(LOG_EVENTS).toSorted())
-  })
+it('docs/operate.md lists every event of the log', () => {
+  const rows = tableRows('docs/operate.md', '## Logs')
+  expect(firstNames(rows)).toEqual(Object.keys(LOG_EVENTS).toSorted())
+})
 
-  it('every error code with its status', () => {
-    const known = new Map(Object.entries(ANSWERS).map(([code, { status }]) => [code, status]))
-    const documented = tableRows('docs/api.md', '## Errors').flatMap(([status, codes]) =>
-      namesIn(codes).map((code) => ({ code, status: Number(status) })),
-    )
-    expect(documented).toEqual(documented.map(({ code }) => ({ code, status: known.get(code) })))
-    const ofBinding = firstNames(tableRows('docs/bindings.md', '## Results'))
-    const ofRelay = firstNames(tableRows('docs/relay.md', '## Refusals'))
-    const codes = new Set([...documented.map(({ code }) => code), ...ofBinding, ...ofRelay])
-    expect([...codes].toSorted()).toEqual([...known.keys()].toSorted())
-  })
+it('docs/api.md lists every error code with its status', () => {
+  const known = new Map(Object.entries(ANSWERS).map(([code, { status }]) => [code, status]))
+  const documented = tableRows('docs/api.md', '## Errors').flatMap(([status, codes]) =>
+    namesIn(codes).map((code) => ({ code, status: Number(status) })),
+  )
+  expect(documented).toEqual(documented.map(({ code }) => ({ code, status: known.get(code) })))
+  const ofBinding = firstNames(tableRows('docs/bindings.md', '## Results'))
+  const ofRelay = firstNames(tableRows('docs/relay.md', '## Refusals'))
+  const codes = new Set([...documented.map(({ code }) => code), ...ofBinding, ...ofRelay])
+  expect([...codes].toSorted()).toEqual([...known.keys()].toSorted())
+})
 
-  it('lists every variable, secret and binding', () => {
-    const { vars, secrets } = readConfig({ config: 'wrangler.toml' })
-    const names: string[] = [
-      ...Object.keys(environment.shape),
-      ...Object.keys(vars),
-      ...(secrets?.required ?? []),
-      'ASSETS',
-    ]
-    const rows = tableRows('docs/configuration.md', '## Variables and bindings')
-    const known = [...new Set(names)]
-    expect(firstNames(rows)).toEqual(known.toSorted())
-  })
+it('docs/configuration.md lists every variable, secret and binding', () => {
+  const { vars, secrets } = readConfig({ config: 'wrangler.toml' })
+  const names: string[] = [
+    ...Object.keys(environment.shape),
+    ...Object.keys(vars),
+    ...(secrets?.required ?? []),
+    'ASSETS',
+  ]
+  const rows = tableRows('docs/configuration.md', '## Variables and bindings')
+  const known = [...new Set(names)]
+  expect(firstNames(rows)).toEqual(known.toSorted())
+})
 
-  it('names each risk of the OWASP Top 10 for APIs, with its tests', () => {
-    const rows = tableRows('docs/owasp.md', '## The API Security Top 10')
-    const risks = Array.from({ length: 10 }, (_, index) => `API${index + 1}:2023`)
-    expect(rows.flatMap(([risk]) => namesIn(risk))).toEqual(risks)
-    expect(rows.filter(([, , tests]) => tests?.includes('.test.ts)') !== true)).toEqual([])
-  })
+it('docs/owasp.md names each risk of the OWASP Top 10 for APIs, with its tests', () => {
+  const rows = tableRows('docs/owasp.md', '## The API Security Top 10')
+  const risks = Array.from({ length: 10 }, (_, index) => `API${index + 1}:2023`)
+  expect(rows.flatMap(([risk]) => namesIn(risk))).toEqual(risks)
+  expect(rows.filter(([, , tests]) => tests?.includes('.test.ts)') !== true)).toEqual([])
+})
 
-  it('names each requirement of ASVS 5.0.0 once', () => {
-    const ids = Array.from(read('docs/owasp.md').matchAll(/v5\.0\.0[^`\s]*/g), ([id]) => id)
-    expect(ids.filter((id) => !/^v5\.0\.0-\d+\.\d+\.\d+$/.test(id))).toEqual([])
-    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])
-    expect(ids.length).toBeGreaterThan(100)
-  })
+it('docs/owasp.md names each requirement of ASVS 5.0.0 once', () => {
+  const ids = Array.from(read('docs/owasp.md').matchAll(/v5\.0\.0[^`\s]*/g), ([id]) => id)
+  expect(ids.filter((id) => !/^v5\.0\.0-\d+\.\d+\.\d+$/.test(id))).toEqual([])
+  expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])
+  expect(ids.length).toBeGreaterThan(100)
+})
 
-  it('lists every npm script', () => {
-    const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
-    const rows = tableRows('docs/operate.md', '## Commands').join('\n')
-    const named = rows.matchAll(/npm (?:run )?(?:-s )?([a-z-]+)/g)
-    const documented = new Set(Array.from(named, ([, name = '']) => name))
-    expect(Object.keys(scripts).filter((name) => !documented.has(name))).toEqual([])
-  })
+it('docs/operate.md lists every npm script', () => {
+  const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
+  const rows = tableRows('docs/operate.md', '## Commands').join('\n')
+  const named = rows.matchAll(/npm (?:run )?(?:-s )?([a-z][\w:-]*)/g)
+  const documented = new Set(Array.from(named, ([, name = '']) => name))
+  expect(Object.keys(scripts).filter((name) => !documented.has(name))).toEqual([])
+})
+
+const [, EVENTS_TO_PAGE = ''] = read('docs/operate.md').split(
+  '## Which events should page somebody',
+)
+const [PAGED = '', SAMPLES = ''] = EVENTS_TO_PAGE.split('### What each one looks like')
+
+const LINES = SAMPLES.split('\n').filter((line) => line.startsWith('{"level"'))
+
+it.for(LINES.map((line): [event: string, line: string] => [JSON.parse(line).event, line]))(
+  'docs/operate.md shows a line of %s as the vault can log it',
+  ([, line]) => {
+    expect(nameLineFault(line)).toBeNull()
+  },
+)
+
+it('docs/operate.md shows a line of each event that should page somebody, or names a similar one', () => {
+  const names = [...PAGED.matchAll(/`([a-z]+(?:_[a-z]+)+)`/g)].flatMap(([, name = '']) => name)
+  expect(names.length).toBeGreaterThan(10)
+  const [shown = ''] = SAMPLES.split('\n## ')
+  const others = new Set(['binding_call', 'key_id_not_in_keyring'])
+  expect(names.filter((name) => !others.has(name) && !shown.includes(name))).toEqual([])
 })

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { pbkdf2Sync, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { readRecord } from '../../scripts/lib/import-record.ts'
 import { importFernetKey, openFernet } from '../../src/crypto/fernet.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
-import { hasModule, PYTHON } from './python.ts'
+import { isInstalled, PYTHON } from '../installed.ts'
 
 const SAVED_AT = '2024-05-06T07:08:09.000Z'
 const [OLD_PASSWORD, ITERATIONS] = ['correct horse', 1_000]
@@ -16,8 +16,9 @@ const SCRIPT = /```python\n# python3 encrypt_again\.py.*?```/s
   .exec(readFileSync('docs/migrate-from-flask.md', 'utf8'))?.[0]
   .replaceAll(/^```.*$/gm, '')
 
-describe.skipIf(!hasModule('cryptography.fernet'))('a backend with a salt per row', () => {
-  it('exports rows that are encrypted again under one key, and each token keeps its time', async () => {
+it.runIf(isInstalled('cryptography'))(
+  'rows with a salt each are encrypted again under one key, and each token keeps its time',
+  async () => {
     const apiKeys = ['sk-one', 'sk-two']
     const salted = apiKeys.map(async (apiKey, index) => saltedRow(`u${index}`, apiKey))
     const keyless = { id: 'u2', salt: null, encrypted_api_key: null }
@@ -44,8 +45,8 @@ describe.skipIf(!hasModule('cryptography.fernet'))('a backend with a salt per ro
     const tokens = read.map((line) => ('token' in line ? line.token : null) ?? '')
     const opened = await Promise.all(tokens.map(async (token) => openFernet(keys, token)))
     expect(opened).toEqual([...apiKeys, null])
-  })
-})
+  },
+)
 
 /** A row of such a backend. */
 async function saltedRow(id: string, apiKey: string) {

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events'
 import { constants, deflateRawSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { bytesOf, connectTo } from './raw-client.ts'
 import { startRawPair } from './raw-provider.ts'
 
@@ -31,25 +31,26 @@ const ZIPPED = 'Content-Encoding: gzip\r\n\r\n'
 const X = Buffer.alloc(16_384, 'x')
 const HEADERS = Buffer.from('X-One: 1\r\n'.repeat(1_000))
 
-describe('a check reads no more than it needs of', () => {
-  it.for<[name: string, verdict: string, start: string, endless?: Buffer]>([
-    ['a body', 'accepted', `${OK}\r\n`, X],
-    ['a body that stops', 'accepted', `${OK}Content-Length: 9\r\n\r\nx`],
-    ['a refusal', 'unknown', `${NO}\r\n`, X],
-    ['a refusal with the word at its start', 'refused', `${NO}\r\ninvalid_api_key`, X],
-    ['a compressed bomb', 'accepted', `${OK}${ZIPPED}${GZIP}`, BLOCK],
-    ['a refusal that is a compressed bomb', 'unknown', `${NO}${ZIPPED}${GZIP}`, BLOCK],
-    ['headers', 'unknown', OK, HEADERS],
-    ['one header', 'unknown', `${OK}X-One: `, X],
-    ['a status line', 'unknown', 'HTTP/1.1 200 ', X],
-  ])('%s', async ([, verdict, start, endless]) => {
+it.for<[name: string, verdict: string, start: string, endless?: Buffer]>([
+  ['a body', 'accepted', `${OK}\r\n`, X],
+  ['a body that stops', 'accepted', `${OK}Content-Length: 9\r\n\r\nx`],
+  ['a refusal', 'unknown', `${NO}\r\n`, X],
+  ['a refusal with the word at its start', 'refused', `${NO}\r\ninvalid_api_key`, X],
+  ['a compressed bomb', 'accepted', `${OK}${ZIPPED}${GZIP}`, BLOCK],
+  ['a refusal that is a compressed bomb', 'unknown', `${NO}${ZIPPED}${GZIP}`, BLOCK],
+  ['headers', 'unknown', OK, HEADERS],
+  ['one header', 'unknown', `${OK}X-One: `, X],
+  ['a status line', 'unknown', 'HTTP/1.1 200 ', X],
+])(
+  'a check reads no more than it needs of an endless answer: %s',
+  async ([, verdict, start, endless]) => {
     answerWith(start, endless)
     const gone = pair.provider.gone()
     expect(await pair.check()).toBe(verdict)
     expect(await gone).toBeLessThan(MAX_BYTES)
     expect(await pair.useFine()).toBe('200 fine')
-  })
-})
+  },
+)
 
 /** Reads a megabyte of the relay's answer, and leaves. */
 async function readStart(): Promise<string> {
@@ -68,32 +69,28 @@ async function readStart(): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
-describe('a use gets the start of what never ends', () => {
-  it.for<[name: string, start: string, endless: Buffer, seen: string]>([
-    ['a body', `${OK}\r\n`, X, 'xxxx'],
-    ['a refusal', `${NO}\r\n`, X, 'xxxx'],
-    ['a compressed bomb', `${OK}${ZIPPED}${GZIP}`, BLOCK, GZIP],
-    ['a refusal that is a compressed bomb', `${NO}${ZIPPED}${GZIP}`, BLOCK, GZIP],
-  ])('%s', async ([, start, endless, seen]) => {
-    answerWith(start, endless)
-    const gone = pair.provider.gone()
-    const answer = await readStart()
-    expect(answer.slice(answer.indexOf('\r\n\r\n'))).toContain(seen)
-    expect(await gone).toBeLessThan(MAX_BYTES)
-    expect(await pair.useFine()).toBe('200 fine')
-  })
+it.for<[name: string, start: string, endless: Buffer, seen: string]>([
+  ['a body', `${OK}\r\n`, X, 'xxxx'],
+  ['a refusal', `${NO}\r\n`, X, 'xxxx'],
+  ['a compressed bomb', `${OK}${ZIPPED}${GZIP}`, BLOCK, GZIP],
+  ['a refusal that is a compressed bomb', `${NO}${ZIPPED}${GZIP}`, BLOCK, GZIP],
+])('a use gets the start of an endless answer: %s', async ([, start, endless, seen]) => {
+  answerWith(start, endless)
+  const gone = pair.provider.gone()
+  const answer = await readStart()
+  expect(answer.slice(answer.indexOf('\r\n\r\n'))).toContain(seen)
+  expect(await gone).toBeLessThan(MAX_BYTES)
+  expect(await pair.useFine()).toBe('200 fine')
 })
 
-describe('a use is refused if what never ends comes before the body', () => {
-  it.for<[name: string, start: string, endless: Buffer]>([
-    ['headers', OK, HEADERS],
-    ['one header', `${OK}X-One: `, X],
-    ['a status line', 'HTTP/1.1 200 ', X],
-  ])('%s', async ([, start, endless]) => {
-    answerWith(start, endless)
-    const gone = pair.provider.gone()
-    expect(await pair.use()).toBe('502 provider_unreachable')
-    expect(await gone).toBeLessThan(MAX_BYTES)
-    expect(await pair.useFine()).toBe('200 fine')
-  })
+it.for<[name: string, start: string, endless: Buffer]>([
+  ['headers', OK, HEADERS],
+  ['one header', `${OK}X-One: `, X],
+  ['a status line', 'HTTP/1.1 200 ', X],
+])('a use is refused if the answer is endless before its body: %s', async ([, start, endless]) => {
+  answerWith(start, endless)
+  const gone = pair.provider.gone()
+  expect(await pair.use()).toBe('502 provider_unreachable')
+  expect(await gone).toBeLessThan(MAX_BYTES)
+  expect(await pair.useFine()).toBe('200 fine')
 })

@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import recorded from '../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
-import { hasModule, PYTHON } from './python.ts'
+import { isInstalled, PYTHON } from '../installed.ts'
 
 const SEAL = `
 import json, sys
@@ -19,18 +19,31 @@ export interface FernetRows {
   users: { id: string; apiKey: string; token: string }[]
 }
 
+/** Rows that were made once. */
+export function recordedFernetRows(): FernetRows {
+  return { key: recorded.key, users: toUsers(recorded.tokens.map(({ token }) => token)) }
+}
+
 /** @throws Error in CI if Python's cryptography is not installed: .ci/run installs it */
 export function someFernetRows(): FernetRows {
-  const apiKeys = recorded.tokens.map(({ apiKey }) => apiKey)
-  const { key, tokens } = hasModule('cryptography.fernet')
-    ? seal(apiKeys)
-    : { ...recorded, tokens: recorded.tokens.map(({ token }) => token) }
-  const users = apiKeys.map((apiKey, index) => ({
+  if (!isInstalled('cryptography')) return recordedFernetRows()
+  const { key, tokens } = seal(recorded.tokens.map(({ apiKey }) => apiKey))
+  return { key, users: toUsers(tokens) }
+}
+
+/** An export of the previous backend. */
+export function csvOf(users: { id: string; token: string }[]): string {
+  const cell = (text: string) => `"${text.replaceAll('"', '""')}"`
+  const lines = users.map(({ id, token }) => `someone@example.com,${token},${cell(id)}`)
+  return ['email,encrypted_api_key,id', ...lines].join('\r\n')
+}
+
+function toUsers(tokens: string[]): FernetRows['users'] {
+  return recorded.tokens.map(({ apiKey }, index) => ({
     id: `user ${index}, "it's"; é`,
     apiKey,
     token: tokens[index] ?? '',
   }))
-  return { key, users }
 }
 
 function seal(apiKeys: string[]): { key: string; tokens: string[] } {

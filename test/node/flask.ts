@@ -1,39 +1,40 @@
 /** Makes tokens with flask-jwt-extended from Debian, whose tokens this service accepts. */
 
 import { spawnSync } from 'node:child_process'
-import { hasModule, PYTHON } from './python.ts'
+import { PYTHON } from '../installed.ts'
 
 const MINT = `
 import json, sys
 from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 
-identity, config = json.load(sys.stdin)
-app = Flask('backend')
-app.config.update(config)
-JWTManager(app)
-with app.app_context():
-    claims = {'scope': 'relay'}
-    json.dump({'access': create_access_token(identity, additional_claims=claims), 'refresh': create_refresh_token(identity)}, sys.stdout)
+def mint(secret, identity, claim='sub'):
+    app = Flask('backend')
+    app.config.update({'JWT_SECRET_KEY': secret, 'JWT_IDENTITY_CLAIM': claim})
+    JWTManager(app)
+    with app.app_context():
+        access = create_access_token(identity, additional_claims={'scope': 'relay'})
+        return {'access': access, 'refresh': create_refresh_token(identity)}
+
+json.dump([mint(**backend) for backend in json.load(sys.stdin)], sys.stdout)
 `
 
-type Identity = string | number
-type Mint = (secret: string) => { access: string; refresh: string }
-
-/**
- * A function that mints the access and the refresh token of `identity`; null if the library is not
- * installed. `claim` is the library's setting `JWT_IDENTITY_CLAIM`.
- *
- * @throws Error in CI if the library is not installed: .ci/run installs it
- */
-export function mintFlaskTokens(identity: Identity, claim = 'sub'): Mint | null {
-  return hasModule('flask_jwt_extended')
-    ? (secret) => mint(identity, { JWT_SECRET_KEY: secret, JWT_IDENTITY_CLAIM: claim })
-    : null
+/** A backend that signs tokens of one user. `claim` is the library's setting \`JWT_IDENTITY_CLAIM\`. */
+export interface FlaskBackend {
+  secret: string
+  identity: string | number
+  claim?: string
 }
 
-function mint(identity: Identity, config: Record<string, string>): ReturnType<Mint> {
-  const input = JSON.stringify([identity, config])
+/** What a backend signs. */
+export interface FlaskTokens {
+  access: string
+  refresh: string
+}
+
+/** Mints the tokens of each backend. It needs \`flask_jwt_extended\`. */
+export function mintFlaskTokens(backends: readonly FlaskBackend[]): FlaskTokens[] {
+  const input = JSON.stringify(backends)
   const { status, stdout, stderr } = spawnSync(PYTHON, ['-c', MINT], { input, encoding: 'utf8' })
   if (status !== 0) throw new Error(`Python could not mint a token:\n${stderr}`)
   return JSON.parse(stdout)

@@ -1,18 +1,12 @@
-/** Answers of a provider that break HTTP: each is passed on or refused, and the next use gets its own answer. */
+/** Answers of a provider that break off, lead away or bring another one: the next use gets its own answer. */
 
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { MARK } from '../fuzz/fuzz.ts'
 import { startRawPair, type RawAnswer } from './raw-provider.ts'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
-const NO = 'HTTP/1.1 401 No\r\n'
 const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n'
 const LAST = '0\r\n\r\n'
-const WORD = '{"code": "invalid_api_key"}'
-const SSE = 'Content-Type: text/event-stream\r\n\r\n'
-const EVENTS = 'data\n:\nid: \0\n\nevent\rdata: {"\xff\n\n\n'
-const BOMB = Buffer.alloc(10_000_000)
 const FORGED = `${OK}Content-Length: 6\r\n\r\nforged`
 
 let pair: Awaited<ReturnType<typeof startRawPair>>
@@ -21,149 +15,51 @@ beforeAll(async () => {
 })
 afterAll(async () => pair.close())
 
-function answerWith(answer: string, ending: RawAnswer['ending'] = 'end'): void {
-  pair.provider.answerWith({ bytes: Buffer.from(answer, 'latin1'), ending })
-}
-
-/** An answer whose body is in a coding, and may be wrong. */
-function coded(start: string, coding: string, body: Buffer | string): string {
-  const bytes = typeof body === 'string' ? body : body.toString('latin1')
-  return `${start}Content-Encoding: ${coding}\r\n\r\n${bytes}`
-}
-
-describe('a use is a 502, and a check unknown, after', () => {
-  it.for<[name: string, answer: string, ending?: RawAnswer['ending']]>([
-    ['HTTP/2.0 in text', `HTTP/2 200 ${MARK}\r\n\r\n`],
-    ['another protocol', `ICY 200 ${MARK}\r\n\r\n`],
-    ['SSH', `SSH-2.0-${MARK}\r\n`],
-    ['HTTP/0.9', `<html>${MARK}`],
-    ['NUL', '\0\0\0'],
-    ['a status of two digits', `HTTP/1.1 99 ${MARK}\r\n\r\n`],
-    ['a status of four digits', `HTTP/1.1 1200 ${MARK}\r\n\r\n`],
-    ['a negative status', `HTTP/1.1 -200 ${MARK}\r\n\r\n`],
-    ['a status that HTTP does not have', `HTTP/1.1 600 ${MARK}\r\n\r\n`],
-    ['no status', 'HTTP/1.1\r\n\r\n'],
-    ['an upgrade nobody asked for', `HTTP/1.1 101 ${MARK}\r\nUpgrade: x\r\n\r\n`],
-    ['100 Continue, and then nothing', 'HTTP/1.1 100 Continue\r\n\r\n'],
-    ['nothing', ''],
-    ['a reset', '', 'reset'],
-    ['half a status line', 'HTTP/1.1 20'],
-    ['half a header', `${OK}Content-Ty`],
-    ['a header of 1 MB', `${OK}X-One: ${'a'.repeat(1_000_000)}\r\n\r\n`],
-    ['a header without a colon', `${OK}${MARK}\r\n\r\n`],
-    ['a folded header', `${OK}X-One: 1\r\n ${MARK}\r\n\r\n`],
-    ['a NUL in a header', `${OK}X-One: ${MARK}\0\r\n\r\n`],
-    ['a lone CR in a header', `${OK}X-One: 1\rX-Two: ${MARK}\r\n\r\n`],
-    ['two lengths', `${OK}Content-Length: 5\r\nContent-Length: 6\r\n\r\n123456`],
-    ['a list of lengths', `${OK}Content-Length: 5, 6\r\n\r\n123456`],
-    ['a negative length', `${OK}Content-Length: -1\r\n\r\nx`],
-    ['a length in hexadecimal', `${OK}Content-Length: 0x5\r\n\r\n12345`],
-    ['a length of 30 digits', `${OK}Content-Length: ${'9'.repeat(30)}\r\n\r\nx`],
-    ['an empty length', `${OK}Content-Length:\r\n\r\nx`],
-  ])('%s', async ([, answer, ending]) => {
-    answerWith(answer, ending)
-    expect(await pair.use()).toBe('502 provider_unreachable')
-    expect(await pair.check()).toBe('unknown')
-    expect(await pair.useFine()).toBe('200 fine')
-  })
+it.for<[name: string, answer: string, ending?: RawAnswer['ending']]>([
+  ['a length too long', `${OK}Content-Length: 9\r\n\r\nx`],
+  ['a length of 18 digits', `${OK}Content-Length: ${'9'.repeat(18)}\r\n\r\nx`],
+  ['a reset after the headers', `${OK}\r\n`, 'reset'],
+  ['a reset in the body', `${OK}\r\nx`, 'reset'],
+  ['no last chunk', `${OK}${CHUNKED}1\r\nx\r\n`],
+  ['half a chunk', `${OK}${CHUNKED}50\r\nx`],
+  ['a chunk that is longer than its size', `${OK}${CHUNKED}1\r\nxx${LAST}`],
+  ['a size that is not a number', `${OK}${CHUNKED}g\r\nx\r\n${LAST}`],
+  ['a negative size', `${OK}${CHUNKED}-1\r\nx\r\n${LAST}`],
+  ['a size of 2^68', `${OK}${CHUNKED}${'f'.repeat(17)}\r\nx\r\n${LAST}`],
+])('an answer that breaks off does so for the caller too: %s', async ([, answer, ending]) => {
+  pair.answerWith(answer, ending)
+  expect(await pair.use()).toBe('200 cut off')
+  expect(await pair.check()).toBe('accepted')
+  expect(await pair.useFine()).toBe('200 fine')
 })
 
-describe('an odd answer is passed on as it came', () => {
-  const half = gzipSync(WORD).subarray(0, -9)
-  it.for<[name: string, answer: string, used: string, verdict: string]>([
-    ['HTTP/1.0', 'HTTP/1.0 200 OK\r\n\r\nx', '200 x', 'accepted'],
-    ['lines without CR', 'HTTP/1.1 200 OK\nContent-Length: 1\n\nx', '200 x', 'accepted'],
-    ['no reason', 'HTTP/1.1 200\r\n\r\nx', '200 x', 'accepted'],
-    ['100 before it', `HTTP/1.1 100 Continue\r\n\r\n${OK}\r\nx`, '200 x', 'accepted'],
-    ['103 before it', `HTTP/1.1 103 ${MARK}\r\n\r\n${OK}\r\nx`, '200 x', 'accepted'],
-    ['a 204 with a body', 'HTTP/1.1 204 x\r\nContent-Length: 1\r\n\r\nx', '204 ', 'accepted'],
-    ['a 204 with chunks', `HTTP/1.1 204 x\r\n${CHUNKED}1\r\nx\r\n${LAST}`, '204 ', 'accepted'],
-    ['a 205 with a body', 'HTTP/1.1 205 x\r\nContent-Length: 1\r\n\r\nx', '205 ', 'accepted'],
-    ['a 304 with a body', 'HTTP/1.1 304 x\r\nContent-Length: 1\r\n\r\nx', '304 ', 'unknown'],
-    ['a header of 100 KB', `${OK}X-One: ${'a'.repeat(100_000)}\r\n\r\nx`, '200 x', 'accepted'],
-    ['10,000 headers', `${OK}${'X-One: 1\r\n'.repeat(10_000)}\r\nx`, '200 x', 'accepted'],
-    ['a length too short', `${OK}Content-Length: 5\r\n\r\n123456`, '200 12345', 'accepted'],
-    ['chunks and a length', `${OK}Content-Length: 9\r\n${CHUNKED}${LAST}`, '200 ', 'accepted'],
-    ['a trailer', `${OK}${CHUNKED}1;x=y\r\nx\r\n0\r\nX-One: 1\r\n\r\n`, '200 x', 'accepted'],
-    ['broken events', `${OK}${SSE}${EVENTS}`, `200 ${EVENTS}`, 'accepted'],
-    ['a body that is not gzip', coded(NO, 'gzip', WORD), `401 ${WORD}`, 'unknown'],
-    ['half of a gzip', coded(NO, 'gzip', half), `401 ${half.toString('latin1')}`, 'refused'],
-    ['a body that is not br', coded(NO, 'br', WORD), `401 ${WORD}`, 'unknown'],
-    ['an unknown coding', coded(OK, MARK, 'x'), '200 x', 'accepted'],
-    ['a refusal that ends early', `${NO}Content-Length: 2\r\n\r\n${WORD}`, '401 {"', 'unknown'],
-  ])('%s', async ([, answer, used, verdict]) => {
-    answerWith(answer)
-    expect(await pair.use()).toBe(used)
-    expect(await pair.check()).toBe(verdict)
-    expect(await pair.useFine()).toBe('200 fine')
-  })
-
-  it.for<[coding: string, bomb: Buffer]>([
-    ['gzip', gzipSync(BOMB)],
-    ['deflate', deflateSync(BOMB)],
-    ['br', brotliCompressSync(BOMB)],
-  ])('ten megabytes in a few kilobytes of %s', async ([coding, bomb]) => {
-    answerWith(coded(OK, coding, bomb))
-    expect(await pair.use()).toBe(`200 ${bomb.toString('latin1')}`)
-    expect(await pair.check()).toBe('accepted')
-    answerWith(coded(NO, coding, bomb))
-    expect(await pair.use()).toBe(`401 ${bomb.toString('latin1')}`)
-    expect(await pair.check()).toBe('unknown')
-    expect(await pair.useFine()).toBe('200 fine')
-  })
+it.for<[location: string, shown: string]>([
+  [`https://${MARK}.test/`, `https://${MARK}.test/`],
+  ['/v1/other', '/relay/openai/v1/other'],
+  ['http://[', 'http://['],
+])('a redirect to %s is not followed', async ([location, shown]) => {
+  pair.answerWith(`HTTP/1.1 307 x\r\nLocation: ${location}\r\n\r\n`)
+  const before = pair.provider.asked()
+  expect(await pair.use()).toBe(`307 ${shown}`)
+  expect(await pair.check()).toBe('unknown')
+  expect(pair.provider.asked()).toBe(before + 2)
+  expect(await pair.useFine()).toBe('200 fine')
 })
 
-describe('an answer that breaks off does so for the caller too', () => {
-  it.for<[name: string, answer: string, ending?: RawAnswer['ending']]>([
-    ['a length too long', `${OK}Content-Length: 9\r\n\r\nx`],
-    ['a length of 18 digits', `${OK}Content-Length: ${'9'.repeat(18)}\r\n\r\nx`],
-    ['a reset after the headers', `${OK}\r\n`, 'reset'],
-    ['a reset in the body', `${OK}\r\nx`, 'reset'],
-    ['no last chunk', `${OK}${CHUNKED}1\r\nx\r\n`],
-    ['half a chunk', `${OK}${CHUNKED}50\r\nx`],
-    ['a chunk that is longer than its size', `${OK}${CHUNKED}1\r\nxx${LAST}`],
-    ['a size that is not a number', `${OK}${CHUNKED}g\r\nx\r\n${LAST}`],
-    ['a negative size', `${OK}${CHUNKED}-1\r\nx\r\n${LAST}`],
-    ['a size of 2^68', `${OK}${CHUNKED}${'f'.repeat(17)}\r\nx\r\n${LAST}`],
-  ])('%s', async ([, answer, ending]) => {
-    answerWith(answer, ending)
-    expect(await pair.use()).toBe('200 cut off')
-    expect(await pair.check()).toBe('accepted')
-    expect(await pair.useFine()).toBe('200 fine')
-  })
+it.for<[name: string, answer: string, used: string]>([
+  ['after a body', `${OK}Content-Length: 2\r\n\r\nok${FORGED}`, '200 ok'],
+  ['after an empty body', `${OK}Content-Length: 0\r\n\r\n${FORGED}`, '200 '],
+  ['after chunks', `${OK}${CHUNKED}2\r\nok\r\n${LAST}${FORGED}`, '200 ok'],
+  ['after chunks with a length', `${OK}Content-Length: 2\r\n${CHUNKED}${LAST}${FORGED}`, '200 '],
+  ['after a 204 with a length', `HTTP/1.1 204 x\r\nContent-Length: 9\r\n\r\n${FORGED}`, '204 '],
+  ['after a 304', `HTTP/1.1 304 x\r\n\r\n${FORGED}`, '304 '],
+])('a second answer is never that to the next request: %s', async ([, answer, used]) => {
+  pair.answerWith(answer, 'stay')
+  expect(await pair.use()).toBe(used)
+  expect(await pair.useFine()).toBe('200 fine')
 })
 
-describe('a redirect is not followed', () => {
-  it.for<[location: string, shown: string]>([
-    [`https://${MARK}.test/`, `https://${MARK}.test/`],
-    ['/v1/other', '/relay/openai/v1/other'],
-    ['http://[', 'http://['],
-  ])('to %s', async ([location, shown]) => {
-    answerWith(`HTTP/1.1 307 x\r\nLocation: ${location}\r\n\r\n`)
-    const before = pair.provider.asked()
-    expect(await pair.use()).toBe(`307 ${shown}`)
-    expect(await pair.check()).toBe('unknown')
-    expect(pair.provider.asked()).toBe(before + 2)
-    expect(await pair.useFine()).toBe('200 fine')
-  })
-})
-
-describe('a second answer is never that to the next request', () => {
-  it.for<[name: string, answer: string, used: string]>([
-    ['after a body', `${OK}Content-Length: 2\r\n\r\nok${FORGED}`, '200 ok'],
-    ['after an empty body', `${OK}Content-Length: 0\r\n\r\n${FORGED}`, '200 '],
-    ['after chunks', `${OK}${CHUNKED}2\r\nok\r\n${LAST}${FORGED}`, '200 ok'],
-    ['after chunks with a length', `${OK}Content-Length: 2\r\n${CHUNKED}${LAST}${FORGED}`, '200 '],
-    ['after a 204 with a length', `HTTP/1.1 204 x\r\nContent-Length: 9\r\n\r\n${FORGED}`, '204 '],
-    ['after a 304', `HTTP/1.1 304 x\r\n\r\n${FORGED}`, '304 '],
-  ])('%s', async ([, answer, used]) => {
-    answerWith(answer, 'stay')
-    expect(await pair.use()).toBe(used)
-    expect(await pair.useFine()).toBe('200 fine')
-  })
-})
-
-it('none of this shows a key or a token in the log, or is a fault of the vault', () => {
+it('no hostile answer shows a key or a token in the log, or is a fault of the vault', () => {
   const { vault, key } = pair
   const logged = vault.logs().join('\n')
   for (const secret of [key, vault.token, MARK]) expect(logged).not.toContain(secret)

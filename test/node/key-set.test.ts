@@ -2,10 +2,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
-import { startVault } from './start-vault.ts'
-import { startWorkerd } from './workerd.ts'
+import { bundleWorker, startDirectVault } from './direct-vault.ts'
 
 /** An identity provider that holds its answers back until they are released. */
 async function startProvider() {
@@ -18,7 +17,6 @@ async function startProvider() {
     void released.promise.then(() => response.end(JSON.stringify({ keys: [jwk] })))
   })
   const port = await listen(server)
-  onTestFinished(async () => stop(server))
   const token = await new SignJWT({ sub: 'user', iss: 'https://id.test/', aud: 'vault' })
     .setProtectedHeader({ alg: 'ES256', kid: 'key' })
     .setExpirationTime('1h')
@@ -30,26 +28,11 @@ async function startProvider() {
     hold: () => (released = Promise.withResolvers()),
     release: () => released.resolve(),
     requests: () => requests,
+    close: async () => stop(server),
   }
 }
 
-/** A Worker that only verifies tokens. A request sets how many ms its clock is ahead. */
-const verifierWorker = (jwksUrl: string) => `
-  import { tokenVerifier } from '../../src/tokens/access-token.ts'
-
-  const source = { kind: 'key_set', url: new URL('${jwksUrl}'), issuer: 'https://id.test/', audience: 'vault' }
-  const verify = tokenVerifier(source, { identityClaim: 'sub', scope: null, pageClient: null })
-  const now = Date.now
-  let ahead = 0
-  Date.now = () => now() + ahead
-
-  export default {
-    async fetch(request) {
-      ahead = Number(request.headers.get('X-Ahead') ?? ahead)
-      const [, token] = request.headers.get('Authorization').split(' ')
-      return verify(token).then(() => new Response(), ({ code }) => new Response(code, { status: 503 }))
-    },
-  }`
+type IdentityProvider = Awaited<ReturnType<typeof startProvider>>
 
 /** Sends a request with a forged token, and resets the connection (RST) when `begun`. */
 async function sendAndReset(url: URL, begun: Promise<unknown>): Promise<void> {
@@ -65,43 +48,58 @@ async function sendAndReset(url: URL, begun: Promise<unknown>): Promise<void> {
   await once(socket, 'close')
 }
 
-describe('a fetch of an identity provider’s keys', () => {
-  it('continues after the request that began it has ended, and serves other requests', async () => {
-    const provider = await startProvider()
-    const url = await startWorkerd(verifierWorker(provider.url))
-    const first = provider.asked()
-    const statusOf = async () => (await fetch(url, { headers: provider.headers })).status
-    const before = statusOf()
-    await first
-    provider.release()
-    expect(await before).toBe(200)
+let forVerifier: IdentityProvider
+let forVault: IdentityProvider
+let vault: Awaited<ReturnType<typeof startDirectVault>>
 
-    provider.hold()
-    await sendAndReset(url, provider.asked())
-    const after = Array.from({ length: 10 }, statusOf)
-    provider.release()
-    expect(await Promise.all(after)).toEqual(after.map(() => 200))
-    expect(provider.requests()).toBe(2)
-  })
+beforeAll(async () => {
+  ;[forVerifier, forVault] = await Promise.all([startProvider(), startProvider()])
+  const verifier = {
+    name: 'verifier',
+    modules: true,
+    script: await bundleWorker('test/node/verifier-worker.ts'),
+    compatibilityDate: '2026-08-03',
+    bindings: { KEY_SET: forVerifier.url },
+  }
+  const vars = {
+    JWT_SECRET_KEY: '',
+    JWT_JWKS_URL: forVault.url,
+    JWT_ISSUER: 'https://id.test/',
+    JWT_AUDIENCE: 'vault',
+  }
+  vault = await startDirectVault(vars, { others: [verifier] })
+})
+afterAll(async () => {
+  await vault.close()
+  await Promise.all([forVerifier.close(), forVault.close()])
 })
 
-describe('an isolate without keys', () => {
-  it('fetches the keys once for all concurrent requests', async () => {
-    const provider = await startProvider()
-    const vault = await startVault({
-      JWT_JWKS_URL: provider.url,
-      JWT_ISSUER: 'https://id.test/',
-      JWT_AUDIENCE: 'vault',
-    })
-    onTestFinished(vault.close)
-    const asked = provider.asked()
-    const requests = Array.from({ length: 20 }, async () =>
-      fetch(vault.keyUrl, { headers: provider.headers }),
-    )
-    await asked
-    provider.release()
-    const statuses = (await Promise.all(requests)).map(({ status }) => status)
-    expect(statuses).toEqual(requests.map(() => 200))
-    expect(provider.requests()).toBe(1)
-  })
+it('a fetch of keys goes on after its request has ended, and serves other requests', async () => {
+  const { headers } = forVerifier
+  const url = new URL(await vault.urlOf('verifier'))
+  const first = forVerifier.asked()
+  const statusOf = async () => (await fetch(url, { headers })).status
+  const before = statusOf()
+  await first
+  forVerifier.release()
+  expect(await before).toBe(200)
+
+  forVerifier.hold()
+  await sendAndReset(url, forVerifier.asked())
+  const after = Array.from({ length: 10 }, statusOf)
+  forVerifier.release()
+  expect(await Promise.all(after)).toEqual(after.map(() => 200))
+  expect(forVerifier.requests()).toBe(2)
+})
+
+it('an isolate without keys fetches them once for all concurrent requests', async () => {
+  const { headers } = forVault
+  const url = new URL('/api/users/user/api-key', vault.url)
+  const asked = forVault.asked()
+  const requests = Array.from({ length: 20 }, async () => fetch(url, { headers }))
+  await asked
+  forVault.release()
+  const statuses = (await Promise.all(requests)).map(({ status }) => status)
+  expect(statuses).toEqual(requests.map(() => 200))
+  expect(forVault.requests()).toBe(1)
 })

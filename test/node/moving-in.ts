@@ -5,16 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { openKey } from '../../src/crypto/seal.ts'
 import { makeCheckout } from './checkout.ts'
-import { someFernetRows } from './fernet.ts'
-
-const csvCell = (text: string) => `"${text.replaceAll('"', '""')}"`
-
-/** An export of the previous backend. */
-const csvOf = (users: { id: string; token: string }[]) =>
-  [
-    'email,encrypted_api_key,id',
-    ...users.map(({ id, token }) => `someone@example.com,${token},${csvCell(id)}`),
-  ].join('\r\n')
+import { csvOf, someFernetRows } from './fernet.ts'
 
 /** Makes the checkout, with the previous backend's rows and the secrets that open them. */
 export function startMove() {

@@ -3,6 +3,7 @@
 import { EventEmitter, once } from 'node:events'
 import { request as open, type IncomingMessage } from 'node:http'
 import { createServer, type Socket } from 'node:net'
+import type { V4WorkerOptions } from 'miniflare'
 import { startDirectVault } from './direct-vault.ts'
 
 /** What the provider sends to each request, and what it does with the connection then. */
@@ -87,13 +88,11 @@ async function summarize(response: IncomingMessage): Promise<string> {
 }
 
 /** Starts the provider, and a vault with a key for it. */
-export async function startRawPair(
-  workers: (origin: string) => Parameters<typeof startDirectVault>[1] = () => [],
-) {
+export async function startRawPair(workers: (origin: string) => V4WorkerOptions[] = () => []) {
   const provider = await startRawProvider()
   const { url: origin } = provider
   const PROVIDERS = JSON.stringify({ openai: { origin } })
-  const vault = await startDirectVault({ PROVIDERS }, workers(origin))
+  const vault = await startDirectVault({ PROVIDERS }, { others: workers(origin) })
   const key = `sk-raw-${crypto.randomUUID()}`
   await vault.save('openai', key)
   const use = async (): Promise<string> => {
@@ -107,6 +106,9 @@ export async function startRawPair(
     provider,
     vault,
     key,
+    /** Sets the answer of the provider. Each character is a byte. */
+    answerWith: (answer: string, ending: RawAnswer['ending'] = 'end') =>
+      provider.answerWith({ bytes: Buffer.from(answer, 'latin1'), ending }),
     /** Uses the key through the relay. @returns what came back: the status, and the rest in a word */
     use,
     /** The same, with a plain answer of the provider. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { bundleWorker, startDirectVault } from './direct-vault.ts'
 import { startEcho } from './echo-server.ts'
 
@@ -12,16 +12,16 @@ beforeAll(async () => {
   const origin = provider.url
   const props = { caller: 'chat', grants: ['use'], providers: ['openai', 'gemini', 'own'] }
   const own = { label: 'Own', hosts: [new URL(origin).host], header: 'X-Key', refusals: [] }
-  vault = await startDirectVault({ PROVIDERS: JSON.stringify({ openai: { origin }, own }) }, [
-    {
-      name: 'caller',
-      modules: true,
-      script: await bundleWorker('test/node/vault-fetch-worker.ts'),
-      compatibilityDate: '2026-08-03',
-      bindings: { PROVIDER: origin },
-      serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
-    },
-  ])
+  const worker = {
+    name: 'caller',
+    modules: true,
+    script: await bundleWorker('test/node/vault-fetch-worker.ts'),
+    compatibilityDate: '2026-08-03',
+    bindings: { PROVIDER: origin },
+    serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
+  }
+  const PROVIDERS = JSON.stringify({ openai: { origin }, own })
+  vault = await startDirectVault({ PROVIDERS }, { others: [worker] })
   await vault.save('openai', KEY)
   caller = await vault.urlOf('caller')
 })
@@ -39,57 +39,55 @@ interface Told {
 const tell = async (scenario: string): Promise<Told> =>
   (await fetch(new URL(`/${scenario}`, caller))).json()
 
-describe('vaultFetch', () => {
-  it.for<[scenario: string, method: string, body: string]>([
-    ['text', 'GET', ''],
-    ['url', 'GET', ''],
-    ['request', 'POST', 'the body'],
-    ['stream', 'POST', 'streamed'],
-    ['signal', 'GET', ''],
-  ])('sends the key with a request as a %s', async ([scenario, method, body]) => {
-    const told = await tell(scenario)
-    const seen: unknown = JSON.parse(told.body)
-    const headers = expect.objectContaining({ authorization: `Bearer ${KEY}` })
-    expect(seen).toMatchObject({ method, url: `/v1/${scenario}`, headers, body })
-    expect(told.body).not.toMatch(/x-vault|mine/i)
-    expect(told.status).toBe(200)
-  })
+it.for<[scenario: string, method: string, body: string]>([
+  ['text', 'GET', ''],
+  ['url', 'GET', ''],
+  ['request', 'POST', 'the body'],
+  ['stream', 'POST', 'streamed'],
+  ['signal', 'GET', ''],
+])('vaultFetch sends the key with a request as a %s', async ([scenario, method, body]) => {
+  const told = await tell(scenario)
+  const seen: unknown = JSON.parse(told.body)
+  const headers = expect.objectContaining({ authorization: `Bearer ${KEY}` })
+  expect(seen).toMatchObject({ method, url: `/v1/${scenario}`, headers, body })
+  expect(told.body).not.toMatch(/x-vault|mine/i)
+  expect(told.status).toBe(200)
+})
 
-  it('returns a redirect', async () => {
-    expect(await tell('redirect')).toMatchObject({
-      status: 307,
-      headers: { location: 'https://evil.test/collect' },
-    })
+it('vaultFetch returns a redirect', async () => {
+  expect(await tell('redirect')).toMatchObject({
+    status: 307,
+    headers: { location: 'https://evil.test/collect' },
   })
+})
 
-  it('rejects with an AbortError if it is aborted before the answer', async () => {
-    const gone = provider.next('gone')
-    expect(await tell('early')).toBe('AbortError')
-    expect(await gone).toEqual([])
-  })
+it('vaultFetch rejects with an AbortError if it is aborted before the answer', async () => {
+  const gone = provider.next('gone')
+  expect(await tell('early')).toBe('AbortError')
+  expect(await gone).toEqual([])
+})
 
-  it('ends the request at the provider if it is aborted in the middle of the answer', async () => {
-    const gone = provider.next('gone')
-    expect(await tell('late')).toBe('AbortError')
-    expect(await gone).toEqual([])
-  })
+it('vaultFetch ends the request at the provider if it is aborted in the middle of the answer', async () => {
+  const gone = provider.next('gone')
+  expect(await tell('late')).toBe('AbortError')
+  expect(await gone).toEqual([])
+})
 
-  it.for<[query: string, status: number, code: string]>([
-    ['text?user=nobody', 404, 'user_not_found'],
-    ['text?provider=own', 403, 'origin_not_allowed'],
-    ['text?provider=mistral', 403, 'provider_not_granted'],
-    ['elsewhere', 403, 'origin_not_allowed'],
-  ])('tells an SDK why the vault refuses: %s', async ([query, status, code]) => {
-    const told = await tell(query)
-    expect(told).toMatchObject({ status, headers: { 'x-vault-error': code } })
-    const { error }: { error: object } = JSON.parse(told.body)
-    const message = expect.stringContaining(`The key vault refused (${code})`)
-    expect(error).toMatchObject({ type: 'vault_error', code, message })
-  })
+it.for<[query: string, status: number, code: string]>([
+  ['text?user=nobody', 404, 'user_not_found'],
+  ['text?provider=own', 403, 'origin_not_allowed'],
+  ['text?provider=mistral', 403, 'provider_not_granted'],
+  ['elsewhere', 403, 'origin_not_allowed'],
+])('vaultFetch tells an SDK why the vault refuses: %s', async ([query, status, code]) => {
+  const told = await tell(query)
+  expect(told).toMatchObject({ status, headers: { 'x-vault-error': code } })
+  const { error }: { error: object } = JSON.parse(told.body)
+  const message = expect.stringContaining(`The key vault refused (${code})`)
+  expect(error).toMatchObject({ type: 'vault_error', code, message })
+})
 
-  it('leaves no key in a log', async () => {
-    await tell('text')
-    expect(vault.logs().some((line) => line.includes('"caller":"chat"'))).toBe(true)
-    expect(vault.logs().filter((line) => line.includes(KEY))).toEqual([])
-  })
+it('vaultFetch leaves no key in a log', async () => {
+  await tell('text')
+  expect(vault.logs().some((line) => line.includes('"caller":"chat"'))).toBe(true)
+  expect(vault.logs().filter((line) => line.includes(KEY))).toEqual([])
 })

@@ -44,7 +44,6 @@ export async function sendLoad({ url, secret, connections, seed, goesOn }: Load)
       const user = users[Math.floor(random() * users.length)]
       if (user === undefined) break
       const { kind, ...asked } = draw(user, random)
-      // oxlint-disable-next-line no-await-in-loop -- one after the other
       await measure(tallies.get(kind), asked, async () => send(url, user, asked, agent))
     }
     agent.destroy()

@@ -24,12 +24,12 @@ describe('the requests of the soak test', () => {
     })
   }
 
-  it('are the same for the same seed', async () => {
+  it('the requests of the soak test are the same for the same seed', async () => {
     expect(await drawMany('1')).toEqual(await drawMany('1'))
     expect(await drawMany('1')).not.toEqual(await drawMany('2'))
   })
 
-  it('are of every kind', async () => {
+  it('the requests of the soak test are of every kind', async () => {
     const drawn = await drawMany('1')
     const missing = NAMES.filter((name) => !drawn.some((line) => line.startsWith(`${name} `)))
     expect(missing).toEqual([])

@@ -85,7 +85,6 @@ async function stream(response: ServerResponse): Promise<void> {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' })
   for (let chunk = 0; chunk < CHUNKS; chunk += 1) {
     response.write(`data: {"choices": [{"delta": {"content": "${chunk}"}}]}\n\n`)
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
     await sleep(1)
   }
   response.end('data: [DONE]\n\n')

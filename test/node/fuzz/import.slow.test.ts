@@ -6,8 +6,6 @@ import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import * as fc from 'fast-check'
 import { afterAll, expect, it } from 'vitest'
-import { getPlatformProxy } from 'wrangler'
-import { applyMigrations } from '../../../scripts/lib/migrations.ts'
 import { openUserFile, type Layout, type Line } from '../../../scripts/lib/import-file.ts'
 import { isProviderName } from '../../../src/providers/table.ts'
 import { nameUserIdFault } from '../../../src/shared/user-id.ts'
@@ -16,7 +14,7 @@ import { expectAlways, expectQuiet, FUZZED, MARK, someCases } from '../../fuzz/f
 import { anyLine, anyTable, csvOf } from './any-import.ts'
 import { makeCheckout } from '../checkout.ts'
 
-const { path, script, query } = makeCheckout()
+const { migrate, path, script, query } = makeCheckout()
 const TOKENS = recorded.tokens.map(({ token }) => token)
 const LAYOUT: Layout = {
   id: 'id',
@@ -159,11 +157,7 @@ function keysOf(lines: Line[]): string[] {
 
 it('npm run import stores each line, or reports its number', FUZZED, async () => {
   writeFileSync(path('.dev.vars'), `LEGACY_FERNET_KEY=${recorded.key}`)
-  const persist = { path: path('.wrangler/state/v3') }
-  const local = { configPath: path('wrangler.toml'), persist, remoteBindings: false }
-  const proxy = await getPlatformProxy<{ DB: D1Database }>(local)
-  await applyMigrations(proxy.env.DB)
-  await proxy.dispose()
+  await migrate()
 
   const lines = someCases(anyLine(TOKENS))
   const content = [JSON.stringify({ id: 'first', encrypted_api_key: TOKENS[0] }), ...lines].join(

@@ -106,11 +106,11 @@ it('a check gets a verdict from any answer', FUZZED, async () => {
   await expectAlways(property, 0.2)
 })
 
-it('after all of these, a use gets its answer', async () => {
+it('a use gets its answer after answers of any form', async () => {
   expect(await pair.useFine()).toBe('200 fine')
 })
 
-it('none of these shows a key in the log, or is a fault of the vault', () => {
+it('no answer of any form shows a key in the log, or is a fault of the vault', () => {
   const { key, vault } = pair
   const logged = vault.logs().join('\n')
   for (const secret of [key, vault.token, MARK]) expect(logged).not.toContain(secret)

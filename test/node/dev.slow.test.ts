@@ -1,0 +1,145 @@
+/** `npm run dev`, started for real. The rules of what it prints are in `test/scripts/lib/`. */
+
+import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { beforeAll, expect, it, onTestFinished } from 'vitest'
+import { listen, stop } from '../../scripts/lib/local-server.ts'
+import { makeCheckout, type Dev } from './checkout.ts'
+
+const { path, startDev, start, paste, script } = makeCheckout()
+/** Another one, whose `npm run dev` runs while most tests do. */
+const other = makeCheckout()
+let shared: Dev
+
+beforeAll(async () => {
+  shared = await other.startDev()
+})
+
+const RELOAD = { timeout: 30_000, interval: 250 }
+const REQUEST_LINE = /"route":"[^"]*","status":\d+|(?<=info\] )[A-Z]+ \/\S*/g
+
+async function isUp({ url }: Dev): Promise<boolean> {
+  return fetch(`${url}/api/health`).then(
+    () => true,
+    () => false,
+  )
+}
+
+it('npm run dev prints lines that save, preview and delete a key, stops on a signal, and keeps keys', async () => {
+  await using first = await start(['npm', 'run', 'dev', '--', '--port', '0'], '-X DELETE')
+  const secrets = readFileSync(path('.dev.vars'), 'utf8')
+  expect(first.printed().match(/eyJ[\w.-]+/g)).toHaveLength(1)
+  expect(statSync(path('.dev.vars')).mode & 0o777).toBe(0o600)
+  expect(await paste(first.curls[0])).toMatchObject({
+    message: 'API key updated successfully',
+    user_id: 'demo',
+    user: { has_api_key: true, api_key_preview: 'sk-demo-...' },
+  })
+  const preview = await paste(first.curls[1])
+  expect(preview).toMatchObject({ has_api_key: true, api_key_preview: 'sk-demo-...' })
+  await first.stop('SIGTERM')
+  await expect.poll(async () => isUp(first), { timeout: 10_000 }).toBe(false)
+
+  await using second = await startDev()
+  expect(readFileSync(path('.dev.vars'), 'utf8')).toBe(secrets)
+  expect(await paste(second.curls[1])).toEqual(preview)
+  expect(await paste(second.curls[2])).toMatchObject({ user: { has_api_key: false } })
+  expect(await paste(second.curls[1])).toEqual({ has_api_key: false })
+  await second.stop('SIGINT')
+  await expect.poll(async () => isUp(second), { timeout: 10_000 }).toBe(false)
+})
+
+it('npm run dev makes a missing secret, reports a hidden one, and greets once the Worker is right', async () => {
+  const given = [
+    `API_KEY_ENCRYPTION_KEY=${Buffer.alloc(32, 7).toString('base64')}`,
+    `LEGACY_FERNET_KEY=${'A'.repeat(43)}=`,
+    'AUTO_CREATE_USERS=maybe',
+  ].join('\n')
+  writeFileSync(path('.dev.vars'), given)
+  onTestFinished(() => rmSync(path('.dev.vars')))
+  await using dev = await startDev([], "refuses the demo user's")
+  expect(dev.curls).toEqual([])
+  expect(dev.printed()).toContain('Added to .dev.vars: JWT_SECRET_KEY')
+  expect(dev.printed()).toContain('The Worker does not get LEGACY_FERNET_KEY of .dev.vars.')
+  await expect.poll(dev.printed).toContain('AUTO_CREATE_USERS must be')
+  expect(dev.printed()).toContain('"code":"server_misconfigured"')
+  const completed = readFileSync(path('.dev.vars'), 'utf8')
+  expect(completed).toContain(`${given}\n`)
+  writeFileSync(path('.dev.vars'), completed.replace('AUTO_CREATE_USERS=maybe', ''))
+  await expect.poll(dev.printed, RELOAD).toContain('User Key Vault is ready.')
+})
+
+it('npm run dev prints one line per request, and no warning that nobody runs the job', async () => {
+  await expect.poll(shared.printed).toContain('"route":"/api/users/:userId/api-key"')
+  const before = shared.printed().length
+  const paths = ['/', '/page.js', '/api/health', '/api/health?x', '/nothing', '/index.html']
+  for (const name of paths) {
+    // oxlint-disable-next-line no-await-in-loop -- in order, to compare them
+    await fetch(`${shared.url}${name}`, { redirect: 'manual' })
+  }
+  const requests = () => shared.printed().slice(before).match(REQUEST_LINE)
+  await expect.poll(requests).toContain('GET /index.html')
+  expect(requests()).toEqual([
+    '"route":"/*","status":200',
+    'GET /page.js',
+    '"route":"/api/health","status":200',
+    '"route":"/api/health","status":200',
+    '"route":"/*","status":404',
+    'GET /index.html',
+  ])
+  expect(shared.printed()).not.toMatch(/WARNING|wrangler:warn/)
+})
+
+it('the Workers of a checkout keep apart from those of other checkouts', async () => {
+  const registry = other.path('.wrangler/registry')
+  expect(readdirSync(registry)).toEqual(['user-key-vault'])
+  await expect.poll(shared.printed).toContain(`WRANGLER_REGISTRY_PATH='${registry}' npx`)
+})
+
+it('the link that npm run dev prints signs the demo user in', async () => {
+  expect(shared.link).toMatch(/^http:\/\/localhost:\d{1,5}$/)
+  const { status, headers } = await fetch(shared.link, { redirect: 'manual' })
+  expect([status, headers.get('Cache-Control')]).toEqual([302, 'no-store'])
+  const [page, token = ''] = headers.get('Location')?.split('/#token=') ?? []
+  expect(page).toBe(shared.url)
+  const [, claims = ''] = token.split('.')
+  expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toMatchObject({ sub: 'demo' })
+})
+
+it('the Worker reloads when .dev.vars changes', async () => {
+  const headers = { Origin: 'http://localhost:5173' }
+  const allowed = async () =>
+    (await fetch(`${shared.url}/api/health`, { headers })).headers.get(
+      'Access-Control-Allow-Origin',
+    )
+  expect(await allowed()).toBeNull()
+  appendFileSync(other.path('.dev.vars'), 'CORS_ORIGINS=http://localhost:5173\n')
+  await expect.poll(allowed, RELOAD).toBe('http://localhost:5173')
+  expect(shared.printed()).toContain('.dev.vars has changed. The Worker reloads with it.')
+})
+
+it.for(['dev', 'example'])('npm run %s ends at once if its port is in use', async (name) => {
+  const server = createServer()
+  onTestFinished(async () => stop(server))
+  const port = await listen(server)
+  await expect(script(name, '--port', String(port))).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(new RegExp(`^Port ${port} is in use\\. `)),
+    stdout: '',
+  })
+})
+
+it('npm run users and npm run token work beside npm run dev', async () => {
+  const id = `o'neil|"é"; DROP TABLE users`
+  expect(await other.script('users', 'add', id)).toBe(`Added ${id}\n`)
+  expect(await other.script('users', 'list')).toContain(JSON.stringify(id))
+  const token = (await other.script('token', id)).trim()
+  const url = `${shared.url}/api/users/${encodeURIComponent(id)}/api-key`
+  const answer = await fetch(url, { headers: { Authorization: `Bearer ${token}` } })
+  expect(await answer.json()).toEqual({ has_api_key: false })
+  await expect(other.script('users', 'remove', 'nobody')).rejects.toThrow('There is no user nobody')
+  await expect(other.script('users')).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Usage: npm run users -- '),
+  })
+})

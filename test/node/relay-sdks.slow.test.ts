@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs'
+import OpenAI, { toFile } from 'openai'
+import { OpenAIRealtimeWS } from 'openai/realtime/ws'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { inSeconds } from '../../scripts/lib/token.ts'
+import { startDirectVault } from './direct-vault.ts'
+import { CALLERS, runCall, type Access, type Kind, type Outcome } from './sdk-scenarios.ts'
+import { FILE, startSdkServer, type Seen } from './sdk-server.ts'
+import { startTls } from './tls-proxy.ts'
+
+const KEY = `sk-sdk-${crypto.randomUUID()}`
+let provider: Awaited<ReturnType<typeof startSdkServer>>
+let vault: Awaited<ReturnType<typeof startDirectVault>>
+let access: Access
+
+beforeAll(async () => {
+  provider = await startSdkServer()
+  const stub = { origin: provider.url }
+  const providers = { openai: stub, anthropic: stub, gemini: stub }
+  vault = await startDirectVault({ PROVIDERS: JSON.stringify(providers) })
+  for (const slot of Object.keys(providers)) await vault.save(slot, KEY)
+  await vault.sql("INSERT INTO users (id) VALUES ('keyless')")
+  access = accessWith(vault.token)
+})
+afterAll(async () => {
+  await vault.close()
+  await provider.close()
+})
+
+const accessWith = (apiKey: string): Access => ({
+  base: (name) => `${vault.url}relay/${name}`,
+  apiKey,
+  fetch: () => fetch,
+  release: () => provider.release(),
+})
+
+const names = Object.keys(CALLERS)
+/** What callers of the relay were shown. */
+const shown: string[] = []
+
+const ROUTES = {
+  /** Shows that the server and the SDKs understand each other. */
+  directly: () => ({ ...accessWith(KEY), base: () => provider.url }),
+  'through the relay': () => access,
+}
+type Route = keyof typeof ROUTES
+const routes: readonly Route[] = ['directly', 'through the relay']
+const calls = names.flatMap((name) => routes.map((route): [string, Route] => [name, route]))
+
+async function run([name, route]: [string, Route], model: string, kind: Kind): Promise<Outcome> {
+  const outcome = await runCall(ROUTES[route](), { name, model, kind })
+  if (route === 'through the relay') shown.push(JSON.stringify(outcome))
+  return outcome
+}
+
+const KINDS: readonly Kind[] = ['whole', 'stream']
+const callsOfBothKinds = calls.flatMap(([name, route]) =>
+  KINDS.map((kind): [string, Route, Kind] => [name, route, kind]),
+)
+
+it.for(calls)('%s %s gets the text', async (call) => {
+  const outcome = await run(call, 'good', 'whole')
+  expect(outcome).toMatchObject({ text: 'Hello', attempts: 1 })
+  // The provider echoes the key, which only the vault takes out.
+  expect(outcome.shown.includes(KEY)).toBe(call[1] === 'directly')
+})
+
+it.for(calls)(
+  '%s %s gets the start of a stream before the provider sends the rest',
+  async (call) => {
+    const outcome = await run(call, 'step', 'step')
+    expect(outcome).toMatchObject({ text: 'Hello', parts: 2, attempts: 1 })
+    expect(outcome.error).toBeUndefined()
+  },
+)
+
+it.for(callsOfBothKinds)(
+  '%s %s shows the error of the provider: %s',
+  async ([name, route, kind]) => {
+    const { error, attempts } = await run([name, route], 'error', kind)
+    expect(error).toMatchObject({ status: 400, message: expect.stringContaining('Bad model') })
+    expect(attempts).toBe(1)
+  },
+)
+
+it.for(callsOfBothKinds)('%s %s waits for a slow first byte: %s', async ([name, route, kind]) => {
+  const begun = provider.next('begun')
+  const outcome = run([name, route], 'slow', kind)
+  await begun
+  provider.release()
+  expect(await outcome).toMatchObject({ text: 'Hello', attempts: 1 })
+})
+
+it.for(calls)('%s %s fails if the provider breaks off a stream', async (call) => {
+  const { text, error } = await run(call, 'torn', 'stream')
+  expect('Hello'.startsWith(text)).toBe(true)
+  expect(error).toBeDefined()
+})
+
+it.for(calls)('%s %s ends the request at the provider when it leaves a stream', async (call) => {
+  const gone = provider.next('gone')
+  const { text } = await run(call, 'hang', 'leave')
+  expect([text, await gone]).toEqual(['Hel', []])
+})
+
+type Refusal = [code: string, status: number, claims: Record<string, unknown>]
+const refusals: Refusal[] = [
+  ['no_api_key', 404, { sub: 'keyless' }],
+  ['user_not_found', 404, { sub: 'nobody' }],
+  ['scope_missing', 403, { scope: 'openid' }],
+  ['token_expired', 401, { exp: inSeconds(-60) }],
+]
+const refused = names.flatMap((name) =>
+  refusals.map(([code, status, claims]): [string, ...Refusal] => [name, code, status, claims]),
+)
+
+it.for(refused)(
+  '%s has the vault’s code %s in its error, and asks once',
+  async ([name, code, status, claims]) => {
+    const token = await vault.tokenOf(claims)
+    for (const kind of KINDS) {
+      const outcome = await runCall(accessWith(token), { name, model: 'good', kind })
+      expect(outcome).toMatchObject({ attempts: 1, text: '', error: { status } })
+      expect(outcome.shown).toContain(code)
+      expect(outcome.shown).not.toContain(token)
+    }
+  },
+)
+
+// Google's SDK does not try again unless it is told to.
+it.for(calls.filter(([name]) => name !== '@google/genai'))(
+  '%s %s tries again when the provider was busy',
+  async (call) => {
+    expect(await run(call, 'busy', 'whole')).toMatchObject({ text: 'Hello', attempts: 2 })
+  },
+)
+
+const lastSeen = (): Seen => {
+  const seen = provider.seen.at(-1)
+  if (seen === undefined) throw new Error('The provider saw nothing')
+  return seen
+}
+
+it('openai uploads a file through the relay', async () => {
+  const client = new OpenAI({ baseURL: `${vault.url}relay/openai/v1`, apiKey: vault.token })
+  const file = await toFile(readFileSync('LICENSE'), 'LICENSE')
+  const { id } = await client.files.create({ file, purpose: 'user_data' })
+  expect(id).toBe('file-1')
+  expect(lastSeen().body).toContain('MIT License')
+  expect(lastSeen().headers['content-type']).toMatch(/^multipart\/form-data; boundary=/)
+})
+
+it('openai gets the id of the provider’s request, and a file as it is, through the relay', async () => {
+  const client = new OpenAI({ baseURL: `${vault.url}relay/openai/v1`, apiKey: vault.token })
+  const page = await client.models.list().withResponse()
+  expect(page.data.data).toMatchObject([{ id: 'good' }])
+  expect(page.request_id).toBe('req-1')
+  const file = await client.files.content('file-1')
+  expect(Buffer.from(await file.arrayBuffer())).toEqual(FILE)
+})
+
+it('openai cannot open a WebSocket through the relay without a key', async () => {
+  const secure = await startTls(vault.url)
+  onTestFinished(secure.close)
+  const token = await vault.tokenOf({ sub: 'keyless' })
+  const client = new OpenAI({ baseURL: `${secure.url}/relay/openai/v1`, apiKey: token })
+  const options = { rejectUnauthorized: false }
+  const realtime = await OpenAIRealtimeWS.create(client, { model: 'good', options })
+  const { message } = await new Promise<Error>((resolve) => realtime.on('error', resolve))
+  expect(message).toContain('404')
+})
+
+it('openai speaks over a WebSocket (Realtime) through the relay', async () => {
+  const secure = await startTls(vault.url)
+  onTestFinished(secure.close)
+  const client = new OpenAI({ baseURL: `${secure.url}/relay/openai/v1`, apiKey: vault.token })
+  const options = { rejectUnauthorized: false }
+  const realtime = await OpenAIRealtimeWS.create(client, { model: 'good', options })
+  const received: string[] = []
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>()
+  realtime.on('error', reject)
+  realtime.on('event', ({ type }) => {
+    received.push(type)
+    if (type === 'session.created') realtime.send({ type: 'response.create' })
+    else resolve()
+  })
+  await done
+  realtime.close()
+  expect(received).toEqual(['session.created', 'response.done'])
+  expect(lastSeen().url).toBe('/v1/realtime?model=good')
+  expect(lastSeen().headers['authorization']).toBe(`Bearer ${KEY}`)
+})
+
+it('the provider sees the key and no token, and neither is in an answer, an error or a log', async () => {
+  for (const name of names) await run([name, 'through the relay'], 'good', 'whole')
+  const secrets = provider.seen.map(({ headers }) =>
+    [headers['authorization'], headers['x-api-key'], headers['x-goog-api-key']].filter(Boolean),
+  )
+  const isKeyAlone = ([one, ...more]: unknown[]) => String(one).includes(KEY) && more.length === 0
+  expect(secrets.length).toBeGreaterThanOrEqual(names.length)
+  expect(secrets.every(isKeyAlone)).toBe(true)
+  expect(JSON.stringify(provider.seen)).not.toContain(vault.token)
+  const told = [...shown, ...vault.logs()]
+  const leaked = told.filter((line) => line.includes(KEY) || line.includes(vault.token))
+  expect(leaked).toEqual([])
+})

@@ -1,0 +1,60 @@
+/** A D1 database with the tables, for tests in Node.js. */
+
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { D1_SERVER, D1Client } from './d1-client.ts'
+import { applyMigrations } from '../../scripts/lib/migrations.ts'
+
+/** What a statement returns. */
+export type Row = Record<string, unknown>
+
+/** The database `db`, which calls `watch` after each batch. */
+export function watchBatches(db: D1Database, watch: () => void): D1Database {
+  const batch: D1Database['batch'] = async (statements) => {
+    const results = await db.batch<never>(statements)
+    watch()
+    return results
+  }
+  return new Proxy(db, {
+    get: (_, name) => (name === 'batch' ? batch : Reflect.get(db, name)),
+  })
+}
+
+/** Starts the database, in memory. */
+export async function startDatabase() {
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script: D1_SERVER,
+      compatibilityDate: '2026-08-03',
+      d1Databases: { DB: 'vault' },
+      unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+    }),
+  )
+  await miniflare.ready
+  const url = await miniflare.unsafeGetDirectURL()
+  const db = new D1Client(async (asked) =>
+    fetch(url, { method: 'POST', body: JSON.stringify(asked) }),
+  )
+  await applyMigrations(db)
+  const tables = await db
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%STRICT%'")
+    .all<{ name: string }>()
+  const names = tables.results.map(({ name }) => name).filter((name) => name !== 'heartbeat')
+  const emptying = [
+    // The keys that refer to users first.
+    ...names.toReversed().map((name) => `DELETE FROM ${name}`),
+    "UPDATE heartbeat SET at = '', copied = 0",
+  ].map((sql) => db.prepare(sql))
+  return {
+    db,
+    /** Runs the statements of `sql`. @returns the rows of the last one */
+    query: async (...sql: string[]): Promise<Row[]> => {
+      const results = await db.batch<Row>(sql.map((statement) => db.prepare(statement)))
+      return results.at(-1)?.results ?? []
+    },
+    empty: async () => void (await db.batch(emptying)),
+    close: async () => miniflare.dispose(),
+  }
+}
+
+export type TestDatabase = Awaited<ReturnType<typeof startDatabase>>

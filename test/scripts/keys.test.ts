@@ -1,0 +1,158 @@
+/** `npm run keys`, in this process. `test/node/keys.slow.test.ts` shows a whole rotation. */
+
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
+import { startDatabase, type TestDatabase } from './database.ts'
+import { runScript } from './run-script.ts'
+
+/** What happens while `status --watch` waits. */
+let whileWaiting: () => Promise<void> = async () => {}
+vi.mock('node:timers/promises', () => ({ setTimeout: async () => whileWaiting() }))
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await startDatabase()
+})
+afterAll(async () => database.close())
+beforeEach(async () => database.empty())
+
+const keys = async (...args: string[]) => runScript(['keys', ...args], database.db)
+
+const insertRow = (userId: string, kid: string) => [
+  `INSERT INTO users (id) VALUES ('${userId}')`,
+  `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
+    VALUES ('${userId}', 'v1.${kid}.AAAA', '${kid}')`,
+  `INSERT OR IGNORE INTO key_ids (key_id) VALUES ('${kid}')`,
+]
+
+/** A pass over three rows, of which one was opened and one does not open. */
+const insertPass = (keyring: string, finishedAt: string | null = null) =>
+  `INSERT OR REPLACE INTO rewrap (id, keyring, revision, counts, started_at, moved_at, finished_at)
+    VALUES (1, '${keyring}', 1, '{"old": {"rows": 3, "done": 1, "unopenable": 1}}',
+      '2026-01-01T10:00:00.000Z', '2026-01-01T10:00:01.000Z',
+      ${finishedAt === null ? 'NULL' : `'${finishedAt}'`})`
+
+const THREE_ROWS = [
+  ...insertRow('ann', 'new'),
+  ...insertRow('bob', 'old'),
+  ...insertRow('cat', 'old'),
+]
+const FINISHED = '2026-01-01T10:00:02.000Z'
+
+it.for(['status', 'plan'])(
+  '%s says that the keyring is unknown before the job runs',
+  async (name) => {
+    await database.query(...THREE_ROWS)
+    const { code, stdout } = await keys(name)
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^The keyring is unknown until the job first runs/)
+  },
+)
+
+it('status shows the keyring, the rows of each kid, and how far the pass is', async () => {
+  await database.query(...THREE_ROWS, insertPass('new,old,fernet:0123456789ab'))
+  const { code, stdout } = await keys('status')
+  expect(code).toBe(0)
+  expect(stdout.replaceAll(/[█░]+/g, '[bar]')).toBe(
+    `The Worker's keyring, as its job found it at 2026-01-01T10:00:00.000Z
+  new     seals, and opens
+  old     opens
+  fernet  opens; LEGACY_FERNET_KEY 0123456789ab
+
+Stored keys
+  kid  version  rows
+  old  v1          2  to be rewrapped; 1 do not open
+  new  v1          1
+
+Rewrap  [bar] 66 % 2 of 3 rows, 2 a second, 1 s left
+`,
+  )
+})
+
+it('status shows when the pass finished, and that a missing key is missing', async () => {
+  await database.query(...THREE_ROWS, insertPass('new', FINISHED))
+  const { code, stdout } = await keys('status')
+  expect(code).toBe(1)
+  expect(stdout).toContain('  old  v1          2  MISSING: the keyring lacks its key\n')
+  expect(stdout).toContain(`\nRewrap  finished ${FINISHED}: 1 rows opened, 1 did not\n`)
+})
+
+it('status --json is the status as a program reads it', async () => {
+  await database.query(...THREE_ROWS, insertPass('new', FINISHED))
+  expect(JSON.parse((await keys('status', '--json')).stdout)).toMatchObject({
+    keyring: { seals: 'new', opens: [], fernet: [] },
+    rows: 3,
+    missing: ['old'],
+    rewrap: { done: 1, unopenable: 1, finished_at: FINISHED },
+  })
+})
+
+it('status says on standard error that the database was restored', async () => {
+  await database.query(insertPass('new'), "UPDATE heartbeat SET at = '2026-01-01T10:00:00.000Z'")
+  const { stderr } = await keys('status')
+  expect(stderr).toContain('The database was restored, or the job has not run since 2026-01-01T10')
+})
+
+it('status --watch waits until the pass is over', async () => {
+  await database.query(...THREE_ROWS, insertPass('new,old'))
+  let waits = 0
+  whileWaiting = async () => {
+    waits += 1
+    if (waits === 3) await database.query(insertPass('new,old', FINISHED))
+  }
+  expect((await keys('status', '--watch')).stdout).toContain(`Rewrap  finished ${FINISHED}`)
+  expect(waits).toBe(3)
+})
+
+it('plan names the next step, and when the job found the keyring', async () => {
+  await database.query(...THREE_ROWS, insertPass('new', FINISHED))
+  expect(await keys('plan')).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /^Based on the keyring that the Worker's job found at 2026-01-01T10:00:00.000Z:\nRows are sealed under old/,
+    ),
+  })
+  expect(JSON.parse((await keys('plan', '--json')).stdout)).toMatchObject({
+    as_of: '2026-01-01T10:00:00.000Z',
+    step: 'put_back',
+    key_ids: ['old'],
+  })
+})
+
+it('check asks for another pass, and status says that it will follow', async () => {
+  await database.query(insertPass('new', FINISHED))
+  expect((await keys('check')).stdout).toContain('The job begins a pass at its next run.')
+  expect((await keys('status')).stdout).toMatch(/did not; another pass will follow\n$/)
+})
+
+it('check and assign say that the job has not run yet', async () => {
+  expect(await keys('check')).toMatchObject({
+    code: 0,
+    stdout: 'The job has not run yet. Its first run begins a pass.\n',
+  })
+  expect(await keys('assign', 'openai')).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^The job has not run yet\. Start the Worker/),
+  })
+})
+
+it('assign asks the job to move the plain route’s keys to the provider', async () => {
+  await database.query(insertPass('new', FINISHED))
+  const { code, stdout } = await keys('assign', 'openai')
+  expect(code).toBe(0)
+  expect(stdout).toContain('The pass moves the keys of the plain route to the slot openai.')
+  expect(await database.query('SELECT assign_to FROM rewrap')).toEqual([{ assign_to: 'openai' }])
+})
+
+it.for([
+  [[]],
+  [['status', 'x']],
+  [['plan', '--help']],
+  [['assign']],
+  [['assign', 'No Name']],
+  [['assign', 'openai', 'x']],
+])('prints its usage for the arguments %j', async ([args = []]) => {
+  const { code, stdout, stderr } = await keys(...args)
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(/^Usage: npm run keys -- /)
+})

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { readProgress, readStatus } from '../../../scripts/lib/key-status.ts'
+import { startDatabase, type TestDatabase } from '../database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await startDatabase()
+})
+afterAll(async () => database.close())
+beforeEach(async () => database.empty())
+
+/** Stores `rows` rows under a kid. */
+const insertRows = (kid: string, rows: number, sealed = `v1.${kid}.AAAA`) =>
+  Array.from({ length: rows }, (_, index) => [
+    `INSERT INTO users (id) VALUES ('${kid}-${index}')`,
+    `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
+      VALUES ('${kid}-${index}', '${sealed}', '${kid}')`,
+  ]).flat()
+
+const insertKids = (kids: Record<string, string>) =>
+  Object.entries(kids).map(
+    ([kid, state]) => `INSERT INTO key_ids (key_id, state) VALUES ('${kid}', '${state}')`,
+  )
+
+/** A pass that began at 10:00, handled rows until 10:01, and may have finished. */
+const insertPass = (keyring: string, counts: object, finishedAt: string | null) =>
+  `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at, finished_at)
+    VALUES (1, '${keyring}', 1, '${JSON.stringify(counts)}', '2026-01-01T10:00:00.000Z',
+      '2026-01-01T10:01:00.000Z', ${finishedAt === null ? 'NULL' : `'${finishedAt}'`})`
+
+it('neither the keyring nor the pass is known before the job has run', async () => {
+  await database.query(...insertRows('a', 2))
+  expect(await readStatus(database.db)).toEqual({
+    keyring: null,
+    rows: 2,
+    key_ids: [
+      { key_id: 'a', version: 'v1', rows: 2, in_keyring: false, unopenable: 0, state: null },
+    ],
+    missing: [],
+    rewrap: null,
+  })
+})
+
+it('the rows of each kid are counted, the most first, and missing keys are named', async () => {
+  const counts = {
+    old: { rows: 3, done: 3, unopenable: 0 },
+    lost: { rows: 2, done: 0, unopenable: 2 },
+    fernet: { rows: 1, done: 0, unopenable: 1 },
+  }
+  await database.query(
+    ...insertRows('new', 3),
+    ...insertRows('lost', 2),
+    ...insertRows('fernet', 1, 'gAAAAAdamaged'),
+    ...insertKids({ new: 'in_use', lost: 'settled', fernet: 'settled', old: 'unused' }),
+    insertPass('new,old,fernet:f', counts, '2026-01-01T10:01:00.000Z'),
+  )
+  const status = (key_id: string, rows: number, state: string, changes = {}) => {
+    const usual = { version: 'v1', in_keyring: true, unopenable: 0 }
+    return { key_id, rows, state, ...usual, ...changes }
+  }
+  expect(await readStatus(database.db)).toEqual({
+    keyring: { seals: 'new', opens: ['old'], fernet: ['f'] },
+    rows: 6,
+    key_ids: [
+      status('new', 3, 'in_use'),
+      status('lost', 2, 'settled', { in_keyring: false, unopenable: 2 }),
+      status('fernet', 1, 'settled', { version: 'fernet', unopenable: 1 }),
+      status('old', 0, 'unused', { version: '' }),
+    ],
+    missing: ['lost', 'fernet'],
+    rewrap: {
+      rows: 6,
+      done: 3,
+      unopenable: 3,
+      rows_per_second: 0.1,
+      seconds_left: 0,
+      started_at: '2026-01-01T10:00:00.000Z',
+      moved_at: '2026-01-01T10:01:00.000Z',
+      finished_at: '2026-01-01T10:01:00.000Z',
+      asked_at: null,
+    },
+  })
+})
+
+it('counting in pages counts the same, and tells the sum after each full page', async () => {
+  await database.query(...insertRows('a', 5), ...insertRows('b', 7))
+  const whole = await readStatus(database.db)
+  const sums: number[] = []
+  expect(await readStatus(database.db, (sum) => sums.push(sum), 5)).toEqual(whole)
+  expect(sums).toEqual([5, 10])
+})
+
+it('the speed of a pass says how many seconds are left', async () => {
+  await database.query(insertPass('a', { b: { rows: 300, done: 110, unopenable: 10 } }, null))
+  expect(await readProgress(database.db, 300)).toMatchObject({
+    rows: 300,
+    done: 110,
+    unopenable: 10,
+    rows_per_second: 2,
+    seconds_left: 90,
+    finished_at: null,
+  })
+})
+
+it('the progress is null before the job has run', async () => {
+  expect(await readProgress(database.db, 300)).toBeNull()
+})

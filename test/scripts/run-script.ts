@@ -1,0 +1,68 @@
+/** Runs the commands in the process of the test, since starting one of their own takes seconds. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { vi } from 'vitest'
+import type { Where } from '../../scripts/lib/database.ts'
+
+/** What a command printed, and how it ended. */
+export interface Ended {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+const SCRIPTS = join(import.meta.dirname, '../../scripts')
+
+let runs = 0
+
+/** Runs `npm run NAME -- ARGS`. A command that opens a database gets `db`, local or not. */
+export async function runScript(
+  [name = '', ...args]: readonly string[],
+  db?: D1Database,
+): Promise<Ended> {
+  const withDatabase = async (_: Where, work: (opened: D1Database | undefined) => unknown) =>
+    work(db)
+  vi.doMock('../../scripts/lib/database.ts', () => ({ withDatabase }))
+  const { argv } = process
+  const listeners = process.listeners('SIGINT')
+  const printed = { stdout: '', stderr: '' }
+  const print = (to: keyof typeof printed) => (text: unknown) =>
+    void (printed[to] += `${String(text)}\n`)
+  const spies = [
+    vi.spyOn(console, 'log').mockImplementation(print('stdout')),
+    vi.spyOn(console, 'error').mockImplementation(print('stderr')),
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      printed.stdout += String(text)
+      return true
+    }),
+  ]
+  try {
+    runs += 1
+    process.argv = [process.execPath, name, ...args]
+    // A module runs once, and with another query it is another module.
+    const script = `${join(SCRIPTS, name)}.ts?run=${runs}`
+    await import(/* @vite-ignore */ script)
+    return { code: Number(process.exitCode ?? 0), ...printed }
+  } finally {
+    process.argv = argv
+    process.exitCode = undefined
+    process.removeAllListeners('SIGINT')
+    for (const listener of listeners) process.on('SIGINT', listener)
+    for (const spy of spies) spy.mockRestore()
+  }
+}
+
+/** Makes a folder for the files that a command reads, and works in it. `leave` goes back, and removes it. */
+export function enterFolder(): { leave: () => void } {
+  const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
+  const before = process.cwd()
+  process.chdir(directory)
+  return {
+    leave: () => {
+      process.chdir(before)
+      rmSync(directory, { recursive: true })
+    },
+  }
+}

@@ -1,0 +1,39 @@
+import { writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { enterFolder, runScript } from './run-script.ts'
+
+let folder: ReturnType<typeof enterFolder>
+beforeEach(() => {
+  folder = enterFolder()
+})
+afterEach(() => folder.leave())
+
+it('prints an access token of the user, with the scope', async () => {
+  writeFileSync('.dev.vars', `JWT_SECRET_KEY=${'a'.repeat(64)}`)
+  const { code, stdout } = await runScript(['token', 'ann', '--scope', 'relay'])
+  const [, payload = ''] = stdout.trim().split('.')
+  expect(code).toBe(0)
+  expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({
+    sub: 'ann',
+    scope: 'relay',
+    type: 'access',
+    exp: expect.any(Number),
+  })
+})
+
+it('says where the secret is missing', async () => {
+  expect(await runScript(['token', 'ann'])).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^\.dev\.vars has no JWT_SECRET_KEY to sign a token with\./),
+  })
+})
+
+it.for([[[]], [['--help']], [['a', 'b']]])(
+  'prints its usage for the arguments %j',
+  async ([args = []]) => {
+    const { code, stderr } = await runScript(['token', ...args])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^Usage: npm run token -- /)
+  },
+)

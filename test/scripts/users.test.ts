@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { runScript } from './run-script.ts'
+import { startDatabase, type TestDatabase } from './database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await startDatabase()
+})
+afterAll(async () => database.close())
+beforeEach(async () => database.empty())
+
+const users = async (...args: string[]) => runScript(['users', ...args], database.db)
+
+it('adds, lists and removes a user, whose id has any characters', async () => {
+  const id = `o'neil|"é"; DROP TABLE users`
+  expect(await users('add', id)).toEqual({ code: 0, stdout: `Added ${id}\n`, stderr: '' })
+  expect(await users('add', id)).toMatchObject({ code: 0, stdout: `${id} is there already\n` })
+  expect((await users('list')).stdout).toContain(`\t0\t${JSON.stringify(id)}\n`)
+  expect(await users('remove', id)).toMatchObject({ stdout: `Removed ${id}; keys deleted: 0\n` })
+  expect((await users('list')).stdout).not.toContain("o'neil")
+  expect(await users('remove', id)).toMatchObject({ code: 1, stderr: `There is no user ${id}\n` })
+})
+
+it('lists how many keys each user has, and says how many were removed with the user', async () => {
+  await users('add', 'ann')
+  const insert = (provider: string) =>
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+      VALUES ('ann', '${provider}', 'v1.a.AAAA', 'a')`
+  await database.query(insert('openai'), insert('gemini'))
+  expect((await users('list')).stdout).toMatch(/^created_at\tkeys\tid\n20\S+\t2\t"ann"\n$/)
+  expect((await users('remove', 'ann')).stdout).toBe('Removed ann; keys deleted: 2\n')
+  expect(await database.query('SELECT * FROM api_keys')).toEqual([])
+})
+
+it.for(['.', '..', 'a\ud800'])('refuses to add the user %j, whom no URL can name', async (id) => {
+  expect(await users('add', id)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^The user id /),
+  })
+})
+
+it.for([
+  [[]],
+  [['add']],
+  [['list', 'x']],
+  [['ad', 'x']],
+  [['add', 'x', 'y']],
+  [['list', '--help']],
+])('prints its usage for the arguments %j', async ([args = []]) => {
+  const { code, stdout, stderr } = await users(...args)
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(/^Usage: npm run users -- /)
+})
