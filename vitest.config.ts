@@ -1,6 +1,6 @@
 /**
- * Three projects: `worker` runs in workerd with real bindings, `node` tests the product from outside, and
- * `browser` tests its page.
+ * Three projects: `worker` runs in workerd with real bindings, `node` in Node.js, and `browser` drives a browser. Each has a
+ * second one for its slow tests.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -10,6 +10,7 @@ import { resolve } from 'node:path'
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
 import { unstable_readConfig as readConfig } from 'wrangler'
+import { isInstalled, LeftOut } from './test/installed.ts'
 import { NO_VARS } from './test/node/start-vault.ts'
 
 /** Providers for the tests: OpenAI at `origin`, one that is down, one that is not built in, and one with `hosts`. */
@@ -61,20 +62,16 @@ process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/node')
 // The commands that the tests start read the configuration of their own checkout.
 delete process.env['VAULT_CONFIG']
 
-/** Tests in Node.js, which see the product from outside: `test/node/`, and commands that test the vault. */
-const OUTSIDE = ['test/{node,kill,soak,mutate}/**']
-const BROWSER = ['test/browser/**']
-/** These run in `npm run test:slow`. */
-const SLOW = ['**/*.slow.test.ts']
-
-const testsIn = (folders: string[], name = '*.test.ts') =>
-  folders.map((folder) => `${folder}/${name}`)
+const OUTSIDE = 'test/{node,scripts,page,kill,soak,mutate}/**'
+const BROWSER = 'test/browser/**'
 
 /** Tests in workerd. `npm run mutate` runs them too. */
 export const worker = {
   plugins: [
     cloudflareTest(({ inject }) => ({
       wrangler: { configPath: writeWorkerConfig() },
+      // Otherwise workerd prints each exception that a test causes on purpose.
+      verbose: false,
       miniflare: {
         // Vitest needs it. The Worker itself runs without it.
         compatibilityFlags: ['enable_nodejs_inspector_module'],
@@ -109,46 +106,52 @@ export const worker = {
   },
 }
 
+/** Tests in Node.js: the product from outside, the commands, and the rules of the page. */
 const node = {
-  globalSetup: ['test/node/python.ts', 'test/node/fuzz-setup.ts'],
-  testTimeout: 120_000,
-  hookTimeout: 60_000,
+  test: {
+    globalSetup: ['test/node/fuzz-setup.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+  },
 }
 
 const browser = {
-  globalSetup: ['test/browser/global-setup.ts'],
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  test: {
+    globalSetup: ['test/browser/global-setup.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 }
+
+interface Project {
+  plugins?: (typeof worker)['plugins']
+  test: object
+}
+
+/** The quick tests of a folder, which `npm test` runs, and the slow ones, which `npm run test:slow` runs. */
+function projectsOf(name: string, { test, ...rest }: Project, folder: string, exclude: string[]) {
+  const [all, slow] = [`${folder}/*.test.ts`, `${folder}/*.slow.test.ts`]
+  return [
+    { ...rest, test: { ...test, name, include: [all], exclude: [...exclude, slow] } },
+    { ...rest, test: { ...test, name: `${name}-slow`, include: [slow], exclude } },
+  ]
+}
+
+/** `.ci/run` merges the reports of its runs into one summary. */
+const { TEST_REPORT } = process.env
+const report: ['blob', object][] =
+  TEST_REPORT === undefined ? [] : [['blob', { outputFile: `.vitest/blob/${TEST_REPORT}.json` }]]
 
 export default defineConfig({
   test: {
     silent: 'passed-only',
+    reporters: ['default', new LeftOut(), ...report],
     // Much of a test's time is waiting for a process or a browser to start.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      {
-        ...worker,
-        test: {
-          ...worker.test,
-          name: 'worker',
-          include: ['test/**/*.test.ts'],
-          exclude: [...OUTSIDE, ...BROWSER, ...SLOW],
-        },
-      },
-      {
-        ...worker,
-        test: {
-          ...worker.test,
-          name: 'worker-slow',
-          include: ['test/**/*.slow.test.ts'],
-          exclude: [...OUTSIDE, ...BROWSER],
-        },
-      },
-      { test: { ...node, name: 'node', include: testsIn(OUTSIDE), exclude: SLOW } },
-      { test: { ...node, name: 'node-slow', include: testsIn(OUTSIDE, '*.slow.test.ts') } },
-      { test: { ...browser, name: 'browser', include: testsIn(BROWSER), exclude: SLOW } },
-      { test: { ...browser, name: 'browser-slow', include: testsIn(BROWSER, '*.slow.test.ts') } },
+      ...projectsOf('worker', worker, 'test/**', [OUTSIDE, BROWSER]),
+      ...projectsOf('node', node, OUTSIDE, []),
+      ...projectsOf('browser', browser, BROWSER, isInstalled('chromium') ? [] : [BROWSER]),
     ],
   },
 })
