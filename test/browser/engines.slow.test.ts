@@ -5,7 +5,7 @@ import { visit } from './engines/visitor.ts'
 import { call, type Screen } from './engines/screen.ts'
 import { startHostApp } from './host-app.ts'
 import { saveSamples } from './samples.ts'
-import { startServices } from './stage.ts'
+import { FIND_BARRIERS, startServices } from './stage.ts'
 
 const { vault, host, addUser } = await startServices()
 const { origin } = vault.keyUrl
@@ -22,10 +22,6 @@ const POLICY = [
   "require-trusted-types-for 'script'",
   'trusted-types lit-html',
 ].join('; ')
-
-/** Runs in the page, after axe's script: what axe finds. */
-const FIND_BARRIERS = `axe.run().then(({ violations }) =>
-  violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`
 
 /** Runs in the page: the widths of the frame and of what is in it. */
 const FRAME_WIDTHS = `[frames[0].innerWidth, frames[0].document.documentElement.scrollWidth - frames[0].document.documentElement.clientWidth]`

@@ -31,6 +31,8 @@ export interface Dev extends AsyncDisposable {
   /** Each as a script of its own, with the token that the line uses. */
   curls: string[]
   printed: () => string
+  /** Waits for a line with `awaited`. @throws Error with what it printed if it ends before */
+  waitFor: (awaited: string) => Promise<void>
   /** Runs the scheduled job once. */
   runJob: () => Promise<void>
   /** Sends it a signal, and waits until it has ended. What it has started may run on. */
@@ -135,16 +137,21 @@ function copySources(directory: string, required: string[]): void {
 }
 
 function describeDev(program: Program): Dev {
-  const { printed } = program
-  const lines = printed().split('\n')
+  const { printed, waitFor } = program
+  const find = (pattern: RegExp) => pattern.exec(printed())?.[1] ?? ''
   const url = readUrl(printed()) ?? ''
   return {
     url,
-    link: /Page +(\S+)/.exec(printed())?.[1] ?? '',
-    curls: lines
-      .filter((line) => line.startsWith('curl '))
-      .map((line) => `${lines.find((other) => other.startsWith('TOKEN='))}\n${line}`),
+    get link() {
+      return find(/Page +(\S+)/)
+    },
+    get curls() {
+      const token = find(/^(TOKEN=.*)$/m)
+      const lines = printed().split('\n')
+      return lines.filter((line) => line.startsWith('curl ')).map((line) => `${token}\n${line}`)
+    },
     printed,
+    waitFor,
     runJob: async () => {
       const response = await fetch(`${url}/cdn-cgi/local/scheduled`)
       if (!response.ok) throw new Error(`The job failed: ${printed()}`)

@@ -12,7 +12,7 @@ async function isDown(url: string): Promise<boolean> {
   )
 }
 
-it('npm run example prints its provider and lines that save a key and chat with it, and stops both Workers', async () => {
+it('npm run example prints lines that save a key and chat with it, and stops both Workers', async () => {
   const command = ['npm', 'run', 'example', '--', '--port', '0']
   await using example = await start(command, '"messages"')
   // The vault of `npm run dev` calls the real OpenAI. The chat Worker must not find it.

@@ -1,47 +1,18 @@
 /** `npm run import`, in this process. `test/node/import.slow.test.ts` starts the command itself. */
 
-import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { makeFernet } from '../crypto/make-fernet.ts'
-import { csvOf, recordedFernetRows } from '../node/fernet.ts'
-import { startDatabase, watchBatches, type TestDatabase } from './database.ts'
-import { enterFolder, runScript, type Ended } from './run-script.ts'
+import { expect, it } from 'vitest'
+import { csvOf } from '../node/fernet.ts'
+import { watchBatches } from './database.ts'
+import { useImports } from './imports.ts'
+import { runScript, type Ended } from './run-script.ts'
 
-const fernet = recordedFernetRows()
+const { fernet, database, importText, importUsers, countOf } = useImports()
 const [ONE, TWO, THREE, FOUR] = fernet.users
 const LONG = fernet.users.find(({ token }) => token.length > 10_000)
 if (!ONE || !TWO || !THREE || !FOUR || !LONG) throw new Error('There are too few rows')
 const count = fernet.users.length
-
-let database: TestDatabase
-let folder: ReturnType<typeof enterFolder>
-
-beforeAll(async () => {
-  database = await startDatabase()
-  folder = enterFolder()
-})
-afterAll(async () => {
-  folder.leave()
-  await database.close()
-})
-beforeEach(async () => {
-  await database.empty()
-  writeFileSync('.dev.vars', `LEGACY_FERNET_KEY=${fernet.key}`)
-})
-
-/** Imports a file with `content`. */
-async function importText(
-  file: string,
-  content: string | Uint8Array,
-  ...args: string[]
-): Promise<Ended> {
-  writeFileSync(file, content)
-  return runScript(['import', file, ...args], database.db)
-}
-
-const importUsers = async (users: typeof fernet.users) => importText('users.csv', csvOf(users))
 
 const reportOf = (...counts: number[]) =>
   new RegExp(
@@ -50,12 +21,9 @@ const reportOf = (...counts: number[]) =>
       .join('\\n'),
   )
 
-const countOf = async (table: string) =>
-  (await database.query(`SELECT count(*) AS rows FROM ${table}`))[0]?.['rows']
-
 /** The stored tokens by user. */
 async function tokens(): Promise<Map<unknown, unknown>> {
-  const rows = await database.query('SELECT user_id, encrypted_api_key FROM api_keys')
+  const rows = await database().query('SELECT user_id, encrypted_api_key FROM api_keys')
   return new Map(rows.map((row) => [row['user_id'], row['encrypted_api_key']]))
 }
 
@@ -85,7 +53,7 @@ it('SQLite is imported like CSV, with numbers as ids, also one over 2^53', async
     fernet.users.forEach(({ token }, index) => insert.run(index + 1, Buffer.from(token)))
     insert.run(2 ** 53, null)
   }
-  const { stdout } = await runScript(['import', 'backend.db'], database.db)
+  const { stdout } = await runScript(['import', 'backend.db'], database().db)
   expect(stdout).toMatch(reportOf(count + 1, count + 1, count, 0, 0))
   const byNumber = fernet.users.map(({ token }, index) => ({
     id: String(index + 1),
@@ -93,7 +61,7 @@ it('SQLite is imported like CSV, with numbers as ids, also one over 2^53', async
     apiKey: '',
   }))
   expect(await tokens()).toEqual(tokensOf(byNumber))
-  expect(await database.query("SELECT id FROM users WHERE id LIKE '9%'")).toEqual([
+  expect(await database().query("SELECT id FROM users WHERE id LIKE '9%'")).toEqual([
     { id: '9007199254740992' },
   ])
 })
@@ -104,14 +72,14 @@ it('a table of another name is imported, and an error lists the tables that ther
     file.exec('CREATE TABLE "user" (id TEXT, encrypted_api_key TEXT, provider TEXT)')
     file.prepare('INSERT INTO "user" VALUES (?, ?, ?)').run('7', ONE.token, 'Google')
   }
-  expect(await runScript(['import', 'flask.db'], database.db)).toMatchObject({
+  expect(await runScript(['import', 'flask.db'], database().db)).toMatchObject({
     code: 1,
     stderr: 'flask.db has no table users. It has: user. Name the right one with --table.\n',
   })
   const options = ['--table', 'user', '--provider', 'openai']
-  const { stdout } = await runScript(['import', 'flask.db', ...options], database.db)
+  const { stdout } = await runScript(['import', 'flask.db', ...options], database().db)
   expect(stdout).toMatch(reportOf(1, 1, 1, 0, 0))
-  expect(await database.query('SELECT provider FROM api_keys')).toEqual([{ provider: 'openai' }])
+  expect(await database().query('SELECT provider FROM api_keys')).toEqual([{ provider: 'openai' }])
 })
 
 it('malformed lines are refused by their numbers, and none is quoted', async () => {
@@ -182,14 +150,14 @@ it.for([
   ['a file that does not exist', 'absent.csv', 'absent.csv does not exist'],
   ['a folder', '.', '. is not a file'],
 ])('%s is refused, and nobody is told to run the import again', async ([, file = '', message]) => {
-  const { code, stdout, stderr } = await runScript(['import', file], database.db)
+  const { code, stdout, stderr } = await runScript(['import', file], database().db)
   expect([code, stdout, stderr]).toEqual([1, '', `${message}\n`])
 })
 
 it('a newer key is not overwritten and a deleted one not restored, but a newer file replaces a key', async () => {
   await importUsers([ONE, TWO, THREE, FOUR])
   const where = ({ id }: { id: string }) => `user_id = '${id.replaceAll("'", "''")}'`
-  await database.query(
+  await database().query(
     `UPDATE api_keys SET encrypted_api_key = 'newer',
       updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '+1 minute') WHERE ${where(ONE)}`,
     `DELETE FROM api_keys WHERE ${where(TWO)}`,
@@ -212,27 +180,27 @@ it('a newer key is not overwritten and a deleted one not restored, but a newer f
 it('a removed user is skipped, even in a newer file, until the user is added again', async () => {
   await importUsers([ONE, TWO])
   const users = async (...args: string[]) =>
-    (await runScript(['users', ...args], database.db)).stdout
+    (await runScript(['users', ...args], database().db)).stdout
   const again = async () => (await importUsers([ONE, TWO])).stdout
   expect(await users('remove', ONE.id)).toContain('keys deleted: 1')
   expect(await again()).toMatch(reportOf(2, 0, 0, 2, 0))
-  await database.query("UPDATE imported_keys SET saved_at = '2001' WHERE provider <> ''")
+  await database().query("UPDATE imported_keys SET saved_at = '2001' WHERE provider <> ''")
   expect(await again()).toMatch(reportOf(2, 0, 0, 1, 0))
-  expect(await database.query('SELECT id FROM users')).toEqual([{ id: TWO.id }])
-  await database.query("UPDATE imported_keys SET saved_at = '2099' WHERE provider <> ''")
+  expect(await database().query('SELECT id FROM users')).toEqual([{ id: TWO.id }])
+  await database().query("UPDATE imported_keys SET saved_at = '2099' WHERE provider <> ''")
   expect(await users('add', ONE.id)).toContain('Added')
   expect(await again()).toMatch(reportOf(2, 0, 1, 1, 0))
 })
 
 it('the kid of a row that an import replaces is noted, since it may be the last unreadable one', async () => {
   await importUsers([ONE])
-  await database.query(
+  await database().query(
     "UPDATE api_keys SET key_id = 'lost', updated_at = '2001'",
     "UPDATE imported_keys SET saved_at = '2001'",
     "INSERT INTO key_ids (key_id, state) VALUES ('lost', 'settled')",
   )
   await importUsers([ONE])
-  const kids = await database.query("SELECT state FROM key_ids WHERE key_id = 'lost'")
+  const kids = await database().query("SELECT state FROM key_ids WHERE key_id = 'lost'")
   expect(kids).toEqual([{ state: 'in_use' }])
 })
 
@@ -251,7 +219,7 @@ it('keys go into the slots that the option and the column name, several per user
   expect(stdout).toMatch(reportOf(5, 3, 4, 0, 1))
   expect(stdout).toContain('line 5 has a provider whose name is not lower-case')
   expect(stdout).toContain('The provider acme is not built in: add it to PROVIDERS.')
-  const slots = async () => database.query('SELECT user_id, provider FROM api_keys ORDER BY 1, 2')
+  const slots = async () => database().query('SELECT user_id, provider FROM api_keys ORDER BY 1, 2')
   const expected = [
     { user_id: 'a', provider: 'anthropic' },
     { user_id: 'a', provider: 'openai' },
@@ -259,7 +227,7 @@ it('keys go into the slots that the option and the column name, several per user
     { user_id: 'd', provider: 'acme' },
   ]
   expect(await slots()).toEqual(expected)
-  await database.query("DELETE FROM api_keys WHERE provider = 'anthropic'")
+  await database().query("DELETE FROM api_keys WHERE provider = 'anthropic'")
   const again = await importText('slots.csv', content, ...options)
   expect(again.stdout).toMatch(reportOf(5, 0, 0, 4, 1))
   expect(await slots()).toEqual(expected.slice(1))
@@ -272,7 +240,7 @@ const MANY = Array.from({ length: 60 }, (_, index) => ({ ...LONG, id: `u${index}
 async function importMany(then: (batches: number) => void): Promise<Ended> {
   writeFileSync('users.csv', csvOf(MANY))
   let batches = 0
-  const db = watchBatches(database.db, () => {
+  const db = watchBatches(database().db, () => {
     batches += 1
     then(batches)
   })
@@ -315,86 +283,3 @@ it.for([[[]], [['a', 'b']], [['a', '--provider', 'No Name']], [['a', '--help']]]
     expect(stderr).toMatch(/^Usage: npm run import -- /)
   },
 )
-
-describe('LEGACY_FERNET_KEY', () => {
-  /** Imports three users, with the key in the environment alone. */
-  async function importWith(key: string): Promise<Ended> {
-    writeFileSync('.dev.vars', '')
-    vi.stubEnv('LEGACY_FERNET_KEY', key)
-    const ended = await importUsers(fernet.users.slice(0, 3))
-    vi.unstubAllEnvs()
-    return ended
-  }
-  const stranger = () => randomBytes(32).toString('base64url').concat('=')
-
-  it('an import that opens none of the first keys writes nothing', async () => {
-    const { code, stdout, stderr } = await importWith(stranger())
-    expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toMatch(/^LEGACY_FERNET_KEY opens none of the first keys \(3 tried\)/)
-    expect(await countOf('users')).toBe(0)
-  })
-
-  it('an import that opens no key writes nothing, even if many users have no key', async () => {
-    writeFileSync('.dev.vars', `LEGACY_FERNET_KEY=${stranger()}`)
-    const keyless = Array.from({ length: 1_500 }, (_, index) => `u${index},`)
-    const lines = ['id,encrypted_api_key', ...keyless, `v,${ONE.token}`]
-    const { code, stderr } = await importText('late.csv', lines.join('\n'))
-    expect(code).toBe(1)
-    expect(stderr).toContain('opens none of the first keys (1 tried)')
-    expect(await countOf('users')).toBe(0)
-  })
-
-  it.for(['sk-secret', fernet.key.slice(0, -1)])(
-    'a malformed LEGACY_FERNET_KEY is refused and not shown: %s',
-    async (key) => {
-      expect(await importWith(key)).toEqual({
-        code: 1,
-        stdout: '',
-        stderr: 'LEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters\n',
-      })
-    },
-  )
-
-  it('an import that has no LEGACY_FERNET_KEY says that no key was checked', async () => {
-    const { code, stdout } = await importWith('')
-    expect(code).toBe(0)
-    expect(stdout).toContain(
-      'No key was checked, because LEGACY_FERNET_KEY is not set in .dev.vars.',
-    )
-    expect(await countOf('api_keys')).toBe(3)
-  })
-
-  it('an import warns if the Worker does not have its LEGACY_FERNET_KEY', async () => {
-    const insertPass = (keyring: string) =>
-      `INSERT OR REPLACE INTO rewrap (id, keyring, revision, counts, started_at, moved_at)
-        VALUES (1, '${keyring}', 1, '{}', '2026', '2026')`
-    await database.query(insertPass('0123456789ab'))
-    const warning = 'The Worker does not have this LEGACY_FERNET_KEY yet'
-    expect((await importUsers([ONE])).stdout).toContain(warning)
-  })
-
-  it('each key that it does not open, or that is not an API key, is reported by its line', async () => {
-    const key = Buffer.from(fernet.key, 'base64url')
-    const encrypt = async (text: string, by: Uint8Array = key) =>
-      makeFernet(by, new Uint8Array(16), 1_700_000_000, new TextEncoder().encode(text))
-    const given = [
-      ONE.token,
-      await encrypt('sk-other', randomBytes(32)),
-      await encrypt(''),
-      await encrypt('"sk-quoted"'),
-      await encrypt(`${await encrypt('sk-twice')}\n`),
-    ]
-    const lines = given.map((token, index) => `u${index},${token}`)
-    const content = ['id,encrypted_api_key', ...lines].join('\n')
-    const { code, stdout } = await importText('mixed.csv', content)
-    expect(code).toBe(1)
-    expect(stdout.split('\n').slice(5)).toEqual([
-      'Not usable               3',
-      '  line 3 has a key that LEGACY_FERNET_KEY does not open',
-      '  line 4 has a key whose decrypted text is empty',
-      '  line 5 has a key whose decrypted text comes with quotes: send the key alone',
-      '',
-    ])
-    expect(await countOf('api_keys')).toBe(5)
-  })
-})

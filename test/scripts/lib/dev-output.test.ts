@@ -11,15 +11,19 @@ beforeAll(() => {
 })
 afterAll(() => folder.leave())
 
-it.for<[line: string, shown: boolean]>([
-  ['[wrangler:info] GET /page.js 200 OK (3ms)', true],
-  ['\u001B[2m[wrangler:info]\u001B[22m GET /page.js?v=1 200 OK (3ms)', true],
-  ['[wrangler:info] GET / 200 OK (3ms)', false],
-  ['[wrangler:info] PUT /api/users/demo/api-key 200 OK (3ms)', false],
-  ['[wrangler:info] Ready on http://localhost:8787', true],
-  ['{"level":"info","event":"request"}', true],
-])('shows requests of static files, and leaves the others to the Worker: %j', ([line, shown]) => {
-  expect(isShown(line)).toBe(shown)
+it.for<[does: 'shows' | 'hides', what: string, line: string]>([
+  ['shows', 'a request of a static file', '[wrangler:info] GET /page.js 200 OK (3ms)'],
+  [
+    'shows',
+    'a request of a static file in color',
+    '\u001B[2m[wrangler:info]\u001B[22m GET /page.js?v=1 200 OK (3ms)',
+  ],
+  ['hides', 'a request of the page', '[wrangler:info] GET / 200 OK (3ms)'],
+  ['hides', 'a request of a route', '[wrangler:info] PUT /api/users/demo/api-key 200 OK (3ms)'],
+  ['shows', 'the address', '[wrangler:info] Ready on http://localhost:8787'],
+  ['shows', 'a line of the Worker', '{"level":"info","event":"request"}'],
+])('%s %s', ([does, , line]) => {
+  expect(isShown(line)).toBe(does === 'shows')
 })
 
 it('recognizes that the Worker was reloaded', () => {
