@@ -9,9 +9,8 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
-import { unstable_readConfig as readConfig } from 'wrangler'
 import { isInstalled, LeftOut } from './test/installed.ts'
-import { NO_VARS } from './test/node/start-vault.ts'
+import { NO_VARS } from './test/node/no-vars.ts'
 
 /** Providers for the tests: OpenAI at `origin`, one that is down, one that is not built in, and one with `hosts`. */
 function standIns(origin: string) {
@@ -38,7 +37,9 @@ function standIns(origin: string) {
  * The Worker's `wrangler.toml` without `[secrets]`. The tests set the secrets, but Wrangler would warn that
  * they are missing.
  */
-function writeWorkerConfig(): string {
+async function writeWorkerConfig(): Promise<string> {
+  // Loading it takes a second. The other projects do not need it.
+  const { unstable_readConfig: readConfig } = await import('wrangler')
   const { name, main, compatibility_date, assets, durable_objects, migrations } = readConfig({
     config: 'wrangler.toml',
   })
@@ -62,14 +63,15 @@ process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/node')
 // The commands that the tests start read the configuration of their own checkout.
 delete process.env['VAULT_CONFIG']
 
-const OUTSIDE = 'test/{node,scripts,page,kill,soak,mutate}/**'
+const OUTSIDE = 'test/{node,scripts,kill,soak,mutate}/**'
+const PAGE = 'test/page/**'
 const BROWSER = 'test/browser/**'
 
 /** Tests in workerd. `npm run mutate` runs them too. */
 export const worker = {
   plugins: [
-    cloudflareTest(({ inject }) => ({
-      wrangler: { configPath: writeWorkerConfig() },
+    cloudflareTest(async ({ inject }) => ({
+      wrangler: { configPath: await writeWorkerConfig() },
       // Otherwise workerd prints each exception that a test causes on purpose.
       verbose: false,
       miniflare: {
@@ -106,9 +108,11 @@ export const worker = {
   },
 }
 
-/** Tests in Node.js: the product from outside, the commands, and the rules of the page. */
+/** Tests in Node.js: the product from outside, and the commands. */
 const node = {
   test: {
+    // Loading Wrangler takes longer than most files.
+    isolate: false,
     globalSetup: ['test/node/fuzz-setup.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,
@@ -149,8 +153,9 @@ export default defineConfig({
     // Much of a test's time is waiting for a process or a browser to start.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      ...projectsOf('worker', worker, 'test/**', [OUTSIDE, BROWSER]),
+      ...projectsOf('worker', worker, 'test/**', [OUTSIDE, PAGE, BROWSER]),
       ...projectsOf('node', node, OUTSIDE, []),
+      ...projectsOf('page', { test: {} }, PAGE, []),
       ...projectsOf('browser', browser, BROWSER, isInstalled('chromium') ? [] : [BROWSER]),
     ],
   },

@@ -4,7 +4,8 @@ import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import type { EventMessage } from '../../src/shared/answers.ts'
-import { mintToken, NO_VARS } from './start-vault.ts'
+import { NO_VARS } from './no-vars.ts'
+import { mintToken } from './start-vault.ts'
 import { startReceiver, type Delivery } from './webhook-receiver.ts'
 
 const KEY = `sk-sentinel-${randomUUID()}`
