@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { VaultError } from '../src/errors.ts'
 import { readFrontSettings, readSettings } from '../src/settings.ts'
 import { env } from './isolate.ts'
+import { NO_VARS } from './node/no-vars.ts'
 import { someEncryptionKey } from './support.ts'
 
 const KEY = someEncryptionKey()
@@ -11,6 +12,7 @@ const OTHER = someEncryptionKey()
 const KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 
 const base = {
+  ...NO_VARS,
   DB: env.DB,
   RATE_LIMITER: env.RATE_LIMITER,
   PROBE_LIMITER: env.PROBE_LIMITER,
@@ -21,25 +23,6 @@ const base = {
   ASSETS: env.ASSETS,
   API_KEY_ENCRYPTION_KEY: KEY,
   JWT_SECRET_KEY: 'x'.repeat(32),
-  JWT_JWKS_URL: '',
-  JWT_ISSUER: '',
-  JWT_AUDIENCE: '',
-  JWT_IDENTITY_CLAIM: '',
-  JWT_SCOPE: '',
-  OIDC_AUDIENCE: '',
-  OIDC_CLIENT_ID: '',
-  OIDC_ISSUER: '',
-  OIDC_SCOPE: '',
-  RELAY_PROVIDERS: '',
-  RELAY_SCOPE: '',
-  ALLOW_REVEAL: 'false',
-  AUTO_CREATE_USERS: 'false',
-  CORS_ORIGINS: '',
-  DEFAULT_PROVIDER: '',
-  EVENTS_KEPT_DAYS: '',
-  EXPIRED_KEPT_DAYS: '',
-  REWRAP_ROWS_PER_RUN: '',
-  VERIFY_ON_SAVE: '',
 }
 const acme = {
   label: 'Acme',
