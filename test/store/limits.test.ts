@@ -38,7 +38,7 @@ async function someLimited(limits: NewLimits) {
       const tried = [countUse(userId, SLOT, use), selectKey(userId, SLOT)] as const
       const [counted, read] = await runBatch(env.DB, tried)
       const row = read.results.find(isKeyRow)
-      if (row === undefined) throw new Error('There is no key')
+      if (row === undefined) throw new Error('The key is missing')
       try {
         requireAllowed(row, use, counted.results.length === 1)
         return [usedIn(row)]
