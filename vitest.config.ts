@@ -114,7 +114,7 @@ const node = {
     // Loading Wrangler takes longer than most files.
     isolate: false,
     globalSetup: ['test/node/fuzz-setup.ts'],
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 60_000,
   },
 }

@@ -139,4 +139,4 @@ it('a rotation under load loses no key and restores none, even if its job is kil
   for (const [userId, apiKey] of acknowledged) expect(await storedKey(userId, new_)).toBe(apiKey)
   const left = env.DB.prepare('SELECT count(*) AS rows FROM api_keys WHERE key_id = ?1')
   expect(await left.bind(oldKid).first('rows')).toBe(0)
-}, 120_000)
+}, 300_000)
