@@ -8,6 +8,8 @@ import { OLDER_DATABASE, run, runBatch } from '../store/d1.ts'
 import { selectImportedKeys } from '../store/imported-keys.ts'
 import { selectNeededKids } from '../store/kids.ts'
 import { selectLatestMigration } from '../store/migrations.ts'
+import { selectPass, toPass } from '../store/rewrap.ts'
+import { haveOpened } from './lost-rows.ts'
 
 /** Anybody may ask for the health at any rate, so an isolate asks D1 at most once in this time. */
 const KEPT_MS = 5_000
@@ -16,8 +18,8 @@ const DEADLINE_MS = 5_000
 const outcomes = new WeakMap<Service, { at: number; fault: unknown }>()
 
 /**
- * Makes one round trip to D1, which reads a row per kid. While imported keys are left, it makes a second
- * one. It makes none within {@link KEPT_MS} of the last check.
+ * Makes one round trip to D1, which reads a row per kid. It makes a second one while imported keys are left and the job
+ * has not opened any with this `LEGACY_FERNET_KEY`. It makes none within {@link KEPT_MS} of the last check.
  *
  * @throws VaultError `server_misconfigured`, `database_busy`; its cause says what to do
  */
@@ -37,9 +39,9 @@ async function findFault(service: Service): Promise<unknown> {
 }
 
 async function check({ db, keyring }: Service): Promise<void> {
-  const [needed, migrated] = await runBatch(
+  const [needed, migrated, passes] = await runBatch(
     db,
-    [selectNeededKids(), selectLatestMigration()],
+    [selectNeededKids(), selectLatestMigration(), selectPass()],
     DEADLINE_MS,
   )
   if (migrated.results.length === 0) throw misconfigured(OLDER_DATABASE)
@@ -49,7 +51,9 @@ async function check({ db, keyring }: Service): Promise<void> {
     const fix = `stored keys are sealed under ${missing.join(', ')}; add the key with that kid again`
     throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
   }
-  if (kids.includes(FERNET_KID)) await checkLegacyKey({ db, keyring })
+  const fernet = [...keyring.fernetKeys.keys()]
+  const isProven = passes.results.map(toPass).some((pass) => haveOpened(pass, fernet))
+  if (kids.includes(FERNET_KID) && !isProven) await checkLegacyKey({ db, keyring })
 }
 
 /** Tries to open a few rows, because a Fernet token does not name the key that opens it. */

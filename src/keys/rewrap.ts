@@ -1,7 +1,7 @@
 /** The rewrap job: after each change of the keyring, one pass opens every row and reseals it. */
 
 import { fingerprintKey } from '../crypto/fingerprint.ts'
-import { nameKeyring, type Keyring } from '../crypto/keyring.ts'
+import { FERNET_KID, nameKeyring, parseKeyring, type Keyring } from '../crypto/keyring.ts'
 import { openKey, sealKey } from '../crypto/seal.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
@@ -17,6 +17,7 @@ import { BULK_DEADLINE_MS, run, runBatch, type Statement } from '../store/d1.ts'
 import { moveKeys, noteMovedKeys, type MovedKey } from '../store/moved-keys.ts'
 import { noteKid, releaseKids, settleKids } from '../store/kids.ts'
 import {
+  selectPass,
   selectPassDue,
   toPass,
   updatePass,
@@ -25,6 +26,7 @@ import {
   type Pass,
 } from '../store/rewrap.ts'
 import { sealForProvider } from './assign.ts'
+import { carryCounts, countLost, hasOtherFernetKeys } from './lost-rows.ts'
 import { logUnreadable, splitCredential, type UnreadableKey } from './stored-key.ts'
 
 /** The rows of a batch. Each batch is 4 statements, and 6 if it moves keys to a provider's slot. */
@@ -34,14 +36,15 @@ const BATCH_LENGTH = 400_000
 /** The most rows of a run that moves keys: D1 allows 1,000 statements in a run. */
 const MOVING_ROWS_PER_RUN = 30_000
 const UNREADABLE_LOGGED = 20
-/** After this time the job tries the rows that did not open again: they may have been replaced. */
+/** After this time the job tries the rows whose encryption key is missing again: they may have been replaced. */
 const RECHECK_MS = 24 * 60 * 60 * 1000
 
 /**
- * Runs the job once. A pass over all rows is due in three cases: the keyring has changed, a row was
- * written under another key than the first since the last pass began, or a day has passed since rows
- * did not open. Otherwise a run reads a few rows and ends. A run may stop anywhere, and two may run at
- * once: all state is in D1, and a row changes only if it is still as the run read it.
+ * Runs the job once. A pass over all rows is due if the keyring has changed, if a row was written under
+ * another key than the first since the last pass began, if an operator asked for it, or if a day has passed
+ * since rows lacked their encryption key. Otherwise a run reads a few rows and ends. A run may stop
+ * anywhere, and two may run at once: all state is in D1, and a row changes only if it is still as the run
+ * read it.
  *
  * A run either begins a pass or works on one. If two versions with different keyrings alternate, they
  * only begin passes, and never undo each other's work.
@@ -77,13 +80,23 @@ export async function readPass({ db, keyring }: Service): Promise<Pass | null> {
 }
 
 /**
- * Begins a pass in place of the previous one, for this keyring.
+ * Begins a pass in place of the previous one, for this keyring. Rows that other Fernet keys did not open need a key
+ * again until the pass has tried them.
  *
  * @returns the keyring's name
  */
 export async function beginPass({ db, keyring }: Service): Promise<string> {
   const name = nameKeyring(keyring)
-  const statements = [settleKids(), noteKid(keyring.sealing.kid), upsertPass(name, isoTime())]
+  const [previous] = (await run(db, selectPass())).results.map(toPass)
+  const kids = parseKeyring(name)
+  const lost = previous?.counts[FERNET_KID]?.lost ?? 0
+  const isNeeded = previous !== undefined && lost > 0 && hasOtherFernetKeys(previous, kids)
+  const statements = [
+    ...(isNeeded ? [noteKid(FERNET_KID)] : []),
+    settleKids(),
+    noteKid(keyring.sealing.kid),
+    upsertPass(name, isoTime(), previous === undefined ? {} : carryCounts(previous, kids)),
+  ]
   await runBatch(db, statements, BULK_DEADLINE_MS)
   return name
 }
@@ -143,7 +156,7 @@ interface Batch {
 /**
  * Writes the resealed keys and the progress of the pass in one transaction. A row that a PUT or a DELETE
  * has changed meanwhile is left alone. At the end of the pass, a kid is unused if the pass left no row
- * under it, and no row was written under it since the pass began.
+ * under it that its key may open, and no row was written under it since the pass began.
  *
  * @returns the pass after the batch; null if another run has moved it
  */
@@ -154,7 +167,8 @@ export async function movePass(
 ): Promise<Pass | null> {
   const { kid } = keyring.sealing
   const movedAt = isoTime()
-  const next = { ...pass, movedAt, finishedAt: ended ? movedAt : null }
+  const counts = ended ? countLost(pass) : pass.counts
+  const next = { ...pass, counts, movedAt, finishedAt: ended ? movedAt : null }
   const statements = [
     updatePass(next),
     noteKid(kid),
@@ -189,12 +203,18 @@ function logUnreadableRows(outcomes: Outcome[]): void {
 }
 
 function logProgress({ keyring, counts, finishedAt }: Pass): void {
-  const sum = (name: keyof Counts[string]) =>
+  const sum = (name: 'rows' | 'done' | 'unopenable') =>
     Object.values(counts).reduce((total, count) => total + count[name], 0)
   const [rows, done, unopenable] = [sum('rows'), sum('done'), sum('unopenable')]
   const finished = finishedAt !== null
   const left = rows < COUNTED_ROWS ? Math.max(0, rows - done - unopenable) : null
-  const progress = { done, left: finished ? 0 : left, unopenable, by_kid: counts }
+  const by_kid = Object.fromEntries(
+    Object.entries(counts).map(([kid, count]) => [
+      kid,
+      { rows: count.rows, done: count.done, unopenable: count.unopenable },
+    ]),
+  )
+  const progress = { done, left: finished ? 0 : left, unopenable, by_kid }
   log('info', finished ? 'rewrap_finished' : 'rewrap_moved', { keyring, ...progress })
 }
 

@@ -5,7 +5,8 @@ import type { Statement } from './d1.ts'
 
 /**
  * `in_use`: a row may have been written under the kid since the rewrap job's pass began.
- * `settled`: no row was written under it since then. `unused`: the pass also left no row under it.
+ * `settled`: no row was written under it since then. `unused`: the pass also left no row under it, except rows that
+ * its own encryption key does not open.
  */
 export type KidState = 'in_use' | 'settled' | 'unused'
 
@@ -16,10 +17,18 @@ export function noteKid(kid: string): Statement {
   return { sql: `INSERT INTO key_ids (key_id) VALUES (?1) ${MARK_IN_USE}`, values: [kid] }
 }
 
-/** Notes the kids of all rows, since some may have been restored or written by hand. */
+/**
+ * Notes the kids of all rows, since some may have been restored or written by hand. It leaves out a kid of which only
+ * those rows are left that its own encryption key does not open.
+ */
 export function noteAllKids(): Statement {
   return {
-    sql: `INSERT INTO key_ids (key_id) SELECT DISTINCT key_id FROM api_keys WHERE TRUE ${MARK_IN_USE}`,
+    sql: `INSERT INTO key_ids (key_id) SELECT key_id FROM api_keys WHERE TRUE GROUP BY key_id
+          HAVING count(*) > coalesce((
+            SELECT count.value ->> 'lost' FROM rewrap, json_each(counts) AS count
+            WHERE count.key = key_id
+          ), 0)
+          ${MARK_IN_USE}`,
     values: [],
   }
 }
@@ -79,14 +88,15 @@ export function settleKids(): Statement {
   return { sql: "UPDATE key_ids SET state = 'settled' WHERE state = 'in_use'", values: [] }
 }
 
-/** Runs at the end of the pass at `revision`: a kid under which the pass left no row is unused. */
+/** Runs at the end of the pass at `revision`: a kid under which it left no row, or only lost ones, is unused. */
 export function releaseKids(revision: number): Statement {
   return {
     sql: `UPDATE key_ids SET state = 'unused' WHERE state = 'settled'
             AND EXISTS (SELECT 1 FROM rewrap WHERE revision = ?1 AND finished_at IS NOT NULL)
             AND NOT EXISTS (
               SELECT 1 FROM rewrap, json_each(counts) AS count
-              WHERE count.key = key_id AND count.value ->> 'unopenable' > 0
+              WHERE count.key = key_id
+                AND count.value ->> 'unopenable' > coalesce(count.value ->> 'lost', 0)
             )`,
     values: [revision],
   }

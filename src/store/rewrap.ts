@@ -3,8 +3,22 @@
 import { COUNTED_ROWS, type Cursor } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 
-/** For each kid: the rows at the beginning of the pass, those that it opened, and those that do not open. */
-export type Counts = Record<string, { rows: number; done: number; unopenable: number }>
+/** The rows under one kid, as the passes counted them. */
+export interface Count {
+  /** When the pass began. */
+  rows: number
+  /** Those that the pass opened. */
+  done: number
+  /** Those that did not open in the pass. */
+  unopenable: number
+  /** Those that did not open although the keyring had their encryption key, when a pass last ended with it. */
+  lost?: number
+  /** Each list of Fernet kids, joined by commas, with which an earlier pass opened rows. */
+  opened_with?: string[]
+}
+
+/** The counts by kid. */
+export type Counts = Record<string, Count>
 
 /** A pass over `api_keys` in the order of their primary key. Times are ISO 8601 in UTC. */
 export interface Pass {
@@ -66,13 +80,16 @@ export function selectPassDue(
   }
 }
 
-/** Begins a pass that replaces the previous one. It counts up to {@link COUNTED_ROWS} rows. */
-export function upsertPass(keyring: string, startedAt: string): Statement {
+/**
+ * Begins a pass that replaces the previous one. It counts up to {@link COUNTED_ROWS} rows, and keeps what `carried`
+ * knows besides.
+ */
+export function upsertPass(keyring: string, startedAt: string, carried: Counts = {}): Statement {
   return {
     sql: `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at)
-          SELECT 1, ?1, 1, json_group_object(
+          SELECT 1, ?1, 1, json_patch(?4, json_group_object(
               key_id, json_object('rows', rows, 'done', 0, 'unopenable', 0)
-            ), ?3, ?3
+            )), ?3, ?3
           FROM (
             SELECT key_id, count(*) AS rows
             FROM (SELECT key_id FROM api_keys LIMIT ?2) GROUP BY key_id
@@ -87,7 +104,7 @@ export function upsertPass(keyring: string, startedAt: string): Statement {
             moved_at = excluded.moved_at,
             finished_at = NULL,
             asked_at = NULL`,
-    values: [keyring, COUNTED_ROWS, startedAt],
+    values: [keyring, COUNTED_ROWS, startedAt, JSON.stringify(carried)],
   }
 }
 

@@ -1,7 +1,9 @@
 /** Whether the vault is healthy, as `GET /api/health` answers. */
 
 import { emptyVault, env } from '../isolate.ts'
-import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { noteAllKids, noteKid } from '../../src/store/kids.ts'
+import { run } from '../../src/store/d1.ts'
 import {
   app,
   call,
@@ -12,6 +14,7 @@ import {
   someUser,
 } from '../support.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
+import { insertRows, kidStates, runJob, runPass, someKeys, withKeys } from './sealed-rows.ts'
 
 const health = async (changes: Partial<Env> = {}) => call('GET', '/api/health', { env: changes })
 
@@ -115,6 +118,125 @@ it('answers 503 if there are Fernet rows but no LEGACY_FERNET_KEY', async () => 
   await env.DB.prepare("INSERT INTO key_ids (key_id) VALUES ('fernet')").run()
   expect((await health()).status).toBe(503)
   expect((await health({ LEGACY_FERNET_KEY: someEncryptionKey() })).status).toBe(200)
+})
+
+/** What the job has tried with the key that a row needs, and could not open, is nothing to wait for. */
+describe('rows that never open', () => {
+  const bytesOf = () => crypto.getRandomValues(new Uint8Array(32))
+  const [KEY, OTHER] = [bytesOf(), bytesOf()]
+  const encryptionKey = someEncryptionKey()
+  const vaultOf = (...fernetKeys: Uint8Array<ArrayBuffer>[]) => ({
+    ...withKeys(encryptionKey),
+    LEGACY_FERNET_KEY: fernetKeys.map((key) => key.toBase64()).join(','),
+  })
+
+  /** Stores imported rows, each encrypted with a key. */
+  async function importRows(keys: Record<string, Uint8Array<ArrayBuffer>>): Promise<void> {
+    const text = new TextEncoder().encode('sk-1')
+    const rows = Object.entries(keys).map(async ([userId, key]) => {
+      const sealed = await makeFernet(key, new Uint8Array(16), 1_700_000_000, text)
+      return { userId, provider: 'default', sealed, kid: 'fernet' }
+    })
+    await insertRows(await Promise.all(rows))
+    await run(env.DB, noteKid('fernet'))
+  }
+
+  const statusOf = async (vault: Partial<Env>) => (await health(vault)).status
+  const SIX = { '000': OTHER, a: KEY, b: KEY, c: KEY, d: KEY, e: KEY }
+
+  it('answers 200 after the job has opened the others, and after another import of the same row', async () => {
+    await importRows(SIX)
+    await runPass(vaultOf(KEY))
+    expect(await kidStates()).toMatchObject({ fernet: 'unused' })
+    expect(await statusOf(vaultOf(KEY))).toBe(200)
+    await run(env.DB, noteKid('fernet'))
+    expect(await statusOf(vaultOf(KEY))).toBe(200)
+    await runJob(vaultOf(KEY))
+    await runPass(vaultOf(KEY))
+    expect(await kidStates()).toMatchObject({ fernet: 'unused' })
+    expect(await statusOf(vaultOf(KEY))).toBe(200)
+  })
+
+  it('answers 200 if a later import brings one more of them alone', async () => {
+    await importRows(SIX)
+    await runPass(vaultOf(KEY))
+    await importRows({ '001': OTHER })
+    await runJob(vaultOf(KEY))
+    await runPass(vaultOf(KEY))
+    expect(await kidStates()).toMatchObject({ fernet: 'unused' })
+    expect(await statusOf(vaultOf(KEY))).toBe(200)
+  })
+
+  it('answers 200 during a pass that has opened a row, although the first rows do not open', async () => {
+    await importRows({ ...SIX, '001': OTHER, '002': OTHER })
+    const vault = { ...vaultOf(KEY), REWRAP_ROWS_PER_RUN: '4' }
+    expect(await statusOf(vault)).toBe(503)
+    await runJob(vault)
+    expect(await statusOf(vault)).toBe(503)
+    await runJob(vault)
+    expect(await statusOf(vault)).toBe(200)
+  })
+
+  it('answers 503 if LEGACY_FERNET_KEY was tried with every row and opens none', async () => {
+    await importRows({ a: OTHER, b: OTHER })
+    await runPass(vaultOf(KEY))
+    expect(await kidStates()).toMatchObject({ fernet: 'settled' })
+    expect(await statusOf(vaultOf(KEY))).toBe(503)
+    await runPass(vaultOf(OTHER))
+    expect(await statusOf(vaultOf(OTHER))).toBe(200)
+  })
+
+  it('answers 503 if another LEGACY_FERNET_KEY takes its place and opens none of them', async () => {
+    await importRows(SIX)
+    await runPass(vaultOf(KEY))
+    const wrong = bytesOf()
+    await runPass(vaultOf(wrong))
+    expect(await statusOf(vaultOf(wrong))).toBe(503)
+    await runPass(vaultOf(KEY))
+    expect(await statusOf(vaultOf(KEY))).toBe(200)
+  })
+
+  it('tries them again with a key that was added, and answers 200 in any case', async () => {
+    await importRows({ ...SIX, '001': bytesOf() })
+    await runPass(vaultOf(KEY))
+    await runPass(vaultOf(KEY, OTHER))
+    const left = 'SELECT user_id FROM api_keys WHERE key_id = ?1'
+    const { results } = await env.DB.prepare(left).bind('fernet').all()
+    expect(results).toEqual([{ user_id: '001' }])
+    expect(await statusOf(vaultOf(KEY, OTHER))).toBe(200)
+  })
+
+  it('answers 200 after LEGACY_FERNET_KEY was removed, until an import brings a row', async () => {
+    await importRows(SIX)
+    await runPass(vaultOf(KEY))
+    await runPass(vaultOf())
+    expect(await statusOf(vaultOf())).toBe(200)
+    await run(env.DB, noteAllKids())
+    expect(await statusOf(vaultOf())).toBe(200)
+    await importRows({ f: KEY })
+    expect(await statusOf(vaultOf())).toBe(503)
+    await runPass(vaultOf(KEY))
+    expect(await statusOf(vaultOf(KEY))).toBe(200)
+  })
+
+  it('answers 200 after the key of a damaged row was removed, until a sound row needs that key', async () => {
+    const [old, next] = [someEncryptionKey(), someEncryptionKey()]
+    const [before, during, after] = [withKeys(old), withKeys(next, old), withKeys(next)]
+    await someKeys(1, before)
+    await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'damaged'").run()
+    await someKeys(2, before)
+    await runPass(during)
+    await runPass(after)
+    expect(await statusOf(after)).toBe(200)
+    await run(env.DB, noteAllKids())
+    expect(await statusOf(after)).toBe(200)
+    await someKeys(1, before)
+    await run(env.DB, noteAllKids())
+    expect(await statusOf(after)).toBe(503)
+    await runJob(after)
+    await runPass(after)
+    expect(await statusOf(after)).toBe(503)
+  })
 })
 
 it('reads as many rows of D1 for many keys as for one', async () => {

@@ -277,7 +277,8 @@ describe('a row that does not open', () => {
       unopenable: 1,
       by_kid: { [oldKid]: { rows: 4, done: 3, unopenable: 1 } },
     })
-    expect(await kidStates()).toMatchObject({ [oldKid]: 'settled' })
+    expect(await kidStates()).toMatchObject({ [oldKid]: 'unused' })
+    expect(new Map(await counts()).get(oldKid)).toMatchObject({ lost: 1 })
     const later = await storedRows()
     await runJob(after)
     expect(await storedRows()).toEqual(later)

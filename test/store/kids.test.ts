@@ -132,6 +132,44 @@ describe('the states of a kid', () => {
     expect(await states()).toEqual({ ...kids, opened: 'unused', none: 'unused' })
   })
 
+  /** A finished pass that found these lost rows, of as many that do not open. */
+  async function finishPass(lost: Record<string, [lost: number, unopenable: number]>) {
+    await runStatement(env.DB, upsertPass('one', '2026-01-01'))
+    const [pass] = (await runStatement(env.DB, selectPass())).results.map(toPass)
+    if (pass === undefined) throw new Error('There is no pass')
+    const counted = Object.entries(lost).map(([kid, [rows, unopenable]]) => {
+      return [kid, { rows: 0, done: 0, unopenable, lost: rows }] as const
+    })
+    const end = { counts: Object.fromEntries(counted), finishedAt: '2026-01-02' }
+    await runStatement(env.DB, updatePass({ ...pass, ...end }))
+    return pass.revision + 1
+  }
+
+  it('a finished pass releases a kid of which only lost rows are left', async () => {
+    await setStates({ lost: 'settled', other: 'settled' })
+    const revision = await finishPass({ lost: [2, 2], other: [2, 3] })
+    await runStatement(env.DB, releaseKids(revision))
+    expect(await states()).toEqual({ lost: 'unused', other: 'settled' })
+  })
+
+  it('notes no kid of which only lost rows are left', async () => {
+    const userId = await someUser()
+    const insert = env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+       VALUES (?1, ?2, 'sealed', ?3)`,
+    )
+    const rows = [
+      ['a', 'lost'],
+      ['b', 'other'],
+      ['c', 'other'],
+    ]
+    await env.DB.batch(rows.map((row) => insert.bind(userId, ...row)))
+    await setStates({ lost: 'unused', other: 'unused' })
+    await finishPass({ lost: [1, 1], other: [1, 1] })
+    await runStatement(env.DB, noteAllKids())
+    expect(await states()).toEqual({ lost: 'unused', other: 'in_use' })
+  })
+
   it('notes the kids of all rows, and lists them by name', async () => {
     const userId = await someUser()
     const insert = env.DB.prepare(

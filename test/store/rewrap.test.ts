@@ -51,6 +51,19 @@ describe('the beginning of a pass', () => {
     })
   })
 
+  it('counts the rows, and keeps what is carried over', async () => {
+    const userId = await someUser()
+    const insert = `INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES (?1, 'x', 'fernet')`
+    await env.DB.prepare(insert).bind(userId).run()
+    const none = { rows: 0, done: 0, unopenable: 0 }
+    const fernet = { ...none, lost: 1, opened_with: ['f'] }
+    await run(env.DB, upsertPass('one', '2026-01-01', { fernet, old: { ...none, lost: 2 } }))
+    expect((await readPass()).counts).toEqual({
+      fernet: { ...fernet, rows: 1 },
+      old: { ...none, lost: 2 },
+    })
+  })
+
   it('replaces the pass before it, and keeps where keys move to', async () => {
     await run(env.DB, upsertPass('one', '2026-01-01'))
     const end = { last: { userId: 'a', provider: 'b' }, finishedAt: '2026-01-02' }

@@ -1,0 +1,61 @@
+/** Which rows do not open although the keyring has their encryption key: waiting for a key does not help them. */
+
+import { FERNET_KID, parseKeyring, type KeyringKids } from '../crypto/keyring.ts'
+import type { Count, Counts, Pass } from '../store/rewrap.ts'
+
+/** What is known of a pass. */
+type Passed = Pick<Pass, 'keyring' | 'counts'>
+
+/**
+ * Whether these Fernet keys have opened rows, so that a row that they do not open was not encrypted with the previous
+ * backend's key. A Fernet token does not name its key.
+ */
+export function haveOpened({ keyring, counts }: Passed, fernet: readonly string[]): boolean {
+  const count = counts[FERNET_KID]
+  if (count === undefined) return false
+  return openedWith(count, parseKeyring(keyring)).some((list) =>
+    list.split(',').every((kid) => fernet.includes(kid)),
+  )
+}
+
+/** The counts at the end of a pass, with the lost rows of each kid. */
+export function countLost(pass: Passed): Counts {
+  const kids = parseKeyring(pass.keyring)
+  const counts = Object.entries(pass.counts).map(([kid, { lost: before = 0, ...count }]) => {
+    const lost = isTried(pass, kids, kid) ? count.unopenable : Math.min(before, count.unopenable)
+    return [kid, lost === 0 ? count : { ...count, lost }] as const
+  })
+  return Object.fromEntries(counts)
+}
+
+/**
+ * What the next pass, with `kids`, has to know of the one before it. Rows that the previous Fernet keys did not open
+ * are no longer lost if other ones take their place.
+ */
+export function carryCounts(pass: Passed, kids: KeyringKids): Counts {
+  const before = parseKeyring(pass.keyring)
+  const isOther = hasOtherFernetKeys(pass, kids)
+  const counts = Object.entries(pass.counts).flatMap(([kid, count]) => {
+    const lost = kid === FERNET_KID && isOther ? 0 : (count.lost ?? 0)
+    const opened_with = kid === FERNET_KID ? openedWith(count, before) : []
+    if (lost === 0 && opened_with.length === 0) return []
+    const known = { ...(lost > 0 && { lost }), ...(opened_with.length > 0 && { opened_with }) }
+    return [[kid, { rows: 0, done: 0, unopenable: 0, ...known }] as const]
+  })
+  return Object.fromEntries(counts)
+}
+
+/** Whether there are Fernet keys, and none of the ones that opened rows is still there. */
+export function hasOtherFernetKeys(pass: Passed, { fernet }: KeyringKids): boolean {
+  return fernet.length > 0 && !haveOpened(pass, fernet)
+}
+
+function isTried(pass: Passed, { seals, opens, fernet }: KeyringKids, kid: string): boolean {
+  if (kid === FERNET_KID) return fernet.length > 0 && haveOpened(pass, fernet)
+  return kid === seals || opens.includes(kid)
+}
+
+function openedWith({ done, opened_with = [] }: Count, { fernet }: KeyringKids): string[] {
+  const here = done > 0 && fernet.length > 0 ? [fernet.join(',')] : []
+  return [...new Set([...opened_with, ...here])]
+}
