@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { VaultError } from '../../src/errors.ts'
 import { run } from '../../src/store/d1.ts'
 import { selectLatestMigration } from '../../src/store/migrations.ts'
+import { npmCommand, wranglerCommand } from './advice.ts'
 import { CONFIG } from './wrangler.ts'
 
 /** Which database a command uses. */
@@ -60,7 +61,7 @@ function writeConfig({ remote }: Where, given: Configuration): string {
   if (database === undefined) throw new Error(`${CONFIG} has no D1 binding DB`)
   if (remote && database.database_id === undefined) {
     throw new Error(
-      `${CONFIG} has no database_id for DB. Create a database: npx wrangler d1 create user-key-vault`,
+      `${CONFIG} has no database_id for DB. Create a database: ${wranglerCommand('d1 create user-key-vault')}`,
     )
   }
   const config = { name, account_id, compatibility_date, d1_databases: [{ ...database, remote }] }
@@ -70,7 +71,7 @@ function writeConfig({ remote }: Where, given: Configuration): string {
   return path
 }
 
-async function requireMigrated(db: D1Database, { remote }: Where): Promise<void> {
+async function requireMigrated(db: D1Database, where: Where): Promise<void> {
   const isMigrated = await run(db, selectLatestMigration()).then(
     ({ results }) => results.length > 0,
     (error: unknown) => {
@@ -79,8 +80,8 @@ async function requireMigrated(db: D1Database, { remote }: Where): Promise<void>
     },
   )
   if (isMigrated) return
-  const which = remote ? 'deployed' : 'local'
+  const which = where.remote ? 'deployed' : 'local'
   throw new Error(
-    `The ${which} database lacks migrations of this version. First run: npm run schema${remote ? ' -- --remote' : ''}`,
+    `The ${which} database lacks migrations of this version. First run: ${npmCommand('schema', where)}`,
   )
 }
