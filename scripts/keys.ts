@@ -6,8 +6,9 @@ import { isProviderName } from '../src/providers/table.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import { noteAllKids } from '../src/store/kids.ts'
 import { askForPass } from '../src/store/rewrap.ts'
+import { npmCommand } from './lib/advice.ts'
 import { runCommand } from './lib/command.ts'
-import { withDatabase } from './lib/database.ts'
+import { withDatabase, type Where } from './lib/database.ts'
 import { findDeletionNotes } from './lib/deletion-status.ts'
 import { makeKey, printKids } from './lib/encryption-key.ts'
 import { planNext } from './lib/key-plan.ts'
@@ -19,6 +20,7 @@ import {
   type RotationStatus,
 } from './lib/key-status.ts'
 import { drawBar, formatCount, formatSeconds, startBar } from './lib/progress.ts'
+import { describeUnopenable, findUnopenable } from './lib/unopenable-keys.ts'
 
 const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new encryption key, and its kid
        npm run -s keys -- kid                               the kid of the key on standard input
@@ -27,6 +29,7 @@ const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new en
        npm run keys -- check  [--remote]                    makes the job open every row again
        npm run keys -- assign PROVIDER [--remote]           makes the job move the plain route's keys to a provider
 
+--json also lists the users whose keys do not open, as unopenable_keys.
 Exit code 1: the keyring lacks an encryption key that stored keys need, or the keyring is not known yet.`
 const WATCH_MS = 2_000
 const BEGINS = 'The job begins a pass at its next run. A running Worker runs it every minute.'
@@ -39,13 +42,16 @@ interface Options {
 
 async function printPlan(db: D1Database, options: Options): Promise<number> {
   const status = await readStatus(db)
+  const unopenable = await findUnopenable(db, status)
   const next = planNext(status, options)
   const asOf = status.rewrap?.started_at ?? null
   const text =
     asOf === null
       ? next.text
       : `Based on the keyring that the Worker's job found at ${asOf}:\n${next.text}`
-  console.log(options.json ? JSON.stringify({ as_of: asOf, ...next }, null, 2) : text)
+  const plan = { as_of: asOf, ...next, unopenable_keys: unopenable.keys }
+  const words = [text, ...describeUnopenable(unopenable, options)].join('\n')
+  console.log(options.json ? JSON.stringify(plan, null, 2) : words)
   return exitCode(status)
 }
 
@@ -55,7 +61,10 @@ async function printStatus(db: D1Database, options: Options): Promise<number> {
     await watch(db, status.rows)
     status = await countedStatus(db)
   }
-  console.log(options.json ? JSON.stringify(status, null, 2) : describe(status, options))
+  const unopenable = await findUnopenable(db, status)
+  const whole = { ...status, unopenable_keys: unopenable.keys }
+  const words = [describe(status, options), ...describeUnopenable(unopenable, options)].join('\n')
+  console.log(options.json ? JSON.stringify(whole, null, 2) : words)
   for (const note of await findDeletionNotes(db)) console.error(note)
   return exitCode(status)
 }
@@ -80,12 +89,11 @@ async function checkAgain(db: D1Database): Promise<number> {
 }
 
 /** Makes the job move the plain route's keys to a provider's slot. Only the Worker has the encryption keys. */
-async function assign(db: D1Database, provider: string): Promise<number> {
+async function assign(db: D1Database, provider: string, where: Where): Promise<number> {
   if (await ask(db, provider)) {
     console.log(`${BEGINS}\nThe pass moves the keys of the plain route to the slot ${provider}.`)
-    console.log(
-      'A user who already has a key there keeps both. Watch it: npm run keys -- status --watch',
-    )
+    const command = npmCommand('keys -- status --watch', where)
+    console.log(`A user who already has a key there keeps both. Watch it: ${command}`)
     return 0
   }
   console.error('The job has not run yet. Start the Worker, wait a minute, then run this again.')
@@ -148,7 +156,10 @@ function remark(kid: KidStatus, seals: string): string {
   if (kid.rows === 0) return kid.state === 'unused' ? 'no longer needed' : ''
   if (!kid.in_keyring) return 'MISSING: the keyring lacks its key'
   const unopenable = kid.unopenable > 0 ? `${formatCount(kid.unopenable)} do not open` : ''
-  if (kid.key_id === seals) return unopenable
+  // Their kid does not tell them from sound rows.
+  if (kid.key_id === seals) {
+    return unopenable && `${unopenable}; the log names them (api_key_unreadable)`
+  }
   return kid.unopenable < kid.rows
     ? ['to be rewrapped', unopenable].filter(Boolean).join('; ')
     : unopenable
@@ -179,7 +190,7 @@ await runCommand(USAGE, async () => {
   const [command, provider, ...rest] = positionals
   if (rest.length > 0) return 2
   if (command === 'assign' && provider !== undefined && isProviderName(provider)) {
-    return withDatabase(options, async (db) => assign(db, provider))
+    return withDatabase(options, async (db) => assign(db, provider, options))
   }
   if (provider !== undefined) return 2
   if (command === 'new') {

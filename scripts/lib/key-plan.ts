@@ -2,14 +2,15 @@
 
 import { FERNET_KID, type KeyringKids } from '../../src/crypto/keyring.ts'
 import type { Where } from './database.ts'
-import type { RotationStatus } from './key-status.ts'
+import { leftUnder, type KidStatus, type RotationStatus } from './key-status.ts'
+import { npmCommand, wranglerCommand } from './advice.ts'
+import { CONFIG } from './wrangler.ts'
 
 /** The name of a step, which `--json` prints, and what to do. */
 export interface Step {
   step:
     | 'run_the_job'
     | 'put_back'
-    | 'replace_unopenable'
     | 'check'
     | 'move_first'
     | 'rewrap'
@@ -36,34 +37,44 @@ export function planNext(
     }
   }
   if (missing.length > 0) return putBack(missing)
-  const legacy = keyring.fernet.length > 0 ? [FERNET_KID] : []
-  const others = new Set([...keyring.opens, ...legacy])
-  const find = (test: (kid: (typeof key_ids)[number]) => boolean) =>
-    key_ids.filter((kid) => others.has(kid.key_id) && test(kid)).map((kid) => kid.key_id)
-
   const fresh = keyring.opens.filter((keyId) => !key_ids.some((kid) => kid.key_id === keyId))
   if (fresh.length > 0) return moveFirst(keyring, fresh, where)
-  const stored = find(({ rows, state }) => rows > 0 || state !== 'unused')
-  if (rewrap.finished_at !== null) {
-    const unnoticed = key_ids.filter(
-      ({ key_id, rows, state }) =>
-        key_id !== keyring.seals &&
-        (rows === 0 ? state === 'settled' : state === 'unused' || state === null),
-    )
-    if (unnoticed.length > 0) return check(unnoticed.map(({ key_id }) => key_id))
-    const stuck = find(({ rows, unopenable }) => rows > 0 && rows <= unopenable)
-    if (stuck.length > 0 && stuck.length === stored.length) return replace(stuck)
-  }
-  if (stored.length > 0) {
-    return {
-      step: 'rewrap',
-      key_ids: stored,
-      text: `Wait until the job has sealed the rows under ${stored.join(', ')} again under ${keyring.seals}.
-Watch it with npm run keys -- status --watch, then run this again.`,
-    }
-  }
+  const legacy = keyring.fernet.length > 0 ? [FERNET_KID] : []
+  const others = new Set([...keyring.opens, ...legacy])
+  const isLeft = hasRowsLeft(key_ids)
+  const stored = kidsOf(
+    key_ids.filter((kid) => others.has(kid.key_id) && (isLeft(kid) || kid.state !== 'unused')),
+  )
+  const unnoticed = key_ids.filter(
+    (kid) =>
+      kid.key_id !== keyring.seals &&
+      (isLeft(kid) ? kid.state === 'unused' || kid.state === null : kid.state === 'settled'),
+  )
+  if (rewrap.finished_at !== null && unnoticed.length > 0) return check(kidsOf(unnoticed), where)
+  if (stored.length > 0) return wait(keyring, stored, where)
   if (keyring.opens.length > 0) return drop(keyring, where)
   return keyring.fernet.length > 0 ? dropFernet(where) : nothing(keyring, where)
+}
+
+/** Whether a kid has more rows than those that its own key does not open. */
+function hasRowsLeft(key_ids: readonly KidStatus[]) {
+  return ({ key_id }: KidStatus): boolean => {
+    const { rows, lost } = leftUnder(key_ids, key_id)
+    return rows > lost
+  }
+}
+
+function kidsOf(key_ids: readonly KidStatus[]): string[] {
+  return [...new Set(key_ids.map(({ key_id }) => key_id))]
+}
+
+function wait({ seals }: KeyringKids, stored: string[], where: Where): Step {
+  return {
+    step: 'rewrap',
+    key_ids: stored,
+    text: `Wait until the job has sealed the rows under ${stored.join(', ')} again under ${seals}.
+Watch it, then run this again: ${npmCommand('keys -- status --watch', where)}`,
+  }
 }
 
 function putBack(missing: string[]): Step {
@@ -86,23 +97,12 @@ ${set(`the keys of ${[...fresh, ...rest].join(',')}`, where)}`,
   }
 }
 
-function replace(stuck: string[]): Step {
-  return {
-    step: 'replace_unopenable',
-    key_ids: stuck,
-    text: `The rows that are left under ${stuck.join(', ')} do not open: they are damaged, or LEGACY_FERNET_KEY is
-wrong. The log names them (api_key_unreadable). If the key was wrong, put the right one into the list.
-Otherwise their users have to save their keys again, or delete them. Keep the old key in the list
-until then.`,
-  }
-}
-
-function check(unnoticed: string[]): Step {
+function check(unnoticed: string[], where: Where): Step {
   return {
     step: 'check',
     key_ids: unnoticed,
     text: `The rows under ${unnoticed.join(', ')} were changed by hand after the job's last pass. The job looks
-again a day after that pass. To make it look now: npm run keys -- check`,
+again a day after that pass. To make it look now: ${npmCommand('keys -- check', where)}`,
   }
 }
 
@@ -110,20 +110,22 @@ function drop(keyring: KeyringKids, where: Where): Step {
   return {
     step: 'drop',
     key_ids: keyring.opens,
-    text: `No row needs ${keyring.opens.join(', ')} any more. Wait until no running version seals under it (a gradual
+    text: `No key opens with ${keyring.opens.join(', ')} any more. Wait until no running version seals under it (a gradual
 deployment is at 100 %). Then remove it, but store it as long as you keep backups that it opens:
 ${set(`the key of ${keyring.seals}`, where)}`,
   }
 }
 
 function dropFernet({ remote }: Where): Step {
-  const how = remote ? 'npx wrangler secret delete' : 'Remove this from .dev.vars:'
+  const how = remote
+    ? wranglerCommand('secret delete LEGACY_FERNET_KEY')
+    : 'Remove this from .dev.vars: LEGACY_FERNET_KEY'
   return {
     step: 'drop_fernet',
     key_ids: [FERNET_KID],
-    text: `No Fernet row is left. When you have imported everything, remove the previous backend's key, and its
-name from [secrets] required in wrangler.toml:
-${how} LEGACY_FERNET_KEY`,
+    text: `No Fernet row is left that opens. When you have imported everything, remove the previous backend's key, and its
+name from [secrets] required in ${CONFIG}:
+${how}`,
   }
 }
 
@@ -131,7 +133,7 @@ function nothing({ seals }: KeyringKids, where: Where): Step {
   return {
     step: 'nothing',
     key_ids: [],
-    text: `Every row is sealed under ${seals}. To change the key, make a new one (npm run keys -- new) and put it
+    text: `Every key that opens is sealed under ${seals}. To change the key, make a new one (npm run keys -- new) and put it
 second. There it opens keys, but does not seal yet:
 ${set(`the key of ${seals}, a comma, the new one`, where)}`,
   }
@@ -140,6 +142,6 @@ ${set(`the key of ${seals}, a comma, the new one`, where)}`,
 /** The command that sets the secret. With `--remote` it also deploys; a local Worker needs a restart. */
 function set(value: string, { remote }: Where): string {
   return remote
-    ? `npx wrangler secret put ${SECRET}   # ${value}`
+    ? `${wranglerCommand(`secret put ${SECRET}`)}   # ${value}`
     : `in .dev.vars: ${SECRET}=${value}; then start npm run dev again`
 }

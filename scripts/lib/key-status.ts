@@ -9,17 +9,22 @@ import {
   type Cursor,
   type KidCount,
 } from '../../src/store/api-keys.ts'
+import { haveOpened } from '../../src/keys/lost-rows.ts'
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { selectKids, type KidState } from '../../src/store/kids.ts'
 import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'
 
-/** The rows under one kid, as `--json` prints them. `state` is null if the kid was never noted. */
+/**
+ * The rows under one kid, as `--json` prints them. `unopenable` is what the latest pass counted. `lost` are those that
+ * a finished pass with their encryption key could not open. `state` is null if the kid was never noted.
+ */
 export interface KidStatus {
   key_id: string
   version: string
   rows: number
   in_keyring: boolean
   unopenable: number
+  lost: number
   state: KidState | null
 }
 
@@ -61,16 +66,17 @@ export async function readStatus(
     version,
     rows,
     in_keyring: inKeyring(kid),
-    unopenable: isFirst(stored, index) ? (passed?.counts[kid]?.unopenable ?? 0) : 0,
+    ...countsOf(isFirst(stored, index) ? passed : null, kid),
     state: states.get(kid) ?? null,
   }))
   for (const [kid, state] of states) {
     if (stored.some((row) => row.kid === kid)) continue
-    const none = { version: '', rows: 0, unopenable: 0 }
+    const none = { version: '', rows: 0, unopenable: 0, lost: 0 }
     key_ids.push({ key_id: kid, in_keyring: inKeyring(kid), state, ...none })
   }
   const rows = stored.reduce((sum, row) => sum + row.rows, 0)
-  const missing = keyring === null ? [] : key_ids.filter(isMissing)
+  const isProven = passed !== null && keyring !== null && haveOpened(passed, keyring.fernet)
+  const missing = keyring === null ? [] : key_ids.filter(isMissing(key_ids, isProven))
   return {
     keyring,
     rows,
@@ -80,10 +86,29 @@ export async function readStatus(
   }
 }
 
-/** A Fernet token does not name its key. If none of them opens, the keyring lacks their key. */
-function isMissing({ key_id, rows, in_keyring, unopenable }: KidStatus): boolean {
-  if (rows === 0) return false
-  return !in_keyring || (key_id === FERNET_KID && unopenable >= rows)
+/** A Fernet token does not name its key. If the keys have opened none and open none, the keyring lacks their key. */
+function isMissing(key_ids: KidStatus[], isProven: boolean) {
+  return ({ key_id, in_keyring }: KidStatus): boolean => {
+    const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
+    if (rows <= lost) return false
+    return !in_keyring || (key_id === FERNET_KID && !isProven && unopenable >= rows)
+  }
+}
+
+/** The rows under a kid in all versions, and what is known of them. */
+export function leftUnder(
+  key_ids: readonly KidStatus[],
+  keyId: string,
+): Pick<KidStatus, 'rows' | 'lost' | 'unopenable'> {
+  const under = key_ids.filter(({ key_id }) => key_id === keyId)
+  const sum = (name: 'rows' | 'lost' | 'unopenable') =>
+    under.reduce((total, kid) => total + kid[name], 0)
+  return { rows: sum('rows'), lost: sum('lost'), unopenable: sum('unopenable') }
+}
+
+function countsOf(pass: Pass | null, kid: string): Pick<KidStatus, 'lost' | 'unopenable'> {
+  const { lost = 0, unopenable = 0 } = pass?.counts[kid] ?? {}
+  return { lost, unopenable }
 }
 
 /** A kid may have rows of several versions. What is counted per kid is reported with the first one. */

@@ -241,6 +241,21 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
   }
 }
 
+/** The slots of those of the next `limit` rows that are under one of `kids`. */
+export function selectSlotsUnder(
+  kids: readonly string[],
+  { userId, provider }: Cursor,
+  limit: number,
+): Statement<Slot & { kid: string }> {
+  return {
+    sql: `SELECT userId, provider, kid FROM (
+            SELECT ${SEALED_COLUMNS} FROM api_keys
+            WHERE (user_id, provider) > (?1, ?2) ORDER BY user_id, provider LIMIT ?3
+          ) WHERE kid IN (SELECT value FROM json_each(?4))`,
+    values: [userId, provider, limit, JSON.stringify(kids)],
+  }
+}
+
 /** The last of the next `count` rows. It returns no row if there are fewer. */
 export function selectNthRowAfter({ userId, provider }: Cursor, count: number): Statement<Cursor> {
   return {

@@ -56,7 +56,7 @@ function status(
   state: KidStatus['state'],
   changes: Partial<KidStatus> = {},
 ): KidStatus {
-  const usual = { version: 'v1', in_keyring: true, unopenable: 0 }
+  const usual = { version: 'v1', in_keyring: true, unopenable: 0, lost: 0 }
   return { key_id: key_id ?? '', rows, state, ...usual, ...changes }
 }
 
@@ -110,11 +110,14 @@ Stored keys
     key_ids: [
       status(newKid, 124, 'in_use'),
       status(lostKid, 2, 'settled', { in_keyring: false, unopenable: 2 }),
-      status('fernet', 1, 'settled', { version: 'fernet', unopenable: 1 }),
+      status('fernet', 1, 'unused', { version: 'fernet', unopenable: 1, lost: 1 }),
       status(oldKid, 0, 'unused', { version: '' }),
     ],
-    missing: [lostKid, 'fernet'],
+    missing: [lostKid],
     rewrap: { done: 124, unopenable: 3, seconds_left: 0, asked_at: null },
+    unopenable_keys: expect.arrayContaining([
+      { user_id: 'legacy-2', provider: 'default', key_id: 'fernet' },
+    ]),
   })
 
   query(`DELETE FROM api_keys WHERE key_id IN ('${lostKid}', 'fernet')`)

@@ -118,6 +118,35 @@ it('plan names the next step, and when the job found the keyring', async () => {
   })
 })
 
+/** A finished pass that opened five Fernet rows, and left one. */
+const FOREIGN = [
+  ...insertRow('000', 'fernet'),
+  ...insertRow('ann', 'new'),
+  "UPDATE key_ids SET state = 'unused' WHERE key_id = 'fernet'",
+  `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at, finished_at)
+    VALUES (1, 'new,fernet:f', 1, '{"fernet": {"rows": 6, "done": 5, "unopenable": 1, "lost": 1}}',
+      '2026-01-01T10:00:00.000Z', '2026-01-01T10:00:01.000Z', '${FINISHED}')`,
+]
+
+it('plan and status go on without a row that never opens, and say whose it is', async () => {
+  await database.query(...FOREIGN)
+  const whose = `1 stored key does not open. If you have no other encryption key that may open it, ask its user to save it again:
+  "000"  default  (fernet)
+`
+  expect(await keys('plan')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/:\nNo Fernet row is left that opens\./),
+  })
+  for (const name of ['plan', 'status']) {
+    const { code, stdout } = await keys(name)
+    expect([code, stdout.slice(-whose.length)]).toEqual([0, whose])
+    const json = JSON.parse((await keys(name, '--json')).stdout)
+    expect(json).toMatchObject({
+      unopenable_keys: [{ user_id: '000', provider: 'default', key_id: 'fernet' }],
+    })
+  }
+})
+
 it('check asks for another pass, and status says that it will follow', async () => {
   await database.query(insertPass('new', FINISHED))
   expect((await keys('check')).stdout).toContain('The job begins a pass at its next run.')
@@ -141,6 +170,9 @@ it('assign asks the job to move the plain route’s keys to the provider', async
   const { code, stdout } = await keys('assign', 'openai')
   expect(code).toBe(0)
   expect(stdout).toContain('The pass moves the keys of the plain route to the slot openai.')
+  expect(stdout).toContain('npm run keys -- status --watch\n')
+  const remote = await keys('assign', 'openai', '--remote')
+  expect(remote.stdout).toContain('npm run keys -- status --watch --remote\n')
   expect(await database.query('SELECT assign_to FROM rewrap')).toEqual([{ assign_to: 'openai' }])
 })
 

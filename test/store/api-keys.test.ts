@@ -9,6 +9,7 @@ import {
   selectKeys,
   selectNthRowAfter,
   selectRowsAfter,
+  selectSlotsUnder,
   START,
   swapKeys,
   takeOver,
@@ -227,6 +228,15 @@ describe('the walk through all rows', () => {
     expect(await read(countRowsAfter({ userId: 'a', provider: 'default' }, 1))).toEqual([
       { kid: 'fernet', version: 'fernet', rows: 1 },
     ])
+  })
+
+  it('finds the slots of the next rows that are under some kids', async () => {
+    expect(await read(selectSlotsUnder(['two', 'fernet'], START, 4))).toEqual([
+      { userId: 'a', provider: 'openai', kid: 'fernet' },
+      { userId: 'b', provider: 'openai', kid: 'two' },
+    ])
+    expect(await read(selectSlotsUnder(['two', 'fernet'], START, 1))).toEqual([])
+    expect(await read(selectSlotsUnder([], START, 4))).toEqual([])
   })
 
   it('finds the last of the next rows, if there are so many', async () => {

@@ -13,13 +13,8 @@ const keyring = (seals: string, opens: string[] = [], legacy: string[] = []) => 
   fernet: legacy,
 })
 
-function status(
-  key_id: string,
-  rows: number,
-  state: KidStatus['state'],
-  unopenable = 0,
-): KidStatus {
-  return { key_id, rows, state, version: 'v1', in_keyring: true, unopenable }
+function status(key_id: string, rows: number, state: KidStatus['state'], lost = 0): KidStatus {
+  return { key_id, rows, state, version: 'v1', in_keyring: true, unopenable: lost, lost }
 }
 
 const inUse = (kid: string) => status(kid, 9, 'in_use')
@@ -66,10 +61,10 @@ it.for<[step: string, situation: string, keyIds: string[], status: Partial<Rotat
   [
     'rewrap',
     'damaged rows and Fernet rows are left',
-    ['a', 'fernet'],
+    ['fernet'],
     {
       keyring: keyring('b', ['a'], ['f']),
-      key_ids: [status('a', 2, 'settled', 2), inUse('fernet'), inUse('b')],
+      key_ids: [status('a', 2, 'unused', 2), inUse('fernet'), inUse('b')],
     },
   ],
   [
@@ -98,13 +93,43 @@ it.for<[step: string, situation: string, keyIds: string[], status: Partial<Rotat
   ],
   ['put_back', 'a key is missing', ['a'], { keyring: keyring('b'), missing: ['a'] }],
   [
-    'replace_unopenable',
+    'drop',
     'only damaged rows are under the old key',
+    ['a'],
+    { keyring: keyring('b', ['a']), key_ids: [status('a', 2, 'unused', 2), inUse('b')] },
+  ],
+  [
+    'drop',
+    'damaged rows of several forms are under the old key',
     ['a'],
     {
       keyring: keyring('b', ['a']),
-      key_ids: [status('a', 2, 'settled', 2), inUse('b')],
+      key_ids: [
+        status('a', 2, 'unused', 2),
+        { ...status('a', 1, 'unused', 1), version: 'unknown' },
+      ],
     },
+  ],
+  [
+    'check',
+    'somebody brought rows of the old key back beside damaged ones',
+    ['a'],
+    { keyring: keyring('b', ['a']), key_ids: [status('a', 3, 'unused', 2), inUse('b')] },
+  ],
+  [
+    'nothing',
+    'damaged rows of a removed key are left',
+    [],
+    {
+      keyring: keyring('b'),
+      key_ids: [{ ...status('a', 2, 'unused', 2), in_keyring: false }, inUse('b')],
+    },
+  ],
+  [
+    'drop_fernet',
+    'a foreign Fernet row is left',
+    ['fernet'],
+    { keyring: keyring('b', [], ['f']), key_ids: [status('fernet', 1, 'unused', 1)] },
   ],
   [
     'drop_fernet',
@@ -130,7 +155,37 @@ it.for<[step: string, value: string, key_ids: KidStatus[]]>([
   const whole = { keyring: keyring('b', opens), rows: 0, key_ids, missing: [], rewrap }
   const remote = planNext(whole, { remote: true })
   expect(remote.step).toBe(step)
-  expect(remote.text).toContain(`secret put API_KEY_ENCRYPTION_KEY   # ${value}`)
+  const command = 'npx wrangler secret put API_KEY_ENCRYPTION_KEY --config wrangler.toml'
+  expect(remote.text).toContain(`${command}   # ${value}`)
   const local = planNext(whole, { remote: false })
   expect(local.text).toContain(`in .dev.vars: API_KEY_ENCRYPTION_KEY=${value};`)
+})
+
+it.for<[step: string, command: string, changes: Partial<RotationStatus>]>([
+  [
+    'rewrap',
+    'npm run keys -- status --watch',
+    { keyring: keyring('b', ['a']), key_ids: [inUse('a')] },
+  ],
+  [
+    'check',
+    'npm run keys -- check',
+    { keyring: keyring('b'), key_ids: [status('a', 0, 'settled')] },
+  ],
+])('the step %s names a command for the same database', ([step, command, changes]) => {
+  const whole = { keyring: null, rows: 0, key_ids: [], missing: [], rewrap, ...changes }
+  expect(planNext(whole, { remote: true })).toMatchObject({
+    step,
+    text: expect.stringContaining(`${command} --remote`),
+  })
+  const local = planNext(whole, { remote: false }).text
+  expect(local).toContain(command)
+  expect(local).not.toContain('--remote')
+})
+
+it('the step drop_fernet names the command that deletes the secret', () => {
+  const whole = { rows: 0, key_ids: [gone('fernet')], missing: [], rewrap }
+  const { text } = planNext({ keyring: keyring('b', [], ['f']), ...whole }, { remote: true })
+  expect(text).toContain('npx wrangler secret delete LEGACY_FERNET_KEY --config wrangler.toml')
+  expect(text).toContain('from [secrets] required in wrangler.toml')
 })

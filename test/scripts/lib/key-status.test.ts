@@ -34,7 +34,15 @@ it('neither the keyring nor the pass is known before the job has run', async () 
     keyring: null,
     rows: 2,
     key_ids: [
-      { key_id: 'a', version: 'v1', rows: 2, in_keyring: false, unopenable: 0, state: null },
+      {
+        key_id: 'a',
+        version: 'v1',
+        rows: 2,
+        in_keyring: false,
+        unopenable: 0,
+        lost: 0,
+        state: null,
+      },
     ],
     missing: [],
     rewrap: null,
@@ -55,7 +63,7 @@ it('the rows of each kid are counted, the most first, and missing keys are named
     insertPass('new,old,fernet:f', counts, '2026-01-01T10:01:00.000Z'),
   )
   const status = (key_id: string, rows: number, state: string, changes = {}) => {
-    const usual = { version: 'v1', in_keyring: true, unopenable: 0 }
+    const usual = { version: 'v1', in_keyring: true, unopenable: 0, lost: 0 }
     return { key_id, rows, state, ...usual, ...changes }
   }
   expect(await readStatus(database.db)).toEqual({
@@ -80,6 +88,51 @@ it('the rows of each kid are counted, the most first, and missing keys are named
       asked_at: null,
     },
   })
+})
+
+it.for<[name: string, keyring: string, counts: object, missing: string[]]>([
+  ['the Fernet keys opened others', 'new,fernet:f', { done: 5, unopenable: 1, lost: 1 }, []],
+  [
+    'the Fernet keys opened others in an earlier pass',
+    'new,fernet:f',
+    { done: 0, unopenable: 1, lost: 1, opened_with: ['f'] },
+    [],
+  ],
+  ['LEGACY_FERNET_KEY was removed since', 'new', { done: 0, unopenable: 1, lost: 1 }, []],
+  ['LEGACY_FERNET_KEY was never there', 'new', { done: 0, unopenable: 1 }, ['fernet']],
+  [
+    'other Fernet keys opened others',
+    'new,fernet:g',
+    { done: 0, unopenable: 1, opened_with: ['f'] },
+    ['fernet'],
+  ],
+])(
+  'a Fernet row that does not open lacks a key or not, if %s',
+  async ([, keyring, counts, missing]) => {
+    await database.query(
+      ...insertRows('fernet', 1, 'gAAAAAforeign'),
+      ...insertKids({ fernet: missing.length > 0 ? 'settled' : 'unused' }),
+      insertPass(keyring, { fernet: { rows: 1, ...counts } }, '2026-01-01T10:01:00.000Z'),
+    )
+    expect(await readStatus(database.db)).toMatchObject({ missing })
+  },
+)
+
+it('rows of a removed key that did not open with it do not lack it, in whichever forms they are', async () => {
+  const old = { rows: 3, done: 0, unopenable: 3, lost: 3 }
+  await database.query(
+    ...insertRows('old', 2),
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+      VALUES ('old-0', 'openai', 'damaged', 'old')`,
+    ...insertKids({ old: 'unused' }),
+    insertPass('new', { old }, '2026-01-01T10:01:00.000Z'),
+  )
+  expect(await readStatus(database.db)).toMatchObject({ missing: [] })
+  await database.query(
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+      VALUES ('old-1', 'openai', 'v1.old.AAAA', 'old')`,
+  )
+  expect(await readStatus(database.db)).toMatchObject({ missing: ['old'] })
 })
 
 it('counting in pages counts the same, and tells the sum after each full page', async () => {

@@ -1,0 +1,95 @@
+/** Whose stored keys do not open, so that an operator can ask these users for their keys again. */
+
+import {
+  COUNTED_ROWS,
+  selectNthRowAfter,
+  selectSlotsUnder,
+  START,
+  type Cursor,
+} from '../../src/store/api-keys.ts'
+import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
+import { npmCommand } from './advice.ts'
+import type { Where } from './database.ts'
+import { leftUnder, type RotationStatus } from './key-status.ts'
+import { formatCount } from './progress.ts'
+
+/** A key that does not open, as `--json` prints it. */
+export interface UnopenableKey {
+  user_id: string
+  provider: string
+  key_id: string
+}
+
+/** The keys that do not open. `rows` is how many there are, and `keys` has at most {@link LISTED} of them. */
+export interface Unopenable {
+  rows: number
+  keys: UnopenableKey[]
+}
+
+const LISTED = 10_000
+const SHOWN = 20
+
+/**
+ * Finds the rows of each kid of which a finished pass opened none that is left. Rows under the first key are not
+ * among them: sound ones have the same kid.
+ */
+export async function findUnopenable(
+  db: D1Database,
+  status: RotationStatus,
+  pageRows = COUNTED_ROWS,
+): Promise<Unopenable> {
+  const kids = new Set(status.key_ids.filter(isUnopenable(status)).map(({ key_id }) => key_id))
+  const rows = status.key_ids
+    .filter(({ key_id }) => kids.has(key_id))
+    .reduce((sum, kid) => sum + kid.rows, 0)
+  const keys: UnopenableKey[] = []
+  for (let after: Cursor | undefined = START; after !== undefined;) {
+    if (keys.length >= Math.min(rows, LISTED)) break
+    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+    const page = await readPage(db, [...kids], { after, rows: pageRows })
+    keys.push(...page.keys)
+    after = page.last
+  }
+  return { rows, keys: keys.slice(0, LISTED) }
+}
+
+/** The rows under one of `kids` in a page, and the last row of the page if it is full. */
+async function readPage(
+  db: D1Database,
+  kids: readonly string[],
+  { after, rows }: { after: Cursor; rows: number },
+): Promise<{ keys: UnopenableKey[]; last: Cursor | undefined }> {
+  const { results } = await run(db, selectSlotsUnder(kids, after, rows), BULK_DEADLINE_MS)
+  const last = await run(db, selectNthRowAfter(after, rows), BULK_DEADLINE_MS)
+  const keys = results.map(({ userId, provider, kid }) => {
+    return { user_id: userId, provider, key_id: kid }
+  })
+  return { keys, last: last.results[0] }
+}
+
+function isUnopenable({ key_ids, keyring, rewrap }: RotationStatus) {
+  const isFinished = rewrap !== null && rewrap.finished_at !== null
+  return ({ key_id }: { key_id: string }): boolean => {
+    if (key_id === keyring?.seals) return false
+    const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
+    return rows > 0 && (rows <= lost || (isFinished && rows <= unopenable))
+  }
+}
+
+/** The keys in lines of words. There are none without such keys. */
+export function describeUnopenable({ rows, keys }: Unopenable, where: Where): string[] {
+  if (rows === 0) return []
+  const shown = keys.slice(0, SHOWN).map(({ user_id, provider, key_id }) => {
+    return `  ${JSON.stringify(user_id)}  ${provider}  (${key_id})`
+  })
+  const more = rows - shown.length
+  const rest =
+    more > 0
+      ? [`  ${formatCount(more)} more: ${npmCommand('-s keys -- status --json', where)}`]
+      : []
+  const title =
+    rows === 1
+      ? '1 stored key does not open. If you have no other encryption key that may open it, ask its user to save it again:'
+      : `${formatCount(rows)} stored keys do not open. If you have no other encryption key that may open them, ask their users to save them again:`
+  return ['', title, ...shown, ...rest]
+}

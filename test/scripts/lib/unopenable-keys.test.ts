@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { readStatus } from '../../../scripts/lib/key-status.ts'
+import { describeUnopenable, findUnopenable } from '../../../scripts/lib/unopenable-keys.ts'
+import { startDatabase, type TestDatabase } from '../database.ts'
+
+let database: TestDatabase
+beforeAll(async () => {
+  database = await startDatabase()
+})
+afterAll(async () => database.close())
+beforeEach(async () => database.empty())
+
+const COUNTS = {
+  new: { rows: 2, done: 1, unopenable: 1, lost: 1 },
+  old: { rows: 3, done: 0, unopenable: 3, lost: 3 },
+  some: { rows: 1, done: 0, unopenable: 1, lost: 1 },
+  gone: { rows: 1, done: 0, unopenable: 1 },
+}
+const ROWS = [
+  ['a', 'new'],
+  ['b', 'old'],
+  ['c', 'some'],
+  ['d', 'new'],
+  ['e', 'old'],
+  ['f', 'some'],
+  ['g', 'old'],
+  ['h', 'gone'],
+]
+
+/** Stores rows, of which those of `old` are lost, and those of `gone` lack their key. */
+async function storeRows(finishedAt: string | null): Promise<void> {
+  await database.query(
+    ...ROWS.flatMap(([userId, kid]) => [
+      `INSERT INTO users (id) VALUES ('${userId}')`,
+      `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
+        VALUES ('${userId}', 'v1.x', '${kid}')`,
+    ]),
+    `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at, finished_at)
+      VALUES (1, 'new,old,some', 1, '${JSON.stringify(COUNTS)}', '2026', '2026',
+        ${finishedAt === null ? 'NULL' : `'${finishedAt}'`})`,
+  )
+}
+
+const usersOf = async (pageRows?: number) => {
+  const { rows, keys } = await findUnopenable(database.db, await readStatus(database.db), pageRows)
+  return [rows, keys.map(({ user_id }) => user_id).join('')]
+}
+
+it.for([[undefined], [1], [2], [3], [8]])(
+  'lists the rows of each kid that opens none of them, in pages of %j rows',
+  async ([pageRows]) => {
+    await storeRows('2026')
+    expect(await usersOf(pageRows)).toEqual([4, 'begh'])
+  },
+)
+
+it('lists what earlier passes found while a pass is running', async () => {
+  await storeRows(null)
+  expect(await usersOf()).toEqual([3, 'beg'])
+})
+
+it('lists none before the job has run', async () => {
+  await storeRows('2026')
+  await database.query('DELETE FROM rewrap')
+  expect(await usersOf()).toEqual([0, ''])
+})
+
+it('shows the first keys, and how to list the others', () => {
+  const keys = Array.from({ length: 25 }, (_, index) => {
+    return { user_id: `user ${index}\u001B`, provider: 'openai', key_id: 'old' }
+  })
+  const lines = describeUnopenable({ rows: 1_025, keys }, { remote: true })
+  expect(lines).toHaveLength(23)
+  expect(lines[1]).toMatch(/^1,025 stored keys do not open\./)
+  expect(lines[2]).toBe(String.raw`  "user 0\u001b"  openai  (old)`)
+  expect(lines.at(-1)).toBe('  1,005 more: npm run -s keys -- status --json --remote')
+  expect(describeUnopenable({ rows: 0, keys: [] }, { remote: true })).toEqual([])
+})
