@@ -18,12 +18,12 @@ import { startBar } from './lib/progress.ts'
 const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote]
          [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--table NAME]
 
-FILE is CSV or tab-separated with a header, NDJSON, or a SQLite database. Each user has the fields id and
-encrypted_api_key (the options set other names), and may have the field provider. It is read if neither
---provider nor another --provider-column is given. A key without a provider goes to the slot of
---provider, by default to the plain route's slot. You can run the import again at any time, also with a
-newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars, or with --remote in the
-environment.`
+FILE is CSV with a header (also with semicolons, tabs or bars), NDJSON, or a SQLite database. Each user
+has the fields id and encrypted_api_key (the options set other names), and may have the field provider.
+It is read if neither --provider nor another --provider-column is given. A key without a provider goes to
+the slot of --provider, by default to the plain route's slot. You can run the import again at any time,
+also with a newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars, or with --remote in
+the environment.`
 /** The characters of a batch. D1 accepts 2,000,000 bytes of JSON, and a character may take three. */
 const BATCH_LENGTH = 500_000
 /** The characters that a user takes in the JSON besides id and token. */

@@ -6,10 +6,11 @@ import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
 import { CsvError, parse } from 'csv-parse'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
-import { readRecord, type Fields } from './import-record.ts'
+import { findDelimiter, requireColumns, requireHeader, type Separation } from './import-header.ts'
+import { readRecord, refuse, type Fields, type Refusal } from './import-record.ts'
 
 /** A line of the file: a user's key, or why the line is refused. */
-export type Line = { line: number; read: number } & (ImportedKey | { refused: string })
+export type Line = { line: number; read: number } & (ImportedKey | Refusal)
 
 /** A file's lines, and the final value of `read`: bytes, or rows of SQLite. */
 export interface UserFile {
@@ -30,7 +31,7 @@ export interface Layout extends Fields {
 
 /**
  * Opens `file`. It detects SQLite by its first bytes, and NDJSON by its name or its first character. Any
- * other file is CSV with a header, or the same with tabs.
+ * other file is CSV with a header, or the same with semicolons, tabs or bars.
  *
  * @throws Error that says what is wrong with the file as a whole
  */
@@ -44,9 +45,9 @@ export async function openUserFile(file: string, layout: Layout): Promise<UserFi
     throw new Error(`${file} is a JSON array. Make it one object per line: jq -c '.[]' ${file}`)
   }
   const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
-  const delimiter = /^[^,\n]*\t/.test(start) ? '\t' : ','
-  const lines = isNdjson ? readNdjson(file, layout) : readCsv(file, layout, delimiter)
-  return { total: stats.size, lines }
+  if (isNdjson) return { total: stats.size, lines: readNdjson(file, layout) }
+  const separation = findDelimiter(Buffer.from(start, 'latin1').toString(), layout)
+  return { total: stats.size, lines: readCsv(file, layout, separation) }
 }
 
 async function readStart(file: string): Promise<string> {
@@ -87,11 +88,16 @@ async function* readNdjson(file: string, fields: Fields): AsyncGenerator<Line> {
   }
 }
 
-async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncGenerator<Line> {
+async function* readCsv(
+  file: string,
+  layout: Layout,
+  { delimiter, fromLine }: Separation,
+): AsyncGenerator<Line> {
   const parser = parse({
     bom: true,
     columns: (header: string[]) => requireHeader(header, layout),
     delimiter,
+    from_line: fromLine,
     // Tools that separate with tabs use escapes, and never quotes.
     quote: delimiter === '\t' ? null : '"',
     info: true,
@@ -106,7 +112,7 @@ async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncG
       const isUneven = info.invalid_field_length > uneven
       uneven = info.invalid_field_length
       const checked = isUneven
-        ? { refused: 'does not have as many fields as the first line' }
+        ? refuse('does not have as many fields as the first line')
         : readRecord(record, layout)
       yield { line: info.lines, read: info.bytes, ...checked }
     }
@@ -115,33 +121,6 @@ async function* readCsv(file: string, layout: Layout, delimiter: string): AsyncG
     const where = `${file} is not CSV at line ${parser.info.lines}`
     throw new Error(`${where}: ${error.code}`, { cause: error })
   }
-}
-
-/** A column name is short, and has no digit. */
-const COLUMN_NAME = /^[a-z_][a-z_ .-]{0,29}$/i
-
-/** @throws Error that shows the line only if no field can be a key, since it may not be a header */
-function requireHeader(header: string[], layout: Layout): string[] {
-  const { id, key } = layout
-  const isComplete = header.includes(id) && header.includes(key)
-  if (isComplete || header.every((name) => COLUMN_NAME.test(name))) {
-    return requireColumns(header, layout, 'Its first line')
-  }
-  throw new Error(
-    `Its first line must name the columns. Two of them must be ${id} and ${key}. ` +
-      '--id-column and --key-column set other names.',
-  )
-}
-
-/** @throws Error that names the columns of the file */
-function requireColumns(columns: string[], { id, key }: Fields, what: string): string[] {
-  const missing = [id, key].filter((column) => !columns.includes(column))
-  if (missing.length === 0) return columns
-  const found = columns.slice(0, 30).map((column) => column.slice(0, 60))
-  throw new Error(
-    `${what} lacks ${missing.join(' and ')}. It has: ${found.join(', ')}. ` +
-      'Name the right ones with --id-column and --key-column.',
-  )
 }
 
 function openSqlite(file: string, layout: Layout): UserFile {

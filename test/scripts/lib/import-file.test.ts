@@ -68,6 +68,38 @@ it.for<[name: string, file: string, content: string]>([
   expect(await read(file, `\uFEFF${content}`)).toMatchObject([{ userId: '7', token: TOKEN }])
 })
 
+it.for<[name: string, content: string]>([
+  ['semicolons', `id;encrypted_api_key\n7;${TOKEN}`],
+  ['semicolons and quotes', `"id";"encrypted_api_key"\r\n"7";"${TOKEN}"`],
+  ['tabs', `id\tencrypted_api_key\n7\t${TOKEN}`],
+  ['bars', `id|encrypted_api_key\n7|${TOKEN}`],
+  ['spaces in its header', `id, encrypted_api_key\n7, ${TOKEN}`],
+  ['Excel’s line for the separator', `sep=;\r\nid;encrypted_api_key\r\n7;${TOKEN}`],
+])('reads CSV with %s, and counts its lines', async ([name, content]) => {
+  const line = name.startsWith('Excel') ? 3 : 2
+  expect(await read('users.csv', `\uFEFF${content}`)).toMatchObject([
+    { line, userId: '7', token: TOKEN },
+  ])
+})
+
+it('refuses the lines whose ids were changed, and reads the others', async () => {
+  const ids = [' 42 ', '\u200B42', '1.23E+15', '"1,234"', '42']
+  const content = ['id,encrypted_api_key', ...ids.map((id) => `${id},${TOKEN}`)].join('\n')
+  const lines = await read('users.csv', content)
+  expect(lines.map((line) => ('refused' in line ? line.line : line.userId))).toEqual([
+    2,
+    3,
+    4,
+    5,
+    '42',
+  ])
+})
+
+it('refuses a file with two columns of the id', async () => {
+  const content = `id,id,encrypted_api_key\n1,2,${TOKEN}`
+  await expect(read('users.csv', content)).rejects.toThrow('Its first line has two columns id.')
+})
+
 it('refuses a JSON array, also after a byte order mark', async () => {
   const array = read('users.json', `\uFEFF[${json(7, TOKEN)}]`)
   await expect(array).rejects.toThrow('is a JSON array')

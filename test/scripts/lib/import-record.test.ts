@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { readRecord } from '../../../scripts/lib/import-record.ts'
+import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const FIELDS = {
   id: 'id',
@@ -21,10 +22,14 @@ it.for(['', 'NULL', '\\N', 'null', 'None', 'nan', 'NaN', '<null>', '(null)', '#N
 )
 
 it('refuses a record without an id, and names the option that reads MongoDB’s _id', () => {
-  expect(readRecord({ encrypted_api_key: null }, FIELDS)).toEqual({ refused: 'has no id' })
+  expect(readRecord({ encrypted_api_key: null }, FIELDS)).toEqual({
+    refused: 'has no id',
+    user: null,
+  })
   const record = { _id: { $oid: '507f1f77bcf86cd799439011' }, encrypted_api_key: null }
   expect(readRecord(record, FIELDS)).toEqual({
     refused: 'has no id, but has an _id: add --id-column _id',
+    user: null,
   })
 })
 
@@ -63,6 +68,7 @@ it.for<[name: string, id: unknown]>([
 ])('refuses an id that is %s', ([, id]) => {
   expect(readRecord({ id, encrypted_api_key: null }, FIELDS)).toEqual({
     refused: expect.stringMatching(/^has (?:no|an) id/),
+    user: null,
   })
 })
 
@@ -73,4 +79,18 @@ it.for<[given: unknown, expected: object]>([
   [7, { refused: 'has a provider that is not a string' }],
 ])('reads or refuses the provider %j', ([provider, expected]) => {
   expect(readRecord({ id: 'u', encrypted_api_key: null, provider }, FIELDS)).toMatchObject(expected)
+})
+
+const [{ token } = { token: '' }] = recorded.tokens
+
+it.for<[name: string, given: object, provider: string]>([
+  ['key is not a token', { encrypted_api_key: 'sk-plain', provider: 'openai' }, 'openai'],
+  ['key is missing', { provider: 'openai' }, 'openai'],
+  ['token is too late', { encrypted_api_key: `gP${'_'.repeat(10)}${'A'.repeat(86)}==` }, 'default'],
+  ['provider is not one', { encrypted_api_key: token, provider: 'No Name' }, 'default'],
+])('names the user of a refused record whose %s, without the key', ([, given, provider]) => {
+  expect(readRecord({ id: 'u', ...given }, FIELDS)).toEqual({
+    refused: expect.any(String),
+    user: { userId: 'u', provider, token: null, savedAt: '' },
+  })
 })
