@@ -6,16 +6,18 @@ import { BUILT_IN } from '../src/providers/built-in.ts'
 import { isProviderName } from '../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
+import type { ImportedKey } from '../src/store/imported-keys.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
 import { importKeys } from './lib/import-batch.ts'
 import { openUserFile, type Line, type UserFile } from './lib/import-file.ts'
 import { Report } from './lib/import-report.ts'
-import { findMissingKids, nameTokenFault, NOT_OPENED, readLegacyKeys } from './lib/legacy-key.ts'
+import { nameTokenFault, NOT_OPENED, readLegacyKeys } from './lib/legacy-key.ts'
 import type { LegacyKeys } from './lib/legacy-key.ts'
 import { startBar } from './lib/progress.ts'
+import { findWorkerKeys } from './lib/worker-keys.ts'
 
-const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote]
+const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote] [--json]
          [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--table NAME]
 
 FILE is CSV with a header (also with semicolons, tabs or bars), NDJSON, or a SQLite database. Each user
@@ -23,7 +25,7 @@ has the fields id and encrypted_api_key (the options set other names), and may h
 It is read if neither --provider nor another --provider-column is given. A key without a provider goes to
 the slot of --provider, by default to the plain route's slot. You can run the import again at any time,
 also with a newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars, or with --remote in
-the environment.`
+the environment. --json prints the report as JSON, with the users of the lines that have to be checked.`
 /** The characters of a batch. D1 accepts 2,000,000 bytes of JSON, and a character may take three. */
 const BATCH_LENGTH = 500_000
 /** The characters that a user takes in the JSON besides id and token. */
@@ -33,7 +35,7 @@ const TRIED_TOKENS = 1_000
 const AGAIN = 'D1 did not accept the rest. Nothing was lost. Run the import again.'
 
 /** A user's key with its line in the file. */
-type ReadKey = Exclude<Line, { refused: string }>
+type ReadKey = Extract<Line, ImportedKey>
 
 async function importFile(
   db: D1Database,
@@ -43,23 +45,26 @@ async function importFile(
   // The listener of the local database would end the process in the middle of a batch.
   process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
   const bar = startBar('Importing')
-  let [batch, length]: [ReadKey[], number] = [[], 0]
+  let [keys, users, length]: [ReadKey[], ImportedKey[], number] = [[], [], 0]
   const flush = async () => {
-    if (legacyKeys !== null) await checkTokens(batch, legacyKeys, report)
-    await insert(db, batch, report)
+    if (legacyKeys !== null) await checkTokens(keys, legacyKeys, report)
+    if (keys.length > 0) await insert(db, keys, report)
+    if (users.length > 0) await insertUsers(db, users, report)
     if (report.interrupted)
       throw new Error('The import was interrupted. Run it again to import the rest.')
-    ;[batch, length] = [[], 0]
+    ;[keys, users, length] = [[], [], 0]
   }
   for await (const line of lines) {
-    if (!report.count(line)) continue
-    batch.push(line)
-    length += line.userId.length + (line.token?.length ?? 0) + USER_LENGTH
+    const user = 'refused' in line ? line.user : line
+    if (report.count(line)) keys.push(line)
+    else if (user !== null) users.push(user)
+    if (user === null) continue
+    length += user.userId.length + (user.token?.length ?? 0) + USER_LENGTH
     if (length < BATCH_LENGTH) continue
     await flush()
     bar.move(line.read, total)
   }
-  if (batch.length > 0) await flush()
+  if (length > 0) await flush()
   bar.move(total, total)
   bar.stop()
 }
@@ -67,8 +72,9 @@ async function importFile(
 /** Tries each token of a batch, and reports those that cannot be used. */
 async function checkTokens(keys: ReadKey[], legacyKeys: LegacyKeys, report: Report): Promise<void> {
   const faults = await Promise.all(keys.map(async (key) => nameTokenFault(legacyKeys, key)))
-  for (const [index, fault] of faults.entries()) {
-    if (fault !== null) report.doubt(keys[index]?.line ?? 0, fault)
+  for (const [index, key] of keys.entries()) {
+    const fault = faults[index]
+    if (typeof fault === 'string') report.doubt(key, fault)
   }
 }
 
@@ -101,6 +107,15 @@ async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<
   })
 }
 
+/**
+ * Adds the users of refused lines without a key. Otherwise they would not exist after the move, and could not save
+ * a key. An import of the mended line adds the key.
+ */
+async function insertUsers(db: D1Database, users: ImportedKey[], report: Report): Promise<void> {
+  const [, , , added] = await runBatch(db, importKeys(users), BULK_DEADLINE_MS)
+  report.wroteUsers(added?.meta.changes ?? 0)
+}
+
 /** Whether D1 refused a batch that it will accept later. */
 function isBusy(error: unknown): error is VaultError & { cause: Error } {
   return (
@@ -113,6 +128,7 @@ await runCommand(USAGE, async () => {
     allowPositionals: true,
     options: {
       remote: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
       provider: { type: 'string' },
       'provider-column': { type: 'string' },
       table: { type: 'string', default: 'users' },
@@ -132,14 +148,19 @@ await runCommand(USAGE, async () => {
   const legacyKeys = await readLegacyKeys(options)
   if (legacyKeys !== null) await requireOpening(await openUserFile(file, layout), legacyKeys)
   const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]))
+  const print = () => {
+    const isChecked = legacyKeys !== null
+    const json = () => JSON.stringify(report.toJson(options, isChecked), null, 2)
+    console.log(options.json ? json() : report.describe(options, isChecked))
+  }
   await withDatabase(options, async (db) => {
     await importFile(db, users, { report, legacyKeys })
-    if (legacyKeys !== null) report.missingKids = await findMissingKids(db, legacyKeys)
+    report.worker = await findWorkerKeys(db, legacyKeys)
   }).catch((error: unknown) => {
-    if (!report.isFirstBatch) console.log(report.describe(options, legacyKeys !== null))
+    if (!report.isFirstBatch) print()
     throw isBusy(error) ? new Error(`${error.cause.message}\n${AGAIN}`, { cause: error }) : error
   })
   if (report.isEmpty) throw new Error(`${file} has no users`)
-  console.log(report.describe(options, legacyKeys !== null))
+  print()
   return report.isClean ? 0 : 1
 })

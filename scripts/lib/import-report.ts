@@ -1,22 +1,43 @@
 /** Reports what an import has done, and what its operator has to check. */
 
+import type { ImportedKey } from '../../src/store/imported-keys.ts'
 import type { Where } from './database.ts'
 import type { Line } from './import-file.ts'
 import { formatCount } from './progress.ts'
+import { adviseLegacyKey, type WorkerKeys } from './worker-keys.ts'
+
+/** What an operator has to check in a line. Only `--json` has the user: an id may be a key in the wrong column. */
+interface Finding {
+  line: number
+  reason: string
+  user: ImportedKey | null
+}
+
+/** A key with its line. */
+type ReadKey = Extract<Line, ImportedKey>
+
+const REPEATED =
+  'has the user and the slot of an earlier line, but another key: the newer one counts'
+
+/** V8 copies a part of a string only if it is this short. A longer one would keep the whole token. */
+const END_LENGTH = 12
 
 /** Counts the lines of an import. */
 export class Report {
   interrupted = false
-  /** The kids of `LEGACY_FERNET_KEY` that the Worker lacks. */
-  missingKids: string[] = []
+  /** What the Worker knows of `LEGACY_FERNET_KEY`; null before it is looked up. */
+  worker: WorkerKeys | null = null
   #read = 0
   #batches = 0
   #usersAdded = 0
   #keysAdded = 0
   #alreadyThere = 0
   #idsWithoutHyphens = 0
-  readonly #refused: string[] = []
-  readonly #doubts: string[] = []
+  readonly #refused: Finding[] = []
+  readonly #doubts: Finding[] = []
+  readonly #repeated: Finding[] = []
+  /** For each user and slot, the end of the first token: a part of its HMAC. */
+  readonly #ends = new Map<string, string>()
   readonly #unknownProviders = new Set<string>()
   readonly #knownProviders: ReadonlySet<string>
 
@@ -34,24 +55,32 @@ export class Report {
 
   /** Whether the operator has nothing to check. */
   get isClean(): boolean {
-    return this.#refused.length === 0 && this.#doubts.length === 0
+    return [this.#refused, this.#doubts, this.#repeated].every((findings) => findings.length === 0)
   }
 
   /** Counts a line of the file. Returns false if the line is refused. */
-  count(line: Line): line is Exclude<Line, { refused: string }> {
+  count(line: Line): line is ReadKey {
     this.#read += 1
     if ('refused' in line) {
-      this.#refused.push(`line ${line.line} ${line.refused}`)
+      this.#refused.push({ line: line.line, reason: line.refused, user: line.user })
       return false
     }
     if (/^[0-9a-f]{32}$/i.test(line.userId)) this.#idsWithoutHyphens += 1
     if (!this.#knownProviders.has(line.provider)) this.#unknownProviders.add(line.provider)
+    if (line.token !== null) this.#countSlot(line, line.token.slice(-END_LENGTH))
     return true
   }
 
+  #countSlot(key: ReadKey, end: string): void {
+    const slot = `${key.userId}\0${key.provider}`
+    const first = this.#ends.get(slot)
+    if (first === undefined) this.#ends.set(slot, end)
+    else if (first !== end) this.#repeated.push({ line: key.line, reason: REPEATED, user: key })
+  }
+
   /** Adds an imported key that cannot be used. */
-  doubt(line: number, fault: string): void {
-    this.#doubts.push(`line ${line} ${fault}`)
+  doubt(key: ReadKey, reason: string): void {
+    this.#doubts.push({ line: key.line, reason, user: key })
   }
 
   /** Counts a written batch of `count` keys. */
@@ -62,37 +91,55 @@ export class Report {
     this.#alreadyThere += count - changes.news
   }
 
+  /** Counts the users of refused lines that were added without a key. */
+  wroteUsers(added: number): void {
+    this.#batches += 1
+    this.#usersAdded += added
+  }
+
   /** The report in words. */
   describe(where: Where, isChecked: boolean): string {
+    const kept = this.#refused.filter(({ user }) => user !== null).length
     const rows: [string, number][] = [
       ['Read', this.#read],
       ['Users added', this.#usersAdded],
       ['Keys added', this.#keysAdded],
       ['Already there', this.#alreadyThere],
       ['Refused', this.#refused.length],
+      ...(kept > 0 ? [['Without a key', kept] satisfies [string, number]] : []),
       ...(isChecked ? [['Not usable', this.#doubts.length] satisfies [string, number]] : []),
     ]
     const counts = rows.map(
       ([name, count]) => `${name.padEnd(14)}${formatCount(count).padStart(12)}`,
     )
-    const lines = [...this.#refused, ...this.#doubts].map((reason) => `  ${reason}`)
-    return [...counts, ...lines, ...this.#hints(where, isChecked)].join('\n')
+    const others = [...this.#doubts, ...this.#repeated]
+    const lines = [...this.#refused.map(describeRefusal), ...others.map(describeFinding)]
+    const whose = this.isClean ? [] : ['--json lists the users of these lines.']
+    const indented = lines.map((line) => `  ${line}`)
+    return [...counts, ...indented, ...whose, ...this.#hints(where, isChecked)].join('\n')
   }
 
-  #hints({ remote }: Where, isChecked: boolean): string[] {
-    const hints = []
-    if (this.#keysAdded > 0 && !isChecked) {
-      const place = remote ? 'in the environment of this command' : 'in .dev.vars'
-      hints.push(
-        `No key was checked, because LEGACY_FERNET_KEY is not set ${place}.`,
-        'Until the Worker has it, imported keys do not open. Set it, and run the import again to check them.',
-      )
+  /** The report for a program, with the users of what has to be checked. */
+  toJson(where: Where, isChecked: boolean): object {
+    return {
+      read: this.#read,
+      users_added: this.#usersAdded,
+      keys_added: this.#keysAdded,
+      already_there: this.#alreadyThere,
+      refused: this.#refused.map(toEntry),
+      not_usable: this.#doubts.map(toEntry),
+      repeated: this.#repeated.map(toEntry),
+      hints: this.#hints(where, isChecked),
     }
-    if (this.missingKids.length > 0) {
-      hints.push(
-        'The Worker does not have this LEGACY_FERNET_KEY yet, so imported keys do not open.',
-        `Set it${remote ? ': npx wrangler secret put LEGACY_FERNET_KEY' : ' in .dev.vars, and start npm run dev again'}`,
-      )
+  }
+
+  #hints(where: Where, isChecked: boolean): string[] {
+    const hints = []
+    if (this.#refused.some(({ user }) => user !== null)) {
+      hints.push('To add the keys that were refused, mend their lines, and run the import again.')
+    }
+    if (this.worker !== null && (isChecked || this.#keysAdded > 0)) {
+      hints.push(...adviseLegacyKey(this.worker, where, isChecked))
     }
     if (this.#idsWithoutHyphens > 0) {
       hints.push(
@@ -105,4 +152,18 @@ export class Report {
     }
     return hints
   }
+}
+
+/** A refused line in words. It shows nothing of the line. */
+export function describeRefusal({ user, ...finding }: Finding): string {
+  const rest = user === null ? '' : '; its user is there without this key'
+  return `${describeFinding(finding)}${rest}`
+}
+
+function describeFinding({ line, reason }: Pick<Finding, 'line' | 'reason'>): string {
+  return `line ${line} ${reason}`
+}
+
+function toEntry({ line, reason, user }: Finding): object {
+  return { line, reason, user_id: user?.userId ?? null, provider: user?.provider ?? null }
 }

@@ -2,11 +2,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { openFernet, type FernetKey } from '../../src/crypto/fernet.ts'
-import { createKeyring, parseKeyring } from '../../src/crypto/keyring.ts'
+import { createKeyring } from '../../src/crypto/keyring.ts'
 import { nameKeyFault } from '../../src/shared/key-text.ts'
-import { run } from '../../src/store/d1.ts'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
-import { selectPass } from '../../src/store/rewrap.ts'
 import type { Where } from './database.ts'
 import { readDevVar } from './dev-vars.ts'
 import { isKeyText } from './encryption-key.ts'
@@ -48,11 +46,3 @@ export async function nameTokenFault(
 }
 
 export const NOT_OPENED = 'has a key that LEGACY_FERNET_KEY does not open'
-
-/** The kids of `keys` that the Worker lacked at its job's last pass; empty if the job has not run. */
-export async function findMissingKids(db: D1Database, keys: LegacyKeys): Promise<string[]> {
-  const [pass] = (await run(db, selectPass())).results
-  if (pass === undefined) return []
-  const { fernet } = parseKeyring(pass.keyring)
-  return [...keys.keys()].filter((kid) => !fernet.includes(kid))
-}

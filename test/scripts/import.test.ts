@@ -1,8 +1,10 @@
 /** `npm run import`, in this process. `test/node/import.slow.test.ts` starts the command itself. */
 
+import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, it } from 'vitest'
+import { makeFernet } from '../crypto/make-fernet.ts'
 import { csvOf } from '../node/fernet.ts'
 import { watchBatches } from './database.ts'
 import { useImports } from './imports.ts'
@@ -101,19 +103,103 @@ it('malformed lines are refused by their numbers, and none is quoted', async () 
   const content = [...lines, '{"id": ', ''].join('\n')
   const { code, stdout } = await importText('bad.ndjson', content)
   expect(code).toBe(1)
-  expect(stdout).toMatch(reportOf(12, 2, 1, 0, 10))
-  expect(stdout.split('\n').slice(6, -1)).toEqual([
-    '  line 1 has a key that is not a Fernet token',
+  expect(stdout).toMatch(reportOf(12, 7, 1, 0, 10))
+  const kept = '; its user is there without this key'
+  expect(stdout.split('\n').slice(5, -1)).toEqual([
+    'Without a key            5',
+    'Not usable               0',
+    `  line 1 has a key that is not a Fernet token${kept}`,
     '  line 2 has no id',
-    '  line 3 has no readable key: a user without a key needs null, or an empty field in CSV',
-    '  line 6 has a key that is not a Fernet token',
-    '  line 7 has a token over 16384 characters',
+    `  line 3 has no readable key: a user without a key needs null, or an empty field in CSV${kept}`,
+    `  line 6 has a key that is not a Fernet token${kept}`,
+    `  line 7 has a token over 16384 characters${kept}`,
     '  line 8 has an id over 1000 characters',
     '  line 9 is not a JSON object',
     '  line 10 has an id that is not well-formed Unicode',
-    '  line 11 has a key that is not a Fernet token',
+    `  line 11 has a key that is not a Fernet token${kept}`,
     '  line 12 is not a JSON object',
+    '--json lists the users of these lines.',
+    'To add the keys that were refused, mend their lines, and run the import again.',
   ])
+  const users = await database().query('SELECT id FROM users ORDER BY id')
+  const ids = ['7', 'cut', 'keyless', 'late', 'long', 'nobody', 'plain']
+  expect(users).toEqual(ids.map((id) => ({ id })))
+})
+
+it('an import of the mended line adds the key, and a refused line changes no key', async () => {
+  const lines = (...cells: string[]) => ['id,encrypted_api_key', ...cells].join('\n')
+  const broken = lines(`a,${ONE.token.slice(0, -4)}`, `b,${TWO.token}`)
+  expect((await importText('a.csv', broken)).stdout).toMatch(reportOf(2, 2, 1, 0, 1))
+  expect(await tokens()).toEqual(new Map([['b', TWO.token]]))
+  expect((await importText('a.csv', broken)).stdout).toMatch(reportOf(2, 0, 0, 1, 1))
+  const mended = lines(`a,${ONE.token}`, `b,${TWO.token}`)
+  expect((await importText('a.csv', mended)).stdout).toMatch(reportOf(2, 0, 1, 1, 0))
+  const all = new Map([
+    ['a', ONE.token],
+    ['b', TWO.token],
+  ])
+  expect(await tokens()).toEqual(all)
+  expect((await importText('a.csv', broken)).stdout).toMatch(reportOf(2, 0, 0, 1, 1))
+  expect(await tokens()).toEqual(all)
+})
+
+it('a refused line does not bring back a user who was removed here', async () => {
+  await importUsers([ONE])
+  await runScript(['users', 'remove', ONE.id], database().db)
+  const content = JSON.stringify({ id: ONE.id, encrypted_api_key: 'x' })
+  expect((await importText('a.ndjson', content)).stdout).toMatch(reportOf(1, 0, 0, 0, 1))
+  expect(await countOf('users')).toBe(0)
+})
+
+it('two keys for one user and slot are reported, and the newer one counts', async () => {
+  const key = Buffer.from(fernet.key, 'base64url')
+  const make = async (text: string, seconds: number) =>
+    makeFernet(key, new Uint8Array(16), seconds, Buffer.from(text))
+  const [older, newer] = [await make('sk-1', 1_700_000_000), await make('sk-2', 1_700_000_001)]
+  const rows = [`a,${newer}`, `a,${older}`, `b,${older}`, `b,${older}`, `c,${older}`, 'c,']
+  const content = ['id,encrypted_api_key', ...rows].join('\n')
+  const { code, stdout } = await importText('twice.csv', content)
+  expect(code).toBe(1)
+  expect(stdout.split('\n').filter((line) => line.startsWith('  '))).toEqual([
+    '  line 3 has the user and the slot of an earlier line, but another key: the newer one counts',
+  ])
+  expect(await tokens()).toEqual(
+    new Map([
+      ['a', newer],
+      ['b', older],
+      ['c', older],
+    ]),
+  )
+})
+
+it('--json is the report as a program reads it, with the users of its lines', async () => {
+  const key = randomBytes(32)
+  const foreign = await makeFernet(key, new Uint8Array(16), 1_700_000_000, Buffer.from('sk-1'))
+  const rows = [`a,${ONE.token}`, `b,${foreign}`, 'c,sk-plain', ` d ,${ONE.token}`]
+  const content = ['id,encrypted_api_key', ...rows].join('\n')
+  const { code, stdout } = await importText('a.csv', content, '--json')
+  expect(code).toBe(1)
+  const slot = { provider: 'default' }
+  expect(JSON.parse(stdout)).toEqual({
+    read: 4,
+    users_added: 3,
+    keys_added: 2,
+    already_there: 0,
+    refused: [
+      { line: 4, reason: 'has a key that is not a Fernet token', user_id: 'c', ...slot },
+      {
+        line: 5,
+        reason: 'has an id with spaces around it: remove them',
+        user_id: null,
+        provider: null,
+      },
+    ],
+    not_usable: [
+      { line: 3, reason: 'has a key that LEGACY_FERNET_KEY does not open', user_id: 'b', ...slot },
+    ],
+    repeated: [],
+    hints: ['To add the keys that were refused, mend their lines, and run the import again.'],
+  })
 })
 
 it('an uneven line is refused, the others are imported, and the repr of bytes is their text', async () => {
@@ -216,7 +302,7 @@ it('keys go into the slots that the option and the column name, several per user
   const content = rows.map((row) => row.join(',')).join('\n')
   const options = ['--provider', 'openai', '--provider-column', 'provider']
   const { stdout } = await importText('slots.csv', content, ...options)
-  expect(stdout).toMatch(reportOf(5, 3, 4, 0, 1))
+  expect(stdout).toMatch(reportOf(5, 4, 4, 0, 1))
   expect(stdout).toContain('line 5 has a provider whose name is not lower-case')
   expect(stdout).toContain('The provider acme is not built in: add it to PROVIDERS.')
   const slots = async () => database().query('SELECT user_id, provider FROM api_keys ORDER BY 1, 2')

@@ -7,6 +7,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import * as fc from 'fast-check'
 import { afterAll, expect, it } from 'vitest'
 import { openUserFile, type Layout, type Line } from '../../../scripts/lib/import-file.ts'
+import { describeRefusal } from '../../../scripts/lib/import-report.ts'
 import { isProviderName } from '../../../src/providers/table.ts'
 import { nameUserIdFault } from '../../../src/shared/user-id.ts'
 import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
@@ -172,7 +173,7 @@ it('npm run import stores each line, or reports its number', FUZZED, async () =>
   )
   expectQuiet(stdout + stderr, ...TOKENS)
   const refused = all.flatMap((line) =>
-    'refused' in line ? [`line ${line.line} ${line.refused}`] : [],
+    'refused' in line ? [describeRefusal({ ...line, reason: line.refused })] : [],
   )
   const reported = stdout.split('\n').map((line) => line.trim())
   expect(reported).toEqual(expect.arrayContaining(refused))
