@@ -25,6 +25,7 @@ const id = fc.oneof(
   { weight: 4, arbitrary: fc.nat().map((some) => `user-${some}`) },
   text,
   fc.constantFrom('ObjectId(507f1f77bcf86cd799439011)', '9007199254740993', '1e3'),
+  fc.constantFrom(' 42 ', '\u200B42', '1.23E+15', '1,234', '="42"', '#REF!'),
 )
 const provider = fc.oneof(
   fc.constantFrom('openai', 'default', 'OpenAI', '__proto__', 'constructor', ''),
@@ -43,6 +44,11 @@ function tokenOf(tokens: readonly string[]): fc.Arbitrary<string> {
     (token) => token.slice(0, -5),
     (token) => token + MARK,
     (token) => ` ${token}`,
+    (token) => `enc:fernet:${token}`,
+    (token) => `{v1}${btoa(token)}`,
+    (token) => JSON.stringify({ key: token, other: MARK }),
+    (token) => `${MARK}:${token}`,
+    (token) => `${token},${token}`,
     (token) => `\\x${hex(token).slice(1)}`,
     () => `gAAAAA${MARK}`,
     () => `gAAAAABh${'A'.repeat(20_000)}`,
@@ -122,8 +128,15 @@ export function anyTable(tokens: readonly string[]): fc.Arbitrary<Table> {
   return fc.record({ header, rows: fc.array(row, { maxLength: 8 }) })
 }
 
+/** How a table is written. */
+export interface Form {
+  quoted: boolean
+  delimiter: string
+  end: string
+}
+
 /** The text of a table, with quotes where they belong or not. */
-export function csvOf({ header, rows }: Table, { quoted, end }: { quoted: boolean; end: string }) {
+export function csvOf({ header, rows }: Table, { quoted, delimiter, end }: Form): string {
   const cell = (some: string) => (quoted ? `"${some.replaceAll('"', '""')}"` : some)
-  return [header, ...rows].map((cells) => cells.map(cell).join(',')).join(end)
+  return [header, ...rows].map((cells) => cells.map(cell).join(delimiter)).join(end)
 }

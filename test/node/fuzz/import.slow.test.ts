@@ -82,7 +82,11 @@ it('NDJSON of any form is read or refused line by line', FUZZED, async () => {
 })
 
 it('CSV of any form is read or refused line by line', FUZZED, async () => {
-  const form = fc.record({ quoted: fc.boolean(), end: fc.constantFrom('\n', '\r\n') })
+  const form = fc.record({
+    quoted: fc.boolean(),
+    delimiter: fc.constantFrom(',', ';', '|'),
+    end: fc.constantFrom('\n', '\r\n'),
+  })
   const content = fc.tuple(anyTable(TOKENS), form)
   const property = fc.asyncProperty(content, async ([table, given]) => {
     const found = await read('a.csv', csvOf(table, given))
