@@ -1,17 +1,17 @@
 /** The statements of an import, which two programs run. */
 
-import { FERNET_KID } from '../../src/crypto/keyring.ts'
 import type { Statement } from '../../src/store/d1.ts'
 import {
   insertImportedUsers,
   noteImported,
   noteImportedGone,
+  noteImportedKid,
   toImportedKeys,
   upsertImported,
   upsertImportedKeys,
   type ImportedKey,
 } from '../../src/store/imported-keys.ts'
-import { noteAllReplaced, noteKid } from '../../src/store/kids.ts'
+import { noteAllReplaced } from '../../src/store/kids.ts'
 
 /**
  * Writes these keys, if it runs as one transaction. The fourth statement changes a row for each new user, the fifth
@@ -22,7 +22,7 @@ export function importKeys(keys: readonly ImportedKey[]): Statement[] {
   return [
     noteAllReplaced(imported),
     noteImportedGone(imported),
-    noteKid(FERNET_KID),
+    noteImportedKid(imported),
     insertImportedUsers(imported),
     upsertImportedKeys(imported),
     noteImported(imported),

@@ -5,6 +5,7 @@ import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY, SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 import { noteGoneRows } from './gone-keys.ts'
+import { MARK_IN_USE } from './kids.ts'
 
 /** A user of the previous backend, with the key for one slot. */
 export interface ImportedKey extends Slot {
@@ -72,6 +73,15 @@ const NEW_KEYS = `FROM json_each(?1) WHERE ${IS_NEW}`
 export function insertImportedUsers(keys: ImportedKeys): Statement {
   return {
     sql: `INSERT INTO users (id) SELECT value ->> 0 ${NEW_KEYS} ON CONFLICT DO NOTHING`,
+    values: [keys],
+  }
+}
+
+/** Goes with {@link upsertImportedKeys}, before {@link upsertImported}. It writes only if there is a new key. */
+export function noteImportedKid(keys: ImportedKeys): Statement {
+  return {
+    sql: `INSERT INTO key_ids (key_id) SELECT DISTINCT '${FERNET_KID}' ${NEW_KEYS}
+          AND value ->> 3 IS NOT NULL ${MARK_IN_USE}`,
     values: [keys],
   }
 }

@@ -10,7 +10,9 @@ import type { Statement } from './d1.ts'
  */
 export type KidState = 'in_use' | 'settled' | 'unused'
 
-const MARK_IN_USE = "ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'"
+/** The end of a statement that notes a kid. */
+export const MARK_IN_USE =
+  "ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'"
 
 /** Goes with every statement that writes a row under `kid`. It writes only at the kid's first use. */
 export function noteKid(kid: string): Statement {

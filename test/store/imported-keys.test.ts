@@ -232,3 +232,19 @@ it('a sample has three keys that are still as they were imported', async () => {
     ['a', 'b', 'c'].map((userId) => ({ userId, provider: 'openai', sealed: userId, kid })),
   )
 })
+
+it('notes the kid of imported keys only if an import brings a new key', async () => {
+  const stateOf = async () =>
+    env.DB.prepare("SELECT state FROM key_ids WHERE key_id = 'fernet'").first('state')
+  const release = async () =>
+    env.DB.prepare("UPDATE key_ids SET state = 'unused' WHERE key_id = 'fernet'").run()
+  const userId = crypto.randomUUID()
+  await importKey({ userId })
+  expect(await stateOf()).toBe('in_use')
+  await release()
+  await importKey({ userId })
+  await importKey({ userId: crypto.randomUUID(), token: null, savedAt: '' })
+  expect(await stateOf()).toBe('unused')
+  await importKey({ userId, savedAt: '2026-01-02' })
+  expect(await stateOf()).toBe('in_use')
+})
