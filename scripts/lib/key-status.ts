@@ -88,9 +88,9 @@ export async function readStatus(
 
 /** A Fernet token does not name its key. If the keys have opened none and open none, the keyring lacks their key. */
 function isMissing(key_ids: KidStatus[], isProven: boolean) {
-  return ({ key_id, in_keyring }: KidStatus): boolean => {
+  return ({ key_id, in_keyring, state }: KidStatus): boolean => {
     const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
-    if (rows <= lost) return false
+    if (rows === 0 || (state === 'unused' && rows <= lost)) return false
     return !in_keyring || (key_id === FERNET_KID && !isProven && unopenable >= rows)
   }
 }

@@ -10,7 +10,7 @@ import {
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { npmCommand } from './advice.ts'
 import type { Where } from './database.ts'
-import { leftUnder, type RotationStatus } from './key-status.ts'
+import { leftUnder, type KidStatus, type RotationStatus } from './key-status.ts'
 import { formatCount } from './progress.ts'
 
 /** A key that does not open, as `--json` prints it. */
@@ -59,7 +59,11 @@ async function readPage(
   kids: readonly string[],
   { after, rows }: { after: Cursor; rows: number },
 ): Promise<{ keys: UnopenableKey[]; last: Cursor | undefined }> {
-  const { results } = await run(db, selectSlotsUnder(kids, after, rows), BULK_DEADLINE_MS)
+  const { results } = await run(
+    db,
+    selectSlotsUnder(kids, after, { limit: rows, most: LISTED }),
+    BULK_DEADLINE_MS,
+  )
   const last = await run(db, selectNthRowAfter(after, rows), BULK_DEADLINE_MS)
   const keys = results.map(({ userId, provider, kid }) => {
     return { user_id: userId, provider, key_id: kid }
@@ -69,8 +73,10 @@ async function readPage(
 
 function isUnopenable({ key_ids, keyring, rewrap }: RotationStatus) {
   const isFinished = rewrap !== null && rewrap.finished_at !== null
-  return ({ key_id }: { key_id: string }): boolean => {
-    if (key_id === keyring?.seals) return false
+  return ({ key_id, state }: KidStatus): boolean => {
+    // A row that was written since may open.
+    const isTried = state === 'unused' || state === 'settled'
+    if (!isTried || key_id === keyring?.seals) return false
     const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
     return rows > 0 && (rows <= lost || (isFinished && rows <= unopenable))
   }

@@ -29,14 +29,16 @@ export function countLost(pass: Passed): Counts {
 }
 
 /**
- * What the next pass, with `kids`, has to know of the one before it. Rows that the previous Fernet keys did not open
+ * What the next pass, with `kids`, has to know of the one before it. The lost rows of a kid are only known while it is
+ * `unused`: otherwise a row was written under it that may need its key. Rows that the previous Fernet keys did not open
  * are no longer lost if other ones take their place.
  */
-export function carryCounts(pass: Passed, kids: KeyringKids): Counts {
+export function carryCounts(pass: Passed, kids: KeyringKids, unused: ReadonlySet<string>): Counts {
   const before = parseKeyring(pass.keyring)
   const isOther = hasOtherFernetKeys(pass, kids)
   const counts = Object.entries(pass.counts).flatMap(([kid, count]) => {
-    const lost = kid === FERNET_KID && isOther ? 0 : (count.lost ?? 0)
+    const isKnown = unused.has(kid) && !(kid === FERNET_KID && isOther)
+    const lost = isKnown ? (count.lost ?? 0) : 0
     const opened_with = kid === FERNET_KID ? openedWith(count, before) : []
     if (lost === 0 && opened_with.length === 0) return []
     const known = { ...(lost > 0 && { lost }), ...(opened_with.length > 0 && { opened_with }) }

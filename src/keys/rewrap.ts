@@ -15,7 +15,7 @@ import {
 } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch, type Statement } from '../store/d1.ts'
 import { moveKeys, noteMovedKeys, type MovedKey } from '../store/moved-keys.ts'
-import { noteKid, releaseKids, settleKids } from '../store/kids.ts'
+import { noteKid, releaseKids, selectKids, settleKids } from '../store/kids.ts'
 import {
   selectPass,
   selectPassDue,
@@ -36,6 +36,7 @@ const BATCH_LENGTH = 400_000
 /** The most rows of a run that moves keys: D1 allows 1,000 statements in a run. */
 const MOVING_ROWS_PER_RUN = 30_000
 const UNREADABLE_LOGGED = 20
+const NO_PASS: Pick<Pass, 'keyring' | 'counts'> = { keyring: '', counts: {} }
 /** After this time the job tries the rows whose encryption key is missing again: they may have been replaced. */
 const RECHECK_MS = 24 * 60 * 60 * 1000
 
@@ -87,15 +88,17 @@ export async function readPass({ db, keyring }: Service): Promise<Pass | null> {
  */
 export async function beginPass({ db, keyring }: Service): Promise<string> {
   const name = nameKeyring(keyring)
-  const [previous] = (await run(db, selectPass())).results.map(toPass)
+  const [passes, states] = await runBatch(db, [selectPass(), selectKids()], BULK_DEADLINE_MS)
+  const [previous = NO_PASS] = passes.results.map(toPass)
+  const unused = states.results.filter(({ state }) => state === 'unused').map(({ kid }) => kid)
   const kids = parseKeyring(name)
-  const lost = previous?.counts[FERNET_KID]?.lost ?? 0
-  const isNeeded = previous !== undefined && lost > 0 && hasOtherFernetKeys(previous, kids)
+  const lost = previous.counts[FERNET_KID]?.lost ?? 0
+  const isNeeded = lost > 0 && hasOtherFernetKeys(previous, kids)
   const statements = [
     ...(isNeeded ? [noteKid(FERNET_KID)] : []),
     settleKids(),
     noteKid(keyring.sealing.kid),
-    upsertPass(name, isoTime(), previous === undefined ? {} : carryCounts(previous, kids)),
+    upsertPass(name, isoTime(), carryCounts(previous, kids, new Set(unused))),
   ]
   await runBatch(db, statements, BULK_DEADLINE_MS)
   return name

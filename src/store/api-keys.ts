@@ -241,18 +241,18 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
   }
 }
 
-/** The slots of those of the next `limit` rows that are under one of `kids`. */
+/** The slots of those of the next `limit` rows that are under one of `kids`, at most `most`. */
 export function selectSlotsUnder(
   kids: readonly string[],
   { userId, provider }: Cursor,
-  limit: number,
+  { limit, most }: { limit: number; most: number },
 ): Statement<Slot & { kid: string }> {
   return {
     sql: `SELECT userId, provider, kid FROM (
             SELECT ${SEALED_COLUMNS} FROM api_keys
             WHERE (user_id, provider) > (?1, ?2) ORDER BY user_id, provider LIMIT ?3
-          ) WHERE kid IN (SELECT value FROM json_each(?4))`,
-    values: [userId, provider, limit, JSON.stringify(kids)],
+          ) WHERE kid IN (SELECT value FROM json_each(?4)) LIMIT ?5`,
+    values: [userId, provider, limit, JSON.stringify(kids), most],
   }
 }
 

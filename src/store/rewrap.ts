@@ -62,7 +62,7 @@ export function selectPass(): Statement<PassRow> {
 
 /**
  * The pass, and whether another one is due. It is due in three cases: an operator asked for it, a row was
- * written under another kid than `sealingKid`, or the rows that did not open were last tried before
+ * written under another kid than `sealingKid`, or the rows that lacked their key were last tried before
  * `recheckBefore`.
  */
 export function selectPassDue(

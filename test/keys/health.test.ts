@@ -219,6 +219,17 @@ describe('rows that never open', () => {
     expect(await statusOf(vaultOf(KEY))).toBe(200)
   })
 
+  it('answers 503 if an import without LEGACY_FERNET_KEY brings as many rows as went', async () => {
+    await importRows(SIX)
+    await runPass(vaultOf(KEY))
+    await runPass(vaultOf())
+    await env.DB.prepare("DELETE FROM users WHERE id = '000'").run()
+    await importRows({ f: KEY })
+    await runJob(vaultOf())
+    await runPass(vaultOf())
+    expect(await statusOf(vaultOf())).toBe(503)
+  })
+
   it('answers 200 after the key of a damaged row was removed, until a sound row needs that key', async () => {
     const [old, next] = [someEncryptionKey(), someEncryptionKey()]
     const [before, during, after] = [withKeys(old), withKeys(next, old), withKeys(next)]

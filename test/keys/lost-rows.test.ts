@@ -41,16 +41,21 @@ it.for<[name: string, keyring: string, kid: string, before: Count, lost: number 
   expect(countLost({ keyring, counts: { [kid]: before } })[kid]?.lost).toBe(lost)
 })
 
+const UNUSED = new Set(['a', 'b', 'fernet'])
+
 it('carries lost rows and Fernet keys over to the next pass, and no other count', () => {
   const counts = { a: count(9, 0), b: count(1, 2, { lost: 2 }), fernet: count(5, 1, { lost: 1 }) }
   const pass = { keyring: 'a,b,fernet:f', counts }
   const b = { ...NONE, lost: 2 }
-  expect(carryCounts(pass, parseKeyring('a'))).toEqual({
+  expect(carryCounts(pass, parseKeyring('a'), UNUSED)).toEqual({
     b,
     fernet: { ...NONE, lost: 1, opened_with: ['f'] },
   })
-  expect(carryCounts(pass, parseKeyring('a,b,fernet:g'))).toEqual({
+  expect(carryCounts(pass, parseKeyring('a,b,fernet:g'), UNUSED)).toEqual({
     b,
+    fernet: { ...NONE, opened_with: ['f'] },
+  })
+  expect(carryCounts(pass, parseKeyring('a'), new Set())).toEqual({
     fernet: { ...NONE, opened_with: ['f'] },
   })
 })

@@ -231,12 +231,15 @@ describe('the walk through all rows', () => {
   })
 
   it('finds the slots of the next rows that are under some kids', async () => {
-    expect(await read(selectSlotsUnder(['two', 'fernet'], START, 4))).toEqual([
+    expect(await read(selectSlotsUnder(['two', 'fernet'], START, { limit: 4, most: 4 }))).toEqual([
       { userId: 'a', provider: 'openai', kid: 'fernet' },
       { userId: 'b', provider: 'openai', kid: 'two' },
     ])
-    expect(await read(selectSlotsUnder(['two', 'fernet'], START, 1))).toEqual([])
-    expect(await read(selectSlotsUnder([], START, 4))).toEqual([])
+    const fewer = async (kids: string[], limit: number, most: number) =>
+      (await read(selectSlotsUnder(kids, START, { limit, most }))).length
+    expect(await fewer(['two', 'fernet'], 1, 4)).toBe(0)
+    expect(await fewer(['two', 'fernet'], 4, 1)).toBe(1)
+    expect(await fewer([], 4, 4)).toBe(0)
   })
 
   it('finds the last of the next rows, if there are so many', async () => {

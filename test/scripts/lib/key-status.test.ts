@@ -135,6 +135,19 @@ it('rows of a removed key that did not open with it do not lack it, in whichever
   expect(await readStatus(database.db)).toMatchObject({ missing: ['old'] })
 })
 
+it('rows of a removed key lack it, if one was written since the pass that did not open them', async () => {
+  await database.query(
+    ...insertRows('old', 1),
+    ...insertKids({ old: 'in_use' }),
+    insertPass(
+      'new',
+      { old: { rows: 1, done: 0, unopenable: 1, lost: 1 } },
+      '2026-01-01T10:01:00.000Z',
+    ),
+  )
+  expect(await readStatus(database.db)).toMatchObject({ missing: ['old'] })
+})
+
 it('counting in pages counts the same, and tells the sum after each full page', async () => {
   await database.query(...insertRows('a', 5), ...insertRows('b', 7))
   const whole = await readStatus(database.db)

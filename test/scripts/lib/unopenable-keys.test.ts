@@ -27,7 +27,9 @@ const ROWS = [
   ['h', 'gone'],
 ]
 
-/** Stores rows, of which those of `old` are lost, and those of `gone` lack their key. */
+const STATES = { new: 'in_use', old: 'unused', some: 'in_use', gone: 'settled' }
+
+/** Stores rows, of which those of `old` are lost, those of `gone` lack their key, and one of `some` is new. */
 async function storeRows(finishedAt: string | null): Promise<void> {
   await database.query(
     ...ROWS.flatMap(([userId, kid]) => [
@@ -35,6 +37,9 @@ async function storeRows(finishedAt: string | null): Promise<void> {
       `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
         VALUES ('${userId}', 'v1.x', '${kid}')`,
     ]),
+    ...Object.entries(STATES).map(
+      ([kid, state]) => `INSERT INTO key_ids (key_id, state) VALUES ('${kid}', '${state}')`,
+    ),
     `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at, finished_at)
       VALUES (1, 'new,old,some', 1, '${JSON.stringify(COUNTS)}', '2026', '2026',
         ${finishedAt === null ? 'NULL' : `'${finishedAt}'`})`,
@@ -57,6 +62,12 @@ it.for([[undefined], [1], [2], [3], [8]])(
 it('lists what earlier passes found while a pass is running', async () => {
   await storeRows(null)
   expect(await usersOf()).toEqual([3, 'beg'])
+})
+
+it('lists no row of a kid under which one was written since', async () => {
+  await storeRows('2026')
+  await database.query("UPDATE key_ids SET state = 'in_use' WHERE key_id = 'old'")
+  expect(await usersOf()).toEqual([1, 'h'])
 })
 
 it('lists none before the job has run', async () => {
