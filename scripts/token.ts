@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { runCommand } from './lib/command.ts'
 import { mintDevToken } from './lib/dev-vars.ts'
+import { CONFIG } from './lib/wrangler.ts'
 
 await runCommand('Usage: npm run token -- USER [--scope SCOPE]', async () => {
   const options = { scope: { type: 'string' } } as const
@@ -12,7 +13,7 @@ await runCommand('Usage: npm run token -- USER [--scope SCOPE]', async () => {
   const token = await mintDevToken(userId, values.scope)
   if (token === undefined) {
     throw new Error(`.dev.vars has no JWT_SECRET_KEY to sign a token with.
-If [secrets] required in wrangler.toml lists it, npm run dev adds one.`)
+If [secrets] required in ${CONFIG} lists it, npm run dev adds one.`)
   }
   console.log(token)
   return 0

@@ -4,9 +4,12 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { createKeyring } from '../../src/crypto/keyring.ts'
+import { npmCommand } from './advice.ts'
 
+const PLAN = npmCommand('keys -- plan', { remote: false })
 const ADVICE = `Store the key before you use it, but not with the backups.
-If the vault has a key already, this says how to change it: npm run keys -- plan`
+If the vault has a key already, this says how to change it: ${PLAN}
+Add --remote for the deployed vault.`
 
 /**
  * Makes a key. A terminal shows the key and its kid. A pipe or the new file `out` gets only the key, and
