@@ -69,47 +69,32 @@ describe('a caller’s request header', () => {
 })
 
 describe('a provider’s response header', () => {
-  const bytes = (text: string) => new TextEncoder().encode(text)
-  const base64 = (text: string) => bytes(text).toBase64()
   const passes = (value: string, key = KEY) =>
-    responseHeaders(new Headers({ 'x-one': value }), key).has('x-one')
+    responseHeaders(new Headers({ 'x-one': value, 'x-other': 'kept' }), key).has('x-one')
 
   it.for<[form: string, value: string]>([
     ['as it is', KEY],
-    ['in another case', KEY.toUpperCase()],
     ['inside a sentence', `the key ${KEY}.`],
     ['percent-encoded', `/?key=${encodeURIComponent(KEY)}`],
-    ['percent-encoded in every character', bytes(KEY).toHex().replace(/../g, '%$&')],
-    ['in base64', base64(KEY)],
-    ['in base64 after one other byte', base64(`:${KEY}`)],
-    ['in base64 after two other bytes', base64(`u:${KEY}`)],
-    ['in base64 of a whole Authorization header', base64(`Bearer ${KEY}`)],
-    ['in base64 of Basic credentials', `Basic ${base64(`user:${KEY}`)}`],
-    ['in base64 before other bytes', base64(`${KEY}, and more`)],
-    ['in base64url', bytes(`Bearer ${KEY}`).toBase64({ alphabet: 'base64url', omitPadding: true })],
-    ['in hex', bytes(KEY).toHex()],
-    ['in upper-case hex', bytes(KEY).toHex().toUpperCase()],
-  ])('removes a provider’s header that holds the key %s', ([, value]) =>
-    expect(passes(value)).toBe(false),
-  )
+    ['in base64 of Basic credentials', `Basic ${btoa(`user:${KEY}`)}`],
+    ['in hex', new TextEncoder().encode(KEY).toHex()],
+  ])('removes a provider’s header that holds the key %s', ([, value]) => {
+    const headers = new Headers({ 'x-one': value, 'x-other': 'kept', 'set-cookie': 'a=b' })
+    expect([...responseHeaders(headers, KEY)]).toEqual([['x-other', 'kept']])
+  })
 
-  it.for<[name: string, value: string]>([
-    ['another key', 'sk-Proj+0123/456780=='],
-    ['the beginning of the key', 'sk-Proj+'],
-    ['another key in base64', base64('Bearer sk-Proj+0123/456780')],
-  ])('a provider’s header passes with %s', ([, value]) => expect(passes(value)).toBe(true))
+  it('a provider’s header passes with another key', () => {
+    expect(passes(KEY.replace('9', '8'))).toBe(true)
+  })
 
-  it.for([
-    ['application/json', true],
-    ['a', false],
-    ['key=a; path=/', false],
-    ['"a"', false],
-  ] as const)(
-    'finds the short key "a" as a separate word alone: %s passes: %s',
-    ([value, expected]) => {
-      expect(passes(value, 'a')).toBe(expected)
-    },
-  )
+  it('a provider’s header that is too long to be searched does not pass', () => {
+    expect(passes('a'.repeat(131_072))).toBe(true)
+    expect(passes('a'.repeat(131_073))).toBe(false)
+  })
+
+  it('finds the short key "a" as a separate word alone', () => {
+    expect([passes('application/json', 'a'), passes('"a"', 'a')]).toEqual([true, false])
+  })
 
   it.for(['Set-Cookie', 'Connection', 'Keep-Alive', 'Transfer-Encoding', 'X-Vault-Error'])(
     'always removes the provider’s header %s',
