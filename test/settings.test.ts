@@ -303,6 +303,16 @@ describe('a bad environment', () => {
     ],
     ['providers that are not JSON', { PROVIDERS: '{' }, 'PROVIDERS must be a table of providers'],
     [
+      'a refusal with a word',
+      { PROVIDERS: { acme: { ...acme, refusals: [{ status: 401, word: 'bad' }] } } },
+      'PROVIDERS, "acme", refusals.0 has an unknown field word',
+    ],
+    [
+      'a refusal with a field and without a value',
+      { PROVIDERS: { openai: { refusals: [{ status: 401, field: 'code' }] } } },
+      'PROVIDERS, "openai", refusals.0 must have both a field and a value, or neither',
+    ],
+    [
       'a host of a provider that is not one',
       { PROVIDERS: { acme: { ...acme, origin: undefined, hosts: ['*'] } } },
       'PROVIDERS, "acme", hosts.0 is not a host',

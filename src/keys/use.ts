@@ -101,6 +101,7 @@ async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
 
 /** A successful read proves nothing, since a public endpoint may have answered it without the key. */
 async function judge({ provider, method, response }: Outcome) {
-  if (await isRefusal(provider, response)) return 'refused'
+  // A success is a refusal as an answer to the probe alone. Others may be long streams.
+  if (!response.ok && (await isRefusal(provider, response))) return 'refused'
   return response.ok && method !== 'GET' && method !== 'HEAD' ? 'accepted' : 'unknown'
 }

@@ -9,7 +9,8 @@ const BEARER = { header: 'Authorization', scheme: 'Bearer' }
  * Prefixes are those of known keys. Providers may add others, so a prefix only suggests, and never refuses.
  */
 export const BUILT_IN: Readonly<Record<string, Provider>> = {
-  // https://developers.openai.com/docs/guides/error-codes: a wrong scope or IP address is a 401 too
+  // https://developers.openai.com/docs/guides/error-codes: a wrong scope or IP address is a 401 too.
+  // A deactivated account: https://github.com/ChatGPTNextWeb/NextChat/issues/4175
   openai: {
     label: 'OpenAI',
     origin: 'https://api.openai.com',
@@ -17,8 +18,9 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     request_headers: ['openai-*'],
     probe: '/v1/models',
     refusals: [
-      { status: 401, word: 'Incorrect API key' },
-      { status: 401, word: 'invalid_api_key' },
+      { status: 401, field: 'error.code', value: 'invalid_api_key' },
+      { status: 401, field: 'error.code', value: 'account_deactivated' },
+      { status: 401, field: 'error.message', value: 'Incorrect API key provided*' },
     ],
     key_page: 'https://platform.openai.com/api-keys',
     key_prefixes: ['sk-proj-', 'sk-svcacct-', 'sk-'],
@@ -31,11 +33,12 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     headers: { 'anthropic-version': '2023-06-01' },
     request_headers: ['anthropic-*'],
     probe: '/v1/models',
-    refusals: [{ status: 401, word: 'authentication_error' }],
+    refusals: [{ status: 401, field: 'error.type', value: 'authentication_error' }],
     key_page: 'https://platform.claude.com/settings/keys',
     key_prefixes: ['sk-ant-'],
   },
-  // https://ai.google.dev/gemini-api/docs/api-key: a bad key is a 400, and so is a bad request
+  // https://ai.google.dev/gemini-api/docs/api-key: a bad key is a 400, and so is a bad request.
+  // Bodies: https://github.com/google/timesketch/pull/3703 and https://github.com/continuedev/continue/issues/11541
   gemini: {
     label: 'Google Gemini',
     origin: 'https://generativelanguage.googleapis.com',
@@ -49,8 +52,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     ],
     probe: '/v1beta/models?pageSize=1',
     refusals: [
-      { status: 400, word: 'API_KEY_INVALID' },
-      { status: 403, word: 'reported as leaked' },
+      { status: 400, field: 'error.details.reason', value: 'API_KEY_INVALID' },
+      { status: 403, field: 'error.message', value: 'Your API key was reported as leaked*' },
     ],
     key_page: 'https://aistudio.google.com/apikey',
     key_prefixes: ['AIza', 'AQ.'],
@@ -77,54 +80,67 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     refusals: [],
     key_page: 'https://console.mistral.ai/api-keys',
   },
-  // https://console.groq.com/docs/errors
+  // https://console.groq.com/docs/errors and https://github.com/ag5826000/resume-commentor/issues/4
   groq: {
     label: 'Groq',
     origin: 'https://api.groq.com',
     ...BEARER,
     probe: '/openai/v1/models',
-    refusals: [{ status: 401, word: 'invalid_api_key' }],
+    refusals: [{ status: 401, field: 'error.code', value: 'invalid_api_key' }],
     key_page: 'https://console.groq.com/keys',
     key_prefixes: ['gsk_'],
   },
-  // https://api-docs.deepseek.com/quick_start/error_codes
+  // https://api-docs.deepseek.com/quick_start/error_codes. A bad key has no code of its own: in an outage, good keys got
+  // the same codes with another sentence. https://github.com/deepseek-ai/DeepSeek-R1/issues/82,
+  // https://github.com/continuedev/continue/issues/11820 and https://github.com/szczyglis-dev/py-gpt/issues/112
   deepseek: {
     label: 'DeepSeek',
     origin: 'https://api.deepseek.com',
     ...BEARER,
     probe: '/user/balance',
-    refusals: [{ status: 401, word: 'is invalid' }],
+    refusals: [
+      { status: 401, field: 'error.message', value: 'Authentication Fails, Your api key: *' },
+      { status: 401, field: 'error.message', value: 'Authentication Fails, Your API key: *' },
+    ],
     key_page: 'https://platform.deepseek.com/api_keys',
     key_prefixes: ['sk-'],
   },
-  // https://docs.x.ai/developers/debugging: an incorrect key gets a 400, a missing one a 401
+  // https://docs.x.ai/developers/debugging: an incorrect key gets a 400, a missing one a 401. Its code means any bad request.
+  // Percent-encoded: https://github.com/i-am-bee/beeai-framework/issues/447. A key that is turned off still gets a 200 from
+  // the probe: https://docs.x.ai/docs/api-reference#api-key
   xai: {
     label: 'xAI',
     origin: 'https://api.x.ai',
     ...BEARER,
     request_headers: ['x-grok-*'],
     probe: '/v1/api-key',
-    refusals: [{ status: 400, word: 'Incorrect API key' }],
+    refusals: [
+      { status: 400, field: 'error', value: 'Incorrect API key provided*' },
+      { status: 400, field: 'error', value: 'Incorrect%20API%20key%20provided*' },
+      { status: 200, field: 'api_key_blocked', value: true },
+      { status: 200, field: 'api_key_disabled', value: true },
+      { status: 200, field: 'team_blocked', value: true },
+    ],
     key_page: 'https://console.x.ai',
     key_prefixes: ['xai-'],
   },
-  // https://docs.cohere.com/reference/list-models and /reference/errors
+  // https://docs.cohere.com/reference/list-models, /reference/errors and https://github.com/wandb/edu/issues/155
   cohere: {
     label: 'Cohere',
     origin: 'https://api.cohere.com',
     ...BEARER,
     request_headers: ['x-client-name'],
     probe: '/v1/models?page_size=1',
-    refusals: [{ status: 401, word: 'invalid api token' }],
+    refusals: [{ status: 401, field: 'message', value: 'invalid api token' }],
     key_page: 'https://dashboard.cohere.com/api-keys',
   },
-  // https://docs.together.ai/reference/whoami
+  // https://docs.together.ai/reference/whoami and https://github.com/harshitv804/LawGPT/issues/4
   together: {
     label: 'Together AI',
     origin: 'https://api.together.ai',
     ...BEARER,
     probe: '/v1/whoami',
-    refusals: [{ status: 401, word: 'invalid_api_key' }],
+    refusals: [{ status: 401, field: 'error.code', value: 'invalid_api_key' }],
     key_page: 'https://api.together.ai/settings/api-keys',
     key_prefixes: ['tgp_v1_'],
   },
@@ -139,7 +155,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     key_page: 'https://console.perplexity.ai',
     key_prefixes: ['pplx-'],
   },
-  // https://huggingface.co/docs/hub/security-tokens: inference and hub have different hosts
+  // https://huggingface.co/docs/hub/security-tokens: inference and hub have different hosts.
+  // https://github.com/huggingface/huggingface_hub/issues/3368 and https://github.com/coreply/coreply/issues/19
   huggingface: {
     label: 'Hugging Face',
     origin: 'https://router.huggingface.co',
@@ -147,8 +164,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     request_headers: ['x-hf-bill-to', 'x-use-cache', 'x-wait-for-model'],
     probe: 'https://huggingface.co/api/whoami-v2',
     refusals: [
-      { status: 401, word: 'Invalid credentials' },
-      { status: 401, word: 'Invalid username' },
+      { status: 401, field: 'error', value: 'Invalid credentials*' },
+      { status: 401, field: 'error', value: 'Invalid username or password*' },
     ],
     key_page: 'https://huggingface.co/settings/tokens',
     key_prefixes: ['hf_'],
@@ -160,7 +177,9 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     ...BEARER,
     request_headers: ['cancel-after'],
     probe: '/v1/account',
-    refusals: [{ status: 401, word: 'valid authentication token' }],
+    refusals: [
+      { status: 401, field: 'detail', value: 'You did not pass a valid authentication token*' },
+    ],
     key_page: 'https://replicate.com/account/api-tokens',
     key_prefixes: ['r8_'],
   },
@@ -172,7 +191,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     headers: { 'User-Agent': 'user-key-vault', 'X-GitHub-Api-Version': '2022-11-28' },
     request_headers: ['graphql-features', 'x-github-next-global-id'],
     probe: '/user',
-    refusals: [{ status: 401, word: 'Bad credentials' }],
+    refusals: [{ status: 401, field: 'message', value: 'Bad credentials' }],
     key_page: 'https://github.com/settings/tokens',
     key_prefixes: ['ghp_', 'github_pat_', 'gho_', 'ghu_', 'ghs_'],
   },

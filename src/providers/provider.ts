@@ -46,18 +46,40 @@ const isTableOf = {
       : 'must be a table',
 }
 
-const status = z
-  .int('must be a status from 400 to 499')
-  .check(
-    z.minimum(400, 'must be a status from 400 to 499'),
-    z.maximum(499, 'must be a status from 400 to 499'),
-  )
+const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the probe'
+
+const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
+
+const VALUE = 'must be a text, a number, true or false'
 
 /**
- * An answer that a provider gives to bad keys only: a status, and a word in the body if that status
- * can have another reason.
+ * An answer that means one thing: a status and, if that status can mean something else too, a field of the JSON body with
+ * its value. Name a field that the provider alone writes, and never one that repeats what a caller sent.
  */
-const refusal = z.strictObject({ status, word: z.optional(text) }, isTableOf)
+const knownAnswer = z
+  .strictObject(
+    {
+      status: z.int(STATUS).check(z.refine((status) => isKnownStatus(status), STATUS)),
+      /** Where the value is. Each name may lead to an object, or to a list of objects. */
+      field: z.optional(z.string(FIELD).check(z.regex(/^[\w-]+(?:\.[\w-]+)*$/, FIELD))),
+      /** It is compared exactly. A text that ends with `*` is the beginning of a sentence. */
+      value: z.optional(z.custom<string | number | boolean>(isFieldValue, VALUE)),
+    },
+    isTableOf,
+  )
+  .check(
+    z.refine(
+      ({ field, value }) => (field === undefined) === (value === undefined),
+      'must have both a field and a value, or neither',
+    ),
+    z.refine(
+      ({ status, field }) => status !== 200 || field !== undefined,
+      'has the status 200, so it must have a field and a value',
+    ),
+  )
+
+/** An answer that a provider's description names. */
+export type KnownAnswer = z.output<typeof knownAnswer>
 
 /** A host with an optional port, or `*.` and a domain of at least two labels. */
 const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
@@ -98,8 +120,11 @@ const fields = z.strictObject(
      * unverified.
      */
     probe: z.optional(z.string(PROBE).check(z.refine(isProbe, PROBE))),
-    /** Empty if no answer of this provider proves that a key is bad. */
-    refusals: z.array(refusal, 'must be a list, such as [{ status = 401 }]'),
+    /**
+     * The answers that only bad keys get. Empty if no answer of this provider proves that a key is bad. One with the status
+     * 200 counts for the probe alone.
+     */
+    refusals: z.array(knownAnswer, 'must be a list, such as [{ status = 401 }]'),
     /** The page where a user gets a key. */
     key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
     /** The beginnings of its keys. The page uses them to notice a key of another provider. */
@@ -132,6 +157,14 @@ export function matchesHeader(pattern: string, name: string): boolean {
 /** Whether `pattern` matches a header that carries a caller's own credentials. */
 export function matchesCredential(pattern: string): boolean {
   return CREDENTIALS.some((name) => matchesHeader(pattern, name))
+}
+
+function isKnownStatus(status: number): boolean {
+  return status === 200 || (status >= 400 && status <= 499)
+}
+
+function isFieldValue(value: unknown): boolean {
+  return /^(?:string|number|boolean)$/.test(typeof value) && !/^\**$/.test(String(value))
 }
 
 function isProbe(probe: string): boolean {

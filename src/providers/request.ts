@@ -4,12 +4,11 @@ import { inTime } from '../shared/deadline.ts'
 import type { Verdict } from '../shared/slot.ts'
 import { targetUrl, type Credential } from './base-url.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
+import { isKnown, MAX_KNOWN_BYTES, needsBody } from './known-answer.ts'
 import type { Provider } from './provider.ts'
 
 /** How long the vault waits for an answer that it reads itself. */
 const READ_TIMEOUT_MS = 5_000
-/** How many characters of a refusal are searched for its word. */
-const REFUSAL_LENGTH = 16_384
 
 /**
  * Sends `request` to the provider with `apiKey` in it, and without the caller's own credentials. It
@@ -70,40 +69,35 @@ export async function isRefusal(
   { refusals }: Pick<Provider, 'refusals'>,
   response: Response,
 ): Promise<boolean> {
-  const candidates = refusals.filter(({ status }) => status === response.status)
-  const words = candidates.flatMap(({ word }) => word ?? [])
-  if (words.length < candidates.length) return true
-  return words.length > 0 && holdsWord(response.clone(), words)
+  const { status } = response
+  if (!needsBody(refusals, status)) return isKnown(refusals, status, null)
+  return isKnown(refusals, status, await readStart(response.clone()))
 }
 
 /**
- * Whether one of `words` is near the start of the body. It has a time limit: otherwise a body that stalls, or is
- * compressed and unpacks to nothing, would be read even after the caller has left.
+ * The body as far as it came, and no more of it than can be a known answer. It has a time limit: otherwise a body that
+ * stalls, or is compressed and unpacks to nothing, would be read even after the caller has left.
  */
-async function holdsWord({ body }: Response, words: string[]): Promise<boolean> {
+async function readStart({ body }: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
   const reader = body?.getReader()
-  if (reader === undefined) return false
   try {
-    return await inTime(findWord(reader, words), READ_TIMEOUT_MS)
+    if (reader !== undefined) await inTime(readInto(chunks, reader), READ_TIMEOUT_MS)
   } catch {
-    // The part that arrived has been searched.
-    return false
-  } finally {
-    // The rest is not wanted. A body that broke off cannot be cancelled.
-    void reader.cancel().catch(() => null)
+    // What came is enough.
   }
+  // The rest is not wanted. A body that broke off cannot be cancelled.
+  void reader?.cancel().catch(() => null)
+  return new Uint8Array(await new Blob(chunks).arrayBuffer())
 }
 
-/** Stops reading when it finds one of `words`. */
-async function findWord(reader: ReadableStreamDefaultReader<Uint8Array>, words: string[]) {
-  const decoder = new TextDecoder()
-  let text = ''
-  while (text.length < REFUSAL_LENGTH) {
+async function readInto(chunks: Uint8Array[], reader: ReadableStreamDefaultReader<Uint8Array>) {
+  let length = 0
+  while (length <= MAX_KNOWN_BYTES) {
     // oxlint-disable-next-line no-await-in-loop -- one chunk after the other
     const { done, value } = await reader.read()
-    if (done) return false
-    text += decoder.decode(value, { stream: true })
-    if (words.some((word) => text.includes(word))) return true
+    if (done) return
+    chunks.push(value)
+    length += value.byteLength
   }
-  return false
 }

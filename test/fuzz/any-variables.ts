@@ -63,7 +63,12 @@ const provider = fc.record(
     request_headers: fc.oneof(fc.constantFrom(['x-*'], ['acme-*'], ['*']), fc.array(anyField)),
     probe: fc.oneof(fc.constantFrom('/v1/models', '//evil.test', '/\\evil.test'), anyField),
     refusals: fc.oneof(
-      fc.constantFrom([], [{ status: 401 }], [{ status: 500 }], [{ status: 401, word: MARK }]),
+      fc.constantFrom(
+        [],
+        [{ status: 401 }],
+        [{ status: 500 }],
+        [{ status: 401, field: 'a.b', value: MARK }],
+      ),
       fc.array(anyField),
     ),
     key_page: anyField,

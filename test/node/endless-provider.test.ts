@@ -35,7 +35,7 @@ it.for<[name: string, verdict: string, start: string, endless?: Buffer]>([
   ['a body', 'accepted', `${OK}\r\n`, X],
   ['a body that stops', 'accepted', `${OK}Content-Length: 9\r\n\r\nx`],
   ['a refusal', 'unknown', `${NO}\r\n`, X],
-  ['a refusal with the word at its start', 'refused', `${NO}\r\ninvalid_api_key`, X],
+  ['a refusal that goes on', 'unknown', `${NO}\r\n{"error": {"code": "invalid_api_key"}}`, X],
   ['a compressed bomb', 'accepted', `${OK}${ZIPPED}${GZIP}`, BLOCK],
   ['a refusal that is a compressed bomb', 'unknown', `${NO}${ZIPPED}${GZIP}`, BLOCK],
   ['headers', 'unknown', OK, HEADERS],

@@ -46,7 +46,8 @@ export async function startProvider(): Promise<{ url: string; close: () => Promi
       return
     }
     if (key.startsWith('sk-torn')) {
-      response.writeHead(401, { 'Content-Length': 1_000 }).write('"Incorrect API key provided')
+      const body = '{"error": {"message": "Incorrect API key provided"}}'
+      response.writeHead(401, { 'Content-Length': 1_000 }).write(body)
       setImmediate(() => request.socket.destroy())
       return
     }

@@ -19,7 +19,8 @@ it.for<[name: string, given: object]>([
   ['the required fields alone', { ...WITHOUT_ORIGIN, origin: 'https://a.test', probe: undefined }],
   ['every field', { ...ACME, scheme: 'Key', parameter: 'key', key_prefixes: ['ak-'] }],
   ['no refusals', { ...ACME, refusals: [] }],
-  ['a refusal with a word', { ...ACME, refusals: [{ status: 499, word: 'bad key' }] }],
+  ['a refusal with a field', { ...ACME, refusals: [{ status: 499, field: 'a.b-c', value: 'd*' }] }],
+  ['a refusal of the probe', { ...ACME, refusals: [{ status: 200, field: 'off', value: true }] }],
   ['an origin on localhost', { ...ACME, origin: 'http://localhost:8080' }],
   ['an origin on 127.0.0.1', { ...ACME, origin: 'http://127.0.0.1:9000' }],
   ['hosts', HOSTED],
@@ -34,7 +35,14 @@ it.for<[name: string, given: object]>([
 const HOST = 'is not a host, such as api.example.com or *.example.com'
 const ORIGIN = 'must be an https: origin; http: is only for localhost'
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
-const STATUS = 'must be a status from 400 to 499'
+const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the probe'
+const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
+const VALUE = 'must be a text, a number, true or false'
+const BOTH = 'must have both a field and a value, or neither'
+const OF_PROBE = 'has the status 200, so it must have a field and a value'
+
+/** A provider whose only refusal is this one. */
+const refusing = (refusal: object) => ({ refusals: [refusal] })
 const NOT_A_PATTERN = 'is not a header name, nor the beginning of one followed by *'
 const CREDENTIALS = 'would let the credentials or the user id of a caller pass'
 
@@ -54,14 +62,29 @@ it.for<[name: string, field: string, message: string, changes: object]>([
   ['a probe of another host', 'probe', PROBE, { probe: '/\\b.test' }],
   ['a probe without a slash', 'probe', PROBE, { probe: 'v1/models' }],
   ['a probe that is not text', 'probe', PROBE, { probe: 7 }],
-  ['a refusal with the status 200', 'refusals.0.status', STATUS, { refusals: [{ status: 200 }] }],
-  ['a refusal with the status 500', 'refusals.0.status', STATUS, { refusals: [{ status: 500 }] }],
-  ['a refusal without a status', 'refusals.0.status', STATUS, { refusals: [{ word: 'bad' }] }],
+  ['a refusal with the status 500', 'refusals.0.status', STATUS, refusing({ status: 500 })],
+  ['a refusal with the status 201', 'refusals.0.status', STATUS, refusing({ status: 201 })],
+  ['a refusal without a status', 'refusals.0.status', STATUS, refusing({ field: 'a', value: 'b' })],
+  ['a refusal of every probe', 'refusals.0', OF_PROBE, refusing({ status: 200 })],
+  ['a field without a value', 'refusals.0', BOTH, refusing({ status: 401, field: 'a' })],
+  ['a value without a field', 'refusals.0', BOTH, refusing({ status: 401, value: 'a' })],
+  ...['', '.a', 'a..b', 'a b', '$.a', 'a[0]', 7].map((field): [string, string, string, object] => [
+    `a refusal with the field ${field}`,
+    'refusals.0.field',
+    FIELD,
+    refusing({ status: 401, field, value: 'b' }),
+  ]),
+  ...['', '*', '**', null, {}, []].map((value): [string, string, string, object] => [
+    `a refusal with the value ${JSON.stringify(value)}`,
+    'refusals.0.value',
+    VALUE,
+    refusing({ status: 401, field: 'a', value }),
+  ]),
   [
-    'an unknown field of a refusal',
+    'a word in a refusal',
     'refusals.0',
-    'has an unknown field words',
-    { refusals: [{ status: 401, words: [] }] },
+    'has an unknown field word',
+    refusing({ status: 401, word: 'bad' }),
   ],
   [
     'refusals that are not a list',

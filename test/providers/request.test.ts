@@ -12,7 +12,10 @@ const openai: Provider = {
   scheme: 'Bearer',
   request_headers: ['openai-*'],
   probe: '/v1/models',
-  refusals: [{ status: 401, word: 'Incorrect API key' }],
+  refusals: [
+    { status: 401, field: 'error.message', value: 'Incorrect API key*' },
+    { status: 200, field: 'disabled', value: true },
+  ],
 }
 const { origin: _, ...withoutOrigin } = openai
 const hosted: Provider = { ...withoutOrigin, hosts: [new URL(PROVIDER).host], probe: '/models' }
@@ -175,50 +178,54 @@ describe('the trial of a key', () => {
 })
 
 describe('a refusal', () => {
-  const word = 'invalid_api_key'
+  const field = 'error.code'
+  const value = 'invalid_api_key'
+  const body = '{"error": {"code": "invalid_api_key"}}'
 
   it.for<[name: string, refusals: Provider['refusals'], status: number, refused: boolean]>([
     ['no refusals', [], 401, false],
     ['its status', [{ status: 401 }], 401, true],
     ['another status', [{ status: 401 }], 403, false],
-    ['its word', [{ status: 401, word }], 401, true],
-    ['its word with another status', [{ status: 403, word }], 401, false],
-    ['another word', [{ status: 401, word: 'bad' }], 401, false],
-    [
-      'one of its words',
-      [
-        { status: 401, word: 'bad' },
-        { status: 401, word },
-      ],
-      401,
-      true,
-    ],
-    ['its status besides a word', [{ status: 401, word: 'bad' }, { status: 401 }], 401, true],
+    ['its value', [{ status: 401, field, value }], 401, true],
+    ['another value', [{ status: 401, field, value: 'bad' }], 401, false],
   ])('an answer with %s is a refusal or not', async ([, refusals, status, refused]) => {
-    const body = `{"code":"${word}"}`
     const response = new Response(body, { status })
     expect(await isRefusal({ refusals }, response)).toBe(refused)
     expect(await response.text()).toBe(body)
   })
 
   it.for<[title: string, start: string, refused: boolean, ms: number]>([
-    ['until a word comes', `{"code":"${word}"`, true, 0],
-    ['up to 16,384 characters', 'x'.repeat(16_384), false, 0],
-    ['for 5 s', 'x'.repeat(16_383), false, 5_000],
+    ['up to 16,384 bytes', 'x'.repeat(16_385), false, 0],
+    ['for 5 s', 'x', false, 5_000],
+    ['for 5 s after a refusal', body, true, 5_000],
   ])('reads an answer that never ends %s, and lets go of it', async ([, start, refused, ms]) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const cancel = vi.fn<() => void>()
-    const body = new ReadableStream<Uint8Array>({
+    const endless = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(new TextEncoder().encode(start)),
       cancel,
     })
-    const response = new Response(body, { status: 401 })
-    const result = isRefusal({ refusals: [{ status: 401, word }] }, response)
+    const response = new Response(endless, { status: 401 })
+    const result = isRefusal({ refusals: [{ status: 401, field, value }] }, response)
     await vi.advanceTimersByTimeAsync(ms)
     expect(await result).toBe(refused)
     expect(vi.getTimerCount()).toBe(0)
     await response.body?.cancel()
     expect(cancel).toHaveBeenCalledOnce()
+  })
+})
+
+describe('a successful answer to the probe', () => {
+  const key = { apiKey: 'sk-Proj-0123456789', baseUrl: null }
+
+  it.for<[name: string, body: string, verdict: string]>([
+    ['that the key is turned off', '{"disabled": true}', 'refused'],
+    ['that the key is not turned off', '{"disabled": false}', 'accepted'],
+    ['nothing', '', 'accepted'],
+    ['too much', `{"disabled": true}${' '.repeat(20_000)}`, 'accepted'],
+  ])('says %s', async ([, body, verdict]) => {
+    vi.spyOn(globalThis, 'fetch').mockResolvedValueOnce(new Response(body))
+    expect(await tryKey(openai, key)).toEqual({ verdict, reason: 'HTTP 200' })
   })
 })

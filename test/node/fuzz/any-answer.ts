@@ -70,7 +70,7 @@ const part = fc
   .oneof(
     fc.constantFrom('data: {"a": 1}\n\n', 'data: {', ': ping\n\n', 'event\r', 'data\n\n\n'),
     fc.constantFrom('id: \0\n\n', '\uFEFFdata: x\n\n', '<b>'),
-    fc.constantFrom('{"code": "invalid_api_key"}', 'Incorrect API key'),
+    fc.constantFrom('{"error": {"code": "invalid_api_key"}}', 'Incorrect API key'),
     fc.string({ unit: 'binary', maxLength: 20 }),
   )
   .map((some) => Buffer.from(some))
