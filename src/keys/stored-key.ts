@@ -8,7 +8,7 @@ import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
-import { isKey } from '../shared/key-text.ts'
+import { isKey, previewKey } from '../shared/key-text.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow } from '../store/api-keys.ts'
 import type { Actor } from '../store/events.ts'
@@ -122,11 +122,6 @@ export function logUnreadable({ row, reason }: UnreadableKey<SealedRow>, request
     key_id: row.kid,
     reason,
   })
-}
-
-function previewKey(apiKey: string): string {
-  const codePoints = Array.from(apiKey)
-  return codePoints.length > 8 ? `${codePoints.slice(0, 8).join('')}...` : '****'
 }
 
 function lastFour(apiKey: string): string | null {

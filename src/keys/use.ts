@@ -3,8 +3,7 @@
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
 import { calledLocation, calledOrigin, targetUrl } from '../providers/base-url.ts'
-import type { Provider } from '../providers/provider.ts'
-import { fetchWithKey, isRefusal } from '../providers/request.ts'
+import { fetchWithKey } from '../providers/request.ts'
 import { updateStatus, updateUsed } from '../store/api-keys.ts'
 import { findSlot, slotName } from './slot-name.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
@@ -40,10 +39,11 @@ export async function useKey(user: KeyUser, use: Use): Promise<Response> {
   const target = targetUrl(provider, asked, key.baseUrl)
   if (target === null) throw new VaultError('base_url_invalid')
   const request = provider.origin === undefined ? new Request(target, use.request) : use.request
-  const response = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
+  const answer = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
     noteUse(user, name, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })
+  const { response, isRefusal } = answer
   noteUse(user, name, { event: 'used', isError: response.status >= 400 })
   const location = response.headers.get('Location')
   if (location !== null && key.baseUrl !== null) {
@@ -51,7 +51,7 @@ export async function useKey(user: KeyUser, use: Use): Promise<Response> {
     response.headers.set('Location', calledLocation(location, { called, baseUrl, target }))
   }
   const { method } = use.request
-  user.waitUntil(recordOutcome(user, { name, provider, key, method, response }))
+  user.waitUntil(recordOutcome(user, { name, key, method, status: response.status, isRefusal }))
   return response
 }
 
@@ -70,23 +70,24 @@ export async function revealKey(user: KeyUser, given: string): Promise<string | 
 
 interface Outcome {
   name: string
-  provider: Provider
   key: OpenKey
   method: string
-  response: Response
+  /** Of the provider's answer. */
+  status: number
+  isRefusal: boolean
 }
 
 /** Records a changed status of the key at once, and a use at most once an hour. It never throws. */
 async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
-  const { name, key, response } = outcome
+  const { name, key, status: providerStatus } = outcome
   try {
-    const verdict = await judge(outcome)
+    const verdict = judge(outcome)
     const status = verdict === 'unknown' ? key.status : STATUS_BY_VERDICT[verdict]
     const now = Date.now()
     const at = new Date(now).toISOString()
     if (status !== key.status) {
       const rejection = { event: 'rejected_in_use', provider: name } as const
-      const event = verdict === 'refused' ? { ...rejection, providerStatus: response.status } : null
+      const event = verdict === 'refused' ? { ...rejection, providerStatus } : null
       if (await record(user, updateStatus(key.row, { status, at }), event)) return
     }
     const before = new Date(now - USE_RECORDED_MS).toISOString()
@@ -100,8 +101,8 @@ async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
 }
 
 /** A successful read proves nothing, since a public endpoint may have answered it without the key. */
-async function judge({ provider, method, response }: Outcome) {
-  // A success is a refusal as an answer to the probe alone. Others may be long streams.
-  if (!response.ok && (await isRefusal(provider, response))) return 'refused'
-  return response.ok && method !== 'GET' && method !== 'HEAD' ? 'accepted' : 'unknown'
+function judge({ method, status, isRefusal }: Outcome) {
+  if (isRefusal) return 'refused'
+  const isOk = status >= 200 && status <= 299
+  return isOk && method !== 'GET' && method !== 'HEAD' ? 'accepted' : 'unknown'
 }

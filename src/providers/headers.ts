@@ -6,7 +6,6 @@ import { matchesCredential, matchesHeader, type Provider } from './provider.ts'
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
 const REQUEST_HEADERS = [
   'accept',
-  'accept-encoding',
   'accept-language',
   'content-encoding',
   'content-language',
@@ -52,6 +51,7 @@ export function requestHeaders(provider: Provider, apiKey: string, sent: Headers
   for (const [name, value] of Object.entries(headers)) {
     if (!outgoing.has(name)) outgoing.set(name, value)
   }
+  outgoing.set('Accept-Encoding', acceptedCoding(sent.get('Accept-Encoding')))
   if (asksForWebSocket(sent)) {
     outgoing.set('Upgrade', 'websocket')
     const protocols = subprotocols(sent)
@@ -70,6 +70,21 @@ export function asksForWebSocket(sent: Headers): boolean {
 function subprotocols(sent: Headers): string {
   const items = sent.get('Sec-WebSocket-Protocol')?.split(',') ?? []
   return items.filter((item) => !/key|token/i.test(item)).join(',')
+}
+
+/**
+ * The one coding that the vault asks for, since it has to read errors: gzip if the caller accepts that (RFC 9110 §12.5.3),
+ * or identity.
+ */
+function acceptedCoding(sent: string | null): 'gzip' | 'identity' {
+  if (sent === null) return 'gzip'
+  const weights = sent.split(',').map((item): [coding: string, weight: string] => {
+    const [coding = '', ...parameters] = item.toLowerCase().split(';')
+    const weight = parameters.map((one) => one.trim()).find((one) => one.startsWith('q='))
+    return [coding.trim(), weight?.slice(2) ?? '1']
+  })
+  const weightOf = (...names: string[]) => weights.find(([coding]) => names.includes(coding))?.[1]
+  return Number(weightOf('gzip', 'x-gzip') ?? weightOf('*') ?? 0) > 0 ? 'gzip' : 'identity'
 }
 
 /** The provider's headers without those that hold the key, are too long to be searched, or that only the vault sets. */

@@ -1,27 +1,38 @@
 /** Sends requests with a user's key to a provider. */
 
-import { inTime } from '../shared/deadline.ts'
 import type { Verdict } from '../shared/slot.ts'
 import { targetUrl, type Credential } from './base-url.ts'
+import {
+  dropByteHeaders,
+  hideKey,
+  isErrorText,
+  READ_TIMEOUT_MS,
+  readErrorBody,
+  readStart,
+} from './error-body.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { isKnown, MAX_KNOWN_BYTES, needsBody } from './known-answer.ts'
 import type { Provider } from './provider.ts'
 
-/** How long the vault waits for an answer that it reads itself. */
-const READ_TIMEOUT_MS = 5_000
+/** A provider's answer to a request with a key. */
+export interface Answer {
+  /** Without the key in a header or in the text of an error. Its body streams, unless the vault has read it. */
+  response: Response
+  /** Whether it clearly rejects the key. */
+  isRefusal: boolean
+}
 
 /**
  * Sends `request` to the provider with `apiKey` in it, and without the caller's own credentials. It
  * returns a redirect, and does not follow it.
  *
- * @returns the provider's streaming response, without headers that hold the key
  * @throws Error if the provider cannot be reached
  */
 export async function fetchWithKey(
   provider: Provider,
   apiKey: string,
   request: Request,
-): Promise<Response> {
+): Promise<Answer> {
   const url = new URL(request.url)
   url.username = ''
   url.password = ''
@@ -33,10 +44,20 @@ export async function fetchWithKey(
   const body = method === 'GET' || method === 'HEAD' ? null : request.body
   const headers = requestHeaders(provider, apiKey, request.headers)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
-  const response = await fetch(url, init)
-  const { status, body: answer, webSocket } = response
-  const answered = responseHeaders(response.headers, apiKey)
-  return new Response(answer, { status, headers: answered, webSocket })
+  return hideKeyIn(await fetch(url, init), provider, apiKey)
+}
+
+async function hideKeyIn(received: Response, provider: Provider, apiKey: string): Promise<Answer> {
+  const { status, body, webSocket } = received
+  const headers = responseHeaders(received.headers, apiKey)
+  if (!isErrorText(received)) {
+    const response = new Response(body, { status, headers, webSocket })
+    return { response, isRefusal: isKnown(provider.refusals, status, null) }
+  }
+  const read = await readErrorBody(received)
+  dropByteHeaders(headers)
+  const response = new Response(hideKey(read, apiKey), { status, headers })
+  return { response, isRefusal: isKnown(provider.refusals, status, read.bytes) }
 }
 
 /** The verdict and its reason: `HTTP 401`, or the name of an error such as `TimeoutError`. */
@@ -54,50 +75,27 @@ export async function tryKey(provider: Provider, credential: Credential): Promis
   if (url === null) return { verdict: 'unknown', reason: 'no base URL' }
   const signal = AbortSignal.timeout(READ_TIMEOUT_MS)
   try {
-    const response = await fetchWithKey(provider, apiKey, new Request(url, { signal }))
-    const refused = await isRefusal(provider, response)
-    await response.body?.cancel()
-    const verdict = refused ? 'refused' : response.ok ? 'accepted' : 'unknown'
+    const { response, isRefusal } = await fetchWithKey(
+      provider,
+      apiKey,
+      new Request(url, { signal }),
+    )
+    const verdict = isRefusal ? 'refused' : await judgeProbe(provider, response)
+    if (!response.bodyUsed) await response.body?.cancel()
     return { verdict, reason: `HTTP ${response.status}` }
   } catch (error) {
     return { verdict: 'unknown', reason: error instanceof Error ? error.name : 'Error' }
   }
 }
 
-/** Whether `response` clearly rejects the key. The response can still be read afterwards. */
-export async function isRefusal(
-  { refusals }: Pick<Provider, 'refusals'>,
-  response: Response,
-): Promise<boolean> {
-  const { status } = response
-  if (!needsBody(refusals, status)) return isKnown(refusals, status, null)
-  return isKnown(refusals, status, await readStart(response.clone()))
-}
-
-/**
- * The body as far as it came, and no more of it than can be a known answer. It has a time limit: otherwise a body that
- * stalls, or is compressed and unpacks to nothing, would be read even after the caller has left.
- */
-async function readStart({ body }: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  const reader = body?.getReader()
-  try {
-    if (reader !== undefined) await inTime(readInto(chunks, reader), READ_TIMEOUT_MS)
-  } catch {
-    // What came is enough.
-  }
-  // The rest is not wanted. A body that broke off cannot be cancelled.
-  void reader?.cancel().catch(() => null)
-  return new Uint8Array(await new Blob(chunks).arrayBuffer())
-}
-
-async function readInto(chunks: Uint8Array[], reader: ReadableStreamDefaultReader<Uint8Array>) {
-  let length = 0
-  while (length <= MAX_KNOWN_BYTES) {
-    // oxlint-disable-next-line no-await-in-loop -- one chunk after the other
-    const { done, value } = await reader.read()
-    if (done) return
-    chunks.push(value)
-    length += value.byteLength
-  }
+/** A success may say that the key is turned off. It is read only if the provider says so in this way. */
+async function judgeProbe(
+  { refusals }: Provider,
+  { ok, status, body }: Response,
+): Promise<Verdict> {
+  if (!ok) return 'unknown'
+  if (body === null || !needsBody(refusals, status)) return 'accepted'
+  const { bytes, isCut } = await readStart(body, MAX_KNOWN_BYTES)
+  if (isKnown(refusals, status, bytes)) return 'refused'
+  return isCut ? 'unknown' : 'accepted'
 }

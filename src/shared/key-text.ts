@@ -95,3 +95,9 @@ export function findKeyAlone(text: string): string | null {
   if (key === undefined || /["{}]/.test(key) || findOtherText(text) !== null) return null
   return findKeyFault(key) === null ? key : null
 }
+
+/** What a user may see of a key: its first 8 characters, if it is longer. */
+export function previewKey(apiKey: string): string {
+  const codePoints = Array.from(apiKey)
+  return codePoints.length > 8 ? `${codePoints.slice(0, 8).join('')}...` : '****'
+}

@@ -71,14 +71,23 @@ async function readStart(): Promise<string> {
 
 it.for<[name: string, start: string, endless: Buffer, seen: string]>([
   ['a body', `${OK}\r\n`, X, 'xxxx'],
-  ['a refusal', `${NO}\r\n`, X, 'xxxx'],
   ['a compressed bomb', `${OK}${ZIPPED}${GZIP}`, BLOCK, GZIP],
-  ['a refusal that is a compressed bomb', `${NO}${ZIPPED}${GZIP}`, BLOCK, GZIP],
 ])('a use gets the start of an endless answer: %s', async ([, start, endless, seen]) => {
   answerWith(start, endless)
   const gone = pair.provider.gone()
   const answer = await readStart()
   expect(answer.slice(answer.indexOf('\r\n\r\n'))).toContain(seen)
+  expect(await gone).toBeLessThan(MAX_BYTES)
+  expect(await pair.useFine()).toBe('200 fine')
+})
+
+it.for<[name: string, start: string, endless: Buffer, character: string]>([
+  ['a refusal', `${NO}\r\n`, X, 'x'],
+  ['a refusal that is a compressed bomb', `${NO}${ZIPPED}${GZIP}`, BLOCK, '\0'],
+])('a use gets 256 KiB of an endless error: %s', async ([, start, endless, character]) => {
+  answerWith(start, endless)
+  const gone = pair.provider.gone()
+  expect(await pair.use()).toBe(`401 ${character.repeat(262_144)}`)
   expect(await gone).toBeLessThan(MAX_BYTES)
   expect(await pair.useFine()).toBe('200 fine')
 })

@@ -83,6 +83,17 @@ it.for(callsOfBothKinds)(
   },
 )
 
+it.for(callsOfBothKinds)(
+  '%s %s shows the preview of a key that the provider repeats in an error: %s',
+  async ([name, route, kind]) => {
+    const { error, shown: told } = await run([name, route], 'suspended', kind)
+    const key = route === 'directly' ? KEY : `${KEY.slice(0, 8)}...`
+    const message = expect.stringContaining(`Consumer 'api_key:${key}' has been suspended`)
+    expect(error).toMatchObject({ status: 403, message })
+    expect(told.includes(KEY)).toBe(route === 'directly')
+  },
+)
+
 it.for(callsOfBothKinds)('%s %s waits for a slow first byte: %s', async ([name, route, kind]) => {
   const begun = provider.next('begun')
   const outcome = run([name, route], 'slow', kind)

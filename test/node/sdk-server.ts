@@ -30,7 +30,7 @@ const FIXED: Record<string, (response: ServerResponse) => void> = {
 }
 
 /**
- * Starts the provider. The models are `good`, `error` (a 400), `slow` (which waits for `release`, also by
+ * Starts the provider. The models are `good`, `error` (a 400), `suspended` (a 403 that repeats the key), `slow` (which waits for `release`, also by
  * `POST /release`), `step` (which waits after the first event of a stream), `torn` (which breaks off there), `hang`
  * (which sends only pings from there), `silent` (which sends nothing) and `busy` (a 429 every other time). `begun`
  * and `gone` say that a request to wait for came, and that its client has left. Each answer echoes its key.
@@ -55,17 +55,27 @@ export async function startSdkServer() {
     const protocol = PROTOCOLS.find(({ path }) => path.test(url))
     if (protocol === undefined)
       return sendJson(response, 404, { error: { message: 'No such route' } })
-    await answerModel(protocol, { url, body, response })
+    await answerModel(protocol, { url, body, key: keyOf(headers), response })
   }
 
   async function answerModel(
     protocol: Protocol,
-    { url, body, response }: { url: string; body: string; response: ServerResponse },
+    {
+      url,
+      body,
+      key,
+      response,
+    }: { url: string; body: string; key: string; response: ServerResponse },
   ): Promise<void> {
     const { model = '', stream: asked = false }: { model?: string; stream?: boolean } =
       JSON.parse(body)
     const named = `${model} ${url}`
     if (named.includes('error')) return sendJson(response, 400, protocol.error)
+    if (named.includes('suspended')) {
+      const message = `Permission denied: Consumer 'api_key:${key}' has been suspended.`
+      const error = JSON.stringify(protocol.error).replace('Bad model', message)
+      return sendJson(response, 403, JSON.parse(error))
+    }
     if (named.includes('busy')) {
       isBusy = !isBusy
       response.setHeader('Retry-After-Ms', '1')
@@ -120,6 +130,11 @@ export async function startSdkServer() {
       await stop(server)
     },
   }
+}
+
+function keyOf(headers: IncomingMessage['headers']): string {
+  const { authorization, 'x-api-key': anthropic, 'x-goog-api-key': google } = headers
+  return authorization?.replace('Bearer ', '') ?? String(anthropic ?? google)
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -80,6 +80,16 @@ it.for(ofBothKinds)('%s shows the error of the provider: %s', async ([name, kind
   expect(attempts).toBe(1)
 })
 
+it.for(ofBothKinds)(
+  '%s shows the preview of a key that the provider repeats in an error: %s',
+  async ([name, kind]) => {
+    const { error, shown: told } = await run({ name, model: 'suspended', kind })
+    const message = expect.stringContaining(`'api_key:${KEY.slice(0, 8)}...' has been suspended`)
+    expect(error).toMatchObject({ status: 403, message })
+    expect(told).not.toContain(KEY)
+  },
+)
+
 it.for(ofBothKinds)('%s waits for a slow first byte: %s', async ([name, kind]) => {
   const begun = provider.next('begun')
   const outcome = run({ name, model: 'slow', kind })

@@ -34,6 +34,7 @@ describe('a caller’s request header', () => {
     X-Anything-Else OpenAI-Organization`.split(/\s+/),
   )('a caller’s header does not pass: %s', (name) => {
     expect([...requestHeaders(acme, KEY, new Headers({ [name]: 'no' })).keys()]).toEqual([
+      'accept-encoding',
       'acme-version',
       'x-acme-key',
     ])
@@ -41,7 +42,7 @@ describe('a caller’s request header', () => {
 
   it('a caller’s header replaces a default of the provider, and never the key', () => {
     const sent = new Headers({ 'X-Acme-Key': 'mine', 'Acme-Version': '1' })
-    expect(Object.fromEntries(requestHeaders(acme, KEY, sent))).toEqual({
+    expect(Object.fromEntries(requestHeaders(acme, KEY, sent))).toMatchObject({
       'acme-version': '1',
       'x-acme-key': KEY,
     })
@@ -66,6 +67,25 @@ describe('a caller’s request header', () => {
       )
     },
   )
+})
+
+it.for<[sent: string | null, asked: string]>([
+  [null, 'gzip'],
+  ['gzip', 'gzip'],
+  ['br, GZIP ;q=0.5', 'gzip'],
+  ['deflate, x-gzip', 'gzip'],
+  ['br;q=1.0, *;q=0.1', 'gzip'],
+  ['*', 'gzip'],
+  ['', 'identity'],
+  ['identity', 'identity'],
+  ['br, zstd, deflate', 'identity'],
+  ['gzip;q=0', 'identity'],
+  ['gzip; q=0.000, *', 'identity'],
+  ['*;q=0', 'identity'],
+  ['gzip;q=x', 'identity'],
+])('a caller that accepts the codings %j makes the vault ask for %s', ([sent, asked]) => {
+  const headers = sent === null ? new Headers() : new Headers({ 'Accept-Encoding': sent })
+  expect(requestHeaders(acme, KEY, headers).get('Accept-Encoding')).toBe(asked)
 })
 
 describe('a provider’s response header', () => {

@@ -1,6 +1,6 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
-import { fetchWithKey, isRefusal, tryKey } from '../../src/providers/request.ts'
+import { fetchWithKey, tryKey } from '../../src/providers/request.ts'
 import { PROVIDER, seenByProvider } from '../support.ts'
 
 const PATH = `${PROVIDER}/v1/models`
@@ -25,8 +25,8 @@ const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
 /** Sends a request with a key that the provider accepts. */
 async function send(url: string, init: RequestInit = {}, provider = openai) {
   const key = someKeyOf('good')
-  const response = await fetchWithKey(provider, key, new Request(url, init))
-  return { key, response, seen: async () => seenByProvider(key) }
+  const answer = await fetchWithKey(provider, key, new Request(url, init))
+  return { key, ...answer, seen: async () => seenByProvider(key) }
 }
 
 describe('a request with a key', () => {
@@ -177,42 +177,78 @@ describe('the trial of a key', () => {
   })
 })
 
-describe('a refusal', () => {
-  const field = 'error.code'
-  const value = 'invalid_api_key'
-  const body = '{"error": {"code": "invalid_api_key"}}'
+/** Lets the provider answer the next request with `body`. */
+function answerWith(body: BodyInit | null, init: ResponseInit): void {
+  vi.spyOn(globalThis, 'fetch').mockResolvedValueOnce(new Response(body, init))
+}
 
-  it.for<[name: string, refusals: Provider['refusals'], status: number, refused: boolean]>([
-    ['no refusals', [], 401, false],
-    ['its status', [{ status: 401 }], 401, true],
-    ['another status', [{ status: 401 }], 403, false],
-    ['its value', [{ status: 401, field, value }], 401, true],
-    ['another value', [{ status: 401, field, value: 'bad' }], 401, false],
-  ])('an answer with %s is a refusal or not', async ([, refusals, status, refused]) => {
-    const response = new Response(body, { status })
-    expect(await isRefusal({ refusals }, response)).toBe(refused)
-    expect(await response.text()).toBe(body)
+describe('an error', () => {
+  const KEY = 'sk-Proj-0123456789'
+  const ERROR = `{"error": "Consumer 'api_key:${KEY}' has been suspended"}`
+  const HIDDEN = `{"error": "Consumer 'api_key:sk-Proj-...' has been suspended"}`
+  const use = async () => fetchWithKey(openai, KEY, new Request(PATH))
+
+  it.for([400, 403, 404, 429, 500, 599])(
+    'shows the preview in the place of the key after a %i',
+    async (status) => {
+      answerWith(ERROR, { status, headers: { 'X-Request-Id': '7' } })
+      const { response } = await use()
+      expect([response.status, await response.text()]).toEqual([status, HIDDEN])
+      expect(response.headers.get('X-Request-Id')).toBe('7')
+    },
+  )
+
+  it('drops the headers that describe the bytes of an error as they came', async () => {
+    const of = ['Content-Length', 'ETag', 'Digest', 'Content-Digest', 'Repr-Digest', 'Content-MD5']
+    const headers = Object.fromEntries(
+      [...of, 'Signature', 'Content-Range'].map((name) => [name, '1']),
+    )
+    answerWith(ERROR, { status: 416, headers })
+    const { response } = await use()
+    expect([...response.headers.keys()]).toEqual(['content-range', 'content-type'])
   })
 
-  it.for<[title: string, start: string, refused: boolean, ms: number]>([
-    ['up to 16,384 bytes', 'x'.repeat(16_385), false, 0],
-    ['for 5 s', 'x', false, 5_000],
-    ['for 5 s after a refusal', body, true, 5_000],
-  ])('reads an answer that never ends %s, and lets go of it', async ([, start, refused, ms]) => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    onTestFinished(() => void vi.useRealTimers())
-    const cancel = vi.fn<() => void>()
-    const endless = new ReadableStream<Uint8Array>({
-      start: (controller) => controller.enqueue(new TextEncoder().encode(start)),
-      cancel,
-    })
-    const response = new Response(endless, { status: 401 })
-    const result = isRefusal({ refusals: [{ status: 401, field, value }] }, response)
-    await vi.advanceTimersByTimeAsync(ms)
-    expect(await result).toBe(refused)
-    expect(vi.getTimerCount()).toBe(0)
-    await response.body?.cancel()
-    expect(cancel).toHaveBeenCalledOnce()
+  it.for<[name: string, status: number, type: string]>([
+    ['a success', 200, 'application/json'],
+    ['a redirect', 307, 'application/json'],
+    ['an image', 404, 'image/png'],
+  ])('leaves the body of %s as it comes', async ([, status, type]) => {
+    const pull = vi.fn<(controller: ReadableStreamDefaultController) => void>((controller) =>
+      controller.enqueue(new TextEncoder().encode(KEY)),
+    )
+    const body = new ReadableStream({ pull }, { highWaterMark: 0 })
+    answerWith(body, { status, headers: { 'Content-Type': type, ETag: '"1"' } })
+    const { response } = await use()
+    expect([pull.mock.calls.length, response.headers.get('ETag')]).toEqual([0, '"1"'])
+    const first = await response.body?.getReader().read()
+    expect(new TextDecoder().decode(first?.value)).toBe(KEY)
+  })
+
+  it('an error after a HEAD keeps its headers', async () => {
+    answerWith(null, { status: 404, headers: { 'Content-Length': '9' } })
+    const { response } = await use()
+    expect([response.body, response.headers.get('Content-Length')]).toEqual([null, '9'])
+  })
+
+  it.for<[name: string, isRefusal: boolean, status: number, body: string]>([
+    ['rejects the key', true, 401, '{"error": {"message": "Incorrect API key provided"}}'],
+    ['repeats a rejection', false, 401, '{"error": {"message": "Not: Incorrect API key"}}'],
+    ['has another status', false, 403, '{"error": {"message": "Incorrect API key provided"}}'],
+    ['is not JSON', false, 401, 'Incorrect API key provided'],
+    ['is a success', false, 200, '{"disabled": true}'],
+  ])('a use tells whether an answer that %s is a refusal: %s', async ([, isRefusal, ...sent]) => {
+    const [status, body] = sent
+    answerWith(body, { status })
+    const answer = await use()
+    expect(answer.isRefusal).toBe(isRefusal)
+    expect(await answer.response.text()).toBe(body)
+  })
+
+  it('an answer whose status alone is a refusal is one, though its body is not read', async () => {
+    answerWith('x', { status: 401, headers: { 'Content-Type': 'image/png' } })
+    const provider = { ...openai, refusals: [{ status: 401 }] }
+    const answer = await fetchWithKey(provider, KEY, new Request(PATH))
+    expect(answer.isRefusal).toBe(true)
   })
 })
 
@@ -223,9 +259,17 @@ describe('a successful answer to the probe', () => {
     ['that the key is turned off', '{"disabled": true}', 'refused'],
     ['that the key is not turned off', '{"disabled": false}', 'accepted'],
     ['nothing', '', 'accepted'],
-    ['too much', `{"disabled": true}${' '.repeat(20_000)}`, 'accepted'],
-  ])('says %s', async ([, body, verdict]) => {
-    vi.spyOn(globalThis, 'fetch').mockResolvedValueOnce(new Response(body))
+    ['too much', `{"disabled": false}${' '.repeat(20_000)}`, 'unknown'],
+  ])('a successful probe may say %s', async ([, body, verdict]) => {
+    answerWith(body, { status: 200 })
     expect(await tryKey(openai, key)).toEqual({ verdict, reason: 'HTTP 200' })
+  })
+
+  it('a successful probe is not read if its provider says nothing with it', async () => {
+    const cancel = vi.fn<() => void>()
+    const pull = vi.fn<() => void>()
+    answerWith(new ReadableStream({ pull, cancel }, { highWaterMark: 0 }), { status: 200 })
+    const { verdict } = await tryKey({ ...openai, refusals: [{ status: 401 }] }, key)
+    expect([verdict, pull.mock.calls.length, cancel.mock.calls.length]).toEqual(['accepted', 0, 1])
   })
 })

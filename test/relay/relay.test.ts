@@ -26,12 +26,25 @@ describe('a request through the relay', () => {
     ])
   })
 
-  it('a request asks for the encoding that its client accepts', async () => {
+  it.for([
+    ['br, gzip', 'gzip'],
+    ['br', 'identity'],
+  ])('a client that accepts %s makes the vault ask for %s', async ([accepted = '', asked]) => {
     const { apiKey, token } = await someCaller()
-    const headers = { 'Accept-Encoding': 'br' }
+    const headers = { 'Accept-Encoding': accepted }
     await call('GET', '/relay/openai/v1/models', { token, headers })
     const [seen] = await seenByProvider(apiKey)
-    expect(seen?.headers['accept-encoding']).toContain('br')
+    expect(seen?.headers['accept-encoding']).toBe(asked)
+  })
+
+  it('a client sees the preview in the place of the key in an error', async () => {
+    const apiKey = `sk-bad-${crypto.randomUUID()}`
+    const token = await mintToken({ sub: await someKeyUser(apiKey), scope: 'relay', azp: 'app' })
+    const response = await call('GET', '/relay/openai/v1/models', { token })
+    expect([response.status, await response.json()]).toEqual([
+      401,
+      { error: { message: `Incorrect API key provided: ${apiKey.slice(0, 8)}...` } },
+    ])
   })
 
   it('a client gets the provider’s answer with the vault’s headers', async () => {
