@@ -8,8 +8,7 @@ import { startDirectVault } from './direct-vault.ts'
 
 /** What the provider sends to each request, and what it does with the connection then. */
 export interface RawAnswer {
-  /** A function gets the key that came in the request. */
-  bytes: Buffer | ((key: string) => Buffer)
+  bytes: Buffer
   ending: 'end' | 'reset' | 'stay'
   /** What it sends after that for as long as its client reads. */
   endless?: Buffer
@@ -26,9 +25,8 @@ function flood(socket: Socket, chunk: Buffer): void {
   more()
 }
 
-function sendAnswer(socket: Socket, request: string, { bytes, ending, endless }: RawAnswer): void {
-  const [, key = ''] = /^authorization: Bearer (.*)\r$/im.exec(request) ?? []
-  socket.write(typeof bytes === 'function' ? bytes(key) : bytes, () => {
+function sendAnswer(socket: Socket, { bytes, ending, endless }: RawAnswer): void {
+  socket.write(bytes, () => {
     if (ending === 'end') socket.end()
     if (ending === 'reset') socket.resetAndDestroy()
     if (endless !== undefined) flood(socket, endless)
@@ -46,10 +44,10 @@ async function startRawProvider() {
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
     // The tests send no bodies, so each request comes whole.
-    socket.on('data', (request: Buffer) => {
+    socket.on('data', () => {
       asked += 1
       if (answer === null) return
-      sendAnswer(socket, request.toString('latin1'), answer)
+      sendAnswer(socket, answer)
       if (answer.ending === 'stay') {
         socket.once('close', () => events.emit('gone', socket.bytesWritten))
       }
@@ -88,12 +86,14 @@ async function summarize(response: IncomingMessage): Promise<string> {
 }
 
 /** Starts the provider, and a vault with a key for it. */
-export async function startRawPair(workers: (origin: string) => V4WorkerOptions[] = () => []) {
+export async function startRawPair(
+  workers: (origin: string) => V4WorkerOptions[] = () => [],
+  key = `sk-raw-${crypto.randomUUID()}`,
+) {
   const provider = await startRawProvider()
   const { url: origin } = provider
   const PROVIDERS = JSON.stringify({ openai: { origin } })
   const vault = await startDirectVault({ PROVIDERS }, { others: workers(origin) })
-  const key = `sk-raw-${crypto.randomUUID()}`
   await vault.save('openai', key)
   const use = async (): Promise<string> => {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()

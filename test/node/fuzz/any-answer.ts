@@ -4,8 +4,20 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import * as fc from 'fast-check'
 import { MARK } from '../../fuzz/fuzz.ts'
 
-/** Stands for the user's key. */
-const KEY = 'KEY'
+/** The user's key. */
+export const KEY = `sk-raw-${crypto.randomUUID()}`
+
+const hex = Buffer.from(KEY).toString('hex')
+
+/** The key in some of the forms that the vault looks for. */
+export const KEY_FORMS: readonly string[] = [
+  KEY,
+  KEY.toUpperCase(),
+  Buffer.from(KEY).toString('base64').replaceAll('=', ''),
+  hex,
+  hex.replace(/../g, '%$&'),
+  hex.replace(/../g, String.raw`\u00$&`),
+]
 
 /** An answer, as a failure prints it. */
 export interface Answer {
@@ -65,9 +77,11 @@ const many = fc
   .constantFrom(100, 2_000, 10_000)
   .map((count) => Array.from({ length: count }, (_, index) => `X-${index}: ${KEY}`))
 
-/** Server-sent events, refusals and pages, and parts of these. */
+/** Server-sent events, refusals and pages, parts of these, and keys. */
 const part = fc
   .oneof(
+    fc.constantFrom(...KEY_FORMS),
+    fc.constantFrom(...KEY_FORMS).map((form) => `{"error": "api_key:${form}"}`),
     fc.constantFrom('data: {"a": 1}\n\n', 'data: {', ': ping\n\n', 'event\r', 'data\n\n\n'),
     fc.constantFrom('id: \0\n\n', '\uFEFFdata: x\n\n', '<b>'),
     fc.constantFrom('{"error": {"code": "invalid_api_key"}}', 'Incorrect API key'),
@@ -78,6 +92,10 @@ const plain = fc.oneof(
   { weight: 4, arbitrary: fc.array(part, { maxLength: 4 }).map((parts) => Buffer.concat(parts)) },
   fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
   fc.constantFrom(20_000, 200_000).map((length) => Buffer.alloc(length, 'x')),
+  // The key is across the place where the vault cuts an error.
+  fc
+    .tuple(fc.constantFrom(...KEY_FORMS), fc.integer({ min: 262_000, max: 262_160 }))
+    .map(([form, length]) => Buffer.concat([Buffer.alloc(length, ' '), Buffer.from(form)])),
 )
 /** A body, and the header that says how it is sent. */
 type Framed = [header: string, body: Buffer]
@@ -131,9 +149,9 @@ export const anyAnswer: fc.Arbitrary<Answer> = fc
     ending,
   }))
 
-/** The bytes of an answer, with the key where the provider repeats it. */
-export function bytesOfAnswer(answer: Answer, key: string): Buffer {
+/** The bytes of an answer. */
+export function bytesOfAnswer(answer: Answer): Buffer {
   const lines = [answer.line, ...answer.headers].join('\r\n')
-  const head = `${answer.interim}${lines}\r\n\r\n`.replaceAll(KEY, key)
+  const head = `${answer.interim}${lines}\r\n\r\n`
   return Buffer.concat([Buffer.from(head, 'latin1'), answer.body])
 }

@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { expectAlways, expectQuiet, FUZZED, MARK } from '../../fuzz/fuzz.ts'
-import { anyAnswer, bytesOfAnswer, type Answer } from './any-answer.ts'
+import { anyAnswer, bytesOfAnswer, KEY, KEY_FORMS, type Answer } from './any-answer.ts'
 import { bytesOf, connectTo, readToEnd } from '../raw-client.ts'
 import { startRawPair } from '../raw-provider.ts'
 
@@ -20,16 +20,19 @@ let caller: string
 
 beforeAll(async () => {
   const props = { caller: 'chat', grants: ['use'] }
-  pair = await startRawPair((origin) => [
-    {
-      name: 'caller',
-      modules: true,
-      script: CALLER,
-      compatibilityDate: '2026-08-03',
-      bindings: { PROVIDER: origin },
-      serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
-    },
-  ])
+  pair = await startRawPair(
+    (origin) => [
+      {
+        name: 'caller',
+        modules: true,
+        script: CALLER,
+        compatibilityDate: '2026-08-03',
+        bindings: { PROVIDER: origin },
+        serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
+      },
+    ],
+    KEY,
+  )
   caller = await pair.vault.urlOf('caller')
 })
 afterAll(async () => pair.close())
@@ -54,7 +57,7 @@ async function send(url: string, line: string, sent = '') {
 /** Lets the provider answer from now on. */
 function answerWith(answer: Answer): void {
   const { ending } = answer
-  pair.provider.answerWith({ bytes: (key) => bytesOfAnswer(answer, key), ending })
+  pair.provider.answerWith({ bytes: bytesOfAnswer(answer), ending })
 }
 
 /** The status that a provider sent; null if its first line is not one of HTTP. */
@@ -79,6 +82,8 @@ it('a use gets the provider’s answer, or provider_unreachable', FUZZED, async 
     expect(status).toBe(code === undefined ? statusOf(answer) : 502)
     expect(head).not.toMatch(/^set-cookie:/im)
     expect(head).not.toContain(key)
+    const held = status < 400 ? [] : KEY_FORMS.filter((form) => body.includes(form))
+    expect(held).toEqual([])
     expectQuiet(code === undefined ? '' : body, key, vault.token)
   })
   await expectAlways(property, 0.2)
