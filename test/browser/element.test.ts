@@ -557,6 +557,25 @@ describe('a host application', () => {
     expect(two.faults()).toEqual([])
   })
 
+  it('keeps the key of the plain route where a host application that names it alone reads it', async () => {
+    const { page } = await openSettings({}, {}, 'providers="default"')
+    await button(page, 'Add a key').click()
+    await keyField(page).fill('sk-ant-0123456789')
+    expect(await filled(page)).toEqual(['Save key'])
+    await button(page, 'Save key').click()
+    await page.getByText('The key is saved.').waitFor()
+    expect(await button(page, 'Replace: General key').count()).toBe(1)
+    expect(await button(page, 'Set provider: General key').count()).toBe(0)
+    expect(await fired(page)).toMatchObject([{ type: 'saved', provider: 'default' }])
+
+    await page.evaluate(() =>
+      document.querySelector('api-key-settings')?.setAttribute('providers', 'default mistral'),
+    )
+    await button(page, 'Set provider: General key').click()
+    const choice = page.getByLabel('Provider of this key').locator('option')
+    expect((await choice.allTextContents()).map((name) => name.trim())).toEqual(['Mistral'])
+  })
+
   it('warns a host application of unknown provider names', async () => {
     const { faults } = await openSettings({}, {}, 'providers="opnai openai gone"')
     expect(faults()).toEqual([

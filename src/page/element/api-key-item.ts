@@ -1,13 +1,13 @@
 /** A stored key: how it is, and what can be done with it. */
 
 import { html, LitElement, nothing } from 'lit'
-import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import { Attempt } from './attempt.ts'
 import { renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
 import { renderKeyFacts } from './key-facts.ts'
 import { gapAfter, type Language } from './language.ts'
+import { offerMoves } from './offer.ts'
 import {
   describeStatus,
   describeTest,
@@ -90,7 +90,7 @@ export class ApiKeyItem extends LitElement {
     const canReplace = isOffered(keySlot) && keySlot.key !== 'unavailable'
     const isPaused = readableKey(keySlot)?.isPaused === true
     const canLimit = isOffered(keySlot) && readableKey(keySlot) !== null
-    const canAssign = this.#assignable.length > 0
+    const canAssign = offerMoves(keySlot, this.offered).length > 0
     return html`
       <div class="buttons">
         ${canReplace ? this.#renderButton(say('replace'), () => this.#open('replace')) : nothing}
@@ -155,7 +155,7 @@ export class ApiKeyItem extends LitElement {
         .access=${this.access}
         .language=${this.language}
         .preview=${readableKey(this.keySlot)?.preview ?? ''}
-        .choices=${this.#assignable}
+        .choices=${offerMoves(this.keySlot, this.offered)}
         @assigned=${({ detail }: CustomEvent<ShownSlot>) => this.#tell('assigned', detail)}
         @cancel=${this.#close}
         @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
@@ -195,13 +195,6 @@ export class ApiKeyItem extends LitElement {
         @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
       ></api-key-settings-activity>
     `
-  }
-
-  /** The slots that the key of the default slot can go to. */
-  get #assignable(): ShownSlot[] {
-    const { keySlot, slots } = this
-    if (keySlot.name !== DEFAULT_SLOT || usableKey(keySlot) === null) return []
-    return slots.filter(({ label, key, hosts }) => label !== null && key === null && hosts === null)
   }
 
   #renderDialog() {

@@ -1,7 +1,7 @@
 /** The slots that are offered for a new key: the attribute `providers`. */
 
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
-import { isOffered, type ShownSlot } from './slot.ts'
+import { isOffered, usableKey, type ShownSlot } from './slot.ts'
 
 /** The names in the attribute; null without it. */
 export function nameProviders(attribute: string | null): string[] | null {
@@ -17,4 +17,13 @@ export function offerSlots(slots: readonly ShownSlot[], attribute: string | null
   const names = nameProviders(attribute)
   if (names === null) return free.filter(({ name }) => name !== DEFAULT_SLOT)
   return Array.from(new Set(names)).flatMap((name) => free.filter((slot) => slot.name === name))
+}
+
+/**
+ * Those of the offered slots that the key in `slot` can move to. Only the key of the default slot can move. The
+ * host application reads a key where it offers one: a key that moves elsewhere is lost to it.
+ */
+export function offerMoves(slot: ShownSlot, offered: readonly ShownSlot[]): ShownSlot[] {
+  if (slot.name !== DEFAULT_SLOT || usableKey(slot) === null) return []
+  return offered.filter(({ label, key, hosts }) => label !== null && key === null && hosts === null)
 }

@@ -1,6 +1,6 @@
-import { expect, it } from 'vitest'
-import { nameProviders, offerSlots } from '../../../src/page/element/offer.ts'
-import { goneSlot, plainSlot, someKey, someSlot } from './shown.ts'
+import { describe, expect, it } from 'vitest'
+import { nameProviders, offerMoves, offerSlots } from '../../../src/page/element/offer.ts'
+import { goneSlot, plainSlot, setClock, someKey, someSlot } from './shown.ts'
 
 it.for([
   [null, null],
@@ -29,4 +29,34 @@ it.for([
   ['none that are no longer offered', 'gone openai', ['openai']],
 ] as const)('offers %s: %j', ([, attribute, names]) => {
   expect(offerSlots(slots, attribute).map(({ name }) => name)).toEqual(names)
+})
+
+describe('a key of the plain route', () => {
+  const groq = someSlot({ name: 'groq', label: 'Groq' })
+  const own = someSlot({ name: 'own', label: 'Own', hosts: ['own.test'] })
+  const all = [plainSlot(someKey()), someSlot(), groq, own, goneSlot(null)]
+
+  it.for([
+    ['each empty slot of a provider with an address', null, ['openai', 'groq']],
+    ['no slot that the host application does not name', 'default', []],
+    ['those that it names, in its order', 'groq default openai own gone', ['groq', 'openai']],
+    ['no slot for an empty attribute', '', []],
+  ] as const)('may move to %s: %j', ([, attribute, names]) => {
+    const moves = offerMoves(plainSlot(someKey()), offerSlots(all, attribute))
+    expect(moves.map(({ name }) => name)).toEqual(names)
+  })
+
+  it('may not move to a slot with a key', () => {
+    expect(offerMoves(plainSlot(someKey()), [someSlot({ key: someKey() })])).toEqual([])
+  })
+
+  it.for([
+    ['a key of a provider', someSlot({ key: someKey() })],
+    ['a key that cannot be read', plainSlot('unreadable')],
+    ['an expired key', plainSlot(someKey({ expiresAt: '2026-01-01T00:00:00.000Z' }))],
+    ['an empty slot', plainSlot()],
+  ] as const)('offers no move of %s', ([, slot]) => {
+    setClock()
+    expect(offerMoves(slot, [groq])).toEqual([])
+  })
 })
