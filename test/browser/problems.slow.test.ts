@@ -330,6 +330,63 @@ it('a list that did not load is loaded again when the browser is back online', a
   expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
 })
 
+it('a test that is refused for a time lets its key be paused, limited and deleted', async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1' }, { clock: true })
+  await page.route('**/api-keys/openai/verify', (route) =>
+    route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '60' })),
+  )
+  const disabled = () =>
+    page.getByRole('button', { name: 'OpenAI key', disabled: true }).allTextContents()
+  await button(page, 'Test: OpenAI key').click()
+  await alert(page, 'Try again in 60 s.').waitFor()
+  expect((await disabled()).map((name) => name.trim())).toEqual(['Test'])
+  await button(page, 'Pause: OpenAI key').click()
+  await page.getByText('You paused the key').waitFor()
+  await button(page, 'Delete: OpenAI key').click()
+  await button(page, 'Delete').click()
+  await page.getByText('The OpenAI key is deleted.').waitFor()
+  expect(await codes(page)).toEqual(['error rate_limited', 'deleted undefined'])
+})
+
+it.for([
+  ['Pause', 'PATCH'],
+  ['Delete', 'DELETE'],
+] as const)(
+  '%s can be tried again at once if it was refused for a time',
+  async ([name, method]) => {
+    const { page } = await openSettings({ openai: 'sk-good-1' }, { clock: true })
+    let refusals = 0
+    await page.route('**/api-keys/openai', async (route) => {
+      if (route.request().method() !== method || refusals > 0) return route.fallback()
+      refusals += 1
+      return route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '60' }))
+    })
+    const act = async () => {
+      await button(page, `${name}: OpenAI key`).click()
+      if (name === 'Delete') await button(page, name).click()
+    }
+    await act()
+    await alert(page, 'Try again in 60 s.').waitFor()
+    expect(await button(page, 'Test: OpenAI key').getAttribute('aria-disabled')).toBe('false')
+    await act()
+    const done = { Pause: 'You paused the key', Delete: 'The OpenAI key is deleted.' }[name]
+    expect(await shows(page.getByText(done))).toBe(true)
+  },
+)
+
+it('a list of callers that is refused for a time lets limits be saved', async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1' }, { clock: true })
+  await page.route('**/api-key-events?*', (route) =>
+    route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '60' })),
+  )
+  await button(page, 'Limits: OpenAI key').click()
+  await alert(page, 'Try again in 60 s.').waitFor()
+  await page.getByLabel('Limit of uses').selectOption('Per day')
+  await page.getByLabel('Maximum number of uses').fill('5')
+  await button(page, 'Save limits').click()
+  expect(await shows(page.getByText('0 of 5 uses today'))).toBe(true)
+})
+
 it('a list stays on the page when a test or a deletion fails', async () => {
   const { page } = await openSettings({ openai: 'sk-good-1' })
   await page.route('**/api-keys/openai**', (route) => route.fulfill(refuse(503, 'database_busy')))

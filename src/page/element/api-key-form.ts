@@ -174,19 +174,21 @@ export class ApiKeyForm extends LitElement {
   #renderSave() {
     const { remark } = this
     const { say } = this.language
-    const { doing, problem, wait } = this.#attempt
+    const { doing, problem } = this.#attempt
+    const isEarly = this.#attempt.waitFor(this.#nameTask()) > 0
     const anyway = (verify: boolean) => html`
       <button
         id="anyway"
         type="button"
         part="button"
+        aria-disabled=${isEarly}
         ?disabled=${doing !== null}
         @click=${() => void this.#save({ verify })}
       >
         ${say('saveAnyway')}
       </button>
     `
-    const look = { id: 'save', doing, isEarly: wait > 0 }
+    const look = { id: 'save', doing, isEarly }
     if (remark?.kind === 'mismatch') {
       const { instead } = remark
       if (instead === undefined) return anyway(true)
@@ -216,6 +218,11 @@ export class ApiKeyForm extends LitElement {
   /** Where the filled button saves the key. */
   get #destination(): ShownSlot | undefined {
     return (this.remark?.kind === 'mismatch' ? this.remark.instead : undefined) ?? this.#slot
+  }
+
+  /** What a save is. The limit of checks does not hold for one without a check. */
+  #nameTask(slot = this.#slot, verify = true): 'checking' | 'saving' {
+    return (slot?.label ?? null) !== null && verify ? 'checking' : 'saving'
   }
 
   get #input(): HTMLInputElement | null {
@@ -271,12 +278,12 @@ export class ApiKeyForm extends LitElement {
 
   async #save({ slot = this.#slot, verify = true } = {}): Promise<void> {
     const apiKey = this.#input?.value.trim() ?? ''
-    if (this.#attempt.wait > 0) return
+    const text = this.#nameTask(slot, verify)
+    if (this.#attempt.waitFor(text) > 0) return
     if (slot === undefined) return this.#refuse({ kind: 'choice' })
     const fault = findKeyFault(apiKey)
     if (fault !== null) return this.#refuse({ kind: 'fault', fault })
-    const isChecked = slot.label !== null && verify
-    await this.#attempt.run({ text: isChecked ? 'checking' : 'saving', slot }, async (signal) => {
+    await this.#attempt.run({ text, slot }, async (signal) => {
       const baseUrl = this.#baseUrl?.value.trim()
       const entered = {
         apiKey,

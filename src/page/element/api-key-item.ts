@@ -95,7 +95,7 @@ export class ApiKeyItem extends LitElement {
       <div class="buttons">
         ${canReplace ? this.#renderButton(say('replace'), () => this.#open('replace')) : nothing}
         ${canAssign ? this.#renderButton(say('setProvider'), () => this.#open('assign')) : nothing}
-        ${canTest ? this.#renderButton(say('test'), () => void this.#test()) : nothing}
+        ${canTest ? this.#renderTest() : nothing}
         ${
           canLimit
             ? this.#renderButton(say(isPaused ? 'resume' : 'pause'), () => {
@@ -110,10 +110,15 @@ export class ApiKeyItem extends LitElement {
     `
   }
 
-  #renderButton(action: string, act: () => void) {
-    const { doing, wait } = this.#attempt
+  /** A refused test waits alone. A leaked key can be paused and deleted meanwhile. */
+  #renderTest() {
+    const isEarly = this.#attempt.waitFor('checking') > 0
+    return this.#renderButton(this.language.say('test'), () => void this.#test(), isEarly)
+  }
+
+  #renderButton(action: string, act: () => void, isEarly = false) {
     const { say } = this.language
-    const isIdle = doing === null && wait === 0
+    const isIdle = this.#attempt.doing === null && !isEarly
     return html`
       <button
         type="button"

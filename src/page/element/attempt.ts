@@ -94,6 +94,11 @@ export class Attempt implements ReactiveController {
     return Math.max(0, Math.ceil(((this.problem?.retryAt ?? 0) - Date.now()) / 1_000))
   }
 
+  /** As `wait`, for one task: the limit that refused another task may not be its own. */
+  waitFor(text: TextName): number {
+    return this.#task?.text === text ? this.wait : 0
+  }
+
   /** Announces what is being done and that it takes long, politely, and a problem at once. */
   render() {
     const { doing, problem } = this

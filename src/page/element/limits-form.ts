@@ -66,10 +66,10 @@ export class LimitsForm extends LitElement {
 
   protected override render() {
     const { say } = this.language
-    const { doing, wait } = this.#attempt
+    const { doing } = this.#attempt
     const isLoading = this.seen === null
     const isBusy = doing !== null && !isLoading
-    const look = { doing: isBusy ? doing : null, isEarly: wait > 0 || isLoading }
+    const look = { doing: isBusy ? doing : null, isEarly: this.#isEarly }
     return html`
       <form
         part="form"
@@ -169,6 +169,11 @@ export class LimitsForm extends LitElement {
     return [...new Set([...(this.initial.callers ?? []), ...(this.seen ?? [])])]
   }
 
+  /** Whether the form cannot be saved yet. It does not wait for the callers if they could not be loaded. */
+  get #isEarly(): boolean {
+    return this.seen === null || this.#attempt.waitFor('changing') > 0
+  }
+
   #choosePeriod({ target }: Event): void {
     const chosen = target instanceof HTMLSelectElement ? target.value : ''
     this.per = chosen === 'day' || chosen === 'month' ? chosen : ''
@@ -192,7 +197,7 @@ export class LimitsForm extends LitElement {
 
   async #submit(event: Event): Promise<void> {
     event.preventDefault()
-    if (this.#attempt.wait > 0 || this.seen === null) return
+    if (this.#isEarly) return
     const { access, keySlot } = this
     await this.#attempt.run({ text: 'changing' }, async (signal) => {
       const changes = findChanges(this.initial, this.#entered)

@@ -181,6 +181,18 @@ describe('a problem that will pass', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('the task that failed waits alone', async () => {
+    const { attempt, fail } = begin()
+    const waits = () => (['checking', 'changing'] as const).map((text) => attempt.waitFor(text))
+    expect(waits()).toEqual([0, 0])
+    await fail(busy(42))
+    expect(waits()).toEqual([42, 0])
+    await fail(busy(7), { text: 'changing' })
+    expect(waits()).toEqual([0, 7])
+    vi.advanceTimersByTime(7_000)
+    expect(waits()).toEqual([0, 0])
+  })
+
   it.for([
     ['en', 'The key service is busy. Nothing was lost. Try again in 3600 s.'],
     ['ja', null],
