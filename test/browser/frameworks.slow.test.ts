@@ -1,51 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { build, type Plugin } from 'esbuild'
-import { compile as compileSvelte } from 'svelte/compiler'
 import { expect, it } from 'vitest'
-import { compileScript, parse } from 'vue/compiler-sfc'
+import { bundleApp } from './frameworks/bundle.ts'
 import { mintToken } from '../node/start-vault.ts'
 import { setStage } from './stage.ts'
 
 const { vault, host, openPage } = await setStage()
-
-/** Components of one file, as Vite's plugins compile them. */
-const components: Plugin = {
-  name: 'components',
-  setup(bundler) {
-    bundler.onLoad({ filter: /\.svelte$/ }, ({ path }) => {
-      const { js } = compileSvelte(readFileSync(path, 'utf8'), { filename: path })
-      return { contents: js.code, loader: 'js' }
-    })
-    bundler.onLoad({ filter: /\.vue$/ }, ({ path }) => {
-      const templateParseOptions = { isCustomElement: (tag: string) => tag === 'api-key-settings' }
-      const source = readFileSync(path, 'utf8')
-      const { descriptor } = parse(source, { filename: path, templateParseOptions })
-      const { content } = compileScript(descriptor, { id: path, inlineTemplate: true })
-      return { contents: content, loader: 'ts' }
-    })
-  },
-}
-
-/** The application in one script. */
-async function bundleApp(file: string): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [`test/browser/frameworks/${file}`],
-    bundle: true,
-    format: 'esm',
-    conditions: ['browser', 'development'],
-    define: {
-      'process.env.NODE_ENV': '"development"',
-      __VUE_OPTIONS_API__: 'false',
-      __VUE_PROD_DEVTOOLS__: 'false',
-      __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: 'false',
-    },
-    jsx: 'automatic',
-    plugins: [components],
-    write: false,
-    logLevel: 'error',
-  })
-  return outputFiles.map(({ text }) => text).join('\n')
-}
 
 /** What an application in Vue or Svelte has in its page. React's component loads it itself. */
 const SCRIPT = `<script type="module" src="${vault.keyUrl.origin}/api-key-settings.js"></script>`
@@ -57,7 +15,7 @@ it.for([
 ] as const)('an application in %s saves and deletes a key', async ([, file, script, label]) => {
   const user = `user-${crypto.randomUUID()}`
   const token = await mintToken(vault.secret, user)
-  const app = (await bundleApp(file)).replaceAll('</script', String.raw`<\/script`)
+  const app = await bundleApp(file)
   const url = host.openHtml(`<!doctype html><html lang="en"><link rel="icon" href="data:,">
     ${script}<output id="heard"></output><div id="app"></div><script type="module">${app}</script>`)
   const given = new URLSearchParams({ vault: vault.keyUrl.origin, user, token })
