@@ -105,3 +105,59 @@ it('a host application can set colours, and style parts', async () => {
   expect(await style('#add', 'background-color')).toBe('rgb(1, 2, 3)')
   expect(await style('[part=provider]', 'color')).toBe('rgb(4, 5, 6)')
 })
+
+/** What applications have for their own text, the stock Vite application among them (`text-align`). */
+const TEXT_STYLES = {
+  'text-align': 'center',
+  'text-indent': '3em',
+  'text-shadow': '1px 1px red',
+  'text-transform': 'uppercase',
+  'letter-spacing': '4px',
+  'word-spacing': '8px',
+  'word-break': 'break-all',
+  'white-space': 'pre',
+  'line-height': '4',
+  'font-style': 'italic',
+  'font-variant': 'small-caps',
+  hyphens: 'auto',
+  cursor: 'pointer',
+  color: 'red',
+  '-webkit-text-fill-color': 'transparent',
+}
+
+/** Runs in the page: these styles and the size of every piece of the element. */
+const READ_STYLES = `(function read(root) {
+  const names = ${JSON.stringify([...Object.keys(TEXT_STYLES), 'width', 'height'])}
+  return Array.from(root.querySelectorAll('*'), (piece) => [
+    piece.localName + piece.id,
+    names.map((name) => name + ': ' + getComputedStyle(piece).getPropertyValue(name)),
+    piece.shadowRoot && read(piece.shadowRoot),
+  ])
+})(document.querySelector('api-key-settings').shadowRoot)`
+
+it("the element looks the same whatever the application's own text looks like", async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1', default: 'sk-good-2' })
+  await page.getByRole('button', { name: 'Limits: OpenAI key' }).click()
+  await page.getByRole('button', { name: 'Add a key' }).click()
+  await page.getByText('No application has used this key lately.').waitFor()
+  const before = await page.evaluate<unknown>(READ_STYLES)
+  const declared = Object.entries(TEXT_STYLES).map(([name, value]) => `${name}: ${value}`)
+  await page.addStyleTag({ content: `main { ${declared.join(';')} }` })
+  expect(await page.evaluate(READ_STYLES)).toEqual(before)
+})
+
+it.for([
+  ['font-family', 'monospace'],
+  ['font-size', '20px'],
+  ['direction', 'rtl'],
+  ['visibility', 'hidden'],
+  ['pointer-events', 'none'],
+  ['color-scheme', 'dark'],
+] as const)("the element takes the application's %s", async ([name, value]) => {
+  const { page } = await openSettings({ openai: 'sk-good-1' })
+  await page.addStyleTag({ content: `main { ${name}: ${value} }` })
+  const computed = await page
+    .locator('api-key-settings')
+    .evaluate((element, property) => getComputedStyle(element).getPropertyValue(property), name)
+  expect(computed).toBe(value)
+})
