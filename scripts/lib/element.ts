@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
 import { ENGLISH } from '../../src/page/element/texts.ts'
 
@@ -43,6 +44,32 @@ const adoptedStyles: Plugin = {
   },
 }
 
+/** How Lit makes its policy of Trusted Types, in its minified module. */
+const LIT_POLICY = /\w+\?\w+\.createPolicy\("lit-html",\{createHTML:(\w+)=>\1\}\):void 0/
+
+const TRUSTED_TYPES = 'src/page/element/trusted-types.ts'
+
+/**
+ * Lit with a policy of Trusted Types that does not collide with the policy of another Lit on the page.
+ *
+ * @throws Error if Lit makes its policy in another way than it did
+ */
+export function replacePolicy(lit: string): string {
+  if (!LIT_POLICY.test(lit)) throw new Error('Lit makes its Trusted Types policy in another way')
+  const path = JSON.stringify(resolve(TRUSTED_TYPES))
+  const code = lit.replace(LIT_POLICY, 'createLitPolicy()')
+  return `import { createLitPolicy } from ${path}\n${code}`
+}
+
+const ownPolicy: Plugin = {
+  name: 'own policy',
+  setup(bundler) {
+    bundler.onLoad({ filter: /lit-html\/lit-html\.js$/ }, ({ path }) => ({
+      contents: replacePolicy(readFileSync(path, 'utf8')),
+    }))
+  },
+}
+
 /** How esbuild bundles the element. */
 export const ELEMENT_OPTIONS = {
   bundle: true,
@@ -52,7 +79,7 @@ export const ELEMENT_OPTIONS = {
   mangleProps: /^_\$/,
   charset: 'utf8',
   define: { TEXTS_VERSION: JSON.stringify(TEXTS_VERSION) },
-  plugins: [styleSheets, adoptedStyles],
+  plugins: [styleSheets, adoptedStyles, ownPolicy],
 } satisfies BuildOptions
 
 /** Returns the files of texts by their names. They belong beside the element. @throws Error if a text is missing */

@@ -21,7 +21,7 @@ export const pageHeaders = secureHeaders({
     formAction: ["'none'"],
     frameAncestors: ["'none'"],
     requireTrustedTypesFor: ["'script'"],
-    trustedTypes: ['lit-html'],
+    trustedTypes: ['api-key-settings'],
   },
   strictTransportSecurity: SECURITY_HEADERS['Strict-Transport-Security'],
   xFrameOptions: 'DENY',

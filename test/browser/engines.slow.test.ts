@@ -20,7 +20,7 @@ const POLICY = [
   `script-src ${origin} 'nonce-host'`,
   `connect-src ${origin}`,
   "require-trusted-types-for 'script'",
-  'trusted-types lit-html',
+  'trusted-types api-key-settings',
 ].join('; ')
 
 /** Runs in the page: the widths of the frame and of what is in it. */

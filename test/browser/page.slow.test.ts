@@ -302,7 +302,7 @@ describe('the policy of the page', () => {
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",
-        'trusted-types lit-html',
+        'trusted-types api-key-settings',
       ].join('; '),
     )
     expect(response.headers.get('X-Frame-Options')).toBe('DENY')

@@ -28,13 +28,13 @@ it('the deployed Worker weighs at most 64 KiB, minified and gzipped, and names r
   expect(own.filter((path) => /^(?:test|scripts)\//.test(path))).toEqual([])
 })
 
-it('the element weighs at most 25 KB with one language, minified and gzipped', () => {
+it('the element weighs at most 28 KB with one language, minified and gzipped', () => {
   spawnSync(process.execPath, ['scripts/build.ts'])
   const weigh = (name: string) => gzipSync(readFileSync(`dist/${name}`), { level: 9 }).length
   const languages = readdirSync('dist').filter((name) => /settings\.[a-zA-Z-]+\.json$/.test(name))
   expect(languages).toHaveLength(5)
   const heaviest = Math.max(...languages.map(weigh))
-  expect(weigh('api-key-settings.js') + heaviest).toBeLessThanOrEqual(25 * 1_024)
+  expect(weigh('api-key-settings.js') + heaviest).toBeLessThanOrEqual(28 * 1_024)
 })
 
 it('process.env has no secret, which the next compatibility date would change', async () => {

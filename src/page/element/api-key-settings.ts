@@ -1,6 +1,6 @@
 /** `<api-key-settings>`: a user's API keys on one screen, for any frontend to embed. */
 
-import { html, LitElement, nothing, type PropertyValues } from 'lit'
+import { html, isServer, LitElement, nothing, render, type PropertyValues } from 'lit'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import { Activity } from './activity.ts'
 import { ApiKeyForm } from './api-key-form.ts'
@@ -336,12 +336,26 @@ interface Choices {
   offered: readonly ShownSlot[]
 }
 
-// A page may load the script twice.
-if (!customElements.get('api-key-settings')) {
-  customElements.define('api-key-settings-form', ApiKeyForm)
-  customElements.define('api-key-settings-item', ApiKeyItem)
-  customElements.define('api-key-settings-assign', AssignForm)
-  customElements.define('api-key-settings-limits', LimitsForm)
-  customElements.define('api-key-settings-activity', Activity)
-  customElements.define('api-key-settings', ApiKeySettings)
+/** The outer element comes last: a page that has one of the names keeps its content of the tag. */
+const ELEMENTS = {
+  'api-key-settings-form': ApiKeyForm,
+  'api-key-settings-item': ApiKeyItem,
+  'api-key-settings-assign': AssignForm,
+  'api-key-settings-limits': LimitsForm,
+  'api-key-settings-activity': Activity,
+  'api-key-settings': ApiKeySettings,
 }
+
+/** Defines the elements, unless the page has loaded the script twice, or they cannot run on it. */
+function defineElements(): void {
+  if (customElements.get('api-key-settings') !== undefined) return
+  try {
+    // It throws if the page requires Trusted Types, and allows no policy that Lit can use.
+    if (!isServer) render(html`<p></p>`, new DocumentFragment())
+    for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element)
+  } catch (error) {
+    console.error(`<api-key-settings> cannot run on this page. ${String(error)}`)
+  }
+}
+
+defineElements()

@@ -31,7 +31,8 @@ export interface DeletedDetail {
 
 /** `detail` of the event `error`. */
 export interface ErrorDetail {
-  code: ProblemCode
+  /** `not_loaded` is the React component's own: the element's script did not load, or cannot run on the page. */
+  code: ProblemCode | 'not_loaded'
   /** As the user reads it. */
   message: string
   requestId: string | null

@@ -2,7 +2,14 @@
 
 /** `<ApiKeySettings>`: the settings element as a React component. It loads the element from the vault. */
 
-import { createElement, useEffect, useLayoutEffect, useRef, type CSSProperties } from 'react'
+import {
+  createElement,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  type CSSProperties,
+  type ReactNode,
+} from 'react'
 import type {
   DeletedDetail,
   Details,
@@ -11,6 +18,7 @@ import type {
   SavedDetail,
   Texts,
 } from '../element/host.ts'
+import { loadElement, type ElementScript } from './element-script.ts'
 
 export type { DeletedDetail, ErrorDetail, GetToken, SavedDetail, Texts }
 
@@ -29,32 +37,81 @@ export interface ApiKeySettingsProps {
   texts?: Partial<Texts>
   onSaved?: (detail: SavedDetail) => void
   onDeleted?: (detail: DeletedDetail) => void
+  /** It also hears that the element's script did not load: `not_loaded`. */
   onError?: (detail: ErrorDetail) => void
+  /** Shown until the element runs, and if it cannot. */
+  fallback?: ReactNode
+  /** The nonce of the page's Content Security Policy, for the element's script. */
+  nonce?: string | undefined
+  /** The `integrity` of the script, as `/api-key-settings.json` of the vault has it. */
+  integrity?: string | undefined
   className?: string
   style?: CSSProperties
 }
 
+const NOT_LOADED: ErrorDetail = {
+  code: 'not_loaded',
+  message: 'The API key settings did not load.',
+  requestId: null,
+}
+
 /**
- * Shows the keys of `userId`.
+ * Shows the keys of `userId`. If it cannot, it shows the fallback: it never throws into the application.
  *
  * @example
  * <ApiKeySettings baseUrl="https://vault.example.com" userId={user.id} getToken={getToken} />
  */
 export function ApiKeySettings(props: ApiKeySettingsProps) {
   const { baseUrl, userId, getToken, providers, lang, texts, className, style } = props
+  const { nonce, integrity, fallback } = props
   const element = useRef<HTMLElement>(null)
-  const names = providers?.join(' ') ?? null
+  // A JavaScript application may give a string, as in HTML.
+  const names = providers === undefined ? null : [providers].flat().join(' ')
   // Properties, not attributes: an older React knows only attributes, which cannot hold a function.
   useLayoutEffect(() => {
-    if (element.current === null) return
-    Object.assign(element.current, { baseUrl, userId, getToken, providers: names })
-    Object.assign(element.current, { texts: texts ?? null })
+    const properties = { baseUrl, userId, getToken, providers: names, texts: texts ?? null }
+    // Another element of this name may refuse them, and would throw if they were assigned.
+    for (const [name, value] of Object.entries(properties)) {
+      if (element.current !== null) Reflect.set(element.current, name, value)
+    }
   })
   useDetail(element, 'saved', props.onSaved)
   useDetail(element, 'deleted', props.onDeleted)
   useDetail(element, 'error', props.onError)
-  useEffect(() => loadElement(baseUrl), [baseUrl])
-  return createElement('api-key-settings', { ref: element, lang, class: className, style })
+  useElement({ baseUrl, nonce, integrity }, props.onError)
+  return createElement(
+    'api-key-settings',
+    { ref: element, lang, class: className, style },
+    fallback,
+  )
+}
+
+/** Loads the element, and calls `hear` if that fails. */
+function useElement(
+  { baseUrl, nonce, integrity }: ElementScript,
+  hear: ((detail: ErrorDetail) => void) | undefined,
+): void {
+  const latest = useLatest(hear)
+  useEffect(() => {
+    let isMounted = true
+    loadElement({ baseUrl, nonce, integrity }).catch((error: unknown) => {
+      if (!isMounted) return
+      console.error(String(error))
+      latest.current?.(NOT_LOADED)
+    })
+    return () => {
+      isMounted = false
+    }
+  }, [baseUrl, nonce, integrity, latest])
+}
+
+/** Applications pass a new function at every render: the latest one is called. */
+function useLatest<Value>(value: Value): { readonly current: Value } {
+  const latest = useRef(value)
+  useLayoutEffect(() => {
+    latest.current = value
+  })
+  return latest
 }
 
 /** Calls `hear` with the detail of each event of the type. */
@@ -63,10 +120,7 @@ function useDetail<Type extends keyof Details>(
   type: Type,
   hear: ((detail: Details[Type]) => void) | undefined,
 ): void {
-  const latest = useRef(hear)
-  useLayoutEffect(() => {
-    latest.current = hear
-  })
+  const latest = useLatest(hear)
   useEffect(() => {
     const { current } = element
     const listen = (event: CustomEventInit<Details[Type]>) => {
@@ -74,15 +128,5 @@ function useDetail<Type extends keyof Details>(
     }
     current?.addEventListener(type, listen)
     return () => current?.removeEventListener(type, listen)
-  }, [element, type])
-}
-
-/** Adds the element's script to the page, once. */
-function loadElement(baseUrl: string): void {
-  const { href } = new URL('/api-key-settings.js', baseUrl)
-  const scripts = Array.from(document.scripts, ({ src }) => src)
-  if (customElements.get('api-key-settings') !== undefined || scripts.includes(href)) return
-  document.head.append(
-    Object.assign(document.createElement('script'), { type: 'module', src: href, crossOrigin: '' }),
-  )
+  }, [element, type, latest])
 }

@@ -1,6 +1,7 @@
 /** What an application of any framework has: where the vault is, who is signed in, and a token. */
 
-const given = new URLSearchParams(location.hash.slice(1))
+/** What the address of the page says. */
+export const given = new URLSearchParams(location.hash.slice(1))
 
 export const vault = given.get('vault') ?? ''
 export const user = given.get('user') ?? ''
