@@ -107,6 +107,7 @@ export const LOG_EVENTS = {
     events: z.array(z.strictObject({ user_id: text, id: text })),
     error: loggedError,
   }),
+  sign_in_discovery_failed: line(['warn'], failure),
   token_keys_dropped: line(['error'], {
     keys: z.array(z.strictObject({ index: count, kid: z.nullable(text), reason: text })),
   }),

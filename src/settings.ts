@@ -331,8 +331,8 @@ export interface FrontSettings {
   assets: Fetcher
   /** The origins that may call from a browser. */
   corsOrigins: readonly string[]
-  /** The identity provider's origin, which the page may connect to; null without sign-in. */
-  issuerOrigin: string | null
+  /** The identity provider that the page may connect to; null without sign-in. */
+  issuer: string | null
   /** Gets the counts of requests and calls, so that those of a misconfigured vault are counted too. */
   analytics: AnalyticsEngineDataset | null
 }
@@ -344,7 +344,7 @@ export function readFrontSettings(env: Env): FrontSettings {
   return {
     assets: env.ASSETS,
     corsOrigins: splitList(env.CORS_ORIGINS),
-    issuerOrigin: issuer.success ? new URL(issuer.data).origin : null,
+    issuer: issuer.success ? issuer.data : null,
     analytics: dataset.success ? dataset.data : null,
   }
 }

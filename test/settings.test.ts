@@ -423,7 +423,7 @@ describe('the front', () => {
     expect(readFrontSettings({ ...wrong, ...vars, ANALYTICS: { writeDataPoint } })).toEqual({
       assets: base.ASSETS,
       corsOrigins: ['https://a.test', 'https://b.test'],
-      issuerOrigin: 'https://id.test',
+      issuer: vars.OIDC_ISSUER,
       analytics: { writeDataPoint },
     })
   })
@@ -431,7 +431,7 @@ describe('the front', () => {
   it('leaves out each variable of the front that is wrong', () => {
     const wrong = { ...base, OIDC_ISSUER: 'http://id.test', ANALYTICS: 'a name' }
     const front = readFrontSettings(wrong)
-    expect(front).toMatchObject({ issuerOrigin: null, analytics: null })
+    expect(front).toMatchObject({ issuer: null, analytics: null })
     expect(front.corsOrigins).not.toContain('https://a.test')
   })
 })

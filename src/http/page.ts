@@ -1,22 +1,38 @@
 /** The page at `/`. Its policy lets it connect to this service and the identity provider only. */
 
 import type { Context } from 'hono'
+import { createMiddleware } from 'hono/factory'
 import { secureHeaders } from 'hono/secure-headers'
+import { errorFields, log } from '../log.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { openFront } from '../service.ts'
+import { isEndpointOf } from '../shared/confidential-url.ts'
+import { isJsonObject } from '../shared/json.ts'
+
+/** A page waits for the identity provider no longer than this. */
+const DISCOVERY_LIMIT_MS = 2_000
+const MAX_AGE_MS = 600_000
+const FAILURE_COOLDOWN_MS = 10_000
 
 interface PageEnv {
   Bindings: Env
+  Variables: {
+    /** The origins of the identity provider, separated by spaces. */
+    origins: string
+  }
 }
 
+/** The origins of each issuer, and until when they hold, in milliseconds since the epoch. */
+const known = new Map<string, { origins: string; until: number }>()
+
 /** CSP Level 3, with Trusted Types: no inline script or style, no frame, no third party. */
-export const pageHeaders = secureHeaders({
+const policy = secureHeaders({
   contentSecurityPolicy: {
     defaultSrc: ["'none'"],
     scriptSrc: ["'self'"],
     styleSrc: ["'self'"],
     imgSrc: ["'self'"],
-    connectSrc: ["'self'", (c: Context<PageEnv>) => openFront(c.env).issuerOrigin ?? ''],
+    connectSrc: ["'self'", (c: Context<PageEnv>) => c.get('origins')],
     baseUri: ["'none'"],
     formAction: ["'none'"],
     frameAncestors: ["'none'"],
@@ -26,6 +42,58 @@ export const pageHeaders = secureHeaders({
   strictTransportSecurity: SECURITY_HEADERS['Strict-Transport-Security'],
   xFrameOptions: 'DENY',
 })
+
+/** The headers of the page, with its policy. */
+export const pageHeaders = createMiddleware<PageEnv>(async (c, next) => {
+  const { issuer } = openFront(c.env)
+  c.set('origins', issuer === null ? '' : await findOrigins(issuer))
+  return policy(c, next)
+})
+
+/**
+ * Where the page sends requests to sign a user in: the issuer's origin, and that of its token endpoint. If the issuer
+ * does not name one, it is the issuer's origin alone.
+ */
+async function findOrigins(issuer: string): Promise<string> {
+  const last = known.get(issuer)
+  if (last !== undefined && Date.now() < last.until) return last.origins
+  const origins = [originOf(issuer)]
+  let until = Date.now() + MAX_AGE_MS
+  try {
+    origins.push(originOf(await fetchTokenEndpoint(issuer)))
+  } catch (error) {
+    until = Date.now() + FAILURE_COOLDOWN_MS
+    log('warn', 'sign_in_discovery_failed', { error: errorFields(error) })
+  }
+  const found = { origins: [...new Set(origins)].join(' ').trim(), until }
+  known.set(issuer, found)
+  return found.origins
+}
+
+/** Empty if its host has a character that means something in a policy: `https://a;sandbox` is a URL. */
+function originOf(url: string): string {
+  const { origin } = new URL(url)
+  return /^https?:\/\/[\w.:[\]-]+$/.test(origin) ? origin : ''
+}
+
+/**
+ * Asks the issuer for its token endpoint.
+ *
+ * @throws Error if it does not answer with its own metadata (OpenID Connect Discovery 1.0 §4)
+ */
+async function fetchTokenEndpoint(issuer: string): Promise<string> {
+  const url = new URL(issuer)
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/.well-known/openid-configuration`
+  const signal = AbortSignal.timeout(DISCOVERY_LIMIT_MS)
+  const response = await fetch(url, { redirect: 'manual', signal })
+  if (response.status !== 200) throw new Error(`OIDC_ISSUER answered with ${response.status}`)
+  const body = await response.json()
+  if (!isJsonObject(body)) throw new Error('OIDC_ISSUER did not answer with metadata')
+  const { issuer: named, token_endpoint: endpoint } = body
+  if (named !== issuer) throw new Error('The metadata of OIDC_ISSUER names another issuer')
+  if (isEndpointOf(url, endpoint)) return endpoint
+  throw new Error('The token endpoint of OIDC_ISSUER is not an https: URL')
+}
 
 /** Answers with the page's static asset. */
 export async function servePage({ env, req }: Context<PageEnv>): Promise<Response> {

@@ -25,18 +25,31 @@ const signOut = (form: string) => `<!doctype html><title>Signing out</title>${NO
 interface Options {
   /** How long an access token is valid, in seconds. */
   lifetime: number
+  /** Whether the token endpoint is on another origin than the issuer, as at Amazon Cognito. */
+  hasTokenOrigin?: boolean
 }
 
 /** Starts the provider without a client. `register` adds the page at an origin. */
-export async function startIdentityProvider({ lifetime }: Options) {
+export async function startIdentityProvider({ lifetime, hasTokenOrigin = false }: Options) {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true })
   const key = { ...(await exportJWK(privateKey)), kid: 'rs-1', alg: 'RS256', use: 'sig' }
   let provider: Provider | undefined
   const grants: string[] = []
 
+  /** The metadata with the token endpoint on its own origin. */
+  async function describe(response: ServerResponse): Promise<void> {
+    const own = await fetch(`${issuer}/.well-known/openid-configuration?own`)
+    const metadata: object = await own.json()
+    response.setHeader('Content-Type', 'application/json')
+    response.setHeader('Access-Control-Allow-Origin', '*')
+    response.end(JSON.stringify({ ...metadata, token_endpoint: `${tokenOrigin}/token` }))
+  }
+
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (provider === undefined) throw new Error('No page is registered')
-    if (!request.url?.startsWith('/interaction/')) {
+    if (hasTokenOrigin && request.url === '/.well-known/openid-configuration') {
+      await describe(response)
+    } else if (!request.url?.startsWith('/interaction/')) {
       await provider.callback()(request, response)
     } else if (request.method === 'POST') {
       const name = new URLSearchParams(await text(request)).get('name') ?? ''
@@ -49,11 +62,16 @@ export async function startIdentityProvider({ lifetime }: Options) {
     }
   }
 
-  const server = createServer((request, response) => {
-    answer(request, response).catch((error: unknown) => response.destroy(new Error(String(error))))
-  })
-  const port = await listen(server)
+  const open = () =>
+    createServer((request, response) => {
+      answer(request, response).catch((error: unknown) =>
+        response.destroy(new Error(String(error))),
+      )
+    })
+  const servers = hasTokenOrigin ? [open(), open()] : [open()]
+  const [port = 0, tokenPort = port] = await Promise.all(servers.map(listen))
   const issuer = `http://localhost:${port}`
+  const tokenOrigin = `http://localhost:${tokenPort}`
 
   function register(origin: string): void {
     provider = new Provider(issuer, {
@@ -116,9 +134,10 @@ export async function startIdentityProvider({ lifetime }: Options) {
 
   return {
     issuer,
+    tokenOrigin,
     register,
     /** The grant types of the tokens that were issued, in order. */
     grants,
-    close: async () => stop(server),
+    close: async () => void (await Promise.all(servers.map(stop))),
   }
 }

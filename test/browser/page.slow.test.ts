@@ -169,11 +169,47 @@ describe('the page', () => {
     expect(await remembered(page)).toBe('[[],[],""]')
   })
 
-  it('refuses a token endpoint on a different host', async () => {
+  it('refuses a token endpoint that is not secure', async () => {
     const { page, faults } = await openPage(origin)
+    await changeMetadata(page, { token_endpoint: 'http://vault.test/token' })
+    await button(page, 'Sign in').click()
+    await page.getByText(/^localhost:\d+ does not name secure addresses for the sign-in/).waitFor()
+    expect(faults()).toEqual([])
+  })
+
+  it('sends no code to a token endpoint that the vault has not read', async () => {
+    const { page, origins, faults } = await openPage(origin)
     await changeMetadata(page, { token_endpoint: `${provider.url}/token` })
     await button(page, 'Sign in').click()
-    await page.getByText(/^The token endpoint of localhost:\d+ is on a different host/).waitFor()
+    await page.getByLabel('Name').fill('mallory')
+    await button(page, 'Continue').click()
+    await page.getByText(/^We can’t reach localhost:\d+/).waitFor()
+    expect(faults().join()).toContain('connect-src')
+    expect(origins()).toEqual([origin, identityProvider.issuer])
+  })
+
+  it('signs in, renews and signs out with a token endpoint on another origin', async () => {
+    const other = await startIdentityProvider({ lifetime: 20, hasTokenOrigin: true })
+    onTestFinished(other.close)
+    const { keyUrl, close } = await startVault({
+      AUTO_CREATE_USERS: 'true',
+      JWT_JWKS_URL: `${other.issuer}/jwks`,
+      JWT_ISSUER: other.issuer,
+      JWT_AUDIENCE: AUDIENCE,
+      OIDC_ISSUER: other.issuer,
+      OIDC_CLIENT_ID: CLIENT_ID,
+      OIDC_SCOPE: 'openid profile offline_access',
+      OIDC_AUDIENCE: AUDIENCE,
+    })
+    onTestFinished(close)
+    other.register(keyUrl.origin)
+    const { page, origins, faults } = await openPage(keyUrl.origin)
+    await signIn(page, 'lena')
+    await page.getByText('No keys yet.').waitFor()
+    expect(other.grants).toEqual(['authorization_code', 'refresh_token'])
+    await button(page, 'Sign out').click()
+    await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
+    expect(origins()).toEqual([keyUrl.origin, other.issuer, other.tokenOrigin])
     expect(faults()).toEqual([])
   })
 

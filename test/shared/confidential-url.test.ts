@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isConfidentialUrl, isLocalhost } from '../../src/shared/confidential-url.ts'
+import { isConfidentialUrl, isEndpointOf, isLocalhost } from '../../src/shared/confidential-url.ts'
 
 it.for([
   'https://a.test',
@@ -47,4 +47,19 @@ it.for([
   ['', false],
 ] as const)('the host %j is localhost: %s', ([hostname, expected]) => {
   expect(isLocalhost(hostname)).toBe(expected)
+})
+
+it.for<[issuer: string, endpoint: unknown, expected: boolean]>([
+  ['https://id.test', 'https://id.test/token', true],
+  ['https://id.test', 'https://pool.auth.test/token', true],
+  ['https://id.test', 'http://id.test/token', false],
+  ['https://id.test', 'http://localhost/token', false],
+  ['https://id.test', 'https://a:b@id.test/token', false],
+  ['https://id.test', '/token', false],
+  ['https://id.test', undefined, false],
+  ['http://localhost:9000', 'http://localhost:9001/token', true],
+  ['http://localhost:9000', 'https://pool.auth.test/token', true],
+  ['http://localhost:9000', 'http://id.test/token', false],
+])('the issuer %s names the endpoint %s: %s', ([issuer, endpoint, expected]) => {
+  expect(isEndpointOf(new URL(issuer), endpoint)).toBe(expected)
 })

@@ -2,6 +2,7 @@
 
 import * as oauth from 'oauth4webapi'
 import type { ConfigAnswer } from '../../shared/answers.ts'
+import { isEndpointOf } from '../../shared/confidential-url.ts'
 import { TEXTS } from './texts.ts'
 
 /** The time limit of each request to the provider. */
@@ -46,8 +47,10 @@ export async function discover(config: OidcConfig): Promise<IdentityProvider> {
     .catch((error: unknown) => {
       throw explain(error, config)
     })
-  if (server.token_endpoint?.startsWith(`${issuer.origin}/`) !== true) {
-    throw new SignInError(TEXTS.otherHost(issuer.host))
+  // The issuer names them on any host. The page's policy lets only what the service has also read there be reached.
+  const { authorization_endpoint, token_endpoint } = server
+  if (![authorization_endpoint, token_endpoint].every((url) => isEndpointOf(issuer, url))) {
+    throw new SignInError(TEXTS.unsafeEndpoint(issuer.host))
   }
   return { server, client, options }
 }

@@ -2,6 +2,7 @@
 
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
+import { isEndpointOf } from '../../shared/confidential-url.ts'
 import { RETURN_URI, SignInError, type IdentityProvider } from './identity-provider.ts'
 import { TEXTS } from './texts.ts'
 import type { GetToken } from '../element/host.ts'
@@ -90,15 +91,20 @@ function nameUser(tokens: oauth.TokenEndpointResponse): string | undefined {
   )
 }
 
-/** OpenID Connect RP-Initiated Logout 1.0 §2. */
+/**
+ * OpenID Connect RP-Initiated Logout 1.0 §2. A provider ignores what it does not know, and Amazon Cognito asks for
+ * `logout_uri`: https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html
+ */
 function findSignOut(
   { server, client }: IdentityProvider,
   { id_token: idToken = '' }: oauth.TokenEndpointResponse,
 ): URL | null {
-  if (server.end_session_endpoint === undefined) return null
-  const url = new URL(server.end_session_endpoint)
+  const endpoint = server.end_session_endpoint
+  if (!isEndpointOf(new URL(server.issuer), endpoint)) return null
+  const url = new URL(endpoint)
   url.searchParams.set('client_id', client.client_id)
   url.searchParams.set('id_token_hint', idToken)
   url.searchParams.set('post_logout_redirect_uri', RETURN_URI)
+  url.searchParams.set('logout_uri', RETURN_URI)
   return url
 }

@@ -14,8 +14,8 @@ export const TEXTS = {
   invalidAnswer: (host: string, reason: string) => `The answer of ${host} is not valid: ${reason}`,
   providerUnreachable: (host: string) =>
     `We can’t reach ${host}. Check your connection, then try again.`,
-  otherHost: (host: string) =>
-    `The token endpoint of ${host} is on a different host. This page does not send requests there.`,
+  unsafeEndpoint: (host: string) =>
+    `${host} does not name secure addresses for the sign-in. Contact support.`,
   linkNotJwt: 'The token of this link is not a JWT.',
   tokenNotJwt:
     'The access token is not a JWT. Set OIDC_AUDIENCE or OIDC_SCOPE so that the provider issues a JWT.',

@@ -10,8 +10,7 @@ import {
 import { CONFIG, ISSUER, METADATA, standForProvider } from './login.ts'
 
 const UNREACHABLE = 'We can’t reach login.test. Check your connection, then try again.'
-const OTHER_HOST =
-  'The token endpoint of login.test is on a different host. This page does not send requests there.'
+const UNSAFE = 'login.test does not name secure addresses for the sign-in. Contact support.'
 const INVALID = /^The answer of login\.test is not valid: ./
 
 it('the provider sends a user back to the origin of the page', () => {
@@ -56,14 +55,27 @@ describe('discover', () => {
   )
 
   it.for([
-    'https://evil.test/token',
-    'https://login.test.evil.test/token',
+    'https://pool.auth.test/oauth2/token',
     'https://login.test:8443/token',
-    'http://login.test/token',
-    undefined,
-  ])('refuses a token endpoint on another host: %s', async (token_endpoint) => {
+    'https://login.test/token',
+  ])('takes the token endpoint that the issuer names: %s', async (token_endpoint) => {
     standForProvider([], () => ({ ...METADATA, token_endpoint }))
-    await expect(discover(CONFIG)).rejects.toThrow(new SignInError(OTHER_HOST))
+    expect((await discover(CONFIG)).server.token_endpoint).toBe(token_endpoint)
+  })
+
+  it.for([
+    'http://login.test/token',
+    'http://localhost:8787/token',
+    'https://user:password@login.test/token',
+    'javascript:alert(1)',
+    '/token',
+    undefined,
+  ])('refuses an endpoint that is not secure: %s', async (url) => {
+    for (const name of ['token_endpoint', 'authorization_endpoint']) {
+      standForProvider([], () => ({ ...METADATA, [name]: url }))
+      // oxlint-disable-next-line no-await-in-loop -- they share the stand-in
+      await expect(discover(CONFIG)).rejects.toThrow(new SignInError(UNSAFE))
+    }
   })
 
   it.for([
@@ -110,7 +122,7 @@ describe('explain', () => {
   })
 
   it('leaves an error that is for the user as it is', () => {
-    const error = new SignInError(OTHER_HOST)
+    const error = new SignInError(UNSAFE)
     expect(explain(error, CONFIG)).toBe(error)
   })
 })

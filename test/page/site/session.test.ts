@@ -175,11 +175,22 @@ describe('signing out at the provider', () => {
       client_id: 'page-1',
       id_token_hint: tokens.id_token,
       post_logout_redirect_uri: `${ORIGIN}/`,
+      // Amazon Cognito asks for it.
+      logout_uri: `${ORIGIN}/`,
     })
   })
 
-  it('nobody is signed out at a provider without such a URL', async () => {
-    const { session } = await openWith({}, [], { ...METADATA, end_session_endpoint: undefined })
-    expect(session.signOutUrl).toBeNull()
+  it('the sign-out URL may be on another host than the issuer', async () => {
+    const end_session_endpoint = 'https://pool.auth.test/logout'
+    const { session } = await openWith({}, [], { ...METADATA, end_session_endpoint })
+    expect(session.signOutUrl?.href.startsWith(`${end_session_endpoint}?`)).toBe(true)
   })
+
+  it.for([undefined, 'http://login.test/logout', 'javascript:alert(1)', '/logout'])(
+    'nobody is signed out at a provider without a secure URL for it: %s',
+    async (end_session_endpoint) => {
+      const { session } = await openWith({}, [], { ...METADATA, end_session_endpoint })
+      expect(session.signOutUrl).toBeNull()
+    },
+  )
 })

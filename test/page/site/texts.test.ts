@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { TEXTS } from '../../../src/page/site/texts.ts'
 
 it('each text that is said of a provider names its host, and the reason if there is one', () => {
-  const said = [TEXTS.signIn, TEXTS.signedOut, TEXTS.providerUnreachable, TEXTS.otherHost]
+  const said = [TEXTS.signIn, TEXTS.signedOut, TEXTS.providerUnreachable, TEXTS.unsafeEndpoint]
   const all = [
     ...said.map((say) => say('login.test')),
     TEXTS.refused('login.test', 'Used up.'),
