@@ -22,13 +22,39 @@ export interface Use {
   request: Request
 }
 
+/** A provider's answer, and where it came from. */
+export interface Used {
+  response: Response
+  /** The origin that the caller addressed. */
+  called: string
+  /** The provider's origin, or the user's base URL. It has no slash at its end. */
+  base: string
+  /** The URL of the request, below `base`. */
+  target: string
+}
+
 /**
- * Sends the request with the owner's key in it, and returns the response. It records the outcome later.
+ * Sends the request as `sendWithKey` does, and returns the response. A `Location` below the user's base URL is
+ * below the origin that the caller addressed.
+ *
+ * @throws VaultError as `sendWithKey`
+ */
+export async function useKey(user: KeyUser, use: Use): Promise<Response> {
+  const { response, called, base, target } = await sendWithKey(user, use)
+  const location = response.headers.get('Location')
+  if (location !== null && base !== called) {
+    response.headers.set('Location', calledLocation(location, { called, baseUrl: base, target }))
+  }
+  return response
+}
+
+/**
+ * Sends the request with the owner's key in it. It records the outcome later.
  *
  * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
  * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, and as `takeKey`
  */
-export async function useKey(user: KeyUser, use: Use): Promise<Response> {
+export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
   const { name, provider } = findSlot(user.service.settings, use.provider)
   if (provider === null) throw new VaultError('unknown_provider')
   if (!METHODS.has(use.request.method)) throw new VaultError('method_not_allowed')
@@ -45,14 +71,9 @@ export async function useKey(user: KeyUser, use: Use): Promise<Response> {
   })
   const { response, isRefusal } = answer
   noteUse(user, name, { event: 'used', isError: response.status >= 400 })
-  const location = response.headers.get('Location')
-  if (location !== null && key.baseUrl !== null) {
-    const { baseUrl } = key
-    response.headers.set('Location', calledLocation(location, { called, baseUrl, target }))
-  }
   const { method } = use.request
   user.waitUntil(recordOutcome(user, { name, key, method, status: response.status, isRefusal }))
-  return response
+  return { response, called, base: key.baseUrl ?? called, target }
 }
 
 /**

@@ -1,11 +1,22 @@
-/** The headers of a relayed answer. None of the provider's can change how a browser treats the vault. */
+/** The headers of a relayed answer. None can change how a browser treats the vault, or lead a client away with its token. */
 
 import { SECURITY_HEADERS } from '../security-headers.ts'
-import type { RelayTarget } from './target.ts'
+import { completeUrl, relayText, relayUrl, type Passage } from './urls.ts'
+
+/** Their value is one URL, which may be relative (RFC 9110 §10.2.2 and §8.7, and Azure's long-running operations). */
+const REFERENCES = new Set([
+  'azure-asyncoperation',
+  'content-location',
+  'location',
+  'operation-location',
+])
 
 /** What a browser would apply to the vault's whole origin, or what the vault says itself. */
 const DROPPED =
   /^(?:access-control-.*|alt-svc|cache-control|clear-site-data|content-security-policy.*|cross-origin-.*|expires|nel|origin-agent-cluster|permissions-policy|pragma|referrer-policy|refresh|report-to|reporting-endpoints|service-worker-allowed|sourcemap|speculation-rules|strict-transport-security|www-authenticate|x-content-type-options|x-frame-options|x-sourcemap)$/
+
+/** A part of a Link header (RFC 8288 §3). A comma in a URL or in quotes does not end it. */
+const LINK = /(?:<[^<>]*>|"[^"]*"|[^,])+/g
 
 /** A provider's document must not run as one of the vault's. */
 const OWN = {
@@ -14,40 +25,72 @@ const OWN = {
   'Content-Security-Policy': `sandbox; ${SECURITY_HEADERS['Content-Security-Policy']}`,
 }
 
-/** What the vault adds to the provider's headers. */
-interface Additions {
+/** What the vault needs to know beside the provider's headers. */
+interface Context {
   /** The origin of the page that called, if it may call. */
   allowedOrigin: string | null
   requestId: string
-  /** The request's URL at the provider. */
-  called: string
-  target: RelayTarget
+  passage: Passage
 }
 
-export function relayedHeaders(received: Headers, additions: Additions): Headers {
-  const headers = new Headers(Array.from(received).filter(([name]) => !DROPPED.test(name)))
+/** The headers that are safe, and the vault's own. A URL that leads elsewhere moves to `X-Vault-` and the header's name. */
+export function relayedHeaders(received: Headers, context: Context): Headers {
+  const { allowedOrigin, requestId, passage } = context
+  const headers = new Headers()
+  for (const [name, value] of received) {
+    if (DROPPED.test(name)) continue
+    const { kept, moved } = leadHome(name, value, passage)
+    if (kept !== null) headers.append(name, kept)
+    if (moved !== null) headers.append(`X-Vault-${name}`, moved)
+  }
+  // Only a refusal of the vault has it.
+  headers.delete('X-Vault-Error')
   for (const [name, value] of Object.entries(OWN)) headers.set(name, value)
-  const { allowedOrigin, requestId } = additions
   headers.append('Vary', 'Origin')
   if (allowedOrigin !== null) {
     headers.set('Access-Control-Allow-Origin', allowedOrigin)
     headers.set('Access-Control-Expose-Headers', '*')
   }
   headers.set('X-Vault-Request-Id', requestId)
-  moveLocation(headers, additions)
   return headers
 }
 
-/**
- * Keeps a redirect on the vault, if it stays with the provider. To any other address, many clients would send
- * the token along, so that address is in `X-Vault-Location`.
- */
-function moveLocation(headers: Headers, { called, target: { root } }: Additions): void {
-  const location = headers.get('Location')
-  if (location === null) return
-  headers.delete('Location')
-  const base = new URL(called)
-  const to = URL.parse(location, base)
-  if (to?.origin === base.origin) headers.set('Location', root + to.pathname + to.search + to.hash)
-  else headers.set('X-Vault-Location', location)
+/** A header's value with URLs that lead through the relay, and what would lead elsewhere. Null stands for nothing. */
+interface Led {
+  kept: string | null
+  moved: string | null
+}
+
+function leadHome(name: string, value: string, passage: Passage): Led {
+  if (REFERENCES.has(name)) return leadReference(value, passage)
+  if (name === 'link') return leadLinks(value, passage)
+  const kept = relayText(value, passage)
+  return { kept, moved: kept === null ? value : null }
+}
+
+function leadReference(reference: string, passage: Passage): Led {
+  const kept = relayUrl(reference, passage)
+  return { kept, moved: kept === null ? completeUrl(reference, passage) : null }
+}
+
+/** A Link header may have several targets, of which some lead elsewhere. */
+function leadLinks(value: string, passage: Passage): Led {
+  const kept: string[] = []
+  const moved: string[] = []
+  for (const link of value.match(LINK) ?? []) {
+    const [, target, parameters = ''] = /^\s*<([^<>]*)>(.*)$/.exec(link) ?? []
+    if (target === undefined) {
+      moved.push(link.trim())
+      continue
+    }
+    const to = relayUrl(target, passage)
+    const rest = relayText(parameters, passage)
+    if (to !== null && rest !== null) kept.push(`<${to}>${rest}`)
+    else moved.push(`<${completeUrl(target, passage)}>${parameters}`)
+  }
+  return { kept: joinLinks(kept), moved: joinLinks(moved) }
+}
+
+function joinLinks(links: string[]): string | null {
+  return links.length === 0 ? null : links.join(', ')
 }

@@ -3,7 +3,7 @@
 import { VaultError } from '../errors.ts'
 import { findSlot } from '../keys/slot-name.ts'
 import type { WaitUntil } from '../keys/sums.ts'
-import { useKey } from '../keys/use.ts'
+import { sendWithKey } from '../keys/use.ts'
 import { calledOrigin } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
 import { relayedHeaders } from './answer-headers.ts'
@@ -24,23 +24,23 @@ export interface RelayedRequest {
 
 /**
  * Sends the request to the provider, and returns the provider's answer as it comes: its status, its body and
- * all headers that are safe on the vault's origin.
+ * the headers that are safe on the vault's origin. URLs of the provider lead through the relay.
  *
- * @throws VaultError as `useKey`
+ * @throws VaultError as `sendWithKey`
  */
 export async function relay(service: Service, call: RelayedRequest): Promise<Response> {
   const { request, userId, caller, requestId, allowedOrigin, waitUntil } = call
   const { name, provider } = findSlot(service.settings, call.provider)
   if (provider === null) throw new VaultError('unknown_provider')
-  const target = splitTarget(request.url)
-  const called = calledOrigin(name, provider) + target.path
-  const outgoing = new Request(called, request)
+  const { root, path } = splitTarget(request.url)
+  const outgoing = new Request(calledOrigin(name, provider) + path, request)
   // Otherwise the runtime asks for gzip, which this client may not be able to read.
   if (!outgoing.headers.has('Accept-Encoding')) outgoing.headers.set('Accept-Encoding', 'identity')
   const by = { kind: 'caller', name: caller } as const
   const user = { service, userId, requestId, by, waitUntil }
-  const response = await useKey(user, { provider: name, request: outgoing })
+  const { response, base, target } = await sendWithKey(user, { provider: name, request: outgoing })
   const { status, body, webSocket } = response
-  const headers = relayedHeaders(response.headers, { allowedOrigin, requestId, called, target })
+  const passage = { base, target, root: new URL(request.url).origin + root }
+  const headers = relayedHeaders(response.headers, { allowedOrigin, requestId, passage })
   return new Response(body, { status, headers, webSocket })
 }

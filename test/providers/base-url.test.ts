@@ -192,6 +192,21 @@ describe('a slot whose user gives the base URL', () => {
     expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([null, null])
   })
 
+  it('a binding gets a redirect below the base URL at the origin that it addressed', async () => {
+    const { userId, request, path } = await someOwner()
+    await request('PUT', path, { api_key: someKeyOf('good'), base_url: `${PROVIDER}/v1` })
+    const by = { kind: 'caller', name: 'chat' } as const
+    const user = { ...(await ownerOf(userId)), by, waitUntil: () => null }
+    const redirectTo = async (location: string) => {
+      const called = new Request(`https://own.invalid/redirect?${location}`)
+      const { headers } = await useKey(user, { provider: 'own', request: called })
+      return headers.get('Location')
+    }
+    expect(await redirectTo('/v1/models')).toBe('https://own.invalid/models')
+    expect(await redirectTo('/login')).toBe(`${PROVIDER}/login`)
+    expect(await redirectTo('https://evil.test/')).toBe('https://evil.test/')
+  })
+
   it('a new key is checked at its base URL, and the previous pair stays if it is rejected', async () => {
     const { request, path } = await someOwner()
     const [good, bad] = [someKeyOf('good'), someKeyOf('bad')]

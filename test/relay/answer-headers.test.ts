@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { relayedHeaders } from '../../src/relay/answer-headers.ts'
 import { SECURITY_HEADERS } from '../../src/security-headers.ts'
 
-const TARGET = { root: '/relay/openai', path: '/v1/chat?a=1' }
-const CALLED = 'https://api.openai.test/v1/chat?a=1'
+const BASE = 'https://api.openai.test'
+const ROOT = 'https://vault.test/relay/openai'
 
 /** The headers that the relay makes of a provider's. */
 function relayed(received: HeadersInit, allowedOrigin: string | null = null): Headers {
-  const additions = { allowedOrigin, requestId: 'request-1', called: CALLED, target: TARGET }
-  return relayedHeaders(new Headers(received), additions)
+  const passage = { base: BASE, target: `${BASE}/v1/chat?a=1`, root: ROOT }
+  return relayedHeaders(new Headers(received), { allowedOrigin, requestId: 'request-1', passage })
 }
 
 describe('a relayed answer', () => {
@@ -78,21 +78,122 @@ describe('a relayed answer', () => {
   })
 })
 
-describe('a relayed redirect', () => {
-  it.for<[location: string, to: string]>([
-    ['/v2?b=1#c', '/relay/openai/v2?b=1#c'],
-    ['next', '/relay/openai/v1/next'],
-    ['https://api.openai.test/v2', '/relay/openai/v2'],
-  ])('keeps a redirect on the vault: %s', ([location, to]) => {
-    const headers = relayed({ Location: location })
-    expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([to, null])
+describe.for(['Location', 'Content-Location', 'Operation-Location', 'Azure-AsyncOperation'])(
+  'the address in %s',
+  (name) => {
+    it.for<[given: string, to: string]>([
+      ['/v2?b=1#c', '/relay/openai/v2?b=1#c'],
+      ['next', '/relay/openai/v1/next'],
+      ['//api.openai.test/v2', '/relay/openai/v2'],
+      ['https://api.openai.test/v2', `${ROOT}/v2`],
+    ])('keeps an address of the provider on the vault: %s', ([given, to]) => {
+      const headers = relayed({ [name]: given })
+      expect([headers.get(name), headers.get(`X-Vault-${name}`)]).toEqual([to, null])
+    })
+
+    it.for<[given: string, shown: string]>([
+      ['https://other.test/v1', 'https://other.test/v1'],
+      ['http://api.openai.test/v1', 'http://api.openai.test/v1'],
+      ['https://api.openai.test.evil.test/v1', 'https://api.openai.test.evil.test/v1'],
+      ['https://api.openai.test@evil.test/', 'https://api.openai.test@evil.test/'],
+      ['blob:https://api.openai.test/v1', 'blob:https://api.openai.test/v1'],
+      ['javascript:alert(1)', 'javascript:alert(1)'],
+      ['//other.test', 'https://other.test/'],
+      ['/\\other.test/v1', 'https://other.test/v1'],
+      ['https://[', 'https://['],
+    ])('reports another address, but does not send the client there: %s', ([given, shown]) => {
+      const headers = relayed({ [name]: given })
+      expect([headers.get(name), headers.get(`X-Vault-${name}`)]).toEqual([null, shown])
+    })
+  },
+)
+
+describe('a relayed Link', () => {
+  const NEXT = `<${ROOT}/v1/a?page=2>; rel="next"`
+  it.for<[link: string, kept: string | null, moved: string | null]>([
+    ['<https://api.openai.test/v1/a?page=2>; rel="next"', NEXT, null],
+    [
+      '<https://api.openai.test/v1/a?page=2>; rel="next", <https://api.openai.test/v1/a?page=9>; rel="last"',
+      `${NEXT}, <${ROOT}/v1/a?page=9>; rel="last"`,
+      null,
+    ],
+    [
+      '<https://api.openai.test/v1/a?page=2>; rel="next",<https://docs.test/a>; rel="deprecation"',
+      NEXT,
+      '<https://docs.test/a>; rel="deprecation"',
+    ],
+    ['</v1/a,b;c?d="e">; rel=next', '</relay/openai/v1/a,b;c?d=%22e%22>; rel=next', null],
+    ['<>; rel=self', '</relay/openai/v1/chat?a=1>; rel=self', null],
+    ['<next>; title="a, b"', '</relay/openai/v1/next>; title="a, b"', null],
+    ['<//evil.test/a>; rel="next"', null, '<https://evil.test/a>; rel="next"'],
+    [
+      '<https://api.openai.test/a>; anchor="https://evil.test/"; rel=next',
+      null,
+      '<https://api.openai.test/a>; anchor="https://evil.test/"; rel=next',
+    ],
+    [
+      '<https://api.openai.test/a>; title="x, <https://evil.test/>; rel=next',
+      `<${ROOT}/a>; title="x`,
+      '<https://evil.test/>; rel=next',
+    ],
+    ['https://evil.test/; rel="next"', null, 'https://evil.test/; rel="next"'],
+    ['', null, null],
+  ])('sends a client only through the relay: %s', ([link, kept, moved]) => {
+    const headers = relayed({ Link: link })
+    expect([headers.get('Link'), headers.get('X-Vault-Link')]).toEqual([kept, moved])
+  })
+})
+
+describe('a URL in any other header', () => {
+  it.for<[value: string, to: string]>([
+    ['https://api.openai.test/upload?id=1', `${ROOT}/upload?id=1`],
+    ['wss://api.openai.test/live', 'wss://vault.test/relay/openai/live'],
+    ['//api.openai.test/a', '/relay/openai/a'],
+    ['url="https://api.openai.test/a"; ttl=5', `url="${ROOT}/a"; ttl=5`],
+    ['https://api.openai.test/a, https://api.openai.test/b', `${ROOT}/a, ${ROOT}/b`],
+    ['/v1/a', '/v1/a'],
+    ['views:1 https: 2', 'views:1 https: 2'],
+    ['a\tb', 'a\tb'],
+    ['YWJj//ZGVm', 'YWJj//ZGVm'],
+  ])('keeps %j, which leads nowhere else', ([value, to]) => {
+    const headers = relayed({ 'X-Any': value })
+    expect([headers.get('X-Any'), headers.get('X-Vault-X-Any')]).toEqual([to, null])
   })
 
-  it.for(['https://other.test/v1', 'http://api.openai.test/v1', '//other.test', 'https://['])(
-    'reports a redirect elsewhere, but does not send the client there: %s',
-    (location) => {
-      const headers = relayed({ Location: location })
-      expect([headers.get('Location'), headers.get('X-Vault-Location')]).toEqual([null, location])
-    },
-  )
+  it.for([
+    'https://evil.test/',
+    'HTTPS://EVIL.TEST',
+    'https:evil.test',
+    'https:\\\\evil.test',
+    'ht\ttps://evil.test',
+    '\u0001https://evil.test',
+    'ws://evil.test',
+    'wss://evil.test',
+    '//evil.test/a',
+    '\\\\evil.test',
+    '/\t/evil.test',
+    'see <//evil.test>',
+    'url=https://evil.test',
+    'url="//evil.test"',
+    'https://api.openai.test/a,https://evil.test',
+    'https://api.openai.test/a|https://evil.test',
+    'https://api.openai.test.evil.test/',
+    'https://api.openai.test@evil.test/',
+    'http://api.openai.test/',
+  ])('moves %j', (value) => {
+    const headers = relayed({ 'X-Any': value })
+    expect([headers.get('X-Any'), headers.get('X-Vault-X-Any')]).toEqual([null, value.trim()])
+  })
+
+  it.for(['Error', 'Request-Id'])('no moved %s stands for one of the vault', (name) => {
+    const headers = relayed({ [name]: 'https://evil.test/' })
+    expect(JSON.stringify([...headers])).not.toContain('evil')
+  })
+
+  it('reads a long header in little time', () => {
+    for (const value of ['<', '"', '<,', '<>,', 'https:', '//', ',', '<a>"', 'a\\"', ' //x']) {
+      const long = value.repeat(20_000)
+      expect(relayed({ Link: long, 'X-Any': long }).get('Vary')).toBe('Origin')
+    }
+  }, 10_000)
 })
