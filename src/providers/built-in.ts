@@ -16,6 +16,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.openai.com',
     ...BEARER,
     request_headers: ['openai-*'],
+    response_headers: ['openai-*'],
     probe: '/v1/models',
     refusals: [
       { status: 401, field: 'error.code', value: 'invalid_api_key' },
@@ -32,6 +33,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     header: 'x-api-key',
     headers: { 'anthropic-version': '2023-06-01' },
     request_headers: ['anthropic-*'],
+    response_headers: ['anthropic-*', 'request-id'],
     probe: '/v1/models',
     refusals: [{ status: 401, field: 'error.type', value: 'authentication_error' }],
     key_page: 'https://platform.claude.com/settings/keys',
@@ -76,6 +78,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.mistral.ai',
     ...BEARER,
     request_headers: ['x-mistral-user-agent'],
+    response_headers: ['mistral-*', 'ratelimit*'],
     probe: '/v1/models',
     refusals: [],
     key_page: 'https://console.mistral.ai/api-keys',
@@ -162,6 +165,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://router.huggingface.co',
     ...BEARER,
     request_headers: ['x-hf-bill-to', 'x-use-cache', 'x-wait-for-model'],
+    response_headers: ['ratelimit*'],
     probe: 'https://huggingface.co/api/whoami-v2',
     refusals: [
       { status: 401, field: 'error', value: 'Invalid credentials*' },
@@ -176,6 +180,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://api.replicate.com',
     ...BEARER,
     request_headers: ['cancel-after'],
+    response_headers: ['ratelimit*'],
     probe: '/v1/account',
     refusals: [
       { status: 401, field: 'detail', value: 'You did not pass a valid authentication token*' },
@@ -190,6 +195,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     ...BEARER,
     headers: { 'User-Agent': 'user-key-vault', 'X-GitHub-Api-Version': '2022-11-28' },
     request_headers: ['graphql-features', 'x-github-next-global-id'],
+    // https://github.com/octokit/request.js/blob/main/src/fetch-wrapper.ts warns of both
+    response_headers: ['deprecation', 'sunset'],
     probe: '/user',
     refusals: [{ status: 401, field: 'message', value: 'Bad credentials' }],
     key_page: 'https://github.com/settings/tokens',

@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
+import { responsePattern } from './response-headers.ts'
 
 const text = z.string('must be a string').check(z.minLength(1, 'is empty'))
 
@@ -115,6 +116,8 @@ const fields = z.strictObject(
     parameter: z.optional(text),
     /** More headers that a caller may send, as names or as `prefix-*`. */
     request_headers: z.optional(z.array(headerPattern, 'must be a list, such as ["acme-*"]')),
+    /** More headers of an answer that pass the relay, as names or as `prefix-*`. */
+    response_headers: z.optional(z.array(responsePattern, 'must be a list, such as ["acme-*"]')),
     /**
      * A cheap read that needs a valid key: a path, or a URL on another host. Without a probe, keys are saved
      * unverified.

@@ -1,5 +1,7 @@
 /** The headers of a relayed answer. None can change how a browser treats the vault, or lead a client away with its token. */
 
+import { matchesHeader, type Provider } from '../providers/provider.ts'
+import { neverPasses } from '../providers/response-headers.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { completeUrl, relayText, relayUrl, type Passage } from './urls.ts'
 
@@ -11,9 +13,28 @@ const REFERENCES = new Set([
   'operation-location',
 ])
 
-/** What a browser would apply to the vault's whole origin, or what the vault says itself. */
-const DROPPED =
-  /^(?:access-control-.*|alt-svc|cache-control|clear-site-data|content-security-policy.*|cross-origin-.*|expires|nel|origin-agent-cluster|permissions-policy|pragma|referrer-policy|refresh|report-to|reporting-endpoints|service-worker-allowed|sourcemap|speculation-rules|strict-transport-security|www-authenticate|x-content-type-options|x-frame-options|x-sourcemap)$/
+/** What passes from every provider beside `X-*`: the representation, its ranges and conditions, and when to try again. */
+const PASSING = new Set([
+  ...REFERENCES,
+  'accept-ranges',
+  'content-digest',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-md5',
+  'content-range',
+  'content-type',
+  'digest',
+  'etag',
+  'last-modified',
+  'link',
+  'repr-digest',
+  'retry-after',
+  // In milliseconds. The SDKs of OpenAI, Anthropic and Google read it, and so does the AI SDK.
+  'retry-after-ms',
+  'vary',
+])
 
 /** A part of a Link header (RFC 8288 §3). A comma in a URL or in quotes does not end it. */
 const LINK = /(?:<[^<>]*>|"[^"]*"|[^,])+/g
@@ -27,18 +48,20 @@ const OWN = {
 
 /** What the vault needs to know beside the provider's headers. */
 interface Context {
+  provider: Provider
+  status: number
   /** The origin of the page that called, if it may call. */
   allowedOrigin: string | null
   requestId: string
   passage: Passage
 }
 
-/** The headers that are safe, and the vault's own. A URL that leads elsewhere moves to `X-Vault-` and the header's name. */
+/** The headers that pass, and the vault's own. A URL that leads elsewhere moves to `X-Vault-` and the header's name. */
 export function relayedHeaders(received: Headers, context: Context): Headers {
   const { allowedOrigin, requestId, passage } = context
   const headers = new Headers()
   for (const [name, value] of received) {
-    if (DROPPED.test(name)) continue
+    if (!passes(name, context)) continue
     const { kept, moved } = leadHome(name, value, passage)
     if (kept !== null) headers.append(name, kept)
     if (moved !== null) headers.append(`X-Vault-${name}`, moved)
@@ -53,6 +76,14 @@ export function relayedHeaders(received: Headers, context: Context): Headers {
   }
   headers.set('X-Vault-Request-Id', requestId)
   return headers
+}
+
+function passes(name: string, { provider, status }: Context): boolean {
+  if (name === 'sec-websocket-protocol') return status === 101
+  const { response_headers: own = [] } = provider
+  const isKnown = PASSING.has(name) || name.startsWith('x-')
+  if (!isKnown && !own.some((pattern) => matchesHeader(pattern, name))) return false
+  return !neverPasses(name)
 }
 
 /** A header's value with URLs that lead through the relay, and what would lead elsewhere. Null stands for nothing. */

@@ -41,6 +41,7 @@ export async function relay(service: Service, call: RelayedRequest): Promise<Res
   const { response, base, target } = await sendWithKey(user, { provider: name, request: outgoing })
   const { status, body, webSocket } = response
   const passage = { base, target, root: new URL(request.url).origin + root }
-  const headers = relayedHeaders(response.headers, { allowedOrigin, requestId, passage })
+  const context = { provider, status, allowedOrigin, requestId, passage }
+  const headers = relayedHeaders(response.headers, context)
   return new Response(body, { status, headers, webSocket })
 }

@@ -29,6 +29,7 @@ it.for<[name: string, given: object]>([
   ['a probe with a query', { ...ACME, probe: '/me?a=1' }],
   ['headers', { ...ACME, headers: { 'x-acme-version': '1 ~' } }],
   ['request headers', { ...ACME, request_headers: ['acme-*', 'x-acme-version'] }],
+  ['response headers', { ...ACME, response_headers: ['acme-*', 'Request-Id', 'etag'] }],
   ['a page for keys', { ...ACME, key_page: 'https://acme.test/keys' }],
 ])('accepts a provider with %s', ([, given]) => expect(faultsOf(given)).toBeUndefined())
 
@@ -44,6 +45,8 @@ const OF_PROBE = 'has the status 200, so it must have a field and a value'
 /** A provider whose only refusal is this one. */
 const refusing = (refusal: object) => ({ refusals: [refusal] })
 const NOT_A_PATTERN = 'is not a header name, nor the beginning of one followed by *'
+const APPLIED =
+  'would let a header pass that a browser applies to the vault, or that only the vault sets'
 const CREDENTIALS = 'would let the credentials or the user id of a caller pass'
 
 it.for<[name: string, field: string, message: string, changes: object]>([
@@ -102,6 +105,21 @@ it.for<[name: string, field: string, message: string, changes: object]>([
       'request_headers.0',
       CREDENTIALS,
       { request_headers: [pattern] },
+    ]),
+  ['any response header', 'response_headers.0', NOT_A_PATTERN, { response_headers: ['*'] }],
+  [
+    'a response header',
+    'response_headers',
+    'must be a list, such as ["acme-*"]',
+    { response_headers: 'a' },
+  ],
+  ...'set-cookie Set-Login* s* accept-ch strict-* x-* x-vault-* x-frame-options sec-a content-* te'
+    .split(' ')
+    .map((pattern): [string, string, string, object] => [
+      `the response header ${pattern}`,
+      'response_headers.0',
+      APPLIED,
+      { response_headers: [pattern] },
     ]),
   ['no origin', '', 'must have either an origin or hosts', { origin: undefined }],
   ['an origin and hosts', '', 'must have either an origin or hosts', { hosts: ['a.test'] }],

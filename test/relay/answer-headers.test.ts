@@ -1,14 +1,33 @@
 import { describe, expect, it } from 'vitest'
+import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { relayedHeaders } from '../../src/relay/answer-headers.ts'
 import { SECURITY_HEADERS } from '../../src/security-headers.ts'
 
 const BASE = 'https://api.openai.test'
 const ROOT = 'https://vault.test/relay/openai'
+const PROVIDER = {
+  label: 'Acme',
+  origin: BASE,
+  header: 'Authorization',
+  refusals: [],
+  response_headers: ['Acme-*', 'request-id', 'error'],
+}
+
+interface Asked {
+  allowedOrigin?: string | null
+  status?: number
+  provider?: string
+}
 
 /** The headers that the relay makes of a provider's. */
-function relayed(received: HeadersInit, allowedOrigin: string | null = null): Headers {
+function relayed(
+  received: HeadersInit,
+  { allowedOrigin = null, status = 200, provider = '' }: Asked = {},
+): Headers {
   const passage = { base: BASE, target: `${BASE}/v1/chat?a=1`, root: ROOT }
-  return relayedHeaders(new Headers(received), { allowedOrigin, requestId: 'request-1', passage })
+  const from = BUILT_IN[provider] ?? PROVIDER
+  const context = { provider: from, status, allowedOrigin, requestId: 'request-1', passage }
+  return relayedHeaders(new Headers(received), context)
 }
 
 describe('a relayed answer', () => {
@@ -23,45 +42,87 @@ describe('a relayed answer', () => {
   })
 
   it('the page that called may read the answer, with all of its headers', () => {
-    const headers = relayed({}, 'https://app.test')
+    const headers = relayed({}, { allowedOrigin: 'https://app.test' })
     expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
     expect(headers.get('Access-Control-Expose-Headers')).toBe('*')
   })
 
   it.for([
+    'Accept-Ranges',
+    'Content-Disposition',
+    'Content-Encoding',
+    'Content-Language',
+    'Content-Length',
+    'Content-Range',
     'Content-Type',
+    'ETag',
+    'Last-Modified',
+    'Repr-Digest',
     'Retry-After',
+    'Retry-After-Ms',
     'X-RateLimit-Remaining',
-    'OpenAI-Processing-Ms',
+    'X-Request-Id',
+    'X-Should-Retry',
+    'X-Goog-Upload-Status',
     'X-Refresh',
-    'Nelson',
-    'My-Alt-Svc',
-    'Expires-In',
     'X-Cache-Control',
+    'Acme-Version',
+    'Request-Id',
   ])('keeps the provider’s %s', (name) => {
     expect(relayed({ [name]: 'a value' }).get(name)).toBe('a value')
   })
 
   it.for([
+    'Accept-CH',
     'Access-Control-Allow-Origin',
     'Access-Control-Allow-Credentials',
+    'Activate-Storage-Access',
+    'Age',
+    'Allow',
     'Alt-Svc',
+    'Anthropic-Organization-Id',
+    'Attribution-Reporting-Register-Source',
     'Clear-Site-Data',
     'Content-Security-Policy-Report-Only',
+    'Critical-CH',
     'Cross-Origin-Opener-Policy',
+    'Document-Policy',
     'Expires',
+    'Expires-In',
+    'Feature-Policy',
+    'Integrity-Policy',
+    'Login-Status',
     'NEL',
+    'Nelson',
+    'No-Vary-Search',
+    'OpenAI-Processing-Ms',
     'Origin-Agent-Cluster',
+    'Origin-Trial',
     'Permissions-Policy',
     'Pragma',
     'Refresh',
     'Report-To',
     'Reporting-Endpoints',
+    'Sec-Session-Registration',
+    'Sec-WebSocket-Protocol',
+    'Secure-Session-Registration',
+    'Server',
+    'Server-Timing',
     'Service-Worker-Allowed',
+    'Set-Login',
     'SourceMap',
     'Speculation-Rules',
+    'Supports-Loading-Mode',
+    'Timing-Allow-Origin',
+    'Use-As-Dictionary',
     'WWW-Authenticate',
+    'X-Accel-Redirect',
+    'X-DNS-Prefetch-Control',
+    'X-Permitted-Cross-Domain-Policies',
     'X-SourceMap',
+    'X-UA-Compatible',
+    'X-Vault-Own',
+    'X-XSS-Protection',
   ])('drops the provider’s %s', (name) => {
     expect(relayed({ [name]: 'a value' }).get(name)).toBeNull()
   })
@@ -72,6 +133,28 @@ describe('a relayed answer', () => {
       expect(relayed({ [name]: 'a value' }).get(name)).toBe(relayed({}).get(name))
     },
   )
+
+  it.for<[provider: string, name: string]>([
+    ['openai', 'OpenAI-Poll-After-Ms'],
+    ['openai', 'OpenAI-Processing-Ms'],
+    ['anthropic', 'Request-Id'],
+    ['anthropic', 'Anthropic-Ratelimit-Tokens-Remaining'],
+    ['anthropic', 'Anthropic-Workspace-Id'],
+    ['mistral', 'Mistral-Correlation-Id'],
+    ['mistral', 'RateLimitBySize-Remaining'],
+    ['huggingface', 'RateLimit-Policy'],
+    ['replicate', 'RateLimit-Remaining'],
+    ['github', 'Deprecation'],
+    ['github', 'Sunset'],
+  ])('keeps what the SDKs of %s read: %s', ([provider, name]) => {
+    expect(relayed({ [name]: 'a value' }, { provider }).get(name)).toBe('a value')
+    expect(relayed({ [name]: 'a value' }, { provider: 'groq' }).get(name)).toBeNull()
+  })
+
+  it('keeps the subprotocol of a WebSocket', () => {
+    const headers = relayed({ 'Sec-WebSocket-Protocol': 'realtime' }, { status: 101 })
+    expect(headers.get('Sec-WebSocket-Protocol')).toBe('realtime')
+  })
 
   it('an answer varies by the origin besides what the provider names', () => {
     expect(relayed({ Vary: 'Accept' }).get('Vary')).toBe('Accept, Origin')
