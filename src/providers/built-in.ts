@@ -4,6 +4,21 @@ import type { Provider } from './provider.ts'
 
 const BEARER = { header: 'Authorization', scheme: 'Bearer' }
 
+const REPLICATE_PAGE = ['next', 'previous', 'results.urls.get', 'results.urls.cancel']
+const REPLICATE_RUN = ['urls.get', 'urls.cancel', ...REPLICATE_PAGE]
+
+/**
+ * https://replicate.com/docs/reference/http: its client requests `next`. A file's `urls.get` is none of these, since
+ * applications send it back as an input.
+ */
+const REPLICATE_URLS = {
+  '/v1/collections': REPLICATE_PAGE,
+  '/v1/deployments': REPLICATE_RUN,
+  '/v1/models': REPLICATE_RUN,
+  '/v1/predictions': REPLICATE_RUN,
+  '/v1/trainings': REPLICATE_RUN,
+}
+
 /**
  * By the name of their slot. A 403 alone is never a refusal: a wrong region, scope or plan is a 403 too.
  * Prefixes are those of known keys. Providers may add others, so a prefix only suggests, and never refuses.
@@ -34,6 +49,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     headers: { 'anthropic-version': '2023-06-01' },
     request_headers: ['anthropic-*'],
     response_headers: ['anthropic-*', 'request-id'],
+    // https://platform.claude.com/docs/en/api/messages/batches/retrieve
+    url_fields: { '/v1/messages/batches': ['results_url', 'data.results_url'] },
     probe: '/v1/models',
     refusals: [{ status: 401, field: 'error.type', value: 'authentication_error' }],
     key_page: 'https://platform.claude.com/settings/keys',
@@ -66,6 +83,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     origin: 'https://openrouter.ai',
     ...BEARER,
     request_headers: ['http-referer', 'x-openrouter-*', 'x-title'],
+    // https://openrouter.ai/docs/api/api-reference/videos
+    url_fields: { '/api/v1/videos': ['polling_url', 'unsigned_urls'] },
     probe: '/api/v1/key',
     // https://github.com/anomalyco/opencode/issues/2245: in an outage, good keys got the same 401.
     refusals: [],
@@ -181,6 +200,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     ...BEARER,
     request_headers: ['cancel-after'],
     response_headers: ['ratelimit*'],
+    url_fields: REPLICATE_URLS,
     probe: '/v1/account',
     refusals: [
       { status: 401, field: 'detail', value: 'You did not pass a valid authentication token*' },

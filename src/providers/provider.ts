@@ -87,6 +87,23 @@ const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
 
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 
+/** By the beginning of a path: the fields of JSON answers there, such as `data.next_url`. Lists are passed through. */
+const urlFields = z
+  .record(
+    z.string(),
+    z.array(
+      z.string('must be a string').check(z.regex(/^[^.]+(?:\.[^.]+)*$/, 'is not a field')),
+      'must be a list, such as ["data.next_url"]',
+    ),
+    'must be a table, such as { "/v1/batches" = ["results_url"] }',
+  )
+  .check(
+    z.refine(
+      (entries) => Object.keys(entries).every((path) => path.startsWith('/')),
+      'has a path that does not begin with /',
+    ),
+  )
+
 const fields = z.strictObject(
   {
     label: text,
@@ -118,6 +135,8 @@ const fields = z.strictObject(
     request_headers: z.optional(z.array(headerPattern, 'must be a list, such as ["acme-*"]')),
     /** More headers of an answer that pass the relay, as names or as `prefix-*`. */
     response_headers: z.optional(z.array(responsePattern, 'must be a list, such as ["acme-*"]')),
+    /** The URLs in JSON answers that a client requests. The relay makes those of the provider lead through it. */
+    url_fields: z.optional(urlFields),
     /**
      * A cheap read that needs a valid key: a path, or a URL on another host. Without a probe, keys are saved
      * unverified.

@@ -6,6 +6,7 @@ import type { WaitUntil } from '../keys/sums.ts'
 import { sendWithKey } from '../keys/use.ts'
 import { calledOrigin } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
+import { relayBody } from './answer-body.ts'
 import { relayedHeaders } from './answer-headers.ts'
 import { splitTarget } from './target.ts'
 
@@ -38,10 +39,12 @@ export async function relay(service: Service, call: RelayedRequest): Promise<Res
   if (!outgoing.headers.has('Accept-Encoding')) outgoing.headers.set('Accept-Encoding', 'identity')
   const by = { kind: 'caller', name: caller } as const
   const user = { service, userId, requestId, by, waitUntil }
-  const { response, base, target } = await sendWithKey(user, { provider: name, request: outgoing })
-  const { status, body, webSocket } = response
+  const used = await sendWithKey(user, { provider: name, request: outgoing })
+  const { base, target } = used
   const passage = { base, target, root: new URL(request.url).origin + root }
+  const answer = await relayBody(used.response, provider, passage)
+  const { status, body, webSocket } = answer
   const context = { provider, status, allowedOrigin, requestId, passage }
-  const headers = relayedHeaders(response.headers, context)
+  const headers = relayedHeaders(answer.headers, context)
   return new Response(body, { status, headers, webSocket })
 }

@@ -1,7 +1,8 @@
-/** A provider on localhost that names its own address: in Link, in an upload's URL and in a redirect. */
+/** A provider on localhost that names its own address: in Link, in an upload's URL, in a redirect and in a batch. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
 
 /** A request as a server got it. */
@@ -68,7 +69,18 @@ export async function startLinking(elsewhere: string) {
     const { pathname, searchParams } = new URL(url, origin)
     if (headers['x-goog-upload-command'] !== undefined) await upload(request, response)
     else if (pathname.endsWith('/issues')) sendPage(response, Number(searchParams.get('page') ?? 1))
-    else if (pathname === '/v1/models/away') {
+    else if (pathname === '/v1/messages/batches/1') {
+      const results_url = `${origin}${pathname}/results`
+      sendJson(response, { id: '1', processing_status: 'ended', results_url })
+    } else if (pathname === '/v1/messages/batches/1/results') {
+      response.writeHead(200, { 'Content-Type': 'application/x-jsonl' })
+      response.end('{"custom_id": "one"}\n{"custom_id": "two"}\n')
+    } else if (pathname === '/v1/messages/batches') {
+      const [data, filling] = [searchParams.get('data'), 'x'.repeat(Number(searchParams.get('x')))]
+      const body = gzipSync(JSON.stringify({ data: JSON.parse(data ?? 'null'), filling }))
+      const type = { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip', ETag: '"1"' }
+      response.writeHead(200, { ...type, 'Content-Length': body.length }).end(body)
+    } else if (pathname === '/v1/models/away') {
       response.writeHead(307, { Location: `${elsewhere}/v1/models/moved` }).end()
     } else if (pathname === '/v1/models/near') {
       response.writeHead(307, { Location: `${origin}/v1/models/moved` }).end()

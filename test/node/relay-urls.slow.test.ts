@@ -1,8 +1,10 @@
-/** SDKs that request a URL which the provider named. It is slow because it loads three SDKs and uploads 9 MB. */
+/** SDKs that request a URL which the provider named. It is slow because it loads five SDKs and uploads 9 MB. */
 
+import Anthropic from '@anthropic-ai/sdk'
 import { GoogleGenAI } from '@google/genai'
 import { Octokit } from '@octokit/core'
 import { paginateRest } from '@octokit/plugin-paginate-rest'
+import Anthropic060 from 'anthropic-0.60'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { startDirectVault } from './direct-vault.ts'
@@ -55,11 +57,27 @@ it('octokit reads all pages through the relay', async () => {
   expectThroughVault()
 })
 
+const batchesOf = {
+  '1.14': () => new Anthropic(atVault('anthropic')).messages.batches,
+  '0.60': () => new Anthropic060(atVault('anthropic')).messages.batches,
+}
 const atVault = (name: string) => ({
   baseURL: `${vault.url}relay/${name}`,
   apiKey: vault.token,
   maxRetries: 0,
 })
+
+it.for(['1.14', '0.60'] as const)(
+  '@anthropic-ai/sdk %s reads the results of a batch through the relay',
+  async (version) => {
+    const results = await batchesOf[version]().results('1')
+    const ids: string[] = []
+    for await (const { custom_id } of results) ids.push(custom_id)
+    expect(ids).toEqual(['one', 'two'])
+    expect(paths()).toEqual(['GET /v1/messages/batches/1', 'GET /v1/messages/batches/1/results'])
+    expectThroughVault()
+  },
+)
 
 const gemini = () =>
   new GoogleGenAI({
@@ -90,6 +108,24 @@ it('@google/genai uploads a file into an environment through the relay', async (
   const file = new Blob(['the file'], { type: 'text/plain' })
   await gemini().environments.files.upload({ environment: 'environments/1', path: 'a.txt', file })
   expect(provider.uploaded().toString()).toBe('the file')
+  expectThroughVault()
+})
+
+it.for<[name: string, isNamed: boolean, filling: number, isReplaced: boolean]>([
+  ['has a URL of the provider', true, 0, true],
+  ['has none', false, 0, false],
+  ['is longer than 1 MiB once it is unpacked', true, 1024 * 1024, false],
+])('a body in gzip reaches the client if it %s', async ([, isNamed, filling, isReplaced]) => {
+  const results_url = (at: string) => [{ results_url: `${at}/v1/messages/batches/2/results` }]
+  const [here, there] = [results_url(provider.url), results_url(`${vault.url}relay/anthropic`)]
+  const url = new URL(`${vault.url}relay/anthropic/v1/messages/batches?x=${filling}`)
+  if (isNamed) url.searchParams.set('data', JSON.stringify(here))
+  const headers = { Authorization: `Bearer ${vault.token}`, 'Accept-Encoding': 'gzip' }
+  const response = await fetch(url, { headers })
+  const data = isReplaced ? there : isNamed ? here : null
+  expect(await response.json()).toEqual({ data, filling: 'x'.repeat(filling) })
+  expect(response.headers.get('ETag')).toBe(isReplaced ? null : '"1"')
+  expect(response.headers.get('Content-Encoding')).toBe(isReplaced ? null : 'gzip')
   expectThroughVault()
 })
 

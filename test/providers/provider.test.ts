@@ -30,6 +30,7 @@ it.for<[name: string, given: object]>([
   ['headers', { ...ACME, headers: { 'x-acme-version': '1 ~' } }],
   ['request headers', { ...ACME, request_headers: ['acme-*', 'x-acme-version'] }],
   ['response headers', { ...ACME, response_headers: ['acme-*', 'Request-Id', 'etag'] }],
+  ['URL fields', { ...ACME, url_fields: { '/': ['url'], '/v1/a': ['data.next_url', 'a-b.c d'] } }],
   ['a page for keys', { ...ACME, key_page: 'https://acme.test/keys' }],
 ])('accepts a provider with %s', ([, given]) => expect(faultsOf(given)).toBeUndefined())
 
@@ -121,6 +122,30 @@ it.for<[name: string, field: string, message: string, changes: object]>([
       APPLIED,
       { response_headers: [pattern] },
     ]),
+  [
+    'URL fields without paths',
+    'url_fields',
+    'must be a table, such as { "/v1/batches" = ["results_url"] }',
+    { url_fields: ['url'] },
+  ],
+  [
+    'URL fields of a path without a slash',
+    'url_fields',
+    'has a path that does not begin with /',
+    { url_fields: { v1: ['url'] } },
+  ],
+  [
+    'URL fields that are not a list',
+    'url_fields./v1',
+    'must be a list, such as ["data.next_url"]',
+    { url_fields: { '/v1': 'url' } },
+  ],
+  ...['', '.', 'a.', '.a', 'a..b'].map((field): [string, string, string, object] => [
+    `the URL field ${JSON.stringify(field)}`,
+    'url_fields./v1.0',
+    'is not a field',
+    { url_fields: { '/v1': [field] } },
+  ]),
   ['no origin', '', 'must have either an origin or hosts', { origin: undefined }],
   ['an origin and hosts', '', 'must have either an origin or hosts', { hosts: ['a.test'] }],
 ])('refuses a provider with %s', ([, field, message, changes]) => {
