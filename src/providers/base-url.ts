@@ -59,10 +59,13 @@ export function calledLocation(
   { called, baseUrl, target }: { called: string; baseUrl: string; target: string },
 ): string {
   const to = URL.parse(location, target)
-  if (to === null) return location
-  const path = to.origin + to.pathname
-  const isBelow = path.startsWith(`${baseUrl}/`)
-  return isBelow ? called + path.slice(baseUrl.length) + to.search + to.hash : to.href
+  return to === null ? location : (moveUrl(to, baseUrl, called) ?? to.href)
+}
+
+/** The URL below `root` that `to` is below `base`; null if `to` is not below `base`. */
+export function moveUrl(to: URL, base: string, root: string): string | null {
+  const path = `${to.protocol}//${to.host}${to.pathname}`
+  return path.startsWith(`${base}/`) ? root + path.slice(base.length) + to.search + to.hash : null
 }
 
 /** Parses a URL of scheme, host, port and path only. Returns null if `text` is not one. */

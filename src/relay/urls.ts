@@ -1,5 +1,7 @@
 /** Where a provider's URLs lead on the vault: those below the provider lead through the relay, and others nowhere. */
 
+import { moveUrl } from '../providers/base-url.ts'
+
 /** A place at the provider, and the same place on the vault. */
 export interface Passage {
   /** The provider's origin, or the user's base URL. It has no slash at its end. */
@@ -25,11 +27,14 @@ export function relayUrl(reference: string, { base, target, root }: Passage): st
   const whole = URL.parse(reference)
   const to = whole ?? URL.parse(reference, target)
   if (to === null) return null
-  const path = `${to.protocol.replace(/^ws/, 'http')}//${to.host}${to.pathname}`
-  if (!path.startsWith(`${base}/`)) return null
-  const there = root + path.slice(base.length) + to.search + to.hash
-  if (to.protocol.startsWith('ws')) return there.replace(/^http/, 'ws')
-  return whole === null ? there.slice(new URL(root).origin.length) : there
+  if (/^wss?:$/.test(to.protocol)) return moveUrl(to, toSocket(base), toSocket(root))
+  const there = moveUrl(to, base, root)
+  return whole === null ? (there?.slice(new URL(root).origin.length) ?? null) : there
+}
+
+/** The same address for WebSockets. */
+function toSocket(url: string): string {
+  return url.replace(/^http/, 'ws')
 }
 
 /** A reference that leads elsewhere, complete: nobody takes it for a path on the vault. */
@@ -43,9 +48,9 @@ export function relayText(text: string, passage: Passage): string | null {
   let leadsElsewhere = false
   // URL parsers ignore these characters, so `ht\ttps://host` is a URL.
   const relayed = text.replaceAll(/[\t\n\r]/g, '').replaceAll(URLS, (url) => {
-    const there = NESTED.test(url) ? null : relayUrl(url, passage)
+    const there = leadsElsewhere || NESTED.test(url) ? null : relayUrl(url, passage)
     isChanged = true
-    leadsElsewhere ||= there === null
+    leadsElsewhere = there === null
     return there ?? url
   })
   if (leadsElsewhere) return null
