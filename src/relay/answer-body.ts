@@ -7,16 +7,7 @@ import { relayUrl, type Passage } from './urls.ts'
 const MAX_LENGTH = 1024 * 1024
 
 /** What is true of the provider's bytes, and not of the vault's. */
-const OF_THE_BYTES = [
-  'accept-ranges',
-  'content-digest',
-  'content-encoding',
-  'content-length',
-  'content-md5',
-  'digest',
-  'etag',
-  'repr-digest',
-]
+const OF_THE_BYTES = ['accept-ranges', 'content-encoding', 'content-length', 'etag']
 
 /** A string with the colon after it if it is a name, or the end of an object or a list (RFC 8259 §2). */
 const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}[\]]/g

@@ -6,38 +6,20 @@ import { SECURITY_HEADERS } from '../security-headers.ts'
 import { completeUrl, relayText, relayUrl, type Passage } from './urls.ts'
 
 /** Their value is one URL, which may be relative (RFC 9110 §10.2.2 and §8.7, and Azure's long-running operations). */
-const REFERENCES = new Set([
-  'azure-asyncoperation',
-  'content-location',
-  'location',
-  'operation-location',
-])
+const REFERENCE = /^(?:(?:content-|operation-)?location|azure-asyncoperation)$/
 
-/** What passes from every provider beside `X-*`: the representation, its ranges and conditions, and when to try again. */
-const PASSING = new Set([
-  ...REFERENCES,
-  'accept-ranges',
-  'content-digest',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'content-length',
-  'content-md5',
-  'content-range',
-  'content-type',
-  'digest',
-  'etag',
-  'last-modified',
-  'link',
-  'repr-digest',
-  'retry-after',
-  // In milliseconds. The SDKs of OpenAI, Anthropic and Google read it, and so does the AI SDK.
-  'retry-after-ms',
-  'vary',
-])
+/**
+ * What passes from every provider: on the representation, its ranges and conditions, and when to try again. The SDKs of
+ * OpenAI, Anthropic and Google, and the AI SDK, read `retry-after-ms`.
+ */
+const PASSING =
+  /^(?:x-.*|accept-ranges|content-(?:disposition|encoding|language|length|range|type)|etag|last-modified|link|retry-after(?:-ms)?|vary)$/
 
 /** A part of a Link header (RFC 8288 §3). A comma in a URL or in quotes does not end it. */
 const LINK = /(?:<[^<>]*>|"[^"]*"|[^,])+/g
+
+/** A longer Link header moves as it is. */
+const MAX_LINK_LENGTH = 8_192
 
 /** A provider's document must not run as one of the vault's. */
 const OWN = {
@@ -81,7 +63,7 @@ export function relayedHeaders(received: Headers, context: Context): Headers {
 function passes(name: string, { provider, status }: Context): boolean {
   if (name === 'sec-websocket-protocol') return status === 101
   const { response_headers: own = [] } = provider
-  const isKnown = PASSING.has(name) || name.startsWith('x-')
+  const isKnown = PASSING.test(name) || REFERENCE.test(name)
   if (!isKnown && !own.some((pattern) => matchesHeader(pattern, name))) return false
   return !neverPasses(name)
 }
@@ -93,7 +75,7 @@ interface Led {
 }
 
 function leadHome(name: string, value: string, passage: Passage): Led {
-  if (REFERENCES.has(name)) return leadReference(value, passage)
+  if (REFERENCE.test(name)) return leadReference(value, passage)
   if (name === 'link') return leadLinks(value, passage)
   const kept = relayText(value, passage)
   return { kept, moved: kept === null ? value : null }
@@ -106,6 +88,7 @@ function leadReference(reference: string, passage: Passage): Led {
 
 /** A Link header may have several targets, of which some lead elsewhere. */
 function leadLinks(value: string, passage: Passage): Led {
+  if (value.length > MAX_LINK_LENGTH) return { kept: null, moved: value }
   const kept: string[] = []
   const moved: string[] = []
   for (const link of value.match(LINK) ?? []) {

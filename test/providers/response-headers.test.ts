@@ -8,6 +8,7 @@ describe('a header that never passes', () => {
   it.for([
     'set-cookie',
     'set-cookie2',
+    'set-login',
     'accept-ch',
     'accept-ch-lifetime',
     'access-control-allow-origin',

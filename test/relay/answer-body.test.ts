@@ -108,14 +108,7 @@ describe('the URLs in JSON', () => {
 describe('a relayed body', () => {
   it('replaces the URLs of the provider, and drops what is true of its bytes alone', async () => {
     const body = JSON.stringify({ id: 1, results_url: URL_HERE })
-    const dropped = [
-      'Content-Length',
-      'ETag',
-      'Digest',
-      'Content-Digest',
-      'Repr-Digest',
-      'Content-MD5',
-    ]
+    const dropped = ['Accept-Ranges', 'Content-Length', 'ETag']
     const given = Object.fromEntries(dropped.map((name) => [name, String(body.length)]))
     const answer = await relayed(body, { status: 201, headers: { ...given, 'X-Own': 'kept' } })
     expect(answer.status).toBe(201)

@@ -57,7 +57,6 @@ describe('a relayed answer', () => {
     'Content-Type',
     'ETag',
     'Last-Modified',
-    'Repr-Digest',
     'Retry-After',
     'Retry-After-Ms',
     'X-RateLimit-Remaining',
@@ -86,6 +85,7 @@ describe('a relayed answer', () => {
     'Content-Security-Policy-Report-Only',
     'Critical-CH',
     'Cross-Origin-Opener-Policy',
+    'Digest',
     'Document-Policy',
     'Expires',
     'Expires-In',
@@ -271,6 +271,14 @@ describe('a URL in any other header', () => {
   it.for(['Error', 'Request-Id'])('no moved %s stands for one of the vault', (name) => {
     const headers = relayed({ [name]: 'https://evil.test/' })
     expect(JSON.stringify([...headers])).not.toContain('evil')
+  })
+
+  it('moves a Link header of more than 8,192 characters as it is', () => {
+    const link = `<${BASE}/${'a'.repeat(8_179 - BASE.length)}>; rel=next`
+    expect(link).toHaveLength(8_192)
+    expect(relayed({ Link: link }).get('Link')).toContain(ROOT)
+    const headers = relayed({ Link: `${link}x` })
+    expect([headers.get('Link'), headers.get('X-Vault-Link')]).toEqual([null, `${link}x`])
   })
 
   it('reads a long header in little time', () => {
