@@ -1,10 +1,14 @@
 /** The error that every refusal throws: a stable code, what is wrong, and when to try again. */
 
-import type { ErrorCode, FaultCode } from './shared/error-code.ts'
+import type { ErrorCode, FaultCode, KeyReason } from './shared/error-code.ts'
 
 interface VaultErrorOptions {
   /** What is wrong with this request, as a sentence. It never quotes what was sent. */
   detail?: string | undefined
+  /** Why a value is not an API key. */
+  reason?: KeyReason | undefined
+  /** Which of its characters is wrong: code points, from 0. */
+  index?: number | undefined
   /** Seconds until another attempt may succeed. */
   retryAfter?: number | undefined
   /** For the log only. */
@@ -31,9 +35,12 @@ export class VaultError extends Error {
   override readonly name = 'VaultError'
   readonly code: ErrorCode
   readonly detail: string | undefined
+  readonly reason: KeyReason | undefined
+  readonly index: number | undefined
   readonly retryAfter: number | undefined
 
-  constructor(code: ErrorCode, { detail, retryAfter, cause }: VaultErrorOptions = {}) {
+  constructor(code: ErrorCode, options: VaultErrorOptions = {}) {
+    const { detail, reason, index, retryAfter, cause } = options
     // A refusal needs no stack: its code says everything, and a stack takes 15 µs.
     const { stackTraceLimit } = Error
     if (!(code in FAULTS)) Error.stackTraceLimit = 0
@@ -41,6 +48,8 @@ export class VaultError extends Error {
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail
+    this.reason = reason
+    this.index = index
     this.retryAfter = retryAfter
   }
 

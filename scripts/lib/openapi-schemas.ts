@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { NOT_YOUR_OWN } from '../../src/http/error-answer.ts'
 import { ANSWERS } from '../../src/refusals.ts'
-import { errorAnswer } from '../../src/shared/answers.ts'
+import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
 import { OPERATIONS, SCHEMAS } from './operations.ts'
 
@@ -43,6 +43,7 @@ export function describeSchema(schema: z.core.$ZodType) {
 function errorSchema(code: ErrorCode) {
   const sentences = code === 'not_your_own' ? Object.values(NOT_YOUR_OWN) : []
   const error = z.enum([...new Set([ANSWERS[code].error, ...sentences])])
-  const schema = z.extend(errorAnswer, { error, code: z.literal(code) })
+  const answer = code === 'api_key_invalid' ? invalidKeyAnswer : errorAnswer
+  const schema = z.extend(answer, { error, code: z.literal(code) })
   return schema.check(z.describe(`Status ${ANSWERS[code].status}.`))
 }

@@ -20,7 +20,7 @@ import type {
 } from '../shared/answers.ts'
 
 export type { ErrorAnswer } from '../shared/answers.ts'
-export type { ErrorCode } from '../shared/error-code.ts'
+export type { ErrorCode, KeyReason } from '../shared/error-code.ts'
 
 /**
  * The app at the origin of the vault. It needs the vault's version of Hono. With another one, use

@@ -30,7 +30,7 @@ export function answerError(
   headers: Record<string, string> = {},
 ): Response {
   const refusal = VaultError.from(error)
-  const { code, detail, retryAfter, cause = refusal } = refusal
+  const { code, detail, reason, index, retryAfter, cause = refusal } = refusal
   const { status, challenge, ...answer } = ANSWERS[code]
   const sentence = (code === 'not_your_own' && NOT_YOUR_OWN[c.req.method]) || answer.error
   const request_id: string | undefined = c.get('requestId')
@@ -41,6 +41,8 @@ export function answerError(
     error: sentence,
     code,
     ...(detail !== undefined && { detail }),
+    ...(reason !== undefined && { reason }),
+    ...(index !== undefined && { index }),
     ...(request_id !== undefined && { request_id }),
   }
   return c.json(body, status, {

@@ -3,9 +3,9 @@
 import { createMiddleware } from 'hono/factory'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
-import type { ErrorCode } from '../shared/error-code.ts'
+import type { ErrorCode, KeyReason } from '../shared/error-code.ts'
 import { isJsonObject } from '../shared/json.ts'
-import { nameKeyFault } from '../shared/key-text.ts'
+import { findKeyFault, nameKeyFault } from '../shared/key-text.ts'
 import { isNamable, nameType, readJson } from './json-body.ts'
 
 const apiKey = z
@@ -78,10 +78,15 @@ const CODES: Partial<Record<string, ErrorCode>> = {
 function refuseBody(body: unknown, issue?: z.core.$ZodIssue): VaultError {
   if (isJsonObject(body) && Object.hasOwn(body, 'api_key')) {
     const code = CODES[String(issue?.path[0])] ?? 'api_key_invalid'
-    return new VaultError(code, issue === undefined ? {} : { detail: issue.message })
+    const why = code === 'api_key_invalid' ? reasonFor(body['api_key']) : {}
+    return new VaultError(code, { ...why, detail: issue?.message })
   }
   const came = isJsonObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`
   return new VaultError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
+}
+
+function reasonFor(value: unknown): { reason?: KeyReason; index?: number } {
+  return typeof value === 'string' ? (findKeyFault(value.trim()) ?? {}) : { reason: 'not_a_string' }
 }
 
 function nameFields(fields: string[]): string {

@@ -4,7 +4,7 @@
  */
 
 import * as z from 'zod/mini'
-import { errorCode } from './error-code.ts'
+import { errorCode, keyReason } from './error-code.ts'
 import { eventKind } from './event-kind.ts'
 
 export const keyStatus = z
@@ -251,6 +251,18 @@ export const errorAnswer = z.object({
   request_id: z.exactOptional(z.string()).check(z.describe('The id of the request in the log.')),
 })
 
+/** The answer for `api_key_invalid`. */
+export const invalidKeyAnswer = z.extend(errorAnswer, {
+  reason: keyReason.check(z.describe('Why the value is not an API key.')),
+  index: z
+    .exactOptional(z.int())
+    .check(
+      z.describe(
+        'The first wrong character of the trimmed key, in code points from 0. Only with the reasons `white_space`, `control` and `non_ascii`.',
+      ),
+    ),
+})
+
 export type DecryptionFault = z.infer<typeof decryptionFault>
 export type KeyFields = z.infer<typeof keyFields>
 export type SlotFields = z.infer<typeof slotFields>
@@ -272,4 +284,5 @@ export type EventMessage = EventAnswer & { user_id: string }
 export type EventsAnswer = z.infer<typeof eventsAnswer>
 export type ConfigAnswer = z.infer<typeof configAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>
-export type ErrorAnswer = z.infer<typeof errorAnswer>
+export type ErrorAnswer = z.infer<typeof errorAnswer> &
+  Partial<Pick<z.infer<typeof invalidKeyAnswer>, 'reason' | 'index'>>

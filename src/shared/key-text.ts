@@ -1,5 +1,6 @@
 /** What an API key can be as a text, said alike by the service and the page that sends it. */
 
+import type { ExtrasReason, KeyReason } from './error-code.ts'
 import { findPastedKey } from './pasted-text.ts'
 
 /** In UTF-16 code units. */
@@ -15,7 +16,7 @@ const FERNET_TOKEN = /^gAAAA[\w-]{95,}={0,2}$/
  * Texts that are not an API key. A stored key goes into one header of a request: a document never works
  * there, and its private key would leave its owner's hands for nothing.
  */
-const OTHER_TEXTS: readonly [RegExp, OtherText][] = [
+const OTHER_TEXTS: readonly [RegExp, OtherReason][] = [
   [/"private_key"|"service_account"/, 'service_account'],
   [/"(?:aws_?)?(?:secret_?access_?key|access_?key_?id)"/i, 'aws_keys'],
   [FERNET_TOKEN, 'fernet_token'],
@@ -24,34 +25,47 @@ const OTHER_TEXTS: readonly [RegExp, OtherText][] = [
   [/^(?:null|undefined|none|nan|true|false)$/i, 'placeholder'],
 ]
 
-type OtherText = 'service_account' | 'aws_keys' | 'fernet_token' | 'pem' | 'url' | 'placeholder'
+type OtherReason = Exclude<KeyReason, ExtrasReason | 'not_a_string'>
 
 /** What is wrong with a text that was given as a key. It holds no character of the text. */
 export type KeyFault =
-  | { kind: 'empty' | 'too_long' | 'masked' | 'json' | OtherText }
-  /** The key is in the text, and `extras` names what is around it. */
-  | { kind: 'extras'; extras: string }
-  /** `position` counts from 1. */
-  | { kind: 'white_space' | 'foreign_character'; position: number }
+  | {
+      reason: OtherReason
+      /** The first wrong character, in code points from 0. Only for `white_space`, `control` and `non_ascii`. */
+      index?: number
+    }
+  /** The key is in the text, and `extras` names all that is around it. */
+  | { reason: ExtrasReason; extras: string }
 
 /** What is wrong with `key`, which is trimmed; null if nothing is. */
 export function findKeyFault(key: string): KeyFault | null {
-  if (key === '') return { kind: 'empty' }
-  if (key.length > MAX_LENGTH) return { kind: 'too_long' }
+  if (key === '') return { reason: 'empty' }
+  if (key.length > MAX_LENGTH) return { reason: 'too_long' }
   const other = findOtherText(key)
-  if (other !== null) return { kind: other }
-  if (MASK.test(key)) return { kind: 'masked' }
+  if (other !== null) return { reason: other }
+  if (MASK.test(key)) return { reason: 'masked' }
   const pasted = findPastedKey(key)
-  if (pasted !== null && /^[[{]/.test(key) && /["{}]/.test(pasted.key)) return { kind: 'json' }
-  if (pasted !== null && !/\s/.test(pasted.key)) return { kind: 'extras', extras: pasted.extras }
-  const space = key.search(/\s/)
-  if (space >= 0) return { kind: 'white_space', position: space + 1 }
-  const foreign = key.search(/[^!-~]/)
-  return foreign < 0 ? null : { kind: 'foreign_character', position: foreign + 1 }
+  if (pasted !== null && /^[[{]/.test(key) && /["{}]/.test(pasted.key)) return { reason: 'json' }
+  if (pasted !== null && !/\s/.test(pasted.key)) {
+    return { reason: pasted.reason, extras: pasted.extras }
+  }
+  return findWrongCharacter(key)
 }
 
-/** The end of a sentence about a key, in which `…` stands for the extras, the position or the limit. */
-const FAULTS: Record<KeyFault['kind'], string> = {
+function findWrongCharacter(key: string): KeyFault | null {
+  if (/^[!-~]*$/.test(key)) return null
+  const characters = Array.from(key)
+  const space = characters.findIndex((character) => /\s/.test(character))
+  if (space >= 0) return { reason: 'white_space', index: space }
+  const index = characters.findIndex((character) => /[^!-~]/.test(character))
+  const isControl = /\p{Cc}/u.test(characters[index] ?? '')
+  return { reason: isControl ? 'control' : 'non_ascii', index }
+}
+
+const NOT_PRINTABLE = 'has a character that no key has (not printable ASCII), at character ….'
+
+/** The end of a sentence about a key, in which `…` stands for the position or the limit. */
+const FAULTS: Record<OtherReason, string> = {
   empty: 'is empty.',
   too_long: 'is over … characters.',
   service_account:
@@ -63,21 +77,19 @@ const FAULTS: Record<KeyFault['kind'], string> = {
   placeholder: 'is a placeholder for a missing value.',
   masked: 'is a masked preview, not the key itself: paste the whole key.',
   json: 'is a JSON document: send the API key alone.',
-  extras: 'comes with …: send the key alone.',
   white_space: 'has white space inside, at character ….',
-  foreign_character: 'has a character that no key has (not printable ASCII), at character ….',
+  control: NOT_PRINTABLE,
+  non_ascii: NOT_PRINTABLE,
 }
 
 /** What is wrong with `key`, which is trimmed, as a sentence about `name`; null if nothing is. */
 export function nameKeyFault(key: string, name: string): string | null {
   const fault = findKeyFault(key)
   if (fault === null) return null
-  return `${name} ${FAULTS[fault.kind].replace('…', nameValue(fault))}`
-}
-
-function nameValue(fault: KeyFault): string {
-  if (fault.kind === 'extras') return fault.extras
-  return 'position' in fault ? String(fault.position) : MAX_LENGTH.toLocaleString('en')
+  if ('extras' in fault) return `${name} comes with ${fault.extras}: send the key alone.`
+  const { reason, index } = fault
+  const value = index === undefined ? MAX_LENGTH.toLocaleString('en') : String(index + 1)
+  return `${name} ${FAULTS[reason].replace('…', value)}`
 }
 
 /** Whether a stored text can be sent as a key: of old, more was stored than is accepted today. */
@@ -85,7 +97,7 @@ export function isKey(text: string): boolean {
   return /^[!-~]+$/.test(text) && !FERNET_TOKEN.test(text)
 }
 
-function findOtherText(text: string): OtherText | null {
+function findOtherText(text: string): OtherReason | null {
   return OTHER_TEXTS.find(([pattern]) => pattern.test(text))?.[1] ?? null
 }
 

@@ -72,44 +72,55 @@ describe('an api_key', () => {
   const noKeyHas = (at: number) =>
     `a character that no key has (not printable ASCII), at character ${at}.`
 
-  it.for<[value: unknown, detail: string]>([
-    [null, 'is null, not a string.'],
-    [42, 'is a number, not a string.'],
-    [true, 'is a boolean, not a string.'],
-    [['sk-1'], 'is an array, not a string.'],
-    [{ key: 'sk-1' }, 'is an object, not a string.'],
-    ['', 'is empty.'],
-    [' \t\r\n\u00A0\uFEFF', 'is empty.'],
-    ['sk-proj-...', `is ${MASKED}`],
-    ['sk-abc...wxyz', `is ${MASKED}`],
-    ['sk-abc…', `is ${MASKED}`],
-    ['****', `is ${MASKED}`],
-    ['sk-****abcd', `is ${MASKED}`],
-    ['sk-●●●●', `is ${MASKED}`],
-    ['sk-⋯', `is ${MASKED}`],
-    ['sk-∙∙∙', `is ${MASKED}`],
-    ['sk-···', `is ${MASKED}`],
-    ['••••••••', `is ${MASKED}`],
-    ['sk-abc def', `has ${SPACE}`],
-    ['sk-abc\ndef', `has ${SPACE}`],
-    ['sk-abc\u00A0def', `has ${SPACE}`],
-    ['  sk-abc def ', `has ${SPACE}`],
-    ['sk-\u0000abc', `has ${noKeyHas(4)}`],
-    ['sk-\u001Babc', `has ${noKeyHas(4)}`],
-    ['sk-\u007Fabc', `has ${noKeyHas(4)}`],
-    ['sk-\uD800abc', `has ${noKeyHas(4)}`],
-    ['sk-abc😀', `has ${noKeyHas(7)}`],
-    ['sk-äbc', `has ${noKeyHas(4)}`],
-    ['ѕk-abc', `has ${noKeyHas(1)}`],
-    ['sk-\u200Babc', 'comes with invisible characters: send the key alone.'],
-    ['"sk-abc"', 'comes with quotes: send the key alone.'],
-  ])('refuses the api_key %j: it %s', async ([value, detail]) => {
+  it.for<[value: unknown, reason: string, detail: string, index?: number]>([
+    [null, 'not_a_string', 'is null, not a string.'],
+    [42, 'not_a_string', 'is a number, not a string.'],
+    [true, 'not_a_string', 'is a boolean, not a string.'],
+    [['sk-1'], 'not_a_string', 'is an array, not a string.'],
+    [{ key: 'sk-1' }, 'not_a_string', 'is an object, not a string.'],
+    ['', 'empty', 'is empty.'],
+    [' \t\r\n\u00A0\uFEFF', 'empty', 'is empty.'],
+    ['sk-proj-...', 'masked', `is ${MASKED}`],
+    ['sk-abc...wxyz', 'masked', `is ${MASKED}`],
+    ['sk-abc…', 'masked', `is ${MASKED}`],
+    ['****', 'masked', `is ${MASKED}`],
+    ['sk-****abcd', 'masked', `is ${MASKED}`],
+    ['sk-●●●●', 'masked', `is ${MASKED}`],
+    ['sk-⋯', 'masked', `is ${MASKED}`],
+    ['sk-∙∙∙', 'masked', `is ${MASKED}`],
+    ['sk-···', 'masked', `is ${MASKED}`],
+    ['••••••••', 'masked', `is ${MASKED}`],
+    ['sk-abc def', 'white_space', `has ${SPACE}`, 6],
+    ['sk-abc\ndef', 'white_space', `has ${SPACE}`, 6],
+    ['sk-abc\u00A0def', 'white_space', `has ${SPACE}`, 6],
+    ['  sk-abc def ', 'white_space', `has ${SPACE}`, 6],
+    ['sk-\u0000abc', 'control', `has ${noKeyHas(4)}`, 3],
+    ['sk-\u001Babc', 'control', `has ${noKeyHas(4)}`, 3],
+    ['sk-\u007Fabc', 'control', `has ${noKeyHas(4)}`, 3],
+    ['sk-\uD800abc', 'non_ascii', `has ${noKeyHas(4)}`, 3],
+    ['sk-abc😀', 'non_ascii', `has ${noKeyHas(7)}`, 6],
+    ['sk-äbc', 'non_ascii', `has ${noKeyHas(4)}`, 3],
+    ['ѕk-abc', 'non_ascii', `has ${noKeyHas(1)}`, 0],
+    [
+      'sk-\u200Babc',
+      'invisible_characters',
+      'comes with invisible characters: send the key alone.',
+    ],
+    ['Bearer sk-abc', 'scheme', 'comes with a scheme such as Bearer: send the key alone.'],
+    ['K_TOKEN="sk-abc"', 'quotes', 'comes with quotes and its name: send the key alone.'],
+    ['https://a.test/key', 'url', 'is a URL, not an API key.'],
+    ['{"id": 1}', 'json', 'is a JSON document: send the API key alone.'],
+    ['None', 'placeholder', 'is a placeholder for a missing value.'],
+    ['"sk-abc"', 'quotes', 'comes with quotes: send the key alone.'],
+  ])('refuses the api_key %j as %s: it %s', async ([value, reason, detail, index]) => {
     expect(await putKeyText(value)).toEqual({
       status: 400,
       body: {
         error: 'Valid API key string is required',
         code: 'api_key_invalid',
         detail: `api_key ${detail}`,
+        reason,
+        ...(index !== undefined && { index }),
       },
     })
   })
@@ -118,7 +129,8 @@ describe('an api_key', () => {
     const longest = 'k'.repeat(8_192)
     expect(await putKeyText(longest)).toEqual({ status: 200, body: { api_key: longest } })
     const detail = 'api_key is over 8,192 characters.'
-    expect(await putKeyText(`${longest}k`)).toMatchObject({ status: 400, body: { detail } })
+    const body = { detail, reason: 'too_long' }
+    expect(await putKeyText(`${longest}k`)).toMatchObject({ status: 400, body })
   })
 
   it('trims white space around the key, and changes nothing else', async () => {
@@ -134,7 +146,9 @@ it.for<[field: string, value: unknown, code: string]>([
   ['expires_at', '2020-01-01T00:00:00Z', 'expires_at_invalid'],
 ])('refuses the %s %j beside a valid key with %s', async ([field, value, code]) => {
   const body = JSON.stringify({ api_key: 'sk-1', [field]: value })
-  expect(await put(body, '/slot')).toMatchObject({ status: 400, body: { code } })
+  const refusal = await put(body, '/slot')
+  expect(refusal).toMatchObject({ status: 400, body: { code } })
+  expect(refusal.body).not.toHaveProperty('reason')
 })
 
 it('passes a base URL on, and an expiry in UTC', async () => {

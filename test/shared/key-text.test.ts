@@ -72,6 +72,20 @@ it.for<[text: string, fault: string]>([
   expect(findKeyAlone(text)).toBeNull()
 })
 
+it.for<[text: string, reason: string, index: number, character: number]>([
+  ['sk-a b', 'white_space', 4, 5],
+  ['sk-a\u00A0b', 'white_space', 4, 5],
+  ['sk-\u0007a', 'control', 3, 4],
+  ['sk-a\u0085b', 'control', 4, 5],
+  ['sk-ä', 'non_ascii', 3, 4],
+  ['😀k', 'non_ascii', 0, 1],
+  // White space is named first, and counts in code points.
+  ['😀😀 k', 'white_space', 2, 3],
+])('names the character of %j: %s at %i', ([text, reason, index, character]) => {
+  expect(findKeyFault(text)).toEqual({ reason, index })
+  expect(nameKeyFault(text, 'api_key')).toContain(`at character ${character}.`)
+})
+
 it('accepts a key of 8,192 characters, and none that is longer', () => {
   expect(findKeyFault('x'.repeat(8_192))).toBeNull()
   expect(nameKeyFault('x'.repeat(8_193), 'api_key')).toBe('api_key is over 8,192 characters.')
@@ -80,7 +94,7 @@ it('accepts a key of 8,192 characters, and none that is longer', () => {
 })
 
 it('refuses a Fernet token as a key, and as a stored text', () => {
-  expect(findKeyFault(FERNET)).toEqual({ kind: 'fernet_token' })
+  expect(findKeyFault(FERNET)).toEqual({ reason: 'fernet_token' })
   expect(findKeyAlone(FERNET)).toBeNull()
   expect(isKey(FERNET)).toBe(false)
 })

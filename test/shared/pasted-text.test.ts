@@ -45,7 +45,7 @@ it.for<[text: string, extras: string]>([
   [`\u2060${KEY}`, 'invisible characters'],
   [`'Bearer "${KEY}"'`, 'quotes and a scheme such as Bearer'],
 ])('finds the key in %j, which comes with %s', ([text, extras]) => {
-  expect(findPastedKey(text)).toEqual({ key: KEY, extras })
+  expect(findPastedKey(text)).toMatchObject({ key: KEY, extras })
 })
 
 it.for<[text: string, key: string]>([

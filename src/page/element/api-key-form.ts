@@ -149,7 +149,7 @@ export class ApiKeyForm extends LitElement {
     if (remark === null) return nothing
     const { kind } = remark
     const look = { fault: 'problem', choice: 'problem', mismatch: 'notice warning' }
-    const hasKey = kind === 'fault' && remark.fault.kind === 'extras'
+    const hasKey = kind === 'fault' && 'extras' in remark.fault
     return html`<p part=${kind === 'proposal' ? 'notice' : look[kind]}>
       ${describeRemark(remark, this.language)}
       ${

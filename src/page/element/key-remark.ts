@@ -1,5 +1,6 @@
 /** What can be said of a key before it is sent. */
 
+import type { KeyReason } from '../../shared/error-code.ts'
 import { findKeyFault, type KeyFault } from '../../shared/key-text.ts'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
@@ -32,14 +33,26 @@ export interface Aim {
   slots: readonly ShownSlot[]
 }
 
-const FAULTS: Record<KeyFault['kind'], TextName> = {
+/** Says why a text is not a key. The service has the same reasons. */
+const REASONS: Record<KeyReason, TextName> = {
+  not_a_string: 'keyInvalid',
   empty: 'keyEmpty',
   too_long: 'keyTooLong',
   masked: 'keyMasked',
   json: 'keyJson',
-  extras: 'keyExtras',
+  invisible_characters: 'keyExtras',
+  quotes: 'keyExtras',
+  brackets: 'keyExtras',
+  braces: 'keyExtras',
+  line_break: 'keyExtras',
+  punctuation: 'keyExtras',
+  comment: 'keyExtras',
+  option: 'keyExtras',
+  name: 'keyExtras',
+  scheme: 'keyExtras',
   white_space: 'keySpace',
-  foreign_character: 'keyForeign',
+  control: 'keyForeign',
+  non_ascii: 'keyForeign',
   service_account: 'keyGoogle',
   aws_keys: 'keyAws',
   fernet_token: 'keyInvalid',
@@ -68,7 +81,16 @@ export function describeRemark(remark: Remark, { say, list }: Language): string 
   const name = (slot: ShownSlot) => nameSlot(slot, say)
   if (remark.kind === 'choice') return say('chooseProvider')
   if (remark.kind === 'proposal') return say('selected', { provider: name(remark.instead) })
-  if (remark.kind === 'fault') return say(FAULTS[remark.fault.kind], { ...remark.fault })
+  if (remark.kind === 'fault') return describeReason(remark.fault, say)
   const { slot, likely } = remark
   return say('mismatch', { likely: list(likely.map(name)), provider: name(slot) })
+}
+
+/** Why a text is not a key, as a person reads it. `index` is in code points, from 0. */
+export function describeReason(
+  { reason, index = 0 }: { reason: KeyReason; index?: number | undefined },
+  say: Language['say'],
+): string {
+  // A service that is newer than this script may know more reasons.
+  return say(REASONS[reason] ?? 'keyInvalid', { position: index + 1 })
 }

@@ -1,8 +1,10 @@
 /** What went wrong: a code of the service, or one of the way there, and the text that says it. */
 
 import type { ErrorAnswer } from '../../shared/answers.ts'
+import type { KeyReason } from '../../shared/error-code.ts'
 import { isJsonObject } from '../../shared/json.ts'
 import type { ProblemCode } from './host.ts'
+import { describeReason } from './key-remark.ts'
 import { gapAfter, type Language } from './language.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
@@ -13,6 +15,8 @@ export class Problem extends Error {
   readonly code: ProblemCode
   /** What the service said in English, for whoever builds the application. */
   readonly detail: string
+  /** Why the service refuses a text as a key; null for any other problem. */
+  readonly keyFault: KeyFault | null
   /** By which the operator finds the request in the log. */
   readonly requestId: string | null
   /** In milliseconds since the epoch. Until then another attempt fails too. */
@@ -30,17 +34,25 @@ export class Problem extends Error {
     return new Problem('internal')
   }
 
-  constructor(code: ProblemCode, { detail = '', requestId, retryAt = 0 }: ProblemOptions = {}) {
+  constructor(code: ProblemCode, options: ProblemOptions = {}) {
+    const { detail = '', keyFault = null, requestId, retryAt = 0 } = options
     super(code)
     this.code = code
     this.detail = detail
+    this.keyFault = keyFault
     this.requestId = requestId ?? null
     this.retryAt = retryAt
   }
 }
 
+interface KeyFault {
+  reason: KeyReason
+  index?: number | undefined
+}
+
 interface ProblemOptions {
   detail?: string | undefined
+  keyFault?: KeyFault | null
   requestId?: string | undefined
   retryAt?: number
 }
@@ -77,10 +89,11 @@ const TEXTS: Partial<Record<ProblemCode, TextName>> = {
 
 /** The problem as a person reads it. `slot` is the one that was being worked on. */
 export function describeProblem(
-  { code, detail }: Problem,
+  { code, detail, keyFault }: Problem,
   { say, list }: Language,
   slot?: ShownSlot,
 ): string {
+  if (keyFault !== null) return describeReason(keyFault, say)
   const values = {
     provider: slot === undefined ? '' : nameSlot(slot, say),
     hosts: list(slot?.hosts ?? []),
@@ -95,10 +108,11 @@ export function describeProblem(
 export async function readProblem(response: Response): Promise<Problem> {
   const body: unknown = await response.json().catch(() => null)
   if (!isErrorAnswer(body)) return new Problem('not_an_answer')
-  const { code, detail, request_id: requestId } = body
+  const { code, detail, reason, index, request_id: requestId } = body
+  const keyFault = reason === undefined ? null : { reason, index }
   const seconds = Number(response.headers.get('Retry-After') ?? 0)
   const retryAt = seconds > 0 ? Date.now() + seconds * 1_000 : 0
-  return new Problem(code, { detail, requestId, retryAt })
+  return new Problem(code, { detail, keyFault, requestId, retryAt })
 }
 
 function isErrorAnswer(body: unknown): body is ErrorAnswer {

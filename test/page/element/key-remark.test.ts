@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { describeRemark, examineKey, type Remark } from '../../../src/page/element/key-remark.ts'
-import type { KeyFault } from '../../../src/shared/key-text.ts'
+import {
+  describeReason,
+  describeRemark,
+  examineKey,
+  type Remark,
+} from '../../../src/page/element/key-remark.ts'
+import type { KeyReason } from '../../../src/shared/error-code.ts'
 import { english, plainSlot, someSlot } from './shown.ts'
 
 const openai = someSlot()
@@ -15,17 +20,25 @@ const examine = (key: string, slot: typeof openai | undefined, offered = slots) 
   examineKey(key, { slot, offered, slots })
 
 describe('a malformed key', () => {
-  const TEXTS: Record<KeyFault['kind'], [key: string, text: string]> = {
+  const EXTRAS = 'There is more here than the key. Paste only the key.'
+  const TEXTS: Record<Exclude<KeyReason, 'not_a_string'>, [key: string, text: string]> = {
     empty: ['', 'Enter a key.'],
     too_long: ['x'.repeat(8_193), 'This is too long to be a key.'],
     masked: ['sk-proj-...', 'This is a masked key. Paste the whole key.'],
     json: ['{"a": "b", "c": "d"}', 'This is a JSON document. Paste only the key.'],
-    extras: [
-      'export OPENAI_API_KEY="sk-good-0123456789"',
-      'There is more here than the key. Paste only the key.',
-    ],
+    invisible_characters: ['sk-good\u200B-0123456789', EXTRAS],
+    quotes: ['"sk-good-0123456789"', EXTRAS],
+    brackets: ['<sk-good-0123456789>', EXTRAS],
+    braces: ['{sk-good-0123456789}', EXTRAS],
+    line_break: ['sk-good-0123456789\\n', EXTRAS],
+    punctuation: ['sk-good-0123456789,', EXTRAS],
+    comment: ['sk-good-0123456789 # mine', EXTRAS],
+    option: ['-H sk-good-0123456789', EXTRAS],
+    name: ['export OPENAI_API_KEY=sk-good-0123456789', EXTRAS],
+    scheme: ['Bearer sk-good-0123456789', EXTRAS],
     white_space: ['sk-abc def', 'The key has white space at character 7.'],
-    foreign_character: ['sk-ключ', 'Character 4 cannot be part of an API key.'],
+    control: ['sk-\u0007abc', 'Character 4 cannot be part of an API key.'],
+    non_ascii: ['sk-ключ', 'Character 4 cannot be part of an API key.'],
     service_account: [
       '{"type": "service_account", "private_key": "x"}',
       'This is a Google service account file, not an API key. Create an API key for Vertex AI or Gemini.',
@@ -42,10 +55,10 @@ describe('a malformed key', () => {
 
   it.for(Object.entries(TEXTS))(
     'names what is wrong with a key, whatever provider is chosen: %s',
-    ([kind, [key, text]]) => {
+    ([reason, [key, text]]) => {
       for (const slot of [openai, azure, general, undefined]) {
         const remark = examine(key, slot)
-        expect(remark).toMatchObject({ kind: 'fault', fault: { kind } })
+        expect(remark).toMatchObject({ kind: 'fault', fault: { reason } })
         expect(remark && describeRemark(remark, english)).toBe(text)
       }
     },
@@ -121,4 +134,10 @@ describe('a key for the chosen provider', () => {
 
 it('a choice that was not made is asked for', () => {
   expect(describeRemark({ kind: 'choice' }, english)).toBe('Choose a provider')
+})
+
+it('says in general words why a newer service refuses a text', () => {
+  expect(describeReason(JSON.parse('{"reason":"new"}'), english.say)).toBe(
+    'This is not an API key.',
+  )
 })

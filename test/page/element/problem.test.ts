@@ -88,6 +88,17 @@ describe('a problem', () => {
     )
   })
 
+  it('says in its own language what is wrong with a key, from the reason of the service', async () => {
+    const answer = { code: 'api_key_invalid', detail: 'has white space', reason: 'white_space' }
+    const problem = await readProblem(Response.json({ ...answer, index: 6 }, { status: 400 }))
+    expect(describeProblem(problem, english, slot)).toBe('The key has white space at character 7.')
+    expect(describeProblem(problem, translated('de'), slot)).toContain('7')
+    const masked = { ...answer, reason: 'masked' }
+    expect(
+      describeProblem(await readProblem(Response.json(masked, { status: 400 })), english),
+    ).toBe('This is a masked key. Paste the whole key.')
+  })
+
   it('does not show the detail of another code', () => {
     const problem = new Problem('api_key_invalid', { detail: 'api_key has white space.' })
     expect(describeProblem(problem, english, slot)).toBe(TEXTS.api_key_invalid)
