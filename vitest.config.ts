@@ -92,6 +92,7 @@ export const worker = {
           RELAY_LIMITER: { namespace_id: '4', simple: { limit: 1_000_000, period: 60 } },
           ADDRESS_LIMITER: { namespace_id: '5', simple: { limit: 1_000_000, period: 60 } },
           CALLER_LIMITER: { namespace_id: '6', simple: { limit: 1_000_000, period: 60 } },
+          EXPORT_LIMITER: { namespace_id: '7', simple: { limit: 1_000_000, period: 60 } },
           TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
         },
       },

@@ -35,11 +35,13 @@ export async function openService(env: Env): Promise<Service> {
 }
 
 /** Logs which limits are not enforced, since an older configuration file lacks the newer ones. */
-function warnOfMissing({ relay, probeLimiter, addressLimiter, callerLimiter }: Settings): void {
+function warnOfMissing(settings: Settings): void {
+  const { relay, probeLimiter, addressLimiter, callerLimiter, exportLimiter } = settings
   const limiters = {
     PROBE_LIMITER: probeLimiter,
     ADDRESS_LIMITER: addressLimiter,
     CALLER_LIMITER: callerLimiter,
+    EXPORT_LIMITER: exportLimiter,
     ...(relay !== null && { RELAY_LIMITER: relay.limiter }),
   }
   const missing = Object.entries(limiters).filter(([, limiter]) => limiter === null)

@@ -196,6 +196,7 @@ export const environment = z.object({
   PROBE_LIMITER: z.optional(rateLimit),
   ADDRESS_LIMITER: z.optional(rateLimit),
   CALLER_LIMITER: z.optional(rateLimit),
+  EXPORT_LIMITER: z.optional(rateLimit),
   RELAY_LIMITER: z.optional(rateLimit),
   RELAY_SCOPE: z.optional(tokenScope),
   RELAY_PROVIDERS: z.optional(names),
@@ -248,6 +249,8 @@ export interface Settings {
   addressLimiter: RateLimit | null
   /** Limits the uses of keys by a caller; null for no limit. */
   callerLimiter: RateLimit | null
+  /** Limits the exports of a user's events; null for no limit. */
+  exportLimiter: RateLimit | null
   /** The callers that may have the grant `reveal`. */
   revealers: 'all' | readonly string[]
   /** 32 bytes each. The first one seals, and all of them open. */
@@ -292,6 +295,7 @@ const settings = z.pipe(
       probeLimiter: env.PROBE_LIMITER ?? null,
       addressLimiter: env.ADDRESS_LIMITER ?? null,
       callerLimiter: env.CALLER_LIMITER ?? null,
+      exportLimiter: env.EXPORT_LIMITER ?? null,
       revealers: env.ALLOW_REVEAL ?? [],
       encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
       fernetKeys: env.LEGACY_FERNET_KEY ?? [],

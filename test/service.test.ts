@@ -10,6 +10,7 @@ const NONE = {
   RELAY_LIMITER: undefined,
   ADDRESS_LIMITER: undefined,
   CALLER_LIMITER: undefined,
+  EXPORT_LIMITER: undefined,
 }
 
 it.for<[name: string, changes: object, limiters: string[] | null]>([
@@ -18,7 +19,7 @@ it.for<[name: string, changes: object, limiters: string[] | null]>([
   [
     'only the limit for users',
     NONE,
-    ['PROBE_LIMITER', 'ADDRESS_LIMITER', 'CALLER_LIMITER', 'RELAY_LIMITER'],
+    ['PROBE_LIMITER', 'ADDRESS_LIMITER', 'CALLER_LIMITER', 'EXPORT_LIMITER', 'RELAY_LIMITER'],
   ],
   ['no limit for a relay that is off', { RELAY_LIMITER: undefined, RELAY_SCOPE: '' }, null],
 ])(

@@ -228,7 +228,8 @@ export const OPERATIONS: readonly Operation[] = [
     also: {
       type: 'application/x-ndjson',
       schema: 'Event',
-      description: 'With `format=ndjson`: all events, one on each line.',
+      description:
+        'With `format=ndjson`: up to 10,000 events, one on each line. If there are more, the last line is `{"next_cursor": "…"}`.',
     },
     codes: [...OWN, 'invalid_query'],
   },

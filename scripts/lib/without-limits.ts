@@ -13,5 +13,6 @@ export function withoutLimits(env: Env): Env {
     PROBE_LIMITER: NO_LIMIT,
     ADDRESS_LIMITER: NO_LIMIT,
     CALLER_LIMITER: NO_LIMIT,
+    EXPORT_LIMITER: NO_LIMIT,
   })
 }

@@ -98,6 +98,8 @@ interface EventsQuery {
   query: {
     provider?: string | undefined
     cursor?: string | undefined
+    from?: string | undefined
+    to?: string | undefined
     limit?: string | undefined
     format?: 'json' | 'ndjson' | undefined
   }

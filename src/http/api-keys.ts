@@ -7,6 +7,7 @@ import type { RequestIdVariables } from 'hono/request-id'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { assignKey } from '../keys/assign.ts'
 import { setLimits } from '../keys/set-limits.ts'
+import { requireRate } from '../keys/rate.ts'
 import { saveSlot } from '../keys/save.ts'
 import { deleteSlot, listSlots, readSlot } from '../keys/slots.ts'
 import type { SlotOwner, StoredKey } from '../keys/stored-key.ts'
@@ -50,12 +51,13 @@ export const noStore = createMiddleware(async (c, next) => {
   await next()
 })
 
-/** Answers with all events if the query asks for NDJSON. A middleware, so that the route has one type of answer. */
+/** Answers with an export if the query asks for NDJSON. A middleware, so that the route has one type of answer. */
 const exportIfAsked = createMiddleware<OwnerEnv, string, { out: { query: AskedEvents } }>(
   async (c, next) => {
-    const { format, provider } = c.req.valid('query')
-    if (format !== 'ndjson') return next()
-    return exportAnswer(c, exportEvents(ownerOf(c), provider))
+    const query = c.req.valid('query')
+    if (query.format !== 'ndjson') return next()
+    await requireRate(c.get('service').settings.exportLimiter, c.get('userId'))
+    return exportAnswer(c, exportEvents(ownerOf(c), readEventsQuery(query)))
   },
 )
 

@@ -3,9 +3,11 @@
 import { zValidator } from '@hono/zod-validator'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
-import { DEFAULT_EVENTS, MAX_EVENTS, type EventQuery } from '../keys/trail.ts'
+import { DEFAULT_EVENTS, MAX_EVENTS, MAX_EXPORTED, type EventQuery } from '../keys/trail.ts'
 
 const CURSOR = '"cursor" must be the next_cursor of the previous page.'
+const time = (name: string) =>
+  z.iso.datetime(`"${name}" must be a time in UTC, such as 2026-11-25T12:00:00Z.`)
 const LIMIT = `"limit" must be a number from 1 to ${MAX_EVENTS}.`
 
 export const eventsQuery = z.object({
@@ -15,6 +17,8 @@ export const eventsQuery = z.object({
       z.string(CURSOR).check(z.regex(/^\d{4}-\d\d-\d\dT/, CURSOR), z.maxLength(1_000, CURSOR)),
     )
     .check(z.describe('The `next_cursor` of the previous page.')),
+  from: z.optional(time('from')).check(z.describe('Only events at this time or later.')),
+  to: z.optional(time('to')).check(z.describe('Only events before this time.')),
   limit: z
     .optional(
       z
@@ -28,7 +32,7 @@ export const eventsQuery = z.object({
     ),
   format: z
     .optional(z.enum(['json', 'ndjson'], '"format" must be json or ndjson.'))
-    .check(z.describe('`ndjson` answers with all events, one on each line.')),
+    .check(z.describe(`\`ndjson\` answers with up to ${MAX_EXPORTED} events, one on each line.`)),
 })
 
 export type AskedEvents = z.output<typeof eventsQuery>
@@ -41,10 +45,12 @@ export const requireEventsQuery = zValidator('query', eventsQuery, (result) => {
 })
 
 /** What the query asks for. */
-export function readEventsQuery({
-  limit,
-  cursor,
-  provider,
-}: z.output<typeof eventsQuery>): EventQuery {
-  return { cursor, provider, limit: Number(limit ?? DEFAULT_EVENTS) }
+export function readEventsQuery({ limit, from, to, ...asked }: AskedEvents): EventQuery {
+  return {
+    cursor: asked.cursor,
+    provider: asked.provider,
+    from: from === undefined ? undefined : new Date(from).toISOString(),
+    to: to === undefined ? undefined : new Date(to).toISOString(),
+    limit: Number(limit ?? DEFAULT_EVENTS),
+  }
 }

@@ -13,8 +13,9 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** The events of a page, by default and at most. */
 export const DEFAULT_EVENTS = 50
 export const MAX_EVENTS = 200
-/** How many events an export reads with one round trip to D1. */
+/** How many events an export reads with one round trip to D1, and has at most. */
 const EXPORTED_AT_ONCE = 1_000
+export const MAX_EXPORTED = 10_000
 
 /** Which events to read. */
 export interface EventQuery {
@@ -22,6 +23,10 @@ export interface EventQuery {
   cursor?: string | undefined
   /** The name of a slot; all slots, if it is missing. */
   provider?: string | undefined
+  /** At this time or later: ISO 8601 in UTC, with milliseconds. */
+  from?: string | undefined
+  /** Before this time. */
+  to?: string | undefined
   limit: number
 }
 
@@ -39,14 +44,14 @@ export interface EventPage {
  */
 export async function listEvents(
   owner: SlotOwner,
-  { cursor = LATEST, provider, limit }: EventQuery,
+  { cursor = LATEST, provider, from = '', to = LATEST, limit }: EventQuery,
 ): Promise<EventPage> {
   const { db, settings } = owner.service
   const slot = provider === undefined ? null : rowNames(settings, slotName(settings, provider))
   const statements = [
     selectUser(owner.userId),
     // One more than the page has tells whether another page follows.
-    selectEvents(owner.userId, { before: cursor, slot, limit: limit + 1 }),
+    selectEvents(owner.userId, { before: cursor < to ? cursor : to, from, slot, limit: limit + 1 }),
   ] as const
   const [user, read] = await retry(async (ms) => runBatch(db, statements, ms))
   if (user.results.length === 0) requireAnyUser(owner)
@@ -56,18 +61,25 @@ export async function listEvents(
   return { events, next: last?.id ?? null }
 }
 
-/** All events of the user, a page after the other. @throws as {@link listEvents} */
+/**
+ * At most {@link MAX_EXPORTED} events of the user, a page after the other. It returns the cursor of the next export;
+ * null at the end. `limit` does not count here.
+ *
+ * @throws as {@link listEvents}
+ */
 export async function* exportEvents(
   owner: SlotOwner,
-  provider: string | undefined,
-): AsyncGenerator<EventRow[], void> {
-  let cursor: string | null = LATEST
-  do {
+  query: EventQuery,
+): AsyncGenerator<EventRow[], string | null> {
+  let cursor = query.cursor ?? LATEST
+  for (let read = 0; read < MAX_EXPORTED; read += EXPORTED_AT_ONCE) {
     // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
-    const page: EventPage = await listEvents(owner, { cursor, provider, limit: EXPORTED_AT_ONCE })
-    yield page.events
-    cursor = page.next
-  } while (cursor !== null)
+    const { events, next } = await listEvents(owner, { ...query, cursor, limit: EXPORTED_AT_ONCE })
+    yield events
+    if (next === null) return null
+    cursor = next
+  }
+  return cursor
 }
 
 /**

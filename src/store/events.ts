@@ -145,6 +145,8 @@ export const LATEST = '9999'
 export interface EventRange {
   /** Reads events with lower ids: an id, or {@link LATEST}. */
   before: string
+  /** Reads events with this id or a higher one; empty for all. */
+  from: string
   /** The names of a slot; null for all slots. */
   slot: RowNames | null
   limit: number
@@ -153,16 +155,16 @@ export interface EventRange {
 /** The user's next events, the newest first. */
 export function selectEvents(
   userId: string,
-  { before, slot, limit }: EventRange,
+  { before, from, slot, limit }: EventRange,
 ): Statement<EventRow> {
   return {
     sql: `${DAYS}
           SELECT ${COLUMNS}
           FROM days CROSS JOIN api_key_events AS event ON event.day = days.day
-          WHERE user_id = ?1 AND id < ?2
+          WHERE user_id = ?1 AND id < ?2 AND id >= ?5 AND days.day >= substr(?5, 1, 10)
             AND (?3 IS NULL OR provider IN (SELECT value FROM json_each(?3)))
           ORDER BY id DESC LIMIT ?4`,
-    values: [userId, before, slot === null ? null : JSON.stringify(slot), limit],
+    values: [userId, before, slot === null ? null : JSON.stringify(slot), limit, from],
   }
 }
 

@@ -19,7 +19,9 @@ const WAYS: readonly [way: string, broken: Broken][] = [
   ['hangs', hang],
 ]
 
-const LIMITERS = ['RATE', 'PROBE', 'RELAY', 'ADDRESS', 'CALLER'].map((name) => `${name}_LIMITER`)
+const LIMITERS = ['RATE', 'PROBE', 'RELAY', 'ADDRESS', 'CALLER', 'EXPORT'].map(
+  (name) => `${name}_LIMITER`,
+)
 const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
 
 /** Those that an application hears of. */

@@ -16,6 +16,21 @@ it.for([
   ['limit=1e2', LIMIT],
   ['cursor=next', CURSOR],
   [`cursor=.${TIME}`, CURSOR],
+  ...['from', 'to'].flatMap((name) =>
+    [
+      '',
+      'yesterday',
+      '2026-11-25',
+      '2026-11-25T12:00:00',
+      '2026-11-25T12:00:00%2B01:00',
+      '2026-02-30T12:00:00Z',
+      '+012026-11-25T12:00:00Z',
+      '1764072000',
+    ].map((text) => [
+      `${name}=${text}`,
+      `"${name}" must be a time in UTC, such as 2026-11-25T12:00:00Z.`,
+    ]),
+  ),
   ['format=csv', '"format" must be json or ndjson.'],
 ])('refuses ?%s', async ([query, detail]) => {
   const token = await mintToken({ sub: 'user' })
@@ -38,6 +53,11 @@ it.for([
   ['the first limit', { limit: '1' }, { limit: 1 }],
   ['the last limit', { limit: '200' }, { limit: 200 }],
   ['a slot', { provider: 'acme' }, { provider: 'acme', limit: 50 }],
+  [
+    'a time',
+    { from: '2026-11-25T12:00:00Z', to: '2026-11-25T12:30Z' },
+    { from: TIME, to: '2026-11-25T12:30:00.000Z', limit: 50 },
+  ],
   ['a page', { cursor: `${TIME}.a` }, { cursor: `${TIME}.a`, limit: 50 }],
 ] as const)('reads a query that asks for %s: %j', ([, query, expected]) => {
   expect(readEventsQuery(query)).toEqual(expected)

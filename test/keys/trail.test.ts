@@ -43,6 +43,25 @@ it('lists 50 events on a page by default, or those of one slot', async () => {
   expect(filtered).toHaveLength(60)
 })
 
+it.for(['', 'format=ndjson&'])(
+  'reads events from a time on, and before another: %j',
+  async (format) => {
+    const { userId, token, ids } = await someHistory(30)
+    const times = ids.map((text = '') => text.slice(0, 24))
+    const read = async (query: string) => {
+      const response = await call('GET', `${eventsPath(userId)}?${format}${query}`, { token })
+      const body = await response.text()
+      return Array.from(body.matchAll(/"id":"(.*?)"/g), ([, id = '']) => id)
+    }
+    const cursor = encodeURIComponent(ids[6] ?? '')
+    expect(await read(`from=${times[9]}`)).toEqual(ids.slice(0, 10))
+    expect(await read(`to=${times[9]}`)).toEqual(ids.slice(10))
+    expect(await read(`from=${times[9]}&to=${times[4]}`)).toEqual(ids.slice(5, 10))
+    expect(await read(`from=${times[9]}&to=${times[4]}&cursor=${cursor}`)).toEqual(ids.slice(7, 10))
+    expect(await read(`from=${times[9]}&to=${times[9]}`)).toEqual([])
+  },
+)
+
 it('lists the events of the plain route with those of the slot of DEFAULT_PROVIDER', async () => {
   const { userId, token, save, putPlain } = await someOwner()
   await putPlain('sk-1')

@@ -44,6 +44,7 @@ async function describeVault(vars: Vars) {
       RELAY_LIMITER: { ...limit, namespace_id: '3' },
       ADDRESS_LIMITER: { ...limit, namespace_id: '4' },
       CALLER_LIMITER: { ...limit, namespace_id: '5' },
+      EXPORT_LIMITER: { ...limit, namespace_id: '6' },
     },
     bindings: {
       RELAY_SCOPE: SCOPE,

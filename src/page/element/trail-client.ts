@@ -23,9 +23,27 @@ export async function fetchEvents(
 
 /** Fetches all events of the slot as a file: one JSON object on each line. */
 export async function fetchExport(call: Call, slot: string): Promise<Blob> {
-  const query = new URLSearchParams({ provider: slot, format: 'ndjson' })
+  const parts: string[] = []
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const query = { provider: slot, format: 'ndjson', ...(cursor && { cursor }) }
+    // oxlint-disable-next-line no-await-in-loop -- each part begins where the last one ended
+    const { lines, next } = await fetchPart(call, new URLSearchParams(query))
+    parts.push(lines)
+    cursor = next
+  }
+  return new Blob(parts)
+}
+
+/** Fetches a part of an export. If another part follows, its last line is the cursor of that. */
+async function fetchPart(call: Call, query: URLSearchParams) {
   const response = await send(call, `/api-key-events?${query}`)
-  return response.blob().catch(() => {
+  const text = await response.text().catch(() => {
     throw new Problem(nameSilence(call.signal))
   })
+  // An event begins with its id, and quotes in a text are escaped.
+  const end = text.lastIndexOf('{"next_cursor":')
+  if (end < 0) return { lines: text, next: null }
+  const { next_cursor: next }: { next_cursor: string } = JSON.parse(text.slice(end))
+  return { lines: text.slice(0, end), next }
 }

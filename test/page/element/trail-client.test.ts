@@ -50,6 +50,28 @@ describe('fetchExport', () => {
     expect(vault.tokens()).toEqual(['Bearer token-1'])
   })
 
+  it('joins the parts of a long export into one file', async () => {
+    const line = (id: string) =>
+      `${JSON.stringify({ ...event, id, caller: '{"next_cursor":"a"}' })}\n`
+    const vault = standForVault([
+      new Response(`${line('c')}{"next_cursor":"c&x"}\n`),
+      new Response(`${line('b')}{"next_cursor":"b"}\n`),
+      new Response(line('a')),
+    ])
+    const file = await fetchExport(someCall(['token-1', 'token-2', 'token-3']).call, 'openai')
+    expect(await file.text()).toBe(line('c') + line('b') + line('a'))
+    const query = '?provider=openai&format=ndjson'
+    expect(vault.asked()).toEqual(
+      ['', '&cursor=c%26x', '&cursor=b'].map((cursor) => `GET ${EVENTS}${query}${cursor}`),
+    )
+  })
+
+  it('gives no file if a part is refused', async () => {
+    standForVault([new Response('{"next_cursor":"c"}\n'), refuse(429, 'rate_limited')])
+    const file = fetchExport(someCall().call, 'openai')
+    await expect(file).rejects.toMatchObject({ name: 'Problem', code: 'rate_limited' })
+  })
+
   it('throws the problem of a refusal, not a file with it', async () => {
     standForVault([refuse(503, 'database_busy')])
     const file = fetchExport(someCall().call, 'openai')
