@@ -2,6 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import { inTime } from '../shared/deadline.ts'
+import { MAX_EVENTS_A_DAY, TOO_MANY } from './events.ts'
 import { CHANGED } from './versions.ts'
 
 /** For statements that touch a few rows. */
@@ -17,7 +18,7 @@ export interface Statement<Row = never> {
   readonly row?: Row
 }
 
-/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`; other errors of D1 as they are */
+/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `rate_limited`; other errors of D1 as they are */
 export async function run<Row>(
   db: D1Database,
   statement: Statement<Row>,
@@ -97,6 +98,10 @@ function throwNamed(cause: unknown): never {
   if (CHANGED.test(message)) {
     const detail = 'Another change came in between: read the slot again.'
     throw new VaultError('changed_meanwhile', { detail })
+  }
+  if (TOO_MANY.test(message)) {
+    const detail = `A user changes keys at most ${MAX_EVENTS_A_DAY} times a day. Pausing and deleting still work.`
+    throw new VaultError('rate_limited', { detail, retryAfter: secondsToMidnight(Date.now()) })
   }
   const fault = nameSchemaFault(message) ?? (FULL.test(message) ? 'The database is full' : null)
   if (fault !== null) {

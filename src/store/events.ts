@@ -64,6 +64,25 @@ const CHANGES: Partial<Record<EventKind, string>> = {
   resumed: 'AND paused_at IS NOT NULL',
 }
 
+/** The most events of a user in a day, in UTC, after which {@link LIMITED} fails. */
+export const MAX_EVENTS_A_DAY = 10_000
+/** What a user can do without end. A pause and a deletion are not in it: they need a change that is. */
+const LIMITED: ReadonlySet<EventKind> = new Set([
+  'saved',
+  'assigned',
+  'verified',
+  'rejected_on_save',
+  'resumed',
+  'limits_changed',
+])
+const DAY = 'substr(at, 1, 10)'
+/** The day, or an error: see {@link TOO_MANY}. */
+const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
+    SELECT count(*) FROM api_key_events WHERE day = ${DAY} AND user_id = ?1
+  ) THEN ${DAY} ELSE abs(-9223372036854775808) END`
+/** In the message of D1's error if the user has too many events of the day. No other statement overflows. */
+export const TOO_MANY = /integer overflow/
+
 /** Notes an event, if the user exists. It returns the event. */
 export function noteEvent(event: NewEvent): Statement<WrittenEvent> {
   return insert(event, '?3', USER_EXISTS)
@@ -100,10 +119,11 @@ function insert(
   source: string,
 ): Statement<WrittenEvent> {
   const caller = by.kind === 'caller' ? by.name : null
+  const isLimited = by.kind !== 'job' && LIMITED.has(event)
   return {
     sql: `INSERT INTO api_key_events
             (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
-          SELECT substr(at, 1, 10), ?1, at || '.' || coalesce(?9, random), ?2, ${kind}, ?4, ?5, ?6,
+          SELECT ${isLimited ? DAY_WITH_ROOM : DAY}, ?1, at || '.' || coalesce(?9, random), ?2, ${kind}, ?4, ?5, ?6,
             ?7, ?8
           FROM (${NOW}), ${source} ${RETURNING_EVENT}`,
     values: [

@@ -11,6 +11,10 @@ export interface KnownKey {
   state: 'deleted' | 'rejected' | null
 }
 
+/** The most keys of a user that are remembered after they are gone. Later ones are not. */
+export const MAX_KNOWN = 1_000
+const HAS_ROOM = `${MAX_KNOWN} > (SELECT count(*) FROM known_keys WHERE user_id = ?1)`
+
 /** Where the key with one of these fingerprints was seen, apart from the rows `names`. A stored key is not gone. */
 export function selectKnown(
   userId: string,
@@ -45,7 +49,7 @@ export function noteKnown(
     sql: `INSERT INTO known_keys (user_id, fingerprint, state)
           SELECT user_id, fingerprint, CASE status WHEN 'rejected' THEN status ELSE 'deleted' END
           FROM api_keys WHERE user_id = ?1 AND provider IN (?2, ?3) AND fingerprint IS NOT NULL
-            AND fingerprint NOT IN (SELECT value FROM json_each(?4))
+            AND fingerprint NOT IN (SELECT value FROM json_each(?4)) AND ${HAS_ROOM}
           ON CONFLICT DO UPDATE SET state = excluded.state`,
     values: [userId, own, older, JSON.stringify(fingerprints)],
   }
@@ -55,7 +59,7 @@ export function noteKnown(
 export function noteRejected(userId: string, fingerprint: string): Statement {
   return {
     sql: `INSERT INTO known_keys (user_id, fingerprint, state)
-          SELECT id, ?2, 'rejected' FROM users WHERE id = ?1
+          SELECT id, ?2, 'rejected' FROM users WHERE id = ?1 AND ${HAS_ROOM}
           ON CONFLICT DO UPDATE SET state = excluded.state`,
     values: [userId, fingerprint],
   }

@@ -7,7 +7,11 @@ import { LOG_EVENTS } from '../../src/log-lines.ts'
 import { ANSWERS } from '../../src/refusals.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
+import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { environment } from '../../src/settings.ts'
+import { keyReason } from '../../src/shared/error-code.ts'
+import { MAX_EVENTS_A_DAY } from '../../src/store/events.ts'
+import { MAX_KNOWN } from '../../src/store/fingerprints.ts'
 import { nameLineFault } from '../log-lines.ts'
 import { eventsAnswer, savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
 
@@ -160,6 +164,43 @@ it('docs/configuration.md lists every variable, secret and binding', () => {
   const rows = tableRows('docs/configuration.md', '## Variables and bindings')
   const known = [...new Set(names)]
   expect(firstNames(rows)).toEqual(known.toSorted())
+})
+
+interface RateLimit {
+  limit: number
+  /** In seconds. */
+  period: number
+}
+
+it('docs/configuration.md names the limits of wrangler.toml', () => {
+  const { ratelimits }: { ratelimits: { name: string; simple: RateLimit }[] } = readConfig({
+    config: 'wrangler.toml',
+  })
+  const rows = tableRows('docs/configuration.md', '## Variables and bindings')
+  const documented = rows.flatMap(([name = '', kind, limit = '']) =>
+    kind === '`[[ratelimits]]`' ? `${namesIn(name).join()} ${limit.replace(/.*here /, '')}` : [],
+  )
+  const known = ratelimits.map(
+    ({ name, simple: { limit, period } }) => `${name} ${limit.toLocaleString('en')} in ${period} s`,
+  )
+  expect(documented.toSorted()).toEqual(known.toSorted())
+})
+
+it('docs/operate.md names what one user can add as the code bounds it', () => {
+  const [, section = ''] = read('docs/operate.md').split('## What one user can add\n')
+  const [table = '', figures = ''] = section.split('\n\n## ').join('').split('An event takes')
+  const day = MAX_EVENTS_A_DAY.toLocaleString('en')
+  expect(table).toContain(`${day} a day`)
+  expect(table).toContain(`| ${MAX_KNOWN.toLocaleString('en')} |`)
+  const megabytes = (bytes: number) => (bytes * MAX_EVENTS_A_DAY) / 1e6
+  expect(figures).toContain(`${megabytes(250)} MB, and ${megabytes(250) * 90} MB`)
+  expect(figures).toContain(`${megabytes(5_000)} MB a day, and ${megabytes(5_000) * 0.09} GB`)
+  expect(read('docs/key-life.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
+})
+
+it('docs/api.md lists every reason of api_key_invalid', () => {
+  const rows = tableRows('docs/api.md', '### What cannot be a key')
+  expect(firstNames(rows)).toEqual(keyReason.options.toSorted())
 })
 
 it('docs/owasp.md names each risk of the OWASP Top 10 for APIs, with its tests', () => {

@@ -4,7 +4,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { importKeys } from '../../scripts/lib/import-batch.ts'
 import { setLimits } from '../../src/keys/set-limits.ts'
 import { run, runBatch, type Statement } from '../../src/store/d1.ts'
-import { deleteEvents, noteEvent, selectNoted } from '../../src/store/events.ts'
+import { deleteEvents, MAX_EVENTS_A_DAY, noteEvent, selectNoted } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import {
   eventsPath,
@@ -224,3 +224,65 @@ it('no event, cell or log line holds a key', async () => {
   const everything = JSON.stringify([results, await events()]) + logs.text()
   for (const part of [key, key.slice(0, 12), key.slice(-8)]) expect(everything).not.toContain(part)
 })
+
+/** Adds events of today, up to the number that a user can have in a day, but for `left`. */
+async function fillDay(userId: string, left: number): Promise<void> {
+  await env.DB.prepare(
+    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+     INSERT INTO api_key_events (day, user_id, id, provider, event, actor, request_id)
+     SELECT date('now'), ?1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '.' || printf('%016d', i),
+       'openai', 'saved', 'owner', '8f0a1b2c3d4e5f60-FRA' FROM n`,
+  )
+    .bind(userId, MAX_EVENTS_A_DAY - left)
+    .run()
+}
+
+it('a user has at most 10,000 events in a day, and can still pause and delete the key', async () => {
+  const { userId, save, limit, put, verify, assign, putPlain, remove } = await someOwner()
+  expect((await save('sk-1')).status).toBe(200)
+  await putPlain('sk-2')
+  await fillDay(userId, 3)
+  expect((await limit('openai', { paused: true })).status).toBe(200)
+  expect(await storedEvents(userId)).toBe(MAX_EVENTS_A_DAY)
+  const refused = [
+    await save('sk-3'),
+    await limit('openai', { paused: false }),
+    await limit('openai', { callers: [] }),
+    await put('openai', someKeyOf('bad')),
+    await verify('openai'),
+    await assign('anthropic', '?verify=false'),
+  ]
+  for (const answer of refused) {
+    expect(answer).toMatchObject({ status: 429, body: { code: 'rate_limited' } })
+  }
+  expect((await remove('openai')).status).toBe(200)
+  expect(await storedEvents(userId)).toBe(MAX_EVENTS_A_DAY + 1)
+})
+
+it('a refusal for too many events keeps the key, and says to try again after midnight', async () => {
+  const { userId, token, save, stored } = await someOwner()
+  await save('sk-1')
+  await fillDay(userId, 1)
+  const body = { api_key: 'sk-2' }
+  const response = await call('PUT', `${slotPath(userId, 'openai')}?verify=false`, { token, body })
+  expect(response.status).toBe(429)
+  const seconds = Number(response.headers.get('Retry-After'))
+  expect(Date.now() + seconds * 1_000).toBeGreaterThan(new Date().setUTCHours(23, 59, 58))
+  expect(await stored('openai')).toBe('sk-1')
+})
+
+it.for([
+  ['a UUID', '', 36, 250],
+  ['2,000 letters', 'u', 2_000, 5_000],
+  ['2,000 Chinese characters', '字', 2_000, 9_000],
+] as const)(
+  'an event of a user id of %s takes no more bytes than is documented',
+  async ([, ...id]) => {
+    const [character, length, bytes] = id
+    const userId = await someUser(crypto.randomUUID().padEnd(length, character))
+    const size = async () => (await env.DB.prepare('SELECT 1').run()).meta.size_after
+    const before = await size()
+    await fillDay(userId, 0)
+    expect(((await size()) - before) / MAX_EVENTS_A_DAY).toBeLessThan(bytes)
+  },
+)
