@@ -1,7 +1,7 @@
 /** What an API key can be as a text, said alike by the service and the page that sends it. */
 
 import type { ExtrasReason, KeyReason } from './error-code.ts'
-import { findPastedKey } from './pasted-text.ts'
+import { findPastedKey, nameExtras } from './pasted-text.ts'
 
 /** In UTF-16 code units. */
 const MAX_LENGTH = 8_192
@@ -34,8 +34,8 @@ export type KeyFault =
       /** The first wrong character, in code points from 0. Only for `white_space`, `control` and `non_ascii`. */
       index?: number
     }
-  /** The key is in the text, and `extras` names all that is around it. */
-  | { reason: ExtrasReason; extras: string }
+  /** The key is in the text. `extras` has all that is around it, and `reason` the first. */
+  | { reason: ExtrasReason; extras: readonly ExtrasReason[] }
 
 /** What is wrong with `key`, which is trimmed; null if nothing is. */
 export function findKeyFault(key: string): KeyFault | null {
@@ -47,7 +47,7 @@ export function findKeyFault(key: string): KeyFault | null {
   const pasted = findPastedKey(key)
   if (pasted !== null && /^[[{]/.test(key) && /["{}]/.test(pasted.key)) return { reason: 'json' }
   if (pasted !== null && !/\s/.test(pasted.key)) {
-    return { reason: pasted.reason, extras: pasted.extras }
+    return { reason: pasted.extras[0], extras: pasted.extras }
   }
   return findWrongCharacter(key)
 }
@@ -86,7 +86,8 @@ const FAULTS: Record<OtherReason, string> = {
 export function nameKeyFault(key: string, name: string): string | null {
   const fault = findKeyFault(key)
   if (fault === null) return null
-  if ('extras' in fault) return `${name} comes with ${fault.extras}: send the key alone.`
+  if ('extras' in fault)
+    return `${name} comes with ${nameExtras(fault.extras)}: send the key alone.`
   const { reason, index } = fault
   const value = index === undefined ? MAX_LENGTH.toLocaleString('en') : String(index + 1)
   return `${name} ${FAULTS[reason].replace('…', value)}`

@@ -11,28 +11,20 @@ const NAME = String.raw`[\w.-]{0,40}(?:_|key|token|secret|authorization)[\w.-]{0
 const DECLARED = String.raw`(?:(?:export|set|env|const|let|var)\s{1,8}|\$env:)?`
 
 /** What people copy with a key, and a pattern that removes it. */
-const EXTRAS: readonly [reason: ExtrasReason, what: string, around: RegExp][] = [
-  [
-    'invisible_characters',
-    'invisible characters',
-    /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFEFF]/g,
-  ],
-  ['quotes', 'quotes', /^["'`‘’‚“”„«»]{1,8}|["'`‘’‚“”„«»]{1,8}$/g],
-  [
-    'brackets',
-    'brackets',
-    /^<(?=.*>$)|>$(?<=^<.*)|^\((?=.*\)$)|\)$(?<=^\(.*)|^\[(?=.*\]$)|\]$(?<=^\[.*)/g,
-  ],
-  ['braces', 'braces', /^\{(?=.*\}$)|\}$(?<=^\{.*)/gs],
-  ['line_break', 'a written line break', /(?:\\[nrt]){1,8}$/],
-  ['punctuation', 'punctuation', /[,;]{1,8}$/],
-  ['comment', 'a comment', /\s(?:#|\/\/).{0,200}$/],
-  ['option', 'a command-line option', /^(?:-H|--header)\s/],
-  ['name', 'its name', new RegExp(`^${DECLARED}${NAME}["'\`]?\\s{0,8}=\\s{0,8}(?=[^=\\s])`, 'i')],
-  ['name', 'its name', new RegExp(`^setx\\s${NAME}\\s`, 'i')],
+const EXTRAS: readonly [reason: ExtrasReason, around: RegExp][] = [
+  ['invisible_characters', /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFEFF]/g],
+  ['quotes', /^["'`‘’‚“”„«»]{1,8}|["'`‘’‚“”„«»]{1,8}$/g],
+  ['brackets', /^<(?=.*>$)|>$(?<=^<.*)|^\((?=.*\)$)|\)$(?<=^\(.*)|^\[(?=.*\]$)|\]$(?<=^\[.*)/g],
+  ['braces', /^\{(?=.*\}$)|\}$(?<=^\{.*)/gs],
+  ['line_break', /(?:\\[nrt]){1,8}$/],
+  ['punctuation', /[,;]{1,8}$/],
+  ['comment', /\s(?:#|\/\/).{0,200}$/],
+  ['option', /^(?:-H|--header)\s/],
+  ['name', new RegExp(`^${DECLARED}${NAME}["'\`]?\\s{0,8}=\\s{0,8}(?=[^=\\s])`, 'i')],
+  ['name', new RegExp(`^setx\\s${NAME}\\s`, 'i')],
   // A colon without white space or a quote after it is part of the key, as in `id:secret`.
-  ['name', 'its name', new RegExp(`^${NAME}["'\`]?\\s{0,8}:(?=[\\s"'\`])`, 'i')],
-  ['scheme', 'a scheme such as Bearer', /^(?:bearer|basic|token|key|api[-_]?key)\s/i],
+  ['name', new RegExp(`^${NAME}["'\`]?\\s{0,8}:(?=[\\s"'\`])`, 'i')],
+  ['scheme', /^(?:bearer|basic|token|key|api[-_]?key)\s/i],
 ]
 const MAX_ROUNDS = 8
 
@@ -40,26 +32,41 @@ const MAX_ROUNDS = 8
 export interface PastedKey {
   /** The key alone. */
   key: string
-  /** What was found first of the rest. */
-  reason: ExtrasReason
-  /** The rest in words, such as `quotes and its name`. */
-  extras: string
+  /** The rest, in the order in which it was found. */
+  extras: readonly [ExtrasReason, ...ExtrasReason[]]
 }
 
 /** Finds the key in the trimmed `text`. Returns null if `text` holds nothing else. */
 export function findPastedKey(text: string): PastedKey | null {
-  const extras = new Map<string, ExtrasReason>()
+  const extras = new Set<ExtrasReason>()
   let key = text
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const before = key
-    for (const [reason, what, around] of EXTRAS) {
+    for (const [reason, around] of EXTRAS) {
       const shorter = key.replace(around, '').trim()
-      if (shorter !== key && !extras.has(what)) extras.set(what, reason)
+      if (shorter !== key) extras.add(reason)
       key = shorter
     }
     if (key === before) break
   }
-  const [reason] = extras.values()
-  if (reason === undefined) return null
-  return { key, reason, extras: new Intl.ListFormat('en').format(extras.keys()) }
+  const [first, ...others] = extras
+  return first === undefined ? null : { key, extras: [first, ...others] }
+}
+
+const WORDS: Record<ExtrasReason, string> = {
+  invisible_characters: 'invisible characters',
+  quotes: 'quotes',
+  brackets: 'brackets',
+  braces: 'braces',
+  line_break: 'a written line break',
+  punctuation: 'punctuation',
+  comment: 'a comment',
+  option: 'a command-line option',
+  name: 'its name',
+  scheme: 'a scheme such as Bearer',
+}
+
+/** Extras in words, such as `quotes and its name`. */
+export function nameExtras(extras: readonly ExtrasReason[]): string {
+  return new Intl.ListFormat('en').format(extras.map((extra) => WORDS[extra]))
 }

@@ -33,9 +33,8 @@ export interface Aim {
   slots: readonly ShownSlot[]
 }
 
-/** Says why a text is not a key. The service has the same reasons. */
-const REASONS: Record<KeyReason, TextName> = {
-  not_a_string: 'keyInvalid',
+/** Says why a text is not a key. The other reasons, and those of a newer service, have one text. */
+const REASONS: Partial<Record<KeyReason, TextName>> = {
   empty: 'keyEmpty',
   too_long: 'keyTooLong',
   masked: 'keyMasked',
@@ -55,10 +54,7 @@ const REASONS: Record<KeyReason, TextName> = {
   non_ascii: 'keyForeign',
   service_account: 'keyGoogle',
   aws_keys: 'keyAws',
-  fernet_token: 'keyInvalid',
-  pem: 'keyInvalid',
   url: 'keyUrl',
-  placeholder: 'keyInvalid',
 }
 
 /** Looks at a trimmed key; null if there is nothing to say. */
@@ -91,6 +87,5 @@ export function describeReason(
   { reason, index = 0 }: { reason: KeyReason; index?: number | undefined },
   say: Language['say'],
 ): string {
-  // A service that is newer than this script may know more reasons.
   return say(REASONS[reason] ?? 'keyInvalid', { position: index + 1 })
 }
