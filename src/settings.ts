@@ -5,6 +5,7 @@ import type { Deletions } from './deletions.ts'
 import { VaultError } from './errors.ts'
 import { providers, type Providers } from './providers/table.ts'
 import { isConfidentialUrl } from './shared/confidential-url.ts'
+import { isBelowSharedHost, isOriginPattern } from './shared/web-origin.ts'
 import type { TokenRules, TokenSource } from './tokens/access-token.ts'
 
 /** How many rows a run of the rewrap job handles. The free plan gives it 10 ms of CPU and 50 queries. */
@@ -86,20 +87,16 @@ const scope = z.string('must be a string').check(
   z.refine((text) => text.split(' ').includes('openid'), 'must contain openid'),
 )
 
-const origin = z
-  .string()
-  .check(
-    z.refine(
-      isOrigin,
-      'is not an exact origin: https://app.example.com, without a path, a slash at the end or a *',
-    ),
-  )
-
-/** Whether `text` is an origin of the web, an app or an extension. URL has no origin for `capacitor://localhost`. */
-function isOrigin(text: string): boolean {
-  if (/^https?:/.test(text)) return !text.includes('*') && URL.parse(text)?.origin === text
-  return /^(?!(?:file|data|blob|ftp|wss?):)[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::\d+)?$/.test(text)
-}
+const origin = z.string().check(
+  z.refine(
+    isOriginPattern,
+    'is not an exact origin such as https://app.example.com, without a path or a slash at the end, or https://*.app.example.com for one label',
+  ),
+  z.refine(
+    (text) => !isBelowSharedHost(text),
+    'has a * below a host that others share; name one of your own, as in https://*.my-app.pages.dev',
+  ),
+)
 
 const corsOrigins = z.pipe(
   z.pipe(
@@ -333,7 +330,7 @@ export function readSettings(env: Env): Settings {
 export interface FrontSettings {
   /** The static assets of the page. */
   assets: Fetcher
-  /** The origins that may call from a browser. */
+  /** The origins that may call from a browser, and patterns of such. */
   corsOrigins: readonly string[]
   /** The identity provider that the page may connect to; null without sign-in. */
   issuer: string | null
@@ -347,7 +344,7 @@ export function readFrontSettings(env: Env): FrontSettings {
   const dataset = analytics.safeParse('ANALYTICS' in env ? env.ANALYTICS : null)
   return {
     assets: env.ASSETS,
-    corsOrigins: splitList(env.CORS_ORIGINS),
+    corsOrigins: splitList(env.CORS_ORIGINS).filter((text) => origin.safeParse(text).success),
     issuer: issuer.success ? issuer.data : null,
     analytics: dataset.success ? dataset.data : null,
   }

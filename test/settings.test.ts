@@ -206,9 +206,14 @@ describe('a bad environment', () => {
       'CORS_ORIGINS, item 2, is not an exact origin',
     ],
     [
-      'an origin with a pattern',
-      { CORS_ORIGINS: 'https://*.a.test' },
+      'a pattern below one label',
+      { CORS_ORIGINS: 'https://*.test' },
       'CORS_ORIGINS, item 1, is not an exact',
+    ],
+    [
+      'a pattern below a host that others share',
+      { CORS_ORIGINS: 'https://a.test,https://*.pages.dev' },
+      'CORS_ORIGINS, item 2, has a * below a host that others share',
     ],
     ['the origin of files', { CORS_ORIGINS: 'file://' }, 'CORS_ORIGINS, item 1, is not an exact'],
     [
@@ -370,6 +375,7 @@ describe('a good environment', () => {
     ['no second store', { DELETIONS: undefined }],
     ['a queue for events', { EVENTS_QUEUE: { send: () => null, sendBatch: () => null } }],
     ['a dataset for counts', { ANALYTICS: { writeDataPoint: () => undefined } }],
+    ['a pattern of origins', { CORS_ORIGINS: 'https://a.test,https://*.my-app.pages.dev' }],
     ['origins', { CORS_ORIGINS: 'https://a.test, http://localhost:5173' }],
     ['a Fernet key', { LEGACY_FERNET_KEY: OTHER.replaceAll('+', '-').replaceAll('/', '_') }],
     [
@@ -430,9 +436,11 @@ describe('the front', () => {
   })
 
   it('leaves out each variable of the front that is wrong', () => {
-    const wrong = { ...base, OIDC_ISSUER: 'http://id.test', ANALYTICS: 'a name' }
+    const CORS_ORIGINS =
+      '*,https://*.pages.dev,https://*.test,https://b.test/,https://*.my.pages.dev'
+    const wrong = { ...base, CORS_ORIGINS, OIDC_ISSUER: 'http://id.test', ANALYTICS: 'a name' }
     const front = readFrontSettings(wrong)
     expect(front).toMatchObject({ issuer: null, analytics: null })
-    expect(front.corsOrigins).not.toContain('https://a.test')
+    expect(front.corsOrigins).toEqual(['https://*.my.pages.dev'])
   })
 })

@@ -12,6 +12,7 @@ import { count } from '../counters.ts'
 import { log } from '../log.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { openFront } from '../service.ts'
+import { allowsOrigin } from '../shared/web-origin.ts'
 import type { AnswerVariables } from './error-answer.ts'
 
 /** The environment of the whole app. */
@@ -65,7 +66,11 @@ const HEADERS = Object.entries({
 export const apiHeaders = createMiddleware<AppEnv>(async (c, next) => {
   for (const [name, value] of HEADERS) c.header(name, value)
   const origin = allowOrigin(c.req.header('Origin'), c)
-  if (origin !== null) c.header('Access-Control-Allow-Origin', origin)
+  if (origin !== null) {
+    c.header('Access-Control-Allow-Origin', origin)
+    // Some clients include credentials always. The vault reads no cookie.
+    c.header('Access-Control-Allow-Credentials', 'true')
+  }
   return c.req.method === 'OPTIONS' ? preflight(c, next) : next()
 })
 
@@ -78,5 +83,5 @@ const preflight = cors({
 
 /** The origin of the page that calls, if it may call. */
 export function allowOrigin(origin: string | undefined, c: Context<AppEnv>): string | null {
-  return origin !== undefined && openFront(c.env).corsOrigins.includes(origin) ? origin : null
+  return origin !== undefined && allowsOrigin(openFront(c.env).corsOrigins, origin) ? origin : null
 }

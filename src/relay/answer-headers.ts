@@ -54,9 +54,12 @@ export function relayedHeaders(received: Headers, context: Context): Headers {
   headers.append('Vary', 'Origin')
   if (allowedOrigin !== null) {
     headers.set('Access-Control-Allow-Origin', allowedOrigin)
-    headers.set('Access-Control-Expose-Headers', '*')
+    headers.set('Access-Control-Allow-Credentials', 'true')
   }
   headers.set('X-Vault-Request-Id', requestId)
+  // With credentials, a browser takes `*` for the name of a header: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials
+  if (allowedOrigin !== null)
+    headers.set('Access-Control-Expose-Headers', [...headers.keys()].join())
   return headers
 }
 

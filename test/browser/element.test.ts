@@ -504,25 +504,30 @@ describe('the keyboard', () => {
 })
 
 describe('a host application', () => {
-  it('a host application saves a key with fetch', async () => {
-    const { page, user, token } = await openSettings()
-    const answer = await page.evaluate(
-      async ([url, bearer]) => {
-        const response = await fetch(url, {
-          method: 'PUT',
-          headers: { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' },
-          body: JSON.stringify({ api_key: 'sk-plain-fetch' }),
-        })
-        return response.json()
-      },
-      [`${vault.keyUrl.origin}/api/users/${user}/api-key`, token] as const,
-    )
-    expect(answer).toMatchObject({
-      message: 'API key updated successfully',
-      user_id: user,
-      user: { has_api_key: true, api_key_preview: 'sk-plain...' },
-    })
-  })
+  it.for<RequestCredentials>(['same-origin', 'include'])(
+    'a host application saves a key with fetch, and credentials %s',
+    async (credentials) => {
+      const { page, user, token } = await openSettings()
+      const { answer, tag } = await page.evaluate(
+        async ([url, bearer, sent]) => {
+          const response = await fetch(url, {
+            method: 'PUT',
+            credentials: sent,
+            headers: { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' },
+            body: JSON.stringify({ api_key: 'sk-plain-fetch' }),
+          })
+          return { answer: await response.json(), tag: response.headers.get('ETag') }
+        },
+        [`${vault.keyUrl.origin}/api/users/${user}/api-key`, token, credentials] as const,
+      )
+      expect(tag).toMatch(/^"20.*Z"$/)
+      expect(answer).toMatchObject({
+        message: 'API key updated successfully',
+        user_id: user,
+        user: { has_api_key: true, api_key_preview: 'sk-plain...' },
+      })
+    },
+  )
 
   it('the browser blocks a host application of an unlisted origin', async () => {
     const { token, user } = await openSettings()

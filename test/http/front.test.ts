@@ -65,7 +65,9 @@ describe('the request id', () => {
 })
 
 describe('browsers', () => {
-  const env = { CORS_ORIGINS: 'https://app.test, http://localhost:5173' }
+  const env = {
+    CORS_ORIGINS: 'https://app.test, http://localhost:5173, https://*.my-app.pages.dev',
+  }
   const preflight = async (origin: string) =>
     call('OPTIONS', keyPath('anyone'), {
       env,
@@ -76,21 +78,21 @@ describe('browsers', () => {
       },
     })
 
-  it.for(['https://app.test', 'http://localhost:5173'])(
-    'lets a page of the origin %s call, with any header',
+  it.for(['https://app.test', 'http://localhost:5173', 'https://a1b2.my-app.pages.dev'])(
+    'lets a page of the origin %s call, with any header and with credentials',
     async (origin) => {
       const { status, headers } = await preflight(origin)
       expect([status, Object.fromEntries(headers)]).toMatchObject([
         204,
         {
           'access-control-allow-origin': origin,
+          'access-control-allow-credentials': 'true',
           'access-control-allow-methods': 'GET,PUT,DELETE,POST,PATCH',
           'access-control-allow-headers': 'authorization,baggage,sentry-trace,x-csrf-token',
           'access-control-max-age': '7200',
           vary: expect.stringContaining('Origin'),
         },
       ])
-      expect(headers.has('Access-Control-Allow-Credentials')).toBe(false)
     },
   )
 
@@ -100,18 +102,33 @@ describe('browsers', () => {
     'http://app.test',
     'https://app.test:444',
     'https://APP.test',
+    'https://my-app.pages.dev',
+    'https://a.b.my-app.pages.dev',
+    'https://evil.pages.dev',
+    'http://a.my-app.pages.dev',
     'null',
     '',
   ])('lets no page of the origin %j call', async (origin) => {
-    expect((await preflight(origin)).headers.get('Access-Control-Allow-Origin')).toBeNull()
     const get = await call('GET', keyPath('anyone'), { env, headers: { Origin: origin } })
-    expect(get.headers.get('Access-Control-Allow-Origin')).toBeNull()
+    for (const { headers } of [await preflight(origin), get]) {
+      expect(headers.get('Access-Control-Allow-Origin')).toBeNull()
+      expect(headers.get('Access-Control-Allow-Credentials')).toBeNull()
+    }
     expect(get.headers.get('Vary')).toContain('Origin')
   })
 
   it('lets no page of another origin call by default', async () => {
     const response = await call('GET', keyPath('a'), { headers: { Origin: 'https://app.test' } })
     expect(response.headers.get('Access-Control-Allow-Origin')).toBeNull()
+  })
+
+  it('lets no page call by a pattern that is refused', async () => {
+    const bad = { CORS_ORIGINS: 'https://*.pages.dev, https://app.test' }
+    const ask = async (Origin: string) =>
+      (await call('GET', keyPath('a'), { env: bad, headers: { Origin } })).headers
+    const allowed = 'Access-Control-Allow-Origin'
+    expect((await ask('https://evil.pages.dev')).get(allowed)).toBeNull()
+    expect((await ask('https://app.test')).get(allowed)).toBe('https://app.test')
   })
 
   it('lets a page read every answer, refusals too, and keeps all out of caches', async () => {

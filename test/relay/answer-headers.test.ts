@@ -42,9 +42,16 @@ describe('a relayed answer', () => {
   })
 
   it('the page that called may read the answer, with all of its headers', () => {
-    const headers = relayed({}, { allowedOrigin: 'https://app.test' })
+    const received = { 'Retry-After': '7', Location: 'https://other.test' }
+    const headers = relayed(received, { allowedOrigin: 'https://app.test' })
     expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
-    expect(headers.get('Access-Control-Expose-Headers')).toBe('*')
+    expect(headers.get('Access-Control-Allow-Credentials')).toBe('true')
+    // With credentials, `*` would be the name of a header.
+    const exposed = headers.get('Access-Control-Expose-Headers')?.split(',')
+    expect(exposed).toEqual(
+      expect.arrayContaining(['retry-after', 'x-vault-request-id', 'x-vault-location']),
+    )
+    expect(exposed).not.toContain('*')
   })
 
   it.for([

@@ -1,0 +1,60 @@
+/** The origins of `CORS_ORIGINS`: exact ones (RFC 6454 §6.2), and patterns whose `*` stands for one label. */
+
+const LABEL = '[a-z0-9-]+'
+const PATTERN = new RegExp(`^https://\\*\\.((?:${LABEL}\\.)+${LABEL})(?::\\d+)?$`)
+const ONE_LABEL = new RegExp(`^${LABEL}$`)
+
+/**
+ * Hosts that give anybody a label below them: of hosting, previews and tunnels. The Public Suffix List
+ * (https://publicsuffix.org/list/) has far more. This is what a pattern is likely to be written for.
+ */
+const SHARED = new Set(
+  `pages.dev workers.dev trycloudflare.com vercel.app now.sh netlify.app github.io gitlab.io web.app
+  firebaseapp.com herokuapp.com onrender.com fly.dev deno.dev surge.sh glitch.me replit.app csb.app
+  stackblitz.io ngrok.app ngrok-free.app ngrok-free.dev cloudfront.net amplifyapp.com lovable.app
+  ondigitalocean.app bolt.host webflow.io framer.app supabase.co expo.app uk.com us.com eu.com de.com
+  co.com eu.org`.split(/\s+/),
+)
+
+/** Hosts that give labels away below regions too, so nobody knows at which depth a host is one's own. */
+const SHARED_AT_ANY_DEPTH =
+  `amazonaws.com on.aws awsapprunner.com elasticbeanstalk.com appspot.com run.app azure.com
+  windows.net azurewebsites.net azurestaticapps.net azurefd.net azurecontainerapps.io railway.app
+  ngrok.io github.dev gitpod.io replit.dev webcontainer.io localhost`.split(/\s+/)
+
+/** What registries of a country keep below its domain, as in `co.uk` and `com.au`. */
+const SECOND_LEVEL =
+  /^(?:ac|co|com|edu|go|gob|gov|ltd|me|mil|ne|net|nhs|nom|or|org|plc|sch)\.[a-z]{2}$/
+
+/** Whether `text` is an origin of the web, an app or an extension, or a pattern of such. */
+export function isOriginPattern(text: string): boolean {
+  if (PATTERN.test(text)) return isWebOrigin(text.replace('*', 'a'))
+  if (/^https?:/.test(text)) return !text.includes('*') && isWebOrigin(text)
+  // URL has no origin for `capacitor://localhost`.
+  return /^(?!(?:file|data|blob|ftp|wss?):)[a-z][a-z0-9+.-]*:\/\/[a-z0-9._-]+(?::\d+)?$/.test(text)
+}
+
+/** Whether `text` is a pattern below a host where strangers get labels too. */
+export function isBelowSharedHost(text: string): boolean {
+  const [, host] = PATTERN.exec(text) ?? []
+  if (host === undefined) return false
+  return (
+    SHARED.has(host) ||
+    SECOND_LEVEL.test(host) ||
+    SHARED_AT_ANY_DEPTH.some((shared) => host === shared || host.endsWith(`.${shared}`))
+  )
+}
+
+/** Whether one of the valid `patterns` allows `origin`: the scheme and the port are compared exactly. */
+export function allowsOrigin(patterns: readonly string[], origin: string): boolean {
+  return patterns.some((pattern) => {
+    const [before = '', after] = pattern.split('*')
+    if (after === undefined) return origin === pattern
+    if (!origin.startsWith(before) || !origin.endsWith(after)) return false
+    return ONE_LABEL.test(origin.slice(before.length, -after.length))
+  })
+}
+
+function isWebOrigin(text: string): boolean {
+  return URL.parse(text)?.origin === text
+}
