@@ -20,7 +20,13 @@ const app = new Hono<{ Bindings: ChatEnv; Variables: { jwtPayload: { sub: string
     })
     const { sub: userId } = c.get('jwtPayload')
     const result = await c.env.KEY_VAULT.fetchWithApiKey(userId, 'openai', request)
-    if (result.ok) return stream(result.response)
+    if (result.ok) {
+      const { response } = result
+      if (response.status !== 401 && response.status !== 403) return stream(response)
+      await response.body?.cancel()
+      // A frontend takes a 401 for the end of its own session. This one is about the user's key.
+      return c.json({ error: 'The provider refused the API key', code: 'provider_refused' }, 502)
+    }
     const status = result.code === 'no_api_key' || result.code === 'user_not_found' ? 404 : 502
     return c.json({ error: 'The completion could not be started', code: result.code }, status)
   })

@@ -24,5 +24,10 @@ def chat():
 
     body = {"model": "gpt-5-mini", "stream": True, **request.get_json()}
     answer = requests.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, stream=True, timeout=60)
+    refusal = answer.headers.get("X-Vault-Error")
+    # A frontend takes a 401 for the end of its own session. One of the provider's is about the user's key.
+    if refusal is None and answer.status_code in (401, 403):
+        return {"error": "The provider refused the API key", "code": "provider_refused"}, 502
     content_type = answer.headers.get("Content-Type", "application/octet-stream")
-    return Response(answer.iter_content(None), answer.status_code, content_type=content_type)
+    headers = {} if refusal is None else {"X-Vault-Error": refusal}
+    return Response(answer.iter_content(None), answer.status_code, headers, content_type=content_type)

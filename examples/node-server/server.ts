@@ -25,10 +25,18 @@ async function chat(request: IncomingMessage, response: ServerResponse): Promise
 
 /** Answers as OpenAI did, or as the vault, whose own refusals have a code. */
 function answerError(response: ServerResponse, error: unknown): void {
-  const isAnswer = error instanceof APIError
-  const code = isAnswer ? (error.headers?.get('X-Vault-Error') ?? null) : null
-  response.writeHead(isAnswer ? (error.status ?? 502) : 502, { 'Content-Type': 'application/json' })
-  response.end(JSON.stringify({ error: String(error), code }))
+  const { status = 502, headers } = error instanceof APIError ? error : {}
+  const code = headers?.get('X-Vault-Error') ?? null
+  // A frontend takes a 401 for the end of its own session. One of OpenAI's is about the user's key.
+  const isRefusal = code === null && (status === 401 || status === 403)
+  const answer = isRefusal
+    ? { error: 'OpenAI refused the API key', code: 'provider_refused' }
+    : { error: String(error), code }
+  response.writeHead(isRefusal ? 502 : status, {
+    'Content-Type': 'application/json',
+    ...(code !== null && { 'X-Vault-Error': code }),
+  })
+  response.end(JSON.stringify(answer))
 }
 
 const server = createServer((request, response) => {

@@ -1,8 +1,10 @@
 /** Posts each event of the vault's queue to `WEBHOOK_URL`, signed as https://www.standardwebhooks.com/ asks for. */
 
 import type { EventMessage } from '../../src/shared/answers.ts'
+import { isConfidentialUrl } from '../../src/shared/confidential-url.ts'
 
 interface WebhookEnv {
+  /** An `https:` URL; `http:` only for localhost. */
   WEBHOOK_URL: string
   /** `whsec_` and 24 to 64 random bytes in base64. To change it, put the new one and a space before it. */
   WEBHOOK_SECRET: string
@@ -37,6 +39,10 @@ interface Settings {
 
 /** @throws Error if a setting is wrong. The queue then delivers the batch again. */
 async function readSettings(env: WebhookEnv): Promise<Settings> {
+  // The events name users.
+  if (!isConfidentialUrl(env.WEBHOOK_URL)) {
+    throw new Error('WEBHOOK_URL must be an https: URL; http: is only for localhost')
+  }
   const firstRetry = Number(env.FIRST_RETRY_S)
   if (Number.isNaN(firstRetry)) throw new Error('FIRST_RETRY_S must be a number of seconds')
   return { url: env.WEBHOOK_URL, keys: await importKeys(env.WEBHOOK_SECRET), firstRetry }

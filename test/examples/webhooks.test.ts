@@ -101,12 +101,34 @@ it('settles each message of a batch by itself', async () => {
 it.for<[name: string, changes: object, message: string]>([
   ['a secret without whsec_', { WEBHOOK_SECRET: btoa('s'.repeat(32)) }, 'WEBHOOK_SECRET must be'],
   ['a short secret', { WEBHOOK_SECRET: `whsec_${btoa('s'.repeat(16))}` }, 'WEBHOOK_SECRET must be'],
+  ...[
+    'http://app.test/webhooks',
+    'http://10.0.0.1/webhooks',
+    'http://localhost.evil.test/',
+    'https://user:password@app.test/',
+    'ftp://localhost/',
+    'app.test/webhooks',
+    '',
+  ].map((url): [string, object, string] => [
+    `the URL ${url}`,
+    { WEBHOOK_URL: url },
+    'WEBHOOK_URL must be an https: URL',
+  ]),
   ['a delay that is not a number', { FIRST_RETRY_S: 'soon' }, 'FIRST_RETRY_S must be'],
 ])('sends nothing with %s, so that the queue keeps the batch', async ([, changes, message]) => {
   const fetched = answer(204)
   await expect(deliver([messageOf('a')], changes)).rejects.toThrow(message)
   expect(fetched).not.toHaveBeenCalled()
 })
+
+it.for(['http://localhost:8790/webhooks', 'http://127.0.0.1:8790/', 'http://[::1]:8790/'])(
+  'posts to a receiver on this machine: %s',
+  async (url) => {
+    const fetched = answer(204)
+    expect(await deliver([messageOf('a')], { WEBHOOK_URL: url })).toMatchObject({ acked: ['a'] })
+    expect(fetched.mock.lastCall?.[0]).toBe(url)
+  },
+)
 
 it('signs a message with each secret while one replaces the other', async () => {
   const fetched = answer(204)

@@ -30,6 +30,27 @@ afterAll(async () => {
   await provider.close()
 })
 
+/** A provider that refuses every key with `status`, and a vault before it. */
+async function startRefusing(status: number) {
+  const refusing = createServer((_, response) => {
+    response.writeHead(status, { 'Content-Type': 'application/json' })
+    response.end('{"error": {"message": "Incorrect API key provided"}}')
+  })
+  const PROVIDERS = JSON.stringify({
+    openai: { origin: `http://127.0.0.1:${await listen(refusing)}` },
+  })
+  const before = await startDirectVault({ PROVIDERS })
+  await before.save('openai', KEY)
+  return {
+    ...before,
+    [Symbol.asyncDispose]: async () => {
+      await before.close()
+      refusing.closeAllConnections()
+      await stop(refusing)
+    },
+  }
+}
+
 /** Starts a program that knows the vault, with `env`. */
 function startBackend(command: readonly string[], env: Record<string, string>) {
   const VAULT_URL = vault.url.replace(/\/$/, '')
@@ -58,9 +79,29 @@ it('examples/node-server streams a completion, and passes on why the vault refus
   const answer = await chat(port, vault.token, [{ role: 'user', content: 'Hello' }])
   expect([answer.status, await answer.text()]).toEqual([200, 'Hello'])
   const refused = await chat(port, await vault.tokenOf({ scope: '' }), [])
-  expect(refused.status).toBe(403)
+  expect([refused.status, refused.headers.get('X-Vault-Error')]).toEqual([403, 'scope_missing'])
   expect(await refused.json()).toMatchObject({ code: 'scope_missing' })
+  const signedOut = await chat(port, 'no token', [])
+  expect([signedOut.status, await signedOut.json()]).toMatchObject([401, { code: 'token_invalid' }])
 })
+
+it.for([401, 403])(
+  'examples/node-server does not sign a user out for OpenAI’s %i',
+  async (status) => {
+    await using refusing = await startRefusing(status)
+    const port = await freePort()
+    const command = [process.execPath, 'examples/node-server/server.ts']
+    const VAULT_URL = refusing.url.replace(/\/$/, '')
+    await using server = startBackend(command, { PORT: port, VAULT_URL })
+    await server.waitFor('POST http')
+    const answer = await chat(port, refusing.token, [])
+    expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([502, null])
+    expect(await answer.json()).toEqual({
+      error: 'OpenAI refused the API key',
+      code: 'provider_refused',
+    })
+  },
+)
 
 /** The lines that the client prints. It gets only the token, over its standard input. */
 async function runClient(library: string, token = ''): Promise<string[]> {
@@ -106,6 +147,27 @@ it.runIf(hasFlask && hasRequests)(
     expect(await answer.text()).toMatch(
       /^data: .*"Hel".*\n\ndata: .*"lo".*\n\ndata: \[DONE\]\n\n$/s,
     )
+  },
+)
+
+it.runIf(hasFlask && hasRequests)(
+  'examples/flask says whether the vault refuses or the provider, and signs nobody out for the provider',
+  async () => {
+    await using refusing = await startRefusing(401)
+    const [own] = mintFlaskTokens([{ secret: refusing.secret, identity: 'user' }])
+    const [stranger] = mintFlaskTokens([{ secret: refusing.secret, identity: 'nobody' }])
+    const port = await freePort()
+    const command = [PYTHON, '-m', 'flask', '--app', 'examples/flask/app.py', 'run', '--port', port]
+    const VAULT_URL = refusing.url.replace(/\/$/, '')
+    const env = { JWT_SECRET_KEY: refusing.secret, VAULT_URL, PYTHONDONTWRITEBYTECODE: '1' }
+    await using server = startBackend(command, env)
+    await server.waitFor('Running on')
+    const answer = await chat(port, own?.access ?? '', { messages: [] })
+    expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([502, null])
+    expect(await answer.json()).toMatchObject({ code: 'provider_refused' })
+    const refused = await chat(port, stranger?.access ?? '', { messages: [] })
+    expect([refused.status, refused.headers.get('X-Vault-Error')]).toEqual([404, 'user_not_found'])
+    expect(await refused.json()).toMatchObject({ code: 'user_not_found' })
   },
 )
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
@@ -245,4 +246,35 @@ it('docs/operate.md shows a line of each event that should page somebody, or nam
   const [shown = ''] = SAMPLES.split('\n## ')
   const others = new Set(['binding_call', 'key_id_not_in_keyring'])
   expect(names.filter((name) => !others.has(name) && !shown.includes(name))).toEqual([])
+})
+
+it.for([
+  'backup.sql',
+  'users.csv',
+  'users.json',
+  'users.jsonl',
+  'api-key-events.ndjson',
+  '.dev.vars.production',
+  '.dev.vars.webhooks',
+  'wrangler.production.toml',
+  'wrangler.webhooks.toml',
+  'examples/webhooks/.dev.vars',
+  'examples/webhooks/wrangler.production.toml',
+])('git ignores %s, which a documented command writes or reads', (path) => {
+  const { status } = spawnSync('git', ['check-ignore', '--quiet', '--no-index', path])
+  expect(status).toBe(0)
+})
+
+it.for(['schema.sql', 'package.json', 'tsconfig.json', 'migrations/0001_initial.sql'])(
+  'git does not ignore %s',
+  (path) => {
+    const { status } = spawnSync('git', ['check-ignore', '--quiet', '--no-index', path])
+    expect(status).toBe(1)
+  },
+)
+
+it('the workflow names each action by a commit, and its version', () => {
+  const uses = Array.from(read('.github/workflows/ci.yml').matchAll(/uses: (.*)/g), ([, by]) => by)
+  expect(uses.length).toBeGreaterThan(0)
+  expect(uses.filter((by = '') => !/^[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(by))).toEqual([])
 })
