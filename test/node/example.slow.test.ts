@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { expect, it } from 'vitest'
 import { makeCheckout } from './checkout.ts'
 
-const { path, start, run } = makeCheckout()
+const { path, start, run, runWith } = makeCheckout()
 
 /** Whether nothing listens there. */
 async function isDown(url: string): Promise<boolean> {
@@ -31,6 +32,17 @@ it('npm run example prints lines that save a key and chat with it, and stops bot
     expect(words.join('')).toBe('The key was used and never seen.')
   }
   expect(example.printed()).not.toMatch(/WARNING|wrangler:warn/)
+
+  // Docs: "In Node.js with getPlatformProxy".
+  const registry = { WRANGLER_REGISTRY_PATH: path('.wrangler/example-registry') }
+  const probe = [resolve('test/node/platform-probe.ts'), 'demo', `${provider}/v1/models`]
+  const proxied = await runWith(registry, process.execPath, ...probe)
+  expect(JSON.parse(proxied.trimEnd().split('\n').at(-1) ?? '')).toEqual({
+    sdk: [200, '{"data": []}'],
+    refused: [404, expect.stringContaining('The key vault refused (user_not_found)')],
+    once: '{"data": []}',
+    twice: expect.stringContaining('This ReadableStream is disturbed'),
+  })
 
   const urls = Array.from(example.printed().matchAll(/Ready on (\S+)/g), ([, url = '']) => url)
   expect(urls).toHaveLength(2)
