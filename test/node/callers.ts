@@ -79,7 +79,7 @@ export default {
       files: {
         'page.ts': `
 import { hc } from 'hono/client'
-import type { AppType, ErrorAnswer } from 'user-key-vault/client'
+import type { AppType, ErrorAnswer, KeyReason } from 'user-key-vault/client'
 import 'user-key-vault/element'
 import type { ApiKeySettingsElement, SavedDetail } from 'user-key-vault/element'
 
@@ -125,7 +125,10 @@ export async function save(): Promise<string> {
   const number: number = user.api_key_preview
   const { status: ok } = await (await health.$get()).json()
   const refused: Pick<ErrorAnswer, 'code'> = { code: 'api_key_rejected' }
-  return [status, number, ok satisfies 'ok', refused.code].join()
+  const { reason, index }: Pick<ErrorAnswer, 'reason' | 'index'> = { reason: 'white_space', index: 6 }
+  // @ts-expect-error
+  const other: KeyReason = 'purple'
+  return [status, number, ok satisfies 'ok', refused.code, reason, index, other].join()
 }
 `,
       },
