@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
+import { MAX_KNOWN } from '../../src/store/fingerprints.ts'
 import { someKeyOf } from '../keys/key-owner.ts'
 import {
   call,
@@ -101,4 +102,29 @@ it('knows a key that was assigned to a provider during a rotation', async () => 
   await remove('openai')
   await remove('acme')
   expect(await save('mistral', key, { vault: rotated })).toEqual([[], 'deleted'])
+})
+
+it('remembers at most 1,000 keys of a user that are gone', async () => {
+  const { userId, save, remove } = await someOwner()
+  const known = async () =>
+    env.DB.prepare('SELECT count(*) AS n FROM known_keys WHERE user_id = ?1')
+      .bind(userId)
+      .first('n')
+  await env.DB.prepare(
+    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+     INSERT INTO known_keys (user_id, fingerprint, state) SELECT ?1, i, 'deleted' FROM n`,
+  )
+    .bind(userId, MAX_KNOWN - 1)
+    .run()
+  const [last, later] = [someKeyOf('good'), someKeyOf('good')]
+  for (const key of [last, later]) {
+    // oxlint-disable-next-line no-await-in-loop -- the first one takes the last place
+    await save('openai', key)
+    // oxlint-disable-next-line no-await-in-loop
+    await remove('openai')
+  }
+  await save('openai', someKeyOf('bad'), { query: '?verify=true' })
+  expect(await known()).toBe(MAX_KNOWN)
+  expect(await save('openai', last)).toEqual([[], 'deleted'])
+  expect(await save('acme', later)).toEqual([[], null])
 })
