@@ -57,6 +57,8 @@ it.for<[text: string, relayed: string | null]>([
   [`see ${BASE}/a (or ${BASE}/b)`, `see ${ROOT}/a (or ${ROOT}/b)`],
   [`${BASE}/a?to=${BASE}/b`, null],
   [`${BASE}/a https://evil.test`, null],
+  [`${BASE}/a|//evil.test`, null],
+  [`${BASE}/a|${BASE}/b`, `${ROOT}/a|${ROOT}/b`],
 ])('the text %j is relayed as %j', ([text, relayed]) => {
   expect(relayText(text, passage)).toBe(relayed)
 })
