@@ -111,6 +111,14 @@ export const LOG_EVENTS = {
   token_keys_dropped: line(['error'], {
     keys: z.array(z.strictObject({ index: count, kid: z.nullable(text), reason: text })),
   }),
+  socket_ended: line(['info'], {
+    request_id: requestId,
+    user_id: text,
+    caller: z.nullable(text).check(z.describe('Null if the token names no client.')),
+    provider: text,
+    code,
+  }),
+  socket_not_checked: line(['error'], coded),
   use_not_recorded: line(['error'], coded),
   uses_not_recorded: line(['error'], coded),
   export_broken_off: line(['error'], failure),

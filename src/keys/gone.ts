@@ -63,8 +63,12 @@ function isFresh(service: Service, heartbeat: Heartbeat): boolean {
   return isRecent(heartbeat)
 }
 
-/** The key in the later of the rows, to be sent to its provider. @throws VaultError `user_not_found`, `database_busy` */
-export async function readUsableKey(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
+/**
+ * The later of the rows, if its key may be sent to its provider; null for an empty slot.
+ *
+ * @throws VaultError `user_not_found`, `database_busy`
+ */
+export async function readUsableRow(owner: SlotOwner, names: RowNames): Promise<KeyRow | null> {
   const { service, userId } = owner
   const [read, beat] = await runBatch(service.db, [
     selectKey(userId, names),
@@ -72,6 +76,12 @@ export async function readUsableKey(owner: SlotOwner, names: RowNames): Promise<
   ])
   const [row] = read.results
   if (row === undefined) requireAnyUser(owner)
-  if (row === undefined || !isKeyRow(row)) return EMPTY
-  return (await isGone(service, row, beat?.results[0])) ? EMPTY : openAndLog(owner, row)
+  if (row === undefined || !isKeyRow(row)) return null
+  return (await isGone(service, row, beat?.results[0])) ? null : row
+}
+
+/** The key in the later of the rows, to be sent to its provider. @throws as {@link readUsableRow} */
+export async function readUsableKey(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
+  const row = await readUsableRow(owner, names)
+  return row === null ? EMPTY : openAndLog(owner, row)
 }

@@ -6,6 +6,7 @@ import { calledLocation, calledOrigin, targetUrl } from '../providers/base-url.t
 import { fetchWithKey } from '../providers/request.ts'
 import { updateStatus, updateUsed } from '../store/api-keys.ts'
 import { findSlot, slotName } from './slot-name.ts'
+import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
 import { noteUse, takeKey, type KeyUser } from './take.ts'
 import { record, STATUS_BY_VERDICT } from './verdict.ts'
@@ -49,7 +50,7 @@ export async function useKey(user: KeyUser, use: Use): Promise<Response> {
 }
 
 /**
- * Sends the request with the owner's key in it. It records the outcome later.
+ * Sends the request with the owner's key in it. It records the outcome later. A WebSocket ends with its key.
  *
  * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
  * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, and as `takeKey`
@@ -64,15 +65,18 @@ export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
   const key = requireOpen(await takeKey(user, name))
   const target = targetUrl(provider, asked, key.baseUrl)
   if (target === null) throw new VaultError('base_url_invalid')
-  const request = provider.origin === undefined ? new Request(target, use.request) : use.request
+  const addressed = provider.origin === undefined ? new Request(target, use.request) : use.request
+  const { request, drop } = makeDroppable(addressed)
   const answer = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
     noteUse(user, name, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })
-  const { response, isRefusal } = answer
-  noteUse(user, name, { event: 'used', isError: response.status >= 400 })
+  const { response: answered, isRefusal } = answer
+  const { status } = answered
+  noteUse(user, name, { event: 'used', isError: status >= 400 })
   const { method } = use.request
-  user.waitUntil(recordOutcome(user, { name, key, method, status: response.status, isRefusal }))
+  user.waitUntil(recordOutcome(user, { name, key, method, status, isRefusal }))
+  const response = guardSocket(user, { name, row: key.row }, { response: answered, drop })
   return { response, called, base: key.baseUrl ?? called, target }
 }
 

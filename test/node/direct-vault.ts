@@ -16,10 +16,11 @@ const [, COMPATIBILITY_DATE = ''] =
 
 type Vars = Record<string, string>
 
-/** Bundles a Worker of this repository. */
-export async function bundleWorker(entry: string): Promise<string> {
+/** Bundles a Worker of this repository. The modules `inject` run before it. */
+export async function bundleWorker(entry: string, inject: string[] = []): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
+    inject,
     bundle: true,
     write: false,
     format: 'esm',
@@ -30,12 +31,12 @@ export async function bundleWorker(entry: string): Promise<string> {
 }
 
 /** The Worker of the vault, without rate limits. */
-async function describeVault(vars: Vars) {
+async function describeVault(vars: Vars, inject: string[]) {
   const limit = { simple: { limit: 1_000_000, period: 60 as const } }
   return {
     name: NAME,
     modules: true,
-    script: await bundleWorker('src/index.ts'),
+    script: await bundleWorker('src/index.ts', inject),
     compatibilityDate: COMPATIBILITY_DATE,
     d1Databases: { DB: 'vault' },
     ratelimits: {
@@ -60,13 +61,18 @@ interface Beside {
   others?: readonly V4WorkerOptions[]
   /** More Workers of the vault on the same database, by name, with the variables that they have more. */
   copies?: Record<string, Vars>
+  /** Modules that run before the vault. */
+  inject?: string[]
 }
 
 /** Starts the vault with the user `user` and `vars`, and what runs beside it. */
-export async function startDirectVault(vars: Vars, { others = [], copies = {} }: Beside = {}) {
+export async function startDirectVault(
+  vars: Vars,
+  { others = [], copies = {}, inject = [] }: Beside = {},
+) {
   const secret = randomBytes(32).toString('hex')
   const logged: string[] = []
-  const vault = await describeVault({ JWT_SECRET_KEY: secret, ...vars })
+  const vault = await describeVault({ JWT_SECRET_KEY: secret, ...vars }, inject)
   const vaults = Object.entries(copies).map(([name, more]) =>
     Object.assign({}, vault, { name, bindings: { ...vault.bindings, ...more } }),
   )

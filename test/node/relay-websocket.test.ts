@@ -1,39 +1,94 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { inSeconds } from '../../scripts/lib/token.ts'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
-import { startDirectVault } from './direct-vault.ts'
+import { bundleWorker, startDirectVault } from './direct-vault.ts'
+
+const YEAR_S = 365 * 24 * 60 * 60
 
 const server = createServer()
-const sockets = new WebSocketServer({ server })
+const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 << 20 })
+/** The connection of a provider that speaks for itself. */
+let raw: PromiseWithResolvers<Duplex> | null = null
 let vault: Awaited<ReturnType<typeof startDirectVault>>
+let caller: string
+let token: string
+
+server.on('upgrade', (request, connection, head) => {
+  if (raw === null) {
+    sockets.handleUpgrade(request, connection, head, (ws) => sockets.emit('connection', ws))
+    return
+  }
+  // RFC 6455 §4.2.2
+  const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+  const accept = createHash('sha1').update(request.headers['sec-websocket-key'] + guid)
+  connection.write(
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+      `Sec-WebSocket-Accept: ${accept.digest('base64')}\r\n\r\n`,
+  )
+  raw.resolve(connection)
+  raw = null
+})
 
 beforeAll(async () => {
   const origin = `http://127.0.0.1:${await listen(server)}`
-  vault = await startDirectVault({ PROVIDERS: JSON.stringify({ openai: { origin } }) })
+  const props = { caller: 'chat', grants: ['use'] }
+  const worker = {
+    name: 'caller',
+    modules: true,
+    script: await bundleWorker('test/node/vault-fetch-worker.ts'),
+    compatibilityDate: '2026-08-03',
+    bindings: { PROVIDER: origin },
+    serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
+  }
+  const PROVIDERS = JSON.stringify({ openai: { origin } })
+  vault = await startDirectVault(
+    { PROVIDERS },
+    { others: [worker], inject: ['test/node/quick-clock.ts'] },
+  )
+  caller = await vault.urlOf('caller')
+  token = await vault.tokenOf({ exp: inSeconds(YEAR_S) })
   await vault.save('openai', `sk-socket-${crypto.randomUUID()}`)
 })
 afterAll(async () => {
   await vault.close()
   sockets.close()
+  server.closeAllConnections()
   await stop(server)
 })
 
-/** Opens a WebSocket through the relay. @returns both ends of it */
-async function open(): Promise<{ client: WebSocket; provider: WebSocket }> {
-  const url = new URL('/relay/openai/v1/realtime?model=good', vault.url)
+const DOORS = {
+  'the relay': () => new URL('/relay/openai/v1/realtime?model=good', vault.url),
+  vaultFetch: () => new URL(caller),
+}
+type Door = keyof typeof DOORS
+const doors: readonly Door[] = ['the relay', 'vaultFetch']
+
+/** Opens a WebSocket with a user's key. */
+async function connect(door: Door, protocols: string[] = []): Promise<WebSocket> {
+  const url = DOORS[door]()
   url.protocol = 'ws:'
-  const connected = once(sockets, 'connection')
-  const headers = { Authorization: `Bearer ${vault.token}` }
-  const client = new WebSocket(url.href, ['realtime'], { headers })
+  const headers = { Authorization: `Bearer ${token}` }
+  const client = new WebSocket(url.href, protocols, { headers, maxPayload: 64 << 20 })
   await once(client, 'open')
-  const [provider] = await connected
+  return client
+}
+
+/** Opens a WebSocket. @returns both ends of it */
+async function open(door: Door = 'the relay', protocols: string[] = []) {
+  const connected = once(sockets, 'connection')
+  const client = await connect(door, protocols)
+  const [provider]: WebSocket[] = await connected
+  if (provider === undefined) throw new Error('The provider has no connection')
   return { client, provider }
 }
 
 it('a WebSocket carries binary messages and its subprotocol', async () => {
-  const { client, provider } = await open()
+  const { client, provider } = await open('the relay', ['realtime'])
   const sent = Buffer.alloc(300_000, 7)
   const received = once(provider, 'message')
   client.send(sent)
@@ -42,20 +97,78 @@ it('a WebSocket carries binary messages and its subprotocol', async () => {
   client.terminate()
 })
 
-it.for(['client', 'provider'] as const)(
-  'a WebSocket that the %s closes passes on the code and the reason',
-  async (side) => {
-    const { client, provider } = await open()
+it.for(doors)('a WebSocket through %s carries large messages in order', async (door) => {
+  const { client, provider } = await open(door)
+  const sent = ['first', 'x'.repeat(8 << 20), 'last']
+  const received: string[] = []
+  provider.on('message', (data: Buffer, isBinary) => provider.send(data, { binary: isBinary }))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  client.on('message', (data: Buffer) => {
+    received.push(data.toString())
+    if (received.length === sent.length) resolve()
+  })
+  for (const text of sent) client.send(text)
+  await promise
+  expect(received).toEqual(sent)
+  client.terminate()
+})
+
+it.for(doors.flatMap((door) => [[door, 'client'] as const, [door, 'provider'] as const]))(
+  'a WebSocket through %s that the %s closes passes on the code and the reason',
+  async ([door, side]) => {
+    const { client, provider } = await open(door)
     const [closing, other] = side === 'client' ? [client, provider] : [provider, client]
     const closed = once(other, 'close')
-    closing.close(4_001, 'session over')
-    expect(await closed).toEqual([4_001, Buffer.from('session over')])
+    closing.close(4_002, 'session over')
+    expect(await closed).toEqual([4_002, Buffer.from('session over')])
   },
 )
 
-it('a WebSocket at the provider closes when its client vanishes', async () => {
+it('a WebSocket that closes without a code passes on that there is none', async () => {
   const { client, provider } = await open()
   const closed = once(provider, 'close')
+  client.close()
+  expect(await closed).toEqual([1_005, Buffer.alloc(0)])
+})
+
+it.for(doors.flatMap((door) => [[door, 'client'] as const, [door, 'provider'] as const]))(
+  'a WebSocket through %s whose %s vanishes closes at the other end',
+  async ([door, side]) => {
+    const { client, provider } = await open(door)
+    const [leaving, other] = side === 'client' ? [client, provider] : [provider, client]
+    const closed = once(other, 'close')
+    leaving.terminate()
+    expect((await closed)[0]).toBe(1_001)
+  },
+)
+
+it('the connection of a provider that ignores a close ends with its client', async () => {
+  raw = Promise.withResolvers()
+  const { promise } = raw
+  const client = await connect('the relay')
+  const connection = await promise
+  const told = once(connection, 'data')
+  client.close()
+  await told
+  const ended = once(connection, 'end')
   client.terminate()
-  expect((await closed)[0]).toBe(1_006)
+  expect(await ended).toEqual([])
+  connection.destroy()
+})
+
+it.for(doors)('a WebSocket through %s ends on both sides when its key is paused', async (door) => {
+  const { client, provider } = await open(door)
+  const closed = Promise.all([once(client, 'close'), once(provider, 'close')])
+  const pause = async (paused: boolean) => {
+    const { status } = await fetch(new URL('/api/users/user/api-keys/openai', vault.url), {
+      method: 'PATCH',
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ paused }),
+    })
+    expect(status).toBe(200)
+  }
+  await pause(true)
+  const told = [4_001, Buffer.from('api_key_paused')]
+  expect(await closed).toEqual([told, told])
+  await pause(false)
 })

@@ -1,4 +1,7 @@
-/** A Worker bound to the vault. `/<scenario>` calls the provider with `vaultFetch`, and tells what came of it. */
+/**
+ * A Worker bound to the vault. `/<scenario>` calls the provider with `vaultFetch`, and tells what came of it. An upgrade
+ * opens a WebSocket with it.
+ */
 
 import { vaultFetch } from '../../src/callers/fetch.ts'
 import type { KeyVault } from '../../src/index.ts'
@@ -54,8 +57,12 @@ export default {
     const { pathname, searchParams } = new URL(request.url)
     const userId = searchParams.get('user') ?? 'user'
     const provider = searchParams.get('provider') ?? 'openai'
+    const fetchWithKey = vaultFetch(env.KEY_VAULT, { userId, provider })
+    if (request.headers.has('Upgrade')) {
+      return fetchWithKey(`${env.PROVIDER}/v1/realtime`, { headers: { Upgrade: 'websocket' } })
+    }
     const scenario = SCENARIOS[pathname.slice(1)]
     if (scenario === undefined) return new Response(null, { status: 404 })
-    return Response.json(await scenario(vaultFetch(env.KEY_VAULT, { userId, provider }), env))
+    return Response.json(await scenario(fetchWithKey, env))
   },
 }

@@ -1,0 +1,192 @@
+/** An open WebSocket ends with its key: the vault stands between both ends, and looks at the key while they are open. */
+
+import { VaultError } from '../errors.ts'
+import { errorFields, log } from '../log.ts'
+import { asksForWebSocket } from '../providers/headers.ts'
+import type { Service } from '../service.ts'
+import type { KeyRow } from '../store/api-keys.ts'
+import { readUsableRow } from './gone.ts'
+import { requireAllowed, usedNow } from './limits.ts'
+import { rowNames } from './slot-name.ts'
+import type { KeyUser } from './take.ts'
+
+/** An isolate looks at a slot at most once in this time. */
+const LOOK_MS = 60_000
+/** How long a socket waits if a look of another socket is under way, or has failed. */
+const AGAIN_MS = 5_000
+/** How long an end may go on after the other one has closed. */
+const CLOSING_MS = 20_000
+
+/** The vault ends a socket with this close code, and with its own code as the reason (RFC 6455 §7.4.2). */
+const ENDED = 4_001
+/** An end is told so if the other one has vanished (RFC 6455 §7.4.1). */
+const GONE = 1_001
+
+/** What a look found. It is a value: a promise would belong to the request of one socket. */
+interface Look {
+  at: number
+  /** The row, or why there is none; null while the look is under way, and after it has failed. */
+  found: KeyRow | VaultError | null
+}
+
+/** The looks of the last minute by slot, the oldest first. */
+const looks = new WeakMap<Service, Map<string, Look>>()
+
+/** Both ends of a socket. */
+interface Joined {
+  /** Aborts when nothing passes any more. */
+  over: AbortSignal
+  /** Closes both ends, and drops what still comes from either. */
+  end: (code: number, reason?: string) => void
+}
+
+/** The key that a socket was opened with. */
+interface UsedKey {
+  /** The slot. */
+  name: string
+  row: KeyRow
+}
+
+/** A request that may open a WebSocket. */
+interface Droppable {
+  request: Request
+  /** Drops the connection that it has opened. */
+  drop: () => void
+}
+
+/** Lets the vault drop the connection of a WebSocket: a closed one stays until the provider has answered the close. */
+export function makeDroppable(request: Request): Droppable {
+  if (!asksForWebSocket(request.headers)) return { request, drop: () => {} }
+  const dropping = new AbortController()
+  const signal = AbortSignal.any([request.signal, dropping.signal])
+  return { request: new Request(request, { signal }), drop: () => dropping.abort() }
+}
+
+/**
+ * The provider's answer. If it opens a WebSocket, that is joined with the caller's. It ends when the owner would no
+ * longer allow this use, or when the slot no longer holds this key. A look counts no use.
+ */
+export function guardSocket(
+  user: KeyUser,
+  used: UsedKey,
+  { response, drop }: { response: Response; drop: () => void },
+): Response {
+  const { status, headers, webSocket: provider } = response
+  if (provider === null) return response
+  const { 0: outer, 1: caller } = new WebSocketPair()
+  watch(user, used, join([caller, provider], drop))
+  return new Response(null, { status, headers, webSocket: outer })
+}
+
+/**
+ * Passes messages, and how an end closes, to the other end. Until that has closed too, it may go on for some time, as
+ * `allowHalfOpen` lets it. The runtime has no back-pressure for WebSockets.
+ */
+function join(ends: [caller: WebSocket, provider: WebSocket], drop: () => void): Joined {
+  const over = new AbortController()
+  const open = new Set(ends)
+  let late: ReturnType<typeof setTimeout> | undefined
+  const end = (code: number, reason?: string) => {
+    over.abort()
+    for (const socket of ends) socket.close(code, reason)
+    expire()
+  }
+  const expire = () => {
+    late ??= setTimeout(() => {
+      end(GONE)
+      drop()
+    }, CLOSING_MS)
+  }
+  const pass = (from: WebSocket, to: WebSocket) => {
+    from.binaryType = 'arraybuffer'
+    from.addEventListener('message', ({ data }) => to.send(data), { signal: over.signal })
+    from.addEventListener('error', () => end(GONE))
+    from.addEventListener('close', ({ code, reason, wasClean }) => {
+      open.delete(from)
+      if (wasClean) closeAs(to, code, reason)
+      else end(GONE)
+      if (open.size > 0) return expire()
+      over.abort()
+      clearTimeout(late)
+    })
+  }
+  const [caller, provider] = ends
+  pass(caller, provider)
+  pass(provider, caller)
+  for (const socket of ends) socket.accept({ allowHalfOpen: true })
+  return { over: over.signal, end }
+}
+
+/** Closes as the other end did. 1005 is a close without a code, and cannot be sent (RFC 6455 §7.4.1). */
+function closeAs(socket: WebSocket, code: number, reason: string): void {
+  if (code === 1_005) socket.close()
+  else socket.close(code, reason)
+}
+
+/** Ends the socket when its key may not be used any more. */
+function watch(user: KeyUser, used: UsedKey, { over, end }: Joined): void {
+  let timer = lookIn(LOOK_MS)
+  over.addEventListener('abort', () => clearTimeout(timer))
+
+  function lookIn(ms: number) {
+    return setTimeout(() => user.waitUntil(check()), ms)
+  }
+
+  async function check(): Promise<void> {
+    const { at, found } = await look(user, used.name)
+    if (over.aborted) return
+    const refusal = found === null ? null : nameRefusal(user, used.row, found)
+    if (refusal === null) {
+      timer = lookIn(found === null ? AGAIN_MS : at + LOOK_MS - Date.now())
+      return
+    }
+    const { userId: user_id, requestId: request_id, by } = user
+    const about = { request_id, user_id, caller: by.name, provider: used.name }
+    log('info', 'socket_ended', { ...about, code: refusal.code })
+    end(ENDED, refusal.code)
+  }
+}
+
+/** Why the use would be refused now; null if it would not. The maximum was counted when the socket opened. */
+function nameRefusal(user: KeyUser, opened: KeyRow, found: KeyRow | VaultError): VaultError | null {
+  if (found instanceof VaultError) return found
+  if (found.updatedAt !== opened.updatedAt) return new VaultError('changed_meanwhile')
+  try {
+    requireAllowed(found, usedNow(user.by.name), true)
+    return null
+  } catch (error) {
+    return VaultError.from(error)
+  }
+}
+
+/** The isolate's look at the slot in the last minute, which may be under way, or a new one. */
+async function look(user: KeyUser, name: string): Promise<Look> {
+  const at = Date.now()
+  const recent = looks.get(user.service) ?? new Map<string, Look>()
+  looks.set(user.service, recent)
+  for (const [slot, past] of recent) {
+    if (past.at > at - LOOK_MS) break
+    recent.delete(slot)
+  }
+  const slot = JSON.stringify([user.userId, name])
+  const known = recent.get(slot)
+  if (known !== undefined) return known
+  recent.set(slot, { at, found: null })
+  const seen = { at, found: await find(user, name) }
+  recent.set(slot, seen)
+  return seen
+}
+
+/** Null if D1 fails, which ends no socket. */
+async function find(user: KeyUser, name: string): Promise<Look['found']> {
+  try {
+    const row = await readUsableRow(user, rowNames(user.service.settings, name))
+    return row ?? new VaultError('no_api_key')
+  } catch (error) {
+    const refusal = VaultError.from(error)
+    if (!refusal.isFault) return refusal
+    const { code, cause = refusal } = refusal
+    log('error', 'socket_not_checked', { code, error: errorFields(cause) })
+    return null
+  }
+}

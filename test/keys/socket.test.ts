@@ -1,0 +1,328 @@
+/** A WebSocket with a user's key: what passes through it, and what ends it. */
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { removeUser } from '../../src/keys/users.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { deleteSlot } from '../../src/keys/slots.ts'
+import type { SlotOwner } from '../../src/keys/stored-key.ts'
+import type { KeyUser } from '../../src/keys/take.ts'
+import { useKey } from '../../src/keys/use.ts'
+import type { NewLimits } from '../../src/store/limits.ts'
+import { env } from '../isolate.ts'
+import { interceptD1, ownerOf, recordLogs, someKey, someKeyUser } from '../support.ts'
+import { MODELS } from './key-owner.ts'
+import { age, backUp, someCopiedOwner, someVault } from './restoration.ts'
+
+const MINUTE_MS = 60_000
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: Date.now() })
+})
+afterEach(() => vi.useRealTimers())
+
+/** One end of a WebSocket, as the caller or the provider has it. */
+function endOf(socket: WebSocket) {
+  const received: unknown[] = []
+  const { promise: closed, resolve } = Promise.withResolvers<[code: number, reason: string]>()
+  socket.binaryType = 'arraybuffer'
+  socket.addEventListener('message', ({ data }) => received.push(data))
+  socket.addEventListener('close', ({ code, reason }) => resolve([code, reason]))
+  socket.accept({ allowHalfOpen: true })
+  return { socket, received, closed }
+}
+
+/** Opens a WebSocket with the key of the user. */
+async function open(userId: string, { vault = env, caller = 'chat' } = {}) {
+  const works: Promise<void>[] = []
+  const user: KeyUser = {
+    ...(await ownerOf(userId, vault)),
+    by: { kind: 'caller', name: caller },
+    waitUntil: (work) => void works.push(work),
+  }
+  const { 0: theirs, 1: ours } = new WebSocketPair()
+  const opened = new Response(null, { status: 101, webSocket: theirs })
+  vi.spyOn(globalThis, 'fetch').mockResolvedValueOnce(opened)
+  const request = new Request(MODELS, { headers: { Upgrade: 'websocket' } })
+  const { webSocket } = await useKey(user, { provider: 'openai', request })
+  if (webSocket === null) throw new Error('It is not a WebSocket')
+  const ended = async () => Promise.all(works)
+  await ended()
+  return {
+    caller: endOf(webSocket),
+    provider: endOf(ours),
+    /** Lets this time pass, and waits for what it causes. */
+    pass: async (ms: number) => {
+      vi.advanceTimersByTime(ms)
+      await ended()
+    },
+  }
+}
+
+type Socket = Awaited<ReturnType<typeof open>>
+type Side = 'caller' | 'provider'
+
+/** Sends a text through the socket in both directions, and waits until both have arrived. */
+async function talk({ caller, provider }: Socket): Promise<void> {
+  const arrive = async ({ socket }: Socket[Side], text: string) =>
+    new Promise<void>((resolve) =>
+      socket.addEventListener('message', ({ data }) => data === text && resolve()),
+    )
+  const arrived = Promise.all([arrive(caller, 'down'), arrive(provider, 'up')])
+  caller.socket.send('up')
+  provider.socket.send('down')
+  await arrived
+}
+
+const END = 4_001
+
+describe('an open socket', () => {
+  const other: Record<Side, Side> = { caller: 'provider', provider: 'caller' }
+  const sides: readonly Side[] = ['caller', 'provider']
+
+  it('a socket carries text and bytes in order, in both directions', async () => {
+    const socket = await open(await someKeyUser(someKey()))
+    const bytes = Uint8Array.of(0, 255, 128).buffer
+    for (const side of sides) {
+      socket[side].socket.send('text €')
+      socket[side].socket.send(bytes)
+    }
+    await talk(socket)
+    expect(socket.caller.received).toEqual(['text €', bytes, 'down'])
+    expect(socket.provider.received).toEqual(['text €', bytes, 'up'])
+  })
+
+  it.for(
+    sides.flatMap((side): [Side, number | undefined, string | undefined, [number, string]][] => [
+      [side, 1_000, 'done', [1_000, 'done']],
+      [side, 4_999, 'é'.repeat(61), [4_999, 'é'.repeat(61)]],
+      [side, undefined, undefined, [1_005, '']],
+    ]),
+  )('a close by the %s with %s %s passes to the other end', async ([side, code, reason, told]) => {
+    const socket = await open(await someKeyUser(someKey()))
+    socket[side].socket.close(code, reason)
+    expect(await socket[other[side]].closed).toEqual(told)
+  })
+
+  it.for(sides)(
+    'a socket that the %s has closed carries what the other end still sends',
+    async (side) => {
+      const socket = await open(await someKeyUser(someKey()))
+      const { [side]: first, [other[side]]: second } = socket
+      first.socket.close(1_000, 'no more')
+      await second.closed
+      second.socket.send('the rest')
+      second.socket.close(3_000, 'agreed')
+      expect(await first.closed).toEqual([3_000, 'agreed'])
+      expect(first.received).toEqual(['the rest'])
+    },
+  )
+
+  it('a socket whose ends are both closed is looked at no more', async () => {
+    const socket = await open(await someKeyUser(someKey()))
+    expect(vi.getTimerCount()).toBe(1)
+    socket.caller.socket.close()
+    await socket.provider.closed
+    // The next look, and the time limit of the provider's answer.
+    expect(vi.getTimerCount()).toBe(2)
+    socket.provider.socket.close()
+    await socket.caller.closed
+    await vi.waitUntil(() => vi.getTimerCount() === 0)
+  })
+})
+
+/** What happens to a key, and the code that then ends its sockets. */
+type Change = [code: string, what: string, change: (owner: SlotOwner) => Promise<unknown>]
+
+const limit = (limits: NewLimits) => async (owner: SlotOwner) =>
+  setLimits(owner, 'openai', { condition: null, ...limits })
+const soon = () => new Date(Date.now() + 1_000).toISOString()
+
+const ENDING: Change[] = [
+  ['api_key_paused', 'is paused', limit({ isPaused: true })],
+  ['caller_not_allowed', 'allows another caller', limit({ callers: ['batch'] })],
+  ['caller_not_allowed', 'allows no caller', limit({ callers: [] })],
+  ['api_key_expired', 'expires', async (owner) => limit({ expiresAt: soon() })(owner)],
+  ['no_api_key', 'is deleted', async (owner) => deleteSlot(owner, 'openai')],
+  [
+    'changed_meanwhile',
+    'is replaced',
+    async (owner) => saveSlot(owner, 'openai', { apiKey: someKey(), verify: false }),
+  ],
+  [
+    'changed_meanwhile',
+    'is deleted and saved again',
+    async (owner) => {
+      await deleteSlot(owner, 'openai')
+      await saveSlot(owner, 'openai', { apiKey: someKey(), verify: false })
+    },
+  ],
+  ['user_not_found', 'loses its owner', async ({ service, userId }) => removeUser(service, userId)],
+]
+
+const KEEPING: [what: string, change: (owner: SlotOwner) => Promise<unknown>][] = [
+  ['stays as it is', async () => null],
+  ['has reached its maximum', limit({ maxUses: { count: 1, per: 'day' } })],
+  ['allows its caller by name', limit({ callers: ['chat'] })],
+  [
+    'is rejected',
+    async ({ service: { db }, userId }) =>
+      db.prepare("UPDATE api_keys SET status = 'rejected' WHERE user_id = ?1").bind(userId).run(),
+  ],
+  [
+    'is sealed again',
+    async ({ service: { db }, userId }) =>
+      db
+        .prepare("UPDATE api_keys SET encrypted_api_key = 'v1.x' WHERE user_id = ?1")
+        .bind(userId)
+        .run(),
+  ],
+]
+
+describe('a socket and its key', () => {
+  it.for(ENDING)('%s ends both ends of a socket whose key %s', async ([code, , change]) => {
+    const userId = await someKeyUser(someKey())
+    const socket = await open(userId)
+    const logs = recordLogs()
+    await change(await ownerOf(userId))
+    await socket.pass(MINUTE_MS)
+    const ends = [await socket.caller.closed, await socket.provider.closed]
+    expect(ends).toEqual([
+      [END, code],
+      [END, code],
+    ])
+    for (const { socket: end } of [socket.caller, socket.provider]) end.close()
+    await vi.waitUntil(() => vi.getTimerCount() === 0)
+    const about = { user_id: userId, caller: 'chat', provider: 'openai' }
+    expect(logs.events()).toMatchObject([{ level: 'info', event: 'socket_ended', ...about, code }])
+  })
+
+  it.for(KEEPING)('a socket stays open if its key %s', async ([, change]) => {
+    const userId = await someKeyUser(someKey())
+    const socket = await open(userId)
+    await change(await ownerOf(userId))
+    await socket.pass(MINUTE_MS)
+    await socket.pass(MINUTE_MS)
+    await talk(socket)
+    expect([socket.caller.received, socket.provider.received]).toEqual([['down'], ['up']])
+  })
+
+  it('no_api_key ends a socket whose key a restored database has again', async () => {
+    const { userId } = await someCopiedOwner()
+    const socket = await open(userId)
+    const restore = await backUp()
+    await someVault().remove(userId)
+    await someVault().runJob()
+    await restore()
+    await age(10)
+    await socket.pass(MINUTE_MS)
+    expect(await socket.caller.closed).toEqual([END, 'no_api_key'])
+  })
+
+  it('a socket carries nothing after it was ended', async () => {
+    const userId = await someKeyUser(someKey())
+    const socket = await open(userId)
+    await deleteSlot(await ownerOf(userId), 'openai')
+    await socket.pass(MINUTE_MS)
+    await socket.caller.closed
+    socket.caller.socket.send('late')
+    socket.caller.socket.close()
+    await socket.provider.closed
+    expect(socket.provider.received).toEqual([])
+  })
+})
+
+/** D1, which counts its round trips, and fails while `fault` is set. */
+function countingD1() {
+  const state: { trips: number; fault: Error | null } = { trips: 0, fault: null }
+  const DB = interceptD1(async (trip) => {
+    state.trips += 1
+    if (state.fault !== null) throw state.fault
+    return trip()
+  })
+  return { state, vault: { ...env, DB } }
+}
+
+const noted = async (userId: string) =>
+  env.DB.prepare(
+    `SELECT uses, last_used_at, (SELECT json_group_array(id || count) FROM api_key_events WHERE user_id = ?1) AS events
+     FROM api_keys WHERE user_id = ?1`,
+  )
+    .bind(userId)
+    .first()
+
+describe('the looks at a key', () => {
+  it('a look counts no use and notes no event', async () => {
+    const userId = await someKeyUser(someKey())
+    await limit({ maxUses: { count: 5, per: 'month' } })(await ownerOf(userId))
+    const socket = await open(userId)
+    const before = await noted(userId)
+    expect(before).toMatchObject({ uses: 1 })
+    await socket.pass(MINUTE_MS)
+    await socket.pass(MINUTE_MS)
+    expect(await noted(userId)).toEqual(before)
+  })
+
+  it('all sockets of a slot share one look a minute, and all end', async () => {
+    const userId = await someKeyUser(someKey())
+    const { state, vault } = countingD1()
+    const openAs = async (caller: string) => open(userId, { vault, caller })
+    const sockets = [await openAs('chat'), await openAs('batch')]
+    vi.advanceTimersByTime(MINUTE_MS / 2)
+    sockets.push(await openAs('late'))
+    state.trips = 0
+    const pass = async (ms: number) => {
+      vi.advanceTimersByTime(ms)
+      for (const socket of sockets) await socket.pass(0)
+    }
+    for (const _ of Array.from({ length: 24 })) await pass(5_000)
+    expect(state.trips).toBe(2)
+    await limit({ isPaused: true })(await ownerOf(userId))
+    for (const _ of Array.from({ length: 13 })) await pass(5_000)
+    for (const { caller } of sockets) expect(await caller.closed).toEqual([END, 'api_key_paused'])
+    expect(state.trips).toBe(3)
+  })
+
+  it('the sockets of another user have looks of their own', async () => {
+    const { state, vault } = countingD1()
+    const sockets = [
+      await open(await someKeyUser(someKey()), { vault }),
+      await open(await someKeyUser(someKey()), { vault }),
+    ]
+    state.trips = 0
+    for (const socket of sockets) await socket.pass(MINUTE_MS / 2)
+    for (const socket of sockets) await socket.pass(0)
+    expect(state.trips).toBe(2)
+  })
+
+  it('a socket outlives a look that D1 fails, and ends at a later one', async () => {
+    const userId = await someKeyUser(someKey())
+    const { state, vault } = countingD1()
+    const socket = await open(userId, { vault })
+    await limit({ isPaused: true })(await ownerOf(userId))
+    const logs = recordLogs()
+    state.fault = new Error('D1_ERROR: D1 DB is overloaded.')
+    state.trips = 0
+    await socket.pass(MINUTE_MS)
+    await talk(socket)
+    for (const _ of Array.from({ length: 11 })) await socket.pass(5_000)
+    expect(state.trips).toBe(1)
+    const failed = { level: 'error', event: 'socket_not_checked', code: 'database_busy' }
+    expect(logs.events()).toMatchObject([failed])
+    state.fault = null
+    await socket.pass(5_000)
+    expect(await socket.caller.closed).toEqual([END, 'api_key_paused'])
+  })
+})
+
+it('an answer that opens no socket is not looked at', async () => {
+  const works: Promise<void>[] = []
+  const user: KeyUser = {
+    ...(await ownerOf(await someKeyUser(someKey()))),
+    by: { kind: 'caller', name: 'chat' },
+    waitUntil: (work) => void works.push(work),
+  }
+  const answer = await useKey(user, { provider: 'openai', request: new Request(MODELS) })
+  await Promise.all([answer.text(), ...works])
+  expect([answer.webSocket, vi.getTimerCount()]).toEqual([null, 0])
+})
