@@ -46,6 +46,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'Anthropic',
     origin: 'https://api.anthropic.com',
     header: 'x-api-key',
+    // https://platform.claude.com/docs/en/cli-sdks-libraries/libraries/openai-sdk
+    paths: [{ prefix: '/v1/chat/completions', ...BEARER }],
     headers: { 'anthropic-version': '2023-06-01' },
     request_headers: ['anthropic-*'],
     response_headers: ['anthropic-*', 'request-id'],
@@ -62,6 +64,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'Google Gemini',
     origin: 'https://generativelanguage.googleapis.com',
     header: 'x-goog-api-key',
+    // https://ai.google.dev/gemini-api/docs/openai
+    paths: [{ prefix: '/v1beta/openai/', ...BEARER }],
     parameter: 'key',
     request_headers: [
       'x-goog-api-client',
@@ -119,6 +123,9 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'DeepSeek',
     origin: 'https://api.deepseek.com',
     ...BEARER,
+    // https://api-docs.deepseek.com/guides/anthropic_api
+    paths: [{ prefix: '/anthropic/', header: 'x-api-key' }],
+    request_headers: ['anthropic-*'],
     probe: '/user/balance',
     refusals: [
       { status: 401, field: 'error.message', value: 'Authentication Fails, Your api key: *' },

@@ -1,7 +1,7 @@
 /** The headers that pass between a caller and a provider. None of them reveals the key. */
 
 import { keySearch } from './key-search.ts'
-import { matchesCredential, matchesHeader, type Provider } from './provider.ts'
+import { keyPlaces, matchesCredential, matchesHeader, type Provider } from './provider.ts'
 
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
 const REQUEST_HEADERS = [
@@ -45,8 +45,9 @@ export function requestHeaders(provider: Provider, apiKey: string, sent: Headers
   const { header, scheme, headers = {}, request_headers: own = [] } = provider
   const defaults = Object.keys(headers).filter((name) => !matchesCredential(name))
   const allowed = [...REQUEST_HEADERS, ...own, ...defaults]
+  const keys = keyPlaces(provider).map((place) => place.header)
   const outgoing = new Headers(
-    Array.from(sent).filter(([name]) => allowed.some((pattern) => matchesHeader(pattern, name))),
+    Array.from(sent).filter(([name]) => isOneOf(allowed, name) && !isOneOf(keys, name)),
   )
   for (const [name, value] of Object.entries(headers)) {
     if (!outgoing.has(name)) outgoing.set(name, value)
@@ -59,6 +60,10 @@ export function requestHeaders(provider: Provider, apiKey: string, sent: Headers
   }
   outgoing.set(header, scheme === undefined ? apiKey : `${scheme} ${apiKey}`)
   return outgoing
+}
+
+function isOneOf(patterns: readonly string[], name: string): boolean {
+  return patterns.some((pattern) => matchesHeader(pattern, name))
 }
 
 /** Whether a request opens a WebSocket (RFC 6455 §4.1). */

@@ -85,6 +85,21 @@ export type KnownAnswer = z.output<typeof knownAnswer>
 /** A host with an optional port, or `*.` and a domain of at least two labels. */
 const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
 
+const scheme = text.check(z.regex(/^[\w-]+$/, 'is not a scheme'))
+
+/** A part of a provider's paths that takes the key in another header. */
+const path = z.strictObject(
+  {
+    /** The path itself, and what is below it. */
+    prefix: text.check(
+      z.refine(isPathPrefix, 'is not the beginning of a path, such as /v1/openai/'),
+    ),
+    header: headerName,
+    scheme: z.optional(scheme),
+  },
+  isTableOf,
+)
+
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 
 /** By the beginning of a path: the fields of JSON answers there, such as `data.next_url`. Lists are passed through. */
@@ -124,7 +139,11 @@ const fields = z.strictObject(
     ),
     /** The header that carries the key, and the scheme before the key (RFC 9110 §11.4). */
     header: headerName,
-    scheme: z.optional(text.check(z.regex(/^[\w-]+$/, 'is not a scheme'))),
+    scheme: z.optional(scheme),
+    /** Where parts of its paths take the key instead. The first one that fits counts. */
+    paths: z.optional(
+      z.array(path, 'must be a list, such as [{ prefix = "/v1/", header = "X-Key" }]'),
+    ),
     /** Headers that are added to a request if it lacks them. One for credentials replaces the caller's. */
     headers: z.optional(
       z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is not a header value'))),
@@ -169,6 +188,41 @@ export const provider = fields.check(
 
 /** A provider, either built in or from `PROVIDERS`. */
 export type Provider = z.output<typeof provider>
+
+/** The provider with the header and the scheme of this path of a URL as its own. `paths` then has the others. */
+export function atPath(known: Provider, pathname: string): Provider {
+  const { header, scheme: before, paths = [] } = known
+  const asked = decodeUnreserved(pathname)
+  const place = paths.find(({ prefix }) => isBelow(asked, prefix))
+  if (place === undefined) return known
+  const others = [...paths, { prefix: '/', header, scheme: before }]
+  return { ...known, header: place.header, scheme: place.scheme, paths: others }
+}
+
+/** Each place where requests to the provider may have a key, its own first. */
+export function keyPlaces({ header, scheme: own, paths = [] }: Provider) {
+  return [{ header, scheme: own }, ...paths]
+}
+
+/** Such characters mean the same if they are percent-encoded (RFC 3986 §6.2.2.2). A URL has no `..` any more. */
+function decodeUnreserved(pathname: string): string {
+  return pathname.replaceAll(/%[2-7][\dA-F]/gi, (encoded) => {
+    const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
+    return /[\w.~-]/.test(character) ? character : encoded
+  })
+}
+
+function isBelow(pathname: string, prefix: string): boolean {
+  return pathname === prefix || pathname.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
+}
+
+/** As the path of a URL has it: it is compared with one as text. */
+function isPathPrefix(prefix: string): boolean {
+  return (
+    /^(?:\/[\w.~:@-]+)+\/?$/.test(prefix) &&
+    URL.parse(`https://a.test${prefix}`)?.pathname === prefix
+  )
+}
 
 /** Whether the lower-case header `name` matches `pattern`, which may end in `*`. */
 export function matchesHeader(pattern: string, name: string): boolean {

@@ -4,7 +4,7 @@ import { VaultError } from '../errors.ts'
 import { checkToken } from '../keys/address.ts'
 import { slotName } from '../keys/slot-name.ts'
 import { requireRate } from '../keys/rate.ts'
-import type { Provider } from '../providers/provider.ts'
+import { keyPlaces, type Provider } from '../providers/provider.ts'
 import type { Service } from '../service.ts'
 import { bearerToken } from '../tokens/bearer-token.ts'
 
@@ -44,16 +44,18 @@ export async function authorizeRelay(
 }
 
 /**
- * The access token, from `Authorization` or from the header in which the provider's SDK sends its key.
+ * The access token, from `Authorization` or from a header in which an SDK sends the provider's key.
  *
  * @throws VaultError `token_missing`
  */
 function tokenOf(sent: Headers, provider: Provider | undefined): string {
   const authorization = sent.get('Authorization')
   if (provider === undefined) return bearerToken(authorization)
-  const { header, scheme } = provider
-  const isOwn = authorization === null || header.toLowerCase() === 'authorization'
-  return bearerToken(isOwn ? withBearer(sent.get(header), scheme) : authorization)
+  const places = keyPlaces(provider).filter(
+    ({ header }) => authorization === null || header.toLowerCase() === 'authorization',
+  )
+  const found = places.map(({ header, scheme }) => withBearer(sent.get(header), scheme))
+  return bearerToken(found.find((value) => /^bearer /i.test(value ?? '')) ?? authorization)
 }
 
 /** An SDK may send its key with another scheme, such as `Key`, or without one. */

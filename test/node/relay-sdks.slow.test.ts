@@ -16,7 +16,7 @@ let access: Access
 beforeAll(async () => {
   provider = await startSdkServer()
   const stub = { origin: provider.url }
-  const providers = { openai: stub, anthropic: stub, gemini: stub }
+  const providers = { openai: stub, anthropic: stub, gemini: stub, deepseek: stub }
   vault = await startDirectVault({ PROVIDERS: JSON.stringify(providers) })
   for (const slot of Object.keys(providers)) await vault.save(slot, KEY)
   await vault.sql("INSERT INTO users (id) VALUES ('keyless')")

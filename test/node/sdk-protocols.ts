@@ -46,7 +46,7 @@ const candidates = (text: string) => ({
 
 export const PROTOCOLS: readonly Protocol[] = [
   {
-    path: /^\/v1\/chat\/completions$/,
+    path: /^\/(?:v1|v1beta\/openai)\/chat\/completions$/,
     whole: {
       id: 'chat-1',
       object: 'chat.completion',
@@ -71,7 +71,7 @@ export const PROTOCOLS: readonly Protocol[] = [
     error: openAiError,
   },
   {
-    path: /^\/v1\/messages$/,
+    path: /^(?:\/anthropic)?\/v1\/messages$/,
     whole: { ...claude, ...ended, content: [{ type: 'text', text: 'Hello' }], usage },
     events: [
       typed({

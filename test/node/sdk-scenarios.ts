@@ -37,6 +37,11 @@ const openAi = ({ base, apiKey, fetch }: Access) =>
   new OpenAI({ baseURL: `${base('openai')}/v1`, apiKey, fetch: fetch('openai') })
 const anthropic = ({ base, apiKey, fetch }: Access) =>
   new Anthropic({ baseURL: base('anthropic'), apiKey, fetch: fetch('anthropic') })
+/** OpenAI's SDK for a part of another provider's paths, and Anthropic's SDK for one. */
+const openAiAt = ({ base, apiKey, fetch }: Access, provider: string, path: string) =>
+  new OpenAI({ baseURL: base(provider) + path, apiKey, fetch: fetch(provider) })
+const deepSeek = ({ base, apiKey, fetch }: Access) =>
+  new Anthropic({ baseURL: `${base('deepseek')}/anthropic`, apiKey, fetch: fetch('deepseek') })
 const gemini = ({ base, apiKey, fetch }: Access) =>
   new GoogleGenAI({ apiKey, httpOptions: { baseUrl: base('gemini'), fetch: fetch('gemini') } })
 
@@ -60,19 +65,43 @@ const aiResponses = ({ base, apiKey, fetch }: Access, model: string) =>
 const aiAnthropic = ({ base, apiKey, fetch }: Access, model: string) =>
   createAnthropic({ baseURL: `${base('anthropic')}/v1`, apiKey, fetch: fetch('anthropic') })(model)
 
-export const CALLERS: Readonly<Record<string, Caller>> = {
-  'openai, chat': {
-    provider: 'openai',
-    whole: async (access, { model, signal }) => {
-      const made = await openAi(access).chat.completions.create({ model, messages }, { signal })
-      return made.choices[0]?.message.content ?? ''
-    },
-    async *stream(access, { model, signal }) {
-      const asked = { model, messages, stream: true } as const
-      const stream = await openAi(access).chat.completions.create(asked, { signal })
-      for await (const { choices } of stream) yield choices[0]?.delta.content ?? ''
-    },
+const chatOf = (provider: string, client: (access: Access) => OpenAI): Caller => ({
+  provider,
+  whole: async (access, { model, signal }) => {
+    const made = await client(access).chat.completions.create({ model, messages }, { signal })
+    return made.choices[0]?.message.content ?? ''
   },
+  async *stream(access, { model, signal }) {
+    const asked = { model, messages, stream: true } as const
+    const stream = await client(access).chat.completions.create(asked, { signal })
+    for await (const { choices } of stream) yield choices[0]?.delta.content ?? ''
+  },
+})
+
+const messagesOf = (provider: string, client: (access: Access) => Anthropic): Caller => ({
+  provider,
+  whole: async (access, { model, signal }) => {
+    const asked = { model, messages, max_tokens: 10 }
+    const { content } = await client(access).messages.create(asked, { signal })
+    return content.map((block) => (block.type === 'text' ? block.text : '')).join('')
+  },
+  async *stream(access, { model, signal }) {
+    const asked = { model, messages, max_tokens: 10, stream: true } as const
+    for await (const event of await client(access).messages.create(asked, { signal })) {
+      const isText = event.type === 'content_block_delta' && event.delta.type === 'text_delta'
+      if (isText && event.delta.type === 'text_delta') yield event.delta.text
+    }
+  },
+})
+
+export const CALLERS: Readonly<Record<string, Caller>> = {
+  'openai, chat': chatOf('openai', openAi),
+  'openai, chat with Gemini': chatOf('gemini', (access) =>
+    openAiAt(access, 'gemini', '/v1beta/openai/'),
+  ),
+  'openai, chat with Anthropic': chatOf('anthropic', (access) =>
+    openAiAt(access, 'anthropic', '/v1/'),
+  ),
   'openai, responses': {
     provider: 'openai',
     whole: async (access, { model, signal }) =>
@@ -84,21 +113,8 @@ export const CALLERS: Readonly<Record<string, Caller>> = {
       }
     },
   },
-  '@anthropic-ai/sdk': {
-    provider: 'anthropic',
-    whole: async (access, { model, signal }) => {
-      const asked = { model, messages, max_tokens: 10 }
-      const { content } = await anthropic(access).messages.create(asked, { signal })
-      return content.map((block) => (block.type === 'text' ? block.text : '')).join('')
-    },
-    async *stream(access, { model, signal }) {
-      const asked = { model, messages, max_tokens: 10, stream: true } as const
-      for await (const event of await anthropic(access).messages.create(asked, { signal })) {
-        const isText = event.type === 'content_block_delta' && event.delta.type === 'text_delta'
-        if (isText && event.delta.type === 'text_delta') yield event.delta.text
-      }
-    },
-  },
+  '@anthropic-ai/sdk': messagesOf('anthropic', anthropic),
+  '@anthropic-ai/sdk with DeepSeek': messagesOf('deepseek', deepSeek),
   '@google/genai': {
     provider: 'gemini',
     whole: async (access, { model, signal: abortSignal }) => {

@@ -11,7 +11,7 @@ let caller: string
 beforeAll(async () => {
   provider = await startSdkServer()
   const stub = { origin: provider.url }
-  const providers = { openai: stub, anthropic: stub, gemini: stub }
+  const providers = { openai: stub, anthropic: stub, gemini: stub, deepseek: stub }
   const props = { caller: 'chat', grants: ['use'] }
   const worker = {
     name: 'caller',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { asksForWebSocket, requestHeaders, responseHeaders } from '../../src/providers/headers.ts'
-import type { Provider } from '../../src/providers/provider.ts'
+import { atPath, type Provider } from '../../src/providers/provider.ts'
 
 const KEY = 'sk-Proj+0123/456789=='
 const acme: Provider = {
@@ -54,6 +54,18 @@ describe('a caller’s request header', () => {
       const gateway = { ...acme, headers: { [name]: 'gateway' } }
       const outgoing = requestHeaders(gateway, KEY, new Headers({ [name]: 'mine' }))
       expect(outgoing.get(name)).toBe('gateway')
+    },
+  )
+
+  it.for(['/', '/v1/openai/chat'])(
+    'a caller’s header in which the provider may take a key does not pass to %s',
+    (path) => {
+      const paths = [{ prefix: '/v1/openai/', header: 'Acme-Token', scheme: 'Bearer' }]
+      const provider = { ...acme, header: 'Acme-Key', paths }
+      const sent = new Headers({ 'Acme-Key': 'mine', 'Acme-Token': 'mine', 'Acme-Beta': 'yes' })
+      const outgoing = Object.fromEntries(requestHeaders(atPath(provider, path), KEY, sent))
+      const key = path === '/' ? { 'acme-key': KEY } : { 'acme-token': `Bearer ${KEY}` }
+      expect(outgoing).toEqual({ 'acme-version': '2', 'acme-beta': 'yes', ...key })
     },
   )
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { matchesCredential, matchesHeader, provider } from '../../src/providers/provider.ts'
+import {
+  atPath,
+  keyPlaces,
+  matchesCredential,
+  matchesHeader,
+  provider,
+} from '../../src/providers/provider.ts'
 
 const ACME = {
   label: 'Acme',
@@ -31,11 +37,22 @@ it.for<[name: string, given: object]>([
   ['request headers', { ...ACME, request_headers: ['acme-*', 'x-acme-version'] }],
   ['response headers', { ...ACME, response_headers: ['acme-*', 'Request-Id', 'etag'] }],
   ['URL fields', { ...ACME, url_fields: { '/': ['url'], '/v1/a': ['data.next_url', 'a-b.c d'] } }],
+  [
+    'paths that take the key elsewhere',
+    {
+      ...ACME,
+      paths: [
+        { prefix: '/v1/openai/', header: 'Authorization', scheme: 'Bearer' },
+        { prefix: '/v2', header: 'x-other-key' },
+      ],
+    },
+  ],
   ['a page for keys', { ...ACME, key_page: 'https://acme.test/keys' }],
 ])('accepts a provider with %s', ([, given]) => expect(faultsOf(given)).toBeUndefined())
 
 const HOST = 'is not a host, such as api.example.com or *.example.com'
 const ORIGIN = 'must be an https: origin; http: is only for localhost'
+const PREFIX = 'is not the beginning of a path, such as /v1/openai/'
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the probe'
 const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
@@ -145,6 +162,43 @@ it.for<[name: string, field: string, message: string, changes: object]>([
     'is not a field',
     { url_fields: { '/v1': [field] } },
   ]),
+  ...[
+    'v1',
+    '',
+    '/',
+    '//v1/',
+    '/v1//',
+    '/v1/../',
+    '/v1/./a',
+    '/%761/',
+    '/v1?a',
+    '/v1#a',
+    '/v 1',
+    '/é/',
+  ].map((prefix): [string, string, string, object] => [
+    `the path ${prefix}`,
+    'paths.0.prefix',
+    prefix === '' ? 'is empty' : PREFIX,
+    { paths: [{ prefix, header: 'X-Key' }] },
+  ]),
+  [
+    'a path whose header is of the connection',
+    'paths.0.header',
+    'is not a header that can be set',
+    { paths: [{ prefix: '/v1/', header: 'Host' }] },
+  ],
+  [
+    'an unknown field of a path',
+    'paths.0',
+    'has an unknown field path',
+    { paths: [{ prefix: '/v1/', header: 'X-Key', path: '' }] },
+  ],
+  [
+    'paths that are not a list',
+    'paths',
+    'must be a list, such as [{ prefix = "/v1/", header = "X-Key" }]',
+    { paths: { prefix: '/v1/', header: 'X-Key' } },
+  ],
   ['no origin', '', 'must have either an origin or hosts', { origin: undefined }],
   ['an origin and hosts', '', 'must have either an origin or hosts', { hosts: ['a.test'] }],
 ])('refuses a provider with %s', ([, field, message, changes]) => {
@@ -203,5 +257,56 @@ describe('a pattern of headers', () => {
     ['accept', false],
   ] as const)('the pattern %s matches credentials: %s', ([pattern, expected]) => {
     expect(matchesCredential(pattern)).toBe(expected)
+  })
+})
+
+describe('the place of the key', () => {
+  const known = provider.parse({
+    ...ACME,
+    scheme: 'Key',
+    paths: [
+      { prefix: '/v1/openai/', header: 'Authorization', scheme: 'Bearer' },
+      { prefix: '/v2', header: 'x-other-key' },
+      { prefix: '/v2/late', header: 'x-late-key' },
+    ],
+  })
+  const placeAt = (url: string) => {
+    const { header, scheme } = atPath(known, new URL(url, 'https://a.test').pathname)
+    return [header, scheme].join(' ').trim()
+  }
+
+  it.for([
+    ['/v1/openai/chat', 'Authorization Bearer'],
+    ['/v1/openai/', 'Authorization Bearer'],
+    ['/v1/openai', 'x-acme-key Key'],
+    ['/v1/openaichat', 'x-acme-key Key'],
+    ['/v1/OpenAI/chat', 'x-acme-key Key'],
+    ['/v1/models?path=/v1/openai/', 'x-acme-key Key'],
+    ['/v1/models#/v1/openai/', 'x-acme-key Key'],
+    ['/v2', 'x-other-key'],
+    ['/v2/late', 'x-other-key'],
+    ['/v22', 'x-acme-key Key'],
+    // The same path (RFC 3986 §6.2.2).
+    ['/v1/%6fpen%61i/chat', 'Authorization Bearer'],
+    ['/v1/models/../openai/chat', 'Authorization Bearer'],
+    ['/v1/models/%2e%2E/openai/chat', 'Authorization Bearer'],
+    ['\\v1\\openai\\chat', 'Authorization Bearer'],
+    // Another path.
+    ['/v1/openai/../models', 'x-acme-key Key'],
+    ['/v1/openai/%2e%2e/models', 'x-acme-key Key'],
+    ['/v1/openai%2fchat', 'x-acme-key Key'],
+    ['/v1%2fopenai/chat', 'x-acme-key Key'],
+    ['https://a.test//v1/openai/chat', 'x-acme-key Key'],
+    ['/v1//openai/chat', 'x-acme-key Key'],
+    ['/v1/%256fpenai/chat', 'x-acme-key Key'],
+    ['/x/v1/openai/chat', 'x-acme-key Key'],
+  ] as const)('the key of a request to %s is in %s', ([url, expected]) => {
+    expect(placeAt(url)).toBe(expected)
+  })
+
+  it('a provider at a path still knows its other places', () => {
+    const headers = (at: string) => keyPlaces(atPath(known, at)).map(({ header }) => header)
+    expect(new Set(headers('/v2'))).toEqual(new Set(headers('/')))
+    expect(headers('/v2')[0]).toBe('x-other-key')
   })
 })

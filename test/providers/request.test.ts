@@ -273,3 +273,31 @@ describe('a successful answer to the probe', () => {
     expect([verdict, pull.mock.calls.length, cancel.mock.calls.length]).toEqual(['accepted', 0, 1])
   })
 })
+
+it.for<[path: string, headers: Record<string, string>]>([
+  ['/v1/models', { 'x-acme-key': 'KEY' }],
+  ['/v1/openai/models', { authorization: 'Bearer KEY' }],
+  ['/v1/%6Fpenai/models', { authorization: 'Bearer KEY' }],
+  ['/v1//openai/models', { 'x-acme-key': 'KEY' }],
+])('sends the key alone, in the header of the path %s', async ([path, expected]) => {
+  const paths = [{ prefix: '/v1/openai/', header: 'Authorization', scheme: 'Bearer' }]
+  const { scheme: _scheme, ...acme } = { ...openai, header: 'x-acme-key', paths }
+  const headers = { Authorization: 'Bearer mine', 'x-acme-key': 'mine' }
+  const { key, seen } = await send(PROVIDER + path, { headers }, acme)
+  const [sent] = await seen()
+  const keys = Object.entries(sent?.headers ?? {}).filter(([name]) =>
+    ['authorization', 'x-acme-key'].includes(name),
+  )
+  expect(
+    Object.fromEntries(keys.map(([name, value]) => [name, String(value).replace(key, 'KEY')])),
+  ).toEqual(expected)
+})
+
+it('a probe has the key in the header of all other paths', async () => {
+  const paths = [{ prefix: '/v1/openai/', header: 'x-other-key' }]
+  const key = someKeyOf('good')
+  const trial = await tryKey({ ...openai, paths }, { apiKey: key, baseUrl: null })
+  expect(trial.verdict).toBe('accepted')
+  const [sent] = await seenByProvider(key)
+  expect(sent?.headers).toMatchObject({ authorization: `Bearer ${key}` })
+})

@@ -86,6 +86,15 @@ describe('the header with the token', () => {
     header: { label: 'Header', header: 'X-Key', ...at },
     scheme: { label: 'Scheme', header: 'authorization', scheme: 'Key', ...at },
     both: { label: 'Both', header: 'X-Key', scheme: 'Key', ...at },
+    paths: {
+      label: 'Paths',
+      header: 'X-Key',
+      paths: [
+        { prefix: '/openai/', header: 'Authorization', scheme: 'Token' },
+        { prefix: '/other/', header: 'X-Other' },
+      ],
+      ...at,
+    },
     bare: { label: 'Bare', header: 'authorization', ...at },
   }
   const vault = { ...env, PROVIDERS }
@@ -110,6 +119,13 @@ describe('the header with the token', () => {
     ['Authorization without a scheme', 'bare', (token) => ({ Authorization: token })],
     ['Bearer although the SDK sends no scheme', 'bare', bearer],
     ['Authorization, for an unknown provider', 'nowhere', bearer],
+    ['the header of most paths', 'paths', (token) => ({ 'X-Key': token })],
+    ['the header of some paths', 'paths', (token) => ({ 'X-Other': token })],
+    ['the scheme of some paths', 'paths', (token) => ({ Authorization: `Token ${token}` })],
+    ['Bearer instead of the scheme of some paths', 'paths', bearer],
+    ['the OpenAI SDK’s header, for Gemini', 'gemini', bearer],
+    ['the OpenAI SDK’s header, for Anthropic', 'anthropic', bearer],
+    ['the Anthropic SDK’s header, for DeepSeek', 'deepseek', (token) => ({ 'X-Api-Key': token })],
   ])('finds the token in %s', async ([, provider, sent]) => {
     const authorized = await authorize(sent(await tokenOf()), { provider, vault })
     expect(authorized).toEqual({ userId: 'jane', caller: null })
@@ -132,6 +148,18 @@ describe('the header with the token', () => {
     ],
     ['the SDK’s own header without its scheme', 'both', (token) => ({ 'X-Key': token })],
     ['Authorization without a scheme', 'header', (token) => ({ Authorization: token })],
+    [
+      'another scheme before the header of most paths',
+      'paths',
+      (token) => ({ Authorization: `Basic ${token}`, 'X-Key': token }),
+    ],
+    [
+      'Authorization without the scheme of its paths',
+      'paths',
+      (token) => ({ Authorization: token }),
+    ],
+    ['another header than those of the paths', 'paths', (token) => ({ 'X-Third': token })],
+    ['the Anthropic SDK’s header, for Gemini', 'gemini', (token) => ({ 'X-Api-Key': token })],
     ['the scheme of another provider', 'header', (token) => ({ Authorization: `Key ${token}` })],
   ])('finds no token in %s', async ([, provider, sent]) => {
     const authorized = authorize(sent(await tokenOf()), { provider, vault })
