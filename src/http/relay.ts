@@ -12,7 +12,8 @@ export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Prom
   const service = await openService(c.env)
   const provider = c.req.param('provider')
   const { raw: request } = c.req
-  const { userId, caller } = await authorizeRelay(service, provider, request.headers)
+  const allowedOrigin = allowOrigin(c.req.header('Origin'), c)
+  const { userId, caller } = await authorizeRelay(service, provider, sentBy(c, allowedOrigin))
   const use = { user_id: userId, caller, provider: nameSlot(service.settings, provider) }
   c.set('use', use)
   const response = await relay(service, {
@@ -21,9 +22,21 @@ export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Prom
     userId,
     caller,
     requestId: c.get('requestId'),
-    allowedOrigin: allowOrigin(c.req.header('Origin'), c),
+    allowedOrigin,
     waitUntil: (recording) => c.executionCtx.waitUntil(recording),
   })
   c.set('use', { ...use, provider_status: response.status })
   return response
+}
+
+/**
+ * The headers in which a token may be. CORS does not keep a page from opening a WebSocket, so a page whose origin is not
+ * listed has no subprotocols.
+ */
+function sentBy({ req }: Context<AppEnv>, allowedOrigin: string | null): Headers {
+  const { headers } = req.raw
+  if (!headers.has('Origin') || allowedOrigin !== null) return headers
+  const others = new Headers(headers)
+  others.delete('Sec-WebSocket-Protocol')
+  return others
 }

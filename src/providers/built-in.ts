@@ -30,6 +30,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     label: 'OpenAI',
     origin: 'https://api.openai.com',
     ...BEARER,
+    // https://github.com/openai/openai-node/blob/master/src/realtime/websocket.ts
+    subprotocol: 'openai-insecure-api-key.',
     request_headers: ['openai-*'],
     response_headers: ['openai-*'],
     probe: '/v1/models',

@@ -1,7 +1,7 @@
 /** The headers that pass between a caller and a provider. None of them reveals the key. */
 
-import { keySearch } from './key-search.ts'
-import { keyPlaces, matchesCredential, matchesHeader, type Provider } from './provider.ts'
+import { keySearch, MIN_SEARCHED_LENGTH } from './key-search.ts'
+import { isToken, keyPlaces, matchesCredential, matchesHeader, type Provider } from './provider.ts'
 
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
 const REQUEST_HEADERS = [
@@ -53,12 +53,14 @@ export function requestHeaders(provider: Provider, apiKey: string, sent: Headers
     if (!outgoing.has(name)) outgoing.set(name, value)
   }
   outgoing.set('Accept-Encoding', acceptedCoding(sent.get('Accept-Encoding')))
+  const protocol = keyProtocol(provider, apiKey, sent)
   if (asksForWebSocket(sent)) {
     outgoing.set('Upgrade', 'websocket')
-    const protocols = subprotocols(sent)
-    if (protocols !== '') outgoing.set('Sec-WebSocket-Protocol', protocols)
+    const protocols = [...harmlessProtocols(provider, sent), protocol].filter(Boolean)
+    if (protocols.length > 0) outgoing.set('Sec-WebSocket-Protocol', protocols.join(', '))
   }
-  outgoing.set(header, scheme === undefined ? apiKey : `${scheme} ${apiKey}`)
+  if (protocol !== null) outgoing.delete(header)
+  else outgoing.set(header, scheme === undefined ? apiKey : `${scheme} ${apiKey}`)
   return outgoing
 }
 
@@ -71,10 +73,35 @@ export function asksForWebSocket(sent: Headers): boolean {
   return sent.get('Upgrade')?.toLowerCase() === 'websocket'
 }
 
-/** The WebSocket subprotocols, without `openai-insecure-api-key.…`, in which browsers send credentials. */
-function subprotocols(sent: Headers): string {
-  const items = sent.get('Sec-WebSocket-Protocol')?.split(',') ?? []
-  return items.filter((item) => !/key|token/i.test(item)).join(',')
+/** The credential that a browser's request has in a WebSocket subprotocol of the provider; null if there is none. */
+export function browserCredential({ subprotocol }: Provider, sent: Headers): string | null {
+  if (subprotocol === undefined || !asksForWebSocket(sent)) return null
+  const found = offeredProtocols(sent).find((protocol) => protocol.startsWith(subprotocol))
+  return found === undefined || found === subprotocol ? null : found.slice(subprotocol.length)
+}
+
+/**
+ * The subprotocol with the key, for a request whose credential is in one; null if the key goes into a header. A short key
+ * would not be found if the provider chose that subprotocol.
+ */
+function keyProtocol(provider: Provider, apiKey: string, sent: Headers): string | null {
+  const isPossible = apiKey.length >= MIN_SEARCHED_LENGTH && isToken(apiKey)
+  if (!isPossible || browserCredential(provider, sent) === null) return null
+  return `${provider.subprotocol}${apiKey}`
+}
+
+/** The offered subprotocols that hold no credential, as `openai-insecure-api-key.…` does. */
+function harmlessProtocols({ subprotocol }: Provider, sent: Headers): string[] {
+  return offeredProtocols(sent).filter(
+    (protocol) =>
+      !/key|token/i.test(protocol) &&
+      (subprotocol === undefined || !protocol.startsWith(subprotocol)),
+  )
+}
+
+function offeredProtocols(sent: Headers): string[] {
+  const offered = sent.get('Sec-WebSocket-Protocol') ?? ''
+  return offered.split(',').map((protocol) => protocol.trim())
 }
 
 /**

@@ -56,7 +56,7 @@ const UTF_16: Escape = { pattern: /\0/g, partial: /(?!)/, decode: () => '' }
 const ESCAPES = [JSON_STRING, JSON_STRING, PERCENT, PERCENT, HTML, JSON_STRING]
 
 /** A shorter key can occur in a text by chance. */
-const MIN_SEARCHED_LENGTH = 8
+export const MIN_SEARCHED_LENGTH = 8
 
 /** What separates a short key from other words. A sentence may end after it. */
 const WORDS = /[^\s,;:="'&?<>()[\]{}]+/g

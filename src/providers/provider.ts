@@ -144,6 +144,11 @@ const fields = z.strictObject(
     paths: z.optional(
       z.array(path, 'must be a list, such as [{ prefix = "/v1/", header = "X-Key" }]'),
     ),
+    /**
+     * What stands before a browser's credential in a WebSocket's subprotocols, where the provider takes a key too. A
+     * browser cannot set a header.
+     */
+    subprotocol: z.optional(text.check(z.refine(isToken, 'is not the beginning of a subprotocol'))),
     /** Headers that are added to a request if it lacks them. One for credentials replaces the caller's. */
     headers: z.optional(
       z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is not a header value'))),
@@ -241,6 +246,11 @@ function isKnownStatus(status: number): boolean {
 
 function isFieldValue(value: unknown): boolean {
   return /^(?:string|number|boolean)$/.test(typeof value) && !/^\**$/.test(String(value))
+}
+
+/** RFC 9110 §5.6.2. A subprotocol is one (RFC 6455 §4.1). */
+export function isToken(name: string): boolean {
+  return /^[\w!#$%&'*+.^`|~-]+$/.test(name)
 }
 
 function isProbe(probe: string): boolean {

@@ -4,6 +4,7 @@ import { VaultError } from '../errors.ts'
 import { checkToken } from '../keys/address.ts'
 import { slotName } from '../keys/slot-name.ts'
 import { requireRate } from '../keys/rate.ts'
+import { browserCredential } from '../providers/headers.ts'
 import { keyPlaces, type Provider } from '../providers/provider.ts'
 import type { Service } from '../service.ts'
 import { bearerToken } from '../tokens/bearer-token.ts'
@@ -44,7 +45,8 @@ export async function authorizeRelay(
 }
 
 /**
- * The access token, from `Authorization` or from a header in which an SDK sends the provider's key.
+ * The access token, from `Authorization`, from a header in which an SDK sends the provider's key, or from the subprotocol
+ * in which a browser does.
  *
  * @throws VaultError `token_missing`
  */
@@ -55,7 +57,9 @@ function tokenOf(sent: Headers, provider: Provider | undefined): string {
     ({ header }) => authorization === null || header.toLowerCase() === 'authorization',
   )
   const found = places.map(({ header, scheme }) => withBearer(sent.get(header), scheme))
-  return bearerToken(found.find((value) => /^bearer /i.test(value ?? '')) ?? authorization)
+  const header = found.find((value) => /^bearer /i.test(value ?? '')) ?? authorization
+  const credential = header === null ? browserCredential(provider, sent) : null
+  return bearerToken(credential === null ? header : `Bearer ${credential}`)
 }
 
 /** An SDK may send its key with another scheme, such as `Key`, or without one. */

@@ -1,7 +1,7 @@
 /** What the route of the relay adds to the log line of its request, and passes on. */
 
 import { expect, it, vi } from 'vitest'
-import { call, mintToken, recordLogs, someKeyUser, someUser } from '../support.ts'
+import { call, mintToken, recordLogs, seenByProvider, someKeyUser, someUser } from '../support.ts'
 
 /** Calls a provider for a user, and returns the answer's headers and the log lines. */
 async function use(headers: Record<string, string> = {}) {
@@ -48,6 +48,30 @@ it('passes on the request id, and the origin of a page that may call', async () 
   expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
   const other = await use({ Origin: 'https://other.test' })
   expect(other.headers.get('Access-Control-Allow-Origin')).toBeNull()
+})
+
+it.for<[name: string, headers: Record<string, string>, code: string | null]>([
+  ['a page that may call', { Origin: 'https://app.test' }, null],
+  ['a client that is not a page', {}, null],
+  ['any other page', { Origin: 'https://other.test' }, 'token_missing'],
+  ['a page without an origin', { Origin: 'null' }, 'token_missing'],
+])('the token in a subprotocol of %s: %j, %s', async ([, headers, code]) => {
+  const apiKey = `sk-good-${crypto.randomUUID()}`
+  const token = await mintToken({ sub: await someKeyUser(apiKey), scope: 'relay' })
+  const logs = recordLogs()
+  const protocols = `realtime, openai-insecure-api-key.${token}`
+  const sent = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': protocols, ...headers }
+  const env = { CORS_ORIGINS: 'https://app.test' }
+  const response = await call('GET', '/relay/openai/v1/models', { headers: sent, env })
+  expect(response.headers.get('X-Vault-Error')).toBe(code)
+  const seen = await seenByProvider(apiKey)
+  const credentials = seen.map(
+    ({ headers: { 'sec-websocket-protocol': offered, authorization } }) => [offered, authorization],
+  )
+  const passed = [`realtime, openai-insecure-api-key.${apiKey}`, undefined]
+  expect(credentials).toEqual(code === null ? [passed] : [])
+  const told = logs.text() + JSON.stringify([...response.headers]) + (await response.text())
+  for (const secret of [token, apiKey]) expect(told).not.toContain(secret)
 })
 
 it('logs no name that is not a provider', async () => {

@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { GoogleGenAI } from '@google/genai'
 import OpenAI, { toFile } from 'openai'
 import { OpenAIRealtimeWS } from 'openai/realtime/ws'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { WebSocket } from 'ws'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { startDirectVault } from './direct-vault.ts'
 import { CALLERS, runCall, type Access, type Kind, type Outcome } from './sdk-scenarios.ts'
@@ -200,6 +203,43 @@ it('openai speaks over a WebSocket (Realtime) through the relay', async () => {
   expect(received).toEqual(['session.created', 'response.done'])
   expect(lastSeen().url).toBe('/v1/realtime?model=good')
   expect(lastSeen().headers['authorization']).toBe(`Bearer ${KEY}`)
+})
+
+it('@google/genai speaks over a WebSocket (Live) through the relay, with the token in a header', async () => {
+  const headers = { 'x-goog-api-key': vault.token }
+  const baseUrl = `${vault.url}relay/gemini`
+  const client = new GoogleGenAI({ apiKey: 'in-the-vault', httpOptions: { baseUrl, headers } })
+  const { promise: answered, resolve, reject } = Promise.withResolvers<string | undefined>()
+  const session = await client.live.connect({
+    model: 'good',
+    callbacks: {
+      onmessage: ({ serverContent }) => {
+        const text = serverContent?.modelTurn?.parts?.[0]?.text
+        if (text !== undefined) resolve(text)
+      },
+      onerror: ({ message }) => reject(new Error(message)),
+      onclose: ({ reason }) => reject(new Error(reason)),
+    },
+  })
+  session.sendClientContent({ turns: 'Say hello' })
+  expect(await answered).toBe('Hello')
+  session.close()
+  // The vault has removed the query, in which the SDK sends its own key.
+  expect(lastSeen().url).toMatch(/^\/ws\/google\.ai\.[\w.]+\.BidiGenerateContent$/)
+  expect(lastSeen().headers['x-goog-api-key']).toBe(KEY)
+})
+
+it('ws opens Gemini’s Live API through the relay with the token in a header, and not in the query', async () => {
+  const live = 'ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent'
+  const url = `${vault.url}relay/gemini/${live}`.replace('http', 'ws')
+  const socket = new WebSocket(url, { headers: { 'x-goog-api-key': vault.token } })
+  await once(socket, 'open')
+  socket.terminate()
+  expect(lastSeen().headers['x-goog-api-key']).toBe(KEY)
+  const before = provider.seen.length
+  const [error] = await once(new WebSocket(`${url}?key=${vault.token}`), 'error')
+  expect(String(error)).toContain('401')
+  expect(provider.seen.length).toBe(before)
 })
 
 it('the provider sees the key and no token, and neither is in an answer, an error or a log', async () => {

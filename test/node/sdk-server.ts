@@ -116,6 +116,10 @@ export async function startSdkServer() {
   const sockets = new WebSocketServer({ server, handleProtocols: () => 'realtime' })
   sockets.on('connection', (socket, { url = '', headers }) => {
     seen.push({ url, headers, body: '' })
+    if (url.includes('BidiGenerateContent')) {
+      socket.on('message', (data: Buffer) => socket.send(answerLive(data.toString())))
+      return
+    }
     socket.send('{"type": "session.created"}')
     socket.on('message', () => socket.send('{"type": "response.done"}'))
   })
@@ -139,4 +143,10 @@ function keyOf(headers: IncomingMessage['headers']): string {
 
 function sendJson(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+}
+
+/** What Gemini's Live API answers to a message. */
+function answerLive(message: string): string {
+  if (message.includes('"setup"')) return '{"setupComplete": {}}'
+  return '{"serverContent": {"modelTurn": {"parts": [{"text": "Hello"}]}, "turnComplete": true}}'
 }

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
-import { asksForWebSocket, requestHeaders, responseHeaders } from '../../src/providers/headers.ts'
+import {
+  asksForWebSocket,
+  browserCredential,
+  requestHeaders,
+  responseHeaders,
+} from '../../src/providers/headers.ts'
 import { atPath, type Provider } from '../../src/providers/provider.ts'
 
 const KEY = 'sk-Proj+0123/456789=='
@@ -161,6 +166,52 @@ describe('a WebSocket', () => {
     const outgoing = requestHeaders(acme, KEY, sent)
     expect(outgoing.get('Upgrade')).toBe('websocket')
     expect(outgoing.get('Sec-WebSocket-Protocol')).toBe(passed)
+  })
+
+  const realtime = { ...acme, header: 'Authorization', scheme: 'Bearer', subprotocol: 'acme-auth.' }
+  const LONG_KEY = 'sk-Proj_0123-456789'
+
+  it.for<[protocols: string, key: string, header: string | null, passed: string | null]>([
+    ['realtime, acme-auth.mine', LONG_KEY, null, `realtime, acme-auth.${LONG_KEY}`],
+    ['acme-auth.mine,realtime', LONG_KEY, null, `realtime, acme-auth.${LONG_KEY}`],
+    ['acme-auth.a, x, acme-auth.b, my-key.c', LONG_KEY, null, `x, acme-auth.${LONG_KEY}`],
+    ['realtime', LONG_KEY, `Bearer ${LONG_KEY}`, 'realtime'],
+    ['acme-auth., realtime', LONG_KEY, `Bearer ${LONG_KEY}`, 'realtime'],
+    ['ACME-AUTH.mine', LONG_KEY, `Bearer ${LONG_KEY}`, 'ACME-AUTH.mine'],
+    ['', LONG_KEY, `Bearer ${LONG_KEY}`, null],
+    // Not a subprotocol.
+    ['realtime, acme-auth.mine', KEY, `Bearer ${KEY}`, 'realtime'],
+    // It would not be found in the provider's answer.
+    ['realtime, acme-auth.mine', 'short', 'Bearer short', 'realtime'],
+  ])('the subprotocols %j have the key %s in the header as %j, and pass as %j', (example) => {
+    const [protocols, key, header, passed] = example
+    const sent = new Headers({
+      Upgrade: 'websocket',
+      Authorization: 'Bearer mine',
+      'Sec-WebSocket-Protocol': protocols,
+    })
+    const outgoing = requestHeaders(realtime, key, sent)
+    expect(outgoing.get('Authorization')).toBe(header)
+    expect(outgoing.get('Sec-WebSocket-Protocol')).toBe(passed)
+  })
+
+  it.for([
+    ['realtime, acme-auth.a.b.c', 'websocket', 'a.b.c'],
+    ['acme-auth.first, acme-auth.second', 'WebSocket', 'first'],
+    ['realtime', 'websocket', null],
+    ['acme-auth.', 'websocket', null],
+    ['x-acme-auth.a', 'websocket', null],
+    ['acme-auth.a', 'h2c', null],
+  ] as const)('the subprotocols %j of an upgrade to %s hold the credential %j', (example) => {
+    const [protocols, upgrade, credential] = example
+    const sent = new Headers({ Upgrade: upgrade, 'Sec-WebSocket-Protocol': protocols })
+    expect(browserCredential(realtime, sent)).toBe(credential)
+    expect(browserCredential(acme, sent)).toBeNull()
+  })
+
+  it('a provider’s choice of the subprotocol with the key does not come back', () => {
+    const chosen = new Headers({ 'Sec-WebSocket-Protocol': `acme-auth.${LONG_KEY}` })
+    expect([...responseHeaders(chosen, LONG_KEY)]).toEqual([])
   })
 
   it('the subprotocols of another request do not pass', () => {

@@ -47,6 +47,7 @@ it.for<[name: string, given: object]>([
       ],
     },
   ],
+  ['a subprotocol', { ...ACME, subprotocol: 'acme-insecure-api-key.' }],
   ['a page for keys', { ...ACME, key_page: 'https://acme.test/keys' }],
 ])('accepts a provider with %s', ([, given]) => expect(faultsOf(given)).toBeUndefined())
 
@@ -75,6 +76,12 @@ it.for<[name: string, field: string, message: string, changes: object]>([
   ['an origin with a password', 'origin', ORIGIN, { origin: 'https://a:b@a.test' }],
   ['a header of the connection', 'header', 'is not a header that can be set', { header: 'Host' }],
   ['a header of two', 'header', 'is not a header name', { header: 'a: b' }],
+  ...['a b', 'a,', 'a/', 'é'].map((subprotocol): [string, string, string, object] => [
+    `the subprotocol ${subprotocol}`,
+    'subprotocol',
+    'is not the beginning of a subprotocol',
+    { subprotocol },
+  ]),
   ['a scheme of two words', 'scheme', 'is not a scheme', { scheme: 'My Key' }],
   ['a header value of two lines', 'headers.a', 'is not a header value', { headers: { a: '\n' } }],
   ['a probe over http', 'probe', PROBE, { probe: 'http://b.test/' }],

@@ -64,7 +64,7 @@ describe('a token that a page can send without a header of its own', () => {
     ['the query', '?key=TOKEN&access_token=TOKEN', () => ({})],
     ['a cookie', '', (token) => ({ Cookie: `access_token=${token}; token=${token}` })],
     [
-      'the subprotocol of a WebSocket',
+      'the subprotocol of a WebSocket, from a page that is not listed',
       '',
       (token) => ({
         Upgrade: 'websocket',
@@ -170,6 +170,47 @@ describe('the header with the token', () => {
     const headers = { 'X-Key': `Key ${(await tokenOf()).replace('.', '. ')}` }
     const authorized = authorize(headers, { provider: 'both', vault })
     await expect(authorized).rejects.toMatchObject({ code: 'token_invalid' })
+  })
+})
+
+describe('the subprotocol with the token', () => {
+  const socket = (protocols: string, more = {}) => ({
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Protocol': protocols,
+    ...more,
+  })
+
+  it('finds the token of a browser in the subprotocol of its provider', async () => {
+    const headers = socket(`realtime, openai-insecure-api-key.${await tokenOf()}`)
+    expect(await authorize(headers)).toEqual({ userId: 'jane', caller: null })
+  })
+
+  it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
+    [
+      'a request that opens no WebSocket',
+      'openai',
+      (token) => ({ 'Sec-WebSocket-Protocol': `openai-insecure-api-key.${token}` }),
+    ],
+    [
+      'the subprotocol of another provider',
+      'acme',
+      (token) => socket(`openai-insecure-api-key.${token}`),
+    ],
+    ['a subprotocol without the prefix', 'openai', (token) => socket(`realtime, ${token}`)],
+    ['the prefix alone', 'openai', () => socket('realtime, openai-insecure-api-key.')],
+    [
+      'a subprotocol beside another scheme',
+      'openai',
+      (token) => socket(`openai-insecure-api-key.${token}`, { Authorization: `Basic ${token}` }),
+    ],
+  ])('finds no token in %s', async ([, provider, sent]) => {
+    const authorized = authorize(sent(await tokenOf()), { provider })
+    await expect(authorized).rejects.toMatchObject({ code: 'token_missing' })
+  })
+
+  it('takes the token of Authorization before that of a subprotocol', async () => {
+    const headers = socket('openai-insecure-api-key.sk-other', bearer(await tokenOf()))
+    expect(await authorize(headers)).toEqual({ userId: 'jane', caller: null })
   })
 })
 
