@@ -5,7 +5,7 @@ import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import { inTime } from '../shared/deadline.ts'
-import { selectKey, type KeyRow, type RowNames } from '../store/api-keys.ts'
+import { selectKey, type KeyRow, type RowNames, type UserWithoutKey } from '../store/api-keys.ts'
 import { runBatch, type Statement } from '../store/d1.ts'
 import { isRecent, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
 import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
@@ -43,7 +43,7 @@ export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
  *
  * @throws VaultError `database_busy`
  */
-export async function isGone(
+async function isGone(
   service: Service,
   { userId, provider, updatedAt: version, createdAt }: KeyRow,
   heartbeat: Heartbeat | undefined,
@@ -64,23 +64,29 @@ function isFresh(service: Service, heartbeat: Heartbeat): boolean {
 }
 
 /**
- * The later of the rows, if its key may be sent to its provider; null for an empty slot.
+ * The row that was read for a use, if its key may be sent to its provider; null for an empty slot.
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
-export async function readUsableRow(owner: SlotOwner, names: RowNames): Promise<KeyRow | null> {
-  const { service, userId } = owner
-  const [read, beat] = await runBatch(service.db, [
-    selectKey(userId, names),
-    ...readHeartbeat(service.settings),
-  ])
-  const [row] = read.results
+export async function usableRow(
+  owner: SlotOwner,
+  [row]: readonly (KeyRow | UserWithoutKey)[],
+  heartbeat: Heartbeat | undefined,
+): Promise<KeyRow | null> {
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) return null
-  return (await isGone(service, row, beat?.results[0])) ? null : row
+  return (await isGone(owner.service, row, heartbeat)) ? null : row
 }
 
-/** The key in the later of the rows, to be sent to its provider. @throws as {@link readUsableRow} */
+/** The later of the rows. @throws as {@link usableRow} */
+export async function readUsableRow(owner: SlotOwner, names: RowNames): Promise<KeyRow | null> {
+  const { db, settings } = owner.service
+  const statements = [selectKey(owner.userId, names), ...readHeartbeat(settings)] as const
+  const [read, beat] = await runBatch(db, statements)
+  return usableRow(owner, read.results, beat?.results[0])
+}
+
+/** The key in the later of the rows, to be sent to its provider. @throws as {@link usableRow} */
 export async function readUsableKey(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
   const row = await readUsableRow(owner, names)
   return row === null ? EMPTY : openAndLog(owner, row)

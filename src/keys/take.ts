@@ -7,11 +7,10 @@ import { selectKey } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
 import { countUse } from '../store/limits.ts'
-import { isGone, readHeartbeat } from './gone.ts'
+import { readHeartbeat, usableRow } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
 import { rowNames, slotName } from './slot-name.ts'
-import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
-import { requireAnyUser } from './users.ts'
+import { EMPTY, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
 
 /** A caller who uses the keys of a user. */
@@ -38,10 +37,8 @@ export async function takeKey(user: KeyUser, given: string): Promise<StoredKey> 
     selectKey(user.userId, names),
     ...readHeartbeat(settings),
   ])
-  const [row] = read.results
-  if (row === undefined) requireAnyUser(user)
-  if (row === undefined || !isKeyRow(row)) return EMPTY
-  if (await isGone(user.service, row, beat?.results[0])) return EMPTY
+  const row = await usableRow(user, read.results, beat?.results[0])
+  if (row === null) return EMPTY
   const isCounted = counted.results.some(({ provider }) => provider === row.provider)
   try {
     requireAllowed(row, use, isCounted)

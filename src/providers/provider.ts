@@ -141,9 +141,7 @@ const fields = z.strictObject(
     header: headerName,
     scheme: z.optional(scheme),
     /** Where parts of its paths take the key instead. The first one that fits counts. */
-    paths: z.optional(
-      z.array(path, 'must be a list, such as [{ prefix = "/v1/", header = "X-Key" }]'),
-    ),
+    paths: z.optional(z.array(path, 'must be a list of tables')),
     /**
      * What stands before a browser's credential in a WebSocket's subprotocols, where the provider takes a key too. A
      * browser cannot set a header.
@@ -221,12 +219,9 @@ function isBelow(pathname: string, prefix: string): boolean {
   return pathname === prefix || pathname.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
 }
 
-/** As the path of a URL has it: it is compared with one as text. */
+/** As the path of a URL has it: it is compared with one as text. No segment begins with a dot. */
 function isPathPrefix(prefix: string): boolean {
-  return (
-    /^(?:\/[\w.~:@-]+)+\/?$/.test(prefix) &&
-    URL.parse(`https://a.test${prefix}`)?.pathname === prefix
-  )
+  return /^(?:\/[\w~:@-][\w.~:@-]*)+\/?$/.test(prefix)
 }
 
 /** Whether the lower-case header `name` matches `pattern`, which may end in `*`. */

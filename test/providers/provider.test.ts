@@ -203,7 +203,7 @@ it.for<[name: string, field: string, message: string, changes: object]>([
   [
     'paths that are not a list',
     'paths',
-    'must be a list, such as [{ prefix = "/v1/", header = "X-Key" }]',
+    'must be a list of tables',
     { paths: { prefix: '/v1/', header: 'X-Key' } },
   ],
   ['no origin', '', 'must have either an origin or hosts', { origin: undefined }],
