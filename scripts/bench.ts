@@ -9,6 +9,7 @@ import { printFigures, summarize } from './bench/http/report.ts'
 import { ROUTES } from './bench/http/routes.ts'
 import { benchRewrap } from './bench/rewrap.ts'
 import { benchShards, readShardOptions } from './bench/shards.ts'
+import { benchSocket } from './bench/socket.ts'
 import { benchStream } from './bench/stream.ts'
 import { benchStart } from './bench/start.ts'
 import { runCommand } from './lib/command.ts'
@@ -17,6 +18,7 @@ const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [-
        npm run bench -- profile ROUTE   CPU time of a route by function
        npm run bench -- growth          speed with 1,000, 100,000 and 1,000,000 users, with 1 and with 10 slots each
        npm run bench -- stream          50 MB through the relay, and straight from the provider
+       npm run bench -- socket          1,000 messages over a WebSocket through the relay, and through a Worker that passes it on
        npm run bench -- start           time of the first request, and size of the bundle by package
        npm run bench -- rewrap          speed of the rewrap job
        npm run bench -- shards [--seed N] [--mistake]   users who move between databases as they write`
@@ -60,6 +62,7 @@ await runCommand(USAGE, async () => {
   else if (name === 'profile') await profileRoute(route ?? '')
   else if (name === 'growth') await benchGrowth(options)
   else if (name === 'stream') await benchStream(options.rounds)
+  else if (name === 'socket') await benchSocket(options.rounds)
   else if (name === 'start') await benchStart()
   else if (name === 'rewrap') await benchRewrap()
   else return 2

@@ -5,6 +5,7 @@ import { leastStatements, sameStatements, type PeerEnv } from './statements.ts'
 
 export default {
   fetch: async (request: Request, env: PeerEnv): Promise<Response> => {
+    if (request.headers.has('Upgrade')) return echoSocket()
     if (env.PEER === 'hello') return request.url.endsWith('/big') ? big() : new Response('hello')
     const [, userId = '', last] =
       /^\/api\/users\/([^/]+)\/(\S+)$/.exec(new URL(request.url).pathname) ?? []
@@ -33,4 +34,12 @@ function big(): Response {
   // If the client leaves, there is nobody to tell.
   write().catch(() => undefined)
   return new Response(readable)
+}
+
+/** A WebSocket that sends each message back. */
+function echoSocket(): Response {
+  const { 0: webSocket, 1: own } = new WebSocketPair()
+  own.addEventListener('message', ({ data }) => own.send(data))
+  own.accept()
+  return new Response(null, { status: 101, webSocket })
 }
