@@ -226,8 +226,9 @@ describe('a socket and its key', () => {
     await socket.pass(MINUTE_MS)
     await socket.caller.closed
     socket.caller.socket.send('late')
-    socket.caller.socket.close()
     await socket.provider.closed
+    for (const { socket: end } of [socket.caller, socket.provider]) end.close()
+    await vi.waitUntil(() => vi.getTimerCount() === 0)
     expect(socket.provider.received).toEqual([])
   })
 })
