@@ -2,11 +2,14 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import OpenAI from 'openai'
+import { OpenAIRealtimeWS } from 'openai/realtime/ws'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
 import { bundleWorker, startDirectVault } from './direct-vault.ts'
+import { startTls } from './tls-proxy.ts'
 
 const YEAR_S = 365 * 24 * 60 * 60
 
@@ -156,19 +159,35 @@ it('the connection of a provider that ignores a close ends with its client', asy
   connection.destroy()
 })
 
+/** Pauses or resumes the user's key. */
+async function pause(paused: boolean): Promise<void> {
+  const { status } = await fetch(new URL('/api/users/user/api-keys/openai', vault.url), {
+    method: 'PATCH',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ paused }),
+  })
+  expect(status).toBe(200)
+}
+
+const PAUSED = [4_001, Buffer.from('api_key_paused')]
+
 it.for(doors)('a WebSocket through %s ends on both sides when its key is paused', async (door) => {
   const { client, provider } = await open(door)
   const closed = Promise.all([once(client, 'close'), once(provider, 'close')])
-  const pause = async (paused: boolean) => {
-    const { status } = await fetch(new URL('/api/users/user/api-keys/openai', vault.url), {
-      method: 'PATCH',
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-      body: JSON.stringify({ paused }),
-    })
-    expect(status).toBe(200)
-  }
   await pause(true)
-  const told = [4_001, Buffer.from('api_key_paused')]
-  expect(await closed).toEqual([told, told])
+  expect(await closed).toEqual([PAUSED, PAUSED])
+  await pause(false)
+})
+
+it('OpenAI’s SDK is told why its session ends when the key is paused', async () => {
+  const secure = await startTls(vault.url)
+  onTestFinished(secure.close)
+  const client = new OpenAI({ baseURL: `${secure.url}/relay/openai/v1`, apiKey: token })
+  const options = { rejectUnauthorized: false }
+  const { socket } = await OpenAIRealtimeWS.create(client, { model: 'good', options })
+  await once(socket, 'open')
+  const closed = once(socket, 'close')
+  await pause(true)
+  expect(await closed).toEqual(PAUSED)
   await pause(false)
 })
