@@ -1,6 +1,7 @@
 /** The page at `/`: its policy, and what the policy lets it connect to. */
 
 import { expect, it, onTestFinished, vi } from 'vitest'
+import { env } from '../isolate.ts'
 import { call, recordLogs } from '../support.ts'
 
 /** The part of the page's policy that says where it may connect. */
@@ -28,7 +29,7 @@ function standForProvider(answer: Answer, host = `id-${crypto.randomUUID()}.test
     return answer(issuer)
   })
   onTestFinished(() => void vi.restoreAllMocks())
-  return { issuer, urls, env: { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: 'page' } }
+  return { issuer, urls, changes: { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: 'page' } }
 }
 
 it('lets the page connect to the service alone without an identity provider', async () => {
@@ -44,8 +45,8 @@ it.for<[name: string, answer: Answer, more: string]>([
 ])(
   'lets the page connect to an identity provider with a token endpoint %s',
   async ([, answer, more]) => {
-    const { issuer, env } = standForProvider(answer)
-    expect(await connections(env)).toBe(`connect-src 'self' ${issuer}${more}`)
+    const { issuer, changes } = standForProvider(answer)
+    expect(await connections(changes)).toBe(`connect-src 'self' ${issuer}${more}`)
   },
 )
 
@@ -55,9 +56,9 @@ it.for([
   ['/realms/one', '/realms/one/.well-known/openid-configuration'],
   ['/realms/one/', '/realms/one/.well-known/openid-configuration'],
 ])('asks the issuer with the path %j for its metadata once', async ([path, asked]) => {
-  const { issuer, urls, env } = standForProvider(name(ENDPOINT), undefined, path)
+  const { issuer, urls, changes } = standForProvider(name(ENDPOINT), undefined, path)
   const expected = `connect-src 'self' ${new URL(issuer).origin} https://pool.auth.test`
-  expect([await connections(env), await connections(env)]).toEqual([expected, expected])
+  expect([await connections(changes), await connections(changes)]).toEqual([expected, expected])
   expect(urls).toEqual([`${new URL(issuer).origin}${asked}`])
 })
 
@@ -84,18 +85,18 @@ it.for<[what: string, answer: Answer]>([
   ['nothing', async () => Promise.reject(new TypeError('Network connection lost'))],
 ])('lets the page connect to the issuer alone if that answers with %s', async ([, answer]) => {
   recordLogs()
-  const { issuer, env } = standForProvider(answer)
-  expect((await connections(env)).trim()).toBe(`connect-src 'self' ${issuer}`)
+  const { issuer, changes } = standForProvider(answer)
+  expect((await connections(changes)).trim()).toBe(`connect-src 'self' ${issuer}`)
 })
 
 it('asks an identity provider again that did not answer, and logs why', async () => {
   const logs = recordLogs()
   let isUp = false
-  const { issuer, urls, env } = standForProvider((asked) =>
+  const { issuer, urls, changes } = standForProvider((asked) =>
     isUp ? name(ENDPOINT)(asked) : new Response('', { status: 503 }),
   )
   const alone = `connect-src 'self' ${issuer}`
-  expect([await connections(env), await connections(env)]).toEqual([alone, alone])
+  expect([await connections(changes), await connections(changes)]).toEqual([alone, alone])
   expect(urls).toHaveLength(1)
   expect(logs.events().filter(({ event }) => event !== 'request')).toMatchObject([
     {
@@ -107,32 +108,32 @@ it('asks an identity provider again that did not answer, and logs why', async ()
   isUp = true
   vi.setSystemTime(Date.now() + 10_000)
   onTestFinished(() => void vi.useRealTimers())
-  expect(await connections(env)).toBe(`${alone} https://pool.auth.test`)
+  expect(await connections(changes)).toBe(`${alone} https://pool.auth.test`)
 })
 
 it('notices within ten minutes that the token endpoint has moved', async () => {
   let endpoint = ENDPOINT
-  const { issuer, env } = standForProvider((asked) => name(endpoint)(asked))
-  const first = await connections(env)
+  const { issuer, changes } = standForProvider((asked) => name(endpoint)(asked))
+  const first = await connections(changes)
   endpoint = 'https://other.test/token'
-  expect(await connections(env)).toBe(first)
+  expect(await connections(changes)).toBe(first)
   vi.setSystemTime(Date.now() + 600_000)
   onTestFinished(() => void vi.useRealTimers())
-  expect(await connections(env)).toBe(`connect-src 'self' ${issuer} https://other.test`)
+  expect(await connections(changes)).toBe(`connect-src 'self' ${issuer} https://other.test`)
 })
 
 it('waits two seconds for an identity provider that never answers', async () => {
   recordLogs()
   const limit = new AbortController()
   const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(limit.signal)
-  const { issuer, env } = standForProvider(
+  const { issuer, changes } = standForProvider(
     async () =>
       new Promise<Response>((_resolve, reject) => {
         limit.signal.addEventListener('abort', () => reject(new Error('The limit has passed')))
         limit.abort()
       }),
   )
-  expect((await connections(env)).trim()).toBe(`connect-src 'self' ${issuer}`)
+  expect((await connections(changes)).trim()).toBe(`connect-src 'self' ${issuer}`)
   expect(timeout.mock.calls).toEqual([[2_000]])
 })
 
@@ -146,8 +147,8 @@ it.for<[what: string, issuer: string]>([
 })
 
 it('adds nothing to the policy that the issuer has in its host', async () => {
-  const { env } = standForProvider(name(ENDPOINT), 'a;sandbox')
-  expect((await connections(env)).trim()).toBe("connect-src 'self' https://pool.auth.test")
+  const { changes } = standForProvider(name(ENDPOINT), 'a;sandbox')
+  expect((await connections(changes)).trim()).toBe("connect-src 'self' https://pool.auth.test")
 })
 
 it('serves the page to GET and HEAD, even if every other variable is wrong', async () => {
@@ -168,4 +169,32 @@ it('gives the policy of a page to the page, and the stricter one to an unknown r
   expect(other.headers.get('Content-Security-Policy')).toBe(
     "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
   )
+})
+
+it('sets every security header of a page, on an error too', async () => {
+  const provider = standForProvider(name(ENDPOINT))
+  const headers = {
+    'content-security-policy':
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
+      `connect-src 'self' ${provider.issuer} https://pool.auth.test; base-uri 'none'; ` +
+      "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; " +
+      'trusted-types api-key-settings',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+    'origin-agent-cluster': '?1',
+    'referrer-policy': 'no-referrer',
+    'strict-transport-security': 'max-age=31536000; includeSubDomains',
+    'x-content-type-options': 'nosniff',
+    'x-dns-prefetch-control': 'off',
+    'x-download-options': 'noopen',
+    'x-frame-options': 'DENY',
+    'x-permitted-cross-domain-policies': 'none',
+    'x-xss-protection': '0',
+  }
+  const page = await call('GET', '/', { env: provider.changes })
+  expect(Object.fromEntries(page.headers)).toMatchObject(headers)
+  recordLogs()
+  const ASSETS = { ...env.ASSETS, fetch: async () => Promise.reject(new Error('no assets')) }
+  const failed = await call('GET', '/', { env: { ...provider.changes, ASSETS } })
+  expect([failed.status, Object.fromEntries(failed.headers)]).toMatchObject([500, headers])
 })
