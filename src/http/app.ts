@@ -1,14 +1,12 @@
 /** The service as one Hono app: its middleware in order, its routes and its one error handler. */
 
 import { HonoBase as Hono } from 'hono/hono-base'
-import { methodNotAllowed } from 'hono/method-not-allowed'
 import { RegExpRouter } from 'hono/router/reg-exp-router'
 import { VaultError } from '../errors.ts'
 import { requireAddressRate } from '../keys/address.ts'
 import { checkHealth } from '../keys/health.ts'
 import { openService } from '../service.ts'
 import type { HealthAnswer } from '../shared/answers.ts'
-import { ERROR_HEADER } from '../shared/binding-headers.ts'
 import { configAnswer } from '../answers.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
 import { answerError } from './error-answer.ts'
@@ -19,20 +17,11 @@ import { serveRelay } from './relay.ts'
 /** The page, everything under `/api`, and a JSON answer to anything else. */
 export function createApp() {
   const app = new Hono<AppEnv>({ router: new RegExpRouter() })
-  return app
+  const methods = new RegExpRouter<string>()
+  const routed = app
     .use(logRequests)
     .get('/', pageHeaders, servePage)
-    .use(
-      apiHeaders,
-      methodNotAllowed({
-        app,
-        onMethodNotAllowed: (c, methods) => {
-          // Otherwise Hono copies the code of the 404 that this answer replaces.
-          c.res.headers.delete(ERROR_HEADER)
-          return answerError(new VaultError('method_not_allowed'), c, { Allow: methods.join(', ') })
-        },
-      }),
-    )
+    .use(apiHeaders)
     .use('/api/*', noStore)
     .get('/api/health', async (c) => {
       const service = await openService(c.env).catch(throwUnhealthy)
@@ -48,8 +37,18 @@ export function createApp() {
     })
     .route('/api', apiKeyRoutes)
     .all('/relay/:provider/*', serveRelay)
-    .notFound((c) => answerError(new VaultError('not_found'), c))
+    .notFound((c) => {
+      const matched = methods.match('ALL', c.req.path)[0]
+      const allowed = [...new Set(matched.map(([method]) => method))]
+      if (allowed.length === 0) return answerError(new VaultError('not_found'), c)
+      return answerError(new VaultError('method_not_allowed'), c, { Allow: allowed.join(', ') })
+    })
     .onError((error, c) => answerError(error, c))
+  for (const { method, path } of app.routes) {
+    if (method !== 'ALL') methods.add('ALL', path, method)
+    if (method === 'GET') methods.add('ALL', path, 'HEAD')
+  }
+  return routed
 }
 
 /** Tells an anonymous caller only the kind of fault. The log has the rest. */
