@@ -27,7 +27,7 @@ export async function openService(env: Env): Promise<Service> {
     settings,
     db: settings.db,
     keyring,
-    verifyToken: tokenVerifier(settings.tokenSource, settings.tokenRules),
+    verifyToken: tokenVerifier(settings.tokenSources, settings.tokenRules),
   }
   if (!services.has(env)) warnOfMissing(settings)
   services.set(env, service)

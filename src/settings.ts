@@ -4,9 +4,16 @@ import * as z from 'zod/mini'
 import type { Deletions } from './deletions.ts'
 import { VaultError } from './errors.ts'
 import { providers, type Providers } from './providers/table.ts'
-import { isConfidentialUrl } from './shared/confidential-url.ts'
+import { confidentialUrl, exactText, flag, splitList } from './shared/variable.ts'
 import { isBelowSharedHost, isOriginPattern } from './shared/web-origin.ts'
-import type { TokenRules, TokenSource } from './tokens/access-token.ts'
+import {
+  readTokenRules,
+  readTokenSources,
+  tokenScope,
+  tokenVariables,
+  type TokenRules,
+  type TokenSource,
+} from './tokens/token-settings.ts'
 
 /** How many rows a run of the rewrap job handles. The free plan gives it 10 ms of CPU and 50 queries. */
 const DEFAULT_ROWS_PER_RUN = 50
@@ -48,38 +55,6 @@ const encryptionKeys = z.pipe(
   ),
   distinct(encryptionKey),
 )
-
-const exactText = z
-  .string('must be a string')
-  .check(z.refine((text) => text === text.trim(), 'has white space around it'))
-
-const tokenSecret = exactText.check(
-  z.refine(
-    (text) => new TextEncoder().encode(text).length >= 32,
-    'is under 32 bytes (RFC 7518 §3.2); make one: openssl rand -hex 32',
-  ),
-)
-
-const confidentialUrl = z
-  .string('must be a string')
-  .check(
-    z.refine(
-      isConfidentialUrl,
-      'must be an https: URL without a password; http: is only for localhost',
-    ),
-  )
-
-const jwksUrl = z.pipe(
-  confidentialUrl,
-  z.transform((text) => new URL(text)),
-)
-
-/** RFC 6749 §3.3 */
-const SCOPE_TOKEN = /^[!#-[\]-~]+$/
-
-const tokenScope = z
-  .string('must be a string')
-  .check(z.regex(SCOPE_TOKEN, 'must be one scope, without spaces'))
 
 /** `openid` among the scopes, separated by one space (OpenID Connect Core 1.0 §3.1.2.1). */
 const scope = z.string('must be a string').check(
@@ -137,8 +112,6 @@ const days = z.pipe(
   z.transform(Number),
 )
 
-const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
-
 /** `false` is nobody, `true` is everybody, and a list is its callers. */
 const revealers = z.pipe(
   z
@@ -184,12 +157,7 @@ export const environment = z.object({
   EVENTS_KEPT_DAYS: z.optional(days),
   EVENTS_QUEUE: z.optional(queue),
   ANALYTICS: z.optional(analytics),
-  JWT_SECRET_KEY: z.optional(tokenSecret),
-  JWT_JWKS_URL: z.optional(jwksUrl),
-  JWT_ISSUER: z.optional(exactText),
-  JWT_AUDIENCE: z.optional(exactText),
-  JWT_IDENTITY_CLAIM: z.optional(exactText),
-  JWT_SCOPE: z.optional(tokenScope),
+  ...tokenVariables,
   PROBE_LIMITER: z.optional(rateLimit),
   ADDRESS_LIMITER: z.optional(rateLimit),
   CALLER_LIMITER: z.optional(rateLimit),
@@ -254,7 +222,8 @@ export interface Settings {
   encryptionKeys: readonly Uint8Array[]
   /** The previous backend's Fernet keys, 32 bytes each. */
   fernetKeys: readonly Uint8Array[]
-  tokenSource: TokenSource
+  /** The source of a token is chosen by its `alg`. */
+  tokenSources: readonly TokenSource[]
   tokenRules: TokenRules
   /** Null if users cannot sign in on the page. */
   signIn: SignIn | null
@@ -296,7 +265,7 @@ const settings = z.pipe(
       revealers: env.ALLOW_REVEAL ?? [],
       encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
       fernetKeys: env.LEGACY_FERNET_KEY ?? [],
-      tokenSource: chooseTokenSource(env, refuse) ?? z.NEVER,
+      tokenSources: readTokenSources(env, refuse),
       tokenRules: readTokenRules(env),
       signIn: readSignIn(env, refuse),
       relay: readRelay(env, refuse),
@@ -363,27 +332,6 @@ function refuseSharedKeys(env: Environment, refuse: Refuse): void {
   }
 }
 
-function chooseTokenSource(env: Environment, refuse: Refuse): TokenSource | undefined {
-  const { JWT_SECRET_KEY: secret, JWT_JWKS_URL: url } = env
-  const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env
-  if (secret !== undefined && url === undefined) return { kind: 'secret', secret, issuer, audience }
-  if (secret !== undefined || url === undefined) {
-    refuse('JWT_SECRET_KEY', 'or JWT_JWKS_URL must be set, but not both')
-    return undefined
-  }
-  if (issuer !== undefined && audience !== undefined) {
-    return { kind: 'key_set', url, issuer, audience }
-  }
-  refuse('JWT_ISSUER', 'and JWT_AUDIENCE are required with JWT_JWKS_URL')
-  return undefined
-}
-
-function readTokenRules(env: Environment): TokenRules {
-  const { JWT_AUDIENCE: audience, OIDC_CLIENT_ID: client = null } = env
-  const { JWT_IDENTITY_CLAIM: identityClaim = 'sub', JWT_SCOPE: asked = null } = env
-  return { identityClaim, scope: asked, pageClient: client === audience ? client : null }
-}
-
 /** The plain route takes no base URL, so its provider needs an origin. */
 function readDefaultProvider(env: Environment, refuse: Refuse): string | null {
   const { DEFAULT_PROVIDER: name = null, PROVIDERS: known } = env
@@ -416,11 +364,6 @@ function namePath([name, within, ...rest]: PropertyKey[]): string {
   if (typeof within === 'number') return `${String(name)}, item ${within + 1},`
   if (within === undefined) return String(name)
   return `${String(name)}, ${JSON.stringify(within)}, ${rest.join('.')}`.trim()
-}
-
-/** The items of a comma-separated list. It is empty if `text` is not a string. */
-function splitList(text: unknown): string[] {
-  return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
 }
 
 /** Decodes base64 in either alphabet. Python accepts both, so both are in use. */

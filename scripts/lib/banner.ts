@@ -22,7 +22,7 @@ export async function printBanner({ url, link, userId }: Vault): Promise<number>
 The Worker runs at ${url}, but it refuses the demo user's token:
 ${response.status} ${await response.text()}
 If this is a 500, the log above names the variable to fix. If this is a 401, the Worker does not accept tokens that are
-signed with the JWT_SECRET_KEY of ${DEV_VARS}. Check JWT_JWKS_URL, JWT_ISSUER and JWT_AUDIENCE.
+signed with the JWT_SECRET_KEY of ${DEV_VARS}. Check the variables that begin with JWT_.
 `)
     return response.status
   }

@@ -12,7 +12,7 @@ import { bearerToken } from '../tokens/bearer-token.ts'
 /** Whose key is used, and by whom. */
 export interface RelayCaller {
   userId: string
-  /** The token's `client_id` or `azp`, for the log; null without one. */
+  /** The client that the token names, for the log; null without one. */
   caller: string | null
 }
 
@@ -35,7 +35,8 @@ export async function authorizeRelay(
     tokenOf(sent, providers.get(name)),
   )
   if (!scopes.includes(relay.scope)) {
-    const detail = 'Neither its "scope" nor its "scp" has the scope that RELAY_SCOPE names.'
+    const detail =
+      'None of its "scope", "scp" and "permissions" has the scope that RELAY_SCOPE names.'
     throw new VaultError('scope_missing', { detail })
   }
   if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')

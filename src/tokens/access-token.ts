@@ -1,100 +1,137 @@
 /** Verifies an access token, and finds its user id. */
 
 import {
+  compactVerify,
+  decodeProtectedHeader,
   errors,
   jwtVerify,
-  type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
   type JWTVerifyResult,
 } from 'jose'
 import { isBase64url } from '../crypto/base64url.ts'
 import { VaultError } from '../errors.ts'
-import { nameUserIdFault } from '../shared/user-id.ts'
-import { nameKindFault, scopesOf } from './token-kind.ts'
-import { keySet, sharedSecret } from './token-keys.ts'
 import { KnownTokens } from './known-tokens.ts'
+import { algorithmsOf, PUBLIC_KEY_ALGORITHMS } from './public-key.ts'
+import { clientOf, nameFault } from './token-claims.ts'
+import { decodedSecret, keySet, publicKeys, sharedSecret } from './token-keys.ts'
+import { rightsOf } from './token-kind.ts'
+import type { TokenRules, TokenSource } from './token-settings.ts'
 
 const MAX_TOKEN_LENGTH = 16_384
 /** The seconds by which the clock of the token's issuer may differ. */
 const LEEWAY_S = 30
-/** The last second that an ECMAScript date can hold. A later `exp` would never pass. */
-const END_OF_TIME_S = 8.64e12
-const SHARED_SECRET_ALGORITHMS = ['HS256']
-/** The public-key signatures that Workers can verify (RFC 7518 §3.1, RFC 8037, RFC 9864). */
-const KEY_SET_ALGORITHMS =
-  'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ')
-
-/** Who issues the tokens, and for which audience. */
-export type TokenSource =
-  | { kind: 'secret'; secret: string; issuer: string | undefined; audience: string | undefined }
-  | { kind: 'key_set'; url: URL; issuer: string; audience: string }
-
-/** What a token must have besides a valid source. */
-export interface TokenRules {
-  /** The claim that holds the user id. */
-  identityClaim: string
-  /** A scope that each token must have; null if none is required. */
-  scope: string | null
-  /** The page's client id if it is also the audience, since then ID tokens have the right audience. */
-  pageClient: string | null
-}
+const SECRET_ALGORITHMS = ['HS256']
 
 /** What a valid access token says. */
 export interface AccessToken {
   userId: string
+  /** `scope`, `scp` and `permissions`. */
   scopes: readonly string[]
-  /** The application that got the token: `client_id` (RFC 9068 §2.2) or `azp`; null without one. */
+  /** The application that got the token: its `client_id`, `azp`, `cid` or `appid`; null without one. */
   client: string | null
 }
 
 /**
  * Returns what a valid access token says.
  *
- * @throws VaultError `token_invalid`, `token_expired`, `token_keys_unreachable`
+ * @throws VaultError `token_invalid`, `token_expired`, `token_keys_unreachable`, `server_misconfigured`
  */
 export type VerifyToken = (token: string) => Promise<AccessToken>
 
-/** Makes the verifier for a source's tokens, once per isolate. The verifier keeps the source's keys. */
-export function tokenVerifier(source: TokenSource, rules: TokenRules): VerifyToken {
-  const isSecret = source.kind === 'secret'
-  const keys = isSecret ? sharedSecret(source.secret) : keySet(source.url)
-  const options: JWTVerifyOptions = {
-    algorithms: isSecret ? SHARED_SECRET_ALGORITHMS : KEY_SET_ALGORITHMS,
-    requiredClaims: ['exp', rules.identityClaim],
-    clockTolerance: LEEWAY_S,
-    ...(source.issuer !== undefined && { issuer: source.issuer }),
-    ...(source.audience !== undefined && { audience: source.audience }),
-  }
-  // If a key set loses a key, the tokens of that key must be refused at once.
-  const known = isSecret ? new KnownTokens<AccessToken>() : null
+/** A source with its keys, which only its own algorithms reach. */
+interface Issuer {
+  source: TokenSource
+  algorithms: readonly string[]
+  verify: (token: string) => Promise<JWTVerifyResult>
+}
+
+/**
+ * Makes the verifier for the tokens of several sources, once per isolate. The `alg` of a token chooses its source
+ * before any key is looked at (RFC 8725 §3.1), so that a public key never serves as a secret.
+ */
+export function tokenVerifier(sources: readonly TokenSource[], rules: TokenRules): VerifyToken {
+  const issuers = sources.map((source) => openSource(source, rules))
+  const known = new KnownTokens<AccessToken>()
   return async (token) => {
-    const knownToken = known?.find(token)
+    const knownToken = known.find(token)
     if (knownToken !== undefined) return knownToken
     checkForm(token)
-    const verified = await verify(token, keys, options).catch((error: unknown) => {
-      throw error instanceof errors.JOSEError ? fromJose(error) : error
-    })
+    const alg = algorithmOf(token)
+    const issuer = issuers.find(({ algorithms }) => algorithms.includes(alg))
+    if (issuer === undefined) throw refusal('Its "alg" is not one that this service accepts.')
+    const { source, verify } = issuer
+    const verified = await verify(token)
     const fault = nameFault(verified, source, rules)
     if (fault !== null) throw refusal(fault)
     const { payload } = verified
-    const userId = userIdOf(payload, rules.identityClaim)
-    const accessToken = { userId, scopes: scopesOf(payload), client: clientOf(payload) }
-    known?.keep(token, accessToken, payload.exp)
+    const userId = String(payload[rules.identityClaim])
+    const accessToken = { userId, scopes: rightsOf(payload), client: clientOf(payload) }
+    // If a key set loses a key, the tokens of that key must be refused at once.
+    if (source.kind !== 'key_set') known.keep(token, accessToken, payload.exp)
     return accessToken
   }
+}
+
+function openSource(source: TokenSource, { identityClaim }: TokenRules): Issuer {
+  const { issuer, tenants, audience } = source
+  const { keys, algorithms } = keysOf(source)
+  const decoded = source.kind === 'secret' ? decodedSecret(source.secret) : null
+  const options: JWTVerifyOptions = {
+    algorithms: [...algorithms],
+    requiredClaims: ['exp', identityClaim],
+    clockTolerance: LEEWAY_S,
+    ...(tenants === undefined && issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+  }
+  async function verify(token: string): Promise<JWTVerifyResult> {
+    try {
+      return await verifyWith(token, keys, options)
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error
+      const isForged = error instanceof errors.JWSSignatureVerificationFailed
+      if (isForged && decoded !== null && (await isSignedBy(token, decoded))) {
+        throw refusal(DECODED_SECRET)
+      }
+      throw fromJose(error)
+    }
+  }
+  return { source, algorithms, verify }
+}
+
+function keysOf(source: TokenSource): { keys: JWTVerifyGetKey; algorithms: readonly string[] } {
+  if (source.kind === 'secret') {
+    return { keys: sharedSecret(source.secret), algorithms: SECRET_ALGORITHMS }
+  }
+  if (source.kind === 'public_keys') {
+    return { keys: publicKeys(source.keys), algorithms: source.keys.flatMap(algorithmsOf) }
+  }
+  const keys = keySet(source.url, source.tenants !== undefined)
+  return { keys, algorithms: PUBLIC_KEY_ALGORITHMS }
 }
 
 function checkForm(token: string): void {
   if (token.length > MAX_TOKEN_LENGTH) throw refusal(`It is over ${MAX_TOKEN_LENGTH} characters.`)
   const segments = token.split('.')
+  if (segments.length === 5) throw refusal(ENCRYPTED)
   if (segments.length !== 3 || !segments.every(isBase64url)) {
     throw refusal('It is not a JWT in compact form: three base64url parts with dots between them.')
   }
 }
 
-/** Verifies as jose does. If the token's header fits several keys of a set, it tries each of them. */
-async function verify(token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions) {
+/** The `alg` of the header, which nothing proves yet. */
+function algorithmOf(token: string): string {
+  try {
+    const { alg } = decodeProtectedHeader(token)
+    if (typeof alg === 'string' && alg !== '') return alg
+  } catch {
+    // The header is not a JSON object.
+  }
+  throw refusal(NOT_SIGNED)
+}
+
+/** Verifies as jose does. If the token's header fits several keys, it tries each of them. */
+async function verifyWith(token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions) {
   try {
     return await jwtVerify(token, keys, options)
   } catch (error) {
@@ -112,54 +149,11 @@ function nullIfForged(error: unknown): null {
   throw error
 }
 
-/** A fault that jose has no option for, as a sentence; null if there is none. */
-function nameFault(
-  { payload, protectedHeader }: JWTVerifyResult,
-  { audience }: TokenSource,
-  { scope, pageClient }: TokenRules,
-): string | null {
-  // RFC 7797 §7
-  if (protectedHeader.b64 !== undefined)
-    return 'Its header has "b64", which is not allowed in a JWT.'
-  const { exp = 0, nbf = 0, iat = 0 } = payload
-  const timeless = Object.entries({ exp, nbf, iat }).find(
-    ([, time]) => Math.abs(time) > END_OF_TIME_S,
+async function isSignedBy(token: string, key: JWTVerifyGetKey): Promise<boolean> {
+  return compactVerify(token, key, { algorithms: SECRET_ALGORITHMS }).then(
+    () => true,
+    () => false,
   )
-  if (timeless !== undefined) return `Its "${timeless[0]}" is not a time in seconds.`
-  // RFC 7519 §4.1.3
-  if (audience === undefined && hasAudience(payload)) {
-    return 'It has an "aud", but this service has no JWT_AUDIENCE to compare it with.'
-  }
-  const kindFault = nameKindFault(protectedHeader, payload)
-  if (kindFault !== null) return kindFault
-  const scopes = scopesOf(payload)
-  if (scope !== null && !scopes.includes(scope)) {
-    return 'Neither its "scope" nor its "scp" has the scope that JWT_SCOPE requires.'
-  }
-  const isIdToken = pageClient !== null && scopes.length === 0 && payload['roles'] === undefined
-  return isIdToken ? 'It has no scope, so it is an ID token: send the access token.' : null
-}
-
-/** An empty `aud` or null counts as absent, as in PyJWT. jose does not check its type. */
-function hasAudience({ aud }: JWTPayload): boolean {
-  const audiences = aud ?? []
-  return audiences.length !== 0
-}
-
-/** Accepts a whole number too: flask-jwt-extended writes one for `create_access_token(7)`. */
-function userIdOf(payload: JWTPayload, claim: string): string {
-  const value = payload[claim]
-  const userId = Number.isSafeInteger(value) ? String(value) : value
-  if (typeof userId !== 'string') throw refusal(`Its "${claim}" is not a string or a whole number.`)
-  const fault = nameUserIdFault(userId)
-  if (fault !== null) throw refusal(`Its "${claim}" ${fault}.`)
-  return userId
-}
-
-/** A name that is safe in a log line; null if there is none. */
-function clientOf({ client_id, azp }: JWTPayload): string | null {
-  const name = client_id ?? azp
-  return typeof name === 'string' && /^[!-~]{1,200}$/.test(name) ? name : null
 }
 
 function fromJose(error: errors.JOSEError): VaultError {
@@ -168,7 +162,7 @@ function fromJose(error: errors.JOSEError): VaultError {
     const fault = REASONS[error.reason] ?? CLAIM_FAULTS[error.claim] ?? 'is wrong'
     return refusal(`Its "${error.claim}" ${fault}.`)
   }
-  return refusal(JOSE_FAULTS[error.code] ?? 'It is not a signed JWT.')
+  return refusal(JOSE_FAULTS[error.code] ?? NOT_SIGNED)
 }
 
 const REASONS: Record<string, string> = {
@@ -185,9 +179,18 @@ const CLAIM_FAULTS: Record<string, string> = {
 const JOSE_FAULTS: Record<string, string> = {
   [errors.JWSSignatureVerificationFailed.code]:
     'Its signature does not verify: another key signed it, or it was changed later.',
-  [errors.JOSEAlgNotAllowed.code]: 'Its "alg" is not one that this service accepts.',
   [errors.JWKSNoMatchingKey.code]: 'Its "kid" and "alg" match no key of the identity provider.',
 }
+
+const NOT_SIGNED = 'It is not a signed JWT.'
+
+/** RFC 7516 §3.1 */
+const ENCRYPTED =
+  'It has five parts, so it is encrypted (JWE): ask the identity provider for a token for this API, by its audience.'
+
+/** Only a token of the secret's owner gets this answer, so it tells nothing to anybody who guesses. */
+const DECODED_SECRET =
+  'Its issuer decoded JWT_SECRET_KEY from base64 before signing: have it sign with the text as it is.'
 
 function refusal(
   detail: string,

@@ -1,11 +1,11 @@
-/** The keys that verify tokens: one shared secret, or an identity provider's key set. */
+/** The keys that verify tokens: a shared secret, public keys, or an identity provider's key set. */
 
 import { waitUntil } from 'cloudflare:workers'
-import { createLocalJWKSet, errors, type JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import { isJsonObject } from '../shared/json.ts'
-import { sortKeys, type DroppedKey } from './usable-keys.ts'
+import { sortKeys, tenantKeys, type DroppedKey } from './usable-keys.ts'
 
 const MAX_AGE_MS = 600_000
 const UNKNOWN_KID_COOLDOWN_MS = 30_000
@@ -14,10 +14,40 @@ const FETCH_TIMEOUT_MS = 5_000
 
 /** The key of a shared secret. It is imported at its first use. */
 export function sharedSecret(secret: string): JWTVerifyGetKey {
+  return hmacKey(new TextEncoder().encode(secret))
+}
+
+/**
+ * What some issuers take a secret for: base64, in either alphabet. Null if it is something else. The hex of
+ * `openssl rand -hex` counts as something else: with the secret that is recommended, a forged token costs one check.
+ */
+export function decodedSecret(secret: string): JWTVerifyGetKey | null {
+  if (/^[\da-f]+$/.test(secret)) return null
+  try {
+    return hmacKey(Uint8Array.fromBase64(secret.replaceAll('-', '+').replaceAll('_', '/')))
+  } catch {
+    return null
+  }
+}
+
+function hmacKey(bytes: Uint8Array): JWTVerifyGetKey {
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
-  const bytes = new TextEncoder().encode(secret)
   let key: CryptoKey | undefined
   return async () => (key ??= await crypto.subtle.importKey('raw', bytes, hmac, false, ['verify']))
+}
+
+/**
+ * The keys of `JWT_PUBLIC_KEY`. They have no `kid`, so that of the token is not compared. The returned function
+ * throws as {@link keySet}'s does, and VaultError `server_misconfigured` for a key that cannot be imported.
+ */
+export function publicKeys(keys: readonly JWK[]): JWTVerifyGetKey {
+  const pick = createLocalJWKSet({ keys: [...keys] })
+  return async ({ alg }, token) =>
+    pick({ alg }, token).catch((error: unknown) => {
+      if (error instanceof errors.JOSEError) throw error
+      const cause = new Error('JWT_PUBLIC_KEY has a key that is not on its curve', { cause: error })
+      throw new VaultError('server_misconfigured', { cause })
+    })
 }
 
 /**
@@ -27,8 +57,10 @@ export function sharedSecret(secret: string): JWTVerifyGetKey {
  * The returned function throws VaultError `token_keys_unreachable` if the identity provider is at fault.
  * Like jose's own sets, it throws JWKSNoMatchingKey if no key fits the token's header. If several keys fit,
  * it throws JWKSMultipleMatchingKeys, which holds them.
+ *
+ * `hasTenants` says whether the set is shared by tenants, whose keys may name them.
  */
-export function keySet(url: URL): JWTVerifyGetKey {
+export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
   let known: { pick: JWTVerifyGetKey; at: number } | undefined
   let failure: { cause: unknown; at: number } | undefined
   let fetching: Promise<void> | undefined
@@ -41,7 +73,8 @@ export function keySet(url: URL): JWTVerifyGetKey {
       const { usable, dropped } = await sortKeys(await fetchKeys(url))
       logDrops(dropped)
       if (usable.length === 0) throw new Error('JWT_JWKS_URL has no key that verifies a token')
-      known = { pick: createLocalJWKSet({ keys: usable }), at: Date.now() }
+      const pick = hasTenants ? tenantKeys(usable) : createLocalJWKSet({ keys: usable })
+      known = { pick, at: Date.now() }
       failure = undefined
     } catch (cause) {
       failure = { cause, at: Date.now() }

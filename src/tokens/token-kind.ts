@@ -36,14 +36,28 @@ const FOREIGN: Readonly<Record<string, string>> = {
   token_introspection: 'an introspection response',
 }
 
-/** Why a verified JWT is not a Bearer access token, as a sentence; null if it is one. */
-export function nameKindFault(header: JWTHeaderParameters, claims: JWTPayload): string | null {
+/**
+ * Cloudflare Access writes it as `type`, and never the `access` of flask-jwt-extended:
+ * https://developers.cloudflare.com/cloudflare-one/access-controls/applications/http-apps/authorization-cookie/application-token/
+ */
+const ACCESS_APPLICATION = 'app'
+
+/**
+ * Why a verified JWT is not a Bearer access token, as a sentence; null if it is one. `isForUs` says whether issuer and
+ * audience were compared with those of the configuration: only then is a token "for an application" for this one.
+ */
+export function nameKindFault(
+  header: JWTHeaderParameters,
+  claims: JWTPayload,
+  isForUs = false,
+): string | null {
   if (!isAccessType(header.typ)) {
     return 'The "typ" of its header must be that of an access token: JWT or at+jwt.'
   }
   for (const [claim, kinds] of Object.entries(KINDS)) {
     const kind = claims[claim]
     if (kind === undefined || kinds.some((known) => known === kind)) continue
+    if (claim === 'type' && kind === ACCESS_APPLICATION && isForUs) continue
     return `Its "${claim}" is not "${kinds[0]}": send the access token, not an ID or refresh token.`
   }
   const foreign = Object.keys(FOREIGN).find((claim) => claims[claim] !== undefined)
@@ -63,4 +77,11 @@ function isAccessType(typ: unknown): boolean {
 /** The scopes of a token: `scope` (RFC 9068 §2.2.3), or `scp` (Okta, Entra), as text or as a list. */
 export function scopesOf({ scope, scp }: JWTPayload): string[] {
   return [scope, scp].flat().flatMap((text) => (typeof text === 'string' ? text.split(' ') : []))
+}
+
+/** The scopes, and the `permissions` of Auth0 and WorkOS, which are a list. An ID token may have those too. */
+export function rightsOf(payload: JWTPayload): string[] {
+  const { permissions } = payload
+  const granted: unknown[] = Array.isArray(permissions) ? permissions : []
+  return [...scopesOf(payload), ...granted.filter((name) => typeof name === 'string')]
 }

@@ -1,7 +1,15 @@
 /** Finds the keys of a key set that can verify a token. One bad key must not affect the others. */
 
-import { importJWK, type JWK } from 'jose'
+import {
+  base64url,
+  createLocalJWKSet,
+  importJWK,
+  type FlattenedJWSInput,
+  type JWK,
+  type JWTVerifyGetKey,
+} from 'jose'
 import { isJsonObject } from '../shared/json.ts'
+import { TENANT } from './token-settings.ts'
 
 /** RFC 7518 §3.3 */
 const MIN_RSA_BITS = 2_048
@@ -72,4 +80,40 @@ function withoutEdDsa(key: unknown): JWK {
 
 function kidOf(key: unknown): string | null {
   return isJsonObject(key) && typeof key['kid'] === 'string' ? key['kid'].slice(0, 200) : null
+}
+
+/**
+ * The keys of a set that several tenants share, as Microsoft Entra ID has it. A key may name its issuer, and then
+ * verifies only tokens of that tenant: otherwise the key of one tenant would sign for the users of another.
+ * https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-signature
+ *
+ * The tenant is read before the signature is checked, from the bytes that the signature covers.
+ */
+export function tenantKeys(keys: readonly (JWK & { issuer?: unknown })[]): JWTVerifyGetKey {
+  /** By the positions of their keys, so that tokens of made-up tenants share one. */
+  const sets = new Map<string, JWTVerifyGetKey>()
+  return async (header, token) => {
+    const tenant = tenantOf(token)
+    const fitting = keys.filter(({ issuer }) => isIssuerOf(issuer, tenant))
+    const name = fitting.map((key) => keys.indexOf(key)).join()
+    const pick = sets.get(name) ?? createLocalJWKSet({ keys: fitting })
+    sets.set(name, pick)
+    return pick(header, token)
+  }
+}
+
+/** Its version may be another than the token's: `sts.windows.net` beside `login.microsoftonline.com`. */
+function isIssuerOf(issuer: unknown, tenant: unknown): boolean {
+  if (issuer === undefined) return true
+  if (typeof issuer !== 'string' || typeof tenant !== 'string') return false
+  return issuer.split('/').some((part) => part === TENANT || part === tenant)
+}
+
+function tenantOf({ payload }: FlattenedJWSInput): unknown {
+  try {
+    const claims: unknown = JSON.parse(new TextDecoder().decode(base64url.decode(payload)))
+    return isJsonObject(claims) ? claims['tid'] : null
+  } catch {
+    return null
+  }
 }

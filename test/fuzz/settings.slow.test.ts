@@ -15,16 +15,18 @@ import { app, recordLogs, someEncryptionKey, URL_BASE } from '../support.ts'
 
 /** Whether each setting is one that the documentation allows. */
 function isSound({ providers: known, ...settings }: Settings): boolean {
-  const { signIn, relay, tokenSource, revealers, encryptionKeys, fernetKeys } = settings
+  const { signIn, relay, tokenSources, revealers, encryptionKeys, fernetKeys } = settings
   const areSafe = Array.from(known).every(([name, { origin, hosts, header }]) => {
     const isReached = origin === undefined ? (hosts?.length ?? 0) > 0 : isConfidentialUrl(origin)
     return isProviderName(name) && isReached && new Headers({ [header]: 'x' }).has(header)
   })
   const areKeys = [...encryptionKeys, ...fernetKeys].every(({ length }) => length === 32)
-  const isKeySet = tokenSource.kind === 'key_set'
-  const hasTokens = isKeySet
-    ? isConfidentialUrl(tokenSource.url.href)
-    : tokenSource.secret.length >= 8
+  const hasTokens =
+    tokenSources.length > 0 &&
+    tokenSources.every((source) => {
+      if (source.kind === 'key_set') return isConfidentialUrl(source.url.href)
+      return source.kind === 'secret' ? source.secret.length >= 8 : source.keys.length > 0
+    })
   const { defaultProvider, rewrapRowsPerRun: rows, expiredKeptDays, eventsKeptDays } = settings
   const days = [expiredKeptDays, eventsKeptDays]
   return [

@@ -53,6 +53,19 @@ describe('the callers that an owner allows', () => {
     expect(result).toEqual({ ok: false, code: 'not_granted' })
   })
 
+  it.for(['azp', 'cid', 'appid'])(
+    'a client that its token names in %s is one of the callers',
+    async (claim) => {
+      const { userId, limit } = await someKeyOwner()
+      await limit({ callers: ['0oabc'] })
+      const use = async (client: string) => {
+        const token = await mintToken({ sub: userId, scope: 'relay', [claim]: client })
+        return (await call('GET', '/relay/openai/v1/models', { token })).status
+      }
+      expect([await use('0oabc'), await use('0oxyz')]).toEqual([200, 403])
+    },
+  )
+
   it('a client whose token does not name it is not one of the callers', async () => {
     const { userId, limit } = await someKeyOwner()
     await limit({ callers: ['null'] })

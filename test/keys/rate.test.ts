@@ -132,7 +132,9 @@ describe('CALLER_LIMITER', () => {
   it.for<[name: string, third: number, claims: object]>([
     ['client_id', 429, { client_id: someCaller() }],
     ['azp', 429, { azp: someCaller() }],
-    ['neither client_id nor azp', 200, {}],
+    ['cid', 429, { cid: someCaller() }],
+    ['appid', 429, { appid: someCaller() }],
+    ['no client', 200, {}],
   ])('a relay token with %s gets %i at the third use, by any users', async ([, third, claims]) => {
     expect(await relayStatuses(claims)).toEqual([200, 200, third])
   })

@@ -1,26 +1,40 @@
 /** Tokens of flask-jwt-extended. */
 
+import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isInstalled } from '../installed.ts'
 import { startDirectVault } from './direct-vault.ts'
 import { mintFlaskTokens, type FlaskTokens } from './flask.ts'
 
+const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2_048,
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+})
+
 describe.runIf(isInstalled('flask_jwt_extended'))('flask-jwt-extended', () => {
   let vault: Awaited<ReturnType<typeof startDirectVault>>
-  let tokens: Record<'text' | 'number' | 'claim', FlaskTokens>
+  let tokens: Record<'text' | 'number' | 'claim' | 'rs256', FlaskTokens>
 
   beforeAll(async () => {
-    vault = await startDirectVault({}, { copies: { other: { JWT_IDENTITY_CLAIM: 'identity' } } })
+    const moved = { JWT_PUBLIC_KEY: publicKey }
+    const copies = {
+      other: { JWT_IDENTITY_CLAIM: 'identity' },
+      public: { ...moved, JWT_SECRET_KEY: '' },
+      both: moved,
+    }
+    vault = await startDirectVault({}, { copies })
     await vault.sql("INSERT INTO users (id) VALUES ('7')")
     const { secret } = vault
     const minted = mintFlaskTokens([
       { secret, identity: 'user' },
       { secret, identity: 7 },
       { secret, identity: 'user', claim: 'identity' },
+      { secret, identity: 'user', private_key: privateKey },
     ])
-    const [text, number, claim] = minted
-    if (!text || !number || !claim) throw new Error('There are too few tokens')
-    tokens = { text, number, claim }
+    const [text, number, claim, rs256] = minted
+    if (!text || !number || !claim || !rs256) throw new Error('There are too few tokens')
+    tokens = { text, number, claim, rs256 }
   })
   afterAll(async () => vault.close())
 
@@ -44,6 +58,19 @@ describe.runIf(isInstalled('flask_jwt_extended'))('flask-jwt-extended', () => {
     const other = await vault.urlOf('other')
     expect((await get(tokens.claim.access, 'user', other)).status).toBe(200)
     expect((await get(tokens.text.access, 'user', other)).status).toBe(401)
+  })
+
+  it('a vault with the public key accepts the tokens of RS256, and beside a secret both', async () => {
+    const ask = async (name: string, token: string) => {
+      const url = new URL('/api/users/user/api-key', await vault.urlOf(name))
+      return (await fetch(url, { headers: { Authorization: `Bearer ${token}` } })).status
+    }
+    const { text, rs256 } = tokens
+    expect([await ask('public', rs256.access), await ask('public', text.access)]).toEqual([
+      200, 401,
+    ])
+    expect([await ask('both', rs256.access), await ask('both', text.access)]).toEqual([200, 200])
+    expect([await ask('both', rs256.refresh), await ask('both', text.refresh)]).toEqual([401, 401])
   })
 
   it('a refresh token of flask-jwt-extended is refused', async () => {

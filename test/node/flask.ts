@@ -8,9 +8,11 @@ import json, sys
 from flask import Flask
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 
-def mint(secret, identity, claim='sub'):
+def mint(secret, identity, claim='sub', private_key=None):
     app = Flask('backend')
     app.config.update({'JWT_SECRET_KEY': secret, 'JWT_IDENTITY_CLAIM': claim})
+    if private_key:
+        app.config.update({'JWT_ALGORITHM': 'RS256', 'JWT_PRIVATE_KEY': private_key})
     JWTManager(app)
     with app.app_context():
         access = create_access_token(identity, additional_claims={'scope': 'relay'})
@@ -24,6 +26,8 @@ export interface FlaskBackend {
   secret: string
   identity: string | number
   claim?: string
+  /** In PEM. The backend then signs with RS256. */
+  private_key?: string
 }
 
 /** What a backend signs. */

@@ -19,6 +19,7 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/budgets.test.ts',
   'test/contract.test.ts',
   'test/field-reports.test.ts',
+  'test/tokens/token-matrix.test.ts',
 ])
 
 const SERVER_FILES = globSync('src/**/*.ts', { exclude: ['src/page/**', 'src/**/*.d.ts'] })

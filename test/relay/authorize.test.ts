@@ -19,7 +19,8 @@ const tokenOf = async (claims: Record<string, unknown> = {}) =>
 
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
 
-const MISSING_SCOPE = 'Neither its "scope" nor its "scp" has the scope that RELAY_SCOPE names.'
+const MISSING_SCOPE =
+  'None of its "scope", "scp" and "permissions" has the scope that RELAY_SCOPE names.'
 
 describe('the scope of the relay', () => {
   it.for<[name: string, claims: Record<string, unknown>]>([
@@ -27,6 +28,7 @@ describe('the scope of the relay', () => {
     ['the scope among others', { scope: 'openid relay' }],
     ['scp as a string', { scope: undefined, scp: 'openid relay' }],
     ['scp as a list', { scope: undefined, scp: ['openid', 'relay'] }],
+    ['permissions', { scope: 'openid', permissions: ['relay'] }],
   ])('lets a token through that has %s', async ([, claims]) => {
     const token = await tokenOf(claims)
     expect(await authorize(bearer(token))).toEqual({ userId: 'jane', caller: null })
@@ -37,6 +39,7 @@ describe('the scope of the relay', () => {
     ['a part of its name', { scope: 'rel ay' }],
     ['another case', { scope: 'Relay' }],
     ['a role of its name', { scope: undefined, roles: ['relay'] }],
+    ['permissions as a text', { scope: undefined, permissions: 'relay' }],
   ])('refuses a token that has %s instead of the scope', async ([, claims]) => {
     const token = await tokenOf(claims)
     await expect(authorize(bearer(token))).rejects.toMatchObject({
@@ -211,6 +214,18 @@ describe('the subprotocol with the token', () => {
   it('takes the token of Authorization before that of a subprotocol', async () => {
     const headers = socket('openai-insecure-api-key.sk-other', bearer(await tokenOf()))
     expect(await authorize(headers)).toEqual({ userId: 'jane', caller: null })
+  })
+})
+
+describe('the client of a token', () => {
+  it.for(['client_id', 'azp', 'cid', 'appid'])('names the caller by its %s', async (claim) => {
+    const name = crypto.randomUUID()
+    const limited = { ...env, CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
+    const headers = bearer(await tokenOf({ [claim]: name }))
+    expect(await authorize(headers, { vault: limited })).toMatchObject({ caller: name })
+    await authorize(headers, { vault: limited })
+    const third = authorize(headers, { vault: limited })
+    await expect(third).rejects.toMatchObject({ code: 'rate_limited' })
   })
 })
 

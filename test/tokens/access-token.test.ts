@@ -1,19 +1,20 @@
-import type { JWTPayload } from 'jose'
+import { SignJWT, type JWTPayload } from 'jose'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { tokenVerifier, type AccessToken } from '../../src/tokens/access-token.ts'
 import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 import { FORGERIES, WRONG_CLAIMS } from './refused-tokens.ts'
-import { HS256, SECRET, sign } from './signed-tokens.ts'
+import { encode, HS256, SECRET, sign } from './signed-tokens.ts'
 
 const claims = (changes: object = {}) => ({ sub: 'jane', exp: inSeconds(600), ...changes })
 
 /** A verifier of tokens of the shared secret, which has verified no token yet. */
 function verifierOf(scope: string | null = null) {
-  return tokenVerifier(
-    { kind: 'secret', secret: SECRET, issuer: undefined, audience: undefined },
-    { identityClaim: 'sub', scope, pageClient: null },
-  )
+  return tokenVerifier([{ kind: 'secret', secret: SECRET }], {
+    identityClaim: 'sub',
+    scope,
+    pageClient: null,
+  })
 }
 
 const verify = async (token: string, scope?: string): Promise<AccessToken> =>
@@ -88,7 +89,10 @@ describe('an accepted token', () => {
     [{}, null],
     [{ client_id: 'app' }, 'app'],
     [{ azp: 'app' }, 'app'],
-    [{ client_id: 'app', azp: 'other' }, 'app'],
+    [{ client_id: 'app', azp: 'app', cid: 'app', appid: 'app' }, 'app'],
+    [{ client_id: null, azp: 'app' }, 'app'],
+    [{ cid: 'app' }, 'app'],
+    [{ appid: 'app' }, 'app'],
     [{ client_id: '!~' }, '!~'],
     [{ client_id: '' }, null],
     [{ client_id: ' app' }, null],
@@ -107,6 +111,61 @@ describe('an accepted token', () => {
       (await verify(await sign(HS256, claims({ client_id: 'x'.repeat(length) })))).client
     expect([await clientOf(200), await clientOf(201)]).toEqual(['x'.repeat(200), null])
   })
+})
+
+describe('a token that no source can verify', () => {
+  const base64 = btoa('a secret of thirty-two bytes, and more')
+  const bytes = (text: string) => Uint8Array.fromBase64(text)
+  const decoded = async (payload: object) =>
+    new SignJWT({ ...payload }).setProtectedHeader(HS256).sign(bytes(base64))
+  const verifyBase64 = tokenVerifier([{ kind: 'secret', secret: base64 }], {
+    identityClaim: 'sub',
+    scope: null,
+    pageClient: null,
+  })
+  const DECODED = 'Its issuer decoded JWT_SECRET_KEY from base64 before signing'
+  const FORGED = 'Its signature does not verify'
+
+  it.for<[name: string, token: () => Promise<string>, detail: string]>([
+    ['that its issuer signed with the decoded secret', async () => decoded(claims()), DECODED],
+    ['that is expired too', async () => decoded(claims({ exp: 0 })), DECODED],
+    [
+      'of another decoded secret',
+      async () => sign(HS256, claims(), { secret: 'x'.repeat(32) }),
+      FORGED,
+    ],
+    ['whose payload was changed', async () => swapPayload(await decoded(claims())), FORGED],
+  ])('refuses a token %s, and says what it proves', async ([, token, detail]) => {
+    for (const _ of ['the first time', 'again']) {
+      await expect(verifyBase64(await token())).rejects.toMatchObject({
+        code: 'token_invalid',
+        detail: expect.stringContaining(detail),
+      })
+    }
+  })
+
+  it('accepts a token that is signed with the text of the secret, as before', async () => {
+    const token = await sign(HS256, claims(), { secret: base64 })
+    expect(await verifyBase64(token)).toMatchObject({ userId: 'jane' })
+  })
+
+  it.for([
+    'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA',
+    'eyJhbGciOiJSU0EtT0FFUCJ9.AAAA.AAAA.AAAA.AAAA',
+    'a.b.c.d.e',
+  ])('says that the token %j is encrypted, and what to ask for', async (token) => {
+    await expect(verify(token)).rejects.toMatchObject({
+      code: 'token_invalid',
+      detail:
+        'It has five parts, so it is encrypted (JWE): ask the identity provider for a token for this API, by its audience.',
+    })
+  })
+
+  /** The token with the claims of another user. */
+  function swapPayload(token: string): string {
+    const [header, , signature] = token.split('.')
+    return [header, encode(claims({ sub: 'mallory' })), signature].join('.')
+  }
 })
 
 describe('the variables for tokens', () => {
@@ -152,7 +211,7 @@ describe('the variables for tokens', () => {
       'no scope of JWT_SCOPE',
       {},
       { JWT_SCOPE: 'keys:write' },
-      'Neither its "scope" nor its "scp" has the scope that JWT_SCOPE requires.',
+      'None of its "scope", "scp" and "permissions" has the scope that JWT_SCOPE requires.',
     ],
     [
       'no scope, to the page’s own client',
@@ -177,6 +236,8 @@ describe('the variables for tokens', () => {
     { scp: 'keys:write' },
     { scp: ['openid', 'keys:write'] },
     { scope: ['keys:write'] },
+    { permissions: ['keys:read', 'keys:write'] },
+    { scope: 'openid', permissions: ['keys:write'] },
   ])('JWT_SCOPE accepts a token with %j', async (changes) => {
     const token = await sign(HS256, claims(changes))
     expect(await verify(token, 'keys:write')).toMatchObject({ userId: 'jane' })
@@ -189,8 +250,14 @@ describe('the variables for tokens', () => {
     { scope: 'Keys:Write' },
     { scp: { 'keys:write': true } },
     { scopes: 'keys:write' },
+    { permissions: 'keys:write' },
+    { permissions: ['openid keys:write'] },
+    { permissions: { 'keys:write': true } },
+    { permissions: [['keys:write'], null, 1] },
+    { role: 'keys:write', roles: ['keys:write'] },
   ])('JWT_SCOPE refuses a token with %j', async (changes) => {
-    const detail = 'Neither its "scope" nor its "scp" has the scope that JWT_SCOPE requires.'
+    const detail =
+      'None of its "scope", "scp" and "permissions" has the scope that JWT_SCOPE requires.'
     const token = await sign(HS256, claims(changes))
     await expect(verify(token, 'keys:write')).rejects.toMatchObject({
       code: 'token_invalid',

@@ -42,7 +42,7 @@ export async function startIdentityProvider() {
 /** Verifies tokens with the key set at `url`, as one isolate does. */
 function verifierOf(url: URL): VerifyToken {
   const source = { kind: 'key_set', url, issuer: ISSUER, audience: AUDIENCE } as const
-  return tokenVerifier(source, { identityClaim: 'sub', scope: null, pageClient: null })
+  return tokenVerifier([source], { identityClaim: 'sub', scope: null, pageClient: null })
 }
 
 /** The user id of a token that is verified, or the code of its refusal. */

@@ -15,6 +15,11 @@ import {
   storedKey,
   URL_BASE,
 } from '../support.ts'
+import { SECRET } from './signed-tokens.ts'
+import { signingKey } from './signing-keys.ts'
+import { byKey, bySecret, KEY_SET_URL, pemOf, serveKeySet, vaultOf } from './token-sources.ts'
+
+const ES256 = await signingKey('ES256')
 
 /** The beginning of a second. */
 const NOW = Date.parse('2026-11-25T12:00:00.000Z')
@@ -58,6 +63,25 @@ it.for([
   known.keep('token', 'jane', NOW_S + 60)
   vi.setSystemTime(NOW + 60_000 + ms)
   expect(known.find('token')).toBe(found)
+})
+
+it.for<[name: string, checks: number, vars: Partial<Env>]>([
+  ['a secret', 1, { JWT_SECRET_KEY: SECRET }],
+  ['a public key', 1, { JWT_PUBLIC_KEY: await pemOf(ES256) }],
+  ['a key set', 2, { JWT_JWKS_URL: KEY_SET_URL, JWT_ISSUER: 'a', JWT_CLIENTS: 'web' }],
+  [
+    'a key set beside a secret',
+    2,
+    { JWT_SECRET_KEY: SECRET, JWT_JWKS_URL: KEY_SET_URL, JWT_ISSUER: 'a', JWT_CLIENTS: 'web' },
+  ],
+])('a token of %s is checked %i times if it comes twice', async ([, checks, vars]) => {
+  serveKeySet([ES256.jwk])
+  const by = checks === 1 && vars.JWT_SECRET_KEY !== undefined ? bySecret(SECRET) : byKey(ES256)
+  const token = await by({ sub: 'jane', iss: 'a', azp: 'web', exp: NOW_S + 60 })
+  const verifyToken = vaultOf(vars)
+  const verify = vi.spyOn(crypto.subtle, 'verify')
+  expect(await verifyToken(token)).toEqual(await verifyToken(token))
+  expect(verify).toHaveBeenCalledTimes(checks)
 })
 
 describe('a token that was verified before', () => {

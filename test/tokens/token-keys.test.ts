@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SignJWT } from 'jose'
 import { inSeconds } from '../../scripts/lib/token.ts'
-import { sharedSecret } from '../../src/tokens/token-keys.ts'
+import { decodedSecret, publicKeys, sharedSecret } from '../../src/tokens/token-keys.ts'
 import { call, keyPath, recordLogs, someUser } from '../support.ts'
 import {
   AUDIENCE,
@@ -42,6 +42,28 @@ it('imports a shared secret once, to verify alone', async () => {
   expect(await secret(header, input)).toBe(key)
   expect(imports).toHaveBeenCalledTimes(1)
   expect(key).toMatchObject({ extractable: false, usages: ['verify'] })
+})
+
+it.for<[name: string, secret: string, isBase64: boolean]>([
+  ['base64', `${'A'.repeat(43)}=`, true],
+  ['base64 of the other alphabet', `${'-_'.repeat(21)}8=`, true],
+  ['base64 without padding', 'A'.repeat(43), true],
+  ['hex', 'ab'.repeat(32), false],
+  ['hex in upper case', 'AB'.repeat(32), true],
+  ['words', 'a secret: more than thirty-two bytes', false],
+  ['a length that base64 does not have', 'A'.repeat(41), false],
+])('takes a secret of %s for base64, or not', ([, secret, isBase64]) => {
+  expect(decodedSecret(secret) !== null).toBe(isBase64)
+})
+
+it('a public key verifies a token of any kid, and no HMAC', async () => {
+  const key = await signingKey('ES256')
+  const { kid: _, ...jwk } = key.jwk
+  const keys = publicKeys([jwk])
+  const input = { payload: '', signature: '' }
+  expect(await keys({ alg: 'ES256', kid: 'any' }, input)).toMatchObject({ type: 'public' })
+  await expect(keys({ alg: 'HS256' }, input)).rejects.toThrow('Unsupported "alg"')
+  await expect(keys({ alg: 'RS256' }, input)).rejects.toThrow('no applicable key')
 })
 
 describe('an identity provider’s keys', () => {

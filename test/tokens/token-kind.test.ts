@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nameKindFault, scopesOf } from '../../src/tokens/token-kind.ts'
+import { nameKindFault, rightsOf, scopesOf } from '../../src/tokens/token-kind.ts'
 
 const HEADER = { alg: 'HS256' }
 const OTHER_KIND = ': send the access token, not an ID or refresh token.'
@@ -53,6 +53,28 @@ describe('the claims that name a kind', () => {
   })
 })
 
+describe('the application tokens of Cloudflare Access', () => {
+  it('takes type app for an access token only if issuer and audience were compared', () => {
+    expect(nameKindFault(HEADER, { type: 'app' }, true)).toBeNull()
+    expect(nameKindFault(HEADER, { type: 'app' })).toBe(`Its "type" is not "access"${OTHER_KIND}`)
+  })
+
+  it.for<object>([
+    { type: 'org' },
+    { type: 'App' },
+    { type: ['app'] },
+    { type: 'refresh' },
+    { typ: 'app' },
+    { token_use: 'app' },
+    { token_type: 'app' },
+    { type: 'app', at_hash: 'x' },
+    { type: 'app', events: {} },
+    { type: 'app', cnf: {} },
+  ])('refuses %j even then', (claims) => {
+    expect(nameKindFault(HEADER, { ...claims }, true)).not.toBeNull()
+  })
+})
+
 describe('the typ of the header', () => {
   it.for(['JWT', 'jwt', 'at+jwt', 'AT+JWT', 'Application/JWT', 'application/at+jwt', undefined])(
     'takes a token with the header typ %j for an access token',
@@ -92,4 +114,16 @@ it.for<[claims: object, scopes: string[]]>([
   [{ scopes: 'a', roles: ['b'] }, []],
 ])('reads the scopes of %j', ([claims, scopes]) => {
   expect(scopesOf({ ...claims })).toEqual(scopes)
+})
+
+it.for<[claims: object, rights: string[]]>([
+  [{ permissions: ['a', 'b'] }, ['a', 'b']],
+  [{ scope: 'a b', scp: 'c', permissions: ['d'] }, ['a', 'b', 'c', 'd']],
+  [{ permissions: 'a b' }, []],
+  [{ permissions: ['a b'] }, ['a b']],
+  [{ permissions: [['a'], { b: 1 }, 1, null] }, []],
+  [{ permissions: { a: true } }, []],
+  [{ permissions: null }, []],
+])('reads the rights of %j', ([claims, rights]) => {
+  expect(rightsOf({ ...claims })).toEqual(rights)
 })

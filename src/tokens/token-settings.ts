@@ -1,0 +1,192 @@
+/** The settings for tokens: whose tokens the vault accepts, and what each must say. */
+
+import * as z from 'zod/mini'
+import type { JWK } from 'jose'
+import { confidentialUrl, exactText, flag, splitList } from '../shared/variable.ts'
+import { publicKeys } from './public-key.ts'
+
+/** In `JWT_ISSUER`, it stands for one of `JWT_TENANTS`, as in the metadata of Microsoft Entra ID. */
+export const TENANT = '{tenantid}'
+
+/** What a source's tokens must say. */
+interface SourceRules {
+  /** The exact `iss`, which may have {@link TENANT}; undefined if any will do. */
+  issuer?: string | undefined
+  /** The tenants that {@link TENANT} stands for. */
+  tenants?: readonly string[] | undefined
+  /** The `aud`, or one of them; undefined if a token must have none. */
+  audience?: string | undefined
+  /** The clients whose tokens are accepted; undefined if any will do. */
+  clients?: readonly string[] | undefined
+}
+
+/** Where tokens come from: the keys that verify them, and what they must say. */
+export type TokenSource =
+  | (SourceRules & { kind: 'secret'; secret: string })
+  | (SourceRules & { kind: 'public_keys'; keys: readonly JWK[] })
+  | (SourceRules & { kind: 'key_set'; url: URL; issuer: string })
+
+/** What a token must have, whatever its source. */
+export interface TokenRules {
+  /** The claim that holds the user id. */
+  identityClaim: string
+  /** A scope that each token must have; null if none is required. */
+  scope: string | null
+  /** The page's client id. If it is the audience of a source too, ID tokens have the right audience. */
+  pageClient: string | null
+}
+
+const tokenSecret = exactText.check(
+  z.refine(
+    (text) => new TextEncoder().encode(text).length >= 32,
+    'is under 32 bytes (RFC 7518 §3.2); make one: openssl rand -hex 32',
+  ),
+  // Everybody may know a public key, and so could sign.
+  z.refine(
+    (text) => !/BEGIN (?:[A-Z\d]+ )*(?:PUBLIC KEY|CERTIFICATE)|^(?:ssh|ecdsa)-|"kty"/.test(text),
+    'is a key, not a secret: a public key belongs into JWT_PUBLIC_KEY',
+  ),
+)
+
+const jwksUrl = z.pipe(
+  confidentialUrl,
+  z.transform((text) => new URL(text)),
+)
+
+/** RFC 6749 §3.3 */
+const SCOPE_TOKEN = /^[!#-[\]-~]+$/
+
+export const tokenScope = z
+  .string('must be a string')
+  .check(z.regex(SCOPE_TOKEN, 'must be one scope, without spaces'))
+
+const items = z.pipe(
+  z.string('must be a string'),
+  z.transform((text) => splitList(text)),
+)
+
+const clients = z.pipe(
+  items,
+  z.array(z.string().check(z.regex(/^[!-~]{1,200}$/, 'is not a client id'))),
+)
+
+/** Entra writes the ids of its tenants in lower case. */
+const tenants = z.pipe(
+  items,
+  z.array(
+    z
+      .string()
+      .check(
+        z.toLowerCase(),
+        z.regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/, 'is not the id of a tenant, a GUID'),
+      ),
+  ),
+)
+
+/** The variables for tokens. */
+export const tokenVariables = {
+  JWT_SECRET_KEY: z.optional(tokenSecret),
+  JWT_SECRET_ISSUER: z.optional(exactText),
+  JWT_SECRET_AUDIENCE: z.optional(exactText),
+  JWT_PUBLIC_KEY: z.optional(publicKeys),
+  JWT_JWKS_URL: z.optional(jwksUrl),
+  JWT_ISSUER: z.optional(exactText),
+  JWT_TENANTS: z.optional(tenants),
+  JWT_AUDIENCE: z.optional(exactText),
+  JWT_CLIENTS: z.optional(clients),
+  JWT_NO_AUDIENCE: z.optional(flag),
+  JWT_IDENTITY_CLAIM: z.optional(exactText),
+  JWT_SCOPE: z.optional(tokenScope),
+}
+
+const environment = z.object({ ...tokenVariables, OIDC_CLIENT_ID: z.optional(exactText) })
+
+type TokenEnvironment = z.output<typeof environment>
+
+type Fault = [isFault: boolean, name: keyof typeof tokenVariables, message: string]
+
+/** Records a fault of a variable, or of several variables together. */
+type Refuse = (name: keyof typeof tokenVariables, message: string) => void
+
+/**
+ * The sources, which have no algorithm in common. `JWT_ISSUER`, `JWT_AUDIENCE` and `JWT_CLIENTS` bind the tokens of
+ * the public keys. Without public keys, they bind those of the secret.
+ */
+export function readTokenSources(env: TokenEnvironment, refuse: Refuse): readonly TokenSource[] {
+  for (const [isFault, name, message] of [...keyFaults(env), ...issuerFaults(env)]) {
+    if (isFault) refuse(name, message)
+  }
+  const { JWT_SECRET_KEY: secret, JWT_PUBLIC_KEY: keys, JWT_JWKS_URL: url } = env
+  const { JWT_ISSUER: issuer, JWT_TENANTS, JWT_AUDIENCE: audience, JWT_CLIENTS } = env
+  const rules = { issuer, tenants: JWT_TENANTS, audience, clients: JWT_CLIENTS }
+  const sources: TokenSource[] = []
+  if (url !== undefined && issuer !== undefined) {
+    sources.push({ kind: 'key_set', url, ...rules, issuer })
+  }
+  if (keys !== undefined) sources.push({ kind: 'public_keys', keys, ...rules })
+  if (secret === undefined) return sources
+  if (sources.length === 0) return [{ kind: 'secret', secret, ...rules }]
+  const own = { issuer: env.JWT_SECRET_ISSUER, audience: env.JWT_SECRET_AUDIENCE }
+  return [...sources, { kind: 'secret', secret, ...own }]
+}
+
+/** What can be wrong with the keys that are set, and with whom their tokens are for. */
+function keyFaults(env: TokenEnvironment): Fault[] {
+  const { JWT_SECRET_KEY: secret, JWT_PUBLIC_KEY: keys, JWT_JWKS_URL: url } = env
+  const { JWT_AUDIENCE: audience, JWT_CLIENTS: listed } = env
+  const hasNoAudience = env.JWT_NO_AUDIENCE === 'true'
+  const isBeside = secret !== undefined && (keys !== undefined || url !== undefined)
+  const isBound = audience !== undefined || listed !== undefined
+  const own = env.JWT_SECRET_ISSUER ?? env.JWT_SECRET_AUDIENCE
+  return [
+    [
+      secret === undefined && keys === undefined && url === undefined,
+      'JWT_SECRET_KEY',
+      'or JWT_PUBLIC_KEY or JWT_JWKS_URL must be set',
+    ],
+    [
+      keys !== undefined && url !== undefined,
+      'JWT_PUBLIC_KEY',
+      'and JWT_JWKS_URL must not both be set',
+    ],
+    [
+      url !== undefined && !isBound && !hasNoAudience,
+      'JWT_AUDIENCE',
+      'or JWT_CLIENTS is required with JWT_JWKS_URL',
+    ],
+    [hasNoAudience && url === undefined, 'JWT_NO_AUDIENCE', 'needs JWT_JWKS_URL'],
+    [hasNoAudience && isBound, 'JWT_NO_AUDIENCE', 'excludes JWT_AUDIENCE and JWT_CLIENTS'],
+    [
+      own !== undefined && !isBeside,
+      'JWT_SECRET_ISSUER',
+      'and JWT_SECRET_AUDIENCE are for a JWT_SECRET_KEY beside other keys: set JWT_ISSUER and JWT_AUDIENCE',
+    ],
+  ]
+}
+
+/** What can be wrong with the issuer and its tenants. */
+function issuerFaults(env: TokenEnvironment): Fault[] {
+  const { JWT_JWKS_URL: url, JWT_ISSUER: issuer, JWT_TENANTS: listed } = env
+  const places = (issuer ?? '').split(TENANT).length - 1
+  return [
+    [url !== undefined && issuer === undefined, 'JWT_ISSUER', 'is required with JWT_JWKS_URL'],
+    [places > 1, 'JWT_ISSUER', `must have ${TENANT} once`],
+    [
+      places > 0 !== (listed !== undefined),
+      'JWT_TENANTS',
+      `and a JWT_ISSUER with ${TENANT} are required together`,
+    ],
+    [listed !== undefined && url === undefined, 'JWT_TENANTS', 'needs JWT_JWKS_URL'],
+    // https://learn.microsoft.com/entra/identity-platform/claims-validation: a tenant can set the others itself.
+    [
+      listed !== undefined && !['sub', 'oid'].includes(env.JWT_IDENTITY_CLAIM ?? 'sub'),
+      'JWT_IDENTITY_CLAIM',
+      'must be sub or oid with JWT_TENANTS',
+    ],
+  ]
+}
+
+export function readTokenRules(env: TokenEnvironment): TokenRules {
+  const { JWT_IDENTITY_CLAIM: identityClaim = 'sub', JWT_SCOPE: scope = null } = env
+  return { identityClaim, scope, pageClient: env.OIDC_CLIENT_ID ?? null }
+}
