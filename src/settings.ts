@@ -3,6 +3,8 @@
 import * as z from 'zod/mini'
 import type { Deletions } from './deletions.ts'
 import { VaultError } from './errors.ts'
+import { allowedHeaders } from './providers/headers.ts'
+import { matchesHeader } from './providers/provider.ts'
 import { providers, type Providers } from './providers/table.ts'
 import { confidentialUrl, exactText, flag, splitList } from './shared/variable.ts'
 import { isBelowSharedHost, isOriginPattern } from './shared/web-origin.ts'
@@ -225,6 +227,8 @@ export interface Settings {
   /** The source of a token is chosen by its `alg`. */
   tokenSources: readonly TokenSource[]
   tokenRules: TokenRules
+  /** The header with the token; null if that is Authorization. */
+  tokenHeader: string | null
   /** Null if users cannot sign in on the page. */
   signIn: SignIn | null
   /** Null if the relay is off. */
@@ -267,6 +271,7 @@ const settings = z.pipe(
       fernetKeys: env.LEGACY_FERNET_KEY ?? [],
       tokenSources: readTokenSources(env, refuse),
       tokenRules: readTokenRules(env),
+      tokenHeader: readTokenHeader(env, refuse),
       signIn: readSignIn(env, refuse),
       relay: readRelay(env, refuse),
       providers: env.PROVIDERS,
@@ -330,6 +335,18 @@ function refuseSharedKeys(env: Environment, refuse: Refuse): void {
   if (!areDistinct([...keys, ...legacyKeys])) {
     refuse('LEGACY_FERNET_KEY', 'is also an encryption key; they must differ')
   }
+}
+
+/** A provider must never get the token. */
+function readTokenHeader(env: Environment, refuse: Refuse): string | null {
+  const name = env.JWT_HEADER_NAME ?? 'Authorization'
+  const lower = name.toLowerCase()
+  if (lower === 'authorization') return null
+  const passes = Array.from(env.PROVIDERS.values()).some((provider) =>
+    allowedHeaders(provider).some((pattern) => matchesHeader(pattern, lower)),
+  )
+  if (passes) refuse('JWT_HEADER_NAME', 'is a header that a provider gets: choose another one')
+  return name
 }
 
 /** The plain route takes no base URL, so its provider needs an origin. */

@@ -342,6 +342,7 @@ describe('the defaults', () => {
       fernetKeys: [],
       tokenSources: [{ kind: 'secret', secret: keys.JWT_SECRET_KEY }],
       tokenRules: { identityClaim: 'sub', scope: null, pageClient: null },
+      tokenHeader: null,
       signIn: null,
       relay: null,
       defaultProvider: null,

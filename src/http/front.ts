@@ -82,6 +82,35 @@ const preflight = cors({
 })
 
 /** The origin of the page that calls, if it may call. */
-export function allowOrigin(origin: string | undefined, c: Context<AppEnv>): string | null {
+export function allowOrigin(origin: string | undefined, c: { env: Env }): string | null {
   return origin !== undefined && allowsOrigin(openFront(c.env).corsOrigins, origin) ? origin : null
+}
+
+/**
+ * The headers in which a token may be. If a page of an origin that is not allowed caused the request, the header `name` and
+ * the subprotocols do not count. A proxy such as Cloudflare Access adds the token to what any page sends, as a browser adds a
+ * cookie, and CORS does not keep a page from opening a WebSocket.
+ */
+export function tokenHeaders(c: Called, name: string | null): Headers {
+  const { headers } = c.req.raw
+  const uncertain = ['Sec-WebSocket-Protocol', name ?? ''].filter(
+    (one) => one !== '' && headers.has(one),
+  )
+  if (uncertain.length === 0 || !isForeign(c)) return headers
+  const others = new Headers(headers)
+  for (const one of uncertain) others.delete(one)
+  return others
+}
+
+interface Called {
+  env: Env
+  req: { raw: Request }
+}
+
+/** A browser names the page's origin, or says with Sec-Fetch-Site that it is another one. */
+function isForeign(c: Called): boolean {
+  const { headers, url } = c.req.raw
+  const origin = headers.get('Origin')
+  if (origin === null) return /^(?:cross|same)-site$/.test(headers.get('Sec-Fetch-Site') ?? '')
+  return origin !== new URL(url).origin && allowOrigin(origin, c) === null
 }

@@ -5,7 +5,8 @@ import { VaultError } from '../errors.ts'
 import { checkToken } from '../keys/address.ts'
 import { requireRate } from '../keys/rate.ts'
 import { openService, type Service } from '../service.ts'
-import { bearerToken } from '../tokens/bearer-token.ts'
+import { requestToken } from '../tokens/bearer-token.ts'
+import { tokenHeaders } from './front.ts'
 
 /** What {@link onlyYourOwn} sets for the routes. */
 export interface OwnerVariables {
@@ -20,8 +21,9 @@ export interface OwnerVariables {
 export const onlyYourOwn = createMiddleware<{ Bindings: Env; Variables: OwnerVariables }>(
   async (c, next) => {
     const service = await openService(c.env)
+    const { tokenHeader } = service.settings
     const { userId } = await checkToken(service, c.req.raw.headers, () =>
-      bearerToken(c.req.header('Authorization')),
+      requestToken(tokenHeaders(c, tokenHeader), tokenHeader),
     )
     if (c.req.param('userId') !== userId) throw new VaultError('not_your_own')
     await requireRate(service.settings.rateLimiter, userId)

@@ -5,15 +5,15 @@ import { nameSlot } from '../keys/slot-name.ts'
 import { authorizeRelay } from '../relay/authorize.ts'
 import { relay } from '../relay/relay.ts'
 import { openService } from '../service.ts'
-import { allowOrigin, type AppEnv } from './front.ts'
+import { allowOrigin, tokenHeaders, type AppEnv } from './front.ts'
 
 /** Answers with the provider's answer, and adds the use to the request's log line. */
 export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Response> {
   const service = await openService(c.env)
   const provider = c.req.param('provider')
   const { raw: request } = c.req
-  const allowedOrigin = allowOrigin(c.req.header('Origin'), c)
-  const { userId, caller } = await authorizeRelay(service, provider, sentBy(c, allowedOrigin))
+  const sent = tokenHeaders(c, service.settings.tokenHeader)
+  const { userId, caller } = await authorizeRelay(service, provider, sent)
   const use = { user_id: userId, caller, provider: nameSlot(service.settings, provider) }
   c.set('use', use)
   const response = await relay(service, {
@@ -22,21 +22,9 @@ export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Prom
     userId,
     caller,
     requestId: c.get('requestId'),
-    allowedOrigin,
+    allowedOrigin: allowOrigin(c.req.header('Origin'), c),
     waitUntil: (recording) => c.executionCtx.waitUntil(recording),
   })
   c.set('use', { ...use, provider_status: response.status })
   return response
-}
-
-/**
- * The headers in which a token may be. CORS does not keep a page from opening a WebSocket, so a page whose origin is not
- * listed has no subprotocols.
- */
-function sentBy({ req }: Context<AppEnv>, allowedOrigin: string | null): Headers {
-  const { headers } = req.raw
-  if (!headers.has('Origin') || allowedOrigin !== null) return headers
-  const others = new Headers(headers)
-  others.delete('Sec-WebSocket-Protocol')
-  return others
 }

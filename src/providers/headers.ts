@@ -40,11 +40,16 @@ const DROPPED_FROM_RESPONSE = new Set([
 /** All headers of an answer of a Worker together may have 128 KB: https://developers.cloudflare.com/workers/platform/limits/ */
 const MAX_SEARCHED_LENGTH = 128 * 1024
 
+/** The patterns of the headers that a caller may send to the provider. */
+export function allowedHeaders({ headers = {}, request_headers: own = [] }: Provider): string[] {
+  const defaults = Object.keys(headers).filter((name) => !matchesCredential(name))
+  return [...REQUEST_HEADERS, ...own, ...defaults]
+}
+
 /** The caller's allowed headers, the provider's own headers, and the key. */
 export function requestHeaders(provider: Provider, apiKey: string, sent: Headers): Headers {
-  const { header, scheme, headers = {}, request_headers: own = [] } = provider
-  const defaults = Object.keys(headers).filter((name) => !matchesCredential(name))
-  const allowed = [...REQUEST_HEADERS, ...own, ...defaults]
+  const { header, scheme, headers = {} } = provider
+  const allowed = allowedHeaders(provider)
   const keys = keyPlaces(provider).map((place) => place.header)
   const outgoing = new Headers(
     Array.from(sent).filter(([name]) => isOneOf(allowed, name) && !isOneOf(keys, name)),

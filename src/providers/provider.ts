@@ -19,6 +19,9 @@ const headerName = text.check(
 const CREDENTIALS = [
   'api-key',
   'authorization',
+  'cf-access-client-secret',
+  'cf-access-jwt-assertion',
+  'cf-access-token',
   'cookie',
   'ocp-apim-subscription-key',
   'proxy-authorization',

@@ -7,7 +7,7 @@ import { requireRate } from '../keys/rate.ts'
 import { browserCredential } from '../providers/headers.ts'
 import { keyPlaces, type Provider } from '../providers/provider.ts'
 import type { Service } from '../service.ts'
-import { bearerToken } from '../tokens/bearer-token.ts'
+import { bearerToken, namedToken } from '../tokens/bearer-token.ts'
 
 /** Whose key is used, and by whom. */
 export interface RelayCaller {
@@ -31,8 +31,10 @@ export async function authorizeRelay(
   const { relay, providers } = settings
   if (relay === null) throw new VaultError('not_found')
   const name = slotName(settings, given)
-  const { userId, scopes, client } = await checkToken(service, sent, () =>
-    tokenOf(sent, providers.get(name)),
+  const { userId, scopes, client } = await checkToken(
+    service,
+    sent,
+    () => namedToken(sent, settings.tokenHeader) ?? tokenOf(sent, providers.get(name)),
   )
   if (!scopes.includes(relay.scope)) {
     const detail =

@@ -83,6 +83,15 @@ const tenants = z.pipe(
   ),
 )
 
+/** Headers that HTTP, a browser, Cloudflare or the vault use for something else, or that are logged. */
+const OTHER_HEADERS =
+  /^(?:host|content-.*|connection|transfer-encoding|upgrade|te|trailer|keep-alive|expect|cookie|origin|referer|forwarded|x-forwarded-.*|x-real-ip|x-request-id|cf-ray|cf-connecting-ip|x-vault-.*|(?:sec|proxy|access-control)-.*)$/i
+
+const headerName = z.string('must be a string').check(
+  z.regex(/^[\w-]+$/, 'is not a header name'),
+  z.refine((name) => !OTHER_HEADERS.test(name), 'is a header for something else'),
+)
+
 /** The variables for tokens. */
 export const tokenVariables = {
   JWT_SECRET_KEY: z.optional(tokenSecret),
@@ -97,6 +106,7 @@ export const tokenVariables = {
   JWT_NO_AUDIENCE: z.optional(flag),
   JWT_IDENTITY_CLAIM: z.optional(exactText),
   JWT_SCOPE: z.optional(tokenScope),
+  JWT_HEADER_NAME: z.optional(headerName),
 }
 
 const environment = z.object({ ...tokenVariables, OIDC_CLIENT_ID: z.optional(exactText) })

@@ -74,7 +74,8 @@ describe('browsers', () => {
       headers: {
         Origin: origin,
         'Access-Control-Request-Method': 'PUT',
-        'Access-Control-Request-Headers': 'authorization,baggage,sentry-trace,x-csrf-token',
+        'Access-Control-Request-Headers':
+          'authorization,baggage,cf-access-jwt-assertion,sentry-trace,x-csrf-token',
       },
     })
 
@@ -88,7 +89,8 @@ describe('browsers', () => {
           'access-control-allow-origin': origin,
           'access-control-allow-credentials': 'true',
           'access-control-allow-methods': 'GET,PUT,DELETE,POST,PATCH',
-          'access-control-allow-headers': 'authorization,baggage,sentry-trace,x-csrf-token',
+          'access-control-allow-headers':
+            'authorization,baggage,cf-access-jwt-assertion,sentry-trace,x-csrf-token',
           'access-control-max-age': '7200',
           vary: expect.stringContaining('Origin'),
         },

@@ -2,7 +2,16 @@
 
 import { describe, expect, it } from 'vitest'
 import { env } from '../isolate.ts'
-import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
+import {
+  call,
+  keyPath,
+  mintToken,
+  putKey,
+  someKey,
+  someUser,
+  storedKey,
+  URL_BASE,
+} from '../support.ts'
 
 /** The status of GET and PUT at exactly this path, with a token for `sub`. */
 async function statuses(sub: string, segment: string): Promise<number[]> {
@@ -127,5 +136,80 @@ describe('the refusals', () => {
     expect(limited.headers.get('Retry-After')).toBe('60')
     expect(await limited.json()).toMatchObject({ code: 'rate_limited' })
     expect((await get(other)).status).toBe(200)
+  })
+})
+
+describe('JWT_HEADER_NAME', () => {
+  const NAME = 'Cf-Access-Jwt-Assertion'
+  const vault = { JWT_HEADER_NAME: NAME, CORS_ORIGINS: 'https://app.test' }
+
+  it.for<[name: string, sent: (token: string) => Record<string, string>, detail: string | null]>([
+    ['the token alone', (token) => ({ [NAME]: token }), null],
+    ['the token after Bearer', (token) => ({ [NAME]: `Bearer ${token}` }), null],
+    [
+      'the token, and another one in Authorization',
+      (token) => ({ [NAME]: token, Authorization: 'Bearer x' }),
+      null,
+    ],
+    [
+      'no such header, but Authorization',
+      (token) => ({ Authorization: `Bearer ${token}` }),
+      `The ${NAME} header is missing.`,
+    ],
+    [
+      'another scheme',
+      (token) => ({ [NAME]: `Basic ${token}` }),
+      `The ${NAME} header must be the token, or "Bearer", a space and the token.`,
+    ],
+  ])('reads a request that has in the named header %s', async ([, sent, detail]) => {
+    const userId = await someUser()
+    const headers = sent(await mintToken({ sub: userId }))
+    const response = await call('GET', keyPath(userId), { headers, env: vault })
+    const challenge = response.headers.get('WWW-Authenticate')
+    const { detail: told = null } = await response.json<{ detail?: string }>()
+    expect([response.status, challenge, told]).toEqual(
+      detail === null ? [200, null, null] : [401, 'Bearer', detail],
+    )
+  })
+
+  it.for<[name: string, headers: Record<string, string>, status: number]>([
+    ['no page', {}, 200],
+    ['the own origin', { Origin: URL_BASE }, 200],
+    ['an origin that is listed', { Origin: 'https://app.test' }, 200],
+    ['the own origin, without naming it', { 'Sec-Fetch-Site': 'same-origin' }, 200],
+    ['nobody but the user', { 'Sec-Fetch-Site': 'none' }, 200],
+    [
+      'a listed origin of another site',
+      { Origin: 'https://app.test', 'Sec-Fetch-Site': 'cross-site' },
+      200,
+    ],
+    ['another origin', { Origin: 'https://evil.test' }, 401],
+    [
+      'another origin that says otherwise',
+      { Origin: 'https://evil.test', 'Sec-Fetch-Site': 'same-origin' },
+      401,
+    ],
+    ['the own host over http', { Origin: URL_BASE.replace('https', 'http') }, 401],
+    ['an opaque origin', { Origin: 'null' }, 401],
+    ['another site, without naming it', { 'Sec-Fetch-Site': 'cross-site' }, 401],
+    ['another subdomain, without naming it', { 'Sec-Fetch-Site': 'same-site' }, 401],
+  ])(
+    'takes the token that a proxy added to a request of %s, or not',
+    async ([, headers, status]) => {
+      const userId = await someUser()
+      const token = await mintToken({ sub: userId })
+      for (const method of ['GET', 'DELETE']) {
+        const sent = { ...headers, [NAME]: token }
+        const response = await call(method, keyPath(userId), { headers: sent, env: vault })
+        expect([method, response.status]).toEqual([method, status])
+      }
+    },
+  )
+
+  it('leaves a token in Authorization alone, whatever page sends it', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const headers = { Origin: 'https://evil.test' }
+    expect((await call('GET', keyPath(userId), { token, headers })).status).toBe(200)
   })
 })

@@ -89,3 +89,21 @@ it('logs the provider that default means', async () => {
   await call('GET', '/relay/default/v1', { token, env: { DEFAULT_PROVIDER: 'openai' } })
   expect(logs.events()).toMatchObject([{ code: 'no_api_key', provider: 'openai' }])
 })
+
+it.for<[name: string, headers: Record<string, string>, status: number]>([
+  ['a program', {}, 200],
+  ['a page of another origin', { Origin: 'https://evil.test' }, 401],
+  ['an image on a page of another site', { 'Sec-Fetch-Site': 'cross-site' }, 401],
+])('reads the header of JWT_HEADER_NAME of %s, and sends it to no provider', async (row) => {
+  const [, headers, status] = row
+  const apiKey = `sk-good-${crypto.randomUUID()}`
+  const token = await mintToken({ sub: await someKeyUser(apiKey), scope: 'relay' })
+  const vault = { JWT_HEADER_NAME: 'Cf-Access-Jwt-Assertion' }
+  const sent = { ...headers, 'Cf-Access-Jwt-Assertion': token }
+  const logs = recordLogs()
+  const response = await call('GET', '/relay/openai/v1/models', { headers: sent, env: vault })
+  expect(response.status).toBe(status)
+  expect(await seenByProvider(apiKey)).toHaveLength(status === 200 ? 1 : 0)
+  expect(await seenByProvider(token)).toEqual([])
+  expect(logs.text()).not.toContain(token)
+})

@@ -17,7 +17,7 @@ describe.runIf(isInstalled('flask_jwt_extended'))('flask-jwt-extended', () => {
   let tokens: Record<'text' | 'number' | 'claim' | 'rs256', FlaskTokens>
 
   beforeAll(async () => {
-    const moved = { JWT_PUBLIC_KEY: publicKey }
+    const moved = { JWT_PUBLIC_KEY: publicKey, JWT_HEADER_NAME: 'X-Token' }
     const copies = {
       other: { JWT_IDENTITY_CLAIM: 'identity' },
       public: { ...moved, JWT_SECRET_KEY: '' },
@@ -63,7 +63,7 @@ describe.runIf(isInstalled('flask_jwt_extended'))('flask-jwt-extended', () => {
   it('a vault with the public key accepts the tokens of RS256, and beside a secret both', async () => {
     const ask = async (name: string, token: string) => {
       const url = new URL('/api/users/user/api-key', await vault.urlOf(name))
-      return (await fetch(url, { headers: { Authorization: `Bearer ${token}` } })).status
+      return (await fetch(url, { headers: { 'X-Token': token } })).status
     }
     const { text, rs256 } = tokens
     expect([await ask('public', rs256.access), await ask('public', text.access)]).toEqual([

@@ -19,6 +19,7 @@ export const NO_VARS = {
   JWT_SECRET_AUDIENCE: '',
   JWT_IDENTITY_CLAIM: '',
   JWT_SCOPE: '',
+  JWT_HEADER_NAME: '',
   OIDC_AUDIENCE: '',
   OIDC_CLIENT_ID: '',
   OIDC_ISSUER: '',

@@ -33,7 +33,7 @@ describe('a caller’s request header', () => {
   })
 
   it.for(
-    `Authorization Cookie X-Api-Key X-Goog-Api-Key Api-Key X-Auth-Token Proxy-Authorization
+    `Authorization Cf-Access-Jwt-Assertion Cookie X-Api-Key X-Goog-Api-Key Api-Key X-Auth-Token Proxy-Authorization
     Ocp-Apim-Subscription-Key X-Amz-Security-Token X-Client-IP X-Forwarded-For Forwarded X-Real-IP
     CF-Connecting-IP Via X-HTTP-Method-Override Traceparent Baggage Origin Referer X-Exact-Not
     X-Anything-Else OpenAI-Organization`.split(/\s+/),

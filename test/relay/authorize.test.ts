@@ -217,6 +217,44 @@ describe('the subprotocol with the token', () => {
   })
 })
 
+describe('the header of JWT_HEADER_NAME', () => {
+  const NAME = 'X-Token'
+  const vault = { ...env, JWT_HEADER_NAME: NAME }
+  const MISSING = 'The Authorization header is missing.'
+  const NEITHER = 'The X-Token header must be the token, or "Bearer", a space and the token.'
+
+  it.for<[name: string, sent: (token: string) => Record<string, string>]>([
+    ['it alone', (token) => ({ [NAME]: token })],
+    ['it, with Bearer', (token) => ({ [NAME]: `Bearer ${token}` })],
+    ['it, before Authorization', (token) => ({ [NAME]: token, Authorization: 'Bearer x' })],
+    ['Authorization, without it', bearer],
+    ['Authorization, as every relay', (token) => ({ Authorization: `bearer ${token}` })],
+  ])('finds the token in %s', async ([, sent]) => {
+    expect(await authorize(sent(await tokenOf()), { vault })).toMatchObject({ userId: 'jane' })
+  })
+
+  it.for<[name: string, sent: (token: string) => Record<string, string>, detail: string]>([
+    ['nothing', () => ({}), MISSING],
+    [
+      'it, with another scheme',
+      (token) => ({ ...bearer(token), [NAME]: `Basic ${token}` }),
+      NEITHER,
+    ],
+  ])('finds no token in %s', async ([, sent, detail]) => {
+    const refused = authorize(sent(await tokenOf()), { vault })
+    await expect(refused).rejects.toMatchObject({ code: 'token_missing', detail })
+  })
+
+  it('does not try Authorization if the token in it is refused', async () => {
+    const token = await tokenOf({ exp: 1 })
+    const refused = authorize({ ...bearer(await tokenOf()), [NAME]: token }, { vault })
+    await expect(refused).rejects.toMatchObject({ code: 'token_expired' })
+    const without = await tokenOf({ scope: undefined })
+    const lacking = authorize({ ...bearer(await tokenOf()), [NAME]: without }, { vault })
+    await expect(lacking).rejects.toMatchObject({ code: 'scope_missing' })
+  })
+})
+
 describe('the client of a token', () => {
   it.for(['client_id', 'azp', 'cid', 'appid'])('names the caller by its %s', async (claim) => {
     const name = crypto.randomUUID()

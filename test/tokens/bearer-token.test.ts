@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bearerToken } from '../../src/tokens/bearer-token.ts'
+import { bearerToken, namedToken, requestToken } from '../../src/tokens/bearer-token.ts'
 import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 
 const NOT_BEARER = 'The Authorization header must be "Bearer", a space and the token.'
@@ -33,6 +33,52 @@ it.for<[header: string | null | undefined, detail: string]>([
   expect(() => bearerToken(header)).toThrow(
     expect.objectContaining({ code: 'token_missing', detail }),
   )
+})
+
+describe('a header that JWT_HEADER_NAME names', () => {
+  const NAME = 'Cf-Access-Jwt-Assertion'
+  const sent = (value: string | null) =>
+    new Headers({ Authorization: 'Bearer other', ...(value !== null && { [NAME]: value }) })
+
+  it.for<[value: string, token: string]>([
+    ['a.b.c', 'a.b.c'],
+    ['Bearer a.b.c', 'a.b.c'],
+    ['bEARER   a.b.c', 'a.b.c'],
+    [' a.b.c ', 'a.b.c'],
+    ['Bearera', 'Bearera'],
+  ])('finds the token in the header %j', ([value, token]) => {
+    expect(namedToken(sent(value), NAME)).toBe(token)
+    expect(requestToken(sent(value), NAME.toLowerCase())).toBe(token)
+  })
+
+  it.for([
+    '',
+    ' ',
+    'Bearer',
+    'bearer ',
+    'Basic a',
+    'Bearer a b',
+    'a, b',
+    'a.b.c, Bearer d',
+    'Token a',
+  ])('refuses the header %j, and does not look into Authorization', (value) => {
+    const detail = `The ${NAME} header must be the token, or "Bearer", a space and the token.`
+    const refused = expect.objectContaining({ code: 'token_missing', detail })
+    expect(() => namedToken(sent(value), NAME)).toThrow(refused)
+    expect(() => requestToken(sent(value), NAME)).toThrow(refused)
+  })
+
+  it('the named header takes the place of Authorization', () => {
+    expect(namedToken(sent(null), NAME)).toBeNull()
+    expect(() => requestToken(sent(null), NAME)).toThrow(
+      expect.objectContaining({ code: 'token_missing', detail: `The ${NAME} header is missing.` }),
+    )
+  })
+
+  it('looks into Authorization alone if no header is named', () => {
+    expect(namedToken(sent('a'), null)).toBeNull()
+    expect(requestToken(sent('a'), null)).toBe('other')
+  })
 })
 
 describe('a request without a token', () => {

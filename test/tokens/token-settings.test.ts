@@ -218,6 +218,60 @@ describe('variables that are refused', () => {
       'JWT_IDENTITY_CLAIM must be sub or oid with JWT_TENANTS',
     ],
     ['two scopes', { JWT_SCOPE: 'a b' }, 'JWT_SCOPE must be one scope'],
+    [
+      'a header with a space in it',
+      { JWT_HEADER_NAME: 'X Token' },
+      'JWT_HEADER_NAME is not a header name',
+    ],
+    [
+      'a header with a colon',
+      { JWT_HEADER_NAME: 'X-Token:' },
+      'JWT_HEADER_NAME is not a header name',
+    ],
+    ...[
+      'Cookie',
+      'Host',
+      'Origin',
+      'X-Request-Id',
+      'CF-Connecting-IP',
+      'X-Vault-User',
+      'Sec-WebSocket-Protocol',
+      'Proxy-Authorization',
+      'Content-Type',
+      'Access-Control-Request-Headers',
+    ].map((name): [string, object, string] => [
+      `the header ${name}`,
+      { JWT_HEADER_NAME: name },
+      'JWT_HEADER_NAME is a header for something else',
+    ]),
+    ...['User-Agent', 'accept', 'X-Stainless-Lang', 'If-Match', 'anthropic-version'].map(
+      (name): [string, object, string] => [
+        `the header ${name}, which providers get`,
+        { JWT_HEADER_NAME: name },
+        'JWT_HEADER_NAME is a header that a provider gets',
+      ],
+    ),
+    [
+      'a header that a provider of the configuration gets',
+      {
+        JWT_HEADER_NAME: 'X-Acme-Token',
+        PROVIDERS: { acme: acme({ request_headers: ['x-acme-*'] }) },
+      },
+      'JWT_HEADER_NAME is a header that a provider gets',
+    ],
+    [
+      'a header with a default for a provider',
+      {
+        JWT_HEADER_NAME: 'X-Acme-Token',
+        PROVIDERS: { acme: acme({ headers: { 'x-acme-token': '1' } }) },
+      },
+      'JWT_HEADER_NAME is a header that a provider gets',
+    ],
+    [
+      'a provider that gets the header of Cloudflare Access',
+      { PROVIDERS: { acme: acme({ request_headers: ['cf-access-*'] }) } },
+      'would let the credentials or the user id of a caller pass',
+    ],
   ])('reports %s with the variable and the fix', ([, vars, expected]) => {
     const told = reason(vars)
     expect(told).toContain(expected)
@@ -231,6 +285,11 @@ describe('variables that are refused', () => {
     expect(told).toBe('JWT_SECRET_KEY is also an encryption key; they must differ')
   })
 })
+
+function acme(fields: object) {
+  const at = { label: 'Acme', origin: 'https://api.acme.test', header: 'x-acme-key' }
+  return { ...at, refusals: [], ...fields }
+}
 
 describe('the sources of tokens', () => {
   const keySet = {
@@ -321,5 +380,15 @@ describe('the sources of tokens', () => {
     const { tokenSources } = read(vars)
     expect(tokenSources).toMatchObject(sources)
     expect(tokenSources).toHaveLength(sources.length)
+  })
+
+  it.for<[name: string, header: string | null]>([
+    ['', null],
+    ['Authorization', null],
+    ['authorization', null],
+    ['Cf-Access-Jwt-Assertion', 'Cf-Access-Jwt-Assertion'],
+    ['X-Goog-IAP-JWT-Assertion', 'X-Goog-IAP-JWT-Assertion'],
+  ])('JWT_HEADER_NAME %j names the header %j', ([name, header]) => {
+    expect(read({ ...secret, JWT_HEADER_NAME: name }).tokenHeader).toBe(header)
   })
 })
