@@ -17,6 +17,7 @@ const DECODED = /^(?:identity|gzip|br)?$/
 
 /** What describes the bytes of a body as they came (RFC 9110 §8, RFC 9530, RFC 9421). A 416 still needs its Content-Range. */
 const OF_THE_BYTES = [
+  'accept-ranges',
   'content-digest',
   'content-encoding',
   'content-length',

@@ -117,8 +117,8 @@ const urlFields = z
   )
   .check(
     z.refine(
-      (entries) => Object.keys(entries).every((path) => path.startsWith('/')),
-      'has a path that does not begin with /',
+      (entries) => Object.keys(entries).every((name) => name === '/' || isPathPrefix(name)),
+      'has a name that is not the beginning of a path, such as /v1/batches',
     ),
   )
 
@@ -218,7 +218,8 @@ function decodeUnreserved(pathname: string): string {
   })
 }
 
-function isBelow(pathname: string, prefix: string): boolean {
+/** Whether `pathname` is `prefix`, or below it. */
+export function isBelow(pathname: string, prefix: string): boolean {
   return pathname === prefix || pathname.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
 }
 

@@ -1,13 +1,11 @@
 /** The bodies of relayed answers: the URLs that a client requests next lead through the relay. */
 
-import type { Provider } from '../providers/provider.ts'
+import { dropByteHeaders, readStart } from '../providers/error-body.ts'
+import { isBelow, type Provider } from '../providers/provider.ts'
 import { relayUrl, type Passage } from './urls.ts'
 
 /** A longer JSON answer passes as it is. In bytes. */
 const MAX_LENGTH = 1024 * 1024
-
-/** What is true of the provider's bytes, and not of the vault's. */
-const OF_THE_BYTES = ['accept-ranges', 'content-encoding', 'content-length', 'etag']
 
 /** A string with the colon after it if it is a name, or the end of an object or a list (RFC 8259 §2). */
 const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}[\]]/g
@@ -31,15 +29,15 @@ export async function relayBody(
   if (relayed === null || relayed === json) return new Response(kept, { status, headers })
   await kept.cancel()
   const others = new Headers(headers)
-  for (const name of OF_THE_BYTES) others.delete(name)
+  dropByteHeaders(others)
   return new Response(relayed, { status, headers: others })
 }
 
 /** The fields of answers to the path that was asked. */
 function urlFields({ url_fields = {} }: Provider, { base, target }: Passage): string[] {
-  const path = target.slice(base.length)
-  return Object.entries(url_fields).flatMap(([start, fields]) =>
-    path.startsWith(start) && /^[/?]|^$/.test(path.slice(start.length)) ? fields : [],
+  const [path = ''] = target.slice(base.length).split('?')
+  return Object.entries(url_fields).flatMap(([prefix, fields]) =>
+    isBelow(path, prefix) ? fields : [],
   )
 }
 
@@ -47,29 +45,16 @@ function isLong(headers: Headers): boolean {
   return Number(headers.get('Content-Length') ?? 0) > MAX_LENGTH
 }
 
-/** Null if the body is too long, if it breaks off, or if it is not JSON. */
+/** Null if the body is too long or too slow, if it breaks off, or if it is not JSON. */
 async function readJson(body: ReadableStream<Uint8Array>): Promise<string | null> {
-  const reader = body.getReader()
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-  let json = ''
-  let length = 0
+  const { bytes, isCut } = await readStart(body, MAX_LENGTH)
+  if (isCut) return null
   try {
-    for (;;) {
-      // oxlint-disable-next-line no-await-in-loop -- one chunk after the other
-      const { done, value } = await reader.read()
-      if (done) break
-      length += value.length
-      if (length > MAX_LENGTH) return null
-      json += decoder.decode(value, { stream: true })
-    }
-    json += decoder.decode()
+    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     JSON.parse(json)
     return json
   } catch {
     return null
-  } finally {
-    // The other branch goes on. A body that broke off cannot be cancelled.
-    void reader.cancel().catch(() => null)
   }
 }
 

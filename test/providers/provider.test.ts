@@ -154,7 +154,7 @@ it.for<[name: string, field: string, message: string, changes: object]>([
   [
     'URL fields of a path without a slash',
     'url_fields',
-    'has a path that does not begin with /',
+    'has a name that is not the beginning of a path, such as /v1/batches',
     { url_fields: { v1: ['url'] } },
   ],
   [
