@@ -70,7 +70,8 @@ describe('a caller’s request header', () => {
       const sent = new Headers({ 'Acme-Key': 'mine', 'Acme-Token': 'mine', 'Acme-Beta': 'yes' })
       const outgoing = Object.fromEntries(requestHeaders(atPath(provider, path), KEY, sent))
       const key = path === '/' ? { 'acme-key': KEY } : { 'acme-token': `Bearer ${KEY}` }
-      expect(outgoing).toEqual({ 'acme-version': '2', 'acme-beta': 'yes', ...key })
+      const own = { 'acme-version': '2', 'accept-encoding': 'gzip' }
+      expect(outgoing).toEqual({ ...own, 'acme-beta': 'yes', ...key })
     },
   )
 
