@@ -297,7 +297,7 @@ describe('the tokens of issuers', () => {
       'Its "iss" is not the issuer that this service trusts.',
     ],
     [
-      'a token with an aud, where there is none',
+      'a token with an aud that no setting names',
       noAudience(WORKOS),
       { ...workos, aud: 'x' },
       NO_AUDIENCE,
