@@ -21,6 +21,8 @@ const CLOSING_MS = 20_000
 const ENDED = 4_001
 /** An end is told so if the other one has vanished (RFC 6455 §7.4.1). */
 const GONE = 1_001
+/** An end is told so if the other one has closed with what no end may send. */
+const PROTOCOL_ERROR = 1_002
 
 /** What a look found. It is a value: a promise would belong to the request of one socket. */
 interface Look {
@@ -119,8 +121,13 @@ function join(ends: [caller: WebSocket, provider: WebSocket], drop: () => void):
 
 /** Closes as the other end did. 1005 is a close without a code, and cannot be sent (RFC 6455 §7.4.1). */
 function closeAs(socket: WebSocket, code: number, reason: string): void {
-  if (code === 1_005) socket.close()
-  else socket.close(code, reason)
+  try {
+    if (code === 1_005) socket.close()
+    else socket.close(code, reason)
+  } catch {
+    // The runtime receives codes such as 1004 and 5000, and sends none of them.
+    socket.close(PROTOCOL_ERROR)
+  }
 }
 
 /** Ends the socket when its key may not be used any more. */

@@ -159,6 +159,32 @@ it('the connection of a provider that ignores a close ends with its client', asy
   connection.destroy()
 })
 
+/** A frame that closes (RFC 6455 §5.5.1). */
+function closeFrame(code: number, reason: Buffer): Buffer {
+  const payload = Buffer.concat([Buffer.of(code >> 8, code & 255), reason])
+  return Buffer.concat([Buffer.of(0x88, payload.length), payload])
+}
+
+it.for([
+  [0, 'x'],
+  [999, 'x'],
+  [1_004, 'x'],
+  [1_006, 'x'],
+  [1_015, 'x'],
+  [5_000, 'x'],
+  [65_535, 'x'],
+  [1_008, '\xff'.repeat(123)],
+] as const)('a provider that closes with %i %s closes the client too', async ([code, reason]) => {
+  raw = Promise.withResolvers()
+  const { promise } = raw
+  const client = await connect('the relay')
+  const connection = await promise
+  const closed = once(client, 'close')
+  connection.write(closeFrame(code, Buffer.from(reason, 'latin1')))
+  expect(await closed).toEqual([1_002, Buffer.alloc(0)])
+  connection.destroy()
+})
+
 /** Pauses or resumes the user's key. */
 async function pause(paused: boolean): Promise<void> {
   const { status } = await fetch(new URL('/api/users/user/api-keys/openai', vault.url), {
