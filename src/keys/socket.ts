@@ -2,6 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
+import { hideKeyInReason } from '../providers/error-body.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Service } from '../service.ts'
 import type { KeyRow } from '../store/api-keys.ts'
@@ -47,6 +48,7 @@ interface UsedKey {
   /** The slot. */
   name: string
   row: KeyRow
+  apiKey: string
 }
 
 /** A request that may open a WebSocket. */
@@ -76,15 +78,20 @@ export function guardSocket(
   const { status, headers, webSocket: provider } = response
   if (provider === null) return response
   const { 0: outer, 1: caller } = new WebSocketPair()
-  watch(user, used, join([caller, provider], drop))
+  const hide = (reason: string) => hideKeyInReason(reason, used.apiKey)
+  watch(user, used, join([caller, provider], drop, hide))
   return new Response(null, { status, headers, webSocket: outer })
 }
 
 /**
- * Passes messages, and how an end closes, to the other end. Until that has closed too, it may go on for some time, as
- * `allowHalfOpen` lets it. The runtime has no back-pressure for WebSockets.
+ * Passes messages to the other end, and how an end closes, with the reason as `hide` returns it. Until the other end has
+ * closed too, it may go on for some time, as `allowHalfOpen` lets it. The runtime has no back-pressure for WebSockets.
  */
-function join(ends: [caller: WebSocket, provider: WebSocket], drop: () => void): Joined {
+function join(
+  ends: [caller: WebSocket, provider: WebSocket],
+  drop: () => void,
+  hide: (reason: string) => string,
+): Joined {
   const over = new AbortController()
   const open = new Set(ends)
   let late: ReturnType<typeof setTimeout> | undefined
@@ -105,7 +112,7 @@ function join(ends: [caller: WebSocket, provider: WebSocket], drop: () => void):
     from.addEventListener('error', () => end(GONE))
     from.addEventListener('close', ({ code, reason, wasClean }) => {
       open.delete(from)
-      if (wasClean) closeAs(to, code, reason)
+      if (wasClean) closeAs(to, code, hide(reason))
       else end(GONE)
       if (open.size > 0) return expire()
       over.abort()

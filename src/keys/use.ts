@@ -76,7 +76,8 @@ export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
   noteUse(user, name, { event: 'used', isError: status >= 400 })
   const { method } = use.request
   user.waitUntil(recordOutcome(user, { name, key, method, status, isRefusal }))
-  const response = guardSocket(user, { name, row: key.row }, { response: answered, drop })
+  const { row, apiKey } = key
+  const response = guardSocket(user, { name, row, apiKey }, { response: answered, drop })
   return { response, called, base: key.baseUrl ?? called, target }
 }
 

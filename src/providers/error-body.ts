@@ -113,6 +113,20 @@ export function hideKey({ bytes, isCut }: ReadBody, apiKey: string): Uint8Array 
   return from === 0 ? bytes : join([...parts, bytes.subarray(from)], Infinity)
 }
 
+/** The bytes of a reason for which a close of a WebSocket has room (RFC 6455 §5.5). */
+const MAX_REASON = 123
+
+/**
+ * The reason of a close as `hideKey` makes it, since Gemini puts the text of its error there. One that nearly fills its
+ * frame may be cut. https://github.com/yagudaev/voiceclaw/pull/155
+ */
+export function hideKeyInReason(reason: string, apiKey: string): string {
+  const bytes = new TextEncoder().encode(reason)
+  const hidden = hideKey({ bytes, isCut: bytes.length > MAX_REASON - 4 }, apiKey)
+  // A preview may be longer than its key. As a stream, the decoder leaves out half a character.
+  return new TextDecoder().decode(hidden.subarray(0, MAX_REASON), { stream: true })
+}
+
 /** Removes the headers that are not true of a body any more that was read. */
 export function dropByteHeaders(headers: Headers): void {
   for (const name of OF_THE_BYTES) headers.delete(name)

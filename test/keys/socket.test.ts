@@ -104,6 +104,20 @@ describe('an open socket', () => {
     expect(await socket[other[side]].closed).toEqual(told)
   })
 
+  it.for<[name: string, reasonOf: (key: string) => string, told: (start: string) => string]>([
+    [
+      'the key',
+      (key) => `api_key:${key} is suspended`,
+      (start) => `api_key:${start}... is suspended`,
+    ],
+    ['half the key', (key) => `${'é'.repeat(54)}${key}`.slice(0, 69), () => 'é'.repeat(54)],
+  ])('the reason of a close does not hold %s', async ([, reasonOf, told]) => {
+    const apiKey = someKey()
+    const socket = await open(await someKeyUser(apiKey))
+    socket.provider.socket.close(1_008, reasonOf(apiKey))
+    expect(await socket.caller.closed).toEqual([1_008, told(apiKey.slice(0, 8))])
+  })
+
   it.for(sides)(
     'a socket that the %s has closed carries what the other end still sends',
     async (side) => {

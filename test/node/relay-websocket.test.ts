@@ -173,15 +173,16 @@ it.for([
   [1_015, 'x'],
   [5_000, 'x'],
   [65_535, 'x'],
-  [1_008, '\xff'.repeat(123)],
-] as const)('a provider that closes with %i %s closes the client too', async ([code, reason]) => {
+  [1_008, '\xff'.repeat(123), 1_008, '\ufffd'.repeat(41)],
+] as const)('a provider that closes with %i %s closes the client too', async (example) => {
+  const [code, reason, told = 1_002, why = ''] = example
   raw = Promise.withResolvers()
   const { promise } = raw
   const client = await connect('the relay')
   const connection = await promise
   const closed = once(client, 'close')
   connection.write(closeFrame(code, Buffer.from(reason, 'latin1')))
-  expect(await closed).toEqual([1_002, Buffer.alloc(0)])
+  expect(await closed).toEqual([told, Buffer.from(why)])
   connection.destroy()
 })
 
