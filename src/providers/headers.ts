@@ -95,11 +95,11 @@ function keyProtocol(provider: Provider, apiKey: string, sent: Headers): string 
   return `${provider.subprotocol}${apiKey}`
 }
 
-/** The offered subprotocols that hold no credential, as `openai-insecure-api-key.…` does. */
+/** The offered subprotocols that hold no credential, as `openai-insecure-api-key.…` does, and a JWT alone. */
 function harmlessProtocols({ subprotocol }: Provider, sent: Headers): string[] {
   return offeredProtocols(sent).filter(
     (protocol) =>
-      !/key|token/i.test(protocol) &&
+      !/key|token|eyJ[\w-]+\./i.test(protocol) &&
       (subprotocol === undefined || !protocol.startsWith(subprotocol)),
   )
 }

@@ -162,6 +162,9 @@ describe('a WebSocket', () => {
     ['realtime, openai-insecure-api-key.sk-mine', 'realtime'],
     ['realtime, my-TOKEN.1, other', 'realtime, other'],
     ['openai-insecure-api-key.sk-mine', null],
+    // A JWT alone, as some SDKs offer it after the name of its kind.
+    ['token, eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln, realtime', 'realtime'],
+    ['ACME-AUTH.eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln', null],
   ] as const)('the subprotocols %j pass as %j', ([protocols, passed]) => {
     const sent = new Headers({ Upgrade: 'websocket', 'Sec-WebSocket-Protocol': protocols })
     const outgoing = requestHeaders(acme, KEY, sent)
