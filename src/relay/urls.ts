@@ -14,7 +14,7 @@ export interface Passage {
 
 /** A URL in a text: with its scheme, or from the two slashes on. `https:host` and `\\host` are URLs to a browser too. */
 const URLS =
-  /(?<![a-z])(?:https?|wss?):[^\s"'(),;<>|]+|(?<=^|[\s"'(,;<=|])[/\\]{2}[^\s"'(),;<>|]+/gi
+  /(?<![a-z])(?:https?|wss?):[^\s"'(),;<>|]+|(?<=^|[^!-~]|["'(,;<=[`{|])[/\\]{2}[^\s"'(),;<>|]+/gi
 
 /** A second URL in the first one. */
 const NESTED = /.(?:https?|wss?):/i

@@ -58,6 +58,12 @@ it.for<[text: string, relayed: string | null]>([
   [`${BASE}/a?to=${BASE}/b`, null],
   [`${BASE}/a https://evil.test`, null],
   [`${BASE}/a|//evil.test`, null],
+  ...['\u0001', '\u001f', '\u00a0', '[', '{', '`'].map((before): [string, null] => [
+    `${before}//evil.test`,
+    null,
+  ]),
+  ['ftp://evil.test', 'ftp://evil.test'],
+  ['text/a//b', 'text/a//b'],
   [`${BASE}/a|${BASE}/b`, `${ROOT}/a|${ROOT}/b`],
 ])('the text %j is relayed as %j', ([text, relayed]) => {
   expect(relayText(text, passage)).toBe(relayed)
