@@ -198,8 +198,7 @@ export type Provider = z.output<typeof provider>
 /** The provider with the header and the scheme of this path of a URL as its own. `paths` then has the others. */
 export function atPath(known: Provider, pathname: string): Provider {
   const { header, scheme: before, paths = [] } = known
-  const asked = decodeUnreserved(pathname)
-  const place = paths.find(({ prefix }) => isBelow(asked, prefix))
+  const place = paths.find(({ prefix }) => isBelow(pathname, prefix))
   if (place === undefined) return known
   const others = [...paths, { prefix: '/', header, scheme: before }]
   return { ...known, header: place.header, scheme: place.scheme, paths: others }
@@ -220,7 +219,8 @@ function decodeUnreserved(pathname: string): string {
 
 /** Whether `pathname` is `prefix`, or below it. */
 export function isBelow(pathname: string, prefix: string): boolean {
-  return pathname === prefix || pathname.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
+  const asked = decodeUnreserved(pathname)
+  return asked === prefix || asked.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
 }
 
 /** As the path of a URL has it: it is compared with one as text. No segment begins with a dot. */

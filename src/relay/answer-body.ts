@@ -18,9 +18,8 @@ export async function relayBody(
 ): Promise<Response> {
   const fields = urlFields(provider, passage)
   const { status, headers, body } = answer
-  const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(
-    headers.get('Content-Type') ?? '',
-  )
+  // SDKs also parse `text/json`, and a type that was sent twice.
+  const isJson = /[/+]json\s*(?:[,;]|$)/i.test(headers.get('Content-Type') ?? '')
   const isPart = status === 206
   if (fields.length === 0 || body === null || !isJson || isPart || isLong(headers)) return answer
   const [kept, read] = body.tee()
@@ -33,11 +32,11 @@ export async function relayBody(
   return new Response(relayed, { status, headers: others })
 }
 
-/** The fields of answers to the path that was asked. */
+/** The fields of answers to the path that was asked. Many servers take several slashes for one. */
 function urlFields({ url_fields = {} }: Provider, { base, target }: Passage): string[] {
   const [path = ''] = target.slice(base.length).split('?')
   return Object.entries(url_fields).flatMap(([prefix, fields]) =>
-    isBelow(path, prefix) ? fields : [],
+    isBelow(path.replaceAll(/\/{2,}/g, '/'), prefix) ? fields : [],
   )
 }
 
@@ -50,7 +49,8 @@ async function readJson(body: ReadableStream<Uint8Array>): Promise<string | null
   const { bytes, isCut } = await readStart(body, MAX_LENGTH)
   if (isCut) return null
   try {
-    const json = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    // As clients read it: without a byte order mark, and with U+FFFD for bytes that are not UTF-8.
+    const json = new TextDecoder().decode(bytes)
     JSON.parse(json)
     return json
   } catch {

@@ -124,6 +124,9 @@ describe('a relayed body', () => {
     ['/v1/batches?limit=2', { data: [{ results_url: URL_HERE }] }, true],
     ['/v1/batches/1/cancel', { results_url: URL_HERE }, true],
     ['/v2/x', { urls: [URL_HERE] }, true],
+    ['/v1/%62atches/1', { results_url: URL_HERE }, true],
+    ['//v1//batches/1', { results_url: URL_HERE }, true],
+    ['/v1%2fbatches', { results_url: URL_HERE }, false],
     ['/v1/batches2', { results_url: URL_HERE }, false],
     ['/v1', { results_url: URL_HERE }, false],
     ['/v1/batches', { urls: [URL_HERE] }, false],
@@ -138,6 +141,8 @@ describe('a relayed body', () => {
     'application/json; charset=utf-8',
     'application/problem+json',
     'Application/JSON',
+    'application/json, application/json',
+    'text/json',
   ])('reads %s', async (type) => {
     const answer = await relayed(JSON.stringify({ results_url: URL_HERE }), {
       headers: { 'Content-Type': type },
@@ -195,13 +200,22 @@ describe('a relayed body', () => {
   it.for<[name: string, ...parts: (string | Uint8Array)[]]>([
     ['no JSON', `{"results_url": "${URL_HERE}"`],
     ['JSON lines', `{"results_url": "${URL_HERE}"}\n{}`],
-    ['broken UTF-8', `{"results_url": "${URL_HERE}", "x": "`, Uint8Array.of(0xc3, 0x28), '"}'],
+    ['broken UTF-8', '{"x": "', Uint8Array.of(0xc3, 0x28), '"}'],
+    ['JSON after a byte order mark', Uint8Array.of(0xef, 0xbb, 0xbf), '{}'],
     ['nothing'],
   ])('passes a body as it is that is %s', async ([, ...parts]) => {
     const answer = await relayed(bodyOf(...parts), { headers: { ETag: '"1"' } })
     const sent = await new Response(bodyOf(...parts)).arrayBuffer()
     expect(new Uint8Array(await answer.arrayBuffer())).toEqual(new Uint8Array(sent))
     expect(answer.headers.get('ETag')).toBe('"1"')
+  })
+
+  it.for<[name: string, ...parts: (string | Uint8Array)[]]>([
+    ['begins with a byte order mark', Uint8Array.of(0xef, 0xbb, 0xbf), '{'],
+    ['holds broken UTF-8', '{"x": "', Uint8Array.of(0xc3, 0x28), '", '],
+  ])('replaces the URLs in JSON that %s, since clients read it', async ([, ...parts]) => {
+    const answer = await relayed(bodyOf(...parts, `"results_url": "${URL_HERE}"}`))
+    expect(await answer.json()).toMatchObject({ results_url: URL_THERE })
   })
 
   it('breaks off if the body does', async () => {
