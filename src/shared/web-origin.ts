@@ -13,18 +13,21 @@ const SHARED = new Set(
   firebaseapp.com herokuapp.com onrender.com fly.dev deno.dev surge.sh glitch.me replit.app csb.app
   stackblitz.io ngrok.app ngrok-free.app ngrok-free.dev cloudfront.net amplifyapp.com lovable.app
   ondigitalocean.app bolt.host webflow.io framer.app supabase.co expo.app uk.com us.com eu.com de.com
-  co.com eu.org`.split(/\s+/),
+  co.com eu.org hf.space streamlit.app r2.dev deno.net val.run koyeb.app lovableproject.com base44.app
+  myshopify.com wordpress.com blogspot.com notion.site codesandbox.io codeberg.page readthedocs.io
+  loca.lt ngrok.dev azureedge.net cloudapp.net trafficmanager.net`.split(/\s+/),
 )
 
 /** Hosts that give labels away below regions too, so nobody knows at which depth a host is one's own. */
 const SHARED_AT_ANY_DEPTH =
-  `amazonaws.com on.aws awsapprunner.com elasticbeanstalk.com appspot.com run.app azure.com
-  windows.net azurewebsites.net azurestaticapps.net azurefd.net azurecontainerapps.io railway.app
-  ngrok.io github.dev gitpod.io replit.dev webcontainer.io localhost`.split(/\s+/)
+  `amazonaws.com on.aws awsapprunner.com elasticbeanstalk.com appspot.com run.app hosted.app
+  usercontent.goog azure.com windows.net azurewebsites.net azurestaticapps.net azurefd.net
+  azurecontainerapps.io railway.app ngrok.io github.dev gitpod.io replit.dev webcontainer.io
+  localhost`.split(/\s+/)
 
 /** What registries of a country keep below its domain, as in `co.uk` and `com.au`. */
 const SECOND_LEVEL =
-  /^(?:ac|co|com|edu|go|gob|gov|ltd|me|mil|ne|net|nhs|nom|or|org|plc|sch)\.[a-z]{2}$/
+  /^(?:ac|asso|biz|co|com|edu|go|gob|gouv|gov|ind|info|ltd|me|mil|ne|net|nhs|nom|or|org|plc|sch|web)\.[a-z]{2}$/
 
 /** Whether `text` is an origin of the web, an app or an extension, or a pattern of such. */
 export function isOriginPattern(text: string): boolean {

@@ -15,6 +15,8 @@ it.for([
   'https://*.app.test:8443',
   'https://*.xn--bcher-kva.test',
   'https://*.a.b.c.test',
+  'https://*.my-team.deno.net',
+  'https://*.web.test',
 ])('takes %s', (text) => {
   expect([isOriginPattern(text), isBelowSharedHost(text)]).toEqual([true, false])
 })
@@ -86,6 +88,12 @@ it.for([
   'eu.ngrok.io',
   'app.github.dev',
   'app.localhost',
+  'hf.space',
+  'streamlit.app',
+  'r2.dev',
+  'us-central1.hosted.app',
+  'web.id',
+  'gouv.fr',
 ])('refuses a pattern below the shared host %s', (host) => {
   const text = `https://*.${host}`
   expect([isOriginPattern(text), isBelowSharedHost(text)]).toEqual([true, true])
