@@ -50,8 +50,8 @@ function nameTenantFault({ iss, tid }: JWTPayload, source: TokenSource): string 
 
 /** RFC 7519 §4.1.3. An empty `aud` or null counts as absent, as in PyJWT. jose does not check its type. */
 function nameAudienceFault({ aud }: JWTPayload, { audience }: TokenSource): string | null {
-  const audiences = aud ?? []
-  return audience !== undefined || audiences.length === 0
+  const isAbsent = aud === '' || [aud ?? []].flat().length === 0
+  return audience !== undefined || isAbsent
     ? null
     : 'It has an "aud", but this service has no JWT_AUDIENCE to compare it with.'
 }

@@ -45,6 +45,7 @@ const AUDIENCES: Record<string, object> = {
   null: { aud: null },
   'a number': { aud: 7 },
   'an object': { aud: { vault: true } },
+  'an object with a length': { aud: { length: 0 } },
   'the own one of the secret': { aud: 'backend' },
 }
 const ISSUERS: Record<string, object> = {
