@@ -116,7 +116,7 @@ function join(
       else end(GONE)
       if (open.size > 0) return expire()
       over.abort()
-      clearTimeout(late)
+      if (late !== undefined) clearTimeout(late)
     })
   }
   const [caller, provider] = ends
