@@ -3,6 +3,7 @@
 import type { SealedKey, Slot } from '../crypto/seal.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { Statement } from './d1.ts'
+import { NOW } from './versions.ts'
 
 /** The columns of a row that are needed to open its key. */
 export interface SealedRow extends Slot, SealedKey {}
@@ -103,7 +104,7 @@ export function upsertKey(
     sql: `INSERT INTO api_keys (
             user_id, provider, encrypted_api_key, key_id, status, updated_at, expires_at, fingerprint
           )
-          SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), ?7, ?8
+          SELECT id, ?2, ?3, ?4, ?5, coalesce(?6, ${NOW}), ?7, ?8
           FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING ${COLUMNS}`,

@@ -9,6 +9,7 @@ import type { EventKind } from '../shared/event-kind.ts'
 import type { Verdict } from '../shared/slot.ts'
 import type { RowNames } from './api-keys.ts'
 import type { Statement } from './d1.ts'
+import { NOW } from './versions.ts'
 
 /** Who did something: the owner of the keys, a caller (null if its token does not name it), or the vault. */
 export type Actor = { kind: 'owner' | 'job' | 'import' } | { kind: 'caller'; name: string | null }
@@ -54,8 +55,8 @@ const COLUMNS = `id, provider, event, actor, caller, code, verdict, provider_sta
 /** Returns each {@link WrittenEvent}. */
 export const RETURNING_EVENT = `RETURNING user_id AS userId, ${COLUMNS}`
 
-const NOW =
-  "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at, lower(hex(randomblob(4))) AS random"
+/** The end of the id of an event that may happen again. */
+export const RANDOM = 'lower(hex(randomblob(4)))'
 const USER_EXISTS = 'users WHERE id = ?1'
 const KEY_EXISTS = 'api_keys WHERE user_id = ?1 AND provider IN (?10, ?11)'
 /** Nothing happens to a key that is in this state already. */
@@ -123,9 +124,9 @@ function insert(
   return {
     sql: `INSERT INTO api_key_events
             (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
-          SELECT ${isLimited ? DAY_WITH_ROOM : DAY}, ?1, at || '.' || coalesce(?9, random), ?2, ${kind}, ?4, ?5, ?6,
+          SELECT ${isLimited ? DAY_WITH_ROOM : DAY}, ?1, at || '.' || coalesce(?9, ${RANDOM}), ?2, ${kind}, ?4, ?5, ?6,
             ?7, ?8
-          FROM (${NOW}), ${source} ${RETURNING_EVENT}`,
+          FROM (SELECT ${NOW} AS at), ${source} ${RETURNING_EVENT}`,
     values: [
       userId,
       provider,
@@ -138,6 +139,16 @@ function insert(
       mark ?? null,
     ],
   }
+}
+
+/**
+ * The beginning of a statement that notes the same event for many keys. Each row of `source` is one: `at`, `user_id`,
+ * `provider`, and the end of its id, `mark`.
+ */
+export function noteRows(event: EventKind, actor: Actor['kind'], source: string): string {
+  return `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+          SELECT ${DAY}, user_id, at || '.' || mark, provider, '${event}', '${actor}'
+          FROM (${source}) WHERE TRUE`
 }
 
 /** The event of today or yesterday with this mark. It returns no row if its transaction was not committed. */

@@ -1,9 +1,11 @@
 /** The keys that expired some time ago. An index finds them, and holds no other keys. */
 
 import type { Statement } from './d1.ts'
-import { RETURNING_EVENT, type WrittenEvent } from './events.ts'
+import { noteRows, RANDOM, RETURNING_EVENT, type WrittenEvent } from './events.ts'
 import { noteGoneRows } from './gone-keys.ts'
+import { noteTimes } from './imported-keys.ts'
 import { NOTE_REPLACED } from './kids.ts'
+import { NOW } from './versions.ts'
 
 /** The most keys that a run deletes. */
 export const DELETED_AT_ONCE = 100
@@ -32,21 +34,16 @@ export function noteExpiredGone(before: string): Statement {
 /** Notes that no import brings these keys back. It must come before {@link deleteExpired}. */
 export function noteExpiredDeleted(before: string): Statement {
   return {
-    sql: `INSERT INTO imported_keys (user_id, provider, saved_at)
-          SELECT user_id, provider, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') FROM (${EXPIRED}) WHERE TRUE
-          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at`,
+    sql: noteTimes(`SELECT user_id, provider, ${NOW} FROM (${EXPIRED})`),
     values: [before],
   }
 }
 
 /** Notes in the trail that these keys are deleted. It must come before {@link deleteExpired}. */
 export function noteExpiredEvents(before: string): Statement<WrittenEvent> {
+  const source = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM (${EXPIRED})`
   return {
-    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
-          SELECT substr(at, 1, 10), user_id, at || '.' || lower(hex(randomblob(4))), provider,
-            'deleted', 'job'
-          FROM (${EXPIRED}), (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at)
-          ${RETURNING_EVENT}`,
+    sql: `${noteRows('deleted', 'job', source)} ${RETURNING_EVENT}`,
     values: [before],
   }
 }
@@ -56,12 +53,10 @@ export function noteExpiredEvents(before: string): Statement<WrittenEvent> {
  * noted before.
  */
 export function noteExpirations(after: string, now: string): Statement<WrittenEvent> {
+  const source = `SELECT expires_at AS at, user_id, provider, provider AS mark FROM api_keys
+    WHERE expires_at IS NOT NULL AND expires_at > ?1 AND expires_at <= ?2`
   return {
-    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
-          SELECT substr(expires_at, 1, 10), user_id, expires_at || '.' || provider, provider,
-            'expired', 'job'
-          FROM api_keys WHERE expires_at IS NOT NULL AND expires_at > ?1 AND expires_at <= ?2
-          ON CONFLICT DO NOTHING ${RETURNING_EVENT}`,
+    sql: `${noteRows('expired', 'job', source)} ON CONFLICT DO NOTHING ${RETURNING_EVENT}`,
     values: [after, now],
   }
 }

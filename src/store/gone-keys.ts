@@ -3,8 +3,7 @@
 import type { GoneKey } from '../shared/gone-key.ts'
 import type { RowNames } from './api-keys.ts'
 import type { Statement } from './d1.ts'
-
-const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+import { NOW } from './versions.ts'
 
 /**
  * Notes that the rows of `source` go (`user_id`, `provider`, `updated_at`). It must come before the statement

@@ -2,6 +2,7 @@
 
 import type { GoneKeys } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
+import { NOW } from './versions.ts'
 
 /** The job runs every minute. If the heartbeat is older, it has not run, or the database was restored. */
 export const FRESH_S = 3 * 60
@@ -39,7 +40,7 @@ export function moveHeartbeat(
 ): Statement {
   return {
     sql: `UPDATE heartbeat SET
-            at = CASE WHEN ?4 THEN strftime('%Y-%m-%dT%H:%M:%fZ', 'now') ELSE at END,
+            at = CASE WHEN ?4 THEN ${NOW} ELSE at END,
             copied = ?3
           WHERE at = ?1 AND copied = ?2 AND changes() = json_array_length(?5)`,
     values: [read.at, read.copied, copied, isComplete ? 1 : 0, keys],

@@ -4,8 +4,10 @@ import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY, SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import type { Statement } from './d1.ts'
+import { noteRows, RANDOM } from './events.ts'
 import { noteGoneRows } from './gone-keys.ts'
 import { MARK_IN_USE } from './kids.ts'
+import { NOW } from './versions.ts'
 
 /** A user of the previous backend, with the key for one slot. */
 export interface ImportedKey extends Slot {
@@ -33,11 +35,15 @@ export function noteUserRemoved(userId: string): Statement {
   return note({ userId, provider: REMOVED }, '')
 }
 
+/** Notes the time of each row of `source`: the user's id, the slot's name, and the time. */
+export function noteTimes(source: string): string {
+  return `INSERT INTO imported_keys (user_id, provider, saved_at) SELECT * FROM (${source}) WHERE TRUE
+          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at`
+}
+
 function note({ userId, provider }: Slot, time: string, condition = 'TRUE'): Statement {
   return {
-    sql: `INSERT INTO imported_keys (user_id, provider, saved_at)
-          SELECT id, ?2, ?3 FROM users WHERE id = ?1 AND ${condition}
-          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at`,
+    sql: noteTimes(`SELECT id, ?2, ?3 FROM users WHERE id = ?1 AND ${condition}`),
     values: [userId, provider, time],
   }
 }
@@ -108,16 +114,11 @@ export function noteImportedGone(keys: ImportedKeys): Statement {
 
 /** Notes the imported keys in the trail. It must come before {@link upsertImported}. */
 export function noteImported(keys: ImportedKeys): Statement {
-  return {
-    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
-          SELECT substr(at, 1, 10), value ->> 0, at || '.' || lower(hex(randomblob(4))), value ->> 1,
-            'imported', 'import'
-          FROM (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at), json_each(?1)
-          JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1
-            AND encrypted_api_key = value ->> 3
-          WHERE ${IS_NEW}`,
-    values: [keys],
-  }
+  const source = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM json_each(?1)
+    JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1
+      AND encrypted_api_key = value ->> 3
+    WHERE ${IS_NEW}`
+  return { sql: noteRows('imported', 'import', source), values: [keys] }
 }
 
 /** How many rows are searched for imported keys. No index finds them. */
@@ -135,9 +136,7 @@ export function selectImportedKeys(): Statement<SealedRow> {
 /** Records the time of each imported key. It changes one row for each new one. */
 export function upsertImported(keys: ImportedKeys): Statement {
   return {
-    sql: `INSERT INTO imported_keys (user_id, provider, saved_at)
-          SELECT value ->> 0, value ->> 1, value ->> 2 ${NEW_KEYS}
-          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at
+    sql: `${noteTimes(`SELECT value ->> 0, value ->> 1, value ->> 2 ${NEW_KEYS}`)}
           WHERE excluded.saved_at > imported_keys.saved_at`,
     values: [keys],
   }

@@ -2,6 +2,7 @@
 
 import type { Period, RowNames } from './api-keys.ts'
 import type { Statement } from './d1.ts'
+import { NOW } from './versions.ts'
 
 /** Who uses a key, and when: the current day and month in UTC, such as `2026-11-25` and `2026-11`. */
 export interface CountedUse {
@@ -57,7 +58,7 @@ export function updateLimits(
   return {
     sql: `UPDATE api_keys SET
             paused_at = CASE json_type(?4, '$.isPaused')
-              WHEN 'true' THEN coalesce(paused_at, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+              WHEN 'true' THEN coalesce(paused_at, ${NOW})
               WHEN 'false' THEN NULL
               ELSE paused_at
             END,

@@ -4,6 +4,8 @@ import type { SealedKey } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
 import { COLUMNS, type KeyRow, type SealedRow } from './api-keys.ts'
 import type { Statement } from './d1.ts'
+import { noteRows, RANDOM } from './events.ts'
+import { NOW } from './versions.ts'
 
 /**
  * Moves the key in `row` to the slot `provider` of its user. It returns no row if that slot has a key, or
@@ -45,14 +47,10 @@ export function moveKeys(provider: string, kid: string, moved: readonly MovedKey
 /** Notes in the trail which of these keys have moved. It must come after {@link moveKeys}. */
 export function noteMovedKeys(provider: string, moved: readonly MovedKey[]): Statement {
   const moves = moved.map(({ userId, sealed }) => [userId, sealed])
+  const source = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM json_each(?1)
+    CROSS JOIN api_keys ON user_id = value ->> 0 AND provider = ?2 AND encrypted_api_key = value ->> 1`
   return {
-    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
-          SELECT substr(at, 1, 10), user_id, at || '.' || lower(hex(randomblob(4))), provider,
-            'assigned', 'job'
-          FROM json_each(?1)
-          CROSS JOIN api_keys ON user_id = value ->> 0 AND provider = ?2
-            AND encrypted_api_key = value ->> 1
-          CROSS JOIN (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at)`,
+    sql: noteRows('assigned', 'job', source),
     values: [JSON.stringify(moves), provider],
   }
 }

@@ -2,11 +2,11 @@
 
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import type { Statement } from './d1.ts'
-import { DAYS, LATEST, RETURNING_EVENT, type WrittenEvent } from './events.ts'
+import { DAYS, LATEST, noteRows, RETURNING_EVENT, type WrittenEvent } from './events.ts'
 import type { GoneKeys } from './gone-keys.ts'
+import { noteTimes } from './imported-keys.ts'
 import { NOTE_REPLACED } from './kids.ts'
-
-const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+import { NOW } from './versions.ts'
 
 /**
  * A key may have been moved from the default slot after the time to which the database was restored. One in a row that
@@ -27,11 +27,9 @@ export function noteRestoredKids(keys: GoneKeys): Statement {
 
 /** Notes in the trail that the job deletes these keys. It returns the events. */
 export function noteRestoredEvents(keys: GoneKeys): Statement<WrittenEvent> {
+  const source = `SELECT DISTINCT ${NOW} AS at, user_id, provider, provider AS mark FROM ${KEYS}`
   return {
-    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
-          SELECT DISTINCT substr(${NOW}, 1, 10), user_id, ${NOW} || '.' || provider, provider,
-            'deleted', 'job' FROM ${KEYS}
-          ${RETURNING_EVENT}`,
+    sql: `${noteRows('deleted', 'job', source)} ${RETURNING_EVENT}`,
     values: [keys],
   }
 }
@@ -39,10 +37,9 @@ export function noteRestoredEvents(keys: GoneKeys): Statement<WrittenEvent> {
 /** Notes that no import brings them back. */
 export function noteRestoredImports(keys: GoneKeys): Statement {
   return {
-    sql: `INSERT INTO imported_keys (user_id, provider, saved_at)
-          SELECT user_id, provider, ${NOW} FROM ${KEYS}
-          UNION SELECT users.id, '', '' FROM ${USERS} WHERE TRUE
-          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at`,
+    sql: noteTimes(
+      `SELECT user_id, provider, ${NOW} FROM ${KEYS} UNION SELECT users.id, '', '' FROM ${USERS}`,
+    ),
     values: [keys],
   }
 }

@@ -3,6 +3,9 @@
 import type { RowNames } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 
+/** The time by the clock of D1, as versions have it: ISO 8601 in UTC. */
+export const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+
 /** What must be true of a slot for a change to happen. */
 export type Condition =
   | { kind: 'present' }
@@ -32,7 +35,7 @@ export function selectVersion(
   return {
     sql: `SELECT EXISTS (SELECT 1 FROM users WHERE id = ?1) AS isUser,
             (SELECT max(updated_at) ${SLOT}) AS version,
-            strftime('%Y-%m-%dT%H:%M:%fZ', 'now') AS at`,
+            ${NOW} AS at`,
     values: [userId, own, older],
   }
 }
