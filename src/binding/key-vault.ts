@@ -9,14 +9,27 @@ import type { KeyUser } from '../keys/take.ts'
 import { revealKey, useKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser } from '../keys/users.ts'
 import { ANSWERS } from '../refusals.ts'
-import type { Service } from '../service.ts'
 import type { ErrorAnswer, EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
-import type { BindingProps } from '../shared/binding-props.ts'
+import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { perform, type Method, type Outcome } from './perform.ts'
+import { perform, type About, type Outcome } from './perform.ts'
 import { requireProvider, requireRevealer, requireText, requireUserId } from './props.ts'
 import { pauseKey, viewEvents, viewSlots } from './support.ts'
+
+/** The methods, each with the grant that it needs. */
+const GRANTS = {
+  fetchWithApiKey: 'use',
+  fetch: 'use',
+  getDecryptedApiKey: 'reveal',
+  createUser: 'users',
+  deleteUser: 'users',
+  hasUser: 'users',
+  listSlots: 'support',
+  listEvents: 'support',
+  pauseKey: 'support',
+  deleteKey: 'support',
+} as const satisfies Record<string, Grant>
 
 /**
  * The methods that callers see. They can call every public method of a WorkerEntrypoint, so it has only
@@ -28,18 +41,12 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
     provider: string,
     request: Request,
   ): Promise<Result<{ response: Response }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'use',
-      method: 'fetchWithApiKey',
-      about: { user_id: userId, provider },
-      work: async (service, props, requestId) => {
-        const user = this.#userOf(service, props, { userId, requestId })
-        if (!(request instanceof Request)) throw new VaultError('invalid_argument')
-        if (asksForWebSocket(request.headers)) throw new VaultError('upgrade_not_supported')
-        requireProvider(props, requireText(provider))
-        return { response: await useKey(user, { provider, request }) }
-      },
-    })
+    const about = { user_id: userId, provider }
+    return this.#perform('fetchWithApiKey', about, async (user) => {
+      if (!(request instanceof Request)) throw new VaultError('invalid_argument')
+      if (asksForWebSocket(request.headers)) throw new VaultError('upgrade_not_supported')
+      return { response: await useKey(user, { provider, request }) }
+    }).then(answer)
   }
 
   /**
@@ -47,139 +54,93 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
    * and WebSockets pass here, which methods cannot carry. The answer to a refusal has `X-Vault-Error`.
    */
   override async fetch(request: Request): Promise<Response> {
-    const userId = decodeHeader(request.headers.get(USER_HEADER))
-    const provider = request.headers.get(PROVIDER_HEADER)
-    const outcome = await perform(this.env, this.ctx, {
-      grant: 'use',
-      method: 'fetch',
-      about: { user_id: userId, provider },
-      work: async (service, props, requestId) => {
-        const user = this.#userOf(service, props, { userId, requestId })
-        const name = requireText(provider)
-        requireProvider(props, name)
-        return { response: await useKey(user, { provider: name, request }) }
-      },
-    })
+    const provider = request.headers.get(PROVIDER_HEADER) ?? ''
+    const about = { user_id: decodeHeader(request.headers.get(USER_HEADER)), provider }
+    const outcome = await this.#perform('fetch', about, async (user) => ({
+      response: await useKey(user, { provider, request }),
+    }))
     return outcome instanceof VaultError ? refuse(outcome) : outcome.response
-  }
-
-  /** The caller, who works on the slots of the user. */
-  #userOf(service: Service, { caller: name }: BindingProps, call: NamedUser): KeyUser {
-    const { requestId } = call
-    const waitUntil = (recording: Promise<void>): void => this.ctx.waitUntil(recording)
-    const userId = requireUserId(call.userId)
-    return { service, userId, requestId, by: { kind: 'caller', name }, waitUntil }
   }
 
   async getDecryptedApiKey(
     userId: string,
     provider: string = DEFAULT_SLOT,
   ): Promise<Result<{ apiKey: string | null }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'reveal',
-      method: 'getDecryptedApiKey',
-      about: { user_id: userId, provider },
-      work: async (service, props, requestId) => {
-        requireRevealer(props, service.settings)
-        const user = this.#userOf(service, props, { userId, requestId })
-        requireProvider(props, requireText(provider))
-        return { apiKey: await revealKey(user, provider) }
-      },
-    })
+    return this.#perform('getDecryptedApiKey', { user_id: userId, provider }, async (user) => ({
+      apiKey: await revealKey(user, provider),
+    })).then(answer)
   }
 
   async createUser(userId: string): Promise<Result<{ created: boolean }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'users',
-      method: 'createUser',
-      about: { user_id: userId },
-      work: async (service) => ({ created: await addUser(service, requireUserId(userId)) }),
-    })
+    return this.#perform('createUser', { user_id: userId }, async ({ service }) => ({
+      created: await addUser(service, userId),
+    })).then(answer)
   }
 
   async deleteUser(userId: string): Promise<Result<{ deleted: boolean }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'users',
-      method: 'deleteUser',
-      about: { user_id: userId },
-      work: async (service) => ({ deleted: await removeUser(service, requireUserId(userId)) }),
-    })
+    return this.#perform('deleteUser', { user_id: userId }, async ({ service }) => ({
+      deleted: await removeUser(service, userId),
+    })).then(answer)
   }
 
   async hasUser(userId: string): Promise<Result<{ exists: boolean }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'users',
-      method: 'hasUser',
-      about: { user_id: userId },
-      work: async (service) => ({ exists: await hasUser(service, requireUserId(userId)) }),
-    })
+    return this.#perform('hasUser', { user_id: userId }, async ({ service }) => ({
+      exists: await hasUser(service, userId),
+    })).then(answer)
   }
 
   async listSlots(userId: string): Promise<Result<{ slots: ListedAnswer[] }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'support',
-      method: 'listSlots',
-      about: { user_id: userId },
-      work: async (service, props, requestId) => {
-        const user = this.#userOf(service, props, { userId, requestId })
-        return { slots: await viewSlots(user, props) }
-      },
-    })
+    return this.#perform('listSlots', { user_id: userId }, async (user, props) => ({
+      slots: await viewSlots(user, props),
+    })).then(answer)
   }
 
   async listEvents(
     userId: string,
     query: EventQuery = {},
   ): Promise<Result<{ events: EventAnswer[]; nextCursor: string | null }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'support',
-      method: 'listEvents',
-      about: { user_id: userId },
-      work: async (service, props, requestId) =>
-        viewEvents(this.#userOf(service, props, { userId, requestId }), props, query),
-    })
+    return this.#perform('listEvents', { user_id: userId }, async (user, props) =>
+      viewEvents(user, props, query),
+    ).then(answer)
   }
 
   async pauseKey(userId: string, provider: string): Promise<Result<{ pausedAt: string }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'support',
-      method: 'pauseKey',
-      about: { user_id: userId, provider },
-      work: async (service, props, requestId) => {
-        const user = this.#userOf(service, props, { userId, requestId })
-        requireProvider(props, requireText(provider))
-        return { pausedAt: await pauseKey(user, provider) }
-      },
-    })
+    return this.#perform('pauseKey', { user_id: userId, provider }, async (user) => ({
+      pausedAt: await pauseKey(user, provider),
+    })).then(answer)
   }
 
   async deleteKey(userId: string, provider: string): Promise<Result<{ deleted: boolean }>> {
-    return answer(this.env, this.ctx, {
-      grant: 'support',
-      method: 'deleteKey',
-      about: { user_id: userId, provider },
+    return this.#perform('deleteKey', { user_id: userId, provider }, async (user) => ({
+      deleted: await deleteSlot(user, provider),
+    })).then(answer)
+  }
+
+  /** Does the work if the binding grants it, for this user and in this slot. */
+  async #perform<T extends object & Outcome>(
+    method: keyof typeof GRANTS,
+    about: About,
+    work: (user: KeyUser, props: BindingProps) => Promise<T>,
+  ): Promise<T | VaultError> {
+    const grant = GRANTS[method]
+    return perform(this.env, this.ctx, {
+      grant,
+      method,
+      about,
       work: async (service, props, requestId) => {
-        const user = this.#userOf(service, props, { userId, requestId })
-        requireProvider(props, requireText(provider))
-        return { deleted: await deleteSlot(user, provider) }
+        if (grant === 'reveal') requireRevealer(props, service.settings)
+        const userId = requireUserId(about.user_id)
+        if ('provider' in about) requireProvider(props, requireText(about.provider))
+        const by = { kind: 'caller', name: props.caller } as const
+        const waitUntil = (recording: Promise<void>): void => this.ctx.waitUntil(recording)
+        return work({ service, userId, requestId, by, waitUntil }, props)
       },
     })
   }
 }
 
-/** A user as a caller names it. The id is unchecked: a binding does not enforce types. */
-interface NamedUser {
-  userId: unknown
-  requestId: string
-}
-
-/** Does the work, and returns a refusal as a value. */
-async function answer<T extends object & Outcome>(
-  env: Env,
-  context: ExecutionContext,
-  method: Method<T>,
-): Promise<Result<T>> {
-  const outcome = await perform(env, context, method)
+/** The outcome of a method for its caller. A refusal is a value. */
+function answer<T extends object>(outcome: T | VaultError): Result<T> {
   if (!(outcome instanceof VaultError)) return { ok: true, ...outcome }
   const { code, retryAfter } = outcome
   return { ok: false, code, ...(retryAfter !== undefined && { retryAfter }) }

@@ -23,7 +23,7 @@ export interface Outcome {
 }
 
 /** The arguments of a call. They are unchecked: a binding does not enforce types. */
-interface About {
+export interface About {
   user_id: unknown
   provider?: unknown
 }
