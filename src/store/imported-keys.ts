@@ -68,17 +68,17 @@ export function toImportedKeys(keys: readonly ImportedKey[]): ImportedKeys {
   )
 }
 
-/** No import has brought this key of the JSON array yet. */
+/** No import has brought this key of the JSON array yet. A slot without a name is {@link REMOVED}. */
 const IS_NEW = `NOT EXISTS (
     SELECT 1 FROM imported_keys WHERE user_id = value ->> 0
-      AND (provider = value ->> 1 AND saved_at >= value ->> 2 OR provider = '${REMOVED}')
+      AND (provider = value ->> 1 AND saved_at >= value ->> 2 OR provider = '')
   )`
-const NEW_KEYS = `FROM json_each(?1) WHERE ${IS_NEW}`
 
 /** Adds the users that do not exist yet. It changes one row for each. */
 export function insertImportedUsers(keys: ImportedKeys): Statement {
   return {
-    sql: `INSERT INTO users (id) SELECT value ->> 0 ${NEW_KEYS} ON CONFLICT DO NOTHING`,
+    sql: `INSERT INTO users (id) SELECT value ->> 0 FROM json_each(?1) WHERE ${IS_NEW}
+          ON CONFLICT DO NOTHING`,
     values: [keys],
   }
 }
@@ -86,8 +86,8 @@ export function insertImportedUsers(keys: ImportedKeys): Statement {
 /** Goes with {@link upsertImportedKeys}, before {@link upsertImported}. It writes only if there is a new key. */
 export function noteImportedKid(keys: ImportedKeys): Statement {
   return {
-    sql: `INSERT INTO key_ids (key_id) SELECT DISTINCT '${FERNET_KID}' ${NEW_KEYS}
-          AND value ->> 3 IS NOT NULL ${MARK_IN_USE}`,
+    sql: `INSERT INTO key_ids (key_id) SELECT DISTINCT '${FERNET_KID}' FROM json_each(?1)
+          WHERE ${IS_NEW} AND value ->> 3 IS NOT NULL ${MARK_IN_USE}`,
     values: [keys],
   }
 }
@@ -97,7 +97,7 @@ export function upsertImportedKeys(keys: ImportedKeys): Statement {
   return {
     sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
           SELECT value ->> 0, value ->> 1, value ->> 3, '${FERNET_KID}', value ->> 2
-          ${NEW_KEYS} AND value ->> 3 IS NOT NULL
+          FROM json_each(?1) WHERE ${IS_NEW} AND value ->> 3 IS NOT NULL
           ${REPLACE_KEY}
           WHERE excluded.updated_at > api_keys.updated_at`,
     values: [keys],
@@ -135,8 +135,9 @@ export function selectImportedKeys(): Statement<SealedRow> {
 
 /** Records the time of each imported key. It changes one row for each new one. */
 export function upsertImported(keys: ImportedKeys): Statement {
+  const source = `SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ${IS_NEW}`
   return {
-    sql: `${noteTimes(`SELECT value ->> 0, value ->> 1, value ->> 2 ${NEW_KEYS}`)}
+    sql: `${noteTimes(source)}
           WHERE excluded.saved_at > imported_keys.saved_at`,
     values: [keys],
   }
