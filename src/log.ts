@@ -1,5 +1,6 @@
 /** Writes one JSON line per event to the console, which Workers Logs reads. */
 
+import { VaultError } from './errors.ts'
 import type { LogEvent, LogFields, LoggedError, LogLevel } from './log-lines.ts'
 
 /** Writes `event` with the `fields` of its schema. Never pass a key, a token, a body or a query. */
@@ -12,6 +13,22 @@ export function log<Event extends LogEvent>(
   if (level === 'error') console.error(line)
   else if (level === 'warn') console.warn(line)
   else console.log(line)
+}
+
+/** The events of work that nobody waits for, and that failed. */
+type Failure =
+  | 'rewrap_failed'
+  | 'expiry_failed'
+  | 'trail_not_trimmed'
+  | 'deletions_not_copied'
+  | 'socket_not_checked'
+  | 'use_not_recorded'
+  | 'uses_not_recorded'
+
+/** Writes why work failed that nobody waits for. */
+export function logFailure(event: Failure, error: unknown): void {
+  const { code, cause = error } = VaultError.from(error)
+  log('error', event, { code, error: errorFields(cause) })
 }
 
 /** The name and the message of an error, for one field of a log line. A URL in it may hold anything. */

@@ -1,11 +1,10 @@
 /** The work of the Worker's Cron Trigger: the rewrap job, what has to be deleted, and what is remembered of it. */
 
-import { VaultError } from './errors.ts'
 import { deleteExpiredKeys } from './keys/expiry.ts'
 import { copyDeletions as runCopy } from './keys/restore.ts'
 import { rewrap as runRewrap } from './keys/rewrap.ts'
 import { deleteOldEvents } from './keys/trail.ts'
-import { errorFields, log } from './log.ts'
+import { logFailure } from './log.ts'
 import { openService, type Service } from './service.ts'
 
 /**
@@ -45,15 +44,14 @@ export async function copyDeletions(env: Env): Promise<void> {
 }
 
 async function runLogged(
-  event: 'rewrap_failed' | 'expiry_failed' | 'trail_not_trimmed' | 'deletions_not_copied',
+  event: Parameters<typeof logFailure>[0],
   env: Env,
   work: (service: Service) => Promise<void>,
 ): Promise<void> {
   await openService(env)
     .then(work)
     .catch((error: unknown) => {
-      const { code, cause = error } = VaultError.from(error)
-      log('error', event, { code, error: errorFields(cause) })
+      logFailure(event, error)
       throw error
     })
 }

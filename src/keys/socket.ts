@@ -1,7 +1,7 @@
 /** An open WebSocket ends with its key: the vault stands between both ends, and looks at the key while they are open. */
 
 import { VaultError } from '../errors.ts'
-import { errorFields, log } from '../log.ts'
+import { log, logFailure } from '../log.ts'
 import { hideKeyInReason } from '../providers/error-body.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Service } from '../service.ts'
@@ -199,8 +199,7 @@ async function find(user: KeyUser, name: string): Promise<Look['found']> {
   } catch (error) {
     const refusal = VaultError.from(error)
     if (!refusal.isFault) return refusal
-    const { code, cause = refusal } = refusal
-    log('error', 'socket_not_checked', { code, error: errorFields(cause) })
+    logFailure('socket_not_checked', refusal)
     return null
   }
 }

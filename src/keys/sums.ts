@@ -1,7 +1,6 @@
 /** Counts what callers do with keys. An isolate writes the first count of an hour at once, and collects the rest. */
 
-import { VaultError } from '../errors.ts'
-import { errorFields, log } from '../log.ts'
+import { logFailure } from '../log.ts'
 import type { Service } from '../service.ts'
 import { run } from '../store/d1.ts'
 import { addSums, nameSum, type Sum } from '../store/event-sums.ts'
@@ -111,7 +110,6 @@ async function write(service: Service, tally: Tally, sums: readonly Sum[]): Prom
     await publishEvents(service, [{ results: begun }])
   } catch (error) {
     for (const sum of sums) wait(tally, sum)
-    const { code, cause = error } = VaultError.from(error)
-    log('error', 'uses_not_recorded', { code, error: errorFields(cause) })
+    logFailure('uses_not_recorded', error)
   }
 }

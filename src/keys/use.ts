@@ -1,7 +1,7 @@
 /** Uses a key on its user's behalf: sends a caller's request with it, and records the outcome. */
 
 import { VaultError } from '../errors.ts'
-import { errorFields, log } from '../log.ts'
+import { logFailure } from '../log.ts'
 import { calledLocation, calledOrigin, targetUrl } from '../providers/base-url.ts'
 import { fetchWithKey } from '../providers/request.ts'
 import { updateStatus, updateUsed } from '../store/api-keys.ts'
@@ -121,8 +121,7 @@ async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
       await record(user, updateUsed(key.row, { at, before }), null)
     }
   } catch (error) {
-    const { code, cause = error } = VaultError.from(error)
-    log('error', 'use_not_recorded', { code, error: errorFields(cause) })
+    logFailure('use_not_recorded', error)
   }
 }
 
