@@ -52,8 +52,14 @@ const HTML: Escape = {
 /** ASCII in UTF-16, read as single bytes. */
 const UTF_16: Escape = { pattern: /\0/g, partial: /(?!)/, decode: () => '' }
 
-/** What a text is decoded from, one after the other. A quoted document or URL is encoded twice. */
-const ESCAPES = [JSON_STRING, JSON_STRING, PERCENT, PERCENT, HTML, JSON_STRING]
+/**
+ * What a text is decoded from, one after the other. A quoted document or URL is encoded twice. A key may hold a backslash,
+ * so a page is also read before the strings in it.
+ */
+const CHAINS = [
+  [UTF_16, JSON_STRING, JSON_STRING, PERCENT, PERCENT, HTML, JSON_STRING],
+  [UTF_16, HTML, JSON_STRING, PERCENT],
+]
 
 /** A shorter key can occur in a text by chance. */
 export const MIN_SEARCHED_LENGTH = 8
@@ -86,13 +92,7 @@ export function keySearch(apiKey: string): (text: string, isCut?: boolean) => Sp
 function readingsOf(text: string, isCut: boolean): Reading[] {
   const received: Reading = { text, at: (index) => index }
   if (!/[\\%&\0]/.test(text)) return [received]
-  const narrow = readOn(received, [UTF_16], isCut)
-  const start = narrow.at(-1) ?? received
-  const inHtml = readOn(start, [HTML], isCut)
-  const page = inHtml.at(-1)
-  // A key may hold a backslash, so a page is read before the strings in it.
-  const ofPage = page === undefined ? [] : readOn(page, [JSON_STRING, PERCENT], isCut)
-  return [received, ...narrow, ...readOn(start, ESCAPES, isCut), ...inHtml, ...ofPage]
+  return [received, ...CHAINS.flatMap((escapes) => readOn(received, escapes, isCut))]
 }
 
 /** Decodes a text in steps. It returns what each step that changes the text makes of it. */
