@@ -16,8 +16,8 @@ import { readUsableKey } from './gone.ts'
 import { isExpired } from './limits.ts'
 import { readRow } from './slots.ts'
 import {
+  actorOf,
   joinCredential,
-  OWNER,
   requireOpen,
   summarize,
   type KeySummary,
@@ -45,7 +45,7 @@ export async function assignKey(
   const status = isChecked(settings, provider, verify)
     ? await checkKey(owner, name, { provider, credential: key })
     : 'unverified'
-  const { userId, requestId, by = OWNER } = owner
+  const { userId } = owner
   const slot = { userId, provider: name }
   const sealed = await sealKey(keyring, slot, joinCredential(key))
   // An imported key has none yet, and during a rotation it may be one under the old encryption key.
@@ -54,7 +54,7 @@ export async function assignKey(
     noteReplaced(key.row),
     noteKid(sealed.kid),
     moveKey(key.row, name, { ...sealed, status, fingerprint }),
-    noteChange({ ...slot, event: 'assigned', by, requestId }),
+    noteChange({ ...actorOf(owner), provider: name, event: 'assigned' }),
   ])
   const [row] = moved.results
   if (row !== undefined) return summarize(row, key)

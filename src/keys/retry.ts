@@ -2,7 +2,8 @@
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
-import { isRetryable } from '../store/d1.ts'
+import { isRetryable, runBatch, type Statement } from '../store/d1.ts'
+import { selectNoted } from '../store/events.ts'
 
 /** Repeating adds at most this to a request. */
 const EXTRA_MS = 2_000
@@ -32,6 +33,38 @@ export async function retry<T>(work: Work<T>, look?: Look<T>): Promise<T> {
 /** The end of the id of an event, by which a {@link Look} finds out whether the event was noted. */
 export function makeMark(): string {
   return crypto.getRandomValues(new Uint8Array(8)).toHex()
+}
+
+/** A change that notes an event with this mark. */
+interface MarkedChange {
+  userId: string
+  mark: string
+  statements: readonly Statement<object>[]
+  /** Reads what the change has left. */
+  read: readonly Statement<object>[]
+  /** Whether a row that `read` returns is what the change has left. Without such a row, it cannot be told, and fails. */
+  isResult?: (row: object) => boolean
+}
+
+/**
+ * Changes something with one round trip to D1. If D1 fails, it tries again unless the trail has the event of this change:
+ * then it returns that event and what `read` returns.
+ *
+ * @throws VaultError `database_busy`, and as `runBatch`
+ */
+export async function runMarked(
+  db: D1Database,
+  { userId, mark, statements, read, isResult }: MarkedChange,
+): Promise<D1Result<object>[]> {
+  return retry<D1Result<object>[]>(
+    async (ms) => runBatch(db, statements, ms),
+    async (ms, error) => {
+      const [noted, ...left] = await runBatch(db, [selectNoted(userId, mark), ...read], ms)
+      if (noted.results.length === 0) return null
+      if (isResult && !left.some(({ results }) => results.some(isResult))) throw error
+      return [noted, ...left]
+    },
+  )
 }
 
 /** What is known after an attempt that failed. */

@@ -5,9 +5,9 @@ import { sealKey } from '../crypto/seal.ts'
 import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
 import type { Settings } from '../settings.ts'
 import type { KeyStatus } from '../shared/slot.ts'
-import { deleteKey, selectKey, takeOver, upsertKey, type SealedRow } from '../store/api-keys.ts'
+import { deleteKey, selectKey, takeOver, upsertKey } from '../store/api-keys.ts'
 import { runBatch, type Statement } from '../store/d1.ts'
-import { noteSaved, selectNoted } from '../store/events.ts'
+import { noteSaved } from '../store/events.ts'
 import { noteKnown, selectKnown, type KnownKey } from '../store/fingerprints.ts'
 import { noteGoneVersions } from '../store/gone-keys.ts'
 import { noteKid, noteReplaced } from '../store/kids.ts'
@@ -18,12 +18,12 @@ import {
   type Condition,
   type SeenVersion,
 } from '../store/versions.ts'
-import { makeMark, retry } from './retry.ts'
+import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, rowNames, slotName } from './slot-name.ts'
 import {
+  actorOf,
   isKeyRow,
   joinCredential,
-  OWNER,
   summarize,
   type KeySummary,
   type SlotOwner,
@@ -93,29 +93,35 @@ interface CheckedKey {
 
 /** Seals the key, and saves it with one round trip to D1. The limits of the previous one stay. */
 async function writeKey(
-  { service: { db, keyring, settings }, userId, requestId, by = OWNER }: SlotOwner,
+  owner: SlotOwner,
   provider: string,
   { credential, fingerprints, expiresAt, status, conditions, at }: CheckedKey,
 ): Promise<SavedKey> {
+  const { userId, service } = owner
+  const { db, keyring, settings } = service
   const slot = { userId, provider }
   const names = rowNames(settings, provider)
   const [, older] = names
   const [fingerprint = ''] = fingerprints
   const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
   const mark = makeMark()
-  const save = [
+  const statements = [
     ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
     ...conditions.map((condition) => requireVersion(userId, names, condition)),
     noteReplaced(slot),
     noteGoneVersions(userId, names),
     noteKid(sealedKey.kid),
-    noteSaved({ ...slot, by, requestId, mark }, names),
+    noteSaved({ ...actorOf(owner), provider, mark }, names),
     noteKnown(userId, names, fingerprints),
     selectKnown(userId, names, fingerprints),
     ...(older === undefined ? [] : replaceOlder(userId, [provider, older])),
     upsertKey(slot, { ...sealedKey, status, at, expiresAt, fingerprint }),
   ]
-  const rows = await runSave(db, save, { ...slot, ...sealedKey, mark })
+  const read = [selectKey(userId, [provider])]
+  // If the slot does not hold the saved key any more, nobody knows its version.
+  const isResult = (row: object) => isKeyRow(row) && row.sealed === sealedKey.sealed
+  const results = await runMarked(db, { userId, mark, statements, read, isResult })
+  const rows = results.flatMap((result) => result.results)
   const row = rows.find(isKeyRow)
   if (row === undefined) throw userNotFound()
   return { ...summarize(row, credential), ...describeKnown(settings, rows.filter(isKnownKey)) }
@@ -129,27 +135,6 @@ function describeKnown(settings: Settings, known: readonly KnownKey[]) {
 
 function isKnownKey(row: object): row is KnownKey {
   return 'otherProvider' in row
-}
-
-/**
- * Runs the statements of a save, and returns their rows. If D1 fails, it tries again unless the trail has the
- * event of this save. If the slot does not hold the saved key any more, nobody knows its version, and it gives up.
- */
-async function runSave(
-  db: D1Database,
-  statements: readonly Statement<object>[],
-  { userId, provider, sealed, mark }: SealedRow & { mark: string },
-): Promise<object[]> {
-  const save = async (ms?: number) =>
-    (await runBatch(db, statements, ms)).flatMap(({ results }) => results)
-  const look = [selectNoted(userId, mark), selectKey(userId, [provider])] as const
-  return retry(save, async (ms, error) => {
-    const [noted, held] = await runBatch(db, look, ms)
-    if (noted.results.length === 0) return null
-    const [row] = held.results
-    if (row?.sealed !== sealed) throw error
-    return [row]
-  })
 }
 
 /** Replaces a key that was saved before `DEFAULT_PROVIDER` was set. */

@@ -3,13 +3,12 @@
 import { VaultError } from '../errors.ts'
 import type { EventKind } from '../shared/event-kind.ts'
 import { selectKey } from '../store/api-keys.ts'
-import { runBatch } from '../store/d1.ts'
-import { noteKeyEvent, selectNoted } from '../store/events.ts'
+import { noteKeyEvent } from '../store/events.ts'
 import { updateLimits, type NewLimits } from '../store/limits.ts'
 import { requireVersion, type Condition } from '../store/versions.ts'
-import { makeMark, retry } from './retry.ts'
+import { makeMark, runMarked } from './retry.ts'
 import { rowNames, slotName } from './slot-name.ts'
-import { isKeyRow, openAndLog, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { actorOf, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
 /**
@@ -23,12 +22,12 @@ export async function setLimits(
   given: string,
   { condition, ...limits }: NewLimits & { condition: Condition | null },
 ): Promise<StoredKey> {
-  const { userId, requestId, by = OWNER } = owner
+  const { userId } = owner
   const { db, settings } = owner.service
   const name = slotName(settings, given)
   const names = rowNames(settings, name)
   const mark = makeMark()
-  const about = { userId, provider: name, by, requestId }
+  const about = { ...actorOf(owner), provider: name }
   const statements = [
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
     // Two events of one millisecond need ids of their own.
@@ -38,14 +37,8 @@ export async function setLimits(
     updateLimits(userId, names, limits),
     selectKey(userId, names),
   ]
-  const look = [selectNoted(userId, mark), selectKey(userId, names)] as const
-  const results = await retry<D1Result<object>[]>(
-    async (ms) => runBatch(db, statements, ms),
-    async (ms) => {
-      const [noted, read] = await runBatch(db, look, ms)
-      return noted.results.length > 0 ? [read] : null
-    },
-  )
+  const read = [selectKey(userId, names)]
+  const results = await runMarked(db, { userId, mark, statements, read })
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')

@@ -6,8 +6,8 @@ import type { Provider } from '../providers/provider.ts'
 import type { Settings } from '../settings.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { deleteKey, selectKey, selectKeys, type KeyRow, type RowNames } from '../store/api-keys.ts'
-import { run, runBatch, type Statement } from '../store/d1.ts'
-import { noteKeyEvent, selectNoted } from '../store/events.ts'
+import { run, type Statement } from '../store/d1.ts'
+import { noteKeyEvent } from '../store/events.ts'
 import { noteKnown } from '../store/fingerprints.ts'
 import { noteGoneVersions } from '../store/gone-keys.ts'
 import { noteKeyDeleted } from '../store/imported-keys.ts'
@@ -15,9 +15,16 @@ import { noteReplaced } from '../store/kids.ts'
 import { selectUser } from '../store/users.ts'
 import { requireVersion, type Condition } from '../store/versions.ts'
 import { publishEvents } from './publish.ts'
-import { makeMark, retry } from './retry.ts'
+import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, rowNames, slotName } from './slot-name.ts'
-import { EMPTY, isKeyRow, openAndLog, OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
+import {
+  actorOf,
+  EMPTY,
+  isKeyRow,
+  openAndLog,
+  type SlotOwner,
+  type StoredKey,
+} from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
 /** A slot of a user. */
@@ -112,16 +119,16 @@ export async function deleteSlot(
   given: string,
   condition: Condition | null = null,
 ): Promise<boolean> {
-  const { userId, requestId, by = OWNER } = owner
+  const { userId } = owner
   const { db, keyring, settings } = owner.service
   const name = slotName(settings, given)
   const names = rowNames(settings, name)
   const mark = makeMark()
-  const event = { event: 'deleted', userId, provider: name, by, requestId, mark } as const
+  const event = { ...actorOf(owner), event: 'deleted', provider: name, mark } as const
   const slots = names.map((provider) => ({ userId, provider }))
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
   const notes = isMovingIn(keyring) ? slots.map((slot) => noteKeyDeleted(slot, isKnown)) : []
-  const results = await runDeletion(db, { userId, mark }, [
+  const statements = [
     selectUser(userId),
     ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
     noteKeyEvent(event, names),
@@ -129,30 +136,13 @@ export async function deleteSlot(
     noteGoneVersions(userId, names),
     ...notes,
     ...slots.flatMap(deleteRow),
-  ])
+  ]
+  const results = await runMarked(db, { userId, mark, statements, read: [] })
   if (results[0]?.results.length === 0) requireAnyUser(owner)
   const deleted = results.some((result) => result.results.some((row) => 'event' in row))
   if (!deleted) findSlot(settings, given)
   await publishEvents(owner.service, results)
   return deleted
-}
-
-/**
- * Runs the statements of a deletion. If D1 fails, it tries again unless the trail has the event with this mark:
- * then it returns that event alone.
- */
-async function runDeletion(
-  db: D1Database,
-  { userId, mark }: { userId: string; mark: string },
-  statements: readonly Statement<object>[],
-): Promise<D1Result<object>[]> {
-  return retry<D1Result<object>[]>(
-    async (ms) => runBatch(db, statements, ms),
-    async (ms) => {
-      const noted = await run(db, selectNoted(userId, mark), ms)
-      return noted.results.length > 0 ? [noted] : null
-    },
-  )
 }
 
 function deleteRow(row: Slot): Statement[] {

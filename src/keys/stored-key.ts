@@ -24,7 +24,12 @@ export interface SlotOwner {
   by?: Actor
 }
 
-export const OWNER: Actor = { kind: 'owner' }
+const OWNER: Actor = { kind: 'owner' }
+
+/** What each event says of whose keys it is about, and who did something with them. */
+export function actorOf({ userId, requestId, by = OWNER }: SlotOwner) {
+  return { userId, requestId, by }
+}
 
 /** What a user may see of a key. Times are ISO 8601 in UTC. */
 export interface KeySummary {

@@ -12,7 +12,7 @@ import { noteChange, noteEvent, type NewEvent } from '../store/events.ts'
 import { noteRejected } from '../store/fingerprints.ts'
 import { publishEvents } from './publish.ts'
 import { requireRate } from './rate.ts'
-import { OWNER, type SlotOwner } from './stored-key.ts'
+import { actorOf, type SlotOwner } from './stored-key.ts'
 
 /** A key's status after each verdict. */
 export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
@@ -60,10 +60,10 @@ export async function checkKey(
 ): Promise<KeyStatus> {
   const verdict = await askProvider(owner, name, asked)
   if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
-  const { service, userId, requestId, by = OWNER } = owner
+  const { service, userId } = owner
   const what = { event: 'rejected_on_save', verdict } as const
   const results = await runBatch(service.db, [
-    noteEvent({ userId, provider: name, by, requestId, ...what }),
+    noteEvent({ ...actorOf(owner), provider: name, ...what }),
     ...(asked.fingerprint === undefined ? [] : [noteRejected(userId, asked.fingerprint)]),
   ])
   await publishEvents(service, results)
@@ -78,14 +78,14 @@ export async function checkKey(
  * @throws VaultError `database_busy`
  */
 export async function record(
-  { service, userId, requestId, by = OWNER }: SlotOwner,
+  owner: SlotOwner,
   update: Statement,
   event: Pick<NewEvent, 'event' | 'provider' | 'verdict' | 'providerStatus'> | null,
 ): Promise<boolean> {
-  const results = await runBatch(service.db, [
+  const results = await runBatch(owner.service.db, [
     update,
-    ...(event === null ? [] : [noteChange({ userId, by, requestId, ...event })]),
+    ...(event === null ? [] : [noteChange({ ...actorOf(owner), ...event })]),
   ])
-  await publishEvents(service, results)
+  await publishEvents(owner.service, results)
   return results[0].meta.changes === 1
 }

@@ -9,7 +9,7 @@ import { isExpired } from './limits.ts'
 import { readUsableKey } from './gone.ts'
 import { findSlot, rowNames } from './slot-name.ts'
 import { readKey } from './slots.ts'
-import { OWNER, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { askProvider, record, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** The result of a check. */
@@ -31,10 +31,9 @@ export async function verifySlot(owner: SlotOwner, given: string): Promise<Verif
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
   if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const verdict = await askProvider(owner, name, { provider, credential: key })
-  const { service, userId, requestId, by = OWNER } = owner
   const what = { event: 'verified', provider: name, verdict } as const
   if (verdict === 'unknown') {
-    await run(service.db, noteEvent({ userId, by, requestId, ...what }))
+    await run(owner.service.db, noteEvent({ ...actorOf(owner), ...what }))
     return { key, verdict }
   }
   const status = STATUS_BY_VERDICT[verdict]
