@@ -115,13 +115,12 @@ function offeredProtocols(sent: Headers): string[] {
  */
 function acceptedCoding(sent: string | null): 'gzip' | 'identity' {
   if (sent === null) return 'gzip'
-  const weights = sent.split(',').map((item): [coding: string, weight: string] => {
-    const [coding = '', ...parameters] = item.toLowerCase().split(';')
-    const weight = parameters.map((one) => one.trim()).find((one) => one.startsWith('q='))
-    return [coding.trim(), weight?.slice(2) ?? '1']
-  })
-  const weightOf = (...names: string[]) => weights.find(([coding]) => names.includes(coding))?.[1]
-  return Number(weightOf('gzip', 'x-gzip') ?? weightOf('*') ?? 0) > 0 ? 'gzip' : 'identity'
+  const weightOf = (coding: RegExp) => {
+    const item = sent.split(',').find((one) => coding.test(one))
+    return item === undefined ? null : Number(/;\s*q=([^\s;]*)/i.exec(item)?.[1] ?? 1)
+  }
+  const weight = weightOf(/^\s*(?:x-)?gzip\s*(?:;|$)/i) ?? weightOf(/^\s*\*\s*(?:;|$)/) ?? 0
+  return weight > 0 ? 'gzip' : 'identity'
 }
 
 /** The provider's headers without those that hold the key, are too long to be searched, or that only the vault sets. */

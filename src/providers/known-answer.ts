@@ -1,6 +1,6 @@
 /** Tells whether an answer is among those that a provider's description names. */
 
-import { isJsonObject } from '../shared/json.ts'
+import { isJsonObject, parseJson } from '../shared/json.ts'
 import type { KnownAnswer } from './provider.ts'
 
 /** A longer body says nothing, even if it is JSON: the known ones are short. */
@@ -43,13 +43,4 @@ function valuesAt(json: unknown, field: string): unknown[] {
 function isValue(found: unknown, value: KnownAnswer['value']): boolean {
   if (typeof value !== 'string' || !value.endsWith('*')) return found === value
   return typeof found === 'string' && found.startsWith(value.slice(0, -1))
-}
-
-/** Undefined if `text` is not JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
-import { isJsonObject } from '../shared/json.ts'
+import { isJsonObject, parseJson } from '../shared/json.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { BUILT_IN } from './built-in.ts'
 import { provider, type Provider } from './provider.ts'
@@ -58,12 +58,4 @@ function inherited(known: Partial<Provider> = {}, value: Record<string, unknown>
   if (value['origin'] === undefined && value['hosts'] === undefined) return known
   const { origin: _, probe, ...others } = known
   return probe?.startsWith('https:') === false ? { ...others, probe } : others
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return null
-  }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isJsonObject } from '../../src/shared/json.ts'
+import { isJsonObject, parseJson } from '../../src/shared/json.ts'
 
 it.for<[name: string, value: unknown, expected: boolean]>([
   ['an empty object', {}, true],
@@ -15,4 +15,14 @@ it.for<[name: string, value: unknown, expected: boolean]>([
   ['a function', isJsonObject, false],
 ])('tells whether %s is a JSON object', ([, value, expected]) => {
   expect(isJsonObject(value)).toBe(expected)
+})
+
+it.for<[text: string, expected: unknown]>([
+  ['{"a": [1]}', { a: [1] }],
+  ['null', null],
+  ['', undefined],
+  ["{'a': 1}", undefined],
+  ['{} {}', undefined],
+])('parses %j, or says that it is not JSON', ([text, expected]) => {
+  expect(parseJson(text)).toEqual(expected)
 })
