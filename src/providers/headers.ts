@@ -1,7 +1,8 @@
 /** The headers that pass between a caller and a provider. None of them reveals the key. */
 
+import { HOP_BY_HOP, matchesCredential, matchesHeader } from './header-names.ts'
 import { keySearch, MIN_SEARCHED_LENGTH } from './key-search.ts'
-import { isToken, keyPlaces, matchesCredential, matchesHeader, type Provider } from './provider.ts'
+import { isToken, keyPlaces, type Provider } from './provider.ts'
 
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
 const REQUEST_HEADERS = [
@@ -24,17 +25,12 @@ const REQUEST_HEADERS = [
   'x-stainless-*',
 ]
 
-/** Hop-by-hop headers (RFC 9110 §7.6.1), and those that only a browser can use. */
+/** Those of the connection, and those that only a browser can use. */
 const DROPPED_FROM_RESPONSE = new Set([
-  'connection',
-  'keep-alive',
+  ...HOP_BY_HOP,
   'proxy-authenticate',
   'set-cookie',
   'set-cookie2',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
 ])
 
 /** All headers of an answer of a Worker together may have 128 KB: https://developers.cloudflare.com/workers/platform/limits/ */

@@ -2,43 +2,31 @@
 
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
-import { responsePattern } from './response-headers.ts'
+import { isReserved, matchesCredential, neverPasses } from './header-names.ts'
 
 const text = z.string('must be a string').check(z.minLength(1, 'is empty'))
 
-/** Headers that the runtime or the connection sets. */
-const RESERVED =
-  /^(?:host|content-length|connection|transfer-encoding|upgrade|te|trailer|keep-alive)$/i
-
 const headerName = text.check(
   z.regex(/^[\w-]+$/, 'is not a header name'),
-  z.refine((name) => !RESERVED.test(name), 'is not a header that can be set'),
+  z.refine((name) => !isReserved(name), 'is not a header that can be set'),
 )
-
-/** Headers that carry a caller's own credentials, or that tell the vault whose key to use. None of these passes. */
-const CREDENTIALS = [
-  'api-key',
-  'authorization',
-  'cf-access-client-secret',
-  'cf-access-jwt-assertion',
-  'cf-access-token',
-  'cookie',
-  'ocp-apim-subscription-key',
-  'proxy-authorization',
-  'x-amz-security-token',
-  'x-api-key',
-  'x-auth-token',
-  'x-goog-api-key',
-  'x-vault-provider',
-  'x-vault-user',
-]
 
 const headerPattern = text.check(
   z.regex(/^[\w-]+\*?$/, 'is not a header name, nor the beginning of one followed by *'),
-  z.refine((pattern) => !RESERVED.test(pattern), 'is not a header that can be set'),
+)
+
+const requestPattern = headerPattern.check(
+  z.refine((pattern) => !isReserved(pattern), 'is not a header that can be set'),
   z.refine(
     (pattern) => !matchesCredential(pattern),
     'would let the credentials or the user id of a caller pass',
+  ),
+)
+
+const responsePattern = headerPattern.check(
+  z.refine(
+    (pattern) => !neverPasses(pattern.toLowerCase()),
+    'would let a header pass that a browser applies to the vault',
   ),
 )
 
@@ -157,7 +145,7 @@ const fields = z.strictObject(
     /** A query parameter that can carry a key too. It is removed from a caller's request. */
     parameter: z.optional(text),
     /** More headers that a caller may send, as names or as `prefix-*`. */
-    request_headers: z.optional(z.array(headerPattern, 'must be a list, such as ["acme-*"]')),
+    request_headers: z.optional(z.array(requestPattern, 'must be a list, such as ["acme-*"]')),
     /** More headers of an answer that pass the relay, as names or as `prefix-*`. */
     response_headers: z.optional(z.array(responsePattern, 'must be a list, such as ["acme-*"]')),
     /** The URLs in JSON answers that a client requests. The relay makes those of the provider lead through it. */
@@ -226,17 +214,6 @@ export function isBelow(pathname: string, prefix: string): boolean {
 /** As the path of a URL has it: it is compared with one as text. No segment begins with a dot. */
 function isPathPrefix(prefix: string): boolean {
   return /^(?:\/[\w~:@-][\w.~:@-]*)+\/?$/.test(prefix)
-}
-
-/** Whether the lower-case header `name` matches `pattern`, which may end in `*`. */
-export function matchesHeader(pattern: string, name: string): boolean {
-  const wanted = pattern.toLowerCase()
-  return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted
-}
-
-/** Whether `pattern` matches a header that carries a caller's own credentials. */
-export function matchesCredential(pattern: string): boolean {
-  return CREDENTIALS.some((name) => matchesHeader(pattern, name))
 }
 
 function isKnownStatus(status: number): boolean {

@@ -1,7 +1,7 @@
 /** The headers of a relayed answer. None can change how a browser treats the vault, or lead a client away with its token. */
 
-import { matchesHeader, type Provider } from '../providers/provider.ts'
-import { neverPasses } from '../providers/response-headers.ts'
+import { matchesHeader, neverPasses } from '../providers/header-names.ts'
+import type { Provider } from '../providers/provider.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { completeUrl, relayText, relayUrl, type Passage } from './urls.ts'
 

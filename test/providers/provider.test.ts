@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  atPath,
-  keyPlaces,
-  matchesCredential,
-  matchesHeader,
-  provider,
-} from '../../src/providers/provider.ts'
+import { atPath, keyPlaces, provider } from '../../src/providers/provider.ts'
 
 const ACME = {
   label: 'Acme',
@@ -238,33 +232,6 @@ it.for<[hosts: unknown, field: string, message: string]>([
 it('refuses a provider with hosts whose probe has a host of its own', () => {
   const message = 'has hosts, so its probe must be a path'
   expect(faultsOf({ ...HOSTED, probe: 'https://b.test/me' })).toEqual([['', message]])
-})
-
-describe('a pattern of headers', () => {
-  it.for([
-    ['x-a', 'x-a', true],
-    ['X-A', 'x-a', true],
-    ['x-a', 'x-ab', false],
-    ['x-a', 'x', false],
-    ['x-*', 'x-a', true],
-    ['x-*', 'x-', true],
-    ['x-*', 'xa', false],
-    ['x*', 'y-x', false],
-  ] as const)('the pattern %s matches the header %s: %s', ([pattern, name, expected]) => {
-    expect(matchesHeader(pattern, name)).toBe(expected)
-  })
-
-  it.for([
-    ['authorization', true],
-    ['Cookie', true],
-    ['x-api-*', true],
-    ['*', true],
-    ['x-acme-*', false],
-    ['x-api-key-2', false],
-    ['accept', false],
-  ] as const)('the pattern %s matches credentials: %s', ([pattern, expected]) => {
-    expect(matchesCredential(pattern)).toBe(expected)
-  })
 })
 
 describe('the place of the key', () => {

@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
-import { neverPasses, responsePattern } from '../../src/providers/response-headers.ts'
+import { matchesCredential, matchesHeader, neverPasses } from '../../src/providers/header-names.ts'
+import { provider } from '../../src/providers/provider.ts'
 
-const isAllowed = (pattern: string) => responsePattern.safeParse(pattern).success
+const ACME = { label: 'Acme', origin: 'https://acme.test', header: 'x-acme-key', refusals: [] }
+
+/** Whether a description may name a pattern in `response_headers`. */
+const isAllowed = (pattern: string) =>
+  provider.safeParse({ ...ACME, response_headers: [pattern] }).success
 
 describe('a header that never passes', () => {
   it.for([
@@ -50,5 +55,32 @@ describe('a pattern of response headers', () => {
     const own = Object.values(BUILT_IN).flatMap(({ response_headers = [] }) => response_headers)
     expect(own.length).toBeGreaterThan(5)
     expect(own.filter((pattern) => !isAllowed(pattern))).toEqual([])
+  })
+})
+
+describe('a pattern of headers', () => {
+  it.for([
+    ['x-a', 'x-a', true],
+    ['X-A', 'x-a', true],
+    ['x-a', 'x-ab', false],
+    ['x-a', 'x', false],
+    ['x-*', 'x-a', true],
+    ['x-*', 'x-', true],
+    ['x-*', 'xa', false],
+    ['x*', 'y-x', false],
+  ] as const)('the pattern %s matches the header %s: %s', ([pattern, name, expected]) => {
+    expect(matchesHeader(pattern, name)).toBe(expected)
+  })
+
+  it.for([
+    ['authorization', true],
+    ['Cookie', true],
+    ['x-api-*', true],
+    ['*', true],
+    ['x-acme-*', false],
+    ['x-api-key-2', false],
+    ['accept', false],
+  ] as const)('the pattern %s matches credentials: %s', ([pattern, expected]) => {
+    expect(matchesCredential(pattern)).toBe(expected)
   })
 })

@@ -1,0 +1,113 @@
+/** The names of headers: those that a provider's description may not name, and those that never pass. */
+
+/** What belongs to one connection (RFC 9110 §7.6.1). */
+export const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+/** Headers that the runtime or the connection sets. */
+const RESERVED = new Set(['host', 'content-length', ...HOP_BY_HOP])
+
+/** Headers that carry a caller's own credentials, or that tell the vault whose key to use. None of these passes. */
+const CREDENTIALS = [
+  'api-key',
+  'authorization',
+  'cf-access-client-secret',
+  'cf-access-jwt-assertion',
+  'cf-access-token',
+  'cookie',
+  'ocp-apim-subscription-key',
+  'proxy-authorization',
+  'x-amz-security-token',
+  'x-api-key',
+  'x-auth-token',
+  'x-goog-api-key',
+  'x-vault-provider',
+  'x-vault-user',
+]
+
+/**
+ * What a browser applies to a document or to a whole origin, what a server before the vault obeys, and what only the
+ * vault sets. As names or as `prefix-*`: https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers
+ */
+const NEVER = [
+  'accept-ch*',
+  'access-control-*',
+  'activate-storage-access',
+  'ad-auction-*',
+  'alt-svc',
+  'attribution-reporting-*',
+  'cache-control',
+  'clear-site-data',
+  'content-security-policy*',
+  'critical-ch',
+  'cross-origin-*',
+  'document-*',
+  'expires',
+  'feature-policy',
+  'integrity-policy*',
+  'login-status',
+  'nel',
+  'no-vary-search',
+  'observe-browsing-topics',
+  'origin-*',
+  'permissions-policy*',
+  'pragma',
+  'proxy-*',
+  'public-key-pins*',
+  'referrer-policy',
+  'refresh',
+  'report-to',
+  'reporting-endpoints',
+  'require-document-policy',
+  'sec-*',
+  'secure-session-*',
+  'service-worker*',
+  'set-*',
+  'shared-storage-*',
+  'sourcemap',
+  'speculation-rules',
+  'strict-transport-security',
+  'supports-loading-mode',
+  'timing-allow-origin',
+  'use-as-dictionary',
+  'www-authenticate',
+  'x-accel-redirect',
+  'x-content-*',
+  'x-dns-prefetch-control',
+  'x-download-options',
+  'x-frame-options',
+  'x-permitted-*',
+  'x-sendfile',
+  'x-sourcemap',
+  'x-ua-compatible',
+  'x-vault-*',
+  'x-webkit-csp*',
+  'x-xss-protection',
+]
+
+/** Whether the lower-case header `name` matches `pattern`, which may end in `*`. */
+export function matchesHeader(pattern: string, name: string): boolean {
+  const wanted = pattern.toLowerCase()
+  return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted
+}
+
+/** Whether the runtime or the connection sets a header of this name. */
+export function isReserved(name: string): boolean {
+  return RESERVED.has(name.toLowerCase())
+}
+
+/** Whether `pattern` matches a header that carries a caller's own credentials. */
+export function matchesCredential(pattern: string): boolean {
+  return CREDENTIALS.some((name) => matchesHeader(pattern, name))
+}
+
+/** Whether a header of a provider's answer must never pass, or one of those that a lower-case pattern means. */
+export function neverPasses(pattern: string): boolean {
+  return NEVER.some((never) => matchesHeader(never, pattern) || matchesHeader(pattern, never))
+}
