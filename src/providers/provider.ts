@@ -30,6 +30,11 @@ const responsePattern = headerPattern.check(
   ),
 )
 
+/** A table with these values under any names. `z.record` weighs more. */
+export function tableOf<Value extends z.core.SomeType>(value: Value, error?: string) {
+  return z.catchall(z.object({}, error), value)
+}
+
 /** The errors of a value that is not a table, or that has an unknown field. */
 const isTableOf = {
   error: (issue: { code: string; keys?: string[] }) =>
@@ -94,21 +99,18 @@ const path = z.strictObject(
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 
 /** By the beginning of a path: the fields of JSON answers there, such as `data.next_url`. Lists are passed through. */
-const urlFields = z
-  .record(
-    z.string(),
-    z.array(
-      z.string('must be a string').check(z.regex(/^[^.]+(?:\.[^.]+)*$/, 'is not a field')),
-      'must be a list, such as ["data.next_url"]',
-    ),
-    'must be a table, such as { "/v1/batches" = ["results_url"] }',
-  )
-  .check(
-    z.refine(
-      (entries) => Object.keys(entries).every((name) => name === '/' || isPathPrefix(name)),
-      'has a name that is not the beginning of a path, such as /v1/batches',
-    ),
-  )
+const urlFields = tableOf(
+  z.array(
+    z.string('must be a string').check(z.regex(/^[^.]+(?:\.[^.]+)*$/, 'is not a field')),
+    'must be a list, such as ["data.next_url"]',
+  ),
+  'must be a table, such as { "/v1/batches" = ["results_url"] }',
+).check(
+  z.refine(
+    (entries) => Object.keys(entries).every((name) => name === '/' || isPathPrefix(name)),
+    'has a name that is not the beginning of a path, such as /v1/batches',
+  ),
+)
 
 const fields = z.strictObject(
   {
@@ -140,7 +142,12 @@ const fields = z.strictObject(
     subprotocol: z.optional(text.check(z.refine(isToken, 'is not the beginning of a subprotocol'))),
     /** Headers that are added to a request if it lacks them. One for credentials replaces the caller's. */
     headers: z.optional(
-      z.record(headerName, text.check(z.regex(/^[ -~]+$/, 'is not a header value'))),
+      tableOf(text.check(z.regex(/^[ -~]+$/, 'is not a header value')), 'must be a table').check(
+        z.refine(
+          (entries) => Object.keys(entries).every((name) => headerName.safeParse(name).success),
+          'has a name that is not that of a header that can be set',
+        ),
+      ),
     ),
     /** A query parameter that can carry a key too. It is removed from a caller's request. */
     parameter: z.optional(text),

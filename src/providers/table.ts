@@ -5,7 +5,7 @@ import { VaultError } from '../errors.ts'
 import { isJsonObject, parseJson } from '../shared/json.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { BUILT_IN } from './built-in.ts'
-import { provider, type Provider } from './provider.ts'
+import { provider, tableOf, type Provider } from './provider.ts'
 
 /** Every available provider by the name of its slot. */
 export type Providers = ReadonlyMap<string, Provider>
@@ -15,14 +15,12 @@ export function isProviderName(name: string): boolean {
   return /^[a-z][a-z0-9-]{0,39}$/.test(name) && name !== DEFAULT_SLOT
 }
 
-const table = z
-  .record(z.string(), provider, 'must be a table of providers')
-  .check(
-    z.refine(
-      (entries) => Object.keys(entries).every(isProviderName),
-      'has an invalid provider name: use lower-case letters, digits and hyphens, and not "default"',
-    ),
-  )
+const table = tableOf(provider, 'must be a table of providers').check(
+  z.refine(
+    (entries) => Object.keys(entries).every(isProviderName),
+    'has an invalid provider name: use lower-case letters, digits and hyphens, and not "default"',
+  ),
+)
 
 /** `PROVIDERS`: a table or its JSON. A field replaces the same field of a built-in provider. */
 export const providers = z.pipe(

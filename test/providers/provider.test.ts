@@ -78,6 +78,13 @@ it.for<[name: string, field: string, message: string, changes: object]>([
   ]),
   ['a scheme of two words', 'scheme', 'is not a scheme', { scheme: 'My Key' }],
   ['a header value of two lines', 'headers.a', 'is not a header value', { headers: { a: '\n' } }],
+  ...['Host', 'a b', ''].map((name): [string, string, string, object] => [
+    `the added header "${name}"`,
+    'headers',
+    'has a name that is not that of a header that can be set',
+    { headers: { [name]: 'a' } },
+  ]),
+  ['headers that are a list', 'headers', 'must be a table', { headers: ['a'] }],
   ['a probe over http', 'probe', PROBE, { probe: 'http://b.test/' }],
   ['a probe of two slashes', 'probe', PROBE, { probe: '//b.test' }],
   ['a probe of another host', 'probe', PROBE, { probe: '/\\b.test' }],
