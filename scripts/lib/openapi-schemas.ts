@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini'
 import { NOT_YOUR_OWN } from '../../src/http/error-answer.ts'
+import { MAX_USES, useCount } from '../../src/http/limits-body.ts'
 import { ANSWERS } from '../../src/refusals.ts'
 import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
@@ -10,8 +11,13 @@ import { OPERATIONS, SCHEMAS } from './operations.ts'
 /** The codes of answers that belong to no operation. */
 const OTHER_CODES: readonly ErrorCode[] = ['not_found', 'method_not_allowed']
 
-/** An answer may get more fields in a later version: `input` leaves its objects open. */
-const OPTIONS = { io: 'input' } as const
+/**
+ * An answer may get more fields in a later version: `input` leaves its objects open. What a custom schema
+ * allows is in the registry.
+ */
+const OPTIONS = { io: 'input', unrepresentable: 'any' } as const
+
+z.globalRegistry.add(useCount, { type: 'integer', minimum: 0, maximum: MAX_USES })
 
 /** A schema of the document by its name: one of `SCHEMAS`, or an error code. */
 export function refer(name: string): { $ref: string } {

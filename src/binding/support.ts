@@ -9,6 +9,7 @@ import { listSlots } from '../keys/slots.ts'
 import { noteUse, type KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
 import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
+import { isWhole } from '../shared/json.ts'
 import type { BindingProps } from '../shared/binding-props.ts'
 import { requireProvider } from './props.ts'
 
@@ -18,7 +19,7 @@ const ALL_SLOTS = '*'
 const eventQuery = z.strictObject({
   provider: z.optional(z.string()),
   cursor: z.optional(z.string()),
-  limit: z.optional(z.int().check(z.minimum(1), z.maximum(MAX_EVENTS))),
+  limit: z.optional(z.custom<number>((limit) => isWhole(limit, 1, MAX_EVENTS))),
 })
 
 /** The user's slots, as far as the binding names them. */

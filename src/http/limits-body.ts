@@ -3,18 +3,22 @@
 import { createMiddleware } from 'hono/factory'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
+import { isWhole } from '../shared/json.ts'
 import { readJson } from './json-body.ts'
 import { expiresAt } from './key-body.ts'
 
 const MAX_CALLERS = 50
-const MAX_USES = 1_000_000_000
+export const MAX_USES = 1_000_000_000
 
 const CALLERS = `callers must be null or a list of at most ${MAX_CALLERS} names of 1 to 200 characters.`
 const COUNT = `max_uses.count must be a whole number from 0 to ${MAX_USES}.`
 
+/** What the OpenAPI document cannot see: that it is a whole number, from 0 to `MAX_USES`. `z.int` weighs more. */
+export const useCount = z.custom<number>((count) => isWhole(count, 0, MAX_USES), COUNT)
+
 const maxUses = z.strictObject(
   {
-    count: z.int(COUNT).check(z.minimum(0, COUNT), z.maximum(MAX_USES, COUNT)),
+    count: useCount,
     per: z.enum(['day', 'month'], 'max_uses.per must be "day" or "month".'),
   },
   'max_uses must be null, or {"count": 100, "per": "day"}.',

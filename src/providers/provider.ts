@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
+import { isWhole } from '../shared/json.ts'
 import { isReserved, matchesCredential, neverPasses } from './header-names.ts'
 
 const text = z.string('must be a string').check(z.minLength(1, 'is empty'))
@@ -56,7 +57,7 @@ const VALUE = 'must be a text, a number, true or false'
 const knownAnswer = z
   .strictObject(
     {
-      status: z.int(STATUS).check(z.refine((status) => isKnownStatus(status), STATUS)),
+      status: z.custom<number>(isKnownStatus, STATUS),
       /** Where the value is. Each name may lead to an object, or to a list of objects. */
       field: z.optional(z.string(FIELD).check(z.regex(/^[\w-]+(?:\.[\w-]+)*$/, FIELD))),
       /** It is compared exactly. A text that ends with `*` is the beginning of a sentence. */
@@ -223,8 +224,8 @@ function isPathPrefix(prefix: string): boolean {
   return /^(?:\/[\w~:@-][\w.~:@-]*)+\/?$/.test(prefix)
 }
 
-function isKnownStatus(status: number): boolean {
-  return status === 200 || (status >= 400 && status <= 499)
+function isKnownStatus(status: unknown): boolean {
+  return status === 200 || isWhole(status, 400, 499)
 }
 
 function isFieldValue(value: unknown): boolean {

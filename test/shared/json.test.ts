@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isJsonObject, parseJson } from '../../src/shared/json.ts'
+import { isJsonObject, isWhole, parseJson } from '../../src/shared/json.ts'
 
 it.for<[name: string, value: unknown, expected: boolean]>([
   ['an empty object', {}, true],
@@ -25,4 +25,19 @@ it.for<[text: string, expected: unknown]>([
   ['{} {}', undefined],
 ])('parses %j, or says that it is not JSON', ([text, expected]) => {
   expect(parseJson(text)).toEqual(expected)
+})
+
+it.for<[value: unknown, expected: boolean]>([
+  [1, true],
+  [3, true],
+  [0, false],
+  [4, false],
+  [1.5, false],
+  [NaN, false],
+  [Infinity, false],
+  ['2', false],
+  [null, false],
+  [undefined, false],
+])('tells whether %j is a whole number from 1 to 3: %s', ([value, expected]) => {
+  expect(isWhole(value, 1, 3)).toBe(expected)
 })
