@@ -72,6 +72,7 @@ it.for<[status: number, name: string, callers: string[]]>([
   [200, '50 callers of 200 characters', callers(50, 200)],
   [400, '51 callers', callers(51)],
   [400, 'a caller of 201 characters', callers(1, 201)],
+  [400, 'a caller of 201 characters', callers(1, 201)],
 ])('answers %i to %s', async ([status, , names]) => {
   expect((await patch({ callers: names })).status).toBe(status)
 })
