@@ -1,9 +1,9 @@
 /** The query of the trail: which events, and in which form. */
 
-import { zValidator } from '@hono/zod-validator'
 import * as z from 'zod/mini'
-import { VaultError } from '../errors.ts'
 import { DEFAULT_EVENTS, MAX_EVENTS, MAX_EXPORTED, type EventQuery } from '../keys/trail.ts'
+import { requireValid } from './validate.ts'
+import { refuseQuery } from './verify-query.ts'
 
 const CURSOR = '"cursor" must be the next_cursor of the previous page.'
 const time = (name: string) =>
@@ -38,11 +38,7 @@ export const eventsQuery = z.object({
 export type AskedEvents = z.output<typeof eventsQuery>
 
 /** 400 for a value that the route does not know. */
-export const requireEventsQuery = zValidator('query', eventsQuery, (result) => {
-  if (result.success) return
-  const [issue] = result.error.issues
-  throw new VaultError('invalid_query', issue === undefined ? {} : { detail: issue.message })
-})
+export const requireEventsQuery = requireValid('query', eventsQuery, refuseQuery)
 
 /** What the query asks for. */
 export function readEventsQuery({ limit, from, to, ...asked }: AskedEvents): EventQuery {

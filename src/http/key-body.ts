@@ -1,12 +1,12 @@
 /** The body of a PUT. Its errors say exactly what is wrong, and quote no character of the key. */
 
-import { createMiddleware } from 'hono/factory'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import type { ErrorCode, KeyReason } from '../shared/error-code.ts'
 import { isJsonObject } from '../shared/json.ts'
 import { findKeyFault, nameKeyFault } from '../shared/key-text.ts'
-import { isNamable, nameType, readJson } from './json-body.ts'
+import { isNamable, nameType } from './json-body.ts'
+import { requireValid } from './validate.ts'
 
 const apiKey = z
   .string({ error: ({ input }) => `api_key is ${nameType(input)}, not a string.` })
@@ -42,32 +42,10 @@ export const slotBody = z.object({
  * Requires the JSON body `{"api_key": <a key>}`, and trims the key. A body over 16 KiB is a 413, one that comes
  * too slowly is a 408, and any other fault is a 400.
  */
-export const requireKey = requireBody<KeyBody>(keyBody)
+export const requireKey = requireValid('json', keyBody, refuseBody)
 
 /** Like {@link requireKey}, with an optional `base_url` beside the key. */
-export const requireSlotKey = requireBody<SlotBody>(slotBody)
-
-/** The type of `c.req.valid('json')`. Hono's typed client uses it too. */
-interface KeyBody {
-  api_key: string
-  /** ISO 8601 with a time zone; it is UTC when it has been read. */
-  expires_at?: string | null | undefined
-}
-
-interface SlotBody extends KeyBody {
-  base_url?: string | undefined
-}
-
-function requireBody<Body extends KeyBody>(schema: z.ZodMiniType<Body>) {
-  type Input = { in: { json: Body }; out: { json: Body } }
-  return createMiddleware<object, string, Input>(async (c, next) => {
-    const body = await readJson(c.req)
-    const parsed = schema.safeParse(body)
-    if (!parsed.success) throw refuseBody(body, parsed.error.issues[0])
-    c.req.addValidatedData('json', parsed.data)
-    await next()
-  })
-}
+export const requireSlotKey = requireValid('json', slotBody, refuseBody)
 
 /** The code of a fault in another field than `api_key`. */
 const CODES: Partial<Record<string, ErrorCode>> = {
@@ -75,7 +53,7 @@ const CODES: Partial<Record<string, ErrorCode>> = {
   expires_at: 'expires_at_invalid',
 }
 
-function refuseBody(body: unknown, issue?: z.core.$ZodIssue): VaultError {
+function refuseBody(issue: z.core.$ZodIssue | undefined, body: unknown): VaultError {
   if (isJsonObject(body) && Object.hasOwn(body, 'api_key')) {
     const code = CODES[String(issue?.path[0])] ?? 'api_key_invalid'
     const why = code === 'api_key_invalid' ? reasonFor(body['api_key']) : {}

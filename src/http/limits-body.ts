@@ -1,11 +1,10 @@
 /** The body of a PATCH: what its owner allows for a key. */
 
-import { createMiddleware } from 'hono/factory'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { isWhole } from '../shared/json.ts'
-import { readJson } from './json-body.ts'
 import { expiresAt } from './key-body.ts'
+import { requireValid } from './validate.ts'
 
 const MAX_CALLERS = 50
 export const MAX_USES = 1_000_000_000
@@ -40,17 +39,8 @@ export const limitsBody = z
   )
   .check(z.refine((body) => Object.values(body).some((value) => value !== undefined), FIELDS))
 
-type Limits = z.output<typeof limitsBody>
-type Input = { in: { json: Limits }; out: { json: Limits } }
-
-/** Requires one or more limits. The errors of the body are those of {@link readJson}, and any other fault is a 400. */
-export const requireLimits = createMiddleware<object, string, Input>(async (c, next) => {
-  const parsed = limitsBody.safeParse(await readJson(c.req))
-  if (!parsed.success) {
-    const { path: [field] = [], message: detail = FIELDS } = parsed.error.issues[0] ?? {}
-    const code = field === 'expires_at' ? 'expires_at_invalid' : 'limits_invalid'
-    throw new VaultError(code, { detail })
-  }
-  c.req.addValidatedData('json', parsed.data)
-  await next()
+/** Requires one or more limits. The errors of the body are those of `readJson`, and any other fault is a 400. */
+export const requireLimits = requireValid('json', limitsBody, (issue) => {
+  const code = issue?.path[0] === 'expires_at' ? 'expires_at_invalid' : 'limits_invalid'
+  return new VaultError(code, { detail: issue?.message })
 })

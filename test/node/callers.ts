@@ -208,7 +208,7 @@ export const wrong = (
     'a Worker that mounts the routes from their sources',
     {
       compilerOptions: { ...WORKER, allowImportingTsExtensions: true },
-      packages: ['@cloudflare/workers-types', '@hono/zod-validator', 'hono', 'jose', 'zod'],
+      packages: ['@cloudflare/workers-types', 'hono', 'jose', 'zod'],
       files: {
         'index.ts': `
 import { Hono } from 'hono'
