@@ -137,12 +137,14 @@ function describeBody({ schema, description }: NonNullable<Operation['body']>): 
   return { description, required: true, content: describeContent(refer(schema)) }
 }
 
-function describeQuery(query: NonNullable<Operation['query']>): object[] {
-  const { properties = {} } = describeSchema(query)
-  return Object.entries(properties).map(([name, property]) => {
-    const { description, ...schema } = Object(property)
-    return { name, in: 'query', description, schema }
-  })
+function describeQuery({ schema, parameters }: NonNullable<Operation['query']>): object[] {
+  const { properties = {} } = describeSchema(schema)
+  return Object.entries(properties).map(([name, property]) => ({
+    name,
+    in: 'query',
+    description: parameters[name],
+    schema: property,
+  }))
 }
 
 /** The refusals of an operation, by status. */

@@ -5,6 +5,7 @@ import { eventsQuery } from '../../src/http/events-query.ts'
 import { keyBody, slotBody } from '../../src/http/key-body.ts'
 import { limitsBody } from '../../src/http/limits-body.ts'
 import { verifyQuery } from '../../src/http/verify-query.ts'
+import { DEFAULT_EVENTS, MAX_EVENTS, MAX_EXPORTED } from '../../src/keys/trail.ts'
 import * as answers from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
 
@@ -37,7 +38,7 @@ export interface Operation {
   operationId: string
   summary: string
   description?: string
-  query?: z.ZodMiniObject
+  query?: { schema: z.ZodMiniObject; parameters: Record<string, string> }
   body?: { schema: SchemaName; description: string }
   answer: SchemaName
   /** Another media type in which the operation answers, if the query asks for it. */
@@ -45,6 +46,27 @@ export interface Operation {
   /** How the operation uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
   tags?: 'answers' | 'requires' | 'both'
   codes: readonly ErrorCode[]
+}
+
+/** What each parameter means. It is not beside the schema, since the Worker would then carry it. */
+const VERIFY = {
+  schema: verifyQuery,
+  parameters: {
+    verify:
+      '`false` skips the check with the provider, and `true` asks for it. Without either, `VERIFY_ON_SAVE` decides.',
+  } satisfies Record<keyof typeof verifyQuery.shape, string>,
+}
+
+const EVENTS = {
+  schema: eventsQuery,
+  parameters: {
+    provider: 'The name of a slot: only its events.',
+    cursor: 'The `next_cursor` of the previous page.',
+    from: 'Only events at this time or later.',
+    to: 'Only events before this time.',
+    limit: `The events of a page, at most ${MAX_EVENTS}; by default ${DEFAULT_EVENTS}.`,
+    format: `\`ndjson\` answers with up to ${MAX_EXPORTED} events, one on each line.`,
+  } satisfies Record<keyof typeof eventsQuery.shape, string>,
 }
 
 const FAULTS: readonly ErrorCode[] = ['internal', 'server_misconfigured']
@@ -154,7 +176,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Save a key in a slot',
     description:
       'The vault first checks the key with the provider. If the provider clearly rejects the key, the answer is a 422 and the previous key is kept.',
-    query: verifyQuery,
+    query: VERIFY,
     body: {
       schema: 'SlotBody',
       description: `${KEY} A provider with an address per user needs a \`base_url\`.`,
@@ -196,7 +218,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'Move the key of the plain route to a slot',
     description:
       'The vault first checks the key with the provider. If the slot has a key already, the answer is a 409 and both keys stay.',
-    query: verifyQuery,
+    query: VERIFY,
     answer: 'SlotWithKey',
     codes: [
       ...OWN,
@@ -223,7 +245,7 @@ export const OPERATIONS: readonly Operation[] = [
     summary: 'List what happened to the keys',
     description:
       'The newest event comes first. What a caller did in one hour is one event, which counts it. Events are kept for `EVENTS_KEPT_DAYS` days.',
-    query: eventsQuery,
+    query: EVENTS,
     answer: 'Events',
     also: {
       type: 'application/x-ndjson',

@@ -1,7 +1,7 @@
 /** The query of the trail: which events, and in which form. */
 
 import * as z from 'zod/mini'
-import { DEFAULT_EVENTS, MAX_EVENTS, MAX_EXPORTED, type EventQuery } from '../keys/trail.ts'
+import { DEFAULT_EVENTS, MAX_EVENTS, type EventQuery } from '../keys/trail.ts'
 import { requireValid } from './validate.ts'
 import { refuseQuery } from './verify-query.ts'
 
@@ -11,28 +11,18 @@ const time = (name: string) =>
 const LIMIT = `"limit" must be a number from 1 to ${MAX_EVENTS}.`
 
 export const eventsQuery = z.object({
-  provider: z.optional(z.string()).check(z.describe('The name of a slot: only its events.')),
-  cursor: z
-    .optional(
-      z.string(CURSOR).check(z.regex(/^\d{4}-\d\d-\d\dT/, CURSOR), z.maxLength(1_000, CURSOR)),
-    )
-    .check(z.describe('The `next_cursor` of the previous page.')),
-  from: z.optional(time('from')).check(z.describe('Only events at this time or later.')),
-  to: z.optional(time('to')).check(z.describe('Only events before this time.')),
-  limit: z
-    .optional(
-      z
-        .string(LIMIT)
-        .check(
-          z.refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_EVENTS, LIMIT),
-        ),
-    )
-    .check(
-      z.describe(`The events of a page, at most ${MAX_EVENTS}; by default ${DEFAULT_EVENTS}.`),
-    ),
-  format: z
-    .optional(z.enum(['json', 'ndjson'], '"format" must be json or ndjson.'))
-    .check(z.describe(`\`ndjson\` answers with up to ${MAX_EXPORTED} events, one on each line.`)),
+  provider: z.optional(z.string()),
+  cursor: z.optional(
+    z.string(CURSOR).check(z.regex(/^\d{4}-\d\d-\d\dT/, CURSOR), z.maxLength(1_000, CURSOR)),
+  ),
+  from: z.optional(time('from')),
+  to: z.optional(time('to')),
+  limit: z.optional(
+    z
+      .string(LIMIT)
+      .check(z.refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_EVENTS, LIMIT)),
+  ),
+  format: z.optional(z.enum(['json', 'ndjson'], '"format" must be json or ndjson.')),
 })
 
 export type AskedEvents = z.output<typeof eventsQuery>

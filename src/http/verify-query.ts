@@ -5,13 +5,7 @@ import { VaultError } from '../errors.ts'
 import { requireValid } from './validate.ts'
 
 export const verifyQuery = z.object({
-  verify: z
-    .optional(z.enum(['true', 'false'], '"verify" must be true or false.'))
-    .check(
-      z.describe(
-        '`false` skips the check with the provider, and `true` asks for it. Without either, `VERIFY_ON_SAVE` decides.',
-      ),
-    ),
+  verify: z.optional(z.enum(['true', 'false'], '"verify" must be true or false.')),
 })
 
 /** 400 for a `verify` that is neither `true` nor `false`. */
