@@ -4,7 +4,7 @@ import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { HonoBase as Hono } from 'hono/hono-base'
 import type { RequestIdVariables } from 'hono/request-id'
-import { RegExpRouter } from 'hono/router/reg-exp-router'
+import { PatternRouter } from 'hono/router/pattern-router'
 import { assignKey } from '../keys/assign.ts'
 import { setLimits } from '../keys/set-limits.ts'
 import { requireRate } from '../keys/rate.ts'
@@ -62,7 +62,7 @@ const exportIfAsked = createMiddleware<OwnerEnv, string, { out: { query: AskedEv
 )
 
 /** The routes of the default slot and of the providers' slots. They throw their errors. */
-export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
+export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() })
   .get('/users/:userId/api-key', onlyYourOwn, async (c) => {
     const key = await readSlot(ownerOf(c), DEFAULT_SLOT)
     tagKey(c, key)
@@ -168,7 +168,7 @@ function ownerOf(c: Context<OwnerEnv>): SlotOwner {
 }
 
 /** The same routes for another app. They answer and log their own errors, and stay out of caches. */
-export const apiKeys = new Hono<ApiKeysEnv>({ router: new RegExpRouter() })
+export const apiKeys = new Hono<ApiKeysEnv>({ router: new PatternRouter() })
   .onError((error, c) => answerError(error, c))
   .use('/users/:userId/api-key', noStore)
   .use('/users/:userId/api-keys/*', noStore)

@@ -1,7 +1,7 @@
 /** The service as one Hono app: its middleware in order, its routes and its one error handler. */
 
 import { HonoBase as Hono } from 'hono/hono-base'
-import { RegExpRouter } from 'hono/router/reg-exp-router'
+import { PatternRouter } from 'hono/router/pattern-router'
 import { VaultError } from '../errors.ts'
 import { requireAddressRate } from '../keys/address.ts'
 import { checkHealth } from '../keys/health.ts'
@@ -16,13 +16,15 @@ import { serveRelay } from './relay.ts'
 
 /** The page, everything under `/api`, and a JSON answer to anything else. */
 export function createApp() {
-  const app = new Hono<AppEnv>({ router: new RegExpRouter() })
-  const methods = new RegExpRouter<string>()
+  const app = new Hono<AppEnv>({ router: new PatternRouter() })
+  const methods = new PatternRouter<string>()
   const routed = app
     .use(logRequests)
     .get('/', pageHeaders, servePage)
     .use(apiHeaders)
     .use('/api/*', noStore)
+    // The router ignores a slash at the end of a path, but a route has only one name.
+    .use('/api/:path{.+/}', async (c) => answerError(new VaultError('not_found'), c))
     .get('/api/health', async (c) => {
       const service = await openService(c.env).catch(throwUnhealthy)
       await requireAddressRate(service, c.req.raw.headers)
