@@ -2,12 +2,12 @@
 
 import * as z from 'zod/mini'
 import { DEFAULT_EVENTS, MAX_EVENTS, type EventQuery } from '../keys/trail.ts'
-import { requireValid } from './validate.ts'
+import { isoTime, requireValid } from './validate.ts'
 import { refuseQuery } from './verify-query.ts'
 
 const CURSOR = '"cursor" must be the next_cursor of the previous page.'
 const time = (name: string) =>
-  z.iso.datetime(`"${name}" must be a time in UTC, such as 2026-11-25T12:00:00Z.`)
+  isoTime(`"${name}" must be a time in UTC, such as 2026-11-25T12:00:00Z.`)
 const LIMIT = `"limit" must be a number from 1 to ${MAX_EVENTS}.`
 
 export const eventsQuery = z.object({

@@ -6,7 +6,7 @@ import type { ErrorCode, KeyReason } from '../shared/error-code.ts'
 import { isJsonObject } from '../shared/json.ts'
 import { findKeyFault, nameKeyFault } from '../shared/key-text.ts'
 import { isNamable, nameType } from './json-body.ts'
-import { requireValid } from './validate.ts'
+import { isoTime, requireValid } from './validate.ts'
 
 const apiKey = z
   .string({ error: ({ input }) => `api_key is ${nameType(input)}, not a string.` })
@@ -23,7 +23,7 @@ const isFuture = (time: string) => !time.startsWith('+') && Date.parse(time) > D
 /** ISO 8601 with a time zone, as UTC in milliseconds. */
 export const expiresAt = z
   .pipe(
-    z.iso.datetime({ offset: true, error: FUTURE }),
+    isoTime({ offset: true, error: FUTURE }),
     z.transform((text) => new Date(text).toISOString()),
   )
   .check(z.refine(isFuture, FUTURE))
