@@ -6,7 +6,7 @@ import { VaultError } from './errors.ts'
 import { allowedHeaders } from './providers/headers.ts'
 import { matchesHeader } from './providers/header-names.ts'
 import { providers, type Providers } from './providers/table.ts'
-import { confidentialUrl, exactText, flag, splitList } from './shared/variable.ts'
+import { confidentialUrl, exactText, flag, listOf, splitList } from './shared/variable.ts'
 import { isBelowSharedHost, isOriginPattern } from './shared/web-origin.ts'
 import {
   readTokenRules,
@@ -42,20 +42,12 @@ const fernetKey = z.pipe(
   z.transform(decodeKey),
 )
 
-const fernetKeys = z.pipe(
-  z.pipe(
-    z.string('must be a string'),
-    z.transform((text) => splitList(text)),
-  ),
-  distinct(fernetKey),
-)
+const distinct = z.refine<readonly Uint8Array[]>(areDistinct, 'contains a key twice')
 
-const encryptionKeys = z.pipe(
-  z.pipe(
-    z.string(`is not set; it must be ${ENCRYPTION_KEY_FIX}`),
-    z.transform((text) => splitList(text)),
-  ),
-  distinct(encryptionKey),
+const fernetKeys = listOf(fernetKey).check(distinct)
+
+const encryptionKeys = listOf(encryptionKey, `is not set; it must be ${ENCRYPTION_KEY_FIX}`).check(
+  distinct,
 )
 
 /** `openid` among the scopes, separated by one space (OpenID Connect Core 1.0 §3.1.2.1). */
@@ -75,13 +67,7 @@ const origin = z.string().check(
   ),
 )
 
-const corsOrigins = z.pipe(
-  z.pipe(
-    z.string('must be a string: https://a.example.com,https://b.example.com'),
-    z.transform((text) => splitList(text)),
-  ),
-  z.array(origin),
-)
+const corsOrigins = listOf(origin, 'must be a string: https://a.example.com,https://b.example.com')
 
 /**
  * A batch of the rewrap job is 4 statements, and D1 allows 1,000 per run. The job takes fewer rows if it moves keys:
@@ -142,10 +128,7 @@ const deletions = z.custom<DurableObjectNamespace<Deletions>>(
   'must be a Durable Object binding: see [[durable_objects.bindings]]',
 )
 
-const names = z.pipe(
-  z.string('must be a string: openai,anthropic'),
-  z.transform((text) => splitList(text)),
-)
+const names = listOf(z.string(), 'must be a string: openai,anthropic')
 
 /** Every validated variable, secret and binding, by its name. */
 export const environment = z.object({
@@ -386,10 +369,6 @@ function namePath([name, within, ...rest]: PropertyKey[]): string {
 /** Decodes base64 in either alphabet. Python accepts both, so both are in use. */
 function decodeKey(text: string): Uint8Array {
   return Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
-}
-
-function distinct(key: typeof encryptionKey) {
-  return z.array(key).check(z.refine(areDistinct, 'contains a key twice'))
 }
 
 function areDistinct(keys: readonly Uint8Array[]): boolean {

@@ -17,6 +17,20 @@ export const confidentialUrl = z
     ),
   )
 
+/** Each item of a comma-separated list is one of `item`. */
+export function listOf<Item extends z.ZodMiniType<unknown, string>>(
+  item: Item,
+  fault = 'must be a string',
+) {
+  return z.pipe(
+    z.pipe(
+      z.string(fault),
+      z.transform((text) => splitList(text)),
+    ),
+    z.array(item),
+  )
+}
+
 export const flag = z.enum(['true', 'false'], 'must be "true" or "false"')
 
 /** The items of a comma-separated list. It is empty if `text` is not a string. */

@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 import type { JWK } from 'jose'
-import { confidentialUrl, exactText, flag, splitList } from '../shared/variable.ts'
+import { confidentialUrl, exactText, flag, listOf } from '../shared/variable.ts'
 import { publicKeys } from './public-key.ts'
 
 /** In `JWT_ISSUER`, it stands for one of `JWT_TENANTS`, as in the metadata of Microsoft Entra ID. */
@@ -60,27 +60,16 @@ export const tokenScope = z
   .string('must be a string')
   .check(z.regex(SCOPE_TOKEN, 'must be one scope, without spaces'))
 
-const items = z.pipe(
-  z.string('must be a string'),
-  z.transform((text) => splitList(text)),
-)
-
-const clients = z.pipe(
-  items,
-  z.array(z.string().check(z.regex(/^[!-~]{1,200}$/, 'is not a client id'))),
-)
+const clients = listOf(z.string().check(z.regex(/^[!-~]{1,200}$/, 'is not a client id')))
 
 /** Entra writes the ids of its tenants in lower case. */
-const tenants = z.pipe(
-  items,
-  z.array(
-    z
-      .string()
-      .check(
-        z.toLowerCase(),
-        z.regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/, 'is not the id of a tenant, a GUID'),
-      ),
-  ),
+const tenants = listOf(
+  z
+    .string()
+    .check(
+      z.toLowerCase(),
+      z.regex(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/, 'is not the id of a tenant, a GUID'),
+    ),
 )
 
 /** Headers that HTTP, a browser, Cloudflare or the vault use for something else, or that are logged. */

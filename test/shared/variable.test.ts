@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { describe, expect, it } from 'vitest'
-import { confidentialUrl, exactText, flag, splitList } from '../../src/shared/variable.ts'
+import { confidentialUrl, exactText, flag, listOf, splitList } from '../../src/shared/variable.ts'
 
 describe('the forms of variables', () => {
   it.for<[name: string, form: z.ZodMiniType, value: unknown, fault: string]>([
@@ -10,6 +10,10 @@ describe('the forms of variables', () => {
     ['an https: URL', confidentialUrl, 'https://id.test/', 'none'],
     ['an http: URL', confidentialUrl, 'http://id.test/', 'must be an https: URL without'],
     ['a list as URL', confidentialUrl, ['https://id.test/'], 'must be a string'],
+    ['a list', listOf(flag), 'true, false', 'none'],
+    ['a list with a wrong item', listOf(flag), 'true,yes', 'must be "true" or "false"'],
+    ['an array as list', listOf(flag), ['true'], 'must be a string'],
+    ['a number as list', listOf(flag, 'must be true,false'), 7, 'must be true,false'],
     ['a flag', flag, 'true', 'none'],
     ['a flag in upper case', flag, 'TRUE', 'must be "true" or "false"'],
     ['a boolean as flag', flag, true, 'must be "true" or "false"'],
