@@ -22,12 +22,13 @@ export async function openService(env: Env): Promise<Service> {
   if (known !== undefined) return known
   const settings = readSettings(env)
   const keyring = await createKeyring(settings.encryptionKeys, settings.fernetKeys)
+  const verifyToken = await tokenVerifier(settings.tokenSources, settings.tokenRules)
   // A concurrent request may have been faster. Two services would fetch the key set twice.
   const service = services.get(env) ?? {
     settings,
     db: settings.db,
     keyring,
-    verifyToken: tokenVerifier(settings.tokenSources, settings.tokenRules),
+    verifyToken,
   }
   if (!services.has(env)) warnOfMissing(settings)
   services.set(env, service)

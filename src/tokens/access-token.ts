@@ -12,7 +12,7 @@ import {
 import { isBase64url } from '../crypto/base64url.ts'
 import { VaultError } from '../errors.ts'
 import { KnownTokens } from './known-tokens.ts'
-import { algorithmsOf, PUBLIC_KEY_ALGORITHMS } from './public-key.ts'
+import { PUBLIC_KEY_ALGORITHMS } from './public-key.ts'
 import { clientOf, nameFault } from './token-claims.ts'
 import { decodedSecret, keySet, publicKeys, sharedSecret } from './token-keys.ts'
 import { rightsOf } from './token-kind.ts'
@@ -49,9 +49,14 @@ interface Issuer {
 /**
  * Makes the verifier for the tokens of several sources, once per isolate. The `alg` of a token chooses its source
  * before any key is looked at (RFC 8725 §3.1), so that a public key never serves as a secret.
+ *
+ * @throws VaultError `server_misconfigured` if a public key is wrong
  */
-export function tokenVerifier(sources: readonly TokenSource[], rules: TokenRules): VerifyToken {
-  const issuers = sources.map((source) => openSource(source, rules))
+export async function tokenVerifier(
+  sources: readonly TokenSource[],
+  rules: TokenRules,
+): Promise<VerifyToken> {
+  const issuers = await Promise.all(sources.map(async (source) => openSource(source, rules)))
   const known = new KnownTokens<AccessToken>()
   return async (token) => {
     const knownToken = known.find(token)
@@ -73,9 +78,9 @@ export function tokenVerifier(sources: readonly TokenSource[], rules: TokenRules
   }
 }
 
-function openSource(source: TokenSource, { identityClaim }: TokenRules): Issuer {
+async function openSource(source: TokenSource, { identityClaim }: TokenRules): Promise<Issuer> {
   const { issuer, tenants, audience } = source
-  const { keys, algorithms } = keysOf(source)
+  const { keys, algorithms } = await keysOf(source)
   const decoded = source.kind === 'secret' ? decodedSecret(source.secret) : null
   const options: JWTVerifyOptions = {
     algorithms: [...algorithms],
@@ -99,13 +104,11 @@ function openSource(source: TokenSource, { identityClaim }: TokenRules): Issuer 
   return { source, algorithms, verify }
 }
 
-function keysOf(source: TokenSource): { keys: JWTVerifyGetKey; algorithms: readonly string[] } {
+async function keysOf(source: TokenSource): ReturnType<typeof publicKeys> {
   if (source.kind === 'secret') {
     return { keys: sharedSecret(source.secret), algorithms: SECRET_ALGORITHMS }
   }
-  if (source.kind === 'public_keys') {
-    return { keys: publicKeys(source.keys), algorithms: source.keys.flatMap(algorithmsOf) }
-  }
+  if (source.kind === 'public_keys') return publicKeys(source.keys)
   const keys = keySet(source.url, source.tenants !== undefined)
   return { keys, algorithms: PUBLIC_KEY_ALGORITHMS }
 }

@@ -5,7 +5,8 @@ import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import { isJsonObject } from '../shared/json.ts'
-import { sortKeys, tenantKeys, type DroppedKey } from './usable-keys.ts'
+import { algorithmsOf } from './public-key.ts'
+import { nameShortness, sortKeys, tenantKeys, type DroppedKey } from './usable-keys.ts'
 
 const MAX_AGE_MS = 600_000
 const UNKNOWN_KID_COOLDOWN_MS = 30_000
@@ -37,17 +38,44 @@ function hmacKey(bytes: Uint8Array): JWTVerifyGetKey {
 }
 
 /**
- * The keys of `JWT_PUBLIC_KEY`. They have no `kid`, so that of the token is not compared. The returned function
- * throws as {@link keySet}'s does, and VaultError `server_misconfigured` for a key that cannot be imported.
+ * The keys of `JWT_PUBLIC_KEY`, which are the DER of a SubjectPublicKeyInfo each. They have no `kid`, so that of the
+ * token is not compared. The function in the result throws as {@link keySet}'s does.
+ *
+ * @throws VaultError `server_misconfigured` if one is not a key that Workers can verify with
  */
-export function publicKeys(keys: readonly JWK[]): JWTVerifyGetKey {
-  const pick = createLocalJWKSet({ keys: [...keys] })
-  return async ({ alg }, token) =>
-    pick({ alg }, token).catch((error: unknown) => {
-      if (error instanceof errors.JOSEError) throw error
-      const cause = new Error('JWT_PUBLIC_KEY has a key that is not on its curve', { cause: error })
-      throw new VaultError('server_misconfigured', { cause })
-    })
+export async function publicKeys(
+  keys: readonly Uint8Array[],
+): Promise<{ keys: JWTVerifyGetKey; algorithms: readonly string[] }> {
+  const read = await Promise.all(keys.map(readPublicKey))
+  const pick = createLocalJWKSet({ keys: read })
+  return {
+    keys: async ({ alg }, token) => pick({ alg }, token),
+    algorithms: read.flatMap(algorithmsOf),
+  }
+}
+
+const CANDIDATES = [
+  { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  ...['P-256', 'P-384', 'P-521'].map((namedCurve) => ({ name: 'ECDSA', namedCurve })),
+]
+
+/** How each key of Ed25519 begins (RFC 8410 §10.1). Workers would import a key of another kind as one, too. */
+const ED25519 = '302a300506032b6570032100'
+
+async function readPublicKey(der: Uint8Array, index: number): Promise<JWK> {
+  const isEd25519 = der.toHex().startsWith(ED25519)
+  const candidates = isEd25519 ? [{ name: 'Ed25519' }] : CANDIDATES
+  const imported = candidates.map(async (algorithm) =>
+    crypto.subtle.importKey('spki', der, algorithm, true, ['verify']),
+  )
+  const key = await Promise.any(imported).catch(() => null)
+  const fault = key === null ? 'not RSA, P-256, P-384, P-521 or Ed25519' : nameShortness(key)
+  if (key !== null && fault === null) {
+    // The `alg` is only one of those that the key verifies.
+    return { ...Object(await crypto.subtle.exportKey('jwk', key)), alg: undefined }
+  }
+  const cause = new Error(`JWT_PUBLIC_KEY, item ${index + 1}, is ${fault}`)
+  throw new VaultError('server_misconfigured', { cause })
 }
 
 /**

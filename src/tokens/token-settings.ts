@@ -1,7 +1,6 @@
 /** The settings for tokens: whose tokens the vault accepts, and what each must say. */
 
 import * as z from 'zod/mini'
-import type { JWK } from 'jose'
 import { confidentialUrl, exactText, flag, listOf } from '../shared/variable.ts'
 import { publicKeys } from './public-key.ts'
 
@@ -23,7 +22,7 @@ interface SourceRules {
 /** Where tokens come from: the keys that verify them, and what they must say. */
 export type TokenSource =
   | (SourceRules & { kind: 'secret'; secret: string })
-  | (SourceRules & { kind: 'public_keys'; keys: readonly JWK[] })
+  | (SourceRules & { kind: 'public_keys'; keys: readonly Uint8Array[] })
   | (SourceRules & { kind: 'key_set'; url: URL; issuer: string })
 
 /** What a token must have, whatever its source. */

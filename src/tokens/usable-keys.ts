@@ -9,18 +9,11 @@ import {
   type JWTVerifyGetKey,
 } from 'jose'
 import { isJsonObject } from '../shared/json.ts'
+import { algorithmsOf } from './public-key.ts'
 import { TENANT } from './token-settings.ts'
 
 /** RFC 7518 §3.3 */
 const MIN_RSA_BITS = 2_048
-
-/** The algorithm to try for a key without `alg`. */
-const TRIED_BY_CURVE: Readonly<Record<string, string>> = {
-  'P-256': 'ES256',
-  'P-384': 'ES384',
-  'P-521': 'ES512',
-  Ed25519: 'EdDSA',
-}
 
 /** A key that cannot verify a token, with its position in the set. */
 export interface DroppedKey {
@@ -48,22 +41,21 @@ export async function sortKeys(
 async function nameFault(key: unknown): Promise<string | null> {
   if (!isJsonObject(key)) return 'not a JSON object'
   if (key['kty'] === 'oct') return 'symmetric'
-  const { alg = tryBy(key) } = key
+  const { alg = algorithmsOf(key)[0] } = key
   if (typeof alg !== 'string') return 'unknown type or curve'
   try {
     const imported = await importJWK({ ...key, alg }, alg)
     if (!(imported instanceof CryptoKey) || imported.type !== 'public') return 'not a public key'
-    const { algorithm } = imported
-    const isShort = 'modulusLength' in algorithm && algorithm.modulusLength < MIN_RSA_BITS
-    return isShort ? `RSA under ${MIN_RSA_BITS} bits` : null
+    return nameShortness(imported)
   } catch (error) {
     return error instanceof Error ? error.name : 'unknown'
   }
 }
 
-/** The algorithm to try for a key that does not name one. */
-function tryBy({ kty, crv }: Record<string, unknown>): string | undefined {
-  return kty === 'RSA' ? 'RS256' : TRIED_BY_CURVE[String(crv)]
+/** Why `key` is too short for its algorithm; null if it is not. */
+export function nameShortness({ algorithm }: CryptoKey): string | null {
+  const isShort = 'modulusLength' in algorithm && algorithm.modulusLength < MIN_RSA_BITS
+  return isShort ? `RSA under ${MIN_RSA_BITS} bits` : null
 }
 
 /** Whether a key is meant for signatures. A key for encryption is ignored, and is not a fault. */

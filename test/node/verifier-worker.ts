@@ -19,7 +19,7 @@ export default {
     ahead = Number(request.headers.get('X-Ahead') ?? ahead)
     const source = { url: new URL(KEY_SET), issuer: 'https://id.test/', audience: 'vault' }
     const rules = { identityClaim: 'sub', scope: null, pageClient: null }
-    verify ??= tokenVerifier([{ kind: 'key_set', ...source }], rules)
+    verify ??= await tokenVerifier([{ kind: 'key_set', ...source }], rules)
     const [, token = ''] = request.headers.get('Authorization')?.split(' ') ?? []
     return verify(token).then(
       () => new Response(),

@@ -9,16 +9,13 @@ import { encode, HS256, SECRET, sign } from './signed-tokens.ts'
 const claims = (changes: object = {}) => ({ sub: 'jane', exp: inSeconds(600), ...changes })
 
 /** A verifier of tokens of the shared secret, which has verified no token yet. */
-function verifierOf(scope: string | null = null) {
-  return tokenVerifier([{ kind: 'secret', secret: SECRET }], {
-    identityClaim: 'sub',
-    scope,
-    pageClient: null,
-  })
+async function verifierOf(scope: string | null = null, secret = SECRET) {
+  const rules = { identityClaim: 'sub', scope, pageClient: null }
+  return tokenVerifier([{ kind: 'secret', secret }], rules)
 }
 
 const verify = async (token: string, scope?: string): Promise<AccessToken> =>
-  verifierOf(scope)(token)
+  (await verifierOf(scope))(token)
 
 describe('a refused token', () => {
   it.for([...FORGERIES, ...WRONG_CLAIMS])(
@@ -118,11 +115,7 @@ describe('a token that no source can verify', () => {
   const bytes = (text: string) => Uint8Array.fromBase64(text)
   const decoded = async (payload: object) =>
     new SignJWT({ ...payload }).setProtectedHeader(HS256).sign(bytes(base64))
-  const verifyBase64 = tokenVerifier([{ kind: 'secret', secret: base64 }], {
-    identityClaim: 'sub',
-    scope: null,
-    pageClient: null,
-  })
+  const verifyBase64 = async (token: string) => (await verifierOf(null, base64))(token)
   const DECODED = 'Its issuer decoded JWT_SECRET_KEY from base64 before signing'
   const FORGED = 'Its signature does not verify'
 

@@ -35,12 +35,12 @@ export async function startIdentityProvider() {
     /** How often the key set was fetched. */
     fetches: async () => Number(await control('GET')),
     stop: async () => control('DELETE'),
-    verify: verifierOf(url),
+    verify: await verifierOf(url),
   }
 }
 
 /** Verifies tokens with the key set at `url`, as one isolate does. */
-function verifierOf(url: URL): VerifyToken {
+async function verifierOf(url: URL): Promise<VerifyToken> {
   const source = { kind: 'key_set', url, issuer: ISSUER, audience: AUDIENCE } as const
   return tokenVerifier([source], { identityClaim: 'sub', scope: null, pageClient: null })
 }

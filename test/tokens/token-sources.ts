@@ -19,7 +19,8 @@ export async function answerOf(verify: VerifyToken, token: string): Promise<unkn
 /** The verifier of a vault with these variables, in an isolate of its own. Without them, it has no source. */
 export function vaultOf(vars: Partial<Env>): VerifyToken {
   const { tokenSources, tokenRules } = readSettings({ ...env, JWT_SECRET_KEY: '', ...vars })
-  return tokenVerifier(tokenSources, tokenRules)
+  const opening = tokenVerifier(tokenSources, tokenRules)
+  return async (token) => (await opening)(token)
 }
 
 export const KEY_SET_URL = 'https://id.test/jwks.json'
