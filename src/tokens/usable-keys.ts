@@ -3,7 +3,6 @@
 import {
   base64url,
   createLocalJWKSet,
-  importJWK,
   type FlattenedJWSInput,
   type JWK,
   type JWTVerifyGetKey,
@@ -41,12 +40,12 @@ export async function sortKeys(
 async function nameFault(key: unknown): Promise<string | null> {
   if (!isJsonObject(key)) return 'not a JSON object'
   if (key['kty'] === 'oct') return 'symmetric'
+  if (key['d'] !== undefined) return 'not a public key'
   const { alg = algorithmsOf(key)[0] } = key
   if (typeof alg !== 'string') return 'unknown type or curve'
   try {
-    const imported = await importJWK({ ...key, alg }, alg)
-    if (!(imported instanceof CryptoKey) || imported.type !== 'public') return 'not a public key'
-    return nameShortness(imported)
+    const pick = createLocalJWKSet({ keys: [{ ...Object(key), alg }] })
+    return nameShortness(await pick({ alg }))
   } catch (error) {
     return error instanceof Error ? error.name : 'unknown'
   }
@@ -58,9 +57,11 @@ export function nameShortness({ algorithm }: CryptoKey): string | null {
   return isShort ? `RSA under ${MIN_RSA_BITS} bits` : null
 }
 
-/** Whether a key is meant for signatures. A key for encryption is ignored, and is not a fault. */
+/** Whether a key is meant for signatures. A key for encryption (RFC 7518 §4.1) is ignored, and is not a fault. */
 function isForSigning(key: unknown): boolean {
-  return !isJsonObject(key) || key['use'] === undefined || key['use'] === 'sig'
+  if (!isJsonObject(key)) return true
+  const { use = 'sig', alg } = key
+  return use === 'sig' && !/^(?:RSA|ECDH)/.test(String(alg))
 }
 
 /** Drops the `alg` of an Ed25519 key, since `EdDSA` and `Ed25519` are the same there (RFC 9864 §2.2). */

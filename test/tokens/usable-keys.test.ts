@@ -38,6 +38,9 @@ describe('a key that cannot verify a token', () => {
     ['unknown type or curve', null, async () => ({ ...(await publicJwk('ES256')), alg: 7 })],
     ['JOSENotSupported', null, async () => ({ ...(await publicJwk('ES256')), alg: 'ES1' })],
     ['not a public key', 'p', privateJwk],
+    ['not a public key', null, async () => ({ ...(await privateJwk()), alg: 'ES1', kid: 7 })],
+    ['JWKSNoMatchingKey', null, async () => ({ ...(await publicJwk('ES256')), alg: 'RS256' })],
+    ['JWKSNoMatchingKey', null, async () => ({ ...(await publicJwk('ES256')), key_ops: ['sign'] })],
     ['unknown type or curve', null, async () => ({ kty: 'EC', kid: 7 })],
     ['unknown type or curve', 'x'.repeat(200), async () => ({ kty: 'EC', kid: 'x'.repeat(201) })],
   ])('drops a key for the reason %j: case %#', async ([reason, kid, make]) => {
@@ -48,10 +51,13 @@ describe('a key that cannot verify a token', () => {
     })
   })
 
-  it('does not report a key for encryption', async () => {
-    const key = { ...(await publicJwk('ES256')), use: 'enc' }
-    expect(await sortKeys([key])).toEqual({ usable: [], dropped: [] })
-  })
+  it.for([{ use: 'enc' }, { alg: 'ECDH-ES' }, { alg: 'RSA-OAEP-256' }])(
+    'does not report a key for encryption: %j',
+    async (fields) => {
+      const key = { ...(await publicJwk('ES256')), ...fields }
+      expect(await sortKeys([key])).toEqual({ usable: [], dropped: [] })
+    },
+  )
 })
 
 async function privateJwk(): Promise<JWK> {
