@@ -3,12 +3,19 @@
 import {
   compactVerify,
   decodeProtectedHeader,
-  errors,
   jwtVerify,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
   type JWTVerifyResult,
 } from 'jose'
+import {
+  JOSEError,
+  JWKSMultipleMatchingKeys,
+  JWKSNoMatchingKey,
+  JWSSignatureVerificationFailed,
+  JWTClaimValidationFailed,
+  JWTExpired,
+} from 'jose/errors'
 import { isBase64url } from '../crypto/base64url.ts'
 import { VaultError } from '../errors.ts'
 import { KnownTokens } from './known-tokens.ts'
@@ -93,8 +100,8 @@ async function openSource(source: TokenSource, { identityClaim }: TokenRules): P
     try {
       return await verifyWith(token, keys, options)
     } catch (error) {
-      if (!(error instanceof errors.JOSEError)) throw error
-      const isForged = error instanceof errors.JWSSignatureVerificationFailed
+      if (!(error instanceof JOSEError)) throw error
+      const isForged = error instanceof JWSSignatureVerificationFailed
       if (isForged && decoded !== null && (await isSignedBy(token, decoded))) {
         throw refusal(DECODED_SECRET)
       }
@@ -138,17 +145,17 @@ async function verifyWith(token: string, keys: JWTVerifyGetKey, options: JWTVeri
   try {
     return await jwtVerify(token, keys, options)
   } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    if (!(error instanceof JWKSMultipleMatchingKeys)) throw error
     for await (const key of error) {
       const verified = await jwtVerify(token, key, options).catch(nullIfForged)
       if (verified !== null) return verified
     }
-    throw new errors.JWSSignatureVerificationFailed()
+    throw new JWSSignatureVerificationFailed()
   }
 }
 
 function nullIfForged(error: unknown): null {
-  if (error instanceof errors.JWSSignatureVerificationFailed) return null
+  if (error instanceof JWSSignatureVerificationFailed) return null
   throw error
 }
 
@@ -159,9 +166,9 @@ async function isSignedBy(token: string, key: JWTVerifyGetKey): Promise<boolean>
   )
 }
 
-function fromJose(error: errors.JOSEError): VaultError {
-  if (error instanceof errors.JWTExpired) return refusal('Its "exp" has passed.', 'token_expired')
-  if (error instanceof errors.JWTClaimValidationFailed) {
+function fromJose(error: JOSEError): VaultError {
+  if (error instanceof JWTExpired) return refusal('Its "exp" has passed.', 'token_expired')
+  if (error instanceof JWTClaimValidationFailed) {
     const fault = REASONS[error.reason] ?? CLAIM_FAULTS[error.claim] ?? 'is wrong'
     return refusal(`Its "${error.claim}" ${fault}.`)
   }
@@ -180,9 +187,9 @@ const CLAIM_FAULTS: Record<string, string> = {
 }
 
 const JOSE_FAULTS: Record<string, string> = {
-  [errors.JWSSignatureVerificationFailed.code]:
+  [JWSSignatureVerificationFailed.code]:
     'Its signature does not verify: another key signed it, or it was changed later.',
-  [errors.JWKSNoMatchingKey.code]: 'Its "kid" and "alg" match no key of the identity provider.',
+  [JWKSNoMatchingKey.code]: 'Its "kid" and "alg" match no key of the identity provider.',
 }
 
 const NOT_SIGNED = 'It is not a signed JWT.'

@@ -1,7 +1,8 @@
 /** The keys that verify tokens: a shared secret, public keys, or an identity provider's key set. */
 
 import { waitUntil } from 'cloudflare:workers'
-import { createLocalJWKSet, errors, type JWK, type JWTVerifyGetKey } from 'jose'
+import { createLocalJWKSet, type JWK, type JWTVerifyGetKey } from 'jose'
+import { JWKSNoMatchingKey } from 'jose/errors'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import { isJsonObject } from '../shared/json.ts'
@@ -142,7 +143,7 @@ export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
     try {
       return await known.pick(header, token)
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+      if (!(error instanceof JWKSNoMatchingKey)) throw error
       if (fetching || now >= fetchedAt + UNKNOWN_KID_COOLDOWN_MS) await refresh()
       if (failure !== undefined) throw unreachable(failure.cause, UNKNOWN_KID_COOLDOWN_MS)
       return known.pick(header, token)
