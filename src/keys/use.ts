@@ -3,6 +3,7 @@
 import { VaultError } from '../errors.ts'
 import { logFailure } from '../log.ts'
 import { calledLocation, calledOrigin, targetUrl } from '../providers/base-url.ts'
+import { atPath } from '../providers/provider.ts'
 import { fetchWithKey } from '../providers/request.ts'
 import { updateStatus, updateUsed } from '../store/api-keys.ts'
 import { findSlot, slotName } from './slot-name.ts'
@@ -67,7 +68,8 @@ export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
   if (target === null) throw new VaultError('base_url_invalid')
   const addressed = provider.origin === undefined ? new Request(target, use.request) : use.request
   const { request, drop } = makeDroppable(addressed)
-  const answer = await fetchWithKey(provider, key.apiKey, request).catch((cause: unknown) => {
+  const there = atPath(provider, asked.pathname)
+  const answer = await fetchWithKey(there, key.apiKey, request).catch((cause: unknown) => {
     noteUse(user, name, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })

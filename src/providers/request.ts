@@ -12,7 +12,7 @@ import {
 } from './error-body.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import { isKnown, MAX_KNOWN_BYTES, needsBody } from './known-answer.ts'
-import { atPath, type Provider } from './provider.ts'
+import type { Provider } from './provider.ts'
 
 /** A provider's answer to a request with a key. */
 export interface Answer {
@@ -42,7 +42,7 @@ export async function fetchWithKey(
   const { method, signal } = request
   // `fetch` throws if a GET has a body, even the empty one of a client that sends `Content-Length: 0`.
   const body = method === 'GET' || method === 'HEAD' ? null : request.body
-  const headers = requestHeaders(atPath(provider, url.pathname), apiKey, request.headers)
+  const headers = requestHeaders(provider, apiKey, request.headers)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
   return hideKeyIn(await fetch(url, init), provider, apiKey)
 }

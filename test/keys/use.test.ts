@@ -80,6 +80,25 @@ describe('a request with a key', () => {
     expect(await codeOf(useKey(user, use))).toBe('base_url_invalid')
   })
 
+  it('has the key in the header of its path after a base URL', async () => {
+    const userId = await someUser()
+    const { host } = new URL(PROVIDER)
+    const apiKey = someKeyOf('good')
+    await saveSlot(await ownerOf(userId), 'own', {
+      apiKey,
+      baseUrl: `http://${host}/v1`,
+      verify: false,
+    })
+    const paths = [{ prefix: '/models', header: 'x-other-key' }]
+    const own = { label: 'Own', hosts: [host], header: 'x-own-key', paths, refusals: [] }
+    const { user, ended } = await someCaller(userId, { ...env, PROVIDERS: { own } })
+    await useKey(user, { provider: 'own', request: new Request('https://own.invalid/models') })
+    await ended()
+    const [sent] = await seenByProvider(apiKey)
+    expect(sent?.headers).toMatchObject({ 'x-other-key': apiKey })
+    expect(sent?.headers).not.toHaveProperty('x-own-key')
+  })
+
   it('a provider that cannot be reached is a use with an error', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const { user, ended } = await someCaller(userId)

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { Provider } from '../../src/providers/provider.ts'
+import { atPath, type Provider } from '../../src/providers/provider.ts'
 import { fetchWithKey, tryKey } from '../../src/providers/request.ts'
 import { PROVIDER, seenByProvider } from '../support.ts'
 
@@ -283,7 +283,11 @@ it.for<[path: string, headers: Record<string, string>]>([
   const paths = [{ prefix: '/v1/openai/', header: 'Authorization', scheme: 'Bearer' }]
   const { scheme: _scheme, ...acme } = { ...openai, header: 'x-acme-key', paths }
   const headers = { Authorization: 'Bearer mine', 'x-acme-key': 'mine' }
-  const { key, seen } = await send(PROVIDER + path, { headers }, acme)
+  const { key, seen } = await send(
+    PROVIDER + path,
+    { headers },
+    atPath(acme, new URL(PROVIDER + path).pathname),
+  )
   const [sent] = await seen()
   const keys = Object.entries(sent?.headers ?? {}).filter(([name]) =>
     ['authorization', 'x-acme-key'].includes(name),
