@@ -80,7 +80,7 @@ describe('a request with a key', () => {
     expect(await codeOf(useKey(user, use))).toBe('base_url_invalid')
   })
 
-  it('has the key in the header of its path after a base URL', async () => {
+  it('puts the key into the header of its path after a base URL', async () => {
     const userId = await someUser()
     const { host } = new URL(PROVIDER)
     const apiKey = someKeyOf('good')
