@@ -4,8 +4,7 @@ import { once } from 'node:events'
 import { utimesSync, watchFile } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { run } from '../src/store/d1.ts'
-import { insertUser } from '../src/store/users.ts'
+import { addUser } from '../src/keys/users.ts'
 import { printBanner } from './lib/banner.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
@@ -116,7 +115,7 @@ await runCommand('Usage: npm run dev -- [options of wrangler dev]', async () => 
   await requireFreePort(readPort(String(port)), 'dev', typeof ip === 'string' ? ip : undefined)
   await prepareDevVars()
   await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
-  await withDatabase({ remote: false }, async (db) => run(db, insertUser(DEMO_USER)))
+  await withDatabase({ remote: false }, async (db) => addUser({ db }, DEMO_USER))
   wrangler = startDevServer(args)
   const exited = once(wrangler, 'exit')
   void printWarnings(wrangler)

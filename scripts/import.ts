@@ -5,11 +5,11 @@ import { VaultError } from '../src/errors.ts'
 import { BUILT_IN } from '../src/providers/built-in.ts'
 import { isProviderName } from '../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
-import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
-import type { ImportedKey } from '../src/store/imported-keys.ts'
+import { BULK_DEADLINE_MS, run, runBatch } from '../src/store/d1.ts'
+import { importKeys, type ImportedKey } from '../src/store/imported-keys.ts'
+import { askForPass } from '../src/store/rewrap.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
-import { importKeys } from './lib/import-batch.ts'
 import { openUserFile, type Line, type UserFile } from './lib/import-file.ts'
 import { Report } from './lib/import-report.ts'
 import { nameTokenFault, NOT_OPENED, readLegacyKeys } from './lib/legacy-key.ts'
@@ -99,12 +99,9 @@ async function requireOpening({ lines }: UserFile, legacyKeys: LegacyKeys): Prom
  * already imported with this time is skipped, and a key that was saved later is never overwritten.
  */
 async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<void> {
-  const [, , , users, added, , news] = await runBatch(db, importKeys(keys), BULK_DEADLINE_MS)
-  report.wrote(keys.length, {
-    users: users?.meta.changes ?? 0,
-    keys: added?.meta.changes ?? 0,
-    news: news?.meta.changes ?? 0,
-  })
+  const results = await runBatch(db, importKeys(keys), BULK_DEADLINE_MS)
+  const [users, , added, , news] = results.map(({ meta }) => meta.changes)
+  report.wrote(keys.length, { users: users ?? 0, keys: added ?? 0, news: news ?? 0 })
 }
 
 /**
@@ -112,8 +109,8 @@ async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<
  * a key. An import of the mended line adds the key.
  */
 async function insertUsers(db: D1Database, users: ImportedKey[], report: Report): Promise<void> {
-  const [, , , added] = await runBatch(db, importKeys(users), BULK_DEADLINE_MS)
-  report.wroteUsers(added?.meta.changes ?? 0)
+  const [added] = await runBatch(db, importKeys(users), BULK_DEADLINE_MS)
+  report.wroteUsers(added.meta.changes)
 }
 
 /** Whether D1 refused a batch that it will accept later. */
@@ -155,6 +152,8 @@ await runCommand(USAGE, async () => {
   }
   await withDatabase(options, async (db) => {
     await importFile(db, users, { report, legacyKeys })
+    // The times of imported keys do not tell the job which of them are new.
+    await run(db, askForPass(new Date().toISOString()))
     report.worker = await findWorkerKeys(db, legacyKeys)
   }).catch((error: unknown) => {
     if (!report.isFirstBatch) print()

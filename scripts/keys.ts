@@ -1,14 +1,12 @@
-/** `npm run keys`: makes encryption keys, shows a rotation, and assigns the plain route's keys. */
+/** `npm run keys`: makes encryption keys, shows a rotation, and confirms deletions. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { isProviderName } from '../src/providers/table.ts'
-import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
-import { noteAllKids } from '../src/store/kids.ts'
+import { BULK_DEADLINE_MS, run } from '../src/store/d1.ts'
+import { confirmGone } from '../src/store/gone-keys.ts'
 import { askForPass } from '../src/store/rewrap.ts'
-import { npmCommand } from './lib/advice.ts'
 import { runCommand } from './lib/command.ts'
-import { withDatabase, type Where } from './lib/database.ts'
+import { withDatabase } from './lib/database.ts'
 import { findDeletionNotes } from './lib/deletion-status.ts'
 import { makeKey, printKids } from './lib/encryption-key.ts'
 import { planNext } from './lib/key-plan.ts'
@@ -27,17 +25,19 @@ const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new en
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
        npm run keys -- check  [--remote]                    makes the job open every row again
-       npm run keys -- assign PROVIDER [--remote]           makes the job move the plain route's keys to a provider
+       npm run keys -- deletions [--confirm] [--remote]     whether tombstones are held; --confirm has them copied
 
 --json also lists the users whose keys do not open, as unopenable_keys.
 Exit code 1: the keyring lacks an encryption key that stored keys need, or the keyring is not known yet.`
 const WATCH_MS = 2_000
+const CONFIRMED_AT_ONCE = 10_000
 const BEGINS = 'The job begins a pass at its next run. A running Worker runs it every minute.'
 
 interface Options {
   remote: boolean
   json: boolean
   watch: boolean
+  confirm: boolean
 }
 
 async function printPlan(db: D1Database, options: Options): Promise<number> {
@@ -65,7 +65,7 @@ async function printStatus(db: D1Database, options: Options): Promise<number> {
   const whole = { ...status, unopenable_keys: unopenable.keys }
   const words = [describe(status, options), ...describeUnopenable(unopenable, options)].join('\n')
   console.log(options.json ? JSON.stringify(whole, null, 2) : words)
-  for (const note of await findDeletionNotes(db)) console.error(note)
+  for (const note of await findDeletionNotes(db, options)) console.error(note)
   return exitCode(status)
 }
 
@@ -83,28 +83,28 @@ function isRunning(rewrap: Progress | null): rewrap is Progress {
 }
 
 async function checkAgain(db: D1Database): Promise<number> {
-  const isAsked = await ask(db)
+  const asked = await run(db, askForPass(new Date().toISOString()))
+  const isAsked = asked.meta.changes === 1
   console.log(isAsked ? BEGINS : 'The job has not run yet. Its first run begins a pass.')
   return 0
 }
 
-/** Makes the job move the plain route's keys to a provider's slot. Only the Worker has the encryption keys. */
-async function assign(db: D1Database, provider: string, where: Where): Promise<number> {
-  if (await ask(db, provider)) {
-    console.log(`${BEGINS}\nThe pass moves the keys of the plain route to the slot ${provider}.`)
-    const command = npmCommand('keys -- status --watch', where)
-    console.log(`A user who already has a key there keeps both. Watch it: ${command}`)
-    return 0
-  }
-  console.error('The job has not run yet. Start the Worker, wait a minute, then run this again.')
-  return 1
+/** Shows what is to be known of deletions. With `--confirm`, tombstones without a cause are copied as others are. */
+async function printDeletions(db: D1Database, options: Options): Promise<number> {
+  if (options.confirm) console.log(`Confirmed ${formatCount(await confirm(db))} tombstones.`)
+  const notes = await findDeletionNotes(db, options)
+  console.log(notes.length > 0 ? notes.join('\n') : 'No deletion is waiting.')
+  return 0
 }
 
-/** Asks for another pass. Returns false if the job has not run yet. */
-async function ask(db: D1Database, assignTo: string | null = null): Promise<boolean> {
-  const statements = [noteAllKids(), askForPass(new Date().toISOString(), assignTo)]
-  const [, asked] = await runBatch(db, statements, BULK_DEADLINE_MS)
-  return asked?.meta.changes === 1
+/** @returns how many tombstones had no cause */
+async function confirm(db: D1Database): Promise<number> {
+  for (let confirmed = 0; ;) {
+    // oxlint-disable-next-line no-await-in-loop -- each takes its part of D1's time
+    const { meta } = await run(db, confirmGone(CONFIRMED_AT_ONCE), BULK_DEADLINE_MS)
+    confirmed += meta.changes
+    if (meta.changes < CONFIRMED_AT_ONCE) return confirmed
+  }
 }
 
 async function watch(db: D1Database, rows: number): Promise<void> {
@@ -153,7 +153,6 @@ Rewrap  ${pass}`
 }
 
 function remark(kid: KidStatus, seals: string): string {
-  if (kid.rows === 0) return kid.state === 'unused' ? 'no longer needed' : ''
   if (!kid.in_keyring) return 'MISSING: the keyring lacks its key'
   const unopenable = kid.unopenable > 0 ? `${formatCount(kid.unopenable)} do not open` : ''
   // Their kid does not tell them from sound rows.
@@ -184,15 +183,12 @@ await runCommand(USAGE, async () => {
       remote: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       watch: { type: 'boolean', default: false },
+      confirm: { type: 'boolean', default: false },
       out: { type: 'string' },
     },
   })
-  const [command, provider, ...rest] = positionals
+  const [command, ...rest] = positionals
   if (rest.length > 0) return 2
-  if (command === 'assign' && provider !== undefined && isProviderName(provider)) {
-    return withDatabase(options, async (db) => assign(db, provider, options))
-  }
-  if (provider !== undefined) return 2
   if (command === 'new') {
     await makeKey(options.out)
     return 0
@@ -204,5 +200,8 @@ await runCommand(USAGE, async () => {
   if (command === 'plan') return withDatabase(options, async (db) => printPlan(db, options))
   if (command === 'status') return withDatabase(options, async (db) => printStatus(db, options))
   if (command === 'check') return withDatabase(options, checkAgain)
+  if (command === 'deletions') {
+    return withDatabase(options, async (db) => printDeletions(db, options))
+  }
   return 2
 })

@@ -1,13 +1,10 @@
 /** `npm run users -- add ID | list | remove ID [--remote]`: manages the users that may save keys. */
 
 import { parseArgs } from 'node:util'
+import { addUser as add, deleteUser } from '../src/keys/users.ts'
 import { selectKeys } from '../src/store/api-keys.ts'
-import { run, runBatch } from '../src/store/d1.ts'
-import { deleteUserEvents } from '../src/store/events.ts'
-import { noteUserGone } from '../src/store/gone-keys.ts'
-import { forgetRemoval, noteUserRemoved } from '../src/store/imported-keys.ts'
-import { noteUserDeleted } from '../src/store/kids.ts'
-import { deleteUser, insertUser, selectUsers } from '../src/store/users.ts'
+import { run } from '../src/store/d1.ts'
+import { selectUsers } from '../src/store/users.ts'
 import { nameUserIdFault } from '../src/shared/user-id.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
@@ -18,8 +15,7 @@ const USAGE = `Usage: npm run users -- add ID      [--remote]
 const LIST_LIMIT = 1_000
 
 async function addUser(db: D1Database, id: string): Promise<number> {
-  const [added] = await runBatch(db, [insertUser(id), forgetRemoval(id)])
-  console.log(added?.meta.changes === 1 ? `Added ${id}` : `${id} is there already`)
+  console.log((await add({ db }, id)) ? `Added ${id}` : `${id} is there already`)
   return 0
 }
 
@@ -34,19 +30,12 @@ async function listUsers(db: D1Database): Promise<number> {
 }
 
 async function removeUser(db: D1Database, id: string): Promise<number> {
-  const [stored, , , , , removed] = await runBatch(db, [
-    selectKeys(id),
-    noteUserDeleted(id),
-    noteUserGone(id),
-    noteUserRemoved(id),
-    deleteUserEvents(id),
-    deleteUser(id),
-  ])
-  if (removed.results.length !== 1) {
+  const { results } = await run(db, selectKeys(id))
+  if (!(await deleteUser(db, id, { cause: 'operator', isImporting: true }))) {
     console.error(`There is no user ${id}`)
     return 1
   }
-  const keys = stored.results.filter(({ sealed }) => sealed !== null)
+  const keys = results.filter(({ sealed }) => sealed !== null)
   console.log(`Removed ${id}; keys deleted: ${keys.length}`)
   return 0
 }

@@ -6,6 +6,7 @@ import type { ListedSlot } from './keys/slots.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from './keys/stored-key.ts'
 import type { SignIn } from './settings.ts'
 import type { EventRow } from './store/events.ts'
+import { tagOf } from './store/slot-check.ts'
 import type {
   ConfigAnswer,
   DecryptionFault,
@@ -20,8 +21,8 @@ import type {
   SlotFields,
 } from './shared/answers.ts'
 
-export function keyFields({ preview, updatedAt }: KeySummary): KeyFields {
-  return { api_key_preview: preview, api_key_updated_at: updatedAt }
+export function keyFields({ preview, updatedAt, tag }: KeySummary): KeyFields {
+  return { api_key_preview: preview, api_key_updated_at: updatedAt, etag: entityTag(tag) }
 }
 
 export function slotFields(key: KeySummary): SlotFields {
@@ -38,12 +39,17 @@ export function slotFields(key: KeySummary): SlotFields {
   }
 }
 
-export function savedFields({ sameIn, knownAs, ...key }: SavedKey): SavedFields {
-  return {
-    ...slotFields(key),
-    ...(sameIn.length > 0 && { same_key_in: sameIn }),
-    ...(knownAs !== null && { known_as: knownAs }),
-  }
+export function savedFields({ sameIn, ...key }: SavedKey): SavedFields {
+  return { ...slotFields(key), ...sameFields(sameIn) }
+}
+
+function sameFields(sameIn: readonly string[]) {
+  return { ...(sameIn.length > 0 && { same_key_in: sameIn }) }
+}
+
+/** The entity tag of a key, as the header `ETag` has it. */
+export function entityTag(tag: string): string {
+  return `"${tag}"`
 }
 
 function limitFields({ pausedAt, callers, maxUses }: Limits) {
@@ -74,15 +80,20 @@ export function eventAnswer(row: EventRow): EventAnswer {
 /** The id of an event begins with its time. */
 const TIME_LENGTH = '2026-11-25T12:00:00.000Z'.length
 
-const UNREADABLE = { has_api_key: false, error: 'Invalid encrypted key' } as const
+function unreadable({ row }: UnreadableKey) {
+  const etag = entityTag(tagOf(row))
+  return { has_api_key: false, error: 'Invalid encrypted key', etag } as const
+}
 
 export function keyAnswer(key: StoredKey): KeyAnswer {
-  if (key.state === 'unreadable') return UNREADABLE
+  if (key.state === 'unreadable') return unreadable(key)
   return key.state === 'empty' ? { has_api_key: false } : { has_api_key: true, ...keyFields(key) }
 }
 
 export function slotAnswer(provider: string, key: StoredKey): SlotAnswer {
-  if (key.state === 'unreadable') return { provider, ...UNREADABLE, reason: faultOf(key) }
+  if (key.state === 'unreadable') {
+    return { provider, ...unreadable(key), reason: faultOf(key) }
+  }
   return key.state === 'empty'
     ? { provider, has_api_key: false }
     : { provider, has_api_key: true, ...slotFields(key) }
@@ -92,10 +103,11 @@ function faultOf({ reason }: UnreadableKey): DecryptionFault {
   return reason === 'key_id_not_in_keyring' ? 'encryption_key_missing' : 'cannot_be_decrypted'
 }
 
-export function listedAnswer({ name, provider, key }: ListedSlot): ListedAnswer {
+export function listedAnswer({ name, provider, key, sameIn }: ListedSlot): ListedAnswer {
   const { label = null, key_page = null, key_prefixes = [], hosts } = provider ?? {}
   const takesUrl = hosts !== undefined && { hosts }
-  return { label, key_page, key_prefixes, ...takesUrl, ...slotAnswer(name, key) }
+  const about = { label, key_page, key_prefixes, ...takesUrl, ...slotAnswer(name, key) }
+  return about.has_api_key ? { ...about, ...sameFields(sameIn) } : about
 }
 
 export function savedAnswer<Fields extends KeyFields>(

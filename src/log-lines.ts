@@ -96,6 +96,7 @@ export const LOG_EVENTS = {
   }),
   expired_key_deleted: line(['info'], { user_id: text, provider: text }),
   restored_keys_deleted: line(['info'], { keys: count, users: count }),
+  deletions_held: line(['error'], { most: count }),
   deletions_not_copied: line(['error'], coded),
   rewrap_failed: line(['error'], coded),
   expiry_failed: line(['error'], coded),

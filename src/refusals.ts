@@ -24,6 +24,7 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
   invalid_json: { status: 400, error: 'Request body must be valid JSON' },
   content_type_not_json: { status: 400, error: 'Request body must be valid JSON' },
   invalid_query: { status: 400, error: 'Query is not valid' },
+  invalid_precondition: { status: 400, error: 'Precondition is not valid' },
   upgrade_not_supported: { status: 400, error: 'This upgrade is not supported' },
   invalid_argument: { status: 400, error: 'Argument is not valid' },
   token_missing: {

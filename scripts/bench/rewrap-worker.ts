@@ -5,9 +5,8 @@ import { BATCH_ROWS, beginPass, movePass, readPass } from '../../src/keys/rewrap
 import { rewrap } from '../../src/scheduled.ts'
 import { openService } from '../../src/service.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
-import { selectRowsAfter } from '../../src/store/api-keys.ts'
-import { run } from '../../src/store/d1.ts'
-import { noteKid } from '../../src/store/kids.ts'
+import { run, runBatch } from '../../src/store/d1.ts'
+import { selectRowsAfter, swapKeys } from '../../src/store/scan.ts'
 
 const SEEDED_AT_ONCE = 2_000
 
@@ -46,7 +45,6 @@ async function seed(env: Env, rows: number): Promise<void> {
     })
     // oxlint-disable-next-line no-await-in-loop -- a part at a time
     const json = JSON.stringify(await Promise.all(sealing))
-    const note = noteKid(keyring.sealing.kid)
     // oxlint-disable-next-line no-await-in-loop
     await env.DB.batch([
       env.DB.prepare('INSERT INTO users (id) SELECT value ->> 0 FROM json_each(?1)').bind(json),
@@ -54,7 +52,6 @@ async function seed(env: Env, rows: number): Promise<void> {
         `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
            SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)`,
       ).bind(json),
-      env.DB.prepare(note.sql).bind(...note.values),
     ])
   }
 }
@@ -80,7 +77,9 @@ async function moveAll(env: Env): Promise<void> {
     const ended = rows.length < BATCH_ROWS
     const resealed = rows.map((row) => ({ row, sealed: row.sealed, fingerprint: '' }))
     // oxlint-disable-next-line no-await-in-loop
-    pass = await movePass(service, { ...pass, last }, { resealed, moved: [], ended })
+    await runBatch(service.db, [swapKeys(service.keyring.sealing.kid, resealed)])
+    // oxlint-disable-next-line no-await-in-loop
+    pass = await movePass(service.db, { ...pass, last }, ended)
   }
 }
 

@@ -3,7 +3,8 @@
  * a database's `users`, or the payload of a departure.
  */
 
-import { run, runBatch, type Statement } from '../../src/store/d1.ts'
+import { run, runBatch } from '../../src/store/d1.ts'
+import type { Statement } from '../../src/store/statement.ts'
 
 /** The tables that a move needs beside those of `schema.sql`. */
 export const MOVE_TABLES = [

@@ -1,7 +1,9 @@
 /** What `npm run bench -- shards` asks: users' keys in several databases, and the job that moves users. */
 
-import { deleteKey, selectKey, upsertKey } from '../../src/store/api-keys.ts'
-import { runBatch, type Statement } from '../../src/store/d1.ts'
+import { selectKey, upsertKey } from '../../src/store/api-keys.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import type { Statement } from '../../src/store/statement.ts'
+import { deleteKey } from '../../src/store/gone-keys.ts'
 import { selectUser } from '../../src/store/users.ts'
 import { databaseOf, type Maps } from './shards-map.ts'
 import { moveUser, selectDeparture, type Move } from './shards-move.ts'
@@ -35,11 +37,10 @@ function statementOf(method: string, userId: string, key: string): Statement<unk
       sealed: key,
       kid: 'kid',
       status: 'unverified',
-      at: null,
       expiresAt: null,
-      fingerprint: '',
+      fingerprints: [],
     })
-  return method === 'DELETE' ? deleteKey(slot) : selectKey(userId, [SLOT])
+  return method === 'DELETE' ? deleteKey(slot, 'request')[1] : selectKey({ ...slot, takesDefault: false })
 }
 
 async function readMove(

@@ -11,7 +11,6 @@ export interface Step {
   step:
     | 'run_the_job'
     | 'put_back'
-    | 'check'
     | 'move_first'
     | 'rewrap'
     | 'drop'
@@ -42,15 +41,10 @@ export function planNext(
   const legacy = keyring.fernet.length > 0 ? [FERNET_KID] : []
   const others = new Set([...keyring.opens, ...legacy])
   const isLeft = hasRowsLeft(key_ids)
+  const isTried = rewrap.finished_at !== null
   const stored = kidsOf(
-    key_ids.filter((kid) => others.has(kid.key_id) && (isLeft(kid) || kid.state !== 'unused')),
+    key_ids.filter((kid) => others.has(kid.key_id) && (isLeft(kid) || !isTried)),
   )
-  const unnoticed = key_ids.filter(
-    (kid) =>
-      kid.key_id !== keyring.seals &&
-      (isLeft(kid) ? kid.state === 'unused' || kid.state === null : kid.state === 'settled'),
-  )
-  if (rewrap.finished_at !== null && unnoticed.length > 0) return check(kidsOf(unnoticed), where)
   if (stored.length > 0) return wait(keyring, stored, where)
   if (keyring.opens.length > 0) return drop(keyring, where)
   return keyring.fernet.length > 0 ? dropFernet(where) : nothing(keyring, where)
@@ -94,15 +88,6 @@ function moveFirst(keyring: KeyringKids, fresh: string[], where: Where): Step {
     key_ids: fresh,
     text: `Wait until every running version has ${fresh.join(', ')} (a gradual deployment is at 100 %). Then put it first:
 ${set(`the keys of ${[...fresh, ...rest].join(',')}`, where)}`,
-  }
-}
-
-function check(unnoticed: string[], where: Where): Step {
-  return {
-    step: 'check',
-    key_ids: unnoticed,
-    text: `The rows under ${unnoticed.join(', ')} were changed by hand after the job's last pass. The job looks
-again a day after that pass. To make it look now: ${npmCommand('keys -- check', where)}`,
   }
 }
 

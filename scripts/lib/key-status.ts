@@ -8,15 +8,14 @@ import {
   START,
   type Cursor,
   type KidCount,
-} from '../../src/store/api-keys.ts'
+} from '../../src/store/scan.ts'
 import { haveOpened } from '../../src/keys/lost-rows.ts'
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
-import { selectKids, type KidState } from '../../src/store/kids.ts'
 import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'
 
 /**
  * The rows under one kid, as `--json` prints them. `unopenable` is what the latest pass counted. `lost` are those that
- * a finished pass with their encryption key could not open. `state` is null if the kid was never noted.
+ * a finished pass with their encryption key could not open.
  */
 export interface KidStatus {
   key_id: string
@@ -25,7 +24,6 @@ export interface KidStatus {
   in_keyring: boolean
   unopenable: number
   lost: number
-  state: KidState | null
 }
 
 /** The job's pass. Times are ISO 8601 in UTC. `rows` is counted now, and `done` is the job's count. */
@@ -56,8 +54,7 @@ export async function readStatus(
   counted: (rows: number) => void = () => {},
   pageRows = COUNTED_ROWS,
 ): Promise<RotationStatus> {
-  const [passed, kids] = [await readPass(db), await run(db, selectKids())]
-  const states = new Map(kids.results.map(({ kid, state }) => [kid, state]))
+  const passed = await readPass(db)
   const stored = await countRows(db, counted, pageRows)
   const keyring = passed && parseKeyring(passed.keyring)
   const inKeyring = (kid: string) => keyring !== null && isIn(keyring, kid)
@@ -67,13 +64,7 @@ export async function readStatus(
     rows,
     in_keyring: inKeyring(kid),
     ...countsOf(isFirst(stored, index) ? passed : null, kid),
-    state: states.get(kid) ?? null,
   }))
-  for (const [kid, state] of states) {
-    if (stored.some((row) => row.kid === kid)) continue
-    const none = { version: '', rows: 0, unopenable: 0, lost: 0 }
-    key_ids.push({ key_id: kid, in_keyring: inKeyring(kid), state, ...none })
-  }
   const rows = stored.reduce((sum, row) => sum + row.rows, 0)
   const isProven = passed !== null && keyring !== null && haveOpened(passed, keyring.fernet)
   const missing = keyring === null ? [] : key_ids.filter(isMissing(key_ids, isProven))
@@ -88,9 +79,9 @@ export async function readStatus(
 
 /** A Fernet token does not name its key. If the keys have opened none and open none, the keyring lacks their key. */
 function isMissing(key_ids: KidStatus[], isProven: boolean) {
-  return ({ key_id, in_keyring, state }: KidStatus): boolean => {
+  return ({ key_id, in_keyring }: KidStatus): boolean => {
     const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
-    if (rows === 0 || (state === 'unused' && rows <= lost)) return false
+    if (rows <= lost) return false
     return !in_keyring || (key_id === FERNET_KID && !isProven && unopenable >= rows)
   }
 }

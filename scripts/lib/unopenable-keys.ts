@@ -1,13 +1,7 @@
 /** Whose stored keys do not open, so that an operator can ask these users for their keys again. */
 
-import {
-  COUNTED_ROWS,
-  selectNthRowAfter,
-  selectSlotsUnder,
-  START,
-  type Cursor,
-} from '../../src/store/api-keys.ts'
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
+import { selectSlotsUnder } from '../../src/store/kids.ts'
 import { npmCommand } from './advice.ts'
 import type { Where } from './database.ts'
 import { leftUnder, type KidStatus, type RotationStatus } from './key-status.ts'
@@ -36,47 +30,23 @@ const SHOWN = 20
 export async function findUnopenable(
   db: D1Database,
   status: RotationStatus,
-  pageRows = COUNTED_ROWS,
 ): Promise<Unopenable> {
   const kids = new Set(status.key_ids.filter(isUnopenable(status)).map(({ key_id }) => key_id))
   const rows = status.key_ids
     .filter(({ key_id }) => kids.has(key_id))
     .reduce((sum, kid) => sum + kid.rows, 0)
-  const keys: UnopenableKey[] = []
-  for (let after: Cursor | undefined = START; after !== undefined;) {
-    if (keys.length >= Math.min(rows, LISTED)) break
-    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
-    const page = await readPage(db, [...kids], { after, rows: pageRows })
-    keys.push(...page.keys)
-    after = page.last
-  }
-  return { rows, keys: keys.slice(0, LISTED) }
-}
-
-/** The rows under one of `kids` in a page, and the last row of the page if it is full. */
-async function readPage(
-  db: D1Database,
-  kids: readonly string[],
-  { after, rows }: { after: Cursor; rows: number },
-): Promise<{ keys: UnopenableKey[]; last: Cursor | undefined }> {
-  const { results } = await run(
-    db,
-    selectSlotsUnder(kids, after, { limit: rows, most: LISTED }),
-    BULK_DEADLINE_MS,
-  )
-  const last = await run(db, selectNthRowAfter(after, rows), BULK_DEADLINE_MS)
+  if (rows === 0) return { rows, keys: [] }
+  const { results } = await run(db, selectSlotsUnder([...kids], LISTED), BULK_DEADLINE_MS)
   const keys = results.map(({ userId, provider, kid }) => {
     return { user_id: userId, provider, key_id: kid }
   })
-  return { keys, last: last.results[0] }
+  return { rows, keys }
 }
 
 function isUnopenable({ key_ids, keyring, rewrap }: RotationStatus) {
   const isFinished = rewrap !== null && rewrap.finished_at !== null
-  return ({ key_id, state }: KidStatus): boolean => {
-    // A row that was written since may open.
-    const isTried = state === 'unused' || state === 'settled'
-    if (!isTried || key_id === keyring?.seals) return false
+  return ({ key_id }: KidStatus): boolean => {
+    if (key_id === keyring?.seals) return false
     const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
     return rows > 0 && (rows <= lost || (isFinished && rows <= unopenable))
   }

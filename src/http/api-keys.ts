@@ -15,8 +15,10 @@ import { exportEvents, listEvents } from '../keys/trail.ts'
 import { verifySlot } from '../keys/verify.ts'
 import type { AssignedAnswer, EventsAnswer, ListAnswer, VerifyAnswer } from '../shared/answers.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { tagOf } from '../store/slot-check.ts'
 import {
   deletedAnswer,
+  entityTag,
   eventAnswer,
   keyAnswer,
   keyFields,
@@ -32,7 +34,7 @@ import { exportAnswer } from './export.ts'
 import { requireKey, requireSlotKey } from './key-body.ts'
 import { requireLimits } from './limits-body.ts'
 import { onlyYourOwn, type OwnerVariables } from './only-your-own.ts'
-import { entityTag, readPrecondition } from './precondition.ts'
+import { readPrecondition } from './precondition.ts'
 import { isAsked, requireQuery } from './verify-query.ts'
 
 interface ApiKeysEnv {
@@ -76,7 +78,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
       verify: false,
       condition: readPrecondition(c),
     })
-    c.header('ETag', entityTag(key.updatedAt))
+    c.header('ETag', entityTag(key.tag))
     return c.json(savedAnswer(c.get('userId'), keyFields(key)))
   })
   .delete('/users/:userId/api-key', onlyYourOwn, async (c) => {
@@ -111,7 +113,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
         verify,
         condition,
       })
-      c.header('ETag', entityTag(key.updatedAt))
+      c.header('ETag', entityTag(key.tag))
       return c.json(savedAnswer(c.get('userId'), { provider, ...savedFields(key) }))
     },
   )
@@ -160,7 +162,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
 
 /** Tags the answer with the version of its key, also of one that does not open. */
 function tagKey(c: Context, key: StoredKey): void {
-  if (key.state !== 'empty') c.header('ETag', entityTag(key.row.updatedAt))
+  if (key.state !== 'empty') c.header('ETag', entityTag(tagOf(key.row)))
 }
 
 function ownerOf(c: Context<OwnerEnv>): SlotOwner {

@@ -5,9 +5,11 @@ import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import { inTime } from '../shared/deadline.ts'
-import { selectKey, type KeyRow, type RowNames, type UserWithoutKey } from '../store/api-keys.ts'
-import { runBatch, type Statement } from '../store/d1.ts'
+import { selectKey, type UserKeyRow, type UserWithoutKey } from '../store/api-keys.ts'
+import { runBatch } from '../store/d1.ts'
 import { isRecent, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
+import type { Statement } from '../store/statement.ts'
+import { inRow } from './slot-row.ts'
 import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
@@ -45,22 +47,20 @@ export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
  */
 async function isGone(
   service: Service,
-  { userId, provider, updatedAt: version, createdAt }: KeyRow,
+  { identity }: UserKeyRow,
   heartbeat: Heartbeat | undefined,
 ): Promise<boolean> {
   const { deletions } = service.settings
   if (deletions === null) return false
   if (heartbeat !== undefined && isFresh(service, heartbeat)) return false
-  return askStore(deletions, async (store) =>
-    store.isGone({ userId, provider, version, createdAt }),
-  )
+  return askStore(deletions, async (store) => store.isGone(identity))
 }
 
 function isFresh(service: Service, heartbeat: Heartbeat): boolean {
   const { at } = heartbeat
-  if (at < (latest.get(service) ?? '')) return false
+  if (!isRecent(heartbeat) || at < (latest.get(service) ?? '')) return false
   latest.set(service, at)
-  return isRecent(heartbeat)
+  return true
 }
 
 /**
@@ -70,24 +70,25 @@ function isFresh(service: Service, heartbeat: Heartbeat): boolean {
  */
 export async function usableRow(
   owner: SlotOwner,
-  [row]: readonly (KeyRow | UserWithoutKey)[],
+  [row]: readonly (UserKeyRow | UserWithoutKey)[],
   heartbeat: Heartbeat | undefined,
-): Promise<KeyRow | null> {
+): Promise<UserKeyRow | null> {
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) return null
   return (await isGone(owner.service, row, heartbeat)) ? null : row
 }
 
-/** The later of the rows. @throws as {@link usableRow} */
-export async function readUsableRow(owner: SlotOwner, names: RowNames): Promise<KeyRow | null> {
+/** The row of the slot `name`. @throws as {@link usableRow} */
+export async function readUsableRow(owner: SlotOwner, name: string): Promise<UserKeyRow | null> {
   const { db, settings } = owner.service
-  const statements = [selectKey(owner.userId, names), ...readHeartbeat(settings)] as const
-  const [read, beat] = await runBatch(db, statements)
-  return usableRow(owner, read.results, beat?.results[0])
+  return inRow(owner, name, async (slot) => {
+    const [read, beat] = await runBatch(db, [selectKey(slot), ...readHeartbeat(settings)])
+    return usableRow(owner, read.results, beat?.results[0])
+  })
 }
 
-/** The key in the later of the rows, to be sent to its provider. @throws as {@link usableRow} */
-export async function readUsableKey(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
-  const row = await readUsableRow(owner, names)
+/** The key in the slot `name`, to be sent to its provider. @throws as {@link usableRow} */
+export async function readUsableKey(owner: SlotOwner, name: string): Promise<StoredKey> {
+  const row = await readUsableRow(owner, name)
   return row === null ? EMPTY : openAndLog(owner, row)
 }

@@ -5,11 +5,11 @@ import { openKey } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { OLDER_DATABASE, run, runBatch } from '../store/d1.ts'
-import { selectImportedKeys } from '../store/imported-keys.ts'
-import { selectNeededKids } from '../store/kids.ts'
+import { MAX_UNEXPLAINED, selectHeld } from '../store/gone-keys.ts'
+import { countUnder, selectKids, selectUnder } from '../store/kids.ts'
 import { selectLatestMigration } from '../store/migrations.ts'
-import { selectPass, toPass } from '../store/rewrap.ts'
-import { haveOpened } from './lost-rows.ts'
+import { selectPass, toPass, type Pass } from '../store/rewrap.ts'
+import { hasOtherRows, haveOpened } from './lost-rows.ts'
 
 /** Anybody may ask for the health at any rate, so an isolate asks D1 at most once in this time. */
 const KEPT_MS = 5_000
@@ -18,8 +18,8 @@ const DEADLINE_MS = 5_000
 const outcomes = new WeakMap<Service, { at: number; fault: unknown }>()
 
 /**
- * Makes one round trip to D1, which reads a row per kid. It makes a second one while imported keys are left and the job
- * has not opened any with this `LEGACY_FERNET_KEY`. It makes none within {@link KEPT_MS} of the last check.
+ * Makes one round trip to D1, which reads a few rows per kid. It makes a second one while a stored kid is not in the
+ * keyring, or while imported keys are left and the job has not opened any with this `LEGACY_FERNET_KEY`. It makes none within {@link KEPT_MS} of the last check.
  *
  * @throws VaultError `server_misconfigured`, `database_busy`; its cause says what to do
  */
@@ -39,26 +39,53 @@ async function findFault(service: Service): Promise<unknown> {
 }
 
 async function check({ db, keyring }: Service): Promise<void> {
-  const [needed, migrated, passes] = await runBatch(
+  const [stored, migrated, passes, held] = await runBatch(
     db,
-    [selectNeededKids(), selectLatestMigration(), selectPass()],
+    [selectKids(), selectLatestMigration(), selectPass(), selectHeld()],
     DEADLINE_MS,
   )
   if (migrated.results.length === 0) throw misconfigured(OLDER_DATABASE)
-  const kids = needed.results.map(({ kid }) => kid)
-  const missing = kids.filter((kid) => !hasKey(keyring, kid))
-  if (missing.length > 0) {
-    const fix = `stored keys are sealed under ${missing.join(', ')}; add the key with that kid again`
-    throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
-  }
+  const kids = stored.results.map(({ kid }) => kid)
+  const [pass] = passes.results.map(toPass)
+  await requireKeys(
+    db,
+    kids.filter((kid) => !hasKey(keyring, kid)),
+    pass,
+  )
   const fernet = [...keyring.fernetKeys.keys()]
-  const isProven = passes.results.map(toPass).some((pass) => haveOpened(pass, fernet))
-  if (kids.includes(FERNET_KID) && !isProven) await checkLegacyKey({ db, keyring })
+  const isProven = pass !== undefined && haveOpened(pass, fernet)
+  if (kids.includes(FERNET_KID) && fernet.length > 0 && !isProven) {
+    await checkLegacyKey({ db, keyring })
+  }
+  if (held.results.length > 0) {
+    throw misconfigured(
+      `gone_keys has more than ${MAX_UNEXPLAINED} tombstones that the vault did not write; run npm run keys -- deletions`,
+    )
+  }
+}
+
+/** @throws VaultError if rows under one of these kids may open. `pass` knows which ones did not open with their key. */
+async function requireKeys(
+  db: D1Database,
+  kids: readonly string[],
+  pass: Pass | undefined,
+): Promise<void> {
+  if (kids.length === 0) return
+  const lost = kids.map((kid) => pass?.counts[kid]?.lost ?? 0)
+  const under = kids.map((kid, index) => countUnder(kid, (lost[index] ?? 0) + 1))
+  const found = await runBatch(db, under, DEADLINE_MS)
+  const missing = kids.filter((_, index) => {
+    const [rows] = found[index]?.results ?? []
+    return rows !== undefined && hasOtherRows(rows, lost[index] ?? 0, pass?.startedAt ?? '')
+  })
+  if (missing.length === 0) return
+  const fix = `stored keys are sealed under ${missing.join(', ')}; add the key with that kid again`
+  throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
 }
 
 /** Tries to open a few rows, because a Fernet token does not name the key that opens it. */
 async function checkLegacyKey({ db, keyring }: Pick<Service, 'db' | 'keyring'>): Promise<void> {
-  const { results } = await run(db, selectImportedKeys(), DEADLINE_MS)
+  const { results } = await run(db, selectUnder(FERNET_KID), DEADLINE_MS)
   const opened = await Promise.all(results.map(async (row) => openKey(keyring, row)))
   if (opened.length === 0 || opened.some(({ state }) => state === 'open')) return
   throw misconfigured(

@@ -3,6 +3,7 @@
 import { VaultError } from '../errors.ts'
 import type { KeyRow, Period } from '../store/api-keys.ts'
 import type { CountedUse } from '../store/limits.ts'
+import type { KeptLimits } from '../store/moved-keys.ts'
 
 /** The limits of a key. */
 export interface Limits {
@@ -47,6 +48,12 @@ function periodsAt(now: Date): Record<Period, string> {
   return { day: time.slice(0, 10), month: time.slice(0, 7) }
 }
 
+/** Refuses to send a key to its provider for a check. @throws VaultError `api_key_paused`, `api_key_expired` */
+export function requireUsable({ pausedAt, expiresAt }: KeyRow, now = Date.now()): void {
+  if (pausedAt !== null) throw new VaultError('api_key_paused')
+  if (isExpired(expiresAt, now)) throw new VaultError('api_key_expired')
+}
+
 /**
  * Refuses a use that the owner does not allow. If uses of the key are limited, it must have been counted.
  *
@@ -69,4 +76,45 @@ function limitReached(per: Period, now: Date): VaultError {
   const detail = `The key can be used again from ${new Date(next).toISOString()}.`
   const retryAfter = Math.ceil((next - now.getTime()) / 1_000)
   return new VaultError('limit_reached', { detail, retryAfter })
+}
+
+/** The limits of `kept` when it takes the place of `gone`: the stricter ones. A key that goes takes a past expiry along. */
+export function keepLimits(kept: KeyRow, gone: KeyRow, now = Date.now()): KeptLimits {
+  const expiries = [kept.expiresAt, isExpired(gone.expiresAt, now) ? null : gone.expiresAt]
+  return {
+    pausedAt: kept.pausedAt ?? gone.pausedAt,
+    callers: keepCallers(kept.callers, gone.callers),
+    expiresAt: expiries.filter((time) => time !== null).toSorted()[0] ?? null,
+    ...keepMaximum(kept, gone),
+  }
+}
+
+function keepCallers(kept: string | null, gone: string | null): string | null {
+  if (kept === null || gone === null) return kept ?? gone
+  const allowed = new Set<unknown>(JSON.parse(gone))
+  const both: unknown[] = JSON.parse(kept)
+  return JSON.stringify(both.filter((caller) => allowed.has(caller)))
+}
+
+type Maximum = Pick<KeptLimits, 'maxUses' | 'maxUsesPer' | 'uses' | 'usesIn'>
+
+/** The lower maximum of both, in the longer period, with the uses of both. */
+function keepMaximum(kept: KeyRow, gone: KeyRow): Maximum {
+  const limited = [kept, gone].filter(({ maxUses }) => maxUses !== null)
+  const [first = kept, second = first] = limited
+  if (first === second) return pickMaximum(first)
+  const maxUses = Math.min(first.maxUses ?? 0, second.maxUses ?? 0)
+  const isDaily = first.maxUsesPer === 'day' && second.maxUsesPer === 'day'
+  const [maxUsesPer, length] = isDaily ? (['day', 10] as const) : (['month', 7] as const)
+  const periods = limited.map(({ usesIn }) => usesIn?.slice(0, length) ?? '')
+  const usesIn = periods.toSorted().at(-1) || null
+  const uses = limited.reduce(
+    (sum, row, index) => (periods[index] === usesIn ? sum + row.uses : sum),
+    0,
+  )
+  return { maxUses, maxUsesPer, uses, usesIn }
+}
+
+function pickMaximum({ maxUses, maxUsesPer, uses, usesIn }: KeyRow): Maximum {
+  return { maxUses, maxUsesPer, uses, usesIn }
 }

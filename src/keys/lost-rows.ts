@@ -1,6 +1,7 @@
 /** Which rows do not open although the keyring has their encryption key: waiting for a key does not help them. */
 
 import { FERNET_KID, parseKeyring, type KeyringKids } from '../crypto/keyring.ts'
+import type { UnderKid } from '../store/kids.ts'
 import type { Count, Counts, Pass } from '../store/rewrap.ts'
 
 /** What is known of a pass. */
@@ -29,22 +30,34 @@ export function countLost(pass: Passed): Counts {
 }
 
 /**
- * What the next pass, with `kids`, has to know of the one before it. The lost rows of a kid are only known while it is
- * `unused`: otherwise a row was written under it that may need its key. Rows that the previous Fernet keys did not open
- * are no longer lost if other ones take their place.
+ * What the next pass, with `kids`, has to know of the one before it. The lost rows of a kid are only known while it has
+ * no others: see {@link hasOtherRows}. Rows that the previous Fernet keys did not open are no longer lost if other ones
+ * take their place.
  */
-export function carryCounts(pass: Passed, kids: KeyringKids, unused: ReadonlySet<string>): Counts {
+export function carryCounts(
+  pass: Passed,
+  kids: KeyringKids,
+  known: ReadonlySet<string>,
+): Counts {
   const before = parseKeyring(pass.keyring)
   const isOther = hasOtherFernetKeys(pass, kids)
   const counts = Object.entries(pass.counts).flatMap(([kid, count]) => {
-    const isKnown = unused.has(kid) && !(kid === FERNET_KID && isOther)
+    const isKnown = known.has(kid) && !(kid === FERNET_KID && isOther)
     const lost = isKnown ? (count.lost ?? 0) : 0
     const opened_with = kid === FERNET_KID ? openedWith(count, before) : []
     if (lost === 0 && opened_with.length === 0) return []
-    const known = { ...(lost > 0 && { lost }), ...(opened_with.length > 0 && { opened_with }) }
-    return [[kid, { rows: 0, done: 0, unopenable: 0, ...known }] as const]
+    const carried = { ...(lost > 0 && { lost }), ...(opened_with.length > 0 && { opened_with }) }
+    return [[kid, { rows: 0, done: 0, unopenable: 0, ...carried }] as const]
   })
   return Object.fromEntries(counts)
+}
+
+/**
+ * Whether there are other rows under a kid than the `left` ones of a pass: there are more, or one was saved since the
+ * pass began. `found` is what `countUnder` found, up to one row more than `left`.
+ */
+export function hasOtherRows({ rows, latest }: UnderKid, left: number, startedAt: string): boolean {
+  return rows > left || (latest !== null && latest >= startedAt)
 }
 
 /** Whether there are Fernet keys, and none of the ones that opened rows is still there. */

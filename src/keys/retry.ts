@@ -2,8 +2,10 @@
 
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
-import { isRetryable, runBatch, type Statement } from '../store/d1.ts'
-import { selectNoted } from '../store/events.ts'
+import type { Slot } from '../crypto/seal.ts'
+import { isRetryable, runBatch } from '../store/d1.ts'
+import { selectEventsSince } from '../store/events.ts'
+import type { Statement } from '../store/statement.ts'
 
 /** Repeating adds at most this to a request. */
 const EXTRA_MS = 2_000
@@ -35,9 +37,9 @@ export function makeMark(): string {
   return crypto.getRandomValues(new Uint8Array(8)).toHex()
 }
 
-/** A change that notes an event with this mark. */
+/** A change of a slot that notes an event with this mark, if it changes anything. */
 interface MarkedChange {
-  userId: string
+  slot: Slot
   mark: string
   statements: readonly Statement<object>[]
   /** Reads what the change has left. */
@@ -47,22 +49,26 @@ interface MarkedChange {
 }
 
 /**
- * Changes something with one round trip to D1. If D1 fails, it tries again unless the trail has the event of this change:
- * then it returns that event and what `read` returns.
+ * Changes a slot with one round trip to D1. If D1 fails, it tries again unless the trail has the event of this change:
+ * then it returns that event and what `read` returns. It also gives up if the slot was changed by somebody else since:
+ * the first attempt may have been committed before that, and another one would undo it.
  *
  * @throws VaultError `database_busy`, and as `runBatch`
  */
 export async function runMarked(
   db: D1Database,
-  { userId, mark, statements, read, isResult }: MarkedChange,
+  { slot, mark, statements, read, isResult }: MarkedChange,
 ): Promise<D1Result<object>[]> {
+  const since = new Date().toISOString()
   return retry<D1Result<object>[]>(
     async (ms) => runBatch(db, statements, ms),
     async (ms, error) => {
-      const [noted, ...left] = await runBatch(db, [selectNoted(userId, mark), ...read], ms)
-      if (noted.results.length === 0) return null
-      if (isResult && !left.some(({ results }) => results.some(isResult))) throw error
-      return [noted, ...left]
+      const [events, ...left] = await runBatch(db, [selectEventsSince(slot, since), ...read], ms)
+      if (events.results.length === 0) return null
+      const noted = events.results.filter(({ id }) => id.endsWith(`.${mark}`))
+      const isLeft = !isResult || left.some(({ results }) => results.some(isResult))
+      if (noted.length === 0 || !isLeft) throw error
+      return [{ ...events, results: noted }, ...left]
     },
   )
 }

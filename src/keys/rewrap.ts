@@ -1,51 +1,46 @@
 /** The rewrap job: after each change of the keyring, one pass opens every row and reseals it. */
 
-import { fingerprintKey } from '../crypto/fingerprint.ts'
-import { FERNET_KID, nameKeyring, parseKeyring, type Keyring } from '../crypto/keyring.ts'
-import { openKey, sealKey } from '../crypto/seal.ts'
+import { nameKeyring, parseKeyring, type Keyring } from '../crypto/keyring.ts'
+import { openKey } from '../crypto/seal.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
+import { DEFAULT_SLOT } from '../shared/slot.ts'
+import type { SealedRow } from '../store/api-keys.ts'
+import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
+import { countUnder, selectKids } from '../store/kids.ts'
+import { moveKeys, type MovedKey } from '../store/moved-keys.ts'
+import { selectPass, toPass, updatePass, upsertPass, type Counts, type Pass } from '../store/rewrap.ts'
 import {
   COUNTED_ROWS,
   selectRowsAfter,
   swapKeys,
   type Resealed,
   type Rewrapped,
-  type SealedRow,
-} from '../store/api-keys.ts'
-import { BULK_DEADLINE_MS, run, runBatch, type Statement } from '../store/d1.ts'
-import { moveKeys, noteMovedKeys, type MovedKey } from '../store/moved-keys.ts'
-import { noteKid, releaseKids, selectKids, settleKids } from '../store/kids.ts'
-import {
-  selectPass,
-  selectPassDue,
-  toPass,
-  updatePass,
-  upsertPass,
-  type Counts,
-  type Pass,
-} from '../store/rewrap.ts'
-import { sealForProvider } from './assign.ts'
-import { carryCounts, countLost, hasOtherFernetKeys } from './lost-rows.ts'
-import { logUnreadable, splitCredential, type UnreadableKey } from './stored-key.ts'
+} from '../store/scan.ts'
+import { carryCounts, countLost, hasOtherRows } from './lost-rows.ts'
+import { moveHere } from './slot-row.ts'
+import { logUnreadable, sealText, type UnreadableKey } from './stored-key.ts'
 
-/** The rows of a batch. Each batch is 4 statements, and 6 if it moves keys to a provider's slot. */
+/** The rows of a batch. Each batch is 3 statements at most. */
 export const BATCH_ROWS = 200
+/** The rows of a batch while keys move to another slot. A key that meets another one there takes 7 statements. */
+const MOVED_ROWS = 100
 /** The characters of the rows in a batch. D1 limits a bound parameter to 2,000,000 bytes. */
 const BATCH_LENGTH = 400_000
-/** The most rows of a run that moves keys: D1 allows 1,000 statements in a run. */
-const MOVING_ROWS_PER_RUN = 30_000
 const UNREADABLE_LOGGED = 20
-const NO_PASS: Pick<Pass, 'keyring' | 'counts'> = { keyring: '', counts: {} }
+const NO_PASS: Pick<Pass, 'keyring' | 'counts' | 'startedAt'> = {
+  keyring: '',
+  counts: {},
+  startedAt: '',
+}
 /** After this time the job tries the rows whose encryption key is missing again: they may have been replaced. */
 const RECHECK_MS = 24 * 60 * 60 * 1000
 
 /**
- * Runs the job once. A pass over all rows is due if the keyring has changed, if a row was written under
- * another key than the first since the last pass began, if an operator asked for it, or if a day has passed
- * since rows lacked their encryption key. Otherwise a run reads a few rows and ends. A run may stop
- * anywhere, and two may run at once: all state is in D1, and a row changes only if it is still as the run
- * read it.
+ * Runs the job once. A pass over all rows is due if the keyring or `DEFAULT_PROVIDER` has changed, if there are rows
+ * under another key than the first that the last pass did not try, if an operator asked for it, or if a day has passed
+ * since rows lacked their encryption key. Otherwise a run reads a few rows and ends. A run may stop anywhere, and two
+ * may run at once: all state is in D1, and a row changes only if it is still as the run read it.
  *
  * A run either begins a pass or works on one. If two versions with different keyrings alternate, they
  * only begin passes, and never undo each other's work.
@@ -59,65 +54,85 @@ export async function rewrap(service: Service): Promise<void> {
     return
   }
   if (pass.finishedAt !== null) return
-  const { rewrapRowsPerRun } = service.settings
-  const most = pass.assignTo === null ? Infinity : MOVING_ROWS_PER_RUN
-  const rows = Math.min(rewrapRowsPerRun, most)
-  for (let left = rows; left > 0 && pass.finishedAt === null; left -= BATCH_ROWS) {
+  const batchRows = service.settings.defaultProvider === null ? BATCH_ROWS : MOVED_ROWS
+  for (let left = service.settings.rewrapRowsPerRun; left > 0 && pass.finishedAt === null;) {
     // oxlint-disable-next-line no-await-in-loop -- each batch begins where the last one ended
-    const next: Pass | null = await rewrapBatch(service, pass, Math.min(left, BATCH_ROWS))
-    if (next === null) return
-    pass = next
+    const batch: Batch | null = await rewrapBatch(service, pass, Math.min(left, batchRows))
+    if (batch === null) return
+    pass = batch.pass
+    left -= batch.cost
   }
   logProgress(pass)
 }
 
 /** The latest pass, whether or not it is finished; null if another one is due. */
-export async function readPass({ db, keyring }: Service): Promise<Pass | null> {
-  const recheckBefore = isoTime(Date.now() - RECHECK_MS)
-  const [row] = (await run(db, selectPassDue(keyring.sealing.kid, recheckBefore))).results
-  if (row === undefined || row.keyring !== nameKeyring(keyring)) return null
-  const { due, ...pass } = row
-  return due === 1 ? null : toPass(pass)
+export async function readPass({ db, keyring, settings }: Service): Promise<Pass | null> {
+  const [passes, kids] = await runBatch(db, [selectPass(), selectKids()])
+  const [pass] = passes.results.map(toPass)
+  if (pass === undefined || pass.askedAt !== null) return null
+  if (pass.keyring !== nameKeyring(keyring)) return null
+  if (pass.defaultProvider !== settings.defaultProvider) return null
+  const others = kids.results.map(({ kid }) => kid).filter((kid) => kid !== keyring.sealing.kid)
+  if (pass.finishedAt === null || others.length === 0) return pass
+  return (await hasUntried(db, pass, others)) ? null : pass
+}
+
+/** Whether a finished pass did not try all rows under these kids, or should try those whose key was missing again. */
+async function hasUntried(db: D1Database, pass: Pass, kids: readonly string[]): Promise<boolean> {
+  const isOld = (pass.finishedAt ?? '') < isoTime(Date.now() - RECHECK_MS)
+  const counts = kids.map((kid) => ({ kid, unopenable: 0, lost: 0, ...pass.counts[kid] }))
+  if (isOld && counts.some(({ unopenable, lost }) => unopenable > lost)) return true
+  const under = counts.map(({ kid, unopenable }) => countUnder(kid, unopenable + 1))
+  const found = await runBatch(db, under, BULK_DEADLINE_MS)
+  return found.some(({ results: [rows] }, index) => {
+    const { unopenable = 0 } = counts[index] ?? {}
+    return rows !== undefined && hasOtherRows(rows, unopenable, pass.startedAt)
+  })
 }
 
 /**
- * Begins a pass in place of the previous one, for this keyring. Rows that other Fernet keys did not open need a key
- * again until the pass has tried them.
+ * Begins a pass in place of the previous one, for this keyring.
  *
  * @returns the keyring's name
  */
-export async function beginPass({ db, keyring }: Service): Promise<string> {
+export async function beginPass({ db, keyring, settings }: Service): Promise<string> {
   const name = nameKeyring(keyring)
-  const [passes, states] = await runBatch(db, [selectPass(), selectKids()], BULK_DEADLINE_MS)
-  const [previous = NO_PASS] = passes.results.map(toPass)
-  const unused = states.results.filter(({ state }) => state === 'unused').map(({ kid }) => kid)
-  const kids = parseKeyring(name)
-  const lost = previous.counts[FERNET_KID]?.lost ?? 0
-  const isNeeded = lost > 0 && hasOtherFernetKeys(previous, kids)
-  const statements = [
-    ...(isNeeded ? [noteKid(FERNET_KID)] : []),
-    settleKids(),
-    noteKid(keyring.sealing.kid),
-    upsertPass(name, isoTime(), carryCounts(previous, kids, new Set(unused))),
-  ]
-  await runBatch(db, statements, BULK_DEADLINE_MS)
+  const [previous = NO_PASS] = (await run(db, selectPass())).results.map(toPass)
+  const lost = Object.entries(previous.counts).filter(([, count]) => (count.lost ?? 0) > 0)
+  const under = lost.map(([kid, count]) => countUnder(kid, (count.lost ?? 0) + 1))
+  const found = under.length === 0 ? [] : await runBatch(db, under, BULK_DEADLINE_MS)
+  const known = lost.filter(([, count], index) => {
+    const [rows] = found[index]?.results ?? []
+    return rows !== undefined && !hasOtherRows(rows, count.lost ?? 0, previous.startedAt)
+  })
+  const carried = carryCounts(previous, parseKeyring(name), new Set(known.map(([kid]) => kid)))
+  const { defaultProvider } = settings
+  const pass = upsertPass({ keyring: name, defaultProvider, startedAt: isoTime() }, carried)
+  await run(db, pass, BULK_DEADLINE_MS)
   return name
 }
 
-/** Rewraps the next batch. Returns the pass after it; null if another run has moved the pass. */
-async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise<Pass | null> {
+/** What a batch has done. */
+interface Batch {
+  /** The pass after it. */
+  pass: Pass
+  /** The rows that it took, or would have taken with as many statements. */
+  cost: number
+}
+
+/** Rewraps the next batch. Returns null if another run has moved the pass. */
+async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise<Batch | null> {
   const read = (await run(service.db, selectRowsAfter(pass.last, limit))).results
   const rows = takeBatch(read)
   const ended = read.length < limit && rows.length === read.length
   const outcomes = await Promise.all(rows.map(async (row) => rewrapRow(service.keyring, row)))
+  const merged = await writeRows(service, outcomes)
   const last = rows.at(-1) ?? pass.last
   const counts = addOutcomes(pass.counts, outcomes)
-  const resealed = outcomes.filter((outcome) => outcome.state === 'resealed')
-  const opened = outcomes.filter((outcome) => outcome.state !== 'unreadable')
-  const moved = await sealForProvider(service, pass.assignTo, opened)
-  const next = await movePass(service, { ...pass, last, counts }, { resealed, moved, ended })
-  if (next !== null) logUnreadableRows(outcomes)
-  return next
+  const next = await movePass(service.db, { ...pass, last, counts }, ended)
+  if (next === null) return null
+  logUnreadableRows(outcomes)
+  return { pass: next, cost: limit * (1 + merged) }
 }
 
 /** What the job did with a row. `current`: the row was sealed under the first key already. */
@@ -131,10 +146,51 @@ async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
   if (opened.state === 'unreadable') return { ...opened, row }
   const { text } = opened
   if (row.kid === keyring.sealing.kid) return { state: 'current', row, sealed: row.sealed, text }
-  const { sealed } = await sealKey(keyring, row, text)
-  const { apiKey } = splitCredential(text) ?? { apiKey: text }
-  const [fingerprint = ''] = await fingerprintKey(keyring, row.userId, apiKey)
+  const { sealed, fingerprint } = await sealText(keyring, row, text)
   return { state: 'resealed', row, sealed, fingerprint, text }
+}
+
+/**
+ * Writes the resealed keys, and moves the plain route's keys to the slot of `DEFAULT_PROVIDER`. A row that a request has
+ * changed meanwhile is left alone.
+ *
+ * @returns how many keys met another one there
+ */
+async function writeRows(service: Service, outcomes: readonly Outcome[]): Promise<number> {
+  const { db, keyring, settings } = service
+  const { defaultProvider: provider } = settings
+  const resealed = outcomes.filter((outcome) => outcome.state === 'resealed')
+  const swaps = resealed.length === 0 ? [] : [swapKeys(keyring.sealing.kid, resealed)]
+  const moved = provider === null ? [] : await sealForSlot(keyring, provider, outcomes)
+  if (provider === null || moved.length === 0) {
+    if (swaps.length > 0) await runBatch(db, swaps, BULK_DEADLINE_MS)
+    return 0
+  }
+  const [moves, events] = moveKeys(provider, moved)
+  const results = await runBatch(db, [moves, events, ...swaps], BULK_DEADLINE_MS)
+  const done = new Set(results[0].results.map(({ userId }) => userId))
+  const left = moved.filter(({ to }) => !done.has(to.userId))
+  for (const { to } of left) {
+    // oxlint-disable-next-line no-await-in-loop -- D1 takes one change after the other
+    await moveHere(service, to)
+  }
+  return left.length
+}
+
+/** The plain route's keys, sealed for the slot `provider`. */
+async function sealForSlot(
+  keyring: Keyring,
+  provider: string,
+  outcomes: readonly Outcome[],
+): Promise<MovedKey[]> {
+  const opened = outcomes.filter((outcome) => outcome.state !== 'unreadable')
+  const plain = opened.filter(({ row }) => row.provider === DEFAULT_SLOT)
+  return Promise.all(
+    plain.map(async ({ row: { userId, sealed: from }, text }) => ({
+      from,
+      to: await sealText(keyring, { userId, provider }, text),
+    })),
+  )
 }
 
 /** The first rows, as many as fit into one bound parameter, but at least one. */
@@ -148,43 +204,13 @@ function takeBatch(rows: SealedRow[]): SealedRow[] {
   return rows.slice(0, count)
 }
 
-/** The result of a batch. */
-interface Batch {
-  resealed: readonly Rewrapped[]
-  /** Keys of default slots that move to a provider's slot. An occupied slot stays as it is. */
-  moved: readonly MovedKey[]
-  ended: boolean
-}
-
-/**
- * Writes the resealed keys and the progress of the pass in one transaction. A row that a PUT or a DELETE
- * has changed meanwhile is left alone. At the end of the pass, a kid is unused if the pass left no row
- * under it that its key may open, and no row was written under it since the pass began.
- *
- * @returns the pass after the batch; null if another run has moved it
- */
-export async function movePass(
-  { db, keyring }: Service,
-  pass: Pass,
-  { resealed, moved, ended }: Batch,
-): Promise<Pass | null> {
-  const { kid } = keyring.sealing
+/** Writes the progress of the pass. Returns the pass after it; null if another run has moved it. */
+export async function movePass(db: D1Database, pass: Pass, ended: boolean): Promise<Pass | null> {
   const movedAt = isoTime()
   const counts = ended ? countLost(pass) : pass.counts
   const next = { ...pass, counts, movedAt, finishedAt: ended ? movedAt : null }
-  const statements = [
-    updatePass(next),
-    noteKid(kid),
-    swapKeys(kid, resealed),
-    ...moveStatements(pass, kid, moved),
-    ...(ended ? [releaseKids(pass.revision + 1)] : []),
-  ] as const
-  const [updated] = await runBatch(db, statements, BULK_DEADLINE_MS)
+  const updated = await run(db, updatePass(next))
   return updated.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
-}
-
-function moveStatements({ assignTo }: Pass, kid: string, moved: readonly MovedKey[]): Statement[] {
-  return assignTo === null ? [] : [moveKeys(assignTo, kid, moved), noteMovedKeys(assignTo, moved)]
 }
 
 function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {

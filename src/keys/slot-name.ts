@@ -4,7 +4,6 @@ import type { Provider } from '../providers/provider.ts'
 import { findProvider } from '../providers/table.ts'
 import type { Settings } from '../settings.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import type { RowNames } from '../store/api-keys.ts'
 
 /** A slot that keys can be saved in. */
 export interface KnownSlot {
@@ -33,7 +32,7 @@ export function nameSlot(settings: Settings, given: unknown): string | null {
   return known === undefined ? null : slotName(settings, known)
 }
 
-/** The rows that the key of the slot `name` may be in. */
-export function rowNames({ defaultProvider }: Settings, name: string): RowNames {
+/** The names that the slot `name` has in the trail: before `DEFAULT_PROVIDER` was set, the plain route had its own. */
+export function trailNames({ defaultProvider }: Settings, name: string): readonly string[] {
   return name === defaultProvider ? [name, DEFAULT_SLOT] : [name]
 }

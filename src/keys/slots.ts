@@ -1,22 +1,18 @@
 /** A user's slots: list them, and read or delete the key in one. */
 
 import { isMovingIn } from '../crypto/keyring.ts'
-import type { Slot } from '../crypto/seal.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { Settings } from '../settings.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { deleteKey, selectKey, selectKeys, type KeyRow, type RowNames } from '../store/api-keys.ts'
-import { run, type Statement } from '../store/d1.ts'
-import { noteKeyEvent } from '../store/events.ts'
-import { noteKnown } from '../store/fingerprints.ts'
-import { noteGoneVersions } from '../store/gone-keys.ts'
-import { noteKeyDeleted } from '../store/imported-keys.ts'
-import { noteReplaced } from '../store/kids.ts'
-import { selectUser } from '../store/users.ts'
-import { requireVersion, type Condition } from '../store/versions.ts'
+import { selectKey, selectKeys, type KeyRow } from '../store/api-keys.ts'
+import { run } from '../store/d1.ts'
+import { noted } from '../store/events.ts'
+import { deleteKey } from '../store/gone-keys.ts'
+import { markSlotDeleted } from '../store/imported-keys.ts'
+import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { publishEvents } from './publish.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
-import { findSlot, rowNames, slotName } from './slot-name.ts'
+import { findSlot, slotName } from './slot-name.ts'
+import { inRow, moveHere } from './slot-row.ts'
 import {
   actorOf,
   EMPTY,
@@ -33,6 +29,8 @@ export interface ListedSlot {
   /** Null for the default slot, and for a removed provider. */
   provider: Provider | null
   key: StoredKey
+  /** The names of the user's other slots with the same key, if it is not a short one. */
+  sameIn: readonly string[]
 }
 
 /**
@@ -42,38 +40,46 @@ export interface ListedSlot {
  * @throws VaultError `user_not_found`, `database_busy`
  */
 export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
-  const { db, settings } = owner.service
-  const { results } = await retry(async (ms) => run(db, selectKeys(owner.userId), ms))
-  if (results.length === 0) requireAnyUser(owner)
-  const rows = laterRows(settings, results.filter(isKeyRow))
-  const opening = Array.from(
-    rows,
-    async ([name, row]) => [name, await openAndLog(owner, row)] as const,
-  )
-  const keys = new Map(await Promise.all(opening))
+  const { settings } = owner.service
+  const opening = (await readRows(owner)).map(async (row) => openAndLog(owner, row))
+  const stored = await Promise.all(opening)
+  const keys = new Map(stored.map((key) => [slotName(settings, key.row.provider), key]))
   const first = slotName(settings, DEFAULT_SLOT)
   const names = new Set([first, ...settings.providers.keys(), ...keys.keys()])
   return Array.from(names, (name) => ({
     name,
     provider: settings.providers.get(name) ?? null,
     key: keys.get(name) ?? EMPTY,
+    sameIn: namesOfSame(keys, name),
   }))
 }
 
-/** The row of each slot. Of two rows it is the later one, or its own if both are as old, as in `selectKey`. */
-function laterRows(settings: Settings, rows: readonly KeyRow[]): Map<string, KeyRow> {
-  const chosen = new Map<string, KeyRow>()
-  for (const row of rows) {
-    const name = slotName(settings, row.provider)
-    const known = chosen.get(name)
-    const isOwn = row.provider === name
-    const isLater =
-      known === undefined ||
-      known.updatedAt < row.updatedAt ||
-      (isOwn && known.updatedAt === row.updatedAt)
-    if (isLater) chosen.set(name, row)
-  }
-  return chosen
+/** The rows that count. A key of the plain route moves to the slot of `DEFAULT_PROVIDER` first. */
+async function readRows(owner: SlotOwner): Promise<KeyRow[]> {
+  const { userId, service } = owner
+  const { db, settings } = service
+  const read = async () => (await retry(async (ms) => run(db, selectKeys(userId), ms))).results
+  const found = await read()
+  if (found.length === 0) requireAnyUser(owner)
+  const { defaultProvider: provider } = settings
+  const rows = found.filter(isKeyRow)
+  if (provider === null || !rows.some(isPlain)) return rows
+  const row = await moveHere(service, { userId, provider })
+  const moved = (await read()).filter(isKeyRow)
+  return moved.filter((other) => !isPlain(other) || row?.provider === DEFAULT_SLOT)
+}
+
+function isPlain({ provider }: KeyRow): boolean {
+  return provider === DEFAULT_SLOT
+}
+
+function namesOfSame(keys: ReadonlyMap<string, StoredKey>, name: string): string[] {
+  const key = keys.get(name)
+  if (key?.state !== 'open' || key.last4 === null) return []
+  const same = Array.from(keys).filter(
+    ([other, found]) => other !== name && found.state === 'open' && found.apiKey === key.apiKey,
+  )
+  return same.map(([other]) => other)
 }
 
 /**
@@ -87,23 +93,17 @@ export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKe
 }
 
 /**
- * The key in the slot, even if its provider was removed.
+ * The key in the slot, even if its provider was removed. It only reads, so it is tried again if D1 fails.
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
-export async function readKey(owner: SlotOwner, name: string): Promise<StoredKey> {
-  const { settings } = owner.service
-  return readRow(owner, rowNames(settings, slotName(settings, name)))
-}
-
-/**
- * The key in the later of the rows. It only reads, so it is tried again if D1 fails.
- *
- * @throws VaultError `user_not_found`, `database_busy`
- */
-export async function readRow(owner: SlotOwner, names: RowNames): Promise<StoredKey> {
-  const { db } = owner.service
-  const [row] = (await retry(async (ms) => run(db, selectKey(owner.userId, names), ms))).results
+export async function readKey(owner: SlotOwner, given: string): Promise<StoredKey> {
+  const { db, settings } = owner.service
+  const rows = await inRow(owner, slotName(settings, given), async (slot) => {
+    const { results } = await retry(async (ms) => run(db, selectKey(slot), ms))
+    return results
+  })
+  const [row] = rows
   if (row === undefined) requireAnyUser(owner)
   return row !== undefined && isKeyRow(row) ? openAndLog(owner, row) : EMPTY
 }
@@ -119,32 +119,24 @@ export async function deleteSlot(
   given: string,
   condition: Condition | null = null,
 ): Promise<boolean> {
-  const { userId } = owner
   const { db, keyring, settings } = owner.service
   const name = slotName(settings, given)
-  const names = rowNames(settings, name)
-  const mark = makeMark()
-  const event = { ...actorOf(owner), event: 'deleted', provider: name, mark } as const
-  const slots = names.map((provider) => ({ userId, provider }))
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
-  const notes = isMovingIn(keyring) ? slots.map((slot) => noteKeyDeleted(slot, isKnown)) : []
-  const statements = [
-    selectUser(userId),
-    ...(condition === null ? [] : [requireVersion(userId, names, condition)]),
-    noteKeyEvent(event, names),
-    noteKnown(userId, names),
-    noteGoneVersions(userId, names),
-    ...notes,
-    ...slots.flatMap(deleteRow),
-  ]
-  const results = await runMarked(db, { userId, mark, statements, read: [] })
+  const results = await inRow(owner, name, async (slot) => {
+    const mark = makeMark()
+    const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const
+    const [tombstone, deletion] = deleteKey(slot, 'request')
+    const statements = [
+      checkSlot(slot, condition === null ? [] : [condition]),
+      ...(isMovingIn(keyring) ? [markSlotDeleted(slot, isKnown)] : []),
+      tombstone,
+      ...noted(deletion, event),
+    ]
+    return runMarked(db, { slot, mark, statements, read: [] })
+  })
   if (results[0]?.results.length === 0) requireAnyUser(owner)
   const deleted = results.some((result) => result.results.some((row) => 'event' in row))
   if (!deleted) findSlot(settings, given)
   await publishEvents(owner.service, results)
   return deleted
-}
-
-function deleteRow(row: Slot): Statement[] {
-  return [noteReplaced(row), deleteKey(row)]
 }

@@ -8,7 +8,6 @@ import type { Service } from '../service.ts'
 import type { KeyRow } from '../store/api-keys.ts'
 import { readUsableRow } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
-import { rowNames } from './slot-name.ts'
 import type { KeyUser } from './take.ts'
 
 /** An isolate looks at a slot at most once in this time. */
@@ -164,7 +163,7 @@ function watch(user: KeyUser, used: UsedKey, { over, end }: Joined): void {
 /** Why the use would be refused now; null if it would not. The maximum was counted when the socket opened. */
 function nameRefusal(user: KeyUser, opened: KeyRow, found: KeyRow | VaultError): VaultError | null {
   if (found instanceof VaultError) return found
-  if (found.updatedAt !== opened.updatedAt) return new VaultError('changed_meanwhile')
+  if (found.identity !== opened.identity) return new VaultError('changed_meanwhile')
   try {
     requireAllowed(found, usedNow(user.by.name), true)
     return null
@@ -194,7 +193,7 @@ async function look(user: KeyUser, name: string): Promise<Look> {
 /** Null if D1 fails, which ends no socket. */
 async function find(user: KeyUser, name: string): Promise<Look['found']> {
   try {
-    const row = await readUsableRow(user, rowNames(user.service.settings, name))
+    const row = await readUsableRow(user, name)
     return row ?? new VaultError('no_api_key')
   } catch (error) {
     const refusal = VaultError.from(error)

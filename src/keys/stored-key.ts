@@ -1,7 +1,8 @@
 /** What a slot holds: nothing, a key that cannot be decrypted, or a key. */
 
+import { fingerprintKey } from '../crypto/fingerprint.ts'
 import type { Keyring } from '../crypto/keyring.ts'
-import { openKey, type UnreadableReason } from '../crypto/seal.ts'
+import { openKey, sealKey, type Slot, type UnreadableReason } from '../crypto/seal.ts'
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
@@ -12,6 +13,8 @@ import { isKey, previewKey } from '../shared/key-text.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow } from '../store/api-keys.ts'
 import type { Actor } from '../store/events.ts'
+import type { SealedFor } from '../store/moved-keys.ts'
+import { tagOf } from '../store/slot-check.ts'
 import { readLimits, type Limits } from './limits.ts'
 
 /** The user whose slots a request works on. */
@@ -37,6 +40,8 @@ export interface KeySummary {
   preview: string
   /** The last 4 characters; null for a key of fewer than 20, of which they would show too much. */
   last4: string | null
+  /** The entity tag: another one after each change that the owner of the key makes. */
+  tag: string
   updatedAt: string
   status: KeyStatus
   lastUsedAt: string | null
@@ -50,9 +55,9 @@ export interface KeySummary {
 }
 
 /** An opened key, with its row. */
-export interface OpenKey extends KeySummary, Credential {
+export interface OpenKey<Row extends KeyRow = KeyRow> extends KeySummary, Credential {
   state: 'open'
-  row: KeyRow
+  row: Row
 }
 
 /** A key that does not open, with its row. */
@@ -63,12 +68,16 @@ export interface UnreadableKey<Row extends SealedRow = KeyRow> {
   row: Row
 }
 
-export type StoredKey = { state: 'empty' } | UnreadableKey | OpenKey
+export type StoredKey<Row extends KeyRow = KeyRow> = Empty | UnreadableKey<Row> | OpenKey<Row>
 
-export const EMPTY: StoredKey = { state: 'empty' }
+interface Empty {
+  state: 'empty'
+}
+
+export const EMPTY: Empty = { state: 'empty' }
 
 /** @throws VaultError `no_api_key`, `api_key_unreadable` */
-export function requireOpen(key: StoredKey): OpenKey {
+export function requireOpen<Row extends KeyRow>(key: StoredKey<Row>): OpenKey<Row> {
   if (key.state === 'empty') throw new VaultError('no_api_key')
   if (key.state === 'unreadable') throw new VaultError('api_key_unreadable')
   return key
@@ -79,7 +88,10 @@ export function isKeyRow(row: object): row is KeyRow {
   return 'sealed' in row && row.sealed !== null
 }
 
-export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | UnreadableKey> {
+export async function openRow<Row extends KeyRow>(
+  keyring: Keyring,
+  row: Row,
+): Promise<OpenKey<Row> | UnreadableKey<Row>> {
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
   const credential = splitCredential(opened.text)
@@ -88,7 +100,10 @@ export async function openRow(keyring: Keyring, row: KeyRow): Promise<OpenKey | 
 }
 
 /** Opens the key of a row. It logs and counts one that does not open. */
-export async function openAndLog({ service, requestId }: SlotOwner, row: KeyRow) {
+export async function openAndLog<Row extends KeyRow>(
+  { service, requestId }: SlotOwner,
+  row: Row,
+): Promise<OpenKey<Row> | UnreadableKey<Row>> {
   const key = await openRow(service.keyring, row)
   if (key.state === 'unreadable') {
     logUnreadable(key, requestId)
@@ -103,7 +118,7 @@ export function summarize(row: KeyRow, { apiKey, baseUrl }: Credential): KeySumm
   const { updatedAt, status, lastUsedAt, lastVerifiedAt, expiresAt } = row
   const times = { updatedAt, lastUsedAt, lastVerifiedAt, expiresAt }
   const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
-  return { preview, last4, status, ...times, limits: readLimits(row), baseUrl }
+  return { preview, last4, tag: tagOf(row), status, ...times, limits: readLimits(row), baseUrl }
 }
 
 /** The text to seal for a credential: the key and, after a NUL, the base URL. */
@@ -118,6 +133,26 @@ export function splitCredential(text: string): Credential | null {
   return isUsual && isKey(apiKey) ? { apiKey, baseUrl } : null
 }
 
+/** The characters of a short key. It has no fingerprint, which would let a holder of the token guess it. */
+const SHORT = 20
+
+/** The fingerprints of a key under all encryption keys, the sealing one first. */
+export async function fingerprintsOf(
+  keyring: Keyring,
+  userId: string,
+  apiKey: string,
+): Promise<string[]> {
+  return apiKey.length < SHORT ? [] : fingerprintKey(keyring, userId, apiKey)
+}
+
+/** Seals the text of a credential for a slot. */
+export async function sealText(keyring: Keyring, slot: Slot, text: string): Promise<SealedFor> {
+  const { userId, provider } = slot
+  const { apiKey } = splitCredential(text) ?? { apiKey: text }
+  const [fingerprint = null] = await fingerprintsOf(keyring, userId, apiKey)
+  return { userId, provider, ...(await sealKey(keyring, slot, text)), fingerprint }
+}
+
 /** Logs the user, the provider and the kid of a key that does not open. */
 export function logUnreadable({ row, reason }: UnreadableKey<SealedRow>, requestId?: string): void {
   log('error', 'api_key_unreadable', {
@@ -130,5 +165,5 @@ export function logUnreadable({ row, reason }: UnreadableKey<SealedRow>, request
 }
 
 function lastFour(apiKey: string): string | null {
-  return apiKey.length >= 20 ? apiKey.slice(-4) : null
+  return apiKey.length < SHORT ? null : apiKey.slice(-4)
 }

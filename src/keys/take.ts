@@ -3,13 +3,14 @@
 import { VaultError } from '../errors.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
-import { selectKey } from '../store/api-keys.ts'
-import { runBatch } from '../store/d1.ts'
+import { selectKey, type UserKeyRow } from '../store/api-keys.ts'
+import { run, runBatch } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
-import { countUse } from '../store/limits.ts'
+import { countUse, giveUseBack } from '../store/limits.ts'
 import { readHeartbeat, usableRow } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
-import { rowNames, slotName } from './slot-name.ts'
+import { slotName } from './slot-name.ts'
+import { inRow } from './slot-row.ts'
 import { EMPTY, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
 
@@ -27,36 +28,40 @@ export interface KeyUser extends SlotOwner {
  * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`,
  * `user_not_found`, `database_busy`
  */
-export async function takeKey(user: KeyUser, given: string): Promise<StoredKey> {
+export async function takeKey(user: KeyUser, given: string): Promise<StoredKey<UserKeyRow>> {
   const { db, settings } = user.service
-  const name = slotName(settings, given)
-  const names = rowNames(settings, name)
   const use = usedNow(user.by.name)
-  const [counted, read, beat] = await runBatch(db, [
-    countUse(user.userId, names, use),
-    selectKey(user.userId, names),
-    ...readHeartbeat(settings),
-  ])
-  const row = await usableRow(user, read.results, beat?.results[0])
+  const taken = await inRow(user, slotName(settings, given), async (slot) => {
+    const [counted, read, beat] = await runBatch(db, [
+      countUse(slot, use),
+      selectKey(slot),
+      ...readHeartbeat(settings),
+    ])
+    const row = await usableRow(user, read.results, beat?.results[0])
+    return { row, isCounted: counted.results.length > 0 }
+  })
+  const { row, isCounted } = taken
   if (row === null) return EMPTY
-  const isCounted = counted.results.some(({ provider }) => provider === row.provider)
   try {
     requireAllowed(row, use, isCounted)
   } catch (error) {
     const { code } = VaultError.from(error)
     const event = code === 'limit_reached' ? code : 'use_refused'
-    noteUse(user, name, { event, code: code === event ? null : code })
+    noteUse(user, row, { event, code: code === event ? null : code })
     throw error
   }
   const key = await openAndLog(user, row)
-  if (key.state === 'unreadable') noteUse(user, name, { event: 'unreadable' })
+  if (key.state === 'unreadable') {
+    if (isCounted) await run(db, giveUseBack(row))
+    noteUse(user, row, { event: 'unreadable' })
+  }
   return key
 }
 
-/** Counts what the caller did with the key in the slot `provider`. */
+/** Counts what the caller did with the key in a row. */
 export function noteUse(
-  { service, userId, by, waitUntil }: KeyUser,
-  provider: string,
+  { service, by, waitUntil }: KeyUser,
+  { userId, provider, userIdentity }: Pick<UserKeyRow, 'userId' | 'provider' | 'userIdentity'>,
   {
     event,
     code = null,
@@ -64,5 +69,13 @@ export function noteUse(
   }: { event: SumKind; code?: ErrorCode | null; isError?: boolean },
 ): void {
   const errors = isError ? 1 : 0
-  countEvent(service, waitUntil, { userId, provider, event, caller: by.name, code, errors })
+  countEvent(service, waitUntil, {
+    userId,
+    userIdentity,
+    provider,
+    event,
+    caller: by.name,
+    code,
+    errors,
+  })
 }

@@ -5,7 +5,7 @@ import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import { deleteEvents, LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
 import { retry } from './retry.ts'
-import { rowNames, slotName } from './slot-name.ts'
+import { slotName, trailNames } from './slot-name.ts'
 import type { SlotOwner } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
@@ -47,7 +47,7 @@ export async function listEvents(
   { cursor = LATEST, provider, from = '', to = LATEST, limit }: EventQuery,
 ): Promise<EventPage> {
   const { db, settings } = owner.service
-  const slot = provider === undefined ? null : rowNames(settings, slotName(settings, provider))
+  const slot = provider === undefined ? null : trailNames(settings, slotName(settings, provider))
   const statements = [
     selectUser(owner.userId),
     // One more than the page has tells whether another page follows.
@@ -83,12 +83,11 @@ export async function* exportEvents(
 }
 
 /**
- * Deletes events of the days before the one of `EVENTS_KEPT_DAYS` ago, at most 5,000 in a run. It keeps an event for
- * a day in any case: so long, the job would note an expiry that is missing, and send it to the queue again.
+ * Deletes events of the days before the one of `EVENTS_KEPT_DAYS` ago, at most 5,000 in a run.
  *
  * @throws VaultError `database_busy`, `server_misconfigured`
  */
 export async function deleteOldEvents({ db, settings }: Service): Promise<void> {
-  const oldest = new Date(Date.now() - Math.max(settings.eventsKeptDays, 1) * DAY_MS)
+  const oldest = new Date(Date.now() - settings.eventsKeptDays * DAY_MS)
   await run(db, deleteEvents(oldest.toISOString().slice(0, 10)), BULK_DEADLINE_MS)
 }

@@ -6,7 +6,7 @@ import { calledLocation, calledOrigin, targetUrl } from '../providers/base-url.t
 import { atPath } from '../providers/provider.ts'
 import { fetchWithKey } from '../providers/request.ts'
 import { updateStatus, updateUsed } from '../store/api-keys.ts'
-import { findSlot, slotName } from './slot-name.ts'
+import { findSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
 import { noteUse, takeKey, type KeyUser } from './take.ts'
@@ -70,14 +70,14 @@ export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
   const { request, drop } = makeDroppable(addressed)
   const there = atPath(provider, asked.pathname)
   const answer = await fetchWithKey(there, key.apiKey, request).catch((cause: unknown) => {
-    noteUse(user, name, { event: 'used', isError: true })
+    noteUse(user, key.row, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })
   const { response: answered, isRefusal } = answer
   const { status } = answered
-  noteUse(user, name, { event: 'used', isError: status >= 400 })
+  noteUse(user, key.row, { event: 'used', isError: status >= 400 })
   const { method } = use.request
-  user.waitUntil(recordOutcome(user, { name, key, method, status, isRefusal }))
+  user.waitUntil(recordOutcome(user, { key, method, status, isRefusal }))
   const { row, apiKey } = key
   const response = guardSocket(user, { name, row, apiKey }, { response: answered, drop })
   return { response, called, base: key.baseUrl ?? called, target }
@@ -92,12 +92,11 @@ export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
 export async function revealKey(user: KeyUser, given: string): Promise<string | null> {
   const key = await takeKey(user, given)
   if (key.state !== 'open') return null
-  noteUse(user, slotName(user.service.settings, given), { event: 'revealed' })
+  noteUse(user, key.row, { event: 'revealed' })
   return key.apiKey
 }
 
 interface Outcome {
-  name: string
   key: OpenKey
   method: string
   /** Of the provider's answer. */
@@ -107,14 +106,15 @@ interface Outcome {
 
 /** Records a changed status of the key at once, and a use at most once an hour. It never throws. */
 async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
-  const { name, key, status: providerStatus } = outcome
+  const { key, status: providerStatus } = outcome
   try {
     const verdict = judge(outcome)
     const status = verdict === 'unknown' ? key.status : STATUS_BY_VERDICT[verdict]
     const now = Date.now()
     const at = new Date(now).toISOString()
     if (status !== key.status) {
-      const rejection = { event: 'rejected_in_use', provider: name } as const
+      const { provider } = key.row
+      const rejection = { event: 'rejected_in_use', provider } as const
       const event = verdict === 'refused' ? { ...rejection, providerStatus } : null
       if (await record(user, updateStatus(key.row, { status, at }), event)) return
     }

@@ -4,11 +4,10 @@ import { isMovingIn } from '../crypto/keyring.ts'
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
-import { deleteUserEvents } from '../store/events.ts'
-import { noteUserGone } from '../store/gone-keys.ts'
-import { forgetRemoval, noteUserRemoved } from '../store/imported-keys.ts'
-import { noteUserDeleted } from '../store/kids.ts'
-import { deleteUser, insertUser, selectUser } from '../store/users.ts'
+import { deleteEventsOf } from '../store/events.ts'
+import { deleteUsers, insertUser, type Cause } from '../store/gone-keys.ts'
+import { forgetRemoval, markRemoved } from '../store/imported-keys.ts'
+import { selectUser } from '../store/users.ts'
 import { retry } from './retry.ts'
 import type { SlotOwner } from './stored-key.ts'
 
@@ -17,24 +16,30 @@ import type { SlotOwner } from './stored-key.ts'
  *
  * @throws VaultError `database_busy`, as all functions here
  */
-export async function addUser({ db, keyring }: Service, userId: string): Promise<boolean> {
-  const [added] = await runBatch(db, [
-    insertUser(userId),
-    ...(isMovingIn(keyring) ? [forgetRemoval(userId)] : []),
-  ])
-  return added.meta.changes === 1
+export async function addUser({ db }: Pick<Service, 'db'>, userId: string): Promise<boolean> {
+  const statements = [selectUser(userId), ...insertUser(userId), forgetRemoval(userId)] as const
+  const [known] = await runBatch(db, statements)
+  return known.results.length === 0
 }
 
 /** Deletes the user with all keys and events. Returns false if the user does not exist. */
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
+  return deleteUser(db, userId, { cause: 'request', isImporting: isMovingIn(keyring) })
+}
+
+/** As {@link removeUser}, without a service. */
+export async function deleteUser(
+  db: D1Database,
+  userId: string,
+  { cause, isImporting }: { cause: Cause; isImporting: boolean },
+): Promise<boolean> {
+  const user = { sql: 'VALUES (?1)', values: [userId] }
   const results = await runBatch(db, [
-    noteUserDeleted(userId),
-    noteUserGone(userId),
-    ...(isMovingIn(keyring) ? [noteUserRemoved(userId)] : []),
-    deleteUserEvents(userId),
-    deleteUser(userId),
+    markRemoved(user, isImporting),
+    deleteEventsOf(user),
+    ...deleteUsers(user, cause),
   ])
-  return results.at(-1)?.results.length === 1
+  return results[3].results.length === 1
 }
 
 /** It only reads, so it is tried again if D1 fails. */

@@ -7,9 +7,9 @@ import type { Provider } from '../providers/provider.ts'
 import { tryKey } from '../providers/request.ts'
 import type { Settings } from '../settings.ts'
 import type { KeyStatus, Verdict } from '../shared/slot.ts'
-import { runBatch, type Statement } from '../store/d1.ts'
-import { noteChange, noteEvent, type NewEvent } from '../store/events.ts'
-import { noteRejected } from '../store/fingerprints.ts'
+import { run, runBatch } from '../store/d1.ts'
+import { noted, noteEvent, type NewEvent } from '../store/events.ts'
+import type { Statement } from '../store/statement.ts'
 import { publishEvents } from './publish.ts'
 import { requireRate } from './rate.ts'
 import { actorOf, type SlotOwner } from './stored-key.ts'
@@ -56,17 +56,14 @@ export function isChecked(
 export async function checkKey(
   owner: SlotOwner,
   name: string,
-  asked: { provider: Provider; credential: Credential; fingerprint?: string | undefined },
+  asked: { provider: Provider; credential: Credential },
 ): Promise<KeyStatus> {
   const verdict = await askProvider(owner, name, asked)
   if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
-  const { service, userId } = owner
+  const { service } = owner
   const what = { event: 'rejected_on_save', verdict } as const
-  const results = await runBatch(service.db, [
-    noteEvent({ ...actorOf(owner), provider: name, ...what }),
-    ...(asked.fingerprint === undefined ? [] : [noteRejected(userId, asked.fingerprint)]),
-  ])
-  await publishEvents(service, results)
+  const event = await run(service.db, noteEvent({ ...actorOf(owner), provider: name, ...what }))
+  await publishEvents(service, [event])
   const detail = `${asked.provider.label} does not accept this key.`
   throw new VaultError('api_key_rejected', { detail })
 }
@@ -82,10 +79,10 @@ export async function record(
   update: Statement,
   event: Pick<NewEvent, 'event' | 'provider' | 'verdict' | 'providerStatus'> | null,
 ): Promise<boolean> {
-  const results = await runBatch(owner.service.db, [
-    update,
-    ...(event === null ? [] : [noteChange({ ...actorOf(owner), ...event })]),
-  ])
+  const { db } = owner.service
+  const statements =
+    event === null ? ([update] as const) : noted(update, { ...actorOf(owner), ...event })
+  const results = await runBatch(db, statements)
   await publishEvents(owner.service, results)
   return results[0].meta.changes === 1
 }

@@ -1,13 +1,12 @@
 /** Checks a stored key with its provider, at its owner's request. */
 
 import type { Verdict } from '../shared/slot.ts'
-import { VaultError } from '../errors.ts'
 import { updateVerified } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { noteEvent } from '../store/events.ts'
-import { isExpired } from './limits.ts'
+import { requireUsable } from './limits.ts'
 import { readUsableKey } from './gone.ts'
-import { findSlot, rowNames } from './slot-name.ts'
+import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { askProvider, record, STATUS_BY_VERDICT } from './verdict.ts'
@@ -16,22 +15,23 @@ import { askProvider, record, STATUS_BY_VERDICT } from './verdict.ts'
 interface Verified {
   /** The key after the check. */
   key: StoredKey
-  /** Null if the slot has no readable key or no provider, or if the key was replaced meanwhile. */
+  /** Null if the slot has no readable key or no provider, or if the key was replaced or rejected meanwhile. */
   verdict: Verdict | null
 }
 
 /**
- * Asks the provider about the key in the slot, and records the answer.
+ * Asks the provider about the key in the slot, and records the answer, unless the key was rejected meanwhile.
  *
- * @throws VaultError `unknown_provider`, `user_not_found`, `api_key_expired`, `rate_limited`, `database_busy`
+ * @throws VaultError `unknown_provider`, `user_not_found`, `api_key_paused`, `api_key_expired`, `rate_limited`,
+ * `database_busy`
  */
 export async function verifySlot(owner: SlotOwner, given: string): Promise<Verified> {
   const { name, provider } = findSlot(owner.service.settings, given)
-  const key = await readUsableKey(owner, rowNames(owner.service.settings, name))
+  const key = await readUsableKey(owner, name)
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
-  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
+  requireUsable(key.row)
   const verdict = await askProvider(owner, name, { provider, credential: key })
-  const what = { event: 'verified', provider: name, verdict } as const
+  const what = { event: 'verified', provider: key.row.provider, verdict } as const
   if (verdict === 'unknown') {
     await run(owner.service.db, noteEvent({ ...actorOf(owner), ...what }))
     return { key, verdict }

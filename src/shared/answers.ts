@@ -17,12 +17,21 @@ export const verdict = z
 
 const time = z.iso.datetime()
 
+const tag = {
+  etag: z
+    .string()
+    .check(z.describe('The entity tag of the key, for `If-Match`. It changes with each change of its owner.')),
+}
+
+/** What is known of a provider's key. */
+
 /** A stored key, as much of it as is ever shown. */
 export const keyFields = z.object({
   api_key_preview: z
     .string()
     .check(z.describe('The first 8 characters and `...`, or `****` for 8 characters or fewer.')),
   api_key_updated_at: time.check(z.describe('When the key was saved.')),
+  ...tag,
 })
 
 /** What the owner of a key allows. */
@@ -77,6 +86,7 @@ const withoutKey = z.object({
 const unreadable = z.object({
   has_api_key: z.literal(false).check(z.describe('The stored key cannot be decrypted.')),
   error: z.literal('Invalid encrypted key'),
+  ...tag,
 })
 
 /** A slot: empty, with a key that cannot be decrypted, or with a key. */
@@ -118,9 +128,17 @@ const label = {
     ),
 }
 
+const same = {
+  same_key_in: z
+    .exactOptional(z.readonly(z.array(z.string())))
+    .check(
+      z.describe('The other slots with the same key of 20 or more characters. Left out if there are none.'),
+    ),
+}
+
 /** One of `GET …/api-keys`. The label and key page are null for `default` and a removed provider. */
 export const listedAnswer = z.union([
-  z.extend(slotWithKey, label),
+  z.extend(slotWithKey, { ...label, ...same }),
   z.extend(withoutKey, { ...provider, ...label }),
   z.extend(unreadableSlot, label),
 ])
@@ -156,20 +174,7 @@ export const savedAnswer = z.extend(saved, {
   user: z.extend(saved.shape.user, keyFields.shape),
 })
 
-/** Where the user has had the saved key before. */
-const known = {
-  same_key_in: z
-    .exactOptional(z.readonly(z.array(z.string())))
-    .check(z.describe('The other slots with the same key. Left out if there are none.')),
-  known_as: z
-    .exactOptional(z.enum(['deleted', 'rejected']))
-    .check(
-      z.describe(
-        'The user deleted or replaced this key before, or its provider rejected it. Otherwise left out.',
-      ),
-    ),
-}
-export const savedFields = z.extend(slotFields, known)
+export const savedFields = z.extend(slotFields, same)
 
 /** `PUT …/api-keys/:provider`. */
 export const savedSlotAnswer = z.extend(saved, {

@@ -38,6 +38,7 @@ export const errorCode = z.enum([
   'invalid_json',
   'content_type_not_json',
   'invalid_query',
+  'invalid_precondition',
   'token_missing',
   'token_invalid',
   'token_expired',

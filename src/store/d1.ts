@@ -2,21 +2,13 @@
 
 import { VaultError } from '../errors.ts'
 import { inTime } from '../shared/deadline.ts'
-import { MAX_EVENTS_A_DAY, TOO_MANY } from './events.ts'
-import { CHANGED } from './versions.ts'
+import { MAX_EVENTS_A_DAY } from './events.ts'
+import { isRefusal, type Refusal, type Statement } from './statement.ts'
 
 /** For statements that touch a few rows. */
 const DEADLINE_MS = 10_000
 /** For statements that touch many rows. D1 itself ends a statement after 30 s. */
 export const BULK_DEADLINE_MS = 40_000
-
-/** An SQL statement that returns rows of type `Row`, with a value for each `?1`, `?2`, … in it. */
-export interface Statement<Row = never> {
-  readonly sql: string
-  readonly values: readonly (string | number | null)[]
-  /** Never set: it carries the type. */
-  readonly row?: Row
-}
 
 /** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `rate_limited`; other errors of D1 as they are */
 export async function run<Row>(
@@ -93,13 +85,23 @@ const LONG_RUNNING = /long-running (?:export|import)/
 const DAILY_LIMIT = /daily row (?:read|write) limit/
 const FULL = /Exceeded maximum (?:DB size|account storage)/
 
+/** What is wrong with a change that asks something of its slot. */
+const REFUSALS: readonly [Refusal, detail: string][] = [
+  ['changed', 'Another change came in between: read the slot again.'],
+  ['slot_empty', 'The slot has no API key.'],
+  ['slot_filled', 'The slot has an API key already.'],
+]
+
+/** Whether a key of the plain route has to be moved to the slot first. */
+export function isNotMoved(error: unknown): boolean {
+  return isRefusal(messageOf(error), 'not_moved')
+}
+
 function throwNamed(cause: unknown): never {
   const message = messageOf(cause)
-  if (CHANGED.test(message)) {
-    const detail = 'Another change came in between: read the slot again.'
-    throw new VaultError('changed_meanwhile', { detail })
-  }
-  if (TOO_MANY.test(message)) {
+  const refusal = REFUSALS.find(([reason]) => isRefusal(message, reason))
+  if (refusal !== undefined) throw new VaultError('changed_meanwhile', { detail: refusal[1] })
+  if (isRefusal(message, 'too_many_events')) {
     const detail = `A user changes keys at most ${MAX_EVENTS_A_DAY} times a day. Pausing and deleting still work.`
     throw new VaultError('rate_limited', { detail, retryAfter: secondsToMidnight(Date.now()) })
   }
@@ -137,7 +139,15 @@ const SCHEMA_COMMAND =
   process.env.NODE_ENV === 'production' ? 'npm run schema -- --remote' : 'npm run schema'
 
 /** The tables that every database has since its first migration. */
-const FIRST_TABLES = new Set<unknown>(['users', 'api_keys', 'key_ids', 'rewrap', 'imported_users'])
+const FIRST_TABLES = new Set<unknown>([
+  'users',
+  'api_keys',
+  'api_key_events',
+  'gone_keys',
+  'heartbeat',
+  'imported_keys',
+  'rewrap',
+])
 
 /** The fault of a database that lacks a migration of this version, and the fix. */
 export const OLDER_DATABASE = `The database is older than this version: run ${SCHEMA_COMMAND}`

@@ -3,11 +3,13 @@
 import type { Slot } from '../crypto/seal.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
-import type { Statement } from './d1.ts'
 import { RETURNING_EVENT, type WrittenEvent } from './events.ts'
+import type { Statement } from './statement.ts'
 
 /** What callers did with a key in one hour, as far as one isolate has counted it. */
 export interface Sum extends Slot {
+  /** A user who was removed, and is added again, has another one. */
+  userIdentity: string
   event: SumKind
   caller: string | null
   code: ErrorCode | null
@@ -34,13 +36,15 @@ export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
     sum.errors,
     sum.firstAt,
     sum.lastAt,
+    sum.userIdentity,
   ])
   return {
     sql: `INSERT INTO api_key_events
             (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at)
           SELECT value ->> 0, users.id, value ->> 2, value ->> 3, value ->> 4, 'caller', value ->> 5,
             value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10
-          FROM json_each(?1) JOIN users ON users.id = value ->> 1 WHERE TRUE
+          FROM json_each(?1) JOIN users ON users.id = value ->> 1 AND users.identity = value ->> 11
+          WHERE TRUE
           ON CONFLICT (day, user_id, id) DO UPDATE SET
             count = count + excluded.count,
             errors = errors + excluded.errors,

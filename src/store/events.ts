@@ -7,9 +7,8 @@ import type { Slot } from '../crypto/seal.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { EventKind } from '../shared/event-kind.ts'
 import type { Verdict } from '../shared/slot.ts'
-import type { RowNames } from './api-keys.ts'
-import type { Statement } from './d1.ts'
-import { NOW } from './versions.ts'
+import type { Selection } from './gone-keys.ts'
+import { NOW, refuse, type Statement } from './statement.ts'
 
 /** Who did something: the owner of the keys, a caller (null if its token does not name it), or the vault. */
 export type Actor = { kind: 'owner' | 'job' | 'import' } | { kind: 'caller'; name: string | null }
@@ -57,15 +56,7 @@ export const RETURNING_EVENT = `RETURNING user_id AS userId, ${COLUMNS}`
 
 /** The end of the id of an event that may happen again. */
 export const RANDOM = 'lower(hex(randomblob(4)))'
-const USER_EXISTS = 'users WHERE id = ?1'
-const KEY_EXISTS = 'api_keys WHERE user_id = ?1 AND provider IN (?10, ?11)'
-/** Nothing happens to a key that is in this state already. */
-const CHANGES: Partial<Record<EventKind, string>> = {
-  paused: 'AND paused_at IS NULL',
-  resumed: 'AND paused_at IS NOT NULL',
-}
-
-/** The most events of a user in a day, in UTC, after which {@link LIMITED} fails. */
+/** The most events of a user in a day, in UTC, after which {@link LIMITED} ones fail. */
 export const MAX_EVENTS_A_DAY = 10_000
 /** What a user can do without end. A pause and a deletion are not in it: they need a change that is. */
 const LIMITED: ReadonlySet<EventKind> = new Set([
@@ -77,47 +68,38 @@ const LIMITED: ReadonlySet<EventKind> = new Set([
   'limits_changed',
 ])
 const DAY = 'substr(at, 1, 10)'
-/** The day, or an error: see {@link TOO_MANY}. */
+/** The day. It fails if the user has too many events of it. */
 const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
     SELECT count(*) FROM api_key_events WHERE day = ${DAY} AND user_id = ?1
-  ) THEN ${DAY} ELSE abs(-9223372036854775808) END`
-/** In the message of D1's error if the user has too many events of the day. No other statement overflows. */
-export const TOO_MANY = /integer overflow/
-
+  ) THEN ${DAY} ELSE ${refuse('too_many_events')} END`
 /** Notes an event, if the user exists. It returns the event. */
 export function noteEvent(event: NewEvent): Statement<WrittenEvent> {
-  return insert(event, '?3', USER_EXISTS)
+  return insert(event, 'users WHERE id = ?1')
 }
 
-/** Notes an event, if the statement right before it has changed a row. It returns the event. */
-export function noteChange(event: NewEvent): Statement<WrittenEvent> {
-  return insert(event, '?3', `${USER_EXISTS} AND changes() > 0`)
-}
-
-/** Notes an event, if a key is in the rows `names`. It must come before the statement that deletes the key. */
-export function noteKeyEvent(
+/** A change of one slot with its event, which is noted if the change changes a row. */
+export function noted<Row>(
+  change: Statement<Row>,
   event: NewEvent,
-  [own, older = own]: RowNames,
-): Statement<WrittenEvent> {
-  const source = `${KEY_EXISTS} ${CHANGES[event.event] ?? ''} LIMIT 1`
-  const { sql, values } = insert(event, '?3', source)
-  return { sql, values: [...values, own, older] }
+): [change: Statement<Row>, event: Statement<WrittenEvent>] {
+  return [change, insert(event, 'users WHERE id = ?1 AND changes() > 0')]
 }
 
-/** Notes that a key is saved; `replaced` if one of the rows `names` has a key. It must come before the save. */
-export function noteSaved(
+/** A change that saves a key, with its event: `replaced` if the slot had another one. */
+export function notedSave<Row>(
+  change: Statement<Row>,
   event: Omit<NewEvent, 'event'>,
-  [own, older = own]: RowNames,
-): Statement<WrittenEvent> {
-  const kind = `CASE WHEN EXISTS (SELECT 1 FROM ${KEY_EXISTS}) THEN 'replaced' ELSE ?3 END`
-  const { sql, values } = insert({ ...event, event: 'saved' }, kind, USER_EXISTS)
-  return { sql, values: [...values, own, older] }
+): [change: Statement<Row>, event: Statement<WrittenEvent>] {
+  const saved = 'api_keys WHERE user_id = ?1 AND provider = ?2 AND changes() > 0'
+  const kind = "CASE revision WHEN 1 THEN ?3 ELSE 'replaced' END"
+  return [change, insert({ ...event, event: 'saved' }, saved, kind)]
 }
 
-function insert(
+/** A statement that notes an event for each row of `source`, in SQL, of the kind `kind`. */
+export function insert(
   { userId, provider, event, by, requestId, verdict, providerStatus, mark }: NewEvent,
-  kind: string,
   source: string,
+  kind = '?3',
 ): Statement<WrittenEvent> {
   const caller = by.kind === 'caller' ? by.name : null
   const isLimited = by.kind !== 'job' && LIMITED.has(event)
@@ -151,19 +133,22 @@ export function noteRows(event: EventKind, actor: Actor['kind'], source: string)
           FROM (${source}) WHERE TRUE`
 }
 
-/** The event of today or yesterday with this mark. It returns no row if its transaction was not committed. */
-export function selectNoted(userId: string, mark: string): Statement<WrittenEvent> {
+/** The events of the slot since a time, of today or yesterday. */
+export function selectEventsSince(
+  { userId, provider }: Slot,
+  since: string,
+): Statement<WrittenEvent> {
   return {
     sql: `SELECT user_id AS userId, ${COLUMNS} FROM api_key_events
           WHERE day IN (date('now'), date('now', '-1 day')) AND user_id = ?1
-            AND id LIKE '%.' || ?2`,
-    values: [userId, mark],
+            AND id >= ?3 AND provider = ?2 AND last_at IS NULL`,
+    values: [userId, provider, since],
   }
 }
 
-/** The days that have events, from the latest one of `?2`: one read for each. */
-export const DAYS = `WITH RECURSIVE days (day) AS (
-    SELECT max(day) FROM api_key_events WHERE day <= substr(?2, 1, 10)
+/** A table `days` of the days that have events, from the one of `time`: one read for each. */
+const daysUntil = (time: string) => `WITH RECURSIVE days (day) AS (
+    SELECT max(day) FROM api_key_events WHERE day <= substr(${time}, 1, 10)
     UNION ALL
     SELECT (SELECT max(day) FROM api_key_events AS older WHERE older.day < days.day)
     FROM days WHERE days.day IS NOT NULL
@@ -178,8 +163,8 @@ export interface EventRange {
   before: string
   /** Reads events with this id or a higher one; empty for all. */
   from: string
-  /** The names of a slot; null for all slots. */
-  slot: RowNames | null
+  /** The names that a slot has in the trail; null for all slots. */
+  slot: readonly string[] | null
   limit: number
 }
 
@@ -189,7 +174,7 @@ export function selectEvents(
   { before, from, slot, limit }: EventRange,
 ): Statement<EventRow> {
   return {
-    sql: `${DAYS}
+    sql: `${daysUntil('?2')}
           SELECT ${COLUMNS}
           FROM days CROSS JOIN api_key_events AS event ON event.day = days.day
           WHERE user_id = ?1 AND id < ?2 AND id >= ?5 AND days.day >= substr(?5, 1, 10)
@@ -199,12 +184,13 @@ export function selectEvents(
   }
 }
 
-/** Goes with the statement that deletes the user. */
-export function deleteUserEvents(userId: string): Statement {
+/** Deletes the events of the users with these ids. */
+export function deleteEventsOf({ sql, values }: Selection): Statement {
+  const latest = `?${values.length + 1}`
   return {
-    sql: `${DAYS}
-          DELETE FROM api_key_events WHERE user_id = ?1 AND day IN (SELECT day FROM days)`,
-    values: [userId, LATEST],
+    sql: `${daysUntil(latest)}
+          DELETE FROM api_key_events WHERE user_id IN (${sql}) AND day IN (SELECT day FROM days)`,
+    values: [...values, LATEST],
   }
 }
 

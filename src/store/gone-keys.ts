@@ -1,63 +1,151 @@
-/** The table `gone_keys`: the keys that are gone, until the job has copied them to the second store. */
-
-import type { GoneKey } from '../shared/gone-key.ts'
-import type { RowNames } from './api-keys.ts'
-import type { Statement } from './d1.ts'
-import { NOW } from './versions.ts'
-
 /**
- * Notes that the rows of `source` go (`user_id`, `provider`, `updated_at`). It must come before the statement
- * that deletes or replaces them. Without the second store, the job never runs, and nothing is noted.
+ * Every deletion of a key or a user, with its tombstone in the table `gone_keys`: the job copies the tombstones to the
+ * second store, which remembers them if the database is restored. A tombstone is a random id. Without the second store
+ * the job never runs, and there are none.
  */
-export function noteGoneRows(source: string): string {
-  return `INSERT INTO gone_keys (gone_at, user_id, provider, version)
-          SELECT ${NOW}, user_id, provider, updated_at FROM (${source})
-          WHERE EXISTS (SELECT 1 FROM heartbeat WHERE at <> '') ON CONFLICT DO NOTHING`
+
+import type { Slot } from '../crypto/seal.ts'
+import { IS_LATE, IS_WATCHED } from './heartbeat.ts'
+import type { Statement } from './statement.ts'
+
+/** Why a key or a user goes. */
+export type Cause = 'request' | 'expiry' | 'operator' | 'restore'
+
+/** A subquery, with its values. */
+export interface Selection {
+  sql: string
+  values: Statement['values']
 }
 
-/** Notes that the keys in the rows `names` go. */
-export function noteGoneVersions(userId: string, [own, older = own]: RowNames): Statement {
-  const source = `SELECT user_id, provider, updated_at FROM api_keys
-    WHERE user_id = ?1 AND provider IN (?2, ?3)`
-  return { sql: noteGoneRows(source), values: [userId, own, older] }
-}
-
-/** Notes that the user goes, with all keys. */
-export function noteUserGone(userId: string): Statement {
-  const source = `SELECT user_id, provider, updated_at FROM api_keys WHERE user_id = ?1
-    UNION ALL SELECT id, '', '' FROM users WHERE id = ?1`
-  return { sql: noteGoneRows(source), values: [userId] }
-}
-
-/** The oldest keys of the table, at most `limit`. */
-export function selectGone(limit: number): Statement<GoneKey> {
+/** A tombstone for each `identity` that the query returns. It runs before the change that makes them go. */
+function bury({ sql, values }: Selection, cause: Cause): Statement {
   return {
-    sql: `SELECT gone_at AS goneAt, user_id AS userId, provider, version
-          FROM gone_keys ORDER BY 1, 2, 3, 4 LIMIT ?1`,
+    sql: `INSERT INTO gone_keys (cause, identity)
+          SELECT '${cause}', identity FROM (${sql}) WHERE ${IS_WATCHED} ON CONFLICT DO NOTHING`,
+    values,
+  }
+}
+
+/** A deletion or a replacement: the tombstones, then the change. */
+export type Burial<Row> = [tombstones: Statement, change: Statement<Row>]
+
+/** Deletes the keys in the `slots` (`user_id`, `provider`). It returns the slots that had one. */
+export function deleteKeys({ sql, values }: Selection, cause: Cause): Burial<Slot> {
+  const keys = `FROM api_keys WHERE (user_id, provider) IN (${sql})`
+  return [
+    bury({ sql: `SELECT identity ${keys}`, values }, cause),
+    { sql: `DELETE ${keys} RETURNING user_id AS userId, provider`, values },
+  ]
+}
+
+/** Deletes the key in a slot. It returns the slot if it had one. */
+export function deleteKey({ userId, provider }: Slot, cause: Cause): Burial<Slot> {
+  return deleteKeys({ sql: 'VALUES (?1, ?2)', values: [userId, provider] }, cause)
+}
+
+/** Makes a change that replaces the keys in the `slots` (`user_id`, `provider`). */
+export function replaceKeys(
+  { sql, values }: Selection,
+  cause: Cause,
+  change: Statement,
+): Burial<never> {
+  const keys = `SELECT identity FROM api_keys WHERE (user_id, provider) IN (${sql})`
+  return [bury({ sql: keys, values }, cause), change]
+}
+
+/** Deletes the users with these ids, with all their keys (`ON DELETE CASCADE`). It returns each of them. */
+export function deleteUsers({ sql, values }: Selection, cause: Cause): Burial<{ userId: string }> {
+  const going = `SELECT identity FROM users WHERE id IN (${sql})
+    UNION ALL SELECT identity FROM api_keys WHERE user_id IN (${sql})`
+  return [
+    bury({ sql: going, values }, cause),
+    { sql: `DELETE FROM users WHERE id IN (${sql}) RETURNING id AS userId`, values },
+  ]
+}
+
+/** A user who may be one that was removed: while the heartbeat is late, the database may have been restored. */
+const DOUBTFUL = `SELECT identity FROM users WHERE id = ?1 AND ${IS_LATE}`
+
+/** Adds the user. One that exists stays as it is, apart from a doubtful one: the job would delete it. */
+export function insertUser(userId: string): Burial<never> {
+  const values = [userId]
+  const sql = `INSERT INTO users (id) VALUES (?1) ON CONFLICT (id) DO UPDATE
+    SET identity = excluded.identity, created_at = excluded.created_at WHERE ${IS_LATE}`
+  return [bury({ sql: DOUBTFUL, values }, 'restore'), { sql, values }]
+}
+
+/** A save in a slot: the tombstones, the user if it `createsUser`, then the statements of the save. */
+export function replaceKey(
+  { userId, provider }: Slot,
+  save: readonly Statement<object>[],
+  createsUser: boolean,
+): Statement<object>[] {
+  const key = 'SELECT identity FROM api_keys WHERE user_id = ?1 AND provider = ?2'
+  const [, user] = insertUser(userId)
+  const going = createsUser ? `${key} UNION ALL ${DOUBTFUL}` : key
+  return [
+    bury({ sql: going, values: [userId, provider] }, 'request'),
+    ...(createsUser ? [user] : []),
+    ...save,
+  ]
+}
+
+/** The most tombstones without a cause that are copied. The vault makes none: somebody else wrote them. */
+export const MAX_UNEXPLAINED = 1_000
+
+/** A row of the table. */
+export interface Tombstone {
+  cause: Cause | ''
+  identity: string
+}
+
+/** The tombstones of deletions that the vault made, at most `limit`, and the first ones without a cause. */
+export function selectGone(limit: number): Statement<Tombstone> {
+  return {
+    sql: `SELECT * FROM (SELECT identity, cause FROM gone_keys WHERE cause > '' LIMIT ?1)
+          UNION ALL
+          SELECT * FROM (SELECT identity, cause FROM gone_keys WHERE cause = '' LIMIT ${MAX_UNEXPLAINED + 1})`,
     values: [limit],
   }
 }
 
-/** How many keys the table has. The job soon empties it. */
-export function countGone(): Statement<{ count: number }> {
-  return { sql: 'SELECT count(*) AS count FROM gone_keys', values: [] }
-}
-
-/** Keys as one parameter: a JSON array of `[userId, provider, version, goneAt]`. */
-export type GoneKeys = string
-
-export function toGoneKeys(keys: readonly GoneKey[]): GoneKeys {
-  return JSON.stringify(
-    keys.map(({ userId, provider, version, goneAt }) => [userId, provider, version, goneAt]),
-  )
-}
-
-/** Deletes these keys from the table. */
-export function forgetGone(keys: GoneKeys): Statement {
+/** Returns a row if there are so many tombstones without a cause that they are held. */
+export function selectHeld(): Statement<object> {
   return {
-    sql: `DELETE FROM gone_keys WHERE (user_id, provider, version, gone_at) IN (
-            SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)
+    sql: `SELECT 1 FROM gone_keys WHERE cause = '' LIMIT 1 OFFSET ${MAX_UNEXPLAINED}`,
+    values: [],
+  }
+}
+
+/** How many tombstones there are, and how many have no cause. The job soon empties the table. */
+export function countGone(): Statement<{ count: number; unexplained: number }> {
+  return {
+    sql: "SELECT count(*) AS count, count(*) FILTER (WHERE cause = '') AS unexplained FROM gone_keys",
+    values: [],
+  }
+}
+
+/** Gives tombstones without a cause the cause `operator`, at most `limit`. */
+export function confirmGone(limit: number): Statement {
+  return {
+    sql: `UPDATE gone_keys SET cause = 'operator' WHERE (cause, identity) IN (
+            SELECT cause, identity FROM gone_keys WHERE cause = '' LIMIT ?1
           )`,
-    values: [keys],
+    values: [limit],
+  }
+}
+
+/** Tombstones as one parameter: a JSON array of `[cause, identity]`. */
+export function toGone(tombstones: readonly Tombstone[]): string {
+  return JSON.stringify(tombstones.map(({ cause, identity }) => [cause, identity]))
+}
+
+/** Deletes the tombstones of {@link toGone}. */
+export function forgetGone(gone: string): Statement {
+  return {
+    sql: `DELETE FROM gone_keys WHERE (cause, identity) IN (
+            SELECT value ->> 0, value ->> 1 FROM json_each(?1)
+          )`,
+    values: [gone],
   }
 }

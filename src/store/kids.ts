@@ -1,105 +1,55 @@
-/** The table `key_ids`: every kid that rows are or were sealed under. It saves a scan of all rows. */
+/** Which kids are stored. An index begins with the kid, so that each takes a few reads. */
 
+import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import type { Slot } from '../crypto/seal.ts'
-import type { Statement } from './d1.ts'
+import type { Statement } from './statement.ts'
 
-/**
- * `in_use`: a row may have been written under the kid since the rewrap job's pass began.
- * `settled`: no row was written under it since then. `unused`: the pass also left no row under it, except rows that
- * its own encryption key does not open.
- */
-export type KidState = 'in_use' | 'settled' | 'unused'
+/** A table `kids` of the stored kids, in SQL. Its last row is null. */
+export const KIDS = `WITH RECURSIVE kids (kid) AS (
+    SELECT min(key_id) FROM api_keys
+    UNION ALL
+    SELECT (SELECT min(key_id) FROM api_keys WHERE key_id > kid) FROM kids WHERE kid IS NOT NULL
+  )`
 
-/** The end of a statement that notes a kid. */
-export const MARK_IN_USE =
-  "ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'"
-
-/** Goes with every statement that writes a row under `kid`. It writes only at the kid's first use. */
-export function noteKid(kid: string): Statement {
-  return { sql: `INSERT INTO key_ids (key_id) VALUES (?1) ${MARK_IN_USE}`, values: [kid] }
-}
-
-/**
- * Notes the kids of all rows, since some may have been restored or written by hand. It leaves out a kid of which only
- * those rows are left that its own encryption key does not open.
- */
-export function noteAllKids(): Statement {
+/** Every stored kid, sorted. It fails if the table of users is missing. */
+export function selectKids(): Statement<{ kid: string }> {
   return {
-    sql: `INSERT INTO key_ids (key_id) SELECT key_id FROM api_keys WHERE TRUE GROUP BY key_id
-          HAVING count(*) > coalesce((
-            SELECT count.value ->> 'lost' FROM rewrap, json_each(counts) AS count
-            WHERE count.key = key_id
-          ), 0)
-          ${MARK_IN_USE}`,
+    sql: `${KIDS} SELECT kid, EXISTS (SELECT 1 FROM users) FROM kids WHERE kid IS NOT NULL`,
     values: [],
   }
 }
 
-/** The beginning of a statement that ends in the kids of the rows that go. */
-export const NOTE_REPLACED =
-  "UPDATE key_ids SET state = 'in_use' WHERE state = 'settled' AND key_id IN"
-
-/**
- * Goes before every statement that replaces or deletes the key in a slot. The old row may be the last
- * one of its kid that did not open, so the rewrap job has to look again.
- */
-export function noteReplaced({ userId, provider }: Slot): Statement {
-  return {
-    sql: `${NOTE_REPLACED} (SELECT key_id FROM api_keys WHERE user_id = ?1 AND provider = ?2)`,
-    values: [userId, provider],
-  }
+/** The rows under a kid. */
+export interface UnderKid {
+  /** At most the limit of {@link countUnder}. */
+  rows: number
+  /** When the latest of them was saved; null if there are none. */
+  latest: string | null
 }
 
-/** Like {@link noteReplaced}, for all slots of a user. */
-export function noteUserDeleted(userId: string): Statement {
+/** Counts the rows under the kid, at most `limit`. */
+export function countUnder(kid: string, limit: number): Statement<UnderKid> {
   return {
-    sql: `${NOTE_REPLACED} (SELECT key_id FROM api_keys WHERE user_id = ?1)`,
-    values: [userId],
-  }
-}
-
-/** Like {@link noteReplaced}, for each slot in a JSON array of `[userId, provider, …]`. */
-export function noteAllReplaced(slots: string): Statement {
-  return {
-    sql: `${NOTE_REPLACED} (
-            SELECT key_id FROM json_each(?1), api_keys
-            WHERE user_id = value ->> 0 AND provider = value ->> 1
+    sql: `SELECT count(*) AS rows, max(updated_at) AS latest FROM (
+            SELECT updated_at FROM api_keys WHERE key_id = ?1 LIMIT ?2
           )`,
-    values: [slots],
+    values: [kid, limit],
   }
 }
 
-/**
- * The kids that stored keys may need. It fails if a table that the key routes use is missing.
- */
-export function selectNeededKids(): Statement<{ kid: string }> {
+/** A few rows under the kid. */
+export function selectUnder(kid: string): Statement<SealedRow> {
+  return { sql: `SELECT ${SEALED_COLUMNS} FROM api_keys WHERE key_id = ?1 LIMIT 3`, values: [kid] }
+}
+
+/** The slots of the rows under one of `kids`, at most `limit`. */
+export function selectSlotsUnder(
+  kids: readonly string[],
+  limit: number,
+): Statement<Slot & { kid: string }> {
   return {
-    sql: `SELECT key_id AS kid, EXISTS (SELECT 1 FROM users), EXISTS (SELECT 1 FROM api_keys)
-          FROM key_ids WHERE state <> 'unused'`,
-    values: [],
-  }
-}
-
-/** Every kid and its state, sorted by kid. */
-export function selectKids(): Statement<{ kid: string; state: KidState }> {
-  return { sql: 'SELECT key_id AS kid, state FROM key_ids ORDER BY key_id', values: [] }
-}
-
-/** Runs at the beginning of a pass. A later write sets its kid to `in_use` again. */
-export function settleKids(): Statement {
-  return { sql: "UPDATE key_ids SET state = 'settled' WHERE state = 'in_use'", values: [] }
-}
-
-/** Runs at the end of the pass at `revision`: a kid under which it left no row, or only lost ones, is unused. */
-export function releaseKids(revision: number): Statement {
-  return {
-    sql: `UPDATE key_ids SET state = 'unused' WHERE state = 'settled'
-            AND EXISTS (SELECT 1 FROM rewrap WHERE revision = ?1 AND finished_at IS NOT NULL)
-            AND NOT EXISTS (
-              SELECT 1 FROM rewrap, json_each(counts) AS count
-              WHERE count.key = key_id
-                AND count.value ->> 'unopenable' > coalesce(count.value ->> 'lost', 0)
-            )`,
-    values: [revision],
+    sql: `SELECT user_id AS userId, provider, key_id AS kid FROM api_keys
+          WHERE key_id IN (SELECT value FROM json_each(?1)) LIMIT ?2`,
+    values: [JSON.stringify(kids), limit],
   }
 }

@@ -1,8 +1,9 @@
 /** What the owner of a key allows: the columns of `api_keys` that say who may use it, and how often. */
 
-import type { Period, RowNames } from './api-keys.ts'
-import type { Statement } from './d1.ts'
-import { NOW } from './versions.ts'
+import type { Slot } from '../crypto/seal.ts'
+import type { KeyRow, Period } from './api-keys.ts'
+import { insert, type NewEvent, type WrittenEvent } from './events.ts'
+import { NOW, type Statement } from './statement.ts'
 
 /** Who uses a key, and when: the current day and month in UTC, such as `2026-11-25` and `2026-11`. */
 export interface CountedUse {
@@ -11,28 +12,38 @@ export interface CountedUse {
   periods: Record<Period, string>
 }
 
+/** The current period of a key whose uses are limited: `?3` is the day, and `?4` the month. */
+const PERIOD = "CASE max_uses_per WHEN 'day' THEN ?3 ELSE ?4 END"
+
 /**
- * Counts a use of a key whose uses are limited, if its owner allows this one. It returns a row for each key in
- * which it was counted. D1 runs one statement after the other, so the limit is exact.
+ * Counts a use of a key whose uses are limited, if its owner allows this one. It returns a row if the use was counted.
+ * D1 runs one statement after the other, so the limit is exact.
  */
 export function countUse(
-  userId: string,
-  [own, older = own]: RowNames,
+  { userId, provider }: Slot,
   { caller, now, periods }: CountedUse,
-): Statement<{ provider: string }> {
-  const period = "CASE max_uses_per WHEN 'day' THEN ?6 ELSE ?7 END"
+): Statement<{ counted: 1 }> {
   return {
     // The clock of another isolate may already be in the next period.
     sql: `UPDATE api_keys SET
-            uses = CASE WHEN uses_in >= ${period} THEN uses + 1 ELSE 1 END,
-            uses_in = max(coalesce(uses_in, ''), ${period})
-          WHERE user_id = ?1 AND provider IN (?2, ?3) AND max_uses > 0
+            uses = CASE WHEN uses_in >= ${PERIOD} THEN uses + 1 ELSE 1 END,
+            uses_in = max(coalesce(uses_in, ''), ${PERIOD})
+          WHERE user_id = ?1 AND provider = ?2 AND max_uses > 0
             AND paused_at IS NULL
-            AND (callers IS NULL OR ?4 IN (SELECT value FROM json_each(callers)))
-            AND (expires_at IS NULL OR expires_at > ?5)
-            AND (uses < max_uses OR coalesce(uses_in, '') < ${period})
-          RETURNING provider`,
-    values: [userId, own, older, caller, now, periods.day, periods.month],
+            AND (callers IS NULL OR ?5 IN (SELECT value FROM json_each(callers)))
+            AND (expires_at IS NULL OR expires_at > ?6)
+            AND (uses < max_uses OR coalesce(uses_in, '') < ${PERIOD})
+          RETURNING 1 AS counted`,
+    values: [userId, provider, periods.day, periods.month, caller, now],
+  }
+}
+
+/** Gives back a use of the key in `row` that was counted, and did not happen. */
+export function giveUseBack({ userId, provider, identity, usesIn }: KeyRow): Statement {
+  return {
+    sql: `UPDATE api_keys SET uses = uses - 1
+          WHERE user_id = ?1 AND provider = ?2 AND identity = ?3 AND uses_in = ?4 AND uses > 0`,
+    values: [userId, provider, identity, usesIn],
   }
 }
 
@@ -45,34 +56,62 @@ export interface NewLimits {
   expiresAt?: string | null | undefined
 }
 
-const change = (column: string, field: string) =>
-  `${column} = CASE WHEN json_type(?4, '$.${field}') IS NULL THEN ${column} ELSE ?4 ->> '${field}' END`
-
-/** Changes the limits of the keys in the rows `names`. Another period begins to count anew. */
-export function updateLimits(
-  userId: string,
-  [own, older = own]: RowNames,
-  { isPaused, callers, maxUses, expiresAt }: NewLimits,
-): Statement {
-  const { count, per } = maxUses === null ? { count: null, per: null } : (maxUses ?? {})
+/** The columns that a change of limits may change, each with its new value. `json` has what changes. */
+function newValues(json: string): Record<string, string> {
+  const change = (column: string, field: string) =>
+    `CASE WHEN json_type(${json}, '$.${field}') IS NULL THEN ${column} ELSE ${json} ->> '${field}' END`
   return {
-    sql: `UPDATE api_keys SET
-            paused_at = CASE json_type(?4, '$.isPaused')
-              WHEN 'true' THEN coalesce(paused_at, ${NOW})
-              WHEN 'false' THEN NULL
-              ELSE paused_at
-            END,
-            ${change('callers', 'callers')},
-            ${change('expires_at', 'expiresAt')},
-            ${change('max_uses', 'count')},
-            ${change('max_uses_per', 'per')},
-            uses = CASE
-              WHEN json_type(?4, '$.per') IS NULL OR max_uses_per = ?4 ->> 'per' THEN uses ELSE 0
-            END,
-            uses_in = CASE
-              WHEN json_type(?4, '$.per') IS NULL OR max_uses_per = ?4 ->> 'per' THEN uses_in
-            END
-          WHERE user_id = ?1 AND provider IN (?2, ?3)`,
-    values: [userId, own, older, JSON.stringify({ isPaused, callers, expiresAt, count, per })],
+    paused_at: `CASE json_type(${json}, '$.isPaused')
+      WHEN 'true' THEN coalesce(paused_at, ${NOW}) WHEN 'false' THEN NULL ELSE paused_at END`,
+    callers: change('callers', 'callers'),
+    expires_at: change('expires_at', 'expiresAt'),
+    max_uses: change('max_uses', 'count'),
+    max_uses_per: change('max_uses_per', 'per'),
   }
 }
+
+/** The key in the slot, if the change changes anything of it. */
+function changedKey(json: string): string {
+  const values = newValues(json)
+  const isChanged = `(${Object.keys(values).join(', ')}) IS NOT (${Object.values(values).join(', ')})`
+  return `user_id = ?1 AND provider = ?2 AND ${isChanged}`
+}
+
+const KIND = `CASE
+    WHEN paused_at IS NULL AND json_type(?10, '$.isPaused') = 'true' THEN 'paused'
+    WHEN paused_at IS NOT NULL AND json_type(?10, '$.isPaused') = 'false' THEN 'resumed'
+    ELSE ?3
+  END`
+
+/**
+ * Changes the limits of the key in a slot. It is noted as one event: `paused`, `resumed` or `limits_changed`. Nothing is
+ * noted if nothing changes. With another period, the uses are counted anew.
+ */
+export function updateLimits(
+  event: Omit<NewEvent, 'event'>,
+  { isPaused, callers, maxUses, expiresAt }: NewLimits,
+): [event: Statement<WrittenEvent>, change: Statement] {
+  const { count, per } = maxUses === null ? { count: null, per: null } : (maxUses ?? {})
+  const isPause = isPaused === true && [callers, maxUses, expiresAt].every(isUndefined)
+  const note = insert(
+    { ...event, event: isPause ? 'paused' : 'limits_changed' },
+    `api_keys WHERE ${changedKey('?10')}`,
+    KIND,
+  )
+  const json = JSON.stringify({ isPaused, callers, expiresAt, count, per })
+  const set = Object.entries(newValues('?3')).map(([column, value]) => `${column} = ${value}`)
+  const isSamePeriod = "json_type(?3, '$.per') IS NULL OR max_uses_per = ?3 ->> 'per'"
+  return [
+    { ...note, values: [...note.values, json] },
+    {
+      sql: `UPDATE api_keys SET revision = revision + 1, ${set.join(', ')},
+              expiry_noted = CASE WHEN json_type(?3, '$.expiresAt') IS NULL THEN expiry_noted ELSE 0 END,
+              uses = CASE WHEN ${isSamePeriod} THEN uses ELSE 0 END,
+              uses_in = CASE WHEN ${isSamePeriod} THEN uses_in END
+            WHERE ${changedKey('?3')}`,
+      values: [event.userId, event.provider, json],
+    },
+  ]
+}
+
+const isUndefined = (value: unknown) => value === undefined

@@ -19,7 +19,8 @@ import {
   upsertKey,
   type RowNames,
 } from '../../src/store/api-keys.ts'
-import { run, type Statement } from '../../src/store/d1.ts'
+import { run } from '../../src/store/d1.ts'
+import type { Statement } from '../../src/store/statement.ts'
 import { env } from '../isolate.ts'
 
 const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results

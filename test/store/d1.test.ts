@@ -2,7 +2,8 @@
 
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { isRetryable, run, runBatch, type Statement } from '../../src/store/d1.ts'
+import { isRetryable, run, runBatch } from '../../src/store/d1.ts'
+import type { Statement } from '../../src/store/statement.ts'
 import { requireVersion } from '../../src/store/versions.ts'
 import { env } from '../isolate.ts'
 import { call, interceptD1, keyPath, mintToken, recordLogs, someUser } from '../support.ts'

@@ -3,7 +3,8 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import { importKeys } from '../../scripts/lib/import-batch.ts'
 import { setLimits } from '../../src/keys/set-limits.ts'
-import { run, runBatch, type Statement } from '../../src/store/d1.ts'
+import { run, runBatch } from '../../src/store/d1.ts'
+import type { Statement } from '../../src/store/statement.ts'
 import { deleteEvents, MAX_EVENTS_A_DAY, noteEvent, selectNoted } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import {

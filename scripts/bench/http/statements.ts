@@ -1,12 +1,10 @@
 /** The D1 statements of the Workers that the vault is compared with. */
 
-import { deleteKey, selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts'
-import type { Statement } from '../../../src/store/d1.ts'
-import { noteKeyEvent, noteSaved } from '../../../src/store/events.ts'
-import { noteKnown, selectKnown } from '../../../src/store/fingerprints.ts'
-import { noteGoneVersions } from '../../../src/store/gone-keys.ts'
-import { noteKid, noteReplaced } from '../../../src/store/kids.ts'
-import { selectUser } from '../../../src/store/users.ts'
+import { selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts'
+import { noted, notedSave } from '../../../src/store/events.ts'
+import { deleteKey, replaceKey } from '../../../src/store/gone-keys.ts'
+import { checkSlot } from '../../../src/store/slot-check.ts'
+import type { Statement } from '../../../src/store/statement.ts'
 
 /** The bindings of a peer. */
 export interface PeerEnv {
@@ -28,40 +26,23 @@ export function sameStatements(
   { KID: kid }: PeerEnv,
   { method, userId }: Asked,
 ): Statement<unknown>[] {
-  const slot = { userId, provider: 'default' }
-  const event = { ...slot, by: { kind: 'owner' }, requestId: 'bench' } as const
-  if (method === 'GET') return [selectKey(userId, ['default'])]
+  const slot = { userId, provider: 'default', takesDefault: false }
+  const event = { userId, provider: 'default', by: { kind: 'owner' }, requestId: 'bench' } as const
+  if (method === 'GET') return [selectKey(slot)]
   if (method === 'LIST') return [selectKeys(userId)]
   if (method === 'DELETE') {
-    return [
-      selectUser(userId),
-      noteKeyEvent({ ...event, event: 'deleted' }, NAMES),
-      noteKnown(userId, NAMES),
-      noteGoneVersions(userId, NAMES),
-      noteReplaced(slot),
-      deleteKey(slot),
-    ]
+    const [tombstone, deletion] = deleteKey(slot, 'request')
+    return [checkSlot(slot), tombstone, ...noted(deletion, { ...event, event: 'deleted' })]
   }
-  return [
-    noteReplaced(slot),
-    noteGoneVersions(userId, NAMES),
-    noteKid(kid),
-    noteSaved(event, NAMES),
-    noteKnown(userId, NAMES, [FINGERPRINT]),
-    selectKnown(userId, NAMES, [FINGERPRINT]),
-    upsertKey(slot, { ...NEW_ROW, kid }),
-  ]
+  return replaceKey(slot, notedSave(upsertKey(slot, { ...NEW_ROW, kid }), event), false)
 }
 
-const NAMES = ['default'] as const
 const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
-const FINGERPRINT = 'A'.repeat(22)
 const NEW_ROW = {
   sealed: SEALED,
   status: 'unverified',
-  at: null,
   expiresAt: null,
-  fingerprint: FINGERPRINT,
+  fingerprints: ['A'.repeat(22)],
 } as const
 
 /** One statement that uses only the table of keys. */

@@ -1,0 +1,48 @@
+/** What must be true of a slot before it changes: a statement that otherwise makes its transaction fail. */
+
+import { isAlone, type KeyRow, type SlotRow } from './api-keys.ts'
+import { refuse, type Statement } from './statement.ts'
+
+/** What must be true of a slot for a change to happen. */
+export type Condition =
+  | { kind: 'present' }
+  | { kind: 'empty' }
+  /** The slot has one of these tags; null stands for an empty slot. */
+  | { kind: 'tagged'; tags: readonly (string | null)[] }
+
+/** The tag of a row in SQL: it changes with each change that the owner of the key makes. */
+export const TAG = "identity || '.' || revision"
+
+/** A row's {@link TAG}. */
+export function tagOf({ identity, revision }: Pick<KeyRow, 'identity' | 'revision'>): string {
+  return `${identity}.${revision}`
+}
+
+/** A slot before a change. */
+export interface Checked {
+  /** Null for an empty slot. */
+  tag: string | null
+}
+
+/** Fails unless the conditions are true. Otherwise it returns a row if the user exists, and none if not. */
+export function checkSlot(
+  { userId, provider, takesDefault }: SlotRow,
+  conditions: readonly Condition[] = [],
+): Statement<Checked> {
+  const faults = conditions.map(faultOf)
+  const tags = conditions.map((condition) => (condition.kind === 'tagged' ? condition.tags : null))
+  return {
+    sql: `SELECT CASE ${faults.join(' ')} WHEN TRUE THEN tag END AS tag, ${isAlone(takesDefault)} FROM (
+            SELECT ${TAG} AS tag FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
+            WHERE id = ?1
+          ), (SELECT ?3 AS tags)`,
+    values: [userId, provider, JSON.stringify(tags)],
+  }
+}
+
+function faultOf({ kind }: Condition, index: number): string {
+  if (kind === 'present') return `WHEN tag IS NULL THEN ${refuse('slot_empty')}`
+  if (kind === 'empty') return `WHEN tag IS NOT NULL THEN ${refuse('slot_filled')}`
+  const isTagged = `EXISTS (SELECT 1 FROM json_each(tags, '$[${index}]') WHERE value IS tag)`
+  return `WHEN NOT ${isTagged} THEN ${refuse('changed')}`
+}
