@@ -18,9 +18,6 @@ export interface Count {
   duration_ms?: number
 }
 
-/** Of a caller's name. All blobs of a data point together may have 5,120 bytes. */
-const CALLER_LENGTH = 200
-
 /**
  * Writes a data point: `index1` code or operation; `blob1` to `blob5` event, operation, code, caller and
  * provider; `double1` to `double3` status, the provider's status and milliseconds. What is missing is empty
@@ -36,7 +33,7 @@ export function count(dataset: AnalyticsEngineDataset | null, counted: Count): v
   try {
     dataset.writeDataPoint({
       indexes: [code ?? operation],
-      blobs: [event, operation, code, caller?.slice(0, CALLER_LENGTH) ?? null, provider ?? null],
+      blobs: [event, operation, code, caller ?? null, provider ?? null],
       doubles: [status, provider_status, duration_ms],
     })
   } catch (error) {

@@ -28,6 +28,9 @@ function line<const Level extends 'info' | 'warn' | 'error', Fields extends z.co
 
 const text = z.string()
 const count = z.int().check(z.nonnegative())
+const client = z
+  .nullable(text)
+  .check(z.describe('`relay:NAME`. Null if the token names no client.'))
 const requestId = z.optional(text.check(z.describe('Left out if no request caused it.')))
 const providerStatus = z
   .optional(z.int())
@@ -60,7 +63,7 @@ export const LOG_EVENTS = {
     duration_ms: count,
     reason: unreachable,
     user_id: z.optional(text),
-    caller: z.optional(z.nullable(text)).check(z.describe('Null if the token names no client.')),
+    caller: z.optional(client),
     provider: slot,
     provider_status: providerStatus,
   }),
@@ -73,7 +76,7 @@ export const LOG_EVENTS = {
   }),
   binding_call: line(['info', 'error'], {
     request_id: text,
-    caller: text,
+    caller: text.check(z.describe('`binding:NAME`.')),
     method: text,
     user_id: z.nullable(text).check(z.describe('Null if the argument is not text.')),
     provider: slot,
@@ -115,7 +118,9 @@ export const LOG_EVENTS = {
   socket_ended: line(['info'], {
     request_id: requestId,
     user_id: text,
-    caller: z.nullable(text).check(z.describe('Null if the token names no client.')),
+    caller: z
+      .nullable(text)
+      .check(z.describe('`binding:NAME` or `relay:NAME`. Null if the token names no client.')),
     provider: text,
     code,
   }),

@@ -176,8 +176,8 @@ it.for<[name: string, row: Partial<EventRow>, fields: object]>([
   ['an event, with the time of its id', {}, {}],
   [
     'a sum of uses, with its times and counts',
-    { actor: 'caller', caller: 'chat', firstAt: AT, lastAt: LATER, count: 3, errors: 1 },
-    { by: 'caller', caller: 'chat', last_at: LATER, count: 3, errors: 1 },
+    { actor: 'caller', caller: 'binding:chat', firstAt: AT, lastAt: LATER, count: 3, errors: 1 },
+    { by: 'caller', caller: 'binding:chat', last_at: LATER, count: 3, errors: 1 },
   ],
   [
     'all that is known of an event',

@@ -54,7 +54,7 @@ it('counts a use through the relay with its caller, its provider and the status 
   const token = await mintToken({ sub: userId, scope: 'relay', client_id: 'notebook' })
   await call('GET', '/relay/openai/v1/models', { token, env: vault })
   const operation = 'GET /relay/:provider/*'
-  const point = [operation, 'request', operation, null, 'notebook', 'openai', 200, 200]
+  const point = [operation, 'request', operation, null, 'relay:notebook', 'openai', 200, 200]
   expect(points).toEqual([point])
 })
 
@@ -67,8 +67,8 @@ it('counts the calls of a binding, with what its provider answered or why it was
   await use(other)
   const method = 'fetchWithApiKey'
   expect(points).toEqual([
-    [method, 'binding_call', method, null, 'chat', 'openai', 0, 401],
-    ['no_api_key', 'binding_call', method, 'no_api_key', 'chat', null, 0, 0],
+    [method, 'binding_call', method, null, 'binding:chat', 'openai', 0, 401],
+    ['no_api_key', 'binding_call', method, 'no_api_key', 'binding:chat', null, 0, 0],
   ])
 })
 

@@ -25,7 +25,13 @@ it.for<[name: string, line: string]>([
 
 it('accepts an error with its causes, and each level of an event', () => {
   const error = { message: 'outer', name: 'Error', cause: { message: 'inner' } }
-  const line = { request_id: '1', caller: 'chat', method: 'fetch', user_id: null, code: null }
+  const line = {
+    request_id: '1',
+    caller: 'binding:chat',
+    method: 'fetch',
+    user_id: null,
+    code: null,
+  }
   for (const level of ['info', 'error']) {
     const call = { level, event: 'binding_call', ...line, duration_ms: 0, error }
     expect(nameLineFault(JSON.stringify(call))).toBeNull()

@@ -205,7 +205,7 @@ export const OPERATIONS: readonly Operation[] = [
     body: {
       schema: 'LimitsBody',
       description:
-        'A caller is the name of a bound Worker, or the client of a token that uses the relay: its `client_id`, `azp`, `cid` or `appid`. A paused key stays stored, and nobody can use it.',
+        'A caller is `binding:NAME` for a bound Worker, or `relay:NAME` for the client of a token that uses the relay: its `client_id`, `azp`, `cid` or `appid`. A paused key stays stored, and nobody can use it.',
     },
     answer: 'Slot',
     tags: 'both',

@@ -12,6 +12,7 @@ import { ANSWERS } from '../refusals.ts'
 import type { ErrorAnswer, EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
 import type { BindingProps, Grant } from '../shared/binding-props.ts'
+import { bindingCaller } from '../shared/caller.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { perform, type About, type Outcome } from './perform.ts'
 import { requireProvider, requireRevealer, requireText, requireUserId } from './props.ts'
@@ -131,7 +132,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
         if (grant === 'reveal') requireRevealer(props, service.settings)
         const userId = requireUserId(about.user_id)
         if ('provider' in about) requireProvider(props, requireText(about.provider))
-        const by = { kind: 'caller', name: props.caller } as const
+        const by = { kind: 'caller', name: bindingCaller(props.caller) } as const
         const waitUntil = (recording: Promise<void>): void => this.ctx.waitUntil(recording)
         return work({ service, userId, requestId, by, waitUntil }, props)
       },

@@ -8,6 +8,7 @@ import { errorFields, log, nameCause } from '../log.ts'
 import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
 import type { BindingProps, Grant } from '../shared/binding-props.ts'
+import { bindingCaller } from '../shared/caller.ts'
 import { readProps, requireGrant } from './props.ts'
 
 /** Of a user id. */
@@ -44,17 +45,18 @@ export async function perform<T extends object & Outcome>(
 ): Promise<T | VaultError> {
   const startedAt = Date.now()
   const props = readProps(given)
+  const caller = bindingCaller(props.caller)
   const request_id = crypto.randomUUID()
   const opened = await openService(env).catch((error: unknown) => VaultError.from(error))
-  const call = { request_id, caller: props.caller, method, ...loggable(opened, about) }
+  const call = { request_id, caller, method, ...loggable(opened, about) }
   const times = () => ({ duration_ms: Date.now() - startedAt })
-  const counted = { event: 'binding_call', operation: method, caller: props.caller } as const
+  const counted = { event: 'binding_call', operation: method, caller } as const
   const { analytics } = openFront(env)
   try {
     requireGrant(props, grant)
     if (opened instanceof VaultError) throw opened
     if (LIMITED.has(grant)) {
-      await requireRate(opened.settings.callerLimiter, `binding ${props.caller}`)
+      await requireRate(opened.settings.callerLimiter, caller)
     }
     const outcome = await work(opened, props, request_id)
     const { response } = outcome

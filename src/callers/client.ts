@@ -89,6 +89,7 @@ interface SlotBody extends KeyBody {
 
 interface LimitsBody {
   paused?: boolean | undefined
+  /** Each is `binding:NAME` or `relay:NAME`. */
   callers?: string[] | null | undefined
   max_uses?: { count: number; per: 'day' | 'month' } | null | undefined
   expires_at?: string | null | undefined

@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
+import { CALLER_NAME } from '../shared/caller.ts'
 import { isWhole } from '../shared/json.ts'
 import { expiresAt } from './key-body.ts'
 import { requireValid } from './validate.ts'
@@ -9,7 +10,7 @@ import { requireValid } from './validate.ts'
 const MAX_CALLERS = 50
 export const MAX_USES = 1_000_000_000
 
-const CALLERS = `callers must be null or a list of at most ${MAX_CALLERS} names of 1 to 200 characters.`
+const CALLERS = `callers must be null or a list of at most ${MAX_CALLERS} names, each of the form binding:NAME or relay:NAME.`
 const COUNT = `max_uses.count must be a whole number from 0 to ${MAX_USES}.`
 
 /** What the OpenAPI document cannot see: that it is a whole number, from 0 to `MAX_USES`. `z.int` weighs more. */
@@ -23,7 +24,7 @@ const maxUses = z.strictObject(
   'max_uses must be null, or {"count": 100, "per": "day"}.',
 )
 
-const caller = z.string(CALLERS).check(z.minLength(1, CALLERS), z.maxLength(200, CALLERS))
+const caller = z.string(CALLERS).check(z.regex(CALLER_NAME, CALLERS))
 
 const FIELDS = 'Send one or more of paused, callers, max_uses and expires_at, and no other field.'
 

@@ -9,7 +9,7 @@ import type { KeptLimits } from '../store/moved-keys.ts'
 export interface Limits {
   /** ISO 8601 in UTC; null if the key is not paused. */
   pausedAt: string | null
-  /** The names of the callers that may use it; null for all that the operator allows. */
+  /** The callers that may use it, as `binding:NAME` or `relay:NAME`; null for all that the operator allows. */
   callers: readonly string[] | null
   /** How often it may be used in a day or a month in UTC, and how often it was; null for no limit. */
   maxUses: { count: number; per: Period; used: number } | null

@@ -7,12 +7,13 @@ import { requireRate } from '../keys/rate.ts'
 import { browserCredential } from '../providers/headers.ts'
 import { keyPlaces, type Provider } from '../providers/provider.ts'
 import type { Service } from '../service.ts'
+import { relayCaller } from '../shared/caller.ts'
 import { bearerToken, namedToken } from '../tokens/bearer-token.ts'
 
 /** Whose key is used, and by whom. */
 export interface RelayCaller {
   userId: string
-  /** The client that the token names, for the log; null without one. */
+  /** The client of the relay; null if its token names none. */
   caller: string | null
 }
 
@@ -43,8 +44,9 @@ export async function authorizeRelay(
   }
   if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
   await requireRate(relay.limiter, userId)
-  if (client !== null) await requireRate(settings.callerLimiter, `relay ${client}`)
-  return { userId, caller: client }
+  const caller = relayCaller(client)
+  if (caller !== null) await requireRate(settings.callerLimiter, caller)
+  return { userId, caller }
 }
 
 /**

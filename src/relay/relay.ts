@@ -15,7 +15,7 @@ export interface RelayedRequest {
   request: Request
   provider: string
   userId: string
-  /** The client that calls; null if its token does not name it. */
+  /** `relay:NAME`; null if the token names no client. */
   caller: string | null
   requestId: string
   /** The origin of the page that called, if it may call. */

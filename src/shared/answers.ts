@@ -41,7 +41,11 @@ const limits = {
     .check(z.describe('When its owner paused the key. Left out if nobody did.')),
   callers: z
     .exactOptional(z.readonly(z.array(z.string())))
-    .check(z.describe('The only callers that may use the key. Left out if all may.')),
+    .check(
+      z.describe(
+        'The only callers that may use the key, each as `binding:NAME` or `relay:NAME`. Left out if all may.',
+      ),
+    ),
   max_uses: z
     .exactOptional(
       z.object({
@@ -211,7 +215,11 @@ export const event = z.object({
   by: z.enum(['owner', 'caller', 'job', 'import']).check(z.describe('Who did it.')),
   caller: z
     .exactOptional(z.string())
-    .check(z.describe('The bound Worker, or the client of the relay, if its token names it.')),
+    .check(
+      z.describe(
+        'The bound Worker as `binding:NAME`, or the client of the relay as `relay:NAME`, if its token names it.',
+      ),
+    ),
   at: time.check(z.describe('When it happened. For a sum, when it first happened in its hour.')),
   last_at: z.exactOptional(time).check(z.describe('Of a sum: when it last happened.')),
   count: z.exactOptional(z.int()).check(z.describe('Of a sum: how often it happened.')),

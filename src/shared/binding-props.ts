@@ -1,12 +1,13 @@
 /** The `props` of a service binding, as a schema: what a caller may do with the vault. */
 
 import * as z from 'zod/mini'
+import { WORKER_NAME } from './caller.ts'
 
 const grants = z.array(z.enum(['use', 'reveal', 'users', 'support']))
 
 export const bindingProps = z.strictObject({
-  /** The bound Worker's name, for the log, the trail and the owners' limits. */
-  caller: z.string().check(z.regex(/^[\w.-]{1,64}$/)),
+  /** The bound Worker's name. The log, the trail and the owners' limits have it as `binding:NAME`. */
+  caller: z.string().check(z.regex(WORKER_NAME)),
   grants,
   /** The slots that the caller may use. If it is missing, all slots. */
   providers: z.optional(z.array(z.string())),

@@ -1,6 +1,7 @@
 /** What a verified token must say to be an access token for this service, and what is read of it. */
 
 import type { JWTPayload, JWTVerifyResult } from 'jose'
+import { CLIENT_NAME } from '../shared/caller.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
 import { nameKindFault, rightsOf, scopesOf } from './token-kind.ts'
 import { TENANT, type TokenRules, type TokenSource } from './token-settings.ts'
@@ -92,7 +93,7 @@ function nameUserFault(payload: JWTPayload, claim: string): string | null {
 export function clientOf(payload: JWTPayload): string | null {
   const [claim = ''] = clientClaims(payload)
   const name = payload[claim]
-  return typeof name === 'string' && /^[!-~]{1,200}$/.test(name) ? name : null
+  return typeof name === 'string' && CLIENT_NAME.test(name) ? name : null
 }
 
 /** The claims of the token that name its client. One that is null counts as absent. */

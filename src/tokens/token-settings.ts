@@ -1,6 +1,7 @@
 /** The settings for tokens: whose tokens the vault accepts, and what each must say. */
 
 import * as z from 'zod/mini'
+import { CLIENT_NAME } from '../shared/caller.ts'
 import { confidentialUrl, exactText, flag, listOf } from '../shared/variable.ts'
 import { publicKeys } from './public-key.ts'
 
@@ -59,7 +60,7 @@ export const tokenScope = z
   .string('must be a string')
   .check(z.regex(SCOPE_TOKEN, 'must be one scope, without spaces'))
 
-const clients = listOf(z.string().check(z.regex(/^[!-~]{1,200}$/, 'is not a client id')))
+const clients = listOf(z.string().check(z.regex(CLIENT_NAME, 'is not a client id')))
 
 /** Entra writes the ids of its tenants in lower case. */
 const tenants = listOf(

@@ -161,7 +161,7 @@ describe('fetchWithApiKey', () => {
     const result = await bind(ALL).fetchWithApiKey(userId, 'openai', get())
     if (result.ok) await result.response.text()
     await bind(ALL).getDecryptedApiKey(userId, 'openai')
-    const line = { level: 'info', event: 'binding_call', caller: 'chat', code: null }
+    const line = { level: 'info', event: 'binding_call', caller: 'binding:chat', code: null }
     const call = { ...line, user_id: userId, provider: 'openai' }
     expect(logs.events()).toMatchObject([
       { ...call, method: 'fetchWithApiKey', provider_status: 200 },
@@ -306,7 +306,7 @@ describe('every method', () => {
     const logs = recordLogs()
     await call(bindTo(), userId)
     const line = lineOf(logs)
-    expect(line).toMatchObject({ caller: 'chat', method, user_id: userId, code: null })
+    expect(line).toMatchObject({ caller: 'binding:chat', method, user_id: userId, code: null })
     expect(line['provider'] ?? null).toBe(slot)
     expect(line['provider_status']).toBe(method.startsWith('fetch') ? 200 : undefined)
   })

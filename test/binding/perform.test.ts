@@ -104,7 +104,7 @@ describe('the log line of a call', () => {
       level: 'info',
       event: 'binding_call',
       request_id: expect.stringMatching(/^[\da-f-]{36}$/),
-      caller: 'chat',
+      caller: 'binding:chat',
       method: 'pauseKey',
       user_id: 'jane',
       provider: 'openai',
@@ -131,7 +131,10 @@ describe('the log line of a call', () => {
 
   it('logs no name of a caller whose props are malformed', async () => {
     const props = { ...ALL, caller: 'a caller' }
-    expect(await logged({ props })).toMatchObject({ caller: 'unknown', code: 'not_granted' })
+    expect(await logged({ props })).toMatchObject({
+      caller: 'binding:unknown',
+      code: 'not_granted',
+    })
   })
 
   it('logs no more than 200 characters of a user id', async () => {

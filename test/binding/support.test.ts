@@ -39,7 +39,7 @@ it('notes each look, pause and deletion with the caller', async () => {
   await bound(async (vault) => vault.listSlots(userId), DESK)
   await bound(async (vault) => vault.pauseKey(userId, 'openai'), DESK)
   await bound(async (vault) => vault.deleteKey(userId, 'openai'), DESK)
-  const byDesk = { by: 'caller', caller: 'desk' }
+  const byDesk = { by: 'caller', caller: 'binding:desk' }
   expect((await events()).slice(1)).toMatchObject([
     { ...byDesk, provider: 'openai', event: 'paused' },
     { ...byDesk, provider: 'openai', event: 'deleted' },

@@ -171,7 +171,10 @@ export const ROUTES: readonly Operation[] = [
   ),
   does('a deletion', http('DELETE', SLOT)),
   does('a pause', http('PATCH', SLOT, { body: { paused: true } })),
-  does('a change of limits', http('PATCH', SLOT, { body: { paused: true, callers: ['chat'] } })),
+  does(
+    'a change of limits',
+    http('PATCH', SLOT, { body: { paused: true, callers: ['binding:chat'] } }),
+  ),
   does('an assignment', http('POST', '/api-keys/acme/assign')),
   does('a check', http('POST', `${SLOT}/verify`)),
   does('the trail', http('GET', '/api-key-events')),

@@ -109,7 +109,16 @@ const fields = fc.record(
     expires_at: value,
     base_url: fc.constantFrom(`https://${MARK}.test`, PROVIDER, `${PROVIDER}/v1`, MARK, null, 7),
     paused: fc.constantFrom(true, false, 'yes', null),
-    callers: fc.constantFrom(null, [], ['chat'], [''], [7], 'chat', ['a'.repeat(300)]),
+    callers: fc.constantFrom(
+      null,
+      [],
+      ['binding:chat', 'relay:my-client'],
+      ['chat'],
+      [''],
+      [7],
+      'chat',
+      [`relay:${'a'.repeat(300)}`],
+    ),
     max_uses: fc.oneof(
       value,
       fc.record({ count: fc.oneof(fc.integer(), value), per: fc.constantFrom('day', 'month', 1) }),

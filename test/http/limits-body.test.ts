@@ -18,8 +18,8 @@ async function patch(body: unknown) {
   return { status: response.status, body: await response.json() }
 }
 
-const callers = (count: number, length = 1) =>
-  Array.from({ length: count }, () => 'a'.repeat(length))
+const clients = (count: number, length = 1) =>
+  Array.from({ length: count }, () => `relay:${'a'.repeat(length)}`)
 const uses = (count: unknown, per: unknown = 'day') => ({ max_uses: { count, per } })
 
 it.for<[body: unknown, code: string, detail: string]>([
@@ -32,7 +32,7 @@ it.for<[body: unknown, code: string, detail: string]>([
   ['{"paused":true,"__proto__":{}}', 'limits_invalid', 'and no other field'],
   [{ paused: 'true' }, 'limits_invalid', 'paused must be true or false'],
   [{ paused: null }, 'limits_invalid', 'paused must be true or false'],
-  [{ callers: 'chat' }, 'limits_invalid', 'callers must be null or a list'],
+  [{ callers: 'binding:chat' }, 'limits_invalid', 'callers must be null or a list'],
   [{ callers: [''] }, 'limits_invalid', 'callers must be null or a list'],
   [{ callers: [7] }, 'limits_invalid', 'callers must be null or a list'],
   [{ max_uses: 10 }, 'limits_invalid', 'max_uses must be null, or'],
@@ -63,18 +63,43 @@ it.for<[body: object]>([
   [uses(0)],
   [uses(1_000_000_000, 'month')],
   [{ expires_at: null }],
-  [{ paused: true, callers: ['chat'], max_uses: null, expires_at: null }],
+  [
+    {
+      paused: true,
+      callers: ['binding:chat', 'relay:my-client'],
+      max_uses: null,
+      expires_at: null,
+    },
+  ],
 ])('accepts the limits %j', async ([body]) => {
   expect(await patch(body)).toEqual({ status: 200, body })
 })
 
 it.for<[status: number, name: string, callers: string[]]>([
-  [200, '50 callers of 200 characters', callers(50, 200)],
-  [400, '51 callers', callers(51)],
-  [400, 'a caller of 201 characters', callers(1, 201)],
-  [400, 'a caller of 201 characters', callers(1, 201)],
+  [200, '50 callers with names of 200 characters', clients(50, 200)],
+  [200, 'each kind of caller', ['binding:My_chat-2.test', 'relay:https://app.example.com/?a=1']],
+  [400, '51 callers', clients(51)],
 ])('answers %i to %s', async ([status, , names]) => {
   expect((await patch({ callers: names })).status).toBe(status)
+})
+
+it.for<[name: string, caller: string]>([
+  ['without a kind', 'secret-app'],
+  ['of an unknown kind', 'server:secret-app'],
+  ['with its kind in capitals', 'Relay:secret-app'],
+  ['without a name', 'binding:'],
+  ['with a space before its kind', ' relay:secret-app'],
+  ['with a space in its name', 'relay:secret app'],
+  ['with a line break', 'relay:secret-app\n'],
+  ['with a name that no bound Worker has', 'binding:secret/app'],
+  ['with a longer name than a bound Worker has', `binding:${'secret'.repeat(11)}`],
+  ['with a longer name than a client has', `relay:${'secret'.repeat(34)}`],
+])('refuses a caller %s, says what it must be, and quotes nothing', async ([, caller]) => {
+  const { status, body } = await patch({ callers: ['binding:chat', caller] })
+  expect(status).toBe(400)
+  const detail = expect.stringContaining('each of the form binding:NAME or relay:NAME')
+  expect(body).toMatchObject({ code: 'limits_invalid', detail })
+  expect(JSON.stringify(body)).not.toContain('secret')
 })
 
 it('reads expires_at as UTC in milliseconds', async () => {

@@ -27,7 +27,7 @@ it('logs a use with its user, its caller, its provider and what the provider ans
       code: null,
       duration_ms: expect.any(Number),
       user_id: userId,
-      caller: 'notebook',
+      caller: 'relay:notebook',
       provider: 'openai',
       provider_status: 200,
     },
@@ -79,7 +79,7 @@ it('logs no name that is not a provider', async () => {
   const logs = recordLogs()
   const response = await call('GET', '/relay/sk-misplaced-key/v1', { token })
   expect(response.headers.get('X-Vault-Error')).toBe('unknown_provider')
-  expect(logs.events()).toMatchObject([{ event: 'request', provider: null, caller: 'app' }])
+  expect(logs.events()).toMatchObject([{ event: 'request', provider: null, caller: 'relay:app' }])
   expect(logs.text()).not.toContain('sk-misplaced')
 })
 

@@ -30,14 +30,15 @@ describe('a paused key', () => {
 describe('the callers that an owner allows', () => {
   it('no caller can use a key but those that its owner allows', async () => {
     const { userId, limit, use, relay } = await someKeyOwner()
-    expect((await limit({ callers: ['chat', 'batch'] })).body['callers']).toEqual(['chat', 'batch'])
+    const callers = ['binding:chat', 'binding:batch']
+    expect((await limit({ callers })).body['callers']).toEqual(callers)
     expect([await use('chat'), await use('batch'), await use('Chat'), await use('export')]).toEqual(
       ['ok', 'ok', 'caller_not_allowed', 'caller_not_allowed'],
     )
     const refusal = { ok: false, code: 'caller_not_allowed' }
     expect(await bind('export').getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
     expect((await relay()).headers.get('X-Vault-Error')).toBe('caller_not_allowed')
-    await limit({ callers: ['notebook'] })
+    await limit({ callers: ['relay:notebook'] })
     expect((await relay()).status).toBe(200)
     await limit({ callers: [] })
     expect([await use('chat'), (await relay()).status]).toEqual(['caller_not_allowed', 403])
@@ -45,9 +46,22 @@ describe('the callers that an owner allows', () => {
     expect(await use('export')).toBe('ok')
   })
 
+  it.for([
+    [['binding:notebook'], 'ok', 403],
+    [['relay:notebook'], 'caller_not_allowed', 200],
+    [['binding:notebook', 'relay:notebook'], 'ok', 200],
+  ] as const)(
+    'the list %j, of a bound Worker and a client of the relay with the same name: %s, %i',
+    async ([callers, used, relayed]) => {
+      const { limit, use, relay } = await someKeyOwner()
+      await limit({ callers, max_uses: { count: 9, per: 'day' } })
+      expect([await use('notebook'), (await relay()).status]).toEqual([used, relayed])
+    },
+  )
+
   it('an owner allows no more than the operator does', async () => {
     const { userId, limit } = await someKeyOwner()
-    await limit({ callers: ['chat'] })
+    await limit({ callers: ['binding:chat'] })
     const vault = exports.KeyVault({ props: { caller: 'chat', grants: [] } })
     const result = await vault.fetchWithApiKey(userId, 'openai', new Request(MODELS))
     expect(result).toEqual({ ok: false, code: 'not_granted' })
@@ -57,7 +71,7 @@ describe('the callers that an owner allows', () => {
     'a client that its token names in %s is one of the callers',
     async (claim) => {
       const { userId, limit } = await someKeyOwner()
-      await limit({ callers: ['0oabc'] })
+      await limit({ callers: ['relay:0oabc'] })
       const use = async (client: string) => {
         const token = await mintToken({ sub: userId, scope: 'relay', [claim]: client })
         return (await call('GET', '/relay/openai/v1/models', { token })).status
@@ -68,7 +82,7 @@ describe('the callers that an owner allows', () => {
 
   it('a client whose token does not name it is not one of the callers', async () => {
     const { userId, limit } = await someKeyOwner()
-    await limit({ callers: ['null'] })
+    await limit({ callers: ['relay:null', 'binding:null'] })
     const token = await mintToken({ sub: userId, scope: 'relay' })
     const response = await call('GET', '/relay/openai/v1/models', { token })
     expect(response.headers.get('X-Vault-Error')).toBe('caller_not_allowed')
@@ -131,7 +145,7 @@ describe('a maximum number of uses', () => {
     const { limit, use, shown } = await someKeyOwner()
     await limit({ max_uses: { count: 0, per: 'day' } })
     expect(await use()).toBe('limit_reached')
-    await limit({ max_uses: { count: 1, per: 'day' }, callers: ['batch'] })
+    await limit({ max_uses: { count: 1, per: 'day' }, callers: ['binding:batch'] })
     expect(await use()).toBe('caller_not_allowed')
     expect(await shown()).toMatchObject({ max_uses: { used: 0 } })
     expect(await use('batch')).toBe('ok')

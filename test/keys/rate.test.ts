@@ -110,6 +110,16 @@ describe('CALLER_LIMITER', () => {
     expect(await relayStatuses({ client_id: name })).toEqual([200, 200, 429])
   })
 
+  it('CALLER_LIMITER counts a caller under its kind and its name', async () => {
+    const limit = vi.fn<RateLimit['limit']>(async () => ({ success: true }))
+    const CALLER_LIMITER = { limit }
+    const userId = await someReader()
+    await someBinding('chat', { CALLER_LIMITER }).getDecryptedApiKey(userId, 'openai')
+    const token = await mintToken({ sub: userId, scope: 'relay', client_id: 'chat' })
+    await call('GET', '/relay/openai/v1/models', { token, env: { CALLER_LIMITER } })
+    expect(limit.mock.calls).toEqual([[{ key: 'binding:chat' }], [{ key: 'relay:chat' }]])
+  })
+
   it('a vault without CALLER_LIMITER limits no caller, and logs no fault', async () => {
     const vault = someBinding(someCaller(), { CALLER_LIMITER: undefined })
     const userId = await someReader()

@@ -39,7 +39,7 @@ export function someVault(changes: object = {}) {
   const vault: Env = { ...env, DELETIONS, ...changes }
   const userOf = async (userId: string): Promise<KeyUser> => ({
     ...(await ownerOf(userId, vault)),
-    by: { kind: 'caller', name: 'chat' },
+    by: { kind: 'caller', name: 'binding:chat' },
     waitUntil: () => undefined,
   })
   return {

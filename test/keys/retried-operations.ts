@@ -101,7 +101,7 @@ const LIMITS: Record<string, Operation> = {
   'a pause': http('PATCH', SLOT, { body: { paused: true } }),
   'a pause with If-Match': ifMatch('PATCH', { paused: true }),
   'a pause over a binding': binding(async (vault, id) => vault.pauseKey(id, 'openai')),
-  'a change of limits': http('PATCH', SLOT, { body: { callers: ['chat'] } }),
+  'a change of limits': http('PATCH', SLOT, { body: { callers: ['binding:chat'] } }),
   'a change of limits with a pause': http('PATCH', SLOT, { body: { paused: true, callers: [] } }),
 }
 

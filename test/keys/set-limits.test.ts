@@ -9,11 +9,11 @@ import { someKeyOf, someKeyOwner, someOwner } from './key-owner.ts'
 
 it('changes only the limits that the body has', async () => {
   const { limit, shown } = await someKeyOwner()
-  await limit({ paused: true, callers: ['chat'], max_uses: { count: 5, per: 'month' } })
+  await limit({ paused: true, callers: ['binding:chat'], max_uses: { count: 5, per: 'month' } })
   await limit({ expires_at: '2999-01-01T00:00:00+01:00' })
   expect(await shown()).toMatchObject({
     paused_at: expect.any(String),
-    callers: ['chat'],
+    callers: ['binding:chat'],
     max_uses: { count: 5, per: 'month', used: 0 },
     expires_at: '2998-12-31T23:00:00.000Z',
   })
@@ -51,7 +51,7 @@ it.for<[kinds: string[], changes: NewLimits[]]>([
     ['paused', 'resumed'],
     [{ isPaused: true }, { isPaused: false }],
   ],
-  [['limits_changed'], [{ callers: ['chat'] }]],
+  [['limits_changed'], [{ callers: ['binding:chat'] }]],
   [['limits_changed'], [{ maxUses: null }]],
   [['limits_changed'], [{ expiresAt: null }]],
   [['limits_changed', 'paused'], [{ isPaused: true, callers: null }]],
@@ -78,7 +78,7 @@ it('refuses an empty slot, an unknown user and another user’s slot', async () 
 it('a body that is refused changes nothing', async () => {
   const { limit, shown } = await someKeyOwner()
   const before = await shown()
-  expect((await limit({ paused: true, callers: 'chat' })).status).toBe(400)
+  expect((await limit({ paused: true, callers: 'binding:chat' })).status).toBe(400)
   expect(await shown()).toEqual(before)
 })
 

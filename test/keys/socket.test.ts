@@ -33,7 +33,7 @@ function endOf(socket: WebSocket) {
 }
 
 /** Opens a WebSocket with the key of the user. */
-async function open(userId: string, { vault = env, caller = 'chat' } = {}) {
+async function open(userId: string, { vault = env, caller = 'binding:chat' } = {}) {
   const works: Promise<void>[] = []
   const user: KeyUser = {
     ...(await ownerOf(userId, vault)),
@@ -154,7 +154,7 @@ const soon = () => new Date(Date.now() + 1_000).toISOString()
 
 const ENDING: Change[] = [
   ['api_key_paused', 'is paused', limit({ isPaused: true })],
-  ['caller_not_allowed', 'allows another caller', limit({ callers: ['batch'] })],
+  ['caller_not_allowed', 'allows another caller', limit({ callers: ['binding:batch'] })],
   ['caller_not_allowed', 'allows no caller', limit({ callers: [] })],
   ['api_key_expired', 'expires', async (owner) => limit({ expiresAt: soon() })(owner)],
   ['no_api_key', 'is deleted', async (owner) => deleteSlot(owner, 'openai')],
@@ -177,7 +177,7 @@ const ENDING: Change[] = [
 const KEEPING: [what: string, change: (owner: SlotOwner) => Promise<unknown>][] = [
   ['stays as it is', async () => null],
   ['has reached its maximum', limit({ maxUses: { count: 1, per: 'day' } })],
-  ['allows its caller by name', limit({ callers: ['chat'] })],
+  ['allows its caller by name', limit({ callers: ['binding:chat'] })],
   [
     'is rejected',
     async ({ service: { db }, userId }) =>
@@ -207,7 +207,7 @@ describe('a socket and its key', () => {
     ])
     for (const { socket: end } of [socket.caller, socket.provider]) end.close()
     await vi.waitUntil(() => vi.getTimerCount() === 0)
-    const about = { user_id: userId, caller: 'chat', provider: 'openai' }
+    const about = { user_id: userId, caller: 'binding:chat', provider: 'openai' }
     expect(logs.events()).toMatchObject([{ level: 'info', event: 'socket_ended', ...about, code }])
   })
 
@@ -334,7 +334,7 @@ it('an answer that opens no socket is not looked at', async () => {
   const works: Promise<void>[] = []
   const user: KeyUser = {
     ...(await ownerOf(await someKeyUser(someKey()))),
-    by: { kind: 'caller', name: 'chat' },
+    by: { kind: 'caller', name: 'binding:chat' },
     waitUntil: (work) => void works.push(work),
   }
   const answer = await useKey(user, { provider: 'openai', request: new Request(MODELS) })

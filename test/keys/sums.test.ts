@@ -37,7 +37,7 @@ async function someIsolate({ faults = 0, unread = 0 } = {}) {
   const userId = await someUser()
   const works: Promise<void>[] = []
   return {
-    count: (caller = 'chat', errors = 0) => {
+    count: (caller = 'binding:chat', errors = 0) => {
       const use = { userId, provider: 'openai', event: 'used', code: null } as const
       countEvent(service, (work) => void works.push(work), { ...use, caller, errors })
     },
@@ -49,7 +49,7 @@ async function someIsolate({ faults = 0, unread = 0 } = {}) {
     },
     works,
     /** The sums in D1, and how many uses of `caller` they hold. */
-    stored: async (caller = 'chat') => {
+    stored: async (caller = 'binding:chat') => {
       const sql = `SELECT count(*) AS sums, sum(count) FILTER (WHERE caller = ?2) AS uses
         FROM api_key_events WHERE user_id = ?1`
       return env.DB.prepare(sql).bind(userId, caller).first()
@@ -110,7 +110,7 @@ it('writes what it has collected every 15 minutes, however busy it is', async ()
 
 it('writes and collects a limited number of sums', async () => {
   const { count, writes, pass, works, stored } = await someIsolate({ unread: MAX_KEPT })
-  for (let index = 0; index < MAX_KEPT; index += 1) count(`caller-${index}`)
+  for (let index = 0; index < MAX_KEPT; index += 1) count(`binding:caller-${index}`)
   await Promise.all(works)
   expect(writes()).toBe(MAX_KEPT)
   for (let index = 0; index <= MAX_KEPT; index += 1) count(`other-${index}`)

@@ -9,10 +9,10 @@ import { env } from '../isolate.ts'
 import { interceptD1, ownerOf, recordLogs, someKeyUser, someUser } from '../support.ts'
 import { someKeyOf, someKeyOwner } from './key-owner.ts'
 
-/** Takes the key in the slot for the caller `chat`: its state, or the code of the refusal. */
+/** Takes the key in the slot for the caller `binding:chat`: its state, or the code of the refusal. */
 async function take(userId: string, provider = 'openai', changes: Partial<Env> = {}) {
   const works: Promise<void>[] = []
-  const by = { kind: 'caller', name: 'chat' } as const
+  const by = { kind: 'caller', name: 'binding:chat' } as const
   const waitUntil = (work: Promise<void>) => void works.push(work)
   const owner = await ownerOf(userId, { ...env, ...changes })
   const taken = await takeKey({ ...owner, by, waitUntil }, provider).then(
@@ -26,14 +26,14 @@ async function take(userId: string, provider = 'openai', changes: Partial<Env> =
 /** What the trail notes of the caller. */
 async function notedOf(userId: string) {
   const sql = `SELECT event, provider, code, count FROM api_key_events
-    WHERE user_id = ?1 AND caller = 'chat'`
+    WHERE user_id = ?1 AND caller = 'binding:chat'`
   return (await env.DB.prepare(sql).bind(userId).all()).results
 }
 
 describe('a key', () => {
   it.for<[limits: NewLimits, code: string, event: string]>([
     [{ isPaused: true }, 'api_key_paused', 'use_refused'],
-    [{ callers: ['batch'] }, 'caller_not_allowed', 'use_refused'],
+    [{ callers: ['binding:batch'] }, 'caller_not_allowed', 'use_refused'],
     [{ expiresAt: '2020-01-01T00:00:00.000Z' }, 'api_key_expired', 'use_refused'],
     [{ maxUses: { count: 0, per: 'day' } }, 'limit_reached', 'limit_reached'],
   ])('refuses a key with %j: %s, noted as %s', async ([limits, code, event]) => {

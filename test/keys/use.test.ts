@@ -20,7 +20,7 @@ import { MODELS, someKeyOf } from './key-owner.ts'
 /** A caller of the user's keys, and the end of what comes after an answer. */
 async function someCaller(userId: string, vault: Env = env) {
   const works: Promise<void>[] = []
-  const by = { kind: 'caller', name: 'chat' } as const
+  const by = { kind: 'caller', name: 'binding:chat' } as const
   const waitUntil = (work: Promise<void>) => void works.push(work)
   const user: KeyUser = { ...(await ownerOf(userId, vault)), by, waitUntil }
   return { user, ended: async () => Promise.all(works) }
@@ -36,7 +36,7 @@ const codeOf = async (work: Promise<unknown>) =>
 async function recordedOf(userId: string) {
   const row = 'SELECT status, last_used_at AS used FROM api_keys WHERE user_id = ?1'
   const trail = `SELECT event, errors, provider_status FROM api_key_events
-    WHERE user_id = ?1 AND caller = 'chat' ORDER BY event`
+    WHERE user_id = ?1 AND caller = 'binding:chat' ORDER BY event`
   const key = await env.DB.prepare(row).bind(userId).first()
   const { results: events } = await env.DB.prepare(trail).bind(userId).all()
   return { key, events }

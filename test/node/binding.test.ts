@@ -105,7 +105,7 @@ it('the chat Worker streams a completion with the user’s key, and never sees t
   expect(JSON.stringify(seen)).not.toContain('Bearer ey')
   const shown = [first, rest, JSON.stringify([...chat.headers])]
   const logged = harness.getLogs().map(({ message }) => message)
-  expect(logged.some((line) => line.includes('"caller":"chat-worker"'))).toBe(true)
+  expect(logged.some((line) => line.includes('"caller":"binding:chat-worker"'))).toBe(true)
   expect([...shown, ...logged].filter((text) => text.includes(key))).toEqual([])
 })
 

@@ -176,7 +176,7 @@ it('a use logs its caller, its provider and what the provider answered', async (
     status: 418,
     code: null,
     user_id: 'user',
-    caller: 'web-app',
+    caller: 'relay:web-app',
     provider: 'openai',
     request_id: expect.any(String),
     duration_ms: expect.any(Number),

@@ -260,7 +260,7 @@ describe('the client of a token', () => {
     const name = crypto.randomUUID()
     const limited = { ...env, CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
     const headers = bearer(await tokenOf({ [claim]: name }))
-    expect(await authorize(headers, { vault: limited })).toMatchObject({ caller: name })
+    expect(await authorize(headers, { vault: limited })).toMatchObject({ caller: `relay:${name}` })
     await authorize(headers, { vault: limited })
     const third = authorize(headers, { vault: limited })
     await expect(third).rejects.toMatchObject({ code: 'rate_limited' })
@@ -306,7 +306,7 @@ describe('the limits of the relay', () => {
     const azp = crypto.randomUUID()
     const headersOf = async (claims: Record<string, unknown>) => bearer(await tokenOf(claims))
     const from = async () => headersOf({ sub: crypto.randomUUID(), azp })
-    expect(await authorize(await from(), { vault })).toMatchObject({ caller: azp })
+    expect(await authorize(await from(), { vault })).toMatchObject({ caller: `relay:${azp}` })
     await authorize(await from(), { vault })
     await expect(authorize(await from(), { vault })).rejects.toMatchObject({ code: 'rate_limited' })
     expect(await authorize(await headersOf({}), { vault })).toMatchObject({ caller: null })

@@ -7,10 +7,10 @@ import { run } from '../../src/store/d1.ts'
 import { addSums, nameSum, type Sum } from '../../src/store/event-sums.ts'
 import { LATEST } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
-import { someKeyOf, someOwner, sum, type Owner } from '../keys/key-owner.ts'
+import { MODELS, someKeyOf, someOwner, sum, type Owner } from '../keys/key-owner.ts'
 import { ownerOf, someKey, someKeyUser, someUser } from '../support.ts'
 
-const byChat = { provider: 'openai', by: 'caller', caller: 'chat' }
+const byChat = { provider: 'openai', by: 'caller', caller: 'binding:chat' }
 
 afterEach(() => vi.useRealTimers())
 
@@ -46,7 +46,7 @@ it.for<[what: string, kind: string, use: (owner: Owner) => Promise<unknown>, exp
     'a use through the relay, with the client of the token',
     'good',
     async ({ request }) => request('GET', '/relay/openai/v1/models'),
-    { ...byChat, caller: 'notebook', event: 'used' },
+    { ...byChat, caller: 'relay:notebook', event: 'used' },
   ],
   [
     'a use of a paused key, with the code of the refusal',
@@ -65,6 +65,21 @@ it.for<[what: string, kind: string, use: (owner: Owner) => Promise<unknown>, exp
   expect(last).toEqual({ ...sum, id: expect.any(String), ...expected })
 })
 
+it('counts a bound Worker and a client of the relay apart if they have the same name', async () => {
+  const { save, bound, userId, request, events } = await someOwner()
+  await save(someKeyOf('good'))
+  const props = { caller: 'notebook', grants: ['use'] }
+  await bound(async (vault) => {
+    const result = await vault.fetchWithApiKey(userId, 'openai', new Request(MODELS))
+    if (result.ok) await result.response.text()
+  }, props)
+  await request('GET', '/relay/openai/v1/models')
+  expect((await events()).slice(1)).toMatchObject([
+    { event: 'used', caller: 'binding:notebook', count: 1 },
+    { event: 'used', caller: 'relay:notebook', count: 1 },
+  ])
+})
+
 it('shows a use that its provider rejects as an error, beside the rejection', async () => {
   const { save, use, events } = await someOwner()
   await save(someKeyOf('bad'))
@@ -78,7 +93,7 @@ const NOON: Sum = {
   userId: '',
   provider: 'openai',
   event: 'used',
-  caller: 'chat',
+  caller: 'binding:chat',
   code: null,
   count: 2,
   errors: 1,
@@ -104,7 +119,8 @@ it.for<[name: 'the same' | 'another', what: string, changes: Partial<Sum>]>([
   ['the same', 'count', { count: 9, errors: 9, firstAt: '2026-11-25T12:00:00.000Z' }],
   ['another', 'hour', { lastAt: '2026-11-25T13:00:00.000Z' }],
   ['another', 'slot', { provider: 'acme' }],
-  ['another', 'caller', { caller: 'batch' }],
+  ['another', 'caller', { caller: 'binding:batch' }],
+  ['another', 'kind of caller', { caller: 'relay:chat' }],
   ['another', 'caller (none)', { caller: null }],
   ['another', 'kind', { event: 'revealed' }],
   ['another', 'code', { code: 'api_key_paused' }],
@@ -113,14 +129,14 @@ it.for<[name: 'the same' | 'another', what: string, changes: Partial<Sum>]>([
 })
 
 it('names a sum by the end of its hour', () => {
-  const rest = '["used",null,"openai","chat"]'
+  const rest = '["used",null,"openai","binding:chat"]'
   expect(nameSum(NOON)).toBe(`2026-11-25T12:59:59.999Z.${rest}`)
 })
 
 /** Reads the key of a user in an isolate, and waits until that is counted. */
 async function reveal(userId: string, isolate: Env) {
   const work: Promise<void>[] = []
-  const by = { kind: 'caller', name: 'chat' } as const
+  const by = { kind: 'caller', name: 'binding:chat' } as const
   const waitUntil = (promise: Promise<void>) => void work.push(promise)
   await revealKey({ ...(await ownerOf(userId, isolate)), by, waitUntil }, 'openai')
   await Promise.all(work)
