@@ -45,11 +45,11 @@ const owner = (event: string, at = '2026-06-15T10:00:00.000Z'): SampleEvent => (
 })
 it('the list says what happened, adds up by day, and begins with what happened last', async () => {
   const { page } = await openActivity([
-    sum(0, 9, { caller: 'chat-worker', count: 30 }),
-    sum(0, 11, { caller: 'chat-worker', count: 11, errors: 2 }),
-    sum(0, 11, { caller: 'batch', last: '2026-06-15T11:30:00.000Z' }),
-    sum(0, 10, { event: 'use_refused', code: 'caller_not_allowed', caller: 'chat-worker' }),
-    sum(1, 23, { caller: 'chat-worker', count: 5 }),
+    sum(0, 9, { caller: 'binding:chat-worker', count: 30 }),
+    sum(0, 11, { caller: 'binding:chat-worker', count: 11, errors: 2 }),
+    sum(0, 11, { caller: 'binding:batch', last: '2026-06-15T11:30:00.000Z' }),
+    sum(0, 10, { event: 'use_refused', code: 'caller_not_allowed', caller: 'binding:chat-worker' }),
+    sum(1, 23, { caller: 'binding:chat-worker', count: 5 }),
     owner('replaced', '2026-06-15T11:20:00.000Z'),
     owner('replaced', '2026-06-15T08:00:00.000Z'),
   ])
@@ -133,9 +133,11 @@ describe('a long list', () => {
   })
 
   it('a long list is fetched by cursors, and shows no sum before it is complete', async () => {
-    const today = Array.from({ length: 190 }, (_, index) => sum(0, 10, { caller: `app-${index}` }))
+    const today = Array.from({ length: 190 }, (_, index) =>
+      sum(0, 10, { caller: `binding:app-${index}` }),
+    )
     const before = [20, 18, 16].flatMap((hour) =>
-      Array.from({ length: 10 }, (_, index) => sum(1, hour, { caller: `old-${index}` })),
+      Array.from({ length: 10 }, (_, index) => sum(1, hour, { caller: `binding:old-${index}` })),
     )
     const { page } = await openKey([...today, ...before])
     const cursors: (string | null)[] = []
@@ -226,7 +228,10 @@ it('the list says that it is being loaded', async () => {
 
 describe('at 320 px, in light and in dark', () => {
   const EVENTS = [
-    sum(0, 10, { caller: 'a-very-long-name-of-an-application'.repeat(3), count: 1_000 }),
+    sum(0, 10, {
+      caller: `binding:${'a-very-long-name-of-an-application'.repeat(3)}`,
+      count: 1_000,
+    }),
     sum(0, 9, { event: 'use_refused', code: 'caller_not_allowed', count: 2 }),
     owner('limits_changed'),
   ]
@@ -236,7 +241,7 @@ describe('at 320 px, in light and in dark', () => {
     const { page, user } = await openKey(EVENTS, 'UTC', lang)
     await vault.sql(
       `UPDATE api_keys SET max_uses = 1000000, max_uses_per = 'day', uses = 1000000, uses_in = '9999',
-         callers = '["a-very-long-name-of-an-application"]' WHERE user_id = ?`,
+         callers = '["binding:a-very-long-name-of-an-application"]' WHERE user_id = ?`,
       user,
     )
     await page.reload()

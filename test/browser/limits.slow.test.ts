@@ -99,7 +99,7 @@ it('a key has one status line, which says what is most urgent', async () => {
 
 it('a key says how many uses are used up, and who may use it', async () => {
   const columns = { max_uses: '1000', max_uses_per: 'month', uses: '1000', uses_in: '9999' }
-  const { page } = await openKey({ ...columns, callers: '["chat-worker","batch"]' })
+  const { page } = await openKey({ ...columns, callers: '["binding:chat-worker","binding:batch"]' })
   const uses = page.getByText('1,000 of 1,000 uses this month', { exact: true })
   expect(await shows(uses)).toBe(true)
   expect(await shows(page.getByText('Only chat-worker, batch', { exact: true }))).toBe(true)
@@ -149,7 +149,7 @@ describe('the form that limits a key', () => {
     const { page, save } = await openForm({
       max_uses: '5',
       max_uses_per: 'day',
-      callers: '["chat-worker"]',
+      callers: '["binding:chat-worker"]',
       expires_at: '2027-06-14T12:00:00.000Z',
     })
     expect(await count(page).inputValue()).toBe('5')
@@ -162,21 +162,32 @@ describe('the form that limits a key', () => {
 
   it('the form offers the callers that may use the key, and those that have used it', async () => {
     const at = '2026-06-15T09:00:00.000Z'
-    const { page, save } = await openForm({ callers: '["old-worker"]' }, [
-      { ...USED, caller: 'chat-worker' },
-      { ...USED, caller: 'batch' },
-      { ...USED, caller: 'support', event: 'viewed' },
-      { event: 'paused', caller: 'support', at },
+    const { page, save } = await openForm({ callers: '["binding:old-worker"]' }, [
+      { ...USED, caller: 'binding:chat-worker' },
+      { ...USED, caller: 'binding:batch' },
+      { ...USED, caller: 'relay:batch' },
+      { ...USED, caller: 'binding:support', event: 'viewed' },
+      { event: 'paused', caller: 'binding:support', at },
       USED,
     ])
     const names = await page.getByRole('group').getByRole('checkbox').all()
     const values = await Promise.all(names.map((name) => name.getAttribute('value')))
-    expect(values).toEqual(['old-worker', 'batch', 'chat-worker'])
+    expect(values).toEqual([
+      'binding:old-worker',
+      'binding:batch',
+      'binding:chat-worker',
+      'relay:batch',
+    ])
     await page.getByLabel('old-worker').uncheck()
-    await page.getByLabel('batch').check()
+    await page.getByLabel('batch', { exact: true }).check()
+    await page.getByLabel('batch (via API)').check()
     await page.getByLabel('chat-worker').check()
-    expect(await save()).toEqual({ callers: ['batch', 'chat-worker'] })
-    expect(await shows(page.getByText('Only batch, chat-worker', { exact: true }))).toBe(true)
+    expect(await save()).toEqual({
+      callers: ['binding:batch', 'binding:chat-worker', 'relay:batch'],
+    })
+    expect(
+      await shows(page.getByText('Only batch, chat-worker, batch (via API)', { exact: true })),
+    ).toBe(true)
   })
 
   it('the form offers no choice of callers if none is known', async () => {
@@ -213,7 +224,7 @@ describe('the form that limits a key', () => {
     const { page } = await openForm({
       max_uses: '5',
       max_uses_per: 'day',
-      callers: '["chat-worker","batch"]',
+      callers: '["binding:chat-worker","binding:batch"]',
       expires_at: '2027-06-14T12:00:00.000Z',
     })
     const methods: string[] = []
@@ -239,7 +250,7 @@ describe('the form that limits a key', () => {
   })
 
   it('the form can be filled in and saved with the keyboard alone', async () => {
-    const { page } = await openForm({ callers: '["batch"]' })
+    const { page } = await openForm({ callers: '["binding:batch"]' })
     expect(await limitOfUses(page).evaluate((field) => field.matches(':focus'))).toBe(true)
     for (const key of ['P', 'Tab', '7', 'Tab', 'Tab', 'Space', 'Enter']) {
       await page.keyboard.press(key)
@@ -252,7 +263,7 @@ describe('the form that limits a key', () => {
     const { page, user, save } = await openForm()
     await limitOfUses(page).selectOption('Per month')
     await count(page).fill('9')
-    await setColumns(user, { updated_at: '2026-06-15T11:59:00.000Z', callers: '["other"]' })
+    await setColumns(user, { updated_at: '2026-06-15T11:59:00.000Z', callers: '["binding:other"]' })
     await button(page, 'Save limits').click()
     const told = 'This key was changed somewhere else. Check it, then try again.'
     expect(await shows(page.getByRole('alert').getByText(told))).toBe(true)

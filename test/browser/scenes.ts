@@ -110,7 +110,7 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
   'a reached limit': async (page) => {
     await page.route('**/api-keys/openai', async (route) => {
       const response = await route.fetch()
-      const limits = { callers: ['batch'], max_uses: { count: 100, per: 'day', used: 100 } }
+      const limits = { callers: ['binding:batch'], max_uses: { count: 100, per: 'day', used: 100 } }
       await route.fulfill({ response, json: { ...(await response.json()), ...limits } })
     })
     await button(page, 'Pause: OpenAI key').click()

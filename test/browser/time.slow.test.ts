@@ -74,7 +74,7 @@ it("a reached limit says in the reader's time when the next day in UTC begins", 
 })
 
 const owner = (at: string): SampleEvent => ({ event: 'replaced', by: 'owner', at })
-const uses = (at: string, count = 1, caller = 'chat'): SampleEvent => ({
+const uses = (at: string, count = 1, caller = 'binding:chat'): SampleEvent => ({
   event: 'used',
   caller,
   count,

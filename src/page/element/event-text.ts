@@ -2,6 +2,7 @@
 
 import type { EventAnswer } from '../../shared/answers.ts'
 import type { EventKind } from '../../shared/event-kind.ts'
+import { nameCaller } from './caller-name.ts'
 import { pastTime } from './days.ts'
 import type { EventLine } from './event-lines.ts'
 import type { Language } from './language.ts'
@@ -38,7 +39,7 @@ export function describeEvent(
 ): string {
   const { caller } = event
   const text = say(nameText(event), {
-    caller: caller ?? say('anApplication'),
+    caller: caller === undefined ? say('anApplication') : nameCaller(caller, say),
     provider: nameSlot(slot, say),
     times: count > 1 ? say('times', { count: number(count) }) : '',
     when: dayFromNow(pastTime(time)),

@@ -3,6 +3,7 @@
 import { html, LitElement, nothing } from 'lit'
 import { Attempt } from './attempt.ts'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
+import { nameCaller } from './caller-name.ts'
 import type { Period } from './days.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus, onEscape } from './focus.ts'
@@ -159,7 +160,7 @@ export class LimitsForm extends LitElement {
     return html`<label part="choice">
       <input type="checkbox" value=${caller} ?disabled=${isBusy} .defaultChecked=${isAllowed} /><bdi
         translate="no"
-        >${caller}</bdi
+        >${nameCaller(caller, this.language.say)}</bdi
       >
     </label>`
   }

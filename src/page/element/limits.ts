@@ -1,5 +1,6 @@
 /** The limits of a key: what they are in words, and what its user changes. */
 
+import { nameCaller } from './caller-name.ts'
 import { endOf, type Period } from './days.ts'
 import type { Language } from './language.ts'
 import type { ShownKey } from './slot.ts'
@@ -21,7 +22,10 @@ export function describeLimits({ maxUses, callers }: ShownKey, language: Languag
     texts.push(say(per === 'day' ? 'usesToday' : 'usesThisMonth', values))
   }
   if (callers?.length === 0) texts.push(say('noCallers'))
-  else if (callers !== null) texts.push(say('onlyCallers', { callers: names(callers) }))
+  else if (callers !== null) {
+    const named = callers.map((caller) => nameCaller(caller, say))
+    texts.push(say('onlyCallers', { callers: names(named) }))
+  }
   return texts
 }
 

@@ -118,6 +118,7 @@ export const ENGLISH = {
   download: 'Download all',
   close: 'Close',
   anApplication: 'an application',
+  viaApi: '{caller} (via API)',
   // These two follow a word, and begin with the space after it.
   times: ' {count} times',
   timesFailed: ' ({count} failed)',

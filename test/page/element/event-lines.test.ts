@@ -40,19 +40,19 @@ it('no events are no lines', () => {
 it('adds up what the same caller did on the same day, and begins with what happened last', () => {
   setClock()
   const events = list(
-    sum('2026-06-15T09:10:00.000Z', { caller: 'chat', count: 30 }),
-    sum('2026-06-15T11:10:00.000Z', { caller: 'chat', count: 11, errors: 2 }),
-    sum('2026-06-15T11:30:00.000Z', { caller: 'batch' }),
-    sum('2026-06-14T23:10:00.000Z', { caller: 'chat', count: 5 }),
+    sum('2026-06-15T09:10:00.000Z', { caller: 'binding:chat', count: 30 }),
+    sum('2026-06-15T11:10:00.000Z', { caller: 'binding:chat', count: 11, errors: 2 }),
+    sum('2026-06-15T11:30:00.000Z', { caller: 'binding:batch' }),
+    sum('2026-06-14T23:10:00.000Z', { caller: 'binding:chat', count: 5 }),
     change('2026-06-15T11:20:00.000Z'),
     change('2026-06-15T08:00:00.000Z'),
   )
   expect(summaries(events)).toEqual([
-    'batch 06-15T11:30 1 0',
+    'binding:batch 06-15T11:30 1 0',
     'replaced 06-15T11:20 1 0',
-    'chat 06-15T11:10 41 2',
+    'binding:chat 06-15T11:10 41 2',
     'replaced 06-15T08:00 1 0',
-    'chat 06-14T23:10 5 0',
+    'binding:chat 06-14T23:10 5 0',
   ])
 })
 
@@ -63,14 +63,19 @@ it('changes of an owner are not added up, although they are of the same kind and
 })
 
 it.for<[what: string, more: Partial<EventAnswer>]>([
-  ['caller', { caller: 'batch' }],
+  ['caller', { caller: 'binding:batch' }],
+  ['caller of another kind', { caller: 'relay:chat' }],
   ['unnamed caller', {}],
-  ['kind', { caller: 'chat', event: 'revealed' }],
-  ['reason', { caller: 'chat', event: 'use_refused', code: 'api_key_paused' }],
+  ['kind', { caller: 'binding:chat', event: 'revealed' }],
+  ['reason', { caller: 'binding:chat', event: 'use_refused', code: 'api_key_paused' }],
 ])('sums of another %s are another line', ([, more]) => {
-  const refused = { caller: 'chat', event: 'use_refused', code: 'caller_not_allowed' } as const
+  const refused = {
+    caller: 'binding:chat',
+    event: 'use_refused',
+    code: 'caller_not_allowed',
+  } as const
   const [early, late] = ['2026-06-15T09:10:00.000Z', '2026-06-15T10:10:00.000Z']
-  const first = more.event === 'use_refused' ? refused : { caller: 'chat' }
+  const first = more.event === 'use_refused' ? refused : { caller: 'binding:chat' }
   expect(sumUp([sum(late, more), sum(early, first)], true)).toHaveLength(2)
   expect(sumUp([sum(late, first), sum(early, first)], true)).toHaveLength(1)
 })
@@ -170,10 +175,10 @@ describe('while older events are missing', () => {
   it('shows no sum that is too low where midnight is within an hour of UTC', () => {
     setClock(undefined, KATHMANDU)
     // Midnight is at 18:15 in UTC. The next page may begin with a sum of 18:40, of this hour.
-    const oldest = sum('2026-06-14T18:05:00.000Z', { caller: 'batch' })
-    const today = sum('2026-06-15T09:10:00.000Z', { caller: 'chat', count: 5 })
+    const oldest = sum('2026-06-14T18:05:00.000Z', { caller: 'binding:batch' })
+    const today = sum('2026-06-15T09:10:00.000Z', { caller: 'binding:chat', count: 5 })
     expect(summaries([today, change('2026-06-14T19:00:00.000Z'), oldest], false)).toEqual([])
     const older = change('2026-06-14T17:30:00.000Z')
-    expect(summaries([today, older], false)).toEqual(['chat 06-15T09:10 5 0'])
+    expect(summaries([today, older], false)).toEqual(['binding:chat 06-15T09:10 5 0'])
   })
 })

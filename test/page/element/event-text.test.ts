@@ -27,7 +27,7 @@ describe('an event in plain words', () => {
     ['You saved the key', { event: 'saved' }],
     ['You replaced the key', { event: 'replaced' }],
     ['You deleted the key', { event: 'deleted' }],
-    ['support deleted the key', { event: 'deleted', by: 'caller', caller: 'support' }],
+    ['support deleted the key', { event: 'deleted', by: 'caller', caller: 'binding:support' }],
     ['An application deleted the key', { event: 'deleted', by: 'caller' }],
     ['The key was deleted automatically', { event: 'deleted', by: 'job' }],
     ['The provider of the key was set automatically', { event: 'assigned', by: 'job' }],
@@ -45,7 +45,7 @@ describe('an event in plain words', () => {
     ],
     [
       'OpenAI rejected the key when chat-worker used it',
-      { event: 'rejected_in_use', by: 'caller', caller: 'chat-worker' },
+      { event: 'rejected_in_use', by: 'caller', caller: 'binding:chat-worker' },
     ],
     [
       'OpenAI rejected the key when an application used it',
@@ -56,7 +56,7 @@ describe('an event in plain words', () => {
     ['You resumed the key', { event: 'resumed' }],
     ['You changed the limits of the key', { event: 'limits_changed' }],
     ['The key expired', { event: 'expired', by: 'job' }],
-    ['chat-worker used this key today', { event: 'used', caller: 'chat-worker' }],
+    ['chat-worker used this key today', { event: 'used', caller: 'binding:chat-worker' }],
     [
       'An application used this key 1,041 times yesterday',
       { event: 'used' },
@@ -70,7 +70,7 @@ describe('an event in plain words', () => {
     ['An application used this key today (1 failed)', { event: 'used' }, { errors: 1 }],
     [
       'batch read the whole key 2 times today',
-      { event: 'revealed', caller: 'batch' },
+      { event: 'revealed', caller: 'binding:batch' },
       { count: 2 },
     ],
     [
@@ -84,19 +84,20 @@ describe('an event in plain words', () => {
     ],
     [
       'batch was refused 3 days ago: you have not allowed it',
-      { event: 'use_refused', code: 'caller_not_allowed', caller: 'batch' },
+      { event: 'use_refused', code: 'caller_not_allowed', caller: 'binding:batch' },
       { time: '2026-06-12T10:10:00.000Z' },
     ],
     ['An application was refused today: the limit was reached', { event: 'limit_reached' }],
     ['An application was refused today: the key cannot be read', { event: 'unreadable' }],
-    ['support looked at this activity today', { event: 'viewed', caller: 'support' }],
+    ['urn:chat (via API) used this key today', { event: 'used', caller: 'relay:urn:chat' }],
+    ['support looked at this activity today', { event: 'viewed', caller: 'binding:support' }],
   ])('an event reads "%s"', ([text, event, line]) => {
     expect(read(event, line)).toBe(text)
   })
 })
 
 it('the name of a caller keeps its small first letter at the beginning of a sentence', () => {
-  expect(read({ event: 'used', caller: 'éclair' })).toBe('éclair used this key today')
+  expect(read({ event: 'used', caller: 'binding:éclair' })).toBe('éclair used this key today')
 })
 
 it.for<[name: string, slot: ShownSlot]>([
@@ -110,7 +111,9 @@ it.for<[name: string, slot: ShownSlot]>([
 it.for(['2026-06-15T12:00:20.000Z', '2026-06-16T00:00:20.000Z', '2026-06-17T12:00:00.000Z'])(
   'an event of %s is said to be of today at noon of the 15th, as the clock may be behind',
   (time) => {
-    expect(read({ event: 'used', caller: 'chat' }, { time })).toBe('chat used this key today')
+    expect(read({ event: 'used', caller: 'binding:chat' }, { time })).toBe(
+      'chat used this key today',
+    )
   },
 )
 

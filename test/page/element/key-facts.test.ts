@@ -29,7 +29,7 @@ it('shows the preview, the base URL, the times and the limits of a key', () => {
     expiresAt: '2027-06-14T12:00:00.000Z',
     baseUrl: 'https://own.test/v1',
     maxUses: { count: 5, per: 'day', used: 1 },
-    callers: ['batch'],
+    callers: ['binding:batch'],
   })
   const shown = facts(someSlot({ key }))
   expect(textsOf(shown, 'code')).toEqual(['sk-good-...Qx7Z'])

@@ -36,11 +36,20 @@ it.for([
   ['some uses of a month', limited(41, 'month'), ['41 of 1,000 uses this month']],
   ['all uses of a day', limited(1_000, 'day'), ['1,000 of 1,000 uses today']],
   ['all uses of a month', limited(1_000, 'month'), ['1,000 of 1,000 uses this month']],
-  ['two callers', someKey({ callers: ['chat-worker', 'batch'] }), ['Only chat-worker, batch']],
+  [
+    'two callers',
+    someKey({ callers: ['binding:chat-worker', 'binding:batch'] }),
+    ['Only chat-worker, batch'],
+  ],
+  [
+    'a client of the relay beside a bound Worker of the same name',
+    someKey({ callers: ['binding:chat', 'relay:chat'] }),
+    ['Only chat, chat (via API)'],
+  ],
   ['no callers', someKey({ callers: [] }), ['No application may use it']],
   [
     'a limit and callers',
-    someKey({ maxUses: { count: 1, per: 'day', used: 0 }, callers: ['batch'] }),
+    someKey({ maxUses: { count: 1, per: 'day', used: 0 }, callers: ['binding:batch'] }),
     ['0 of 1 uses today', 'Only batch'],
   ],
 ] as const)('describes a key with %s', ([, key, texts]) => {
@@ -53,12 +62,12 @@ it('numbers of uses are said in the language', () => {
 })
 
 const KEY = someKey({
-  callers: ['chat-worker', 'batch'],
+  callers: ['binding:chat-worker', 'binding:batch'],
   maxUses: { count: 5, per: 'day', used: 2 },
   expiresAt: '2027-06-14T12:00:00.000Z',
 })
 const KEPT = {
-  callers: ['chat-worker', 'batch'],
+  callers: ['binding:chat-worker', 'binding:batch'],
   maxUses: { count: 5, per: 'day' },
   expiresAt: undefined,
 } as const
@@ -72,7 +81,7 @@ it.for<[what: string, entered: Partial<Parameters<typeof findChanges>[1]>, Limit
   ],
   ['the period', { maxUses: { count: 5, per: 'month' } }, { max_uses: { count: 5, per: 'month' } }],
   ['uses without a limit', { maxUses: null }, { max_uses: null }],
-  ['one caller fewer', { callers: ['batch'] }, { callers: ['batch'] }],
+  ['one caller fewer', { callers: ['binding:batch'] }, { callers: ['binding:batch'] }],
   ['no callers', { callers: [] }, { callers: [] }],
   ['all callers', { callers: null }, { callers: null }],
   [

@@ -1,0 +1,9 @@
+/** The name of a caller, as the owner of a key reads it. */
+
+import type { Language } from './language.ts'
+
+/** A client of the relay is told from a bound Worker, which may have the same name. */
+export function nameCaller(caller: string, say: Language['say']): string {
+  const name = caller.replace(/^(binding|relay):/, '')
+  return caller.startsWith('relay:') ? say('viaApi', { caller: name }) : name
+}
