@@ -2,104 +2,95 @@
 -- npm run schema creates the tables in a database.
 
 CREATE TABLE users (
-  id         TEXT NOT NULL PRIMARY KEY,
-  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-) STRICT, WITHOUT ROWID;
+  -- Who may have keys. An application may add users itself: INSERT INTO users (id) VALUES ('…').
+  id         TEXT NOT NULL PRIMARY KEY,                          -- the user id: the subject of the tokens
+  identity   TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))), -- random; a user who is added again has another one
+  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) -- when the user was added
+) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX users_identity ON users (identity);
 
 CREATE TABLE api_keys (
+  -- One row per slot that holds a key.
   user_id           TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-  provider          TEXT NOT NULL DEFAULT 'default',
-  encrypted_api_key TEXT NOT NULL, -- v1.<kid>.<base64url>, see SECURITY.md
-  key_id            TEXT NOT NULL, -- the kid that sealed it
-  status            TEXT NOT NULL DEFAULT 'unverified'
-                    CHECK (status IN ('active', 'unverified', 'rejected')),
-  created_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-  last_used_at      TEXT, last_verified_at TEXT, expires_at TEXT, paused_at TEXT, callers TEXT, max_uses INTEGER, max_uses_per TEXT, uses INTEGER NOT NULL DEFAULT 0, uses_in TEXT, fingerprint TEXT,
+  provider          TEXT NOT NULL DEFAULT 'default',    -- the slot
+  identity          TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))), -- random; each saved or imported key has another one
+  revision          INTEGER NOT NULL DEFAULT 1,         -- one more with each change that the owner makes
+  encrypted_api_key TEXT NOT NULL,                      -- v1.<kid>.<base64url>, see SECURITY.md
+  key_id            TEXT NOT NULL,                      -- the kid that sealed it
+  fingerprint       TEXT,                               -- tells equal keys of one user; NULL for a short or imported key
+  status            TEXT NOT NULL DEFAULT 'unverified', -- active, unverified, rejected
+  updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the key was saved
+  last_used_at      TEXT,                               -- recorded at most once an hour
+  last_verified_at  TEXT,                               -- when its owner last had it checked
+  expires_at        TEXT,                               -- NULL for never
+  expiry_noted      INTEGER NOT NULL DEFAULT 0,         -- 1: the trail says that the key has expired
+  paused_at         TEXT,                               -- NULL if the key is not paused
+  callers           TEXT,                               -- a JSON array of the only callers that may use it; NULL for all
+  max_uses          INTEGER,                            -- the maximum in a period; NULL for no limit
+  max_uses_per      TEXT,                               -- day, month
+  uses              INTEGER NOT NULL DEFAULT 0,         -- in uses_in; counted only if there is a maximum
+  uses_in           TEXT,                               -- the day or month of uses: 2026-11-25, 2026-11
   PRIMARY KEY (user_id, provider)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
-CREATE TABLE key_ids (
-  -- Every kid that rows are or were sealed under, so that nobody has to scan the rows for it. The
-  -- transaction that writes a row notes its kid here.
-  key_id TEXT NOT NULL PRIMARY KEY,
-  -- in_use:  a row may have been written under it since the rewrap job's pass began
-  -- settled: no row has been written under it since that pass began
-  -- unused:  settled, and the pass left no row under it
-  state  TEXT NOT NULL DEFAULT 'in_use' CHECK (state IN ('in_use', 'settled', 'unused'))
-) STRICT, WITHOUT ROWID;
+CREATE INDEX api_keys_key_id ON api_keys (key_id, identity);
 
-CREATE TABLE rewrap (
-  -- The one row of the rewrap job: its pass over api_keys in the order of their primary key.
-  id             INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
-  keyring        TEXT NOT NULL, -- the Worker's, by its kids: <sealing>,<opening>,fernet:<kid>
-  revision       INTEGER NOT NULL, -- one more with each change of this row
-  after_user_id  TEXT NOT NULL DEFAULT '', -- the pass has done the rows up to this one
-  after_provider TEXT NOT NULL DEFAULT '',
-  counts         TEXT NOT NULL, -- {"<kid>": {"rows", "done", "unopenable"}}; rows: when it began
-  started_at     TEXT NOT NULL,
-  moved_at       TEXT NOT NULL,
-  finished_at    TEXT,
-  asked_at       TEXT -- another pass was asked for: npm run keys -- check
-, assign_to TEXT) STRICT;
-
-CREATE TABLE imported_users (
-  -- Up to when an import leaves a user's key alone: when the imported key was saved ('' without one),
-  -- or when the key was deleted here; for a user who was removed here, for ever. Empty the table when
-  -- everybody has moved in.
-  id       TEXT NOT NULL PRIMARY KEY,
-  saved_at TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE imported_keys (
-  -- Up to when an import leaves the key in a slot alone: when the imported key was saved ('' without
-  -- one), or when it was deleted here. With provider '', a user who was removed here, for ever.
-  -- Empty the table when everybody has moved in.
-  user_id  TEXT NOT NULL,
-  provider TEXT NOT NULL,
-  saved_at TEXT NOT NULL,
-  PRIMARY KEY (user_id, provider)
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX api_keys_expires_at ON api_keys (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX api_keys_expires_at ON api_keys (expiry_noted, expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE api_key_events (
-  day             TEXT NOT NULL, -- 2026-11-25, in UTC
-  user_id         TEXT NOT NULL, -- without a foreign key, which would need an index by user
-  id              TEXT NOT NULL, -- begins with its time; of a sum, with the end of its hour
-  provider        TEXT NOT NULL, -- the slot
-  event           TEXT NOT NULL,
-  actor           TEXT NOT NULL, -- owner, caller, job, import
-  caller          TEXT,          -- the caller's name
-  code            TEXT,          -- why a use was refused
-  verdict         TEXT,
-  provider_status INTEGER,
-  request_id      TEXT,
+  -- What happened to users' keys. The key begins with the day, so that the job finds old days without an index.
+  day             TEXT NOT NULL,              -- 2026-11-25
+  user_id         TEXT NOT NULL,              -- without a foreign key, which would need an index by user
+  id              TEXT NOT NULL,              -- begins with its time; of a sum, with the end of its hour
+  provider        TEXT NOT NULL,              -- the slot
+  event           TEXT NOT NULL,              -- saved, replaced, deleted, …
+  actor           TEXT NOT NULL,              -- owner, caller, job, import
+  caller          TEXT,                       -- the caller's kind and name
+  code            TEXT,                       -- why a use was refused
+  verdict         TEXT,                       -- of a check: accepted, refused, unknown
+  provider_status INTEGER,                    -- the status with which the provider rejected the key
+  request_id      TEXT,                       -- of the request in the log
   count           INTEGER NOT NULL DEFAULT 1, -- of a sum: how often in its hour
-  errors          INTEGER NOT NULL DEFAULT 0, -- those that the provider answered with an error
-  first_at        TEXT,
-  last_at         TEXT,
+  errors          INTEGER NOT NULL DEFAULT 0, -- of uses: those that the provider answered with an error
+  first_at        TEXT,                       -- of a sum
+  last_at         TEXT,                       -- of a sum
   PRIMARY KEY (day, user_id, id)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
+
+CREATE TABLE imported_keys (
+  -- Up to when an import leaves the key in a slot alone. Empty the table when everybody has moved in.
+  user_id  TEXT NOT NULL,
+  provider TEXT NOT NULL, -- the slot; '' for a user who was removed here, whom no import adds again
+  saved_at TEXT NOT NULL, -- when the imported key was saved, or a key was deleted here; '' without either
+  PRIMARY KEY (user_id, provider)
+) WITHOUT ROWID;
 
 CREATE TABLE gone_keys (
-  gone_at  TEXT NOT NULL,
-  user_id  TEXT NOT NULL,
-  provider TEXT NOT NULL, -- the slot; '' for a user who was removed
-  version  TEXT NOT NULL, -- the key's updated_at; '' for a user who was removed
-  PRIMARY KEY (gone_at, user_id, provider, version)
-) STRICT, WITHOUT ROWID;
+  -- The tombstones of keys and users, until the job has copied them to the store of the binding DELETIONS.
+  cause    TEXT NOT NULL DEFAULT '', -- request, expiry, operator, restore; '' is held if there are many
+  identity TEXT NOT NULL,            -- of the key or the user
+  PRIMARY KEY (cause, identity)
+) WITHOUT ROWID;
 
 CREATE TABLE heartbeat (
+  -- The one row of the job that copies tombstones. A restored database has an old one.
   id     INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
   at     TEXT NOT NULL,   -- when the job last found nothing left to delete; '' before it has run
   copied INTEGER NOT NULL -- this database lacks no deletion up to this number of the store
 ) STRICT;
 
-CREATE TABLE known_keys (
-  -- Keys that a user deleted or replaced, and keys that a provider rejected.
-  user_id     TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-  fingerprint TEXT NOT NULL,
-  state       TEXT NOT NULL, -- deleted, rejected
-  PRIMARY KEY (user_id, fingerprint)
-) STRICT, WITHOUT ROWID;
+CREATE TABLE rewrap (
+  -- The one row of the rewrap job: its pass over api_keys in the order of their primary key.
+  id               INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  keyring          TEXT NOT NULL,            -- the Worker's, by its kids: <sealing>,<opening>,fernet:<kid>
+  default_provider TEXT,                     -- the Worker's DEFAULT_PROVIDER; another one begins a new pass
+  revision         INTEGER NOT NULL,         -- one more with each change of this row
+  after_user_id    TEXT NOT NULL DEFAULT '', -- the pass has done the rows up to this one
+  after_provider   TEXT NOT NULL DEFAULT '',
+  counts           TEXT NOT NULL,            -- {"<kid>": {"rows", "done", "unopenable"}}; rows: when it began
+  started_at       TEXT NOT NULL,
+  moved_at         TEXT NOT NULL,
+  finished_at      TEXT,
+  asked_at         TEXT                      -- when another pass was asked for: npm run keys -- check
+) STRICT;

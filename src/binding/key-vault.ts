@@ -15,7 +15,7 @@ import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { bindingCaller } from '../shared/caller.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { perform, type About, type Outcome } from './perform.ts'
-import { requireProvider, requireRevealer, requireText, requireUserId } from './props.ts'
+import { requireNamed, requireRevealer, requireText, requireUserId } from './props.ts'
 import { pauseKey, viewEvents, viewSlots } from './support.ts'
 
 /** The methods, each with the grant that it needs. */
@@ -131,7 +131,9 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
       work: async (service, props, requestId) => {
         if (grant === 'reveal') requireRevealer(props, service.settings)
         const userId = requireUserId(about.user_id)
-        if ('provider' in about) requireProvider(props, requireText(about.provider))
+        if ('provider' in about) {
+          requireNamed(props, service.settings, requireText(about.provider))
+        }
         const by = { kind: 'caller', name: bindingCaller(props.caller) } as const
         const waitUntil = (recording: Promise<void>): void => this.ctx.waitUntil(recording)
         return work({ service, userId, requestId, by, waitUntil }, props)

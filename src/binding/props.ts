@@ -1,6 +1,7 @@
 /** The caller of a service binding, and what its `props` grant. Without props, a caller may do nothing. */
 
 import { VaultError } from '../errors.ts'
+import { slotName } from '../keys/slot-name.ts'
 import type { Settings } from '../settings.ts'
 import { bindingProps, type BindingProps, type Grant } from '../shared/binding-props.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
@@ -28,9 +29,15 @@ export function requireRevealer({ caller }: BindingProps, { revealers }: Setting
   if (revealers !== 'all' && !revealers.includes(caller)) throw new VaultError('not_granted')
 }
 
+/** Whether the binding names the slot. With `DEFAULT_PROVIDER`, `default` and that provider are one slot. */
+export function isNamed({ providers }: BindingProps, settings: Settings, given: string): boolean {
+  const name = slotName(settings, given)
+  return providers?.some((named) => slotName(settings, named) === name) !== false
+}
+
 /** @throws VaultError `provider_not_granted` */
-export function requireProvider({ providers }: BindingProps, name: string): void {
-  if (providers?.includes(name) === false) throw new VaultError('provider_not_granted')
+export function requireNamed(props: BindingProps, settings: Settings, given: string): void {
+  if (!isNamed(props, settings, given)) throw new VaultError('provider_not_granted')
 }
 
 /**

@@ -11,7 +11,7 @@ import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
 import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import { isWhole } from '../shared/json.ts'
 import type { BindingProps } from '../shared/binding-props.ts'
-import { requireProvider } from './props.ts'
+import { isNamed, requireNamed } from './props.ts'
 
 /** In the trail: the caller has seen all slots. */
 const ALL_SLOTS = '*'
@@ -23,13 +23,10 @@ const eventQuery = z.strictObject({
 })
 
 /** The user's slots, as far as the binding names them. */
-export async function viewSlots(
-  user: KeyUser,
-  { providers }: BindingProps,
-): Promise<ListedAnswer[]> {
+export async function viewSlots(user: KeyUser, props: BindingProps): Promise<ListedAnswer[]> {
   const slots = await listSlots(user)
-  noteUse(user, ALL_SLOTS, { event: 'viewed' })
-  return slots.map(listedAnswer).filter(({ provider }) => providers?.includes(provider) !== false)
+  const named = slots.filter(({ name }) => isNamed(props, user.service.settings, name))
+  return named.map(listedAnswer)
 }
 
 /** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` */
@@ -41,9 +38,8 @@ export async function viewEvents(
   const query = eventQuery.safeParse(given)
   if (!query.success) throw new VaultError('invalid_argument')
   const { provider = ALL_SLOTS, limit = DEFAULT_EVENTS } = query.data
-  requireProvider(props, provider)
+  requireNamed(props, user.service.settings, provider)
   const { events, next } = await listEvents(user, { ...query.data, limit })
-  noteUse(user, nameSlot(user.service.settings, provider) ?? ALL_SLOTS, { event: 'viewed' })
   return { events: events.map(eventAnswer), nextCursor: next }
 }
 

@@ -12,7 +12,7 @@ const KEYS = `(${KIDS}
     SELECT api_keys.* FROM kids CROSS JOIN json_each(?1)
     CROSS JOIN api_keys ON key_id = kid AND api_keys.identity = value
   )`
-const USERS = 'SELECT id FROM json_each(?1) CROSS JOIN users ON identity = value'
+const USERS = 'SELECT users.id FROM json_each(?1) CROSS JOIN users ON identity = value'
 
 /** What {@link deleteRestored} returns. */
 export type Restored = [

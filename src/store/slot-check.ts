@@ -11,7 +11,7 @@ export type Condition =
   | { kind: 'tagged'; tags: readonly (string | null)[] }
 
 /** The tag of a row in SQL: it changes with each change that the owner of the key makes. */
-export const TAG = "identity || '.' || revision"
+export const TAG = "api_keys.identity || '.' || revision"
 
 /** A row's {@link TAG}. */
 export function tagOf({ identity, revision }: Pick<KeyRow, 'identity' | 'revision'>): string {
