@@ -1,6 +1,5 @@
 /** Posts each event of the vault's queue to `WEBHOOK_URL`, signed as https://www.standardwebhooks.com/ asks for. */
 
-import type { EventMessage } from '../../src/shared/answers.ts'
 import { isConfidentialUrl } from '../../src/shared/confidential-url.ts'
 
 interface WebhookEnv {
@@ -18,6 +17,14 @@ const DEADLINE_MS = 10_000
 const MAX_DELAY_S = 43_200
 const SECRET_PREFIX = 'whsec_'
 
+/** What each event of the vault has. */
+interface Event {
+  user_id: string
+  id: string
+  event: string
+  at: string
+}
+
 /** What one attempt sends. */
 interface Delivery {
   id: string
@@ -29,7 +36,7 @@ export default {
     const settings = await readSettings(env)
     await Promise.all(messages.map(async (message) => deliver(message, settings)))
   },
-} satisfies ExportedHandler<WebhookEnv, EventMessage>
+} satisfies ExportedHandler<WebhookEnv>
 
 interface Settings {
   url: string
@@ -48,13 +55,14 @@ async function readSettings(env: WebhookEnv): Promise<Settings> {
   return { url: env.WEBHOOK_URL, keys: await importKeys(env.WEBHOOK_SECRET), firstRetry }
 }
 
-/** Makes one attempt, and settles this message alone. */
-async function deliver(
-  message: Message<EventMessage>,
-  { url, keys, firstRetry }: Settings,
-): Promise<void> {
+/** Makes one attempt, and settles this message alone. One that is not an event would fail each time. */
+async function deliver(message: Message, { url, keys, firstRetry }: Settings): Promise<void> {
   const { attempts, body: event } = message
-  const delivery = await deliveryOf(event)
+  const delivery = await deliveryOf(event).catch(() => null)
+  if (delivery === null) {
+    log('webhook_malformed', { message_id: message.id })
+    return message.ack()
+  }
   const status = await post(url, delivery, keys)
   if (status >= 200 && status < 300) return message.ack()
   if (status === 410) {
@@ -69,13 +77,22 @@ async function deliver(
 /**
  * The id is the same in each attempt and for each copy of the event. The trail's own id is unique for one user
  * only, and holds characters that Standard Webhooks does not allow.
+ *
+ * @throws Error if the message is not an event of the vault: others may write to the queue, too
  */
-async function deliveryOf(event: EventMessage): Promise<Delivery> {
+async function deliveryOf(event: unknown): Promise<Delivery> {
+  if (!isEvent(event)) throw new Error('The message lacks a field that every event has')
   const name = new TextEncoder().encode(JSON.stringify([event.user_id, event.id]))
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', name))
   const id = `evt_${digest.toBase64({ alphabet: 'base64url', omitPadding: true })}`
   const payload = { type: `api_key.${event.event}`, timestamp: event.at, data: event }
   return { id, body: JSON.stringify(payload) }
+}
+
+function isEvent(message: unknown): message is Event {
+  if (typeof message !== 'object' || message === null) return false
+  const fields = new Map<string, unknown>(Object.entries(message))
+  return ['user_id', 'id', 'event', 'at'].every((name) => typeof fields.get(name) === 'string')
 }
 
 /** The status of the answer; 0 if there is none in time. A redirect is not followed. */

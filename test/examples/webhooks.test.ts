@@ -28,8 +28,8 @@ function messageOf(id: string, attempts = 1) {
 }
 
 /** Has the Worker deliver the messages, and returns what it tells the queue. */
-async function deliver(messages: ReturnType<typeof messageOf>[], changes: object = {}) {
-  const batch = createMessageBatch<EventMessage>('key-events', messages)
+async function deliver(messages: Parameters<typeof createMessageBatch>[1], changes: object = {}) {
+  const batch = createMessageBatch('key-events', messages)
   const retries = batch.messages.map((message) => vi.spyOn(message, 'retry'))
   const context = createExecutionContext()
   await webhooks.queue(batch, { ...settings, ...changes })
@@ -96,6 +96,30 @@ it('settles each message of a batch by itself', async () => {
   const messages = ['a', 'b', 'c'].map((id) => messageOf(id))
   const { acked, retried } = await deliver(messages)
   expect([acked.length, retried.length]).toEqual([2, 1])
+})
+
+const event = messageOf('b').body
+
+it.for<[what: string, body: unknown]>([
+  ['null', null],
+  ['nothing', undefined],
+  ['text', 'deleted'],
+  ['a list', [event]],
+  ...(['user_id', 'id', 'event', 'at'] as const).flatMap((name): [string, unknown][] => [
+    [`an event without ${name}`, { ...event, [name]: undefined }],
+    [`an event with a number as ${name}`, { ...event, [name]: 1 }],
+  ]),
+  ['an event with what JSON does not have', { ...event, count: 1n }],
+])('drops a message that is %s, logs its id, and delivers the others', async ([, body]) => {
+  const logs = recordLogs()
+  const fetched = answer(204)
+  const messages = [messageOf('a'), { ...messageOf('poison'), body }, messageOf('c')]
+  const { acked, retried } = await deliver(messages)
+  expect([acked.toSorted(), retried]).toEqual([['a', 'c', 'poison'], []])
+  expect(fetched).toHaveBeenCalledTimes(2)
+  expect(logs.events()).toEqual([
+    { level: 'error', event: 'webhook_malformed', message_id: 'poison' },
+  ])
 })
 
 it.for<[name: string, changes: object, message: string]>([
