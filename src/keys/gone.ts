@@ -15,7 +15,7 @@ import { requireAnyUser } from './users.ts'
 
 const DEADLINE_MS = 5_000
 
-/** The latest heartbeat that the isolate has seen. */
+/** The latest heartbeat that the isolate has seen and that was recent. */
 const latest = new WeakMap<Service, string>()
 
 export type DeletionsBinding = NonNullable<Settings['deletions']>
@@ -57,9 +57,9 @@ async function isGone(
 }
 
 function isFresh(service: Service, heartbeat: Heartbeat): boolean {
-  const { at } = heartbeat
-  if (!isRecent(heartbeat) || at < (latest.get(service) ?? '')) return false
-  latest.set(service, at)
+  // One far in the future would be later than all that follow.
+  if (!isRecent(heartbeat) || heartbeat.at < (latest.get(service) ?? '')) return false
+  latest.set(service, heartbeat.at)
   return true
 }
 

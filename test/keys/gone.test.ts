@@ -95,6 +95,15 @@ it.for([
   },
 )
 
+it('a use asks D1 alone again after a heartbeat of the next year', async () => {
+  const { userId } = await someCopiedOwner()
+  const { use, calls } = someVault()
+  await age(-365 * 24 * 60)
+  expect([await use(userId), calls()]).toEqual([200, 1])
+  await age(0)
+  expect([await use(userId), await use(userId), calls()]).toEqual([200, 200, 1])
+})
+
 it('a use of a key that is gone is refused in a restored D1, and one of another key is not', async () => {
   const { kept, ...gone } = await someRestored()
   const { use, reveal, calls } = someVault()
