@@ -19,14 +19,16 @@ export const PUBLISHED: readonly EventKind[] = [
 ]
 const published = new Set<unknown>(PUBLISHED)
 
-/** The answer waits for the queue, so this is short. */
+/** The time that the queue has for a batch. The answer waits for it, so this is short. */
 const DEADLINE_MS = 2_000
-/** A queue takes 256 KB at once, and a user id may have 2,000 characters. */
-const SENT_AT_ONCE = 25
+/** The events of a batch. A queue takes 256 KB at once, and a user id may have 2,000 characters. */
+const BATCH_SIZE = 25
+/** A Worker has six connections at once. A batch that waits for one must not use up its time. */
+const BATCHES_AT_ONCE = 4
 
 /**
- * Sends the published events among the rows that were just written. If the queue fails or hangs, it logs their
- * ids. It never throws.
+ * Sends the published events among the rows that were just written, a few batches at a time. If the queue fails or
+ * hangs, it logs the ids of the batch. It never throws.
  */
 export async function publishEvents(
   { settings: { eventsQueue } }: Service,
@@ -34,11 +36,17 @@ export async function publishEvents(
 ): Promise<void> {
   if (eventsQueue === null) return
   const events = written.flatMap(({ results }) => results.filter(isPublished))
-  const count = Math.ceil(events.length / SENT_AT_ONCE)
+  const count = Math.ceil(events.length / BATCH_SIZE)
   const batches = Array.from({ length: count }, (_, index) =>
-    events.slice(index * SENT_AT_ONCE, (index + 1) * SENT_AT_ONCE),
+    events.slice(index * BATCH_SIZE, (index + 1) * BATCH_SIZE),
   )
-  await Promise.all(batches.map(async (batch) => send(eventsQueue, batch)))
+  // The senders take from one iterator, so each batch is sent once.
+  const left = batches.values()
+  const sendLeft = async () => {
+    // oxlint-disable-next-line no-await-in-loop -- a sender has one batch under way
+    for (const batch of left) await send(eventsQueue, batch)
+  }
+  await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, sendLeft))
 }
 
 function isPublished(row: object): row is WrittenEvent {

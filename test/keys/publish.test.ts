@@ -3,8 +3,10 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { afterEach, expect, it, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { publishEvents } from '../../src/keys/publish.ts'
 import { deleteOldEvents } from '../../src/keys/trail.ts'
 import { openService } from '../../src/service.ts'
+import type { WrittenEvent } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import { call, mintToken, recordLogs, slotPath, someKeyUser } from '../support.ts'
 
@@ -223,6 +225,81 @@ it('the queue gets many events in batches of at most 25', async () => {
   const mine = queue.batches.map(({ length }) => length)
   expect([Math.max(...mine), Math.min(...mine) > 0]).toEqual([25, true])
 })
+
+/** Events of one moment, each of another user. */
+const someEvents = (count: number): WrittenEvent[] =>
+  Array.from({ length: count }, (_, index) => ({
+    userId: `user-${index}`,
+    id: `2026-11-25T12:00:00.000Z.${index}`,
+    provider: 'openai',
+    event: 'expired',
+    actor: 'job',
+    caller: null,
+    code: null,
+    verdict: null,
+    providerStatus: null,
+    requestId: null,
+    count: 1,
+    errors: 0,
+    firstAt: null,
+    lastAt: null,
+  }))
+
+/** A queue that takes 6 calls at a time, as a Worker has 6 connections, and `ms` for each. */
+function busyQueue(ms: number) {
+  const waiting: (() => void)[] = []
+  let [free, open, most] = [6, 0, 0]
+  const queue = someQueue(async () => {
+    open += 1
+    most = Math.max(most, open)
+    if (free > 0) free -= 1
+    else await new Promise<void>((resolve) => void waiting.push(resolve))
+    await new Promise((resolve) => setTimeout(resolve, ms))
+    open -= 1
+    const next = waiting.shift()
+    if (next === undefined) free += 1
+    else next()
+  })
+  return { ...queue, most: () => most }
+}
+
+it.for([50, 1_900])(
+  'the queue gets all of 10,000 events if it takes 6 calls at a time and %i ms for each',
+  async (ms) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const logs = recordLogs()
+    const queue = busyQueue(ms)
+    const published = publishEvents(await openService({ ...env, ...queue }), [
+      { results: someEvents(10_000) },
+    ])
+    await vi.advanceTimersByTimeAsync(100 * ms)
+    await published
+    const users = new Set(queue.messages().map(({ user_id }) => user_id))
+    expect([users.size, queue.messages().length, queue.most()]).toEqual([10_000, 10_000, 4])
+    expect(logs.text()).not.toContain('event_not_queued')
+  },
+)
+
+it('a batch has as much time as another if it is sent after one that got no answer', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const logs = recordLogs()
+  let calls = 0
+  const queue = someQueue(async () => {
+    calls += 1
+    return new Promise((resolve) => setTimeout(resolve, calls <= 4 ? 60_000 : 1_900))
+  })
+  const published = publishEvents(await openService({ ...env, ...queue }), [
+    { results: someEvents(200) },
+  ])
+  await vi.advanceTimersByTimeAsync(2_000 + 1_900)
+  await published
+  const failed = logs.events().filter((line) => line['event'] === 'event_not_queued')
+  expect([calls, failed.map(({ events }) => events)]).toEqual([
+    8,
+    Array.from({ length: 4 }, () => expect.objectContaining({ length: 25 })),
+  ])
+})
+
 const FAULTS: [what: string, send: Send][] = [
   ['fails', async () => Promise.reject(new Error('Too Many Requests'))],
   [
