@@ -14,21 +14,53 @@ import { hasOtherRows, haveOpened } from './lost-rows.ts'
 /** Anybody may ask for the health at any rate, so an isolate asks D1 at most once in this time. */
 const KEPT_MS = 5_000
 const DEADLINE_MS = 5_000
+/** How often a request looks whether the check of another request has ended. */
+const LOOK_MS = 50
+/** How long it does so. The first one to see that the other request has vanished checks, and needs time for that. */
+const PATIENCE_MS = 6_000
 
-const outcomes = new WeakMap<Service, { at: number; fault: unknown }>()
+/** The isolate's last check. It is a value: a promise would belong to the request that checks. */
+interface Check {
+  /** When it ended, or when it began if it is under way. */
+  at: number
+  isUnderWay: boolean
+  /** Null if there is none. */
+  fault: unknown
+}
+
+const checks = new WeakMap<Service, Check>()
 
 /**
  * Makes one round trip to D1, which reads a few rows per kid. It makes a second one while a stored kid is not in the
- * keyring, or while imported keys are left and the job has not opened any with this `LEGACY_FERNET_KEY`. It makes none within {@link KEPT_MS} of the last check.
+ * keyring, or while imported keys are left and the job has not opened any with this `LEGACY_FERNET_KEY`. It makes none
+ * within {@link KEPT_MS} of the last check. While another request checks, it waits for the outcome of that.
  *
  * @throws VaultError `server_misconfigured`, `database_busy`; its cause says what to do
  */
 export async function checkHealth(service: Service): Promise<void> {
-  const known = outcomes.get(service)
-  const isFresh = known !== undefined && Date.now() < known.at + KEPT_MS
-  const fault = isFresh ? known.fault : await findFault(service)
-  if (!isFresh) outcomes.set(service, { at: Date.now(), fault })
+  const until = Date.now() + PATIENCE_MS
+  let known = recentCheck(service)
+  while (known?.isUnderWay && Date.now() < until) {
+    // oxlint-disable-next-line no-await-in-loop -- the other request may need several looks
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    known = recentCheck(service)
+  }
+  const { fault } = known === undefined || known.isUnderWay ? await runCheck(service) : known
   if (fault !== null) throw fault
+}
+
+/** A request whose client has left may never end its check, so that one counts for a limited time too. */
+function recentCheck(service: Service): Check | undefined {
+  const known = checks.get(service)
+  return known !== undefined && Date.now() < known.at + KEPT_MS ? known : undefined
+}
+
+async function runCheck(service: Service): Promise<Check> {
+  checks.set(service, { at: Date.now(), isUnderWay: true, fault: null })
+  const fault = await findFault(service)
+  const ended = { at: Date.now(), isUnderWay: false, fault }
+  checks.set(service, ended)
+  return ended
 }
 
 async function findFault(service: Service): Promise<unknown> {

@@ -298,3 +298,80 @@ it('asks D1 once in 5 s, however often it is asked itself', async () => {
     [10_000, 3],
   ])
 })
+
+describe('requests at the same time', () => {
+  /** An isolate in which the first round trips to D1 do what `answers` say. The others are as usual. */
+  function someIsolate(...answers: ((trip: () => Promise<unknown>) => Promise<unknown>)[]) {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'], now: Date.now() })
+    onTestFinished(() => void vi.useRealTimers())
+    const asked = Promise.withResolvers<void>()
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      const answer = answers[trips] ?? (async () => trip())
+      trips += 1
+      asked.resolve()
+      return answer(trip)
+    })
+    const vault = { ...env, DB }
+    const statuses: number[] = []
+    const request = async () => {
+      const { status } = await app.request('https://vault.test/api/health', {}, vault)
+      statuses.push(status)
+    }
+    return {
+      ask: (count: number) => void Array.from({ length: count }, request),
+      asked: asked.promise,
+      trips: () => trips,
+      statuses,
+      /** Waits for the answers. `waitFor` lets 50 ms pass from one look to the next. */
+      answered: async (count: number) =>
+        vi.waitFor(() => expect(statuses).toHaveLength(count), { interval: 50 }),
+    }
+  }
+
+  const never = async () => new Promise(() => {})
+
+  it.for([
+    [200, 'works', async (trip: () => Promise<unknown>) => trip()],
+    [503, 'fails', async () => Promise.reject(new Error('D1_ERROR: D1 DB is overloaded.'))],
+  ] as const)('make one round trip, and all answer %i if D1 %s', async ([status, , answer]) => {
+    recordLogs()
+    const answering = Promise.withResolvers<void>()
+    const { ask, asked, trips, statuses, answered } = someIsolate(async (trip) => {
+      await answering.promise
+      return answer(trip)
+    })
+    ask(20)
+    await asked
+    await vi.advanceTimersByTimeAsync(4_900)
+    expect([trips(), statuses]).toEqual([1, []])
+    answering.resolve()
+    await answered(20)
+    expect([trips(), statuses]).toEqual([1, Array.from({ length: 20 }, () => status)])
+  })
+
+  it('one of those that wait checks after 5 s if the client of the first one has left', async () => {
+    const { ask, asked, trips, statuses, answered } = someIsolate(never)
+    ask(1)
+    await asked
+    // The runtime ends the whole work of that request, its timers too.
+    vi.clearAllTimers()
+    ask(3)
+    await vi.advanceTimersByTimeAsync(4_999)
+    expect(trips()).toBe(1)
+    await answered(3)
+    expect([trips(), statuses]).toEqual([2, [200, 200, 200]])
+  })
+
+  it('all that wait check after 6 s if the clients of several others have left', async () => {
+    const { ask, asked, trips, statuses, answered } = someIsolate(never, never)
+    ask(1)
+    await asked
+    vi.clearAllTimers()
+    ask(3)
+    await vi.advanceTimersByTimeAsync(5_999)
+    expect(trips()).toBe(2)
+    await answered(2)
+    expect([trips(), statuses]).toEqual([4, [200, 200]])
+  })
+})
