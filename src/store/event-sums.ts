@@ -19,25 +19,35 @@ export interface Sum extends Slot {
   lastAt: string
 }
 
+/** The bytes that D1 takes for a parameter: https://developers.cloudflare.com/d1/platform/limits/ */
+const MAX_BYTES = 2_000_000
+
+/** The sums in parts, each of which D1 takes with one statement. A user id alone may have 6,000 bytes. */
+export function splitSums(sums: readonly Sum[]): Sum[][] {
+  const parts: Sum[][] = []
+  let part: Sum[] = []
+  let bytes = Infinity
+  for (const sum of sums) {
+    // A bracket before the first row, and a comma or a bracket after each.
+    const size = encoder.encode(JSON.stringify(toRow(sum))).length + 1
+    if (bytes + size > MAX_BYTES) {
+      part = []
+      parts.push(part)
+      bytes = 1
+    }
+    part.push(sum)
+    bytes += size
+  }
+  return parts
+}
+
+const encoder = new TextEncoder()
+
 /**
  * Adds to the sums of an hour: one row for each slot, caller, kind and code. Removed users are left out. It
  * returns the sums with what was added.
  */
 export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
-  const rows = sums.map((sum) => [
-    sum.lastAt.slice(0, 10),
-    sum.userId,
-    nameSum(sum),
-    sum.provider,
-    sum.event,
-    sum.caller,
-    sum.code,
-    sum.count,
-    sum.errors,
-    sum.firstAt,
-    sum.lastAt,
-    sum.userIdentity,
-  ])
   return {
     sql: `INSERT INTO api_key_events
             (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at)
@@ -51,8 +61,25 @@ export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
             first_at = min(first_at, excluded.first_at),
             last_at = max(last_at, excluded.last_at)
           ${RETURNING_EVENT}`,
-    values: [JSON.stringify(rows)],
+    values: [JSON.stringify(sums.map(toRow))],
   }
+}
+
+function toRow(sum: Sum): unknown[] {
+  return [
+    sum.lastAt.slice(0, 10),
+    sum.userId,
+    nameSum(sum),
+    sum.provider,
+    sum.event,
+    sum.caller,
+    sum.code,
+    sum.count,
+    sum.errors,
+    sum.firstAt,
+    sum.lastAt,
+    sum.userIdentity,
+  ]
 }
 
 /** The same for all isolates, and the last one in its hour. */

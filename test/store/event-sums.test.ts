@@ -4,7 +4,7 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { listEvents, type EventPage } from '../../src/keys/trail.ts'
 import { revealKey } from '../../src/keys/use.ts'
 import { run } from '../../src/store/d1.ts'
-import { addSums, nameSum, type Sum } from '../../src/store/event-sums.ts'
+import { addSums, nameSum, splitSums, type Sum } from '../../src/store/event-sums.ts'
 import { LATEST } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import { MODELS, someKeyOf, someOwner, sum, type Owner } from '../keys/key-owner.ts'
@@ -112,6 +112,41 @@ it('returns the sums with what was added to them, and leaves out removed users',
   expect(await add({ ...mine, count: 3, errors: 0, firstAt, lastAt })).toMatchObject([
     { userId, count: 5, errors: 1, firstAt, lastAt: NOON.lastAt },
   ])
+})
+
+it.for<[what: string, text: string, parts: number]>([
+  ['a common length', crypto.randomUUID(), 1],
+  ['2,000 letters', 'x'.repeat(2_000), 3],
+  ['2,000 characters of three bytes', '語'.repeat(2_000), 7],
+  ['1,000 characters that JSON escapes', '\u0001'.repeat(1_000), 7],
+])('splits 2,000 sums of user ids of %s into parts that D1 takes', ([, userId, parts]) => {
+  const sums = Array.from({ length: 2_000 }, (_, index) => ({
+    ...NOON,
+    userId,
+    caller: `${index}`,
+  }))
+  const split = splitSums(sums)
+  const bytes = split.flatMap((part) =>
+    addSums(part).values.map((value) => new TextEncoder().encode(String(value)).length),
+  )
+  expect([split.flat(), split.length]).toEqual([sums, parts])
+  expect(Math.max(...bytes)).toBeLessThanOrEqual(2_000_000)
+  expect(Math.min(...bytes.slice(0, -1), Infinity)).toBeGreaterThan(1_900_000)
+})
+
+it('splits no sums into no parts', () => {
+  expect(splitSums([])).toEqual([])
+})
+
+it('fills a part to the last byte that D1 takes', () => {
+  const bytesOf = (...sums: Sum[]) =>
+    new TextEncoder().encode(String(addSums(sums).values[0])).length
+  const rest = 2_000_000 - bytesOf(NOON, { ...NOON, caller: '' })
+  const whole = { ...NOON, caller: 'x'.repeat(Math.floor(rest / 2)) }
+  expect(bytesOf(NOON, whole)).toBeLessThanOrEqual(2_000_000)
+  expect(splitSums([NOON, whole])).toHaveLength(1)
+  const over = { ...NOON, caller: 'x'.repeat(Math.floor(rest / 2) + 1) }
+  expect(splitSums([NOON, over])).toHaveLength(2)
 })
 
 it.for<[name: 'the same' | 'another', what: string, changes: Partial<Sum>]>([
