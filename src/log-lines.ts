@@ -127,6 +127,7 @@ export const LOG_EVENTS = {
   socket_not_checked: line(['error'], coded),
   use_not_recorded: line(['error'], coded),
   uses_not_recorded: line(['error'], coded),
+  uses_dropped: line(['error'], { count }),
   export_broken_off: line(['error'], failure),
   not_counted: line(['error'], failure),
 }

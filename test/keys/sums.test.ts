@@ -19,40 +19,48 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 
 afterEach(() => void vi.useRealTimers())
 
 /**
- * An isolate in which a caller uses a key. D1 fails as often as `faults` says, and says of as many writes as `unread`
- * that it has taken them.
+ * An isolate in which callers use a key. D1 says of as many writes as `unread` that it has taken them. It fails as often
+ * as `faults` says, and as long as `breaks` says.
  */
-async function someIsolate({ faults = 0, unread = 0 } = {}) {
+async function someIsolate({ faults = 0, unread = 0, id = `user-${crypto.randomUUID()}` } = {}) {
   vi.setSystemTime(NOON)
   let writes = 0
-  let written: Promise<unknown> = Promise.resolve()
+  let breaks = (write: number) => write <= faults
+  const written: Promise<unknown>[] = []
   const DB = interceptD1(async (trip) => {
     writes += 1
-    if (writes <= faults) throw new Error('D1_ERROR: D1 DB is overloaded.')
+    if (breaks(writes)) throw new Error('D1_ERROR: D1 DB is overloaded.')
     if (writes <= unread) return TAKEN
-    written = trip()
-    return written
+    const result = trip()
+    written.push(result)
+    return result
   })
   const service = await openService({ ...env, DB })
-  const userId = await someUser()
+  const userId = await someUser(id)
   const works: Promise<void>[] = []
   return {
-    count: (caller = 'binding:chat', errors = 0) => {
+    count: (caller = 'chat', errors = 0) => {
       const use = { userId, provider: 'openai', event: 'used', code: null } as const
       countEvent(service, (work) => void works.push(work), { ...use, caller, errors })
     },
     writes: () => writes,
+    breakWrites: (which: typeof breaks) => void (breaks = which),
     /** Before time passes, D1 has to answer. Otherwise a write would come too late. */
     pass: async (ms: number) => {
-      await written
+      await Promise.all(written)
       await vi.advanceTimersByTimeAsync(ms)
     },
     works,
     /** The sums in D1, and how many uses of `caller` they hold. */
-    stored: async (caller = 'binding:chat') => {
+    stored: async (caller = 'chat') => {
       const sql = `SELECT count(*) AS sums, sum(count) FILTER (WHERE caller = ?2) AS uses
         FROM api_key_events WHERE user_id = ?1`
       return env.DB.prepare(sql).bind(userId, caller).first()
+    },
+    /** The uses of all callers. */
+    uses: async () => {
+      const sql = 'SELECT sum(count) AS uses FROM api_key_events WHERE user_id = ?1'
+      return env.DB.prepare(sql).bind(userId).first('uses')
     },
     events: async () => {
       const sql = 'SELECT count, errors, first_at, last_at FROM api_key_events WHERE user_id = ?1'
@@ -108,22 +116,86 @@ it('writes what it has collected every 15 minutes, however busy it is', async ()
   expect(await stored()).toEqual({ sums: 1, uses: 1 + 56 + 1 + 5 })
 })
 
-it('writes and collects a limited number of sums', async () => {
-  const { count, writes, pass, works, stored } = await someIsolate({ unread: MAX_KEPT })
-  for (let index = 0; index < MAX_KEPT; index += 1) count(`binding:caller-${index}`)
-  await Promise.all(works)
+/** An isolate that has written as many sums in the hour as it does at once, and collects one for each caller. */
+async function someFullIsolate(id?: string) {
+  const isolate = await someIsolate({ unread: MAX_KEPT, ...(id !== undefined && { id }) })
+  for (let index = 0; index < MAX_KEPT; index += 1) isolate.count(`caller-${index}`)
+  await Promise.all(isolate.works)
+  expect(isolate.writes()).toBe(MAX_KEPT)
+  for (let index = 0; index < MAX_KEPT; index += 1) isolate.count(`other-${index}`)
+  return isolate
+}
+
+it('writes at once what it has collected when it is full, and loses no use', async () => {
+  const { count, writes, pass, works, stored } = await someFullIsolate()
   expect(writes()).toBe(MAX_KEPT)
-  for (let index = 0; index <= MAX_KEPT; index += 1) count(`other-${index}`)
-  // A sum over the limit is lost. One that is known still grows.
   count('other-0')
-  expect(writes()).toBe(MAX_KEPT)
+  expect(writes()).toBe(MAX_KEPT + 1)
+  count('last')
   await pass(20_000)
   await Promise.all(works)
-  expect([writes(), await stored('other-0')]).toEqual([MAX_KEPT + 1, { sums: MAX_KEPT, uses: 2 }])
+  expect(writes()).toBe(MAX_KEPT + 2)
+  expect([await stored('other-0'), await stored('last')]).toEqual([
+    { sums: MAX_KEPT + 1, uses: 2 },
+    { sums: MAX_KEPT + 1, uses: 1 },
+  ])
   vi.setSystemTime(NOON + 60 * 60_000)
   count('next-hour')
   await Promise.all(works)
-  expect(await stored('next-hour')).toEqual({ sums: MAX_KEPT + 1, uses: 1 })
+  expect(await stored('next-hour')).toEqual({ sums: MAX_KEPT + 2, uses: 1 })
+})
+
+it('drops a use only while it is full and D1 fails, and logs how many', async () => {
+  const logs = recordLogs()
+  const { count, writes, breakWrites, pass, works, stored } = await someFullIsolate()
+  const dropped = (uses: number) => ({ level: 'error', event: 'uses_dropped', count: uses })
+  breakWrites(() => true)
+  // It is counted while D1 has the others, of which one has no room when they come back.
+  count('late')
+  await vi.waitFor(() => expect(logs.events().at(-1)).toEqual(dropped(1)))
+  count('late')
+  for (const caller of ['other-0', 'lost', 'lost', 'lost-too']) count(caller)
+  expect(writes()).toBe(MAX_KEPT + 1)
+  breakWrites(() => false)
+  await pass(5_000)
+  await vi.waitFor(() => expect(logs.events().at(-1)).toEqual(dropped(3)))
+  count('back')
+  await pass(20_000)
+  await Promise.all(works)
+  const callers = ['late', 'other-0', 'lost', 'back']
+  const uses = await Promise.all(callers.map(async (caller) => (await stored(caller))?.['uses']))
+  expect(uses).toEqual([2, 2, null, 1])
+})
+
+it('writes many sums with long user ids in parts, and repeats only the part that failed', async () => {
+  const logs = recordLogs()
+  const isolate = await someFullIsolate(`${'語'.repeat(1_900)}${crypto.randomUUID()}`)
+  const { writes, breakWrites, pass, works, stored } = isolate
+  breakWrites((write) => write === MAX_KEPT + 2)
+  await pass(20_000)
+  await vi.waitFor(() => expect(logs.text()).toContain('uses_not_recorded'))
+  // Each has about 6,000 bytes, and a parameter 2,000,000.
+  expect(writes()).toBe(MAX_KEPT + 6)
+  await pass(5_000)
+  await Promise.all(works)
+  expect(writes()).toBe(MAX_KEPT + 7)
+  expect(await stored('other-0')).toEqual({ sums: MAX_KEPT, uses: 1 })
+  expect(await isolate.uses()).toBe(MAX_KEPT)
+})
+
+it('writes a use that D1 did not take after 5 s, although nothing else is counted', async () => {
+  recordLogs()
+  const { count, writes, pass, works, stored } = await someIsolate({ faults: 3 })
+  count()
+  const writesAfter = async (ms: number) => {
+    await pass(ms)
+    return writes()
+  }
+  expect([writes(), await writesAfter(4_999), await writesAfter(1)]).toEqual([1, 1, 2])
+  expect([await writesAfter(5_000), await writesAfter(5_000)]).toEqual([3, 4])
+  await Promise.all(works)
+  expect(await stored()).toEqual({ sums: 1, uses: 1 })
+  expect(await writesAfter(60_000)).toBe(4)
 })
 
 it.for([
