@@ -88,7 +88,7 @@ function tallyOf(service: Service, hour: string): Tally {
 }
 
 function keyOf(sum: Sum): string {
-  return sum.userId + nameSum(sum)
+  return sum.userIdentity + nameSum(sum)
 }
 
 /** Adds a count to those that wait, if there is room. */
@@ -139,7 +139,7 @@ async function write(writer: Writer, sums: readonly Sum[]): Promise<void> {
   try {
     const { results } = await run(service.db, addSums(sums), DEADLINE_MS)
     // A sum that was there before holds more than what was just added.
-    const added = new Map(sums.map((sum) => [keyOf(sum), sum.count]))
+    const added = new Map(sums.map((sum) => [sum.userId + nameSum(sum), sum.count]))
     const begun = results.filter(({ userId, id, count }) => added.get(userId + id) === count)
     await publishEvents(service, [{ results: begun }])
   } catch (error) {
