@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { LATEST_MIGRATION } from '../../src/store/migrations.ts'
 import { makeCheckout } from './checkout.ts'
 import { startCloudflareApi } from './cloudflare-api.ts'
+import { addMigration, NEXT_MIGRATION } from './next-migration.ts'
 
 const { path, runWith } = makeCheckout([])
 let api: Awaited<ReturnType<typeof startCloudflareApi>>
@@ -23,16 +24,20 @@ const deploy = async (args = '') =>
   runWith(api.env, 'sh', '-c', `${process.execPath} scripts/deploy.ts ${args} 2>&1; echo "exit $?"`)
 
 it('a dry run lists the pending migrations and applies none, and a deployment migrates first', async () => {
-  api.database.exec(readFileSync('test/node/schema-0.1.0.sql', 'utf8'))
+  const applied = () => api.database.prepare('SELECT name FROM d1_migrations').all()
+  await deploy()
+  expect(applied().at(-1)).toEqual({ name: LATEST_MIGRATION })
+
+  addMigration(path('.'))
   const rehearsed = await deploy('--dry-run')
-  expect(rehearsed).toContain(LATEST_MIGRATION)
+  expect(rehearsed).toContain(NEXT_MIGRATION)
+  expect(rehearsed).not.toContain(LATEST_MIGRATION)
   expect(rehearsed).toContain('--dry-run: exiting now.')
   expect(rehearsed).toMatch(/exit 0\n$/)
-  const applied = () => api.database.prepare('SELECT name FROM d1_migrations').all()
-  expect(applied()).toEqual([])
+  expect(applied().at(-1)).toEqual({ name: LATEST_MIGRATION })
 
   // The substitute lacks what comes after the migrations.
   const deployed = await deploy()
-  expect(applied().at(-1)).toEqual({ name: LATEST_MIGRATION })
+  expect(applied().at(-1)).toEqual({ name: NEXT_MIGRATION })
   expect(deployed).not.toContain('Nothing was deployed')
 })
