@@ -37,9 +37,12 @@ export async function startDatabase() {
   )
   await applyMigrations(db)
   const tables = await db
-    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%STRICT%'")
+    .prepare(
+      `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('d1_migrations', 'heartbeat')
+       AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' ORDER BY rowid`,
+    )
     .all<{ name: string }>()
-  const names = tables.results.map(({ name }) => name).filter((name) => name !== 'heartbeat')
+  const names = tables.results.map(({ name }) => name)
   const emptying = [
     // The keys that refer to users first.
     ...names.toReversed().map((name) => `DELETE FROM ${name}`),
