@@ -6,8 +6,9 @@ import { VaultError } from '../errors.ts'
 import { setLimits } from '../keys/set-limits.ts'
 import { nameSlot } from '../keys/slot-name.ts'
 import { listSlots } from '../keys/slots.ts'
-import { noteUse, type KeyUser } from '../keys/take.ts'
+import { noteLook, type KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
+import { requireAnyUser } from '../keys/users.ts'
 import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import { isWhole } from '../shared/json.ts'
 import type { BindingProps } from '../shared/binding-props.ts'
@@ -22,14 +23,15 @@ const eventQuery = z.strictObject({
   limit: z.optional(z.custom<number>((limit) => isWhole(limit, 1, MAX_EVENTS))),
 })
 
-/** The user's slots, as far as the binding names them. */
+/** The user's slots, as far as the binding names them. @throws VaultError as `listSlots` and `noteLook` */
 export async function viewSlots(user: KeyUser, props: BindingProps): Promise<ListedAnswer[]> {
   const slots = await listSlots(user)
+  await noteView(user, ALL_SLOTS)
   const named = slots.filter(({ name }) => isNamed(props, user.service.settings, name))
   return named.map(listedAnswer)
 }
 
-/** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` */
+/** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` and `noteLook` */
 export async function viewEvents(
   user: KeyUser,
   props: BindingProps,
@@ -40,7 +42,13 @@ export async function viewEvents(
   const { provider = ALL_SLOTS, limit = DEFAULT_EVENTS } = query.data
   requireNamed(props, user.service.settings, provider)
   const { events, next } = await listEvents(user, { ...query.data, limit })
+  await noteView(user, nameSlot(user.service.settings, provider) ?? ALL_SLOTS)
   return { events: events.map(eventAnswer), nextCursor: next }
+}
+
+/** The user may have been removed since the look. */
+async function noteView(user: KeyUser, provider: string): Promise<void> {
+  if (!(await noteLook(user, provider, 'viewed'))) requireAnyUser(user)
 }
 
 /** Pauses the key in the slot, and returns when it was paused. @throws as `setLimits` */

@@ -9,7 +9,7 @@ import { updateStatus, updateUsed } from '../store/api-keys.ts'
 import { findSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
-import { noteUse, takeKey, type KeyUser } from './take.ts'
+import { noteLook, noteUse, takeKey, type KeyUser } from './take.ts'
 import { record, STATUS_BY_VERDICT } from './verdict.ts'
 
 /** A use is recorded at most once in this time, per slot. */
@@ -85,15 +85,16 @@ export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
 
 /**
  * Returns the key in the slot in the clear, even if its provider was removed; null if there is none, or if it
- * does not open. It counts as a use.
+ * does not open. It counts as a use. The trail has each time.
  *
- * @throws as `takeKey`
+ * @throws as `takeKey` and `noteLook`
  */
 export async function revealKey(user: KeyUser, given: string): Promise<string | null> {
   const key = await takeKey(user, given)
   if (key.state !== 'open') return null
-  noteUse(user, key.row, { event: 'revealed' })
-  return key.apiKey
+  const isNoted = await noteLook(user, key.row.provider, 'revealed')
+  // The key of a user who was removed meanwhile is gone.
+  return isNoted ? key.apiKey : null
 }
 
 interface Outcome {

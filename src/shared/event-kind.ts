@@ -3,14 +3,10 @@
 import * as z from 'zod/mini'
 
 /** What is summed: one event an hour for each slot, caller and code. */
-export const sumKind = z.enum([
-  'used',
-  'revealed',
-  'use_refused',
-  'limit_reached',
-  'unreadable',
-  'viewed',
-])
+export const sumKind = z.enum(['used', 'use_refused', 'limit_reached', 'unreadable'])
+
+/** How a caller sees what is in a slot, or the key itself. Each time is an event. */
+export const lookKind = z.enum(['revealed', 'viewed'])
 
 export const eventKind = z.enum([
   'saved',
@@ -25,8 +21,10 @@ export const eventKind = z.enum([
   'resumed',
   'limits_changed',
   'expired',
+  ...lookKind.options,
   ...sumKind.options,
 ])
 
 export type SumKind = z.infer<typeof sumKind>
+export type LookKind = z.infer<typeof lookKind>
 export type EventKind = z.infer<typeof eventKind>

@@ -5,7 +5,7 @@
 
 import type { Slot } from '../crypto/seal.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
-import type { EventKind } from '../shared/event-kind.ts'
+import type { EventKind, LookKind } from '../shared/event-kind.ts'
 import type { Verdict } from '../shared/slot.ts'
 import type { Selection } from './gone-keys.ts'
 import { NOW, refuse, type Statement } from './statement.ts'
@@ -56,9 +56,15 @@ export const RETURNING_EVENT = `RETURNING user_id AS userId, ${COLUMNS}`
 
 /** The end of the id of an event that may happen again. */
 export const RANDOM = 'lower(hex(randomblob(4)))'
-/** The most events of a user in a day, in UTC, after which {@link LIMITED} ones fail. */
+const LOOKS: readonly LookKind[] = ['revealed', 'viewed']
+const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
+
+/**
+ * The most events of a user in a day, in UTC, after which {@link LIMITED} ones fail. Looks count by themselves, so that no
+ * caller keeps the owner from saving, and no owner keeps a caller from a key.
+ */
 export const MAX_EVENTS_A_DAY = 10_000
-/** What a user can do without end. A pause and a deletion are not in it: they need a change that is. */
+/** What can be done without end. A pause and a deletion are not in it: they need a change that is. */
 const LIMITED: ReadonlySet<EventKind> = new Set([
   'saved',
   'assigned',
@@ -66,12 +72,15 @@ const LIMITED: ReadonlySet<EventKind> = new Set([
   'rejected_on_save',
   'resumed',
   'limits_changed',
+  ...LOOKS,
 ])
 const DAY = 'substr(at, 1, 10)'
 /** The day. It fails if the user has too many events of it. */
 const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
-    SELECT count(*) FROM api_key_events WHERE day = ${DAY} AND user_id = ?1
+    SELECT count(*) FROM api_key_events
+    WHERE day = ${DAY} AND user_id = ?1 AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
   ) THEN ${DAY} ELSE ${refuse('too_many_events')} END`
+
 /** Notes an event, if the user exists. It returns the event. */
 export function noteEvent(event: NewEvent): Statement<WrittenEvent> {
   return insert(event, 'users WHERE id = ?1')

@@ -2,8 +2,11 @@
 
 import { exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
-import { someKeyOf, someOwner, sum } from '../keys/key-owner.ts'
-import { someUser } from '../support.ts'
+import { someKeyOf, someOwner } from '../keys/key-owner.ts'
+import type { KeyVault } from '../../src/binding/key-vault.ts'
+import { env } from '../isolate.ts'
+import { interceptD1, recordLogs, someUser } from '../support.ts'
+import { bindTo } from './callers.ts'
 
 const DESK = { caller: 'desk', grants: ['support'] }
 const binding = exports.KeyVault({ props: DESK })
@@ -37,14 +40,49 @@ it('notes each look, pause and deletion with the caller', async () => {
   const { userId, save, bound, events } = await someOwner()
   await save(someKeyOf('good'))
   await bound(async (vault) => vault.listSlots(userId), DESK)
+  await bound(async (vault) => vault.listEvents(userId), DESK)
+  await bound(async (vault) => vault.listEvents(userId, { provider: 'openai' }), DESK)
   await bound(async (vault) => vault.pauseKey(userId, 'openai'), DESK)
   await bound(async (vault) => vault.deleteKey(userId, 'openai'), DESK)
   const byDesk = { by: 'caller', caller: 'binding:desk' }
   expect((await events()).slice(1)).toMatchObject([
+    { ...byDesk, provider: '*', event: 'viewed' },
+    { ...byDesk, provider: '*', event: 'viewed' },
+    { ...byDesk, provider: 'openai', event: 'viewed' },
     { ...byDesk, provider: 'openai', event: 'paused' },
     { ...byDesk, provider: 'openai', event: 'deleted' },
-    { ...byDesk, ...sum, provider: '*', event: 'viewed' },
   ])
+})
+
+const LOOKS: [what: string, look: (vault: KeyVault, userId: string) => Promise<object>][] = [
+  ['slots', async (vault, userId) => vault.listSlots(userId)],
+  ['events', async (vault, userId) => vault.listEvents(userId, { provider: 'openai' })],
+]
+
+it.for(LOOKS)('shows no %s if D1 does not note that', async ([, look]) => {
+  recordLogs()
+  const { userId, events } = await someOwner()
+  let trips = 0
+  const DB = interceptD1(async (trip) => {
+    trips += 1
+    if (trips === 2) throw new Error('D1_ERROR: D1 DB is overloaded.')
+    return trip()
+  })
+  const seen = await look(bindTo({ DB }, DESK), userId)
+  expect(seen).toEqual({ ok: false, code: 'database_busy', retryAfter: 1 })
+  expect([trips, await events()]).toEqual([2, []])
+})
+
+it.for(LOOKS)('shows no %s of a user who is removed meanwhile', async ([, look]) => {
+  const { userId } = await someOwner()
+  let trips = 0
+  const DB = interceptD1(async (trip) => {
+    trips += 1
+    if (trips === 2) await env.DB.prepare('DELETE FROM users WHERE id = ?1').bind(userId).run()
+    return trip()
+  })
+  const seen = await look(bindTo({ DB }, DESK), userId)
+  expect(seen).toEqual({ ok: false, code: 'user_not_found' })
 })
 
 it('notes no key that a caller gives as the name of a slot', async () => {

@@ -166,7 +166,8 @@ describe('the form that limits a key', () => {
       { ...USED, caller: 'binding:chat-worker' },
       { ...USED, caller: 'binding:batch' },
       { ...USED, caller: 'relay:batch' },
-      { ...USED, caller: 'binding:support', event: 'viewed' },
+      { event: 'viewed', caller: 'binding:support', at },
+      { event: 'revealed', caller: 'binding:reader', at },
       { event: 'paused', caller: 'binding:support', at },
       USED,
     ])
@@ -176,6 +177,7 @@ describe('the form that limits a key', () => {
       'binding:old-worker',
       'binding:batch',
       'binding:chat-worker',
+      'binding:reader',
       'relay:batch',
     ])
     await page.getByLabel('old-worker').uncheck()

@@ -211,7 +211,6 @@ export const METHODS: readonly Operation[] = [
   does(
     'getDecryptedApiKey',
     binding(async (vault, userId) => vault.getDecryptedApiKey(userId, 'openai')),
-    USE,
   ),
   does(
     'createUser',
@@ -229,12 +228,10 @@ export const METHODS: readonly Operation[] = [
   does(
     'listSlots',
     binding(async (vault, userId) => vault.listSlots(userId)),
-    USE,
   ),
   does(
     'listEvents',
     binding(async (vault, userId) => vault.listEvents(userId)),
-    USE,
   ),
   does(
     'pauseKey',

@@ -3,10 +3,11 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
 import { countEvent } from '../../src/keys/sums.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
-import { interceptD1, recordLogs, someKeyUser, someUser } from '../support.ts'
+import { interceptD1, ownerOf, recordLogs, someKeyUser, someUser } from '../support.ts'
 import { someKeyOf } from './key-owner.ts'
 
 const NOON = Date.parse('2026-11-26T12:00:00.000Z')
@@ -219,8 +220,9 @@ it.for([
   expect(logs.events()).toMatchObject([failure])
 })
 
-it('makes one more round trip for the first use of an hour, and none for the others', async () => {
+it('makes one more round trip for the first refusal of an hour, and none for the others', async () => {
   const userId = await someKeyUser(someKeyOf('good'))
+  await setLimits(await ownerOf(userId), 'openai', { isPaused: true, condition: null })
   let trips = 0
   const DB = interceptD1(async (trip) => {
     trips += 1
@@ -230,8 +232,8 @@ it('makes one more round trip for the first use of an hour, and none for the oth
     props: { caller: 'chat', grants: ['reveal'] },
   })
   const vault = new KeyVault(context, { ...env, DB })
-  const tripsAfter = async (uses: number) => {
-    for (let use = 0; use < uses; use += 1) await vault.getDecryptedApiKey(userId, 'openai')
+  const tripsAfter = async (calls: number) => {
+    for (let call = 0; call < calls; call += 1) await vault.getDecryptedApiKey(userId, 'openai')
     return trips
   }
   expect([await tripsAfter(1), await tripsAfter(5)]).toEqual([2, 7])
@@ -239,6 +241,6 @@ it('makes one more round trip for the first use of an hour, and none for the oth
   expect(trips).toBe(8)
   vi.useRealTimers()
   await waitOnExecutionContext(context)
-  const sum = "SELECT count FROM api_key_events WHERE user_id = ?1 AND event = 'revealed'"
+  const sum = "SELECT count FROM api_key_events WHERE user_id = ?1 AND event = 'use_refused'"
   expect(await env.DB.prepare(sum).bind(userId).first('count')).toBe(6)
 })

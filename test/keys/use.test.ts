@@ -258,6 +258,31 @@ describe('a key in the clear', () => {
     expect(events).toEqual([{ event: 'revealed', errors: 0, provider_status: null }])
   })
 
+  it('reveals no key if D1 does not note that', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const DB = lateD1(async () => Promise.reject(new Error('D1_ERROR: D1 DB is overloaded.')))
+    const { user } = await someCaller(userId, { ...env, DB })
+    expect(await codeOf(revealKey(user, 'openai'))).toBe('database_busy')
+  })
+
+  it('notes each time before it reveals the key', async () => {
+    const { user } = await someCaller(await someKeyUser(someKeyOf('good')))
+    await revealKey(user, 'openai')
+    await revealKey(user, 'openai')
+    expect((await recordedOf(user.userId)).events).toHaveLength(2)
+  })
+
+  it.for(['false', 'true'])(
+    'reveals null if the user is removed meanwhile, with AUTO_CREATE_USERS of %s',
+    async (AUTO_CREATE_USERS) => {
+      const userId = await someKeyUser(someKeyOf('good'))
+      const remove = env.DB.prepare('DELETE FROM users WHERE id = ?1').bind(userId)
+      const DB = lateD1(async () => remove.run())
+      const { user } = await someCaller(userId, { ...env, AUTO_CREATE_USERS, DB })
+      expect(await revealKey(user, 'openai')).toBeNull()
+    },
+  )
+
   it('reveals null for an empty slot, and notes nothing', async () => {
     const { user, ended } = await someCaller(await someUser())
     expect(await revealKey(user, 'openai')).toBeNull()

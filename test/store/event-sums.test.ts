@@ -1,8 +1,9 @@
 /** What callers do with a key is summed by the hour, in the trail of its user. */
 
 import { afterEach, expect, it, vi } from 'vitest'
+import { setLimits } from '../../src/keys/set-limits.ts'
+import { takeKey } from '../../src/keys/take.ts'
 import { listEvents, type EventPage } from '../../src/keys/trail.ts'
-import { revealKey } from '../../src/keys/use.ts'
 import { run } from '../../src/store/d1.ts'
 import { addSums, nameSum, splitSums, type Sum } from '../../src/store/event-sums.ts'
 import { LATEST } from '../../src/store/events.ts'
@@ -157,7 +158,7 @@ it.for<[name: 'the same' | 'another', what: string, changes: Partial<Sum>]>([
   ['another', 'caller', { caller: 'binding:batch' }],
   ['another', 'kind of caller', { caller: 'relay:chat' }],
   ['another', 'caller (none)', { caller: null }],
-  ['another', 'kind', { event: 'revealed' }],
+  ['another', 'kind', { event: 'unreadable' }],
   ['another', 'code', { code: 'api_key_paused' }],
 ])('gives a sum %s name if its %s differs', ([name, , changes]) => {
   expect(nameSum({ ...NOON, ...changes }) === nameSum(NOON)).toBe(name === 'the same')
@@ -168,12 +169,13 @@ it('names a sum by the end of its hour', () => {
   expect(nameSum(NOON)).toBe(`2026-11-25T12:59:59.999Z.${rest}`)
 })
 
-/** Reads the key of a user in an isolate, and waits until that is counted. */
-async function reveal(userId: string, isolate: Env) {
+/** Asks for the paused key of a user in an isolate, and waits until that is counted. */
+async function askFor(userId: string, isolate: Env) {
   const work: Promise<void>[] = []
   const by = { kind: 'caller', name: 'binding:chat' } as const
   const waitUntil = (promise: Promise<void>) => void work.push(promise)
-  await revealKey({ ...(await ownerOf(userId, isolate)), by, waitUntil }, 'openai')
+  const taken = takeKey({ ...(await ownerOf(userId, isolate)), by, waitUntil }, 'openai')
+  await expect(taken).rejects.toMatchObject({ code: 'api_key_paused' })
   await Promise.all(work)
 }
 
@@ -199,14 +201,15 @@ it.for<[name: string, behind: string, ahead: string, hours: string[]]>([
     '2028-02-29T00:00:00.000Z',
     ['2028-02-28T23', '2028-02-29T00'],
   ],
-])('counts each use once if the clocks of two isolates differ %s', async ([, ...given]) => {
+])('counts each refusal once if the clocks of two isolates differ %s', async ([, ...given]) => {
   const [behind, ahead, hours] = given
   vi.useFakeTimers({ toFake: ['Date'] })
   const userId = await someKeyUser(someKey())
+  await setLimits(await ownerOf(userId), 'openai', { isPaused: true, condition: null })
   for (const time of [ahead, behind]) {
     vi.setSystemTime(time)
     // oxlint-disable-next-line no-await-in-loop -- the clock is the same for all
-    await reveal(userId, { ...env })
+    await askFor(userId, { ...env })
   }
   const { results: rows } = await env.DB.prepare(
     `SELECT day, id, event, count, first_at, last_at FROM api_key_events
@@ -214,7 +217,7 @@ it.for<[name: string, behind: string, ahead: string, hours: string[]]>([
   )
     .bind(userId)
     .all<Record<'day' | 'id' | 'event' | 'first_at' | 'last_at', string> & { count: number }>()
-  const sums = rows.filter(({ event }) => event === 'revealed')
+  const sums = rows.filter(({ event }) => event === 'use_refused')
   expect(sums.reduce((total, { count }) => total + count, 0)).toBe(2)
   expect(sums.map(({ id }) => id.slice(0, 13)).toSorted()).toEqual(hours)
   const times = (name: 'first_at' | 'last_at') => sums.map((row) => row[name]).toSorted()

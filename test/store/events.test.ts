@@ -6,6 +6,7 @@ import { setLimits } from '../../src/keys/set-limits.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
 import type { Statement } from '../../src/store/statement.ts'
 import { deleteEvents, MAX_EVENTS_A_DAY, noteEvent, selectNoted } from '../../src/store/events.ts'
+import { bindTo } from '../binding/callers.ts'
 import { env } from '../isolate.ts'
 import {
   eventsPath,
@@ -227,14 +228,14 @@ it('no event, cell or log line holds a key', async () => {
 })
 
 /** Adds events of today, up to the number that a user can have in a day, but for `left`. */
-async function fillDay(userId: string, left: number): Promise<void> {
+async function fillDay(userId: string, left: number, event = 'saved'): Promise<void> {
   await env.DB.prepare(
     `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
      INSERT INTO api_key_events (day, user_id, id, provider, event, actor, request_id)
      SELECT date('now'), ?1, strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '.' || printf('%016d', i),
-       'openai', 'saved', 'owner', '8f0a1b2c3d4e5f60-FRA' FROM n`,
+       'openai', ?3, 'owner', '8f0a1b2c3d4e5f60-FRA' FROM n`,
   )
-    .bind(userId, MAX_EVENTS_A_DAY - left)
+    .bind(userId, MAX_EVENTS_A_DAY - left, event)
     .run()
 }
 
@@ -258,6 +259,29 @@ it('a user has at most 10,000 events in a day, and can still pause and delete th
   }
   expect((await remove('openai')).status).toBe(200)
   expect(await storedEvents(userId)).toBe(MAX_EVENTS_A_DAY + 2)
+})
+
+it('callers have at most 10,000 looks in a day, and the owner can save all the same', async () => {
+  const { userId, save } = await someOwner()
+  await save('sk-1')
+  await fillDay(userId, 2, 'viewed')
+  const vault = bindTo({ ALLOW_REVEAL: 'true' })
+  expect(await vault.listSlots(userId)).toMatchObject({ ok: true })
+  expect(await vault.getDecryptedApiKey(userId, 'openai')).toMatchObject({ apiKey: 'sk-1' })
+  const refusal = { ok: false, code: 'rate_limited', retryAfter: expect.any(Number) }
+  expect(await vault.listSlots(userId)).toEqual(refusal)
+  expect(await vault.listEvents(userId)).toEqual(refusal)
+  expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual(refusal)
+  expect((await save('sk-2')).status).toBe(200)
+  expect(await storedEvents(userId)).toBe(MAX_EVENTS_A_DAY + 2)
+})
+
+it('callers can look although the owner has 10,000 events of the day', async () => {
+  const { userId, save } = await someOwner()
+  await save('sk-1')
+  await fillDay(userId, 1)
+  expect((await save('sk-2')).status).toBe(429)
+  expect(await bindTo().listSlots(userId)).toMatchObject({ ok: true })
 })
 
 it('a refusal for too many events keeps the key, and says to try again after midnight', async () => {

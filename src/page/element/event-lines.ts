@@ -1,9 +1,13 @@
 /** The lines of the list of events: what the same caller did on the same day is one line. */
 
 import type { EventAnswer } from '../../shared/answers.ts'
+import type { EventKind } from '../../shared/event-kind.ts'
 
 /** The characters of a time, with which each id begins. */
 const ISO_LENGTH = '2026-11-25T12:00:00.000Z'.length
+
+/** Callers do these as often as they use a key, and each time is an event. */
+const LOOKS: ReadonlySet<EventKind> = new Set(['revealed', 'viewed'])
 
 /** An event, or the sum of several. */
 export interface EventLine {
@@ -16,7 +20,7 @@ export interface EventLine {
 }
 
 /**
- * Adds sums of the same caller and kind up, by the reader's days. What happened last is first. `isWhole` says
+ * Adds uses and looks of the same caller and kind up, by the reader's days. What happened last is first. `isWhole` says
  * that no older events are missing: otherwise the days that these may belong to are left out.
  */
 export function sumUp(events: readonly EventAnswer[], isWhole: boolean): EventLine[] {
@@ -24,7 +28,8 @@ export function sumUp(events: readonly EventAnswer[], isWhole: boolean): EventLi
   for (const event of events) {
     const { id, event: kind, caller, code, last_at, at, count = 1, errors = 0 } = event
     const time = last_at ?? at
-    const name = last_at === undefined ? id : JSON.stringify([dayOf(time), kind, caller, code])
+    const isOften = last_at !== undefined || LOOKS.has(kind)
+    const name = isOften ? JSON.stringify([dayOf(time), kind, caller, code]) : id
     const line = lines.get(name) ?? { event, time, count: 0, errors: 0 }
     lines.set(name, {
       event,

@@ -189,8 +189,8 @@ export class LimitsForm extends LitElement {
     let seen: string[] = []
     await this.#attempt.run({ text: 'loadingEvents' }, async (signal) => {
       const { events } = await fetchEvents({ access, signal }, keySlot.name)
-      // Uses are summed. A support tool looks at the key, and does not use it.
-      const uses = events.filter(({ event, last_at }) => last_at && event !== 'viewed')
+      // Uses are summed. A support tool looks at the slot, and does not use its key.
+      const uses = events.filter(({ event, last_at }) => last_at || event === 'revealed')
       seen = uses.flatMap(({ caller }) => caller ?? []).toSorted()
     })
     this.seen = seen

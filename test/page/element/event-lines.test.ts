@@ -62,11 +62,19 @@ it('changes of an owner are not added up, although they are of the same kind and
   expect(sumUp(events, true).map(({ time }) => time)).toEqual(times.toReversed())
 })
 
+it.for(['revealed', 'viewed'] as const)('adds up each time that a caller has %s', (event) => {
+  const times = ['2026-06-15T10:00:00.000Z', '2026-06-15T10:00:00.001Z']
+  const looks = times
+    .map((time) => Object.assign(change(time, event), { caller: 'binding:desk' }))
+    .toReversed()
+  expect(summaries(looks)).toEqual(['desk 06-15T10:00 2 0'])
+})
+
 it.for<[what: string, more: Partial<EventAnswer>]>([
   ['caller', { caller: 'binding:batch' }],
   ['caller of another kind', { caller: 'relay:chat' }],
   ['unnamed caller', {}],
-  ['kind', { caller: 'binding:chat', event: 'revealed' }],
+  ['kind', { caller: 'binding:chat', event: 'unreadable' }],
   ['reason', { caller: 'binding:chat', event: 'use_refused', code: 'api_key_paused' }],
 ])('sums of another %s are another line', ([, more]) => {
   const refused = {
