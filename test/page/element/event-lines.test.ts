@@ -67,7 +67,7 @@ it.for(['revealed', 'viewed'] as const)('adds up each time that a caller has %s'
   const looks = times
     .map((time) => Object.assign(change(time, event), { caller: 'binding:desk' }))
     .toReversed()
-  expect(summaries(looks)).toEqual(['desk 06-15T10:00 2 0'])
+  expect(summaries(looks)).toEqual(['binding:desk 06-15T10:00 2 0'])
 })
 
 it.for<[what: string, more: Partial<EventAnswer>]>([
