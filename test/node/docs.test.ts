@@ -12,6 +12,7 @@ import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { environment } from '../../src/settings.ts'
 import { keyReason } from '../../src/shared/error-code.ts'
 import { MAX_EVENTS_A_DAY } from '../../src/store/events.ts'
+import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { nameLineFault } from '../log-lines.ts'
 import { eventsAnswer, savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
 
@@ -195,6 +196,13 @@ it('docs/operate.md names what one user can add as the code bounds it', () => {
   expect(figures).toContain(`${megabytes(250)} MB, and ${megabytes(250) * 90} MB`)
   expect(figures).toContain(`${megabytes(5_000)} MB a day, and ${megabytes(5_000) * 0.09} GB`)
   expect(read('docs/key-life.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
+})
+
+it('docs/backup.md and docs/operate.md name how many tombstones are held as the code bounds it', () => {
+  const held = `more than ${MAX_UNEXPLAINED.toLocaleString('en')}`
+  expect(read('docs/backup.md')).toContain(`${held} such tombstones, the job holds them`)
+  expect(read('docs/operate.md').toLowerCase()).toContain(`${held} [tombstones]`)
+  expect(SAMPLES).toContain(`"most":${MAX_UNEXPLAINED}}`)
 })
 
 it('docs/api.md lists every reason of api_key_invalid', () => {
