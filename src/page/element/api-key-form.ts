@@ -291,9 +291,9 @@ export class ApiKeyForm extends LitElement {
         expiresAt: readExpiry(this.renderRoot) ?? undefined,
         verify,
       }
-      const key = await putKey({ access: this.access, signal }, slot, entered)
+      const saved = await putKey({ access: this.access, signal }, slot, entered)
       this.#forget()
-      this.#tell('saved', { ...slot, key })
+      this.#tell('saved', saved)
     })
     const { problem } = this.#attempt
     if (problem === null) return

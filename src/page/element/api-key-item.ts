@@ -9,12 +9,12 @@ import { renderKeyFacts } from './key-facts.ts'
 import { gapAfter, type Language } from './language.ts'
 import { offerMoves } from './offer.ts'
 import {
+  canBeChecked,
   describeStatus,
   describeTest,
   isOffered,
   nameSlot,
   readableKey,
-  usableKey,
   type Notice,
   type ShownKey,
   type ShownSlot,
@@ -63,7 +63,7 @@ export class ApiKeyItem extends LitElement {
         <strong part="provider">${this.#name}</strong>
         ${status && html`<span part="status" class=${status.tone}>${status.text}</span>`}
       </div>
-      ${renderKeyFacts(this.keySlot, this.language)} ${this.#attempt.render()}
+      ${renderKeyFacts(this.keySlot, this.slots, this.language)} ${this.#attempt.render()}
       <div role="status">${this.verdict === null ? nothing : renderNotice(this.verdict)}</div>
       ${this.#renderOpened()} ${this.#renderDialog()}
     `
@@ -86,7 +86,7 @@ export class ApiKeyItem extends LitElement {
   #renderButtons() {
     const { keySlot } = this
     const { say } = this.language
-    const canTest = keySlot.label !== null && usableKey(keySlot) !== null
+    const canTest = keySlot.label !== null && canBeChecked(keySlot)
     const canReplace = isOffered(keySlot) && keySlot.key !== 'unavailable'
     const isPaused = readableKey(keySlot)?.isPaused === true
     const canLimit = isOffered(keySlot) && readableKey(keySlot) !== null
@@ -159,7 +159,7 @@ export class ApiKeyItem extends LitElement {
         exportparts=${PARTS}
         .access=${this.access}
         .language=${this.language}
-        .preview=${readableKey(this.keySlot)?.preview ?? ''}
+        .keySlot=${this.keySlot}
         .choices=${offerMoves(this.keySlot, this.offered)}
         @assigned=${({ detail }: CustomEvent<ShownSlot>) => this.#tell('assigned', detail)}
         @cancel=${this.#close}
@@ -249,9 +249,9 @@ export class ApiKeyItem extends LitElement {
     const { access, keySlot } = this
     this.verdict = null
     await this.#attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
-      const { key, verdict } = await verifyKey({ access, signal }, keySlot.name)
+      const { tested, verdict } = await verifyKey({ access, signal }, keySlot)
       this.verdict = describeTest(verdict, this.#name, this.language.say)
-      this.#tell('changed', { ...keySlot, key })
+      this.#tell('changed', tested)
     })
   }
 
@@ -259,9 +259,9 @@ export class ApiKeyItem extends LitElement {
     const { access, keySlot } = this
     this.verdict = null
     await this.#attempt.run({ text: 'changing' }, async (signal) => {
-      const key = await patchKey({ access, signal }, keySlot, { paused })
+      const changed = await patchKey({ access, signal }, keySlot, { paused })
       this.#note(paused ? 'eventPaused' : 'eventResumed')
-      this.#tell('changed', { ...keySlot, key })
+      this.#tell('changed', changed)
     })
   }
 
@@ -275,7 +275,7 @@ export class ApiKeyItem extends LitElement {
     this.#dialog?.close()
     await this.#attempt.run({ text: 'deleting' }, async (signal) => {
       await deleteKey({ access, signal }, keySlot)
-      this.#tell('deleted', { ...keySlot, key: null })
+      this.#tell('deleted', { ...keySlot, key: null, etag: null })
     })
   }
 

@@ -12,7 +12,14 @@ import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './ho
 import { Language } from './language.ts'
 import { LimitsForm } from './limits-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
-import { describeSaved, nameSlot, readableKey, type Notice, type ShownSlot } from './slot.ts'
+import {
+  describeSaved,
+  nameSlot,
+  putSlot,
+  readableKey,
+  type Notice,
+  type ShownSlot,
+} from './slot.ts'
 import { isBuiltIn, loadLanguage } from './spoken-language.ts'
 import { PARTS, renderNotice, styles } from './styles.ts'
 import type { Texts } from './texts.ts'
@@ -261,12 +268,12 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 
   #put(slot: ShownSlot): void {
-    this.slots = this.slots?.map((other) => (other.name === slot.name ? slot : other)) ?? null
+    this.slots = this.slots && putSlot(this.slots, slot)
   }
 
   #saved(slot: ShownSlot): void {
     this.#put(slot)
-    this.notice = describeSaved(slot, this.slots ?? [], this.language)
+    this.notice = describeSaved(slot, this.language.say)
     const key = readableKey(slot)
     if (key === null) return
     const { preview, status } = key
@@ -281,7 +288,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #assigned(slot: ShownSlot): void {
     const from = this.slots?.find(({ name }) => name === DEFAULT_SLOT)
-    if (from !== undefined) this.#put({ ...from, key: null })
+    if (from !== undefined) this.#put({ ...from, key: null, etag: null })
     this.#saved(slot)
     void moveFocus(this, '[part~=notice]')
   }

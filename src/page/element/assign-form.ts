@@ -5,7 +5,7 @@ import { Attempt } from './attempt.ts'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
 import type { ErrorDetail } from './host.ts'
 import type { Language } from './language.ts'
-import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
+import { findLikelySlots, nameSlot, readableKey, type ShownSlot } from './slot.ts'
 import { styles } from './styles.ts'
 import { assignKey, type Access } from './vault-client.ts'
 
@@ -15,14 +15,14 @@ export class AssignForm extends LitElement {
   static override properties = {
     access: { attribute: false },
     language: { attribute: false },
-    preview: { attribute: false },
+    keySlot: { attribute: false },
     choices: { attribute: false },
   }
 
   declare access: Access
   declare language: Language
-  /** The beginning of the key, which may tell whose it is. */
-  declare preview: string
+  /** The slot with the key. Its beginning may tell whose it is. */
+  declare keySlot: ShownSlot
   /** The empty slots that the key can go to. */
   declare choices: readonly ShownSlot[]
   readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
@@ -35,7 +35,7 @@ export class AssignForm extends LitElement {
     const { doing, wait } = this.#attempt
     const { say } = this.language
     const isBusy = doing !== null
-    const likely = findLikelySlots(this.preview, this.choices)
+    const likely = findLikelySlots(readableKey(this.keySlot)?.preview ?? '', this.choices)
     return html`
       <form part="form" @submit=${this.#submit}>
         <label for="provider" part="label">${say('providerOfKey')}</label>
@@ -68,8 +68,7 @@ export class AssignForm extends LitElement {
     const slot = this.choices.find(({ name }) => name === this.#select?.value)
     if (slot === undefined || this.#attempt.wait > 0) return
     await this.#attempt.run({ text: 'checking', slot }, async (signal) => {
-      const key = await assignKey({ access: this.access, signal }, slot.name)
-      this.#tell('assigned', { ...slot, key })
+      this.#tell('assigned', await assignKey({ access: this.access, signal }, this.keySlot, slot))
     })
   }
 

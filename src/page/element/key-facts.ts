@@ -4,16 +4,16 @@ import { html, nothing } from 'lit'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
 import { describeLimits } from './limits.ts'
-import { describeDisuse, readableKey, usableKey, type ShownSlot } from './slot.ts'
+import { describeDisuse, describeSame, readableKey, usableKey, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 
-/** Renders nothing if the key cannot be read. */
-export function renderKeyFacts(slot: ShownSlot, language: Language) {
+/** Renders nothing if the key cannot be read. `slots` are all slots of the user. */
+export function renderKeyFacts(slot: ShownSlot, slots: readonly ShownSlot[], language: Language) {
   const key = readableKey(slot)
   if (key === null) return nothing
   const { preview, savedAt, usedAt, testedAt, expiresAt, baseUrl } = key
   const { say, minute, day } = language
-  const disuse = describeDisuse(slot, say)
+  const remarks = [describeSame(slot, slots, language), describeDisuse(slot, say)]
   const renderTime = (text: TextName, time: string | null) =>
     time === null
       ? nothing
@@ -28,6 +28,6 @@ export function renderKeyFacts(slot: ShownSlot, language: Language) {
       ${renderTime('expiresOn', usableKey(slot) && expiresAt)}
       ${describeLimits(key, language).map((text) => html`<span>${text}</span>`)}
     </p>
-    ${disuse && html`<p part="times">${disuse}</p>`}
+    ${remarks.map((remark) => remark && html`<p part="times">${remark}</p>`)}
   `
 }

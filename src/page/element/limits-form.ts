@@ -204,8 +204,7 @@ export class LimitsForm extends LitElement {
       const changes = findChanges(this.initial, this.#entered)
       if (changes.max_uses && !isCount(changes.max_uses.count)) throw new Problem('limits_invalid')
       if (Object.keys(changes).length === 0) return this.#cancel()
-      const key = await patchKey({ access, signal }, keySlot, changes)
-      this.#tell('changed', { ...keySlot, key })
+      this.#tell('changed', await patchKey({ access, signal }, keySlot, changes))
     })
     if (this.#attempt.problem?.code === 'limits_invalid') void moveFocus(this, '#count')
   }

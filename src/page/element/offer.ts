@@ -1,7 +1,7 @@
 /** The slots that are offered for a new key: the attribute `providers`. */
 
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
-import { isOffered, usableKey, type ShownSlot } from './slot.ts'
+import { canBeChecked, isOffered, type ShownSlot } from './slot.ts'
 
 /** The names in the attribute; null without it. */
 export function nameProviders(attribute: string | null): string[] | null {
@@ -24,6 +24,6 @@ export function offerSlots(slots: readonly ShownSlot[], attribute: string | null
  * host application reads a key where it offers one: a key that moves elsewhere is lost to it.
  */
 export function offerMoves(slot: ShownSlot, offered: readonly ShownSlot[]): ShownSlot[] {
-  if (slot.name !== DEFAULT_SLOT || usableKey(slot) === null) return []
+  if (slot.name !== DEFAULT_SLOT || !canBeChecked(slot)) return []
   return offered.filter(({ label, key, hosts }) => label !== null && key === null && hosts === null)
 }

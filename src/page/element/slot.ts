@@ -2,7 +2,7 @@
 
 import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
 import { daysUntil, type Period } from './days.ts'
-import { gapAfter, type Language } from './language.ts'
+import type { Language } from './language.ts'
 import { describeReached } from './limits.ts'
 
 /** A key expires soon if it expires within these days. */
@@ -25,6 +25,8 @@ export interface ShownSlot {
    * encryption key is missing.
    */
   key: ShownKey | 'unreadable' | 'unavailable' | null
+  /** Tells whether the slot is still as it was read; null if it has no key. */
+  etag: string | null
 }
 
 /** A stored key, as much of it as is ever shown. */
@@ -44,10 +46,8 @@ export interface ShownKey {
   /** How often it may be used in a day or a month in UTC, and how often it was; null for no limit. */
   maxUses: { count: number; per: Period; used: number } | null
   baseUrl: string | null
-  /** Only when it has just been saved: the names of other slots with the same key. */
+  /** The names of other slots with the same key. */
   sameIn: readonly string[]
-  /** Only when it has just been saved: what its user or its provider did with this key before. */
-  knownAs: 'deleted' | 'rejected' | null
 }
 
 /** How a notice looks. */
@@ -68,6 +68,11 @@ export function readableKey({ key }: ShownSlot): ShownKey | null {
 export function usableKey(slot: ShownSlot): ShownKey | null {
   const key = readableKey(slot)
   return key !== null && isExpired(key) ? null : key
+}
+
+/** Whether the service may send the key in the slot to a provider for a check. */
+export function canBeChecked(slot: ShownSlot): boolean {
+  return usableKey(slot)?.isPaused === false
 }
 
 function isExpired({ expiresAt }: ShownKey): boolean {
@@ -135,24 +140,38 @@ export function describeDisuse(slot: ShownSlot, say: Language['say']): string | 
   return isUnused ? say('unused', { days: UNUSED_DAYS }) : null
 }
 
-/** What a person reads when the key in the slot has just been saved. `slots` are all slots of the user. */
-export function describeSaved(
+/** The slots after `changed` has changed, and which of the others have the same key as it. */
+export function putSlot(slots: readonly ShownSlot[], changed: ShownSlot): ShownSlot[] {
+  const same = readableKey(changed)?.sameIn ?? []
+  return slots.map((slot) => {
+    if (slot.name === changed.name) return changed
+    const key = readableKey(slot)
+    if (key === null) return slot
+    const others = key.sameIn.filter((name) => name !== changed.name)
+    const sameIn = same.includes(slot.name) ? [...others, changed.name] : others
+    return { ...slot, key: { ...key, sameIn } }
+  })
+}
+
+/** That other slots have the same key; null if none has. `slots` are all slots of the user. */
+export function describeSame(
   slot: ShownSlot,
   slots: readonly ShownSlot[],
   { say, list }: Language,
-): Notice {
+): string | null {
+  const key = readableKey(slot)
+  const others = slots.filter(({ name }) => key?.sameIn.includes(name))
+  if (others.length === 0) return null
+  return say('sameKey', { providers: list(others.map((other) => nameSlot(other, say))) })
+}
+
+/** What a person reads when the key in the slot has just been saved. */
+export function describeSaved(slot: ShownSlot, say: Language['say']): Notice {
   const { label: provider } = slot
   const key = readableKey(slot)
   if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success' }
   const isAccepted = key.status === 'active'
   const text = say(isAccepted ? 'savedAccepted' : 'savedUnconfirmed', { provider })
-  const others = slots.filter(({ name }) => key.sameIn.includes(name))
-  const providers = list(others.map((other) => nameSlot(other, say)))
-  const remark =
-    (key.knownAs === 'deleted' && say('knownDeleted')) ||
-    (key.knownAs === 'rejected' && say('knownRejected', { provider })) ||
-    (others.length > 0 && say('sameKey', { providers }))
-  if (remark) return { text: text + gapAfter(text) + remark, tone: 'warning' }
   return { text, tone: isAccepted ? 'success' : 'warning' }
 }
 

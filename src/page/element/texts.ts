@@ -96,8 +96,6 @@ export const ENGLISH = {
     'The {provider} key is saved. We couldn’t confirm it with {provider}. Test it later.',
   savedPlain: 'The key is saved.',
   sameKey: 'You also saved this key for {providers}.',
-  knownDeleted: 'You deleted or replaced this key before.',
-  knownRejected: '{provider} rejected this key before.',
   deleted: 'The {provider} key is deleted.',
 
   limitOfUses: 'Limit of uses',

@@ -11,7 +11,7 @@ import type { Verdict } from '../../shared/slot.ts'
 import type { Period } from './days.ts'
 import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
-import type { ShownSlot } from './slot.ts'
+import { readableKey, type ShownKey, type ShownSlot } from './slot.ts'
 
 /** A user, and the vault with the user's keys. */
 export interface Access {
@@ -35,7 +35,7 @@ export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
     keyPage: slot.key_page,
     keyPrefixes: slot.key_prefixes,
     hosts: slot.hosts ?? null,
-    key: toKey(slot),
+    ...readKey(slot),
   }))
 }
 
@@ -49,21 +49,17 @@ interface EnteredKey {
   verify: boolean
 }
 
-/**
- * The slot as its user saw it: the service refuses a change (`changed_meanwhile`) if it holds another key by
- * now. Nobody saw which key it is if that cannot be read.
- */
-function precondition({ key }: ShownSlot): Record<string, string> {
-  if (key === null) return { 'If-None-Match': '*' }
-  return typeof key === 'string' ? {} : { 'If-Match': `"${key.savedAt}"` }
+/** The slot as its user saw it: the service refuses a change (`changed_meanwhile`) if its owner has changed it since. */
+function precondition({ etag }: ShownSlot): Record<string, string> {
+  return etag === null ? { 'If-None-Match': '*' } : { 'If-Match': etag }
 }
 
-/** Saves a key in the slot, unless it has changed. */
+/** Saves a key in the slot, unless it has changed. Returns the slot after that, as the functions below do. */
 export async function putKey(
   call: Call,
   slot: ShownSlot,
   { apiKey, baseUrl, expiresAt, verify }: EnteredKey,
-): Promise<ShownSlot['key']> {
+): Promise<ShownSlot> {
   const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
   const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl, expires_at: expiresAt })
   const path = `/api-keys/${slot.name}${verify ? '' : '?verify=false'}`
@@ -72,12 +68,13 @@ export async function putKey(
     headers,
     body,
   })
-  return toKey(user)
+  return { ...slot, ...readKey(user) }
 }
 
-/** Moves the key of the default slot to `slot`. */
-export async function assignKey(call: Call, slot: string): Promise<ShownSlot['key']> {
-  return toKey(await request(call, `/api-keys/${slot}/assign`, { method: 'POST' }))
+/** Moves the key of the default slot to another slot. */
+export async function assignKey(call: Call, from: ShownSlot, to: ShownSlot): Promise<ShownSlot> {
+  const answer = await request(call, `/api-keys/${to.name}/assign`, { method: 'POST' })
+  return { ...to, ...readKey(answer, from) }
 }
 
 /** Deletes the key in the slot, unless it has changed. */
@@ -94,34 +91,43 @@ export interface LimitChanges {
   expires_at?: string | null
 }
 
-/** Changes the limits of the key in the slot, unless it is another key by now. */
+/** Changes the limits of the key in the slot, unless it has changed. */
 export async function patchKey(
   call: Call,
   slot: ShownSlot,
   changes: LimitChanges,
-): Promise<ShownSlot['key']> {
+): Promise<ShownSlot> {
   const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
   const body = JSON.stringify(changes)
-  return toKey(await request(call, `/api-keys/${slot.name}`, { method: 'PATCH', headers, body }))
+  const answer = await request(call, `/api-keys/${slot.name}`, { method: 'PATCH', headers, body })
+  return { ...slot, ...readKey(answer, slot) }
 }
 
 /** Has the service check the stored key with its provider. */
 export async function verifyKey(
   call: Call,
-  slot: string,
-): Promise<{ key: ShownSlot['key']; verdict: Verdict | null }> {
-  const answer = await request(call, `/api-keys/${slot}/verify`, { method: 'POST' })
-  return { key: toKey(answer), verdict: answer.verdict }
+  slot: ShownSlot,
+): Promise<{ tested: ShownSlot; verdict: Verdict | null }> {
+  const answer = await request(call, `/api-keys/${slot.name}/verify`, { method: 'POST' })
+  return { tested: { ...slot, ...readKey(answer, slot) }, verdict: answer.verdict }
 }
 
-function toKey(
+/**
+ * What an answer says of a key. Some answers do not say which slots have the same key: what was known of the key in the
+ * slot `before` then stays.
+ */
+function readKey(
   answer: KeyAnswer<SlotFields & Partial<SavedFields>> & { reason?: DecryptionFault },
-): ShownSlot['key'] {
+  before?: ShownSlot,
+): Pick<ShownSlot, 'key' | 'etag'> {
   if (answer.error !== undefined) {
-    return answer.reason === 'encryption_key_missing' ? 'unavailable' : 'unreadable'
+    const key = answer.reason === 'encryption_key_missing' ? 'unavailable' : 'unreadable'
+    return { key, etag: answer.etag }
   }
-  if (!answer.has_api_key) return null
-  return {
+  if (!answer.has_api_key) return { key: null, etag: null }
+  const known = before && readableKey(before)
+  const sameIn = known?.savedAt === answer.api_key_updated_at ? known.sameIn : []
+  const key: ShownKey = {
     preview: answer.api_key_preview + (answer.api_key_last4 ?? ''),
     status: answer.status,
     savedAt: answer.api_key_updated_at,
@@ -131,10 +137,10 @@ function toKey(
     isPaused: answer.paused_at !== undefined,
     callers: answer.callers ?? null,
     maxUses: answer.max_uses ?? null,
-    sameIn: answer.same_key_in ?? [],
-    knownAs: answer.known_as ?? null,
+    sameIn: answer.same_key_in ?? sameIn,
     baseUrl: answer.base_url ?? null,
   }
+  return { key, etag: answer.etag }
 }
 
 interface Init {

@@ -13,7 +13,8 @@ import {
   translated,
 } from './shown.ts'
 
-const facts = (slot: ShownSlot) => renderKeyFacts(slot, english)
+const facts = (slot: ShownSlot, others: ShownSlot[] = []) =>
+  renderKeyFacts(slot, [slot, ...others], english)
 
 it.for([null, 'unreadable', 'unavailable'] as const)('says nothing of a key that is %s', (key) => {
   expect(textOf(facts(someSlot({ key })))).toBe('')
@@ -70,7 +71,15 @@ it.for([
 ] as const)('says in %s when a key expires: %s', ([name, text]) => {
   setClock()
   const slot = someSlot({ key: someKey({ expiresAt: daysAfterNoon(1) }) })
-  expect(textsOf(renderKeyFacts(slot, translated(name)), 'time')).toContain(text)
+  expect(textsOf(renderKeyFacts(slot, [slot], translated(name)), 'time')).toContain(text)
+})
+
+it('says which other slot has the same key, for as long as it has', () => {
+  setClock()
+  const groq = someSlot({ name: 'groq', label: 'Groq', key: someKey({ sameIn: ['openai'] }) })
+  const same = someSlot({ key: someKey({ sameIn: ['groq'] }) })
+  expect(textOf(facts(same, [groq]))).toMatch(/You also saved this key for Groq\.$/)
+  expect(textOf(facts(someSlot({ key: someKey() }), [groq]))).not.toContain('Groq')
 })
 
 it('ends with the hint that a key may not be needed', () => {

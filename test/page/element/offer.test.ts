@@ -54,6 +54,7 @@ describe('a key of the plain route', () => {
     ['a key of a provider', someSlot({ key: someKey() })],
     ['a key that cannot be read', plainSlot('unreadable')],
     ['an expired key', plainSlot(someKey({ expiresAt: '2026-01-01T00:00:00.000Z' }))],
+    ['a paused key', plainSlot(someKey({ isPaused: true }))],
     ['an empty slot', plainSlot()],
   ] as const)('offers no move of %s', ([, slot]) => {
     setClock()

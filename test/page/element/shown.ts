@@ -49,24 +49,27 @@ export function someKey(changes: Partial<ShownKey> = {}): ShownKey {
     maxUses: null,
     baseUrl: null,
     sameIn: [],
-    knownAs: null,
     ...changes,
   }
 }
+
+/** The entity tag of {@link someKey}. */
+export const ETAG = '"0123abcd.1"'
 
 /** The slot of OpenAI, which is empty. */
 export function someSlot(changes: Partial<ShownSlot> = {}): ShownSlot {
   const keyPage = 'https://platform.openai.com/api-keys'
   const fields = { name: 'openai', label: 'OpenAI', keyPage, keyPrefixes: ['sk-'], hosts: null }
-  return { ...fields, key: null, ...changes }
+  const etag = changes.key ? ETAG : null
+  return { ...fields, key: null, etag, ...changes }
 }
 
 /** The slot of the plain route. */
 export function plainSlot(key: ShownSlot['key'] = null): ShownSlot {
-  return { name: 'default', label: null, keyPage: null, keyPrefixes: [], hosts: null, key }
+  return someSlot({ name: 'default', label: null, keyPage: null, keyPrefixes: [], key })
 }
 
 /** A slot whose provider is no longer offered. */
 export function goneSlot(key: ShownSlot['key'] = someKey()): ShownSlot {
-  return { name: 'gone', label: null, keyPage: null, keyPrefixes: [], hosts: null, key }
+  return someSlot({ name: 'gone', label: null, keyPage: null, keyPrefixes: [], key })
 }

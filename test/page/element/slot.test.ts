@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import {
+  canBeChecked,
   describeDisuse,
+  describeSame,
   describeSaved,
   describeStatus,
   describeTest,
   findLikelySlots,
   isOffered,
   nameSlot,
+  putSlot,
   readableKey,
   usableKey,
   type ShownKey,
@@ -218,57 +221,73 @@ describe('the hint that a key may not be needed', () => {
 })
 
 describe('the notice of a saved key', () => {
-  const ACCEPTED = 'The OpenAI key is saved, and OpenAI accepts it.'
-  const UNCONFIRMED = 'The OpenAI key is saved. We couldn’t confirm it with OpenAI. Test it later.'
-  const BEFORE = 'You deleted or replaced this key before.'
-
   it.for<[what: string, changes: Partial<ShownKey>, tone: string, text: string]>([
-    ['accepted', {}, 'success', ACCEPTED],
-    ['unconfirmed', { status: 'unverified' }, 'warning', UNCONFIRMED],
-    ['deleted before', { knownAs: 'deleted' }, 'warning', `${ACCEPTED} ${BEFORE}`],
+    ['accepted', {}, 'success', 'The OpenAI key is saved, and OpenAI accepts it.'],
     [
-      'rejected before',
-      { knownAs: 'rejected', status: 'unverified' },
+      'unconfirmed',
+      { status: 'unverified' },
       'warning',
-      `${UNCONFIRMED} OpenAI rejected this key before.`,
-    ],
-    [
-      'in another slot',
-      { sameIn: ['groq'] },
-      'warning',
-      `${ACCEPTED} You also saved this key for Groq.`,
-    ],
-    [
-      'in two other slots',
-      { sameIn: ['groq', 'default'] },
-      'warning',
-      `${ACCEPTED} You also saved this key for Groq or General.`,
-    ],
-    ['in a slot that is not shown', { sameIn: ['unknown'] }, 'success', ACCEPTED],
-    [
-      'deleted before, and in another slot',
-      { sameIn: ['groq'], knownAs: 'deleted' },
-      'warning',
-      `${ACCEPTED} ${BEFORE}`,
+      'The OpenAI key is saved. We couldn’t confirm it with OpenAI. Test it later.',
     ],
   ])('says that a key is saved: %s', ([, changes, tone, text]) => {
     const slot = someSlot({ key: someKey(changes) })
-    const slots = [slot, groq, plainSlot()]
-    expect(describeSaved(slot, slots, english)).toEqual({ tone, text })
+    expect(describeSaved(slot, english.say)).toEqual({ tone, text })
   })
 
   it('says of a key without a provider only that it is saved', () => {
-    const slot = plainSlot(someKey({ sameIn: ['groq'], knownAs: 'deleted' }))
     const notice = { tone: 'success', text: 'The key is saved.' }
-    expect(describeSaved(slot, [slot, groq], english)).toEqual(notice)
+    expect(describeSaved(plainSlot(someKey()), english.say)).toEqual(notice)
+  })
+})
+
+describe('the same key in several slots', () => {
+  it.for<[what: string, key: ShownSlot['key'], text: string | null]>([
+    ['no other slot', someKey(), null],
+    ['another slot', someKey({ sameIn: ['groq'] }), 'You also saved this key for Groq.'],
+    [
+      'two other slots',
+      someKey({ sameIn: ['groq', 'default'] }),
+      'You also saved this key for Groq or General.',
+    ],
+    ['a slot that is not shown', someKey({ sameIn: ['unknown'] }), null],
+    ['an unknown slot, since it cannot be read', 'unreadable', null],
+  ])('says of a key that it is in %s', ([, key, text]) => {
+    const slot = someSlot({ key })
+    expect(describeSame(slot, [slot, groq, plainSlot()], english)).toBe(text)
   })
 
-  it('the two sentences of a saved key have no space between them in Japanese', () => {
-    const slot = someSlot({ key: someKey({ knownAs: 'deleted' }) })
-    const language = translated('ja')
-    const text =
-      language.say('savedAccepted', { provider: 'OpenAI' }) + language.say('knownDeleted')
-    expect(describeSaved(slot, [slot], language).text).toBe(text)
+  const pair = [
+    someSlot({ key: someKey({ sameIn: ['groq'] }) }),
+    { ...groq, key: someKey({ sameIn: ['openai'] }) },
+  ] as const
+  const sameIn = (slots: readonly ShownSlot[]) => slots.map((slot) => readableKey(slot)?.sameIn)
+
+  it.for<[what: string, key: ShownSlot['key'], known: string[][]]>([
+    ['replaced by another one', someKey(), [[], []]],
+    ['replaced by one that cannot be read', 'unreadable', [[]]],
+    ['deleted', null, [[]]],
+    ['limited', someKey({ isPaused: true, sameIn: ['openai'] }), [['groq'], ['openai']]],
+  ])('one of two equal keys is %s: both slots know it', ([, key, known]) => {
+    const slots = putSlot(pair, { ...groq, key })
+    expect(sameIn(slots).filter((names) => names !== undefined)).toEqual(known)
+  })
+
+  it('a slot knows that its key was saved in another one', () => {
+    const slots = putSlot([someSlot({ key: someKey() }), groq, plainSlot('unreadable')], pair[1])
+    expect(sameIn(slots)).toEqual([['groq'], ['openai'], undefined])
+  })
+})
+
+describe('whether a key can be checked', () => {
+  it.for<[isChecked: boolean, what: string, key: ShownSlot['key']]>([
+    [true, 'usable', someKey()],
+    [false, 'paused', someKey({ isPaused: true })],
+    [false, 'expired', someKey({ expiresAt: daysAfterNoon(-1) })],
+    [false, 'unreadable', 'unreadable'],
+    [false, 'missing', null],
+  ])('%s for a key that is %s', ([isChecked, , key]) => {
+    setClock()
+    expect(canBeChecked(someSlot({ key }))).toBe(isChecked)
   })
 })
 

@@ -12,10 +12,12 @@ import {
   verifyKey,
   type Call,
 } from '../../../src/page/element/vault-client.ts'
-import { someKey, someSlot } from './shown.ts'
+import { ETAG, plainSlot, someKey, someSlot } from './shown.ts'
 import { breakOff, refuse, someCall, standForVault } from './vault.ts'
 
 const SAVED_AT = '2026-06-14T12:00:00.000Z'
+/** Of the key after a change of its owner. */
+const LATER = '"0123abcd.2"'
 
 /** The least that the vault says of a stored key. */
 const STORED = {
@@ -23,12 +25,14 @@ const STORED = {
   provider: 'openai',
   api_key_preview: 'sk-good-...',
   api_key_updated_at: SAVED_AT,
+  etag: ETAG,
   status: 'active',
   last_used_at: null,
   last_verified_at: null,
 }
 const KEY = someKey()
 const slot = someSlot({ key: KEY })
+const groq = someSlot({ name: 'groq', label: 'Groq' })
 
 const save = (call: Call, to: ShownSlot = slot) =>
   putKey(call, to, { apiKey: 'sk-1', verify: true })
@@ -74,7 +78,7 @@ describe('requests', () => {
     ],
     [
       'a move',
-      (call) => assignKey(call, 'groq'),
+      (call) => assignKey(call, plainSlot(KEY), groq),
       () => Response.json(STORED),
       { path: 'POST /api/users/user-1/api-keys/groq/assign' },
     ],
@@ -92,7 +96,7 @@ describe('requests', () => {
     ],
     [
       'a test',
-      (call) => verifyKey(call, 'openai'),
+      (call) => verifyKey(call, slot),
       () => Response.json({ ...STORED, verdict: 'accepted' }),
       { path: 'POST /api/users/user-1/api-keys/openai/verify' },
     ],
@@ -142,10 +146,10 @@ describe('the slot as its user saw it', () => {
     ['changed', (call, seen) => patchKey(call, seen, { paused: true })],
   ]
   const SEEN = [
-    ['with the key that was seen', KEY, `"${SAVED_AT}"`, undefined],
+    ['with the key that was seen', KEY, ETAG, undefined],
     ['still empty', null, undefined, '*'],
-    ['with any key that cannot be read', 'unreadable', undefined, undefined],
-    ['with any key that is unavailable', 'unavailable', undefined, undefined],
+    ['with the key that cannot be read', 'unreadable', ETAG, undefined],
+    ['with the key that is unavailable', 'unavailable', ETAG, undefined],
   ] as const
 
   it.for(
@@ -170,7 +174,7 @@ describe('answers', () => {
     key_page: 'https://platform.openai.com/api-keys',
     key_prefixes: ['sk-'],
   }
-  const FAULT = { has_api_key: false, error: 'Invalid encrypted key' }
+  const FAULT = { has_api_key: false, error: 'Invalid encrypted key', etag: ETAG }
   const list = async (...api_keys: object[]) => {
     standForVault([Response.json({ user_id: 'user-1', api_keys })])
     return fetchSlots(someCall().call)
@@ -191,10 +195,7 @@ describe('answers', () => {
       { ...LABEL, has_api_key: false, hosts: ['own.test'] },
       { ...none, provider: 'default' },
     )
-    expect(slots).toEqual([
-      someSlot({ hosts: ['own.test'] }),
-      { name: 'default', label: null, keyPage: null, keyPrefixes: [], hosts: null, key: null },
-    ])
+    expect(slots).toEqual([someSlot({ hosts: ['own.test'] }), plainSlot()])
   })
 
   it('reads all that the vault says of a key', async () => {
@@ -212,10 +213,10 @@ describe('answers', () => {
         callers: ['binding:batch'],
         max_uses: maxUses,
         same_key_in: ['groq'],
-        known_as: 'deleted',
       }),
     ])
-    expect(await save(someCall().call)).toEqual({
+    const { key } = await save(someCall().call)
+    expect(key).toEqual({
       preview: 'sk-good-...Qx7Z',
       status: 'rejected',
       savedAt: SAVED_AT,
@@ -226,25 +227,47 @@ describe('answers', () => {
       callers: ['binding:batch'],
       maxUses,
       sameIn: ['groq'],
-      knownAs: 'deleted',
       baseUrl: 'https://own.test/v1',
     })
   })
 
   it('reads the key that was moved, and the one whose limits have changed', async () => {
-    standForVault([Response.json(STORED), Response.json(STORED)])
+    const answer = { ...STORED, etag: LATER }
+    standForVault([Response.json(answer), Response.json(answer)])
     const { call } = someCall()
-    expect(await assignKey(call, 'openai')).toEqual(KEY)
-    expect(await patchKey(call, slot, {})).toEqual(KEY)
+    const after = { ...slot, etag: LATER }
+    expect(await assignKey(call, plainSlot(KEY), someSlot())).toEqual(after)
+    expect(await patchKey(call, slot, {})).toEqual(after)
   })
 
+  it.for<[what: string, send: (call: Call, seen: ShownSlot) => Promise<ShownSlot>]>([
+    ['moved', (call, seen) => assignKey(call, seen, someSlot())],
+    ['limited', (call, seen) => patchKey(call, seen, {})],
+    ['tested', async (call, seen) => (await verifyKey(call, seen)).tested],
+  ])(
+    'a key that was %s is still known to be in another slot, and a new one not',
+    async ([, send]) => {
+      const seen = someSlot({ key: someKey({ sameIn: ['groq'] }) })
+      const replaced = { ...STORED, api_key_updated_at: '2026-06-14T12:00:00.001Z' }
+      standForVault([Response.json(STORED), Response.json(replaced)])
+      const { call } = someCall()
+      expect((await send(call, seen)).key).toMatchObject({ sameIn: ['groq'] })
+      expect((await send(call, seen)).key).toMatchObject({ sameIn: [] })
+    },
+  )
+
   it.for([
-    ['accepted', { ...STORED, verdict: 'accepted' }, KEY, 'accepted'],
-    ['changed meanwhile', { ...STORED, verdict: null }, KEY, null],
-    ['deleted meanwhile', { has_api_key: false, verdict: null }, null, null],
-  ] as const)('reads the verdict of a tested key: %s', async ([, answer, key, verdict]) => {
+    ['accepted', { ...STORED, verdict: 'accepted' }, slot, 'accepted'],
+    [
+      'changed meanwhile',
+      { ...STORED, etag: LATER, verdict: null },
+      { ...slot, etag: LATER },
+      null,
+    ],
+    ['deleted meanwhile', { has_api_key: false, verdict: null }, someSlot(), null],
+  ] as const)('reads the verdict of a tested key: %s', async ([, answer, tested, verdict]) => {
     standForVault([Response.json(answer)])
-    expect(await verifyKey(someCall().call, 'openai')).toEqual({ key, verdict })
+    expect(await verifyKey(someCall().call, slot)).toEqual({ tested, verdict })
   })
 })
 
@@ -252,7 +275,7 @@ describe('a token that is not accepted', () => {
   it('a token that is not accepted is replaced by a new one, once', async () => {
     const vault = standForVault([refuse(401, 'token_expired'), saved()])
     const { call, refreshes } = someCall()
-    expect(await save(call)).toEqual(KEY)
+    expect(await save(call)).toEqual(slot)
     expect(vault.tokens()).toEqual(['Bearer token-1', 'Bearer token-2'])
     expect(vault.last()).toMatchObject({ method: 'PUT', body: { api_key: 'sk-1' } })
     expect(refreshes()).toEqual([false, true])
@@ -353,8 +376,8 @@ describe('problems', () => {
     ['the list', fetchSlots],
     ['a deletion', (call: Call) => deleteKey(call, slot)],
     ['changed limits', (call: Call) => patchKey(call, slot, {})],
-    ['a move', (call: Call) => assignKey(call, 'groq')],
-    ['a test', (call: Call) => verifyKey(call, 'openai')],
+    ['a move', (call: Call) => assignKey(call, plainSlot(KEY), groq)],
+    ['a test', (call: Call) => verifyKey(call, slot)],
   ] as const)('a refusal of %s is a Problem with its code', async ([, send]) => {
     standForVault([refuse(412, 'changed_meanwhile')])
     const problem = { name: 'Problem', code: 'changed_meanwhile', requestId: 'request-1' }
