@@ -11,18 +11,17 @@ import type { Condition } from '../store/slot-check.ts'
  */
 export function readPrecondition({ req }: Context): Condition | null {
   const match = req.header('If-Match')
-  if (match !== undefined) {
-    return match.trim() === '*'
-      ? { kind: 'present' }
-      : { kind: 'tagged', tags: match.split(',').map(readTag) }
-  }
-  return req.header('If-None-Match')?.trim() === '*' ? { kind: 'empty' } : null
+  if (match === '*') return { kind: 'present' }
+  if (match !== undefined) return { kind: 'tagged', tags: readTags(match) }
+  return req.header('If-None-Match') === '*' ? { kind: 'empty' } : null
 }
 
 /** A proxy that compresses answers makes their tags weak. That changes nothing of the key. */
-function readTag(text: string): string {
-  const [, tag] = /^(?:W\/)?"([^"]*)"$/.exec(text.trim()) ?? []
-  if (tag !== undefined) return tag
+const TAG = String.raw`(?:W/)?"[^"]*"`
+const TAGS = new RegExp(String.raw`^${TAG}(?:\s*,\s*${TAG})*$`)
+
+function readTags(list: string): string[] {
+  if (TAGS.test(list)) return Array.from(list.matchAll(/"([^"]*)"/g), ([, tag = '']) => tag)
   const detail = 'If-Match must be * or a list of entity tags, such as "0123abcd.1".'
   throw new VaultError('invalid_precondition', { detail })
 }

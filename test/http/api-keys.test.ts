@@ -38,7 +38,8 @@ describe('a key', () => {
     const { userId, send } = await someOwner()
     expect(await (await send('GET')).json()).toEqual({ has_api_key: false })
 
-    const shown = { api_key_preview: 'sk-live-...', api_key_updated_at: ISO_UTC }
+    const etag = expect.stringMatching(/^"[\da-f]{32}\.1"$/)
+    const shown = { api_key_preview: 'sk-live-...', api_key_updated_at: ISO_UTC, etag }
     const put = await send('PUT', {}, 'sk-live-1234567890')
     expect([put.status, put.headers.get('Content-Type')]).toEqual([200, 'application/json'])
     expect(await put.json()).toEqual({
@@ -66,11 +67,11 @@ describe('a key', () => {
     expect((await call('HEAD', keyPath(userId))).status).toBe(401)
   })
 
-  it('replaces the key, keeps created_at, and resets status and last use', async () => {
+  it('replaces the key by another one, and resets status and last use', async () => {
     const userId = await someUser()
     await putKey(userId, someKey())
     const sql = `UPDATE api_keys SET status = 'active', last_used_at = 'then',
-      last_verified_at = 'then', created_at = 'first', updated_at = 'first' WHERE user_id = ?1`
+      last_verified_at = 'then', identity = 'first', updated_at = 'first' WHERE user_id = ?1`
     await env.DB.prepare(sql).bind(userId).run()
     const apiKey = someKey()
     expect((await putKey(userId, apiKey)).status).toBe(200)
@@ -78,7 +79,8 @@ describe('a key', () => {
     const row = env.DB.prepare('SELECT * FROM api_keys WHERE user_id = ?1').bind(userId)
     const unknown = { status: 'unverified', last_used_at: null, last_verified_at: null }
     expect(await row.first()).toMatchObject({
-      created_at: 'first',
+      identity: expect.stringMatching(/^[\da-f]{32}$/),
+      revision: 2,
       ...unknown,
       updated_at: ISO_UTC,
     })
@@ -141,7 +143,7 @@ describe('a key that does not open', () => {
     const get = await send('GET')
     expect([get.status, await get.json()]).toEqual([
       200,
-      { has_api_key: false, error: 'Invalid encrypted key' },
+      { has_api_key: false, error: 'Invalid encrypted key', etag: get.headers.get('ETag') },
     ])
     const apiKey = someKey()
     await putKey(userId, apiKey)

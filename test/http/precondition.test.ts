@@ -2,8 +2,8 @@
 
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
-import { entityTag, readPrecondition } from '../../src/http/precondition.ts'
-import type { Condition } from '../../src/store/versions.ts'
+import { readPrecondition } from '../../src/http/precondition.ts'
+import type { Condition } from '../../src/store/slot-check.ts'
 import { env } from '../isolate.ts'
 import {
   call,
@@ -17,20 +17,17 @@ import {
   storedKey,
 } from '../support.ts'
 
-it('makes a strong tag of the time of a key', () => {
-  expect(entityTag('2026-01-01T00:00:00.000Z')).toBe('"2026-01-01T00:00:00.000Z"')
-})
-
-const oneOf = (...versions: string[]): Condition => ({ kind: 'one of', versions })
+const tagged = (...tags: string[]): Condition => ({ kind: 'tagged', tags })
 
 it.for<[headers: Record<string, string>, condition: Condition | null]>([
   [{}, null],
   [{ 'If-Match': '*' }, { kind: 'present' }],
-  [{ 'If-Match': '"a"' }, oneOf('a')],
-  [{ 'If-Match': '"a", W/"b"' }, oneOf('a', 'b')],
-  [{ 'If-Match': 'no quotes' }, oneOf('')],
-  [{ 'If-Match': '' }, oneOf('')],
-  [{ 'If-Match': '"a"', 'If-None-Match': '*' }, oneOf('a')],
+  [{ 'If-Match': ' * ' }, { kind: 'present' }],
+  [{ 'If-Match': '"a"' }, tagged('a')],
+  [{ 'If-Match': '"a", W/"b" ,"c"' }, tagged('a', 'b', 'c')],
+  [{ 'If-Match': '"a, b"' }, tagged('a, b')],
+  [{ 'If-Match': '""' }, tagged('')],
+  [{ 'If-Match': '"a"', 'If-None-Match': '*' }, tagged('a')],
   [{ 'If-None-Match': '*' }, { kind: 'empty' }],
   [{ 'If-None-Match': '"a"' }, null],
 ])('reads the headers %j as the condition %j', async ([headers, condition]) => {
@@ -45,6 +42,18 @@ const PATHS = [
   ['a slot', slotOf, 'acme'],
 ] as const
 
+const BODY = { api_key: 'sk-test-1' }
+const WITH_URL = { ...BODY, base_url: 'https://own.test' }
+
+/** Each route that takes an If-Match. */
+const CHANGES: [method: string, pathOf: (userId: string) => string, body?: object][] = [
+  ['PUT', keyPath, BODY],
+  ['DELETE', keyPath],
+  ['PUT', slotOf, BODY],
+  ['DELETE', slotOf],
+  ['PATCH', slotOf, { paused: true }],
+]
+
 /** A user, and requests to one of the user's slots. */
 async function someOwner(pathOf: (userId: string) => string) {
   const userId = await someUser()
@@ -55,37 +64,85 @@ async function someOwner(pathOf: (userId: string) => string) {
     const response = await call(method, path, { token, headers, body })
     return { status: response.status, tag: response.headers.get('ETag') ?? '', response }
   }
-  return { userId, send }
+  /** The tags in the list of all slots. */
+  const list = async () => {
+    const response = await call('GET', slotPath(userId, '').slice(0, -1), { token })
+    const { api_keys } = await response.json<{ api_keys: { etag?: string }[] }>()
+    return api_keys.flatMap(({ etag }) => etag ?? [])
+  }
+  return { userId, send, list }
 }
 
 describe('the entity tag', () => {
   it.for(PATHS)('%s tags each key anew, and an empty slot not at all', async ([, pathOf]) => {
     const { send } = await someOwner(pathOf)
     expect((await send('GET')).tag).toBe('')
-    const first = await send('PUT')
-    expect(first.tag).toMatch(/^"20.*Z"$/)
+    const apiKey = someKey()
+    const first = await send('PUT', {}, apiKey)
+    expect(first.tag).toMatch(/^"[\da-f]{32}\.1"$/)
     expect((await send('GET')).tag).toBe(first.tag)
-    const second = await send('PUT')
-    expect(second.tag > first.tag).toBe(true)
+    const second = await send('PUT', {}, apiKey)
+    expect([second.tag, '']).not.toContain(first.tag)
     await send('DELETE')
     expect((await send('GET')).tag).toBe('')
+    expect([first.tag, second.tag]).not.toContain((await send('PUT', {}, apiKey)).tag)
   })
 
-  it('gives a later key a later tag, whatever the clock', async () => {
-    const { userId, send } = await someOwner(slotOf)
-    await send('PUT')
-    const sql = "UPDATE api_keys SET updated_at = '2999-01-01T00:00:00.999Z' WHERE user_id = ?1"
-    await env.DB.prepare(sql).bind(userId).run()
-    expect((await send('PUT')).tag).toBe('"2999-01-01T00:00:01.000Z"')
+  it.for(PATHS)('%s has the tag in its header, in its body and in the list', async ([, pathOf]) => {
+    const { send, list } = await someOwner(pathOf)
+    const put = await send('PUT')
+    expect(await put.response.json()).toMatchObject({ user: { etag: put.tag } })
+    expect(await (await send('GET')).response.json()).toMatchObject({ etag: put.tag })
+    expect(await list()).toEqual([put.tag])
   })
 
   it('tags a key that does not open as well', async () => {
-    const { userId, send } = await someOwner(slotOf)
+    const { userId, send, list } = await someOwner(slotOf)
     const { tag } = await send('PUT')
     const sql = "UPDATE api_keys SET encrypted_api_key = 'v1.0123456789ab.AAAA' WHERE user_id = ?1"
     await env.DB.prepare(sql).bind(userId).run()
-    expect((await send('GET')).tag).toBe(tag)
+    const get = await send('GET')
+    expect([get.tag, await get.response.json()]).toMatchObject([tag, { etag: tag }])
+    expect(await list()).toEqual([tag])
     expect((await send('DELETE', { 'If-Match': tag })).status).toBe(200)
+  })
+
+  it('changes with each change that the owner makes, and with nothing else', async () => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const ask = async (method: string, path: string, body?: object) => {
+      const response = await call(method, slotPath(userId, path), { token, body })
+      expect(response.status).toBe(200)
+      const { etag, user } = await response.json<{ etag?: string; user?: { etag: string } }>()
+      return etag ?? user?.etag
+    }
+    const seen = [
+      await ask('PUT', 'default', { api_key: `sk-good-${crypto.randomUUID()}` }),
+      await ask('POST', 'openai/assign?verify=false'),
+      await ask('PATCH', 'openai', { paused: true }),
+      await ask('PATCH', 'openai', { paused: false }),
+      await ask('PATCH', 'openai', { callers: [] }),
+      await ask('PATCH', 'openai', { max_uses: { count: 1, per: 'day' } }),
+      await ask('PATCH', 'openai', { expires_at: '2999-01-01T00:00:00.000Z' }),
+    ]
+    expect(new Set(seen).size).toBe(seen.length)
+    const last = seen.at(-1)
+    expect(await ask('PATCH', 'openai', { paused: false, callers: [] })).toBe(last)
+    expect(await ask('POST', 'openai/verify')).toBe(last)
+    expect(await ask('GET', 'openai')).toBe(last)
+  })
+
+  it.for(PATHS)('%s never answers 304, since a use changes no tag', async ([, pathOf]) => {
+    const { userId, send } = await someOwner(pathOf)
+    const { tag } = await send('PUT')
+    for (const asked of [tag, `W/${tag}`, '*']) {
+      const get = await send('GET', { 'If-None-Match': asked })
+      expect([get.status, await get.response.json()]).toMatchObject([200, { etag: tag }])
+    }
+    const token = await mintToken({ sub: userId })
+    const headers = { 'If-None-Match': tag }
+    const list = await call('GET', slotPath(userId, '').slice(0, -1), { token, headers })
+    expect([list.status, list.headers.get('ETag')]).toEqual([200, null])
   })
 })
 
@@ -124,6 +181,73 @@ describe('a condition', () => {
     await send('PUT')
     expect((await send('PUT', JSON.parse(headers))).status).toBe(filled)
     expect((await send('DELETE', JSON.parse(headers))).status).toBe(filled)
+  })
+
+  it.for(PATHS)('%s says which condition is not met', async ([, pathOf]) => {
+    const { send } = await someOwner(pathOf)
+    const detail = async (method: string, headers: Record<string, string>) =>
+      (await (await send(method, headers)).response.json<{ detail?: string }>()).detail
+    expect(await detail('DELETE', { 'If-Match': '*' })).toBe('The slot has no API key.')
+    expect(await detail('PUT', { 'If-Match': '*' })).toBe('The slot has no API key.')
+    await send('PUT')
+    expect(await detail('PUT', { 'If-None-Match': '*' })).toBe('The slot has an API key already.')
+    expect(await detail('DELETE', { 'If-None-Match': '*' })).toBe(
+      'The slot has an API key already.',
+    )
+    expect(await detail('DELETE', { 'If-Match': '"other"' })).toBe(
+      'Another change came in between: read the slot again.',
+    )
+  })
+
+  it('lets one of two changes with the same tag happen', async () => {
+    const { userId, send } = await someOwner(slotOf)
+    const { tag } = await send('PUT')
+    const token = await mintToken({ sub: userId })
+    const patch = async (body: object) =>
+      (await call('PATCH', slotOf(userId), { token, headers: { 'If-Match': tag }, body })).status
+    expect(await patch({ paused: true })).toBe(200)
+    expect(await patch({ paused: false })).toBe(412)
+    expect((await send('PUT', { 'If-Match': tag })).status).toBe(412)
+    expect((await send('DELETE', { 'If-Match': tag })).status).toBe(412)
+  })
+
+  it.for(['', '"x", *', '*, *', 'x', '"x', '"x" "y"', '"x",', 'w/"x"'])(
+    'refuses the If-Match %j on each route that takes one, before it asks D1',
+    async (match) => {
+      const userId = await someUser()
+      const token = await mintToken({ sub: userId })
+      const trips: unknown[] = []
+      const DB = interceptD1(async (trip) => {
+        trips.push(trip)
+        return trip()
+      })
+      const headers = { 'If-Match': match }
+      const answers = await Promise.all(
+        CHANGES.map(async ([method, pathOf, body]) => {
+          const options = { token, headers, body, env: { DB } }
+          const response = await call(method, pathOf(userId), options)
+          return [response.status, await response.json()]
+        }),
+      )
+      const detail = 'If-Match must be * or a list of entity tags, such as "0123abcd.1".'
+      const refusal = [400, { code: 'invalid_precondition', detail }]
+      expect(answers).toMatchObject(CHANGES.map(() => refusal))
+      expect(trips).toEqual([])
+    },
+  )
+
+  it.for<[what: string, method: string, path: string, body: object, code: string]>([
+    ['a body that is not valid first', 'PUT', 'acme', { api_key: '' }, 'api_key_invalid'],
+    ['limits that are not valid first', 'PATCH', 'acme', { paused: 1 }, 'limits_invalid'],
+    ['a query that is not valid first', 'PUT', 'acme?verify=1', BODY, 'invalid_query'],
+    ['an unknown provider later', 'PUT', 'unknown', BODY, 'invalid_precondition'],
+    ['a base URL that is not valid later', 'PUT', 'acme', WITH_URL, 'invalid_precondition'],
+  ])('refuses %s, if the If-Match is malformed too', async ([, method, path, body, code]) => {
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    const options = { token, headers: { 'If-Match': 'x' }, body }
+    const answer = await call(method, slotPath(userId, path), options)
+    expect(await answer.json()).toMatchObject({ code })
   })
 
   it('asks for the condition in the same round trip', async () => {
