@@ -12,17 +12,18 @@ import {
   slotAnswer,
   slotFields,
 } from '../src/answers.ts'
-import type { SavedKey } from '../src/keys/save.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from '../src/keys/stored-key.ts'
 import type { EventRow } from '../src/store/events.ts'
 import type { KeyRow } from '../src/store/api-keys.ts'
 
 const AT = '2026-11-25T12:00:00.000Z'
+const ETAG = '"0123abcd.1"'
 const LATER = '2026-11-25T12:59:00.000Z'
 
 const SHORT: KeySummary = {
   preview: '****',
   last4: null,
+  tag: '0123abcd.1',
   updatedAt: AT,
   status: 'unverified',
   lastUsedAt: null,
@@ -46,6 +47,7 @@ const LIMITED: KeySummary = {
 const SHORT_FIELDS = {
   api_key_preview: '****',
   api_key_updated_at: AT,
+  etag: ETAG,
   status: 'unverified',
   last_used_at: null,
   last_verified_at: null,
@@ -54,6 +56,7 @@ const LIMITED_FIELDS = {
   api_key_preview: 'sk-proj-...',
   api_key_last4: 'wxyz',
   api_key_updated_at: AT,
+  etag: ETAG,
   status: 'active',
   last_used_at: LATER,
   last_verified_at: AT,
@@ -69,7 +72,8 @@ const ROW: KeyRow = {
   provider: 'openai',
   sealed: 'v1.0123456789ab.AAAA',
   kid: '0123456789ab',
-  createdAt: AT,
+  identity: '0123abcd',
+  revision: 1,
   updatedAt: AT,
   status: 'unverified',
   lastUsedAt: null,
@@ -88,22 +92,23 @@ const unreadable = (reason: UnreadableKey['reason']): StoredKey => ({
   reason,
   row: ROW,
 })
-const ERROR = { has_api_key: false, error: 'Invalid encrypted key' }
+const ERROR = { has_api_key: false, error: 'Invalid encrypted key', etag: ETAG }
+
+/** What is known of a provider that is not configured. */
+const UNNAMED = { label: null, key_page: null, key_prefixes: [] }
 
 it.for<[name: string, key: KeySummary, fields: object]>([
   ['a key without limits', SHORT, SHORT_FIELDS],
   ['a key with all limits', LIMITED, LIMITED_FIELDS],
 ])('shows the fields of %s', ([, key, fields]) => expect(slotFields(key)).toEqual(fields))
 
-it.for<[name: string, found: Pick<SavedKey, 'sameIn' | 'knownAs'>, fields: object]>([
-  ['a new key', { sameIn: [], knownAs: null }, {}],
-  [
-    'a known key',
-    { sameIn: ['acme'], knownAs: 'deleted' },
-    { same_key_in: ['acme'], known_as: 'deleted' },
-  ],
-])('shows how the vault knows %s that was saved', ([, found, fields]) => {
-  expect(savedFields({ ...SHORT, ...found })).toEqual({ ...SHORT_FIELDS, ...fields })
+it.for<[name: string, sameIn: string[], fields: object]>([
+  ['no other slot', [], {}],
+  ['other slots', ['acme', 'groq'], { same_key_in: ['acme', 'groq'] }],
+])('shows that a saved and a listed key is in %s', ([, sameIn, fields]) => {
+  expect(savedFields({ ...SHORT, sameIn })).toEqual({ ...SHORT_FIELDS, ...fields })
+  const listed = listedAnswer({ name: 'openai', provider: null, key: OPEN, sameIn })
+  expect(listed).toEqual({ ...slotAnswer('openai', OPEN), ...UNNAMED, ...fields })
 })
 
 it.for<[name: string, key: StoredKey, plain: object, slot: object]>([
@@ -111,7 +116,7 @@ it.for<[name: string, key: StoredKey, plain: object, slot: object]>([
   [
     'a slot with a key',
     OPEN,
-    { has_api_key: true, api_key_preview: '****', api_key_updated_at: AT },
+    { has_api_key: true, api_key_preview: '****', api_key_updated_at: AT, etag: ETAG },
     SHORT_FIELDS,
   ],
   [
@@ -131,14 +136,22 @@ it('lists a slot with what a form needs of its provider, and one without a provi
   const shared = { origin: 'https://api.acme.test', header: 'x-key', refusals: [] }
   const named = { label: 'Acme', key_page: 'https://acme.test/keys', key_prefixes: ['ak-'] }
   const key: StoredKey = { state: 'empty' }
+  const sameIn: string[] = []
   const empty = { provider: 'acme', has_api_key: false }
-  const listed = listedAnswer({ name: 'acme', provider: { ...shared, ...named }, key })
+  const listed = listedAnswer({ name: 'acme', provider: { ...shared, ...named }, key, sameIn })
   expect(listed).toEqual({ ...empty, ...named })
   const hosts = ['*.acme.test']
-  const own = listedAnswer({ name: 'acme', provider: { ...shared, label: 'Own', hosts }, key })
+  const own = listedAnswer({
+    name: 'acme',
+    provider: { ...shared, label: 'Own', hosts },
+    key,
+    sameIn,
+  })
   expect(own).toEqual({ ...empty, label: 'Own', key_page: null, key_prefixes: [], hosts })
-  const removed = { ...empty, label: null, key_page: null, key_prefixes: [] }
-  expect(listedAnswer({ name: 'acme', provider: null, key })).toEqual(removed)
+  expect(listedAnswer({ name: 'acme', provider: null, key, sameIn })).toEqual({
+    ...empty,
+    ...UNNAMED,
+  })
 })
 
 it('answers a save and a deletion with the user', () => {

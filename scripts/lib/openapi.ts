@@ -109,7 +109,7 @@ function describeOperation(operation: Operation): object {
 }
 
 const ENTITY_TAG = {
-  description: 'The version of the key. An empty slot has none.',
+  description: 'The entity tag of the key. An empty slot has none.',
   schema: { type: 'string' },
 }
 
@@ -121,7 +121,7 @@ function describePreconditions(tags: Operation['tags']): object[] {
       name: 'If-Match',
       in: 'header',
       description:
-        'The `ETag` of the key that you saw. If the slot has another one, the answer is a 412.',
+        'The `etag` of the key that you saw, several of them, or `*` for any key. If the slot has another tag, the answer is a 412.',
       schema,
     },
     {

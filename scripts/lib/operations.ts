@@ -103,6 +103,9 @@ const LIMITS: readonly ErrorCode[] = [
   'body_too_slow',
 ]
 
+/** A change that may ask for an entity tag. */
+const TAGGED: readonly ErrorCode[] = ['invalid_precondition', 'changed_meanwhile']
+
 /** A save into a provider's slot, after the check with the provider. */
 const CHECKED: readonly ErrorCode[] = [
   'invalid_query',
@@ -138,7 +141,7 @@ export const OPERATIONS: readonly Operation[] = [
     body: { schema: 'KeyBody', description: KEY },
     answer: 'SavedKey',
     tags: 'both',
-    codes: [...OWN, ...BODY, 'changed_meanwhile'],
+    codes: [...OWN, ...BODY, ...TAGGED],
   },
   {
     method: 'delete',
@@ -148,7 +151,7 @@ export const OPERATIONS: readonly Operation[] = [
     description: 'Without a key, the answer is the same.',
     answer: 'DeletedKey',
     tags: 'requires',
-    codes: [...OWN, 'changed_meanwhile'],
+    codes: [...OWN, ...TAGGED],
   },
   {
     method: 'get',
@@ -183,7 +186,7 @@ export const OPERATIONS: readonly Operation[] = [
     },
     answer: 'SavedSlot',
     tags: 'both',
-    codes: [...OWN, ...BODY, ...CHECKED, 'changed_meanwhile'],
+    codes: [...OWN, ...BODY, ...CHECKED, ...TAGGED],
   },
   {
     method: 'delete',
@@ -193,7 +196,7 @@ export const OPERATIONS: readonly Operation[] = [
     description: 'Without a key, the answer is the same.',
     answer: 'DeletedSlot',
     tags: 'requires',
-    codes: [...OWN, 'unknown_provider', 'changed_meanwhile'],
+    codes: [...OWN, 'unknown_provider', ...TAGGED],
   },
   {
     method: 'patch',
@@ -209,7 +212,7 @@ export const OPERATIONS: readonly Operation[] = [
     },
     answer: 'Slot',
     tags: 'both',
-    codes: [...OWN, ...LIMITS, 'no_api_key', 'changed_meanwhile'],
+    codes: [...OWN, ...LIMITS, 'no_api_key', ...TAGGED],
   },
   {
     method: 'post',
@@ -217,7 +220,7 @@ export const OPERATIONS: readonly Operation[] = [
     operationId: 'assignKey',
     summary: 'Move the key of the plain route to a slot',
     description:
-      'The vault first checks the key with the provider. If the slot has a key already, the answer is a 409 and both keys stay.',
+      'The vault first checks the key with the provider, unless it is paused: then the answer is a 403. If the slot has a key already, the answer is a 409 and both keys stay.',
     query: VERIFY,
     answer: 'SlotWithKey',
     codes: [
@@ -226,6 +229,7 @@ export const OPERATIONS: readonly Operation[] = [
       'no_api_key',
       'api_key_exists',
       'api_key_unreadable',
+      'api_key_paused',
       'api_key_expired',
     ],
   },
@@ -234,9 +238,10 @@ export const OPERATIONS: readonly Operation[] = [
     path: `${SLOT}/verify`,
     operationId: 'verifySlot',
     summary: 'Check the stored key with its provider',
-    description: 'The vault records the result as the `status` of the key.',
+    description:
+      'The vault records the result as the `status` of the key. It does not check a paused key.',
     answer: 'VerifiedSlot',
-    codes: [...OWN, 'unknown_provider', 'api_key_expired'],
+    codes: [...OWN, 'unknown_provider', 'api_key_paused', 'api_key_expired'],
   },
   {
     method: 'get',

@@ -20,10 +20,12 @@ const time = z.iso.datetime()
 const tag = {
   etag: z
     .string()
-    .check(z.describe('The entity tag of the key, for `If-Match`. It changes with each change of its owner.')),
+    .check(
+      z.describe(
+        'The entity tag of the key, for `If-Match`. It changes with each change of its owner.',
+      ),
+    ),
 }
-
-/** What is known of a provider's key. */
 
 /** A stored key, as much of it as is ever shown. */
 export const keyFields = z.object({
@@ -136,7 +138,9 @@ const same = {
   same_key_in: z
     .exactOptional(z.readonly(z.array(z.string())))
     .check(
-      z.describe('The other slots with the same key of 20 or more characters. Left out if there are none.'),
+      z.describe(
+        'The other slots with the same key of 20 or more characters. Left out if there are none.',
+      ),
     ),
 }
 
@@ -155,7 +159,7 @@ const checked = {
     .nullable(verdict)
     .check(
       z.describe(
-        'Null if the slot has no readable key or no provider, or if the key was replaced during the check.',
+        'Null if the slot has no readable key or no provider, or if the key was replaced or rejected during the check.',
       ),
     ),
 }
