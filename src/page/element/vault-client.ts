@@ -29,14 +29,18 @@ export interface Call {
 /** Fetches every slot of the user. All functions here throw a Problem. */
 export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
   const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '/api-keys')
-  return api_keys.map((slot) => ({
-    name: slot.provider,
-    label: slot.label,
-    keyPage: slot.key_page,
-    keyPrefixes: slot.key_prefixes,
-    hosts: slot.hosts ?? null,
-    ...readKey(slot),
-  }))
+  return api_keys.map(readSlot)
+}
+
+function readSlot(listed: ListedAnswer): ShownSlot {
+  const {
+    provider: name,
+    label,
+    key_page: keyPage,
+    key_prefixes: keyPrefixes,
+    hosts = null,
+  } = listed
+  return { name, label, keyPage, keyPrefixes, hosts, ...readKey(listed) }
 }
 
 /** A key as it is entered. */
