@@ -1,6 +1,7 @@
 /** A second store, which remembers the keys that are gone: D1 forgets them if somebody restores it. */
 
 import { DurableObject } from 'cloudflare:workers'
+
 /** The most tombstones that an exchange stores or returns. */
 export const EXCHANGED_AT_ONCE = 30_000
 

@@ -6,11 +6,15 @@ import { assignKey } from '../../src/keys/assign.ts'
 import { readHeartbeat } from '../../src/keys/gone.ts'
 import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import { importKeys } from '../../src/store/imported-keys.ts'
+import { makeFernet } from '../crypto/make-fernet.ts'
 import { ownerOf, recordLogs, seenByProvider } from '../support.ts'
 import {
   age,
   backUp,
   failingDeletions,
+  goodKey,
   someCopiedOwner,
   someOwner,
   someRestored,
@@ -140,6 +144,25 @@ it('a warm isolate notices that D1 was restored to a minute ago', async () => {
   await restore()
   expect(await vault.use(userId)).toBe('no_api_key')
   expect(await seenByProvider(apiKey)).toHaveLength(1)
+})
+
+it('a key is used although one that was imported with it, in the same second, is gone', async () => {
+  const fernet = crypto.getRandomValues(new Uint8Array(32))
+  const vault = someVault({ LEGACY_FERNET_KEY: fernet.toBase64({ alphabet: 'base64url' }) })
+  const userId = crypto.randomUUID()
+  const [kept, deleted] = [goodKey(), goodKey()]
+  const importOf = async (provider: string, apiKey: string) => {
+    const iv = crypto.getRandomValues(new Uint8Array(16))
+    const token = await makeFernet(fernet, iv, 1_700_000_000, new TextEncoder().encode(apiKey))
+    return { userId, provider, token, savedAt: '2023-11-14T22:13:20.000Z' }
+  }
+  const keys = [await importOf('openai', kept), await importOf('default', deleted)]
+  await vault.runJob()
+  await runBatch(env.DB, importKeys(keys))
+  await vault.remove(userId, 'default')
+  await vault.runJob()
+  await age(10)
+  expect([await vault.reveal(userId), await vault.use(userId)]).toEqual([kept, 200])
 })
 
 // D1's own clock stays as it is.

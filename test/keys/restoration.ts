@@ -85,7 +85,7 @@ export const rowsOf = async <T = Record<string, unknown>>(sql: string, ...values
   return (await statement.all<T>()).results
 }
 
-const TABLES = ['users', 'api_keys', 'api_key_events', 'gone_keys', 'heartbeat']
+const TABLES = ['users', 'api_keys', 'api_key_events', 'imported_keys', 'gone_keys', 'heartbeat']
 
 /** Remembers the whole database. @returns a function that restores it */
 export async function backUp(): Promise<() => Promise<void>> {
@@ -116,17 +116,35 @@ export const heartbeat = async () =>
 export const keysOf = async (userId: string) =>
   rowsOf('SELECT provider FROM api_keys WHERE user_id = ?1', userId)
 
-/** What D1 notes of the user's keys that are gone. */
-export const goneOf = async (userId: string) =>
-  rowsOf(
-    'SELECT provider, version FROM gone_keys WHERE user_id = ?1 ORDER BY provider, version',
+/** The random ids of the user's keys, by slot. */
+export const identitiesOf = async (userId: string) => {
+  const sql = 'SELECT identity FROM api_keys WHERE user_id = ?1 ORDER BY provider'
+  return (await rowsOf<{ identity: string }>(sql, userId)).map(({ identity }) => identity)
+}
+
+/** The random id of the user. */
+export const userIdentityOf = async (userId: string) => {
+  const [user] = await rowsOf<{ identity: string }>(
+    'SELECT identity FROM users WHERE id = ?1',
     userId,
   )
+  return user?.identity ?? ''
+}
 
-export const versionOf = async (userId: string) =>
-  env.DB.prepare('SELECT updated_at FROM api_keys WHERE user_id = ?1')
-    .bind(userId)
-    .first<string>('updated_at')
+/** The causes of the tombstones in D1 of keys or users with these random ids. */
+export const causesOf = async (...identities: string[]) => {
+  const sql = `SELECT cause FROM gone_keys WHERE identity IN (SELECT value FROM json_each(?1))`
+  const rows = await rowsOf<{ cause: string }>(sql, JSON.stringify(identities))
+  return rows.map(({ cause }) => cause)
+}
+
+/** Writes tombstones into D1, as the vault or as somebody else. */
+export const bury = async (identities: readonly string[], cause = 'request') =>
+  rowsOf(
+    'INSERT INTO gone_keys (cause, identity) SELECT ?1, value FROM json_each(?2)',
+    cause,
+    JSON.stringify(identities),
+  )
 
 /**
  * Users whose keys are deleted, replaced, removed, moved and deleted, and kept after a backup of `minutes` ago,

@@ -1,23 +1,29 @@
 /** The job that copies which keys are gone, and deletes those that a restored D1 has again. */
 
 import { env } from '../isolate.ts'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { EXCHANGED_AT_ONCE } from '../../src/deletions.ts'
-import { removeUser } from '../../src/keys/users.ts'
+import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
+import { importKeys } from '../../src/store/imported-keys.ts'
 import { interceptD1, recordLogs, seenByProvider, someEncryptionKey, someUser } from '../support.ts'
 import {
   age,
   backUp,
+  bury,
+  causesOf,
   failingDeletions,
-  goneOf,
+  goodKey,
   heartbeat,
+  identitiesOf,
   keysOf,
   rowsOf,
   someCopiedOwner,
+  someOwner,
   someRestored,
   someVault,
-  versionOf,
 } from './restoration.ts'
 
 /** The real D1, which does `work` before each round trip. */
@@ -33,8 +39,9 @@ const interruptedD1 = (work: (trip: number) => unknown) => {
 it('the job empties the table of keys that are gone', async () => {
   const { userId } = await someCopiedOwner()
   const { remove, runJob } = someVault()
+  const identities = await identitiesOf(userId)
   await remove(userId)
-  expect(await goneOf(userId)).toHaveLength(1)
+  expect(await causesOf(...identities)).toEqual(['request'])
   await runJob()
   expect(await rowsOf('SELECT * FROM gone_keys')).toEqual([])
 })
@@ -42,10 +49,10 @@ it('the job empties the table of keys that are gone', async () => {
 it('the job does nothing without the binding DELETIONS', async () => {
   const { userId } = await someCopiedOwner()
   await age(10)
-  const before = await heartbeat()
+  const [before, identities] = [await heartbeat(), await identitiesOf(userId)]
   await someVault().remove(userId)
   await someVault({ DELETIONS: undefined }).runJob()
-  expect([await heartbeat(), await goneOf(userId)]).toEqual([before, [expect.anything()]])
+  expect([await heartbeat(), await causesOf(...identities)]).toEqual([before, ['request']])
 })
 
 it('the job runs two batches of two statements if nothing is to be deleted', async () => {
@@ -64,10 +71,11 @@ it('the job goes on if D1 lacks the row of the heartbeat', async () => {
   const { userId } = await someCopiedOwner()
   const { remove, runJob } = someVault()
   const restore = await backUp()
+  const identities = await identitiesOf(userId)
   await remove(userId)
   await env.DB.prepare('DELETE FROM heartbeat').run()
   await runJob()
-  expect(await goneOf(userId)).toEqual([])
+  expect(await causesOf(...identities)).toEqual([])
   await restore()
   await runJob()
   expect(await keysOf(userId)).toEqual([])
@@ -143,40 +151,154 @@ describe('the job in a restored D1', () => {
     expect(await someVault({ DELETIONS: failingDeletions() }).use(kept.userId)).toBe(200)
   })
 
-  it('works off more keys than a run takes, and D1 counts as old until then', async () => {
+  it('deletes again what a second restore brings back', async () => {
+    const { userId } = await someCopiedOwner()
+    const { remove, runJob, use } = someVault()
+    const restore = await backUp()
+    await remove(userId)
+    for (let left = 2; left > 0; left -= 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one restore after the other
+      await runJob()
+      // oxlint-disable-next-line no-await-in-loop
+      await restore()
+      // oxlint-disable-next-line no-await-in-loop
+      await age(10)
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await use(userId)).toBe('no_api_key')
+      // oxlint-disable-next-line no-await-in-loop
+      await runJob()
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await keysOf(userId)).toEqual([])
+    }
+  })
+
+  it('leaves a user who is added again, and a key that is saved, before the job runs', async () => {
+    const { removed, deleted } = await someRestored()
+    const { save, runJob, reveal } = someVault()
+    const apiKeys = [goodKey(), goodKey()]
+    await addUser(await openService(env), removed.userId)
+    await save(removed.userId, `${apiKeys[0]}`)
+    await save(deleted.userId, `${apiKeys[1]}`)
+    await runJob()
+    await runJob()
+    expect([await reveal(removed.userId), await reveal(deleted.userId)]).toEqual(apiKeys)
+  })
+
+  it('leaves the user and the key of a first save with AUTO_CREATE_USERS', async () => {
+    const { removed, kept } = await someRestored()
+    const { save, runJob, reveal } = someVault({ AUTO_CREATE_USERS: 'true' })
+    const apiKeys = [goodKey(), goodKey()]
+    await save(removed.userId, `${apiKeys[0]}`)
+    await save(kept.userId, `${apiKeys[1]}`)
+    await runJob()
+    await runJob()
+    expect([await reveal(removed.userId), await reveal(kept.userId)]).toEqual(apiKeys)
+  })
+
+  it('deletes the keys that a user who is added again had before', async () => {
+    const { removed } = await someRestored()
+    const { runJob, use } = someVault()
+    await addUser(await openService(env), removed.userId)
+    expect(await use(removed.userId)).toBe('no_api_key')
+    await runJob()
+    expect(await keysOf(removed.userId)).toEqual([])
+    expect(await rowsOf('SELECT 1 FROM users WHERE id = ?1', removed.userId)).toHaveLength(1)
+  })
+
+  it('deletes the key that an import had replaced, and leaves one that is imported again', async () => {
+    const { userId } = await someCopiedOwner()
+    const { runJob } = someVault()
+    const restore = await backUp()
+    const savedAt = new Date(Date.now() + 60_000).toISOString()
+    const key = { userId, provider: 'openai', savedAt, token: 'gAAAA' }
+    await runBatch(env.DB, importKeys([key]))
+    await runJob()
+    await restore()
+    await age(10)
+    await runBatch(env.DB, importKeys([key]))
+    const identities = await identitiesOf(userId)
+    await runJob()
+    expect(await identitiesOf(userId)).toEqual(identities)
+    await restore()
+    await runJob()
+    expect(await keysOf(userId)).toEqual([])
+  })
+
+  it('works off more tombstones than a run takes, and D1 counts as old until then', async () => {
     const { userId, apiKey } = await someCopiedOwner()
     const { runJob, use } = someVault()
     await age(10)
+    const identities = await identitiesOf(userId)
     const store = env.DELETIONS.getByName('deletions')
-    const goneAt = new Date().toISOString()
-    const key = { provider: 'openai', version: `${await versionOf(userId)}`, goneAt }
-    const others = Array.from({ length: 3 * EXCHANGED_AT_ONCE }, (_, index) => `${userId}-${index}`)
-    const keys = [...others, userId].map((id) => Object.assign({ userId: id }, key))
-    await store.exchange(0, keys)
-    await runJob()
-    expect([await keysOf(userId), await use(userId)]).toEqual([
-      [{ provider: 'openai' }],
-      'no_api_key',
-    ])
+    const others = Array.from({ length: EXCHANGED_AT_ONCE }, (_, index) => `${userId}-${index}`)
+    await store.exchange(0, [...others, ...identities])
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      if (trips > 2) throw new Error('Network connection lost.')
+      return trip()
+    })
+    await expect(someVault({ DB }).runJob()).rejects.toMatchObject({ code: 'database_busy' })
+    expect(await keysOf(userId)).toEqual([{ provider: 'openai' }])
+    expect(await use(userId)).toBe('no_api_key')
     await runJob()
     expect(await keysOf(userId)).toEqual([])
     expect(await seenByProvider(apiKey)).toEqual([])
   })
 })
 
-it('the job copies in one run more keys than an exchange takes', async () => {
+it('keys that somebody deletes by SQL of their own work again after a restore', async () => {
+  const owners = [await someOwner(), await someOwner(), await someCopiedOwner()]
+  const { runJob, reveal } = someVault()
+  const restore = await backUp()
+  await rowsOf('DELETE FROM api_keys')
+  await runJob()
+  await restore()
+  await age(10)
+  await runJob()
+  const keys = await Promise.all(owners.map(async ({ userId }) => reveal(userId)))
+  expect(keys).toEqual(owners.map(({ apiKey }) => apiKey))
+})
+
+it('the job copies in one run the tombstones of 60,000 keys', async () => {
   const { runJob } = someVault()
   await runJob()
-  const userId = await someUser()
-  const versions = Array.from({ length: EXCHANGED_AT_ONCE + 1 }, (_, index) => `${index}`)
-  await rowsOf(
-    `INSERT INTO gone_keys (gone_at, user_id, provider, version)
-     SELECT '2026-01-01', ?1, 'openai', value FROM json_each(?2)`,
-    userId,
-    JSON.stringify(versions),
-  )
+  const identities = Array.from({ length: 2 * EXCHANGED_AT_ONCE + 1 }, () => crypto.randomUUID())
+  await bury(identities)
   await runJob()
-  expect(await goneOf(userId)).toEqual([])
+  expect(await rowsOf('SELECT * FROM gone_keys')).toEqual([])
+  const store = env.DELETIONS.getByName('deletions')
+  const ends = [identities.at(0), identities.at(-1)].map(async (one = '') => store.isGone(one))
+  expect(await Promise.all(ends)).toEqual([true, true])
+})
+
+describe('tombstones that the vault did not write', () => {
+  const some = (count: number) => Array.from({ length: count }, () => crypto.randomUUID())
+  const storeHas = async (identity = '') => env.DELETIONS.getByName('deletions').isGone(identity)
+
+  afterEach(async () => rowsOf('DELETE FROM gone_keys'))
+
+  it('copies up to 1,000 tombstones without a cause', async () => {
+    const unexplained = some(MAX_UNEXPLAINED)
+    await bury(unexplained, '')
+    await someVault().runJob()
+    expect(await storeHas(unexplained[0])).toBe(true)
+    expect(await rowsOf('SELECT * FROM gone_keys')).toEqual([])
+  })
+
+  it('holds more than 1,000 tombstones without a cause, and copies the others', async () => {
+    const [unexplained, explained] = [some(MAX_UNEXPLAINED + 1), some(2)]
+    await bury(unexplained, '')
+    await bury(explained)
+    const { at } = (await heartbeat()) ?? {}
+    const logs = recordLogs()
+    await someVault().runJob()
+    expect(logs.events()).toMatchObject([{ level: 'error', event: 'deletions_held' }])
+    expect([await storeHas(unexplained[0]), await storeHas(explained[1])]).toEqual([false, true])
+    expect(await causesOf(...unexplained)).toHaveLength(unexplained.length)
+    expect(await causesOf(...explained)).toEqual([])
+    expect((await heartbeat())?.at).not.toBe(at)
+  })
 })
 
 it.for([1, 2])(
@@ -185,19 +307,38 @@ it.for([1, 2])(
     const { userId } = await someCopiedOwner()
     const { remove, runJob } = someVault()
     const restore = await backUp()
+    const identities = await identitiesOf(userId)
     await remove(userId)
     const DB = interruptedD1((trip) => {
       if (trip === cut) throw new Error('Network connection lost.')
     })
     await expect(someVault({ DB }).runJob()).rejects.toMatchObject({ code: 'database_busy' })
-    expect(await goneOf(userId)).toHaveLength(1)
+    expect(await causesOf(...identities)).toEqual(['request'])
     await runJob()
-    expect(await goneOf(userId)).toEqual([])
+    expect(await causesOf(...identities)).toEqual([])
     await restore()
     await runJob()
     expect(await keysOf(userId)).toEqual([])
   },
 )
+
+it('the job deletes no key that was imported in the same second as one that is gone', async () => {
+  const userId = crypto.randomUUID()
+  const { remove, runJob } = someVault()
+  const saved = { userId, token: 'gAAAA', savedAt: '2026-01-01T00:00:00.000Z' }
+  const keys = [
+    { provider: 'default', ...saved },
+    { provider: 'openai', ...saved },
+  ]
+  await runBatch(env.DB, importKeys(keys))
+  await remove(userId)
+  const DB = interruptedD1((trip) => {
+    if (trip === 2) throw new Error('D1_ERROR: D1 DB is overloaded.')
+  })
+  await expect(someVault({ DB }).runJob()).rejects.toMatchObject({ code: 'database_busy' })
+  await runJob()
+  expect(await keysOf(userId)).toEqual([{ provider: 'default' }])
+})
 
 it('the job does not take a D1 for up to date that is restored while the job runs', async () => {
   const { userId } = await someCopiedOwner()
@@ -213,6 +354,7 @@ it('the job does not take a D1 for up to date that is restored while the job run
 
 it('the job fails if the second store does, and leaves the keys in D1', async () => {
   const { userId } = await someCopiedOwner()
+  const identities = await identitiesOf(userId)
   await someVault().remove(userId)
   const { runJob } = someVault({ DELETIONS: failingDeletions() })
   await expect(runJob()).rejects.toMatchObject({
@@ -220,5 +362,5 @@ it('the job fails if the second store does, and leaves the keys in D1', async ()
     retryAfter: 1,
     cause: { message: 'Network connection lost' },
   })
-  expect(await goneOf(userId)).toHaveLength(1)
+  expect(await causesOf(...identities)).toEqual(['request'])
 })

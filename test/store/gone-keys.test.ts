@@ -1,107 +1,193 @@
-/** Each way in which a key goes notes it in D1 with its version, until the second store has it. */
+/** Each way in which a key or a user goes leaves its tombstone in D1, until the second store has it. */
 
 import { emptyVault, env } from '../isolate.ts'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
-import { removeUser } from '../../src/keys/users.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { moveHere } from '../../src/keys/slot-row.ts'
+import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
-import { countGone, forgetGone, selectGone, toGoneKeys } from '../../src/store/gone-keys.ts'
 import {
-  noteImportedGone,
-  toImportedKeys,
-  upsertImportedKeys,
-} from '../../src/store/imported-keys.ts'
+  confirmGone,
+  countGone,
+  forgetGone,
+  MAX_UNEXPLAINED,
+  selectGone,
+  selectHeld,
+  toGone,
+} from '../../src/store/gone-keys.ts'
+import { importKeys } from '../../src/store/imported-keys.ts'
+import { deleteRestored } from '../../src/store/restored-keys.ts'
 import {
-  goneOf,
+  age,
+  bury,
+  causesOf,
   goodKey,
+  identitiesOf,
+  keysOf,
   rowsOf,
   someCopiedOwner,
   someOwner,
   someVault,
-  versionOf,
+  userIdentityOf,
 } from '../keys/restoration.ts'
-import { ownerOf } from '../support.ts'
+import { ownerOf, recordLogs } from '../support.ts'
 
 async function expire(userId: string) {
-  await rowsOf("UPDATE api_keys SET expires_at = '2001-01-01' WHERE user_id = ?1", userId)
+  recordLogs()
+  await rowsOf(
+    "UPDATE api_keys SET expires_at = '2001-01-01', expiry_noted = 1 WHERE user_id = ?1",
+    userId,
+  )
   await deleteExpiredKeys(await openService(env))
 }
 
 async function importLater(userId: string) {
-  const savedAt = new Date(Date.now() + 1_000).toISOString()
-  const keys = toImportedKeys([{ userId, provider: 'openai', savedAt, token: 'gAAAA' }])
-  await runBatch(env.DB, [noteImportedGone(keys), upsertImportedKeys(keys)])
+  const savedAt = new Date(Date.now() + 60_000).toISOString()
+  await runBatch(env.DB, importKeys([{ userId, provider: 'openai', savedAt, token: 'gAAAA' }]))
 }
 
-it.for<[how: string, go: (userId: string) => Promise<unknown>]>([
-  ['a deletion', async (userId) => someVault().remove(userId)],
-  ['a save', async (userId) => someVault().save(userId, goodKey())],
-  ['an expiry', expire],
-  ['an import', importLater],
-])('%s notes the key that goes, with its version', async ([, go]) => {
+/** The user's later key in the default slot takes the place of the one for OpenAI. */
+async function moveOver(userId: string) {
+  await someVault().save(userId, goodKey(), 'default')
+  const later = "UPDATE api_keys SET updated_at = '2999' WHERE user_id = ?1 AND provider = ?2"
+  await rowsOf(later, userId, 'default')
+  await moveHere(await openService(env), { userId, provider: 'openai' })
+}
+
+it.for<[how: string, cause: string, go: (userId: string) => Promise<unknown>]>([
+  ['a deletion', 'request', async (userId) => someVault().remove(userId)],
+  ['a save', 'request', async (userId) => someVault().save(userId, goodKey())],
+  ['an expiry', 'expiry', expire],
+  ['an import', 'operator', importLater],
+  ['a move', 'operator', moveOver],
+  [
+    'a deletion in a restored database',
+    'restore',
+    async (userId) => runBatch(env.DB, deleteRestored(await identitiesOf(userId), false)),
+  ],
+  [
+    'the removal of the user',
+    'request',
+    async (userId) => removeUser(await openService(env), userId),
+  ],
+])('%s leaves a tombstone of the key, with the cause %s', async ([, cause, go]) => {
   const { userId } = await someCopiedOwner()
-  const version = await versionOf(userId)
+  const identities = await identitiesOf(userId)
   await go(userId)
-  expect(await goneOf(userId)).toEqual([{ provider: 'openai', version }])
+  expect(await identitiesOf(userId)).not.toContain(identities[0])
+  expect(await causesOf(...identities)).toEqual([cause])
 })
 
-it('the removal of a user notes the user and each key', async () => {
+it('the removal of a user leaves a tombstone of the user, and nothing of the user id', async () => {
   const { userId } = await someCopiedOwner()
-  const version = await versionOf(userId)
+  const identity = await userIdentityOf(userId)
   await removeUser(await openService(env), userId)
-  expect(await goneOf(userId)).toEqual([
-    { provider: '', version: '' },
-    { provider: 'openai', version },
-  ])
+  expect(await causesOf(identity)).toEqual(['request'])
+  expect(JSON.stringify(await rowsOf('SELECT * FROM gone_keys'))).not.toContain(userId)
 })
 
-it('a save notes the key in the slot that DEFAULT_PROVIDER replaces', async () => {
-  const { userId } = await someOwner('default')
-  await someVault().runJob()
-  const version = await versionOf(userId)
-  await someVault({ DEFAULT_PROVIDER: 'openai' }).save(userId, goodKey())
-  expect(await goneOf(userId)).toEqual([{ provider: 'default', version }])
-})
-
-it('a deletion of another slot notes nothing', async () => {
+it('a deletion of another slot leaves no tombstone', async () => {
   const { userId } = await someCopiedOwner()
+  const identities = await identitiesOf(userId)
   await someVault().remove(userId, 'acme')
-  expect(await goneOf(userId)).toEqual([])
+  expect(await causesOf(...identities)).toEqual([])
 })
 
-it('an assignment to a provider notes nothing: the key stays', async () => {
+it('an assignment to a provider leaves no tombstone: the key stays', async () => {
   const { userId } = await someOwner('default')
   await someVault().runJob()
+  const identities = await identitiesOf(userId)
   await assignKey(await ownerOf(userId), 'openai', false)
-  expect(await goneOf(userId)).toEqual([])
+  expect([await identitiesOf(userId), await causesOf(...identities)]).toEqual([identities, []])
+})
+
+it('a save whose condition is not true leaves no tombstone', async () => {
+  const { userId } = await someCopiedOwner()
+  const identities = await identitiesOf(userId)
+  const key = { apiKey: goodKey(), verify: false, condition: { kind: 'empty' } } as const
+  const save = saveSlot(await ownerOf(userId), 'openai', key)
+  await expect(save).rejects.toMatchObject({ code: 'changed_meanwhile' })
+  expect(await causesOf(...identities)).toEqual([])
+})
+
+describe('a user who is added although the user exists', () => {
+  it('keeps the identity while the job runs', async () => {
+    const { userId } = await someCopiedOwner()
+    const before = await userIdentityOf(userId)
+    expect(await addUser(await openService(env), userId)).toBe(false)
+    expect([await userIdentityOf(userId), await causesOf(before)]).toEqual([before, []])
+  })
+
+  it('gets another identity while the heartbeat is late, and keeps the keys', async () => {
+    const { userId } = await someCopiedOwner()
+    const before = await userIdentityOf(userId)
+    await age(10)
+    expect(await addUser(await openService(env), userId)).toBe(false)
+    const after = await userIdentityOf(userId)
+    expect([await causesOf(before), await causesOf(after)]).toEqual([['restore'], []])
+    expect(after).toMatch(/^[0-9a-f]{32}$/)
+    expect([after === before, await keysOf(userId)]).toEqual([false, [{ provider: 'openai' }]])
+    await someVault().runJob()
+  })
 })
 
 describe('an empty vault', () => {
   beforeEach(emptyVault)
 
-  it('notes nothing while its job has never run', async () => {
+  it('leaves no tombstones while its job has never run', async () => {
     const { userId } = await someOwner()
     await someVault().save(userId, goodKey())
     await someVault().remove(userId)
-    expect(await goneOf(userId)).toEqual([])
+    await removeUser(await openService(env), userId)
+    expect(await rowsOf('SELECT * FROM gone_keys')).toEqual([])
   })
 
-  it('counts, lists and forgets the keys that are noted, the oldest first', async () => {
-    const key = (goneAt: string) => ({ userId: 'a', provider: 'openai', version: 'v', goneAt })
-    const [last, first, second] = [key('3'), key('1'), key('2')]
-    await rowsOf(
-      `INSERT INTO gone_keys (user_id, provider, version, gone_at)
-       SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)`,
-      toGoneKeys([last, first, second]),
+  it('lists so many tombstones with a cause, and all without one', async () => {
+    await bury(['a', 'b', 'c'])
+    await bury(['d'], '')
+    const { results } = await run(env.DB, selectGone(2))
+    expect(results).toEqual([
+      { cause: 'request', identity: 'a' },
+      { cause: 'request', identity: 'b' },
+      { cause: '', identity: 'd' },
+    ])
+  })
+
+  it('counts tombstones, and forgets only those that are named', async () => {
+    await bury(['a', 'b'])
+    await bury(['a'], '')
+    await run(
+      env.DB,
+      forgetGone(
+        toGone([
+          { cause: 'request', identity: 'a' },
+          { cause: 'expiry', identity: 'b' },
+        ]),
+      ),
     )
-    const read = async () => (await run(env.DB, selectGone(2))).results
-    expect(await read()).toEqual([first, second])
-    const names = ['userId', 'provider', 'version', 'goneAt']
-    const others = names.map((name) => Object.assign(key('2'), { [name]: 'other' }))
-    await run(env.DB, forgetGone(toGoneKeys([first, ...others])))
-    expect(await read()).toEqual([second, last])
-    expect((await run(env.DB, countGone())).results).toEqual([{ count: 2 }])
+    expect((await run(env.DB, countGone())).results).toEqual([{ count: 2, unexplained: 1 }])
+    expect((await run(env.DB, selectGone(9))).results).toEqual([
+      { cause: 'request', identity: 'b' },
+      { cause: '', identity: 'a' },
+    ])
+  })
+
+  it('holds tombstones without a cause if there are more than 1,000, until they are confirmed', async () => {
+    const names = Array.from({ length: MAX_UNEXPLAINED + 1 }, (_, index) => `${index}`)
+    const isHeld = async () => (await run(env.DB, selectHeld())).results.length === 1
+    await bury(names.slice(1), '')
+    expect(await isHeld()).toBe(false)
+    await bury(names.slice(0, 1), '')
+    expect(await isHeld()).toBe(true)
+    await run(env.DB, confirmGone(600))
+    expect(await isHeld()).toBe(false)
+    expect((await run(env.DB, countGone())).results).toEqual([
+      { count: MAX_UNEXPLAINED + 1, unexplained: MAX_UNEXPLAINED + 1 - 600 },
+    ])
+    const causes = await rowsOf("SELECT DISTINCT cause FROM gone_keys WHERE cause <> ''")
+    expect(causes).toEqual([{ cause: 'operator' }])
   })
 })

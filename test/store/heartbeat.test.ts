@@ -1,8 +1,15 @@
 import { env } from '../isolate.ts'
 import { expect, it } from 'vitest'
 import { run, runBatch } from '../../src/store/d1.ts'
-import { forgetGone, toGoneKeys } from '../../src/store/gone-keys.ts'
-import { FRESH_S, isRecent, moveHeartbeat, selectHeartbeat } from '../../src/store/heartbeat.ts'
+import { forgetGone, toGone, type Tombstone } from '../../src/store/gone-keys.ts'
+import {
+  IS_LATE,
+  IS_WATCHED,
+  isRecent,
+  moveHeartbeat,
+  selectHeartbeat,
+} from '../../src/store/heartbeat.ts'
+import { bury } from '../keys/restoration.ts'
 
 const write = async (at: string, copied: number) =>
   env.DB.prepare('UPDATE heartbeat SET at = ?1, copied = ?2').bind(at, copied).run()
@@ -12,10 +19,10 @@ const read = async () => (await run(env.DB, selectHeartbeat())).results[0]
 it.for<[age: number | null, expected: boolean]>([
   [null, false],
   [0, true],
-  [FRESH_S - 1, true],
-  [FRESH_S, false],
-  [1 - FRESH_S, true],
-  [-FRESH_S, false],
+  [179, true],
+  [180, false],
+  [-179, true],
+  [-180, false],
 ])('a heartbeat of the age %s is recent: %s', ([age, expected]) => {
   expect(isRecent({ age })).toBe(expected)
 })
@@ -30,19 +37,29 @@ it('a heartbeat has its age in seconds by the clock of D1', async () => {
   expect([100, 101]).toContain((await read())?.age)
 })
 
-const READ = { at: '2026-01-01T00:00:00.000Z', copied: 5 }
-const KEYS = ['a', 'b'].map((userId) => ({ userId, provider: 'c', version: 'd', goneAt: 'e' }))
+it.for<[heartbeat: string, at: string, isWatched: number, isLate: number]>([
+  ['of a job that has never run', "''", 0, 0],
+  ['of two minutes ago', "datetime('now', '-120 seconds')", 1, 0],
+  ['of four minutes ago', "datetime('now', '-240 seconds')", 1, 1],
+  ['two minutes ahead', "datetime('now', '120 seconds')", 1, 0],
+  ['four minutes ahead', "datetime('now', '240 seconds')", 1, 1],
+])('a heartbeat %s is known in SQL', async ([, at, isWatched, isLate]) => {
+  await env.DB.prepare(`UPDATE heartbeat SET at = ${at}`).run()
+  const state = await env.DB.prepare(
+    `SELECT ${IS_WATCHED} AS isWatched, ${IS_LATE} AS isLate`,
+  ).first()
+  expect(state).toEqual({ isWatched, isLate })
+})
 
-/** Ends an exchange that read {@link READ} and sent {@link KEYS}. The database has `row` and `keys` by then. */
-async function move({ row = READ, keys = KEYS, isComplete = true }) {
+const READ = { at: '2026-01-01T00:00:00.000Z', copied: 5 }
+const GONE = ['a', 'b']
+const SENT: Tombstone[] = GONE.map((identity) => ({ cause: 'request', identity }))
+
+/** Ends an exchange that read {@link READ} and sent {@link SENT}. The database has `row` and `gone` by then. */
+async function move({ row = READ, gone = GONE, isComplete = true }) {
   await write(row.at, row.copied)
-  await env.DB.prepare(
-    `INSERT INTO gone_keys (user_id, provider, version, gone_at)
-     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)`,
-  )
-    .bind(toGoneKeys(keys))
-    .run()
-  const sent = toGoneKeys(KEYS)
+  await bury(gone)
+  const sent = toGone(SENT)
   const moved = moveHeartbeat(READ, { copied: 7, isComplete }, sent)
   await runBatch(env.DB, [forgetGone(sent), moved])
   return read()
@@ -61,8 +78,8 @@ it('a heartbeat keeps its time while something is left to delete', async () => {
 it.for<[name: string, changes: Parameters<typeof move>[0]]>([
   ['another run has moved its time', { row: { ...READ, at: '2026-01-02T00:00:00.000Z' } }],
   ['another run has moved its number', { row: { ...READ, copied: 6 } }],
-  ['D1 lacks a key that was sent, as it was restored meanwhile', { keys: KEYS.slice(1) }],
-  ['D1 lacks all keys that were sent', { keys: [] }],
+  ['D1 lacks a tombstone that was sent, as it was restored meanwhile', { gone: ['b'] }],
+  ['D1 lacks all tombstones that were sent', { gone: [] }],
 ])('a heartbeat stays if %s', async ([, changes]) => {
   expect(await move(changes)).toMatchObject(changes.row ?? READ)
 })

@@ -2,159 +2,118 @@
 
 import { env } from '../isolate.ts'
 import { expect, it } from 'vitest'
-import type { GoneKey } from '../../src/shared/gone-key.ts'
 import { runBatch } from '../../src/store/d1.ts'
-import { toGoneKeys } from '../../src/store/gone-keys.ts'
-import {
-  deleteRestoredEvents,
-  deleteRestoredKeys,
-  deleteRestoredUsers,
-  noteRestoredEvents,
-  noteRestoredImports,
-  noteRestoredKids,
-} from '../../src/store/restored-keys.ts'
-import { rowsOf } from '../keys/restoration.ts'
+import { deleteRestored } from '../../src/store/restored-keys.ts'
+import { identitiesOf, rowsOf, userIdentityOf } from '../keys/restoration.ts'
+import { someUser } from '../support.ts'
 
-const ROW = { provider: 'openai', version: 'v', createdAt: '1', userCreatedAt: '1' }
-
-/** A user with a key under a kid of its own, which is settled, and with an event. */
-async function someHeld(changes: Partial<typeof ROW> = {}) {
-  const { provider, version, createdAt, userCreatedAt } = { ...ROW, ...changes }
-  const [userId, kid] = [crypto.randomUUID(), crypto.randomUUID()]
-  const add = (sql: string, ...values: string[]) => env.DB.prepare(sql).bind(...values)
+/** A user with a key in two slots, each under a kid of its own, and with an event. */
+async function someHeld() {
+  const userId = await someUser()
+  const addKey = env.DB.prepare(
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id) VALUES (?1, ?2, 'sealed', ?3)`,
+  )
   await env.DB.batch([
-    add("INSERT INTO key_ids (key_id, state) VALUES (?1, 'settled')", kid),
-    add('INSERT INTO users (id, created_at) VALUES (?1, ?2)', userId, userCreatedAt),
-    add(
-      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at, created_at)
-       VALUES (?1, ?2, 'sealed', ?3, ?4, ?5)`,
-      userId,
-      provider,
-      kid,
-      version,
-      createdAt,
-    ),
-    add(
+    ...['acme', 'openai'].map((provider) => addKey.bind(userId, provider, crypto.randomUUID())),
+    env.DB.prepare(
       `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
-       VALUES ('2026-01-01', ?1, '2026-01-01T00:00:00.000Z.1', ?2, 'saved', 'owner')`,
-      userId,
-      provider,
-    ),
+       VALUES ('2026-01-01', ?1, '2026-01-01T00:00:00.000Z.1', 'openai', 'saved', 'owner')`,
+    ).bind(userId),
   ])
-  return { userId, kid }
+  const [acme = '', openai = ''] = await identitiesOf(userId)
+  return { userId, acme, openai, user: await userIdentityOf(userId) }
 }
 
-/** Deletes what is gone, as the job does. @returns how many keys and users were deleted */
-async function deleteGone(gone: readonly GoneKey[]) {
-  const keys = toGoneKeys(gone)
-  const results = await runBatch(env.DB, [
-    noteRestoredKids(keys),
-    noteRestoredEvents(keys),
-    noteRestoredImports(keys),
-    deleteRestoredKeys(keys),
-    deleteRestoredEvents(keys),
-    deleteRestoredUsers(keys),
-  ])
+/** Deletes what is gone, as the job does. @returns what was deleted and noted */
+async function deleteGone(identities: readonly string[], isImporting = false) {
+  const results = await runBatch(env.DB, deleteRestored(identities, isImporting))
   return {
-    keys: results[3].results,
-    users: results[5].results,
-    events: results[1].results.map(({ userId, provider, event }) => ({ userId, provider, event })),
+    events: results[0].results.map(({ userId, provider, event }) => ({ userId, provider, event })),
+    keys: results[4].results,
+    users: results[7].results,
   }
 }
 
-async function stateOf(userId: string, kid: string) {
+async function stateOf(userId: string) {
   const read = async (sql: string) =>
     (await rowsOf(sql, userId)).map((row) => Object.values(row)[0])
   return {
     users: (await read('SELECT id FROM users WHERE id = ?1')).length,
-    slots: await read('SELECT provider FROM api_keys WHERE user_id = ?1'),
+    slots: await read('SELECT provider FROM api_keys WHERE user_id = ?1 ORDER BY 1'),
     events: await read('SELECT event FROM api_key_events WHERE user_id = ?1 ORDER BY id'),
     imports: await read('SELECT provider FROM imported_keys WHERE user_id = ?1 ORDER BY 1'),
-    kid: (await rowsOf('SELECT state FROM key_ids WHERE key_id = ?1', kid))[0]?.['state'],
   }
 }
 
-const goneOf = (userId: string, changes: Partial<GoneKey> = {}): GoneKey => ({
-  userId,
-  provider: 'openai',
-  version: 'v',
-  goneAt: '2',
-  ...changes,
-})
-const removalOf = (userId: string, goneAt = '2') =>
-  goneOf(userId, { provider: '', version: '', goneAt })
-
-it.for<[name: string, row: Partial<typeof ROW>, gone: Partial<GoneKey>]>([
-  ['a key that is gone', {}, {}],
-  ['a key that was moved from the default slot before it went', { provider: 'default' }, {}],
-  ['a row that was made in the millisecond when the key went', { createdAt: '2' }, {}],
-  ['a key in the slot of a removed provider', { provider: 'old' }, { provider: 'old' }],
-])('%s is deleted, and the deletion noted', async ([, row, changes]) => {
-  const { userId, kid } = await someHeld(row)
-  const { provider } = { ...ROW, ...row }
-  expect(await deleteGone([goneOf(userId, changes)])).toEqual({
-    keys: [{ userId }],
+it('a key that is gone is deleted, and the deletion noted', async () => {
+  const { userId, openai } = await someHeld()
+  expect(await deleteGone([openai, 'another'])).toEqual({
+    events: [{ userId, provider: 'openai', event: 'deleted' }],
+    keys: [{ userId, provider: 'openai' }],
     users: [],
-    events: [{ userId, provider, event: 'deleted' }],
   })
-  expect(await stateOf(userId, kid)).toEqual({
+  expect(await stateOf(userId)).toEqual({
     users: 1,
-    slots: [],
+    slots: ['acme'],
     events: ['saved', 'deleted'],
-    imports: [provider],
-    kid: 'in_use',
+    imports: [],
   })
 })
 
-it.for<[name: string, row: Partial<typeof ROW>, gone: Partial<GoneKey>]>([
-  ['a key of another version', { version: 'w' }, {}],
-  ['a key of the same version in another slot', { provider: 'acme' }, {}],
-  ['a key that another user has deleted', {}, { userId: 'another' }],
-  ['a key that an import has brought back later', { createdAt: '3' }, {}],
-])('%s stays, and nothing is noted', async ([, row, changes]) => {
-  const { userId, kid } = await someHeld(row)
-  const before = await stateOf(userId, kid)
-  expect(before).toMatchObject({ events: ['saved'], imports: [], kid: 'settled' })
-  const nothing = { keys: [], users: [], events: [] }
-  expect(await deleteGone([goneOf(userId, changes)])).toEqual(nothing)
-  expect(await stateOf(userId, kid)).toEqual(before)
+it('a deletion is noted for imports while users move in', async () => {
+  const { userId, openai } = await someHeld()
+  await deleteGone([openai], true)
+  expect((await stateOf(userId)).imports).toEqual(['openai'])
 })
 
-it('a key that is gone from two slots is deleted once', async () => {
-  const { userId } = await someHeld({ provider: 'default' })
-  const gone = [goneOf(userId), goneOf(userId, { provider: 'acme' })]
-  expect(await deleteGone(gone)).toMatchObject({ keys: [{ userId }], events: [{ userId }] })
+it('a deletion is noted for imports if an import brought the key', async () => {
+  const { userId, acme, openai } = await someHeld()
+  const brought = "INSERT INTO imported_keys VALUES (?1, 'openai', '2026-01-01')"
+  await rowsOf(brought, userId)
+  await deleteGone([acme, openai])
+  const [mark] = await rowsOf('SELECT * FROM imported_keys WHERE user_id = ?1', userId)
+  expect((await stateOf(userId)).imports).toEqual(['openai'])
+  expect(mark?.['saved_at']).not.toBe('2026-01-01')
 })
 
-it.for([
-  ['before', '2'],
-  ['in the millisecond of', '1'],
-] as const)(
-  'a user who was added %s the removal is deleted with all events',
-  async ([, goneAt]) => {
-    const { userId, kid } = await someHeld()
-    const gone = [removalOf(userId, goneAt), goneOf(userId, { goneAt })]
-    expect(await deleteGone(gone)).toMatchObject({ keys: [{ userId }], users: [{ userId }] })
-    expect(await stateOf(userId, kid)).toEqual({
-      users: 0,
-      slots: [],
-      events: [],
-      imports: ['', 'openai'],
-      kid: 'in_use',
-    })
-  },
-)
-
-it('a user who was added again after the removal stays, with the new key', async () => {
-  const { userId, kid } = await someHeld({ version: 'new', userCreatedAt: '3' })
-  const before = await stateOf(userId, kid)
-  const nothing = { keys: [], users: [], events: [] }
-  expect(await deleteGone([removalOf(userId), goneOf(userId)])).toEqual(nothing)
-  expect(await stateOf(userId, kid)).toEqual(before)
+it('keys of the same user that are all gone are noted once each', async () => {
+  const { userId, acme, openai } = await someHeld()
+  const { events, keys } = await deleteGone([openai, acme])
+  expect([events.length, keys.length]).toEqual([2, 2])
+  expect(await stateOf(userId)).toMatchObject({ users: 1, slots: [] })
 })
 
-it('a user whose key is gone stays', async () => {
-  const { userId, kid } = await someHeld()
-  await deleteGone([goneOf(userId)])
-  expect(await stateOf(userId, kid)).toMatchObject({ users: 1 })
+it('nothing happens if nothing that is gone is there', async () => {
+  const { userId } = await someHeld()
+  const before = await stateOf(userId)
+  expect(await deleteGone(['another', userId])).toEqual({ events: [], keys: [], users: [] })
+  expect(await stateOf(userId)).toEqual(before)
+})
+
+it('a user who is gone is deleted with all keys and events', async () => {
+  const { userId, user } = await someHeld()
+  const { userId: other } = await someHeld()
+  expect(await deleteGone([user], true)).toMatchObject({ users: [{ userId }] })
+  expect(await stateOf(userId)).toEqual({ users: 0, slots: [], events: [], imports: [''] })
+  expect(await stateOf(other)).toMatchObject({ users: 1, slots: ['acme', 'openai'] })
+})
+
+it('a user whose keys are gone stays', async () => {
+  const { userId, acme, openai } = await someHeld()
+  expect(await deleteGone([acme, openai])).toMatchObject({ users: [] })
+  expect(await stateOf(userId)).toMatchObject({ users: 1, slots: [] })
+})
+
+it('reads a few rows for each identity, and not the whole table', async () => {
+  const { openai } = await someHeld()
+  await rowsOf(
+    `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+     INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+     SELECT ?1, 'slot-' || i, 'sealed', 'kid' FROM n`,
+    await someUser(),
+  )
+  const kids = (await rowsOf('SELECT DISTINCT key_id FROM api_keys')).length
+  const results = await runBatch(env.DB, deleteRestored([openai], true))
+  const read = results.reduce((sum, { meta }) => sum + meta.rows_read, 0)
+  expect(read).toBeLessThan(60 * kids)
 })
