@@ -29,13 +29,14 @@ export function noteExpirations(now: string): [events: Statement<WrittenEvent>, 
 }
 
 /**
- * Keys that expired before `?1`, the oldest first. One in the slot `?2` waits if the user has a key of the plain route:
- * that may be the one that counts, and has to be moved first.
+ * Keys that expired before `?1`, the oldest first. With `DEFAULT_PROVIDER`, `?2`, a key waits if the slot has a second row:
+ * only one of the two counts, and the other one must not come back when that is deleted.
  */
 const EXPIRED = `SELECT user_id, provider FROM api_keys AS expired
   WHERE expires_at IS NOT NULL AND expiry_noted = 1 AND expires_at < ?1
-    AND NOT (provider IS ?2 AND EXISTS (
-      SELECT 1 FROM api_keys WHERE user_id = expired.user_id AND provider = '${DEFAULT_SLOT}'
+    AND NOT (?2 IS NOT NULL AND provider IN (?2, '${DEFAULT_SLOT}') AND EXISTS (
+      SELECT 1 FROM api_keys WHERE user_id = expired.user_id AND provider <> expired.provider
+        AND provider IN (?2, '${DEFAULT_SLOT}')
     ))
   ORDER BY expires_at LIMIT ${DELETED_AT_ONCE}`
 

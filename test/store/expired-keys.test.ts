@@ -3,8 +3,13 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { openService } from '../../src/service.ts'
-import { run } from '../../src/store/d1.ts'
-import { DELETED_AT_ONCE, deleteExpired } from '../../src/store/expired-keys.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import {
+  DELETED_AT_ONCE,
+  deleteExpired,
+  NOTED_AT_ONCE,
+  noteExpirations,
+} from '../../src/store/expired-keys.ts'
 import { emptyVault, env } from '../isolate.ts'
 import { someKeyOf, kinds, someOwner, time } from '../keys/key-owner.ts'
 import { interceptD1, recordLogs, someUser, slotPath } from '../support.ts'
@@ -48,7 +53,8 @@ it.for(MOMENTS)('notes once that a key expires, from the millisecond on: %s', as
       .all()
     return results
   }
-  const event = { day: expiresAt.slice(0, 10), id: `${expiresAt}.openai` }
+  const id = expect.stringMatching(new RegExp(`^${expiresAt}\\.[0-9a-f]{8}$`))
+  const event = { day: expiresAt.slice(0, 10), id }
   expect([await noted(-1), await noted(0), await noted(DAY_MS - 1)]).toEqual([[], [event], [event]])
 })
 
@@ -92,20 +98,56 @@ it('notes an expiry at its time and a deletion at D1’s, once each', async () =
   expect(kinds(await events()).toSorted()).toEqual(['deleted', 'expired', 'saved'])
 })
 
-/** A user with a key in each of the slots, which expires then. */
+/** A user with a key in each of the slots, which expires then. @returns the user id */
 async function someSlots(expiries: readonly (string | null)[]) {
   const slots = expiries.map((expiresAt, index) => [`slot-${index}`, expiresAt])
+  const userId = await someUser()
   await env.DB.prepare(
     `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at)
      SELECT ?1, value ->> 0, 'v1.sealed', 'kid', value ->> 1 FROM json_each(?2)`,
   )
-    .bind(await someUser(), JSON.stringify(slots))
+    .bind(userId, JSON.stringify(slots))
     .run()
+  return userId
 }
 
-it('reads no key that does not expire', async () => {
+it('a key that has moved after its expiry is not noted again', async () => {
+  const userId = await someSlots(['2026-01-01T00:00:00.000Z'])
+  const note = async () => (await runBatch(env.DB, noteExpirations('2026-02')))[0].results.length
+  const move = "UPDATE api_keys SET provider = 'openai' WHERE user_id = ?1"
+  const before = await note()
+  await env.DB.prepare(move).bind(userId).run()
+  expect([before, await note()]).toEqual([1, 0])
+})
+
+it.for<[what: string, change: string, events: number]>([
+  ['another expiry that has passed', "expires_at = '2026-01-02', expiry_noted = 0", 1],
+  ['the expiry that was noted', 'uses = 0', 0],
+])('a key with %s is noted again: %s', async ([, change, events]) => {
+  await emptyVault()
+  await someSlots(['2026-01-01T00:00:00.000Z'])
+  await runBatch(env.DB, noteExpirations('2026-02'))
+  await env.DB.prepare(`UPDATE api_keys SET ${change}`).run()
+  expect((await runBatch(env.DB, noteExpirations('2026-02')))[0].results).toHaveLength(events)
+})
+
+it('notes the keys that expired first, and no more than it returns', async () => {
+  await emptyVault()
+  const times = Array.from({ length: NOTED_AT_ONCE + 2 }, (_, index) => `${1_000 + index}`)
+  await someSlots(times.toReversed())
+  const note = async () => (await runBatch(env.DB, noteExpirations('3')))[0].results
+  const first = (await note()).map(({ id }) => id.slice(0, 4)).toSorted()
+  expect([first.length, first[0], first.at(-1)]).toEqual([NOTED_AT_ONCE, '1000', '1999'])
+  expect((await note()).length).toBe(2)
+  expect((await note()).length).toBe(0)
+})
+
+it('reads no key that does not expire, expires later, or was noted and is kept', async () => {
   await emptyVault()
   await someSlots(Array.from({ length: 40 }, () => null))
+  await someSlots(Array.from({ length: 40 }, () => '2999-01-01T00:00:00.000Z'))
+  await someSlots(Array.from({ length: 40 }, () => new Date(Date.now() - 1_000).toISOString()))
+  await runBatch(env.DB, noteExpirations(new Date().toISOString()))
   let read = 0
   const DB = interceptD1(async (trip) => {
     const results = await trip()
@@ -116,12 +158,46 @@ it('reads no key that does not expire', async () => {
   expect(read).toBeLessThan(20)
 })
 
+const ANY = { before: '2', defaultProvider: null, isImporting: false }
+const remove = async (changes: Partial<typeof ANY> | { defaultProvider: string } = {}) =>
+  (await runBatch(env.DB, deleteExpired({ ...ANY, ...changes })))[3].results
+
 it('deletes the keys that expired first, and no more than a run takes', async () => {
   await emptyVault()
   const times = Array.from({ length: DELETED_AT_ONCE + 2 }, (_, index) => `${1_000 + index}`)
-  const [, , ...later] = times
   await someSlots(times.toReversed())
-  expect((await run(env.DB, deleteExpired('2'))).results).toHaveLength(DELETED_AT_ONCE)
+  await runBatch(env.DB, noteExpirations('3'))
+  expect(await remove()).toHaveLength(DELETED_AT_ONCE)
   const { results } = await env.DB.prepare('SELECT expires_at FROM api_keys ORDER BY 1').all()
-  expect(results.map((row) => row['expires_at'])).toEqual(later.slice(-2))
+  expect(results.map((row) => row['expires_at'])).toEqual(times.slice(-2))
 })
+
+it('does not delete a key whose expiry the trail does not know', async () => {
+  await emptyVault()
+  await someSlots(['1'])
+  expect(await remove()).toEqual([])
+  await runBatch(env.DB, noteExpirations('3'))
+  expect(await remove()).toHaveLength(1)
+})
+
+it.for<[defaultProvider: string | null, rows: string[], deleted: string[]]>([
+  [null, ['default', 'openai'], ['default', 'openai']],
+  ['openai', ['default', 'openai', 'acme'], ['acme']],
+  ['openai', ['default', 'acme'], ['acme', 'default']],
+  ['openai', ['openai'], ['openai']],
+  ['mistral', ['default', 'openai'], ['default', 'openai']],
+])(
+  'deletes with DEFAULT_PROVIDER %s of the expired keys in %j those in %j',
+  async ([defaultProvider, providers, deleted]) => {
+    await emptyVault()
+    const userId = await someUser()
+    const add = env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at, expiry_noted)
+       VALUES (?1, ?2, 'v1.sealed', 'kid', '1', 1)`,
+    )
+    await env.DB.batch(providers.map((provider) => add.bind(userId, provider)))
+    const isDefault = defaultProvider === null ? {} : { defaultProvider }
+    const gone = await remove(isDefault)
+    expect(gone.map(({ provider }) => provider).toSorted()).toEqual(deleted)
+  },
+)
