@@ -1,188 +1,74 @@
-/** The kids under which keys are stored, and when the rewrap job has to look at one again. */
+/** Which kids are stored, and what is under them. An index answers it with a few reads. */
 
-import { beforeEach, describe, expect, it } from 'vitest'
-import { importKeys } from '../../scripts/lib/import-batch.ts'
-import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
-import { deleteSlot } from '../../src/keys/slots.ts'
-import { saveSlot } from '../../src/keys/save.ts'
-import { removeUser } from '../../src/keys/users.ts'
-import { openService } from '../../src/service.ts'
-import { run as runStatement, runBatch } from '../../src/store/d1.ts'
-import {
-  noteAllKids,
-  noteKid,
-  releaseKids,
-  selectKids,
-  selectNeededKids,
-  settleKids,
-} from '../../src/store/kids.ts'
-import { selectPass, toPass, updatePass, upsertPass } from '../../src/store/rewrap.ts'
+import { beforeEach, expect, it } from 'vitest'
+import { run } from '../../src/store/d1.ts'
+import { countUnder, selectKids, selectSlotsUnder, selectUnder } from '../../src/store/kids.ts'
+import type { Statement } from '../../src/store/statement.ts'
 import { env } from '../isolate.ts'
-import { ownerOf, recordLogs, someKey, someKeyUser, someUser } from '../support.ts'
 
-const run = async (sql: string, ...values: string[]) =>
-  env.DB.prepare(sql)
-    .bind(...values)
-    .run()
+const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results
 
-/** The state of the kid of the user's row after the work, which began when it was settled. */
-async function stateAfter(work: (userId: string) => Promise<unknown>) {
-  const userId = await someKeyUser(someKey())
-  // A kid of its own: a save would note the kid of the new row.
-  const kid = `kid-${crypto.randomUUID()}`
-  await run('UPDATE api_keys SET key_id = ?2 WHERE user_id = ?1', userId, kid)
-  await run("INSERT INTO key_ids (key_id, state) VALUES (?1, 'settled')", kid)
-  await work(userId)
-  return env.DB.prepare('SELECT state FROM key_ids WHERE key_id = ?1').bind(kid).first('state')
-}
-
-/** The row may have been the last one under its kid that did not open. */
-describe('the kid of a row that goes', () => {
-  it.for<[way: string, work: (userId: string) => Promise<unknown>]>([
-    [
-      'is replaced',
-      async (userId) =>
-        saveSlot(await ownerOf(userId), 'openai', { apiKey: someKey(), verify: false }),
-    ],
-    ['is deleted', async (userId) => deleteSlot(await ownerOf(userId), 'openai', null)],
-    ['goes with its user', async (userId) => removeUser(await openService(env), userId)],
-    [
-      'expires',
-      async (userId) => {
-        recordLogs()
-        await run("UPDATE api_keys SET expires_at = '2020-01-01' WHERE user_id = ?1", userId)
-        await deleteExpiredKeys(await openService(env))
-      },
-    ],
-    [
-      'is replaced by an import',
-      async (userId) => {
-        const key = { userId, provider: 'openai', savedAt: '2100-01-01', token: 'token' }
-        await runBatch(env.DB, importKeys([key]))
-      },
-    ],
-  ])('the kid of a row is in use again after the row %s', async ([, work]) => {
-    expect(await stateAfter(work)).toBe('in_use')
-  })
-
-  it('the kid of a row stays settled while nothing happens to the row', async () => {
-    expect(await stateAfter(async () => someKeyUser(someKey()))).toBe('settled')
-  })
+/** 300 rows under `one`, which were saved one day after the other, and two under others. */
+beforeEach(async () => {
+  await env.DB.batch([
+    env.DB.prepare('DELETE FROM users'),
+    env.DB.prepare("INSERT INTO users (id) VALUES ('ann')"),
+    env.DB.prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+       INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+       SELECT 'ann', 'slot-' || i, 'sealed', 'one', date('2026-01-01', i || ' days') FROM n`,
+    ),
+    env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+       VALUES ('ann', 'openai', 'gAAAA', 'fernet', '2026-02-01'), ('ann', 'acme', 'v1', 'two', '2026-03-01')`,
+    ),
+  ])
 })
 
-describe('the states of a kid', () => {
-  const states = async () =>
-    Object.fromEntries(
-      (await runStatement(env.DB, selectKids())).results.map(({ kid, state }) => [kid, state]),
-    )
-  const setStates = async (kids: Record<string, string>) =>
-    run(
-      'INSERT INTO key_ids (key_id, state) SELECT key, value FROM json_each(?1)',
-      JSON.stringify(kids),
-    )
+it('lists every stored kid once, sorted, and reads a few rows', async () => {
+  const { results, meta } = await run(env.DB, selectKids())
+  expect(results.map(({ kid }) => kid)).toEqual(['fernet', 'one', 'two'])
+  expect(meta.rows_read).toBeLessThan(15)
+})
 
-  beforeEach(async () => {
-    for (const table of ['users', 'key_ids', 'rewrap']) await run(`DELETE FROM ${table}`)
-  })
+it('lists no kid if there are no keys', async () => {
+  await env.DB.prepare('DELETE FROM api_keys').run()
+  expect(await read(selectKids())).toEqual([])
+})
 
-  it.for(['settled', 'unused', 'in_use'])(
-    'a kid that was %s is in use after a row was written under it',
-    async (state) => {
-      await setStates({ one: state, other: 'settled' })
-      await runStatement(env.DB, noteKid('one'))
-      expect(await states()).toEqual({ one: 'in_use', other: 'settled' })
-    },
-  )
+it('does not list a kid whose last row is gone', async () => {
+  await env.DB.prepare("DELETE FROM api_keys WHERE key_id = 'one'").run()
+  expect((await read(selectKids())).map(({ kid }) => kid)).toEqual(['fernet', 'two'])
+})
 
-  it('notes a kid at its first use, and writes nothing at the next', async () => {
-    await runStatement(env.DB, noteKid('one'))
-    expect(await states()).toEqual({ one: 'in_use' })
-    const { meta } = await runStatement(env.DB, noteKid('one'))
-    expect(meta.rows_written).toBe(0)
-  })
+it.for<[kid: string, limit: number, found: object]>([
+  ['one', 301, { rows: 300, latest: '2026-10-28' }],
+  ['two', 9, { rows: 1, latest: '2026-03-01' }],
+  ['none', 9, { rows: 0, latest: null }],
+])('counts the rows under %s, up to %i: %j', async ([kid, limit, found]) => {
+  expect(await read(countUnder(kid, limit))).toEqual([found])
+})
 
-  it('a pass settles the kids that are in use', async () => {
-    await setStates({ one: 'in_use', other: 'unused' })
-    await runStatement(env.DB, settleKids())
-    expect(await states()).toEqual({ one: 'settled', other: 'unused' })
-  })
+it('counts no more rows than the limit, and reads no more', async () => {
+  const { results, meta } = await run(env.DB, countUnder('one', 10))
+  expect(results).toMatchObject([{ rows: 10 }])
+  expect(meta.rows_read).toBeLessThanOrEqual(22)
+})
 
-  it('needs the kids that are in use or settled', async () => {
-    await setStates({ one: 'in_use', other: 'settled', third: 'unused' })
-    const { results } = await runStatement(env.DB, selectNeededKids())
-    expect(results.map(({ kid }) => kid)).toEqual(['one', 'other'])
-  })
+it('reads three rows under a kid', async () => {
+  expect(await read(selectUnder('one'))).toHaveLength(3)
+  expect(await read(selectUnder('fernet'))).toEqual([
+    { userId: 'ann', provider: 'openai', sealed: 'gAAAA', kid: 'fernet' },
+  ])
+  expect(await read(selectUnder('none'))).toEqual([])
+})
 
-  it('a finished pass releases the settled kids of which it opened every row', async () => {
-    const kids = { opened: 'settled', missed: 'settled', written: 'in_use', none: 'settled' }
-    await setStates(kids)
-    await runStatement(env.DB, upsertPass('one', '2026-01-01'))
-    const count = (unopenable: number) => ({ rows: 1, done: 1, unopenable })
-    const [pass] = (await runStatement(env.DB, selectPass())).results.map(toPass)
-    if (pass === undefined) throw new Error('There is no pass')
-    const counts = { opened: count(0), missed: count(1), written: count(0) }
-    await runStatement(env.DB, updatePass({ ...pass, counts }))
-    await runStatement(env.DB, releaseKids(pass.revision + 1))
-    expect(await states()).toEqual(kids)
-    const end = { revision: pass.revision + 1, finishedAt: '2026-01-02' }
-    await runStatement(env.DB, updatePass({ ...pass, ...end, counts }))
-    await runStatement(env.DB, releaseKids(pass.revision + 1))
-    expect(await states()).toEqual(kids)
-    await runStatement(env.DB, releaseKids(pass.revision + 2))
-    expect(await states()).toEqual({ ...kids, opened: 'unused', none: 'unused' })
-  })
-
-  /** A finished pass that found these lost rows, of as many that do not open. */
-  async function finishPass(lost: Record<string, [lost: number, unopenable: number]>) {
-    await runStatement(env.DB, upsertPass('one', '2026-01-01'))
-    const [pass] = (await runStatement(env.DB, selectPass())).results.map(toPass)
-    if (pass === undefined) throw new Error('There is no pass')
-    const counted = Object.entries(lost).map(([kid, [rows, unopenable]]) => {
-      return [kid, { rows: 0, done: 0, unopenable, lost: rows }] as const
-    })
-    const end = { counts: Object.fromEntries(counted), finishedAt: '2026-01-02' }
-    await runStatement(env.DB, updatePass({ ...pass, ...end }))
-    return pass.revision + 1
-  }
-
-  it('a finished pass releases a kid of which only lost rows are left', async () => {
-    await setStates({ lost: 'settled', other: 'settled' })
-    const revision = await finishPass({ lost: [2, 2], other: [2, 3] })
-    await runStatement(env.DB, releaseKids(revision))
-    expect(await states()).toEqual({ lost: 'unused', other: 'settled' })
-  })
-
-  it('notes no kid of which only lost rows are left', async () => {
-    const userId = await someUser()
-    const insert = env.DB.prepare(
-      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
-       VALUES (?1, ?2, 'sealed', ?3)`,
-    )
-    const rows = [
-      ['a', 'lost'],
-      ['b', 'other'],
-      ['c', 'other'],
-    ]
-    await env.DB.batch(rows.map((row) => insert.bind(userId, ...row)))
-    await setStates({ lost: 'unused', other: 'unused' })
-    await finishPass({ lost: [1, 1], other: [1, 1] })
-    await runStatement(env.DB, noteAllKids())
-    expect(await states()).toEqual({ lost: 'unused', other: 'in_use' })
-  })
-
-  it('notes the kids of all rows, and lists them by name', async () => {
-    const userId = await someUser()
-    const insert = env.DB.prepare(
-      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
-       VALUES (?1, ?2, 'sealed', ?2)`,
-    )
-    await env.DB.batch(['two', 'fernet', 'one'].map((kid) => insert.bind(userId, kid)))
-    await setStates({ one: 'unused' })
-    await runStatement(env.DB, noteAllKids())
-    expect((await runStatement(env.DB, selectKids())).results).toEqual([
-      { kid: 'fernet', state: 'in_use' },
-      { kid: 'one', state: 'in_use' },
-      { kid: 'two', state: 'in_use' },
-    ])
-  })
+it('finds the slots that are under some kids, up to a limit', async () => {
+  const found = await read(selectSlotsUnder(['two', 'fernet'], 9))
+  expect(found.toSorted((a, b) => a.kid.localeCompare(b.kid))).toEqual([
+    { userId: 'ann', provider: 'openai', kid: 'fernet' },
+    { userId: 'ann', provider: 'acme', kid: 'two' },
+  ])
+  expect(await read(selectSlotsUnder(['one', 'two'], 5))).toHaveLength(5)
+  expect(await read(selectSlotsUnder([], 5))).toEqual([])
 })

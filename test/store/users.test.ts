@@ -1,28 +1,24 @@
 import { emptyVault, env } from '../isolate.ts'
 import { expect, it } from 'vitest'
 import { run } from '../../src/store/d1.ts'
-import { deleteUser, insertUser, selectUser, selectUsers } from '../../src/store/users.ts'
-import { someKey, someKeyUser, someUser } from '../support.ts'
-
-it('a user is added once', async () => {
-  const userId = crypto.randomUUID()
-  expect((await run(env.DB, insertUser(userId))).meta.changes).toBe(1)
-  expect((await run(env.DB, insertUser(userId))).meta.changes).toBe(0)
-})
+import { selectUser, selectUsers } from '../../src/store/users.ts'
+import { someUser } from '../support.ts'
 
 it('a user who exists is one row, and another one is none', async () => {
   expect((await run(env.DB, selectUser(await someUser()))).results).toHaveLength(1)
   expect((await run(env.DB, selectUser('absent'))).results).toEqual([])
 })
 
-it('a deletion takes the user with all keys, and leaves other users', async () => {
-  const [userId, other] = [await someKeyUser(someKey()), await someKeyUser(someKey())]
-  expect((await run(env.DB, deleteUser(userId))).results).toHaveLength(1)
-  expect((await run(env.DB, deleteUser(userId))).results).toEqual([])
-  const keys = 'SELECT user_id FROM api_keys WHERE user_id IN (?1, ?2)'
-  const { results } = await env.DB.prepare(keys).bind(userId, other).all()
-  expect(results).toEqual([{ user_id: other }])
-  expect((await run(env.DB, selectUser(other))).results).toHaveLength(1)
+it('users whom an application adds get random identities', async () => {
+  for (const id of ['one', 'two']) {
+    // oxlint-disable-next-line no-await-in-loop -- one user after the other
+    await env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id).run()
+  }
+  const sql = "SELECT identity FROM users WHERE id IN ('one', 'two')"
+  const { results } = await env.DB.prepare(sql).all<{ identity: string }>()
+  const identities = new Set(results.map(({ identity }) => identity))
+  expect(identities.size).toBe(2)
+  for (const identity of identities) expect(identity).toMatch(/^[0-9a-f]{32}$/)
 })
 
 it('the list has the first users by id, with the number of their keys', async () => {
