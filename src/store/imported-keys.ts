@@ -95,7 +95,12 @@ export type Import = [users: Statement, ...keys: Burial<never>, events: Statemen
  * brought before. A key that was saved here later stays.
  */
 export function importKeys(keys: readonly ImportedKey[]): Import {
-  const rows = keys.map(({ userId, provider, savedAt, token }) => [userId, provider, savedAt, token])
+  const rows = keys.map(({ userId, provider, savedAt, token }) => [
+    userId,
+    provider,
+    savedAt,
+    token,
+  ])
   const values = [JSON.stringify(rows)]
   const slots = `SELECT value ->> 0 AS user_id, value ->> 1 AS provider FROM ${NEW_KEYS}`
   return [

@@ -1,12 +1,12 @@
 /** Uses are counted by days and months in UTC, and a key expires, to the millisecond. */
 
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { readLimits, requireAllowed, usedNow } from '../../src/keys/limits.ts'
 import { isKeyRow } from '../../src/keys/stored-key.ts'
 import { selectKey, type KeyRow, type Period } from '../../src/store/api-keys.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
-import { countUse, updateLimits, type NewLimits } from '../../src/store/limits.ts'
+import { countUse, giveUseBack, updateLimits, type NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
 
 /** Sets the Worker's clock. D1's own stays as it is. */
@@ -15,30 +15,40 @@ const setClock = (time: string | number) => vi.setSystemTime(time)
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
 afterEach(() => vi.useRealTimers())
 
-const SLOT = ['openai'] as const
-
 const usedIn = (row: KeyRow | undefined) => row && readLimits(row).maxUses?.used
 
 /** A key with limits, and what its uses are. Nobody opens it. */
 async function someLimited(limits: NewLimits) {
-  const userId = crypto.randomUUID()
+  const slot = { userId: crypto.randomUUID(), provider: 'openai' }
   const insertKey = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
     VALUES (?1, 'openai', 'v1.sealed', 'kid')`
   const statements = ['INSERT INTO users (id) VALUES (?1)', insertKey]
-  await env.DB.batch(statements.map((sql) => env.DB.prepare(sql).bind(userId)))
-  await run(env.DB, updateLimits(userId, SLOT, limits))
+  await env.DB.batch(statements.map((sql) => env.DB.prepare(sql).bind(slot.userId)))
+  const read = selectKey({ ...slot, takesDefault: false })
+  const found = (results: readonly object[]) => {
+    const row = results.find(isKeyRow)
+    if (row === undefined) throw new Error('The key is missing')
+    return row
+  }
+  /** Changes limits. @returns the events */
+  const change = async (changes: NewLimits) => {
+    const [events] = await runBatch(
+      env.DB,
+      updateLimits({ ...slot, by: { kind: 'owner' } }, changes),
+    )
+    return events.results.map(({ event }) => event)
+  }
+  await change(limits)
   return {
-    used: async () => {
-      const { results } = await run(env.DB, selectKey(userId, SLOT))
-      return usedIn(results.find(isKeyRow))
-    },
+    slot,
+    change,
+    row: async () => found((await run(env.DB, read)).results),
+    used: async () => usedIn(found((await run(env.DB, read)).results)),
     /** How often the key is used by now. A refusal has its code, its detail and the seconds to wait. */
-    use: async () => {
-      const use = usedNow('chat')
-      const tried = [countUse(userId, SLOT, use), selectKey(userId, SLOT)] as const
-      const [counted, read] = await runBatch(env.DB, tried)
-      const row = read.results.find(isKeyRow)
-      if (row === undefined) throw new Error('The key is missing')
+    use: async (caller = 'binding:chat') => {
+      const use = usedNow(caller)
+      const [counted, after] = await runBatch(env.DB, [countUse(slot, use), read])
+      const row = found(after.results)
       try {
         requireAllowed(row, use, counted.results.length === 1)
         return [usedIn(row)]
@@ -125,4 +135,111 @@ it.for([
   expect((await use())[1]).toBe('api_key_expired')
   setClock(Date.parse(expiresAt) - 1)
   expect(await use()).toEqual([2])
+})
+
+it('gives a use back that was counted, once the key did not open', async () => {
+  setClock('2026-11-25T12:00:00.000Z')
+  const { use, used, row } = await someLimited({ maxUses: { count: 1, per: 'day' } })
+  await use()
+  await run(env.DB, giveUseBack(await row()))
+  expect([await used(), await use()]).toEqual([0, [1]])
+})
+
+it.for([
+  ['the next period has begun', "uses_in = '2026-11-26'"],
+  ['the key was replaced', "identity = 'another'"],
+  ['the uses were counted anew', 'uses = 0'],
+])('gives no use back if %s meanwhile', async ([, change]) => {
+  setClock('2026-11-25T12:00:00.000Z')
+  const { use, row, slot } = await someLimited({ maxUses: { count: 9, per: 'day' } })
+  await use()
+  const read = await row()
+  const changing = `UPDATE api_keys SET ${change} WHERE user_id = ?1`
+  await env.DB.prepare(changing).bind(slot.userId).run()
+  const { meta } = await run(env.DB, giveUseBack(read))
+  expect(meta.changes).toBe(0)
+})
+
+it.for<[what: string, limits: NewLimits]>([
+  ['a pause', { isPaused: true }],
+  ['another caller', { callers: ['relay:chat'] }],
+  ['no caller', { callers: [] }],
+  ['a maximum of 0', { maxUses: { count: 0, per: 'day' } }],
+])('counts no use that is refused because of %s', async ([, limits]) => {
+  setClock('2026-11-25T12:00:00.000Z')
+  const { use, row, change } = await someLimited({ maxUses: { count: 9, per: 'day' } })
+  await change(limits)
+  expect(await use()).toHaveLength(4)
+  expect(await row()).toMatchObject({ uses: 0, usesIn: null })
+})
+
+const ALL = {
+  isPaused: true,
+  callers: ['binding:chat'],
+  maxUses: { count: 5, per: 'day' },
+  expiresAt: '2999-01-01T00:00:00.000Z',
+} as const
+
+describe('a change of limits', () => {
+  it.for<[change: NewLimits, events: string[]]>([
+    [{ isPaused: true }, ['paused']],
+    [{ isPaused: false }, []],
+    [{ callers: null, maxUses: null, expiresAt: null }, []],
+    [{}, []],
+    [{ callers: ['binding:chat'], maxUses: { count: 1, per: 'day' } }, ['limits_changed']],
+    [{ isPaused: true, callers: [] }, ['paused']],
+    [ALL, ['paused']],
+    [{ isPaused: false, callers: [] }, ['limits_changed']],
+  ])('%j of a key without limits is noted as %j, and raises the revision as often', async (row) => {
+    const [changes, events] = row
+    const { change, row: read } = await someLimited({})
+    expect(await change(changes)).toEqual(events)
+    expect((await read()).revision).toBe(1 + events.length)
+    expect(await change(changes)).toEqual([])
+    expect((await read()).revision).toBe(1 + events.length)
+  })
+
+  it.for<[change: NewLimits, events: string[], after: object]>([
+    [{ isPaused: false }, ['resumed'], { pausedAt: null }],
+    [{ isPaused: true }, [], {}],
+    [{ isPaused: false, callers: null }, ['resumed'], { pausedAt: null, callers: null }],
+    [{ callers: null }, ['limits_changed'], { callers: null }],
+    [{ callers: [] }, ['limits_changed'], { callers: '[]' }],
+    [{ maxUses: null }, ['limits_changed'], { maxUses: null, maxUsesPer: null }],
+    [{ maxUses: { count: 6, per: 'day' } }, ['limits_changed'], { maxUses: 6 }],
+    [{ maxUses: { count: 5, per: 'month' } }, ['limits_changed'], { maxUsesPer: 'month' }],
+    [{ expiresAt: null }, ['limits_changed'], { expiresAt: null }],
+  ])('%j of a key with all limits is noted as %j, and changes %j alone', async (given) => {
+    const [changes, events, after] = given
+    const { change, row } = await someLimited(ALL)
+    const before = await row()
+    expect(await change(changes)).toEqual(events)
+    expect(await row()).toEqual({ ...before, revision: before.revision + events.length, ...after })
+  })
+
+  it.for<[change: NewLimits, used: number]>([
+    [{ maxUses: { count: 9, per: 'day' } }, 1],
+    [{ callers: null }, 1],
+    [{ maxUses: { count: 9, per: 'month' } }, 0],
+  ])('the uses of a key after the change %j are %i', async ([changes, uses]) => {
+    setClock('2026-11-25T12:00:00.000Z')
+    const { change, used, use } = await someLimited({ maxUses: { count: 5, per: 'day' } })
+    await use()
+    await change(changes)
+    expect(await used()).toBe(uses)
+  })
+
+  it('an expiry is noted again once it was changed, and not after another change', async () => {
+    const { change, slot } = await someLimited(ALL)
+    const isNoted = async () =>
+      env.DB.prepare('SELECT expiry_noted FROM api_keys WHERE user_id = ?1')
+        .bind(slot.userId)
+        .first('expiry_noted')
+    const note = 'UPDATE api_keys SET expiry_noted = 1 WHERE user_id = ?1'
+    await env.DB.prepare(note).bind(slot.userId).run()
+    await change({ isPaused: false })
+    expect(await isNoted()).toBe(1)
+    await change({ expiresAt: '2998-01-01T00:00:00.000Z' })
+    expect(await isNoted()).toBe(0)
+  })
 })
