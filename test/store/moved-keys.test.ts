@@ -31,7 +31,8 @@ const events = async () =>
 
 async function readRow(userId: string, provider: string) {
   const slot = { userId, provider, takesDefault: false }
-  const row = (await run(env.DB, selectKey(slot))).results.find(isKeyRow)
+  const results: readonly object[] = (await run(env.DB, selectKey(slot))).results
+  const row = results.find(isKeyRow)
   if (row === undefined) throw new Error('The key is missing')
   return row
 }
