@@ -3,23 +3,16 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { KeyStatus } from '../../src/shared/slot.ts'
 import {
-  countRowsAfter,
-  deleteKey,
   selectKey,
   selectKeys,
-  selectNthRowAfter,
-  selectRowsAfter,
-  selectSlotsUnder,
-  START,
-  swapKeys,
-  takeOver,
+  selectSaved,
   updateStatus,
   updateUsed,
   updateVerified,
   upsertKey,
-  type RowNames,
+  type NewRow,
 } from '../../src/store/api-keys.ts'
-import { run } from '../../src/store/d1.ts'
+import { isNotMoved, run } from '../../src/store/d1.ts'
 import type { Statement } from '../../src/store/statement.ts'
 import { env } from '../isolate.ts'
 
@@ -42,8 +35,8 @@ const OLD = '2026-01-01T00:00:00.000Z'
 beforeEach(async () => {
   const addUser = env.DB.prepare('INSERT INTO users (id) VALUES (?1)')
   const addKey = env.DB.prepare(
-    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
-     VALUES (?1, ?2, ?3, ?4, '${OLD}')`,
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at, identity)
+     VALUES (?1, ?2, ?3, ?4, '${OLD}', 'old ' || ?3)`,
   )
   await env.DB.batch([
     env.DB.prepare('DELETE FROM users'),
@@ -53,24 +46,46 @@ beforeEach(async () => {
 })
 
 const JANE = { userId: 'a', provider: 'openai' }
-const NEW_KEY = { sealed: 'v1.new', kid: 'new', status: 'active', fingerprint: 'f' } as const
+const NEW_KEY: NewRow = {
+  sealed: 'v1.new',
+  kid: 'new',
+  status: 'active',
+  expiresAt: null,
+  fingerprints: ['f', 'g'],
+}
 
 describe('the key of a slot', () => {
-  it.for<[name: string, rows: object[], userId: string, names: RowNames]>([
-    ['no row for an unknown user', [], 'nobody', ['openai']],
-    ['no row for an unknown user, of two names', [], 'nobody', ['openai', 'default']],
-    ['no key for an empty slot', [{ sealed: null }], 'a', ['acme']],
-    ['its own row', [{ sealed: 'v1.one.b' }], 'a', ['default']],
-    ['the older row if its own is empty', [{ sealed: 'v1.one.b' }], 'a', ['acme', 'default']],
-    ['its own of two that are as old', [{ sealed: 'gAAAAc' }], 'a', ['openai', 'default']],
-  ])('a slot has %s', async ([, rows, userId, names]) => {
-    expect(await read(selectKey(userId, names))).toMatchObject(rows)
+  const sealedOf = async (userId: string, provider: string, takesDefault = false) => {
+    const rows = await read(selectKey({ userId, provider, takesDefault }))
+    return rows.map(({ sealed }) => sealed)
+  }
+
+  it.for<[name: string, rows: (string | null)[], userId: string, provider: string]>([
+    ['no row for an unknown user', [], 'nobody', 'openai'],
+    ['no key for an empty slot', [null], 'a', 'acme'],
+    ['no key for a user without keys', [null], 'empty', 'openai'],
+    ['its own row', ['v1.one.b'], 'a', 'default'],
+    ['its own row, not the one of another slot', ['gAAAAc'], 'a', 'openai'],
+  ])('a slot has %s', async ([, rows, userId, provider]) => {
+    expect(await sealedOf(userId, provider)).toEqual(rows)
   })
 
-  it('a slot has the later of two rows', async () => {
-    await execute("UPDATE api_keys SET updated_at = '2026-02' WHERE encrypted_api_key = 'v1.one.b'")
-    const later = [{ sealed: 'v1.one.b', provider: 'default' }]
-    expect(await read(selectKey('a', ['openai', 'default']))).toMatchObject(later)
+  it.for<[name: string, userId: string, rows: (string | null)[] | 'not moved']>([
+    ['its user has a key of the plain route', 'a', 'not moved'],
+    ['its user has no key of the plain route', 'b', ['other']],
+    ['its user has no key', 'empty', [null]],
+    ['its user does not exist', 'nobody', []],
+  ])('a slot that takes the key of the plain route: %s', async ([, userId, rows]) => {
+    const found = await sealedOf(userId, 'openai', true).catch((error: unknown) =>
+      isNotMoved(error) ? 'not moved' : error,
+    )
+    expect(found).toEqual(rows)
+  })
+
+  it('a key is read with the random ids of the key and the user', async () => {
+    const user = await env.DB.prepare("SELECT identity FROM users WHERE id = 'a'").first('identity')
+    const [row] = await read(selectKey({ ...JANE, takesDefault: false }))
+    expect(row).toMatchObject({ identity: 'old gAAAAc', revision: 1, userIdentity: user })
   })
 
   it('lists the keys of a user, or that there are none', async () => {
@@ -82,42 +97,74 @@ describe('the key of a slot', () => {
 })
 
 describe('a save', () => {
-  const save = async (at: string | null, userId = 'a') =>
-    read(upsertKey({ ...JANE, userId }, { ...NEW_KEY, at, expiresAt: null }))
+  const save = async (changes: Partial<NewRow & typeof JANE> = {}) => {
+    const { userId, provider, ...key } = { ...JANE, ...NEW_KEY, ...changes }
+    return read(upsertKey({ userId, provider }, key))
+  }
 
-  it('replaces the key, and keeps when the first was saved and what its owner allows', async () => {
+  it('replaces the key by another one, and keeps what its owner allows', async () => {
     await execute(`UPDATE api_keys SET paused_at = '2026-02', last_used_at = '2026-03',
-      last_verified_at = '2026-04', expires_at = '2026-05', created_at = '2025-01'`)
-    const [row] = await save(null)
+      last_verified_at = '2026-04', expires_at = '2026-05', expiry_noted = 1, callers = '[]',
+      max_uses = 5, max_uses_per = 'day', uses = 3, uses_in = '2026-11-29'`)
+    const [row] = await save()
     expect(row).toMatchObject({
       ...JANE,
       sealed: 'v1.new',
       kid: 'new',
+      identity: expect.stringMatching(/^[0-9a-f]{32}$/),
+      revision: 2,
       status: 'active',
-      createdAt: '2025-01',
       pausedAt: '2026-02',
+      callers: '[]',
+      maxUses: 5,
+      maxUsesPer: 'day',
+      uses: 3,
+      usesIn: '2026-11-29',
       lastUsedAt: null,
       lastVerifiedAt: null,
       expiresAt: null,
     })
+    const noted =
+      "SELECT expiry_noted AS noted FROM api_keys WHERE provider = 'openai' AND user_id = 'a'"
+    expect(await env.DB.prepare(noted).first('noted')).toBe(0)
   })
 
-  it('changes no row of a user who does not exist', async () => {
-    expect(await save(null, 'nobody')).toEqual([])
+  it('the first key of a slot has the first revision, and each key another identity', async () => {
+    const saved = [...(await save({ provider: 'acme' })), ...(await save({ provider: 'mistral' }))]
+    expect(saved.map(({ revision }) => revision)).toEqual([1, 1])
+    const again = await save({ provider: 'acme' })
+    const identities = [...saved, ...again].map(({ identity }) => identity)
+    expect(new Set(identities).size).toBe(3)
+  })
+
+  it('a saved key has the time of D1', async () => {
+    const [row] = await save()
+    expect(Math.abs(Date.parse(row?.updatedAt ?? '') - Date.now())).toBeLessThan(60_000)
+  })
+
+  it('a save changes no row of a user who does not exist', async () => {
+    expect(await save({ userId: 'nobody' })).toEqual([])
     expect(await read(selectKeys('nobody'))).toEqual([])
   })
 
-  it.for<[at: string, version: string]>([
-    ['2026-02-01T00:00:00.000Z', '2026-02-01T00:00:00.000Z'],
-    [OLD, '2026-01-01T00:00:00.001Z'],
-    ['2025-01-01T00:00:00.000Z', '2026-01-01T00:00:00.001Z'],
-  ])('a save at %s over a key of 2026-01-01 has the version %s', async ([at, version]) => {
-    expect(await save(at)).toMatchObject([{ updatedAt: version }])
+  it.for<[fingerprints: string[], sameIn: string[]]>([
+    [['f', 'g'], ['default']],
+    [['new', 'f'], ['default']],
+    [['new'], []],
+    [[], []],
+  ])('a key with the fingerprints %j is also in %j', async ([fingerprints, sameIn]) => {
+    await execute("UPDATE api_keys SET fingerprint = 'f'")
+    const [row] = await save({ fingerprints })
+    expect(JSON.parse(row?.sameIn ?? '')).toEqual(sameIn)
+    const [again] = await read(selectSaved(JANE, fingerprints))
+    expect(again).toEqual(row)
+    const stored = "SELECT fingerprint FROM api_keys WHERE user_id = 'a' AND provider = 'openai'"
+    expect(await env.DB.prepare(stored).first('fingerprint')).toBe(fingerprints[0] ?? null)
   })
 })
 
 describe('what is recorded of a key', () => {
-  const key = { ...JANE, updatedAt: OLD }
+  const key = { ...JANE, identity: 'old gAAAAc', status: 'unverified' } as const
   const at = '2026-02-01T12:00:00.000Z'
   const stateOf = async () =>
     env.DB.prepare(
@@ -161,8 +208,27 @@ describe('what is recorded of a key', () => {
     expect(await stateOf()).toMatchObject({ used: isRecorded ? at : usedAt })
   })
 
+  it.for<[read: KeyStatus, stored: KeyStatus, seen: KeyStatus, changes: number]>([
+    ['unverified', 'unverified', 'active', 1],
+    ['active', 'active', 'active', 1],
+    ['unverified', 'active', 'rejected', 1],
+    ['rejected', 'rejected', 'active', 1],
+    ['unverified', 'rejected', 'active', 0],
+    ['active', 'rejected', 'unverified', 0],
+    ['unverified', 'rejected', 'rejected', 1],
+  ])(
+    'records a check of a key that was read as %s, is %s, and is found %s: %i changes',
+    async ([status, stored, seen, changes]) => {
+      await execute(`UPDATE api_keys SET status = '${stored}'`)
+      expect(await changesOf(updateVerified({ ...key, status }, { status: seen, at }))).toBe(
+        changes,
+      )
+      expect(await stateOf()).toMatchObject({ status: changes === 1 ? seen : stored })
+    },
+  )
+
   it('nothing is recorded of a key that another one has replaced', async () => {
-    const replaced = { ...key, updatedAt: '2025-01-01T00:00:00.000Z', status: 'active' } as const
+    const replaced = { ...key, identity: 'another' }
     const changes = [
       await changesOf(updateVerified(replaced, { status: 'rejected', at })),
       await changesOf(updateStatus(replaced, { status: 'rejected', at })),
@@ -171,81 +237,12 @@ describe('what is recorded of a key', () => {
     expect(changes).toEqual([0, 0, 0])
     expect(await stateOf()).toEqual({ status: 'unverified', used: null, verified: null })
   })
-})
 
-describe('rows that move and go', () => {
-  const providersOf = async (userId: string) =>
-    (await read(selectKeys(userId))).map((row) => ('provider' in row ? row.provider : null))
-
-  it('a row takes over the slot of its name only if that is empty', async () => {
-    await run(env.DB, takeOver('b', ['acme', 'openai']))
-    expect(await providersOf('b')).toEqual(['acme'])
-    await run(env.DB, takeOver('a', ['openai', 'default']))
-    expect(new Set(await providersOf('a'))).toEqual(new Set(['default', 'openai']))
-  })
-
-  it('a deletion deletes the key of one slot', async () => {
-    expect(await changesOf(deleteKey(JANE))).toBe(1)
-    expect(await changesOf(deleteKey(JANE))).toBe(0)
-    expect(await providersOf('a')).toEqual(['default'])
-    expect(await providersOf('b')).toEqual(['openai'])
-  })
-
-  it('a resealed key replaces the one that it was made from, and no other', async () => {
-    const [one, other] = await read(selectRowsAfter(START, 2))
-    if (one === undefined || other === undefined) throw new Error('There are no rows')
-    await execute("UPDATE api_keys SET encrypted_api_key = 'later' WHERE user_id = 'a'")
-    const resealed = [one, other].map((row) => ({ row, sealed: 'v1.new', fingerprint: 'f' }))
-    expect(await changesOf(swapKeys('new', resealed))).toBe(1)
-    const rows = await read(selectRowsAfter(START, 2))
-    expect(rows.map(({ sealed, kid }) => [sealed, kid])).toEqual([
-      ['v1.new', 'new'],
-      ['later', 'one'],
-    ])
-  })
-})
-
-describe('the walk through all rows', () => {
-  it('reads the next rows in the order of their primary key', async () => {
-    const cursors = (await read(selectRowsAfter(START, 3))).map((row) => [row.userId, row.provider])
-    expect(cursors).toEqual([
-      ['!', 'openai'],
-      ['a', 'default'],
-      ['a', 'openai'],
-    ])
-    const after = { userId: 'a', provider: 'default' }
-    expect(await read(selectRowsAfter(after, 3))).toMatchObject([
-      { userId: 'a', provider: 'openai', sealed: 'gAAAAc', kid: 'fernet' },
-      { userId: 'b', provider: 'openai', sealed: 'other', kid: 'two' },
-    ])
-  })
-
-  it('counts rows by kid and form, from the first row or after one', async () => {
-    expect(await read(countRowsAfter(START, 10))).toEqual([
-      { kid: 'fernet', version: 'fernet', rows: 1 },
-      { kid: 'one', version: 'v1', rows: 2 },
-      { kid: 'two', version: 'unknown', rows: 1 },
-    ])
-    expect(await read(countRowsAfter({ userId: 'a', provider: 'default' }, 1))).toEqual([
-      { kid: 'fernet', version: 'fernet', rows: 1 },
-    ])
-  })
-
-  it('finds the slots of the next rows that are under some kids', async () => {
-    expect(await read(selectSlotsUnder(['two', 'fernet'], START, { limit: 4, most: 4 }))).toEqual([
-      { userId: 'a', provider: 'openai', kid: 'fernet' },
-      { userId: 'b', provider: 'openai', kid: 'two' },
-    ])
-    const fewer = async (kids: string[], limit: number, most: number) =>
-      (await read(selectSlotsUnder(kids, START, { limit, most }))).length
-    expect(await fewer(['two', 'fernet'], 1, 4)).toBe(0)
-    expect(await fewer(['two', 'fernet'], 4, 1)).toBe(1)
-    expect(await fewer([], 4, 4)).toBe(0)
-  })
-
-  it('finds the last of the next rows, if there are so many', async () => {
-    expect(await read(selectNthRowAfter(START, 1))).toEqual([{ userId: '!', provider: 'openai' }])
-    expect(await read(selectNthRowAfter(START, 4))).toEqual([{ userId: 'b', provider: 'openai' }])
-    expect(await read(selectNthRowAfter(START, 5))).toEqual([])
+  it('what is recorded raises no revision', async () => {
+    await changesOf(updateVerified(key, { status: 'rejected', at }))
+    await changesOf(updateStatus({ ...key, status: 'rejected' }, { status: 'active', at }))
+    await changesOf(updateUsed(key, { at, before: at }))
+    const sql = "SELECT revision FROM api_keys WHERE user_id = 'a' AND provider = 'openai'"
+    expect(await env.DB.prepare(sql).first('revision')).toBe(1)
   })
 })

@@ -4,7 +4,7 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { isRetryable, run, runBatch } from '../../src/store/d1.ts'
 import type { Statement } from '../../src/store/statement.ts'
-import { requireVersion } from '../../src/store/versions.ts'
+import { checkSlot } from '../../src/store/slot-check.ts'
 import { env } from '../isolate.ts'
 import { call, interceptD1, keyPath, mintToken, recordLogs, someUser } from '../support.ts'
 
@@ -120,7 +120,8 @@ it('gives up after 10 s if D1 never answers', async () => {
 
 it('says what to do if a slot has changed', async () => {
   const userId = await someUser()
-  const changed = run(env.DB, requireVersion(userId, ['openai'], { kind: 'present' }))
+  const slot = { userId, provider: 'openai', takesDefault: false }
+  const changed = run(env.DB, checkSlot(slot, [{ kind: 'tagged', tags: ['other.1'] }]))
   await expect(changed).rejects.toMatchObject({
     code: 'changed_meanwhile',
     detail: 'Another change came in between: read the slot again.',
@@ -134,10 +135,12 @@ const lacking = (message: string) => failingD1(`D1_ERROR: ${message}`)
 it.for<[fault: string, db: D1Database, message: string]>([
   ['lacks the table users', lacking('no such table: users'), NO_TABLES],
   ['lacks the table api_keys', lacking('no such table: api_keys'), NO_TABLES],
-  ['lacks the table key_ids', lacking('no such table: key_ids'), NO_TABLES],
+  ['lacks the table api_key_events', lacking('no such table: api_key_events'), NO_TABLES],
+  ['lacks the table gone_keys', lacking('no such table: gone_keys'), NO_TABLES],
+  ['lacks the table heartbeat', lacking('no such table: heartbeat'), NO_TABLES],
+  ['lacks the table imported_keys', lacking('no such table: imported_keys'), NO_TABLES],
   ['lacks the table rewrap', lacking('no such table: rewrap'), NO_TABLES],
-  ['lacks the table imported_users', lacking('no such table: imported_users'), NO_TABLES],
-  ['lacks a later table', lacking('no such table: known_keys'), OLDER],
+  ['lacks a later table', lacking('no such table: teams'), OLDER],
   ['lacks a column', lacking('no such column: status'), OLDER],
   ['lacks a column to write', lacking('table users has no column named x'), OLDER],
   ['is full', lacking('Exceeded maximum DB size.'), 'The database is full'],
