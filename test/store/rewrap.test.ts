@@ -1,23 +1,26 @@
-/** The row of the rewrap job's latest pass: how it begins, moves on and ends, and when another one is due. */
+/** The row of the rewrap job's latest pass: how it begins, moves on and ends. */
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import { run } from '../../src/store/d1.ts'
 import {
   askForPass,
   selectPass,
-  selectPassDue,
   toPass,
   updatePass,
   upsertPass,
+  type Counts,
   type Pass,
 } from '../../src/store/rewrap.ts'
 import { env } from '../isolate.ts'
 import { someUser } from '../support.ts'
 
 beforeEach(async () => {
-  const tables = ['users', 'key_ids', 'rewrap']
+  const tables = ['users', 'rewrap']
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
+
+const passOf = (keyring: string, startedAt: string, carried?: Counts, defaultProvider = 'acme') =>
+  upsertPass({ keyring, defaultProvider, startedAt }, carried)
 
 async function readPass(): Promise<Pass> {
   const [pass] = (await run(env.DB, selectPass())).results.map(toPass)
@@ -39,9 +42,10 @@ describe('the beginning of a pass', () => {
     ]
     await env.DB.batch(rows.map((row) => insert.bind(userId, ...row)))
     expect((await run(env.DB, selectPass())).results).toEqual([])
-    await run(env.DB, upsertPass('one', '2026-01-01'))
+    await run(env.DB, passOf('one', '2026-01-01'))
     expect(await readPass()).toMatchObject({
       keyring: 'one',
+      defaultProvider: 'acme',
       startedAt: '2026-01-01',
       last: { userId: '', provider: '' },
       counts: {
@@ -57,19 +61,19 @@ describe('the beginning of a pass', () => {
     await env.DB.prepare(insert).bind(userId).run()
     const none = { rows: 0, done: 0, unopenable: 0 }
     const fernet = { ...none, lost: 1, opened_with: ['f'] }
-    await run(env.DB, upsertPass('one', '2026-01-01', { fernet, old: { ...none, lost: 2 } }))
+    await run(env.DB, passOf('one', '2026-01-01', { fernet, old: { ...none, lost: 2 } }))
     expect((await readPass()).counts).toEqual({
       fernet: { ...fernet, rows: 1 },
       old: { ...none, lost: 2 },
     })
   })
 
-  it('replaces the pass before it, and keeps where keys move to', async () => {
-    await run(env.DB, upsertPass('one', '2026-01-01'))
+  it('replaces the pass before it, and the request for it', async () => {
+    await run(env.DB, passOf('one', '2026-01-01'))
     const end = { last: { userId: 'a', provider: 'b' }, finishedAt: '2026-01-02' }
     await run(env.DB, updatePass({ ...(await readPass()), ...end }))
-    await run(env.DB, askForPass('2026-01-03', 'openai'))
-    await run(env.DB, upsertPass('two', '2026-01-04'))
+    await run(env.DB, askForPass('2026-01-03'))
+    await run(env.DB, passOf('two', '2026-01-04', {}, 'openai'))
     expect(await readPass()).toEqual({
       keyring: 'two',
       revision: 3,
@@ -79,7 +83,7 @@ describe('the beginning of a pass', () => {
       movedAt: '2026-01-04',
       finishedAt: null,
       askedAt: null,
-      assignTo: 'openai',
+      defaultProvider: 'openai',
     })
   })
 })
@@ -89,31 +93,19 @@ describe('the progress of a pass', () => {
   const moved = { last: { userId: 'a', provider: 'b' }, counts, movedAt: '2026-01-02' }
 
   it('moves a pass on', async () => {
-    await run(env.DB, upsertPass('one', '2026-01-01'))
+    await run(env.DB, passOf('one', '2026-01-01'))
     const pass = await readPass()
     expect((await run(env.DB, updatePass({ ...pass, ...moved }))).meta.changes).toBe(1)
     expect(await readPass()).toEqual({ ...pass, ...moved, revision: pass.revision + 1 })
   })
 
   it('does not move a pass that another run has moved', async () => {
-    await run(env.DB, upsertPass('one', '2026-01-01'))
+    await run(env.DB, passOf('one', '2026-01-01'))
     const pass = await readPass()
     await run(env.DB, updatePass({ ...pass, movedAt: '2026-01-03' }))
     const later = await readPass()
     expect((await run(env.DB, updatePass({ ...pass, ...moved }))).meta.changes).toBe(0)
     expect(await readPass()).toEqual(later)
-  })
-
-  it.for<[state: string, assignTo: string | null, finishedAt: string | null, isAsked: boolean]>([
-    ['not finished', 'openai', null, false],
-    ['finished', null, '2026-01-02', false],
-    ['finished, with another one asked for', 'openai', '2026-01-02', true],
-  ])('a pass that is %s moves keys to %j', async ([, assignTo, finishedAt, isAsked]) => {
-    await run(env.DB, upsertPass('one', '2026-01-01'))
-    await run(env.DB, askForPass('2026-01-01', 'openai'))
-    if (!isAsked) await run(env.DB, upsertPass('one', '2026-01-01'))
-    await run(env.DB, updatePass({ ...(await readPass()), finishedAt }))
-    expect((await readPass()).assignTo).toBe(assignTo)
   })
 })
 
@@ -123,40 +115,13 @@ describe('a request for another pass', () => {
     expect((await run(env.DB, selectPass())).results).toEqual([])
   })
 
-  it('a later request without a provider keeps the provider of the first', async () => {
-    await run(env.DB, upsertPass('one', '2026-01-01'))
-    await run(env.DB, askForPass('2026-01-02', 'openai'))
+  it('stands until another pass begins', async () => {
+    await run(env.DB, passOf('one', '2026-01-01'))
+    await run(env.DB, askForPass('2026-01-02'))
     await run(env.DB, askForPass('2026-01-03'))
-    expect(await readPass()).toMatchObject({ askedAt: '2026-01-03', assignTo: 'openai' })
-  })
-})
-
-describe('another pass', () => {
-  const [EARLIER, FINISHED, LATER] = ['2026-01-01', '2026-01-02', '2026-01-03']
-
-  it.for<
-    [due: 'due' | 'not due', name: string, kid: string, state: string, before: string, end?: null]
-  >([
-    ['due', 'a row was written under another kid', 'old', 'in_use', EARLIER],
-    ['not due', 'rows were written under the first kid', 'new', 'in_use', LATER],
-    ['due', 'rows that did not open were tried before that time', 'old', 'settled', LATER],
-    ['not due', 'rows that did not open were tried after that time', 'old', 'settled', EARLIER],
-    ['not due', 'no row was left under another kid', 'old', 'unused', LATER],
-    ['not due', 'the pass is not finished', 'old', 'in_use', LATER, null],
-  ])('another pass is %s if %s', async ([due, , kid, state, before, end]) => {
-    await run(env.DB, upsertPass('new,old', EARLIER))
-    const finishedAt = end === null ? null : FINISHED
-    await run(env.DB, updatePass({ ...(await readPass()), finishedAt }))
-    await env.DB.prepare('INSERT INTO key_ids (key_id, state) VALUES (?1, ?2)')
-      .bind(kid, state)
-      .run()
-    const [row] = (await run(env.DB, selectPassDue('new', before))).results
-    expect(row).toMatchObject({ due: due === 'due' ? 1 : 0, keyring: 'new,old' })
-  })
-
-  it('another pass is due if an operator asks for it, also before the last one ends', async () => {
-    await run(env.DB, upsertPass('new', EARLIER))
-    await run(env.DB, askForPass(LATER))
-    expect((await run(env.DB, selectPassDue('new', EARLIER))).results).toMatchObject([{ due: 1 }])
+    await run(env.DB, updatePass({ ...(await readPass()), finishedAt: '2026-01-04' }))
+    expect(await readPass()).toMatchObject({ askedAt: '2026-01-03' })
+    await run(env.DB, passOf('one', '2026-01-05'))
+    expect(await readPass()).toMatchObject({ askedAt: null, finishedAt: null })
   })
 })
