@@ -4,11 +4,14 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { setLimits } from '../../src/keys/set-limits.ts'
 import { takeKey } from '../../src/keys/take.ts'
 import { listEvents, type EventPage } from '../../src/keys/trail.ts'
+import { addUser, removeUser } from '../../src/keys/users.ts'
+import { openService } from '../../src/service.ts'
 import { run } from '../../src/store/d1.ts'
 import { addSums, nameSum, splitSums, type Sum } from '../../src/store/event-sums.ts'
 import { LATEST } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import { MODELS, someKeyOf, someOwner, sum, type Owner } from '../keys/key-owner.ts'
+import { userIdentityOf } from '../keys/restoration.ts'
 import { ownerOf, someKey, someKeyUser, someUser } from '../support.ts'
 
 const byChat = { provider: 'openai', by: 'caller', caller: 'binding:chat' }
@@ -92,6 +95,7 @@ it('shows a use that its provider rejects as an error, beside the rejection', as
 
 const NOON: Sum = {
   userId: '',
+  userIdentity: '',
   provider: 'openai',
   event: 'used',
   caller: 'binding:chat',
@@ -104,15 +108,27 @@ const NOON: Sum = {
 
 it('returns the sums with what was added to them, and leaves out removed users', async () => {
   const userId = await someUser()
+  const userIdentity = await userIdentityOf(userId)
   const add = async (...sums: Sum[]) => (await run(env.DB, addSums(sums))).results
-  const mine = { ...NOON, userId }
-  expect(await add(mine, { ...NOON, userId: 'nobody' })).toMatchObject([
+  const mine = { ...NOON, userId, userIdentity }
+  expect(await add(mine, { ...NOON, userId: 'nobody', userIdentity })).toMatchObject([
     { userId, actor: 'caller', count: 2, errors: 1, firstAt: NOON.firstAt, lastAt: NOON.lastAt },
   ])
   const [firstAt, lastAt] = ['2026-11-25T12:00:00.000Z', '2026-11-25T12:15:00.000Z']
   expect(await add({ ...mine, count: 3, errors: 0, firstAt, lastAt })).toMatchObject([
     { userId, count: 5, errors: 1, firstAt, lastAt: NOON.lastAt },
   ])
+})
+
+it('leaves out the sums of a user who was removed, and was added again', async () => {
+  const [service, userId] = [await openService(env), await someUser()]
+  const userIdentity = await userIdentityOf(userId)
+  await removeUser(service, userId)
+  await addUser(service, userId)
+  const sums = [{ ...NOON, userId, userIdentity }]
+  expect((await run(env.DB, addSums(sums))).results).toEqual([])
+  const again = [{ ...NOON, userId, userIdentity: await userIdentityOf(userId) }]
+  expect((await run(env.DB, addSums(again))).results).toHaveLength(1)
 })
 
 it.for<[what: string, text: string, parts: number]>([
