@@ -10,7 +10,6 @@ const WITHOUT_TEST: ReadonlySet<string> = new Set([
   'src/shared/binding-headers.ts',
   'src/shared/error-code.ts',
   'src/shared/event-kind.ts',
-  'src/shared/gone-key.ts',
   'src/shared/slot.ts',
 ])
 

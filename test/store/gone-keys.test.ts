@@ -1,7 +1,7 @@
 /** Each way in which a key or a user goes leaves its tombstone in D1, until the second store has it. */
 
 import { emptyVault, env } from '../isolate.ts'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { saveSlot } from '../../src/keys/save.ts'
@@ -20,6 +20,7 @@ import {
 } from '../../src/store/gone-keys.ts'
 import { importKeys } from '../../src/store/imported-keys.ts'
 import { deleteRestored } from '../../src/store/restored-keys.ts'
+import { METHODS, ROUTES } from '../faults/operations.ts'
 import {
   age,
   bury,
@@ -34,6 +35,46 @@ import {
   userIdentityOf,
 } from '../keys/restoration.ts'
 import { ownerOf, recordLogs } from '../support.ts'
+
+/** Makes every statement fail that lets a key or a user go without a tombstone. */
+async function requireTombstones() {
+  const isMissing = 'NOT EXISTS (SELECT 1 FROM gone_keys WHERE identity = OLD.identity)'
+  const fail = "BEGIN SELECT RAISE(ABORT, 'There is no tombstone'); END"
+  const triggers = ['api_keys', 'users'].flatMap((table) => [
+    `CREATE TRIGGER ${table}_deleted BEFORE DELETE ON ${table} WHEN ${isMissing} ${fail}`,
+    `CREATE TRIGGER ${table}_replaced BEFORE UPDATE OF identity ON ${table}
+     WHEN OLD.identity <> NEW.identity AND ${isMissing} ${fail}`,
+  ])
+  await env.DB.batch(triggers.map((sql) => env.DB.prepare(sql)))
+}
+
+beforeAll(async () => {
+  await someVault().runJob()
+  await requireTombstones()
+})
+
+it.for([
+  'DELETE FROM api_keys',
+  'DELETE FROM users',
+  "UPDATE api_keys SET identity = 'x'",
+  "UPDATE users SET identity = 'x'",
+])('these tests see that %s leaves no tombstone', async (sql) => {
+  const { userId } = await someOwner()
+  const key = sql.includes('users') ? 'id' : 'user_id'
+  const statement = env.DB.prepare(`${sql} WHERE ${key} = ?1`).bind(userId)
+  await expect(statement.run()).rejects.toThrow('There is no tombstone')
+})
+
+const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
+
+it.for(OPERATIONS)('%s lets no key go without a tombstone', async ([, operation]) => {
+  recordLogs()
+  const { seed, run: operate, code, vars } = operation
+  const userId = `user-${crypto.randomUUID()}`
+  await seed(userId)
+  const answer = await operate(userId, { ...env, ...vars })
+  expect(answer.code).toBe(code)
+})
 
 async function expire(userId: string) {
   recordLogs()
