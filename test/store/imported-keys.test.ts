@@ -1,16 +1,15 @@
 /** What an import brings: users, keys as the previous backend made them, and no key that was deleted here. */
 
-import { emptyVault, env } from '../isolate.ts'
+import { env } from '../isolate.ts'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { importKeys } from '../../scripts/lib/import-batch.ts'
 import { FERNET_KID } from '../../src/crypto/keyring.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
 import { deleteSlot, readSlot } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
-import { run, runBatch } from '../../src/store/d1.ts'
-import { selectImportedKeys } from '../../src/store/imported-keys.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import { importKeys } from '../../src/store/imported-keys.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
 import {
   call,
@@ -47,7 +46,7 @@ async function importKey(imported: Imported) {
   const { userId, provider = 'openai', savedAt = '2026-01-01', token } = imported
   const key = { userId, provider, savedAt, token: token === undefined ? await encrypt(KEY) : token }
   const results = await runBatch(env.DB, importKeys([key]))
-  const [users, keys, brought] = [3, 4, 6].map((index) => results[index]?.meta.changes)
+  const [users, keys, brought] = [0, 2, 4].map((index) => results[index]?.meta.changes)
   return { users, keys, brought }
 }
 
@@ -110,7 +109,11 @@ describe.for(['as it came', 'after the rewrap job'])('a text %s', (time) => {
     const answer = await call('GET', keyPath(userId), { token, env: movingIn() })
     expect([answer.status, await answer.json()]).toEqual([
       200,
-      { has_api_key: false, error: 'Invalid encrypted key' },
+      {
+        has_api_key: false,
+        etag: expect.stringMatching(/^"[0-9a-f]{32}\.1"$/),
+        error: 'Invalid encrypted key',
+      },
     ])
     const rows = env.DB.prepare('SELECT 1 FROM api_keys WHERE user_id = ?1').bind(userId)
     expect((await rows.all()).results).toHaveLength(1)
@@ -218,33 +221,78 @@ it.for<[provider: string, status: number, noted: string[]]>([
   expect({ status: answer.status, noted: await notesOf(userId) }).toEqual({ status, noted })
 })
 
-it('a sample has three keys that are still as they were imported', async () => {
-  await emptyVault()
-  const read = async () => (await run(env.DB, selectImportedKeys())).results
-  await someKeyUser('sk-saved-here')
-  expect(await read()).toEqual([])
-  for (const userId of ['a', 'b', 'c', 'd']) {
-    // oxlint-disable-next-line no-await-in-loop -- one import after the other
-    await importKey({ userId, token: userId })
-  }
-  const kid = 'fernet'
-  expect(await read()).toEqual(
-    ['a', 'b', 'c'].map((userId) => ({ userId, provider: 'openai', sealed: userId, kid })),
-  )
+it('an import does not bring a key back that was deleted here before the time it was saved at', async () => {
+  const userId = crypto.randomUUID()
+  // The clock of the previous backend is ahead.
+  const savedAt = new Date(Date.now() + 5 * 60_000).toISOString()
+  await importKey({ userId, savedAt })
+  await deleteSlot(await ownerOf(userId, movingIn()), 'openai')
+  expect(await importKey({ userId, savedAt })).toEqual({ users: 0, keys: 0, brought: 0 })
+  expect(await readKey(userId)).toMatchObject({ state: 'empty' })
 })
 
-it('notes the kid of imported keys only if an import brings a new key', async () => {
-  const stateOf = async () =>
-    env.DB.prepare("SELECT state FROM key_ids WHERE key_id = 'fernet'").first('state')
-  const release = async () =>
-    env.DB.prepare("UPDATE key_ids SET state = 'unused' WHERE key_id = 'fernet'").run()
+it('an import does not bring a user back who was removed without LEGACY_FERNET_KEY', async () => {
   const userId = crypto.randomUUID()
   await importKey({ userId })
-  expect(await stateOf()).toBe('in_use')
-  await release()
+  await removeUser(await openService(env), userId)
+  expect(await importKey({ userId, savedAt: '2026-01-02' })).toEqual({
+    users: 0,
+    keys: 0,
+    brought: 0,
+  })
+  expect(await readKey(userId).catch((error: unknown) => error)).toMatchObject({
+    code: 'user_not_found',
+  })
+})
+
+it('the removal of a user whom no import brought leaves nothing if nobody moves in', async () => {
+  const userId = await someKeyUser(KEY)
+  await removeUser(await openService(env), userId)
+  expect(await notesOf(userId)).toEqual([])
+})
+
+it('a mark never goes back', async () => {
+  const userId = crypto.randomUUID()
+  const markOf = async () =>
+    env.DB.prepare('SELECT saved_at FROM imported_keys WHERE user_id = ?1')
+      .bind(userId)
+      .first('saved_at')
+  await importKey({ userId, savedAt: '2999-01-01' })
+  await deleteSlot(await ownerOf(userId, movingIn()), 'openai')
+  expect(await markOf()).toBe('2999-01-01')
+  await importKey({ userId, savedAt: '2998-01-01' })
+  expect(await markOf()).toBe('2999-01-01')
+  await importKey({ userId, savedAt: '2999-01-02' })
+  expect(await markOf()).toBe('2999-01-02')
+})
+
+it('each imported key has an identity of its own, although they were saved in one second', async () => {
+  const userId = crypto.randomUUID()
+  const saved = { userId, savedAt: '2026-01-01', token: await encrypt(KEY) }
+  const keys = [
+    { provider: 'default', ...saved },
+    { provider: 'openai', ...saved },
+  ]
+  await runBatch(env.DB, importKeys(keys))
+  const { results } = await env.DB.prepare('SELECT identity FROM api_keys WHERE user_id = ?1')
+    .bind(userId)
+    .all()
+  expect(new Set(results.map(({ identity }) => identity)).size).toBe(2)
+})
+
+it('an import that replaces a key gives it another identity, and keeps its limits', async () => {
+  const userId = await someKeyUser('sk-saved-here')
+  const read = async () =>
+    env.DB.prepare(
+      'SELECT identity, revision, paused_at, fingerprint, status FROM api_keys WHERE user_id = ?1',
+    )
+      .bind(userId)
+      .first()
+  const change = "UPDATE api_keys SET updated_at = '2025', paused_at = '2026' WHERE user_id = ?1"
+  await env.DB.prepare(change).bind(userId).run()
+  const before = await read()
   await importKey({ userId })
-  await importKey({ userId: crypto.randomUUID(), token: null, savedAt: '' })
-  expect(await stateOf()).toBe('unused')
-  await importKey({ userId, savedAt: '2026-01-02' })
-  expect(await stateOf()).toBe('in_use')
+  const after = await read()
+  expect(after).toMatchObject({ revision: 2, paused_at: '2026', fingerprint: null })
+  expect(after?.['identity']).not.toBe(before?.['identity'])
 })
