@@ -1,7 +1,8 @@
 import { exports } from 'cloudflare:workers'
-import { env } from '../isolate.ts'
+import { emptyVault, env } from '../isolate.ts'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { rewrap } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
 import {
   call,
@@ -183,16 +184,58 @@ it('the job deletes keys that expired over EXPIRED_KEPT_DAYS ago, and no others'
   expect(await storedKey(forever, env, 'openai')).not.toBeNull()
 })
 
-it('the job notes the keys that expired within a day, and none that expired earlier', async () => {
-  const expired = async (days: number) => {
-    const { userId } = await save(PATHS[1][1], inDays(1))
-    await expire(userId, days)
-    return userId
-  }
-  const [late, early] = [await expired(0.99), await expired(1.01)]
+it('the job notes a key that expired long ago, and deletes it', async () => {
+  const { userId } = await save(PATHS[1][1], inDays(1))
+  await expire(userId, 400)
+  recordLogs()
   await deleteExpiredKeys(await openService(env))
-  const sql = `SELECT user_id FROM api_key_events
-    WHERE user_id IN (?1, ?2) AND event = 'expired' AND actor = 'job'`
-  const { results } = await env.DB.prepare(sql).bind(late, early).all()
-  expect(results).toEqual([{ user_id: late }])
+  const sql = `SELECT event FROM api_key_events WHERE user_id = ?1 AND actor = 'job' ORDER BY id`
+  const { results } = await env.DB.prepare(sql).bind(userId).all()
+  expect(results).toEqual([{ event: 'expired' }, { event: 'deleted' }])
+})
+
+it('a key that the job has moved is not noted as expired again', async () => {
+  await emptyVault()
+  recordLogs()
+  const { userId } = await save(PATHS[0][1], inDays(1))
+  await expire(userId, 1)
+  await deleteExpiredKeys(await openService(env))
+  const vault = { ...env, DEFAULT_PROVIDER: 'openai' }
+  await rewrap(await openService(vault))
+  await rewrap(await openService(vault))
+  await deleteExpiredKeys(await openService(vault))
+  const slot = 'SELECT provider FROM api_keys WHERE user_id = ?1'
+  expect(await env.DB.prepare(slot).bind(userId).first('provider')).toBe('openai')
+  const sql = "SELECT id FROM api_key_events WHERE user_id = ?1 AND event = 'expired'"
+  expect((await env.DB.prepare(sql).bind(userId).all()).results).toHaveLength(1)
+})
+
+it('the job sends each of 6,200 keys that expire together to the queue once, in two runs', async () => {
+  await emptyVault()
+  await env.DB.batch([
+    env.DB.prepare("INSERT INTO users (id) VALUES ('ann')"),
+    env.DB.prepare(
+      `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6200)
+       INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at)
+       SELECT 'ann', 'slot-' || i, 'sealed', 'kid', ?1 FROM n`,
+    ).bind(inDays(-1)),
+  ])
+  const sent: string[] = []
+  let [now, most] = [0, 0]
+  const sendBatch = async (messages: { body: { provider: string; event: string } }[]) => {
+    now += 1
+    most = Math.max(most, now)
+    await Promise.resolve()
+    sent.push(...messages.map(({ body }) => `${body.event} ${body.provider}`))
+    now -= 1
+  }
+  const service = await openService(
+    Object.assign({ ...env }, { EVENTS_QUEUE: { send: null, sendBatch } }),
+  )
+  await deleteExpiredKeys(service)
+  expect(sent).toHaveLength(5_000)
+  await deleteExpiredKeys(service)
+  await deleteExpiredKeys(service)
+  expect([sent.length, new Set(sent).size]).toEqual([6_200, 6_200])
+  expect(most).toBeLessThanOrEqual(6)
 })
