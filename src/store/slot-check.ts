@@ -32,7 +32,8 @@ export function checkSlot(
   const faults = conditions.map(faultOf)
   const tags = conditions.map((condition) => (condition.kind === 'tagged' ? condition.tags : null))
   return {
-    sql: `SELECT CASE ${faults.join(' ')} WHEN TRUE THEN tag END AS tag, ${isAlone(takesDefault)} FROM (
+    // A key that has to be moved first may be the one that the conditions are about.
+    sql: `SELECT ${isAlone(takesDefault)}, CASE ${faults.join(' ')} WHEN TRUE THEN tag END AS tag FROM (
             SELECT ${TAG} AS tag FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
             WHERE id = ?1
           ), (SELECT ?3 AS tags)`,
