@@ -81,7 +81,8 @@ export function writeLimits({ userId, provider }: Slot, limits: KeptLimits): Sta
   const { pausedAt, callers, expiresAt, maxUses, maxUsesPer, uses, usesIn } = limits
   return {
     sql: `UPDATE api_keys SET revision = revision + 1, paused_at = ?3, callers = ?4, expires_at = ?5,
-            expiry_noted = 0, max_uses = ?6, max_uses_per = ?7,
+            expiry_noted = CASE WHEN expires_at IS ?5 THEN expiry_noted ELSE 0 END,
+            max_uses = ?6, max_uses_per = ?7,
             uses = CASE WHEN uses_in >= coalesce(?9, '') THEN max(uses, ?8) ELSE ?8 END,
             uses_in = nullif(max(coalesce(uses_in, ''), coalesce(?9, '')), '')
           WHERE user_id = ?1 AND provider = ?2`,
