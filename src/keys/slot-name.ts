@@ -32,7 +32,7 @@ export function nameSlot(settings: Settings, given: unknown): string | null {
   return known === undefined ? null : slotName(settings, known)
 }
 
-/** The names that the slot `name` has in the trail: before `DEFAULT_PROVIDER` was set, the plain route had its own. */
-export function trailNames({ defaultProvider }: Settings, name: string): readonly string[] {
+/** The names that the slot `name` has had: before `DEFAULT_PROVIDER` was set, the plain route had its own. */
+export function namesOf({ defaultProvider }: Settings, name: string): readonly string[] {
   return name === defaultProvider ? [name, DEFAULT_SLOT] : [name]
 }

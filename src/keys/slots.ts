@@ -11,7 +11,7 @@ import { markSlotDeleted } from '../store/imported-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { publishEvents } from './publish.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
-import { findSlot, slotName } from './slot-name.ts'
+import { findSlot, namesOf, slotName } from './slot-name.ts'
 import { inRow, moveHere } from './slot-row.ts'
 import {
   actorOf,
@@ -122,13 +122,17 @@ export async function deleteSlot(
   const { db, keyring, settings } = owner.service
   const name = slotName(settings, given)
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
+  // The previous backend may know the key by another name.
+  const marks = namesOf(settings, name).map((provider) =>
+    markSlotDeleted({ userId: owner.userId, provider }, isKnown),
+  )
   const results = await inRow(owner, name, async (slot) => {
     const mark = makeMark()
     const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const
     const [tombstone, deletion] = deleteKey(slot, 'request')
     const statements = [
       checkSlot(slot, condition === null ? [] : [condition]),
-      ...(isMovingIn(keyring) ? [markSlotDeleted(slot, isKnown)] : []),
+      ...(isMovingIn(keyring) ? marks : []),
       tombstone,
       ...noted(deletion, event),
     ]
