@@ -45,9 +45,7 @@ export async function assignKey(
   if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const isTried = isChecked(settings, provider, verify)
   if (isTried) requireUsable(key.row)
-  const status = isTried
-    ? await checkKey(owner, name, { provider, credential: key })
-    : 'unverified'
+  const status = isTried ? await checkKey(owner, name, { provider, credential: key }) : 'unverified'
   const { userId } = owner
   const sealed = await sealText(keyring, { userId, provider: name }, joinCredential(key))
   const event = { ...actorOf(owner), provider: name, event: 'assigned' } as const

@@ -80,13 +80,28 @@ function limitReached(per: Period, now: Date): VaultError {
 
 /** The limits of `kept` when it takes the place of `gone`: the stricter ones. A key that goes takes a past expiry along. */
 export function keepLimits(kept: KeyRow, gone: KeyRow, now = Date.now()): KeptLimits {
-  const expiries = [kept.expiresAt, isExpired(gone.expiresAt, now) ? null : gone.expiresAt]
+  const expiry = isExpired(gone.expiresAt, now) ? null : gone.expiresAt
   return {
     pausedAt: kept.pausedAt ?? gone.pausedAt,
     callers: keepCallers(kept.callers, gone.callers),
-    expiresAt: expiries.filter((time) => time !== null).toSorted()[0] ?? null,
+    expiresAt: earlierOf(kept.expiresAt, expiry),
     ...keepMaximum(kept, gone),
   }
+}
+
+/** The stricter limits of two keys that both stay; null if both have the same. */
+export function shareLimits(used: KeyRow, other: KeyRow): KeptLimits | null {
+  const expiresAt = earlierOf(used.expiresAt, other.expiresAt)
+  const limits = { ...keepLimits(used, other), expiresAt }
+  return [used, other].every((row) => LIMITS.every((name) => row[name] === limits[name]))
+    ? null
+    : limits
+}
+
+const LIMITS = ['pausedAt', 'callers', 'expiresAt', 'maxUses', 'maxUsesPer'] as const
+
+function earlierOf(...times: readonly (string | null)[]): string | null {
+  return times.filter((time) => time !== null).toSorted()[0] ?? null
 }
 
 function keepCallers(kept: string | null, gone: string | null): string | null {

@@ -6,7 +6,7 @@ import type { KeyStatus } from '../shared/slot.ts'
 import { selectSaved, upsertKey, type SavedRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { notedSave } from '../store/events.ts'
-import { replaceKey } from '../store/gone-keys.ts'
+import { deleteKey, replaceKey } from '../store/gone-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, slotName } from './slot-name.ts'
@@ -84,13 +84,14 @@ async function writeKey(
   const { userId, service } = owner
   const { db, keyring, settings } = service
   const fingerprints = await fingerprintsOf(keyring, userId, credential.apiKey)
-  const results = await inRow(owner, name, async (slot) => {
+  const results = await inRow(owner, name, async (slot, other) => {
     const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
     const mark = makeMark()
     const isAsking = conditions.length > 0 || slot.takesDefault
     const row = { ...sealedKey, status, expiresAt, fingerprints }
     const save = [
       ...(isAsking ? [checkSlot(slot, conditions)] : []),
+      ...(other === null ? [] : deleteKey(other, 'request')),
       ...notedSave(upsertKey(slot, row), { ...actorOf(owner), provider: slot.provider, mark }),
     ]
     const statements = replaceKey(slot, save, settings.autoCreateUsers)

@@ -1,5 +1,6 @@
 /** Changes what the owner of a key allows. */
 
+import type { Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import { selectKey } from '../store/api-keys.ts'
 import { updateLimits, type NewLimits } from '../store/limits.ts'
@@ -22,12 +23,16 @@ export async function setLimits(
   { condition, ...limits }: NewLimits & { condition: Condition | null },
 ): Promise<StoredKey> {
   const { db, settings } = owner.service
-  const results = await inRow(owner, slotName(settings, given), async (slot) => {
+  const results = await inRow(owner, slotName(settings, given), async (slot, other) => {
     const mark = makeMark()
     const read = [selectKey(slot)]
+    const changeOf = ({ provider }: Slot) =>
+      updateLimits({ ...actorOf(owner), provider, mark }, limits)
     const statements = [
       ...(condition === null ? [] : [checkSlot(slot, [condition])]),
-      ...updateLimits({ ...actorOf(owner), provider: slot.provider, mark }, limits),
+      ...changeOf(slot),
+      // Its event would be a second one of this change.
+      ...(other === null ? [] : changeOf(other).slice(1)),
       ...read,
     ]
     return runMarked(db, { slot, mark, statements, read })

@@ -14,9 +14,16 @@ import { deleteKey } from '../store/gone-keys.ts'
 import { moveKeys, writeLimits } from '../store/moved-keys.ts'
 import { checkSlot, tagOf } from '../store/slot-check.ts'
 import type { Statement } from '../store/statement.ts'
-import { keepLimits } from './limits.ts'
+import { keepLimits, shareLimits } from './limits.ts'
 import { publishEvents } from './publish.ts'
 import { isKeyRow, sealText, type SlotOwner } from './stored-key.ts'
+
+/** The rows of a slot. */
+export interface Rows {
+  row: Slot
+  /** The row of a later key that does not open. What its owner does to the slot is done to it too. */
+  other: Slot | null
+}
 
 /**
  * Does the work on the row of the slot `name`. If the work finds a key of the plain route that belongs there too, that is
@@ -27,68 +34,92 @@ import { isKeyRow, sealText, type SlotOwner } from './stored-key.ts'
 export async function inRow<T>(
   owner: SlotOwner,
   name: string,
-  work: (row: SlotRow) => Promise<T>,
+  work: (row: SlotRow, other: Slot | null) => Promise<T>,
 ): Promise<T> {
   const { userId, service } = owner
   const slot = { userId, provider: name }
   try {
-    return await work({ ...slot, takesDefault: name === service.settings.defaultProvider })
+    return await work({ ...slot, takesDefault: name === service.settings.defaultProvider }, null)
   } catch (error) {
     if (!isNotMoved(error)) throw error
   }
-  const row = await moveHere(service, slot)
-  return row === null ? inRow(owner, name, work) : work({ ...row, takesDefault: false })
+  const rows = await moveHere(service, slot)
+  if (rows === null) return inRow(owner, name, work)
+  return work({ ...rows.row, takesDefault: false }, rows.other)
 }
 
 /**
  * Moves the user's key of the plain route to the slot. If the slot has a key too, the one that was saved later counts,
  * with the stricter limits of both, and the other one goes.
  *
- * @returns null; if the later key does not open, it stays where it is, and the slot's row is returned
+ * @returns null; if the later key does not open, no key moves or goes, and the rows are returned: the earlier key counts
  * @throws VaultError `database_busy`
  */
-export async function moveHere(service: Service, slot: Slot): Promise<Slot | null> {
+export async function moveHere(service: Service, slot: Slot): Promise<Rows | null> {
   const { results } = await run(service.db, selectKeys(slot.userId))
   const rows = results.filter(isKeyRow)
   const plain = rows.find(({ provider }) => provider === DEFAULT_SLOT)
   const own = rows.find(({ provider }) => provider === slot.provider)
   if (plain === undefined) return null
   const isOwnLater = own !== undefined && own.updatedAt >= plain.updatedAt
-  const moves = isOwnLater ? [] : await move(service, plain, slot)
-  if (moves === null) return { userId: slot.userId, provider: (own ?? plain).provider }
-  const [kept, gone] = isOwnLater ? [own, plain] : [plain, own]
-  const statements =
-    gone === undefined
-      ? moves
-      : [...replace(gone, kept), ...moves, writeLimits(slot, keepLimits(kept, gone))]
-  const written = await runBatch(service.db, statements).catch((error: unknown) => {
+  const [later, earlier] = isOwnLater ? [own, plain] : [plain, own]
+  const opened = await openKey(service.keyring, later)
+  if (opened.state === 'open') {
+    const moves = isOwnLater ? [] : await move(service, { row: plain, slot, text: opened.text })
+    await write(service, [...(earlier === undefined ? [] : replace(earlier, later)), ...moves])
+    return null
+  }
+  if (earlier === undefined) return { row: later, other: null }
+  await write(service, share(earlier, later))
+  return { row: earlier, other: later }
+}
+
+/** Writes the changes, unless a row has changed since it was read. */
+async function write(service: Service, changes: Statement<object>[]): Promise<void> {
+  if (changes.length === 0) return
+  const written = await runBatch(service.db, changes).catch((error: unknown) => {
     if (VaultError.from(error).code !== 'changed_meanwhile') throw error
     return []
   })
   await publishEvents(service, written)
-  return null
 }
 
-/** The statements that move a key; null if it does not open. */
+/** Moves the key of a row. It stays if it has been sealed again since it was read. */
 async function move(
   { keyring }: Service,
-  row: KeyRow,
-  slot: Slot,
-): Promise<Statement<object>[] | null> {
-  const opened = await openKey(keyring, row)
-  if (opened.state === 'unreadable') return null
-  return moveKeys(slot.provider, [
-    { from: row.sealed, to: await sealText(keyring, slot, opened.text) },
-  ])
+  { row, slot, text }: { row: KeyRow; slot: Slot; text: string },
+): Promise<Statement<object>[]> {
+  return moveKeys(slot.provider, [{ from: row.sealed, to: await sealText(keyring, slot, text) }])
 }
 
-/** Deletes the key in the row `gone`, if both rows are as they were read. */
+/** Deletes the key in the row `gone`. Another key keeps its limits, so that they hold wherever that is. */
 function replace(gone: KeyRow, kept: KeyRow): Statement<object>[] {
-  const unchanged = [gone, kept].map((row) =>
-    checkSlot({ ...row, takesDefault: false }, [{ kind: 'tagged', tags: [tagOf(row)] }]),
-  )
   const { userId, provider } = gone
   const event = { userId, provider, event: 'deleted', by: { kind: 'job' } } as const
   const [tombstone, deletion] = deleteKey(gone, 'operator')
-  return [...unchanged, tombstone, ...noted(deletion, event)]
+  return [
+    ...asRead([gone, kept]),
+    writeLimits(kept, keepLimits(kept, gone)),
+    tombstone,
+    ...noted(deletion, event),
+  ]
+}
+
+/** Gives both keys the stricter limits of both; nothing if they have the same. */
+function share(used: KeyRow, other: KeyRow): Statement<object>[] {
+  const limits = shareLimits(used, other)
+  if (limits === null) return []
+  // The uses of both count as those of the key that is used.
+  return [
+    ...asRead([used, other]),
+    writeLimits(used, limits),
+    writeLimits(other, { ...limits, uses: 0 }),
+  ]
+}
+
+/** Fails unless the rows are as they were read. */
+function asRead(rows: readonly KeyRow[]): Statement<object>[] {
+  return rows.map((row) =>
+    checkSlot({ ...row, takesDefault: false }, [{ kind: 'tagged', tags: [tagOf(row)] }]),
+  )
 }

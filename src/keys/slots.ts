@@ -11,7 +11,7 @@ import { markSlotDeleted } from '../store/imported-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { publishEvents } from './publish.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
-import { findSlot, namesOf, slotName } from './slot-name.ts'
+import { findSlot, slotName, namesOf } from './slot-name.ts'
 import { inRow, moveHere } from './slot-row.ts'
 import {
   actorOf,
@@ -62,15 +62,15 @@ async function readRows(owner: SlotOwner): Promise<KeyRow[]> {
   const found = await read()
   if (found.length === 0) requireAnyUser(owner)
   const { defaultProvider: provider } = settings
-  const rows = found.filter(isKeyRow)
-  if (provider === null || !rows.some(isPlain)) return rows
-  const row = await moveHere(service, { userId, provider })
-  const moved = (await read()).filter(isKeyRow)
-  return moved.filter((other) => !isPlain(other) || row?.provider === DEFAULT_SLOT)
+  const isMoved = provider === null || !found.some(isPlain)
+  if (isMoved) return found.filter(isKeyRow)
+  const rows = await moveHere(service, { userId, provider })
+  if (rows === null) return readRows(owner)
+  return (await read()).filter(isKeyRow).filter((row) => row.provider !== rows.other?.provider)
 }
 
-function isPlain({ provider }: KeyRow): boolean {
-  return provider === DEFAULT_SLOT
+function isPlain(row: object): boolean {
+  return isKeyRow(row) && row.provider === DEFAULT_SLOT
 }
 
 function namesOfSame(keys: ReadonlyMap<string, StoredKey>, name: string): string[] {
@@ -126,13 +126,14 @@ export async function deleteSlot(
   const marks = namesOf(settings, name).map((provider) =>
     markSlotDeleted({ userId: owner.userId, provider }, isKnown),
   )
-  const results = await inRow(owner, name, async (slot) => {
+  const results = await inRow(owner, name, async (slot, other) => {
     const mark = makeMark()
     const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const
     const [tombstone, deletion] = deleteKey(slot, 'request')
     const statements = [
       checkSlot(slot, condition === null ? [] : [condition]),
       ...(isMovingIn(keyring) ? marks : []),
+      ...(other === null ? [] : deleteKey(other, 'request')),
       tombstone,
       ...noted(deletion, event),
     ]
