@@ -1,24 +1,9 @@
-/** Keys of the plain route that move to a provider, one at their user's request or all by the job. */
+/** A key of the plain route that moves to a provider at its owner’s request: `POST …/assign`. */
 
-import { beforeEach, describe, expect, it } from 'vitest'
-import { openKey } from '../../src/crypto/seal.ts'
-import { sealForProvider } from '../../src/keys/assign.ts'
-import { saveSlot } from '../../src/keys/save.ts'
-import { openService } from '../../src/service.ts'
-import { run } from '../../src/store/d1.ts'
-import { askForPass } from '../../src/store/rewrap.ts'
+import { describe, expect, it } from 'vitest'
+import { assignKey } from '../../src/keys/assign.ts'
 import { env } from '../isolate.ts'
-import {
-  call,
-  interceptD1,
-  ownerOf,
-  seenByProvider,
-  slotPath,
-  someEncryptionKey,
-  someKeyUser,
-  storedKey,
-} from '../support.ts'
-import { clearRows, kids, passRow, runJob, someKeys } from './sealed-rows.ts'
+import { call, interceptD1, ownerOf, seenByProvider, slotPath } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
 
 /** A user with a key of the plain route. */
@@ -100,89 +85,40 @@ describe('POST …/assign', () => {
     },
   )
 
+  it('does not send a paused key to the provider', async () => {
+    const key = someKeyOf('good')
+    const { userId, limit, stored } = await somePlainOwner(key)
+    await limit('default', { paused: true })
+    const assigned = assignKey(await ownerOf(userId), 'openai', true)
+    await expect(assigned).rejects.toMatchObject({ code: 'api_key_paused' })
+    expect(await seenByProvider(key)).toEqual([])
+    expect(await stored('default')).toBe(key)
+  })
+
+  it('moves a paused key that is not checked, and it stays paused', async () => {
+    const { assign, limit, get } = await somePlainOwner(someKeyOf('good'))
+    await limit('default', { paused: true })
+    expect((await assign('openai', '?verify=false')).status).toBe(200)
+    expect((await get('openai')).body).toMatchObject({ paused_at: expect.any(String) })
+  })
+
+  it('a key that is paused meanwhile stays paused', async () => {
+    const { userId, limit, get } = await somePlainOwner(someKeyOf('good'))
+    let isRead = false
+    const DB = interceptD1(async (trip) => {
+      const result = await trip()
+      if (!isRead) {
+        isRead = true
+        await limit('default', { paused: true })
+      }
+      return result
+    })
+    await assignKey(await ownerOf(userId, { ...env, DB }), 'openai', false)
+    expect((await get('openai')).body).toMatchObject({ paused_at: expect.any(String) })
+  })
+
   it('answers 404 no_api_key without a key', async () => {
     const { assign } = await someOwner()
     expect(await assign('openai')).toMatchObject({ status: 404, body: { code: 'no_api_key' } })
   })
 })
-
-describe('npm run keys -- assign', () => {
-  beforeEach(clearRows)
-
-  it.for(['the same encryption key', 'a new encryption key'])(
-    'the job moves every key of the plain route, sealed under %s',
-    async (keyring) => {
-      const keys = await someKeys(3, env)
-      const users = [...keys.keys()]
-      const other = someKeyOf('good')
-      const taken = await someKeyUser(other)
-      const plain = someKeyOf('good')
-      await storePlain(taken, plain)
-      await runJob(env)
-      await runJob(env)
-      const both = `${someEncryptionKey()},${env.API_KEY_ENCRYPTION_KEY}`
-      const vault =
-        keyring === 'a new encryption key' ? { ...env, API_KEY_ENCRYPTION_KEY: both } : env
-      await run(env.DB, askForPass(new Date().toISOString(), 'openai'))
-      await runJob(vault)
-      await runJob(vault)
-      for (const [userId, apiKey] of keys) {
-        expect(await storedKey(userId, vault, 'openai')).toBe(apiKey)
-        expect(await storedKey(userId, vault, 'default')).toBeNull()
-      }
-      expect(await storedKey(taken, vault, 'openai')).toBe(other)
-      expect(await storedKey(taken, vault, 'default')).toBe(plain)
-      expect(await passRow()).toMatchObject({ assign_to: null, finished_at: expect.any(String) })
-      expect(await assignedOf([...users, taken])).toEqual(
-        users.toSorted().map((user_id) => ({ user_id, provider: 'openai', actor: 'job' })),
-      )
-      expect(Object.keys(await kids())).toHaveLength(1)
-    },
-  )
-
-  it('the job moves nothing to a provider that is not configured', async () => {
-    const [[userId = '', key = ''] = []] = await someKeys(1, env)
-    await runJob(env)
-    await runJob(env)
-    await run(env.DB, askForPass(new Date().toISOString(), 'nobody'))
-    await runJob(env)
-    await runJob(env)
-    expect(await storedKey(userId, env, 'default')).toBe(key)
-  })
-
-  it('seals only keys of default slots for the provider, each for its user', async () => {
-    const service = await openService(env)
-    const opened = ['default', 'acme'].map((provider) => {
-      const row = { userId: 'jane', provider, sealed: `v1.${provider}`, kid: 'any' }
-      return { row, sealed: `v1.now.${provider}`, text: `sk-${provider}` }
-    })
-    const [moved, ...others] = await sealForProvider(service, 'openai', opened)
-    expect(others).toEqual([])
-    expect(moved).toMatchObject({ userId: 'jane', from: 'v1.now.default' })
-    const { kid } = service.keyring.sealing
-    const row = { userId: 'jane', provider: 'openai', sealed: moved?.sealed ?? '', kid }
-    expect(await openKey(service.keyring, row)).toEqual({ state: 'open', text: 'sk-default' })
-  })
-
-  it.for<[name: string, provider: string | null]>([
-    ['no provider', null],
-    ['a provider that is not configured', 'nobody'],
-    ['a provider that needs a base URL', 'own'],
-  ])('seals nothing for %s', async ([, provider]) => {
-    const row = { userId: 'jane', provider: 'default', sealed: 'v1.x', kid: 'any' }
-    const opened = [{ row, sealed: 'v1.x', text: 'sk-1' }]
-    expect(await sealForProvider(await openService(env), provider, opened)).toEqual([])
-  })
-})
-
-/** Saves a key in the default slot of the user. */
-async function storePlain(userId: string, apiKey: string): Promise<void> {
-  await saveSlot(await ownerOf(userId), 'default', { apiKey, verify: false })
-}
-
-/** The events of assignments of these users, by user. */
-async function assignedOf(users: readonly string[]) {
-  const sql = `SELECT user_id, provider, actor FROM api_key_events WHERE event = 'assigned'
-    AND user_id IN (SELECT value FROM json_each(?1)) ORDER BY user_id`
-  return (await env.DB.prepare(sql).bind(JSON.stringify(users)).all()).results
-}
