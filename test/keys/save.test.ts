@@ -2,7 +2,9 @@
 
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
+import { assignKey } from '../../src/keys/assign.ts'
 import { saveSlot } from '../../src/keys/save.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
 import { deleteSlot } from '../../src/keys/slots.ts'
 import { env } from '../isolate.ts'
 import {
@@ -100,7 +102,7 @@ describe('a change while an earlier save is checked with its provider', () => {
     expect(await during(userId, async () => write(userId, later))).toEqual(lost)
   })
 
-  // The versions of keys are times of D1.
+  // A tag has no time in it.
   it.for([-3_600, 3_600])(
     'a later save that adds the user wins, in an isolate whose clock is off by %i s',
     async (seconds) => {
@@ -118,14 +120,29 @@ describe('a change while an earlier save is checked with its provider', () => {
     expect(await during(userId, async () => remove(userId))).toEqual(lost)
   })
 
-  it('a save wins over one that came before it and was stored during its check', async () => {
+  it('a key that is assigned to the slot wins over a save that is still checked', async () => {
     const userId = await someUser()
-    const older = async () => {
-      const sql = `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
-        VALUES (?1, 'openai', 'v1.0123456789ab.AAAA', '0123456789ab', '2020-01-01T00:00:00.000Z')`
-      await env.DB.prepare(sql).bind(userId).run()
-    }
-    expect(await during(userId, older)).toEqual({ code: 'saved', stored: 'the earlier key' })
+    const owner = await ownerOf(userId)
+    await saveSlot(owner, 'default', { apiKey: later, verify: false })
+    const lost = { code: 'changed_meanwhile', stored: later }
+    expect(await during(userId, async () => assignKey(owner, 'openai', false))).toEqual(lost)
+  })
+
+  it('a pause wins over a save that is still checked', async () => {
+    const userId = await someKeyUser(before)
+    const owner = await ownerOf(userId)
+    const pause = async () => setLimits(owner, 'openai', { isPaused: true, condition: null })
+    expect(await during(userId, pause)).toEqual({ code: 'changed_meanwhile', stored: before })
+  })
+
+  it.for([
+    ['a use', "last_used_at = '2026-01-01T00:00:00.000Z', uses = 1"],
+    ['a verdict', "status = 'rejected'"],
+  ])('a save counts although its check came with %s of the previous key', async ([, set]) => {
+    const userId = await someKeyUser(before)
+    const change = env.DB.prepare(`UPDATE api_keys SET ${set} WHERE user_id = ?1`).bind(userId)
+    const won = { code: 'saved', stored: 'the earlier key' }
+    expect(await during(userId, async () => change.run())).toEqual(won)
   })
 
   it('a checked save counts if nobody else changes the slot', async () => {
@@ -193,3 +210,22 @@ describe('what stays of the previous key', () => {
     expect(results).toEqual([{ provider: 'openai', paused_at: expect.any(String) }])
   })
 })
+
+it.for([
+  [20, true],
+  [19, false],
+] as const)(
+  'a save of a key of %i characters says which slots have it: %s',
+  async ([length, isSaid]) => {
+    const apiKey = crypto.randomUUID().slice(0, length)
+    const { userId } = await someOwner()
+    const owner = await ownerOf(userId)
+    const save = async (name: string, key: string) =>
+      saveSlot(owner, name, { apiKey: key, verify: false })
+    await save('acme', `${apiKey.slice(1)}x`)
+    await save('default', apiKey)
+    await save('anthropic', apiKey)
+    const { sameIn } = await save('openai', apiKey)
+    expect(sameIn.toSorted()).toEqual(isSaid ? ['anthropic', 'default'] : [])
+  },
+)
