@@ -2,7 +2,9 @@
 
 import { expect, it } from 'vitest'
 import { setLimits } from '../../src/keys/set-limits.ts'
+import { requireOpen } from '../../src/keys/stored-key.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
+import { tagOf } from '../../src/store/slot-check.ts'
 import { env } from '../isolate.ts'
 import { call, ownerOf, recordLogs, slotPath, someKeyUser } from '../support.ts'
 import { someKeyOf, someKeyOwner, someOwner } from './key-owner.ts'
@@ -52,17 +54,67 @@ it.for<[kinds: string[], changes: NewLimits[]]>([
     [{ isPaused: true }, { isPaused: false }],
   ],
   [['limits_changed'], [{ callers: ['binding:chat'] }]],
-  [['limits_changed'], [{ maxUses: null }]],
-  [['limits_changed'], [{ expiresAt: null }]],
-  [['limits_changed', 'paused'], [{ isPaused: true, callers: null }]],
+  [['limits_changed'], [{ maxUses: { count: 5, per: 'day' } }]],
+  [['limits_changed'], [{ expiresAt: '2999-01-01T00:00:00.000Z' }]],
+  [['paused'], [{ isPaused: true, callers: ['binding:chat'] }]],
+  [['paused'], [{ isPaused: true, callers: null }]],
+  [
+    ['paused', 'resumed'],
+    [{ isPaused: true }, { isPaused: false, maxUses: { count: 5, per: 'day' } }],
+  ],
+  [
+    ['limits_changed', 'paused'],
+    [{ isPaused: true }, { isPaused: true, callers: ['binding:chat'] }],
+  ],
 ])('the trail has the events %j of the changes %j', async ([kinds, changes]) => {
   const userId = await someKeyUser(someKeyOf('good'))
   const owner = await ownerOf(userId)
   for (const limits of changes) await setLimits(owner, 'openai', { condition: null, ...limits })
+  expect(await eventsOf(userId)).toEqual(kinds)
+})
+
+/** The kinds of the events of limits, in the order of the alphabet. */
+async function eventsOf(userId: string) {
   const trail = `SELECT event FROM api_key_events WHERE user_id = ?1 AND event <> 'saved'
     ORDER BY event`
   const { results } = await env.DB.prepare(trail).bind(userId).all()
-  expect(results.map(({ event }) => event)).toEqual(kinds)
+  return results.map(({ event }) => event)
+}
+
+it.for<[change: NewLimits, before?: NewLimits]>([
+  [{ maxUses: null }],
+  [{ callers: null }],
+  [{ expiresAt: null }],
+  [{ isPaused: false }],
+  [{ isPaused: false, callers: null, maxUses: null, expiresAt: null }],
+  [{ isPaused: true }, { isPaused: true }],
+  [{ callers: ['binding:chat'] }, { callers: ['binding:chat'] }],
+  [{ maxUses: { count: 5, per: 'day' } }, { maxUses: { count: 5, per: 'day' } }],
+  [{ expiresAt: '2999-01-01T00:00:00.000Z' }, { expiresAt: '2999-01-01T00:00:00.000Z' }],
+])('the change %j changes nothing after %j: no event, and the same tag', async (changes) => {
+  const [change, before = {}] = changes
+  const userId = await someKeyUser(someKeyOf('good'))
+  const owner = await ownerOf(userId)
+  const { row } = requireOpen(await setLimits(owner, 'openai', { condition: null, ...before }))
+  const seen = await eventsOf(userId)
+  const after = requireOpen(await setLimits(owner, 'openai', { condition: null, ...change }))
+  expect(after.tag).toBe(tagOf(row))
+  expect(await eventsOf(userId)).toEqual(seen)
+})
+
+it('the second of two changes with one tag is refused', async () => {
+  const { userId, token, limit, shown } = await someKeyOwner()
+  const tag = String((await shown())['etag'])
+  const change = async (body: object) =>
+    call('PATCH', slotPath(userId, 'openai'), { token, body, headers: { 'If-Match': tag } })
+  const first = await change({ callers: ['binding:one'] })
+  expect([first.status, (await change({ callers: ['binding:two'] })).status]).toEqual([200, 412])
+  expect(first.headers.get('ETag')).not.toBe(tag)
+  expect(await shown()).toMatchObject({
+    callers: ['binding:one'],
+    etag: first.headers.get('ETag'),
+  })
+  expect((await limit({ callers: null })).status).toBe(200)
 })
 
 it('refuses an empty slot, an unknown user and another user’s slot', async () => {
@@ -84,7 +136,7 @@ it('a body that is refused changes nothing', async () => {
 
 it('changes nothing if the key is not the one that If-Match names', async () => {
   const { userId, token, shown } = await someKeyOwner()
-  const headers = { 'If-Match': '"2001-01-01T00:00:00.000Z"' }
+  const headers = { 'If-Match': '"0123abcd.1"' }
   const path = slotPath(userId, 'openai')
   const response = await call('PATCH', path, { token, headers, body: { paused: true } })
   expect(response.status).toBe(412)

@@ -12,9 +12,14 @@ import {
   splitCredential,
   summarize,
 } from '../../src/keys/stored-key.ts'
-import type { KeyRow } from '../../src/store/api-keys.ts'
-import { recordLogs } from '../support.ts'
-import { someOwner } from './key-owner.ts'
+import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
+import { readKey } from '../../src/keys/slots.ts'
+import { openService } from '../../src/service.ts'
+import { updateStatus, updateVerified, type KeyRow } from '../../src/store/api-keys.ts'
+import { run } from '../../src/store/d1.ts'
+import { env } from '../isolate.ts'
+import { ownerOf, recordLogs, someEncryptionKey } from '../support.ts'
+import { someKeyOf, someOwner } from './key-owner.ts'
 
 const SLOT = { userId: 'jane', provider: 'openai' }
 
@@ -23,7 +28,8 @@ const rowOf = (sealed: string, kid: string): KeyRow => ({
   ...SLOT,
   sealed,
   kid,
-  createdAt: '2026-01-01T00:00:00.000Z',
+  identity: '0123abcd',
+  revision: 7,
   updatedAt: '2026-01-02T00:00:00.000Z',
   status: 'active',
   lastUsedAt: null,
@@ -129,5 +135,91 @@ describe('what a user sees of a key', () => {
     expect(logs.text()).not.toContain(last4)
     await putPlain(key)
     expect((await getPlain()).body).not.toHaveProperty('api_key_last4')
+  })
+})
+
+describe('the tag of a key', () => {
+  type Change = (owner: Awaited<ReturnType<typeof someOwner>>) => Promise<unknown>
+
+  /** Whether a key of the plain route has the same tag and the same identity after the change. */
+  async function keptBy(change: Change) {
+    const owner = await someOwner()
+    await owner.putPlain(someKeyOf('good'))
+    const read = async () =>
+      env.DB.prepare(
+        "SELECT identity, identity || '.' || revision AS tag FROM api_keys WHERE user_id = ?1",
+      )
+        .bind(owner.userId)
+        .first<{ identity: string; tag: string }>()
+    const before = await read()
+    await change(owner)
+    const after = await read()
+    return { tag: before?.tag === after?.tag, identity: before?.identity === after?.identity }
+  }
+
+  it.for<[name: string, kept: { tag: boolean; identity: boolean }, change: Change]>([
+    ['a look', { tag: true, identity: true }, async ({ getPlain }) => getPlain()],
+    [
+      'a use',
+      { tag: true, identity: true },
+      async ({ bound, userId }) => bound(async (vault) => vault.getDecryptedApiKey(userId)),
+    ],
+    [
+      'a verdict',
+      { tag: true, identity: true },
+      async ({ userId }) => {
+        const key = requireOpen(await readKey(await ownerOf(userId), 'default'))
+        const at = '2026-01-01T00:00:00.000Z'
+        await run(env.DB, updateVerified(key.row, { status: 'active', at }))
+        await run(env.DB, updateStatus(key.row, { status: 'rejected', at }))
+      },
+    ],
+    [
+      'a reseal under a new encryption key',
+      { tag: true, identity: true },
+      async () => {
+        const keys = [someEncryptionKey(), env.API_KEY_ENCRYPTION_KEY]
+        const vault = { ...env, API_KEY_ENCRYPTION_KEY: keys.join(',') }
+        const service = await openService(vault)
+        await beginPass(service)
+        await rewrap(service)
+      },
+    ],
+    [
+      'a change of nothing',
+      { tag: true, identity: true },
+      async ({ limit }) => limit('default', { callers: null }),
+    ],
+    [
+      'a pause',
+      { tag: false, identity: true },
+      async ({ limit }) => limit('default', { paused: true }),
+    ],
+    [
+      'another maximum',
+      { tag: false, identity: true },
+      async ({ limit }) => limit('default', { max_uses: { count: 5, per: 'day' } }),
+    ],
+    [
+      'an assignment',
+      { tag: false, identity: true },
+      async ({ assign }) => assign('openai', '?verify=false'),
+    ],
+    [
+      'another key',
+      { tag: false, identity: false },
+      async ({ putPlain }) => putPlain(someKeyOf('good')),
+    ],
+    [
+      'the same key after a deletion',
+      { tag: false, identity: false },
+      async ({ remove, putPlain }) => {
+        await remove('default')
+        await putPlain(someKeyOf('good'))
+      },
+    ],
+  ])('the tag and the identity stay after %s: %j', async ([, kept, change]) => {
+    recordLogs()
+    expect(await keptBy(change)).toEqual(kept)
   })
 })
