@@ -2,7 +2,9 @@
 
 import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { isExpired } from '../../src/keys/limits.ts'
+import { isExpired, keepLimits, shareLimits } from '../../src/keys/limits.ts'
+import type { KeyRow } from '../../src/store/api-keys.ts'
+import type { KeptLimits } from '../../src/store/moved-keys.ts'
 import { env } from '../isolate.ts'
 import { call, mintToken, seenByProvider } from '../support.ts'
 import { bind, MODELS, someKeyOwner } from './key-owner.ts'
@@ -171,4 +173,119 @@ it.for<[expiresAt: string | null, expired: boolean]>([
   ['2026-11-25T11:59:59.999Z', true],
 ])('a key with expires_at %j has expired at noon: %s', ([expiresAt, expired]) => {
   expect(isExpired(expiresAt, Date.parse('2026-11-25T12:00:00.000Z'))).toBe(expired)
+})
+
+const NO_LIMITS: KeptLimits = {
+  pausedAt: null,
+  callers: null,
+  expiresAt: null,
+  maxUses: null,
+  maxUsesPer: null,
+  uses: 0,
+  usesIn: null,
+}
+
+/** A key with these limits. */
+const rowWith = (limits: Partial<KeptLimits>): KeyRow => ({
+  userId: 'jane',
+  provider: 'openai',
+  identity: '0123abcd',
+  revision: 1,
+  sealed: 'v1.x',
+  kid: 'any',
+  updatedAt: '2026-01-01T00:00:00.000Z',
+  status: 'active',
+  lastUsedAt: null,
+  lastVerifiedAt: null,
+  ...NO_LIMITS,
+  ...limits,
+})
+
+const NOON = '2026-11-25T12:00:00.000Z'
+const [EARLIER, LATER] = ['2026-11-25T11:00:00.000Z', '2026-11-25T13:00:00.000Z']
+const LAST = '2026-11-26T00:00:00.000Z'
+const [DAY, MONTH] = ['2026-11-25', '2026-11']
+
+/** The uses of a day or a month. */
+const daily = (maxUses: number, uses = 0, usesIn: string | null = DAY) =>
+  ({ maxUses, maxUsesPer: 'day', uses, usesIn }) as const
+const monthly = (maxUses: number, uses = 0, usesIn: string | null = MONTH) =>
+  ({ maxUses, maxUsesPer: 'month', uses, usesIn }) as const
+
+/** The limits of a key that stays, of one that goes, and those that the first one keeps. */
+const KEPT: [
+  name: string,
+  kept: Partial<KeptLimits>,
+  gone: Partial<KeptLimits>,
+  limits: Partial<KeptLimits>,
+][] = [
+  ['no limits', {}, {}, {}],
+  ['a pause of its own', { pausedAt: EARLIER }, {}, { pausedAt: EARLIER }],
+  ['the other pause', {}, { pausedAt: LATER }, { pausedAt: LATER }],
+  ['its own pause of two', { pausedAt: LATER }, { pausedAt: EARLIER }, { pausedAt: LATER }],
+  ['its own callers', { callers: '["a"]' }, {}, { callers: '["a"]' }],
+  ['the other callers', {}, { callers: '["a"]' }, { callers: '["a"]' }],
+  [
+    'the callers in both lists',
+    { callers: '["a","b"]' },
+    { callers: '["c","b"]' },
+    { callers: '["b"]' },
+  ],
+  ['no callers', { callers: '["a"]' }, { callers: '["b"]' }, { callers: '[]' }],
+  ['no callers beside a list', { callers: '[]' }, { callers: '["b"]' }, { callers: '[]' }],
+  ['its own expiry', { expiresAt: LATER }, {}, { expiresAt: LATER }],
+  ['its own past expiry', { expiresAt: EARLIER }, {}, { expiresAt: EARLIER }],
+  ['the other expiry', {}, { expiresAt: LATER }, { expiresAt: LATER }],
+  ['the earlier expiry', { expiresAt: LAST }, { expiresAt: LATER }, { expiresAt: LATER }],
+  ['its own earlier expiry', { expiresAt: LATER }, { expiresAt: LAST }, { expiresAt: LATER }],
+  ['no past expiry of the other', {}, { expiresAt: EARLIER }, {}],
+  [
+    'its own expiry beside a past one',
+    { expiresAt: LAST },
+    { expiresAt: NOON },
+    { expiresAt: LAST },
+  ],
+  ['its own maximum', daily(5, 2), {}, daily(5, 2)],
+  ['the other maximum', {}, daily(5, 2), daily(5, 2)],
+  ['the other maximum before uses without one', { uses: 9, usesIn: DAY }, daily(5, 2), daily(5, 2)],
+  ['the lower maximum and all uses', daily(5, 2), daily(3, 1), daily(3, 3)],
+  ['its own lower maximum', daily(3, 2), daily(5, 1), daily(3, 3)],
+  ['a maximum of 0', daily(0), monthly(9, 4), monthly(0, 4)],
+  ['the uses of the later day', daily(5, 4, '2026-11-24'), daily(5, 1), daily(5, 1)],
+  ['its own uses of the later day', daily(5, 1), daily(5, 4, '2026-11-24'), daily(5, 1)],
+  ['uses of one that was used', daily(5, 0, null), daily(5, 1), daily(5, 1)],
+  ['no uses of two', daily(5, 0, null), daily(4, 0, null), daily(4, 0, null)],
+  ['the month of two periods', daily(5, 2), monthly(90, 40), monthly(5, 42)],
+  ['its own month of two periods', monthly(90, 40), daily(5, 2), monthly(5, 42)],
+  ['the lower maximum of two months', monthly(9, 4), monthly(7, 2), monthly(7, 6)],
+  ['the uses of the later month', monthly(9, 4, '2026-10'), monthly(9, 2), monthly(9, 2)],
+  [
+    'all limits of the other',
+    {},
+    { pausedAt: EARLIER, callers: '[]', expiresAt: LATER, ...daily(1, 1) },
+    { pausedAt: EARLIER, callers: '[]', expiresAt: LATER, ...daily(1, 1) },
+  ],
+]
+
+it.for(KEPT)('a key that takes the place of another one keeps %s', ([, kept, gone, limits]) => {
+  const expected = { ...NO_LIMITS, ...limits }
+  expect(keepLimits(rowWith(kept), rowWith(gone), Date.parse(NOON))).toEqual(expected)
+})
+
+it.for<
+  [name: string, used: Partial<KeptLimits>, other: Partial<KeptLimits>, shared: object | null]
+>([
+  ['nothing to do without limits', {}, {}, null],
+  ['nothing to do with the same limits', { pausedAt: NOON }, { pausedAt: NOON }, null],
+  ['nothing to do after more uses', daily(5, 3), daily(5), null],
+  ['a pause', {}, { pausedAt: NOON }, { pausedAt: NOON }],
+  ['its own pause', { pausedAt: NOON }, {}, { pausedAt: NOON }],
+  ['the callers', { callers: '["a"]' }, { callers: '["a","b"]' }, { callers: '["a"]' }],
+  ['a past expiry', {}, { expiresAt: EARLIER }, { expiresAt: EARLIER }],
+  ['the earlier expiry', { expiresAt: EARLIER }, { expiresAt: LATER }, { expiresAt: EARLIER }],
+  ['the maximum', daily(5, 3), daily(4, 1), daily(4, 4)],
+  ['the period', daily(5, 3), monthly(5, 1), monthly(5, 4)],
+])('two keys of a slot that stay share %s', ([, used, other, shared]) => {
+  const expected = shared === null ? null : { ...NO_LIMITS, ...shared }
+  expect(shareLimits(rowWith(used), rowWith(other))).toEqual(expected)
 })
