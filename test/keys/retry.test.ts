@@ -188,6 +188,40 @@ it('a pause does not undo what came since its lost answer', async () => {
   expect(await trailOf(userId)).toEqual(['saved', 'paused', 'resumed'])
 })
 
+it.for<
+  [name: string, before: object | null, operation: Operation, later: Operation, kinds: string[]]
+>([
+  [
+    'a pause of a paused key does not undo that it was resumed',
+    { paused: true },
+    http('PATCH', SLOT, { body: { paused: true } }),
+    http('PATCH', SLOT, { body: { paused: false } }),
+    ['saved', 'paused', 'resumed'],
+  ],
+  [
+    'a change to the same callers does not undo a later change',
+    { callers: ['binding:chat'] },
+    http('PATCH', SLOT, { body: { callers: ['binding:chat'] } }),
+    http('PATCH', SLOT, { body: { callers: [] } }),
+    ['saved', 'limits_changed', 'limits_changed'],
+  ],
+  [
+    'a deletion in an empty slot does not delete a key that was saved later',
+    null,
+    http('DELETE', SLOT),
+    http('PUT', `${SLOT}?verify=false`, { body: NEW_KEY }),
+    ['saved', 'deleted', 'saved'],
+  ],
+])('%s, and is refused', async ([, before, operation, later, kinds]) => {
+  recordLogs()
+  const userId = await someKeyUser(someKey())
+  const prepare = before === null ? http('DELETE', SLOT) : http('PATCH', SLOT, { body: before })
+  expect(await prepare(userId, env)).toBe('ok')
+  const DB = overtakenD1(async () => later(userId, env))
+  expect(await operation(userId, { ...env, DB })).toBe('database_busy')
+  expect(await trailOf(userId)).toEqual(kinds)
+})
+
 it('a use is counted once after a lost answer', async () => {
   recordLogs()
   const userId = await someKeyUser(someKey())
