@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
+import { readKey } from '../../src/keys/slots.ts'
 import { setLimits } from '../../src/keys/set-limits.ts'
 import { takeKey } from '../../src/keys/take.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
@@ -53,6 +54,25 @@ describe('a key', () => {
     expect(await take(userId)).toBe('unreadable')
     const noted = { event: 'unreadable', provider: 'openai', code: null, count: 1 }
     expect(await notedOf(userId)).toEqual([noted])
+  })
+
+  it('a key that does not open uses up no maximum', async () => {
+    recordLogs()
+    const userId = await someKeyUser(someKeyOf('good'))
+    const owner = await ownerOf(userId)
+    const maxUses = { count: 1, per: 'day' } as const
+    await setLimits(owner, 'openai', { condition: null, maxUses })
+    const write = async (sealed: string) =>
+      env.DB.prepare('UPDATE api_keys SET encrypted_api_key = ?2 WHERE user_id = ?1')
+        .bind(userId, sealed)
+        .run()
+    const key = await readKey(owner, 'openai')
+    if (key.state === 'empty') throw new Error('The slot is empty')
+    await write('x')
+    const taken = [await take(userId), await take(userId), await take(userId)]
+    expect(taken).toEqual(['unreadable', 'unreadable', 'unreadable'])
+    await write(key.row.sealed)
+    expect([await take(userId), await take(userId)]).toEqual(['open', 'limit_reached'])
   })
 
   it('finds no key in an empty slot, and notes nothing', async () => {

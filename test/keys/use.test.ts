@@ -220,13 +220,17 @@ describe('the outcome of a use', () => {
   it.for([
     ['a check writes the same status', 'good', 'POST', "status = 'active'", 'active'],
     ['the key is rejected', 'good', 'GET', "status = 'rejected'", 'rejected'],
+    ['the key is rejected', 'good', 'POST', "status = 'rejected'", 'rejected'],
     ['the key is sealed again', 'bad', 'GET', "encrypted_api_key = ''", 'rejected'],
-  ] as const)('records a use during which %s', async ([, kind, method, set, status]) => {
-    const userId = await someKeyUser(someKeyOf(kind))
-    const DB = lateD1(async () => change(userId, set))
-    await use(userId, method, { ...env, DB })
-    expect((await recordedOf(userId)).key).toEqual({ status, used: expect.any(String) })
-  })
+  ] as const)(
+    'records a use during which %s, of a %s key with %s',
+    async ([, kind, method, set, status]) => {
+      const userId = await someKeyUser(someKeyOf(kind))
+      const DB = lateD1(async () => change(userId, set))
+      await use(userId, method, { ...env, DB })
+      expect((await recordedOf(userId)).key).toEqual({ status, used: expect.any(String) })
+    },
+  )
 
   it('answers a use before it is recorded', async () => {
     const DB = lateD1(async () => new Promise(() => {}))

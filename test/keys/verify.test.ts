@@ -2,8 +2,11 @@
 
 import { expect, it, vi } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
+import { verifySlot } from '../../src/keys/verify.ts'
+import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { ownerOf, recordLogs } from '../support.ts'
+import { ownerOf, recordLogs, seenByProvider, someKeyUser } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
 
 const time = expect.stringMatching(/^20\d\d-.*Z$/)
@@ -35,6 +38,39 @@ it('answers for the current key if another key was saved during the check', asyn
   })
   expect(await verify('openai')).toMatchObject({ body: { status: 'unverified', verdict: null } })
   expect(await stored('openai')).toBe(other)
+})
+
+it('a rejection that comes during a check stays, although the check accepts the key', async () => {
+  const { userId, put, verify, get } = await someOwner()
+  await put('openai', someKeyOf('good'), '?verify=false')
+  const send = fetch
+  vi.spyOn(globalThis, 'fetch').mockImplementationOnce(async (...request) => {
+    const response = await send(...request)
+    const reject = "UPDATE api_keys SET status = 'rejected' WHERE user_id = ?1"
+    await env.DB.prepare(reject).bind(userId).run()
+    return response
+  })
+  expect(await verify('openai')).toMatchObject({ body: { status: 'rejected', verdict: null } })
+  expect(await get('openai')).toMatchObject({ body: { status: 'rejected' } })
+})
+
+it('a key that was rejected before a check is active after one that accepts it', async () => {
+  const { userId, put, verify } = await someOwner()
+  await put('openai', someKeyOf('good'), '?verify=false')
+  const reject = "UPDATE api_keys SET status = 'rejected' WHERE user_id = ?1"
+  await env.DB.prepare(reject).bind(userId).run()
+  expect(await verify('openai')).toMatchObject({ body: { status: 'active', verdict: 'accepted' } })
+})
+
+it.for<[code: string, limits: NewLimits]>([
+  ['api_key_paused', { isPaused: true }],
+  ['api_key_expired', { expiresAt: '2020-01-01T00:00:00.000Z' }],
+])('a check does not send a key to its provider: %s', async ([code, limits]) => {
+  const key = someKeyOf('good')
+  const owner = await ownerOf(await someKeyUser(key))
+  await setLimits(owner, 'openai', { condition: null, ...limits })
+  await expect(verifySlot(owner, 'openai')).rejects.toMatchObject({ code })
+  expect(await seenByProvider(key)).toEqual([])
 })
 
 it('answers a null verdict for an empty slot', async () => {
