@@ -1,27 +1,27 @@
 /** The slot that a name means, with and without `DEFAULT_PROVIDER`. */
 
 import { describe, expect, it } from 'vitest'
-import { findSlot, nameSlot, rowNames, slotName } from '../../src/keys/slot-name.ts'
+import { findSlot, nameSlot, namesOf, slotName } from '../../src/keys/slot-name.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
-import { call, keyPath, mintToken, putKey, slotPath, someKeyUser, storedKey } from '../support.ts'
+import { call, keyPath, mintToken, putKey, slotPath, someKeyUser } from '../support.ts'
 import { listPath, someKeyOf, someOwner } from './key-owner.ts'
 
 const settingsOf = async (DEFAULT_PROVIDER: string) =>
   (await openService({ ...env, DEFAULT_PROVIDER })).settings
 
 describe('a name', () => {
-  it.for<[given: string, defaultProvider: string, name: string, rows: string[]]>([
+  it.for<[given: string, defaultProvider: string, name: string, names: string[]]>([
     ['default', '', 'default', ['default']],
     ['openai', '', 'openai', ['openai']],
     ['default', 'openai', 'openai', ['openai', 'default']],
     ['openai', 'openai', 'openai', ['openai', 'default']],
     ['acme', 'openai', 'acme', ['acme']],
     ['gone', 'openai', 'gone', ['gone']],
-  ])('%s with DEFAULT_PROVIDER %j means %s', async ([given, defaultProvider, name, rows]) => {
+  ])('%s with DEFAULT_PROVIDER %j means %s', async ([given, defaultProvider, name, names]) => {
     const settings = await settingsOf(defaultProvider)
     expect(slotName(settings, given)).toBe(name)
-    expect(rowNames(settings, slotName(settings, given))).toEqual(rows)
+    expect(namesOf(settings, slotName(settings, given))).toEqual(names)
   })
 
   it.for<[given: string, defaultProvider: string, label: string | undefined]>([
@@ -72,28 +72,6 @@ describe('DEFAULT_PROVIDER', () => {
     expect(await getPlain()).toMatchObject(preview('sk-good2...'))
     await request('DELETE', keyPath(userId))
     expect(await get('openai')).toMatchObject({ body: { has_api_key: false } })
-  })
-
-  it('the later of two keys counts, and a deletion deletes both', async () => {
-    const [plainKey, slotKey] = [someKeyOf('good'), someKeyOf('good2')]
-    const userId = await someKeyUser(slotKey)
-    await putKey(userId, plainKey)
-    const token = await mintToken({ sub: userId })
-    const shown = async () => {
-      const response = await call('GET', slotPath(userId, 'openai'), { token, env: vault })
-      return (await response.json<Record<string, unknown>>())['api_key_preview']
-    }
-    expect(await shown()).toBe('sk-good-...')
-    await env.DB.prepare(
-      `UPDATE api_keys SET updated_at = '2020-01-01T00:00:00.000Z'
-       WHERE user_id = ?1 AND provider = 'default'`,
-    )
-      .bind(userId)
-      .run()
-    expect(await shown()).toBe('sk-good2...')
-    await call('DELETE', slotPath(userId, 'openai'), { token, env: vault })
-    expect(await storedKey(userId, vault, 'default')).toBeNull()
-    expect(await shown()).toBeUndefined()
   })
 
   it.for(['anthropic', 'openai'])(

@@ -17,6 +17,7 @@ import {
 import { listPath, someKeyOf, someOwner } from './key-owner.ts'
 
 const time = expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]{12}Z$/)
+const etag = expect.stringMatching(/^"[0-9a-f]{32}\.[1-9]\d*"$/)
 
 describe('a slot', () => {
   it('a slot answers like the plain route, with its provider and its status', async () => {
@@ -27,7 +28,7 @@ describe('a slot', () => {
     })
     const apiKey = someKeyOf('good')
     const last4 = { api_key_last4: apiKey.slice(-4) }
-    const key = { api_key_preview: 'sk-good-...', ...last4, api_key_updated_at: time }
+    const key = { api_key_preview: 'sk-good-...', ...last4, api_key_updated_at: time, etag }
     const times = { last_used_at: null, last_verified_at: null }
     const slot = { provider: 'openai', status: 'active', ...times }
     expect(await put('openai', apiKey)).toEqual({
@@ -84,6 +85,7 @@ describe('a slot', () => {
         has_api_key: false,
         error: 'Invalid encrypted key',
         reason: 'cannot_be_decrypted',
+        etag,
       },
     })
   })
@@ -99,6 +101,7 @@ describe('a slot', () => {
       has_api_key: false,
       error: 'Invalid encrypted key',
       reason: 'encryption_key_missing',
+      etag,
     })
     const list = await call('GET', listPath(userId), options)
     expect(await list.text()).toContain('"reason":"encryption_key_missing"')
@@ -133,7 +136,12 @@ describe('a slot', () => {
     const saved: object = await (await call('PUT', keyPath(userId), options)).json()
     expect(Object.keys(saved)).toEqual(['message', 'user_id', 'user'])
     const { body } = await getPlain()
-    expect(Object.keys(body)).toEqual(['has_api_key', 'api_key_preview', 'api_key_updated_at'])
+    expect(Object.keys(body)).toEqual([
+      'has_api_key',
+      'api_key_preview',
+      'api_key_updated_at',
+      'etag',
+    ])
   })
 })
 
@@ -194,7 +202,7 @@ describe('the list', () => {
       'default openai anthropic gemini openrouter mistral groq deepseek xai cohere together ' +
         'perplexity huggingface replicate github acme own',
     )
-    const key = { has_api_key: true, api_key_updated_at: time }
+    const key = { has_api_key: true, api_key_updated_at: time, etag }
     const times = { last_used_at: null, last_verified_at: null }
     expect(slots.slice(0, 3)).toEqual([
       {
@@ -243,6 +251,7 @@ describe('the list', () => {
       has_api_key: false,
       error: 'Invalid encrypted key',
       reason: 'cannot_be_decrypted',
+      etag,
     })
     expect((await remove('gone')).status).toBe(200)
     expect((await remove('gone')).status).toBe(404)
@@ -274,5 +283,27 @@ describe('the list', () => {
     const slots = await listSlots(await ownerOf(userId, { ...env, DEFAULT_PROVIDER: 'openai' }))
     expect(slots.find(({ name }) => name === 'openai')?.key).toMatchObject({ apiKey: shown })
     expect(slots.map(({ name }) => name)).not.toContain('default')
+  })
+
+  it.for([
+    [20, true],
+    [19, false],
+  ] as const)('the list says where a key of %i characters is too: %s', async ([length, isSaid]) => {
+    const apiKey = crypto.randomUUID().slice(0, length)
+    const { userId, put, putPlain, list } = await someOwner()
+    await put('openai', apiKey, '?verify=false')
+    await put('acme', apiKey, '?verify=false')
+    await put('anthropic', `${apiKey.slice(1)}x`, '?verify=false')
+    await putPlain(apiKey)
+    const slots = (await listSlots(await ownerOf(userId))).filter(({ sameIn }) => sameIn.length > 0)
+    const same = Object.fromEntries(slots.map(({ name, sameIn }) => [name, sameIn.toSorted()]))
+    const expected = {
+      default: ['acme', 'openai'],
+      openai: ['acme', 'default'],
+      acme: ['default', 'openai'],
+    }
+    expect(same).toEqual(isSaid ? expected : {})
+    const { body } = await list()
+    expect(JSON.stringify(body).includes('same_key_in')).toBe(isSaid)
   })
 })
