@@ -12,6 +12,7 @@ import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, ownerOf, recordLogs, someKey, someKeyUser } from '../support.ts'
 import { MODELS } from './key-owner.ts'
+import { MOMENTS, moving, someMovingUser } from './moving-slot.ts'
 import { age, backUp, someCopiedOwner, someVault } from './restoration.ts'
 
 const MINUTE_MS = 60_000
@@ -220,6 +221,18 @@ describe('a socket and its key', () => {
     await talk(socket)
     expect([socket.caller.received, socket.provider.received]).toEqual([['down'], ['up']])
   })
+
+  it.for(Object.entries(MOMENTS))(
+    'a socket stays open while its slot has %s',
+    async ([, moment]) => {
+      recordLogs()
+      const { userId } = await someMovingUser(moment)
+      const socket = await open(userId, { vault: moving() })
+      await socket.pass(MINUTE_MS)
+      await talk(socket)
+      expect([socket.caller.received, socket.provider.received]).toEqual([['down'], ['up']])
+    },
+  )
 
   it('no_api_key ends a socket whose key a restored database has again', async () => {
     const { userId } = await someCopiedOwner()
