@@ -116,6 +116,43 @@ describe('the grants of a binding', () => {
   })
 })
 
+describe('a slot with two names', () => {
+  /** Each method that takes a slot, called with this name of it. */
+  const CALLS_BY_NAME: [
+    method: string,
+    call: (vault: KeyVault, name: string, id: string) => Promise<unknown>,
+  ][] = [
+    ['fetchWithApiKey', async (vault, name, id) => vault.fetchWithApiKey(id, name, get())],
+    ['fetch', async (vault, name, id) => vault.fetch(new Request(MODELS, named(id, name)))],
+    ['getDecryptedApiKey', async (vault, name, id) => vault.getDecryptedApiKey(id, name)],
+    ['listEvents', async (vault, name, id) => vault.listEvents(id, { provider: name })],
+    ['pauseKey', async (vault, name, id) => vault.pauseKey(id, name)],
+    ['deleteKey', async (vault, name, id) => vault.deleteKey(id, name)],
+  ]
+  const NAMES = ['default', 'openai']
+  const cases = CALLS_BY_NAME.flatMap(([method, call]) =>
+    NAMES.flatMap((granted) => NAMES.map((name) => [method, name, granted, call] as const)),
+  )
+
+  it.for(cases)(
+    '%s of %s is granted by the provider %s with DEFAULT_PROVIDER, and by no other slot',
+    async ([, name, granted, call]) => {
+      const userId = await someKeyUser(someKeyOf('good'))
+      const vault = { DEFAULT_PROVIDER: 'openai' }
+      const other = bindTo(vault, { ...ALL, providers: ['anthropic'] })
+      expect(codeOf(await call(other, name, userId))).toBe('provider_not_granted')
+      const outcome = await call(bindTo(vault, { ...ALL, providers: [granted] }), name, userId)
+      expect(codeOf(outcome)).toBeNull()
+    },
+  )
+
+  it.for(NAMES)('the provider %s shows it in the list with DEFAULT_PROVIDER', async (granted) => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const vault = bindTo({ DEFAULT_PROVIDER: 'openai' }, { ...ALL, providers: [granted] })
+    expect(await vault.listSlots(userId)).toMatchObject({ slots: [{ provider: 'openai' }] })
+  })
+})
+
 describe('fetchWithApiKey', () => {
   it.for([
     ['another origin', 'origin_not_allowed', 'openai', 'https://api.openai.com/v1/models'],

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import {
   readProps,
   requireGrant,
-  requireProvider,
+  requireNamed,
   requireRevealer,
   requireText,
   requireUserId,
@@ -63,17 +63,31 @@ it.for([
   expect(codeOf(check)).toBe(expected ? null : 'not_granted')
 })
 
-it.for<[providers: string[] | undefined, name: string, expected: boolean]>([
-  [undefined, 'openai', true],
-  [['openai'], 'openai', true],
-  [['anthropic', 'openai'], 'openai', true],
-  [['anthropic'], 'openai', false],
-  [['openai'], 'OpenAI', false],
-  [[], 'openai', false],
-])('a binding of the slots %j may use %s: %s', ([providers, name, expected]) => {
-  const check = () => requireProvider({ ...ALL, ...(providers && { providers }) }, name)
-  expect(codeOf(check)).toBe(expected ? null : 'provider_not_granted')
-})
+it.for<[providers: string[] | undefined, name: string, defaultProvider: string, is: boolean]>([
+  [undefined, 'openai', '', true],
+  [['openai'], 'openai', '', true],
+  [['anthropic', 'openai'], 'openai', '', true],
+  [['anthropic'], 'openai', '', false],
+  [['openai'], 'OpenAI', '', false],
+  [[], 'openai', '', false],
+  [['default'], 'default', '', true],
+  [['default'], 'openai', '', false],
+  [['openai'], 'default', '', false],
+  [['default'], 'default', 'openai', true],
+  [['default'], 'openai', 'openai', true],
+  [['openai'], 'default', 'openai', true],
+  [['openai'], 'openai', 'openai', true],
+  [['anthropic'], 'default', 'openai', false],
+  [['default'], 'anthropic', 'openai', false],
+])(
+  'a binding of the slots %j may use %s with DEFAULT_PROVIDER %j: %s',
+  async ([providers, name, DEFAULT_PROVIDER, expected]) => {
+    const { settings } = await openService({ ...env, DEFAULT_PROVIDER })
+    const props = { ...ALL, ...(providers && { providers }) }
+    const check = () => requireNamed(props, settings, name)
+    expect(codeOf(check)).toBe(expected ? null : 'provider_not_granted')
+  },
+)
 
 it('takes any text for an argument', () => {
   expect([requireText('a'), requireText(' ')]).toEqual(['a', ' '])
