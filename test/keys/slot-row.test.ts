@@ -234,6 +234,20 @@ describe('the limits of either key', () => {
     }
   })
 
+  it.for(moments)(
+    'a new key does not have the expiry of the previous ones: %s',
+    async ([, moment]) => {
+      const limits = { expiresAt: '2999-01-01T00:00:00.000Z' }
+      const { userId } = await someMovingUser(moment, { default: limits, openai: limits })
+      expect(await SAVES['a save']?.(userId, moving())).toBe('ok')
+      for (const vault of [moving(), complete()]) {
+        // oxlint-disable-next-line no-await-in-loop -- each look may move a key
+        const key = await readSlot(await ownerOf(userId, vault), 'openai')
+        expect(key).toMatchObject({ apiKey: NEW_KEY, expiresAt: null })
+      }
+    },
+  )
+
   it.for(moments)('the past expiry of the later key holds: %s', async ([, moment]) => {
     const later = moment.rows.at(-1) ?? 'default'
     const { userId } = await someMovingUser(moment, { [later]: { expiresAt: PAST } })
