@@ -11,7 +11,7 @@ export type Condition =
   | { kind: 'tagged'; tags: readonly (string | null)[] }
 
 /** The tag of a row in SQL: it changes with each change that the owner of the key makes. */
-export const TAG = "api_keys.identity || '.' || revision"
+const TAG = "api_keys.identity || '.' || revision"
 
 /** A row's {@link TAG}. */
 export function tagOf({ identity, revision }: Pick<KeyRow, 'identity' | 'revision'>): string {
@@ -24,7 +24,10 @@ export interface Checked {
   tag: string | null
 }
 
-/** Fails unless the conditions are true. Otherwise it returns a row if the user exists, and none if not. */
+/**
+ * Fails unless the conditions are true. Otherwise it returns a row if the user exists, and none if not. A key of the plain
+ * route has to be moved before: the conditions may be about that one.
+ */
 export function checkSlot(
   { userId, provider, takesDefault }: SlotRow,
   conditions: readonly Condition[] = [],
@@ -33,7 +36,7 @@ export function checkSlot(
   const tags = conditions.map((condition) => (condition.kind === 'tagged' ? condition.tags : null))
   return {
     // A key that has to be moved first may be the one that the conditions are about.
-    sql: `SELECT ${isAlone(takesDefault)}, CASE ${faults.join(' ')} WHEN TRUE THEN tag END AS tag FROM (
+    sql: `SELECT CASE WHEN NOT ${isAlone(takesDefault)} THEN NULL ${faults.join(' ')} ELSE tag END AS tag FROM (
             SELECT ${TAG} AS tag FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
             WHERE id = ?1
           ), (SELECT ?3 AS tags)`,

@@ -128,7 +128,16 @@ describe('a slot that takes the key of the plain route', () => {
     expect(await check(userId)).toEqual(expected)
   })
 
-  it('asks for the move after the conditions of the row', async () => {
-    expect(await check('jane', [{ kind: 'tagged', tags: [TAG] }])).toBe('not moved')
-  })
+  it.for<[condition: Condition]>([
+    [{ kind: 'tagged', tags: ['two.1'] }],
+    [{ kind: 'present' }],
+    [{ kind: 'empty' }],
+  ])(
+    'asks for the move before the condition %j, which may be about that key',
+    async ([condition]) => {
+      const slot = { userId: 'jane', provider: 'acme', takesDefault: true }
+      const check = run(env.DB, checkSlot(slot, [condition]))
+      expect(isNotMoved(await check.catch((error: unknown) => error))).toBe(true)
+    },
+  )
 })
