@@ -20,7 +20,7 @@ export interface NewEvent extends Slot {
   requestId?: string | undefined
   verdict?: Verdict
   providerStatus?: number
-  /** The end of its id, of 16 characters, for {@link selectNoted}. If it is missing, D1 makes a random one. */
+  /** The end of its id, of 16 characters, for {@link selectEventsSince}. If it is missing, D1 makes a random one. */
   mark?: string | undefined
 }
 

@@ -1,4 +1,4 @@
-/** The table `users`: who may have keys. `deletions.ts` adds and deletes them. */
+/** The table `users`: who may have keys. `gone-keys.ts` adds and deletes them. */
 
 import type { Statement } from './statement.ts'
 
