@@ -113,8 +113,8 @@ it('a condition that fails keeps its whole batch from being done', async () => {
 })
 
 describe('a slot that takes the key of the plain route', () => {
-  const check = async (userId: string, conditions: Condition[] = []) =>
-    run(env.DB, checkSlot(slotOf(userId, 'openai', true), conditions)).then(
+  const answerFor = async (userId: string) =>
+    run(env.DB, checkSlot(slotOf(userId, 'openai', true))).then(
       ({ results }) => results.map(({ tag }) => tag),
       (error: unknown) => (isNotMoved(error) ? 'not moved' : VaultError.from(error).code),
     )
@@ -125,7 +125,7 @@ describe('a slot that takes the key of the plain route', () => {
     ['empty', [null]],
     ['nobody', []],
   ] as const)('answers for %s: %j', async ([userId, expected]) => {
-    expect(await check(userId)).toEqual(expected)
+    expect(await answerFor(userId)).toEqual(expected)
   })
 
   it.for<[condition: Condition]>([
