@@ -120,7 +120,8 @@ describe('a lost or wrong encryption key', () => {
     const vault = { ...env, API_KEY_ENCRYPTION_KEY: someEncryptionKey() }
     const token = await mintToken({ sub: userId })
     const get = async () => (await call('GET', keyPath(userId), { token, env: vault })).json()
-    expect(await get()).toEqual({ has_api_key: false, error: 'Invalid encrypted key' })
+    const etag = expect.stringMatching(/^"[\da-f]{32}\.1"$/)
+    expect(await get()).toEqual({ has_api_key: false, error: 'Invalid encrypted key', etag })
     expect((await putKey(userId, 'sk-new-0123456789', { env: vault })).status).toBe(200)
     expect(await get()).toMatchObject({ api_key_preview: 'sk-new-0...' })
     expect((await call('DELETE', keyPath(userId), { token, env: vault })).status).toBe(200)

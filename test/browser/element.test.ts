@@ -189,32 +189,6 @@ describe('adding a key', () => {
     expect(await url.inputValue()).toBe(`${provider.url}/v1`)
   })
 
-  it('says that another slot has the same key', async () => {
-    const { page } = await openSettings({ groq: 'sk-good-same-1' })
-    await beginAdding(page, 'OpenAI')
-    await keyField(page).fill('sk-good-same-1')
-    await button(page, 'Save key').click()
-    const notice = page.getByText('OpenAI accepts it. You also saved this key for Groq.')
-    await notice.waitFor()
-    expect(await isFocused(notice)).toBe(true)
-  })
-
-  it('says that the user deleted or replaced the same key before', async () => {
-    const { page } = await openSettings()
-    const save = async (key: string, name: string) => {
-      await keyField(page).fill(key)
-      await button(page, name).click()
-    }
-    await beginAdding(page, 'OpenAI')
-    await save('sk-good-first-1', 'Save key')
-    for (const key of ['sk-good-second-1', 'sk-good-first-1']) {
-      await button(page, 'Replace: OpenAI key').click()
-      await save(key, 'Replace')
-    }
-    await page.getByText('You deleted or replaced this key before.').waitFor()
-    expect(await preview(page).textContent()).toBe('sk-good-...')
-  })
-
   it('saves a rejected key if the user insists', async () => {
     const { page } = await openSettings()
     await beginAdding(page, 'OpenAI')
@@ -380,6 +354,33 @@ describe('a stored key', () => {
     expect(await button(page, 'Set provider: General key').count()).toBe(1)
   })
 
+  it('says beside two equal keys that they are the same, until one is deleted', async () => {
+    const { page } = await openSettings({ groq: 'sk-good-same-0123456789' })
+    const remarks = page.getByText(/You also saved this key for/)
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-good-same-0123456789')
+    await button(page, 'Save key').click()
+    const same = ['You also saved this key for Groq.', 'You also saved this key for OpenAI.']
+    await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+    expect((await remarks.allTextContents()).toSorted()).toEqual(same)
+    await page.reload()
+    await button(page, 'Pause: OpenAI key').click()
+    await page.getByText('You paused the key').waitFor()
+    expect((await remarks.allTextContents()).toSorted()).toEqual(same)
+    await button(page, 'Delete: Groq key').click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.getByText('The Groq key is deleted.').waitFor()
+    expect(await remarks.count()).toBe(0)
+  })
+
+  it('does not offer to test a paused key', async () => {
+    const { page } = await openSettings({ openai: 'sk-good-paused' })
+    await button(page, 'Test: OpenAI key').waitFor()
+    await button(page, 'Pause: OpenAI key').click()
+    await button(page, 'Resume: OpenAI key').waitFor()
+    expect(await button(page, 'Test: OpenAI key').count()).toBe(0)
+  })
+
   it('deletes a key after a dialog that names the consequences', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })
@@ -520,11 +521,11 @@ describe('a host application', () => {
         },
         [`${vault.keyUrl.origin}/api/users/${user}/api-key`, token, credentials] as const,
       )
-      expect(tag).toMatch(/^"20.*Z"$/)
+      expect(tag).toMatch(/^"[\da-f]{32}\.1"$/)
       expect(answer).toMatchObject({
         message: 'API key updated successfully',
         user_id: user,
-        user: { has_api_key: true, api_key_preview: 'sk-plain...' },
+        user: { has_api_key: true, etag: tag, api_key_preview: 'sk-plain...' },
       })
     },
   )
