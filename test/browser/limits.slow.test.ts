@@ -33,12 +33,12 @@ async function askKey({ user, token }: { user: string; token: string }): Promise
   return Object(await response.json())
 }
 
-it('a key can be paused and resumed, with its version', async () => {
+it('a key can be paused and resumed, with its entity tag', async () => {
   const { page, user, token, faults } = await openKey()
   const sent = page.waitForRequest((request) => request.method() === 'PATCH')
   await button(page, 'Pause: OpenAI key').click()
   expect((await sent).postDataJSON()).toEqual({ paused: true })
-  expect((await sent).headers()['if-match']).toMatch(/^"20.*Z"$/)
+  expect((await sent).headers()['if-match']).toMatch(/^"[\da-f]{32}\.1"$/)
   expect(await shows(page.getByRole('status').getByText('You paused the key'))).toBe(true)
   expect(await status(page).textContent()).toBe('Paused. Applications cannot use it.')
   expect(await askKey({ user, token })).toHaveProperty('paused_at')
@@ -51,9 +51,9 @@ it('a key can be paused and resumed, with its version', async () => {
   expect(faults()).toEqual([])
 })
 
-it('a key is not paused if it was replaced elsewhere, and the page says so', async () => {
+it('a key is not paused if it was changed elsewhere, and the page says so', async () => {
   const { page, user, token } = await openKey()
-  await setColumns(user, { updated_at: '2026-06-15T11:59:00.000Z' })
+  await setColumns(user, { revision: '2', updated_at: '2026-06-15T11:59:00.000Z' })
   await button(page, 'Pause: OpenAI key').click()
   const told = 'This key was changed somewhere else. Check it, then try again.'
   expect(await shows(page.getByRole('alert').getByText(told))).toBe(true)
@@ -261,11 +261,11 @@ describe('the form that limits a key', () => {
     expect(await shows(page.getByText('No application may use it', { exact: true }))).toBe(true)
   })
 
-  it('the form says that the key was replaced elsewhere, and keeps what was entered', async () => {
+  it('the form says that the key was changed elsewhere, and keeps what was entered', async () => {
     const { page, user, save } = await openForm()
     await limitOfUses(page).selectOption('Per month')
     await count(page).fill('9')
-    await setColumns(user, { updated_at: '2026-06-15T11:59:00.000Z', callers: '["binding:other"]' })
+    await setColumns(user, { revision: '2', callers: '["binding:other"]' })
     await button(page, 'Save limits').click()
     const told = 'This key was changed somewhere else. Check it, then try again.'
     expect(await shows(page.getByRole('alert').getByText(told))).toBe(true)
