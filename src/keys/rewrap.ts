@@ -9,22 +9,34 @@ import type { SealedRow } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import { countUnder, selectKids } from '../store/kids.ts'
 import { moveKeys, type MovedKey } from '../store/moved-keys.ts'
-import { selectPass, toPass, updatePass, upsertPass, type Counts, type Pass } from '../store/rewrap.ts'
+import {
+  selectPass,
+  toPass,
+  updatePass,
+  upsertPass,
+  type Counts,
+  type Pass,
+} from '../store/rewrap.ts'
 import {
   COUNTED_ROWS,
   selectRowsAfter,
   swapKeys,
   type Resealed,
   type Rewrapped,
+  type ScannedRow,
 } from '../store/scan.ts'
 import { carryCounts, countLost, hasOtherRows } from './lost-rows.ts'
 import { moveHere } from './slot-row.ts'
 import { logUnreadable, sealText, type UnreadableKey } from './stored-key.ts'
 
-/** The rows of a batch. Each batch is 3 statements at most. */
+/** The rows of a batch. */
 export const BATCH_ROWS = 200
-/** The rows of a batch while keys move to another slot. A key that meets another one there takes 7 statements. */
-const MOVED_ROWS = 100
+/** The statements of a batch at most: it reads, swaps, moves with events, and writes the pass. */
+const BATCH_STATEMENTS = 5
+/** The statements for a key that meets another one in its new slot, at most: see `moveHere`. */
+const MEETING_STATEMENTS = 9
+/** D1 takes 50 statements a run on the free plan, and 1,000 on the paid one. The vault's other jobs need some too. */
+const statementsFor = (rows: number) => 25 + Math.floor(rows / 50)
 /** The characters of the rows in a batch. D1 limits a bound parameter to 2,000,000 bytes. */
 const BATCH_LENGTH = 400_000
 const UNREADABLE_LOGGED = 20
@@ -54,13 +66,15 @@ export async function rewrap(service: Service): Promise<void> {
     return
   }
   if (pass.finishedAt !== null) return
-  const batchRows = service.settings.defaultProvider === null ? BATCH_ROWS : MOVED_ROWS
-  for (let left = service.settings.rewrapRowsPerRun; left > 0 && pass.finishedAt === null;) {
+  let rows = service.settings.rewrapRowsPerRun
+  let statements = statementsFor(rows)
+  while (pass.finishedAt === null && rows > 0 && statements >= BATCH_STATEMENTS) {
     // oxlint-disable-next-line no-await-in-loop -- each batch begins where the last one ended
-    const batch: Batch | null = await rewrapBatch(service, pass, Math.min(left, batchRows))
+    const batch: Batch | null = await rewrapBatch(service, pass, { rows, statements })
     if (batch === null) return
     pass = batch.pass
-    left -= batch.cost
+    rows -= batch.rows
+    statements -= batch.statements
   }
   logProgress(pass)
 }
@@ -112,27 +126,32 @@ export async function beginPass({ db, keyring, settings }: Service): Promise<str
   return name
 }
 
-/** What a batch has done. */
-interface Batch {
-  /** The pass after it. */
+/** What a run may still do. */
+interface Budget {
+  rows: number
+  statements: number
+}
+
+/** What a batch has used, and the pass after it. */
+interface Batch extends Budget {
   pass: Pass
-  /** The rows that it took, or would have taken with as many statements. */
-  cost: number
 }
 
 /** Rewraps the next batch. Returns null if another run has moved the pass. */
-async function rewrapBatch(service: Service, pass: Pass, limit: number): Promise<Batch | null> {
-  const read = (await run(service.db, selectRowsAfter(pass.last, limit))).results
-  const rows = takeBatch(read)
+async function rewrapBatch(service: Service, pass: Pass, budget: Budget): Promise<Batch | null> {
+  const limit = Math.min(budget.rows, BATCH_ROWS)
+  const { defaultProvider } = service.settings
+  const read = (await run(service.db, selectRowsAfter(pass.last, limit, defaultProvider))).results
+  const rows = takeBatch(read, budget)
   const ended = read.length < limit && rows.length === read.length
   const outcomes = await Promise.all(rows.map(async (row) => rewrapRow(service.keyring, row)))
-  const merged = await writeRows(service, outcomes)
+  const written = await writeRows(service, outcomes)
   const last = rows.at(-1) ?? pass.last
   const counts = addOutcomes(pass.counts, outcomes)
   const next = await movePass(service.db, { ...pass, last, counts }, ended)
   if (next === null) return null
   logUnreadableRows(outcomes)
-  return { pass: next, cost: limit * (1 + merged) }
+  return { pass: next, rows: rows.length, statements: 2 + written }
 }
 
 /** What the job did with a row. `current`: the row was sealed under the first key already. */
@@ -154,7 +173,7 @@ async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
  * Writes the resealed keys, and moves the plain route's keys to the slot of `DEFAULT_PROVIDER`. A row that a request has
  * changed meanwhile is left alone.
  *
- * @returns how many keys met another one there
+ * @returns how many statements it took, at most
  */
 async function writeRows(service: Service, outcomes: readonly Outcome[]): Promise<number> {
   const { db, keyring, settings } = service
@@ -164,17 +183,18 @@ async function writeRows(service: Service, outcomes: readonly Outcome[]): Promis
   const moved = provider === null ? [] : await sealForSlot(keyring, provider, outcomes)
   if (provider === null || moved.length === 0) {
     if (swaps.length > 0) await runBatch(db, swaps, BULK_DEADLINE_MS)
-    return 0
+    return swaps.length
   }
   const [moves, events] = moveKeys(provider, moved)
-  const results = await runBatch(db, [moves, events, ...swaps], BULK_DEADLINE_MS)
+  const statements = [moves, events, ...swaps] as const
+  const results = await runBatch(db, statements, BULK_DEADLINE_MS)
   const done = new Set(results[0].results.map(({ userId }) => userId))
   const left = moved.filter(({ to }) => !done.has(to.userId))
   for (const { to } of left) {
     // oxlint-disable-next-line no-await-in-loop -- D1 takes one change after the other
     await moveHere(service, to)
   }
-  return left.length
+  return statements.length + left.length * MEETING_STATEMENTS
 }
 
 /** The plain route's keys, sealed for the slot `provider`. */
@@ -193,15 +213,16 @@ async function sealForSlot(
   )
 }
 
-/** The first rows, as many as fit into one bound parameter, but at least one. */
-function takeBatch(rows: SealedRow[]): SealedRow[] {
-  let [length, count] = [0, 0]
-  for (const row of rows) {
+/** The first rows, but at least one: as many as fit into one bound parameter, and as the statements suffice for. */
+function takeBatch(rows: readonly ScannedRow[], { statements }: Budget): readonly ScannedRow[] {
+  let left = statements - BATCH_STATEMENTS
+  let length = 0
+  const end = rows.findIndex((row, index) => {
     length += JSON.stringify(row).length
-    if (count > 0 && length > BATCH_LENGTH) break
-    count += 1
-  }
-  return rows.slice(0, count)
+    left -= row.meets * MEETING_STATEMENTS
+    return index > 0 && (length > BATCH_LENGTH || left < 0)
+  })
+  return end === -1 ? rows : rows.slice(0, end)
 }
 
 /** Writes the progress of the pass. Returns the pass after it; null if another run has moved it. */

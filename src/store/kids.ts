@@ -2,7 +2,7 @@
 
 import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import type { Slot } from '../crypto/seal.ts'
-import type { Statement } from './statement.ts'
+import { NOW, type Statement } from './statement.ts'
 
 /** A table `kids` of the stored kids, in SQL. Its last row is null. */
 export const KIDS = `WITH RECURSIVE kids (kid) AS (
@@ -23,14 +23,15 @@ export function selectKids(): Statement<{ kid: string }> {
 export interface UnderKid {
   /** At most the limit of {@link countUnder}. */
   rows: number
-  /** When the latest of them was saved; null if there are none. */
+  /** When the latest of them was saved; null if there are none. An imported time in the future does not count. */
   latest: string | null
 }
 
 /** Counts the rows under the kid, at most `limit`. */
 export function countUnder(kid: string, limit: number): Statement<UnderKid> {
   return {
-    sql: `SELECT count(*) AS rows, max(updated_at) AS latest FROM (
+    sql: `SELECT count(*) AS rows, max(updated_at) FILTER (WHERE updated_at <= ${NOW}) AS latest
+          FROM (
             SELECT updated_at FROM api_keys WHERE key_id = ?1 LIMIT ?2
           )`,
     values: [kid, limit],

@@ -1,6 +1,7 @@
 /** Reads all rows of `api_keys` in the order of their primary key, and writes those that were sealed again. */
 
 import type { Slot } from '../crypto/seal.ts'
+import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import type { Statement } from './statement.ts'
 
@@ -10,12 +11,27 @@ export type Cursor = Slot
 /** The position before the first row. */
 export const START: Cursor = { userId: '', provider: '' }
 
-const NEXT_ROWS = `SELECT ${SEALED_COLUMNS} FROM api_keys
+const FROM_NEXT = `FROM api_keys
   WHERE (user_id, provider) > (?1, ?2) ORDER BY user_id, provider LIMIT ?3`
 
-/** Reads the next rows, at most `limit`. */
-export function selectRowsAfter({ userId, provider }: Cursor, limit: number): Statement<SealedRow> {
-  return { sql: NEXT_ROWS, values: [userId, provider, limit] }
+/** A row, and whether it has to move to a slot that has a key already. */
+export interface ScannedRow extends SealedRow {
+  /** 1 if it is a key of the plain route, and its user has one in the slot `target` too. */
+  meets: 0 | 1
+}
+
+/** Reads the next rows, at most `limit`. The plain route's keys move to the slot `target`, if there is one. */
+export function selectRowsAfter(
+  { userId, provider }: Cursor,
+  limit: number,
+  target: string | null = null,
+): Statement<ScannedRow> {
+  const other = 'other.user_id = api_keys.user_id AND other.provider = ?4'
+  const meets = `provider = '${DEFAULT_SLOT}' AND EXISTS (SELECT 1 FROM api_keys AS other WHERE ${other})`
+  return {
+    sql: `SELECT ${SEALED_COLUMNS}, ${meets} AS meets ${FROM_NEXT}`,
+    values: [userId, provider, limit, target],
+  }
 }
 
 /** A new sealed key for a row, and the row that it was made from. */
@@ -65,7 +81,7 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
               WHEN substr(sealed, 1, 5) = 'gAAAA' THEN 'fernet'
               ELSE 'unknown'
             END AS version, count(*) AS rows
-          FROM (${NEXT_ROWS}) GROUP BY 1, 2`,
+          FROM (SELECT ${SEALED_COLUMNS} ${FROM_NEXT}) GROUP BY 1, 2`,
     values: [userId, provider, limit],
   }
 }

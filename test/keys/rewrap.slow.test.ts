@@ -33,10 +33,10 @@ it('reseals the rows of several batches in one run', async () => {
 
 it.for(['before', 'after'] as const)(
   'a run of several batches loses no key if it is cut off %s any of its round trips',
-  // Three batches, of two each, after the one that reads the pass.
+  // Three batches, of three each, after the one that reads the pass.
   async (moment) => {
-    const { keys, opened, done } = await cutEachTrip(moment, { rows: ROWS, trips: 7 })
-    expect(opened).toEqual(Array.from({ length: 8 }, () => keys))
+    const { keys, opened, done } = await cutEachTrip(moment, { rows: ROWS, trips: 10 })
+    expect(opened).toEqual(Array.from({ length: 11 }, () => keys))
     expect(done).toBe(ROWS)
   },
 )

@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest'
 import { openKey, sealKey, type SealedKey, type Slot } from '../../src/crypto/seal.ts'
-import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
+import { beginPass, readPass, rewrap } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, someEncryptionKey, someKey } from '../support.ts'
@@ -14,7 +14,7 @@ export function withKeys(...keys: string[]): Env {
 
 /** Deletes all rows and the pass. It takes less time than another database. */
 export async function clearRows(): Promise<void> {
-  const tables = ['users', 'key_ids', 'rewrap', 'gone_keys']
+  const tables = ['users', 'rewrap', 'gone_keys']
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 }
 
@@ -23,7 +23,6 @@ export async function insertRows(rows: readonly (Slot & SealedKey)[]): Promise<v
   const json = JSON.stringify(rows)
   const statements = [
     "INSERT OR IGNORE INTO users (id) SELECT value ->> 'userId' FROM json_each(?1)",
-    "INSERT OR IGNORE INTO key_ids (key_id) SELECT value ->> 'kid' FROM json_each(?1)",
     `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
      SELECT value ->> 'userId', value ->> 'provider', value ->> 'sealed', value ->> 'kid'
      FROM json_each(?1)`,
@@ -31,11 +30,15 @@ export async function insertRows(rows: readonly (Slot & SealedKey)[]): Promise<v
   await env.DB.batch(statements.map((sql) => env.DB.prepare(sql).bind(json)))
 }
 
-/** Adds users with these keys in the default slot, sealed under the first key of `vault`. */
-export async function storeKeys(keys: ReadonlyMap<string, string>, vault: Env): Promise<void> {
+/** Adds users with these keys in a slot, sealed under the first key of `vault`. */
+export async function storeKeys(
+  keys: ReadonlyMap<string, string>,
+  vault: Env,
+  provider = 'default',
+): Promise<void> {
   const { keyring } = await openService(vault)
   const rows = Array.from(keys, async ([userId, apiKey]) => {
-    const slot = { userId, provider: 'default' }
+    const slot = { userId, provider }
     return { ...slot, ...(await sealKey(keyring, slot, apiKey)) }
   })
   await insertRows(await Promise.all(rows))
@@ -77,13 +80,26 @@ export async function kids(): Promise<Record<string, number>> {
   return Object.fromEntries(results.map(({ key_id, rows }) => [key_id, rows]))
 }
 
-/** The state of each kid. */
-export async function kidStates(): Promise<Record<string, string>> {
-  const { results } = await env.DB.prepare('SELECT key_id, state FROM key_ids').all<{
-    key_id: string
-    state: string
-  }>()
-  return Object.fromEntries(results.map(({ key_id, state }) => [key_id, state]))
+/** Whether the next run of the job of `vault` begins a pass. */
+export async function isPassDue(vault: Env): Promise<boolean> {
+  return (await readPass(await openService(vault))) === null
+}
+
+/** How many statements each run of the job of `vault` takes, until its pass is over. */
+export async function countStatements(vault: Env): Promise<number[]> {
+  const runs: number[] = []
+  const DB = interceptD1(async (trip) => {
+    const result = await trip()
+    runs.push((runs.pop() ?? 0) + (Array.isArray(result) ? result.length : 1))
+    return result
+  })
+  do {
+    runs.push(0)
+    // oxlint-disable-next-line no-await-in-loop -- each run continues the one before
+    await runJob({ ...vault, DB })
+    // oxlint-disable-next-line no-await-in-loop
+  } while ((await passRow())?.['finished_at'] === null)
+  return runs
 }
 
 /** The row of the pass. */
@@ -119,7 +135,7 @@ export async function lateRun(vault: Env, meanwhile: () => Promise<unknown>): Pr
     return trip()
   })
   await runJob({ ...vault, DB })
-  expect(trips).toBe(3)
+  expect(trips).toBeGreaterThanOrEqual(3)
 }
 
 /** Runs the job, which is cut off before or after the round trip `cutAt`. */
