@@ -8,14 +8,7 @@ import { CONFIG } from './wrangler.ts'
 
 /** The name of a step, which `--json` prints, and what to do. */
 export interface Step {
-  step:
-    | 'run_the_job'
-    | 'put_back'
-    | 'move_first'
-    | 'rewrap'
-    | 'drop'
-    | 'drop_fernet'
-    | 'nothing'
+  step: 'run_the_job' | 'put_back' | 'move_first' | 'rewrap' | 'drop' | 'drop_fernet' | 'nothing'
   /** The kids that the step concerns. */
   key_ids: string[]
   text: string
@@ -24,10 +17,8 @@ export interface Step {
 const SECRET = 'API_KEY_ENCRYPTION_KEY'
 
 /** The next step. It is safe while the previous version of the Worker is still running. */
-export function planNext(
-  { keyring, key_ids, missing, rewrap }: RotationStatus,
-  where: Where,
-): Step {
+export function planNext(status: RotationStatus, where: Where): Step {
+  const { keyring, key_ids, missing, rewrap } = status
   if (keyring === null || rewrap === null) {
     return {
       step: 'run_the_job',
@@ -40,7 +31,7 @@ export function planNext(
   if (fresh.length > 0) return moveFirst(keyring, fresh, where)
   const legacy = keyring.fernet.length > 0 ? [FERNET_KID] : []
   const others = new Set([...keyring.opens, ...legacy])
-  const isLeft = hasRowsLeft(key_ids)
+  const isLeft = hasRowsLeft(status)
   const isTried = rewrap.finished_at !== null
   const stored = kidsOf(
     key_ids.filter((kid) => others.has(kid.key_id) && (isLeft(kid) || !isTried)),
@@ -51,9 +42,9 @@ export function planNext(
 }
 
 /** Whether a kid has more rows than those that its own key does not open. */
-function hasRowsLeft(key_ids: readonly KidStatus[]) {
+function hasRowsLeft(status: RotationStatus) {
   return ({ key_id }: KidStatus): boolean => {
-    const { rows, lost } = leftUnder(key_ids, key_id)
+    const { rows, lost } = leftUnder(status, key_id)
     return rows > lost
   }
 }

@@ -14,16 +14,20 @@ import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'
 
 /**
- * The rows under one kid, as `--json` prints them. `unopenable` is what the latest pass counted. `lost` are those that
- * a finished pass with their encryption key could not open.
+ * The rows under one kid, as `--json` prints them. There may be none under a key that the keyring opens and that has
+ * sealed before. `unopenable` is what the latest pass counted. `lost` are those that a finished pass with their
+ * encryption key could not open.
  */
 export interface KidStatus {
   key_id: string
+  /** Empty if there are no rows. */
   version: string
   rows: number
   in_keyring: boolean
   unopenable: number
   lost: number
+  /** When the latest of the rows was saved. */
+  latest_saved_at: string | null
 }
 
 /** The job's pass. Times are ISO 8601 in UTC. `rows` is counted now, and `done` is the job's count. */
@@ -58,43 +62,65 @@ export async function readStatus(
   const stored = await countRows(db, counted, pageRows)
   const keyring = passed && parseKeyring(passed.keyring)
   const inKeyring = (kid: string) => keyring !== null && isIn(keyring, kid)
-  const key_ids = stored.map(({ kid, version, rows }, index): KidStatus => ({
-    key_id: kid,
-    version,
-    rows,
-    in_keyring: inKeyring(kid),
-    ...countsOf(isFirst(stored, index) ? passed : null, kid),
-  }))
+  const key_ids = [...stored, ...drainedKids(passed, stored)].map(
+    ({ kid, version, rows, latest }, index): KidStatus => ({
+      key_id: kid,
+      version,
+      rows,
+      in_keyring: inKeyring(kid),
+      ...countsOf(isFirst(stored, index) ? passed : null, kid),
+      latest_saved_at: latest,
+    }),
+  )
   const rows = stored.reduce((sum, row) => sum + row.rows, 0)
+  const rewrap = passed && progressOf(passed, rows)
   const isProven = passed !== null && keyring !== null && haveOpened(passed, keyring.fernet)
-  const missing = keyring === null ? [] : key_ids.filter(isMissing(key_ids, isProven))
+  const isMissing = isMissingIn({ key_ids, rewrap }, isProven)
+  const missing = keyring === null ? [] : key_ids.filter(isMissing)
   return {
     keyring,
     rows,
     key_ids,
     missing: [...new Set(missing.map(({ key_id }) => key_id))],
-    rewrap: passed && progressOf(passed, rows),
+    rewrap,
   }
 }
 
+/** The kids that open, and under which no row is left. */
+function drainedKids(pass: Pass | null, stored: readonly KidCount[]) {
+  const kids = new Set(stored.map(({ kid }) => kid))
+  const opens = pass === null ? [] : parseKeyring(pass.keyring).opens
+  return opens
+    .filter((kid) => !kids.has(kid) && pass?.counts[kid] !== undefined)
+    .map((kid) => ({ kid, version: '', rows: 0, latest: null }))
+}
+
 /** A Fernet token does not name its key. If the keys have opened none and open none, the keyring lacks their key. */
-function isMissing(key_ids: KidStatus[], isProven: boolean) {
+function isMissingIn(status: Pick<RotationStatus, 'key_ids' | 'rewrap'>, isProven: boolean) {
   return ({ key_id, in_keyring }: KidStatus): boolean => {
-    const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
+    const { rows, lost, unopenable } = leftUnder(status, key_id)
     if (rows <= lost) return false
     return !in_keyring || (key_id === FERNET_KID && !isProven && unopenable >= rows)
   }
 }
 
-/** The rows under a kid in all versions, and what is known of them. */
+/**
+ * The rows under a kid in all versions, and what is known of them. That is nothing if one was saved since the pass began:
+ * then nobody knows which rows the pass has counted.
+ */
 export function leftUnder(
-  key_ids: readonly KidStatus[],
+  { key_ids, rewrap }: Pick<RotationStatus, 'key_ids' | 'rewrap'>,
   keyId: string,
 ): Pick<KidStatus, 'rows' | 'lost' | 'unopenable'> {
   const under = key_ids.filter(({ key_id }) => key_id === keyId)
   const sum = (name: 'rows' | 'lost' | 'unopenable') =>
     under.reduce((total, kid) => total + kid[name], 0)
-  return { rows: sum('rows'), lost: sum('lost'), unopenable: sum('unopenable') }
+  const startedAt = rewrap?.started_at ?? ''
+  const isKnown = under.every(({ latest_saved_at: at }) => at === null || at < startedAt)
+  const rows = sum('rows')
+  return isKnown
+    ? { rows, lost: sum('lost'), unopenable: sum('unopenable') }
+    : { rows, lost: 0, unopenable: 0 }
 }
 
 function countsOf(pass: Pass | null, kid: string): Pick<KidStatus, 'lost' | 'unopenable'> {
@@ -103,7 +129,7 @@ function countsOf(pass: Pass | null, kid: string): Pick<KidStatus, 'lost' | 'uno
 }
 
 /** A kid may have rows of several versions. What is counted per kid is reported with the first one. */
-function isFirst(stored: KidCount[], index: number): boolean {
+function isFirst(stored: readonly KidCount[], index: number): boolean {
   return stored.findIndex(({ kid }) => kid === stored[index]?.kid) === index
 }
 
@@ -151,7 +177,13 @@ async function countRows(
     const { counts, last } = await countPage(db, after, pageRows)
     for (const count of counts) {
       const name = `${count.kid} ${count.version}`
-      sums.set(name, { ...count, rows: count.rows + (sums.get(name)?.rows ?? 0) })
+      const sum = sums.get(name)
+      const latest = [sum?.latest ?? null, count.latest].filter((time) => time !== null).toSorted()
+      sums.set(name, {
+        ...count,
+        rows: count.rows + (sum?.rows ?? 0),
+        latest: latest.at(-1) ?? null,
+      })
       total += count.rows
     }
     if (last !== undefined) counted(total)

@@ -27,10 +27,7 @@ const SHOWN = 20
  * Finds the rows of each kid of which a finished pass opened none that is left. Rows under the first key are not
  * among them: sound ones have the same kid.
  */
-export async function findUnopenable(
-  db: D1Database,
-  status: RotationStatus,
-): Promise<Unopenable> {
+export async function findUnopenable(db: D1Database, status: RotationStatus): Promise<Unopenable> {
   const kids = new Set(status.key_ids.filter(isUnopenable(status)).map(({ key_id }) => key_id))
   const rows = status.key_ids
     .filter(({ key_id }) => kids.has(key_id))
@@ -43,11 +40,12 @@ export async function findUnopenable(
   return { rows, keys }
 }
 
-function isUnopenable({ key_ids, keyring, rewrap }: RotationStatus) {
+function isUnopenable(status: RotationStatus) {
+  const { keyring, rewrap } = status
   const isFinished = rewrap !== null && rewrap.finished_at !== null
   return ({ key_id }: KidStatus): boolean => {
     if (key_id === keyring?.seals) return false
-    const { rows, lost, unopenable } = leftUnder(key_ids, key_id)
+    const { rows, lost, unopenable } = leftUnder(status, key_id)
     return rows > 0 && (rows <= lost || (isFinished && rows <= unopenable))
   }
 }

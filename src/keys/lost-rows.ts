@@ -29,25 +29,29 @@ export function countLost(pass: Passed): Counts {
   return Object.fromEntries(counts)
 }
 
+const NONE: Count = { rows: 0, done: 0, unopenable: 0 }
+
 /**
  * What the next pass, with `kids`, has to know of the one before it. The lost rows of a kid are only known while it has
  * no others: see {@link hasOtherRows}. Rows that the previous Fernet keys did not open are no longer lost if other ones
- * take their place.
+ * take their place. An encryption key that only opens is remembered if it has sealed before: it tells an old key from
+ * one that is new, and never has.
  */
 export function carryCounts(
   pass: Passed,
   kids: KeyringKids,
-  known: ReadonlySet<string>,
+  unchanged: ReadonlySet<string>,
 ): Counts {
   const before = parseKeyring(pass.keyring)
   const isOther = hasOtherFernetKeys(pass, kids)
-  const counts = Object.entries(pass.counts).flatMap(([kid, count]) => {
-    const isKnown = known.has(kid) && !(kid === FERNET_KID && isOther)
+  const known = { [before.seals]: NONE, ...pass.counts }
+  const counts = Object.entries(known).flatMap(([kid, count]) => {
+    const isKnown = unchanged.has(kid) && !(kid === FERNET_KID && isOther)
     const lost = isKnown ? (count.lost ?? 0) : 0
     const opened_with = kid === FERNET_KID ? openedWith(count, before) : []
-    if (lost === 0 && opened_with.length === 0) return []
+    if (lost === 0 && opened_with.length === 0 && !kids.opens.includes(kid)) return []
     const carried = { ...(lost > 0 && { lost }), ...(opened_with.length > 0 && { opened_with }) }
-    return [[kid, { rows: 0, done: 0, unopenable: 0, ...carried }] as const]
+    return [[kid, { ...NONE, ...carried }] as const]
   })
   return Object.fromEntries(counts)
 }

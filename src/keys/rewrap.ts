@@ -14,6 +14,7 @@ import {
   toPass,
   updatePass,
   upsertPass,
+  type Count,
   type Counts,
   type Pass,
 } from '../store/rewrap.ts'
@@ -115,11 +116,11 @@ export async function beginPass({ db, keyring, settings }: Service): Promise<str
   const lost = Object.entries(previous.counts).filter(([, count]) => (count.lost ?? 0) > 0)
   const under = lost.map(([kid, count]) => countUnder(kid, (count.lost ?? 0) + 1))
   const found = under.length === 0 ? [] : await runBatch(db, under, BULK_DEADLINE_MS)
-  const known = lost.filter(([, count], index) => {
+  const unchanged = lost.filter(([, count], index) => {
     const [rows] = found[index]?.results ?? []
     return rows !== undefined && !hasOtherRows(rows, count.lost ?? 0, previous.startedAt)
   })
-  const carried = carryCounts(previous, parseKeyring(name), new Set(known.map(([kid]) => kid)))
+  const carried = carryCounts(previous, parseKeyring(name), new Set(unchanged.map(([kid]) => kid)))
   const { defaultProvider } = settings
   const pass = upsertPass({ keyring: name, defaultProvider, startedAt: isoTime() }, carried)
   await run(db, pass, BULK_DEADLINE_MS)
@@ -259,13 +260,16 @@ function logProgress({ keyring, counts, finishedAt }: Pass): void {
   const finished = finishedAt !== null
   const left = rows < COUNTED_ROWS ? Math.max(0, rows - done - unopenable) : null
   const by_kid = Object.fromEntries(
-    Object.entries(counts).map(([kid, count]) => [
-      kid,
-      { rows: count.rows, done: count.done, unopenable: count.unopenable },
-    ]),
+    Object.entries(counts)
+      .map(([kid, count]) => [kid, pickCount(count)] as const)
+      .filter(([, count]) => Math.max(...Object.values(count)) > 0),
   )
   const progress = { done, left: finished ? 0 : left, unopenable, by_kid }
   log('info', finished ? 'rewrap_finished' : 'rewrap_moved', { keyring, ...progress })
+}
+
+function pickCount({ rows, done, unopenable }: Count): Count {
+  return { rows, done, unopenable }
 }
 
 function isoTime(epochMs = Date.now()): string {

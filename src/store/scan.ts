@@ -3,7 +3,7 @@
 import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
-import type { Statement } from './statement.ts'
+import { NOW, type Statement } from './statement.ts'
 
 /** The last row read so far. */
 export type Cursor = Slot
@@ -71,6 +71,8 @@ export interface KidCount {
   kid: string
   version: 'v1' | 'fernet' | 'unknown'
   rows: number
+  /** When the latest of them was saved; null if all times are in the future. */
+  latest: string | null
 }
 
 /** Counts the next rows, at most `limit`, by kid and form. */
@@ -80,8 +82,8 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
               WHEN substr(sealed, 1, 3) = 'v1.' THEN 'v1'
               WHEN substr(sealed, 1, 5) = 'gAAAA' THEN 'fernet'
               ELSE 'unknown'
-            END AS version, count(*) AS rows
-          FROM (SELECT ${SEALED_COLUMNS} ${FROM_NEXT}) GROUP BY 1, 2`,
+            END AS version, count(*) AS rows, max(updated_at) FILTER (WHERE updated_at <= ${NOW}) AS latest
+          FROM (SELECT ${SEALED_COLUMNS}, updated_at ${FROM_NEXT}) GROUP BY 1, 2`,
     values: [userId, provider, limit],
   }
 }

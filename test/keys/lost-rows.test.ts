@@ -2,7 +2,13 @@
 
 import { expect, it } from 'vitest'
 import { parseKeyring } from '../../src/crypto/keyring.ts'
-import { carryCounts, countLost, hasOtherFernetKeys, haveOpened } from '../../src/keys/lost-rows.ts'
+import {
+  carryCounts,
+  countLost,
+  hasOtherFernetKeys,
+  hasOtherRows,
+  haveOpened,
+} from '../../src/keys/lost-rows.ts'
 import type { Count } from '../../src/store/rewrap.ts'
 
 const count = (done: number, unopenable: number, more: Partial<Count> = {}): Count => ({
@@ -43,7 +49,7 @@ it.for<[name: string, keyring: string, kid: string, before: Count, lost: number 
 
 const UNUSED = new Set(['a', 'b', 'fernet'])
 
-it('carries lost rows and Fernet keys over to the next pass, and no other count', () => {
+it('carries lost rows, Fernet keys and keys that have sealed over to the next pass, and no count', () => {
   const counts = { a: count(9, 0), b: count(1, 2, { lost: 2 }), fernet: count(5, 1, { lost: 1 }) }
   const pass = { keyring: 'a,b,fernet:f', counts }
   const b = { ...NONE, lost: 2 }
@@ -51,7 +57,8 @@ it('carries lost rows and Fernet keys over to the next pass, and no other count'
     b,
     fernet: { ...NONE, lost: 1, opened_with: ['f'] },
   })
-  expect(carryCounts(pass, parseKeyring('a,b,fernet:g'), UNUSED)).toEqual({
+  expect(carryCounts(pass, parseKeyring('n,a,b,new,fernet:g'), UNUSED)).toEqual({
+    a: NONE,
     b,
     fernet: { ...NONE, opened_with: ['f'] },
   })
@@ -68,4 +75,21 @@ it.for<[keyring: string, expected: boolean]>([
 ])('the keyring %s has other Fernet keys: %j', ([keyring, expected]) => {
   const pass = { keyring: 'a,fernet:f', counts: { fernet: count(5, 1) } }
   expect(hasOtherFernetKeys(pass, parseKeyring(keyring))).toBe(expected)
+})
+
+it('remembers that a key has sealed, although the pass met none of its rows', () => {
+  const pass = { keyring: 'old', counts: {} }
+  expect(carryCounts(pass, parseKeyring('new,old'), new Set())).toEqual({ old: NONE })
+  expect(carryCounts(pass, parseKeyring('old,new'), new Set())).toEqual({})
+})
+
+it.for<[name: string, expected: boolean, rows: number, latest: string | null]>([
+  ['as many as the pass left', false, 2, '2026-01-01'],
+  ['fewer', false, 1, '2026-01-01'],
+  ['none', false, 0, null],
+  ['more', true, 3, '2026-01-01'],
+  ['as many, one saved since', true, 2, '2026-01-02'],
+  ['fewer, one saved since', true, 1, '2026-01-03'],
+])('rows under a kid, %s: there are others is %j', ([, expected, rows, latest]) => {
+  expect(hasOtherRows({ rows, latest }, 2, '2026-01-02')).toBe(expected)
 })

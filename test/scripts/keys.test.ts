@@ -19,9 +19,8 @@ const keys = async (...args: string[]) => runScript(['keys', ...args], database.
 
 const insertRow = (userId: string, kid: string) => [
   `INSERT INTO users (id) VALUES ('${userId}')`,
-  `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
-    VALUES ('${userId}', 'v1.${kid}.AAAA', '${kid}')`,
-  `INSERT OR IGNORE INTO key_ids (key_id) VALUES ('${kid}')`,
+  `INSERT INTO api_keys (user_id, encrypted_api_key, key_id, updated_at)
+    VALUES ('${userId}', 'v1.${kid}.AAAA', '${kid}', '2025-12-31T00:00:00.000Z')`,
 ]
 
 /** A pass over three rows, of which one was opened and one does not open. */
@@ -122,7 +121,6 @@ it('plan names the next step, and when the job found the keyring', async () => {
 const FOREIGN = [
   ...insertRow('000', 'fernet'),
   ...insertRow('ann', 'new'),
-  "UPDATE key_ids SET state = 'unused' WHERE key_id = 'fernet'",
   `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at, finished_at)
     VALUES (1, 'new,fernet:f', 1, '{"fernet": {"rows": 6, "done": 5, "unopenable": 1, "lost": 1}}',
       '2026-01-01T10:00:00.000Z', '2026-01-01T10:00:01.000Z', '${FINISHED}')`,
@@ -153,36 +151,44 @@ it('check asks for another pass, and status says that it will follow', async () 
   expect((await keys('status')).stdout).toMatch(/did not; another pass will follow\n$/)
 })
 
-it('check and assign say that the job has not run yet', async () => {
+it('check says that the job has not run yet', async () => {
   expect(await keys('check')).toMatchObject({
     code: 0,
     stdout: 'The job has not run yet. Its first run begins a pass.\n',
   })
-  expect(await keys('assign', 'openai')).toMatchObject({
-    code: 1,
-    stdout: '',
-    stderr: expect.stringMatching(/^The job has not run yet\. Start the Worker/),
-  })
 })
 
-it('assign asks the job to move the plain route’s keys to the provider', async () => {
-  await database.query(insertPass('new', FINISHED))
-  const { code, stdout } = await keys('assign', 'openai')
-  expect(code).toBe(0)
-  expect(stdout).toContain('The pass moves the keys of the plain route to the slot openai.')
-  expect(stdout).toContain('npm run keys -- status --watch\n')
-  const remote = await keys('assign', 'openai', '--remote')
-  expect(remote.stdout).toContain('npm run keys -- status --watch --remote\n')
-  expect(await database.query('SELECT assign_to FROM rewrap')).toEqual([{ assign_to: 'openai' }])
+it('deletions says that none is waiting', async () => {
+  expect(await keys('deletions')).toMatchObject({ code: 0, stdout: 'No deletion is waiting.\n' })
+})
+
+it('deletions says that tombstones are held, and --confirm has them copied', async () => {
+  await database.query(
+    "UPDATE heartbeat SET at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
+    `INSERT INTO gone_keys (identity) WITH RECURSIVE n (i) AS (
+       SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20500
+     ) SELECT i FROM n`,
+    "INSERT INTO gone_keys (cause, identity) VALUES ('request', 'a')",
+  )
+  const causes = async () =>
+    database.query('SELECT cause, count(*) AS rows FROM gone_keys GROUP BY cause')
+  const { stdout } = await keys('deletions')
+  expect(stdout).toMatch(/^gone_keys has 20,500 tombstones that the vault did not write/)
+  expect(await causes()).toMatchObject([{ cause: '', rows: 20_500 }, { cause: 'request' }])
+  const confirmed = await keys('deletions', '--confirm')
+  expect(confirmed.stdout).toMatch(/^Confirmed 20,500 tombstones\.\nThe second store does not know/)
+  expect(await causes()).toEqual([
+    { cause: 'operator', rows: 20_500 },
+    { cause: 'request', rows: 1 },
+  ])
 })
 
 it.for([
   [[]],
   [['status', 'x']],
   [['plan', '--help']],
-  [['assign']],
-  [['assign', 'No Name']],
-  [['assign', 'openai', 'x']],
+  [['assign', 'openai']],
+  [['deletions', 'x']],
 ])('prints its usage for the arguments %j', async ([args = []]) => {
   const { code, stdout, stderr } = await keys(...args)
   expect([code, stdout]).toEqual([2, ''])

@@ -10,30 +10,47 @@ afterAll(async () => database.close())
 beforeEach(async () => database.empty())
 
 const beat = (at: string) => `UPDATE heartbeat SET at = ${at}`
-const GONE = `INSERT INTO gone_keys (gone_at, user_id, provider, version)
-  VALUES ('2026', 'ann', 'openai', '1'), ('2026', 'bob', '', '')`
+const FRESH = beat("strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")
+const GONE = "INSERT INTO gone_keys (cause, identity) VALUES ('request', 'a'), ('', 'b')"
+const notes = async (remote = false) => findDeletionNotes(database.db, { remote })
+/** Tombstones that somebody has written by SQL. */
+const unexplained = (count: number) =>
+  `INSERT INTO gone_keys (identity)
+   WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count}) SELECT i FROM n`
 
 it('says nothing of a vault that has no second store', async () => {
   await database.query(GONE)
-  expect(await findDeletionNotes(database.db)).toEqual([])
+  expect(await notes()).toEqual([])
 })
 
 it('says nothing if the job has just copied every deletion', async () => {
-  await database.query(beat("strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"))
-  expect(await findDeletionNotes(database.db)).toEqual([])
+  await database.query(FRESH)
+  expect(await notes()).toEqual([])
 })
 
 it('says how many deletions the second store does not know', async () => {
-  await database.query(beat("strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"), GONE)
-  expect(await findDeletionNotes(database.db)).toEqual([
+  await database.query(FRESH, GONE)
+  expect(await notes()).toEqual([
     'The second store does not know of 2 deletions yet. Wait a minute before you restore the database.',
   ])
 })
 
 it('says that a database with an old heartbeat was restored, or that the job does not run', async () => {
   await database.query(beat("'2026-01-01T00:00:00.000Z'"))
-  expect(await findDeletionNotes(database.db)).toEqual([
+  expect(await notes()).toEqual([
     'The database was restored, or the job has not run since 2026-01-01T00:00:00.000Z. ' +
       'Until it runs, each use of a key asks the second store.',
   ])
+})
+
+it('says that more than 1,000 tombstones without a cause are held, and how to confirm them', async () => {
+  await database.query(FRESH, unexplained(1_000))
+  expect(await notes()).toEqual([expect.stringContaining('does not know of 1,000 deletions')])
+  await database.query("INSERT INTO gone_keys (cause, identity) VALUES ('', 'x'), ('expiry', 'y')")
+  const [held = '', ...others] = await notes(true)
+  expect(held).toMatch(
+    /^gone_keys has 1,001 tombstones that the vault did not write\. They are held/,
+  )
+  expect(held).toMatch(/npm run keys -- deletions --confirm --remote$/)
+  expect(others).toEqual([expect.stringContaining('does not know of 1,002 deletions')])
 })

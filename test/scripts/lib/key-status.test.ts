@@ -9,18 +9,16 @@ beforeAll(async () => {
 afterAll(async () => database.close())
 beforeEach(async () => database.empty())
 
+/** Before the pass, and after it has begun. */
+const [EARLY, LATE] = ['2026-01-01T09:00:00.000Z', '2026-01-01T10:00:30.000Z']
+
 /** Stores `rows` rows under a kid. */
-const insertRows = (kid: string, rows: number, sealed = `v1.${kid}.AAAA`) =>
+const insertRows = (kid: string, rows: number, sealed = `v1.${kid}.AAAA`, savedAt = EARLY) =>
   Array.from({ length: rows }, (_, index) => [
     `INSERT INTO users (id) VALUES ('${kid}-${index}')`,
-    `INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
-      VALUES ('${kid}-${index}', '${sealed}', '${kid}')`,
+    `INSERT INTO api_keys (user_id, encrypted_api_key, key_id, updated_at)
+      VALUES ('${kid}-${index}', '${sealed}', '${kid}', '${savedAt}')`,
   ]).flat()
-
-const insertKids = (kids: Record<string, string>) =>
-  Object.entries(kids).map(
-    ([kid, state]) => `INSERT INTO key_ids (key_id, state) VALUES ('${kid}', '${state}')`,
-  )
 
 /** A pass that began at 10:00, handled rows until 10:01, and may have finished. */
 const insertPass = (keyring: string, counts: object, finishedAt: string | null) =>
@@ -41,7 +39,7 @@ it('neither the keyring nor the pass is known before the job has run', async () 
         in_keyring: false,
         unopenable: 0,
         lost: 0,
-        state: null,
+        latest_saved_at: EARLY,
       },
     ],
     missing: [],
@@ -59,21 +57,20 @@ it('the rows of each kid are counted, the most first, and missing keys are named
     ...insertRows('new', 3),
     ...insertRows('lost', 2),
     ...insertRows('fernet', 1, 'gAAAAAdamaged'),
-    ...insertKids({ new: 'in_use', lost: 'settled', fernet: 'settled', old: 'unused' }),
-    insertPass('new,old,fernet:f', counts, '2026-01-01T10:01:00.000Z'),
+    insertPass('new,old,next,fernet:f', counts, '2026-01-01T10:01:00.000Z'),
   )
-  const status = (key_id: string, rows: number, state: string, changes = {}) => {
+  const status = (key_id: string, rows: number, changes = {}) => {
     const usual = { version: 'v1', in_keyring: true, unopenable: 0, lost: 0 }
-    return { key_id, rows, state, ...usual, ...changes }
+    return { key_id, rows, ...usual, latest_saved_at: EARLY, ...changes }
   }
   expect(await readStatus(database.db)).toEqual({
-    keyring: { seals: 'new', opens: ['old'], fernet: ['f'] },
+    keyring: { seals: 'new', opens: ['old', 'next'], fernet: ['f'] },
     rows: 6,
     key_ids: [
-      status('new', 3, 'in_use'),
-      status('lost', 2, 'settled', { in_keyring: false, unopenable: 2 }),
-      status('fernet', 1, 'settled', { version: 'fernet', unopenable: 1 }),
-      status('old', 0, 'unused', { version: '' }),
+      status('new', 3),
+      status('lost', 2, { in_keyring: false, unopenable: 2 }),
+      status('fernet', 1, { version: 'fernet', unopenable: 1 }),
+      status('old', 0, { version: '', latest_saved_at: null }),
     ],
     missing: ['lost', 'fernet'],
     rewrap: {
@@ -111,7 +108,6 @@ it.for<[name: string, keyring: string, counts: object, missing: string[]]>([
   async ([, keyring, counts, missing]) => {
     await database.query(
       ...insertRows('fernet', 1, 'gAAAAAforeign'),
-      ...insertKids({ fernet: missing.length > 0 ? 'settled' : 'unused' }),
       insertPass(keyring, { fernet: { rows: 1, ...counts } }, '2026-01-01T10:01:00.000Z'),
     )
     expect(await readStatus(database.db)).toMatchObject({ missing })
@@ -122,23 +118,21 @@ it('rows of a removed key that did not open with it do not lack it, in whichever
   const old = { rows: 3, done: 0, unopenable: 3, lost: 3 }
   await database.query(
     ...insertRows('old', 2),
-    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
-      VALUES ('old-0', 'openai', 'damaged', 'old')`,
-    ...insertKids({ old: 'unused' }),
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+      VALUES ('old-0', 'openai', 'damaged', 'old', '${EARLY}')`,
     insertPass('new', { old }, '2026-01-01T10:01:00.000Z'),
   )
   expect(await readStatus(database.db)).toMatchObject({ missing: [] })
   await database.query(
-    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
-      VALUES ('old-1', 'openai', 'v1.old.AAAA', 'old')`,
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+      VALUES ('old-1', 'openai', 'v1.old.AAAA', 'old', '${EARLY}')`,
   )
   expect(await readStatus(database.db)).toMatchObject({ missing: ['old'] })
 })
 
 it('rows of a removed key lack it, if one was written since the pass that did not open them', async () => {
   await database.query(
-    ...insertRows('old', 1),
-    ...insertKids({ old: 'in_use' }),
+    ...insertRows('old', 1, 'v1.old.AAAA', LATE),
     insertPass(
       'new',
       { old: { rows: 1, done: 0, unopenable: 1, lost: 1 } },
