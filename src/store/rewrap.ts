@@ -1,7 +1,8 @@
 /** The table `rewrap`: its only row is the rewrap job's latest pass over `api_keys`. */
 
+import { FERNET_KID } from '../crypto/keyring.ts'
 import { COUNTED_ROWS, type Cursor } from './scan.ts'
-import type { Statement } from './statement.ts'
+import { NOW, type Statement } from './statement.ts'
 
 /** The rows under one kid, as the passes counted them. */
 export interface Count {
@@ -104,4 +105,16 @@ export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass
 /** Asks for another pass. It changes no row if the job has not run yet. */
 export function askForPass(askedAt: string): Statement {
   return { sql: 'UPDATE rewrap SET asked_at = ?1', values: [askedAt] }
+}
+
+/**
+ * Asks for another pass if the statement before it in the transaction has noted imported keys. Their times do not tell
+ * them from the rows that did not open, so that nobody knows those any more.
+ */
+export function askAfterImport(): Statement {
+  return {
+    sql: `UPDATE rewrap SET asked_at = ${NOW}, counts = json_remove(counts, '$.${FERNET_KID}.lost')
+          WHERE changes() > 0`,
+    values: [],
+  }
 }

@@ -278,16 +278,31 @@ it('a removed user is skipped, even in a newer file, until the user is added aga
   expect(await again()).toMatch(reportOf(2, 0, 1, 1, 0))
 })
 
-it('the kid of a row that an import replaces is noted, since it may be the last unreadable one', async () => {
-  await importUsers([ONE])
+it('an import asks for a pass of the job, because its keys may be older than the last one', async () => {
   await database().query(
-    "UPDATE api_keys SET key_id = 'lost', updated_at = '2001'",
-    "UPDATE imported_keys SET saved_at = '2001'",
-    "INSERT INTO key_ids (key_id, state) VALUES ('lost', 'settled')",
+    `INSERT INTO rewrap (id, keyring, revision, counts, started_at, moved_at, finished_at)
+     VALUES (1, 'a', 1, '{}', '2026', '2026', '2026')`,
   )
+  const asked = async () => database().query('SELECT asked_at FROM rewrap')
+  expect(await asked()).toEqual([{ asked_at: null }])
   await importUsers([ONE])
-  const kids = await database().query("SELECT state FROM key_ids WHERE key_id = 'lost'")
-  expect(kids).toEqual([{ state: 'in_use' }])
+  expect(await asked()).toEqual([{ asked_at: expect.stringMatching(/^20.*Z$/) }])
+})
+
+it('a key that an import replaces has a tombstone, and the new one another identity', async () => {
+  await importUsers([ONE])
+  const identity = async () => (await database().query('SELECT identity FROM api_keys'))[0]
+  const earlier = await identity()
+  await database().query(
+    "UPDATE api_keys SET updated_at = '2001'",
+    "UPDATE imported_keys SET saved_at = '2001'",
+    "UPDATE heartbeat SET at = '2026'",
+  )
+  expect((await importUsers([ONE])).stdout).toMatch(reportOf(1, 0, 1, 0, 0))
+  expect(await database().query('SELECT cause, identity FROM gone_keys')).toEqual([
+    { cause: 'operator', ...earlier },
+  ])
+  expect(await identity()).not.toEqual(earlier)
 })
 
 it('keys go into the slots that the option and the column name, several per user too', async () => {

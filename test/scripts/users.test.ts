@@ -32,6 +32,22 @@ it('lists how many keys each user has, and says how many were removed with the u
   expect(await database.query('SELECT * FROM api_keys')).toEqual([])
 })
 
+it('leaves tombstones of a removed user and of the keys, which name nobody', async () => {
+  await users('add', 'ann')
+  await database.query(
+    "INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES ('ann', 'v1.a.AAAA', 'a')",
+    "UPDATE heartbeat SET at = '2026'",
+  )
+  const expected = await database.query(
+    "SELECT 'operator' AS cause, identity FROM (SELECT identity FROM users UNION SELECT identity FROM api_keys)",
+  )
+  await users('remove', 'ann')
+  const gone = await database.query('SELECT * FROM gone_keys ORDER BY identity')
+  expect(gone).toEqual(expected)
+  expect(gone).toHaveLength(2)
+  expect(JSON.stringify(gone)).not.toContain('ann')
+})
+
 it.for(['.', '..', 'a\ud800'])('refuses to add the user %j, whom no URL can name', async (id) => {
   expect(await users('add', id)).toMatchObject({
     code: 1,
