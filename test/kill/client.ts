@@ -21,7 +21,7 @@ interface Sent {
 /** An answer, read to its end. */
 interface Answer {
   status: number
-  version: string
+  tag: string
   body: string
 }
 
@@ -35,7 +35,7 @@ export function createClient(url: string, secret: string) {
       headers: { ...headers, ...init.headers },
     })
     const body = await response.text()
-    return { status: response.status, version: response.headers.get('ETag') ?? '', body }
+    return { status: response.status, tag: response.headers.get('ETag') ?? '', body }
   }
   return {
     /** Changes a slot. @returns the entity tag of its key, if it has one then */
@@ -43,7 +43,7 @@ export function createClient(url: string, secret: string) {
       const path = change.method === 'PATCH' ? slotPath(slot) : keyPath(slot)
       const { method, requestId } = change
       const sent = { method, ...bodyOf(change), headers: { 'X-Request-Id': requestId } }
-      return expectOk(await send(slot.userId, path, sent)).version
+      return expectOk(await send(slot.userId, path, sent)).tag
     },
     /** Uses the key for OpenAI of a user. @returns false if there is none, or if it is paused */
     use: async (userId: string): Promise<boolean> => {
@@ -63,7 +63,7 @@ export function createClient(url: string, secret: string) {
     /** What the vault shows of a slot. A key that does not open counts as none. */
     show: async (slot: Slot): Promise<Shown> => {
       const trail = `/api/users/${slot.userId}/api-key-events?format=ndjson&provider=${slot.provider}`
-      const { body, version } = expectOk(await send(slot.userId, slotPath(slot)))
+      const { body, tag } = expectOk(await send(slot.userId, slotPath(slot)))
       const shown: SlotAnswer = JSON.parse(body)
       const lines = expectOk(await send(slot.userId, trail)).body.split('\n')
       const events = lines
@@ -72,7 +72,7 @@ export function createClient(url: string, secret: string) {
         .filter(({ event }) => CHANGES.has(event))
       if (!shown.has_api_key) return { key: null, events }
       const { api_key_preview: preview } = shown
-      return { key: { preview, version, limits: readLimits(shown) }, events }
+      return { key: { preview, tag, limits: readLimits(shown) }, events }
     },
   }
 }

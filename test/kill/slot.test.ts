@@ -5,8 +5,8 @@ import { findImportLosses } from './imports.ts'
 import { NO_LIMITS, patchOf, readLimits } from './limits.ts'
 import { findForgotten, findLosses, noteMade, type Shown, type Slot } from './slot.ts'
 
-const key = { preview: '00000001...', version: '"1"', limits: NO_LIMITS }
-const paused = { ...key, limits: { ...NO_LIMITS, paused: true } }
+const key = { preview: '00000001...', tag: '"a.1"', limits: NO_LIMITS }
+const paused = { ...key, tag: '"a.2"', limits: { ...NO_LIMITS, paused: true } }
 const saved = { event: 'saved', request_id: 'a' }
 const deletion: Slot['pending'] = { requestId: 'b', method: 'DELETE' }
 const pause: Slot['pending'] = { requestId: 'b', method: 'PATCH', limits: { paused: true } }
@@ -39,7 +39,8 @@ describe('the kill test', () => {
     ['a lost key', null, { key: null, events: [saved] }],
     ['another key', null, { key: { ...key, preview: '00000002...' }, events: [saved] }],
     ['other limits', null, { key: paused, events: [saved] }],
-    ['another version', null, { key: { ...key, version: '"0"' }, events: [saved] }],
+    ['another identity', null, { key: { ...key, tag: '"b.1"' }, events: [saved] }],
+    ['another revision', null, { key: { ...key, tag: '"a.2"' }, events: [saved] }],
     ['a lost event', null, { key, events: [] }],
     ['an event without its change', null, { key, events: [saved, { event: 'deleted' }] }],
     ['a deletion without its event', deletion, { key: null, events: [saved] }],
@@ -57,9 +58,9 @@ describe('the kill test', () => {
 
   it('the kill test notices that no store has a key that was replaced or deleted', () => {
     const slot = slotOf(null)
-    noteMade(slot, { requestId: 'b', method: 'PUT', preview: '00000002...' }, '"2"')
+    noteMade(slot, { requestId: 'b', method: 'PUT', preview: '00000002...' }, '"b.2"')
     noteMade(slot, { requestId: 'c', method: 'DELETE' }, '')
-    const [replaced, deleted] = ['ann/openai 1', 'ann/openai 2']
+    const [replaced, deleted] = ['a', 'b']
     expect(findForgotten(slot, new Set([replaced, deleted]))).toEqual([])
     expect(findForgotten(slot, new Set([replaced]))).toHaveLength(1)
     expect(findForgotten(slot, new Set([deleted]))).toHaveLength(1)
@@ -68,12 +69,20 @@ describe('the kill test', () => {
   it('the kill test knows which limits stay when a key is saved over another one', () => {
     const slot = slotOf(null)
     const set = { paused: true, expires_at: '2100-01-01T00:00:00.000Z' }
-    noteMade(slot, { requestId: 'b', method: 'PATCH', limits: set }, '"1"')
-    noteMade(slot, { requestId: 'c', method: 'PUT', preview: '00000002...' }, '"2"')
+    noteMade(slot, { requestId: 'b', method: 'PATCH', limits: set }, '"a.2"')
+    noteMade(slot, { requestId: 'c', method: 'PUT', preview: '00000002...' }, '"b.3"')
     expect(slot.key?.limits).toEqual({ ...NO_LIMITS, paused: true })
     noteMade(slot, { requestId: 'd', method: 'DELETE' }, '')
-    noteMade(slot, { requestId: 'e', method: 'PUT', preview: '00000003...' }, '"3"')
+    noteMade(slot, { requestId: 'e', method: 'PUT', preview: '00000003...' }, '"c.1"')
     expect(slot.key?.limits).toEqual(NO_LIMITS)
+  })
+
+  it('the kill test expects no event of a PATCH that changes nothing', () => {
+    const slot = slotOf({ requestId: 'b', method: 'PATCH', limits: { expires_at: null } })
+    expect(findLosses(slot, { key, events: [saved] })).toEqual([])
+    noteMade(slot, { requestId: 'c', method: 'PATCH', limits: { expires_at: null } }, key.tag)
+    expect(findLosses(slot, { key, events: [saved] })).toEqual([])
+    expect(findLosses(slot, { key, events: [saved, { event: 'limits_changed' }] })).toHaveLength(1)
   })
 
   it.for<[kind: string, number: number, patch: object]>([

@@ -1,10 +1,10 @@
 /** What the clients know of a slot, and whether the vault still knows it after a kill. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { eventOf, NO_LIMITS, type KeyLimits } from './limits.ts'
-import type { GoneName } from './stored.ts'
 
-/** A key as a client sees it. `version` is its entity tag. Null stands for an empty slot. */
-export type SeenKey = { preview: string; version: string; limits: KeyLimits } | null
+/** A key as a client sees it. Null stands for an empty slot. */
+export type SeenKey = { preview: string; tag: string; limits: KeyLimits } | null
 
 /** A request that changes a slot: it saves a key, changes a limit of it, or deletes it. */
 export type Change = { requestId: string } & (
@@ -26,8 +26,8 @@ export interface Slot {
   key: SeenKey
   /** The event that each change has to have in the trail, by the id of its request. */
   events: Map<string, string>
-  /** Which keys of the slot are gone. */
-  gone: Set<GoneName>
+  /** The identities of the keys that are gone. */
+  gone: Set<string>
   /** The change that is not acknowledged yet. */
   pending: Change | null
 }
@@ -38,17 +38,21 @@ export interface Shown {
   events: readonly SeenEvent[]
 }
 
-/** Notes a change that the vault has made. `version` is the key's entity tag from then on. */
-export function noteMade(slot: Slot, change: Change, version: string): void {
+/** Notes a change that the vault has made. `tag` is the key's entity tag from then on. */
+export function noteMade(slot: Slot, change: Change, tag: string): void {
   const { key } = slot
   slot.pending = null
   if (change.method === 'PATCH') {
     if (key === null) return
-    slot.events.set(change.requestId, eventOf(change.limits))
-    slot.key = { ...key, limits: { ...key.limits, ...change.limits } }
+    const limits = { ...key.limits, ...change.limits }
+    // Nothing is noted of a PATCH that changes nothing.
+    if (!isDeepStrictEqual(limits, key.limits)) {
+      slot.events.set(change.requestId, eventOf(change.limits))
+    }
+    slot.key = { ...key, tag, limits }
     return
   }
-  if (key !== null) slot.gone.add(`${nameOf(slot)} ${key.version.slice(1, -1)}`)
+  if (key !== null) slot.gone.add(identityOf(key.tag))
   if (change.method === 'DELETE') {
     if (key !== null) slot.events.set(change.requestId, 'deleted')
     slot.key = null
@@ -57,7 +61,12 @@ export function noteMade(slot: Slot, change: Change, version: string): void {
   slot.events.set(change.requestId, key === null ? 'saved' : 'replaced')
   // A save ends the expiry, and the other limits stay.
   const limits = { ...(key?.limits ?? NO_LIMITS), expires_at: null }
-  slot.key = { preview: change.preview, version, limits }
+  slot.key = { preview: change.preview, tag, limits }
+}
+
+/** The identity in an entity tag: `"<identity>.<revision>"`. */
+function identityOf(tag: string): string {
+  return tag.replace(/^"(.*)\..*$/, '$1')
 }
 
 /**
@@ -69,7 +78,7 @@ export function noteMade(slot: Slot, change: Change, version: string): void {
 export function findLosses(slot: Slot, { key, events }: Shown): string[] {
   const { pending } = slot
   const isMade = events.some((event) => event.request_id === pending?.requestId)
-  if (pending !== null && isMade) noteMade(slot, pending, key?.version ?? '')
+  if (pending !== null && isMade) noteMade(slot, pending, key?.tag ?? '')
   slot.pending = null
   const name = nameOf(slot)
   const wrong: string[] = []
@@ -91,8 +100,11 @@ export function findLosses(slot: Slot, { key, events }: Shown): string[] {
  *
  * @returns what is wrong, one sentence each
  */
-export function findForgotten(slot: Slot, gone: ReadonlySet<GoneName>): string[] {
-  return [...slot.gone.difference(gone)].map((name) => `${name} is gone, but no store says so`)
+export function findForgotten(slot: Slot, gone: ReadonlySet<string>): string[] {
+  const name = nameOf(slot)
+  return [...slot.gone.difference(gone)].map(
+    (identity) => `${identity} of ${name} is gone, but no store says so`,
+  )
 }
 
 function nameOf({ userId, provider }: Slot): string {
@@ -101,5 +113,5 @@ function nameOf({ userId, provider }: Slot): string {
 
 function textOf(key: SeenKey): string {
   if (key === null) return 'no key'
-  return `${key.preview} of ${key.version} with ${JSON.stringify(key.limits)}`
+  return `${key.preview} of ${key.tag} with ${JSON.stringify(key.limits)}`
 }

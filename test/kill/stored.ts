@@ -2,15 +2,12 @@
 
 import type { Deletions } from '../../src/index.ts'
 
-/** A key that is gone, as `user/slot version`. */
-export type GoneName = string
-
 /** What the tables hold. */
 export interface Stored {
   /** In which tables the imported users are: a pair for each row. */
   imported: [userId: string, table: string][]
-  /** The keys that are gone, of both stores. */
-  gone: GoneName[]
+  /** The identities of the keys that are gone, of both stores. */
+  gone: string[]
   /** Rows that do not agree with each other, one sentence each. */
   wrong: string[]
 }
@@ -25,43 +22,42 @@ const IMPORTED_ROWS = `SELECT id AS user, 'users' AS found ${IN_IMPORTS}
   UNION ALL SELECT user_id, 'imported_keys' FROM imported_keys ${OF_IMPORTS}
   UNION ALL SELECT user_id, event FROM api_key_events ${OF_IMPORTS} AND event = 'imported'`
 
-/** Each key that is gone has a fingerprint of its own, since no key is saved twice. */
-const WRONG_ROWS = `SELECT user_id || ' has a row of ' || key_id || ', which is noted as unused' AS sentence
-    FROM api_keys WHERE key_id NOT IN (SELECT key_id FROM key_ids WHERE state <> 'unused')
+/** A key that is stored is not gone. The only deletions are requests, and each tombstone says so. */
+const WRONG_ROWS = `SELECT user_id || '/' || provider || ' has a key whose tombstone is stored' AS sentence
+    FROM api_keys JOIN gone_keys USING (identity)
   UNION ALL
-  SELECT id || ' has ' || known || ' known keys, and ' || gone || ' keys that went' FROM (
-    SELECT id,
-      (SELECT count(*) FROM known_keys WHERE user_id = id) AS known,
-      (SELECT count(*) FROM api_key_events AS e WHERE e.user_id = users.id AND event IN ('replaced', 'deleted')) AS gone
-    FROM users
-  ) WHERE known <> gone`
+  SELECT identity || ' is gone because of ' || cause FROM gone_keys WHERE cause <> 'request'`
 
 /** Reads the tables. D1 comes before the second store, because the job moves keys that way. */
 export async function readStored({ DB: db, DELETIONS: deletions }: Env): Promise<Stored> {
   const imported = await db.prepare(IMPORTED_ROWS).all<{ user: string; found: string }>()
   const wrong = await db.prepare(WRONG_ROWS).all<{ sentence: string }>()
-  const noted = await db
-    .prepare("SELECT user_id || '/' || provider || ' ' || version AS name FROM gone_keys")
-    .all<{ name: string }>()
+  const noted = await db.prepare('SELECT identity FROM gone_keys').all<{ identity: string }>()
+  const stored = await db.prepare('SELECT identity FROM api_keys').all<{ identity: string }>()
+  const copied = new Set(await readCopied(deletions))
+  const revived = stored.results.filter(({ identity }) => copied.has(identity))
   return {
     imported: imported.results.map(({ user, found }) => [user, found]),
-    gone: [...noted.results.map(({ name }) => name), ...(await readCopied(deletions))],
-    wrong: wrong.results.map(({ sentence }) => sentence),
+    gone: [...noted.results.map(({ identity }) => identity), ...copied],
+    wrong: [
+      ...wrong.results.map(({ sentence }) => sentence),
+      ...revived.map(
+        ({ identity }) => `${identity} is stored, and the second store says that it is gone`,
+      ),
+    ],
   }
 }
 
 async function readCopied(
   deletions: DurableObjectNamespace<Deletions> | undefined,
-): Promise<GoneName[]> {
-  const names: GoneName[] = []
+): Promise<string[]> {
+  const identities: string[] = []
   const store = deletions?.getByName('deletions')
-  if (store === undefined) return names
+  if (store === undefined) return identities
   for (let [copied, isComplete] = [0, false]; !isComplete;) {
     const page = await store.exchange(copied, [])
-    for (const { userId, provider, version } of page.missing) {
-      names.push(`${userId}/${provider} ${version}`)
-    }
+    identities.push(...page.missing)
     ;({ copied, isComplete } = page)
   }
-  return names
+  return identities
 }
