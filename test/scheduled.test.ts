@@ -31,10 +31,7 @@ async function seedWork() {
   await env.DB.batch([
     change("UPDATE api_keys SET expires_at = '2001-01-01' WHERE user_id = ?1"),
     change("UPDATE api_key_events SET day = '2001-01-01' WHERE user_id = ?1"),
-    change(
-      `INSERT INTO gone_keys (gone_at, user_id, provider, version)
-       VALUES ('2026-01-01', ?1, 'openai', '1')`,
-    ),
+    change("INSERT INTO gone_keys (cause, identity) VALUES ('request', ?1)"),
   ])
 }
 
