@@ -15,7 +15,7 @@ import {
   type Break,
 } from './fault.ts'
 import { seedKeys } from './operations.ts'
-import { stateOf } from './state.ts'
+import { rememberIdentities, stateOf } from './state.ts'
 
 const overloaded: Break = async () => {
   throw new Error('D1_ERROR: D1 DB is overloaded.')
@@ -32,17 +32,39 @@ const FAILED = new Set<unknown>([
   'deletions_not_copied',
 ])
 
-/** A user with a key that expired long ago, and one that stays. */
-async function seedExpired(): Promise<string> {
+/** A user with two keys, in a vault of its own. */
+async function seedJob(): Promise<string> {
   // Otherwise the rewrap job would go on where the last run ended.
   await emptyVault()
   const userId = `job-${crypto.randomUUID()}`
   await seedKeys(userId)
+  await rememberIdentities(userId)
+  return userId
+}
+
+/** A user with a key that expired long ago, and one that stays. */
+async function seedExpired(): Promise<string> {
+  const userId = await seedJob()
   const sql = `UPDATE api_keys SET expires_at = '2020-01-01T00:00:00.000Z'
     WHERE user_id = ?1 AND provider = 'openai'`
   await env.DB.prepare(sql).bind(userId).run()
   return userId
 }
+
+/** A user whose two keys are one slot. The next run moves the one of the plain route. */
+async function seedPlain(): Promise<string> {
+  const userId = await seedJob()
+  await runJobs(someVault(ASSIGNED))
+  return userId
+}
+
+const ASSIGNED = { DEFAULT_PROVIDER: 'openai' }
+
+/** What there is for the job to do. */
+const WORK: readonly [what: string, seed: () => Promise<string>, vars: object][] = [
+  ['deletes an expired key', seedExpired, {}],
+  ['moves a key', seedPlain, ASSIGNED],
+]
 
 /** What D1 holds, apart from deletions that are to be copied: a later transaction forgets them. */
 async function keptOf(userId: string) {
@@ -51,19 +73,19 @@ async function keptOf(userId: string) {
 }
 
 /** What a run of an untouched job does, and how often it calls D1. */
-async function measure() {
-  const userId = await seedExpired()
+async function measure(seed: () => Promise<string>, vars: object) {
+  const userId = await seed()
   const { db, calls } = breakableD1()
-  await runJobs(someVault({ DB: db }))
+  await runJobs(someVault({ ...vars, DB: db }))
   return { asked: await keptOf(userId), calls: calls() }
 }
 
 /** Runs the job while one call of D1 breaks, and once more when it does not. */
-async function failAt(call: number, broken: Break) {
-  const userId = await seedExpired()
+async function failAt(call: number, broken: Break, [, seed, vars]: (typeof WORK)[number]) {
+  const userId = await seed()
   const before = await keptOf(userId)
   const { db, breakCalls, mend } = breakableD1()
-  const vault = someVault({ DB: db })
+  const vault = someVault({ ...vars, DB: db })
   breakCalls(broken, call, call)
   const code = await runJobs(vault).then(
     () => null,
@@ -76,27 +98,31 @@ async function failAt(call: number, broken: Break) {
 }
 
 describe.for(WAYS)('D1 that %s', ([way, broken, code]) => {
-  it(`a part of the job fails if D1 ${way} at any call, and the next run does the rest`, async () => {
-    const logs = recordLogs()
-    useFakeTimers()
-    const { asked, calls } = await measure()
-    expect(calls).toBeGreaterThan(3)
-    for (let call = 1; call <= calls; call += 1) {
-      const { before, ...seen } = await failAt(call, broken)
-      const state: unknown = expect.toBeOneOf([before, asked])
-      expect({ call, ...seen }).toEqual({ call, code, state, next: asked })
-    }
-    const failed = logs.events().filter(({ event }) => FAILED.has(event))
-    // While one part hangs, the others may run out of time too.
-    expect(failed.length).toBeGreaterThanOrEqual(calls)
-    expectSafe(logs.text())
-  })
+  it.for(WORK)(
+    `the job that %s fails in a part if D1 ${way} at any call, and the next run does the rest`,
+    async (work) => {
+      const [, seed, vars] = work
+      const logs = recordLogs()
+      useFakeTimers()
+      const { asked, calls } = await measure(seed, vars)
+      expect(calls).toBeGreaterThan(3)
+      for (let call = 1; call <= calls; call += 1) {
+        const { before, ...seen } = await failAt(call, broken, work)
+        const state: unknown = expect.toBeOneOf([before, asked])
+        expect({ call, ...seen }).toEqual({ call, code, state, next: asked })
+      }
+      const failed = logs.events().filter(({ event }) => FAILED.has(event))
+      // While one part hangs, the others may run out of time too.
+      expect(failed.length).toBeGreaterThanOrEqual(calls)
+      expectSafe(logs.text())
+    },
+  )
 })
 
 it('a second store that fails or hangs fails one part of the job, and the others are done', async () => {
   const logs = recordLogs()
   useFakeTimers()
-  const { asked } = await measure()
+  const { asked } = await measure(seedExpired, {})
   for (const exchange of [fail, hang]) {
     const userId = await seedExpired()
     const DELETIONS = { getByName: () => ({ exchange }) }
