@@ -12,7 +12,7 @@ import {
   useFakeTimers,
   type Break,
 } from './fault.ts'
-import { METHODS, ROUTES, someSubject, type Operation } from './operations.ts'
+import { METHODS, ROUTES, someSubject, stateBegun, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 interface Fault {
@@ -50,6 +50,8 @@ const CASES = [...ROUTES, ...METHODS].map((operation) => [operation.name, operat
 /** What an operation does in an untouched vault. */
 interface Known {
   before: object
+  /** After what it does first. */
+  begun: object
   asked: object
   /** How often it calls D1. */
   calls: number
@@ -63,10 +65,11 @@ async function measure(operation: Operation): Promise<Known> {
   if (measured !== undefined) return measured
   const userId = await someSubject(operation)
   const before = await stateOf(userId)
+  const begun = await stateBegun(operation)
   const { db, calls } = breakableD1()
   const { code } = await operation.run(userId, someVault({ ...operation.vars, DB: db }))
   expect(code).toBe(operation.code)
-  const fresh = { before, asked: await stateOf(userId), calls: calls() }
+  const fresh = { before, begun, asked: await stateOf(userId), calls: calls() }
   known.set(operation, fresh)
   return fresh
 }
@@ -122,8 +125,8 @@ describe.for(FAULTS.map((fault) => [fault.what, fault] as const))('D1 %s', ([wha
     const logs = recordLogs()
     if (fault.hangs === true) useFakeTimers()
     const usual = await measure(operation)
-    const { before, asked } = usual
-    const lost = fault.isLate === true ? [before, asked] : [before]
+    const { before, begun, asked } = usual
+    const lost = fault.isLate === true ? [before, begun, asked] : [before, begun]
     for (const calls of everyCall(usual, fault)) {
       const { code: seen, text, state, next } = await attempt(operation, fault.how, calls)
       const isDone = seen === operation.code

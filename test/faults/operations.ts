@@ -5,6 +5,7 @@ import { env } from '../isolate.ts'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { app, mintToken, ownerOf, PROVIDER, someUser, URL_BASE } from '../support.ts'
+import { rememberIdentities, stateOf } from './state.ts'
 
 /** What a caller sees. */
 export interface Answer {
@@ -21,6 +22,8 @@ export interface Operation {
   seed: (userId: string) => Promise<unknown>
   /** Does it, and waits for what comes after the answer. */
   run: (userId: string, vault: Env, token?: string) => Promise<Answer>
+  /** What it does first, in a transaction of its own: that may be done although the rest fails. */
+  first?: Operation['run']
   /** How many calls of D1 the answer waits for; without it, all. What fails later changes nothing of it. */
   waitsFor?: number
   /** The code if a later call fails, instead of `code`. */
@@ -44,20 +47,19 @@ export async function seedKeys(userId: string): Promise<void> {
   await saveSlot(owner, 'openai', { apiKey: `${KEY}-1`, verify: false })
 }
 
-/** A write of counts that failed is tried again after 5 s. Any other work has ended by then. */
-const ENDED_MS = 500
-const { setTimeout: setRealTimeout } = globalThis
-
-/** A context, and the end of what a call leaves for after its answer. It fails as that work does. */
+/**
+ * A context, and the end of what a call leaves for after its answer, all at once. It fails as that work does. What comes
+ * later is another attempt at a count that D1 did not take, after some seconds: nobody waits for it.
+ */
 function someContext(changes: object) {
   const left: Promise<unknown>[] = []
-  const waitUntil = (work: Promise<unknown>) => void left.push(work)
-  const context = Object.assign(createExecutionContext(), { waitUntil, ...changes })
-  const ended = async () => {
-    const late = new Promise((resolve) => setRealTimeout(resolve, ENDED_MS))
-    await Promise.race([Promise.all(left), late])
+  let isLater = false
+  const waitUntil = (work: Promise<unknown>) => {
+    if (!isLater) left.push(work)
+    queueMicrotask(() => (isLater = true))
   }
-  return { context, ended }
+  const context = Object.assign(createExecutionContext(), { waitUntil, ...changes })
+  return { context, ended: async () => Promise.all(left) }
 }
 
 interface Sent {
@@ -123,10 +125,33 @@ const MODELS = `${PROVIDER}/v1/models`
 const USE = { waitsFor: 1 }
 const nobody = async () => null
 
-async function seedPaused(userId: string): Promise<void> {
-  await seedKeys(userId)
-  await http('PATCH', SLOT, { body: { paused: true } })(userId, { ...env })
+/** Keys, of which the one for OpenAI has these limits. */
+function seedLimits(body: object): Operation['seed'] {
+  return async (userId) => {
+    await seedKeys(userId)
+    await http('PATCH', SLOT, { body })(userId, { ...env })
+  }
 }
+const seedPaused = seedLimits({ paused: true })
+
+/** A user with a key of the plain route. */
+async function seedPlain(userId: string): Promise<void> {
+  const owner = await ownerOf(await someUser(userId))
+  await saveSlot(owner, 'default', { apiKey: `${KEY}-0`, verify: false })
+}
+
+/** A key for OpenAI with limits, and one of the plain route that was saved later. */
+async function seedLater(userId: string): Promise<void> {
+  await seedLimits({ paused: true, max_uses: { count: 5, per: 'day' } })(userId)
+  const sql = `UPDATE api_keys SET updated_at = '2100-01-01T00:00:00.000Z'
+    WHERE user_id = ?1 AND provider = 'default'`
+  await env.DB.prepare(sql).bind(userId).run()
+}
+
+/** The vault got `DEFAULT_PROVIDER`, so the key of the plain route has to be moved. A look does nothing else. */
+const MOVES = { vars: { DEFAULT_PROVIDER: 'openai' }, first: http('GET', '/api-key') }
+/** A call fails because the key is not moved, two move it, and the next one is the use. */
+const MOVED_USE = { ...MOVES, waitsFor: 4 }
 
 /** More events than an export reads at once. */
 async function seedEvents(userId: string): Promise<void> {
@@ -192,6 +217,33 @@ export const ROUTES: readonly Operation[] = [
     seed: seedPaused,
     code: 'api_key_paused',
   }),
+  does('a counted use over the relay', http('GET', '/relay/openai/v1/models'), {
+    ...USE,
+    // It is counted before anything else is known.
+    first: http('GET', '/relay/openai/v1/models'),
+    seed: seedLimits({ max_uses: { count: 5, per: 'day' } }),
+  }),
+  does('a use that moves a key', http('GET', '/relay/openai/v1/models'), {
+    ...MOVED_USE,
+    seed: seedPlain,
+  }),
+  does('a use that finds two keys', http('GET', '/relay/openai/v1/models'), MOVED_USE),
+  does('a use that finds a later key', http('GET', '/relay/openai/v1/models'), {
+    ...MOVED_USE,
+    seed: seedLater,
+    code: 'api_key_paused',
+  }),
+  does('a list that moves a key', http('GET', '/api-keys'), MOVES),
+  does('a save that moves a key', http('PUT', `${SLOT}?verify=false`, { body: NEW_KEY }), {
+    ...MOVES,
+    seed: seedPlain,
+  }),
+  does('a deletion that finds two keys', http('DELETE', SLOT), MOVES),
+  does('a pause that finds a later key', http('PATCH', SLOT, { body: { paused: false } }), {
+    ...MOVES,
+    seed: seedLater,
+  }),
+  does('a check that moves a key', http('POST', `${SLOT}/verify`), { ...MOVES, seed: seedPlain }),
   does('a refused token', http('GET', SLOT, { headers: { Authorization: 'Bearer x' } }), {
     code: 'token_invalid',
   }),
@@ -216,6 +268,10 @@ export const METHODS: readonly Operation[] = [
     'createUser',
     binding(async (vault, userId) => vault.createUser(userId)),
     { seed: nobody },
+  ),
+  does(
+    'createUser of one who exists',
+    binding(async (vault, userId) => vault.createUser(userId)),
   ),
   does(
     'deleteUser',
@@ -243,9 +299,18 @@ export const METHODS: readonly Operation[] = [
   ),
 ]
 
-/** A user for the operation. */
+/** A user for the operation. The job that copies tombstones has run, but not lately. */
 export async function someSubject({ seed }: Operation): Promise<string> {
   const userId = `fault-${crypto.randomUUID()}`
+  await env.DB.exec("UPDATE heartbeat SET at = '2020-01-01T00:00:00.000Z'")
   await seed(userId)
+  await rememberIdentities(userId)
   return userId
+}
+
+/** What D1 holds of a user after what the operation does first; what is there before, if it does nothing first. */
+export async function stateBegun(operation: Operation): Promise<object> {
+  const userId = await someSubject(operation)
+  await operation.first?.(userId, { ...env, ...operation.vars })
+  return stateOf(userId)
 }

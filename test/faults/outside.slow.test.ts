@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { recordLogs } from '../support.ts'
 import { expectQuiet, expectSafe, fail, hang, MARK, someVault, useFakeTimers } from './fault.ts'
-import { METHODS, ROUTES, someSubject, type Operation } from './operations.ts'
+import { METHODS, ROUTES, someSubject, stateBegun, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 /** Work of a part that fails. */
@@ -29,14 +29,24 @@ const PUBLISHED = new Set([
   'a deletion at the plain route',
   'a save that the provider rejects',
   'a deletion',
+  'a deletion that finds two keys',
+  'a use that finds two keys',
+  'a use that finds a later key',
+  'a list that moves a key',
+  'a pause that finds a later key',
   'deleteKey',
 ])
 /** Those that send a key to its provider, or reveal it. */
 const USES = new Set([
   'an assignment',
   'a check',
+  'a check that moves a key',
   'a use over the relay',
   'a use of a paused key over the relay',
+  'a counted use over the relay',
+  'a use that moves a key',
+  'a use that finds two keys',
+  'a use that finds a later key',
   'fetchWithApiKey',
   'fetch',
   'getDecryptedApiKey',
@@ -60,14 +70,14 @@ function brokenPart(broken: Broken) {
 /** Does the operation in a vault with `changes`, and then one for another user in an untouched vault. */
 async function attempt(operation: Operation, changes: object) {
   const userId = await someSubject(operation)
-  const before = await stateOf(userId)
+  const begun = await stateBegun(operation)
   const answer = await operation.run(userId, someVault({ ...operation.vars, ...changes }))
   expectQuiet(answer.text)
   const state = await stateOf(userId)
   const other = await someSubject(operation)
   const next = await operation.run(other, someVault({ ...operation.vars }))
   expect(next.code).toBe(operation.code)
-  return { code: answer.code, before, state, asked: await stateOf(other) }
+  return { code: answer.code, begun, state, asked: await stateOf(other) }
 }
 
 describe.for(WAYS)('a rate limiter that %s', ([way, broken]) => {
@@ -128,12 +138,12 @@ describe.for(WAYS)('a second store that %s', ([way, broken]) => {
       useFakeTimers()
       const { ask, asked: calls } = brokenPart(broken)
       const DELETIONS = { getByName: () => ({ isGone: ask, exchange: ask }) }
-      const { code, before, state, asked } = await attempt(operation, { DELETIONS })
+      const { code, begun, state, asked } = await attempt(operation, { DELETIONS })
       const isAsked = USES.has(name)
       expect(calls() > 0).toBe(isAsked)
       expect({ code, state }).toEqual({
         code: isAsked ? 'database_busy' : operation.code,
-        state: isAsked ? before : asked,
+        state: isAsked ? begun : asked,
       })
       expectSafe(logs.text())
     },

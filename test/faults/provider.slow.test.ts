@@ -6,7 +6,7 @@ import { verifySlot } from '../../src/keys/verify.ts'
 import { env } from '../isolate.ts'
 import { ownerOf, recordLogs, someUser, storedKey } from '../support.ts'
 import { expectQuiet, expectSafe, fail, MARK, someVault } from './fault.ts'
-import { METHODS, ROUTES, someSubject, type Operation } from './operations.ts'
+import { METHODS, ROUTES, someSubject, stateBegun, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 /** When the time limit of a check passes: while the vault waits for the answer, or in the middle of it. */
@@ -62,12 +62,20 @@ describe.for(WAYS)('a provider that %s', ([way, kind, slot, moment, reason]) => 
   })
 })
 
-const USES = new Set(['a use over the relay', 'fetchWithApiKey', 'fetch'])
+const USES = new Set([
+  'a use over the relay',
+  'a counted use over the relay',
+  'a use that moves a key',
+  'a use that finds two keys',
+  'fetchWithApiKey',
+  'fetch',
+])
 const CHECKS = new Set([
   'a save that is checked first',
   'a save that the provider rejects',
   'an assignment',
   'a check',
+  'a check that moves a key',
 ])
 
 /** An answer that breaks off after its first bytes. */
@@ -87,7 +95,7 @@ const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, o
 async function attempt(operation: Operation, answer: () => Promise<Response>) {
   const logs = recordLogs()
   const userId = await someSubject(operation)
-  const before = await stateOf(userId)
+  const begun = await stateBegun(operation)
   const sent = vi.spyOn(globalThis, 'fetch').mockImplementation(answer)
   const vault = someVault({ ...operation.vars })
   const { code, text } = await operation.run(userId, vault)
@@ -97,7 +105,7 @@ async function attempt(operation: Operation, answer: () => Promise<Response>) {
   expectSafe(logs.text())
   const other = await someSubject(operation)
   expect((await operation.run(other, vault)).code).toBe(operation.code)
-  return { code, asked, before, state: await stateOf(userId), other: await stateOf(other) }
+  return { code, asked, begun, state: await stateOf(userId), other: await stateOf(other) }
 }
 
 describe.for<[way: string, answer: () => Promise<Response>, code: string]>([
@@ -107,8 +115,8 @@ describe.for<[way: string, answer: () => Promise<Response>, code: string]>([
   it.for(OPERATIONS.filter(([name]) => USES.has(name)))(
     `%s fails, and nothing else, if the provider ${way}`,
     async ([, operation]) => {
-      const { code, asked, before, state } = await attempt(operation, answer)
-      expect({ code, asked, state }).toEqual({ code: failed, asked: 1, state: before })
+      const { code, asked, begun, state } = await attempt(operation, answer)
+      expect({ code, asked, state }).toEqual({ code: failed, asked: 1, state: begun })
     },
   )
 
