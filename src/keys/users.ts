@@ -17,7 +17,7 @@ import type { SlotOwner } from './stored-key.ts'
  * @throws VaultError `database_busy`, as all functions here
  */
 export async function addUser({ db }: Pick<Service, 'db'>, userId: string): Promise<boolean> {
-  const statements = [selectUser(userId), ...insertUser(userId), forgetRemoval(userId)] as const
+  const statements = [selectUser(userId), insertUser(userId), forgetRemoval(userId)] as const
   const [known] = await runBatch(db, statements)
   return known.results.length === 0
 }

@@ -63,29 +63,29 @@ export function deleteUsers({ sql, values }: Selection, cause: Cause): Burial<{ 
   ]
 }
 
-/** A user who may be one that was removed: while the heartbeat is late, the database may have been restored. */
-const DOUBTFUL = `SELECT identity FROM users WHERE id = ?1 AND ${IS_LATE}`
-
-/** Adds the user. One that exists stays as it is, apart from a doubtful one: the job would delete it. */
-export function insertUser(userId: string): Burial<never> {
-  const values = [userId]
-  const sql = `INSERT INTO users (id) VALUES (?1) ON CONFLICT (id) DO UPDATE
-    SET identity = excluded.identity, created_at = excluded.created_at WHERE ${IS_LATE}`
-  return [bury({ sql: DOUBTFUL, values }, 'restore'), { sql, values }]
+/**
+ * Adds the user. One that exists stays as it is, apart from its identity while the heartbeat is late: the database may have
+ * been restored, and the job then deletes a user who was removed. The previous identity gets no tombstone, because a user
+ * who was not removed has it in each backup.
+ */
+export function insertUser(userId: string): Statement {
+  return {
+    sql: `INSERT INTO users (id) VALUES (?1) ON CONFLICT (id) DO UPDATE
+          SET identity = excluded.identity, created_at = excluded.created_at WHERE ${IS_LATE}`,
+    values: [userId],
+  }
 }
 
-/** A save in a slot: the tombstones, the user if it `createsUser`, then the statements of the save. */
+/** A save in a slot: the tombstone, the user if it `createsUser`, then the statements of the save. */
 export function replaceKey(
   { userId, provider }: Slot,
   save: readonly Statement<object>[],
   createsUser: boolean,
 ): Statement<object>[] {
-  const key = 'SELECT identity FROM api_keys WHERE user_id = ?1 AND provider = ?2'
-  const [, user] = insertUser(userId)
-  const going = createsUser ? `${key} UNION ALL ${DOUBTFUL}` : key
+  const sql = 'SELECT identity FROM api_keys WHERE user_id = ?1 AND provider = ?2'
   return [
-    bury({ sql: going, values: [userId, provider] }, 'request'),
-    ...(createsUser ? [user] : []),
+    bury({ sql, values: [userId, provider] }, 'request'),
+    ...(createsUser ? [insertUser(userId)] : []),
     ...save,
   ]
 }

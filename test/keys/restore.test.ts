@@ -15,6 +15,7 @@ import {
   bury,
   causesOf,
   failingDeletions,
+  goneOf,
   goodKey,
   heartbeat,
   identitiesOf,
@@ -82,6 +83,19 @@ it('the job goes on if D1 lacks the row of the heartbeat', async () => {
 })
 
 describe('the job in a restored D1', () => {
+  it('keeps a user who was added again while the job did not run', async () => {
+    const { userId, apiKey } = await someCopiedOwner()
+    const { runJob, reveal, save } = someVault({ AUTO_CREATE_USERS: 'true' })
+    const restore = await backUp()
+    await age(10)
+    await addUser(await openService(env), userId)
+    await save(userId, goodKey(), 'acme')
+    await runJob()
+    await restore()
+    await runJob()
+    expect(await reveal(userId)).toBe(apiKey)
+  })
+
   it.for([[10], [0]])(
     'deletes from a database of %i minutes ago what is gone, and nothing else',
     async ([minutes]) => {
