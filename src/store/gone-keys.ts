@@ -5,8 +5,9 @@
  */
 
 import type { Slot } from '../crypto/seal.ts'
-import { IS_LATE, IS_WATCHED } from './heartbeat.ts'
+import { IS_WATCHED } from './heartbeat.ts'
 import type { Statement } from './statement.ts'
+import { insertUser } from './users.ts'
 
 /** Why a key or a user goes. */
 export type Cause = 'request' | 'expiry' | 'operator' | 'restore'
@@ -61,19 +62,6 @@ export function deleteUsers({ sql, values }: Selection, cause: Cause): Burial<{ 
     bury({ sql: going, values }, cause),
     { sql: `DELETE FROM users WHERE id IN (${sql}) RETURNING id AS userId`, values },
   ]
-}
-
-/**
- * Adds the user. One that exists stays as it is, apart from its identity while the heartbeat is late: the database may have
- * been restored, and the job then deletes a user who was removed. The previous identity gets no tombstone, because a user
- * who was not removed has it in each backup.
- */
-export function insertUser(userId: string): Statement {
-  return {
-    sql: `INSERT INTO users (id) VALUES (?1) ON CONFLICT (id) DO UPDATE
-          SET identity = excluded.identity, created_at = excluded.created_at WHERE ${IS_LATE}`,
-    values: [userId],
-  }
 }
 
 /** A save in a slot: the tombstone, the user if it `createsUser`, then the statements of the save. */

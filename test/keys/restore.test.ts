@@ -15,7 +15,6 @@ import {
   bury,
   causesOf,
   failingDeletions,
-  goneOf,
   goodKey,
   heartbeat,
   identitiesOf,

@@ -9,6 +9,7 @@ import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, ownerOf, recordLogs, someKeyUser, someUser } from '../support.ts'
 import { someKeyOf } from './key-owner.ts'
+import { userIdentityOf } from './restoration.ts'
 
 const NOON = Date.parse('2026-11-26T12:00:00.000Z')
 /** How many sums an isolate writes at once in an hour, and how many it collects. */
@@ -38,10 +39,11 @@ async function someIsolate({ faults = 0, unread = 0, id = `user-${crypto.randomU
   })
   const service = await openService({ ...env, DB })
   const userId = await someUser(id)
+  const userIdentity = await userIdentityOf(userId)
   const works: Promise<void>[] = []
   return {
     count: (caller = 'chat', errors = 0) => {
-      const use = { userId, provider: 'openai', event: 'used', code: null } as const
+      const use = { userId, userIdentity, provider: 'openai', event: 'used', code: null } as const
       countEvent(service, (work) => void works.push(work), { ...use, caller, errors })
     },
     writes: () => writes,
