@@ -18,7 +18,7 @@ import {
 } from './tokens/token-settings.ts'
 
 /** How many rows a run of the rewrap job handles. The free plan gives it 10 ms of CPU and 50 queries. */
-const DEFAULT_ROWS_PER_RUN = 50
+const DEFAULT_ROWS_PER_RUN = 20
 
 const ENCRYPTION_KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 const ALL_ZERO = `${'A'.repeat(43)}=`

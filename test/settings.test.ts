@@ -348,7 +348,7 @@ describe('the defaults', () => {
       defaultProvider: null,
       autoCreateUsers: false,
       verifyOnSave: true,
-      rewrapRowsPerRun: 50,
+      rewrapRowsPerRun: 20,
       expiredKeptDays: 30,
       eventsKeptDays: 90,
       eventsQueue: null,

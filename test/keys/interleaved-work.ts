@@ -186,9 +186,14 @@ const MAKERS: Record<Kind, (world: World, target: Target) => Made> = {
       },
     }
   },
-  copy: () => ({ userId: null, run: async (vault) => copyDeletions(await openService(vault)) }),
+  copy: () => ({
+    userId: null,
+    isMoving: false,
+    run: async (vault) => copyDeletions(await openService(vault)),
+  }),
   expire: () => ({
     userId: null,
+    isMoving: false,
     run: async (vault) => deleteExpiredKeys(await openService(vault)),
   }),
   remove: (_, { userId }) => ({

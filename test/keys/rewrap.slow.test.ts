@@ -3,9 +3,11 @@
 import * as fc from 'fast-check'
 import { beforeEach, expect, it } from 'vitest'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
+import { env } from '../isolate.ts'
 import { someEncryptionKey, someKey } from '../support.ts'
 import {
   clearRows,
+  countStatements,
   cutEachTrip,
   kids,
   openedKeys,
@@ -47,4 +49,20 @@ it('reseals rows whose user ids have any characters', async () => {
   await storeKeys(keys, before)
   await runPass(after)
   expect(await openedKeys(withKeys(NEW))).toEqual(keys)
+})
+
+it.for<[name: string, runs: number, both: boolean]>([
+  ['10,000 users in two runs', 2, false],
+  ['users with a key there too, with the statements that a run may take', 3, true],
+])('moves the plain route’s keys of %s', async ([, most, both]) => {
+  const vault = { ...before, DEFAULT_PROVIDER: 'openai', REWRAP_ROWS_PER_RUN: '40000' }
+  const keys = await someKeys(both ? 150 : 10_000, before)
+  if (both) await storeKeys(new Map(Array.from(keys.keys(), (id) => [id, id])), before, 'openai')
+  await env.DB.prepare("UPDATE api_keys SET updated_at = '2027' WHERE provider = 'default'").run()
+  const runs = await countStatements(vault)
+  expect(runs.length).toBeLessThanOrEqual(most)
+  expect(Math.max(...runs)).toBeLessThan(900)
+  expect(await openedKeys(before)).toEqual(keys)
+  const slots = 'SELECT DISTINCT provider FROM api_keys'
+  expect((await env.DB.prepare(slots).all()).results).toEqual([{ provider: 'openai' }])
 })

@@ -205,12 +205,22 @@ describe('a run', () => {
     expect(new Set(Object.values(await kids()))).toEqual(new Set([1, BATCH_ROWS]))
   })
 
-  it('handles 50 rows by default', async () => {
-    await someKeys(51, before)
+  it('handles 20 rows by default, and writes few enough for the free plan', async () => {
+    await someKeys(21, before)
     const unset = { ...after, REWRAP_ROWS_PER_RUN: '' }
     await runJob(unset)
-    await runJob(unset)
-    expect(new Set(Object.values(await kids()))).toEqual(new Set([1, 50]))
+    let written = 0
+    const DB = interceptD1(async (trip) => {
+      const results = await trip()
+      for (const { meta } of Array.isArray(results) ? results : [results]) {
+        written += meta.rows_written
+      }
+      return results
+    })
+    await runJob({ ...unset, DB })
+    expect(new Set(Object.values(await kids()))).toEqual(new Set([1, 20]))
+    // The free plan allows 100,000 written rows a day, and the job runs every minute.
+    expect(written * 24 * 60).toBeLessThan(70_000)
   })
 
   it.for(['before', 'after'] as const)(
