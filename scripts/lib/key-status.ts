@@ -63,14 +63,11 @@ export async function readStatus(
   const keyring = passed && parseKeyring(passed.keyring)
   const inKeyring = (kid: string) => keyring !== null && isIn(keyring, kid)
   const key_ids = [...stored, ...drainedKids(passed, stored)].map(
-    ({ kid, version, rows, latest }, index): KidStatus => ({
-      key_id: kid,
-      version,
-      rows,
-      in_keyring: inKeyring(kid),
-      ...countsOf(isFirst(stored, index) ? passed : null, kid),
-      latest_saved_at: latest,
-    }),
+    ({ kid, version, rows, latest }, index): KidStatus => {
+      const { unopenable, lost } = countsOf(isFirst(stored, index) ? passed : null, kid)
+      const usual = { key_id: kid, version, rows, in_keyring: inKeyring(kid) }
+      return Object.assign(usual, { unopenable, lost, latest_saved_at: latest })
+    },
   )
   const rows = stored.reduce((sum, row) => sum + row.rows, 0)
   const rewrap = passed && progressOf(passed, rows)

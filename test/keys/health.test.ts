@@ -94,8 +94,8 @@ it('answers 503 if an encryption key of stored keys is missing, and logs which o
 
 it('names every encryption key that is missing', async () => {
   const logs = recordLogs()
-  const slot = { userId: await someUser(), sealed: 'x' }
-  await insertRows(['lost1', 'lost2'].map((kid) => ({ ...slot, provider: kid, kid })))
+  const userId = await someUser()
+  await insertRows(['lost1', 'lost2'].map((kid) => ({ userId, sealed: 'x', provider: kid, kid })))
   expect((await health()).status).toBe(503)
   expect(logs.text()).toContain('stored keys are sealed under lost1, lost2; add the key')
 })
