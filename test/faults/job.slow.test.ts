@@ -42,10 +42,10 @@ async function seedJob(): Promise<string> {
   return userId
 }
 
-/** A user with a key that expired long ago, and one that stays. */
+/** A user with a key that has expired, and one that stays. The trail still keeps events of that day. */
 async function seedExpired(): Promise<string> {
   const userId = await seedJob()
-  const sql = `UPDATE api_keys SET expires_at = '2020-01-01T00:00:00.000Z'
+  const sql = `UPDATE api_keys SET expires_at = date('now', '-40 days') || 'T00:00:00.000Z'
     WHERE user_id = ?1 AND provider = 'openai'`
   await env.DB.prepare(sql).bind(userId).run()
   return userId
@@ -61,7 +61,7 @@ async function seedPlain(): Promise<string> {
 const ASSIGNED = { DEFAULT_PROVIDER: 'openai' }
 
 /** Notes that a key has expired, and keeps it. */
-const KEEPING = { EXPIRED_KEPT_DAYS: '3650' }
+const KEEPING = { EXPIRED_KEPT_DAYS: '60' }
 
 type Work = [what: string, seed: () => Promise<string>, vars: object, first: object]
 
