@@ -118,7 +118,11 @@ it.for<[name: string, asked: Asked, used: Partial<Used>]>([
   ['a GET', GET, { ...READ, rows_read: 2, subtle: 1 }],
   ['a GET with AUTO_CREATE_USERS', { ...GET, vars: AUTO }, { ...READ, rows_read: 2, subtle: 1 }],
   ['a PUT', PUT, { ...WRITE, subtle: 1 }],
-  ['a PUT with AUTO_CREATE_USERS', { ...PUT, vars: AUTO }, { ...WRITE, statements: 4, rows_read: 12, subtle: 1 }],
+  [
+    'a PUT with AUTO_CREATE_USERS',
+    { ...PUT, vars: AUTO },
+    { ...WRITE, statements: 4, rows_read: 12, subtle: 1 },
+  ],
   ['a DELETE', DELETE, DELETED],
   ['a DELETE with AUTO_CREATE_USERS', { ...DELETE, vars: AUTO }, DELETED],
   ['the list', { ...GET, path: listPath }, { ...READ, rows_read: 2, subtle: 1 }],

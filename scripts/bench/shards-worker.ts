@@ -40,7 +40,9 @@ function statementOf(method: string, userId: string, key: string): Statement<unk
       expiresAt: null,
       fingerprints: [],
     })
-  return method === 'DELETE' ? deleteKey(slot, 'request')[1] : selectKey({ ...slot, takesDefault: false })
+  return method === 'DELETE'
+    ? deleteKey(slot, 'request')[1]
+    : selectKey({ ...slot, takesDefault: false })
 }
 
 async function readMove(

@@ -7,7 +7,6 @@ import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { runBatch } from '../store/d1.ts'
 import { noted } from '../store/events.ts'
 import { moveKey } from '../store/moved-keys.ts'
-import { readUsableKey } from './gone.ts'
 import { isExpired, requireUsable } from './limits.ts'
 import { slotName } from './slot-name.ts'
 import { readKey } from './slots.ts'
@@ -21,6 +20,7 @@ import {
   type SlotOwner,
 } from './stored-key.ts'
 import { checkKey, isChecked } from './verdict.ts'
+import { readUsableKey } from './usable-key.ts'
 
 /**
  * Moves the key of the plain route's slot to the slot `name`, if it is not there already. As on a save, the provider may

@@ -5,7 +5,13 @@ import { EXCHANGED_AT_ONCE } from '../deletions.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../store/d1.ts'
-import { forgetGone, MAX_UNEXPLAINED, selectGone, toGone, type Tombstone } from '../store/gone-keys.ts'
+import {
+  forgetGone,
+  MAX_UNEXPLAINED,
+  selectGone,
+  toGone,
+  type Tombstone,
+} from '../store/gone-keys.ts'
 import { moveHeartbeat, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
 import { deleteRestored } from '../store/restored-keys.ts'
 import type { Statement } from '../store/statement.ts'

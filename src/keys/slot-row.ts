@@ -14,6 +14,7 @@ import { deleteKey } from '../store/gone-keys.ts'
 import { moveKeys, writeLimits } from '../store/moved-keys.ts'
 import { checkSlot, tagOf } from '../store/slot-check.ts'
 import type { Statement } from '../store/statement.ts'
+import { isGone } from './gone.ts'
 import { keepLimits, shareLimits } from './limits.ts'
 import { publishEvents } from './publish.ts'
 import { isKeyRow, sealText, type SlotOwner } from './stored-key.ts'
@@ -21,7 +22,7 @@ import { isKeyRow, sealText, type SlotOwner } from './stored-key.ts'
 /** The rows of a slot. */
 export interface Rows {
   row: Slot
-  /** The row of a later key that does not open. What its owner does to the slot is done to it too. */
+  /** The row of a later key that cannot be used. What its owner does to the slot is done to it too. */
   other: Slot | null
 }
 
@@ -52,7 +53,8 @@ export async function inRow<T>(
  * Moves the user's key of the plain route to the slot. If the slot has a key too, the one that was saved later counts,
  * with the stricter limits of both, and the other one goes.
  *
- * @returns null; if the later key does not open, no key moves or goes, and the rows are returned: the earlier key counts
+ * @returns null; if the later key does not open, or is gone and was restored, no key moves or goes, and the rows are
+ * returned: the earlier key counts
  * @throws VaultError `database_busy`
  */
 export async function moveHere(service: Service, slot: Slot): Promise<Rows | null> {
@@ -64,7 +66,8 @@ export async function moveHere(service: Service, slot: Slot): Promise<Rows | nul
   const isOwnLater = own !== undefined && own.updatedAt >= plain.updatedAt
   const [later, earlier] = isOwnLater ? [own, plain] : [plain, own]
   const opened = await openKey(service.keyring, later)
-  if (opened.state === 'open') {
+  const isUsable = earlier === undefined || !(await isGone(service, later))
+  if (opened.state === 'open' && isUsable) {
     const moves = isOwnLater ? [] : await move(service, { row: plain, slot, text: opened.text })
     await write(service, [...(earlier === undefined ? [] : replace(earlier, later)), ...moves])
     return null

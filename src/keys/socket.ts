@@ -6,9 +6,9 @@ import { hideKeyInReason } from '../providers/error-body.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Service } from '../service.ts'
 import type { KeyRow } from '../store/api-keys.ts'
-import { readUsableRow } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
 import type { KeyUser } from './take.ts'
+import { readUsableRow } from './usable-key.ts'
 
 /** An isolate looks at a slot at most once in this time. */
 const LOOK_MS = 60_000

@@ -7,12 +7,13 @@ import { selectKey, type UserKeyRow } from '../store/api-keys.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { noteEvent, type Actor } from '../store/events.ts'
 import { countUse, giveUseBack } from '../store/limits.ts'
-import { readHeartbeat, usableRow } from './gone.ts'
+import { readHeartbeat } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
 import { slotName } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
 import { actorOf, EMPTY, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
+import { usableRow } from './usable-key.ts'
 
 /** A caller who uses the keys of a user. */
 export interface KeyUser extends SlotOwner {

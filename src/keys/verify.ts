@@ -5,11 +5,11 @@ import { updateVerified } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { noteEvent } from '../store/events.ts'
 import { requireUsable } from './limits.ts'
-import { readUsableKey } from './gone.ts'
 import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { askProvider, record, STATUS_BY_VERDICT } from './verdict.ts'
+import { readUsableKey } from './usable-key.ts'
 
 /** The result of a check. */
 interface Verified {

@@ -3,12 +3,20 @@
 import { env } from '../isolate.ts'
 import { afterEach, describe, expect, it } from 'vitest'
 import { EXCHANGED_AT_ONCE } from '../../src/deletions.ts'
+import { listSlots } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { importKeys } from '../../src/store/imported-keys.ts'
-import { interceptD1, recordLogs, seenByProvider, someEncryptionKey, someUser } from '../support.ts'
+import {
+  interceptD1,
+  ownerOf,
+  recordLogs,
+  seenByProvider,
+  someEncryptionKey,
+  someUser,
+} from '../support.ts'
 import {
   age,
   backUp,
@@ -376,4 +384,25 @@ it('the job fails if the second store does, and leaves the keys in D1', async ()
     cause: { message: 'Network connection lost' },
   })
   expect(await causesOf(...identities)).toEqual(['request'])
+})
+
+it('keeps the key that lives when a move meets a restored one that was saved later', async () => {
+  recordLogs()
+  const { save, remove, runJob, reveal } = someVault()
+  const userId = await someUser()
+  await runJob()
+  const kept = goodKey()
+  await save(userId, kept, 'openai')
+  await save(userId, goodKey(), 'default')
+  const earlier =
+    "UPDATE api_keys SET updated_at = '2026-01-01T00:00:00.000Z' WHERE user_id = ?1 AND provider = 'openai'"
+  await env.DB.prepare(earlier).bind(userId).run()
+  const restore = await backUp()
+  await remove(userId, 'default')
+  await runJob()
+  await restore()
+  await age(10)
+  await listSlots(await ownerOf(userId, { ...env, DEFAULT_PROVIDER: 'openai' }))
+  await runJob()
+  expect([await keysOf(userId), await reveal(userId)]).toEqual([[{ provider: 'openai' }], kept])
 })
