@@ -121,7 +121,7 @@ it.for<[name: string, asked: Asked, used: Partial<Used>]>([
   [
     'a PUT with AUTO_CREATE_USERS',
     { ...PUT, vars: AUTO },
-    { ...WRITE, statements: 4, rows_read: 12, subtle: 1 },
+    { ...WRITE, statements: 4, rows_read: 11, subtle: 1 },
   ],
   ['a DELETE', DELETE, DELETED],
   ['a DELETE with AUTO_CREATE_USERS', { ...DELETE, vars: AUTO }, DELETED],

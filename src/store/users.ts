@@ -4,15 +4,14 @@ import { IS_LATE } from './heartbeat.ts'
 import type { Statement } from './statement.ts'
 
 /**
- * Adds the user. One that exists stays as it is, but gets another identity once while the heartbeat is late: the database
- * may have been restored, and the job then deletes a user who was removed. The previous identity gets no tombstone,
- * because a user who was not removed has it in each backup.
+ * Adds the user. One that exists stays as it is, but gets another identity while the heartbeat is late: the database may
+ * have been restored, and the job then deletes a user who was removed. The previous identity gets no tombstone, because
+ * a user who was not removed has it in each backup.
  */
 export function insertUser(userId: string): Statement {
   return {
-    sql: `INSERT INTO users (id) VALUES (?1) ON CONFLICT (id) DO UPDATE
-          SET identity = excluded.identity, created_at = excluded.created_at
-          WHERE ${IS_LATE} AND users.created_at <= (SELECT at FROM heartbeat)`,
+    sql: `INSERT INTO users (id) VALUES (?1)
+          ON CONFLICT (id) DO UPDATE SET identity = excluded.identity WHERE ${IS_LATE}`,
     values: [userId],
   }
 }

@@ -104,7 +104,10 @@ const CAUSES: [what: string, kind: string, word: string, cause: Cause, answer: n
     'an expired key that the job deletes',
     'deleted',
     GOOD,
-    async (owner) => expire(owner, 31),
+    async (owner) => {
+      await owner.change('expiry_noted = ?2', '1')
+      return expire(owner, 31)
+    },
     null,
   ],
   [

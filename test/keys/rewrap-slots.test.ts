@@ -57,7 +57,7 @@ describe('the plain route’s keys', () => {
   })
 
   it.for(['default', 'openai'])(
-    'and a key in that slot become one: the later one, with the limits of both (%s)',
+    'the job keeps the later key of a slot with two rows, with the limits of both (%s)',
     async (later) => {
       const earlier = await someKeys(3, before)
       const others = new Map(Array.from(earlier.keys(), (id) => [id, `sk-other-of-${id}`]))

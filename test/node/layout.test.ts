@@ -18,6 +18,9 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/budgets.test.ts',
   'test/contract.test.ts',
   'test/field-reports.test.ts',
+  'test/keys/interleavings.slow.test.ts',
+  'test/keys/interleavings.test.ts',
+  'test/keys/rewrap-slots.test.ts',
   'test/tokens/token-matrix.test.ts',
 ])
 

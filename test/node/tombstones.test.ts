@@ -36,7 +36,7 @@ it('the sources give a key or a user another identity in three statements', () =
   expect(placesOf(/\bidentity = (?:excluded|lower)\b|\bexport const REPLACE_KEY\b/g)).toEqual([
     'src/store/api-keys.ts: export const REPLACE_KEY',
     'src/store/api-keys.ts: identity = excluded',
-    'src/store/gone-keys.ts: identity = excluded',
+    'src/store/users.ts: identity = excluded',
   ])
   expect(placesOf(/\$\{REPLACE_KEY\}/g)).toEqual([
     'src/store/api-keys.ts: ${REPLACE_KEY}',

@@ -168,7 +168,7 @@ describe('a user who is added although the user exists', () => {
     await age(10)
     expect(await addUser(await openService(env), userId)).toBe(false)
     const after = await userIdentityOf(userId)
-    expect([await causesOf(before), await causesOf(after)]).toEqual([['restore'], []])
+    expect([await causesOf(before), await causesOf(after)]).toEqual([[], []])
     expect(after).toMatch(/^[0-9a-f]{32}$/)
     expect([after === before, await keysOf(userId)]).toEqual([false, [{ provider: 'openai' }]])
     await someVault().runJob()

@@ -12,6 +12,8 @@ import {
 import type { Statement } from '../../src/store/statement.ts'
 import { env } from '../isolate.ts'
 
+const SAVED = '2026-01-01T00:00:00.000Z'
+
 const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results
 const changesOf = async (statement: Statement) => (await run(env.DB, statement)).meta.changes
 
@@ -29,7 +31,8 @@ const ROWS: readonly Stored[] = [
 beforeEach(async () => {
   const addUser = env.DB.prepare('INSERT INTO users (id) VALUES (?1)')
   const addKey = env.DB.prepare(
-    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id) VALUES (?1, ?2, ?3, ?4)`,
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+     VALUES (?1, ?2, ?3, ?4, '${SAVED}')`,
   )
   await env.DB.batch([
     env.DB.prepare('DELETE FROM users'),
@@ -48,8 +51,8 @@ describe('the walk through all rows', () => {
     ])
     const after = { userId: 'a', provider: 'default' }
     expect(await read(selectRowsAfter(after, 3))).toEqual([
-      { userId: 'a', provider: 'openai', sealed: 'gAAAAc', kid: 'fernet' },
-      { userId: 'b', provider: 'openai', sealed: 'other', kid: 'two' },
+      { userId: 'a', provider: 'openai', sealed: 'gAAAAc', kid: 'fernet', meets: 0 },
+      { userId: 'b', provider: 'openai', sealed: 'other', kid: 'two', meets: 0 },
     ])
   })
 
@@ -60,12 +63,12 @@ describe('the walk through all rows', () => {
 
   it('counts rows by kid and form, from the first row or after one', async () => {
     expect(await read(countRowsAfter(START, 10))).toEqual([
-      { kid: 'fernet', version: 'fernet', rows: 1 },
-      { kid: 'one', version: 'v1', rows: 2 },
-      { kid: 'two', version: 'unknown', rows: 1 },
+      { kid: 'fernet', version: 'fernet', rows: 1, latest: SAVED },
+      { kid: 'one', version: 'v1', rows: 2, latest: SAVED },
+      { kid: 'two', version: 'unknown', rows: 1, latest: SAVED },
     ])
     expect(await read(countRowsAfter({ userId: 'a', provider: 'default' }, 1))).toEqual([
-      { kid: 'fernet', version: 'fernet', rows: 1 },
+      { kid: 'fernet', version: 'fernet', rows: 1, latest: SAVED },
     ])
   })
 
