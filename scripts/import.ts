@@ -7,7 +7,6 @@ import { isProviderName } from '../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../src/shared/slot.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
 import { importKeys, type ImportedKey } from '../src/store/imported-keys.ts'
-import { askAfterImport } from '../src/store/rewrap.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
 import { openUserFile, type Line, type UserFile } from './lib/import-file.ts'
@@ -99,9 +98,7 @@ async function requireOpening({ lines }: UserFile, legacyKeys: LegacyKeys): Prom
  * already imported with this time is skipped, and a key that was saved later is never overwritten.
  */
 async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<void> {
-  const [insertion, tombstones, change, events, marks] = importKeys(keys)
-  const statements = [insertion, tombstones, change, events, askAfterImport(), marks]
-  const results = await runBatch(db, statements, BULK_DEADLINE_MS)
+  const results = await runBatch(db, importKeys(keys), BULK_DEADLINE_MS)
   const [users, , added, , , news] = results.map(({ meta }) => meta.changes)
   report.wrote(keys.length, { users: users ?? 0, keys: added ?? 0, news: news ?? 0 })
 }

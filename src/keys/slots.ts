@@ -123,16 +123,14 @@ export async function deleteSlot(
   const name = slotName(settings, given)
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
   // The previous backend may know the key by another name.
-  const marks = namesOf(settings, name).map((provider) =>
-    markSlotDeleted({ userId: owner.userId, provider }, isKnown),
-  )
+  const marked = markSlotDeleted(owner.userId, namesOf(settings, name), isKnown)
   const results = await inRow(owner, name, async (slot, other) => {
     const mark = makeMark()
     const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const
     const [tombstone, deletion] = deleteKey(slot, 'request')
     const statements = [
       checkSlot(slot, condition === null ? [] : [condition]),
-      ...(isMovingIn(keyring) ? marks : []),
+      ...(isMovingIn(keyring) ? [marked] : []),
       ...(other === null ? [] : deleteKey(other, 'request')),
       tombstone,
       ...noted(deletion, event),

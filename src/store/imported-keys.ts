@@ -5,6 +5,7 @@ import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY } from './api-keys.ts'
 import { noteRows, RANDOM } from './events.ts'
 import { replaceKeys, type Burial, type Selection } from './gone-keys.ts'
+import { askAfterImport } from './rewrap.ts'
 import { NOW, type Statement } from './statement.ts'
 
 /** A user of the previous backend, with the key for one slot. */
@@ -41,14 +42,18 @@ export function markDeleted({ sql, values }: Selection, isImporting: boolean): S
 }
 
 /**
- * Notes that a request deletes the key in a slot. If the slot is not `isKnown`, it is noted only if it has a key: a user
- * can make up any number of names.
+ * Notes that a request deletes the key in the slot with these names. If the slot is not `isKnown`, it is noted only if it
+ * has a key: a user can make up any number of names.
  */
-export function markSlotDeleted({ userId, provider }: Slot, isKnown: boolean): Statement {
-  const isFilled = 'EXISTS (SELECT 1 FROM api_keys WHERE user_id = ?1 AND provider = ?2)'
-  const slot = `SELECT id AS user_id, ?2 AS provider FROM users WHERE id = ?1`
-  const sql = isKnown ? slot : `${slot} AND ${isFilled}`
-  return markDeleted({ sql, values: [userId, provider] }, true)
+export function markSlotDeleted(
+  userId: string,
+  names: readonly string[],
+  isKnown: boolean,
+): Statement {
+  const isFilled = 'EXISTS (SELECT 1 FROM api_keys WHERE user_id = ?1 AND provider = value)'
+  const slots = `SELECT users.id AS user_id, value AS provider FROM users, json_each(?2)
+    WHERE users.id = ?1 AND ${isKnown ? 'TRUE' : isFilled}`
+  return markDeleted({ sql: slots, values: [userId, JSON.stringify(names)] }, true)
 }
 
 /** Notes that the users with these ids are removed here, as {@link markDeleted} does for keys. */
@@ -88,7 +93,13 @@ const IMPORTED = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM
   WHERE ${IS_NEW}`
 
 /** The statements of an import, in one transaction. */
-export type Import = [users: Statement, ...keys: Burial<never>, events: Statement, marks: Statement]
+export type Import = [
+  users: Statement,
+  ...keys: Burial<never>,
+  events: Statement,
+  asks: Statement,
+  marks: Statement,
+]
 
 /**
  * Imports keys. The transaction changes a row for each new user, each imported key, and each key that no import has
@@ -116,6 +127,7 @@ export function importKeys(keys: readonly ImportedKey[]): Import {
       values,
     }),
     { sql: noteRows('imported', 'import', IMPORTED), values },
+    askAfterImport(),
     mark({
       sql: `SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ${IS_NEW}`,
       values,

@@ -3,7 +3,7 @@
 import { emptyVault, env } from '../isolate.ts'
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
-import { askAfterImport, askForPass } from '../../src/store/rewrap.ts'
+import { askForPass } from '../../src/store/rewrap.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
 import { importKeys } from '../../src/store/imported-keys.ts'
 import {
@@ -165,9 +165,7 @@ describe('rows that never open', () => {
       const token = await makeFernet(key, new Uint8Array(16), 1_700_000_000, text)
       return { userId, provider: 'default', token, savedAt: '2023-11-14T22:13:20.000Z' }
     })
-    const [users, tombstones, change, events, marks] = importKeys(await Promise.all(rows))
-    const statements = [users, tombstones, change, events, askAfterImport(), marks]
-    await runBatch(env.DB, statements)
+    await runBatch(env.DB, importKeys(await Promise.all(rows)))
     // Health tries the first ones.
     await env.DB.prepare('UPDATE api_keys SET identity = user_id').run()
   }

@@ -46,7 +46,7 @@ async function importKey(imported: Imported) {
   const { userId, provider = 'openai', savedAt = '2026-01-01', token } = imported
   const key = { userId, provider, savedAt, token: token === undefined ? await encrypt(KEY) : token }
   const results = await runBatch(env.DB, importKeys([key]))
-  const [users, keys, brought] = [0, 2, 4].map((index) => results[index]?.meta.changes)
+  const [users, keys, brought] = [0, 2, 5].map((index) => results[index]?.meta.changes)
   return { users, keys, brought }
 }
 
