@@ -44,7 +44,7 @@ export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
 export async function isGone(
   service: Service,
   { identity }: Pick<KeyRow, 'identity'>,
-  heartbeat?: Heartbeat,
+  heartbeat: Heartbeat | undefined,
 ): Promise<boolean> {
   const { deletions } = service.settings
   if (deletions === null) return false

@@ -8,13 +8,13 @@ import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { selectKeys, type KeyRow, type SlotRow } from '../store/api-keys.ts'
-import { isNotMoved, run, runBatch } from '../store/d1.ts'
+import { isNotMoved, runBatch } from '../store/d1.ts'
 import { noted } from '../store/events.ts'
 import { deleteKey } from '../store/gone-keys.ts'
 import { moveKeys, writeLimits } from '../store/moved-keys.ts'
 import { checkSlot, tagOf } from '../store/slot-check.ts'
 import type { Statement } from '../store/statement.ts'
-import { isGone } from './gone.ts'
+import { isGone, readHeartbeat } from './gone.ts'
 import { keepLimits, shareLimits } from './limits.ts'
 import { publishEvents } from './publish.ts'
 import { isKeyRow, sealText, type SlotOwner } from './stored-key.ts'
@@ -58,15 +58,16 @@ export async function inRow<T>(
  * @throws VaultError `database_busy`
  */
 export async function moveHere(service: Service, slot: Slot): Promise<Rows | null> {
-  const { results } = await run(service.db, selectKeys(slot.userId))
-  const rows = results.filter(isKeyRow)
+  const statements = [selectKeys(slot.userId), ...readHeartbeat(service.settings)] as const
+  const [read, beat] = await runBatch(service.db, statements)
+  const rows = read.results.filter(isKeyRow)
   const plain = rows.find(({ provider }) => provider === DEFAULT_SLOT)
   const own = rows.find(({ provider }) => provider === slot.provider)
   if (plain === undefined) return null
   const isOwnLater = own !== undefined && own.updatedAt >= plain.updatedAt
   const [later, earlier] = isOwnLater ? [own, plain] : [plain, own]
   const opened = await openKey(service.keyring, later)
-  const isUsable = earlier === undefined || !(await isGone(service, later))
+  const isUsable = earlier === undefined || !(await isGone(service, later, beat?.results[0]))
   if (opened.state === 'open' && isUsable) {
     const moves = isOwnLater ? [] : await move(service, { row: plain, slot, text: opened.text })
     await write(service, [...(earlier === undefined ? [] : replace(earlier, later)), ...moves])
