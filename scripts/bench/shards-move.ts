@@ -29,9 +29,9 @@ export function selectDeparture(userId: string): Statement<Departure> {
 
 const USER_AS_DEPARTURE = `
   SELECT 1 + coalesce((SELECT max(move) FROM arrivals WHERE user_id = id), 0) AS move, json_object(
-    'createdAt', created_at,
+    'createdAt', created_at, 'identity', identity,
     'keys', (SELECT json_group_array(json_array(provider, encrypted_api_key, key_id, status,
-      created_at, updated_at, last_used_at)) FROM api_keys WHERE user_id = id)
+      identity, revision, updated_at, last_used_at)) FROM api_keys WHERE user_id = id)
   ) AS payload FROM users WHERE id = ?1`
 
 /** The transaction that takes the user away. After it, no statement finds the user here. */
@@ -53,21 +53,16 @@ function arrive(userId: string, { move, payload }: Departure): Statement[] {
     { sql: 'INSERT INTO arrivals (user_id, move) VALUES (?1, ?2)', values: [userId, move] },
     { sql: 'DELETE FROM departures WHERE user_id = ?1', values: [userId] },
     {
-      sql: "INSERT INTO users (id, created_at) VALUES (?1, ?2 ->> 'createdAt')",
+      sql: `INSERT INTO users (id, created_at, identity)
+            VALUES (?1, ?2 ->> 'createdAt', ?2 ->> 'identity')`,
       values: [userId, payload],
     },
     {
-      sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, created_at,
-              updated_at, last_used_at)
+      sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, identity,
+              revision, updated_at, last_used_at)
             SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-              value ->> 6 FROM json_each(?2, '$.keys')`,
+              value ->> 6, value ->> 7 FROM json_each(?2, '$.keys')`,
       values: [userId, payload],
-    },
-    {
-      sql: `INSERT INTO key_ids (key_id)
-            SELECT DISTINCT value ->> 2 FROM json_each(?1, '$.keys') WHERE TRUE
-            ON CONFLICT (key_id) DO UPDATE SET state = 'in_use' WHERE state <> 'in_use'`,
-      values: [payload],
     },
   ]
 }

@@ -91,7 +91,7 @@ async function work(
     return env.DB.prepare(statement?.sql ?? '').bind(...values)
   }
   if (method === 'DELETE') {
-    await env.DB.batch([prepare(0), prepare(1), prepare(2)])
+    await env.DB.batch([prepare(0), prepare(1), prepare(2), prepare(3)])
     return { message: 'API key deleted successfully', user_id: userId }
   }
   if (method === 'PUT') {
@@ -103,11 +103,8 @@ async function work(
     const payload = new Uint8Array([...iv, ...new Uint8Array(ciphertext)])
     const text = payload.toBase64({ alphabet: 'base64url', omitPadding: true })
     const sealed = `v1.${env.KID}.${text}`
-    await env.DB.batch([
-      prepare(0),
-      prepare(1),
-      prepare(2, sealed, env.KID, 'unverified', null, null),
-    ])
+    const save = prepare(1, '[]', sealed, env.KID, 'unverified', null)
+    await env.DB.batch([prepare(0), save, prepare(2)])
     return {
       message: 'API key updated successfully',
       user_id: userId,

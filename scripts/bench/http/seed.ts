@@ -29,7 +29,6 @@ export async function seed(
   { keyring, secret, users, slots }: Seed,
 ): Promise<BenchUser[]> {
   const providers = SLOTS.slice(0, slots)
-  await db.prepare('INSERT INTO key_ids (key_id) VALUES (?1)').bind(keyring.sealing.kid).run()
   for (let start = 0; start < users; start += AT_ONCE) {
     // oxlint-disable-next-line no-await-in-loop -- one statement after the other
     await insertUsers(db, {
