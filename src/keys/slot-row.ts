@@ -54,7 +54,7 @@ export async function inRow<T>(
  * with the stricter limits of both, and the other one goes.
  *
  * @returns null; if the later key does not open, or is gone and was restored, no key moves or goes, and the rows are
- * returned: the earlier key counts
+ * returned: the earlier key counts. It is also null if a row has changed since it was read
  * @throws VaultError `database_busy`
  */
 export async function moveHere(service: Service, slot: Slot): Promise<Rows | null> {
@@ -74,18 +74,20 @@ export async function moveHere(service: Service, slot: Slot): Promise<Rows | nul
     return null
   }
   if (earlier === undefined) return { row: later, other: null }
-  await write(service, share(earlier, later))
-  return { row: earlier, other: later }
+  const isShared = await write(service, share(earlier, later))
+  return isShared ? { row: earlier, other: later } : null
 }
 
-/** Writes the changes, unless a row has changed since it was read. */
-async function write(service: Service, changes: Statement<object>[]): Promise<void> {
-  if (changes.length === 0) return
-  const written = await runBatch(service.db, changes).catch((error: unknown) => {
+/** Writes the changes. Returns false if a row has changed since it was read: then it writes nothing. */
+async function write(service: Service, changes: Statement<object>[]): Promise<boolean> {
+  if (changes.length === 0) return true
+  try {
+    await publishEvents(service, await runBatch(service.db, changes))
+    return true
+  } catch (error) {
     if (VaultError.from(error).code !== 'changed_meanwhile') throw error
-    return []
-  })
-  await publishEvents(service, written)
+    return false
+  }
 }
 
 /** Moves the key of a row. It stays if it has been sealed again since it was read. */

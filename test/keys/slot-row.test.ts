@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
 import { readSlot } from '../../src/keys/slots.ts'
 import { openService } from '../../src/service.ts'
 import { runBatch } from '../../src/store/d1.ts'
@@ -305,6 +306,15 @@ describe('the limits of either key', () => {
       expect(await used(userId)).toBe('api_key_paused')
     },
   )
+
+  it('a pause of the later key holds if that is paused while both keys get the stricter limits', async () => {
+    const moment = { rows: ['openai', 'default'], fault: 'missing', counts: 'openai' } as const
+    const { userId } = await someMovingUser(moment, { default: { callers: ['binding:chat'] } })
+    const limits = { isPaused: true, condition: null }
+    const pause = async () => setLimits(await ownerOf(userId), 'default', limits)
+    const DB = beforeTrip(3, pause)
+    expect(await used(userId, { ...moving(), DB })).toBe('api_key_paused')
+  })
 })
 
 /** The real D1, which does `change` before this round trip. */
