@@ -19,7 +19,7 @@ import type { NewLimits } from '../../src/store/limits.ts'
 import { askForPass } from '../../src/store/rewrap.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
 import { PROVIDER } from '../support.ts'
-import type { Worker } from './interleaved-state.ts'
+import type { Worker } from './interleaved-faults.ts'
 import type { Choices } from './seeded.ts'
 
 /** One piece of work. */
@@ -78,8 +78,13 @@ export function makeWork(
     userId,
     provider,
     isMoving,
-    sawRejected: new Set<string>(),
-    sawUsable: new Set<string>(),
+    createsUsers: vault.AUTO_CREATE_USERS === 'true',
+    saw: {
+      last: new Map(),
+      rejected: new Set<string>(),
+      usable: new Set<string>(),
+      gone: new Set<string>(),
+    },
     vault,
   }
   const slot = { userId, given }
@@ -177,6 +182,7 @@ const MAKERS: Record<Kind, (world: World, target: Target) => Made> = {
       text,
       provider: given,
       isMoving: false,
+      createsUsers: true,
       run: async ({ DB }) => {
         const encoded = new TextEncoder().encode(text)
         const iv = crypto.getRandomValues(new Uint8Array(16))
@@ -188,12 +194,10 @@ const MAKERS: Record<Kind, (world: World, target: Target) => Made> = {
   },
   copy: () => ({
     userId: null,
-    isMoving: false,
     run: async (vault) => copyDeletions(await openService(vault)),
   }),
   expire: () => ({
     userId: null,
-    isMoving: false,
     run: async (vault) => deleteExpiredKeys(await openService(vault)),
   }),
   remove: (_, { userId }) => ({

@@ -6,7 +6,8 @@ import { copyDeletions } from '../../src/keys/restore.ts'
 import { openService, type Service } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, someEncryptionKey } from '../support.ts'
-import { compare, judge, look, readState, type State, type Step } from './interleaved-state.ts'
+import { judge, look } from './interleaved-faults.ts'
+import { compare, describeStep, readState, type State, type Step } from './interleaved-state.ts'
 import {
   makeWork,
   outcomeOf,
@@ -20,6 +21,7 @@ import { choicesOf, takeTurns, type Turns } from './seeded.ts'
 
 /** The work that is under way at once. */
 const WORKS = 10
+const LAST_COPY = 'copy, and nothing else'
 const [ONE, OTHER] = [someEncryptionKey(), someEncryptionKey()]
 const FERNET = crypto.getRandomValues(new Uint8Array(32))
 
@@ -76,7 +78,8 @@ async function beginRound(seed: number): Promise<Round> {
   const tables = ['users', 'gone_keys', 'imported_keys', 'api_key_events', 'rewrap']
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
   const userIds = [`ann-${seed}`, `bob-${seed}`] as const
-  const insert = env.DB.prepare('INSERT INTO users (id) VALUES (?1)')
+  // They were there before the backup, by its heartbeat too.
+  const insert = env.DB.prepare("INSERT INTO users (id, created_at) VALUES (?1, '2026-01-01')")
   await env.DB.batch(userIds.map((userId) => insert.bind(userId)))
   const vaults = someVaults()
   const service = await openService(vaults[0])
@@ -151,45 +154,30 @@ async function together(round: Round, count: number): Promise<void> {
   await round.turns.give(runs)
 }
 
-/** Runs the job that copies deletions, until it is done, and nothing else. */
+/** Runs the job that copies deletions, and nothing else. It does not fail. */
 async function copyNow(round: Round): Promise<void> {
-  const [vault] = round.world.vaults
-  const copy: Work = {
-    kind: 'copy',
-    name: 'copy at last',
-    userId: null,
-    provider: null,
-    isMoving: false,
-    sawRejected: new Set(),
-    sawUsable: new Set(),
-    vault,
-    run: async (one) => copyDeletions(await openService(one)),
-  }
-  await round.turns.give([runWork(round, copy, -1)])
+  const { world, turns } = round
+  const [userId] = world.userIds
+  const target = { vault: world.vaults[0], userId, given: 'default' }
+  await turns.give([runWork(round, { ...makeWork(world, 'copy', target), name: LAST_COPY }, -1)])
 }
 
-async function runWork(round: Round, work: Work, index: number): Promise<void> {
-  const steps: Step[] = []
-  const name = `${index}. ${work.name}`
-  round.log.push(`${name}: begins`)
-  const doubt = { is: false }
-  const DB = observedD1(round, { work, name, steps, doubt })
-  const DELETIONS = observedDeletions(round)
-  const outcome = await outcomeOf(work.run({ ...work.vault, DB, DELETIONS }))
-  const end = 'code' in outcome ? `${outcome.code} ${String(outcome.error)}` : 'ok'
-  round.log.push(`${name}: ${end}`)
-  for (const fault of judgeOutcome(work, outcome, { steps, isInDoubt: doubt.is })) {
-    round.faults.push(`${name}: ${fault}`)
-  }
-}
-
-/** What a piece of work does to D1. */
-interface Observed {
+/** A piece of work, and what it does to D1. */
+interface Run {
   work: Work
   name: string
   steps: Step[]
   /** Whether an answer of D1 was lost. */
-  doubt: { is: boolean }
+  isInDoubt: boolean
+}
+
+async function runWork(round: Round, work: Work, index: number): Promise<void> {
+  const run: Run = { work, name: `${index}. ${work.name}`, steps: [], isInDoubt: false }
+  round.log.push(`${run.name}: begins`)
+  const [DB, DELETIONS] = [observedD1(round, run), observedDeletions(round, work)]
+  const outcome = await outcomeOf(work.run({ ...work.vault, DB, DELETIONS }))
+  round.log.push(`${run.name}: ${'code' in outcome ? String(outcome.error) : 'ok'}`)
+  round.faults.push(...judgeOutcome(run, outcome).map((fault) => `${run.name}: ${fault}`))
 }
 
 const LOST = ['D1_ERROR: Network connection lost.', 'D1_ERROR: D1 DB is overloaded.'] as const
@@ -197,24 +185,27 @@ const LOST = ['D1_ERROR: Network connection lost.', 'D1_ERROR: D1 DB is overload
 const UNFAILING = new Set(['reveal', 'use'])
 
 /** The real D1, where each round trip waits for its turn, and may fail, and each change is judged. */
-function observedD1(round: Round, { work, name, steps, doubt }: Observed): D1Database {
+function observedD1(round: Round, run: Run): D1Database {
   const { turns, world } = round
+  const { work, name, steps } = run
   const { maybe, pick } = world.choices
   return interceptD1(async (trip) =>
     turns.inTurn(async () => {
       const failure =
-        !UNFAILING.has(work.kind) && work.name !== 'copy at last' && maybe(0.04) ? pick(LOST) : null
+        !UNFAILING.has(work.kind) && work.name !== LAST_COPY && maybe(0.04) ? pick(LOST) : null
       const isDone = failure === null || maybe(0.5)
-      if (failure !== null) doubt.is = true
+      if (failure !== null) run.isInDoubt = true
       const before = round.state
-      look(work, before, round.buried)
       const result = isDone ? await outcomeOf(trip()) : null
       const after = hasRead(result) ? before : await readState(round.service)
       const step = compare(before, after)
       steps.push(step)
-      round.log.push(`    ${name} ${failure ?? ''}${isDone ? '' : ' not done'}${describe(step)}`)
-      const faults = judge(work, { before, after, buried: round.buried })
+      round.log.push(
+        `    ${name} ${failure ?? ''}${isDone ? '' : ' not done'}${describeStep(step)}`,
+      )
+      const faults = result === null ? [] : judge(work, { before, after, buried: round.buried })
       round.faults.push(...faults.map((fault) => `${name}: ${fault}`))
+      look(work, before, round.buried)
       for (const identity of [...after.users.keys(), ...after.keys.keys()]) round.seen.add(identity)
       // A user who is added again while the heartbeat is late has another one.
       for (const identity of before.users.keys()) {
@@ -236,31 +227,8 @@ function hasRead(result: Outcome | null): boolean {
   return results.every((one) => one?.meta?.rows_written === 0)
 }
 
-function describe({ gone, come, stayed, events }: Step): string {
-  const name = ({
-    userId,
-    provider,
-    identity,
-  }: {
-    userId: string
-    provider: string
-    identity: string
-  }) => `${userId}/${provider} ${identity.slice(0, 6)}`
-  return [
-    ...gone.map((key) => ` −${name(key)}`),
-    ...come.map((key) => ` +${name(key)} ${key.text}`),
-    ...stayed
-      .filter(({ was, is }) => JSON.stringify(was) !== JSON.stringify(is))
-      .map(
-        ({ was, is }) =>
-          ` ${name(was)} ${was.sealed.slice(-4)} → ${name(is)} ${is.sealed.slice(-4)} ${is.revision} ${JSON.stringify([is.pausedAt, is.callers, is.maxUses, is.expiresAt, is.status])}`,
-      ),
-    ...events.map(({ event, provider }) => ` (${event} ${provider})`),
-  ].join('')
-}
-
 /** The real second store, where each question waits for its turn. */
-function observedDeletions({ turns, buried }: Round) {
+function observedDeletions({ turns, buried }: Round, { saw }: Work) {
   const getByName = (name: string) => {
     const store = env.DELETIONS.getByName(name)
     return {
@@ -270,7 +238,12 @@ function observedDeletions({ turns, buried }: Round) {
           for (const identity of [...gone, ...answer.missing]) buried.add(identity)
           return answer
         }),
-      isGone: async (identity: string) => turns.inTurn(async () => store.isGone(identity)),
+      isGone: async (identity: string) =>
+        turns.inTurn(async () => {
+          const isGone = await store.isGone(identity)
+          if (isGone) saw.gone.add(identity)
+          return isGone
+        }),
     }
   }
   return Object.assign(Object.create(env.DELETIONS), { getByName })
@@ -280,40 +253,27 @@ function observedDeletions({ turns, buried }: Round) {
 const BROKEN = new Set(['internal', 'server_misconfigured'])
 
 /** Whether the work did what it answered. */
-function judgeOutcome(
-  { kind, isMoving, sawUsable }: Work,
-  outcome: Outcome,
-  { steps, isInDoubt }: { steps: readonly Step[]; isInDoubt: boolean },
-): string[] {
-  const sum = (count: (step: Step) => number) =>
-    steps.reduce((total, step) => total + count(step), 0)
-  const come = sum((step) => step.come.length)
-  const isMerge = ({ gone, stayed }: Step) =>
-    isMoving &&
-    gone.some((key) =>
-      stayed.some(
-        ({ was, is }) =>
-          was.userId === key.userId && is.provider === 'openai' && was.revision < is.revision,
-      ),
-    )
-  const gone = sum((step) => (isMerge(step) ? 0 : step.gone.length))
+function judgeOutcome({ work: { kind, saw }, steps, isInDoubt }: Run, outcome: Outcome): string[] {
+  const saved = steps.filter(({ come }) => come.length > 0).length
+  const deleted = steps.filter(
+    ({ gone, met }) => met === null && gone.some(({ identity }) => !saw.gone.has(identity)),
+  ).length
+  const done = kind === 'save' ? saved : kind === 'delete' ? deleted : 0
   if ('code' in outcome) {
-    const isBroken = BROKEN.has(outcome.code) || (outcome.code === 'database_busy' && !isInDoubt)
+    const { code, error } = outcome
+    const isBroken = BROKEN.has(code) || (code === 'database_busy' && !isInDoubt)
     return [
-      ...(isBroken ? [`${outcome.code} ${String(outcome.error)}`] : []),
-      ...(kind === 'save' && come > (isInDoubt ? 1 : 0) ? ['refused, and saved'] : []),
-      ...(kind === 'delete' && gone > (isInDoubt ? 1 : 0) ? ['refused, and deleted'] : []),
+      ...(isBroken ? [`${code} ${String(error)}`] : []),
+      ...(done > (isInDoubt ? 1 : 0) ? ['refused, and done'] : []),
     ]
   }
-  if (kind === 'save') return come === 1 ? [] : [`saved ${come} times`]
-  if (kind === 'delete') {
-    const wanted = outcome.value === true ? 1 : 0
-    return gone === wanted ? [] : [`deleted ${gone}, and not ${wanted}`]
-  }
-  if (kind === 'limit' && !isInDoubt) return outcome.value === true ? [] : ['another pause']
   const { value } = outcome
-  if (kind !== 'reveal' || typeof value !== 'string') return []
-  return sawUsable.has(value) ? [] : [`not usable: ${value}`]
+  if (kind === 'save') return saved === 1 ? [] : [`saved ${saved} times`]
+  if (kind === 'delete')
+    return deleted === (value === true ? 1 : 0) ? [] : [`deleted ${deleted} times`]
+  if (kind === 'limit') return value === true || isInDoubt ? [] : ['another pause']
+  const isShown = kind === 'reveal' && typeof value === 'string'
+  return isShown && !saw.usable.has(value) ? [`not usable: ${value}`] : []
 }
 
 /** Each one that is gone has a tombstone, and no living one has. */
