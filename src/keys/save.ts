@@ -91,7 +91,7 @@ async function writeKey(
     const row = { ...sealedKey, status, expiresAt, fingerprints }
     const save = [
       ...(isAsking ? [checkSlot(slot, conditions)] : []),
-      ...(other === null ? [] : deleteKey(other, 'request')),
+      ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
       ...notedSave(upsertKey(slot, row), { ...actorOf(owner), provider: slot.provider, mark }),
     ]
     const statements = replaceKey(slot, save, settings.autoCreateUsers)

@@ -29,6 +29,7 @@ export async function setLimits(
     const changeOf = ({ provider }: Slot) =>
       updateLimits({ ...actorOf(owner), provider, mark }, limits)
     const statements = [
+      ...(other?.asRead ?? []),
       ...(condition === null ? [] : [checkSlot(slot, [condition])]),
       ...changeOf(slot),
       // Its event would be a second one of this change.

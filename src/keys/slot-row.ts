@@ -4,7 +4,6 @@
  */
 
 import { openKey, type Slot } from '../crypto/seal.ts'
-import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { selectKeys, type KeyRow, type SlotRow } from '../store/api-keys.ts'
@@ -22,8 +21,13 @@ import { isKeyRow, sealText, type SlotOwner } from './stored-key.ts'
 /** The rows of a slot. */
 export interface Rows {
   row: Slot
-  /** The row of a later key that cannot be used. What its owner does to the slot is done to it too. */
-  other: Slot | null
+  other: OtherRow | null
+}
+
+/** The row of a later key that cannot be used. What its owner does to the slot is done to it too. */
+export interface OtherRow extends Slot {
+  /** They come first in a change of both rows, and fail unless both are as they were read. */
+  asRead: readonly Statement<object>[]
 }
 
 /**
@@ -35,18 +39,22 @@ export interface Rows {
 export async function inRow<T>(
   owner: SlotOwner,
   name: string,
-  work: (row: SlotRow, other: Slot | null) => Promise<T>,
+  work: (row: SlotRow, other: OtherRow | null) => Promise<T>,
 ): Promise<T> {
   const { userId, service } = owner
   const slot = { userId, provider: name }
-  try {
-    return await work({ ...slot, takesDefault: name === service.settings.defaultProvider }, null)
-  } catch (error) {
-    if (!isNotMoved(error)) throw error
+  for (let rows: Rows | null = null; ;) {
+    const takesDefault: boolean = rows === null && name === service.settings.defaultProvider
+    const { row = slot, other = null }: Partial<Rows> = rows ?? {}
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- it works on what the last move has left
+      return await work({ ...row, takesDefault }, other)
+    } catch (error) {
+      if (!isNotMoved(error)) throw error
+    }
+    // oxlint-disable-next-line no-await-in-loop
+    rows = await moveHere(service, slot)
   }
-  const rows = await moveHere(service, slot)
-  if (rows === null) return inRow(owner, name, work)
-  return work({ ...rows.row, takesDefault: false }, rows.other)
 }
 
 /**
@@ -54,7 +62,7 @@ export async function inRow<T>(
  * with the stricter limits of both, and the other one goes.
  *
  * @returns null; if the later key does not open, or is gone and was restored, no key moves or goes, and the rows are
- * returned: the earlier key counts. It is also null if a row has changed since it was read
+ * returned: the earlier key counts. It is also null before both have the same limits
  * @throws VaultError `database_busy`
  */
 export async function moveHere(service: Service, slot: Slot): Promise<Rows | null> {
@@ -74,20 +82,22 @@ export async function moveHere(service: Service, slot: Slot): Promise<Rows | nul
     return null
   }
   if (earlier === undefined) return { row: later, other: null }
-  const isShared = await write(service, share(earlier, later))
-  return isShared ? { row: earlier, other: later } : null
+  const changes = share(earlier, later)
+  if (changes.length === 0) {
+    return { row: earlier, other: { ...later, asRead: asRead([earlier, later]) } }
+  }
+  await write(service, changes)
+  return null
 }
 
-/** Writes the changes. Returns false if a row has changed since it was read: then it writes nothing. */
-async function write(service: Service, changes: Statement<object>[]): Promise<boolean> {
-  if (changes.length === 0) return true
-  try {
-    await publishEvents(service, await runBatch(service.db, changes))
-    return true
-  } catch (error) {
-    if (VaultError.from(error).code !== 'changed_meanwhile') throw error
-    return false
-  }
+/** Writes the changes, unless a row has changed since it was read. */
+async function write(service: Service, changes: Statement<object>[]): Promise<void> {
+  if (changes.length === 0) return
+  const written = await runBatch(service.db, changes).catch((error: unknown) => {
+    if (!isNotMoved(error)) throw error
+    return []
+  })
+  await publishEvents(service, written)
 }
 
 /** Moves the key of a row. It stays if it has been sealed again since it was read. */
@@ -126,6 +136,6 @@ function share(used: KeyRow, other: KeyRow): Statement<object>[] {
 /** Fails unless the rows are as they were read. */
 function asRead(rows: readonly KeyRow[]): Statement<object>[] {
   return rows.map((row) =>
-    checkSlot({ ...row, takesDefault: false }, [{ kind: 'tagged', tags: [tagOf(row)] }]),
+    checkSlot({ ...row, takesDefault: false }, [{ kind: 'as read', tags: [tagOf(row)] }]),
   )
 }

@@ -131,7 +131,7 @@ export async function deleteSlot(
     const statements = [
       checkSlot(slot, condition === null ? [] : [condition]),
       ...(isMovingIn(keyring) ? [marked] : []),
-      ...(other === null ? [] : deleteKey(other, 'request')),
+      ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
       tombstone,
       ...noted(deletion, event),
     ]

@@ -9,6 +9,8 @@ export type Condition =
   | { kind: 'empty' }
   /** The slot has one of these tags; null stands for an empty slot. */
   | { kind: 'tagged'; tags: readonly (string | null)[] }
+  /** The row is as it was read to move a key. Otherwise what has to move has to be found out again. */
+  | { kind: 'as read'; tags: readonly string[] }
 
 /** The tag of a row in SQL: it changes with each change that the owner of the key makes. */
 const TAG = "api_keys.identity || '.' || revision"
@@ -33,7 +35,7 @@ export function checkSlot(
   conditions: readonly Condition[] = [],
 ): Statement<Checked> {
   const faults = conditions.map(faultOf)
-  const tags = conditions.map((condition) => (condition.kind === 'tagged' ? condition.tags : null))
+  const tags = conditions.map((condition) => ('tags' in condition ? condition.tags : null))
   return {
     // A key that has to be moved first may be the one that the conditions are about.
     sql: `SELECT CASE WHEN NOT ${isAlone(takesDefault)} THEN NULL ${faults.join(' ')} ELSE tag END AS tag FROM (
@@ -48,5 +50,5 @@ function faultOf({ kind }: Condition, index: number): string {
   if (kind === 'present') return `WHEN tag IS NULL THEN ${refuse('slot_empty')}`
   if (kind === 'empty') return `WHEN tag IS NOT NULL THEN ${refuse('slot_filled')}`
   const isTagged = `EXISTS (SELECT 1 FROM json_each(tags, '$[${index}]') WHERE value IS tag)`
-  return `WHEN NOT ${isTagged} THEN ${refuse('changed')}`
+  return `WHEN NOT ${isTagged} THEN ${refuse(kind === 'tagged' ? 'changed' : 'not_moved')}`
 }

@@ -54,16 +54,15 @@ beforeAll(async () => {
   await requireTombstones()
 })
 
-it.for([
-  'DELETE FROM api_keys',
-  'DELETE FROM users',
-  "UPDATE api_keys SET identity = 'x'",
-])('these tests see that %s leaves no tombstone', async (sql) => {
-  const { userId } = await someOwner()
-  const key = sql.includes('users') ? 'id' : 'user_id'
-  const statement = env.DB.prepare(`${sql} WHERE ${key} = ?1`).bind(userId)
-  await expect(statement.run()).rejects.toThrow('There is no tombstone')
-})
+it.for(['DELETE FROM api_keys', 'DELETE FROM users', "UPDATE api_keys SET identity = 'x'"])(
+  'these tests see that %s leaves no tombstone',
+  async (sql) => {
+    const { userId } = await someOwner()
+    const key = sql.includes('users') ? 'id' : 'user_id'
+    const statement = env.DB.prepare(`${sql} WHERE ${key} = ?1`).bind(userId)
+    await expect(statement.run()).rejects.toThrow('There is no tombstone')
+  },
+)
 
 const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
 
