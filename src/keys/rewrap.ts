@@ -35,7 +35,7 @@ export const BATCH_ROWS = 200
 /** The statements of a batch at most: it reads, swaps, moves with events, and writes the pass. */
 const BATCH_STATEMENTS = 5
 /** The statements for a key that meets another one in its new slot, at most: see `moveHere`. */
-const MEETING_STATEMENTS = 9
+const MEETING_STATEMENTS = 10
 /** D1 takes 50 statements a run on the free plan, and 1,000 on the paid one. The vault's other jobs need some too. */
 const statementsFor = (rows: number) => 25 + Math.floor(rows / 50)
 /** The characters of the rows in a batch. D1 limits a bound parameter to 2,000,000 bytes. */
