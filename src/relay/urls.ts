@@ -12,9 +12,12 @@ export interface Passage {
   root: string
 }
 
-/** A URL in a text: with its scheme, or from the two slashes on. `https:host` and `\\host` are URLs to a browser too. */
+/**
+ * A URL in a text: with its scheme, or from the two slashes on. `https:host` and `\\host` are URLs to a browser too, and a
+ * host may begin with any character, such as a quotation mark.
+ */
 const URLS =
-  /(?<![a-z])(?:https?|wss?):[^\s"'(),;<>|]+|(?<=^|[^!-~]|["'(,;<=[`{|])[/\\]{2}[^\s"'(),;<>|]+/gi
+  /(?<![a-z])(?:https?|wss?):\S[^\s"'(),;<>|]*|(?<=^|[^!-~]|["'(,;<=[`{|])[/\\]{2}\S[^\s"'(),;<>|]*/gi
 
 /** A second URL in the first one. */
 const NESTED = /.(?:https?|wss?):/i
