@@ -54,7 +54,7 @@ export const ANSWERS: Record<ErrorCode, Answer> = {
   body_too_slow: { status: 408, error: 'Request body came too slowly' },
   api_key_exists: { status: 409, error: 'This provider has an API key already' },
   api_key_expired: { status: 410, error: 'The saved API key has expired' },
-  changed_meanwhile: { status: 412, error: 'The API key was changed meanwhile' },
+  changed_meanwhile: { status: 412, error: 'The slot is not as the request expects' },
   body_too_large: { status: 413, error: 'Request body is too large' },
   api_key_rejected: { status: 422, error: 'The provider rejected this API key' },
   limit_reached: { status: 429, error: "The API key has reached its owner's limit" },
