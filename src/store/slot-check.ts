@@ -37,7 +37,6 @@ export function checkSlot(
   const faults = conditions.map(faultOf)
   const tags = conditions.map((condition) => ('tags' in condition ? condition.tags : null))
   return {
-    // A key that has to be moved first may be the one that the conditions are about.
     sql: `SELECT CASE WHEN NOT ${isAlone(takesDefault)} THEN NULL ${faults.join(' ')} ELSE tag END AS tag FROM (
             SELECT ${TAG} AS tag FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
             WHERE id = ?1
