@@ -3,7 +3,7 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from './isolate.ts'
 import type { JWTPayload } from 'jose'
-import { inject, vi } from 'vitest'
+import { inject, onTestFinished, vi } from 'vitest'
 import { signToken } from '../scripts/lib/token.ts'
 import { openKey } from '../src/crypto/seal.ts'
 import { createApp } from '../src/http/app.ts'
@@ -124,19 +124,25 @@ export function recordLogs(): { text: () => string; events: () => Record<string,
 
 const ROUND_TRIPS = new Set(['run', 'all', 'first', 'raw', 'batch', 'exec'])
 
-/** The real D1, with `intercept` around every round trip. */
+/**
+ * The real D1, with `intercept` around every round trip until the test ends. What an isolate repeats later must not fail
+ * into another test's log.
+ */
 export function interceptD1(
   intercept: (trip: () => Promise<unknown>) => Promise<unknown>,
 ): D1Database {
+  let hasEnded = false
+  onTestFinished(() => void (hasEnded = true))
   function intercepted<T extends object>(target: T): T {
     return new Proxy(target, {
       get(object, property) {
         const value: unknown = Reflect.get(object, property)
         if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
+          const trip = () => value.apply(object, args)
           if (ROUND_TRIPS.has(String(property)))
-            return intercept(async () => value.apply(object, args))
-          const result: unknown = value.apply(object, args)
+            return hasEnded ? trip() : intercept(async () => trip())
+          const result: unknown = trip()
           const isStatement = property === 'prepare' || property === 'bind'
           return isStatement && result instanceof Object ? intercepted(result) : result
         }

@@ -404,23 +404,24 @@ const NAMING: [method: string, call: (vault: KeyVault, name: string) => Promise<
   ['listEvents', async (vault, name) => vault.listEvents('user', { provider: name, cursor: name })],
 ]
 
-const brokenD1 = interceptD1(async () => {
-  throw new Error('D1 is broken')
-})
+const brokenD1 = () =>
+  interceptD1(async () => {
+    throw new Error('D1 is broken')
+  })
 
-const SITUATIONS: [situation: string, vault: Partial<Env> | undefined, props: object][] = [
-  ['a caller with all grants', undefined, ALL],
-  ['a caller without a grant', undefined, { ...ALL, grants: [] }],
-  ['a caller of another slot', undefined, { ...ALL, providers: ['openai'] }],
-  ['a vault that is configured wrong', { JWT_SECRET_KEY: '' }, ALL],
-  ['a vault whose D1 is broken', { DB: brokenD1 }, ALL],
+const SITUATIONS: [situation: string, vault: () => Partial<Env>, props: object][] = [
+  ['a caller with all grants', () => ({}), ALL],
+  ['a caller without a grant', () => ({}), { ...ALL, grants: [] }],
+  ['a caller of another slot', () => ({}), { ...ALL, providers: ['openai'] }],
+  ['a vault that is configured wrong', () => ({ JWT_SECRET_KEY: '' }), ALL],
+  ['a vault whose D1 is broken', () => ({ DB: brokenD1() }), ALL],
 ]
 
 describe.for(SITUATIONS)('%s', ([situation, vault, props]) => {
   it.for(NAMING)(`%s logs no key that is given as a slot: ${situation}`, async ([method, call]) => {
     const key = someKeyOf('misplaced')
     const logs = recordLogs()
-    await call(bindTo(vault, props), key)
+    await call(bindTo(vault(), props), key)
     expect(lineOf(logs)).toMatchObject({ method, user_id: 'user' })
     expect(lineOf(logs)['provider'] ?? null).toBeNull()
     expect(logs.text()).not.toContain(key)

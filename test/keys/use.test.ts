@@ -233,11 +233,14 @@ describe('the outcome of a use', () => {
   )
 
   it('answers a use before it is recorded', async () => {
-    const DB = lateD1(async () => new Promise(() => {}))
-    const { user } = await someCaller(await someKeyUser(someKeyOf('good')), { ...env, DB })
+    let record = () => {}
+    const DB = lateD1(async () => new Promise<void>((resolve) => (record = resolve)))
+    const { user, ended } = await someCaller(await someKeyUser(someKeyOf('good')), { ...env, DB })
     const request = new Request(MODELS, { method: 'POST' })
     const response = await useKey(user, { provider: 'openai', request })
     expect(await response.json()).toEqual({ data: [] })
+    record()
+    await ended()
   })
 
   it('a use is answered although D1 fails to record it, which is logged', async () => {
@@ -245,7 +248,11 @@ describe('the outcome of a use', () => {
     const overloaded = new Error('D1_ERROR: D1 DB is overloaded.')
     const DB = lateD1(async () => Promise.reject(overloaded))
     const logs = recordLogs()
-    expect(await use(userId, 'POST', { ...env, DB })).toBe(200)
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const status = use(userId, 'POST', { ...env, DB })
+    await vi.waitFor(() => expect(logs.text()).toContain('uses_not_recorded'))
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(await status).toBe(200)
     expect(logs.events()).toContainEqual(
       expect.objectContaining({ event: 'use_not_recorded', code: 'database_busy' }),
     )

@@ -130,26 +130,28 @@ it('says what to do if a slot has changed', async () => {
 
 const NO_TABLES = 'The database has no tables: run npm run schema'
 const OLDER = 'The database is older than this version: run npm run schema'
-const lacking = (message: string) => failingD1(`D1_ERROR: ${message}`)
 
-it.for<[fault: string, db: D1Database, message: string]>([
-  ['lacks the table users', lacking('no such table: users'), NO_TABLES],
-  ['lacks the table api_keys', lacking('no such table: api_keys'), NO_TABLES],
-  ['lacks the table api_key_events', lacking('no such table: api_key_events'), NO_TABLES],
-  ['lacks the table gone_keys', lacking('no such table: gone_keys'), NO_TABLES],
-  ['lacks the table heartbeat', lacking('no such table: heartbeat'), NO_TABLES],
-  ['lacks the table imported_keys', lacking('no such table: imported_keys'), NO_TABLES],
-  ['lacks the table rewrap', lacking('no such table: rewrap'), NO_TABLES],
-  ['lacks a later table', lacking('no such table: teams'), OLDER],
-  ['lacks a column', lacking('no such column: status'), OLDER],
-  ['lacks a column to write', lacking('table users has no column named x'), OLDER],
-  ['is full', lacking('Exceeded maximum DB size.'), 'The database is full'],
-])('takes a database that %s as a misconfiguration, and names the fix', async ([, db, message]) => {
-  expect(await refusal(db)).toMatchObject({
-    code: 'server_misconfigured',
-    cause: { message, cause: { message: expect.stringMatching(/^D1_ERROR/) } },
-  })
-})
+it.for<[fault: string, said: string, message: string]>([
+  ['lacks the table users', 'no such table: users', NO_TABLES],
+  ['lacks the table api_keys', 'no such table: api_keys', NO_TABLES],
+  ['lacks the table api_key_events', 'no such table: api_key_events', NO_TABLES],
+  ['lacks the table gone_keys', 'no such table: gone_keys', NO_TABLES],
+  ['lacks the table heartbeat', 'no such table: heartbeat', NO_TABLES],
+  ['lacks the table imported_keys', 'no such table: imported_keys', NO_TABLES],
+  ['lacks the table rewrap', 'no such table: rewrap', NO_TABLES],
+  ['lacks a later table', 'no such table: teams', OLDER],
+  ['lacks a column', 'no such column: status', OLDER],
+  ['lacks a column to write', 'table users has no column named x', OLDER],
+  ['is full', 'Exceeded maximum DB size.', 'The database is full'],
+])(
+  'takes a database that %s as a misconfiguration, and names the fix',
+  async ([, said, message]) => {
+    expect(await refusal(failingD1(`D1_ERROR: ${said}`))).toMatchObject({
+      code: 'server_misconfigured',
+      cause: { message, cause: { message: expect.stringMatching(/^D1_ERROR/) } },
+    })
+  },
+)
 
 it('takes a real database without tables as a misconfiguration', async () => {
   const users: Statement = { sql: 'SELECT id FROM users', values: [] }
