@@ -1,6 +1,7 @@
 /** The error that every refusal throws: a stable code, what is wrong, and when to try again. */
 
-import type { ErrorCode, FaultCode, KeyReason } from './shared/error-code.ts'
+import type { ErrorCode, FaultCode } from './shared/error-code.ts'
+import type { KeyReason } from './shared/key-text.ts'
 
 interface VaultErrorOptions {
   /** What is wrong with this request, as a sentence. It never quotes what was sent. */

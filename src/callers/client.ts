@@ -20,7 +20,8 @@ import type {
 } from '../shared/answers.ts'
 
 export type { ErrorAnswer } from '../shared/answers.ts'
-export type { ErrorCode, KeyReason } from '../shared/error-code.ts'
+export type { ErrorCode } from '../shared/error-code.ts'
+export type { KeyReason } from '../shared/key-text.ts'
 
 /**
  * The app at the origin of the vault. It needs the vault's version of Hono. With another one, use

@@ -2,9 +2,9 @@
 
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
-import type { ErrorCode, KeyReason } from '../shared/error-code.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
 import { isJsonObject } from '../shared/json.ts'
-import { findKeyFault, nameKeyFault } from '../shared/key-text.ts'
+import { findKeyFault, nameKeyFault, type KeyReason } from '../shared/key-text.ts'
 import { isNamable, nameType } from './json-body.ts'
 import { isoTime, requireValid } from './validate.ts'
 

@@ -4,8 +4,10 @@
  */
 
 import * as z from 'zod/mini'
-import { errorCode, keyReason } from './error-code.ts'
+import { errorCode } from './error-code.ts'
 import { eventKind } from './event-kind.ts'
+import { KEY_FAULTS } from './key-text.ts'
+import { EXTRA_WORDS } from './pasted-text.ts'
 
 export const keyStatus = z
   .enum(['active', 'rejected', 'unverified'])
@@ -268,6 +270,9 @@ export const errorAnswer = z.object({
   request_id: z.exactOptional(z.string()).check(z.describe('The id of the request in the log.')),
 })
 
+/** The reasons of `api_key_invalid`. */
+export const keyReason = z.enum(['not_a_string', ...namesOf(KEY_FAULTS), ...namesOf(EXTRA_WORDS)])
+
 /** The answer for `api_key_invalid`. */
 export const invalidKeyAnswer = z.extend(errorAnswer, {
   reason: keyReason.check(z.describe('Why the value is not an API key.')),
@@ -279,6 +284,11 @@ export const invalidKeyAnswer = z.extend(errorAnswer, {
       ),
     ),
 })
+
+/** The names of a table's entries, in their order. */
+function namesOf<Name extends string>(table: Record<Name, unknown>): Name[] {
+  return Object.keys(table).filter((name): name is Name => name in table)
+}
 
 export type DecryptionFault = z.infer<typeof decryptionFault>
 export type KeyFields = z.infer<typeof keyFields>

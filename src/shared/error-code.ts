@@ -57,41 +57,6 @@ export const errorCode = z.enum([
   ...faultCode.options,
 ])
 
-/** What was copied along with a key. */
-const extrasReason = z.enum([
-  'invisible_characters',
-  'quotes',
-  'brackets',
-  'braces',
-  'line_break',
-  'punctuation',
-  'comment',
-  'option',
-  'name',
-  'scheme',
-])
-
-/** Why a value is not an API key: the reasons of `api_key_invalid`. */
-export const keyReason = z.enum([
-  'not_a_string',
-  'empty',
-  'too_long',
-  'masked',
-  'json',
-  'service_account',
-  'aws_keys',
-  'fernet_token',
-  'pem',
-  'url',
-  'placeholder',
-  'white_space',
-  'control',
-  'non_ascii',
-  ...extrasReason.options,
-])
-
-export type ExtrasReason = z.infer<typeof extrasReason>
-export type KeyReason = z.infer<typeof keyReason>
 export type CallErrorCode = z.infer<typeof callErrorCode>
 export type FaultCode = z.infer<typeof faultCode>
 export type ErrorCode = z.infer<typeof errorCode>

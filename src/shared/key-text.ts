@@ -1,7 +1,6 @@
 /** What an API key can be as a text, said alike by the service and the page that sends it. */
 
-import type { ExtrasReason, KeyReason } from './error-code.ts'
-import { findPastedKey, nameExtras } from './pasted-text.ts'
+import { findPastedKey, nameExtras, type ExtrasReason } from './pasted-text.ts'
 
 /** In UTF-16 code units. */
 const MAX_LENGTH = 8_192
@@ -11,6 +10,34 @@ const MASK = /\.{3}|\*{3}|[…⋯•●∙·]/u
 
 /** A Fernet token, by its version and the first bytes of its time: https://github.com/fernet/spec */
 const FERNET_TOKEN = /^gAAAA[\w-]{95,}={0,2}$/
+
+const NOT_PRINTABLE = 'has a character that no key has (not printable ASCII), at character ….'
+
+/**
+ * What is wrong with a text without a key in it, as the end of a sentence about it. `…` stands for the position
+ * or the limit.
+ */
+export const KEY_FAULTS = {
+  empty: 'is empty.',
+  too_long: 'is over … characters.',
+  masked: 'is a masked preview, not the key itself: paste the whole key.',
+  json: 'is a JSON document: send the API key alone.',
+  service_account:
+    'is a Google service account file, not an API key: create an API key for Vertex AI or Gemini.',
+  aws_keys: 'holds AWS access keys, not an API key: create an Amazon Bedrock API key.',
+  fernet_token: 'is a Fernet token, not an API key: decrypt it first.',
+  pem: 'is a PEM file, not an API key: an API key is one line of text.',
+  url: 'is a URL, not an API key.',
+  placeholder: 'is a placeholder for a missing value.',
+  white_space: 'has white space inside, at character ….',
+  control: NOT_PRINTABLE,
+  non_ascii: NOT_PRINTABLE,
+}
+
+type OtherReason = keyof typeof KEY_FAULTS
+
+/** Why a value is not an API key: the reasons of `api_key_invalid`. They are published. */
+export type KeyReason = 'not_a_string' | OtherReason | ExtrasReason
 
 /**
  * Texts that are not an API key. A stored key goes into one header of a request: a document never works
@@ -24,8 +51,6 @@ const OTHER_TEXTS: readonly [RegExp, OtherReason][] = [
   [/^https?:\/\//i, 'url'],
   [/^(?:null|undefined|none|nan|true|false)$/i, 'placeholder'],
 ]
-
-type OtherReason = Exclude<KeyReason, ExtrasReason | 'not_a_string'>
 
 /** What is wrong with a text that was given as a key. It holds no character of the text. */
 export type KeyFault =
@@ -62,26 +87,6 @@ function findWrongCharacter(key: string): KeyFault | null {
   return { reason: isControl ? 'control' : 'non_ascii', index }
 }
 
-const NOT_PRINTABLE = 'has a character that no key has (not printable ASCII), at character ….'
-
-/** The end of a sentence about a key, in which `…` stands for the position or the limit. */
-const FAULTS: Record<OtherReason, string> = {
-  empty: 'is empty.',
-  too_long: 'is over … characters.',
-  service_account:
-    'is a Google service account file, not an API key: create an API key for Vertex AI or Gemini.',
-  aws_keys: 'holds AWS access keys, not an API key: create an Amazon Bedrock API key.',
-  fernet_token: 'is a Fernet token, not an API key: decrypt it first.',
-  pem: 'is a PEM file, not an API key: an API key is one line of text.',
-  url: 'is a URL, not an API key.',
-  placeholder: 'is a placeholder for a missing value.',
-  masked: 'is a masked preview, not the key itself: paste the whole key.',
-  json: 'is a JSON document: send the API key alone.',
-  white_space: 'has white space inside, at character ….',
-  control: NOT_PRINTABLE,
-  non_ascii: NOT_PRINTABLE,
-}
-
 /** What is wrong with `key`, which is trimmed, as a sentence about `name`; null if nothing is. */
 export function nameKeyFault(key: string, name: string): string | null {
   const fault = findKeyFault(key)
@@ -90,7 +95,7 @@ export function nameKeyFault(key: string, name: string): string | null {
     return `${name} comes with ${nameExtras(fault.extras)}: send the key alone.`
   const { reason, index } = fault
   const value = index === undefined ? MAX_LENGTH.toLocaleString('en') : String(index + 1)
-  return `${name} ${FAULTS[reason].replace('…', value)}`
+  return `${name} ${KEY_FAULTS[reason].replace('…', value)}`
 }
 
 /** Whether a stored text can be sent as a key: of old, more was stored than is accepted today. */

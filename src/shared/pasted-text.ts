@@ -1,7 +1,5 @@
 /** Finds an API key in a pasted text, and names what was copied with it. */
 
-import type { ExtrasReason } from './error-code.ts'
-
 // Each repetition has a limit, so that no text takes long to match.
 
 /** The name of an API key in code, in a configuration file or in a header. */
@@ -10,7 +8,24 @@ const NAME = String.raw`[\w.-]{0,40}(?:_|key|token|secret|authorization)[\w.-]{0
 /** What stands before the name in an assignment. */
 const DECLARED = String.raw`(?:(?:export|set|env|const|let|var)\s{1,8}|\$env:)?`
 
-/** What people copy with a key, and a pattern that removes it. */
+/** What people copy with a key, in words. */
+export const EXTRA_WORDS = {
+  invisible_characters: 'invisible characters',
+  quotes: 'quotes',
+  brackets: 'brackets',
+  braces: 'braces',
+  line_break: 'a written line break',
+  punctuation: 'punctuation',
+  comment: 'a comment',
+  option: 'a command-line option',
+  name: 'its name',
+  scheme: 'a scheme such as Bearer',
+}
+
+/** Why a text is not a key, although a key is in it: what was copied along. */
+export type ExtrasReason = keyof typeof EXTRA_WORDS
+
+/** A pattern that removes each of them. */
 const EXTRAS: readonly [reason: ExtrasReason, around: RegExp][] = [
   ['invisible_characters', /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2064\uFEFF]/g],
   ['quotes', /^["'`‘’‚“”„«»]{1,8}|["'`‘’‚“”„«»]{1,8}$/g],
@@ -53,20 +68,7 @@ export function findPastedKey(text: string): PastedKey | null {
   return first === undefined ? null : { key, extras: [first, ...others] }
 }
 
-const WORDS: Record<ExtrasReason, string> = {
-  invisible_characters: 'invisible characters',
-  quotes: 'quotes',
-  brackets: 'brackets',
-  braces: 'braces',
-  line_break: 'a written line break',
-  punctuation: 'punctuation',
-  comment: 'a comment',
-  option: 'a command-line option',
-  name: 'its name',
-  scheme: 'a scheme such as Bearer',
-}
-
 /** Extras in words, such as `quotes and its name`. */
 export function nameExtras(extras: readonly ExtrasReason[]): string {
-  return new Intl.ListFormat('en').format(extras.map((extra) => WORDS[extra]))
+  return new Intl.ListFormat('en').format(extras.map((extra) => EXTRA_WORDS[extra]))
 }

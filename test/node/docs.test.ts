@@ -10,11 +10,10 @@ import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
 import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { environment } from '../../src/settings.ts'
-import { keyReason } from '../../src/shared/error-code.ts'
 import { MAX_EVENTS_A_DAY } from '../../src/store/events.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { nameLineFault } from '../log-lines.ts'
-import { eventsAnswer, savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
+import { eventsAnswer, keyReason, savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
 
 const DOCS = readdirSync('docs', { encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
 

@@ -1,7 +1,6 @@
 /** What can be said of a key before it is sent. */
 
-import type { KeyReason } from '../../shared/error-code.ts'
-import { findKeyFault, type KeyFault } from '../../shared/key-text.ts'
+import { findKeyFault, type KeyFault, type KeyReason } from '../../shared/key-text.ts'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
 import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'

@@ -1,8 +1,8 @@
 /** What went wrong: a code of the service, or one of the way there, and the text that says it. */
 
 import type { ErrorAnswer } from '../../shared/answers.ts'
-import type { KeyReason } from '../../shared/error-code.ts'
 import { isJsonObject } from '../../shared/json.ts'
+import type { KeyReason } from '../../shared/key-text.ts'
 import type { ProblemCode } from './host.ts'
 import { describeReason } from './key-remark.ts'
 import { gapAfter, type Language } from './language.ts'

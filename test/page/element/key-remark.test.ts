@@ -5,7 +5,7 @@ import {
   examineKey,
   type Remark,
 } from '../../../src/page/element/key-remark.ts'
-import type { KeyReason } from '../../../src/shared/error-code.ts'
+import type { KeyReason } from '../../../src/shared/key-text.ts'
 import { english, plainSlot, someSlot } from './shown.ts'
 
 const openai = someSlot()
