@@ -70,9 +70,6 @@ function networkOf(address: string): string {
 
 /** @throws VaultError `rate_limited` if the address sent too many refused tokens */
 async function countRefused({ limiter, address }: Client): Promise<void> {
-  await requireRate(limiter, `refused ${address}`).catch((error: unknown) => {
-    const { code, retryAfter } = VaultError.from(error)
-    const detail = 'Too many requests without a valid token came from this network address.'
-    throw new VaultError(code, { detail, retryAfter })
-  })
+  const detail = 'Too many requests without a valid token came from this network address.'
+  await requireRate(limiter, `refused ${address}`, detail)
 }

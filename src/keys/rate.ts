@@ -12,15 +12,19 @@ const DEADLINE_MS = 1_000
  * Counts a request under `key`; null means that nothing is limited. If the limiter fails or hangs, it logs the
  * fault and lets the request pass: an outage is worse than a missing limit.
  *
- * @throws VaultError `rate_limited`
+ * @throws VaultError `rate_limited`, with `detail`
  */
-export async function requireRate(limiter: RateLimit | null, key: string): Promise<void> {
+export async function requireRate(
+  limiter: RateLimit | null,
+  key: string,
+  detail?: string,
+): Promise<void> {
   if (limiter === null) return
   const { success } = await inTime(ask(limiter, key), DEADLINE_MS).catch((error: unknown) => {
     log('error', 'rate_limiter_failed', { error: errorFields(error) })
     return { success: true }
   })
-  if (!success) throw new VaultError('rate_limited', { retryAfter: LONGEST_PERIOD_S })
+  if (!success) throw new VaultError('rate_limited', { detail, retryAfter: LONGEST_PERIOD_S })
 }
 
 /** A limiter that throws at once fails like one that rejects. */
