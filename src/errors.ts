@@ -1,28 +1,23 @@
 /** The error that every refusal throws: a stable code, what is wrong, and when to try again. */
 
-import type { ErrorCode, FaultCode } from './shared/error-code.ts'
+import { FAULTS, type ErrorCode, type WaitCode } from './shared/error-code.ts'
 import type { KeyReason } from './shared/key-text.ts'
 
-interface VaultErrorOptions {
+interface Options {
   /** What is wrong with this request, as a sentence. It never quotes what was sent. */
   detail?: string | undefined
   /** Why a value is not an API key. */
   reason?: KeyReason | undefined
   /** Which of its characters is wrong: code points, from 0. */
   index?: number | undefined
-  /** Seconds until another attempt may succeed. */
-  retryAfter?: number | undefined
   /** For the log only. */
   cause?: unknown
 }
 
-const FAULTS: Record<FaultCode, true> = {
-  internal: true,
-  server_misconfigured: true,
-  database_busy: true,
-  token_keys_unreachable: true,
-  unhealthy: true,
-}
+/** A code that passes comes with the seconds until another attempt may succeed, and no other does. */
+type Refusal =
+  | [code: WaitCode, options: Options & { retryAfter: number }]
+  | [code: Exclude<ErrorCode, WaitCode>, options?: Options & { retryAfter?: never }]
 
 declare global {
   interface ErrorConstructor {
@@ -40,7 +35,7 @@ export class VaultError extends Error {
   readonly index: number | undefined
   readonly retryAfter: number | undefined
 
-  constructor(code: ErrorCode, options: VaultErrorOptions = {}) {
+  constructor(...[code, options = {}]: Refusal) {
     const { detail, reason, index, retryAfter, cause } = options
     // A refusal needs no stack: its code says everything, and a stack takes 15 µs.
     const { stackTraceLimit } = Error

@@ -4,8 +4,7 @@
  */
 
 import * as z from 'zod/mini'
-import { verdict } from './shared/answers.ts'
-import { errorCode } from './shared/error-code.ts'
+import { errorCode, verdict } from './shared/answers.ts'
 
 const loggedError = z.strictObject({
   message: z.string(),

@@ -1,16 +1,29 @@
 import { expect, it } from 'vitest'
 import { VaultError } from '../src/errors.ts'
-import { errorCode, faultCode } from '../src/shared/error-code.ts'
+import { FAULTS } from '../src/shared/error-code.ts'
 
 it('says what is wrong, or else its code', () => {
-  const refusal = new VaultError('api_key_invalid', { detail: 'api_key is empty.', retryAfter: 5 })
-  expect(refusal).toMatchObject({ name: 'VaultError', message: 'api_key is empty.', retryAfter: 5 })
+  const refusal = new VaultError('api_key_invalid', { detail: 'api_key is empty.' })
+  expect(refusal).toMatchObject({ name: 'VaultError', message: 'api_key is empty.' })
   expect(new VaultError('no_api_key')).toMatchObject({ message: 'no_api_key', detail: undefined })
 })
 
-it('takes the codes of faults alone as faults of the service', () => {
-  const faults = errorCode.options.filter((code) => new VaultError(code).isFault)
-  expect(faults.toSorted()).toEqual(faultCode.options.toSorted())
+it('says when to try again if its code passes', () => {
+  expect(new VaultError('rate_limited', { retryAfter: 5 })).toMatchObject({ retryAfter: 5 })
+  // @ts-expect-error: nobody can say when.
+  expect(new VaultError('no_api_key', { retryAfter: 5 }).code).toBe('no_api_key')
+  // @ts-expect-error: the client has to know when.
+  expect(new VaultError('rate_limited', {}).retryAfter).toBeUndefined()
+})
+
+it.for<[name: string, error: VaultError, isFault: boolean]>([
+  ['an unknown error', new VaultError('internal'), true],
+  ['a fault that passes', new VaultError('database_busy', { retryAfter: 1 }), true],
+  ['a refusal', new VaultError('no_api_key'), false],
+  ['a refusal that passes', new VaultError('rate_limited', { retryAfter: 1 }), false],
+  ['an unreadable key', new VaultError('api_key_unreadable'), false],
+])('knows whether the service is at fault for %s', ([, { code, isFault }, expected]) => {
+  expect([isFault, code in FAULTS]).toEqual([expected, expected])
 })
 
 it('captures no stack for a refusal, unlike for a fault', () => {

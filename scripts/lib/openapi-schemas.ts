@@ -3,9 +3,8 @@
 import * as z from 'zod/mini'
 import { NOT_YOUR_OWN } from '../../src/http/error-answer.ts'
 import { MAX_USES, useCount } from '../../src/http/limits-body.ts'
-import { ANSWERS } from '../../src/refusals.ts'
 import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
-import type { ErrorCode } from '../../src/shared/error-code.ts'
+import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { OPERATIONS, SCHEMAS } from './operations.ts'
 
 /** The codes of answers that belong to no operation. */
@@ -29,7 +28,7 @@ export function describeSchemas(): Record<string, object> {
   const codes = [
     ...new Set([...OPERATIONS.flatMap((operation) => operation.codes), ...OTHER_CODES]),
   ]
-  codes.sort((one, other) => ANSWERS[one].status - ANSWERS[other].status)
+  codes.sort((one, other) => CODES[one].status - CODES[other].status)
   const registry = z.registry<{ id: string }>()
   for (const [id, schema] of Object.entries(SCHEMAS)) registry.add(schema, { id })
   for (const code of codes) registry.add(errorSchema(code), { id: code })
@@ -48,8 +47,8 @@ export function describeSchema(schema: z.core.$ZodType) {
 
 function errorSchema(code: ErrorCode) {
   const sentences = code === 'not_your_own' ? Object.values(NOT_YOUR_OWN) : []
-  const error = z.enum([...new Set([ANSWERS[code].error, ...sentences])])
+  const error = z.enum([...new Set([CODES[code].error, ...sentences])])
   const answer = code === 'api_key_invalid' ? invalidKeyAnswer : errorAnswer
   const schema = z.extend(answer, { error, code: z.literal(code) })
-  return schema.check(z.describe(`Status ${ANSWERS[code].status}.`))
+  return schema.check(z.describe(`Status ${CODES[code].status}.`))
 }

@@ -1,8 +1,7 @@
 /** The OpenAPI document of the HTTP API, made from the schemas that validate and from the table of errors. */
 
 import { readFileSync } from 'node:fs'
-import { ANSWERS } from '../../src/refusals.ts'
-import type { ErrorCode } from '../../src/shared/error-code.ts'
+import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
 import { describeSchema, describeSchemas, refer } from './openapi-schemas.ts'
 import { needsToken, OPERATIONS, type Operation } from './operations.ts'
@@ -149,7 +148,7 @@ function describeQuery({ schema, parameters }: NonNullable<Operation['query']>):
 
 /** The refusals of an operation, by status. */
 function describeRefusals(codes: readonly ErrorCode[]): Record<string, object> {
-  const byStatus = Map.groupBy(codes, (code) => ANSWERS[code].status)
+  const byStatus = Map.groupBy(codes, (code) => CODES[code].status)
   return Object.fromEntries(
     Array.from(byStatus, ([status, group]) => [
       status,
@@ -171,10 +170,10 @@ function describeRefusal(description: string, codes: readonly ErrorCode[]): obje
 
 /** The headers that an answer with `code` always has. */
 function nameHeaders(code: ErrorCode): (keyof typeof HEADERS)[] {
-  const { status, challenge } = ANSWERS[code]
+  const { status, challenge, retry } = CODES[code]
   if (challenge !== undefined) return ['WWW-Authenticate']
   if (status === 405) return ['Allow']
-  return status === 429 || status === 503 ? ['Retry-After'] : []
+  return retry === 'wait' || retry === 'next_period' ? ['Retry-After'] : []
 }
 
 function describeContent(schema: object | undefined): object {

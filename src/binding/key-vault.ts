@@ -8,11 +8,11 @@ import { deleteSlot } from '../keys/slots.ts'
 import type { KeyUser } from '../keys/take.ts'
 import { revealKey, useKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser } from '../keys/users.ts'
-import { ANSWERS } from '../refusals.ts'
 import type { ErrorAnswer, EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
 import type { BindingProps, Grant } from '../shared/binding-props.ts'
 import { bindingCaller } from '../shared/caller.ts'
+import { CODES } from '../shared/error-code.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { perform, type About, type Outcome } from './perform.ts'
 import { requireNamed, requireRevealer, requireText, requireUserId } from './props.ts'
@@ -151,7 +151,7 @@ function answer<T extends object>(outcome: T | VaultError): Result<T> {
 
 /** The refusal of a `fetch()`, in the form of the HTTP API. */
 function refuse({ code, detail, retryAfter }: VaultError): Response {
-  const { status, error } = ANSWERS[code]
+  const { status, error } = CODES[code]
   const headers = {
     [ERROR_HEADER]: code,
     ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),

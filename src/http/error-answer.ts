@@ -4,8 +4,7 @@ import type { Context } from 'hono'
 import { VaultError } from '../errors.ts'
 import { errorFields, log, nameCause } from '../log.ts'
 import type { ErrorAnswer } from '../shared/answers.ts'
-import type { ErrorCode } from '../shared/error-code.ts'
-import { ANSWERS } from '../refusals.ts'
+import { CODES, type ErrorCode } from '../shared/error-code.ts'
 import { ERROR_HEADER } from '../shared/binding-headers.ts'
 
 /** For `not_your_own`, the sentence names what the request tried to do. */
@@ -31,7 +30,8 @@ export function answerError(
 ): Response {
   const refusal = VaultError.from(error)
   const { code, detail, reason, index, retryAfter, cause = refusal } = refusal
-  const { status, challenge, ...answer } = ANSWERS[code]
+  const { status, challenge, retry, ...answer } = CODES[code]
+  const isFinal = retry === undefined || retry === 'next_period'
   const sentence = (code === 'not_your_own' && NOT_YOUR_OWN[c.req.method]) || answer.error
   const request_id: string | undefined = c.get('requestId')
   c.set('errorCode', code)
@@ -48,8 +48,8 @@ export function answerError(
   return c.json(body, status, {
     ...headers,
     [ERROR_HEADER]: code,
-    // The SDKs of OpenAI and Anthropic, which use the relay, otherwise try again in vain.
-    ...((status === 500 || code === 'limit_reached') && { 'X-Should-Retry': 'false' }),
+    // After such a status, the SDKs of OpenAI and Anthropic, which use the relay, otherwise try again.
+    ...(isFinal && status >= 429 && { 'X-Should-Retry': 'false' }),
     ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
     ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
   })

@@ -2,7 +2,6 @@
 
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
-import type { ErrorCode } from '../shared/error-code.ts'
 import { isJsonObject } from '../shared/json.ts'
 import { findKeyFault, nameKeyFault, type KeyReason } from '../shared/key-text.ts'
 import { isNamable, nameType } from './json-body.ts'
@@ -48,7 +47,7 @@ export const requireKey = requireValid('json', keyBody, refuseBody)
 export const requireSlotKey = requireValid('json', slotBody, refuseBody)
 
 /** The code of a fault in another field than `api_key`. */
-const CODES: Partial<Record<string, ErrorCode>> = {
+const CODES: Partial<Record<string, 'base_url_invalid' | 'expires_at_invalid'>> = {
   base_url: 'base_url_invalid',
   expires_at: 'expires_at_invalid',
 }

@@ -4,7 +4,7 @@
  */
 
 import * as z from 'zod/mini'
-import { errorCode } from './error-code.ts'
+import { CODES } from './error-code.ts'
 import { eventKind } from './event-kind.ts'
 import { KEY_FAULTS } from './key-text.ts'
 import { EXTRA_WORDS } from './pasted-text.ts'
@@ -212,6 +212,9 @@ export const deletedSlotAnswer = z.extend(deletedAnswer, {
     last_verified_at: z.null(),
   }),
 })
+
+/** Why a request or a use was refused. */
+export const errorCode = z.enum(namesOf(CODES))
 
 /** What happened to a user's keys. A sum counts what a caller did in one hour. */
 export const event = z.object({

@@ -1,62 +1,101 @@
-/** The error codes that a client may branch on. They do not change between versions. */
+/** The table of error codes: status, sentence, and when the same request may succeed. It is published. */
 
-import * as z from 'zod/mini'
+/** What a code means. */
+interface Meaning {
+  status: 400 | 401 | 403 | 404 | 405 | 408 | 409 | 410 | 412 | 413 | 422 | 429 | 500 | 502 | 503
+  /** The sentence in the body, which frontends already know. */
+  error: string
+  /** RFC 6750 §3. */
+  challenge?: string
+  /**
+   * When the same request may succeed: at once, after the `Retry-After` of the answer, or after that, but only
+   * in the next day or month. If it is left out, never: something has to change first.
+   */
+  retry?: 'at_once' | 'wait' | 'next_period'
+}
 
-/** Why a key could not be used on its user's behalf. */
-export const callErrorCode = z.enum([
-  'not_granted',
-  'scope_missing',
-  'provider_not_granted',
-  'invalid_argument',
-  'origin_not_allowed',
-  'no_api_key',
-  'api_key_unreadable',
-  'api_key_expired',
-  'api_key_paused',
-  'caller_not_allowed',
-  'limit_reached',
-  'provider_unreachable',
-  'upgrade_not_supported',
-])
+const INTERNAL = 'Internal server error'
+const INVALID_TOKEN = 'Bearer error="invalid_token"'
+
+/** Why a request to the API was refused. Some of them refuse a use too. */
+const REQUESTS = {
+  api_key_missing: { status: 400, error: 'API key is required in request body' },
+  api_key_invalid: { status: 400, error: 'Valid API key string is required' },
+  base_url_invalid: { status: 400, error: 'Valid base URL is required' },
+  expires_at_invalid: { status: 400, error: 'Valid expiry time is required' },
+  limits_invalid: { status: 400, error: 'Valid limits are required' },
+  invalid_json: { status: 400, error: 'Request body must be valid JSON' },
+  content_type_not_json: { status: 400, error: 'Request body must be valid JSON' },
+  invalid_query: { status: 400, error: 'Query is not valid' },
+  invalid_precondition: { status: 400, error: 'Precondition is not valid' },
+  token_missing: {
+    status: 401,
+    error: 'Authorization header with a Bearer token is required',
+    challenge: 'Bearer',
+  },
+  token_invalid: { status: 401, error: 'Token is not valid', challenge: INVALID_TOKEN },
+  token_expired: { status: 401, error: 'Token has expired', challenge: INVALID_TOKEN },
+  not_your_own: { status: 403, error: "Unauthorized to access this user's API key" },
+  user_not_found: { status: 404, error: 'User not found' },
+  unknown_provider: { status: 404, error: 'Unknown provider' },
+  not_found: { status: 404, error: 'Not found' },
+  method_not_allowed: { status: 405, error: 'Method not allowed' },
+  body_too_large: { status: 413, error: 'Request body is too large' },
+  body_too_slow: { status: 408, error: 'Request body came too slowly', retry: 'at_once' },
+  api_key_rejected: { status: 422, error: 'The provider rejected this API key' },
+  api_key_exists: { status: 409, error: 'This provider has an API key already' },
+  changed_meanwhile: { status: 412, error: 'The slot is not as the request expects' },
+  rate_limited: { status: 429, error: 'Too many requests', retry: 'wait' },
+} as const satisfies Record<string, Meaning>
+
+/** Why a key could not be used on its owner's behalf. The API has some of them too. */
+export const USES = {
+  not_granted: { status: 403, error: 'Not granted to this caller' },
+  scope_missing: {
+    status: 403,
+    error: 'Token lacks the scope for the relay',
+    // RFC 6750 §3.1
+    challenge: 'Bearer error="insufficient_scope"',
+  },
+  provider_not_granted: { status: 403, error: 'Provider is not granted to this caller' },
+  invalid_argument: { status: 400, error: 'Argument is not valid' },
+  origin_not_allowed: { status: 403, error: "Request is not for the provider's origin" },
+  no_api_key: { status: 404, error: 'No API key is saved' },
+  api_key_unreadable: { status: 500, error: 'The saved API key cannot be decrypted' },
+  api_key_expired: { status: 410, error: 'The saved API key has expired' },
+  api_key_paused: { status: 403, error: 'The owner of the API key has paused it' },
+  caller_not_allowed: { status: 403, error: 'The owner of the API key does not allow this caller' },
+  limit_reached: {
+    status: 429,
+    error: "The API key has reached its owner's limit",
+    retry: 'next_period',
+  },
+  provider_unreachable: { status: 502, error: 'The provider cannot be reached', retry: 'at_once' },
+  upgrade_not_supported: { status: 400, error: 'This upgrade is not supported' },
+} as const satisfies Record<string, Meaning>
 
 /** Faults of the service itself. Its log says what happened. */
-export const faultCode = z.enum([
-  'internal',
-  'server_misconfigured',
-  'database_busy',
-  'token_keys_unreachable',
-  'unhealthy',
-])
+export const FAULTS = {
+  internal: { status: 500, error: INTERNAL },
+  server_misconfigured: { status: 500, error: INTERNAL },
+  database_busy: { status: 503, error: 'Database is busy', retry: 'wait' },
+  token_keys_unreachable: {
+    status: 503,
+    error: 'Keys to check the token with are unreachable',
+    retry: 'wait',
+  },
+  unhealthy: { status: 503, error: 'Service is not healthy', retry: 'wait' },
+} as const satisfies Record<string, Meaning>
 
-/** Why a request over HTTP, or a call over a binding, was refused. */
-export const errorCode = z.enum([
-  'api_key_missing',
-  'api_key_invalid',
-  'base_url_invalid',
-  'expires_at_invalid',
-  'limits_invalid',
-  'invalid_json',
-  'content_type_not_json',
-  'invalid_query',
-  'invalid_precondition',
-  'token_missing',
-  'token_invalid',
-  'token_expired',
-  'not_your_own',
-  'user_not_found',
-  'unknown_provider',
-  'not_found',
-  'method_not_allowed',
-  'body_too_large',
-  'body_too_slow',
-  'api_key_rejected',
-  'api_key_exists',
-  'changed_meanwhile',
-  'rate_limited',
-  ...callErrorCode.options,
-  ...faultCode.options,
-])
+const ALL = { ...REQUESTS, ...USES, ...FAULTS }
 
-export type CallErrorCode = z.infer<typeof callErrorCode>
-export type FaultCode = z.infer<typeof faultCode>
-export type ErrorCode = z.infer<typeof errorCode>
+/** Why a request over HTTP, or a call over a binding, was refused. A client may branch on it. */
+export type ErrorCode = keyof typeof ALL
+
+/** A code whose refusals say how long to wait. */
+export type WaitCode = {
+  [Code in ErrorCode]: (typeof ALL)[Code] extends { retry: 'wait' | 'next_period' } ? Code : never
+}[ErrorCode]
+
+/** Every code. A new one is an entry above. Types and tests then tell which texts it lacks. */
+export const CODES: Readonly<Record<ErrorCode, Meaning>> = ALL

@@ -4,7 +4,7 @@ import { exports } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
-import { ANSWERS } from '../../src/refusals.ts'
+import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import type { BindingProps } from '../../src/shared/binding-props.ts'
 import { env } from '../isolate.ts'
 import {
@@ -243,9 +243,7 @@ describe('fetch(), which vaultFetch calls', () => {
 
   const DETAIL = { detail: expect.any(String) }
 
-  it.for<
-    [name: string, headers: Record<string, string>, code: keyof typeof ANSWERS, told?: object]
-  >([
+  it.for<[name: string, headers: Record<string, string>, code: ErrorCode, told?: object]>([
     ['no user', { 'X-Vault-Provider': 'openai' }, 'invalid_argument'],
     ['no provider', { 'X-Vault-User': 'user' }, 'invalid_argument'],
     ['a user id that is not percent-encoded', named('%').headers, 'invalid_argument'],
@@ -253,7 +251,7 @@ describe('fetch(), which vaultFetch calls', () => {
     ['another provider than its URL', named('user', 'gemini').headers, 'origin_not_allowed'],
   ])('fetch() refuses, as the HTTP API, a request with %s', async ([, headers, code, told]) => {
     const answer = await bind(ALL).fetch(MODELS, { headers })
-    const { status, error } = ANSWERS[code]
+    const { status, error } = CODES[code]
     expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([status, code])
     expect(answer.headers.get('Retry-After')).toBeNull()
     expect(await answer.json()).toEqual({ error, code, ...told })

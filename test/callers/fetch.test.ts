@@ -2,7 +2,8 @@
 
 import { expect, it, vi } from 'vitest'
 import { vaultFetch } from '../../src/callers/fetch.ts'
-import { ANSWERS } from '../../src/refusals.ts'
+import { errorCode } from '../../src/shared/answers.ts'
+import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 
 const URL_ASKED = 'https://api.openai.com/v1/chat?a=%20b'
 
@@ -13,8 +14,8 @@ function fetchOf(answer: Response, userId = 'jane') {
 }
 
 /** What the vault answers to refuse a request. */
-function refusalOf(code: keyof typeof ANSWERS, detail?: string): Response {
-  const { status, error } = ANSWERS[code]
+function refusalOf(code: ErrorCode, detail?: string): Response {
+  const { status, error } = CODES[code]
   const headers = { 'X-Vault-Error': code, 'Retry-After': '60', 'Content-Length': '7' }
   return new Response(JSON.stringify({ error, code, detail }), { status, headers })
 }
@@ -81,7 +82,7 @@ it.for([
   expect(await fetchOf(answer).fetch(URL_ASKED)).toBe(answer)
 })
 
-it.for<[code: keyof typeof ANSWERS, status: number, retry: string | null]>([
+it.for<[code: ErrorCode, status: number, retry: string | null]>([
   ['no_api_key', 404, null],
   ['not_granted', 403, null],
   ['rate_limited', 429, null],
@@ -93,7 +94,7 @@ it.for<[code: keyof typeof ANSWERS, status: number, retry: string | null]>([
   ['api_key_unreadable', 424, 'false'],
 ])('an SDK gets the refusal %s with the status %i', async ([code, status, retry]) => {
   const answer = await fetchOf(refusalOf(code)).fetch(URL_ASKED)
-  const message = `The key vault refused (${code}): ${ANSWERS[code].error}.`
+  const message = `The key vault refused (${code}): ${CODES[code].error}.`
   expect(await answer.json()).toEqual({
     type: 'error',
     error: { type: 'vault_error', code, message, param: null, status: code },
@@ -105,6 +106,19 @@ it.for<[code: keyof typeof ANSWERS, status: number, retry: string | null]>([
     'x-vault-error': code,
     ...(retry !== null && { 'x-should-retry': retry }),
   })
+})
+
+it('an SDK is told to give up if the same request may not succeed soon', async () => {
+  const told: string[] = []
+  for (const code of errorCode.options) {
+    const answer = await fetchOf(refusalOf(code)).fetch(URL_ASKED)
+    if (answer.headers.get('X-Should-Retry') === 'false') told.push(code)
+  }
+  const isFinal = (code: ErrorCode) => ['next_period', undefined].includes(CODES[code].retry)
+  // After a lower status of a use, SDKs do not try again anyway.
+  expect(told).toEqual(
+    errorCode.options.filter((code) => CODES[code].status >= 429 && isFinal(code)),
+  )
 })
 
 it('the message to an SDK has the detail of a refusal', async () => {

@@ -49,6 +49,8 @@ it.for<[method: string, verb: string]>([
   expect(body).toMatchObject({ error: `Unauthorized to ${verb} this user's API key` })
 })
 
+const WAIT = { retryAfter: 3 }
+
 it.for<[name: string, error: VaultError, header: string, value: string | null]>([
   ['a missing token', new VaultError('token_missing'), 'WWW-Authenticate', 'Bearer'],
   [
@@ -58,11 +60,11 @@ it.for<[name: string, error: VaultError, header: string, value: string | null]>(
     'Bearer error="invalid_token"',
   ],
   ['a refused body', new VaultError('invalid_json'), 'WWW-Authenticate', null],
-  ['a refusal that passes', new VaultError('database_busy', { retryAfter: 3 }), 'Retry-After', '3'],
+  ['a refusal that passes', new VaultError('database_busy', WAIT), 'Retry-After', '3'],
   ['a refusal that stays', new VaultError('no_api_key'), 'Retry-After', null],
   ['an unreadable key', new VaultError('api_key_unreadable'), 'X-Should-Retry', 'false'],
-  ['a limit of the owner', new VaultError('limit_reached'), 'X-Should-Retry', 'false'],
-  ['a busy database', new VaultError('database_busy'), 'X-Should-Retry', null],
+  ['a limit of the owner', new VaultError('limit_reached', WAIT), 'X-Should-Retry', 'false'],
+  ['a busy database', new VaultError('database_busy', WAIT), 'X-Should-Retry', null],
 ])('answers %s with the right %s', async ([, error, header, value]) => {
   recordLogs()
   const { headers } = await answer(error)

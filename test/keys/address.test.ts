@@ -130,7 +130,7 @@ describe('what is not counted', () => {
     const { vault, keys } = await someVault()
     const service = await openService(vault)
     const fail = () => {
-      throw new VaultError('token_keys_unreachable')
+      throw new VaultError('token_keys_unreachable', { retryAfter: 5 })
     }
     const checked = checkToken(service, new Headers({ 'cf-connecting-ip': HOME }), fail)
     await expect(checked).rejects.toMatchObject({ code: 'token_keys_unreachable' })

@@ -65,7 +65,7 @@ it.for([
   expect([code, trips()]).toEqual(['database_busy', attempts])
 })
 
-const someError = () => new VaultError('database_busy', { cause: new Error(LOST) })
+const someError = () => new VaultError('database_busy', { cause: new Error(LOST), retryAfter: 1 })
 
 it.for<[outcome: string, calls: object, look: (error: unknown) => string | null]>([
   ['finds the work done', { looks: 1, works: 1 }, () => 'found'],

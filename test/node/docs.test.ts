@@ -5,11 +5,11 @@ import { unstable_readConfig as readConfig } from 'wrangler'
 import { expect, it } from 'vitest'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { LOG_EVENTS } from '../../src/log-lines.ts'
-import { ANSWERS } from '../../src/refusals.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
 import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { environment } from '../../src/settings.ts'
+import { CODES } from '../../src/shared/error-code.ts'
 import { MAX_EVENTS_A_DAY } from '../../src/store/events.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { nameLineFault } from '../log-lines.ts'
@@ -142,7 +142,7 @@ it('docs/operate.md lists every event of the log', () => {
 })
 
 it('docs/api.md lists every error code with its status', () => {
-  const known = new Map(Object.entries(ANSWERS).map(([code, { status }]) => [code, status]))
+  const known = new Map(Object.entries(CODES).map(([code, { status }]) => [code, status]))
   const documented = tableRows('docs/api.md', '## Errors').flatMap(([status, codes]) =>
     namesIn(codes).map((code) => ({ code, status: Number(status) })),
   )

@@ -8,7 +8,6 @@ const WITHOUT_TEST: ReadonlySet<string> = new Set([
   'src/callers/binding.ts',
   'src/callers/client.ts',
   'src/shared/binding-headers.ts',
-  'src/shared/error-code.ts',
   'src/shared/event-kind.ts',
   'src/shared/slot.ts',
 ])

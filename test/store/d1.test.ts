@@ -36,10 +36,11 @@ it('runs a statement with its values, and a batch as one transaction', async () 
 })
 
 const cause = new Error('D1_ERROR: Network connection lost.')
+const busy = (lost: Error) => new VaultError('database_busy', { cause: lost, retryAfter: 1 })
 
 it.for<[name: string, expected: boolean, error: unknown]>([
-  ['a lost connection', true, new VaultError('database_busy', { cause })],
-  ['too much load', false, new VaultError('database_busy', { cause: new Error('overloaded') })],
+  ['a lost connection', true, busy(cause)],
+  ['too much load', false, busy(new Error('overloaded'))],
   ['an error with another code', false, new VaultError('provider_unreachable', { cause })],
   ['an error without a code', false, new Error('other', { cause })],
   ['a text', false, 'Network connection lost'],

@@ -30,7 +30,9 @@ it.for<[title: string, command: () => Promise<number>, code: number, printed: st
   ['fails', failWith(new Error('It failed')), 1, ['It failed']],
   [
     'fails in the vault for a reason',
-    failWith(new VaultError('database_busy', { cause: new Error('D1_ERROR: locked') })),
+    failWith(
+      new VaultError('database_busy', { cause: new Error('D1_ERROR: locked'), retryAfter: 1 }),
+    ),
     1,
     ['D1_ERROR: locked'],
   ],
