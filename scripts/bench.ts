@@ -8,7 +8,6 @@ import { drawChart } from './bench/http/chart.ts'
 import { printFigures, summarize } from './bench/http/report.ts'
 import { ROUTES } from './bench/http/routes.ts'
 import { benchRewrap } from './bench/rewrap.ts'
-import { benchShards, readShardOptions } from './bench/shards.ts'
 import { benchSocket } from './bench/socket.ts'
 import { benchStream } from './bench/stream.ts'
 import { benchStart } from './bench/start.ts'
@@ -20,8 +19,7 @@ const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [-
        npm run bench -- stream          50 MB through the relay, and straight from the provider
        npm run bench -- socket          1,000 messages over a WebSocket through the relay, and through a Worker that passes it on
        npm run bench -- start           time of the first request, and size of the bundle by package
-       npm run bench -- rewrap          speed of the rewrap job
-       npm run bench -- shards [--seed N] [--mistake]   users who move between databases as they write`
+       npm run bench -- rewrap          speed of the rewrap job`
 
 async function benchHttp(
   options: BenchOptions,
@@ -37,8 +35,6 @@ async function benchHttp(
 }
 
 await runCommand(USAGE, async () => {
-  const [first, ...others] = process.argv.slice(2)
-  if (first === 'shards') return (await benchShards(readShardOptions(others))) ? 0 : 1
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
