@@ -1,16 +1,10 @@
 /** The limits of a key: what they are in words, and what its user changes. */
 
 import { nameCaller } from './caller-name.ts'
-import { endOf, type Period } from './days.ts'
+import type { Period } from './days.ts'
 import type { Language } from './language.ts'
 import type { ShownKey } from './slot.ts'
 import type { LimitChanges } from './vault-client.ts'
-
-/** That all uses of the period are used up, and when the next one begins; otherwise null. */
-export function describeReached({ maxUses }: ShownKey, { say, minute }: Language): string | null {
-  if (maxUses === null || maxUses.used < maxUses.count) return null
-  return say('limitReached', { time: minute(endOf(maxUses.per)) })
-}
 
 /** How often the key was used, of how often it may be, and who may use it. */
 export function describeLimits({ maxUses, callers }: ShownKey, language: Language): string[] {

@@ -1,9 +1,8 @@
 /** A slot of the user as the element shows it. */
 
 import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
-import { daysUntil, type Period } from './days.ts'
+import { daysUntil, endOf, type Period } from './days.ts'
 import type { Language } from './language.ts'
-import { describeReached } from './limits.ts'
 
 /** A key expires soon if it expires within these days. */
 const SOON_DAYS = 14
@@ -117,6 +116,12 @@ export function describeStatus(slot: ShownSlot, language: Language): Status | nu
   if (expiry !== null || label === null) return expiry
   if (key.status === 'unverified') return { tone: 'none', text: say('unconfirmed') }
   return { tone: 'ok', text: say('accepted', { provider: label }) }
+}
+
+/** That all uses of the period are used up, and when the next one begins; otherwise null. */
+function describeReached({ maxUses }: ShownKey, { say, minute }: Language): string | null {
+  if (maxUses === null || maxUses.used < maxUses.count) return null
+  return say('limitReached', { time: minute(endOf(maxUses.per)) })
 }
 
 /** That the key has expired or expires soon; otherwise null. */

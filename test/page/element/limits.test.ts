@@ -1,34 +1,11 @@
 import { expect, it } from 'vitest'
 import type { Period } from '../../../src/page/element/days.ts'
-import {
-  describeLimits,
-  describeReached,
-  findChanges,
-  isCount,
-} from '../../../src/page/element/limits.ts'
+import { describeLimits, findChanges, isCount } from '../../../src/page/element/limits.ts'
 import type { LimitChanges } from '../../../src/page/element/vault-client.ts'
-import { english, setClock, someKey, translated } from './shown.ts'
+import { english, someKey, translated } from './shown.ts'
 
 const limited = (used: number, per: Period, count = 1_000) =>
   someKey({ maxUses: { count, per, used } })
-
-it.for<[per: Period, used: number, zone: string, end: string]>([
-  ['day', 1_000, 'UTC', '16 Jun 2026, 00:00'],
-  ['month', 1_000, 'UTC', '1 Jul 2026, 00:00'],
-  ['day', 1_041, 'Asia/Kathmandu', '16 Jun 2026, 05:45'],
-  ['month', 1_000, 'America/New_York', '30 Jun 2026, 20:00'],
-])('a limit per %s is reached after %i uses, until in %s it is %s', ([per, used, zone, end]) => {
-  setClock(undefined, zone)
-  const text = `Limit reached. It can be used again from ${end}.`
-  expect(describeReached(limited(used, per), english)).toBe(text)
-})
-
-it.for([
-  ['uses left', limited(999, 'day')],
-  ['no limit', someKey()],
-] as const)('no limit is reached by a key with %s', ([, key]) => {
-  expect(describeReached(key, english)).toBeNull()
-})
 
 it.for([
   ['no limit at all', someKey(), []],

@@ -15,6 +15,7 @@ import {
   type ShownKey,
   type ShownSlot,
 } from '../../../src/page/element/slot.ts'
+import type { Period } from '../../../src/page/element/days.ts'
 import type { Verdict } from '../../../src/shared/slot.ts'
 import {
   DAY_MS,
@@ -164,6 +165,26 @@ describe('the status of a key', () => {
       expect(describeStatus(slot, english)).toEqual({ tone, text })
     },
   )
+
+  it.for<[per: Period, used: number, zone: string, end: string]>([
+    ['day', 1_000, 'UTC', '16 Jun 2026, 00:00'],
+    ['month', 1_000, 'UTC', '1 Jul 2026, 00:00'],
+    ['day', 1_041, 'Asia/Kathmandu', '16 Jun 2026, 05:45'],
+    ['month', 1_000, 'America/New_York', '30 Jun 2026, 20:00'],
+  ])('a limit per %s is reached after %i uses, until in %s it is %s', ([per, used, zone, end]) => {
+    setClock(undefined, zone)
+    const slot = someSlot({ key: someKey({ maxUses: { count: 1_000, per, used } }) })
+    const text = `Limit reached. It can be used again from ${end}.`
+    expect(describeStatus(slot, english)?.text).toBe(text)
+  })
+
+  it.for([
+    ['uses left', { count: 1_000, per: 'day', used: 999 }],
+    ['no limit', null],
+  ] as const)('no limit is reached by a key with %s', ([, maxUses]) => {
+    const slot = someSlot({ key: someKey({ maxUses }) })
+    expect(describeStatus(slot, english)?.text).toBe('Accepted by OpenAI')
+  })
 
   it.for([
     ['de', 'Läuft morgen ab. Ersetzen Sie ihn.'],
