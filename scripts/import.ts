@@ -12,7 +12,7 @@ import { withDatabase } from './lib/database.ts'
 import { openUserFile, type Line, type UserFile } from './lib/import-file.ts'
 import { Report } from './lib/import-report.ts'
 import { nameTokenFault, NOT_OPENED, readLegacyKeys } from './lib/legacy-key.ts'
-import type { LegacyKeys } from './lib/legacy-key.ts'
+import type { ForeignKeys } from '../src/crypto/keyring.ts'
 import { startBar } from './lib/progress.ts'
 import { findWorkerKeys } from './lib/worker-keys.ts'
 
@@ -39,7 +39,7 @@ type ReadKey = Extract<Line, ImportedKey>
 async function importFile(
   db: D1Database,
   { total, lines }: UserFile,
-  { report, legacyKeys }: { report: Report; legacyKeys: LegacyKeys | null },
+  { report, legacyKeys }: { report: Report; legacyKeys: ForeignKeys | null },
 ): Promise<void> {
   // The listener of the local database would end the process in the middle of a batch.
   process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
@@ -69,7 +69,11 @@ async function importFile(
 }
 
 /** Tries each token of a batch, and reports those that cannot be used. */
-async function checkTokens(keys: ReadKey[], legacyKeys: LegacyKeys, report: Report): Promise<void> {
+async function checkTokens(
+  keys: ReadKey[],
+  legacyKeys: ForeignKeys,
+  report: Report,
+): Promise<void> {
   const faults = await Promise.all(keys.map(async (key) => nameTokenFault(legacyKeys, key)))
   for (const [index, key] of keys.entries()) {
     const fault = faults[index]
@@ -78,7 +82,7 @@ async function checkTokens(keys: ReadKey[], legacyKeys: LegacyKeys, report: Repo
 }
 
 /** @throws Error if none of the first tokens opens: the key is then wrong, and nothing may be written */
-async function requireOpening({ lines }: UserFile, legacyKeys: LegacyKeys): Promise<void> {
+async function requireOpening({ lines }: UserFile, legacyKeys: ForeignKeys): Promise<void> {
   let tried = 0
   for await (const line of lines) {
     if ('refused' in line || line.token === null) continue

@@ -1,5 +1,6 @@
 /** Opens the service once per isolate. Nothing below this module reads `env`. */
 
+import { importFernetKeys } from './crypto/fernet.ts'
 import { createKeyring, type Keyring } from './crypto/keyring.ts'
 import { log } from './log.ts'
 import { readFrontSettings, readSettings, type FrontSettings, type Settings } from './settings.ts'
@@ -21,7 +22,10 @@ export async function openService(env: Env): Promise<Service> {
   const known = services.get(env)
   if (known !== undefined) return known
   const settings = readSettings(env)
-  const keyring = await createKeyring(settings.encryptionKeys, settings.fernetKeys)
+  const keyring = await createKeyring(
+    settings.encryptionKeys,
+    await importFernetKeys(settings.fernetKeys),
+  )
   const verifyToken = await tokenVerifier(settings.tokenSources, settings.tokenRules)
   // A concurrent request may have been faster. Two services would fetch the key set twice.
   const service = services.get(env) ?? {

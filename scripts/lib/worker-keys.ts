@@ -1,13 +1,12 @@
 /** What is still to be done until the Worker has the previous backend's Fernet key. */
 
 import { existsSync } from 'node:fs'
-import { parseKeyring } from '../../src/crypto/keyring.ts'
+import { parseKeyring, type ForeignKeys } from '../../src/crypto/keyring.ts'
 import { run } from '../../src/store/d1.ts'
 import { selectPass } from '../../src/store/rewrap.ts'
 import { wranglerCommand } from './advice.ts'
 import type { Where } from './database.ts'
 import { DEV_VARS, readDevVar } from './dev-vars.ts'
-import type { LegacyKeys } from './legacy-key.ts'
 import { CONFIG } from './wrangler.ts'
 
 const NAME = 'LEGACY_FERNET_KEY'
@@ -22,11 +21,13 @@ export interface WorkerKeys {
 }
 
 /** Looks up what the Worker has of `keys`, or of any Fernet key if they are null. */
-export async function findWorkerKeys(db: D1Database, keys: LegacyKeys | null): Promise<WorkerKeys> {
+export async function findWorkerKeys(
+  db: D1Database,
+  keys: ForeignKeys | null,
+): Promise<WorkerKeys> {
   const [pass] = (await run(db, selectPass())).results
   const fernet = pass === undefined ? [] : parseKeyring(pass.keyring).fernet
-  const hasAll =
-    keys === null ? fernet.length > 0 : [...keys.keys()].every((kid) => fernet.includes(kid))
+  const hasAll = keys === null ? fernet.length > 0 : keys.names.every((kid) => fernet.includes(kid))
   return {
     hasKeys: pass === undefined ? null : hasAll,
     isRequired: await isListed(),

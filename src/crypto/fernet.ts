@@ -1,6 +1,8 @@
 /** Opens the Fernet tokens that the previous backend wrote. It never makes one. */
 
 import { decodeBase64url } from './base64url.ts'
+import { secretKey } from './encryption-key.ts'
+import { FERNET_KID, type ForeignKeys } from './keyring.ts'
 
 const VERSION = 0x80
 const IV_START = 9
@@ -12,6 +14,30 @@ const HMAC_BYTES = 32
 export interface FernetKey {
   signing: CryptoKey
   encryption: CryptoKey
+}
+
+/**
+ * Opens the previous backend's rows.
+ *
+ * @param secrets 32 bytes each
+ * @returns null if there are none
+ * @throws TypeError if a key occurs twice
+ */
+export async function importFernetKeys(
+  secrets: readonly Uint8Array[],
+): Promise<ForeignKeys | null> {
+  if (secrets.length === 0) return null
+  const keys = await Promise.all(secrets.map(importFernetKey))
+  const names = await Promise.all(secrets.map(async (bytes) => (await secretKey(bytes)).kid))
+  if (new Set(names).size < names.length) throw new TypeError('A Fernet key occurs twice')
+  return { kid: FERNET_KID, names, open: async (token) => openImported(keys, token) }
+}
+
+async function openImported(keys: readonly FernetKey[], token: string): Promise<string | null> {
+  const text = (await openFernet(keys, token))?.trim() ?? null
+  // A backend's script that encrypts all rows encrypts some twice if it runs again.
+  const inner = text === null ? null : await openFernet(keys, text)
+  return inner?.trim() ?? text
 }
 
 /** @param bytes signing-key ‖ encryption-key, 16 bytes each: https://github.com/fernet/spec */

@@ -1,21 +1,26 @@
 /** The encryption keys by kid. The first one seals, and all of them open. */
 
-import { hkdf } from './derivation.ts'
-import { importFernetKey, type FernetKey } from './fernet.ts'
+import { secretKey, type EncryptionKey } from './encryption-key.ts'
 
 /** The kid of all rows that hold a Fernet token, since a token does not name its key. */
 export const FERNET_KID = 'fernet'
 
-const KID_BYTES = 6
+/** Opens the rows that another program sealed. All of them have one kid. */
+export interface ForeignKeys {
+  kid: string
+  /** The names of its keys, each for the keyring's name. */
+  names: readonly string[]
+  /** Null if no key opens `sealed`. */
+  open(sealed: string): Promise<string | null>
+}
 
-/** Imported encryption keys. None of them can be exported. */
 export interface Keyring {
-  /** The key that seals, and its kid. */
-  sealing: { kid: string; key: CryptoKey }
-  /** All keys, the sealing one first. */
-  keys: ReadonlyMap<string, CryptoKey>
-  /** The previous backend's Fernet keys by kid. They open the rows that it wrote. */
-  fernetKeys: ReadonlyMap<string, FernetKey>
+  /** The key that seals: the first of `keys`. */
+  sealing: EncryptionKey
+  /** All keys by kid, the sealing one first. */
+  keys: ReadonlyMap<string, EncryptionKey>
+  /** Null if no rows of another program are expected. */
+  foreign: ForeignKeys | null
 }
 
 /** The kids of a keyring. */
@@ -26,33 +31,27 @@ export interface KeyringKids {
 }
 
 /**
- * Imports a keyring.
+ * Makes a keyring.
  *
- * @param encryptionKeys at least one, without duplicates, 32 bytes each. The first one seals.
- * @param legacyFernetKeys the previous backend's Fernet keys, 32 bytes each
- * @throws TypeError if there is no encryption key, or if a key occurs twice
+ * @param secrets at least one, without duplicates, 32 bytes each. The first one seals.
+ * @throws TypeError if there is no encryption key, or if one occurs twice
  */
 export async function createKeyring(
-  encryptionKeys: readonly Uint8Array[],
-  legacyFernetKeys: readonly Uint8Array[] = [],
+  secrets: readonly Uint8Array[],
+  foreign: ForeignKeys | null = null,
 ): Promise<Keyring> {
-  const keys = new Map(await Promise.all(encryptionKeys.map(importEncryptionKey)))
-  const fernetKeys = new Map(await Promise.all(legacyFernetKeys.map(importLegacyKey)))
-  const [first] = keys
-  if (
-    first === undefined ||
-    keys.size < encryptionKeys.length ||
-    fernetKeys.size < legacyFernetKeys.length
-  ) {
+  const all = await Promise.all(secrets.map(secretKey))
+  const keys = new Map(all.map((key) => [key.kid, key]))
+  const [sealing] = all
+  if (sealing === undefined || keys.size < all.length) {
     throw new TypeError('A keyring needs at least one encryption key, and no key twice')
   }
-  const [kid, key] = first
-  return { sealing: { kid, key }, keys, fernetKeys }
+  return { sealing, keys, foreign }
 }
 
 /** Whether the keyring has the key that a row under `kid` needs. */
-export function hasKey({ keys, fernetKeys }: Keyring, kid: string): boolean {
-  return kid === FERNET_KID ? fernetKeys.size > 0 : keys.has(kid)
+export function hasKey({ keys, foreign }: Keyring, kid: string): boolean {
+  return keys.has(kid) || kid === foreign?.kid
 }
 
 /** Whether the keyring has a key of the previous backend, so that its users are still moving in. */
@@ -61,9 +60,9 @@ export function isMovingIn(keyring: Keyring): boolean {
 }
 
 /** The keyring's name: its kids, the sealing one first, as `<kid>,<kid>,fernet:<kid>`. */
-export function nameKeyring({ keys, fernetKeys }: Keyring): string {
-  const legacy = Array.from(fernetKeys.keys(), (kid) => `${FERNET_KID}:${kid}`)
-  return [...keys.keys(), ...legacy].join(',')
+export function nameKeyring({ keys, foreign }: Keyring): string {
+  const others = foreign?.names.map((name) => `${foreign.kid}:${name}`) ?? []
+  return [...keys.keys(), ...others].join(',')
 }
 
 /** The kids in a name that {@link nameKeyring} made. */
@@ -75,18 +74,11 @@ export function parseKeyring(name: string): KeyringKids {
   return { seals, opens, fernet }
 }
 
-async function importEncryptionKey(bytes: Uint8Array): Promise<[kid: string, key: CryptoKey]> {
-  const usages = ['deriveBits', 'deriveKey']
-  const key = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, usages)
-  return [await deriveKid(key), key]
-}
-
-async function importLegacyKey(bytes: Uint8Array): Promise<[kid: string, key: FernetKey]> {
-  const [[kid], key] = await Promise.all([importEncryptionKey(bytes), importFernetKey(bytes)])
-  return [kid, key]
-}
-
-async function deriveKid(key: CryptoKey): Promise<string> {
-  const bits = await crypto.subtle.deriveBits(hkdf('key id'), key, KID_BYTES * 8)
-  return Array.from(new Uint8Array(bits), (byte) => byte.toString(16).padStart(2, '0')).join('')
+/** The API key's fingerprint under each encryption key, the sealing one first. */
+export async function fingerprintKey(
+  { keys }: Pick<Keyring, 'keys'>,
+  userId: string,
+  apiKey: string,
+): Promise<string[]> {
+  return Promise.all(Array.from(keys.values(), async (key) => key.fingerprint({ userId }, apiKey)))
 }

@@ -84,7 +84,7 @@ async function check({ db, keyring }: Service): Promise<void> {
     kids.filter((kid) => !hasKey(keyring, kid)),
     pass,
   )
-  const fernet = [...keyring.fernetKeys.keys()]
+  const fernet = keyring.foreign?.names ?? []
   const isProven = pass !== undefined && haveOpened(pass, fernet)
   if (kids.includes(FERNET_KID) && fernet.length > 0 && !isProven) {
     await checkLegacyKey({ db, keyring })

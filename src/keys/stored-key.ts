@@ -1,7 +1,6 @@
 /** What a slot holds: nothing, a key that cannot be decrypted, or a key. */
 
-import { fingerprintKey } from '../crypto/fingerprint.ts'
-import type { Keyring } from '../crypto/keyring.ts'
+import { fingerprintKey, type Keyring } from '../crypto/keyring.ts'
 import { openKey, sealKey, type Slot, type UnreadableReason } from '../crypto/seal.ts'
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'

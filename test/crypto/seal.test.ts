@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { base64url } from 'jose'
 import { describe, expect, it, vi } from 'vitest'
+import { importFernetKeys } from '../../src/crypto/fernet.ts'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { openKey, sealKey, type Slot, type UnreadableReason } from '../../src/crypto/seal.ts'
 import { anyText } from './any-text.ts'
@@ -180,7 +181,11 @@ describe('a row of the previous backend', () => {
   const tokenOf = async (text: string, key = legacy) =>
     makeFernet(key, new Uint8Array(16), 0, new TextEncoder().encode(text))
   const openLegacy = async (token: string, keys: Uint8Array[]) =>
-    openKey(await createKeyring([randomKey()], keys), { ...SLOT, kid: 'fernet', sealed: token })
+    openKey(await createKeyring([randomKey()], await importFernetKeys(keys)), {
+      ...SLOT,
+      kid: 'fernet',
+      sealed: token,
+    })
 
   it.for<[name: string, token: () => Promise<string>]>([
     ['as it was written', async () => tokenOf('sk-test')],

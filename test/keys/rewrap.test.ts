@@ -1,7 +1,7 @@
 /** The rewrap job: what a pass does with each row, and what happens if other work comes in between. */
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import { fingerprintKey } from '../../src/crypto/fingerprint.ts'
+import { fingerprintKey } from '../../src/crypto/keyring.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { importFernetKeys } from '../../src/crypto/fernet.ts'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { openKey } from '../../src/crypto/seal.ts'
 import { makeCheckout } from './checkout.ts'
@@ -23,7 +24,7 @@ export function startMove() {
   /** Opens each stored key. Returns the keys by user. */
   async function storedKeys(): Promise<Map<string, string>> {
     const legacyKey = Buffer.from(fernet.key, 'base64url')
-    const keyring = await createKeyring([encryptionKey], [legacyKey])
+    const keyring = await createKeyring([encryptionKey], await importFernetKeys([legacyKey]))
     const rows = checkout.query('SELECT user_id, key_id, encrypted_api_key FROM api_keys')
     const keys = rows.map(async ({ user_id, key_id, encrypted_api_key }) => {
       const [userId, kid, sealed] = [String(user_id), String(key_id), String(encrypted_api_key)]

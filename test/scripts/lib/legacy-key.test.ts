@@ -15,21 +15,22 @@ const LOCAL = { remote: false }
 afterEach(() => vi.unstubAllEnvs())
 
 it('takes the key of the environment, and that of .dev.vars only for the local database', async () => {
-  expect((await readLegacyKeys(LOCAL))?.size).toBe(1)
+  expect((await readLegacyKeys(LOCAL))?.names.length).toBe(1)
   expect(await readLegacyKeys({ remote: true })).toBeNull()
   const other = stranger()
   vi.stubEnv('LEGACY_FERNET_KEY', `${other}, ${fernet.key},${other}`)
-  expect((await readLegacyKeys({ remote: true }))?.size).toBe(2)
+  expect((await readLegacyKeys({ remote: true }))?.names.length).toBe(2)
   vi.stubEnv('LEGACY_FERNET_KEY', '')
   expect(await readLegacyKeys(LOCAL)).toBeNull()
 })
 
 it('finds nothing wrong with a token that a key opens, or with a user without a key', async () => {
-  const keys = (await readLegacyKeys(LOCAL)) ?? new Map()
+  const none = { kid: 'fernet', names: [], open: async () => null }
+  const keys = (await readLegacyKeys(LOCAL)) ?? none
   const imported = { userId: 'ann', provider: 'default', savedAt: '' }
   expect(await nameTokenFault(keys, { ...imported, token: ONE.token })).toBeNull()
   expect(await nameTokenFault(keys, { ...imported, token: null })).toBeNull()
-  expect(await nameTokenFault(new Map(), { ...imported, token: ONE.token })).toBe(NOT_OPENED)
+  expect(await nameTokenFault(none, { ...imported, token: ONE.token })).toBe(NOT_OPENED)
 })
 
 /** Imports three users, with the key in the environment alone. */

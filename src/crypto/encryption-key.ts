@@ -1,0 +1,125 @@
+/** Encryption keys: what one of them seals for an owner, it opens for that owner alone. Its bytes never leave this room. */
+
+import { base64url } from 'jose'
+
+/** The version of the sealed key's format, and of all that is derived for it. */
+export const VERSION = 'v1'
+
+const IV_BYTES = 12
+const TAG_BITS = 128
+const KID_BYTES = 6
+/** 128 bits: two keys of one owner never have the same fingerprint by chance. */
+const FINGERPRINT_BYTES = 16
+/** How many owners' derived keys an isolate keeps. Deriving one takes longer than opening a sealed key. */
+const KEPT_OWNERS = 1_000
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Who a key belongs to. */
+export interface Owner {
+  userId: string
+}
+
+/** An encryption key, from whatever source. Each method rejects if the source fails. */
+export interface EncryptionKey {
+  /** Its short public name, which is stored beside what it seals. */
+  readonly kid: string
+  ownerKey(owner: Owner): Promise<OwnerKey>
+  /** Tells whether two keys of one owner are the same, and nothing else. Those of different owners cannot be compared. */
+  fingerprint(owner: Owner, apiKey: string): Promise<string>
+}
+
+/** What an encryption key is for one owner. */
+export interface OwnerKey {
+  /** Returns iv ‖ ciphertext ‖ tag. It opens with the same `bound` alone. */
+  seal(text: string, bound: Uint8Array): Promise<Uint8Array>
+  /** Null if `sealed` is damaged or bound to something else. */
+  open(sealed: Uint8Array, bound: Uint8Array): Promise<string | null>
+}
+
+/** The encryption key of 32 random bytes. It derives the others with HKDF-SHA256, each for one purpose. */
+export async function secretKey(bytes: Uint8Array): Promise<EncryptionKey> {
+  const usages = ['deriveBits', 'deriveKey']
+  const secret = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, usages)
+  const ownerKey = keepLatest(KEPT_OWNERS, async (userId) => {
+    const aes = { name: 'AES-GCM', length: 256 }
+    const use = ['encrypt', 'decrypt']
+    return aesKey(await crypto.subtle.deriveKey(hkdf('user key', userId), secret, aes, false, use))
+  })
+  const macKey = keepLatest(1, async (purpose) => {
+    const hmac = { name: 'HMAC', hash: 'SHA-256', length: 256 }
+    return crypto.subtle.deriveKey(hkdf(purpose), secret, hmac, false, ['sign'])
+  })
+  return {
+    kid: await deriveKid(secret),
+    ownerKey: async ({ userId }) => ownerKey(userId),
+    fingerprint: async ({ userId }, apiKey) => {
+      const text = encodeFields(userId, apiKey)
+      const mac = await crypto.subtle.sign('HMAC', await macKey('fingerprint'), text)
+      return base64url.encode(new Uint8Array(mac, 0, FINGERPRINT_BYTES))
+    },
+  }
+}
+
+/** AES-256-GCM under `key`, with a random IV. */
+function aesKey(key: CryptoKey): OwnerKey {
+  return {
+    async seal(text, bound) {
+      // SP 800-38D §8.2.2, §8.3: a random 96-bit IV is safe for 2³² seals under one (per-owner) key.
+      const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES))
+      const ciphertext = await crypto.subtle.encrypt(aesGcm(iv, bound), key, encoder.encode(text))
+      const sealed = new Uint8Array(IV_BYTES + ciphertext.byteLength)
+      sealed.set(iv)
+      sealed.set(new Uint8Array(ciphertext), IV_BYTES)
+      return sealed
+    },
+    async open(sealed, bound) {
+      const iv = sealed.subarray(0, IV_BYTES)
+      return crypto.subtle
+        .decrypt(aesGcm(iv, bound), key, sealed.subarray(IV_BYTES))
+        .then((text) => decoder.decode(text))
+        .catch(() => null)
+    },
+  }
+}
+
+function aesGcm(iv: Uint8Array, additionalData: Uint8Array): SubtleCryptoEncryptAlgorithm {
+  return { name: 'AES-GCM', iv, additionalData, tagLength: TAG_BITS }
+}
+
+async function deriveKid(secret: CryptoKey): Promise<string> {
+  const bits = await crypto.subtle.deriveBits(hkdf('key id'), secret, KID_BYTES * 8)
+  return Array.from(new Uint8Array(bits), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/**
+ * HKDF-SHA256 for one purpose of an encryption key.
+ *
+ * RFC 5869 §3.1: it needs no salt, since an encryption key is already uniformly random.
+ */
+export function hkdf(...purpose: string[]): SubtleCryptoDeriveKeyAlgorithm {
+  const info = encodeFields('user-key-vault', VERSION, ...purpose)
+  return { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info }
+}
+
+/** The fields as a JSON array. Different lists of strings never give the same bytes. */
+export function encodeFields(...fields: string[]): Uint8Array {
+  return encoder.encode(JSON.stringify(fields))
+}
+
+/** Makes a value once for each name, and keeps the `most` made last. It keeps no promise: that belongs to its request. */
+function keepLatest<Value>(most: number, make: (name: string) => Promise<Value>) {
+  const kept = new Map<string, Value>()
+  return async (name: string): Promise<Value> => {
+    const known = kept.get(name)
+    if (known !== undefined) return known
+    const made = await make(name)
+    for (const oldest of kept.keys()) {
+      if (kept.size < most) break
+      kept.delete(oldest)
+    }
+    kept.set(name, made)
+    return made
+  }
+}
