@@ -5,13 +5,11 @@ import type { SavedKey } from './keys/save.ts'
 import type { ListedSlot } from './keys/slots.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from './keys/stored-key.ts'
 import type { SignIn } from './settings.ts'
-import type { EventRow } from './store/events.ts'
 import { tagOf } from './store/slot-check.ts'
 import type {
   ConfigAnswer,
   DecryptionFault,
   DeletedAnswer,
-  EventAnswer,
   KeyAnswer,
   KeyFields,
   ListedAnswer,
@@ -21,14 +19,14 @@ import type {
   SlotFields,
 } from './shared/answers.ts'
 
-export function keyFields({ preview, updatedAt, tag }: KeySummary): KeyFields {
+export function describeKeyFields({ preview, updatedAt, tag }: KeySummary): KeyFields {
   return { api_key_preview: preview, api_key_updated_at: updatedAt, etag: entityTag(tag) }
 }
 
-export function slotFields(key: KeySummary): SlotFields {
+export function describeSlotFields(key: KeySummary): SlotFields {
   const { last4, status, expiresAt: expires_at, limits, baseUrl: base_url } = key
   return {
-    ...keyFields(key),
+    ...describeKeyFields(key),
     ...(last4 !== null && { api_key_last4: last4 }),
     status,
     last_used_at: key.lastUsedAt,
@@ -39,8 +37,8 @@ export function slotFields(key: KeySummary): SlotFields {
   }
 }
 
-export function savedFields({ sameIn, ...key }: SavedKey): SavedFields {
-  return { ...slotFields(key), ...sameFields(sameIn) }
+export function describeSavedFields({ sameIn, ...key }: SavedKey): SavedFields {
+  return { ...describeSlotFields(key), ...sameFields(sameIn) }
 }
 
 function sameFields(sameIn: readonly string[]) {
@@ -60,57 +58,39 @@ function limitFields({ pausedAt, callers, maxUses }: Limits) {
   }
 }
 
-/** An export has 10,000 of them. Spread objects took a third more time, with JSON.stringify. */
-export function eventAnswer(row: EventRow): EventAnswer {
-  const { id, provider, event, actor: by, firstAt, lastAt, caller } = row
-  const answer: EventAnswer = { id, provider, event, by, at: firstAt ?? id.slice(0, TIME_LENGTH) }
-  if (caller !== null) answer.caller = caller
-  if (lastAt !== null) {
-    answer.last_at = lastAt
-    answer.count = row.count
-    answer.errors = row.errors
-  }
-  if (row.code !== null) answer.code = row.code
-  if (row.verdict !== null) answer.verdict = row.verdict
-  if (row.providerStatus !== null) answer.provider_status = row.providerStatus
-  if (row.requestId !== null) answer.request_id = row.requestId
-  return answer
-}
-
-/** The id of an event begins with its time. */
-const TIME_LENGTH = '2026-11-25T12:00:00.000Z'.length
-
 function unreadable({ row }: UnreadableKey) {
   const etag = entityTag(tagOf(row))
   return { has_api_key: false, error: 'Invalid encrypted key', etag } as const
 }
 
-export function keyAnswer(key: StoredKey): KeyAnswer {
+export function describeKey(key: StoredKey): KeyAnswer {
   if (key.state === 'unreadable') return unreadable(key)
-  return key.state === 'empty' ? { has_api_key: false } : { has_api_key: true, ...keyFields(key) }
+  return key.state === 'empty'
+    ? { has_api_key: false }
+    : { has_api_key: true, ...describeKeyFields(key) }
 }
 
-export function slotAnswer(provider: string, key: StoredKey): SlotAnswer {
+export function describeSlot(provider: string, key: StoredKey): SlotAnswer {
   if (key.state === 'unreadable') {
     return { provider, ...unreadable(key), reason: faultOf(key) }
   }
   return key.state === 'empty'
     ? { provider, has_api_key: false }
-    : { provider, has_api_key: true, ...slotFields(key) }
+    : { provider, has_api_key: true, ...describeSlotFields(key) }
 }
 
 function faultOf({ reason }: UnreadableKey): DecryptionFault {
   return reason === 'key_id_not_in_keyring' ? 'encryption_key_missing' : 'cannot_be_decrypted'
 }
 
-export function listedAnswer({ name, provider, key, sameIn }: ListedSlot): ListedAnswer {
+export function describeListedSlot({ name, provider, key, sameIn }: ListedSlot): ListedAnswer {
   const { label = null, key_page = null, key_prefixes = [], hosts } = provider ?? {}
   const takesUrl = hosts !== undefined && { hosts }
-  const about = { label, key_page, key_prefixes, ...takesUrl, ...slotAnswer(name, key) }
+  const about = { label, key_page, key_prefixes, ...takesUrl, ...describeSlot(name, key) }
   return about.has_api_key ? { ...about, ...sameFields(sameIn) } : about
 }
 
-export function savedAnswer<Fields extends KeyFields>(
+export function confirmSave<Fields extends KeyFields>(
   userId: string,
   fields: Fields,
 ): SavedAnswer<Fields> {
@@ -121,7 +101,7 @@ export function savedAnswer<Fields extends KeyFields>(
   }
 }
 
-export function deletedAnswer<Fields extends object>(
+export function confirmDeletion<Fields extends object>(
   userId: string,
   fields: Fields,
 ): DeletedAnswer<Fields> {
@@ -133,7 +113,7 @@ export function deletedAnswer<Fields extends object>(
   }
 }
 
-export function configAnswer(signIn: SignIn | null): ConfigAnswer {
+export function describeSignIn(signIn: SignIn | null): ConfigAnswer {
   if (signIn === null) return { oidc: null }
   const { issuer, clientId: client_id, scope, audience } = signIn
   return { oidc: { issuer, client_id, scope, audience } }

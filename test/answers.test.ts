@@ -2,18 +2,16 @@
 
 import { expect, it } from 'vitest'
 import {
-  configAnswer,
-  deletedAnswer,
-  eventAnswer,
-  keyAnswer,
-  listedAnswer,
-  savedAnswer,
-  savedFields,
-  slotAnswer,
-  slotFields,
+  describeSignIn,
+  confirmDeletion,
+  describeKey,
+  describeListedSlot,
+  confirmSave,
+  describeSavedFields,
+  describeSlot,
+  describeSlotFields,
 } from '../src/answers.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from '../src/keys/stored-key.ts'
-import type { EventRow } from '../src/store/events.ts'
 import type { KeyRow } from '../src/store/api-keys.ts'
 
 const AT = '2026-11-25T12:00:00.000Z'
@@ -100,15 +98,15 @@ const UNNAMED = { label: null, key_page: null, key_prefixes: [] }
 it.for<[name: string, key: KeySummary, fields: object]>([
   ['a key without limits', SHORT, SHORT_FIELDS],
   ['a key with all limits', LIMITED, LIMITED_FIELDS],
-])('shows the fields of %s', ([, key, fields]) => expect(slotFields(key)).toEqual(fields))
+])('shows the fields of %s', ([, key, fields]) => expect(describeSlotFields(key)).toEqual(fields))
 
 it.for<[name: string, sameIn: string[], fields: object]>([
   ['no other slot', [], {}],
   ['other slots', ['acme', 'groq'], { same_key_in: ['acme', 'groq'] }],
 ])('shows that a saved and a listed key is in %s', ([, sameIn, fields]) => {
-  expect(savedFields({ ...SHORT, sameIn })).toEqual({ ...SHORT_FIELDS, ...fields })
-  const listed = listedAnswer({ name: 'openai', provider: null, key: OPEN, sameIn })
-  expect(listed).toEqual({ ...slotAnswer('openai', OPEN), ...UNNAMED, ...fields })
+  expect(describeSavedFields({ ...SHORT, sameIn })).toEqual({ ...SHORT_FIELDS, ...fields })
+  const listed = describeListedSlot({ name: 'openai', provider: null, key: OPEN, sameIn })
+  expect(listed).toEqual({ ...describeSlot('openai', OPEN), ...UNNAMED, ...fields })
 })
 
 it.for<[name: string, key: StoredKey, plain: object, slot: object]>([
@@ -128,8 +126,8 @@ it.for<[name: string, key: StoredKey, plain: object, slot: object]>([
   ['a damaged key', unreadable('does_not_open'), ERROR, { reason: 'cannot_be_decrypted' }],
   ['a text that is not a key', unreadable('not_a_key'), ERROR, { reason: 'cannot_be_decrypted' }],
 ])('answers for %s on the plain route and in a slot', ([, key, plain, slot]) => {
-  expect(keyAnswer(key)).toEqual(plain)
-  expect(slotAnswer('openai', key)).toEqual({ provider: 'openai', ...plain, ...slot })
+  expect(describeKey(key)).toEqual(plain)
+  expect(describeSlot('openai', key)).toEqual({ provider: 'openai', ...plain, ...slot })
 })
 
 it('lists a slot with what a form needs of its provider, and one without a provider', () => {
@@ -138,77 +136,44 @@ it('lists a slot with what a form needs of its provider, and one without a provi
   const key: StoredKey = { state: 'empty' }
   const sameIn: string[] = []
   const empty = { provider: 'acme', has_api_key: false }
-  const listed = listedAnswer({ name: 'acme', provider: { ...shared, ...named }, key, sameIn })
+  const listed = describeListedSlot({
+    name: 'acme',
+    provider: { ...shared, ...named },
+    key,
+    sameIn,
+  })
   expect(listed).toEqual({ ...empty, ...named })
   const hosts = ['*.acme.test']
-  const own = listedAnswer({
+  const own = describeListedSlot({
     name: 'acme',
     provider: { ...shared, label: 'Own', hosts },
     key,
     sameIn,
   })
   expect(own).toEqual({ ...empty, label: 'Own', key_page: null, key_prefixes: [], hosts })
-  expect(listedAnswer({ name: 'acme', provider: null, key, sameIn })).toEqual({
+  expect(describeListedSlot({ name: 'acme', provider: null, key, sameIn })).toEqual({
     ...empty,
     ...UNNAMED,
   })
 })
 
 it('answers a save and a deletion with the user', () => {
-  expect(savedAnswer('user', SHORT_FIELDS)).toEqual({
+  expect(confirmSave('user', SHORT_FIELDS)).toEqual({
     message: 'API key updated successfully',
     user_id: 'user',
     user: { id: 'user', has_api_key: true, ...SHORT_FIELDS },
   })
   const nothing = { has_api_key: false, api_key_preview: null, api_key_updated_at: null }
-  expect(deletedAnswer('user', { provider: 'openai' })).toEqual({
+  expect(confirmDeletion('user', { provider: 'openai' })).toEqual({
     message: 'API key deleted successfully',
     user_id: 'user',
     user: { id: 'user', ...nothing, provider: 'openai' },
   })
 })
 
-const EVENT: EventRow = {
-  id: `${AT}.0123456789abcdef`,
-  provider: 'openai',
-  event: 'saved',
-  actor: 'owner',
-  caller: null,
-  code: null,
-  verdict: null,
-  providerStatus: null,
-  requestId: null,
-  count: 1,
-  errors: 0,
-  firstAt: null,
-  lastAt: null,
-}
-const SHOWN = { id: EVENT.id, provider: 'openai', event: 'saved', by: 'owner', at: AT }
-
-it.for<[name: string, row: Partial<EventRow>, fields: object]>([
-  ['an event, with the time of its id', {}, {}],
-  [
-    'a sum of uses, with its times and counts',
-    { actor: 'caller', caller: 'binding:chat', firstAt: AT, lastAt: LATER, count: 3, errors: 1 },
-    { by: 'caller', caller: 'binding:chat', last_at: LATER, count: 3, errors: 1 },
-  ],
-  [
-    'all that is known of an event',
-    { code: 'api_key_rejected', verdict: 'refused', providerStatus: 401, requestId: '8f0-FRA' },
-    {
-      code: 'api_key_rejected',
-      verdict: 'refused',
-      provider_status: 401,
-      request_id: '8f0-FRA',
-    },
-  ],
-])('shows %s', ([, row, fields]) => {
-  expect(eventAnswer({ ...EVENT, ...row })).toEqual({ ...SHOWN, ...fields })
-})
-
 it('shows what the page signs users in with, or null', () => {
-  expect(configAnswer(null)).toEqual({ oidc: null })
+  expect(describeSignIn(null)).toEqual({ oidc: null })
   const signIn = { issuer: 'https://id.test', clientId: 'page', scope: 'openid', audience: null }
   const { clientId: client_id, ...others } = signIn
-  expect(configAnswer(signIn)).toEqual({ oidc: { ...others, client_id } })
+  expect(describeSignIn(signIn)).toEqual({ oidc: { ...others, client_id } })
 })

@@ -1,7 +1,7 @@
 /** What the grant `support` is for: helping users with their keys. Their owners see each of these calls. */
 
 import * as z from 'zod/mini'
-import { eventAnswer, listedAnswer } from '../answers.ts'
+import { describeListedSlot } from '../answers.ts'
 import { VaultError } from '../errors.ts'
 import { setLimits } from '../keys/set-limits.ts'
 import { nameSlot } from '../keys/slot-name.ts'
@@ -11,6 +11,7 @@ import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
 import { requireAnyUser } from '../keys/users.ts'
 import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import { isWhole } from '../shared/json.ts'
+import { describeEvent } from '../store/events.ts'
 import type { BindingProps } from '../shared/binding-props.ts'
 import { isNamed, requireNamed } from './props.ts'
 
@@ -28,7 +29,7 @@ export async function viewSlots(user: KeyUser, props: BindingProps): Promise<Lis
   const slots = await listSlots(user)
   await noteView(user, ALL_SLOTS)
   const named = slots.filter(({ name }) => isNamed(props, user.service.settings, name))
-  return named.map(listedAnswer)
+  return named.map(describeListedSlot)
 }
 
 /** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` and `noteLook` */
@@ -43,7 +44,7 @@ export async function viewEvents(
   requireNamed(props, user.service.settings, provider)
   const { events, next } = await listEvents(user, { ...query.data, limit })
   await noteView(user, nameSlot(user.service.settings, provider) ?? ALL_SLOTS)
-  return { events: events.map(eventAnswer), nextCursor: next }
+  return { events: events.map(describeEvent), nextCursor: next }
 }
 
 /** The user may have been removed since the look. */

@@ -15,18 +15,18 @@ import { exportEvents, listEvents } from '../keys/trail.ts'
 import { verifySlot } from '../keys/verify.ts'
 import type { AssignedAnswer, EventsAnswer, ListAnswer, VerifyAnswer } from '../shared/answers.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { describeEvent } from '../store/events.ts'
 import { tagOf } from '../store/slot-check.ts'
 import {
-  deletedAnswer,
+  confirmDeletion,
   entityTag,
-  eventAnswer,
-  keyAnswer,
-  keyFields,
-  listedAnswer,
-  savedAnswer,
-  savedFields,
-  slotAnswer,
-  slotFields,
+  describeKey,
+  describeKeyFields,
+  describeListedSlot,
+  confirmSave,
+  describeSavedFields,
+  describeSlot,
+  describeSlotFields,
 } from '../answers.ts'
 import { answerError } from './error-answer.ts'
 import { readEventsQuery, requireEventsQuery, type AskedEvents } from './events-query.ts'
@@ -68,7 +68,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
   .get('/users/:userId/api-key', onlyYourOwn, async (c) => {
     const key = await readSlot(ownerOf(c), DEFAULT_SLOT)
     tagKey(c, key)
-    return c.json(keyAnswer(key))
+    return c.json(describeKey(key))
   })
   .put('/users/:userId/api-key', onlyYourOwn, requireKey, async (c) => {
     const { api_key: apiKey, expires_at: expiresAt } = c.req.valid('json')
@@ -79,22 +79,22 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
       condition: readPrecondition(c),
     })
     c.header('ETag', entityTag(key.tag))
-    return c.json(savedAnswer(c.get('userId'), keyFields(key)))
+    return c.json(confirmSave(c.get('userId'), describeKeyFields(key)))
   })
   .delete('/users/:userId/api-key', onlyYourOwn, async (c) => {
     await deleteSlot(ownerOf(c), DEFAULT_SLOT, readPrecondition(c))
-    return c.json(deletedAnswer(c.get('userId'), {}))
+    return c.json(confirmDeletion(c.get('userId'), {}))
   })
   .get('/users/:userId/api-keys', onlyYourOwn, async (c) => {
     const slots = await listSlots(ownerOf(c))
-    const answer: ListAnswer = { user_id: c.get('userId'), api_keys: slots.map(listedAnswer) }
+    const answer: ListAnswer = { user_id: c.get('userId'), api_keys: slots.map(describeListedSlot) }
     return c.json(answer)
   })
   .get('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     const key = await readSlot(ownerOf(c), provider)
     tagKey(c, key)
-    return c.json(slotAnswer(provider, key))
+    return c.json(describeSlot(provider, key))
   })
   .put(
     '/users/:userId/api-keys/:provider',
@@ -114,14 +114,14 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
         condition,
       })
       c.header('ETag', entityTag(key.tag))
-      return c.json(savedAnswer(c.get('userId'), { provider, ...savedFields(key) }))
+      return c.json(confirmSave(c.get('userId'), { provider, ...describeSavedFields(key) }))
     },
   )
   .delete('/users/:userId/api-keys/:provider', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     await deleteSlot(ownerOf(c), provider, readPrecondition(c))
     const noKey = { provider, status: null, last_used_at: null, last_verified_at: null }
-    return c.json(deletedAnswer(c.get('userId'), noKey))
+    return c.json(confirmDeletion(c.get('userId'), noKey))
   })
   .patch('/users/:userId/api-keys/:provider', onlyYourOwn, requireLimits, async (c) => {
     const provider = c.req.param('provider')
@@ -129,18 +129,18 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
     const limits = { isPaused: paused, callers, maxUses, expiresAt }
     const key = await setLimits(ownerOf(c), provider, { ...limits, condition: readPrecondition(c) })
     tagKey(c, key)
-    return c.json(slotAnswer(provider, key))
+    return c.json(describeSlot(provider, key))
   })
   .post('/users/:userId/api-keys/:provider/assign', onlyYourOwn, requireQuery, async (c) => {
     const provider = c.req.param('provider')
     const key = await assignKey(ownerOf(c), provider, isAsked(c.req.valid('query')))
-    const answer: AssignedAnswer = { provider, has_api_key: true, ...slotFields(key) }
+    const answer: AssignedAnswer = { provider, has_api_key: true, ...describeSlotFields(key) }
     return c.json(answer)
   })
   .post('/users/:userId/api-keys/:provider/verify', onlyYourOwn, async (c) => {
     const provider = c.req.param('provider')
     const { key, verdict } = await verifySlot(ownerOf(c), provider)
-    const answer: VerifyAnswer = { ...slotAnswer(provider, key), verdict }
+    const answer: VerifyAnswer = { ...describeSlot(provider, key), verdict }
     return c.json(answer)
   })
   .get(
@@ -153,7 +153,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv>({ router: new PatternRouter() }
       const { events, next } = await listEvents(ownerOf(c), query)
       const answer: EventsAnswer = {
         user_id: c.get('userId'),
-        events: events.map(eventAnswer),
+        events: events.map(describeEvent),
         next_cursor: next,
       }
       return c.json(answer)

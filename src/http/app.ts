@@ -7,7 +7,7 @@ import { requireAddressRate } from '../keys/address.ts'
 import { checkHealth } from '../keys/health.ts'
 import { openService } from '../service.ts'
 import type { HealthAnswer } from '../shared/answers.ts'
-import { configAnswer } from '../answers.ts'
+import { describeSignIn } from '../answers.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
 import { answerError } from './error-answer.ts'
 import { apiHeaders, logRequests, type AppEnv } from './front.ts'
@@ -35,7 +35,7 @@ export function createApp() {
     .get('/api/config', async (c) => {
       const service = await openService(c.env)
       await requireAddressRate(service, c.req.raw.headers)
-      return c.json(configAnswer(service.settings.signIn))
+      return c.json(describeSignIn(service.settings.signIn))
     })
     .route('/api', apiKeyRoutes)
     .all('/relay/:provider/*', serveRelay)

@@ -1,9 +1,8 @@
 /** Answers with events of a user as NDJSON: one JSON object on each line. */
 
 import type { Context } from 'hono'
-import { eventAnswer } from '../answers.ts'
 import { errorFields, log } from '../log.ts'
-import type { EventRow } from '../store/events.ts'
+import { describeEvent, type EventRow } from '../store/events.ts'
 
 /**
  * Streams the pages as they come. If they return a cursor, the last line has it. If a later page cannot be read, the body breaks off, and the client's
@@ -23,7 +22,7 @@ export async function exportAnswer(
         if (next_cursor !== null) controller.enqueue(encodeLines([{ next_cursor }]))
         return controller.close()
       }
-      controller.enqueue(encodeLines(page.value.map(eventAnswer)))
+      controller.enqueue(encodeLines(page.value.map(describeEvent)))
       page = await pages.next().catch((error: unknown) => {
         log('error', 'export_broken_off', { error: errorFields(error) })
         throw error

@@ -1,12 +1,11 @@
 /** Sends the events that an application acts on to its queue. The trail is the record: it has them in any case. */
 
-import { eventAnswer } from '../answers.ts'
 import { errorFields, log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { inTime } from '../shared/deadline.ts'
 import type { EventMessage } from '../shared/answers.ts'
 import type { EventKind } from '../shared/event-kind.ts'
-import type { WrittenEvent } from '../store/events.ts'
+import { describeEvent, type WrittenEvent } from '../store/events.ts'
 
 /** The kinds of events that go to the queue. */
 export const PUBLISHED: readonly EventKind[] = [
@@ -64,5 +63,5 @@ async function send(queue: Queue, events: readonly WrittenEvent[]): Promise<void
 }
 
 function toMessage(event: WrittenEvent): EventMessage {
-  return { user_id: event.userId, ...eventAnswer(event) }
+  return { user_id: event.userId, ...describeEvent(event) }
 }

@@ -6,6 +6,8 @@ import { run, runBatch } from '../../src/store/d1.ts'
 import type { Statement } from '../../src/store/statement.ts'
 import {
   deleteEvents,
+  describeEvent,
+  type EventRow,
   MAX_EVENTS_A_DAY,
   noted,
   noteEvent,
@@ -334,3 +336,44 @@ it.for([
     expect(((await size()) - before) / MAX_EVENTS_A_DAY).toBeLessThan(bytes)
   },
 )
+
+const AT = '2026-11-25T12:00:00.000Z'
+const LATER = '2026-11-25T12:59:00.000Z'
+
+const EVENT: EventRow = {
+  id: `${AT}.0123456789abcdef`,
+  provider: 'openai',
+  event: 'saved',
+  actor: 'owner',
+  caller: null,
+  code: null,
+  verdict: null,
+  providerStatus: null,
+  requestId: null,
+  count: 1,
+  errors: 0,
+  firstAt: null,
+  lastAt: null,
+}
+const SHOWN = { id: EVENT.id, provider: 'openai', event: 'saved', by: 'owner', at: AT }
+
+it.for<[name: string, row: Partial<EventRow>, fields: object]>([
+  ['an event, with the time of its id', {}, {}],
+  [
+    'a sum of uses, with its times and counts',
+    { actor: 'caller', caller: 'binding:chat', firstAt: AT, lastAt: LATER, count: 3, errors: 1 },
+    { by: 'caller', caller: 'binding:chat', last_at: LATER, count: 3, errors: 1 },
+  ],
+  [
+    'all that is known of an event',
+    { code: 'api_key_rejected', verdict: 'refused', providerStatus: 401, requestId: '8f0-FRA' },
+    {
+      code: 'api_key_rejected',
+      verdict: 'refused',
+      provider_status: 401,
+      request_id: '8f0-FRA',
+    },
+  ],
+])('shows %s', ([, row, fields]) => {
+  expect(describeEvent({ ...EVENT, ...row })).toEqual({ ...SHOWN, ...fields })
+})
