@@ -12,7 +12,7 @@ it('an export and the secrets restore all keys into an empty database', async ()
   writeFileSync(path('users.csv'), csvOf(fernet.users))
   await migrate()
   // One of the recorded keys is not an API key.
-  const imported = script('import', 'users.csv')
+  const imported = script('import/command', 'users.csv')
   await expect(imported).rejects.toMatchObject({ stdout: expect.stringMatching(/Not usable +1\n/) })
   {
     await using worker = await startWorker()

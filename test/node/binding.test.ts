@@ -172,7 +172,7 @@ it('users who move in from Flask and PostgreSQL keep using their keys over a bin
   const { DB } = await vault.getEnv()
   const { leave } = enterFolder()
   writeFileSync('users.csv', csv)
-  const { stdout } = await runScript(['import', 'users.csv', '--provider', 'openai'], DB)
+  const { stdout } = await runScript(['import/command', 'users.csv', '--provider', 'openai'], DB)
   leave()
   expect(stdout).toMatch(/Read +3\nUsers added +3\nKeys added +2\nAlready there +0\nRefused +0/)
 

@@ -1,4 +1,4 @@
-/** `npm run import`, started for real. `test/scripts/import.test.ts` has what it reads and reports. */
+/** `npm run import`, started for real. `test/scripts/import/` has what it reads and reports. */
 
 import { randomBytes } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ it('npm run import copies rows unchanged, and every key is the same after the re
   if (user === undefined) throw new Error('There are too few rows')
   writeFileSync(path('users.csv'), csvOf(fernet.users))
   // One of the recorded keys is not an API key.
-  const imported = script('import', 'users.csv')
+  const imported = script('import/command', 'users.csv')
   await expect(imported).rejects.toMatchObject({
     code: 1,
     stdout: expect.stringMatching(
@@ -68,7 +68,7 @@ it.for(['SIGKILL', 'SIGINT'] as const)(
     const token = long?.token ?? ''
     const users = Array.from({ length: 400 }, (_, index) => ({ id: `u${index}`, token }))
     writeFileSync(path('many.csv'), csvOf(users))
-    await using stopped = startProgram([process.execPath, 'scripts/import.ts', 'many.csv'])
+    await using stopped = startProgram([process.execPath, 'scripts/import/command.ts', 'many.csv'])
     while (countStored() === 0) await sleep(10)
     stopped.signal(signal)
     const { code, stderr } = await stopped.ended()
@@ -77,7 +77,7 @@ it.for(['SIGKILL', 'SIGINT'] as const)(
     const rows = countStored()
     expect(rows).toBeGreaterThan(0)
     expect(rows).toBeLessThan(users.length)
-    const printed = await script('import', 'many.csv')
+    const printed = await script('import/command', 'many.csv')
     expect(printed).toMatch(/^Read +400\n/)
     expect(printed).toMatch(new RegExp(`^Already there +${rows}$`, 'm'))
     expect(countStored()).toBe(users.length)
@@ -90,7 +90,7 @@ it('an import of a database that is busy says to run it again', async () => {
   const file = readdirSync(d1).find((name) => /^\w{64}\.sqlite$/.test(name)) ?? ''
   using database = new DatabaseSync(join(d1, file))
   database.exec('BEGIN EXCLUSIVE')
-  await expect(script('import', 'u.csv')).rejects.toMatchObject({
+  await expect(script('import/command', 'u.csv')).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
       /D1_ERROR: .*\nD1 did not accept the rest.* Run the import again/,
@@ -101,7 +101,9 @@ it('an import of a database that is busy says to run it again', async () => {
 it('an import into a database without tables says to make them, and not to run it again', async () => {
   query('DROP TABLE d1_migrations')
   writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
-  const error: { stdout: string; stderr: string } = await script('import', 'u.csv').catch((e) => e)
+  const error: { stdout: string; stderr: string } = await script('import/command', 'u.csv').catch(
+    (e) => e,
+  )
   expect(error.stderr).toContain('First run: npm run schema')
   expect(error.stdout + error.stderr).not.toMatch(/again/i)
 })
@@ -109,7 +111,7 @@ it('an import into a database without tables says to make them, and not to run i
 it('the LEGACY_FERNET_KEY of the environment comes before the one of .dev.vars', async () => {
   writeFileSync(path('users.csv'), csvOf(fernet.users.slice(0, 3)))
   const LEGACY_FERNET_KEY = randomBytes(32).toString('base64url').concat('=')
-  const command = [process.execPath, 'scripts/import.ts', 'users.csv']
+  const command = [process.execPath, 'scripts/import/command.ts', 'users.csv']
   await expect(runWith({ LEGACY_FERNET_KEY }, ...command)).rejects.toMatchObject({
     stdout: '',
     stderr: expect.stringContaining('opens none of the first keys (3 tried)'),

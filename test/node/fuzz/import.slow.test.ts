@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import * as fc from 'fast-check'
 import { afterAll, expect, it } from 'vitest'
-import { openUserFile, type Layout, type Line } from '../../../scripts/lib/import-file.ts'
-import { describeRefusal } from '../../../scripts/lib/import-report.ts'
+import { openUserFile, type Layout, type Line } from '../../../scripts/import/file.ts'
+import { describeRefusal } from '../../../scripts/import/report.ts'
 import { isProviderName } from '../../../src/providers/table.ts'
 import { nameUserIdFault } from '../../../src/shared/user-id.ts'
 import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
@@ -171,7 +171,7 @@ it('npm run import stores each line, or reports its number', FUZZED, async () =>
   writeFileSync(path('a.ndjson'), content)
   const found = await read('a.ndjson', content)
   const all = typeof found === 'string' ? [] : found
-  const { stdout, stderr } = await script('import', 'a.ndjson').then(
+  const { stdout, stderr } = await script('import/command', 'a.ndjson').then(
     (printed) => ({ stdout: printed, stderr: '' }),
     (error: { stdout: string; stderr: string }) => error,
   )

@@ -4,16 +4,16 @@ import { importFernetKeys } from '../../src/crypto/fernet.ts'
 import type { ForeignKeys } from '../../src/crypto/keyring.ts'
 import { nameKeyFault } from '../../src/shared/key-text.ts'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
-import type { Where } from './database.ts'
-import { readDevVar } from './dev-vars.ts'
-import { isKeyText } from './encryption-key.ts'
+import type { Where } from '../lib/database.ts'
+import { readDevVar } from '../lib/dev-vars.ts'
+import { isKeyText } from '../lib/encryption-key.ts'
 
 /**
  * `LEGACY_FERNET_KEY` from the environment, or for the local database from `.dev.vars`; null if it is not set.
  *
  * @throws Error if it is not a list of Fernet keys
  */
-export async function readLegacyKeys({ remote }: Where): Promise<ForeignKeys | null> {
+export async function readFernetKeys({ remote }: Where): Promise<ForeignKeys | null> {
   const text = process.env['LEGACY_FERNET_KEY'] ?? (remote ? '' : readDevVar('LEGACY_FERNET_KEY'))
   if (!text) return null
   const items = new Set(text.split(',').map((item) => item.trim()))

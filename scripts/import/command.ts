@@ -1,20 +1,20 @@
 /** `npm run import -- FILE`: copies the previous backend's users and Fernet tokens into D1 unchanged. */
 
 import { parseArgs } from 'node:util'
-import { VaultError } from '../src/errors.ts'
-import { BUILT_IN } from '../src/providers/built-in.ts'
-import { isProviderName } from '../src/providers/table.ts'
-import { DEFAULT_SLOT } from '../src/shared/slot.ts'
-import { BULK_DEADLINE_MS, runBatch } from '../src/store/d1.ts'
-import { importKeys, type ImportedKey } from '../src/store/imported-keys.ts'
-import { runCommand } from './lib/command.ts'
-import { withDatabase } from './lib/database.ts'
-import { openUserFile, type Line, type UserFile } from './lib/import-file.ts'
-import { Report } from './lib/import-report.ts'
-import { nameTokenFault, NOT_OPENED, readLegacyKeys } from './lib/legacy-key.ts'
-import type { ForeignKeys } from '../src/crypto/keyring.ts'
-import { startBar } from './lib/progress.ts'
-import { findWorkerKeys } from './lib/worker-keys.ts'
+import { VaultError } from '../../src/errors.ts'
+import { BUILT_IN } from '../../src/providers/built-in.ts'
+import { isProviderName } from '../../src/providers/table.ts'
+import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
+import { BULK_DEADLINE_MS, runBatch } from '../../src/store/d1.ts'
+import { importKeys, type ImportedKey } from '../../src/store/imported-keys.ts'
+import { runCommand } from '../lib/command.ts'
+import { withDatabase } from '../lib/database.ts'
+import { openUserFile, type Line, type UserFile } from './file.ts'
+import { Report } from './report.ts'
+import { nameTokenFault, NOT_OPENED, readFernetKeys } from './fernet-keys.ts'
+import type { ForeignKeys } from '../../src/crypto/keyring.ts'
+import { startBar } from '../lib/progress.ts'
+import { findWorkerKeys } from './worker-keys.ts'
 
 const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote] [--json]
          [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--table NAME]
@@ -39,14 +39,14 @@ type ReadKey = Extract<Line, ImportedKey>
 async function importFile(
   db: D1Database,
   { total, lines }: UserFile,
-  { report, legacyKeys }: { report: Report; legacyKeys: ForeignKeys | null },
+  { report, fernetKeys }: { report: Report; fernetKeys: ForeignKeys | null },
 ): Promise<void> {
   // The listener of the local database would end the process in the middle of a batch.
   process.removeAllListeners('SIGINT').on('SIGINT', () => (report.interrupted = true))
   const bar = startBar('Importing')
   let [keys, users, length]: [ReadKey[], ImportedKey[], number] = [[], [], 0]
   const flush = async () => {
-    if (legacyKeys !== null) await checkTokens(keys, legacyKeys, report)
+    if (fernetKeys !== null) await checkTokens(keys, fernetKeys, report)
     if (keys.length > 0) await insert(db, keys, report)
     if (users.length > 0) await insertUsers(db, users, report)
     if (report.interrupted)
@@ -71,10 +71,10 @@ async function importFile(
 /** Tries each token of a batch, and reports those that cannot be used. */
 async function checkTokens(
   keys: ReadKey[],
-  legacyKeys: ForeignKeys,
+  fernetKeys: ForeignKeys,
   report: Report,
 ): Promise<void> {
-  const faults = await Promise.all(keys.map(async (key) => nameTokenFault(legacyKeys, key)))
+  const faults = await Promise.all(keys.map(async (key) => nameTokenFault(fernetKeys, key)))
   for (const [index, key] of keys.entries()) {
     const fault = faults[index]
     if (typeof fault === 'string') report.doubt(key, fault)
@@ -82,11 +82,11 @@ async function checkTokens(
 }
 
 /** @throws Error if none of the first tokens opens: the key is then wrong, and nothing may be written */
-async function requireOpening({ lines }: UserFile, legacyKeys: ForeignKeys): Promise<void> {
+async function requireOpening({ lines }: UserFile, fernetKeys: ForeignKeys): Promise<void> {
   let tried = 0
   for await (const line of lines) {
     if ('refused' in line || line.token === null) continue
-    if ((await nameTokenFault(legacyKeys, line)) !== NOT_OPENED) return
+    if ((await nameTokenFault(fernetKeys, line)) !== NOT_OPENED) return
     tried += 1
     if (tried === TRIED_TOKENS) break
   }
@@ -145,17 +145,17 @@ await runCommand(USAGE, async () => {
   if (file === undefined || rest.length > 0 || !isSlot) return 2
   const layout = { id, key, provider, providerColumn, table }
   const users = await openUserFile(file, layout)
-  const legacyKeys = await readLegacyKeys(options)
-  if (legacyKeys !== null) await requireOpening(await openUserFile(file, layout), legacyKeys)
+  const fernetKeys = await readFernetKeys(options)
+  if (fernetKeys !== null) await requireOpening(await openUserFile(file, layout), fernetKeys)
   const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]))
   const print = () => {
-    const isChecked = legacyKeys !== null
+    const isChecked = fernetKeys !== null
     const json = () => JSON.stringify(report.toJson(options, isChecked), null, 2)
     console.log(options.json ? json() : report.describe(options, isChecked))
   }
   await withDatabase(options, async (db) => {
-    await importFile(db, users, { report, legacyKeys })
-    report.worker = await findWorkerKeys(db, legacyKeys)
+    await importFile(db, users, { report, fernetKeys })
+    report.worker = await findWorkerKeys(db, fernetKeys)
   }).catch((error: unknown) => {
     if (!report.isFirstBatch) print()
     throw isBusy(error) ? new Error(`${error.cause.message}\n${AGAIN}`, { cause: error }) : error

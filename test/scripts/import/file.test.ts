@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { openUserFile, type Layout, type Line } from '../../../scripts/lib/import-file.ts'
+import { openUserFile, type Layout, type Line } from '../../../scripts/import/file.ts'
 import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))

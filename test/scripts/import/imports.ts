@@ -2,9 +2,9 @@
 
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
-import { csvOf, recordedFernetRows } from '../node/fernet.ts'
-import { startDatabase, type TestDatabase } from './database.ts'
-import { enterFolder, runScript, type Ended } from './run-script.ts'
+import { csvOf, recordedFernetRows } from '../../node/fernet.ts'
+import { startDatabase, type TestDatabase } from '../database.ts'
+import { enterFolder, runScript, type Ended } from '../run-script.ts'
 
 /** Starts the database for the tests of a file, and works in a folder with `LEGACY_FERNET_KEY` in `.dev.vars`. */
 export function useImports() {
@@ -32,7 +32,7 @@ export function useImports() {
     ...args: string[]
   ): Promise<Ended> {
     writeFileSync(file, content)
-    return runScript(['import', file, ...args], database.db)
+    return runScript(['import/command', file, ...args], database.db)
   }
 
   return {

@@ -5,8 +5,8 @@ import { isProviderName } from '../../src/providers/table.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
-import { readId } from './import-id.ts'
-import { isAbsent, readToken } from './import-token.ts'
+import { readId } from './id.ts'
+import { isAbsent, readToken } from './token.ts'
 
 /** The fields of a record to read. */
 export interface Fields {

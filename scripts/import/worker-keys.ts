@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs'
 import { parseKeyring, type ForeignKeys } from '../../src/crypto/keyring.ts'
 import { run } from '../../src/store/d1.ts'
 import { selectPass } from '../../src/store/rewrap.ts'
-import { wranglerCommand } from './advice.ts'
-import type { Where } from './database.ts'
-import { DEV_VARS, readDevVar } from './dev-vars.ts'
-import { CONFIG } from './wrangler.ts'
+import { wranglerCommand } from '../lib/advice.ts'
+import type { Where } from '../lib/database.ts'
+import { DEV_VARS, readDevVar } from '../lib/dev-vars.ts'
+import { CONFIG } from '../lib/wrangler.ts'
 
 const NAME = 'LEGACY_FERNET_KEY'
 
@@ -44,7 +44,7 @@ async function isListed(): Promise<boolean> {
 }
 
 /** What the operator still has to do until imported keys open; empty if nothing is missing. */
-export function adviseLegacyKey(worker: WorkerKeys, where: Where, isChecked: boolean): string[] {
+export function adviseFernetKey(worker: WorkerKeys, where: Where, isChecked: boolean): string[] {
   const steps = where.remote ? deployedSteps(worker) : localSteps(worker)
   const place = where.remote ? 'in the environment of this command' : `in ${DEV_VARS}`
   if (!isChecked) {

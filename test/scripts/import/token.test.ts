@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { readToken } from '../../../scripts/lib/import-token.ts'
+import { readToken } from '../../../scripts/import/token.ts'
 import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const [TOKEN = '', OTHER = ''] = recorded.tokens.map(({ token }) => token)

@@ -1,6 +1,6 @@
 /** Reads the first line of a CSV file: what separates its fields, and how its columns are named. */
 
-import type { Fields } from './import-record.ts'
+import type { Fields } from './record.ts'
 
 /** Where a file's fields end. `fromLine` is the line of the header, from 1. */
 export interface Separation {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { afterEach, expect, it, vi } from 'vitest'
-import { nameTokenFault, NOT_OPENED, readLegacyKeys } from '../../../scripts/lib/legacy-key.ts'
+import { nameTokenFault, NOT_OPENED, readFernetKeys } from '../../../scripts/import/fernet-keys.ts'
 import { makeFernet } from '../../crypto/make-fernet.ts'
-import { useImports } from '../imports.ts'
+import { useImports } from './imports.ts'
 import type { Ended } from '../run-script.ts'
 
 const { fernet, importText, importUsers, countOf } = useImports()
@@ -15,18 +15,18 @@ const LOCAL = { remote: false }
 afterEach(() => vi.unstubAllEnvs())
 
 it('takes the key of the environment, and that of .dev.vars only for the local database', async () => {
-  expect((await readLegacyKeys(LOCAL))?.names.length).toBe(1)
-  expect(await readLegacyKeys({ remote: true })).toBeNull()
+  expect((await readFernetKeys(LOCAL))?.names.length).toBe(1)
+  expect(await readFernetKeys({ remote: true })).toBeNull()
   const other = stranger()
   vi.stubEnv('LEGACY_FERNET_KEY', `${other}, ${fernet.key},${other}`)
-  expect((await readLegacyKeys({ remote: true }))?.names.length).toBe(2)
+  expect((await readFernetKeys({ remote: true }))?.names.length).toBe(2)
   vi.stubEnv('LEGACY_FERNET_KEY', '')
-  expect(await readLegacyKeys(LOCAL)).toBeNull()
+  expect(await readFernetKeys(LOCAL)).toBeNull()
 })
 
 it('finds nothing wrong with a token that a key opens, or with a user without a key', async () => {
   const none = { kid: 'fernet', names: [], open: async () => null }
-  const keys = (await readLegacyKeys(LOCAL)) ?? none
+  const keys = (await readFernetKeys(LOCAL)) ?? none
   const imported = { userId: 'ann', provider: 'default', savedAt: '' }
   expect(await nameTokenFault(keys, { ...imported, token: ONE.token })).toBeNull()
   expect(await nameTokenFault(keys, { ...imported, token: null })).toBeNull()

@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, it } from 'vitest'
-import { makeFernet } from '../crypto/make-fernet.ts'
-import { csvOf } from '../node/fernet.ts'
-import { watchBatches } from './database.ts'
+import { makeFernet } from '../../crypto/make-fernet.ts'
+import { csvOf } from '../../node/fernet.ts'
+import { watchBatches } from '../database.ts'
 import { useImports } from './imports.ts'
-import { runScript, type Ended } from './run-script.ts'
+import { runScript, type Ended } from '../run-script.ts'
 
 const { fernet, database, importText, importUsers, countOf } = useImports()
 const [ONE, TWO, THREE, FOUR] = fernet.users
@@ -55,7 +55,7 @@ it('SQLite is imported like CSV, with numbers as ids, also one over 2^53', async
     fernet.users.forEach(({ token }, index) => insert.run(index + 1, Buffer.from(token)))
     insert.run(2 ** 53, null)
   }
-  const { stdout } = await runScript(['import', 'backend.db'], database().db)
+  const { stdout } = await runScript(['import/command', 'backend.db'], database().db)
   expect(stdout).toMatch(reportOf(count + 1, count + 1, count, 0, 0))
   const byNumber = fernet.users.map(({ token }, index) => ({
     id: String(index + 1),
@@ -74,12 +74,12 @@ it('a table of another name is imported, and an error lists the tables that ther
     file.exec('CREATE TABLE "user" (id TEXT, encrypted_api_key TEXT, provider TEXT)')
     file.prepare('INSERT INTO "user" VALUES (?, ?, ?)').run('7', ONE.token, 'Google')
   }
-  expect(await runScript(['import', 'flask.db'], database().db)).toMatchObject({
+  expect(await runScript(['import/command', 'flask.db'], database().db)).toMatchObject({
     code: 1,
     stderr: 'flask.db has no table users. It has: user. Name the right one with --table.\n',
   })
   const options = ['--table', 'user', '--provider', 'openai']
-  const { stdout } = await runScript(['import', 'flask.db', ...options], database().db)
+  const { stdout } = await runScript(['import/command', 'flask.db', ...options], database().db)
   expect(stdout).toMatch(reportOf(1, 1, 1, 0, 0))
   expect(await database().query('SELECT provider FROM api_keys')).toEqual([{ provider: 'openai' }])
 })
@@ -236,7 +236,7 @@ it.for([
   ['a file that does not exist', 'absent.csv', 'absent.csv does not exist'],
   ['a folder', '.', '. is not a file'],
 ])('%s is refused, and nobody is told to run the import again', async ([, file = '', message]) => {
-  const { code, stdout, stderr } = await runScript(['import', file], database().db)
+  const { code, stdout, stderr } = await runScript(['import/command', file], database().db)
   expect([code, stdout, stderr]).toEqual([1, '', `${message}\n`])
 })
 
@@ -345,7 +345,7 @@ async function importMany(then: (batches: number) => void): Promise<Ended> {
     batches += 1
     then(batches)
   })
-  return runScript(['import', 'users.csv'], db)
+  return runScript(['import/command', 'users.csv'], db)
 }
 
 it('an import that is interrupted ends after its batch, and the next one imports the rest', async () => {
@@ -379,7 +379,7 @@ it('UUIDs that lack hyphens are warned of once', async () => {
 it.for([[[]], [['a', 'b']], [['a', '--provider', 'No Name']], [['a', '--help']]])(
   'prints its usage for the arguments %j',
   async ([args = []]) => {
-    const { code, stdout, stderr } = await runScript(['import', ...args])
+    const { code, stdout, stderr } = await runScript(['import/command', ...args])
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/^Usage: npm run import -- /)
   },

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { findDelimiter, requireHeader } from '../../../scripts/lib/import-header.ts'
+import { findDelimiter, requireHeader } from '../../../scripts/import/header.ts'
 
 const FIELDS = { id: 'id', key: 'api key', provider: 'default', providerColumn: 'provider' }
 

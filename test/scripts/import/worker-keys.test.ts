@@ -1,8 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import type { Where } from '../../../scripts/lib/database.ts'
-import { adviseLegacyKey, type WorkerKeys } from '../../../scripts/lib/worker-keys.ts'
-import { useImports } from '../imports.ts'
+import { adviseFernetKey, type WorkerKeys } from '../../../scripts/import/worker-keys.ts'
+import { useImports } from './imports.ts'
 
 const { fernet, database, importUsers } = useImports()
 const [ONE] = fernet.users
@@ -107,7 +107,7 @@ it.for<[situation: string, worker: WorkerKeys, where: Where, isChecked: boolean,
     ],
   ],
 )('the advice names the missing step if %s', ([, worker, where, isChecked, advice]) => {
-  const given = adviseLegacyKey(worker, where, isChecked)
+  const given = adviseFernetKey(worker, where, isChecked)
   expect(given).toEqual(advice.map((words) => expect.stringContaining(words)))
 })
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { readRecord } from '../../../scripts/lib/import-record.ts'
+import { readRecord } from '../../../scripts/import/record.ts'
 import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const FIELDS = {

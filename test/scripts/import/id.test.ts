@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { readId } from '../../../scripts/lib/import-id.ts'
+import { readId } from '../../../scripts/import/id.ts'
 
 it.for<[name: string, id: unknown, expected: string]>([
   ['text', 'ann', 'ann'],

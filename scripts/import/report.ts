@@ -1,10 +1,10 @@
 /** Reports what an import has done, and what its operator has to check. */
 
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
-import type { Where } from './database.ts'
-import type { Line } from './import-file.ts'
-import { formatCount } from './progress.ts'
-import { adviseLegacyKey, type WorkerKeys } from './worker-keys.ts'
+import type { Where } from '../lib/database.ts'
+import type { Line } from './file.ts'
+import { formatCount } from '../lib/progress.ts'
+import { adviseFernetKey, type WorkerKeys } from './worker-keys.ts'
 
 /** What an operator has to check in a line. Only `--json` has the user: an id may be a key in the wrong column. */
 interface Finding {
@@ -139,7 +139,7 @@ export class Report {
       hints.push('To add the keys that were refused, mend their lines, and run the import again.')
     }
     if (this.worker !== null && (isChecked || this.#keysAdded > 0)) {
-      hints.push(...adviseLegacyKey(this.worker, where, isChecked))
+      hints.push(...adviseFernetKey(this.worker, where, isChecked))
     }
     if (this.#idsWithoutHyphens > 0) {
       hints.push(

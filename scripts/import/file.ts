@@ -6,8 +6,8 @@ import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
 import { CsvError, parse } from 'csv-parse'
 import type { ImportedKey } from '../../src/store/imported-keys.ts'
-import { findDelimiter, requireColumns, requireHeader, type Separation } from './import-header.ts'
-import { readRecord, refuse, type Fields, type Refusal } from './import-record.ts'
+import { findDelimiter, requireColumns, requireHeader, type Separation } from './header.ts'
+import { readRecord, refuse, type Fields, type Refusal } from './record.ts'
 
 /** A line of the file: a user's key, or why the line is refused. */
 export type Line = { line: number; read: number } & (ImportedKey | Refusal)

@@ -2,7 +2,7 @@
 
 import { nameUserIdFault } from '../../src/shared/user-id.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
-import { isAbsent } from './import-token.ts'
+import { isAbsent } from './token.ts'
 
 const MAX_LENGTH = 1_000
 /** Characters that nobody sees in a token's `sub`, among them those that look empty but are letters. */
