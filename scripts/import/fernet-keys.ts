@@ -3,7 +3,7 @@
 import { importFernetKeys } from '../../src/crypto/fernet.ts'
 import type { ForeignKeys } from '../../src/crypto/keyring.ts'
 import { nameKeyFault } from '../../src/shared/key-text.ts'
-import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import type { Where } from '../lib/database.ts'
 import { readDevVar } from '../lib/dev-vars.ts'
 import { isKeyText } from '../lib/encryption-key.ts'

@@ -5,7 +5,7 @@ import { open, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
 import { CsvError, parse } from 'csv-parse'
-import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { findDelimiter, requireColumns, requireHeader, type Separation } from './header.ts'
 import { readRecord, refuse, type Fields, type Refusal } from './record.ts'
 

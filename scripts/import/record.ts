@@ -4,7 +4,7 @@ import { readFernetTime } from '../../src/crypto/fernet.ts'
 import { isProviderName } from '../../src/providers/table.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
-import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { readId } from './id.ts'
 import { isAbsent, readToken } from './token.ts'
 

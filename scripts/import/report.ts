@@ -1,6 +1,6 @@
 /** Reports what an import has done, and what its operator has to check. */
 
-import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import type { Where } from '../lib/database.ts'
 import type { Line } from './file.ts'
 import { formatCount } from '../lib/progress.ts'

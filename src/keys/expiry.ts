@@ -5,6 +5,7 @@ import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { BULK_DEADLINE_MS, runBatch } from '../store/d1.ts'
 import { deleteExpired, NOTED_AT_ONCE, noteExpirations } from '../store/expired-keys.ts'
+import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -25,9 +26,10 @@ export async function deleteExpiredKeys(service: Service): Promise<void> {
   }
   const before = new Date(Date.now() - settings.expiredKeptDays * DAY_MS).toISOString()
   const { defaultProvider } = settings
-  const statements = deleteExpired({ before, defaultProvider, isImporting: isMovingIn(keyring) })
+  const hooks = deletionHooks(isMovingIn(keyring))
+  const statements = deleteExpired({ before, defaultProvider, hooks })
   const results = await runBatch(db, statements, BULK_DEADLINE_MS)
-  for (const { userId: user_id, provider } of results[3].results) {
+  for (const { userId: user_id, provider } of results.at(-1)?.results ?? []) {
     log('info', 'expired_key_deleted', { user_id, provider })
   }
   await publishEvents(service, results)

@@ -15,6 +15,7 @@ import {
 import { moveHeartbeat, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
 import { deleteRestored } from '../store/restored-keys.ts'
 import type { Statement } from '../store/statement.ts'
+import { deletionHooks } from './deletion-hooks.ts'
 import { askStore, type DeletionsBinding } from './gone.ts'
 import { publishEvents } from './publish.ts'
 
@@ -46,7 +47,7 @@ async function exchange(service: Service, deletions: DeletionsBinding): Promise<
   const answer = await askStore(deletions, async (store) => store.exchange(read.copied, identities))
   const { missing } = answer
   const deletion: Statement<object>[] =
-    missing.length === 0 ? [] : deleteRestored(missing, isMovingIn(keyring))
+    missing.length === 0 ? [] : deleteRestored(missing, deletionHooks(isMovingIn(keyring)))
   const sent = toGone(gone)
   const results = await runBatch(
     db,

@@ -7,8 +7,8 @@ import { selectKey, selectKeys, type KeyRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { noted } from '../store/events.ts'
 import { deleteKey } from '../store/gone-keys.ts'
-import { markSlotDeleted } from '../store/imported-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
+import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, slotName, namesOf } from './slot-name.ts'
@@ -122,15 +122,15 @@ export async function deleteSlot(
   const { db, keyring, settings } = owner.service
   const name = slotName(settings, given)
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
-  // The previous backend may know the key by another name.
-  const marked = markSlotDeleted(owner.userId, namesOf(settings, name), isKnown)
+  const emptied = { userId: owner.userId, names: namesOf(settings, name), isKnown }
+  const hooks = deletionHooks(isMovingIn(keyring)).flatMap((hook) => hook.slot(emptied))
   const results = await inRow(owner, name, async (slot, other) => {
     const mark = makeMark()
     const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const
     const [tombstone, deletion] = deleteKey(slot, 'request')
     const statements = [
       checkSlot(slot, condition === null ? [] : [condition]),
-      ...(isMovingIn(keyring) ? [marked] : []),
+      ...hooks,
       ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
       tombstone,
       ...noted(deletion, event),

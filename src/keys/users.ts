@@ -6,8 +6,8 @@ import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { deleteEventsOf } from '../store/events.ts'
 import { deleteUsers, type Cause } from '../store/gone-keys.ts'
-import { forgetRemoval, markRemoved } from '../store/imported-keys.ts'
 import { insertUser, selectUser } from '../store/users.ts'
+import { deletionHooks } from './deletion-hooks.ts'
 import { retry } from './retry.ts'
 import type { SlotOwner } from './stored-key.ts'
 
@@ -17,8 +17,8 @@ import type { SlotOwner } from './stored-key.ts'
  * @throws VaultError `database_busy`, as all functions here
  */
 export async function addUser({ db }: Pick<Service, 'db'>, userId: string): Promise<boolean> {
-  const statements = [selectUser(userId), insertUser(userId), forgetRemoval(userId)] as const
-  const [known] = await runBatch(db, statements)
+  const added = deletionHooks(true).flatMap((hook) => hook.added(userId))
+  const [known] = await runBatch(db, [selectUser(userId), insertUser(userId), ...added])
   return known.results.length === 0
 }
 
@@ -35,11 +35,11 @@ export async function deleteUser(
 ): Promise<boolean> {
   const user = { sql: 'VALUES (?1)', values: [userId] }
   const results = await runBatch(db, [
-    markRemoved(user, isImporting),
+    ...deletionHooks(isImporting).flatMap((hook) => hook.users(user)),
     deleteEventsOf(user),
     ...deleteUsers(user, cause),
   ])
-  return results[3].results.length === 1
+  return results.at(-1)?.results.length === 1
 }
 
 /** It only reads, so it is tried again if D1 fails. */

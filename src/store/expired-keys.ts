@@ -3,8 +3,7 @@
 import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { noteRows, RANDOM, RETURNING_EVENT, type WrittenEvent } from './events.ts'
-import { deleteKeys, type Burial } from './gone-keys.ts'
-import { markDeleted } from './imported-keys.ts'
+import { deleteKeys, type Burial, type DeletionHook } from './gone-keys.ts'
 import { NOW, type Statement } from './statement.ts'
 
 /** The most keys that {@link noteExpirations} notes. */
@@ -45,20 +44,20 @@ interface Expired {
   /** ISO 8601 in UTC. */
   before: string
   defaultProvider: string | null
-  isImporting: boolean
+  hooks: readonly DeletionHook[]
 }
 
-/** Deletes keys that expired before a time, with a note in the trail, and for imports. */
+/** Deletes keys that expired before a time, with a note in the trail. */
 export function deleteExpired({
   before,
   defaultProvider,
-  isImporting,
-}: Expired): [events: Statement<WrittenEvent>, marks: Statement, ...keys: Burial<Slot>] {
+  hooks,
+}: Expired): [events: Statement<WrittenEvent>, ...Statement[], ...keys: Burial<Slot>] {
   const slots = { sql: EXPIRED, values: [before, defaultProvider] }
   const events = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM (${EXPIRED})`
   return [
     { sql: `${noteRows('deleted', 'job', events)} ${RETURNING_EVENT}`, values: slots.values },
-    markDeleted(slots, isImporting),
+    ...hooks.flatMap((hook) => hook.keys(slots)),
     ...deleteKeys(slots, 'expiry'),
   ]
 }

@@ -18,6 +18,25 @@ export interface Selection {
   values: Statement['values']
 }
 
+/** A slot that a request empties, with all names of the slot. `isKnown`: it may be filled again. */
+export interface EmptiedSlot {
+  userId: string
+  names: readonly string[]
+  isKnown: boolean
+}
+
+/** What else a deletion notes: statements that run before it. */
+export interface DeletionHook {
+  /** The keys in the slots (`user_id`, `provider`) go. */
+  keys: (slots: Selection) => Statement[]
+  /** The users with these ids go. */
+  users: (ids: Selection) => Statement[]
+  /** A request empties a slot, which may have no key. */
+  slot: (slot: EmptiedSlot) => Statement[]
+  /** The user is added, maybe again. It runs after the statement that does so. */
+  added: (userId: string) => Statement[]
+}
+
 /** A tombstone for each `identity` that the query returns. It runs before the change that makes them go. */
 function bury({ sql, values }: Selection, cause: Cause): Statement {
   return {

@@ -2,8 +2,7 @@
 
 import type { Slot } from '../crypto/seal.ts'
 import { deleteEventsOf, noteRows, RETURNING_EVENT, type WrittenEvent } from './events.ts'
-import { deleteKeys, deleteUsers, type Burial } from './gone-keys.ts'
-import { markDeleted, markRemoved } from './imported-keys.ts'
+import { deleteKeys, deleteUsers, type Burial, type DeletionHook } from './gone-keys.ts'
 import { KIDS } from './kids.ts'
 import { NOW, type Statement } from './statement.ts'
 
@@ -17,23 +16,24 @@ const USERS = 'SELECT users.id FROM json_each(?1) CROSS JOIN users ON identity =
 /** What {@link deleteRestored} returns. */
 export type Restored = [
   events: Statement<WrittenEvent>,
-  marks: Statement,
-  removals: Statement,
+  ...hooks: Statement[],
   ...keys: Burial<Slot>,
   events: Statement,
   ...users: Burial<{ userId: string }>,
 ]
 
-/** Deletes the keys and the users with these identities again, with a note in the trail, and for imports. */
-export function deleteRestored(identities: readonly string[], isImporting: boolean): Restored {
+/** Deletes the keys and the users with these identities again, with a note in the trail. */
+export function deleteRestored(
+  identities: readonly string[],
+  hooks: readonly DeletionHook[],
+): Restored {
   const values = [JSON.stringify(identities)]
   const keys = { sql: `SELECT user_id, provider FROM ${KEYS}`, values }
   const users = { sql: USERS, values }
   const events = `SELECT ${NOW} AS at, user_id, provider, provider AS mark FROM ${KEYS}`
   return [
     { sql: `${noteRows('deleted', 'job', events)} ${RETURNING_EVENT}`, values },
-    markDeleted(keys, isImporting),
-    markRemoved(users, isImporting),
+    ...hooks.flatMap((hook) => [...hook.keys(keys), ...hook.users(users)]),
     ...deleteKeys(keys, 'restore'),
     deleteEventsOf(users),
     ...deleteUsers(users, 'restore'),

@@ -7,7 +7,7 @@ import { readHeartbeat } from '../../src/keys/gone.ts'
 import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
 import { runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/store/imported-keys.ts'
+import { importKeys } from '../../src/import/imported-keys.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
 import { ownerOf, recordLogs, seenByProvider } from '../support.ts'
 import {

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { askForPass } from '../../src/store/rewrap.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/store/imported-keys.ts'
+import { importKeys } from '../../src/import/imported-keys.ts'
 import {
   app,
   call,

@@ -8,7 +8,7 @@ import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
-import { importKeys } from '../../src/store/imported-keys.ts'
+import { importKeys } from '../../src/import/imported-keys.ts'
 import {
   interceptD1,
   ownerOf,

@@ -2,7 +2,7 @@
 
 import { signToken } from '../../scripts/lib/token.ts'
 import type { SlotAnswer } from '../../src/shared/answers.ts'
-import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { readLimits } from './limits.ts'
 import type { Change, SeenEvent, Shown, Slot } from './slot.ts'
 import type { Stored } from './stored.ts'

@@ -1,7 +1,7 @@
 /** What the importer of the kill test knows, and whether the vault still knows it after a kill. */
 
 import { makeFernet } from '../crypto/make-fernet.ts'
-import type { ImportedKey } from '../../src/store/imported-keys.ts'
+import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { IMPORTED, type Stored } from './stored.ts'
 
 const USERS_PER_IMPORT = 5

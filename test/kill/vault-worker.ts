@@ -2,7 +2,7 @@
 
 import vault from '../../src/index.ts'
 import { runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/store/imported-keys.ts'
+import { importKeys } from '../../src/import/imported-keys.ts'
 import { withoutLimits } from '../../scripts/lib/without-limits.ts'
 import { readStored } from './stored.ts'
 

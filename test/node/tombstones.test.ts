@@ -19,12 +19,12 @@ function placesOf(pattern: RegExp): string[] {
 
 it('the sources delete keys and users only in src/store/gone-keys.ts', () => {
   expect(placesOf(/\bDELETE\s+(?:FROM\s+(?:\w+|\$\{\w+)|\$\{\w+)/gi)).toEqual([
+    'src/import/imported-keys.ts: DELETE FROM imported_keys',
     'src/store/events.ts: DELETE FROM api_key_events',
     'src/store/events.ts: DELETE FROM api_key_events',
     'src/store/gone-keys.ts: DELETE ${keys',
     'src/store/gone-keys.ts: DELETE FROM gone_keys',
     'src/store/gone-keys.ts: DELETE FROM users',
-    'src/store/imported-keys.ts: DELETE FROM imported_keys',
   ])
 })
 
@@ -39,18 +39,18 @@ it('the sources give a key or a user another identity in three statements', () =
     'src/store/users.ts: identity = excluded',
   ])
   expect(placesOf(/\$\{REPLACE_KEY\}/g)).toEqual([
+    'src/import/imported-keys.ts: ${REPLACE_KEY}',
     'src/store/api-keys.ts: ${REPLACE_KEY}',
-    'src/store/imported-keys.ts: ${REPLACE_KEY}',
   ])
 })
 
 it('the statements that replace a key are made with replaceKey and replaceKeys', () => {
   expect(placesOf(/\b(?:upsertKey|replaceKeys?)\(/g)).toEqual([
+    'src/import/imported-keys.ts: replaceKeys(',
     'src/keys/save.ts: replaceKey(',
     'src/keys/save.ts: upsertKey(',
     'src/store/api-keys.ts: upsertKey(',
     'src/store/gone-keys.ts: replaceKey(',
     'src/store/gone-keys.ts: replaceKeys(',
-    'src/store/imported-keys.ts: replaceKeys(',
   ])
 })

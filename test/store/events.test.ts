@@ -13,7 +13,7 @@ import {
   noteEvent,
   selectEventsSince,
 } from '../../src/store/events.ts'
-import { importKeys } from '../../src/store/imported-keys.ts'
+import { importKeys } from '../../src/import/imported-keys.ts'
 import { bindTo } from '../binding/callers.ts'
 import { env } from '../isolate.ts'
 import {

@@ -158,9 +158,9 @@ it('reads no key that does not expire, expires later, or was noted and is kept',
   expect(read).toBeLessThan(20)
 })
 
-const ANY = { before: '2', defaultProvider: null, isImporting: false }
+const ANY = { before: '2', defaultProvider: null, hooks: [] }
 const remove = async (changes: Partial<typeof ANY> | { defaultProvider: string } = {}) =>
-  (await runBatch(env.DB, deleteExpired({ ...ANY, ...changes })))[3].results
+  (await runBatch(env.DB, deleteExpired({ ...ANY, ...changes }))).at(-1)?.results ?? []
 
 it('deletes the keys that expired first, and no more than a run takes', async () => {
   await emptyVault()

@@ -18,7 +18,7 @@ import {
   selectHeld,
   toGone,
 } from '../../src/store/gone-keys.ts'
-import { importKeys } from '../../src/store/imported-keys.ts'
+import { importKeys } from '../../src/import/imported-keys.ts'
 import { deleteRestored } from '../../src/store/restored-keys.ts'
 import { METHODS, ROUTES } from '../faults/operations.ts'
 import {
@@ -106,7 +106,7 @@ it.for<[how: string, cause: string, go: (userId: string) => Promise<unknown>]>([
   [
     'a deletion in a restored database',
     'restore',
-    async (userId) => runBatch(env.DB, deleteRestored(await identitiesOf(userId), false)),
+    async (userId) => runBatch(env.DB, deleteRestored(await identitiesOf(userId), [])),
   ],
   [
     'the removal of the user',

@@ -9,7 +9,7 @@ import { deleteSlot, readSlot } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/store/imported-keys.ts'
+import { importKeys } from '../../src/import/imported-keys.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
 import {
   call,

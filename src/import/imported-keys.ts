@@ -2,13 +2,19 @@
 
 import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
-import { REPLACE_KEY } from './api-keys.ts'
-import { noteRows, RANDOM } from './events.ts'
-import { replaceKeys, type Burial, type Selection } from './gone-keys.ts'
-import { askAfterImport } from './rewrap.ts'
-import { NOW, type Statement } from './statement.ts'
+import { REPLACE_KEY } from '../store/api-keys.ts'
+import { noteRows, RANDOM } from '../store/events.ts'
+import {
+  replaceKeys,
+  type Burial,
+  type DeletionHook,
+  type EmptiedSlot,
+  type Selection,
+} from '../store/gone-keys.ts'
+import { askAfterImport } from '../store/rewrap.ts'
+import { NOW, type Statement } from '../store/statement.ts'
 
-/** A user of the previous backend, with the key for one slot. */
+/** A user of the Flask backend, with the key for one slot. */
 export interface ImportedKey extends Slot {
   /** A Fernet token; null for a user without a key. */
   token: string | null
@@ -29,11 +35,21 @@ function mark({ sql, values }: Selection): Statement {
   }
 }
 
+/** What the vault notes of a deletion, so that no import brings back what is gone. */
+export function importHook(isImporting: boolean): DeletionHook {
+  return {
+    keys: (slots) => [markDeleted(slots, isImporting)],
+    users: (ids) => [markRemoved(ids, isImporting)],
+    slot: (slot) => (isImporting ? [markSlotDeleted(slot)] : []),
+    added: (userId) => [forgetRemoval(userId)],
+  }
+}
+
 /**
  * Notes that the keys in the `slots` (`user_id`, `provider`) are deleted here: no import brings them back. If no import
  * is under way, it notes only those that one has brought.
  */
-export function markDeleted({ sql, values }: Selection, isImporting: boolean): Statement {
+function markDeleted({ sql, values }: Selection, isImporting: boolean): Statement {
   const wasImported = `EXISTS (
     SELECT 1 FROM imported_keys WHERE user_id = slots.user_id AND provider = slots.provider
   )`
@@ -42,14 +58,10 @@ export function markDeleted({ sql, values }: Selection, isImporting: boolean): S
 }
 
 /**
- * Notes that a request deletes the key in the slot with these names. If the slot is not `isKnown`, it is noted only if it
- * has a key: a user can make up any number of names.
+ * Notes that a request empties a slot. The Flask backend may know its key by another one of the names. If the slot is not
+ * `isKnown`, it is noted only if it has a key: a user can make up any number of names.
  */
-export function markSlotDeleted(
-  userId: string,
-  names: readonly string[],
-  isKnown: boolean,
-): Statement {
+function markSlotDeleted({ userId, names, isKnown }: EmptiedSlot): Statement {
   const isFilled = 'EXISTS (SELECT 1 FROM api_keys WHERE user_id = ?1 AND provider = value)'
   const slots = `SELECT users.id AS user_id, value AS provider FROM users, json_each(?2)
     WHERE users.id = ?1 AND ${isKnown ? 'TRUE' : isFilled}`
@@ -57,7 +69,7 @@ export function markSlotDeleted(
 }
 
 /** Notes that the users with these ids are removed here, as {@link markDeleted} does for keys. */
-export function markRemoved({ sql, values }: Selection, isImporting: boolean): Statement {
+function markRemoved({ sql, values }: Selection, isImporting: boolean): Statement {
   const wasImported = 'EXISTS (SELECT 1 FROM imported_keys WHERE user_id = users.id)'
   const who = isImporting ? '' : `AND ${wasImported}`
   return mark({
@@ -67,7 +79,7 @@ export function markRemoved({ sql, values }: Selection, isImporting: boolean): S
 }
 
 /** Goes with the statement that adds a user: a removed user's keys may then be imported again. */
-export function forgetRemoval(userId: string): Statement {
+function forgetRemoval(userId: string): Statement {
   return {
     sql: `DELETE FROM imported_keys WHERE user_id = ?1 AND EXISTS (
             SELECT 1 FROM imported_keys WHERE user_id = ?1 AND provider = '${REMOVED}'
