@@ -3,8 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { VaultError } from '../../src/errors.ts'
-import { run } from '../../src/store/d1.ts'
-import { selectLatestMigration } from '../../src/store/migrations.ts'
+import { run, selectLatestMigration } from '../../src/store/d1.ts'
 import { npmCommand, wranglerCommand } from './advice.ts'
 import { CONFIG } from './wrangler.ts'
 

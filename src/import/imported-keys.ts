@@ -12,7 +12,7 @@ import {
   type Selection,
 } from '../store/gone-keys.ts'
 import { askAfterImport } from '../store/rewrap.ts'
-import { NOW, type Statement } from '../store/statement.ts'
+import { NOW, type Statement } from '../store/d1.ts'
 
 /** A user of the Flask backend, with the key for one slot. */
 export interface ImportedKey extends Slot {

@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts'
 import { inTime } from '../shared/deadline.ts'
 import type { KeyRow } from '../store/api-keys.ts'
 import { isRecent, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
-import type { Statement } from '../store/statement.ts'
+import type { Statement } from '../store/d1.ts'
 
 const DEADLINE_MS = 5_000
 

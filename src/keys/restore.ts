@@ -4,7 +4,7 @@ import { isMovingIn } from '../crypto/keyring.ts'
 import { EXCHANGED_AT_ONCE } from '../deletions.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
-import { BULK_DEADLINE_MS, runBatch } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, runBatch, type Statement } from '../store/d1.ts'
 import {
   forgetGone,
   MAX_UNEXPLAINED,
@@ -14,7 +14,6 @@ import {
 } from '../store/gone-keys.ts'
 import { moveHeartbeat, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
 import { deleteRestored } from '../store/restored-keys.ts'
-import type { Statement } from '../store/statement.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { askStore, type DeletionsBinding } from './gone.ts'
 import { publishEvents } from './publish.ts'

@@ -3,9 +3,8 @@
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
 import type { Slot } from '../crypto/seal.ts'
-import { isRetryable, runBatch } from '../store/d1.ts'
+import { isRetryable, runBatch, type Statement } from '../store/d1.ts'
 import { selectEventsSince } from '../store/events.ts'
-import type { Statement } from '../store/statement.ts'
 
 /** Repeating adds at most this to a request. */
 const EXTRA_MS = 2_000

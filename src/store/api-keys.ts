@@ -2,7 +2,7 @@
 
 import type { SealedKey, Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
-import { refuse, type Statement } from './statement.ts'
+import { refuse, type Statement } from './d1.ts'
 
 /** The columns of a row that are needed to open its key. */
 export interface SealedRow extends Slot, SealedKey {}

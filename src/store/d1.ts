@@ -1,9 +1,18 @@
-/** Runs statements on D1, and turns its errors into VaultErrors. Each call is one round trip. */
+/** Runs SQL statements on D1, each call in one round trip. D1's errors become VaultErrors. */
 
 import { VaultError } from '../errors.ts'
 import { inTime } from '../shared/deadline.ts'
-import { MAX_EVENTS_A_DAY } from './events.ts'
-import { isRefusal, type Refusal, type Statement } from './statement.ts'
+
+/** A statement that returns rows of type `Row`, with a value for each `?1`, `?2`, … in it. */
+export interface Statement<Row = never> {
+  readonly sql: string
+  readonly values: readonly (string | number | null)[]
+  /** Never set: it carries the type. */
+  readonly row?: Row
+}
+
+/** The time by the clock of D1: ISO 8601 in UTC. */
+export const NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 
 /** For statements that touch a few rows. */
 const DEADLINE_MS = 10_000
@@ -85,6 +94,22 @@ const LONG_RUNNING = /long-running (?:export|import)/
 const DAILY_LIMIT = /daily row (?:read|write) limit/
 const FULL = /Exceeded maximum (?:DB size|account storage)/
 
+/** Why a statement fails on purpose, so that nothing of its transaction is done. */
+export type Refusal = 'changed' | 'slot_empty' | 'slot_filled' | 'not_moved' | 'too_many_events'
+
+/** An SQL expression that fails, with the refusal in the message of D1's error. No other one has a bad JSON path. */
+export function refuse(refusal: Refusal): string {
+  return `json_extract('{}', '${refusal}')`
+}
+
+/** Whether this is the message of a statement that failed with the refusal. */
+export function isRefusal(message: string, refusal: Refusal): boolean {
+  return message.includes('JSON path') && message.includes(`'${refusal}'`)
+}
+
+/** The most events of a user in a day, in UTC, after which those that can be noted without end are refused. */
+export const MAX_EVENTS_A_DAY = 10_000
+
 /** What is wrong with a change that asks something of its slot. */
 const REFUSALS: readonly [Refusal, detail: string][] = [
   ['changed', 'Another change came in between: read the slot again.'],
@@ -160,4 +185,12 @@ function nameSchemaFault(message: string): string | null {
   }
   const isOlder = table !== undefined || /no such column|has no column named/.test(message)
   return isOlder ? OLDER_DATABASE : null
+}
+
+/** The latest migration that this version needs. */
+export const LATEST_MIGRATION = '0001_tables.sql'
+
+/** Returns one row if the database has the latest migration. */
+export function selectLatestMigration(): Statement<object> {
+  return { sql: 'SELECT 1 FROM d1_migrations WHERE name = ?1', values: [LATEST_MIGRATION] }
 }

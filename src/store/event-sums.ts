@@ -4,7 +4,7 @@ import type { Slot } from '../crypto/seal.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
 import { RETURNING_EVENT, type WrittenEvent } from './events.ts'
-import type { Statement } from './statement.ts'
+import type { Statement } from './d1.ts'
 
 /** What callers did with a key in one hour, as far as one isolate has counted it. */
 export interface Sum extends Slot {

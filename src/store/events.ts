@@ -9,7 +9,7 @@ import type { ErrorCode } from '../shared/error-code.ts'
 import type { EventKind, LookKind } from '../shared/event-kind.ts'
 import type { Verdict } from '../shared/slot.ts'
 import type { Selection } from './gone-keys.ts'
-import { NOW, refuse, type Statement } from './statement.ts'
+import { MAX_EVENTS_A_DAY, NOW, refuse, type Statement } from './d1.ts'
 
 /** Who did something: the owner of the keys, a caller (null if its token does not name it), or the vault. */
 export type Actor = { kind: 'owner' | 'job' | 'import' } | { kind: 'caller'; name: string | null }
@@ -83,11 +83,6 @@ export const RANDOM = 'lower(hex(randomblob(4)))'
 const LOOKS: readonly LookKind[] = ['revealed', 'viewed']
 const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
 
-/**
- * The most events of a user in a day, in UTC, after which {@link LIMITED} ones fail. Looks count by themselves, so that no
- * caller keeps the owner from saving, and no owner keeps a caller from a key.
- */
-export const MAX_EVENTS_A_DAY = 10_000
 /** What can be done without end. A pause and a deletion are not in it: they need a change that is. */
 const LIMITED: ReadonlySet<EventKind> = new Set([
   'saved',
@@ -99,7 +94,10 @@ const LIMITED: ReadonlySet<EventKind> = new Set([
   ...LOOKS,
 ])
 const DAY = 'substr(at, 1, 10)'
-/** The day. It fails if the user has too many events of it. */
+/**
+ * The day. It fails if the user has too many events of it. Looks count by themselves, so that no caller keeps the owner
+ * from saving, and no owner keeps a caller from a key.
+ */
 const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
     SELECT count(*) FROM api_key_events
     WHERE day = ${DAY} AND user_id = ?1 AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})

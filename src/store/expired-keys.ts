@@ -4,7 +4,7 @@ import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { noteRows, RANDOM, RETURNING_EVENT, type WrittenEvent } from './events.ts'
 import { deleteKeys, type Burial, type DeletionHook } from './gone-keys.ts'
-import { NOW, type Statement } from './statement.ts'
+import { NOW, type Statement } from './d1.ts'
 
 /** The most keys that {@link noteExpirations} notes. */
 export const NOTED_AT_ONCE = 1_000

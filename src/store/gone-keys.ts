@@ -6,7 +6,7 @@
 
 import type { Slot } from '../crypto/seal.ts'
 import { IS_WATCHED } from './heartbeat.ts'
-import type { Statement } from './statement.ts'
+import type { Statement } from './d1.ts'
 import { insertUser } from './users.ts'
 
 /** Why a key or a user goes. */

@@ -1,6 +1,6 @@
 /** The table `heartbeat`: its one row tells a database that was restored from one that was not. */
 
-import { NOW, type Statement } from './statement.ts'
+import { NOW, type Statement } from './d1.ts'
 
 /** The job runs every minute. If the heartbeat is older, it has not run, or the database was restored. */
 const FRESH_S = 3 * 60

@@ -2,7 +2,7 @@
 
 import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import type { Slot } from '../crypto/seal.ts'
-import { NOW, type Statement } from './statement.ts'
+import { NOW, type Statement } from './d1.ts'
 
 /** A table `kids` of the stored kids, in SQL. Its last row is null. */
 export const KIDS = `WITH RECURSIVE kids (kid) AS (

@@ -4,7 +4,7 @@ import type { SealedKey, Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
 import { COLUMNS, type KeyRow } from './api-keys.ts'
 import { noteRows, RANDOM } from './events.ts'
-import { NOW, type Statement } from './statement.ts'
+import { NOW, type Statement } from './d1.ts'
 
 /** A key as it is sealed for a slot. */
 export interface SealedFor extends Slot, SealedKey {

@@ -2,7 +2,7 @@
 
 import { FERNET_KID } from '../crypto/keyring.ts'
 import { COUNTED_ROWS, type Cursor } from './scan.ts'
-import { NOW, type Statement } from './statement.ts'
+import { NOW, type Statement } from './d1.ts'
 
 /** The rows under one kid, as the passes counted them. */
 export interface Count {

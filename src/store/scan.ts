@@ -3,7 +3,7 @@
 import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
-import { NOW, type Statement } from './statement.ts'
+import { NOW, type Statement } from './d1.ts'
 
 /** The last row read so far. */
 export type Cursor = Slot

@@ -1,7 +1,7 @@
 /** What must be true of a slot before it changes: a statement that otherwise makes its transaction fail. */
 
 import { isAlone, type KeyRow, type SlotRow } from './api-keys.ts'
-import { refuse, type Statement } from './statement.ts'
+import { refuse, type Statement } from './d1.ts'
 
 /** What must be true of a slot for a change to happen. */
 export type Condition =

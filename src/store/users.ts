@@ -1,7 +1,7 @@
 /** The table `users`: who may have keys. */
 
 import { IS_LATE } from './heartbeat.ts'
-import type { Statement } from './statement.ts'
+import type { Statement } from './d1.ts'
 
 /**
  * Adds the user. One that exists stays as it is, but gets another identity while the heartbeat is late: the database may

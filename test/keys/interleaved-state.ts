@@ -4,8 +4,7 @@ import { openKey } from '../../src/crypto/seal.ts'
 import type { Service } from '../../src/service.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import { COLUMNS, type KeyRow } from '../../src/store/api-keys.ts'
-import { runBatch } from '../../src/store/d1.ts'
-import type { Statement } from '../../src/store/statement.ts'
+import { runBatch, type Statement } from '../../src/store/d1.ts'
 
 /** A key, and its text; null if it does not open. */
 export interface StateKey extends KeyRow {

@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { LATEST_MIGRATION } from '../../src/store/migrations.ts'
+import { LATEST_MIGRATION } from '../../src/store/d1.ts'
 import { makeCheckout } from './checkout.ts'
 import { startCloudflareApi } from './cloudflare-api.ts'
 import { addMigration, NEXT_MIGRATION } from './next-migration.ts'

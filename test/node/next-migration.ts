@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { LATEST_MIGRATION } from '../../src/store/migrations.ts'
+import { LATEST_MIGRATION } from '../../src/store/d1.ts'
 
 export const NEXT_MIGRATION = '9999_next.sql'
 
@@ -17,7 +17,7 @@ ALTER TABLE api_keys ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 /** Adds {@link NEXT_MIGRATION} to the checkout in `directory`. */
 export function addMigration(directory: string): void {
   writeFileSync(join(directory, 'migrations', NEXT_MIGRATION), SQL)
-  const source = join(directory, 'src/store/migrations.ts')
+  const source = join(directory, 'src/store/d1.ts')
   const code = readFileSync(source, 'utf8').replace(LATEST_MIGRATION, NEXT_MIGRATION)
   writeFileSync(source, code)
 }

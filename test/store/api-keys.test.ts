@@ -12,8 +12,7 @@ import {
   upsertKey,
   type NewRow,
 } from '../../src/store/api-keys.ts'
-import { isNotMoved, run } from '../../src/store/d1.ts'
-import type { Statement } from '../../src/store/statement.ts'
+import { isNotMoved, run, type Statement } from '../../src/store/d1.ts'
 import { env } from '../isolate.ts'
 
 const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results

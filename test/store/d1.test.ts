@@ -2,8 +2,16 @@
 
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { isRetryable, run, runBatch } from '../../src/store/d1.ts'
-import type { Statement } from '../../src/store/statement.ts'
+import {
+  isRetryable,
+  run,
+  runBatch,
+  type Statement,
+  isRefusal,
+  NOW,
+  refuse,
+  type Refusal,
+} from '../../src/store/d1.ts'
 import { checkSlot } from '../../src/store/slot-check.ts'
 import { env } from '../isolate.ts'
 import { call, interceptD1, keyPath, mintToken, recordLogs, someUser } from '../support.ts'
@@ -17,7 +25,7 @@ function failingD1(message: string): D1Database {
 }
 
 /** What `run` throws. */
-async function refusal(db: D1Database): Promise<unknown> {
+async function errorOf(db: D1Database): Promise<unknown> {
   return run(db, SELECT).catch((error: unknown) => error)
 }
 
@@ -66,7 +74,7 @@ it.for([
   'D1_ERROR: database is locked: SQLITE_BUSY',
   'Your account is doing too many concurrent storage operations. Please back off.',
 ])('takes D1 as busy for 1 s after %s', async (message) => {
-  expect(await refusal(failingD1(message))).toMatchObject({
+  expect(await errorOf(failingD1(message))).toMatchObject({
     code: 'database_busy',
     retryAfter: 1,
     cause: { message },
@@ -99,7 +107,7 @@ it.for<[message: string, retryAfter: number]>([
 ])('takes D1 as busy for longer after %s', async ([message, retryAfter]) => {
   vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2026, 0, 1, 23) })
   onTestFinished(() => void vi.useRealTimers())
-  expect(await refusal(failingD1(message))).toMatchObject({ code: 'database_busy', retryAfter })
+  expect(await errorOf(failingD1(message))).toMatchObject({ code: 'database_busy', retryAfter })
 })
 
 it('gives up after 10 s if D1 never answers', async () => {
@@ -110,7 +118,7 @@ it('gives up after 10 s if D1 never answers', async () => {
     asked.resolve()
     return new Promise(() => {})
   })
-  const answer = refusal(hanging)
+  const answer = errorOf(hanging)
   await asked.promise
   await vi.advanceTimersByTimeAsync(10_000)
   expect(await answer).toMatchObject({
@@ -147,7 +155,7 @@ it.for<[fault: string, said: string, message: string]>([
 ])(
   'takes a database that %s as a misconfiguration, and names the fix',
   async ([, said, message]) => {
-    expect(await refusal(failingD1(`D1_ERROR: ${said}`))).toMatchObject({
+    expect(await errorOf(failingD1(`D1_ERROR: ${said}`))).toMatchObject({
       code: 'server_misconfigured',
       cause: { message, cause: { message: expect.stringMatching(/^D1_ERROR/) } },
     })
@@ -173,8 +181,46 @@ it('logs what to run if the database has no tables, and shows nothing of it', as
 })
 
 it('throws any other error of D1 as it is', async () => {
-  expect(await refusal(failingD1('D1_ERROR: something new'))).toMatchObject({
+  expect(await errorOf(failingD1('D1_ERROR: something new'))).toMatchObject({
     name: 'Error',
     message: 'D1_ERROR: something new',
   })
+})
+
+const REFUSALS: Refusal[] = ['changed', 'slot_empty', 'slot_filled', 'not_moved', 'too_many_events']
+
+const messageOf = async (sql: string) =>
+  env.DB.prepare(sql)
+    .all()
+    .then(
+      () => '',
+      (error: unknown) => String(error),
+    )
+
+it.for(REFUSALS)(
+  'a statement that refuses with %s fails with that refusal alone',
+  async (refusal) => {
+    const message = await messageOf(`SELECT ${refuse(refusal)}`)
+    expect(REFUSALS.filter((other) => isRefusal(message, other))).toEqual([refusal])
+  },
+)
+
+it('a refusal is not evaluated in a branch that is not taken', async () => {
+  expect(await messageOf(`SELECT CASE WHEN FALSE THEN ${refuse('changed')} END`)).toBe('')
+})
+
+it.for([
+  ["SELECT 'changed' FROM changed"],
+  ["SELECT json_extract('{}', 'another')"],
+  ['INSERT INTO users (id) VALUES (NULL)'],
+])('the error of %s is not a refusal', async ([sql = '']) => {
+  const message = await messageOf(sql)
+  expect(message).not.toBe('')
+  expect(REFUSALS.filter((refusal) => isRefusal(message, refusal))).toEqual([])
+})
+
+it('the time of D1 is ISO 8601 in UTC, as a Worker writes it', async () => {
+  const now = await env.DB.prepare(`SELECT ${NOW} AS now`).first<string>('now')
+  expect(new Date(now ?? '').toISOString()).toBe(now)
+  expect(Math.abs(Date.parse(now ?? '') - Date.now())).toBeLessThan(60_000)
 })

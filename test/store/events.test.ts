@@ -2,13 +2,11 @@
 
 import { afterEach, expect, it, vi } from 'vitest'
 import { setLimits } from '../../src/keys/set-limits.ts'
-import { run, runBatch } from '../../src/store/d1.ts'
-import type { Statement } from '../../src/store/statement.ts'
+import { run, runBatch, type Statement, MAX_EVENTS_A_DAY } from '../../src/store/d1.ts'
 import {
   deleteEvents,
   describeEvent,
   type EventRow,
-  MAX_EVENTS_A_DAY,
   noted,
   noteEvent,
   selectEventsSince,

@@ -1,9 +1,8 @@
 /** Which kids are stored, and what is under them. An index answers it with a few reads. */
 
 import { beforeEach, expect, it } from 'vitest'
-import { run } from '../../src/store/d1.ts'
+import { run, type Statement } from '../../src/store/d1.ts'
 import { countUnder, selectKids, selectSlotsUnder, selectUnder } from '../../src/store/kids.ts'
-import type { Statement } from '../../src/store/statement.ts'
 import { env } from '../isolate.ts'
 
 const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results

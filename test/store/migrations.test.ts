@@ -1,6 +1,5 @@
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import { run } from '../../src/store/d1.ts'
-import { LATEST_MIGRATION, selectLatestMigration } from '../../src/store/migrations.ts'
+import { run, LATEST_MIGRATION, selectLatestMigration } from '../../src/store/d1.ts'
 import { emptyVault, env } from '../isolate.ts'
 import {
   call,

@@ -1,7 +1,7 @@
 /** The walk through all rows, and the keys that it writes. */
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import { run } from '../../src/store/d1.ts'
+import { run, type Statement } from '../../src/store/d1.ts'
 import {
   countRowsAfter,
   selectNthRowAfter,
@@ -9,7 +9,6 @@ import {
   START,
   swapKeys,
 } from '../../src/store/scan.ts'
-import type { Statement } from '../../src/store/statement.ts'
 import { env } from '../isolate.ts'
 
 const SAVED = '2026-01-01T00:00:00.000Z'

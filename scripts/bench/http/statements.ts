@@ -4,7 +4,7 @@ import { selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts
 import { noted, notedSave } from '../../../src/store/events.ts'
 import { deleteKey, replaceKey } from '../../../src/store/gone-keys.ts'
 import { checkSlot } from '../../../src/store/slot-check.ts'
-import type { Statement } from '../../../src/store/statement.ts'
+import type { Statement } from '../../../src/store/d1.ts'
 
 /** The bindings of a peer. */
 export interface PeerEnv {
