@@ -1,8 +1,7 @@
 /** What an operator has to know about deletions before and after a restore of the database. */
 
 import { run } from '../../src/store/d1.ts'
-import { countGone, MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
-import { isRecent, selectHeartbeat } from '../../src/store/heartbeat.ts'
+import { countGone, MAX_UNEXPLAINED, isRecent, selectHeartbeat } from '../../src/store/gone-keys.ts'
 import { npmCommand } from './advice.ts'
 import type { Where } from './database.ts'
 import { formatCount } from './progress.ts'

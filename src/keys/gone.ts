@@ -6,7 +6,7 @@ import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import { inTime } from '../shared/deadline.ts'
 import type { KeyRow } from '../store/api-keys.ts'
-import { isRecent, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
+import { isRecent, selectHeartbeat, type Heartbeat } from '../store/gone-keys.ts'
 import type { Statement } from '../store/d1.ts'
 
 const DEADLINE_MS = 5_000

@@ -11,8 +11,10 @@ import {
   selectGone,
   toGone,
   type Tombstone,
+  updateHeartbeat,
+  selectHeartbeat,
+  type Heartbeat,
 } from '../store/gone-keys.ts'
-import { moveHeartbeat, selectHeartbeat, type Heartbeat } from '../store/heartbeat.ts'
 import { deleteRestored } from '../store/restored-keys.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { askStore, type DeletionsBinding } from './gone.ts'
@@ -50,7 +52,7 @@ async function exchange(service: Service, deletions: DeletionsBinding): Promise<
   const sent = toGone(gone)
   const results = await runBatch(
     db,
-    [...deletion, forgetGone(sent), moveHeartbeat(read, answer, sent)],
+    [...deletion, forgetGone(sent), updateHeartbeat(read, answer, sent)],
     BULK_DEADLINE_MS,
   )
   logDeleted(results.slice(0, deletion.length))

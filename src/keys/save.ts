@@ -8,6 +8,7 @@ import { run } from '../store/d1.ts'
 import { notedSave } from '../store/events.ts'
 import { deleteKey, replaceKey } from '../store/gone-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
+import { insertUser } from '../store/users.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, slotName } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
@@ -90,11 +91,12 @@ async function writeKey(
     const isAsking = conditions.length > 0 || slot.takesDefault
     const row = { ...sealedKey, status, expiresAt, fingerprints }
     const save = [
+      ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
       ...(isAsking ? [checkSlot(slot, conditions)] : []),
       ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
       ...notedSave(upsertKey(slot, row), { ...actorOf(owner), provider: slot.provider, mark }),
     ]
-    const statements = replaceKey(slot, save, settings.autoCreateUsers)
+    const statements = replaceKey(slot, save)
     const read = [selectSaved(slot, fingerprints)]
     // If the slot does not hold the saved key any more, nobody knows what to answer.
     const isResult = (found: object) => isKeyRow(found) && found.sealed === sealedKey.sealed

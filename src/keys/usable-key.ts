@@ -2,7 +2,7 @@
 
 import { selectKey, type UserKeyRow, type UserWithoutKey } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
-import type { Heartbeat } from '../store/heartbeat.ts'
+import type { Heartbeat } from '../store/gone-keys.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { inRow } from './slot-row.ts'
 import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'

@@ -1,13 +1,31 @@
 /**
- * Every deletion of a key or a user, with its tombstone in the table `gone_keys`: the job copies the tombstones to the
- * second store, which remembers them if the database is restored. A tombstone is a random id. Without the second store
- * the job never runs, and there are none.
+ * Every deletion of a key or a user leaves a tombstone in the table `gone_keys`. The job copies the tombstones to the
+ * second store, which remembers them if the database is restored: the table `heartbeat` tells that. A tombstone is a random
+ * id. Without the second store the job never runs, and there are none.
  */
 
 import type { Slot } from '../crypto/seal.ts'
-import { IS_WATCHED } from './heartbeat.ts'
-import type { Statement } from './d1.ts'
-import { insertUser } from './users.ts'
+import { NOW, type Statement } from './d1.ts'
+
+/** The job runs every minute. If the heartbeat is older, it has not run, or the database was restored. */
+const FRESH_S = 3 * 60
+
+/** The one row of the table `heartbeat`. */
+export interface Heartbeat {
+  /** When the job last found nothing left to delete: ISO 8601 in UTC; empty before it has run. */
+  at: string
+  /** This database lacks no deletion up to this number of the second store. */
+  copied: number
+  /** The seconds since `at` by the clock of D1, which wrote it; null before the job has run. */
+  age: number | null
+}
+
+const AGE = "unixepoch('now') - unixepoch(at)"
+
+/** Whether there is a second store, in SQL: its job has run. */
+export const IS_WATCHED = "EXISTS (SELECT 1 FROM heartbeat WHERE at <> '')"
+/** Whether the job has not run for some time, in SQL. */
+export const IS_LATE = `EXISTS (SELECT 1 FROM heartbeat WHERE abs(${AGE}) >= ${FRESH_S})`
 
 /** Why a key or a user goes. */
 export type Cause = 'request' | 'expiry' | 'operator' | 'restore'
@@ -83,18 +101,13 @@ export function deleteUsers({ sql, values }: Selection, cause: Cause): Burial<{ 
   ]
 }
 
-/** A save in a slot: the tombstone, the user if it `createsUser`, then the statements of the save. */
+/** A save in a slot: the tombstone, then the statements of the save. */
 export function replaceKey(
   { userId, provider }: Slot,
   save: readonly Statement<object>[],
-  createsUser: boolean,
 ): Statement<object>[] {
   const sql = 'SELECT identity FROM api_keys WHERE user_id = ?1 AND provider = ?2'
-  return [
-    bury({ sql, values: [userId, provider] }, 'request'),
-    ...(createsUser ? [insertUser(userId)] : []),
-    ...save,
-  ]
+  return [bury({ sql, values: [userId, provider] }, 'request'), ...save]
 }
 
 /** The most tombstones without a cause that are copied. The vault makes none: somebody else wrote them. */
@@ -154,5 +167,32 @@ export function forgetGone(gone: string): Statement {
             SELECT value ->> 0, value ->> 1 FROM json_each(?1)
           )`,
     values: [gone],
+  }
+}
+
+export function selectHeartbeat(): Statement<Heartbeat> {
+  return { sql: `SELECT at, copied, ${AGE} AS age FROM heartbeat`, values: [] }
+}
+
+/** A heartbeat far in the future proves nothing either: the clock of D1 was wrong when it was written. */
+export function isRecent({ age }: Pick<Heartbeat, 'age'>): boolean {
+  return age !== null && Math.abs(age) < FRESH_S
+}
+
+/**
+ * Changes the row, if it still is as it was `read`. It comes right after `forgetGone(gone)`: if that found fewer
+ * tombstones than were read, the database was restored meanwhile, and the row stays.
+ */
+export function updateHeartbeat(
+  read: Pick<Heartbeat, 'at' | 'copied'>,
+  { copied, isComplete }: { copied: number; isComplete: boolean },
+  gone: string,
+): Statement {
+  return {
+    sql: `UPDATE heartbeat SET
+            at = CASE WHEN ?4 THEN ${NOW} ELSE at END,
+            copied = ?3
+          WHERE at = ?1 AND copied = ?2 AND changes() = json_array_length(?5)`,
+    values: [read.at, read.copied, copied, isComplete ? 1 : 0, gone],
   }
 }

@@ -1,6 +1,6 @@
 /** The table `users`: who may have keys. */
 
-import { IS_LATE } from './heartbeat.ts'
+import { IS_LATE } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
 
 /**

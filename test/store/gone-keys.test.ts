@@ -17,6 +17,12 @@ import {
   selectGone,
   selectHeld,
   toGone,
+  type Tombstone,
+  IS_LATE,
+  IS_WATCHED,
+  isRecent,
+  updateHeartbeat,
+  selectHeartbeat,
 } from '../../src/store/gone-keys.ts'
 import { importKeys } from '../../src/import/imported-keys.ts'
 import { deleteRestored } from '../../src/store/restored-keys.ts'
@@ -230,4 +236,77 @@ describe('an empty vault', () => {
     const causes = await rowsOf("SELECT DISTINCT cause FROM gone_keys WHERE cause <> ''")
     expect(causes).toEqual([{ cause: 'operator' }])
   })
+})
+
+const write = async (at: string, copied: number) =>
+  env.DB.prepare('UPDATE heartbeat SET at = ?1, copied = ?2').bind(at, copied).run()
+
+const read = async () => (await run(env.DB, selectHeartbeat())).results[0]
+
+it.for<[age: number | null, expected: boolean]>([
+  [null, false],
+  [0, true],
+  [179, true],
+  [180, false],
+  [-179, true],
+  [-180, false],
+])('a heartbeat of the age %s is recent: %s', ([seconds, expected]) => {
+  expect(isRecent({ age: seconds })).toBe(expected)
+})
+
+it('a heartbeat of a job that has never run has no age', async () => {
+  await write('', 0)
+  expect(await read()).toEqual({ at: '', copied: 0, age: null })
+})
+
+it('a heartbeat has its age in seconds by the clock of D1', async () => {
+  await env.DB.prepare("UPDATE heartbeat SET at = datetime('now', '-100 seconds')").run()
+  expect([100, 101]).toContain((await read())?.age)
+})
+
+it.for<[heartbeat: string, at: string, isWatched: number, isLate: number]>([
+  ['of a job that has never run', "''", 0, 0],
+  ['of two minutes ago', "datetime('now', '-120 seconds')", 1, 0],
+  ['of four minutes ago', "datetime('now', '-240 seconds')", 1, 1],
+  ['two minutes ahead', "datetime('now', '120 seconds')", 1, 0],
+  ['four minutes ahead', "datetime('now', '240 seconds')", 1, 1],
+])('a heartbeat %s is known in SQL', async ([, at, isWatched, isLate]) => {
+  await env.DB.prepare(`UPDATE heartbeat SET at = ${at}`).run()
+  const state = await env.DB.prepare(
+    `SELECT ${IS_WATCHED} AS isWatched, ${IS_LATE} AS isLate`,
+  ).first()
+  expect(state).toEqual({ isWatched, isLate })
+})
+
+const READ = { at: '2026-01-01T00:00:00.000Z', copied: 5 }
+const GONE = ['a', 'b']
+const SENT: Tombstone[] = GONE.map((identity) => ({ cause: 'request', identity }))
+
+/** Ends an exchange that read {@link READ} and sent {@link SENT}. The database has `row` and `gone` by then. */
+async function move({ row = READ, gone = GONE, isComplete = true }) {
+  await write(row.at, row.copied)
+  await bury(gone)
+  const sent = toGone(SENT)
+  const moved = updateHeartbeat(READ, { copied: 7, isComplete }, sent)
+  await runBatch(env.DB, [forgetGone(sent), moved])
+  return read()
+}
+
+it('a heartbeat moves to now if nothing is left to delete', async () => {
+  const beat = await move({})
+  expect([beat?.at === READ.at, beat?.copied]).toEqual([false, 7])
+  expect([0, 1]).toContain(beat?.age)
+})
+
+it('a heartbeat keeps its time while something is left to delete', async () => {
+  expect(await move({ isComplete: false })).toMatchObject({ at: READ.at, copied: 7 })
+})
+
+it.for<[name: string, changes: Parameters<typeof move>[0]]>([
+  ['another run has moved its time', { row: { ...READ, at: '2026-01-02T00:00:00.000Z' } }],
+  ['another run has moved its number', { row: { ...READ, copied: 6 } }],
+  ['D1 lacks a tombstone that was sent, as it was restored meanwhile', { gone: ['b'] }],
+  ['D1 lacks all tombstones that were sent', { gone: [] }],
+])('a heartbeat stays if %s', async ([, changes]) => {
+  expect(await move(changes)).toMatchObject(changes.row ?? READ)
 })

@@ -34,7 +34,7 @@ export function sameStatements(
     const [tombstone, deletion] = deleteKey(slot, 'request')
     return [checkSlot(slot), tombstone, ...noted(deletion, { ...event, event: 'deleted' })]
   }
-  return replaceKey(slot, notedSave(upsertKey(slot, { ...NEW_ROW, kid }), event), false)
+  return replaceKey(slot, notedSave(upsertKey(slot, { ...NEW_ROW, kid }), event))
 }
 
 const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
