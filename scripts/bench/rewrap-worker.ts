@@ -6,7 +6,8 @@ import { rewrap } from '../../src/scheduled.ts'
 import { openService } from '../../src/service.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
-import { selectRowsAfter, swapKeys } from '../../src/store/scan.ts'
+import { selectRowsAfter } from '../../src/store/all-keys.ts'
+import { swapKeys } from '../../src/store/resealed-keys.ts'
 
 const SEEDED_AT_ONCE = 2_000
 
@@ -75,7 +76,7 @@ async function moveAll(env: Env): Promise<void> {
     const { results: rows } = await run(service.db, selectRowsAfter(pass.last, BATCH_ROWS))
     const last = rows.at(-1) ?? pass.last
     const ended = rows.length < BATCH_ROWS
-    const resealed = rows.map((row) => ({ row, sealed: row.sealed, fingerprint: '' }))
+    const resealed = rows.map((row) => ({ row, to: { ...row, fingerprint: '' } }))
     // oxlint-disable-next-line no-await-in-loop
     await runBatch(service.db, [swapKeys(service.keyring.sealing.kid, resealed)])
     // oxlint-disable-next-line no-await-in-loop

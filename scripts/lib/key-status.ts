@@ -8,7 +8,7 @@ import {
   START,
   type Cursor,
   type KidCount,
-} from '../../src/store/scan.ts'
+} from '../../src/store/all-keys.ts'
 import { haveOpened } from '../../src/keys/lost-rows.ts'
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'

@@ -1,7 +1,7 @@
 /** Whose stored keys do not open, so that an operator can ask these users for their keys again. */
 
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
-import { selectSlotsUnder } from '../../src/store/kids.ts'
+import { selectSlotsUnder } from '../../src/store/all-keys.ts'
 import { npmCommand } from './advice.ts'
 import type { Where } from './database.ts'
 import { leftUnder, type KidStatus, type RotationStatus } from './key-status.ts'

@@ -6,7 +6,7 @@ import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { OLDER_DATABASE, run, runBatch, selectLatestMigration } from '../store/d1.ts'
 import { MAX_UNEXPLAINED, selectHeld } from '../store/gone-keys.ts'
-import { countUnder, selectKids, selectUnder } from '../store/kids.ts'
+import { countUnder, selectKids, selectUnder } from '../store/all-keys.ts'
 import { selectPass, toPass, type Pass } from '../store/rewrap.ts'
 import { hasOtherRows, haveOpened } from './lost-rows.ts'
 

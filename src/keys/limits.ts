@@ -2,8 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import type { KeyRow, Period } from '../store/api-keys.ts'
-import type { CountedUse } from '../store/limits.ts'
-import type { KeptLimits } from '../store/moved-keys.ts'
+import type { CountedUse, KeptLimits } from '../store/limits.ts'
 
 /** The limits of a key. */
 export interface Limits {

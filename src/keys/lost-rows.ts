@@ -1,7 +1,7 @@
 /** Which rows do not open although the keyring has their encryption key: waiting for a key does not help them. */
 
 import { FERNET_KID, parseKeyring, type KeyringKids } from '../crypto/keyring.ts'
-import type { UnderKid } from '../store/kids.ts'
+import type { UnderKid } from '../store/all-keys.ts'
 import type { Count, Counts, Pass } from '../store/rewrap.ts'
 
 /** What is known of a pass. */

@@ -7,8 +7,6 @@ import type { Service } from '../service.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import type { SealedRow } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
-import { countUnder, selectKids } from '../store/kids.ts'
-import { moveKeys, type MovedKey } from '../store/moved-keys.ts'
 import {
   selectPass,
   toPass,
@@ -21,11 +19,11 @@ import {
 import {
   COUNTED_ROWS,
   selectRowsAfter,
-  swapKeys,
-  type Resealed,
-  type Rewrapped,
   type ScannedRow,
-} from '../store/scan.ts'
+  countUnder,
+  selectKids,
+} from '../store/all-keys.ts'
+import { swapKeys, type Resealed, moveKeys } from '../store/resealed-keys.ts'
 import { carryCounts, countLost, hasOtherRows } from './lost-rows.ts'
 import { moveHere } from './slot-row.ts'
 import { logUnreadable, sealText, type UnreadableKey } from './stored-key.ts'
@@ -157,17 +155,16 @@ async function rewrapBatch(service: Service, pass: Pass, budget: Budget): Promis
 
 /** What the job did with a row. `current`: the row was sealed under the first key already. */
 type Outcome =
-  | ({ state: 'current'; text: string } & Resealed)
-  | ({ state: 'resealed'; text: string } & Rewrapped)
+  | { state: 'current'; row: SealedRow; text: string }
+  | ({ state: 'resealed'; text: string } & Resealed)
   | UnreadableKey<SealedRow>
 
 async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
   const { text } = opened
-  if (row.kid === keyring.sealing.kid) return { state: 'current', row, sealed: row.sealed, text }
-  const { sealed, fingerprint } = await sealText(keyring, row, text)
-  return { state: 'resealed', row, sealed, fingerprint, text }
+  if (row.kid === keyring.sealing.kid) return { state: 'current', row, text }
+  return { state: 'resealed', row, to: await sealText(keyring, row, text), text }
 }
 
 /**
@@ -203,13 +200,13 @@ async function sealForSlot(
   keyring: Keyring,
   provider: string,
   outcomes: readonly Outcome[],
-): Promise<MovedKey[]> {
+): Promise<Resealed[]> {
   const opened = outcomes.filter((outcome) => outcome.state !== 'unreadable')
   const plain = opened.filter(({ row }) => row.provider === DEFAULT_SLOT)
   return Promise.all(
-    plain.map(async ({ row: { userId, sealed: from }, text }) => ({
-      from,
-      to: await sealText(keyring, { userId, provider }, text),
+    plain.map(async ({ row, text }) => ({
+      row,
+      to: await sealText(keyring, { userId: row.userId, provider }, text),
     })),
   )
 }

@@ -10,7 +10,8 @@ import { selectKeys, type KeyRow, type SlotRow } from '../store/api-keys.ts'
 import { isNotMoved, runBatch, type Statement } from '../store/d1.ts'
 import { noted } from '../store/events.ts'
 import { deleteKey } from '../store/gone-keys.ts'
-import { moveKeys, writeLimits } from '../store/moved-keys.ts'
+import { moveKeys } from '../store/resealed-keys.ts'
+import { writeLimits } from '../store/limits.ts'
 import { checkSlot, tagOf } from '../store/slot-check.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { keepLimits, shareLimits } from './limits.ts'
@@ -104,7 +105,7 @@ async function move(
   { keyring }: Service,
   { row, slot, text }: { row: KeyRow; slot: Slot; text: string },
 ): Promise<Statement<object>[]> {
-  return moveKeys(slot.provider, [{ from: row.sealed, to: await sealText(keyring, slot, text) }])
+  return moveKeys(slot.provider, [{ row, to: await sealText(keyring, slot, text) }])
 }
 
 /** Deletes the key in the row `gone`. Another key keeps its limits, so that they hold wherever that is. */

@@ -12,7 +12,7 @@ import { isKey, previewKey } from '../shared/key-text.ts'
 import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow } from '../store/api-keys.ts'
 import type { Actor } from '../store/events.ts'
-import type { SealedFor } from '../store/moved-keys.ts'
+import type { SealedFor } from '../store/resealed-keys.ts'
 import { tagOf } from '../store/slot-check.ts'
 import { readLimits, type Limits } from './limits.ts'
 

@@ -115,3 +115,23 @@ export function updateLimits(
 }
 
 const isUndefined = (value: unknown) => value === undefined
+
+/** The limits of a key that takes the place of another one. */
+export type KeptLimits = Pick<
+  KeyRow,
+  'pausedAt' | 'callers' | 'expiresAt' | 'maxUses' | 'maxUsesPer' | 'uses' | 'usesIn'
+>
+
+/** Writes the limits of the key in a slot. Uses that were counted meanwhile stay. */
+export function writeLimits({ userId, provider }: Slot, limits: KeptLimits): Statement {
+  const { pausedAt, callers, expiresAt, maxUses, maxUsesPer, uses, usesIn } = limits
+  return {
+    sql: `UPDATE api_keys SET revision = revision + 1, paused_at = ?3, callers = ?4, expires_at = ?5,
+            expiry_noted = CASE WHEN expires_at IS ?5 THEN expiry_noted ELSE 0 END,
+            max_uses = ?6, max_uses_per = ?7,
+            uses = CASE WHEN uses_in >= coalesce(?9, '') THEN max(uses, ?8) ELSE ?8 END,
+            uses_in = nullif(max(coalesce(uses_in, ''), coalesce(?9, '')), '')
+          WHERE user_id = ?1 AND provider = ?2`,
+    values: [userId, provider, pausedAt, callers, expiresAt, maxUses, maxUsesPer, uses, usesIn],
+  }
+}

@@ -3,7 +3,7 @@
 import type { Slot } from '../crypto/seal.ts'
 import { deleteEventsOf, noteRows, RETURNING_EVENT, type WrittenEvent } from './events.ts'
 import { deleteKeys, deleteUsers, type Burial, type DeletionHook } from './gone-keys.ts'
-import { KIDS } from './kids.ts'
+import { KIDS } from './all-keys.ts'
 import { NOW, type Statement } from './d1.ts'
 
 /** The rows whose identity is in the JSON array `?1`. The index of identities begins with the kid. */

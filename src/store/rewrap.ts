@@ -1,7 +1,7 @@
 /** The table `rewrap`: its only row is the rewrap job's latest pass over `api_keys`. */
 
 import { FERNET_KID } from '../crypto/keyring.ts'
-import { COUNTED_ROWS, type Cursor } from './scan.ts'
+import { COUNTED_ROWS, type Cursor } from './all-keys.ts'
 import { NOW, type Statement } from './d1.ts'
 
 /** The rows under one kid, as the passes counted them. */

@@ -6,7 +6,14 @@ import { readLimits, requireAllowed, usedNow } from '../../src/keys/limits.ts'
 import { isKeyRow } from '../../src/keys/stored-key.ts'
 import { selectKey, type KeyRow, type Period } from '../../src/store/api-keys.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
-import { countUse, giveUseBack, updateLimits, type NewLimits } from '../../src/store/limits.ts'
+import {
+  countUse,
+  giveUseBack,
+  updateLimits,
+  writeLimits,
+  type KeptLimits,
+  type NewLimits,
+} from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
 
 /** Sets the Worker's clock. D1's own stays as it is. */
@@ -241,5 +248,69 @@ describe('a change of limits', () => {
     expect(await isNoted()).toBe(1)
     await change({ expiresAt: '2998-01-01T00:00:00.000Z' })
     expect(await isNoted()).toBe(0)
+  })
+})
+
+describe('the limits of a key that takes the place of another one', () => {
+  const LIMITS: KeptLimits = {
+    pausedAt: '2026-01-01',
+    callers: '["binding:chat"]',
+    expiresAt: '2027-01-01',
+    maxUses: 5,
+    maxUsesPer: 'day',
+    uses: 3,
+    usesIn: '2026-11-29',
+  }
+
+  it('limits are written, and a new expiry is not noted yet', async () => {
+    const key = await someLimited({})
+    await env.DB.prepare('UPDATE api_keys SET expiry_noted = 1').run()
+    await run(env.DB, writeLimits(key.slot, LIMITS))
+    expect(await key.row()).toMatchObject({ ...LIMITS, revision: 2 })
+    const noted = env.DB.prepare('SELECT expiry_noted FROM api_keys WHERE user_id = ?1')
+    expect(await noted.bind(key.slot.userId).first('expiry_noted')).toBe(0)
+  })
+
+  it.for<
+    [counted: [usesIn: string | null, uses: number], kept: [usesIn: string | null, uses: number]]
+  >([
+    [
+      ['2026-11-29', 4],
+      ['2026-11-29', 4],
+    ],
+    [
+      ['2026-11-29', 2],
+      ['2026-11-29', 3],
+    ],
+    [
+      ['2026-11-30', 4],
+      ['2026-11-30', 4],
+    ],
+    [
+      ['2026-11-28', 4],
+      ['2026-11-29', 3],
+    ],
+    [
+      [null, 0],
+      ['2026-11-29', 3],
+    ],
+  ])('limits keep the uses that were counted meanwhile, %j: %j', async ([counted, kept]) => {
+    const key = await someLimited({})
+    const count = env.DB.prepare('UPDATE api_keys SET uses_in = ?1, uses = ?2')
+    await count.bind(...counted).run()
+    await run(env.DB, writeLimits(key.slot, LIMITS))
+    const [usesIn, uses] = kept
+    expect(await key.row()).toMatchObject({ usesIn, uses })
+  })
+
+  it('limits without uses keep a first use that was counted meanwhile', async () => {
+    const none = { ...LIMITS, uses: 0, usesIn: null }
+    const key = await someLimited({})
+    const write = async () => run(env.DB, writeLimits(key.slot, none))
+    await write()
+    expect(await key.row()).toMatchObject({ uses: 0, usesIn: null })
+    await env.DB.prepare("UPDATE api_keys SET uses = 1, uses_in = '2026-11-29'").run()
+    await write()
+    expect(await key.row()).toMatchObject({ uses: 1, usesIn: '2026-11-29' })
   })
 })

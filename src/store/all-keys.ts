@@ -1,9 +1,60 @@
-/** Reads all rows of `api_keys` in the order of their primary key, and writes those that were sealed again. */
+/** Reads the keys of all users: by kid, or in the order of their primary key. */
 
 import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import { NOW, type Statement } from './d1.ts'
+
+/** A table `kids` of the stored kids, in SQL. Its last row is null. An index begins with the kid, so each takes a few reads. */
+export const KIDS = `WITH RECURSIVE kids (kid) AS (
+    SELECT min(key_id) FROM api_keys
+    UNION ALL
+    SELECT (SELECT min(key_id) FROM api_keys WHERE key_id > kid) FROM kids WHERE kid IS NOT NULL
+  )`
+
+/** Every stored kid, sorted. It fails if the table of users is missing. */
+export function selectKids(): Statement<{ kid: string }> {
+  return {
+    sql: `${KIDS} SELECT kid, EXISTS (SELECT 1 FROM users) FROM kids WHERE kid IS NOT NULL`,
+    values: [],
+  }
+}
+
+/** The rows under a kid. */
+export interface UnderKid {
+  /** At most the limit of {@link countUnder}. */
+  rows: number
+  /** When the latest of them was saved; null if there are none. An imported time in the future does not count. */
+  latest: string | null
+}
+
+/** Counts the rows under the kid, at most `limit`. */
+export function countUnder(kid: string, limit: number): Statement<UnderKid> {
+  return {
+    sql: `SELECT count(*) AS rows, max(updated_at) FILTER (WHERE updated_at <= ${NOW}) AS latest
+          FROM (
+            SELECT updated_at FROM api_keys WHERE key_id = ?1 LIMIT ?2
+          )`,
+    values: [kid, limit],
+  }
+}
+
+/** A few rows under the kid. */
+export function selectUnder(kid: string): Statement<SealedRow> {
+  return { sql: `SELECT ${SEALED_COLUMNS} FROM api_keys WHERE key_id = ?1 LIMIT 3`, values: [kid] }
+}
+
+/** The slots of the rows under one of `kids`, at most `limit`. */
+export function selectSlotsUnder(
+  kids: readonly string[],
+  limit: number,
+): Statement<Slot & { kid: string }> {
+  return {
+    sql: `SELECT user_id AS userId, provider, key_id AS kid FROM api_keys
+          WHERE key_id IN (SELECT value FROM json_each(?1)) LIMIT ?2`,
+    values: [JSON.stringify(kids), limit],
+  }
+}
 
 /** The last row read so far. */
 export type Cursor = Slot
@@ -31,35 +82,6 @@ export function selectRowsAfter(
   return {
     sql: `SELECT ${SEALED_COLUMNS}, ${meets} AS meets ${FROM_NEXT}`,
     values: [userId, provider, limit, target],
-  }
-}
-
-/** A new sealed key for a row, and the row that it was made from. */
-export interface Resealed {
-  row: SealedRow
-  sealed: string
-}
-
-/** A resealed key, with its fingerprint under the same encryption key; null for a short key. */
-export interface Rewrapped extends Resealed {
-  fingerprint: string | null
-}
-
-/** Writes resealed keys with their fingerprints. A row that holds another key by now is left alone. */
-export function swapKeys(kid: string, resealed: readonly Rewrapped[]): Statement {
-  const swaps = resealed.map(({ row, sealed, fingerprint }) => [
-    row.userId,
-    row.provider,
-    row.sealed,
-    sealed,
-    fingerprint,
-  ])
-  return {
-    sql: `UPDATE api_keys SET encrypted_api_key = value ->> 3, key_id = ?2, fingerprint = value ->> 4
-          FROM json_each(?1)
-          WHERE user_id = value ->> 0 AND provider = value ->> 1
-            AND encrypted_api_key = value ->> 2`,
-    values: [JSON.stringify(swaps), kid],
   }
 }
 

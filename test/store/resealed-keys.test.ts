@@ -1,10 +1,11 @@
-/** Keys that move from the default slot to a provider's slot. A moved key stays the same key. */
+/** Keys that were sealed again, in their slot or for a provider's slot. Each stays the same key. */
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import { isKeyRow } from '../../src/keys/stored-key.ts'
 import { selectKey } from '../../src/store/api-keys.ts'
-import { run, runBatch } from '../../src/store/d1.ts'
-import { moveKey, moveKeys, writeLimits, type KeptLimits } from '../../src/store/moved-keys.ts'
+import { selectRowsAfter, START } from '../../src/store/all-keys.ts'
+import { run, runBatch, type Statement } from '../../src/store/d1.ts'
+import { moveKey, moveKeys, swapKeys } from '../../src/store/resealed-keys.ts'
 import { env } from '../isolate.ts'
 
 const insertKey = async (userId: string, provider: string, sealed: string) =>
@@ -96,7 +97,7 @@ describe('one key', () => {
 
 describe('many keys', () => {
   const moved = ['ann', 'ben', 'cat'].map((userId) => ({
-    from: 'v1.read',
+    row: { userId, provider: 'default', sealed: 'v1.read', kid: 'old' },
     to: {
       userId,
       provider: 'openai',
@@ -146,66 +147,57 @@ describe('many keys', () => {
   })
 })
 
-describe('the limits of a key that takes the place of another one', () => {
-  const LIMITS: KeptLimits = {
-    pausedAt: '2026-01-01',
-    callers: '["binding:chat"]',
-    expiresAt: '2027-01-01',
-    maxUses: 5,
-    maxUsesPer: 'day',
-    uses: 3,
-    usesIn: '2026-11-29',
+describe('keys in their own slots', () => {
+  const read = async () => (await run(env.DB, selectRowsAfter(START, 3))).results
+  const changesOf = async (statement: Statement) => (await run(env.DB, statement)).meta.changes
+
+  beforeEach(async () => {
+    await insertKey('ann', 'openai', 'v1.a')
+    await insertKey('ben', 'default', 'v1.b')
+    await insertKey('ben', 'openai', 'gAAAAc')
+    await insertKey('cat', 'openai', 'other')
+  })
+
+  async function resealed() {
+    const rows = await read()
+    return rows.map((row, index) => ({
+      row,
+      to: {
+        userId: row.userId,
+        provider: row.provider,
+        sealed: `v1.new.${row.userId}`,
+        kid: 'new',
+        fingerprint: index === 0 ? null : 'f',
+      },
+    }))
   }
 
-  it('limits are written, and a new expiry is not noted yet', async () => {
-    await insertKey('ann', 'openai', 'v1.read')
-    await env.DB.prepare('UPDATE api_keys SET expiry_noted = 1').run()
-    await run(env.DB, writeLimits({ userId: 'ann', provider: 'openai' }, LIMITS))
-    expect(await readRow('ann', 'openai')).toMatchObject({ ...LIMITS, revision: 2 })
-    const noted = env.DB.prepare('SELECT expiry_noted FROM api_keys')
-    expect(await noted.first('expiry_noted')).toBe(0)
+  it('a resealed key replaces the one that it was made from, and no other', async () => {
+    const keys = await resealed()
+    const later = "UPDATE api_keys SET encrypted_api_key = 'later' WHERE provider = 'default'"
+    await env.DB.prepare(later).run()
+    expect(await changesOf(swapKeys('new', keys.slice(0, 2)))).toBe(1)
+    const rows = await read()
+    expect(rows.map(({ sealed, kid }) => [sealed, kid])).toEqual([
+      ['v1.new.ann', 'new'],
+      ['later', 'old'],
+      ['gAAAAc', 'old'],
+    ])
   })
 
-  it.for<
-    [counted: [usesIn: string | null, uses: number], kept: [usesIn: string | null, uses: number]]
-  >([
-    [
-      ['2026-11-29', 4],
-      ['2026-11-29', 4],
-    ],
-    [
-      ['2026-11-29', 2],
-      ['2026-11-29', 3],
-    ],
-    [
-      ['2026-11-30', 4],
-      ['2026-11-30', 4],
-    ],
-    [
-      ['2026-11-28', 4],
-      ['2026-11-29', 3],
-    ],
-    [
-      [null, 0],
-      ['2026-11-29', 3],
-    ],
-  ])('limits keep the uses that were counted meanwhile, %j: %j', async ([counted, kept]) => {
-    await insertKey('ann', 'openai', 'v1.read')
-    const count = env.DB.prepare('UPDATE api_keys SET uses_in = ?1, uses = ?2')
-    await count.bind(...counted).run()
-    await run(env.DB, writeLimits({ userId: 'ann', provider: 'openai' }, LIMITS))
-    const [usesIn, uses] = kept
-    expect(await readRow('ann', 'openai')).toMatchObject({ usesIn, uses })
+  it('a resealed key stays the same key for its owner', async () => {
+    const columns = 'SELECT identity, revision, status, updated_at FROM api_keys ORDER BY identity'
+    const before = await env.DB.prepare(columns).all()
+    expect(await changesOf(swapKeys('new', await resealed()))).toBe(3)
+    expect((await env.DB.prepare(columns).all()).results).toEqual(before.results)
+    const { results } = await env.DB.prepare(
+      'SELECT fingerprint FROM api_keys ORDER BY user_id, provider',
+    ).all()
+    expect(results.map(({ fingerprint }) => fingerprint)).toEqual([null, 'f', 'f', null])
   })
 
-  it('limits without uses keep a first use that was counted meanwhile', async () => {
-    const none = { ...LIMITS, uses: 0, usesIn: null }
-    const write = async () => run(env.DB, writeLimits({ userId: 'ann', provider: 'openai' }, none))
-    await insertKey('ann', 'openai', 'v1.read')
-    await write()
-    expect(await readRow('ann', 'openai')).toMatchObject({ uses: 0, usesIn: null })
-    await env.DB.prepare("UPDATE api_keys SET uses = 1, uses_in = '2026-11-29'").run()
-    await write()
-    expect(await readRow('ann', 'openai')).toMatchObject({ uses: 1, usesIn: '2026-11-29' })
+  it('a write seeks each row', async () => {
+    const { meta } = await run(env.DB, swapKeys('new', (await resealed()).slice(0, 1)))
+    expect(meta.rows_read).toBeLessThan(4)
   })
 })

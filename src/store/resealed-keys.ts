@@ -1,8 +1,8 @@
-/** Moves keys from one slot to another, sealed again for that slot. A moved key stays the same key. */
+/** Writes keys that were sealed again, in their slot or for another one. Each stays the same key. */
 
 import type { SealedKey, Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
-import { COLUMNS, type KeyRow } from './api-keys.ts'
+import { COLUMNS, type KeyRow, type SealedRow } from './api-keys.ts'
 import { noteRows, RANDOM } from './events.ts'
 import { NOW, type Statement } from './d1.ts'
 
@@ -41,18 +41,42 @@ export function moveKey(
   }
 }
 
-/** A key of the plain route: as it is stored, and as it is sealed for the other slot. */
-export interface MovedKey {
-  from: string
+/** A key as it was read, and as it was sealed again. */
+export interface Resealed {
+  row: SealedRow
   to: SealedFor
+}
+
+/** Writes keys that were sealed again for their own slots. A row that holds another key by now is left alone. */
+export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement {
+  const swaps = resealed.map(({ row, to }) => [
+    row.userId,
+    row.provider,
+    row.sealed,
+    to.sealed,
+    to.fingerprint,
+  ])
+  return {
+    sql: `UPDATE api_keys SET encrypted_api_key = value ->> 3, key_id = ?2, fingerprint = value ->> 4
+          FROM json_each(?1)
+          WHERE user_id = value ->> 0 AND provider = value ->> 1
+            AND encrypted_api_key = value ->> 2`,
+    values: [JSON.stringify(swaps), kid],
+  }
 }
 
 /** Moves keys of the plain route, each with its status. One stays if the other slot has a key, or if it has changed. */
 export function moveKeys(
   provider: string,
-  moved: readonly MovedKey[],
+  moved: readonly Resealed[],
 ): [moves: Statement<Slot>, events: Statement] {
-  const rows = moved.map(({ from, to }) => [to.userId, from, to.sealed, to.kid, to.fingerprint])
+  const rows = moved.map(({ row, to }) => [
+    to.userId,
+    row.sealed,
+    to.sealed,
+    to.kid,
+    to.fingerprint,
+  ])
   const values = [JSON.stringify(rows), provider]
   const source = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM json_each(?1)
     CROSS JOIN api_keys ON user_id = value ->> 0 AND provider = ?2 AND encrypted_api_key = value ->> 2`
@@ -68,24 +92,4 @@ export function moveKeys(
     },
     { sql: noteRows('assigned', 'job', source), values },
   ]
-}
-
-/** The limits of a key that takes the place of another one. */
-export type KeptLimits = Pick<
-  KeyRow,
-  'pausedAt' | 'callers' | 'expiresAt' | 'maxUses' | 'maxUsesPer' | 'uses' | 'usesIn'
->
-
-/** Writes the limits of the key in a slot. Uses that were counted meanwhile stay. */
-export function writeLimits({ userId, provider }: Slot, limits: KeptLimits): Statement {
-  const { pausedAt, callers, expiresAt, maxUses, maxUsesPer, uses, usesIn } = limits
-  return {
-    sql: `UPDATE api_keys SET revision = revision + 1, paused_at = ?3, callers = ?4, expires_at = ?5,
-            expiry_noted = CASE WHEN expires_at IS ?5 THEN expiry_noted ELSE 0 END,
-            max_uses = ?6, max_uses_per = ?7,
-            uses = CASE WHEN uses_in >= coalesce(?9, '') THEN max(uses, ?8) ELSE ?8 END,
-            uses_in = nullif(max(coalesce(uses_in, ''), coalesce(?9, '')), '')
-          WHERE user_id = ?1 AND provider = ?2`,
-    values: [userId, provider, pausedAt, callers, expiresAt, maxUses, maxUsesPer, uses, usesIn],
-  }
 }

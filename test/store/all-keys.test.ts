@@ -1,0 +1,153 @@
+/** Which kids are stored, what is under them, and the walk through all rows. */
+
+import { beforeEach, describe, expect, it } from 'vitest'
+import {
+  countRowsAfter,
+  countUnder,
+  selectKids,
+  selectNthRowAfter,
+  selectRowsAfter,
+  selectSlotsUnder,
+  selectUnder,
+  START,
+} from '../../src/store/all-keys.ts'
+import { run, type Statement } from '../../src/store/d1.ts'
+import { env } from '../isolate.ts'
+
+const read = async <Row>(statement: Statement<Row>) => (await run(env.DB, statement)).results
+
+describe('rows by kid', () => {
+  /** 300 rows under `one`, which were saved one day after the other, and two under others. */
+  beforeEach(async () => {
+    await env.DB.batch([
+      env.DB.prepare('DELETE FROM users'),
+      env.DB.prepare("INSERT INTO users (id) VALUES ('ann')"),
+      env.DB.prepare(
+        `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+         INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+         SELECT 'ann', 'slot-' || i, 'sealed', 'one', date('2026-01-01', i || ' days') FROM n`,
+      ),
+      env.DB.prepare(
+        `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+         VALUES ('ann', 'openai', 'gAAAA', 'fernet', '2026-02-01'), ('ann', 'acme', 'v1', 'two', '2026-03-01')`,
+      ),
+    ])
+  })
+
+  it('lists every stored kid once, sorted, and reads a few rows', async () => {
+    const { results, meta } = await run(env.DB, selectKids())
+    expect(results.map(({ kid }) => kid)).toEqual(['fernet', 'one', 'two'])
+    expect(meta.rows_read).toBeLessThan(15)
+  })
+
+  it('lists no kid if there are no keys', async () => {
+    await env.DB.prepare('DELETE FROM api_keys').run()
+    expect(await read(selectKids())).toEqual([])
+  })
+
+  it('does not list a kid whose last row is gone', async () => {
+    await env.DB.prepare("DELETE FROM api_keys WHERE key_id = 'one'").run()
+    expect((await read(selectKids())).map(({ kid }) => kid)).toEqual(['fernet', 'two'])
+  })
+
+  it.for<[kid: string, limit: number, found: object]>([
+    ['one', 301, { rows: 300, latest: '2026-10-28' }],
+    ['two', 9, { rows: 1, latest: '2026-03-01' }],
+    ['none', 9, { rows: 0, latest: null }],
+  ])('counts the rows under %s, up to %i: %j', async ([kid, limit, found]) => {
+    expect(await read(countUnder(kid, limit))).toEqual([found])
+  })
+
+  it('counts no more rows than the limit, and reads no more', async () => {
+    const { results, meta } = await run(env.DB, countUnder('one', 10))
+    expect(results).toMatchObject([{ rows: 10 }])
+    expect(meta.rows_read).toBeLessThanOrEqual(22)
+  })
+
+  it('reads three rows under a kid', async () => {
+    expect(await read(selectUnder('one'))).toHaveLength(3)
+    expect(await read(selectUnder('fernet'))).toEqual([
+      { userId: 'ann', provider: 'openai', sealed: 'gAAAA', kid: 'fernet' },
+    ])
+    expect(await read(selectUnder('none'))).toEqual([])
+  })
+
+  it('finds the slots that are under some kids, up to a limit', async () => {
+    const found = await read(selectSlotsUnder(['two', 'fernet'], 9))
+    expect(found.toSorted((a, b) => a.kid.localeCompare(b.kid))).toEqual([
+      { userId: 'ann', provider: 'openai', kid: 'fernet' },
+      { userId: 'ann', provider: 'acme', kid: 'two' },
+    ])
+    expect(await read(selectSlotsUnder(['one', 'two'], 5))).toHaveLength(5)
+    expect(await read(selectSlotsUnder([], 5))).toEqual([])
+  })
+})
+
+describe('rows in the order of their primary key', () => {
+  const SAVED = '2026-01-01T00:00:00.000Z'
+
+  /** A slot of a user with the sealed key, under a kid. */
+  type Stored = [userId: string, provider: string, sealed: string, kid: string]
+
+  // The first user id is before any letter.
+  const ROWS: readonly Stored[] = [
+    ['!', 'openai', 'v1.one.a', 'one'],
+    ['a', 'default', 'v1.one.b', 'one'],
+    ['a', 'openai', 'gAAAAc', 'fernet'],
+    ['b', 'openai', 'other', 'two'],
+  ]
+
+  beforeEach(async () => {
+    const addUser = env.DB.prepare('INSERT INTO users (id) VALUES (?1)')
+    const addKey = env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
+       VALUES (?1, ?2, ?3, ?4, '${SAVED}')`,
+    )
+    await env.DB.batch([
+      env.DB.prepare('DELETE FROM users'),
+      ...['!', 'a', 'b', 'empty'].map((userId) => addUser.bind(userId)),
+      ...ROWS.map((row) => addKey.bind(...row)),
+    ])
+  })
+
+  describe('the walk through all rows', () => {
+    it('reads the next rows in the order of their primary key', async () => {
+      const cursors = (await read(selectRowsAfter(START, 3))).map((row) => [
+        row.userId,
+        row.provider,
+      ])
+      expect(cursors).toEqual([
+        ['!', 'openai'],
+        ['a', 'default'],
+        ['a', 'openai'],
+      ])
+      const after = { userId: 'a', provider: 'default' }
+      expect(await read(selectRowsAfter(after, 3))).toEqual([
+        { userId: 'a', provider: 'openai', sealed: 'gAAAAc', kid: 'fernet', meets: 0 },
+        { userId: 'b', provider: 'openai', sealed: 'other', kid: 'two', meets: 0 },
+      ])
+    })
+
+    it('reads no row before the user of its position', async () => {
+      const { meta } = await run(env.DB, selectRowsAfter({ userId: 'a', provider: 'openai' }, 1))
+      expect(meta.rows_read).toBeLessThanOrEqual(2)
+    })
+
+    it('counts rows by kid and form, from the first row or after one', async () => {
+      expect(await read(countRowsAfter(START, 10))).toEqual([
+        { kid: 'fernet', version: 'fernet', rows: 1, latest: SAVED },
+        { kid: 'one', version: 'v1', rows: 2, latest: SAVED },
+        { kid: 'two', version: 'unknown', rows: 1, latest: SAVED },
+      ])
+      expect(await read(countRowsAfter({ userId: 'a', provider: 'default' }, 1))).toEqual([
+        { kid: 'fernet', version: 'fernet', rows: 1, latest: SAVED },
+      ])
+    })
+
+    it('finds the last of the next rows, if there are so many', async () => {
+      expect(await read(selectNthRowAfter(START, 1))).toEqual([{ userId: '!', provider: 'openai' }])
+      expect(await read(selectNthRowAfter(START, 4))).toEqual([{ userId: 'b', provider: 'openai' }])
+      expect(await read(selectNthRowAfter(START, 5))).toEqual([])
+    })
+  })
+})
