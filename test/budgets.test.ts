@@ -2,7 +2,7 @@
 
 import { createExecutionContext } from 'cloudflare:test'
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
-import { copyDeletions } from '../src/keys/restore.ts'
+import { copyDeletions } from '../src/keys/gone.ts'
 import { openService } from '../src/service.ts'
 import { emptyVault, env } from './isolate.ts'
 import { app, call, keyPath, mintToken, putKey, slotPath, someUser, URL_BASE } from './support.ts'

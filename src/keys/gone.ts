@@ -1,26 +1,41 @@
-/** Finds out whether a key is gone, although D1 has it: somebody may have restored an older database. */
+/** Keys and users that are gone stay gone, even if somebody restores an older database. */
 
-import type { Deletions } from '../deletions.ts'
+import { isMovingIn } from '../crypto/keyring.ts'
+import { EXCHANGED_AT_ONCE, type Deletions } from '../deletions.ts'
 import { VaultError } from '../errors.ts'
+import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import { inTime } from '../shared/deadline.ts'
 import type { KeyRow } from '../store/api-keys.ts'
-import { isRecent, selectHeartbeat, type Heartbeat } from '../store/gone-keys.ts'
-import type { Statement } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, runBatch, type Statement } from '../store/d1.ts'
+import {
+  forgetGone,
+  isRecent,
+  MAX_UNEXPLAINED,
+  selectGone,
+  selectHeartbeat,
+  toGone,
+  updateHeartbeat,
+  type Heartbeat,
+  type Tombstone,
+} from '../store/gone-keys.ts'
+import { deleteRestored } from '../store/restored-keys.ts'
+import { deletionHooks } from './deletion-hooks.ts'
+import { publishEvents } from './publish.ts'
 
 const DEADLINE_MS = 5_000
 
 /** The latest heartbeat that the isolate has seen and that was recent. */
 const latest = new WeakMap<Service, string>()
 
-export type DeletionsBinding = NonNullable<Settings['deletions']>
+type DeletionsBinding = NonNullable<Settings['deletions']>
 
 /** The binding's one instance. */
 type Store = Pick<DurableObjectStub<Deletions>, 'exchange' | 'isGone'>
 
 /** @throws VaultError `database_busy` if the second store fails, or does not answer in time */
-export async function askStore<T>(
+async function askStore<T>(
   deletions: DeletionsBinding,
   question: (store: Store) => Promise<T>,
 ): Promise<T> {
@@ -57,4 +72,64 @@ function isFresh(service: Service, heartbeat: Heartbeat): boolean {
   if (!isRecent(heartbeat) || heartbeat.at < (latest.get(service) ?? '')) return false
   latest.set(service, heartbeat.at)
   return true
+}
+
+/** The exchanges of a run. Each is 12 statements at most, and D1 allows 1,000 in a run. */
+const EXCHANGES_PER_RUN = 30
+
+/**
+ * Copies the tombstones from D1 to the second store, at most 900,000 in a run. D1's heartbeat says up to which of them
+ * D1 itself knows. If the store has later ones, D1 was restored, and their keys and users are deleted in it again. A run
+ * may stop anywhere, and two may run at once: what is done twice does no harm, and D1 changes in one transaction.
+ *
+ * @throws VaultError `database_busy`, `server_misconfigured`
+ */
+export async function copyDeletions(service: Service): Promise<void> {
+  const { deletions } = service.settings
+  if (deletions === null) return
+  let isDone = false
+  for (let left = EXCHANGES_PER_RUN; left > 0 && !isDone; left -= 1) {
+    // oxlint-disable-next-line no-await-in-loop -- each exchange begins where the last one ended
+    isDone = await exchange(service, deletions)
+  }
+}
+
+/** @returns whether nothing is left to copy or to delete */
+async function exchange(service: Service, deletions: DeletionsBinding): Promise<boolean> {
+  const { db, keyring } = service
+  const { read, gone } = await readGone(db)
+  const identities = gone.map(({ identity }) => identity)
+  const answer = await askStore(deletions, async (store) => store.exchange(read.copied, identities))
+  const { missing } = answer
+  const deletion: Statement<object>[] =
+    missing.length === 0 ? [] : deleteRestored(missing, deletionHooks(isMovingIn(keyring)))
+  const sent = toGone(gone)
+  const results = await runBatch(
+    db,
+    [...deletion, forgetGone(sent), updateHeartbeat(read, answer, sent)],
+    BULK_DEADLINE_MS,
+  )
+  logDeleted(results.slice(0, deletion.length))
+  await publishEvents(service, results)
+  return answer.isComplete && gone.length < EXCHANGED_AT_ONCE
+}
+
+/** The heartbeat, and the next tombstones. Those without a cause are held if there are many. */
+async function readGone(db: D1Database): Promise<{ read: Heartbeat; gone: Tombstone[] }> {
+  const [beat, rows] = await runBatch(db, [selectHeartbeat(), selectGone(EXCHANGED_AT_ONCE)])
+  const [read = { at: '', copied: 0, age: null }] = beat.results
+  const { explained = [], unexplained = [] } = Object.groupBy(rows.results, ({ cause }) =>
+    cause === '' ? 'unexplained' : 'explained',
+  )
+  if (unexplained.length <= MAX_UNEXPLAINED) return { read, gone: rows.results }
+  log('error', 'deletions_held', { most: MAX_UNEXPLAINED })
+  return { read, gone: explained }
+}
+
+/** Logs how many keys and users were deleted, if there were any. */
+function logDeleted(results: readonly D1Result<object>[]): void {
+  const [keys = 0, users = 0] = [results.at(-4), results.at(-1)].map(
+    (result) => result?.results.length,
+  )
+  if (keys + users > 0) log('info', 'restored_keys_deleted', { keys, users })
 }

@@ -3,7 +3,7 @@
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
-import { copyDeletions } from '../../src/keys/restore.ts'
+import { copyDeletions } from '../../src/keys/gone.ts'
 import { rewrap } from '../../src/keys/rewrap.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { setLimits } from '../../src/keys/set-limits.ts'

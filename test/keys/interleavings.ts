@@ -2,7 +2,7 @@
 
 import { vi } from 'vitest'
 import type { Exchange } from '../../src/deletions.ts'
-import { copyDeletions } from '../../src/keys/restore.ts'
+import { copyDeletions } from '../../src/keys/gone.ts'
 import { openService, type Service } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, someEncryptionKey } from '../support.ts'

@@ -3,7 +3,7 @@
 import { env } from '../isolate.ts'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
-import { copyDeletions } from '../../src/keys/restore.ts'
+import { copyDeletions } from '../../src/keys/gone.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot } from '../../src/keys/slots.ts'
 import type { KeyUser } from '../../src/keys/take.ts'
