@@ -19,7 +19,7 @@ import {
   type KeySummary,
   type SlotOwner,
 } from './stored-key.ts'
-import { checkKey, isChecked } from './verdict.ts'
+import { checkKey, isChecked } from './verify.ts'
 import { readUsableKey } from './usable-key.ts'
 
 /**

@@ -22,7 +22,7 @@ import {
   type SlotOwner,
 } from './stored-key.ts'
 import { requireAnyUser, userNotFound } from './users.ts'
-import { checkKey, isChecked } from './verdict.ts'
+import { checkKey, isChecked } from './verify.ts'
 
 /** A key to save. */
 interface NewKey {

@@ -10,7 +10,7 @@ import { findSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
 import { noteLook, noteUse, takeKey, type KeyUser } from './take.ts'
-import { record, STATUS_BY_VERDICT } from './verdict.ts'
+import { record, STATUS_BY_VERDICT } from './verify.ts'
 
 /** A use is recorded at most once in this time, per slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000

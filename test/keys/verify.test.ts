@@ -1,13 +1,22 @@
 /** The check of a stored key, at its owner's request: `POST …/verify`. */
 
-import { expect, it, vi } from 'vitest'
+import { expect, it, vi, describe } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
 import { setLimits } from '../../src/keys/set-limits.ts'
-import { verifySlot } from '../../src/keys/verify.ts'
+import { verifySlot, record } from '../../src/keys/verify.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { ownerOf, recordLogs, seenByProvider, someKeyUser } from '../support.ts'
+import {
+  ownerOf,
+  recordLogs,
+  seenByProvider,
+  someKeyUser,
+  interceptD1,
+  storedKey,
+} from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
+import { readKey } from '../../src/keys/slots.ts'
+import { updateStatus } from '../../src/store/api-keys.ts'
 
 const time = expect.stringMatching(/^20\d\d-.*Z$/)
 
@@ -94,4 +103,132 @@ it('answers a null verdict for a key that does not open', async () => {
     .run()
   const body = { error: 'Invalid encrypted key', verdict: null }
   expect((await verify('openai')).body).toMatchObject(body)
+})
+
+describe('the request to a provider', () => {
+  it('asks a provider with the key in its header, on the path of its probe', async () => {
+    const { put } = await someOwner()
+    const [one, other] = [someKeyOf('good'), someKeyOf('acme')]
+    await put('openai', one)
+    await put('acme', other)
+    expect(await seenByProvider(one)).toMatchObject([
+      { method: 'GET', url: '/v1/models', headers: { authorization: `Bearer ${one}` } },
+    ])
+    expect(await seenByProvider(other)).toMatchObject([
+      { url: '/v1/models', headers: { 'x-acme-key': other, 'x-acme-version': '1' } },
+    ])
+  })
+
+  it('does not follow a redirect with the key in it', async () => {
+    const { put } = await someOwner()
+    const key = someKeyOf('moved')
+    await put('openai', key)
+    expect(await seenByProvider(key)).toHaveLength(1)
+  })
+
+  it.for([
+    ['?verify=false', {}, '?verify=false', false],
+    ['VERIFY_ON_SAVE = "false"', { VERIFY_ON_SAVE: 'false' }, '', false],
+    ['?verify=true before VERIFY_ON_SAVE', { VERIFY_ON_SAVE: 'false' }, '?verify=true', true],
+  ] as const)('%s decides whether a provider is asked', async ([, changes, query, isAsked]) => {
+    const { put } = await someOwner({ vault: changes })
+    const key = someKeyOf('bad')
+    expect((await put('openai', key, query)).status).toBe(isAsked ? 422 : 200)
+    expect(await seenByProvider(key)).toHaveLength(isAsked ? 1 : 0)
+  })
+})
+
+describe('the verdict', () => {
+  it.for([
+    ['an ambiguous 401', 'openai', 'scope', 'HTTP 401'],
+    ['a 403', 'openai', 'region', 'HTTP 403'],
+    ['a 429', 'openai', 'busy', 'HTTP 429'],
+    ['a 500', 'openai', 'down', 'HTTP 500'],
+    ['a redirect', 'openai', 'moved', 'HTTP 307'],
+    ['no connection', 'mistral', 'good', expect.stringMatching(/Error$/)],
+    ['a 401 of a provider without refusals', 'acme', 'bad', 'HTTP 401'],
+  ] as const)('a key is saved as unverified after %s', async ([, provider, kind, reason]) => {
+    const logs = recordLogs()
+    const { put, stored } = await someOwner()
+    const key = someKeyOf(kind)
+    const user = { status: 'unverified' }
+    expect(await put(provider, key)).toMatchObject({ status: 200, body: { user } })
+    expect(await stored(provider)).toBe(key)
+    expect(logs.events()).toContainEqual(expect.objectContaining({ verdict: 'unknown', reason }))
+  })
+
+  it('a key is saved as unverified if its provider does not answer within 5 s', async () => {
+    const logs = recordLogs()
+    const { put, stored } = await someOwner()
+    const key = someKeyOf('hang')
+    const timeout = AbortSignal.timeout.bind(AbortSignal)
+    const limit = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => timeout(20))
+    const user = { status: 'unverified' }
+    expect(await put('openai', key)).toMatchObject({ status: 200, body: { user } })
+    expect(await stored('openai')).toBe(key)
+    const trial = { verdict: 'unknown', reason: 'TimeoutError' }
+    expect(logs.events()).toContainEqual(expect.objectContaining(trial))
+    expect(limit).toHaveBeenCalledExactlyOnceWith(5_000)
+  })
+
+  it('a key is rejected by the part of an answer that arrived before it broke off', async () => {
+    const { put } = await someOwner()
+    expect((await put('openai', someKeyOf('torn'))).status).toBe(422)
+  })
+})
+
+describe('PROBE_LIMITER', () => {
+  const TIGHT = { PROBE_LIMITER: env.TIGHT_RATE_LIMITER }
+
+  it('a provider without a probe is not asked, and no check of its keys is counted', async () => {
+    const probeless = { label: 'Acme', origin: 'http://localhost', header: 'x-key', refusals: [] }
+    let trips = 0
+    const DB = interceptD1(async (trip) => {
+      trips += 1
+      return trip()
+    })
+    const vault = { ...env, ...TIGHT, DB, PROVIDERS: { acme: probeless } }
+    const { userId, put, verify } = await someOwner({ vault })
+    const key = someKeyOf('good')
+    for (const saves of [1, 2, 3]) {
+      expect((await put('acme', key, '?verify=true')).status).toBe(200)
+      expect(trips).toBe(saves)
+    }
+    expect(await storedKey(userId, env, 'acme')).toBe(key)
+    for (const _ of [1, 2, 3]) {
+      expect(await verify('acme')).toMatchObject({ status: 200, body: { verdict: 'unknown' } })
+    }
+    expect(await seenByProvider(key)).toEqual([])
+  })
+
+  it('checks are limited by themselves, so a save without a check still works', async () => {
+    const { put, get, verify, stored } = await someOwner({ vault: TIGHT })
+    const saved = [await put('openai', someKeyOf('good')), await put('openai', someKeyOf('bad'))]
+    expect(saved.map(({ status }) => status)).toEqual([200, 422])
+    const [third, fourth] = [someKeyOf('good'), someKeyOf('good')]
+    expect(await put('openai', third)).toMatchObject({
+      status: 429,
+      body: { code: 'rate_limited' },
+    })
+    expect((await verify('openai')).status).toBe(429)
+    expect(await seenByProvider(third)).toEqual([])
+    expect((await get('openai')).status).toBe(200)
+    expect((await put('openai', fourth, '?verify=false')).status).toBe(200)
+    expect(await stored('openai')).toBe(fourth)
+  })
+})
+
+it('the trail has an event of a verdict that changed the key, and none of one that did not', async () => {
+  const userId = await someKeyUser(someKeyOf('bad'))
+  const owner = await ownerOf(userId)
+  const key = await readKey(owner, 'openai')
+  if (key.state !== 'open') throw new Error('The slot is empty')
+  const update = updateStatus(key.row, { status: 'rejected', at: '2026-01-01T12:00:00.000Z' })
+  const event = { event: 'rejected_in_use', provider: 'openai', providerStatus: 401 } as const
+  expect(await record(owner, update, event)).toBe(true)
+  expect(await record(owner, update, event)).toBe(false)
+  const trail = `SELECT actor, provider_status FROM api_key_events
+    WHERE user_id = ?1 AND event = 'rejected_in_use'`
+  const { results } = await env.DB.prepare(trail).bind(userId).all()
+  expect(results).toEqual([{ actor: 'owner', provider_status: 401 }])
 })
