@@ -20,7 +20,7 @@ import {
   type SlotOwner,
 } from './stored-key.ts'
 import { checkKey, isChecked } from './verify.ts'
-import { readUsableKey } from './usable-key.ts'
+import { readUsableKey } from './take.ts'
 
 /**
  * Moves the key of the plain route's slot to the slot `name`, if it is not there already. As on a save, the provider may

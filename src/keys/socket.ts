@@ -7,8 +7,7 @@ import { asksForWebSocket } from '../providers/headers.ts'
 import type { Service } from '../service.ts'
 import type { KeyRow } from '../store/api-keys.ts'
 import { requireAllowed, usedNow } from './limits.ts'
-import type { KeyUser } from './take.ts'
-import { readUsableRow } from './usable-key.ts'
+import { type KeyUser, readUsableRow } from './take.ts'
 
 /** An isolate looks at a slot at most once in this time. */
 const LOOK_MS = 60_000

@@ -16,7 +16,7 @@ import { requireRate } from './rate.ts'
 import { findSlot } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
-import { readUsableKey } from './usable-key.ts'
+import { readUsableKey } from './take.ts'
 
 /** A key's status after each verdict. */
 export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {

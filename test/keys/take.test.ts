@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { readKey } from '../../src/keys/slots.ts'
 import { setLimits } from '../../src/keys/set-limits.ts'
-import { takeKey } from '../../src/keys/take.ts'
+import { takeKey, readUsableKey, readUsableRow } from '../../src/keys/take.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { interceptD1, ownerOf, recordLogs, someKeyUser, someUser } from '../support.ts'
+import { interceptD1, ownerOf, recordLogs, someKeyUser, someUser, someKey } from '../support.ts'
 import { someKeyOf, someKeyOwner } from './key-owner.ts'
+import { saveSlot } from '../../src/keys/save.ts'
 
 /** Takes the key in the slot for the caller `binding:chat`: its state, or the code of the refusal. */
 async function take(userId: string, provider = 'openai', changes: Partial<Env> = {}) {
@@ -122,4 +123,30 @@ it('the limit of the later key counts if the slot of DEFAULT_PROVIDER has two', 
     return headers.get('X-Vault-Error') ?? status
   }
   expect([await use(), await use()]).toEqual([200, 'limit_reached'])
+})
+
+it('reads the key of a slot, which it opens', async () => {
+  const apiKey = someKey()
+  const owner = await ownerOf(await someKeyUser(apiKey))
+  expect(await readUsableKey(owner, 'openai')).toMatchObject({ state: 'open', apiKey })
+})
+
+it('reads no key from an empty slot', async () => {
+  const owner = await ownerOf(await someUser())
+  expect(await readUsableKey(owner, 'openai')).toEqual({ state: 'empty' })
+  expect(await readUsableRow(owner, 'openai')).toBeNull()
+})
+
+it('refuses a user who does not exist', async () => {
+  const owner = await ownerOf('nobody')
+  await expect(readUsableKey(owner, 'openai')).rejects.toMatchObject({ code: 'user_not_found' })
+})
+
+it('reads a key of the plain route from the slot of DEFAULT_PROVIDER', async () => {
+  const apiKey = someKey()
+  const userId = await someUser()
+  await saveSlot(await ownerOf(userId), 'default', { apiKey, verify: false })
+  const owner = await ownerOf(userId, { ...env, DEFAULT_PROVIDER: 'openai' })
+  expect(await readUsableRow(owner, 'openai')).toMatchObject({ provider: 'openai' })
+  expect(await readUsableKey(owner, 'openai')).toMatchObject({ state: 'open', apiKey })
 })
