@@ -4,12 +4,13 @@ import { VaultError } from '../errors.ts'
 import { requireBaseUrl } from '../providers/base-url.ts'
 import { findProvider } from '../providers/table.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { runBatch } from '../store/d1.ts'
+import { run, runBatch } from '../store/d1.ts'
 import { noted } from '../store/events.ts'
 import { moveKey } from '../store/resealed-keys.ts'
+import { checkSlot } from '../store/slot-check.ts'
 import { isExpired, requireUsable } from './limits.ts'
+import { retry } from './retry.ts'
 import { slotName } from './slot-name.ts'
-import { readKey } from './slots.ts'
 import {
   actorOf,
   joinCredential,
@@ -27,7 +28,7 @@ import { readUsableKey } from './take.ts'
  * check it first.
  *
  * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `no_api_key`, `api_key_unreadable`,
- * `api_key_paused` before a check, `api_key_expired`, `rate_limited`, `api_key_rejected`, `api_key_exists`,
+ * `api_key_paused` before a check, `api_key_expired`, `api_key_exists`, `rate_limited`, `api_key_rejected`,
  * `database_busy`
  */
 export async function assignKey(
@@ -42,9 +43,10 @@ export async function assignKey(
   const from = slotName(settings, DEFAULT_SLOT)
   const key = requireOpen(await readUsableKey(owner, from))
   if (from === name) return key
-  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   const isTried = isChecked(settings, provider, verify)
   if (isTried) requireUsable(key.row)
+  if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
+  if (isTried) await requireEmpty(owner, name)
   const status = isTried ? await checkKey(owner, name, { provider, credential: key }) : 'unverified'
   const { userId } = owner
   const sealed = await sealText(keyring, { userId, provider: name }, joinCredential(key))
@@ -52,7 +54,14 @@ export async function assignKey(
   const [moved] = await runBatch(db, noted(moveKey(key.row, { ...sealed, status }), event))
   const [row] = moved.results
   if (row !== undefined) return summarize(row, key)
-  if ((await readKey(owner, name)).state !== 'empty') throw new VaultError('api_key_exists')
+  await requireEmpty(owner, name)
   // The key was replaced, changed or deleted since it was read.
   return assignKey(owner, name, verify)
+}
+
+/** @throws VaultError `api_key_exists`, `database_busy` */
+async function requireEmpty({ service, userId }: SlotOwner, name: string): Promise<void> {
+  const slot = { userId, provider: name, takesDefault: false }
+  const { results } = await retry(async (ms) => run(service.db, checkSlot(slot), ms))
+  if (results.some(({ tag }) => tag !== null)) throw new VaultError('api_key_exists')
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { assignKey } from '../../src/keys/assign.ts'
+import { setLimits } from '../../src/keys/set-limits.ts'
 import { env } from '../isolate.ts'
 import { call, interceptD1, ownerOf, seenByProvider, slotPath } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
@@ -84,6 +85,24 @@ describe('POST …/assign', () => {
       expect(await stored('openai')).toBe(isDeleted ? null : later)
     },
   )
+
+  it('does not ask the provider if its slot has a key', async () => {
+    const key = someKeyOf('bad')
+    const { put, assign } = await somePlainOwner(key)
+    await put('openai', someKeyOf('good'), '?verify=false')
+    expect(await assign('openai')).toMatchObject({ status: 409, body: { code: 'api_key_exists' } })
+    expect(await seenByProvider(key)).toEqual([])
+  })
+
+  it('refuses a key that is paused and expired as paused before a check, as a check does', async () => {
+    const { userId } = await somePlainOwner(someKeyOf('good'))
+    const owner = await ownerOf(userId)
+    const limits = { isPaused: true, expiresAt: '2020-01-01T00:00:00.000Z', condition: null }
+    await setLimits(owner, 'default', limits)
+    await expect(assignKey(owner, 'openai', true)).rejects.toMatchObject({ code: 'api_key_paused' })
+    const unchecked = assignKey(owner, 'openai', false)
+    await expect(unchecked).rejects.toMatchObject({ code: 'api_key_expired' })
+  })
 
   it('does not send a paused key to the provider', async () => {
     const key = someKeyOf('good')
