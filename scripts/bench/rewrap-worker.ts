@@ -1,7 +1,8 @@
 /** The Worker that `npm run bench -- rewrap` measures: the rewrap job, and only its statements. */
 
 import { openKey, sealKey } from '../../src/crypto/seal.ts'
-import { BATCH_ROWS, beginPass, movePass, readPass } from '../../src/keys/rewrap.ts'
+import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
+import { beginPass, savePass, readPass } from '../../src/keys/rewrap-pass.ts'
 import { rewrap } from '../../src/scheduled.ts'
 import { openService } from '../../src/service.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
@@ -80,7 +81,7 @@ async function moveAll(env: Env): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop
     await runBatch(service.db, [swapKeys(service.keyring.sealing.kid, resealed)])
     // oxlint-disable-next-line no-await-in-loop
-    pass = await movePass(service.db, { ...pass, last }, ended)
+    pass = await savePass(service.db, { ...pass, last }, ended)
   }
 }
 

@@ -6,9 +6,10 @@ import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { OLDER_DATABASE, run, runBatch, selectLatestMigration } from '../store/d1.ts'
 import { MAX_UNEXPLAINED, selectHeld } from '../store/gone-keys.ts'
-import { countUnder, selectKids, selectUnder } from '../store/all-keys.ts'
+import { selectKids, selectUnder } from '../store/all-keys.ts'
 import { selectPass, toPass, type Pass } from '../store/rewrap.ts'
-import { hasOtherRows, haveOpened } from './lost-rows.ts'
+import { haveOpened } from './lost-rows.ts'
+import { findOtherRows } from './rewrap-pass.ts'
 
 /** Anybody may ask for the health at any rate, so an isolate asks D1 at most once in this time. */
 const KEPT_MS = 5_000
@@ -101,16 +102,10 @@ async function requireKeys(
   kids: readonly string[],
   pass: Pass | undefined,
 ): Promise<void> {
-  if (kids.length === 0) return
-  const lost = kids.map((kid) => pass?.counts[kid]?.lost ?? 0)
-  const under = kids.map((kid, index) => countUnder(kid, (lost[index] ?? 0) + 1))
-  const found = await runBatch(db, under, DEADLINE_MS)
-  const missing = kids.filter((_, index) => {
-    const [rows] = found[index]?.results ?? []
-    return rows !== undefined && hasOtherRows(rows, lost[index] ?? 0, pass?.startedAt ?? '')
-  })
-  if (missing.length === 0) return
-  const fix = `stored keys are sealed under ${missing.join(', ')}; add the key with that kid again`
+  const lost = new Map(kids.map((kid) => [kid, pass?.counts[kid]?.lost ?? 0]))
+  const missing = await findOtherRows(db, lost, pass?.startedAt ?? '', DEADLINE_MS)
+  if (missing.size === 0) return
+  const fix = `stored keys are sealed under ${[...missing].join(', ')}; add the key with that kid again`
   throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
 }
 

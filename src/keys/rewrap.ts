@@ -1,30 +1,16 @@
-/** The rewrap job: after each change of the keyring, one pass opens every row and reseals it. */
+/** The rewrap job: after each change of the keyring, it opens every row and reseals it. */
 
-import { nameKeyring, parseKeyring, type Keyring } from '../crypto/keyring.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import { openKey } from '../crypto/seal.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { selectRowsAfter, type ScannedRow } from '../store/all-keys.ts'
 import type { SealedRow } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
-import {
-  selectPass,
-  toPass,
-  updatePass,
-  upsertPass,
-  type Count,
-  type Counts,
-  type Pass,
-} from '../store/rewrap.ts'
-import {
-  COUNTED_ROWS,
-  selectRowsAfter,
-  type ScannedRow,
-  countUnder,
-  selectKids,
-} from '../store/all-keys.ts'
-import { swapKeys, type Resealed, moveKeys } from '../store/resealed-keys.ts'
-import { carryCounts, countLost, hasOtherRows } from './lost-rows.ts'
+import { moveKeys, swapKeys, type Resealed } from '../store/resealed-keys.ts'
+import type { Counts, Pass } from '../store/rewrap.ts'
+import { beginPass, logProgress, readPass, savePass } from './rewrap-pass.ts'
 import { moveHere } from './slot-row.ts'
 import { logUnreadable, sealText, type UnreadableKey } from './stored-key.ts'
 
@@ -39,13 +25,6 @@ const statementsFor = (rows: number) => 25 + Math.floor(rows / 50)
 /** The characters of the rows in a batch. D1 limits a bound parameter to 2,000,000 bytes. */
 const BATCH_LENGTH = 400_000
 const UNREADABLE_LOGGED = 20
-const NO_PASS: Pick<Pass, 'keyring' | 'counts' | 'startedAt'> = {
-  keyring: '',
-  counts: {},
-  startedAt: '',
-}
-/** After this time the job tries the rows whose encryption key is missing again: they may have been replaced. */
-const RECHECK_MS = 24 * 60 * 60 * 1000
 
 /**
  * Runs the job once. A pass over all rows is due if the keyring or `DEFAULT_PROVIDER` has changed, if there are rows
@@ -78,53 +57,6 @@ export async function rewrap(service: Service): Promise<void> {
   logProgress(pass)
 }
 
-/** The latest pass, whether or not it is finished; null if another one is due. */
-export async function readPass({ db, keyring, settings }: Service): Promise<Pass | null> {
-  const [passes, kids] = await runBatch(db, [selectPass(), selectKids()])
-  const [pass] = passes.results.map(toPass)
-  if (pass === undefined || pass.askedAt !== null) return null
-  if (pass.keyring !== nameKeyring(keyring)) return null
-  if (pass.defaultProvider !== settings.defaultProvider) return null
-  const others = kids.results.map(({ kid }) => kid).filter((kid) => kid !== keyring.sealing.kid)
-  if (pass.finishedAt === null || others.length === 0) return pass
-  return (await hasUntried(db, pass, others)) ? null : pass
-}
-
-/** Whether a finished pass did not try all rows under these kids, or should try those whose key was missing again. */
-async function hasUntried(db: D1Database, pass: Pass, kids: readonly string[]): Promise<boolean> {
-  const isOld = (pass.finishedAt ?? '') < isoTime(Date.now() - RECHECK_MS)
-  const counts = kids.map((kid) => ({ kid, unopenable: 0, lost: 0, ...pass.counts[kid] }))
-  if (isOld && counts.some(({ unopenable, lost }) => unopenable > lost)) return true
-  const under = counts.map(({ kid, unopenable }) => countUnder(kid, unopenable + 1))
-  const found = await runBatch(db, under, BULK_DEADLINE_MS)
-  return found.some(({ results: [rows] }, index) => {
-    const { unopenable = 0 } = counts[index] ?? {}
-    return rows !== undefined && hasOtherRows(rows, unopenable, pass.startedAt)
-  })
-}
-
-/**
- * Begins a pass in place of the previous one, for this keyring.
- *
- * @returns the keyring's name
- */
-export async function beginPass({ db, keyring, settings }: Service): Promise<string> {
-  const name = nameKeyring(keyring)
-  const [previous = NO_PASS] = (await run(db, selectPass())).results.map(toPass)
-  const lost = Object.entries(previous.counts).filter(([, count]) => (count.lost ?? 0) > 0)
-  const under = lost.map(([kid, count]) => countUnder(kid, (count.lost ?? 0) + 1))
-  const found = under.length === 0 ? [] : await runBatch(db, under, BULK_DEADLINE_MS)
-  const unchanged = lost.filter(([, count], index) => {
-    const [rows] = found[index]?.results ?? []
-    return rows !== undefined && !hasOtherRows(rows, count.lost ?? 0, previous.startedAt)
-  })
-  const carried = carryCounts(previous, parseKeyring(name), new Set(unchanged.map(([kid]) => kid)))
-  const { defaultProvider } = settings
-  const pass = upsertPass({ keyring: name, defaultProvider, startedAt: isoTime() }, carried)
-  await run(db, pass, BULK_DEADLINE_MS)
-  return name
-}
-
 /** What a run may still do. */
 interface Budget {
   rows: number
@@ -147,7 +79,7 @@ async function rewrapBatch(service: Service, pass: Pass, budget: Budget): Promis
   const written = await writeRows(service, outcomes)
   const last = rows.at(-1) ?? pass.last
   const counts = addOutcomes(pass.counts, outcomes)
-  const next = await movePass(service.db, { ...pass, last, counts }, ended)
+  const next = await savePass(service.db, { ...pass, last, counts }, ended)
   if (next === null) return null
   logUnreadableRows(outcomes)
   return { pass: next, rows: rows.length, statements: 2 + written }
@@ -223,15 +155,6 @@ function takeBatch(rows: readonly ScannedRow[], { statements }: Budget): readonl
   return end === -1 ? rows : rows.slice(0, end)
 }
 
-/** Writes the progress of the pass. Returns the pass after it; null if another run has moved it. */
-export async function movePass(db: D1Database, pass: Pass, ended: boolean): Promise<Pass | null> {
-  const movedAt = isoTime()
-  const counts = ended ? countLost(pass) : pass.counts
-  const next = { ...pass, counts, movedAt, finishedAt: ended ? movedAt : null }
-  const updated = await run(db, updatePass(next))
-  return updated.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
-}
-
 function addOutcomes(counts: Counts, outcomes: Outcome[]): Counts {
   const sums = new Map(Object.entries(counts))
   for (const { row, state } of outcomes) {
@@ -248,27 +171,4 @@ function logUnreadableRows(outcomes: Outcome[]): void {
     .filter((outcome) => outcome.state === 'unreadable')
     .filter(({ reason }) => reason === 'does_not_open')
   for (const key of damaged.slice(0, UNREADABLE_LOGGED)) logUnreadable(key)
-}
-
-function logProgress({ keyring, counts, finishedAt }: Pass): void {
-  const sum = (name: 'rows' | 'done' | 'unopenable') =>
-    Object.values(counts).reduce((total, count) => total + count[name], 0)
-  const [rows, done, unopenable] = [sum('rows'), sum('done'), sum('unopenable')]
-  const finished = finishedAt !== null
-  const left = rows < COUNTED_ROWS ? Math.max(0, rows - done - unopenable) : null
-  const by_kid = Object.fromEntries(
-    Object.entries(counts)
-      .map(([kid, count]) => [kid, pickCount(count)] as const)
-      .filter(([, count]) => Math.max(...Object.values(count)) > 0),
-  )
-  const progress = { done, left: finished ? 0 : left, unopenable, by_kid }
-  log('info', finished ? 'rewrap_finished' : 'rewrap_moved', { keyring, ...progress })
-}
-
-function pickCount({ rows, done, unopenable }: Count): Count {
-  return { rows, done, unopenable }
-}
-
-function isoTime(epochMs = Date.now()): string {
-  return new Date(epochMs).toISOString()
 }

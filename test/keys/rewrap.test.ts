@@ -5,7 +5,6 @@ import { fingerprintKey } from '../../src/crypto/keyring.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
-import { COUNTED_ROWS } from '../../src/store/all-keys.ts'
 import recorded from '../crypto/vectors/python-cryptography-fernet.json'
 import { env } from '../isolate.ts'
 import {
@@ -353,54 +352,6 @@ const agePass = async (hours: number) =>
     .bind(`-${hours} hours`)
     .run()
 
-describe('when a pass is due', () => {
-  it('repeats a finished pass when an operator asks for it', async () => {
-    await someKeys(2, before)
-    await runPass(after)
-    await env.DB.prepare("UPDATE rewrap SET asked_at = '2026-01-01T00:00:00.000Z'").run()
-    const logs = recordLogs()
-    for (let runs = 0; runs < 3; runs += 1) await runJob(after)
-    expect(logs.events().map(({ event }) => event)).toEqual(['rewrap_begun', 'rewrap_finished'])
-  })
-
-  it('makes a pass for each new order of keys, and for each new Fernet key', async () => {
-    await someKeys(1, before)
-    await runPass(after)
-    const logs = recordLogs()
-    for (const vault of [
-      withKeys(OLD, NEW),
-      after,
-      { ...after, LEGACY_FERNET_KEY: recorded.key },
-      { ...after, LEGACY_FERNET_KEY: `${recorded.key},${someEncryptionKey()}` },
-    ]) {
-      await runPass(vault)
-    }
-    const events = logs.events().map(({ event }) => event)
-    expect(events.filter((event) => event === 'rewrap_begun')).toHaveLength(4)
-  })
-
-  it('two versions with different keyrings that alternate only begin passes', async () => {
-    await someKeys(4, before)
-    const other = withKeys(OLD, NEW)
-    const earlier = await storedRows()
-    for (let turn = 0; turn < 3; turn += 1) {
-      await runJob(after)
-      await runJob(other)
-    }
-    expect(await storedRows()).toEqual(earlier)
-  })
-
-  it('continues a pass while a version that seals under the old key writes', async () => {
-    const keys = await someKeys(10, before)
-    await runJob(small)
-    for (const [userId, apiKey] of [...keys].slice(0, 3)) {
-      await putKey(userId, apiKey, { env: before })
-      await runJob(small)
-    }
-    expect((await counts()).reduce((sum, [, { done }]) => sum + done, 0)).toBe(10)
-  })
-})
-
 describe('a change during a run', () => {
   it('keeps the result of a PUT, a DELETE or the end of a user during a run', async () => {
     const keys = await someKeys(4, before)
@@ -522,38 +473,5 @@ describe('a run that is late', () => {
     await runPass(other)
     expect(await kids()).toEqual({ [oldKid]: 4 })
     expect(await openedKeys(before)).toEqual(keys)
-  })
-})
-
-describe('the progress that a run logs', () => {
-  it('sums the rows of all kids', async () => {
-    await someKeys(4, before)
-    await someKeys(3, rotated)
-    const damage = `UPDATE api_keys SET encrypted_api_key = 'v1.x'
-      WHERE user_id = (SELECT min(user_id) FROM api_keys)`
-    await env.DB.prepare(damage).run()
-    await runJob(small)
-    const logs = recordLogs()
-    await runJob(small)
-    const progress = { done: 3, left: 3, unopenable: 1 }
-    expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_moved', ...progress })
-  })
-
-  it.for([
-    ['unknown if they are too many to be counted', COUNTED_ROWS, null],
-    ['0 if more rows were added than are left', 2, 0],
-    ['the rest otherwise', COUNTED_ROWS - 1, COUNTED_ROWS - 5],
-  ] as const)('says that the rows left are %s', async ([, rows, left]) => {
-    await someKeys(6, before)
-    await runJob(small)
-    const [kid = ''] = Object.keys(await kids())
-    await env.DB.prepare('UPDATE rewrap SET counts = ?1')
-      .bind(JSON.stringify({ [kid]: { rows, done: 0, unopenable: 0 } }))
-      .run()
-    const logs = recordLogs()
-    await runJob(small)
-    expect(logs.events()).toMatchObject([{ event: 'rewrap_moved', done: 4, left }])
-    await runJob(small)
-    expect(logs.events().at(-1)).toMatchObject({ event: 'rewrap_finished', done: 6, left: 0 })
   })
 })

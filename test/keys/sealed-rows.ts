@@ -2,7 +2,8 @@
 
 import { expect } from 'vitest'
 import { openKey, sealKey, type SealedKey, type Slot } from '../../src/crypto/seal.ts'
-import { beginPass, readPass, rewrap } from '../../src/keys/rewrap.ts'
+import { rewrap } from '../../src/keys/rewrap.ts'
+import { beginPass, readPass } from '../../src/keys/rewrap-pass.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, someEncryptionKey, someKey } from '../support.ts'

@@ -12,7 +12,8 @@ import {
   splitCredential,
   summarize,
 } from '../../src/keys/stored-key.ts'
-import { beginPass, rewrap } from '../../src/keys/rewrap.ts'
+import { rewrap } from '../../src/keys/rewrap.ts'
+import { beginPass } from '../../src/keys/rewrap-pass.ts'
 import { readKey } from '../../src/keys/slots.ts'
 import { openService } from '../../src/service.ts'
 import { updateStatus, updateVerified, type KeyRow } from '../../src/store/api-keys.ts'
