@@ -1,9 +1,8 @@
 /** The work of the Worker's Cron Trigger: the rewrap job, what has to be deleted, and what is remembered of it. */
 
-import { deleteExpiredKeys } from './keys/expiry.ts'
+import { deleteExpiredKeys, deleteOldEvents } from './keys/expiry.ts'
 import { copyDeletions as runCopy } from './keys/gone.ts'
 import { rewrap as runRewrap } from './keys/rewrap.ts'
-import { deleteOldEvents } from './keys/trail.ts'
 import { logFailure } from './log.ts'
 import { openService, type Service } from './service.ts'
 

@@ -1,9 +1,10 @@
-/** Keys that expire: nobody uses one after its time, and the job deletes it some days later. */
+/** Deletes what has had its time: keys some days after they expire, and old events. */
 
 import { isMovingIn } from '../crypto/keyring.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
-import { BULK_DEADLINE_MS, runBatch } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
+import { deleteEvents } from '../store/events.ts'
 import { deleteExpired, NOTED_AT_ONCE, noteExpirations } from '../store/expired-keys.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
@@ -41,4 +42,14 @@ async function noteNext(service: Service): Promise<number> {
   const [events] = await runBatch(service.db, noteExpirations(now), BULK_DEADLINE_MS)
   await publishEvents(service, [events])
   return events.results.length
+}
+
+/**
+ * Deletes events of the days before the one of `EVENTS_KEPT_DAYS` ago, at most 5,000 in a run.
+ *
+ * @throws VaultError `database_busy`, `server_misconfigured`
+ */
+export async function deleteOldEvents({ db, settings }: Service): Promise<void> {
+  const oldest = new Date(Date.now() - settings.eventsKeptDays * DAY_MS)
+  await run(db, deleteEvents(oldest.toISOString().slice(0, 10)), BULK_DEADLINE_MS)
 }

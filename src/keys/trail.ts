@@ -1,15 +1,13 @@
 /** The trail: what happened to a user's keys, for the user and for nobody else. */
 
-import type { Service } from '../service.ts'
-import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
-import { deleteEvents, LATEST, selectEvents, type EventRow } from '../store/events.ts'
+import { runBatch } from '../store/d1.ts'
+import { LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
 import { retry } from './retry.ts'
 import { slotName, namesOf } from './slot-name.ts'
 import type { SlotOwner } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
-const DAY_MS = 24 * 60 * 60 * 1000
 /** The events of a page, by default and at most. */
 export const DEFAULT_EVENTS = 50
 export const MAX_EVENTS = 200
@@ -80,14 +78,4 @@ export async function* exportEvents(
     cursor = next
   }
   return cursor
-}
-
-/**
- * Deletes events of the days before the one of `EVENTS_KEPT_DAYS` ago, at most 5,000 in a run.
- *
- * @throws VaultError `database_busy`, `server_misconfigured`
- */
-export async function deleteOldEvents({ db, settings }: Service): Promise<void> {
-  const oldest = new Date(Date.now() - settings.eventsKeptDays * DAY_MS)
-  await run(db, deleteEvents(oldest.toISOString().slice(0, 10)), BULK_DEADLINE_MS)
 }

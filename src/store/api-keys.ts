@@ -147,33 +147,24 @@ const READ_KEY = 'user_id = ?1 AND provider = ?2 AND identity = ?3'
 const COUNTS = "(?4 = 'rejected' OR status = ?6)"
 
 /**
- * Records that a key was verified, and its status. It changes no row if the key was rejected meanwhile, or if the slot
- * holds another one by now.
+ * Records a time and a status. It changes no row if the key was rejected meanwhile, or if the slot holds another one by
+ * now.
  */
-export function updateVerified(
-  { userId, provider, identity, status: before }: ReadKey,
-  { status, at }: { status: KeyStatus; at: string },
-): Statement {
-  return {
-    sql: `UPDATE api_keys SET status = ?4, last_verified_at = ?5 WHERE ${READ_KEY} AND ${COUNTS}`,
+const updateWith =
+  (column: string, also = '') =>
+  (
+    { userId, provider, identity, status: before }: ReadKey,
+    { status, at }: { status: KeyStatus; at: string },
+  ): Statement => ({
+    sql: `UPDATE api_keys SET status = ?4, ${column} = ?5 WHERE ${READ_KEY} ${also} AND ${COUNTS}`,
     values: [userId, provider, identity, status, at, before],
-  }
-}
+  })
 
-/**
- * Records a use that gives a key another status than it had when it was read. It changes no row if the key has that
- * status already, if it was rejected meanwhile, or if the slot holds another one by now.
- */
-export function updateStatus(
-  { userId, provider, identity, status: before }: ReadKey,
-  { status, at }: { status: KeyStatus; at: string },
-): Statement {
-  return {
-    sql: `UPDATE api_keys SET status = ?4, last_used_at = ?5
-          WHERE ${READ_KEY} AND status <> ?4 AND ${COUNTS}`,
-    values: [userId, provider, identity, status, at, before],
-  }
-}
+/** Records that a key was verified, and its status. */
+export const updateVerified = updateWith('last_verified_at')
+
+/** Records a use that gives a key another status. It changes no row if the key has that status already. */
+export const updateStatus = updateWith('last_used_at', 'AND status <> ?4')
 
 /** Records a use, unless one was recorded after `before`. It changes no row if the slot holds another key by now. */
 export function updateUsed(

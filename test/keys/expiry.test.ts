@@ -1,7 +1,7 @@
 import { exports } from 'cloudflare:workers'
 import { emptyVault, env } from '../isolate.ts'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { deleteExpiredKeys, deleteOldEvents } from '../../src/keys/expiry.ts'
 import { rewrap } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
 import {
@@ -15,6 +15,7 @@ import {
   someUser,
   storedKey,
 } from '../support.ts'
+import { kinds, someOwner, storedEvents } from './key-owner.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString()
@@ -238,4 +239,52 @@ it('the job sends each of 6,200 keys that expire together to the queue once, in 
   await deleteExpiredKeys(service)
   expect([sent.length, new Set(sent).size]).toEqual([6_200, 6_200])
   expect(most).toBeLessThanOrEqual(6)
+})
+
+describe('events', () => {
+  afterEach(() => vi.useRealTimers())
+
+  it('deletes events that are older than EVENTS_KEPT_DAYS, and no others', async () => {
+    const owner = await someOwner()
+    const { userId } = owner
+    await owner.save('sk-1')
+    const age = `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+      VALUES (?2, ?1, ?2 || 'T00:00:00.000Z.a', 'openai', 'saved', 'owner')`
+    const day = (days: number) =>
+      new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
+    const insert = env.DB.prepare(age)
+    await env.DB.batch([91, 90, 31].map((days) => insert.bind(userId, day(days))))
+    await deleteOldEvents(await openService(env))
+    expect(await storedEvents(userId)).toBe(3)
+    await deleteOldEvents(await openService({ ...env, EVENTS_KEPT_DAYS: '30' }))
+    expect(kinds(await owner.events())).toEqual(['saved'])
+  })
+
+  it.for([
+    ['2026-11-25', '90', '2027-02-24'],
+    ['2027-12-01', '90', '2028-03-01'],
+    ['2028-02-29', '1', '2028-03-02'],
+    ['2028-02-28', '1', '2028-03-01'],
+    ['2027-02-27', '1', '2027-03-01'],
+    ['2026-12-31', '30', '2027-01-31'],
+    ['2100-02-28', '1', '2100-03-02'],
+    ['2038-01-19', '365', '2039-01-20'],
+    ['2026-11-25', '0', '2026-11-26'],
+  ] as const)('deletes an event of %s, kept for %s days, from %s on', async ([day, days, end]) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const userId = await someUser()
+    const insert = env.DB.prepare(
+      `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+       VALUES (?2, ?1, ?2 || 'T' || ?3, 'openai', 'saved', 'owner')`,
+    )
+    const times = ['00:00:00.000Z.a', '23:59:59.999Z.b']
+    await env.DB.batch(times.map((time) => insert.bind(userId, day, time)))
+    const service = await openService({ ...env, EVENTS_KEPT_DAYS: days })
+    const left = async (time: number) => {
+      vi.setSystemTime(time)
+      await deleteOldEvents(service)
+      return storedEvents(userId)
+    }
+    expect([await left(Date.parse(end) - 1), await left(Date.parse(end))]).toEqual([2, 0])
+  })
 })

@@ -2,9 +2,8 @@
 
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { afterEach, expect, it, vi } from 'vitest'
-import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { deleteExpiredKeys, deleteOldEvents } from '../../src/keys/expiry.ts'
 import { publishEvents } from '../../src/keys/publish.ts'
-import { deleteOldEvents } from '../../src/keys/trail.ts'
 import { openService } from '../../src/service.ts'
 import type { WrittenEvent } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
