@@ -45,7 +45,7 @@ async function askStore<T>(
   })
 }
 
-/** The statement of a use that {@link isGone} needs the row of; none without a second store. */
+/** Reads the heartbeat, which {@link isGone} needs. Empty without `DELETIONS`. */
 export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
   return deletions === null ? [] : [selectHeartbeat()]
 }

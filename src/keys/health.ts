@@ -39,20 +39,20 @@ const checks = new WeakMap<Service, Check>()
  */
 export async function checkHealth(service: Service): Promise<void> {
   const until = Date.now() + PATIENCE_MS
-  let known = recentCheck(service)
-  while (known?.isUnderWay && Date.now() < until) {
+  let last = recentCheck(service)
+  while (last?.isUnderWay && Date.now() < until) {
     // oxlint-disable-next-line no-await-in-loop -- the other request may need several looks
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-    known = recentCheck(service)
+    last = recentCheck(service)
   }
-  const { fault } = known === undefined || known.isUnderWay ? await runCheck(service) : known
+  const { fault } = last === undefined || last.isUnderWay ? await runCheck(service) : last
   if (fault !== null) throw fault
 }
 
 /** A request whose client has left may never end its check, so that one counts for a limited time too. */
 function recentCheck(service: Service): Check | undefined {
-  const known = checks.get(service)
-  return known !== undefined && Date.now() < known.at + KEPT_MS ? known : undefined
+  const last = checks.get(service)
+  return last !== undefined && Date.now() < last.at + KEPT_MS ? last : undefined
 }
 
 async function runCheck(service: Service): Promise<Check> {

@@ -83,7 +83,7 @@ export async function beginPass({ db, keyring, settings }: Service): Promise<str
   return name
 }
 
-/** Writes the progress of the pass. Returns the pass after it; null if another run has moved it. */
+/** Saves the progress of the pass. Returns the pass after it; null if another run has saved one meanwhile. */
 export async function savePass(db: D1Database, pass: Pass, ended: boolean): Promise<Pass | null> {
   const movedAt = new Date().toISOString()
   const counts = ended ? countLost(pass) : pass.counts

@@ -68,7 +68,7 @@ interface Batch extends Budget {
   pass: Pass
 }
 
-/** Rewraps the next batch. Returns null if another run has moved the pass. */
+/** Rewraps the next batch. Returns null if another run has saved the pass. */
 async function rewrapBatch(service: Service, pass: Pass, budget: Budget): Promise<Batch | null> {
   const limit = Math.min(budget.rows, BATCH_ROWS)
   const { defaultProvider } = service.settings

@@ -6,7 +6,7 @@ import { run } from '../store/d1.ts'
 import { addSums, nameSum, splitSums, type Sum } from '../store/event-sums.ts'
 import { publishEvents } from './publish.ts'
 
-/** Counts wait until the isolate has counted nothing for about this time. A Worker may work on for 30 s. */
+/** Counts are written after about this time without a new one. A Worker may work on for 30 s. */
 const QUIET_MS = 20_000
 /** A busy isolate sets no more than one timer in this time. */
 const TIMER_EVERY_MS = 5_000
@@ -95,12 +95,12 @@ function keyOf(sum: Sum): string {
 function keep(tally: Tally, sum: Sum): void {
   const { waiting } = tally
   if (waiting.size === 0) tally.waitingSince = Date.now()
-  const known = waiting.get(keyOf(sum))
-  if (known === undefined && waiting.size >= MAX_KEPT) {
+  const earlier = waiting.get(keyOf(sum))
+  if (earlier === undefined && waiting.size >= MAX_KEPT) {
     tally.dropped += sum.count
     return
   }
-  const { count, errors, firstAt, lastAt } = known ?? { ...sum, count: 0, errors: 0 }
+  const { count, errors, firstAt, lastAt } = earlier ?? { ...sum, count: 0, errors: 0 }
   waiting.set(keyOf(sum), {
     ...sum,
     count: count + sum.count,

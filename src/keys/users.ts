@@ -18,8 +18,8 @@ import type { SlotOwner } from './stored-key.ts'
  */
 export async function addUser({ db }: Pick<Service, 'db'>, userId: string): Promise<boolean> {
   const added = deletionHooks(true).flatMap((hook) => hook.added(userId))
-  const [known] = await runBatch(db, [selectUser(userId), insertUser(userId), ...added])
-  return known.results.length === 0
+  const [found] = await runBatch(db, [selectUser(userId), insertUser(userId), ...added])
+  return found.results.length === 0
 }
 
 /** Deletes the user with all keys and events. Returns false if the user does not exist. */

@@ -82,7 +82,7 @@ function toRow(sum: Sum): unknown[] {
   ]
 }
 
-/** The same for all isolates, and the last one in its hour. */
+/** The id of a sum: the same in all isolates, and sorted at the end of its hour. */
 export function nameSum({ lastAt, event, code, provider, caller }: Sum): string {
   const rest = JSON.stringify([event, code, provider, caller])
   return `${lastAt.slice(0, 13)}:59:59.999Z.${rest}`

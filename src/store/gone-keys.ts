@@ -14,7 +14,7 @@ const FRESH_S = 3 * 60
 export interface Heartbeat {
   /** When the job last found nothing left to delete: ISO 8601 in UTC; empty before it has run. */
   at: string
-  /** This database lacks no deletion up to this number of the second store. */
+  /** All deletions up to this number of the second store are applied here. */
   copied: number
   /** The seconds since `at` by the clock of D1, which wrote it; null before the job has run. */
   age: number | null

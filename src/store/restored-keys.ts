@@ -1,4 +1,4 @@
-/** The keys and users that are gone, and that a restored database has again. */
+/** Deletes again what a restored database has brought back. */
 
 import type { Slot } from '../crypto/seal.ts'
 import { deleteEventsOf, noteRows, RETURNING_EVENT, type WrittenEvent } from './events.ts'

@@ -92,7 +92,7 @@ export function upsertPass(
   }
 }
 
-/** Saves the new state of a pass. It changes no row if another run has moved the pass meanwhile. */
+/** Saves the new state of a pass. It changes no row if another run has saved one meanwhile. */
 export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass): Statement {
   return {
     sql: `UPDATE rewrap SET revision = revision + 1, after_user_id = ?2, after_provider = ?3,
@@ -108,7 +108,7 @@ export function askForPass(askedAt: string): Statement {
 }
 
 /**
- * Asks for another pass if the statement before it in the transaction has noted imported keys. Their times do not tell
+ * Asks for another pass if the statement before it in the transaction has marked imported keys. Their times do not tell
  * them from the rows that did not open, so that nobody knows those any more.
  */
 export function askAfterImport(): Statement {
