@@ -53,13 +53,12 @@ export async function saveSlot(
   const { name, provider } = findSlot(settings, given)
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
   const key = { credential, expiresAt }
-  const conditions = condition === null ? [] : [condition]
   if (!isChecked(settings, provider, verify)) {
-    return writeKey(owner, name, { ...key, status: 'unverified', conditions })
+    return writeKey(owner, name, { ...key, status: 'unverified', condition })
   }
-  const tag = await readTag(owner, name, conditions)
+  const tag = await readTag(owner, name, condition)
   const status = await checkKey(owner, name, { provider, credential })
-  return writeKey(owner, name, { ...key, status, conditions: [{ kind: 'tagged', tags: [tag] }] })
+  return writeKey(owner, name, { ...key, status, condition: { kind: 'tagged', tags: [tag] } })
 }
 
 /** A saved key. */
@@ -73,14 +72,14 @@ interface CheckedKey {
   credential: Credential
   expiresAt: string | null
   status: KeyStatus
-  conditions: readonly Condition[]
+  condition: Condition | null
 }
 
 /** Seals the key, and saves it with one round trip to D1. The limits of the previous one stay. */
 async function writeKey(
   owner: SlotOwner,
   name: string,
-  { credential, expiresAt, status, conditions }: CheckedKey,
+  { credential, expiresAt, status, condition }: CheckedKey,
 ): Promise<SavedKey> {
   const { userId, service } = owner
   const { db, keyring, settings } = service
@@ -88,11 +87,11 @@ async function writeKey(
   const results = await inRow(owner, name, async (slot, other) => {
     const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
     const mark = makeMark()
-    const isAsking = conditions.length > 0 || slot.takesDefault
+    const isAsking = condition !== null || slot.takesDefault
     const row = { ...sealedKey, status, expiresAt, fingerprints }
     const save = [
       ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
-      ...(isAsking ? [checkSlot(slot, conditions)] : []),
+      ...(isAsking ? [checkSlot(slot, condition)] : []),
       ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
       ...notedSave(upsertKey(slot, row), { ...actorOf(owner), provider: slot.provider, mark }),
     ]
@@ -116,16 +115,16 @@ function isSavedRow(row: object): row is SavedRow {
  * The slot's tag; null if it is empty. A token without a user cannot test keys. It only reads, so it is tried again if
  * D1 fails.
  *
- * @throws VaultError `user_not_found`, `changed_meanwhile` if a condition is not true, `database_busy`
+ * @throws VaultError `user_not_found`, `changed_meanwhile` if the condition is not true, `database_busy`
  */
 async function readTag(
   owner: SlotOwner,
   name: string,
-  conditions: readonly Condition[],
+  condition: Condition | null,
 ): Promise<string | null> {
   const { db } = owner.service
   const { results } = await inRow(owner, name, async (slot) =>
-    retry(async (ms) => run(db, checkSlot(slot, conditions), ms)),
+    retry(async (ms) => run(db, checkSlot(slot, condition), ms)),
   )
   if (results.length === 0) requireAnyUser(owner)
   return results[0]?.tag ?? null

@@ -30,7 +30,7 @@ export async function setLimits(
       updateLimits({ ...actorOf(owner), provider, mark }, limits)
     const statements = [
       ...(other?.asRead ?? []),
-      ...(condition === null ? [] : [checkSlot(slot, [condition])]),
+      ...(condition === null ? [] : [checkSlot(slot, condition)]),
       ...changeOf(slot),
       // Its event would be a second one of this change.
       ...(other === null ? [] : changeOf(other).slice(1)),

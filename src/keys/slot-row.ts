@@ -136,6 +136,6 @@ function share(used: KeyRow, other: KeyRow): Statement<object>[] {
 /** Fails unless the rows are as they were read. */
 function asRead(rows: readonly KeyRow[]): Statement<object>[] {
   return rows.map((row) =>
-    checkSlot({ ...row, takesDefault: false }, [{ kind: 'as read', tags: [tagOf(row)] }]),
+    checkSlot({ ...row, takesDefault: false }, { kind: 'as read', tags: [tagOf(row)] }),
   )
 }

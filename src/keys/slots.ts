@@ -129,7 +129,7 @@ export async function deleteSlot(
     const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const
     const [tombstone, deletion] = deleteKey(slot, 'request')
     const statements = [
-      checkSlot(slot, condition === null ? [] : [condition]),
+      checkSlot(slot, condition),
       ...hooks,
       ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
       tombstone,

@@ -27,17 +27,17 @@ export interface Checked {
 }
 
 /**
- * Fails unless the conditions are true. Otherwise it returns a row if the user exists, and none if not. A key of the plain
- * route has to be moved before: the conditions may be about that one.
+ * Fails unless the condition is true. Otherwise it returns a row if the user exists, and none if not. A key of the plain
+ * route has to be moved before: the condition may be about that one.
  */
 export function checkSlot(
   { userId, provider, takesDefault }: SlotRow,
-  conditions: readonly Condition[] = [],
+  condition: Condition | null = null,
 ): Statement<Checked> {
-  const faults = conditions.map(faultOf)
-  const tags = conditions.map((condition) => ('tags' in condition ? condition.tags : null))
+  const fault = condition === null ? '' : faultOf(condition.kind)
+  const tags = condition !== null && 'tags' in condition ? condition.tags : []
   return {
-    sql: `SELECT CASE WHEN NOT ${isAlone(takesDefault)} THEN NULL ${faults.join(' ')} ELSE tag END AS tag FROM (
+    sql: `SELECT CASE WHEN NOT ${isAlone(takesDefault)} THEN NULL ${fault} ELSE tag END AS tag FROM (
             SELECT ${TAG} AS tag FROM users LEFT JOIN api_keys ON user_id = id AND provider = ?2
             WHERE id = ?1
           ), (SELECT ?3 AS tags)`,
@@ -45,9 +45,9 @@ export function checkSlot(
   }
 }
 
-function faultOf({ kind }: Condition, index: number): string {
+function faultOf(kind: Condition['kind']): string {
   if (kind === 'present') return `WHEN tag IS NULL THEN ${refuse('slot_empty')}`
   if (kind === 'empty') return `WHEN tag IS NOT NULL THEN ${refuse('slot_filled')}`
-  const isTagged = `EXISTS (SELECT 1 FROM json_each(tags, '$[${index}]') WHERE value IS tag)`
+  const isTagged = `EXISTS (SELECT 1 FROM json_each(tags) WHERE value IS tag)`
   return `WHEN NOT ${isTagged} THEN ${refuse(kind === 'tagged' ? 'changed' : 'not_moved')}`
 }

@@ -130,7 +130,7 @@ it('gives up after 10 s if D1 never answers', async () => {
 it('says what to do if a slot has changed', async () => {
   const userId = await someUser()
   const slot = { userId, provider: 'openai', takesDefault: false }
-  const changed = run(env.DB, checkSlot(slot, [{ kind: 'tagged', tags: ['other.1'] }]))
+  const changed = run(env.DB, checkSlot(slot, { kind: 'tagged', tags: ['other.1'] }))
   await expect(changed).rejects.toMatchObject({
     code: 'changed_meanwhile',
     detail: 'Another change came in between: read the slot again.',
