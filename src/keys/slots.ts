@@ -1,12 +1,15 @@
-/** A user's slots: list them, and read or delete the key in one. */
+/** A user's slots: list them, and read, limit or delete the key in one. */
 
 import { isMovingIn } from '../crypto/keyring.ts'
+import type { Slot } from '../crypto/seal.ts'
+import { VaultError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { selectKey, selectKeys, type KeyRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { noted } from '../store/events.ts'
 import { deleteKey } from '../store/gone-keys.ts'
+import { updateLimits, type NewLimits } from '../store/limits.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
@@ -106,6 +109,39 @@ export async function readKey(owner: SlotOwner, given: string): Promise<StoredKe
   const [row] = rows
   if (row === undefined) requireAnyUser(owner)
   return row !== undefined && isKeyRow(row) ? openAndLog(owner, row) : EMPTY
+}
+
+/**
+ * Changes the limits of the key in the slot, with one round trip to D1, and returns the key. If D1 fails, it tries
+ * again unless the trail has the event of this change, or of another one since.
+ *
+ * @throws VaultError `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
+ */
+export async function setLimits(
+  owner: SlotOwner,
+  given: string,
+  { condition, ...limits }: NewLimits & { condition: Condition | null },
+): Promise<StoredKey> {
+  const { db, settings } = owner.service
+  const results = await inRow(owner, slotName(settings, given), async (slot, other) => {
+    const mark = makeMark()
+    const read = [selectKey(slot)]
+    const changeOf = ({ provider }: Slot) =>
+      updateLimits({ ...actorOf(owner), provider, mark }, limits)
+    const statements = [
+      ...(other?.asRead ?? []),
+      ...(condition === null ? [] : [checkSlot(slot, condition)]),
+      ...changeOf(slot),
+      // Its event would be a second one of this change.
+      ...(other === null ? [] : changeOf(other).slice(1)),
+      ...read,
+    ]
+    return runMarked(db, { slot, mark, statements, read })
+  })
+  const [row] = results.at(-1)?.results ?? []
+  if (row === undefined) requireAnyUser(owner)
+  if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')
+  return openAndLog(owner, row)
 }
 
 /**

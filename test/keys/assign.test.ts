@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { assignKey } from '../../src/keys/assign.ts'
-import { setLimits } from '../../src/keys/set-limits.ts'
+import { setLimits } from '../../src/keys/slots.ts'
 import { env } from '../isolate.ts'
 import { call, interceptD1, ownerOf, seenByProvider, slotPath } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'

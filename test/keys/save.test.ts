@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { saveSlot } from '../../src/keys/save.ts'
-import { setLimits } from '../../src/keys/set-limits.ts'
+import { setLimits } from '../../src/keys/slots.ts'
 import { deleteSlot } from '../../src/keys/slots.ts'
 import { env } from '../isolate.ts'
 import {

@@ -2,9 +2,8 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { removeUser } from '../../src/keys/users.ts'
-import { setLimits } from '../../src/keys/set-limits.ts'
 import { saveSlot } from '../../src/keys/save.ts'
-import { deleteSlot } from '../../src/keys/slots.ts'
+import { deleteSlot, setLimits } from '../../src/keys/slots.ts'
 import type { SlotOwner } from '../../src/keys/stored-key.ts'
 import type { KeyUser } from '../../src/keys/take.ts'
 import { useKey } from '../../src/keys/use.ts'

@@ -3,7 +3,7 @@
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
-import { setLimits } from '../../src/keys/set-limits.ts'
+import { setLimits } from '../../src/keys/slots.ts'
 import { countEvent } from '../../src/keys/sums.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'

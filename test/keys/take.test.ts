@@ -2,8 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { readKey } from '../../src/keys/slots.ts'
-import { setLimits } from '../../src/keys/set-limits.ts'
+import { readKey, setLimits } from '../../src/keys/slots.ts'
 import { takeKey, readUsableKey, readUsableRow } from '../../src/keys/take.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'

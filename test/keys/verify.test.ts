@@ -2,7 +2,6 @@
 
 import { expect, it, vi, describe } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
-import { setLimits } from '../../src/keys/set-limits.ts'
 import { verifySlot, record } from '../../src/keys/verify.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
@@ -15,7 +14,7 @@ import {
   storedKey,
 } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
-import { readKey } from '../../src/keys/slots.ts'
+import { readKey, setLimits } from '../../src/keys/slots.ts'
 import { updateStatus } from '../../src/store/api-keys.ts'
 
 const time = expect.stringMatching(/^20\d\d-.*Z$/)

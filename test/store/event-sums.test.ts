@@ -1,7 +1,7 @@
 /** What callers do with a key is summed by the hour, in the trail of its user. */
 
 import { afterEach, expect, it, vi } from 'vitest'
-import { setLimits } from '../../src/keys/set-limits.ts'
+import { setLimits } from '../../src/keys/slots.ts'
 import { takeKey } from '../../src/keys/take.ts'
 import { listEvents, type EventPage } from '../../src/keys/trail.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'

@@ -1,7 +1,7 @@
 /** What happens to a key is an event in the trail, which goes with its user and holds no key. */
 
 import { afterEach, expect, it, vi } from 'vitest'
-import { setLimits } from '../../src/keys/set-limits.ts'
+import { setLimits } from '../../src/keys/slots.ts'
 import { run, runBatch, type Statement, MAX_EVENTS_A_DAY } from '../../src/store/d1.ts'
 import {
   deleteEvents,
