@@ -4,7 +4,7 @@ import type { Limits } from './keys/limits.ts'
 import type { SavedKey } from './keys/save.ts'
 import type { ListedSlot } from './keys/slots.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from './keys/stored-key.ts'
-import type { SignIn } from './settings.ts'
+import type { Settings } from './settings.ts'
 import { tagOf } from './store/slot-check.ts'
 import type {
   ConfigAnswer,
@@ -113,7 +113,7 @@ export function confirmDeletion<Fields extends object>(
   }
 }
 
-export function describeSignIn(signIn: SignIn | null): ConfigAnswer {
+export function describeSignIn(signIn: Settings['signIn']): ConfigAnswer {
   if (signIn === null) return { oidc: null }
   const { issuer, clientId: client_id, scope, audience } = signIn
   return { oidc: { issuer, client_id, scope, audience } }

@@ -34,24 +34,12 @@ export async function openService(env: Env): Promise<Service> {
     keyring,
     verifyToken,
   }
-  if (!services.has(env)) warnOfMissing(settings)
+  const { missingLimiters } = settings
+  if (!services.has(env) && missingLimiters.length > 0) {
+    log('warn', 'limiter_missing', { limiters: missingLimiters })
+  }
   services.set(env, service)
   return service
-}
-
-/** Logs which limits are not enforced, since an older configuration file lacks the newer ones. */
-function warnOfMissing(settings: Settings): void {
-  const { relay, probeLimiter, addressLimiter, callerLimiter, exportLimiter } = settings
-  const limiters = {
-    PROBE_LIMITER: probeLimiter,
-    ADDRESS_LIMITER: addressLimiter,
-    CALLER_LIMITER: callerLimiter,
-    EXPORT_LIMITER: exportLimiter,
-    ...(relay !== null && { RELAY_LIMITER: relay.limiter }),
-  }
-  const missing = Object.entries(limiters).filter(([, limiter]) => limiter === null)
-  if (missing.length > 0)
-    log('warn', 'limiter_missing', { limiters: missing.map(([name]) => name) })
 }
 
 /** The settings for what surrounds the work. It never throws, even if other variables are wrong. */

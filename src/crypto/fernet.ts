@@ -1,14 +1,22 @@
 /** Opens the Fernet tokens that the previous backend wrote. It never makes one. */
 
+import * as z from 'zod/mini'
+import { withDefault } from '../shared/variable.ts'
 import { decodeBase64url } from './base64url.ts'
 import { secretKey } from './encryption-key.ts'
-import { FERNET_KID, type ForeignKeys } from './keyring.ts'
+import { FERNET_KID, keyList, type ForeignKeys } from './keyring.ts'
 
 const VERSION = 0x80
 const IV_START = 9
 const CIPHERTEXT_START = 25
 const BLOCK_BYTES = 16
 const HMAC_BYTES = 32
+
+const fernetKey = z
+  .string()
+  .check(z.regex(/^[\w+/-]{43}=$/, 'is not a Fernet key: 32 bytes in base64url, 44 characters'))
+
+export const fernetVariables = { LEGACY_FERNET_KEY: withDefault(keyList(fernetKey), []) }
 
 /** The two halves of a Fernet key, imported. */
 export interface FernetKey {

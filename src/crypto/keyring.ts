@@ -1,6 +1,25 @@
 /** The encryption keys by kid. The first one seals, and all of them open. */
 
+import * as z from 'zod/mini'
+import { listOf } from '../shared/variable.ts'
 import { secretKey, type EncryptionKey } from './encryption-key.ts'
+
+const FIX = '32 random bytes in base64: npm run keys -- new'
+const ALL_ZERO = `${'A'.repeat(43)}=`
+
+/**
+ * Canonical base64 or base64url of 32 bytes: the last character before `=` has two spare bits, and they
+ * are zero. Fernet.generate_key() writes base64url.
+ */
+const encryptionKey = z.string().check(
+  z.regex(/^[\w+/-]{42}[AEIMQUYcgkosw048]=$/, `is not ${FIX}`),
+  z.refine((text) => text !== ALL_ZERO, `is all zero; it must be ${FIX}`),
+)
+
+/** The variables of the vault's own encryption keys. */
+export const keyVariables = {
+  API_KEY_ENCRYPTION_KEY: keyList(encryptionKey, `is not set; it must be ${FIX}`),
+}
 
 /** The kid of all rows that hold a Fernet token, since a token does not name its key. */
 export const FERNET_KID = 'fernet'
@@ -47,6 +66,21 @@ export async function createKeyring(
     throw new TypeError('A keyring needs at least one encryption key, and no key twice')
   }
   return { sealing, keys, foreign }
+}
+
+/** A list of keys in base64, none of them twice. */
+export function keyList(item: z.ZodMiniType<string, string>, fault?: string) {
+  const keys = listOf(z.pipe(item, z.transform(decodeKey)), fault)
+  return keys.check(z.refine(areDistinct, 'contains a key twice'))
+}
+
+/** Decodes base64 in either alphabet. Python accepts both, so both are in use. */
+function decodeKey(text: string): Uint8Array {
+  return Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
+}
+
+export function areDistinct(keys: readonly Uint8Array[]): boolean {
+  return new Set(keys.map(String)).size === keys.length
 }
 
 /** Whether the keyring has the key that a row under `kid` needs. */

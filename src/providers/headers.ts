@@ -37,9 +37,14 @@ const DROPPED_FROM_RESPONSE = new Set([
 const MAX_SEARCHED_LENGTH = 128 * 1024
 
 /** The patterns of the headers that a caller may send to the provider. */
-export function allowedHeaders({ headers = {}, request_headers: own = [] }: Provider): string[] {
+function allowedHeaders({ headers = {}, request_headers: own = [] }: Provider): string[] {
   const defaults = Object.keys(headers).filter((name) => !matchesCredential(name))
   return [...REQUEST_HEADERS, ...own, ...defaults]
+}
+
+/** Whether a caller may send the header `name` to the provider. */
+export function isAllowed(provider: Provider, name: string): boolean {
+  return isOneOf(allowedHeaders(provider), name)
 }
 
 /** The caller's allowed headers, the provider's own headers, and the key. */

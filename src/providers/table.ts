@@ -4,6 +4,7 @@ import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { isJsonObject, parseJson } from '../shared/json.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { exactText, orNull, type Refuse, type Values } from '../shared/variable.ts'
 import { BUILT_IN } from './built-in.ts'
 import { provider, tableOf, type Provider } from './provider.ts'
 
@@ -27,6 +28,22 @@ export const providers = z.pipe(
   z.pipe(z.transform(addToBuiltIn), table),
   z.transform((entries): Providers => new Map(Object.entries(entries))),
 )
+
+/** The variables of providers. */
+export const providerVariables = {
+  PROVIDERS: providers,
+  DEFAULT_PROVIDER: orNull(exactText),
+}
+
+/** The provider of the plain route's keys; null if there is none. The plain route takes no base URL. */
+export function readDefaultProvider(
+  { PROVIDERS: known, DEFAULT_PROVIDER: name }: Values<typeof providerVariables>,
+  refuse: Refuse<keyof typeof providerVariables>,
+): string | null {
+  if (name === null || known.get(name)?.origin !== undefined) return name
+  refuse('DEFAULT_PROVIDER', 'must be the name of a provider with an origin')
+  return null
+}
 
 /**
  * The provider of a slot; null for the default slot, which has none.

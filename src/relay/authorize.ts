@@ -43,7 +43,7 @@ export async function authorizeRelay(
     throw new VaultError('scope_missing', { detail })
   }
   if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
-  await requireRate(relay.limiter, userId)
+  await requireRate(settings.relayLimiter, userId)
   const caller = relayCaller(client)
   if (caller !== null) await requireRate(settings.callerLimiter, caller)
   return { userId, caller }

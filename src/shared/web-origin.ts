@@ -1,5 +1,7 @@
 /** The origins of `CORS_ORIGINS`: exact ones (RFC 6454 §6.2), and patterns whose `*` stands for one label. */
 
+import * as z from 'zod/mini'
+
 const LABEL = '[a-z0-9-]+'
 const PATTERN = new RegExp(`^https://\\*\\.((?:${LABEL}\\.)+${LABEL})(?::\\d+)?$`)
 const ONE_LABEL = new RegExp(`^${LABEL}$`)
@@ -28,6 +30,18 @@ const SHARED_AT_ANY_DEPTH =
 /** What registries of a country keep below its domain, as in `co.uk` and `com.au`. */
 const SECOND_LEVEL =
   /^(?:ac|asso|biz|co|com|edu|go|gob|gouv|gov|ind|info|ltd|me|mil|ne|net|nhs|nom|or|org|plc|sch|web)\.[a-z]{2}$/
+
+/** The form of an origin, or of a pattern of such. */
+export const webOrigin = z.string().check(
+  z.refine(
+    isOriginPattern,
+    'is not an exact origin such as https://app.example.com, without a path or a slash at the end, or https://*.app.example.com for one label',
+  ),
+  z.refine(
+    (text) => !isBelowSharedHost(text),
+    'has a * below a host that others share; name one of your own, as in https://*.my-app.pages.dev',
+  ),
+)
 
 /** Whether `text` is an origin of the web, an app or an extension, or a pattern of such. */
 export function isOriginPattern(text: string): boolean {

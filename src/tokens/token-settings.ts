@@ -2,7 +2,16 @@
 
 import * as z from 'zod/mini'
 import { CLIENT_NAME } from '../shared/caller.ts'
-import { confidentialUrl, exactText, flag, listOf } from '../shared/variable.ts'
+import {
+  confidentialUrl,
+  exactText,
+  flag,
+  listOf,
+  orNull,
+  withDefault,
+  type Refuse,
+  type Values,
+} from '../shared/variable.ts'
 import { publicKeys } from './public-key.ts'
 
 /** In `JWT_ISSUER`, it stands for one of `JWT_TENANTS`, as in the metadata of Microsoft Entra ID. */
@@ -76,9 +85,12 @@ const tenants = listOf(
 const OTHER_HEADERS =
   /^(?:host|content-.*|connection|transfer-encoding|upgrade|te|trailer|keep-alive|expect|cookie|origin|referer|forwarded|x-forwarded-.*|x-real-ip|x-request-id|cf-ray|cf-connecting-ip|x-vault-.*|(?:sec|proxy|access-control)-.*)$/i
 
-const headerName = z.string('must be a string').check(
-  z.regex(/^[\w-]+$/, 'is not a header name'),
-  z.refine((name) => !OTHER_HEADERS.test(name), 'is a header for something else'),
+const headerName = z.pipe(
+  z.string('must be a string').check(
+    z.regex(/^[\w-]+$/, 'is not a header name'),
+    z.refine((name) => !OTHER_HEADERS.test(name), 'is a header for something else'),
+  ),
+  z.transform((name) => (/^authorization$/i.test(name) ? null : name)),
 )
 
 /** The variables for tokens. */
@@ -92,26 +104,35 @@ export const tokenVariables = {
   JWT_TENANTS: z.optional(tenants),
   JWT_AUDIENCE: z.optional(exactText),
   JWT_CLIENTS: z.optional(clients),
-  JWT_NO_AUDIENCE: z.optional(flag),
-  JWT_IDENTITY_CLAIM: z.optional(exactText),
-  JWT_SCOPE: z.optional(tokenScope),
-  JWT_HEADER_NAME: z.optional(headerName),
+  JWT_NO_AUDIENCE: withDefault(flag, false),
+  /** The claim that holds the user id. */
+  JWT_IDENTITY_CLAIM: withDefault(exactText, 'sub'),
+  /** A scope that each token must have; null if none is required. */
+  JWT_SCOPE: orNull(tokenScope),
+  /** The header with the token; null if that is Authorization. */
+  JWT_HEADER_NAME: orNull(headerName),
 }
 
-const environment = z.object({ ...tokenVariables, OIDC_CLIENT_ID: z.optional(exactText) })
+type TokenEnvironment = Values<typeof tokenVariables>
+type Name = keyof TokenEnvironment
+type Fault = [isFault: boolean, name: Name, message: string]
 
-type TokenEnvironment = z.output<typeof environment>
-
-type Fault = [isFault: boolean, name: keyof typeof tokenVariables, message: string]
-
-/** Records a fault of a variable, or of several variables together. */
-type Refuse = (name: keyof typeof tokenVariables, message: string) => void
+/** Whose tokens the vault accepts. The client of the page is set beside them. */
+export function readTokens(
+  env: TokenEnvironment & { OIDC_CLIENT_ID: string | null },
+  refuse: Refuse<Name>,
+) {
+  const { JWT_IDENTITY_CLAIM: identityClaim, JWT_SCOPE: scope, OIDC_CLIENT_ID: pageClient } = env
+  const tokenRules: TokenRules = { identityClaim, scope, pageClient }
+  const tokenSources = readTokenSources(env, refuse)
+  return { tokenSources, tokenRules, tokenHeader: env.JWT_HEADER_NAME }
+}
 
 /**
  * The sources, which have no algorithm in common. `JWT_ISSUER`, `JWT_AUDIENCE` and `JWT_CLIENTS` bind the tokens of
  * the public keys. Without public keys, they bind those of the secret.
  */
-export function readTokenSources(env: TokenEnvironment, refuse: Refuse): readonly TokenSource[] {
+function readTokenSources(env: TokenEnvironment, refuse: Refuse<Name>): readonly TokenSource[] {
   for (const [isFault, name, message] of [...keyFaults(env), ...issuerFaults(env)]) {
     if (isFault) refuse(name, message)
   }
@@ -132,8 +153,7 @@ export function readTokenSources(env: TokenEnvironment, refuse: Refuse): readonl
 /** What can be wrong with the keys that are set, and with whom their tokens are for. */
 function keyFaults(env: TokenEnvironment): Fault[] {
   const { JWT_SECRET_KEY: secret, JWT_PUBLIC_KEY: keys, JWT_JWKS_URL: url } = env
-  const { JWT_AUDIENCE: audience, JWT_CLIENTS: listed } = env
-  const hasNoAudience = env.JWT_NO_AUDIENCE === 'true'
+  const { JWT_AUDIENCE: audience, JWT_CLIENTS: listed, JWT_NO_AUDIENCE: hasNoAudience } = env
   const isBeside = secret !== undefined && (keys !== undefined || url !== undefined)
   const isBound = audience !== undefined || listed !== undefined
   const own = env.JWT_SECRET_ISSUER ?? env.JWT_SECRET_AUDIENCE
@@ -178,14 +198,9 @@ function issuerFaults(env: TokenEnvironment): Fault[] {
     [listed !== undefined && url === undefined, 'JWT_TENANTS', 'needs JWT_JWKS_URL'],
     // https://learn.microsoft.com/entra/identity-platform/claims-validation: a tenant can set the others itself.
     [
-      listed !== undefined && !['sub', 'oid'].includes(env.JWT_IDENTITY_CLAIM ?? 'sub'),
+      listed !== undefined && !['sub', 'oid'].includes(env.JWT_IDENTITY_CLAIM),
       'JWT_IDENTITY_CLAIM',
       'must be sub or oid with JWT_TENANTS',
     ],
   ]
-}
-
-export function readTokenRules(env: TokenEnvironment): TokenRules {
-  const { JWT_IDENTITY_CLAIM: identityClaim = 'sub', JWT_SCOPE: scope = null } = env
-  return { identityClaim, scope, pageClient: env.OIDC_CLIENT_ID ?? null }
 }

@@ -1,7 +1,7 @@
 /** Variables of any value, for the fuzz test. */
 
 import * as fc from 'fast-check'
-import { environment } from '../../src/settings.ts'
+import { environment } from '../../src/environment.ts'
 import { MARK } from './fuzz.ts'
 
 const NAMES = Object.keys(environment.shape)

@@ -1,6 +1,19 @@
 import * as z from 'zod/mini'
 import { describe, expect, it } from 'vitest'
-import { confidentialUrl, exactText, flag, listOf, splitList } from '../../src/shared/variable.ts'
+import {
+  bindingWith,
+  confidentialUrl,
+  exactText,
+  flag,
+  listOf,
+  orNull,
+  settingsOf,
+  splitList,
+  wholeNumber,
+} from '../../src/shared/variable.ts'
+
+const few = wholeNumber((text) => /^[0-9]$/.test(text), 'must be a number to 9')
+const queue = bindingWith<Queue>('send', 'must be a queue')
 
 describe('the forms of variables', () => {
   it.for<[name: string, form: z.ZodMiniType, value: unknown, fault: string]>([
@@ -17,9 +30,37 @@ describe('the forms of variables', () => {
     ['a flag', flag, 'true', 'none'],
     ['a flag in upper case', flag, 'TRUE', 'must be "true" or "false"'],
     ['a boolean as flag', flag, true, 'must be "true" or "false"'],
+    ['a number', few, '7', 'none'],
+    ['a number that is too high', few, '10', 'must be a number to 9'],
+    ['a number that is not text', few, 7, 'must be a string'],
+    ['a binding', queue, { send: () => null }, 'none'],
+    ['a binding of another kind', queue, { get: () => null }, 'must be a queue'],
+    ['a name as binding', queue, 'send', 'must be a queue'],
+    ['null as binding', queue, null, 'must be a queue'],
+    ['nothing', orNull(flag), undefined, 'none'],
+    ['null as flag', orNull(flag), null, 'must be "true" or "false"'],
   ])('judges %s', ([, form, value, fault]) => {
     const [issue] = form.safeParse(value).error?.issues ?? []
     expect(issue?.message ?? 'none').toContain(fault)
+  })
+
+  it('reads a flag and a number, and null for nothing', () => {
+    expect([flag.parse('true'), flag.parse('false')]).toEqual([true, false])
+    expect([few.parse('7'), orNull(few).parse('7'), orNull(few).parse(undefined)]).toEqual([
+      7,
+      7,
+      null,
+    ])
+  })
+
+  it('names a setting as its variable, in camelCase', () => {
+    const table = { DB: queue, EVENTS_KEPT_DAYS: few, VERIFY_ON_SAVE: orNull(flag) }
+    const db = { send: () => null }
+    const settings = settingsOf(
+      table,
+      z.object(table).parse({ DB: db, EVENTS_KEPT_DAYS: '9', OTHER: 1 }),
+    )
+    expect(settings).toEqual({ db, eventsKeptDays: 9, verifyOnSave: null })
   })
 
   it('splits a list at its commas, and anything else into nothing', () => {
