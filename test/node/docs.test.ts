@@ -9,11 +9,17 @@ import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
 import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { environment } from '../../src/environment.ts'
-import { CODES } from '../../src/shared/error-code.ts'
+import { CODES, USES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { MAX_EVENTS_A_DAY } from '../../src/store/d1.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { nameLineFault } from '../log-lines.ts'
-import { eventsAnswer, keyReason, savedSlotAnswer, slotAnswer } from '../../src/shared/answers.ts'
+import {
+  errorCode,
+  eventsAnswer,
+  keyReason,
+  savedSlotAnswer,
+  slotAnswer,
+} from '../../src/shared/answers.ts'
 
 const DOCS = readdirSync('docs', { encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
 
@@ -141,16 +147,30 @@ it('docs/operate.md lists every event of the log', () => {
   expect(firstNames(rows)).toEqual(Object.keys(LOG_EVENTS).toSorted())
 })
 
-it('docs/api.md lists every error code with its status', () => {
-  const known = new Map(Object.entries(CODES).map(([code, { status }]) => [code, status]))
+/** How the documents say when the same request may succeed. */
+const AGAIN = { at_once: 'at once', wait: 'later', next_period: 'next period', never: 'no' }
+
+/** Each code of a table whose rows have code, again and when: `code: again`. */
+const codesIn = (rows: string[][]) =>
+  rows.flatMap(([codes, again]) => namesIn(codes).map((code) => `${code}: ${again}`))
+
+it('docs/ lists every error code, with when the same request may succeed', () => {
+  const named = (code: ErrorCode) => `${code}: ${AGAIN[CODES[code].retry ?? 'never']}`
+  const ofApi = codesIn(tableRows('docs/api.md', '## Errors').map(([, ...row]) => row))
+  const ofBinding = codesIn(tableRows('docs/bindings.md', '## Results'))
+  const ofUses = new Set([...ofBinding, ...codesIn(tableRows('docs/relay.md', '## Refusals'))])
+  const documented = new Set([...ofApi, ...ofUses])
+  expect([...documented].toSorted()).toEqual(errorCode.options.map(named).toSorted())
+  const ofUse = errorCode.options.filter((code) => code in USES).map(named)
+  expect(ofUse.filter((code) => !ofUses.has(code))).toEqual([])
+})
+
+it('docs/api.md lists each error code with its status', () => {
   const documented = tableRows('docs/api.md', '## Errors').flatMap(([status, codes]) =>
     namesIn(codes).map((code) => ({ code, status: Number(status) })),
   )
+  const known = new Map(Object.entries(CODES).map(([code, { status }]) => [code, status]))
   expect(documented).toEqual(documented.map(({ code }) => ({ code, status: known.get(code) })))
-  const ofBinding = firstNames(tableRows('docs/bindings.md', '## Results'))
-  const ofRelay = firstNames(tableRows('docs/relay.md', '## Refusals'))
-  const codes = new Set([...documented.map(({ code }) => code), ...ofBinding, ...ofRelay])
-  expect([...codes].toSorted()).toEqual([...known.keys()].toSorted())
 })
 
 it('docs/configuration.md lists every variable, secret and binding', () => {

@@ -57,7 +57,27 @@ interface ProblemOptions {
   retryAt?: number
 }
 
-/** Codes that are not here are faults of the service. */
+/** Codes after which a user can only contact support. */
+type ForSupport =
+  | 'api_key_missing'
+  | 'api_key_unreadable'
+  | 'caller_not_allowed'
+  | 'content_type_not_json'
+  | 'internal'
+  | 'invalid_argument'
+  | 'invalid_json'
+  | 'limit_reached'
+  | 'method_not_allowed'
+  | 'not_found'
+  | 'not_granted'
+  | 'origin_not_allowed'
+  | 'provider_not_granted'
+  | 'provider_unreachable'
+  | 'scope_missing'
+  | 'server_misconfigured'
+  | 'upgrade_not_supported'
+
+/** What a user can do after each other code. */
 const TEXTS: Partial<Record<ProblemCode, TextName>> = {
   offline: 'offline',
   unreachable: 'unreachable',
@@ -87,7 +107,7 @@ const TEXTS: Partial<Record<ProblemCode, TextName>> = {
   database_busy: 'busy',
   token_keys_unreachable: 'busy',
   unhealthy: 'busy',
-}
+} satisfies Record<Exclude<ProblemCode, ForSupport>, TextName>
 
 /** The problem as a person reads it. `slot` is the one that was being worked on. */
 export function describeProblem(

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { ProblemCode } from '../../../src/page/element/host.ts'
 import { describeProblem, Problem, readProblem } from '../../../src/page/element/problem.ts'
+import { errorCode } from '../../../src/shared/answers.ts'
 import { english, NOON, setClock, someKey, someSlot, translated } from './shown.ts'
 
 const FAULT = 'Something went wrong in the key service. Contact support.'
@@ -57,19 +58,16 @@ const TEXTS: Record<ProblemCode, string> = {
   provider_unreachable: FAULT,
   upgrade_not_supported: FAULT,
 }
-const CODES = Object.keys(TEXTS).filter((code): code is ProblemCode => code in TEXTS)
+const ALL = [...errorCode.options, 'offline', 'unreachable', 'no_answer', 'not_an_answer'] as const
 
 const slot = someSlot({ hosts: ['a.test', 'b.test'] })
 
 describe('a problem', () => {
-  it.for(CODES)(
-    '%s is said in plain words, and is a fault if only the operator can help',
-    (code) => {
-      const problem = new Problem(code, { requestId: 'request-1' })
-      expect(describeProblem(problem, english, slot)).toBe(TEXTS[code])
-      expect(problem.isFault).toBe(TEXTS[code] === FAULT)
-    },
-  )
+  it.for(ALL)('%s is said in plain words, and is a fault if only the operator can help', (code) => {
+    const problem = new Problem(code, { requestId: 'request-1' })
+    expect(describeProblem(problem, english, slot)).toBe(TEXTS[code])
+    expect(problem.isFault).toBe(TEXTS[code] === FAULT)
+  })
 
   it('a fault without a request id is not one that the operator can find', () => {
     expect(new Problem('internal').isFault).toBe(false)
