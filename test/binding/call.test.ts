@@ -1,25 +1,37 @@
-/** What a call checks before its work, and what the log and the counts say of it. */
+/** What a call checks before its work, and what the log says of it. */
 
 import { describe, expect, it, vi } from 'vitest'
-import { perform, type Method } from '../../src/binding/perform.ts'
+import {
+  perform,
+  readProps,
+  requireGranted,
+  requireUserId,
+  type Given,
+  type Method,
+} from '../../src/binding/call.ts'
 import { VaultError } from '../../src/errors.ts'
+import { openService } from '../../src/service.ts'
+import type { BindingProps, Grant } from '../../src/shared/binding-props.ts'
 import { env } from '../isolate.ts'
 import { recordLogs } from '../support.ts'
 import { ALL, contextOf, lineOf } from './callers.ts'
 
 const DONE = { done: true }
 
+const refusal = (code: string) => expect.objectContaining({ code })
+
 interface Call extends Partial<Method<object>> {
   vault?: Partial<Env>
   props?: unknown
+  given?: Given
 }
 
 /** Performs a method on the slot `openai`, whose work is done at once. */
 async function call({ vault, props, ...method }: Call = {}): Promise<unknown> {
   return perform(vault ? { ...env, ...vault } : env, contextOf(props), {
-    method: 'pauseKey',
+    name: 'pauseKey',
     grant: 'support',
-    about: { user_id: 'jane', provider: 'openai' },
+    given: { userId: 'jane', slot: 'openai' },
     work: async () => DONE,
     ...method,
   })
@@ -40,14 +52,20 @@ const failing = (error: unknown) => async () => {
 const unreachable = (cause: unknown) => failing(new VaultError('provider_unreachable', { cause }))
 
 describe('the work of a call', () => {
-  it('the work gets the service, the props and the id that is logged', async () => {
+  it('the work gets the user, the props, the arguments and the id that is logged', async () => {
     const work = vi.fn<Method<object>['work']>(async () => DONE)
     const { request_id } = await logged({ work })
-    expect(work).toHaveBeenCalledExactlyOnceWith(
-      expect.objectContaining({ settings: expect.any(Object) }),
-      ALL,
-      request_id,
-    )
+    expect(work).toHaveBeenCalledExactlyOnceWith({
+      user: {
+        service: expect.objectContaining({ settings: expect.any(Object) }),
+        userId: 'jane',
+        requestId: request_id,
+        by: { kind: 'caller', name: 'binding:chat' },
+        waitUntil: expect.any(Function),
+      },
+      props: ALL,
+      given: { userId: 'jane', slot: 'openai' },
+    })
   })
 
   it('returns what the work returns', async () => {
@@ -57,8 +75,8 @@ describe('the work of a call', () => {
 
   it('returns a refusal that the work throws', async () => {
     recordLogs()
-    const refusal = new VaultError('no_api_key')
-    expect(await call({ work: failing(refusal) })).toBe(refusal)
+    const thrown = new VaultError('no_api_key')
+    expect(await call({ work: failing(thrown) })).toBe(thrown)
   })
 
   it('returns the refusal internal for any other error', async () => {
@@ -119,7 +137,7 @@ describe('the log line of a call', () => {
   })
 
   it('logs no slot for a method without one', async () => {
-    expect(await logged({ about: { user_id: 'jane' } })).not.toHaveProperty('provider')
+    expect(await logged({ given: { userId: 'jane' } })).not.toHaveProperty('provider')
   })
 
   it('logs the code of a refusal, and no reason', async () => {
@@ -138,8 +156,8 @@ describe('the log line of a call', () => {
   })
 
   it('logs no more than 200 characters of a user id', async () => {
-    const about = { user_id: 'x'.repeat(201) }
-    expect(await logged({ about })).toMatchObject({ user_id: 'x'.repeat(200) })
+    const given = { userId: 'x'.repeat(201) }
+    expect(await logged({ given })).toMatchObject({ user_id: 'x'.repeat(200) })
   })
 
   it.for<[given: string, defaultProvider: string, slot: string]>([
@@ -148,17 +166,17 @@ describe('the log line of a call', () => {
     ['acme', 'openai', 'acme'],
   ])(
     'logs the slot that %s means if DEFAULT_PROVIDER is "%s": %s',
-    async ([provider, own, slot]) => {
-      const about = { user_id: 'jane', provider }
-      expect(await logged({ about, vault: { DEFAULT_PROVIDER: own } })).toMatchObject({
-        provider: slot,
+    async ([slot, own, provider]) => {
+      const given = { userId: 'jane', slot }
+      expect(await logged({ given, vault: { DEFAULT_PROVIDER: own } })).toMatchObject({
+        provider,
       })
     },
   )
 
   it('logs null for an argument that is not text', async () => {
-    const about = { user_id: 7, provider: {} }
-    expect(await logged({ about })).toMatchObject({ user_id: null, provider: null })
+    const given = { userId: 7, slot: {} }
+    expect(await logged({ given })).toMatchObject({ user_id: null, provider: null })
   })
 
   it.for<[situation: string, given: Call]>([
@@ -166,8 +184,8 @@ describe('the log line of a call', () => {
     ['a caller without a grant', { props: { ...ALL, grants: [] } }],
     ['a vault that is configured wrong', misconfigured(ALL)],
   ])('logs null for a key that is given as a slot: %s', async ([, given]) => {
-    const about = { user_id: 'jane', provider: 'sk-misplaced-0123456789' }
-    expect(await logged({ ...given, about })).toMatchObject({ provider: null })
+    const misplaced = { userId: 'jane', slot: 'sk-misplaced-0123456789' }
+    expect(await logged({ ...given, given: misplaced })).toMatchObject({ provider: null })
   })
 
   it('logs why a provider is unreachable', async () => {
@@ -194,4 +212,76 @@ describe('the log line of a call', () => {
       error: { message: 'D1 is broken' },
     })
   })
+})
+
+/** The code with which the vault refuses a grant; null if it does not. */
+async function codeOf(
+  props: BindingProps,
+  grant: Grant,
+  changes: Partial<Env> = {},
+): Promise<string | null> {
+  const granted = requireGranted(await openService({ ...env, ...changes }), props, grant)
+  return granted.then(
+    () => null,
+    (error: unknown) => VaultError.from(error).code,
+  )
+}
+
+it('reads the props of a binding', () => {
+  const props = { ...ALL, providers: ['openai'] }
+  expect(readProps(props)).toEqual(props)
+})
+
+it.for<[name: string, props: unknown]>([
+  ['no props', undefined],
+  ['empty props', {}],
+  ['no caller', { grants: ['use'] }],
+  ['grants that are a text', { caller: 'chat', grants: 'use' }],
+  ['an unknown grant besides a good one', { caller: 'chat', grants: ['use', 'all'] }],
+  ['a misspelt limit of slots', { ...ALL, provider: ['openai'] }],
+])('grants nothing, and knows no caller, for %s', ([, props]) => {
+  expect(readProps(props)).toEqual({ caller: 'unknown', grants: [], providers: [] })
+})
+
+it.for([
+  ['use', true],
+  ['users', true],
+  ['reveal', false],
+  ['support', false],
+] as const)('a binding with the grants use and users may %s: %s', async ([grant, expected]) => {
+  const code = await codeOf({ caller: 'chat', grants: ['use', 'users'] }, grant)
+  expect(code).toBe(expected ? null : 'not_granted')
+})
+
+it.for([
+  ['', 'export', false],
+  ['false', 'export', false],
+  ['true', 'export', true],
+  ['other, export', 'export', true],
+  ['other', 'export', false],
+  ['exports', 'export', false],
+] as const)('ALLOW_REVEAL = %j lets %s read keys: %s', async ([allowed, caller, expected]) => {
+  const code = await codeOf({ caller, grants: ['reveal'] }, 'reveal', { ALLOW_REVEAL: allowed })
+  expect(code).toBe(expected ? null : 'not_granted')
+})
+
+it.for([[''], [undefined], [null], [7], [10n], [true], [['a']], [{}], [Symbol('a')]])(
+  'refuses %o for a user id',
+  ([value]) => {
+    expect(() => requireUserId(value)).toThrow(refusal('invalid_argument'))
+  },
+)
+
+it.for(['jane', 'auth0|a b', '...', 'Zoë'])('takes the user id %j', (userId) => {
+  expect(requireUserId(userId)).toBe(userId)
+})
+
+it.for(['.', '..', '\uD800'])('refuses the user id %j', (userId) => {
+  expect(() => requireUserId(userId)).toThrow(refusal('invalid_argument'))
+})
+
+it('takes a user id of 2,000 characters, and none that is longer', () => {
+  const longest = 'x'.repeat(2_000)
+  expect(requireUserId(longest)).toBe(longest)
+  expect(() => requireUserId(`${longest}x`)).toThrow(refusal('invalid_argument'))
 })

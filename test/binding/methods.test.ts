@@ -1,12 +1,15 @@
-/** Support sees what an owner sees, and the owner sees that. */
+/** What the methods for support show and note, and which slots the methods take. */
 
 import { exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { someKeyOf, someOwner } from '../keys/key-owner.ts'
 import type { KeyVault } from '../../src/binding/key-vault.ts'
+import { slotOf } from '../../src/binding/methods.ts'
+import { VaultError } from '../../src/errors.ts'
+import type { BindingProps } from '../../src/shared/binding-props.ts'
 import { env } from '../isolate.ts'
-import { interceptD1, recordLogs, someUser } from '../support.ts'
-import { bindTo } from './callers.ts'
+import { interceptD1, ownerOf, recordLogs, someUser } from '../support.ts'
+import { ALL, bindTo } from './callers.ts'
 
 const DESK = { caller: 'desk', grants: ['support'] }
 const binding = exports.KeyVault({ props: DESK })
@@ -101,3 +104,50 @@ it('says which user or key there is not', async () => {
   expect(await binding.pauseKey(userId, 'openai')).toEqual({ ok: false, code: 'no_api_key' })
   expect(await binding.deleteKey(userId, 'openai')).toEqual({ ok: true, deleted: false })
 })
+
+const refusal = (code: string) => expect.objectContaining({ code })
+
+/** The slot of a call with these props, to a vault with this `DEFAULT_PROVIDER`. */
+async function readSlot(slot: unknown, props: BindingProps = ALL, DEFAULT_PROVIDER = '') {
+  const owner = await ownerOf('jane', { ...env, DEFAULT_PROVIDER })
+  const by = { kind: 'caller', name: 'binding:chat' } as const
+  const user = { ...owner, by, waitUntil: () => undefined }
+  return slotOf({ user, props, given: { userId: 'jane', slot } })
+}
+
+it.for<[providers: string[] | undefined, name: string, defaultProvider: string, is: boolean]>([
+  [undefined, 'openai', '', true],
+  [['openai'], 'openai', '', true],
+  [['anthropic', 'openai'], 'openai', '', true],
+  [['anthropic'], 'openai', '', false],
+  [['openai'], 'OpenAI', '', false],
+  [[], 'openai', '', false],
+  [['default'], 'default', '', true],
+  [['default'], 'openai', '', false],
+  [['openai'], 'default', '', false],
+  [['default'], 'default', 'openai', true],
+  [['default'], 'openai', 'openai', true],
+  [['openai'], 'default', 'openai', true],
+  [['openai'], 'openai', 'openai', true],
+  [['anthropic'], 'default', 'openai', false],
+  [['default'], 'anthropic', 'openai', false],
+])(
+  'a binding of the slots %j may use %s with DEFAULT_PROVIDER %j: %s',
+  async ([providers, name, DEFAULT_PROVIDER, expected]) => {
+    const props = { ...ALL, ...(providers && { providers }) }
+    const reading = readSlot(name, props, DEFAULT_PROVIDER)
+    const read = await reading.catch((error: unknown) => VaultError.from(error).code)
+    expect(read).toBe(expected ? name : 'provider_not_granted')
+  },
+)
+
+it('takes any text for a slot', async () => {
+  expect([await readSlot('a'), await readSlot(' ')]).toEqual(['a', ' '])
+})
+
+it.for([[''], [undefined], [null], [7], [10n], [true], [['a']], [{}], [Symbol('a')]])(
+  'refuses %o for a slot',
+  async ([value]) => {
+    await expect(readSlot(value)).rejects.toThrow(refusal('invalid_argument'))
+  },
+)

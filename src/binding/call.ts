@@ -1,0 +1,141 @@
+/** A call over a binding: it does what the binding's `props` grant, and each call is logged and counted. */
+
+import { count } from '../counters.ts'
+import { VaultError } from '../errors.ts'
+import { requireRate } from '../keys/rate.ts'
+import { nameSlot } from '../keys/slot-name.ts'
+import type { KeyUser } from '../keys/take.ts'
+import { errorFields, log, nameCause } from '../log.ts'
+import type { LogFields } from '../log-lines.ts'
+import { openFront, openService, type Service } from '../service.ts'
+import { bindingProps, type BindingProps, type Grant } from '../shared/binding-props.ts'
+import { bindingCaller } from '../shared/caller.ts'
+import { nameUserIdFault } from '../shared/user-id.ts'
+
+/** Of a user id. */
+const LOGGED_LENGTH = 200
+
+/** The grants that take a key. A move of users may need many calls of the others. */
+const LIMITED: ReadonlySet<Grant> = new Set(['use', 'reveal'])
+
+/** Without props, a caller may do nothing. */
+const NOBODY: BindingProps = { caller: 'unknown', grants: [], providers: [] }
+
+/** The arguments of a call. They are unchecked: a binding does not enforce types. */
+export interface Given {
+  userId: unknown
+  slot?: unknown
+  request?: unknown
+  query?: unknown
+}
+
+/** A call that is granted. Of its arguments, only the user id is checked. */
+export interface Call {
+  user: KeyUser
+  props: BindingProps
+  given: Given
+}
+
+/** The result of a method. */
+interface Outcome {
+  /** The provider's answer to a use. */
+  response?: Response
+}
+
+/** What a method does, and the grant that it needs. Its work checks the arguments that it uses. */
+export interface Method<T extends object & Outcome> {
+  grant: Grant
+  work: (call: Call) => Promise<T>
+}
+
+/** Does the work of a method if the binding grants it. A refusal is returned. */
+export async function perform<T extends object & Outcome>(
+  env: Env,
+  ctx: ExecutionContext,
+  { name, grant, work, given }: Method<T> & { name: string; given: Given },
+): Promise<T | VaultError> {
+  const startedAt = Date.now()
+  const requestId = crypto.randomUUID()
+  const props = readProps(ctx.props)
+  const by = { kind: 'caller', name: bindingCaller(props.caller) } as const
+  const waitUntil = (recording: Promise<void>): void => ctx.waitUntil(recording)
+  const opened = await openService(env).catch((error: unknown) => VaultError.from(error))
+  const granted = async (): Promise<T> => {
+    const service = await requireGranted(opened, props, grant)
+    const userId = requireUserId(given.userId)
+    return work({ user: { service, userId, requestId, by, waitUntil }, props, given })
+  }
+  const outcome = await granted().catch((error: unknown) => VaultError.from(error))
+  const line = { request_id: requestId, caller: by.name, method: name, ...loggable(opened, given) }
+  const duration_ms = Date.now() - startedAt
+  report(openFront(env).analytics, { ...line, duration_ms }, outcome)
+  return outcome
+}
+
+/** Reads a binding's `props`. Malformed props grant nothing. */
+export function readProps(value: unknown): BindingProps {
+  const parsed = bindingProps.safeParse(value)
+  return parsed.success ? parsed.data : NOBODY
+}
+
+/**
+ * Returns the service if the binding has the grant. A caller writes its own `props`: the grant `reveal` counts only
+ * if the vault's `ALLOW_REVEAL` names the caller, or allows all callers.
+ *
+ * @throws VaultError `not_granted`, `rate_limited`, or `opened` if it is one
+ */
+export async function requireGranted(
+  opened: Service | VaultError,
+  { caller, grants }: BindingProps,
+  grant: Grant,
+): Promise<Service> {
+  if (!grants.includes(grant)) throw new VaultError('not_granted')
+  if (opened instanceof VaultError) throw opened
+  const { callerLimiter, revealers } = opened.settings
+  if (LIMITED.has(grant)) await requireRate(callerLimiter, bindingCaller(caller))
+  const isRevealer = revealers === 'all' || revealers.includes(caller)
+  if (grant === 'reveal' && !isRevealer) throw new VaultError('not_granted')
+  return opened
+}
+
+/** @throws VaultError `invalid_argument` */
+export function requireUserId(given: unknown): string {
+  if (typeof given !== 'string' || nameUserIdFault(given) !== null) {
+    throw new VaultError('invalid_argument')
+  }
+  return given
+}
+
+/** Logs and counts a call. */
+function report(
+  analytics: AnalyticsEngineDataset | null,
+  line: Omit<LogFields<'binding_call'>, 'code'>,
+  outcome: Outcome | VaultError,
+): void {
+  const { caller, method: operation, provider, duration_ms } = line
+  const counted = { event: 'binding_call', operation, caller, duration_ms } as const
+  if (outcome instanceof VaultError) {
+    const { code, cause = outcome, isFault } = outcome
+    const reason = code === 'provider_unreachable' && { reason: nameCause(cause) }
+    const fault = isFault && { error: errorFields(cause) }
+    log(isFault ? 'error' : 'info', 'binding_call', { ...line, code, ...reason, ...fault })
+    count(analytics, { ...counted, code })
+  } else {
+    const { response } = outcome
+    const answered = response !== undefined && { provider_status: response.status }
+    log('info', 'binding_call', { ...line, code: null, ...answered })
+    count(analytics, { ...counted, code: null, provider, ...answered })
+  }
+}
+
+/** The arguments for a log line. Without a service, no slot is known. */
+function loggable(
+  opened: Service | VaultError,
+  given: Given,
+): Pick<LogFields<'binding_call'>, 'user_id' | 'provider'> {
+  const { userId } = given
+  const user_id = typeof userId === 'string' ? userId.slice(0, LOGGED_LENGTH) : null
+  if (!('slot' in given)) return { user_id }
+  const isOpen = !(opened instanceof VaultError)
+  return { user_id, provider: isOpen ? nameSlot(opened.settings, given.slot) : null }
+}
