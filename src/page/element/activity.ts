@@ -1,19 +1,15 @@
 /** The list of what happened to the keys of a slot, the newest first. */
 
-import { html, LitElement, nothing } from 'lit'
+import { html, nothing } from 'lit'
 import type { EventAnswer } from '../../shared/answers.ts'
-import { Attempt } from './attempt.ts'
 import { renderDoing } from './busy-button.ts'
 import { sumUp, type EventLine } from './event-lines.ts'
 import { describeEvent } from './event-text.ts'
 import { moveFocus, onEscape } from './focus.ts'
-import type { ErrorDetail } from './host.ts'
-import type { Language } from './language.ts'
+import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import type { ShownSlot } from './slot.ts'
-import { styles } from './styles.ts'
 import type { TextName } from './texts.ts'
 import { fetchEvents, fetchExport } from './trail-client.ts'
-import type { Access } from './vault-client.ts'
 
 /** How many lines are shown at first, and with each press of the button for more. */
 const LINES_AT_ONCE = 20
@@ -22,26 +18,20 @@ const LINES_AT_ONCE = 20
 const KEPT_MS = 60_000
 
 /** Fires `cancel` and `problem`. */
-export class Activity extends LitElement {
-  static override styles = styles
+export class Activity extends InnerElement {
   static override properties = {
-    access: { attribute: false },
-    language: { attribute: false },
-    keySlot: { attribute: false },
-    events: { state: true },
-    next: { state: true },
-    shown: { state: true },
+    keySlot: GIVEN,
+    events: OWN,
+    next: OWN,
+    shown: OWN,
   }
 
-  declare access: Access
-  declare language: Language
   declare keySlot: ShownSlot
   declare private events: readonly EventAnswer[]
   /** Where the next page begins; empty before the first one, null after the last one. */
   declare private next: string | null
   /** How many lines are shown, if there are so many. */
   declare private shown: number
-  readonly #attempt = new Attempt(this, (detail) => this.#tell(detail))
 
   constructor() {
     super()
@@ -64,18 +54,18 @@ export class Activity extends LitElement {
     const lines = this.#lines
     const hasMore = next !== null || lines.length > shown
     return html`
-      <div @keydown=${onEscape(() => this.#close())}>
+      <div @keydown=${onEscape(() => this.cancel())}>
         <strong id="title" tabindex="-1">${say('activity')}</strong>
         ${next === null && lines.length === 0 ? html`<p>${say('noEvents')}</p>` : nothing}
         <ol role="list" aria-labelledby="title">
           ${lines.slice(0, shown).map((line) => this.#renderLine(line))}
         </ol>
-        ${this.#attempt.render()}
+        ${this.attempt.render()}
         <div class="buttons">
           ${hasMore ? this.#renderButton(next === '' ? 'tryAgain' : 'more', this.#more) : nothing}
           ${lines.length > 0 ? this.#renderButton('download', this.#download) : nothing}
-          <button type="button" part="button" @click=${this.#close}>${say('close')}</button>
-          ${renderDoing(this.#attempt.doing)}
+          <button type="button" part="button" @click=${this.cancel}>${say('close')}</button>
+          ${renderDoing(this.attempt.doing)}
         </div>
       </div>
     `
@@ -90,7 +80,7 @@ export class Activity extends LitElement {
   }
 
   #renderButton(text: TextName, act: () => Promise<void>) {
-    const { doing, wait } = this.#attempt
+    const { doing, wait } = this.attempt
     const isIdle = doing === null && wait === 0
     return html`<button
       type="button"
@@ -110,7 +100,7 @@ export class Activity extends LitElement {
   async #more(): Promise<void> {
     const { access, keySlot } = this
     const before = Math.min(this.shown, this.#lines.length)
-    await this.#attempt.run({ text: 'loadingEvents' }, async (signal) => {
+    await this.attempt.run({ text: 'loadingEvents' }, async (signal) => {
       while (this.next !== null && this.#lines.length <= before) {
         // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
         const { events, next } = await fetchEvents({ access, signal }, keySlot.name, this.next)
@@ -125,20 +115,12 @@ export class Activity extends LitElement {
   /** Saves all events of the slot as a file. A link could not send the token. */
   async #download(): Promise<void> {
     const { access, keySlot } = this
-    await this.#attempt.run({ text: 'loadingEvents' }, async (signal) => {
+    await this.attempt.run({ text: 'loadingEvents' }, async (signal) => {
       const link = document.createElement('a')
       link.href = URL.createObjectURL(await fetchExport({ access, signal }, keySlot.name))
       link.download = `api-key-events-${keySlot.name}.ndjson`
       link.click()
       setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS)
     })
-  }
-
-  #close(): void {
-    this.dispatchEvent(new Event('cancel'))
-  }
-
-  #tell(detail: ErrorDetail): void {
-    this.dispatchEvent(new CustomEvent('problem', { detail }))
   }
 }

@@ -1,35 +1,27 @@
 /** The form that takes a key. It examines the key before it sends it, and forgets it afterwards. */
 
-import { html, LitElement, nothing } from 'lit'
+import { html, nothing } from 'lit'
 import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
-import { Attempt } from './attempt.ts'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus, onEscape } from './focus.ts'
-import type { ErrorDetail } from './host.ts'
+import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { renderKeyField } from './key-field.ts'
 import { describeRemark, examineKey, type Remark } from './key-remark.ts'
-import type { Language } from './language.ts'
 import { nameSlot, readableKey, type ShownSlot } from './slot.ts'
-import { styles } from './styles.ts'
-import { putKey, type Access } from './vault-client.ts'
+import { putKey } from './vault-client.ts'
 
 /** Fires `saved` with the slot and its new key, `cancel`, and `problem`. */
-export class ApiKeyForm extends LitElement {
-  static override styles = styles
+export class ApiKeyForm extends InnerElement {
   static override properties = {
-    access: { attribute: false },
-    language: { attribute: false },
-    slots: { attribute: false },
-    offered: { attribute: false },
-    replaced: { attribute: false },
-    chosen: { state: true },
-    isShown: { state: true },
-    remark: { state: true },
+    slots: GIVEN,
+    offered: GIVEN,
+    replaced: GIVEN,
+    chosen: OWN,
+    isShown: OWN,
+    remark: OWN,
   }
 
-  declare access: Access
-  declare language: Language
   /** Every slot of the user: the beginnings of their keys tell whose a key is. */
   declare slots: readonly ShownSlot[]
   /** The slots that a key can be saved in. */
@@ -39,7 +31,6 @@ export class ApiKeyForm extends LitElement {
   declare private chosen: string
   declare private isShown: boolean
   declare private remark: Remark | null
-  readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
   constructor() {
     super()
@@ -60,7 +51,7 @@ export class ApiKeyForm extends LitElement {
   }
 
   protected override render() {
-    const { doing } = this.#attempt
+    const { doing } = this.attempt
     const isBusy = doing !== null
     return html`
       <form
@@ -68,15 +59,15 @@ export class ApiKeyForm extends LitElement {
         novalidate
         autocomplete="off"
         @submit=${this.#submit}
-        @keydown=${isBusy ? nothing : onEscape(() => this.#cancel())}
+        @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
       >
         ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderBaseUrl(isBusy)}
         ${this.#renderKey(isBusy)}
         <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
-        ${renderExpiryField(this.language, isBusy)} ${this.#attempt.render()}
+        ${renderExpiryField(this.language, isBusy)} ${this.attempt.render()}
         <div class="buttons">
           ${this.#renderSave()}
-          <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
+          <button type="button" part="button" ?disabled=${isBusy} @click=${this.cancel}>
             ${this.language.say('cancel')}
           </button>
           ${renderDoing(doing)}
@@ -123,7 +114,7 @@ export class ApiKeyForm extends LitElement {
         autocomplete="off"
         placeholder=${`https://${hosts[0]}`}
         aria-describedby="hosts problem"
-        aria-invalid=${this.#attempt.problem?.code === 'base_url_invalid'}
+        aria-invalid=${this.attempt.problem?.code === 'base_url_invalid'}
         ?readonly=${isBusy}
         .defaultValue=${readableKey(slot)?.baseUrl ?? ''}
       />
@@ -133,7 +124,7 @@ export class ApiKeyForm extends LitElement {
 
   #renderKey(isBusy: boolean) {
     const { isShown, language, remark } = this
-    const isFaulty = remark?.kind === 'fault' || this.#attempt.problem?.code === 'api_key_rejected'
+    const isFaulty = remark?.kind === 'fault' || this.attempt.problem?.code === 'api_key_rejected'
     return renderKeyField(language, {
       slot: this.#slot,
       isShown,
@@ -174,8 +165,8 @@ export class ApiKeyForm extends LitElement {
   #renderSave() {
     const { remark } = this
     const { say } = this.language
-    const { doing, problem } = this.#attempt
-    const isEarly = this.#attempt.waitFor(this.#nameTask()) > 0
+    const { doing, problem } = this.attempt
+    const isEarly = this.attempt.waitFor(this.#nameTask()) > 0
     const anyway = (verify: boolean) => html`
       <button
         id="anyway"
@@ -244,7 +235,7 @@ export class ApiKeyForm extends LitElement {
     const key = input.value.trim()
     const isPasted = event instanceof InputEvent && event.inputType.startsWith('insertFrom')
     if (isPasted) input.value = key
-    if (this.#attempt.wait === 0) this.#attempt.clear()
+    if (this.attempt.wait === 0) this.attempt.clear()
     const { offered, slots } = this
     this.remark = key === '' ? null : examineKey(key, { slot: this.#slot, offered, slots })
     if (this.remark?.kind === 'proposal') this.chosen = this.remark.instead.name
@@ -279,11 +270,11 @@ export class ApiKeyForm extends LitElement {
   async #save({ slot = this.#slot, verify = true } = {}): Promise<void> {
     const apiKey = this.#input?.value.trim() ?? ''
     const text = this.#nameTask(slot, verify)
-    if (this.#attempt.waitFor(text) > 0) return
+    if (this.attempt.waitFor(text) > 0) return
     if (slot === undefined) return this.#refuse({ kind: 'choice' })
     const fault = findKeyFault(apiKey)
     if (fault !== null) return this.#refuse({ kind: 'fault', fault })
-    await this.#attempt.run({ text, slot }, async (signal) => {
+    await this.attempt.run({ text, slot }, async (signal) => {
       const baseUrl = this.#baseUrl?.value.trim()
       const entered = {
         apiKey,
@@ -293,9 +284,9 @@ export class ApiKeyForm extends LitElement {
       }
       const saved = await putKey({ access: this.access, signal }, slot, entered)
       this.#forget()
-      this.#tell('saved', saved)
+      this.tell('saved', saved)
     })
-    const { problem } = this.#attempt
+    const { problem } = this.attempt
     if (problem === null) return
     void moveFocus(this, problem.code === 'base_url_invalid' ? '#base-url' : '#key')
   }
@@ -309,13 +300,9 @@ export class ApiKeyForm extends LitElement {
     this.isShown = !this.isShown
   }
 
-  #cancel(): void {
+  protected override cancel(): void {
     this.#forget()
-    this.dispatchEvent(new Event('cancel'))
-  }
-
-  #tell(type: 'saved' | 'problem', detail: ShownSlot | ErrorDetail): void {
-    this.dispatchEvent(new CustomEvent(type, { detail }))
+    super.cancel()
   }
 
   #forget(): void {

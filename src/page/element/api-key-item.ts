@@ -1,12 +1,12 @@
 /** A stored key: how it is, and what can be done with it. */
 
-import { html, LitElement, nothing } from 'lit'
-import { Attempt } from './attempt.ts'
+import { html, nothing } from 'lit'
 import { renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
+import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { renderKeyFacts } from './key-facts.ts'
-import { gapAfter, type Language } from './language.ts'
+import { gapAfter } from './language.ts'
 import { offerMoves } from './offer.ts'
 import {
   canBeChecked,
@@ -19,28 +19,23 @@ import {
   type ShownKey,
   type ShownSlot,
 } from './slot.ts'
-import { PARTS, renderNotice, styles } from './styles.ts'
+import { PARTS, renderNotice } from './styles.ts'
 import type { TextName } from './texts.ts'
-import { deleteKey, patchKey, verifyKey, type Access } from './vault-client.ts'
+import { deleteKey, patchKey, verifyKey } from './vault-client.ts'
 
 /** What is open instead of the buttons. */
 type Opened = 'replace' | 'assign' | 'limits' | 'activity'
 
 /** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
-export class ApiKeyItem extends LitElement {
-  static override styles = styles
+export class ApiKeyItem extends InnerElement {
   static override properties = {
-    access: { attribute: false },
-    language: { attribute: false },
-    keySlot: { attribute: false },
-    slots: { attribute: false },
-    offered: { attribute: false },
-    opened: { state: true },
-    verdict: { state: true },
+    keySlot: GIVEN,
+    slots: GIVEN,
+    offered: GIVEN,
+    opened: OWN,
+    verdict: OWN,
   }
 
-  declare access: Access
-  declare language: Language
   declare keySlot: ShownSlot
   /** Every slot of the user. */
   declare slots: readonly ShownSlot[]
@@ -48,7 +43,6 @@ export class ApiKeyItem extends LitElement {
   declare offered: readonly ShownSlot[]
   declare private opened: Opened | null
   declare private verdict: Notice | null
-  readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
   constructor() {
     super()
@@ -63,7 +57,7 @@ export class ApiKeyItem extends LitElement {
         <strong part="provider">${this.#name}</strong>
         ${status && html`<span part="status" class=${status.tone}>${status.text}</span>`}
       </div>
-      ${renderKeyFacts(this.keySlot, this.slots, this.language)} ${this.#attempt.render()}
+      ${renderKeyFacts(this.keySlot, this.slots, this.language)} ${this.attempt.render()}
       <div role="status">${this.verdict === null ? nothing : renderNotice(this.verdict)}</div>
       ${this.#renderOpened()} ${this.#renderDialog()}
     `
@@ -105,20 +99,20 @@ export class ApiKeyItem extends LitElement {
         }
         ${canLimit ? this.#renderButton(say('limits'), () => this.#open('limits')) : nothing}
         ${this.#renderButton(say('activity'), () => this.#open('activity'))}
-        ${this.#renderButton(say('delete'), () => this.#ask())} ${renderDoing(this.#attempt.doing)}
+        ${this.#renderButton(say('delete'), () => this.#ask())} ${renderDoing(this.attempt.doing)}
       </div>
     `
   }
 
   /** A refused test waits alone. A leaked key can be paused and deleted meanwhile. */
   #renderTest() {
-    const isEarly = this.#attempt.waitFor('checking') > 0
+    const isEarly = this.attempt.waitFor('checking') > 0
     return this.#renderButton(this.language.say('test'), () => void this.#test(), isEarly)
   }
 
   #renderButton(action: string, act: () => void, isEarly = false) {
     const { say } = this.language
-    const isIdle = this.#attempt.doing === null && !isEarly
+    const isIdle = this.attempt.doing === null && !isEarly
     return html`
       <button
         type="button"
@@ -144,10 +138,10 @@ export class ApiKeyItem extends LitElement {
         .replaced=${this.keySlot}
         @saved=${({ detail }: CustomEvent<ShownSlot>) => {
           this.#close()
-          this.#tell('saved', detail)
+          this.tell('saved', detail)
         }}
         @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-form>
     `
   }
@@ -161,9 +155,9 @@ export class ApiKeyItem extends LitElement {
         .language=${this.language}
         .keySlot=${this.keySlot}
         .choices=${offerMoves(this.keySlot, this.offered)}
-        @assigned=${({ detail }: CustomEvent<ShownSlot>) => this.#tell('assigned', detail)}
+        @assigned=${({ detail }: CustomEvent<ShownSlot>) => this.tell('assigned', detail)}
         @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-assign>
     `
   }
@@ -180,10 +174,10 @@ export class ApiKeyItem extends LitElement {
         @changed=${({ detail }: CustomEvent<ShownSlot>) => {
           this.#close()
           this.#note('eventLimitsChanged')
-          this.#tell('changed', detail)
+          this.tell('changed', detail)
         }}
         @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-limits>
     `
   }
@@ -197,7 +191,7 @@ export class ApiKeyItem extends LitElement {
         .language=${this.language}
         .keySlot=${this.keySlot}
         @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.#tell('problem', detail)}
+        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-activity>
     `
   }
@@ -235,7 +229,7 @@ export class ApiKeyItem extends LitElement {
 
   #open(form: Opened): void {
     this.verdict = null
-    this.#attempt.clear()
+    this.attempt.clear()
     this.opened = form
     void moveFocus(this, '.inner')
   }
@@ -248,20 +242,20 @@ export class ApiKeyItem extends LitElement {
   async #test(): Promise<void> {
     const { access, keySlot } = this
     this.verdict = null
-    await this.#attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
+    await this.attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
       const { tested, verdict } = await verifyKey({ access, signal }, keySlot)
       this.verdict = describeTest(verdict, this.#name, this.language.say)
-      this.#tell('changed', tested)
+      this.tell('changed', tested)
     })
   }
 
   async #pause(paused: boolean): Promise<void> {
     const { access, keySlot } = this
     this.verdict = null
-    await this.#attempt.run({ text: 'changing' }, async (signal) => {
+    await this.attempt.run({ text: 'changing' }, async (signal) => {
       const changed = await patchKey({ access, signal }, keySlot, { paused })
       this.#note(paused ? 'eventPaused' : 'eventResumed')
-      this.#tell('changed', changed)
+      this.tell('changed', changed)
     })
   }
 
@@ -273,16 +267,9 @@ export class ApiKeyItem extends LitElement {
   async #delete(): Promise<void> {
     const { access, keySlot } = this
     this.#dialog?.close()
-    await this.#attempt.run({ text: 'deleting' }, async (signal) => {
+    await this.attempt.run({ text: 'deleting' }, async (signal) => {
       await deleteKey({ access, signal }, keySlot)
-      this.#tell('deleted', { ...keySlot, key: null, etag: null })
+      this.tell('deleted', { ...keySlot, key: null, etag: null })
     })
-  }
-
-  #tell(
-    type: 'saved' | 'changed' | 'deleted' | 'assigned' | 'problem',
-    detail: ShownSlot | ErrorDetail,
-  ): void {
-    this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 }

@@ -1,38 +1,29 @@
 /** The form that gives the key of the default slot a provider. */
 
-import { html, LitElement } from 'lit'
-import { Attempt } from './attempt.ts'
+import { html } from 'lit'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
-import type { ErrorDetail } from './host.ts'
-import type { Language } from './language.ts'
+import { GIVEN, InnerElement } from './inner-element.ts'
 import { findLikelySlots, nameSlot, readableKey, type ShownSlot } from './slot.ts'
-import { styles } from './styles.ts'
-import { assignKey, type Access } from './vault-client.ts'
+import { assignKey } from './vault-client.ts'
 
 /** Fires `assigned` with the provider's slot and its key, `cancel`, and `problem`. */
-export class AssignForm extends LitElement {
-  static override styles = styles
+export class AssignForm extends InnerElement {
   static override properties = {
-    access: { attribute: false },
-    language: { attribute: false },
-    keySlot: { attribute: false },
-    choices: { attribute: false },
+    keySlot: GIVEN,
+    choices: GIVEN,
   }
 
-  declare access: Access
-  declare language: Language
   /** The slot with the key. Its beginning may tell whose it is. */
   declare keySlot: ShownSlot
   /** The empty slots that the key can go to. */
   declare choices: readonly ShownSlot[]
-  readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
   override focus(): void {
     this.#select?.focus()
   }
 
   protected override render() {
-    const { doing, wait } = this.#attempt
+    const { doing, wait } = this.attempt
     const { say } = this.language
     const isBusy = doing !== null
     const likely = findLikelySlots(readableKey(this.keySlot)?.preview ?? '', this.choices)
@@ -47,10 +38,10 @@ export class AssignForm extends LitElement {
               </option>`,
           )}
         </select>
-        ${this.#attempt.render()}
+        ${this.attempt.render()}
         <div class="buttons">
           ${renderBusyButton(say('setProvider'), { doing, isEarly: wait > 0 })}
-          <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
+          <button type="button" part="button" ?disabled=${isBusy} @click=${this.cancel}>
             ${say('cancel')}
           </button>
           ${renderDoing(doing)}
@@ -66,17 +57,9 @@ export class AssignForm extends LitElement {
   async #submit(event: Event): Promise<void> {
     event.preventDefault()
     const slot = this.choices.find(({ name }) => name === this.#select?.value)
-    if (slot === undefined || this.#attempt.wait > 0) return
-    await this.#attempt.run({ text: 'checking', slot }, async (signal) => {
-      this.#tell('assigned', await assignKey({ access: this.access, signal }, this.keySlot, slot))
+    if (slot === undefined || this.attempt.wait > 0) return
+    await this.attempt.run({ text: 'checking', slot }, async (signal) => {
+      this.tell('assigned', await assignKey({ access: this.access, signal }, this.keySlot, slot))
     })
-  }
-
-  #cancel(): void {
-    this.dispatchEvent(new Event('cancel'))
-  }
-
-  #tell(type: 'assigned' | 'problem', detail: ShownSlot | ErrorDetail): void {
-    this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 }

@@ -1,37 +1,29 @@
 /** The form that limits a key: how often, by whom and how long it may be used. */
 
-import { html, LitElement, nothing } from 'lit'
-import { Attempt } from './attempt.ts'
+import { html, nothing } from 'lit'
 import { renderBusyButton, renderDoing } from './busy-button.ts'
 import { nameCaller } from './caller-name.ts'
 import type { Period } from './days.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus, onEscape } from './focus.ts'
-import type { ErrorDetail } from './host.ts'
-import type { Language } from './language.ts'
+import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { findChanges, isCount } from './limits.ts'
 import { Problem } from './problem.ts'
 import type { ShownKey, ShownSlot } from './slot.ts'
-import { styles } from './styles.ts'
 import { fetchEvents } from './trail-client.ts'
-import { patchKey, type Access } from './vault-client.ts'
+import { patchKey } from './vault-client.ts'
 
 /** Fires `changed` with the slot and its key, `cancel`, and `problem`. */
-export class LimitsForm extends LitElement {
-  static override styles = styles
+export class LimitsForm extends InnerElement {
   static override properties = {
-    access: { attribute: false },
-    language: { attribute: false },
-    keySlot: { attribute: false },
-    limited: { attribute: false },
-    initial: { state: true },
-    per: { state: true },
-    isOnly: { state: true },
-    seen: { state: true },
+    keySlot: GIVEN,
+    limited: GIVEN,
+    initial: OWN,
+    per: OWN,
+    isOnly: OWN,
+    seen: OWN,
   }
 
-  declare access: Access
-  declare language: Language
   declare keySlot: ShownSlot
   /** The key in the slot. */
   declare limited: ShownKey
@@ -43,7 +35,6 @@ export class LimitsForm extends LitElement {
   declare private isOnly: boolean
   /** The callers that have used the key lately; null until they are known. */
   declare private seen: readonly string[] | null
-  readonly #attempt = new Attempt(this, (detail) => this.#tell('problem', detail))
 
   constructor() {
     super()
@@ -67,7 +58,7 @@ export class LimitsForm extends LitElement {
 
   protected override render() {
     const { say } = this.language
-    const { doing } = this.#attempt
+    const { doing } = this.attempt
     const isLoading = this.seen === null
     const isBusy = doing !== null && !isLoading
     const look = { doing: isBusy ? doing : null, isEarly: this.#isEarly }
@@ -77,14 +68,13 @@ export class LimitsForm extends LitElement {
         novalidate
         autocomplete="off"
         @submit=${this.#submit}
-        @keydown=${isBusy ? nothing : onEscape(() => this.#cancel())}
+        @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
       >
         ${this.#renderUses(isBusy)} ${this.#renderCallers(isBusy)}
-        ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)}
-        ${this.#attempt.render()}
+        ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)} ${this.attempt.render()}
         <div class="buttons">
           ${renderBusyButton(say('saveLimits'), look)}
-          <button type="button" part="button" ?disabled=${isBusy} @click=${this.#cancel}>
+          <button type="button" part="button" ?disabled=${isBusy} @click=${this.cancel}>
             ${say('cancel')}
           </button>
           ${renderDoing(doing)}
@@ -116,7 +106,7 @@ export class LimitsForm extends LitElement {
                 min="1"
                 step="1"
                 aria-describedby="problem"
-                aria-invalid=${this.#attempt.problem?.code === 'limits_invalid'}
+                aria-invalid=${this.attempt.problem?.code === 'limits_invalid'}
                 ?readonly=${isBusy}
                 .defaultValue=${`${initial.maxUses?.count ?? ''}`}
               />
@@ -129,7 +119,7 @@ export class LimitsForm extends LitElement {
     const { isOnly, seen } = this
     const { say } = this.language
     const callers = this.#callers
-    const hint = callers.length === 0 && seen !== null && this.#attempt.problem === null
+    const hint = callers.length === 0 && seen !== null && this.attempt.problem === null
     return html`
       <label id="who" for="callers" part="label">${say('callers')}</label>
       <select
@@ -172,7 +162,7 @@ export class LimitsForm extends LitElement {
 
   /** Whether the form cannot be saved yet. It does not wait for the callers if they could not be loaded. */
   get #isEarly(): boolean {
-    return this.seen === null || this.#attempt.waitFor('changing') > 0
+    return this.seen === null || this.attempt.waitFor('changing') > 0
   }
 
   #choosePeriod({ target }: Event): void {
@@ -187,7 +177,7 @@ export class LimitsForm extends LitElement {
   async #load(): Promise<void> {
     const { access, keySlot } = this
     let seen: string[] = []
-    await this.#attempt.run({ text: 'loadingEvents' }, async (signal) => {
+    await this.attempt.run({ text: 'loadingEvents' }, async (signal) => {
       const { events } = await fetchEvents({ access, signal }, keySlot.name)
       // Uses are summed. A support tool looks at the slot, and does not use its key.
       const uses = events.filter(({ event, last_at }) => last_at || event === 'revealed')
@@ -200,13 +190,13 @@ export class LimitsForm extends LitElement {
     event.preventDefault()
     if (this.#isEarly) return
     const { access, keySlot } = this
-    await this.#attempt.run({ text: 'changing' }, async (signal) => {
+    await this.attempt.run({ text: 'changing' }, async (signal) => {
       const changes = findChanges(this.initial, this.#entered)
       if (changes.max_uses && !isCount(changes.max_uses.count)) throw new Problem('limits_invalid')
-      if (Object.keys(changes).length === 0) return this.#cancel()
-      this.#tell('changed', await patchKey({ access, signal }, keySlot, changes))
+      if (Object.keys(changes).length === 0) return this.cancel()
+      this.tell('changed', await patchKey({ access, signal }, keySlot, changes))
     })
-    if (this.#attempt.problem?.code === 'limits_invalid') void moveFocus(this, '#count')
+    if (this.attempt.problem?.code === 'limits_invalid') void moveFocus(this, '#count')
   }
 
   /** The limits as they are in the form. */
@@ -219,13 +209,5 @@ export class LimitsForm extends LitElement {
       maxUses: per === '' ? null : { count, per },
       expiresAt: readExpiry(renderRoot),
     }
-  }
-
-  #cancel(): void {
-    this.dispatchEvent(new Event('cancel'))
-  }
-
-  #tell(type: 'changed' | 'problem', detail: ShownSlot | ErrorDetail): void {
-    this.dispatchEvent(new CustomEvent(type, { detail }))
   }
 }

@@ -1,0 +1,36 @@
+/** What the inner elements share: what the outer one gives each of them, and how they report to it. */
+
+import { LitElement, type PropertyDeclarations } from 'lit'
+import { Attempt } from './attempt.ts'
+import type { ErrorDetail } from './host.ts'
+import type { Language } from './language.ts'
+import type { ShownSlot } from './slot.ts'
+import { styles } from './styles.ts'
+import type { Access } from './vault-client.ts'
+
+/** A property that the outer element sets. */
+export const GIVEN = { attribute: false }
+
+/** A property that an element has for itself. */
+export const OWN = { state: true }
+
+/** Fires `cancel` to be closed, `problem`, and what its class says. */
+export class InnerElement extends LitElement {
+  static override styles = styles
+  static override properties: PropertyDeclarations = { access: GIVEN, language: GIVEN }
+
+  declare access: Access
+  declare language: Language
+  protected readonly attempt = new Attempt(this, (detail) => this.tell('problem', detail))
+
+  protected tell(
+    type: 'saved' | 'changed' | 'deleted' | 'assigned' | 'problem',
+    detail: ShownSlot | ErrorDetail,
+  ): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }))
+  }
+
+  protected cancel(): void {
+    this.dispatchEvent(new Event('cancel'))
+  }
+}
