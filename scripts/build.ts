@@ -30,9 +30,10 @@ const { outputFiles } = await build({
   write: false,
 })
 const files = new Map<string, string>()
-for (const name of ['index.html', 'page.css', 'favicon.svg', '_headers']) {
+for (const name of ['index.html', 'favicon.svg', '_headers']) {
   files.set(name, readFileSync(`${SOURCE}/site/${name}`, 'utf8'))
 }
+addStyle('page.css', 'site/page.css')
 addReference()
 for (const { path, text } of outputFiles) {
   // Minified code has indented lines in HTML templates only. There, one space means the same, and none
@@ -50,13 +51,19 @@ for (const name of readdirSync(TARGET)) {
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
 
+/** Adds the style of a page, after what the pages have in common. */
+function addStyle(name: string, path: string): void {
+  const sheets = ['pages.css', path].map((each) => readFileSync(`${SOURCE}/${each}`, 'utf8'))
+  files.set(name, sheets.join('\n'))
+}
+
 /** Adds the OpenAPI document, and its page. */
 function addReference(): void {
   const document = readFileSync(`${SOURCE}/reference/openapi.json`, 'utf8')
   const headers = readFileSync(`${SOURCE}/reference/_headers`, 'utf8')
   files.set('openapi.json', document)
   files.set('reference.html', renderReference(document))
-  files.set('reference.css', readFileSync(`${SOURCE}/reference/reference.css`, 'utf8'))
+  addStyle('reference.css', 'reference/reference.css')
   files.set('_headers', `${files.get('_headers')}${headers}`)
 }
 
