@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest'
 import { VaultError } from '../src/errors.ts'
 import { readFrontSettings, readSettings } from '../src/settings.ts'
 import { env } from './isolate.ts'
-import { NO_VARS } from './node/no-vars.ts'
 import { someEncryptionKey } from './support.ts'
 
 const KEY = someEncryptionKey()
@@ -12,16 +11,10 @@ const OTHER = someEncryptionKey()
 const KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 
 const base = {
-  ...NO_VARS,
-  DB: env.DB,
-  RATE_LIMITER: env.RATE_LIMITER,
-  PROBE_LIMITER: env.PROBE_LIMITER,
-  RELAY_LIMITER: env.RELAY_LIMITER,
-  DELETIONS: env.DELETIONS,
-  ADDRESS_LIMITER: env.ADDRESS_LIMITER,
-  CALLER_LIMITER: env.CALLER_LIMITER,
-  EXPORT_LIMITER: env.EXPORT_LIMITER,
-  ASSETS: env.ASSETS,
+  ...env,
+  ALLOW_REVEAL: '',
+  RELAY_SCOPE: '',
+  PROVIDERS: '',
   API_KEY_ENCRYPTION_KEY: KEY,
   JWT_SECRET_KEY: 'x'.repeat(32),
 }

@@ -175,17 +175,7 @@ export const anyProps: fc.Arbitrary<object> = fc.oneof(
 
 /** Any call of a method that takes values. */
 export const anyCall: fc.Arbitrary<Call & { props: object }> = fc
-  .constantFrom<MethodName>(
-    'fetchWithApiKey',
-    'getDecryptedApiKey',
-    'createUser',
-    'deleteUser',
-    'hasUser',
-    'listSlots',
-    'listEvents',
-    'pauseKey',
-    'deleteKey',
-  )
+  .constantFrom(...Object.keys(METHODS).filter((name): name is MethodName => name in METHODS))
   .chain((method) =>
     fc.record({ props: anyProps, method: fc.constant(method), values: valuesOf(method) }),
   )

@@ -56,6 +56,19 @@ async function describeVault(vars: Vars, inject: string[]) {
   } satisfies V4WorkerOptions
 }
 
+/** A Worker named `caller` that is bound to the vault, and knows the address of a provider. */
+export function describeCaller(script: string, provider: string, providers?: readonly string[]) {
+  const props = { caller: 'chat', grants: ['use'], ...(providers && { providers }) }
+  return {
+    name: 'caller',
+    modules: true,
+    script,
+    compatibilityDate: COMPATIBILITY_DATE,
+    bindings: { PROVIDER: provider },
+    serviceBindings: { KEY_VAULT: { name: NAME, entrypoint: 'KeyVault', props } },
+  } satisfies V4WorkerOptions
+}
+
 /** What runs beside the vault. Each Worker has a port of its own. */
 interface Beside {
   others?: readonly V4WorkerOptions[]

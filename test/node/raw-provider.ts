@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events'
 import { request as open, type IncomingMessage } from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import type { V4WorkerOptions } from 'miniflare'
+import { MARK } from '../fuzz/fuzz.ts'
 import { startDirectVault } from './direct-vault.ts'
 
 /** What the provider sends to each request, and what it does with the connection then. */
@@ -123,6 +124,15 @@ export async function startRawPair(
       const response = await fetch(url, { method: 'POST', headers })
       const { verdict }: { verdict?: unknown } = await response.json()
       return verdict
+    },
+    /** The logged lines that show a secret, tell of a fault, or are not the vault's own. */
+    alarms: (): string[] => {
+      const secrets = [key, vault.token, MARK]
+      const isAlarm = (line: string) =>
+        !line.startsWith('{') ||
+        /"level":"(?:warn|error)"/.test(line) ||
+        secrets.some((secret) => line.includes(secret))
+      return vault.logs().filter(isAlarm)
     },
     close: async () => {
       await vault.close()

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
-import { bundleWorker, startDirectVault } from './direct-vault.ts'
+import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
 import { startTls } from './tls-proxy.ts'
 
 const YEAR_S = 365 * 24 * 60 * 60
@@ -39,19 +39,11 @@ server.on('upgrade', (request, connection, head) => {
 
 beforeAll(async () => {
   const origin = `http://127.0.0.1:${await listen(server)}`
-  const props = { caller: 'chat', grants: ['use'] }
-  const worker = {
-    name: 'caller',
-    modules: true,
-    script: await bundleWorker('test/node/vault-fetch-worker.ts'),
-    compatibilityDate: '2026-08-03',
-    bindings: { PROVIDER: origin },
-    serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
-  }
+  const script = await bundleWorker('test/node/vault-fetch-worker.ts')
   const PROVIDERS = JSON.stringify({ openai: { origin } })
   vault = await startDirectVault(
     { PROVIDERS },
-    { others: [worker], inject: ['test/node/quick-clock.ts'] },
+    { others: [describeCaller(script, origin)], inject: ['test/node/quick-clock.ts'] },
   )
   caller = await vault.urlOf('caller')
   token = await vault.tokenOf({ exp: inSeconds(YEAR_S) })

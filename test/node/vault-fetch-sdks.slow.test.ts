@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundleWorker, startDirectVault } from './direct-vault.ts'
+import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
 import { CALLERS, type Kind, type Outcome } from './sdk-scenarios.ts'
 import { startSdkServer } from './sdk-server.ts'
 
@@ -12,15 +12,10 @@ beforeAll(async () => {
   provider = await startSdkServer()
   const stub = { origin: provider.url }
   const providers = { openai: stub, anthropic: stub, gemini: stub, deepseek: stub }
-  const props = { caller: 'chat', grants: ['use'] }
+  const script = await bundleWorker('test/node/sdk-worker.ts')
   const worker = {
-    name: 'caller',
-    modules: true,
-    script: await bundleWorker('test/node/sdk-worker.ts'),
-    compatibilityDate: '2026-08-03',
+    ...describeCaller(script, provider.url),
     compatibilityFlags: ['nodejs_compat'],
-    bindings: { PROVIDER: provider.url },
-    serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
   }
   const PROVIDERS = JSON.stringify(providers)
   vault = await startDirectVault({ PROVIDERS }, { others: [worker] })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundleWorker, startDirectVault } from './direct-vault.ts'
+import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
 import { startEcho } from './echo-server.ts'
 
 const KEY = `sk-fetch-${crypto.randomUUID()}`
@@ -10,16 +10,9 @@ let caller: string
 beforeAll(async () => {
   provider = await startEcho()
   const origin = provider.url
-  const props = { caller: 'chat', grants: ['use'], providers: ['openai', 'gemini', 'own'] }
   const own = { label: 'Own', hosts: [new URL(origin).host], header: 'X-Key', refusals: [] }
-  const worker = {
-    name: 'caller',
-    modules: true,
-    script: await bundleWorker('test/node/vault-fetch-worker.ts'),
-    compatibilityDate: '2026-08-03',
-    bindings: { PROVIDER: origin },
-    serviceBindings: { KEY_VAULT: { name: 'user-key-vault', entrypoint: 'KeyVault', props } },
-  }
+  const script = await bundleWorker('test/node/vault-fetch-worker.ts')
+  const worker = describeCaller(script, origin, ['openai', 'gemini', 'own'])
   const PROVIDERS = JSON.stringify({ openai: { origin }, own })
   vault = await startDirectVault({ PROVIDERS }, { others: [worker] })
   await vault.save('openai', KEY)
