@@ -159,8 +159,8 @@ describe('keys in their own slots', () => {
   })
 
   async function resealed() {
-    const rows = await read()
-    return rows.map((row, index) => ({
+    const keys = await read()
+    return keys.map((row, index) => ({
       row,
       to: {
         userId: row.userId,
@@ -177,8 +177,8 @@ describe('keys in their own slots', () => {
     const later = "UPDATE api_keys SET encrypted_api_key = 'later' WHERE provider = 'default'"
     await env.DB.prepare(later).run()
     expect(await changesOf(swapKeys('new', keys.slice(0, 2)))).toBe(1)
-    const rows = await read()
-    expect(rows.map(({ sealed, kid }) => [sealed, kid])).toEqual([
+    const found = await read()
+    expect(found.map(({ sealed, kid }) => [sealed, kid])).toEqual([
       ['v1.new.ann', 'new'],
       ['later', 'old'],
       ['gAAAAc', 'old'],
