@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 import { NOT_YOUR_OWN } from '../../src/http/error-answer.ts'
-import { MAX_USES, useCount } from '../../src/http/limits-body.ts'
+import { MAX_USES, useCount } from '../../src/http/bodies.ts'
 import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { OPERATIONS, SCHEMAS } from './operations.ts'

@@ -3,8 +3,15 @@
 import { readFileSync } from 'node:fs'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
+import { querySchemas } from '../../src/http/query.ts'
 import { describeSchema, describeSchemas, refer } from './openapi-schemas.ts'
-import { needsToken, OPERATIONS, type Operation } from './operations.ts'
+import {
+  needsToken,
+  OPERATIONS,
+  QUERY_PARAMETERS,
+  requiresTags,
+  type Operation,
+} from './operations.ts'
 
 /** Where `npm run openapi -- write` puts it. */
 export const OPENAPI_FILE = 'src/page/reference/openapi.json'
@@ -60,7 +67,8 @@ function simplify(key: string, value: unknown): unknown {
 function describePaths(): Record<string, object> {
   const paths: Record<string, Record<string, object>> = {}
   for (const operation of OPERATIONS) {
-    const { path, method } = operation
+    const { method } = operation
+    const path = operation.path.replaceAll(/:(\w+)/g, '{$1}')
     paths[path] ??= describePathParameters(path)
     paths[path][method] = describeOperation(operation)
   }
@@ -82,15 +90,19 @@ function describeHeader(_name: string, description: string): object {
 }
 
 function describeOperation(operation: Operation): object {
-  const { operationId, summary, description, query, body, answer, also, tags, codes } = operation
-  const parameters = [...(query ? describeQuery(query) : []), ...describePreconditions(tags)]
+  const { operationId, summary, description, query, body, sent, answer, also, tags, codes } =
+    operation
+  const parameters = [
+    ...(query === 'None' ? [] : describeQuery(query)),
+    ...(requiresTags(operation) ? PRECONDITIONS : []),
+  ]
   return {
     operationId,
     summary,
     description,
     security: needsToken(operation) ? [{ token: [] }] : [],
     parameters: parameters.length === 0 ? undefined : parameters,
-    requestBody: body && describeBody(body),
+    requestBody: body === 'None' ? undefined : describeBody(body, sent),
     responses: {
       200: {
         description: 'OK',
@@ -112,37 +124,34 @@ const ENTITY_TAG = {
   schema: { type: 'string' },
 }
 
-function describePreconditions(tags: Operation['tags']): object[] {
-  if (tags === undefined || tags === 'answers') return []
-  const schema = { type: 'string' }
-  return [
-    {
-      name: 'If-Match',
-      in: 'header',
-      description:
-        'The `etag` of the key that you saw, several of them, or `*` for any key. If the slot has another tag, the answer is a 412.',
-      schema,
-    },
-    {
-      name: 'If-None-Match',
-      in: 'header',
-      description: '`*`: if the slot has a key, the answer is a 412.',
-      schema,
-    },
-  ]
+const PRECONDITIONS = [
+  {
+    name: 'If-Match',
+    in: 'header',
+    description:
+      'The `etag` of the key that you saw, several of them, or `*` for any key. If the slot has another tag, the answer is a 412.',
+    schema: { type: 'string' },
+  },
+  {
+    name: 'If-None-Match',
+    in: 'header',
+    description: '`*`: if the slot has a key, the answer is a 412.',
+    schema: { type: 'string' },
+  },
+]
+
+function describeBody(name: string, description: string | undefined): object {
+  return { description, required: true, content: describeContent(refer(name)) }
 }
 
-function describeBody({ schema, description }: NonNullable<Operation['body']>): object {
-  return { description, required: true, content: describeContent(refer(schema)) }
-}
-
-function describeQuery({ schema, parameters }: NonNullable<Operation['query']>): object[] {
-  const { properties = {} } = describeSchema(schema)
-  return Object.entries(properties).map(([name, property]) => ({
-    name,
+function describeQuery(name: keyof typeof querySchemas): object[] {
+  const { properties = {} } = describeSchema(querySchemas[name])
+  const descriptions: Record<string, string> = QUERY_PARAMETERS[name]
+  return Object.entries(properties).map(([parameter, schema]) => ({
+    name: parameter,
     in: 'query',
-    description: parameters[name],
-    schema: property,
+    description: descriptions[parameter],
+    schema,
   }))
 }
 

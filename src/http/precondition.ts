@@ -25,3 +25,9 @@ function readTags(list: string): string[] {
   const detail = 'If-Match must be * or a list of entity tags, such as "0123abcd.1".'
   throw new VaultError('invalid_precondition', { detail })
 }
+
+/** Sets `ETag` to the tag of the key in the body of an answer, also of one that does not open. An empty slot has none. */
+export function tagAnswer(c: Context, answer: object): void {
+  const key = 'user' in answer && answer.user instanceof Object ? answer.user : answer
+  if ('etag' in key && typeof key.etag === 'string') c.header('ETag', key.etag)
+}

@@ -6,6 +6,7 @@
 import * as z from 'zod/mini'
 import { CODES } from './error-code.ts'
 import { eventKind } from './event-kind.ts'
+import { namesIn } from './json.ts'
 import { KEY_FAULTS } from './key-text.ts'
 import { EXTRA_WORDS } from './pasted-text.ts'
 
@@ -214,7 +215,7 @@ export const deletedSlotAnswer = z.extend(deletedAnswer, {
 })
 
 /** Why a request or a use was refused. */
-export const errorCode = z.enum(namesOf(CODES))
+export const errorCode = z.enum(namesIn(CODES))
 
 /** What happened to a user's keys. A sum counts what a caller did in one hour. */
 export const event = z.object({
@@ -274,7 +275,7 @@ export const errorAnswer = z.object({
 })
 
 /** The reasons of `api_key_invalid`. */
-export const keyReason = z.enum(['not_a_string', ...namesOf(KEY_FAULTS), ...namesOf(EXTRA_WORDS)])
+export const keyReason = z.enum(['not_a_string', ...namesIn(KEY_FAULTS), ...namesIn(EXTRA_WORDS)])
 
 /** The answer for `api_key_invalid`. */
 export const invalidKeyAnswer = z.extend(errorAnswer, {
@@ -288,11 +289,28 @@ export const invalidKeyAnswer = z.extend(errorAnswer, {
     ),
 })
 
-/** The names of a table's entries, in their order. */
-function namesOf<Name extends string>(table: Record<Name, unknown>): Name[] {
-  return Object.keys(table).filter((name): name is Name => name in table)
+/** The bodies of 200 answers, by their names in the OpenAPI document. */
+export const answerSchemas = {
+  Key: keyAnswer,
+  Slot: slotAnswer,
+  SlotWithKey: slotWithKey,
+  ListedSlot: listedAnswer,
+  SlotList: listAnswer,
+  VerifiedSlot: verifyAnswer,
+  SavedKey: savedAnswer,
+  SavedSlot: savedSlotAnswer,
+  DeletedKey: deletedAnswer,
+  DeletedSlot: deletedSlotAnswer,
+  Config: configAnswer,
+  Health: healthAnswer,
+  Event: event,
+  Events: eventsAnswer,
 }
 
+/** The types of {@link answerSchemas}. */
+export type Answers = {
+  [Name in keyof typeof answerSchemas]: z.infer<(typeof answerSchemas)[Name]>
+}
 export type DecryptionFault = z.infer<typeof decryptionFault>
 export type KeyFields = z.infer<typeof keyFields>
 export type SlotFields = z.infer<typeof slotFields>

@@ -1,4 +1,4 @@
-/** Checks of JSON values, for code that reads values of any type. */
+/** Reads values of any type, and tables. */
 
 /** Undefined if `text` is not JSON. */
 export function parseJson(text: string): unknown {
@@ -17,4 +17,11 @@ export function isJsonObject(value: unknown): value is Record<string, unknown> {
 /** Whether `value` is a whole number from `least` to `most`. */
 export function isWhole(value: unknown, least: number, most: number): boolean {
   return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+}
+
+/** The names of a table's entries, in their order. */
+export function namesIn<T extends object>(table: T): Extract<keyof T, string>[] {
+  const names: Extract<keyof T, string>[] = []
+  for (const name in table) names.push(name)
+  return names
 }

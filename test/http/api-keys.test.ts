@@ -1,13 +1,11 @@
 /** The routes of the default slot, with their answers, and the same routes in another app. */
 
 import { Hono } from 'hono'
-import { hc, type InferRequestType, type InferResponseType } from 'hono/client'
+import { hc } from 'hono/client'
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import type { AppType } from '../../src/callers/client.ts'
 import { apiKeys } from '../../src/http/api-keys.ts'
 import { env } from '../isolate.ts'
 import {
-  app,
   call,
   interceptD1,
   keyPath,
@@ -279,31 +277,6 @@ describe('a user', () => {
     await send('DELETE', { LEGACY_FERNET_KEY: someEncryptionKey() })
     expect(await noted()).toEqual({ saved_at: ISO_UTC })
   })
-})
-
-it('gives Hono’s typed client the types of the bodies', async () => {
-  const userId = await someUser()
-  const client = hc<AppType>('https://vault.test', {
-    fetch: async (input: RequestInfo | URL, init?: RequestInit) => app.request(input, init, env),
-    headers: { Authorization: `Bearer ${await mintToken({ sub: userId })}` },
-  }).api.users[':userId']['api-key']
-  type Put = InferRequestType<(typeof client)['$put']>
-  expectTypeOf<Put['json']>().toEqualTypeOf<{
-    api_key: string
-    expires_at?: string | null | undefined
-  }>()
-  expectTypeOf<Put['param']>().toEqualTypeOf<{ userId: string }>()
-  expectTypeOf<InferResponseType<(typeof client)['$get'], 200>>().toExtend<{
-    has_api_key: boolean
-    api_key_preview?: string
-  }>()
-
-  const put = await client.$put({ param: { userId }, json: { api_key: 'sk-1234567890' } })
-  const { user } = await put.json()
-  expectTypeOf(user.api_key_preview).toBeString()
-  expect(user.api_key_preview).toBe('sk-12345...')
-  const deleted = await client.$delete({ param: { userId } })
-  expect((await deleted.json()).user.has_api_key).toBe(false)
 })
 
 describe('another app', () => {

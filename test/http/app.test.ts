@@ -1,18 +1,7 @@
 /** The app as a whole: its routes outside the keys, and its answer to everything that is not a route. */
 
-import type { ExtractSchema } from 'hono/types'
-import { describe, expect, expectTypeOf, it } from 'vitest'
-import type { Routes } from '../../src/callers/client.ts'
-import type { createApp } from '../../src/http/app.ts'
+import { describe, expect, it } from 'vitest'
 import { call, interceptD1, keyPath, recordLogs } from '../support.ts'
-
-/** A type without its intersections, which a comparison of types would see. */
-type Plain<T> = T extends object ? { [Name in keyof T]: Plain<T[Name]> } : T
-
-it('serves the routes that Hono’s typed client knows, and no others', () => {
-  type App = ExtractSchema<ReturnType<typeof createApp>>
-  expectTypeOf<Plain<Routes>>().toEqualTypeOf<Plain<Omit<App, '/' | '/relay/:provider/*'>>>()
-})
 
 it.for(['POST', 'PATCH', 'PROPFIND'])('answers 405 to %s, with the methods', async (method) => {
   const response = await call(method, keyPath('anyone'))

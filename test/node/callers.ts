@@ -119,11 +119,21 @@ export async function save(): Promise<string> {
   await slot.$put({ param, query: {}, json: { base_url: 'https://example.com' } })
   // @ts-expect-error
   await slot.remove.$post({ param })
+  if (!saved.ok) {
+    const error: ErrorAnswer = await saved.json()
+    // @ts-expect-error
+    console.log(error.user)
+    return error.code
+  }
   const { user } = await saved.json()
   const status: 'active' | 'rejected' | 'unverified' = user.status
   // @ts-expect-error
   const number: number = user.api_key_preview
-  const { status: ok } = await (await health.$get()).json()
+  const healthy = await health.$get()
+  // @ts-expect-error
+  const unchecked: 'ok' = (await healthy.json()).status
+  if (!healthy.ok) return unchecked
+  const { status: ok } = await healthy.json()
   const refused: Pick<ErrorAnswer, 'code'> = { code: 'api_key_rejected' }
   const { reason, index }: Pick<ErrorAnswer, 'reason' | 'index'> = { reason: 'white_space', index: 6 }
   // @ts-expect-error
@@ -152,10 +162,12 @@ import { vaultFetch, type FetchBinding } from 'user-key-vault/fetch'
 const client = hc<AppType>('https://vault.example.com')
 const sameClient: typeof client = hc<Hono<BlankEnv, Routes>>('https://vault.example.com')
 const list = sameClient.api.users[':userId']['api-keys']
-type Listed = InferResponseType<typeof list.$get>['api_keys'][number]
+type Listed = InferResponseType<typeof list.$get, 200>['api_keys'][number]
 
 createServer(async (_request, response) => {
-  const { api_keys: slots } = await (await list.$get({ param: { userId: 'alice' } })).json()
+  const answer = await list.$get({ param: { userId: 'alice' } })
+  if (!answer.ok) return void response.end((await answer.json()).error)
+  const { api_keys: slots } = await answer.json()
   const first: Listed | undefined = slots[0]
   // @ts-expect-error
   response.end(first.label)
@@ -245,9 +257,9 @@ const { users } = hc<Hono<BlankEnv, Routes>>('https://vault.example.com').api
 const key = users[':userId']['api-key']
 
 export async function preview(): Promise<string> {
-  const { user } = await (
-    await key.$put({ param: { userId: 'alice' }, json: { api_key: 'sk-1' } })
-  ).json()
+  const saved = await key.$put({ param: { userId: 'alice' }, json: { api_key: 'sk-1' } })
+  if (!saved.ok) return (await saved.json()).code
+  const { user } = await saved.json()
   // @ts-expect-error
   const number: number = user.api_key_preview
   return number + user.api_key_preview

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isJsonObject, isWhole, parseJson } from '../../src/shared/json.ts'
+import { isJsonObject, isWhole, namesIn, parseJson } from '../../src/shared/json.ts'
 
 it.for<[name: string, value: unknown, expected: boolean]>([
   ['an empty object', {}, true],
@@ -40,4 +40,8 @@ it.for<[value: unknown, expected: boolean]>([
   [undefined, false],
 ])('tells whether %j is a whole number from 1 to 3: %s', ([value, expected]) => {
   expect(isWhole(value, 1, 3)).toBe(expected)
+})
+
+it('namesIn has the names of a table in their order', () => {
+  expect(namesIn({ second: 2, first: 1 })).toEqual(['second', 'first'])
 })

@@ -1,7 +1,9 @@
-/** Which queries of the trail the vault answers. */
+/** The queries of requests: which of them the vault answers, and what it reads in them. */
 
+import { Hono } from 'hono'
 import { expect, it } from 'vitest'
-import { readEventsQuery } from '../../src/http/events-query.ts'
+import { answerError } from '../../src/http/error-answer.ts'
+import { isAsked, rangeOf, readQuery } from '../../src/http/query.ts'
 import { eventsPath } from '../keys/key-owner.ts'
 import { call, mintToken } from '../support.ts'
 
@@ -60,5 +62,50 @@ it.for([
   ],
   ['a page', { cursor: `${TIME}.a` }, { cursor: `${TIME}.a`, limit: 50 }],
 ] as const)('reads a query that asks for %s: %j', ([, query, expected]) => {
-  expect(readEventsQuery(query)).toEqual(expected)
+  expect(rangeOf(query)).toEqual(expected)
+})
+
+const app = new Hono()
+  .onError(answerError)
+  .put('/', (c) => c.json({ isAsked: isAsked(readQuery('Verify', c.req)) }))
+  .get('/', (c) => c.json(readQuery('Events', c.req)))
+
+const put = async (query: string) => {
+  const response = await app.request(`/${query}`, { method: 'PUT' })
+  return { status: response.status, body: await response.json() }
+}
+
+it.for<[query: string, body: object]>([
+  ['?verify=true', { isAsked: true }],
+  ['?verify=false', { isAsked: false }],
+  ['', {}],
+  ['?other=x', {}],
+])('reads the query %j as %j', async ([query, body]) => {
+  expect(await put(query)).toEqual({ status: 200, body })
+})
+
+it.for(['?verify=maybe', '?verify=', '?verify', '?verify=TRUE', '?verify=true&verify=false'])(
+  'refuses the query %s',
+  async (query) => {
+    const detail = '"verify" must be true or false.'
+    expect(await put(query)).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_query', detail },
+    })
+  },
+)
+
+it.for<[query: string, read: object]>([
+  ['?provider=x', { provider: 'x' }],
+  ['?provider=%C3%A9&b=y', { provider: 'é' }],
+  ['?provider', { provider: '' }],
+  ['', {}],
+])('reads of %j what the schema knows', async ([query, read]) => {
+  const response = await app.request(`/${query}`)
+  expect([response.status, await response.json()]).toEqual([200, read])
+})
+
+it('refuses a parameter that is given twice', async () => {
+  const response = await app.request('/?provider=x&provider=y')
+  expect([response.status, await response.json()]).toMatchObject([400, { code: 'invalid_query' }])
 })

@@ -1,0 +1,147 @@
+/** The JSON bodies that routes take. Their errors say exactly what is wrong, and quote no character of a key. */
+
+import type { HonoRequest } from 'hono'
+import * as z from 'zod/mini'
+import { _isoDateTime } from 'zod/v4/core'
+import { VaultError } from '../errors.ts'
+import { CALLER_NAME } from '../shared/caller.ts'
+import { isJsonObject, isWhole } from '../shared/json.ts'
+import { findKeyFault, nameKeyFault, type KeyReason } from '../shared/key-text.ts'
+import type { Bodies } from '../shared/routes.ts'
+import { isNamable, nameType, readJson } from './json-body.ts'
+
+/** `z.iso.datetime`, without the other formats of `z.iso`: a bundler takes such a namespace as a whole. */
+export function isoTime(params: Parameters<typeof z.iso.datetime>[0]): z.ZodMiniISODateTime {
+  return _isoDateTime(z.ZodMiniISODateTime, params)
+}
+
+const apiKey = z
+  .string({ error: ({ input }) => `api_key is ${nameType(input)}, not a string.` })
+  .check(z.trim(), ({ value, issues }) => {
+    const message = nameKeyFault(value, 'api_key')
+    if (message !== null) issues.push({ code: 'custom', message, input: value })
+  })
+
+const FUTURE = 'expires_at must be a time in the future, such as 2027-01-31T12:00:00Z, or null.'
+
+/** D1 compares times as text. One after the year 9999 begins with a plus sign, and D1 would take it for the past. */
+const isFuture = (time: string) => !time.startsWith('+') && Date.parse(time) > Date.now()
+
+/** ISO 8601 with a time zone, as UTC in milliseconds. */
+const expiresAt = z
+  .pipe(
+    isoTime({ offset: true, error: FUTURE }),
+    z.transform((text) => new Date(text).toISOString()),
+  )
+  .check(z.refine(isFuture, FUTURE))
+
+const keyBody = z.object({ api_key: apiKey, expires_at: z.nullish(expiresAt) })
+
+const slotBody = z.object({
+  api_key: apiKey,
+  expires_at: z.nullish(expiresAt),
+  base_url: z.optional(
+    z.string({ error: ({ input }) => `base_url is ${nameType(input)}, not a string.` }),
+  ),
+})
+
+const MAX_CALLERS = 50
+export const MAX_USES = 1_000_000_000
+
+const CALLERS = `callers must be null or a list of at most ${MAX_CALLERS} names, each of the form binding:NAME or relay:NAME.`
+const COUNT = `max_uses.count must be a whole number from 0 to ${MAX_USES}.`
+
+/** What the OpenAPI document cannot see: that it is a whole number, from 0 to `MAX_USES`. `z.int` weighs more. */
+export const useCount = z.custom<number>((count) => isWhole(count, 0, MAX_USES), COUNT)
+
+const maxUses = z.strictObject(
+  {
+    count: useCount,
+    per: z.enum(['day', 'month'], 'max_uses.per must be "day" or "month".'),
+  },
+  'max_uses must be null, or {"count": 100, "per": "day"}.',
+)
+
+const caller = z.string(CALLERS).check(z.regex(CALLER_NAME, CALLERS))
+
+const FIELDS = 'Send one or more of paused, callers, max_uses and expires_at, and no other field.'
+
+const limitsBody = z
+  .strictObject(
+    {
+      paused: z.optional(z.boolean('paused must be true or false.')),
+      callers: z.nullish(z.array(caller, CALLERS).check(z.maxLength(MAX_CALLERS, CALLERS))),
+      max_uses: z.nullish(maxUses),
+      expires_at: z.nullish(expiresAt),
+    },
+    FIELDS,
+  )
+  .check(z.refine((body) => Object.values(body).some((value) => value !== undefined), FIELDS))
+
+/** What each body has to be. */
+export const bodySchemas = {
+  KeyBody: keyBody,
+  SlotBody: slotBody,
+  LimitsBody: limitsBody,
+} satisfies { [Name in keyof Bodies]?: z.ZodMiniType<Bodies[Name], Bodies[Name]> }
+
+const readers: { [Name in keyof Bodies]: (request: HonoRequest) => Promise<Bodies[Name]> } = {
+  None: async () => undefined,
+  KeyBody: async (request) => requireValid(keyBody, await readJson(request), refuseKey),
+  SlotBody: async (request) => requireValid(slotBody, await readJson(request), refuseKey),
+  LimitsBody: async (request) => requireValid(limitsBody, await readJson(request), refuseLimits),
+}
+
+/**
+ * Reads the body `name`, and trims the key in it. A body over 16 KiB is a 413, one that comes too slowly is a 408, and any
+ * other fault is a 400.
+ */
+export async function readBody<Name extends keyof Bodies>(
+  name: Name,
+  request: HonoRequest,
+): Promise<Bodies[Name]> {
+  return readers[name](request)
+}
+
+/** Makes the refusal of `value`. */
+type Refuse = (issue: z.core.$ZodIssue | undefined, value: unknown) => VaultError
+
+/** What `schema` makes of `value`. @throws VaultError as `refuse` makes it */
+export function requireValid<T>(schema: z.ZodMiniType<T>, value: unknown, refuse: Refuse): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw refuse(parsed.error.issues[0], value)
+}
+
+/** The code of a fault in another field than `api_key`. */
+const CODES: Partial<Record<string, 'base_url_invalid' | 'expires_at_invalid'>> = {
+  base_url: 'base_url_invalid',
+  expires_at: 'expires_at_invalid',
+}
+
+function refuseKey(issue: z.core.$ZodIssue | undefined, body: unknown): VaultError {
+  if (isJsonObject(body) && Object.hasOwn(body, 'api_key')) {
+    const code = CODES[String(issue?.path[0])] ?? 'api_key_invalid'
+    const why = code === 'api_key_invalid' ? reasonFor(body['api_key']) : {}
+    return new VaultError(code, { ...why, detail: issue?.message })
+  }
+  const came = isJsonObject(body) ? nameFields(Object.keys(body)) : `The body is ${nameType(body)}.`
+  return new VaultError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
+}
+
+function refuseLimits(issue: z.core.$ZodIssue | undefined): VaultError {
+  const code = issue?.path[0] === 'expires_at' ? 'expires_at_invalid' : 'limits_invalid'
+  return new VaultError(code, { detail: issue?.message })
+}
+
+function reasonFor(value: unknown): { reason?: KeyReason; index?: number } {
+  return typeof value === 'string' ? (findKeyFault(value.trim()) ?? {}) : { reason: 'not_a_string' }
+}
+
+function nameFields(fields: string[]): string {
+  const named = fields.filter(isNamable).slice(0, 10)
+  const others = fields.length - named.length
+  const parts = named.map((field) => `"${field}"`)
+  if (others > 0) parts.push(`${others} more`)
+  return parts.length > 0 ? `Fields received: ${parts.join(', ')}.` : 'The body is {}.'
+}

@@ -1,0 +1,80 @@
+/** The queries that routes take. */
+
+import type { HonoRequest } from 'hono'
+import * as z from 'zod/mini'
+import { VaultError } from '../errors.ts'
+import { DEFAULT_EVENTS, MAX_EVENTS, type EventQuery } from '../keys/trail.ts'
+import type { Queries } from '../shared/routes.ts'
+import { isoTime, requireValid } from './bodies.ts'
+
+const verifyQuery = z.object({
+  verify: z.optional(z.enum(['true', 'false'], '"verify" must be true or false.')),
+})
+
+const CURSOR = '"cursor" must be the next_cursor of the previous page.'
+const time = (name: string) =>
+  isoTime(`"${name}" must be a time in UTC, such as 2026-11-25T12:00:00Z.`)
+const LIMIT = `"limit" must be a number from 1 to ${MAX_EVENTS}.`
+
+const eventsQuery = z.object({
+  provider: z.optional(z.string()),
+  cursor: z.optional(
+    z.string(CURSOR).check(z.regex(/^\d{4}-\d\d-\d\dT/, CURSOR), z.maxLength(1_000, CURSOR)),
+  ),
+  from: z.optional(time('from')),
+  to: z.optional(time('to')),
+  limit: z.optional(
+    z
+      .string(LIMIT)
+      .check(z.refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_EVENTS, LIMIT)),
+  ),
+  format: z.optional(z.enum(['json', 'ndjson'], '"format" must be json or ndjson.')),
+})
+
+/** What each query has to be. */
+export const querySchemas = {
+  Verify: verifyQuery,
+  Events: eventsQuery,
+} satisfies { [Name in keyof Queries]?: z.ZodMiniType<Queries[Name], Queries[Name]> }
+
+const readers: { [Name in keyof Queries]: (request: HonoRequest) => Queries[Name] } = {
+  None: () => undefined,
+  Verify: (request) => requireValid(verifyQuery, parametersOf(request), refuseQuery),
+  Events: (request) => requireValid(eventsQuery, parametersOf(request), refuseQuery),
+}
+
+/** Reads the query `name`. 400 for a value that the route does not know. */
+export function readQuery<Name extends keyof Queries>(
+  name: Name,
+  request: HonoRequest,
+): Queries[Name] {
+  return readers[name](request)
+}
+
+/** A parameter that is given several times is an array, so that a schema refuses it. */
+function parametersOf(request: HonoRequest): Record<string, unknown> {
+  const parameters = Object.entries(request.queries())
+  return Object.fromEntries(
+    parameters.map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  )
+}
+
+function refuseQuery(issue?: z.core.$ZodIssue): VaultError {
+  return new VaultError('invalid_query', { detail: issue?.message })
+}
+
+/** Whether the vault checks the key with its provider first. Undefined if the query leaves it to the configuration. */
+export function isAsked({ verify }: Queries['Verify']): boolean | undefined {
+  return verify === undefined ? undefined : verify === 'true'
+}
+
+/** Which events the query asks for. */
+export function rangeOf({ limit, from, to, ...asked }: Queries['Events']): EventQuery {
+  return {
+    cursor: asked.cursor,
+    provider: asked.provider,
+    from: from === undefined ? undefined : new Date(from).toISOString(),
+    to: to === undefined ? undefined : new Date(to).toISOString(),
+    limit: Number(limit ?? DEFAULT_EVENTS),
+  }
+}
