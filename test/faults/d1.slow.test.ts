@@ -12,7 +12,7 @@ import {
   useFakeTimers,
   type Break,
 } from './fault.ts'
-import { METHODS, ROUTES, someSubject, stateBegun, type Operation } from './operations.ts'
+import { METHODS, REQUESTS, someSubject, stateBegun, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 interface Fault {
@@ -45,7 +45,7 @@ const FAULTS: readonly Fault[] = [
   { what: 'hangs afterwards', how: late(hang), code: BUSY, isLate: true, hangs: true },
 ]
 
-const CASES = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
+const CASES = [...REQUESTS, ...METHODS].map((operation) => [operation.name, operation] as const)
 
 /** What an operation does in an untouched vault. */
 interface Known {

@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { recordLogs } from '../support.ts'
 import { expectQuiet, expectSafe, fail, MARK, someVault } from './fault.ts'
-import { METHODS, ROUTES, someSubject, type Operation } from './operations.ts'
+import { METHODS, REQUESTS, someSubject, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 const KEY_SET = 'https://id.test/jwks.json'
@@ -73,7 +73,7 @@ async function attempt(operation: Operation, vault: Env) {
 /** Each route if the key set is down or hangs. It fails in the same place in the other ways, so two are enough. */
 function routesOf(way: string) {
   const isEach = way === 'is down' || way === 'hangs'
-  const routes = ROUTES.filter(
+  const routes = REQUESTS.filter(
     ({ name }) => isEach || name === 'a save' || name === 'a use over the relay',
   )
   return routes.map((route) => [route.name, route] as const)

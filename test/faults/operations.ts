@@ -4,6 +4,7 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env } from '../isolate.ts'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
+import { ROUTES, type OperationId } from '../../src/shared/routes.ts'
 import { app, mintToken, ownerOf, PROVIDER, someUser, URL_BASE } from '../support.ts'
 import { rememberIdentities, stateOf } from './state.ts'
 
@@ -68,18 +69,29 @@ interface Sent {
 }
 
 /** A request of the user. */
-function http(method: string, path: string, { body, headers }: Sent = {}): Operation['run'] {
+function send(method: string, path: string, { body, headers }: Sent = {}): Operation['run'] {
   return async (userId, vault, given) => {
     const token = given ?? (await mintToken({ sub: userId, scope: 'relay', client_id: CALLER }))
-    const own = path.startsWith('/api-key') ? `/api/users/${userId}${path}` : path
+    const url = URL_BASE + path.replace(':userId', userId)
     const sent = { ...usualHeaders(token), ...headers }
     const init = { method, headers: sent, ...(body && { body: JSON.stringify(body) }) }
     const { context, ended } = someContext({})
-    const response = await app.request(URL_BASE + own, init, vault, context)
+    const response = await app.request(url, init, vault, context)
     const answer = await answerOf(response)
     await ended()
     return answer
   }
+}
+
+interface SentTo extends Sent {
+  slot?: string
+  query?: string
+}
+
+/** A request to a route of the API; without a slot, to the one for OpenAI. */
+function http(id: OperationId, { slot = 'openai', query = '', ...sent }: SentTo = {}) {
+  const { method, path } = ROUTES[id]
+  return send(method.toUpperCase(), path.replace(':provider', slot) + query, sent)
 }
 
 /** Reads the response to its end. */
@@ -119,7 +131,7 @@ function does(name: string, run: Operation['run'], more: Partial<Operation> = {}
   return { name, run, code: 'ok', seed: seedKeys, ...more }
 }
 
-const SLOT = '/api-keys/openai'
+const UNCHECKED = '?verify=false'
 const MODELS = `${PROVIDER}/v1/models`
 /** The use is recorded after the answer. */
 const USE = { waitsFor: 1 }
@@ -129,7 +141,7 @@ const nobody = async () => null
 function seedLimits(body: object): Operation['seed'] {
   return async (userId) => {
     await seedKeys(userId)
-    await http('PATCH', SLOT, { body })(userId, { ...env })
+    await http('setLimits', { body })(userId, { ...env })
   }
 }
 const seedPaused = seedLimits({ paused: true })
@@ -149,7 +161,7 @@ async function seedLater(userId: string): Promise<void> {
 }
 
 /** The vault got `DEFAULT_PROVIDER`, so the key of the plain route has to be moved. A look does nothing else. */
-const MOVES = { vars: { DEFAULT_PROVIDER: 'openai' }, first: http('GET', '/api-key') }
+const MOVES = { vars: { DEFAULT_PROVIDER: 'openai' }, first: http('getKey') }
 /** A call fails because the key is not moved, two move it, and the next one is the use. */
 const MOVED_USE = { ...MOVES, waitsFor: 4 }
 
@@ -168,84 +180,100 @@ async function seedEvents(userId: string): Promise<void> {
 const useRequest = (userId: string) =>
   new Request(MODELS, { headers: { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' } })
 
-export const ROUTES: readonly Operation[] = [
-  does('the health', http('GET', '/api/health'), { fault: 'unhealthy', restMs: 5_001 }),
-  does('the configuration', http('GET', '/api/config')),
-  does('a look at the plain route', http('GET', '/api-key')),
-  does('a save at the plain route', http('PUT', '/api-key', { body: NEW_KEY })),
-  does('a deletion at the plain route', http('DELETE', '/api-key')),
-  does('the list', http('GET', '/api-keys')),
-  does('a look at a slot', http('GET', SLOT)),
-  does('a save', http('PUT', `${SLOT}?verify=false`, { body: NEW_KEY })),
-  does('a save of a new user', http('PUT', '/api-key', { body: NEW_KEY }), {
-    seed: nobody,
-    vars: { AUTO_CREATE_USERS: 'true' },
-  }),
-  does('a save that is checked first', http('PUT', SLOT, { body: NEW_KEY })),
-  does(
-    'a save that the provider rejects',
-    http('PUT', SLOT, { body: { api_key: 'sk-bad-fault' } }),
-    {
-      code: 'api_key_rejected',
-    },
-  ),
-  does(
-    'a save into a slot that has to be empty',
-    http('PUT', `${SLOT}?verify=false`, {
-      body: NEW_KEY,
-      headers: { 'If-None-Match': '*' },
+/** Each route with its operations. Without one for a route, this does not type-check. */
+const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } = {
+  getHealth: [does('the health', http('getHealth'), { fault: 'unhealthy', restMs: 5_001 })],
+  getConfig: [does('the configuration', http('getConfig'))],
+  getKey: [does('a look at the plain route', http('getKey'))],
+  saveKey: [
+    does('a save at the plain route', http('saveKey', { body: NEW_KEY })),
+    does('a save of a new user', http('saveKey', { body: NEW_KEY }), {
+      seed: nobody,
+      vars: { AUTO_CREATE_USERS: 'true' },
     }),
-    { code: 'changed_meanwhile' },
-  ),
-  does('a deletion', http('DELETE', SLOT)),
-  does('a pause', http('PATCH', SLOT, { body: { paused: true } })),
-  does(
-    'a change of limits',
-    http('PATCH', SLOT, { body: { paused: true, callers: ['binding:chat'] } }),
-  ),
-  does('an assignment', http('POST', '/api-keys/acme/assign')),
-  does('a check', http('POST', `${SLOT}/verify`)),
-  does('the trail', http('GET', '/api-key-events')),
-  does('the export of the trail', http('GET', '/api-key-events?format=ndjson'), {
-    seed: seedEvents,
-    waitsFor: 1,
-    later: 'broken off',
-  }),
-  does('a use over the relay', http('GET', '/relay/openai/v1/models'), USE),
-  does('a use of a paused key over the relay', http('GET', '/relay/openai/v1/models'), {
+  ],
+  deleteKey: [does('a deletion at the plain route', http('deleteKey'))],
+  listSlots: [
+    does('the list', http('listSlots')),
+    does('a list that moves a key', http('listSlots'), MOVES),
+  ],
+  getSlot: [
+    does('a look at a slot', http('getSlot')),
+    does('a refused token', http('getSlot', { headers: { Authorization: 'Bearer x' } }), {
+      code: 'token_invalid',
+    }),
+  ],
+  saveSlot: [
+    does('a save', http('saveSlot', { query: UNCHECKED, body: NEW_KEY })),
+    does('a save that is checked first', http('saveSlot', { body: NEW_KEY })),
+    does(
+      'a save that the provider rejects',
+      http('saveSlot', { body: { api_key: 'sk-bad-fault' } }),
+      { code: 'api_key_rejected' },
+    ),
+    does(
+      'a save into a slot that has to be empty',
+      http('saveSlot', { query: UNCHECKED, body: NEW_KEY, headers: { 'If-None-Match': '*' } }),
+      { code: 'changed_meanwhile' },
+    ),
+    does('a save that moves a key', http('saveSlot', { query: UNCHECKED, body: NEW_KEY }), {
+      ...MOVES,
+      seed: seedPlain,
+    }),
+  ],
+  deleteSlot: [
+    does('a deletion', http('deleteSlot')),
+    does('a deletion that finds two keys', http('deleteSlot'), MOVES),
+  ],
+  setLimits: [
+    does('a pause', http('setLimits', { body: { paused: true } })),
+    does(
+      'a change of limits',
+      http('setLimits', { body: { paused: true, callers: ['binding:chat'] } }),
+    ),
+    does('a pause that finds a later key', http('setLimits', { body: { paused: false } }), {
+      ...MOVES,
+      seed: seedLater,
+    }),
+  ],
+  assignKey: [does('an assignment', http('assignKey', { slot: 'acme' }))],
+  verifySlot: [
+    does('a check', http('verifySlot')),
+    does('a check that moves a key', http('verifySlot'), { ...MOVES, seed: seedPlain }),
+  ],
+  listEvents: [
+    does('the trail', http('listEvents')),
+    does('the export of the trail', http('listEvents', { query: '?format=ndjson' }), {
+      seed: seedEvents,
+      waitsFor: 1,
+      later: 'broken off',
+    }),
+  ],
+}
+
+const relayed = send('GET', '/relay/openai/v1/models')
+
+/** Every request over HTTP. */
+export const REQUESTS: readonly Operation[] = [
+  ...Object.values(OF_ROUTES).flat(),
+  does('a use over the relay', relayed, USE),
+  does('a use of a paused key over the relay', relayed, {
     ...USE,
     seed: seedPaused,
     code: 'api_key_paused',
   }),
-  does('a counted use over the relay', http('GET', '/relay/openai/v1/models'), {
+  does('a counted use over the relay', relayed, {
     ...USE,
     // It is counted before anything else is known.
-    first: http('GET', '/relay/openai/v1/models'),
+    first: relayed,
     seed: seedLimits({ max_uses: { count: 5, per: 'day' } }),
   }),
-  does('a use that moves a key', http('GET', '/relay/openai/v1/models'), {
-    ...MOVED_USE,
-    seed: seedPlain,
-  }),
-  does('a use that finds two keys', http('GET', '/relay/openai/v1/models'), MOVED_USE),
-  does('a use that finds a later key', http('GET', '/relay/openai/v1/models'), {
+  does('a use that moves a key', relayed, { ...MOVED_USE, seed: seedPlain }),
+  does('a use that finds two keys', relayed, MOVED_USE),
+  does('a use that finds a later key', relayed, {
     ...MOVED_USE,
     seed: seedLater,
     code: 'api_key_paused',
-  }),
-  does('a list that moves a key', http('GET', '/api-keys'), MOVES),
-  does('a save that moves a key', http('PUT', `${SLOT}?verify=false`, { body: NEW_KEY }), {
-    ...MOVES,
-    seed: seedPlain,
-  }),
-  does('a deletion that finds two keys', http('DELETE', SLOT), MOVES),
-  does('a pause that finds a later key', http('PATCH', SLOT, { body: { paused: false } }), {
-    ...MOVES,
-    seed: seedLater,
-  }),
-  does('a check that moves a key', http('POST', `${SLOT}/verify`), { ...MOVES, seed: seedPlain }),
-  does('a refused token', http('GET', SLOT, { headers: { Authorization: 'Bearer x' } }), {
-    code: 'token_invalid',
   }),
 ]
 

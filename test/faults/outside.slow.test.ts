@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { recordLogs } from '../support.ts'
 import { expectQuiet, expectSafe, fail, hang, MARK, someVault, useFakeTimers } from './fault.ts'
-import { METHODS, ROUTES, someSubject, stateBegun, type Operation } from './operations.ts'
+import { METHODS, REQUESTS, someSubject, stateBegun, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 /** Work of a part that fails. */
@@ -22,7 +22,9 @@ const WAYS: readonly [way: string, broken: Broken][] = [
 const LIMITERS = ['RATE', 'PROBE', 'RELAY', 'ADDRESS', 'CALLER', 'EXPORT'].map(
   (name) => `${name}_LIMITER`,
 )
-const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
+const OPERATIONS = [...REQUESTS, ...METHODS].map(
+  (operation) => [operation.name, operation] as const,
+)
 
 /** Those that an application hears of. */
 const PUBLISHED = new Set([
@@ -99,7 +101,7 @@ describe.for(WAYS)('a rate limiter that %s', ([way, broken]) => {
     expect({ code, state }).toEqual({ code: operation.code, state: asked })
     const failed = logs.events().filter(({ event }) => event === 'rate_limiter_failed')
     expect(failed).toHaveLength(calls())
-    expect(calls() > 0).toBe(ROUTES.includes(operation) || USES.has(operation.name))
+    expect(calls() > 0).toBe(REQUESTS.includes(operation) || USES.has(operation.name))
     expectSafe(logs.text())
   })
 })

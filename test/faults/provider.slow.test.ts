@@ -6,7 +6,7 @@ import { verifySlot } from '../../src/keys/verify.ts'
 import { env } from '../isolate.ts'
 import { ownerOf, recordLogs, someUser, storedKey } from '../support.ts'
 import { expectQuiet, expectSafe, fail, MARK, someVault } from './fault.ts'
-import { METHODS, ROUTES, someSubject, stateBegun, type Operation } from './operations.ts'
+import { METHODS, REQUESTS, someSubject, stateBegun, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 /** When the time limit of a check passes: while the vault waits for the answer, or in the middle of it. */
@@ -89,7 +89,9 @@ async function breakOff(): Promise<Response> {
   return new Response(new ReadableStream({ pull }))
 }
 
-const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
+const OPERATIONS = [...REQUESTS, ...METHODS].map(
+  (operation) => [operation.name, operation] as const,
+)
 
 /** Does the operation while the provider gives that answer, and then one for another user. */
 async function attempt(operation: Operation, answer: () => Promise<Response>) {

@@ -2,6 +2,7 @@
 
 import * as fc from 'fast-check'
 import { MARK } from './fuzz.ts'
+import { ROUTES } from '../../src/shared/routes.ts'
 import { PROVIDER } from '../support.ts'
 
 /** A request, as a failure prints it: with the name of its token. */
@@ -43,21 +44,13 @@ const query = fc.oneof(
     .map(([name, value]) => `?${name}=${encodeURIComponent(value.toWellFormed())}`),
   fc.string({ maxLength: 20 }).map((some) => `?${some}${MARK}`),
 )
-/** The routes of a user, each with its method. */
-const routes = fc.constantFrom(
-  'GET /api-key',
-  'PUT /api-key',
-  'DELETE /api-key',
-  'GET /api-keys',
-  'GET /api-keys/openai',
-  'PUT /api-keys/openai',
-  'PUT /api-keys/own',
-  'DELETE /api-keys/openai',
-  'PATCH /api-keys/openai',
-  'POST /api-keys/openai/verify',
-  'POST /api-keys/acme/assign',
-  'GET /api-key-events',
-)
+/** The routes of a user, each with its method, for some slots. */
+const routes = fc
+  .tuple(
+    fc.constantFrom(...Object.values(ROUTES).filter(({ path }) => path.includes(':userId'))),
+    fc.constantFrom('openai', 'acme', 'own'),
+  )
+  .map(([{ method, path }, slot]) => `${method.toUpperCase()} ${path.replace(':provider', slot)}`)
 const tail = fc.oneof(
   fc.constantFrom('/api-key', '/api-keys', '/api-key-events', '/', `/${MARK}`),
   fc
@@ -78,7 +71,7 @@ function target(user: string) {
     fc.tuple(segment, segment).map(([name, rest]) => `/relay/${name}/v1/${rest}`),
     fc.webPath().map((some) => `${some}/${MARK}`),
   )
-  const known = routes.map((route) => route.replace(' ', ` /api/users/${user}`))
+  const known = routes.map((route) => route.replace(':userId', user))
   const other = fc.tuple(method, path).map((parts) => parts.join(' '))
   return fc.oneof({ weight: 2, arbitrary: known }, other)
 }

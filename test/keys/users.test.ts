@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
 import { addUser, hasUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
-import { METHODS, ROUTES, type Operation } from '../faults/operations.ts'
+import { METHODS, REQUESTS, type Operation } from '../faults/operations.ts'
 import { stateOf } from '../faults/state.ts'
 import { recordLogs, someKey, someUser } from '../support.ts'
 
@@ -46,7 +46,7 @@ const CODES: Record<string, [unknown: string, created: string, empty: string]> =
   deleteKey: ['user_not_found', 'ok', 'ok'],
 }
 
-const OPERATIONS = [...ROUTES, ...METHODS]
+const OPERATIONS = [...REQUESTS, ...METHODS]
   .filter(({ vars }) => vars === undefined)
   .map((operation) => [operation.name, operation] as const)
 

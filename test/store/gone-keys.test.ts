@@ -26,7 +26,7 @@ import {
 } from '../../src/store/gone-keys.ts'
 import { importKeys } from '../../src/import/imported-keys.ts'
 import { deleteRestored } from '../../src/store/restored-keys.ts'
-import { METHODS, ROUTES } from '../faults/operations.ts'
+import { METHODS, REQUESTS } from '../faults/operations.ts'
 import {
   age,
   bury,
@@ -70,7 +70,9 @@ it.for(['DELETE FROM api_keys', 'DELETE FROM users', "UPDATE api_keys SET identi
   },
 )
 
-const OPERATIONS = [...ROUTES, ...METHODS].map((operation) => [operation.name, operation] as const)
+const OPERATIONS = [...REQUESTS, ...METHODS].map(
+  (operation) => [operation.name, operation] as const,
+)
 
 it.for(OPERATIONS)('%s lets no key go without a tombstone', async ([, operation]) => {
   recordLogs()
