@@ -25,7 +25,7 @@ export function describeLimits({ maxUses, callers }: ShownKey, language: Languag
 
 /** Limits as a user enters them. */
 interface EnteredLimits {
-  callers: readonly string[] | null
+  callers: string[] | null
   maxUses: { count: number; per: Period } | null
   /** Undefined if it stays as it is. */
   expiresAt: string | null | undefined

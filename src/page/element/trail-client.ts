@@ -1,6 +1,6 @@
 /** Reads the trail of a slot: what happened to its keys. All functions here throw a Problem. */
 
-import type { EventAnswer, EventsAnswer } from '../../shared/answers.ts'
+import type { EventAnswer } from '../../shared/answers.ts'
 import { Problem } from './problem.ts'
 import { nameSilence, request, send, type Call } from './vault-client.ts'
 
@@ -14,10 +14,8 @@ export async function fetchEvents(
   cursor = '',
 ): Promise<{ events: EventAnswer[]; next: string | null }> {
   const query = { provider: slot, limit: `${EVENTS_AT_ONCE}`, ...(cursor && { cursor }) }
-  const { events, next_cursor: next }: EventsAnswer = await request(
-    call,
-    `/api-key-events?${new URLSearchParams(query)}`,
-  )
+  const path = `/api-key-events?${new URLSearchParams(query)}` as const
+  const { events, next_cursor: next } = await request<'listEvents'>(call, path, { method: 'GET' })
   return { events, next }
 }
 
@@ -37,7 +35,7 @@ export async function fetchExport(call: Call, slot: string): Promise<Blob> {
 
 /** Fetches a part of an export. If another part follows, its last line is the cursor of that. */
 async function fetchPart(call: Call, query: URLSearchParams) {
-  const response = await send(call, `/api-key-events?${query}`)
+  const response = await send<'listEvents'>(call, `/api-key-events?${query}`, { method: 'GET' })
   const text = await response.text().catch(() => {
     throw new Problem(nameSilence(call.signal))
   })

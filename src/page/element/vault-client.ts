@@ -7,8 +7,8 @@ import type {
   SavedFields,
   SlotFields,
 } from '../../shared/answers.ts'
+import type { AnswerOf, BodyOf, MethodOf, OwnOperation, PathOf } from '../../shared/routes.ts'
 import type { Verdict } from '../../shared/slot.ts'
-import type { Period } from './days.ts'
 import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import { readableKey, type ShownKey, type ShownSlot } from './slot.ts'
@@ -28,7 +28,7 @@ export interface Call {
 
 /** Fetches every slot of the user. All functions here throw a Problem. */
 export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
-  const { api_keys }: { api_keys: ListedAnswer[] } = await request(call, '/api-keys')
+  const { api_keys } = await request<'listSlots'>(call, '/api-keys', { method: 'GET' })
   return api_keys.map(readSlot)
 }
 
@@ -64,36 +64,33 @@ export async function putKey(
   slot: ShownSlot,
   { apiKey, baseUrl, expiresAt, verify }: EnteredKey,
 ): Promise<ShownSlot> {
-  const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
-  const body = JSON.stringify({ api_key: apiKey, base_url: baseUrl, expires_at: expiresAt })
-  const path = `/api-keys/${slot.name}${verify ? '' : '?verify=false'}`
-  const { user }: { user: KeyAnswer<SavedFields> } = await request(call, path, {
-    method: 'PUT',
-    headers,
-    body,
-  })
+  const { user } = await request<'saveSlot'>(
+    call,
+    `/api-keys/${slot.name}${verify ? '' : '?verify=false'}`,
+    {
+      method: 'PUT',
+      headers: precondition(slot),
+      body: { api_key: apiKey, base_url: baseUrl, expires_at: expiresAt },
+    },
+  )
   return { ...slot, ...readKey(user) }
 }
 
 /** Moves the key of the default slot to another slot. */
 export async function assignKey(call: Call, from: ShownSlot, to: ShownSlot): Promise<ShownSlot> {
-  const answer = await request(call, `/api-keys/${to.name}/assign`, { method: 'POST' })
+  const path = `/api-keys/${to.name}/assign` as const
+  const answer = await request<'assignKey'>(call, path, { method: 'POST' })
   return { ...to, ...readKey(answer, from) }
 }
 
 /** Deletes the key in the slot, unless it has changed. */
 export async function deleteKey(call: Call, slot: ShownSlot): Promise<void> {
   const headers = precondition(slot)
-  await request(call, `/api-keys/${slot.name}`, { method: 'DELETE', headers })
+  await request<'deleteSlot'>(call, `/api-keys/${slot.name}`, { method: 'DELETE', headers })
 }
 
 /** What its user changes of a key's limits. What is left out stays as it is, and null removes a limit. */
-export interface LimitChanges {
-  paused?: boolean
-  callers?: readonly string[] | null
-  max_uses?: { count: number; per: Period } | null
-  expires_at?: string | null
-}
+export type LimitChanges = BodyOf<'setLimits'>
 
 /** Changes the limits of the key in the slot, unless it has changed. */
 export async function patchKey(
@@ -101,9 +98,11 @@ export async function patchKey(
   slot: ShownSlot,
   changes: LimitChanges,
 ): Promise<ShownSlot> {
-  const headers = { 'Content-Type': 'application/json', ...precondition(slot) }
-  const body = JSON.stringify(changes)
-  const answer = await request(call, `/api-keys/${slot.name}`, { method: 'PATCH', headers, body })
+  const answer = await request<'setLimits'>(call, `/api-keys/${slot.name}`, {
+    method: 'PATCH',
+    headers: precondition(slot),
+    body: changes,
+  })
   return { ...slot, ...readKey(answer, slot) }
 }
 
@@ -112,7 +111,8 @@ export async function verifyKey(
   call: Call,
   slot: ShownSlot,
 ): Promise<{ tested: ShownSlot; verdict: Verdict | null }> {
-  const answer = await request(call, `/api-keys/${slot.name}/verify`, { method: 'POST' })
+  const path = `/api-keys/${slot.name}/verify` as const
+  const answer = await request<'verifySlot'>(call, path, { method: 'POST' })
   return { tested: { ...slot, ...readKey(answer, slot) }, verdict: answer.verdict }
 }
 
@@ -147,33 +147,55 @@ function readKey(
   return { key, etag: answer.etag }
 }
 
-interface Init {
-  method?: string
+/** The path of an operation after the user, with the name of a slot in it, and its query. */
+type PathTo<Id extends OwnOperation> =
+  PathOf<Id> extends `/api/users/:userId${infer Path}`
+    ? `${Named<Path>}${'' | `?${string}`}`
+    : never
+
+type Named<Path extends string> = Path extends `${infer Start}:provider${infer End}`
+  ? `${Start}${string}${End}`
+  : Path
+
+interface Init<Id extends OwnOperation> {
+  method: Uppercase<MethodOf<Id>>
   headers?: Record<string, string>
-  body?: string
+  body?: BodyOf<Id>
 }
 
-/** Returns the body of a 200, as the service's contract describes it. */
-export async function request(call: Call, path: string, init: Init = {}) {
-  const response = await send(call, path, init)
+/** Returns the body of a 200. */
+export async function request<Id extends OwnOperation>(
+  call: Call,
+  path: PathTo<Id>,
+  init: Init<Id>,
+): Promise<AnswerOf<Id>> {
+  const response = await send<Id>(call, path, init)
   return response.json().catch(() => {
     throw new Problem(call.signal.aborted ? 'no_answer' : 'not_an_answer')
   })
 }
 
 /** Returns a 200. `path` begins after the user. */
-export async function send(
+export async function send<Id extends OwnOperation>(
   { access, signal }: Call,
-  path: string,
-  init: Init = {},
+  path: PathTo<Id>,
+  { method, headers: given, body }: Init<Id>,
 ): Promise<Response> {
   const user = encodeURIComponent(access.userId)
   const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}${path}`
+  const type = body && { 'Content-Type': 'application/json' }
   const ask = async (refresh: boolean): Promise<Response> => {
-    const headers = { ...init.headers, Authorization: `Bearer ${await askToken(access, refresh)}` }
-    // The token alone says who asks. A redirect would pass it on, or a key.
-    const options: RequestInit = { credentials: 'omit', redirect: 'error', cache: 'no-store' }
-    return fetch(url, { ...init, ...options, headers, signal }).catch(() => {
+    const Authorization = `Bearer ${await askToken(access, refresh)}`
+    return fetch(url, {
+      method,
+      headers: { ...type, ...given, Authorization },
+      body: body === undefined ? null : JSON.stringify(body),
+      signal,
+      // The token alone says who asks. A redirect would pass it on, or a key.
+      credentials: 'omit',
+      redirect: 'error',
+      cache: 'no-store',
+    }).catch(() => {
       throw new Problem(nameSilence(signal))
     })
   }

@@ -45,9 +45,9 @@ const KEY = someKey({
 })
 const KEPT = {
   callers: ['binding:chat-worker', 'binding:batch'],
-  maxUses: { count: 5, per: 'day' },
+  maxUses: { count: 5, per: 'day' as const },
   expiresAt: undefined,
-} as const
+}
 
 it.for<[what: string, entered: Partial<Parameters<typeof findChanges>[1]>, LimitChanges]>([
   ['nothing', {}, {}],

@@ -355,7 +355,7 @@ describe('problems', () => {
     ['half an answer', breakOff],
   ] as const)('a 200 with %s is not_an_answer', async ([, answer]) => {
     standForVault([answer()])
-    await expect(request(someCall().call, '/api-keys')).rejects.toMatchObject({
+    await expect(request(someCall().call, '/api-keys', { method: 'GET' })).rejects.toMatchObject({
       code: 'not_an_answer',
     })
   })
@@ -364,7 +364,9 @@ describe('problems', () => {
     standForVault([breakOff()])
     const { call, end } = someCall()
     end.abort()
-    await expect(request(call, '/api-keys')).rejects.toMatchObject({ code: 'no_answer' })
+    await expect(request(call, '/api-keys', { method: 'GET' })).rejects.toMatchObject({
+      code: 'no_answer',
+    })
   })
 
   it('an error answer of something else is not_an_answer', async () => {
