@@ -3,7 +3,7 @@
 import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY } from '../store/api-keys.ts'
-import { noteRows, RANDOM } from '../store/events.ts'
+import { noteRows } from '../store/events.ts'
 import {
   replaceKeys,
   type Burial,
@@ -100,7 +100,7 @@ const NEW_KEYS = `json_each(?1) WHERE ${IS_NEW} AND value ->> 3 IS NOT NULL AND 
   )`
 
 /** The keys of the array that were just written. */
-const IMPORTED = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM json_each(?1)
+const IMPORTED = `SELECT user_id, provider FROM json_each(?1)
   JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1 AND encrypted_api_key = value ->> 3
   WHERE ${IS_NEW}`
 
@@ -138,7 +138,7 @@ export function importKeys(keys: readonly ImportedKey[]): Import {
             ${REPLACE_KEY} WHERE excluded.updated_at > api_keys.updated_at`,
       values,
     }),
-    { sql: noteRows('imported', 'import', IMPORTED), values },
+    noteRows({ event: 'imported', by: 'import' }, { sql: IMPORTED, values }),
     askAfterImport(),
     mark({
       sql: `SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ${IS_NEW}`,

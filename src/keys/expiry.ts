@@ -5,7 +5,7 @@ import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import { deleteEvents } from '../store/events.ts'
-import { deleteExpired, NOTED_AT_ONCE, noteExpirations } from '../store/expired-keys.ts'
+import { deleteExpired, NOTED_AT_ONCE, noteExpirations } from '../store/job-deletions.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
 

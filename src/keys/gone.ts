@@ -20,7 +20,7 @@ import {
   type Heartbeat,
   type Tombstone,
 } from '../store/gone-keys.ts'
-import { deleteRestored } from '../store/restored-keys.ts'
+import { deleteRestored } from '../store/job-deletions.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
 

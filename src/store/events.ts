@@ -79,7 +79,7 @@ const COLUMNS = `id, provider, event, actor, caller, code, verdict, provider_sta
 export const RETURNING_EVENT = `RETURNING user_id AS userId, ${COLUMNS}`
 
 /** The end of the id of an event that may happen again. */
-export const RANDOM = 'lower(hex(randomblob(4)))'
+const RANDOM = 'lower(hex(randomblob(4)))'
 const LOOKS: readonly LookKind[] = ['revealed', 'viewed']
 const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
 
@@ -154,14 +154,32 @@ export function insert(
   }
 }
 
-/**
- * The beginning of a statement that notes the same event for many keys. Each row of `source` is one: `at`, `user_id`,
- * `provider`, and the end of its id, `mark`.
- */
-export function noteRows(event: EventKind, actor: Actor['kind'], source: string): string {
-  return `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
-          SELECT ${DAY}, user_id, at || '.' || mark, provider, '${event}', '${actor}'
-          FROM (${source}) WHERE TRUE`
+/** The same event for many keys. */
+interface SameEvent {
+  event: EventKind
+  by: Actor['kind']
+  /** When it happened, and the end of its id, in SQL. */
+  at?: string
+  mark?: string
+}
+
+/** Notes the same event for the keys in the `slots` (`user_id`, `provider`). */
+export function noteRows(
+  { event, by, at = NOW, mark = RANDOM }: SameEvent,
+  { sql, values }: Selection,
+): Statement {
+  return {
+    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+          SELECT ${DAY}, user_id, at || '.' || mark, provider, '${event}', '${by}'
+          FROM (SELECT ${at} AS at, user_id, provider, ${mark} AS mark FROM (${sql})) WHERE TRUE`,
+    values,
+  }
+}
+
+/** As {@link noteRows}, and returns the events. */
+export function noteAndReturn(event: SameEvent, slots: Selection): Statement<WrittenEvent> {
+  const { sql, values } = noteRows(event, slots)
+  return { sql: `${sql} ${RETURNING_EVENT}`, values }
 }
 
 /** The events of the slot since a time, of today or yesterday. */

@@ -3,8 +3,8 @@
 import type { SealedKey, Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
 import { COLUMNS, type KeyRow, type SealedRow } from './api-keys.ts'
-import { noteRows, RANDOM } from './events.ts'
-import { NOW, type Statement } from './d1.ts'
+import { noteRows } from './events.ts'
+import type { Statement } from './d1.ts'
 
 /** A key as it is sealed for a slot. */
 export interface SealedFor extends Slot, SealedKey {
@@ -78,7 +78,7 @@ export function moveKeys(
     to.fingerprint,
   ])
   const values = [JSON.stringify(rows), provider]
-  const source = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM json_each(?1)
+  const slots = `SELECT user_id, provider FROM json_each(?1)
     CROSS JOIN api_keys ON user_id = value ->> 0 AND provider = ?2 AND encrypted_api_key = value ->> 2`
   return [
     {
@@ -90,6 +90,6 @@ export function moveKeys(
             RETURNING user_id AS userId, provider`,
       values,
     },
-    { sql: noteRows('assigned', 'job', source), values },
+    noteRows({ event: 'assigned', by: 'job' }, { sql: slots, values }),
   ]
 }

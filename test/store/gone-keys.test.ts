@@ -25,7 +25,7 @@ import {
   selectHeartbeat,
 } from '../../src/store/gone-keys.ts'
 import { importKeys } from '../../src/import/imported-keys.ts'
-import { deleteRestored } from '../../src/store/restored-keys.ts'
+import { deleteRestored } from '../../src/store/job-deletions.ts'
 import { METHODS, REQUESTS } from '../faults/operations.ts'
 import {
   age,

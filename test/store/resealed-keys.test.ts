@@ -159,8 +159,8 @@ describe('keys in their own slots', () => {
   })
 
   async function resealed() {
-    const keys = await read()
-    return keys.map((row, index) => ({
+    const found = await read()
+    return found.map((row, index) => ({
       row,
       to: {
         userId: row.userId,

@@ -1,10 +1,11 @@
-/** The keys that have expired. An index finds them, and holds no other keys. */
+/** The deletions that jobs make: keys that have expired, and what a restored database has brought back. */
 
 import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { noteRows, RANDOM, RETURNING_EVENT, type WrittenEvent } from './events.ts'
-import { deleteKeys, type Burial, type DeletionHook } from './gone-keys.ts'
-import { NOW, type Statement } from './d1.ts'
+import { KIDS } from './all-keys.ts'
+import type { Statement } from './d1.ts'
+import { deleteEventsOf, noteAndReturn, type WrittenEvent } from './events.ts'
+import { deleteKeys, deleteUsers, type Burial, type DeletionHook } from './gone-keys.ts'
 
 /** The most keys that {@link noteExpirations} notes. */
 export const NOTED_AT_ONCE = 1_000
@@ -18,11 +19,13 @@ const UNNOTED = `SELECT user_id, provider, expires_at FROM api_keys
 
 /** Notes in the trail which keys have expired, each of them once. It returns the events. */
 export function noteExpirations(now: string): [events: Statement<WrittenEvent>, noted: Statement] {
-  const source = `SELECT expires_at AS at, user_id, provider, ${RANDOM} AS mark FROM (${UNNOTED})`
   const noted = `UPDATE api_keys SET expiry_noted = 1
     WHERE (user_id, provider) IN (SELECT user_id, provider FROM (${UNNOTED}))`
   return [
-    { sql: `${noteRows('expired', 'job', source)} ${RETURNING_EVENT}`, values: [now] },
+    noteAndReturn(
+      { event: 'expired', by: 'job', at: 'expires_at' },
+      { sql: UNNOTED, values: [now] },
+    ),
     { sql: noted, values: [now] },
   ]
 }
@@ -54,10 +57,41 @@ export function deleteExpired({
   hooks,
 }: Expired): [events: Statement<WrittenEvent>, ...Statement[], ...keys: Burial<Slot>] {
   const slots = { sql: EXPIRED, values: [before, defaultProvider] }
-  const events = `SELECT ${NOW} AS at, user_id, provider, ${RANDOM} AS mark FROM (${EXPIRED})`
   return [
-    { sql: `${noteRows('deleted', 'job', events)} ${RETURNING_EVENT}`, values: slots.values },
+    noteAndReturn({ event: 'deleted', by: 'job' }, slots),
     ...hooks.flatMap((hook) => hook.keys(slots)),
     ...deleteKeys(slots, 'expiry'),
+  ]
+}
+
+/** The rows whose identity is in the JSON array `?1`. The index of identities begins with the kid. */
+const KEYS = `${KIDS}
+    SELECT user_id, provider FROM kids CROSS JOIN json_each(?1)
+    CROSS JOIN api_keys ON key_id = kid AND api_keys.identity = value`
+const USERS = 'SELECT users.id FROM json_each(?1) CROSS JOIN users ON identity = value'
+
+/** What {@link deleteRestored} returns. */
+export type Restored = [
+  events: Statement<WrittenEvent>,
+  ...hooks: Statement[],
+  ...keys: Burial<Slot>,
+  events: Statement,
+  ...users: Burial<{ userId: string }>,
+]
+
+/** Deletes the keys and the users with these identities again, with a note in the trail. */
+export function deleteRestored(
+  identities: readonly string[],
+  hooks: readonly DeletionHook[],
+): Restored {
+  const values = [JSON.stringify(identities)]
+  const keys = { sql: KEYS, values }
+  const users = { sql: USERS, values }
+  return [
+    noteAndReturn({ event: 'deleted', by: 'job', mark: 'provider' }, keys),
+    ...hooks.flatMap((hook) => [...hook.keys(keys), ...hook.users(users)]),
+    ...deleteKeys(keys, 'restore'),
+    deleteEventsOf(users),
+    ...deleteUsers(users, 'restore'),
   ]
 }
