@@ -3,7 +3,7 @@
 import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY } from '../store/api-keys.ts'
-import { noteRows } from '../store/events.ts'
+import { noteRows } from '../store/noted-events.ts'
 import {
   replaceKeys,
   type Burial,

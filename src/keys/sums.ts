@@ -3,7 +3,7 @@
 import { log, logFailure } from '../log.ts'
 import type { Service } from '../service.ts'
 import { run } from '../store/d1.ts'
-import { addSums, nameSum, splitSums, type Sum } from '../store/event-sums.ts'
+import { addSums, nameSum, splitSums, type Sum } from '../store/noted-events.ts'
 import { publishEvents } from './publish.ts'
 
 /** Counts are written after about this time without a new one. A Worker may work on for 30 s. */

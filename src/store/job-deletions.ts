@@ -4,7 +4,8 @@ import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { KIDS } from './all-keys.ts'
 import type { Statement } from './d1.ts'
-import { deleteEventsOf, noteAndReturn, type WrittenEvent } from './events.ts'
+import { deleteEventsOf, type WrittenEvent } from './events.ts'
+import { noteAndReturn } from './noted-events.ts'
 import { deleteKeys, deleteUsers, type Burial, type DeletionHook } from './gone-keys.ts'
 
 /** The most keys that {@link noteExpirations} notes. */

@@ -2,7 +2,8 @@
 
 import type { Slot } from '../crypto/seal.ts'
 import type { KeyRow, Period } from './api-keys.ts'
-import { insert, type NewEvent, type WrittenEvent } from './events.ts'
+import type { WrittenEvent } from './events.ts'
+import { insert, type NewEvent } from './noted-events.ts'
 import { NOW, type Statement } from './d1.ts'
 
 /** Who uses a key, and when: the current day and month in UTC, such as `2026-11-25` and `2026-11`. */

@@ -3,7 +3,7 @@
 import type { SealedKey, Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
 import { COLUMNS, type KeyRow, type SealedRow } from './api-keys.ts'
-import { noteRows } from './events.ts'
+import { noteRows } from './noted-events.ts'
 import type { Statement } from './d1.ts'
 
 /** A key as it is sealed for a slot. */

@@ -7,10 +7,9 @@ import {
   deleteEvents,
   describeEvent,
   type EventRow,
-  noted,
-  noteEvent,
   selectEventsSince,
 } from '../../src/store/events.ts'
+import { noted, noteEvent } from '../../src/store/noted-events.ts'
 import { importKeys } from '../../src/import/imported-keys.ts'
 import { bindTo } from '../binding/callers.ts'
 import { env } from '../isolate.ts'

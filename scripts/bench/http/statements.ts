@@ -1,7 +1,7 @@
 /** The D1 statements of the Workers that the vault is compared with. */
 
 import { selectKey, selectKeys, upsertKey } from '../../../src/store/api-keys.ts'
-import { noted, notedSave } from '../../../src/store/events.ts'
+import { noted, notedSave } from '../../../src/store/noted-events.ts'
 import { deleteKey, replaceKey } from '../../../src/store/gone-keys.ts'
 import { checkSlot } from '../../../src/store/slot-check.ts'
 import type { Statement } from '../../../src/store/d1.ts'

@@ -1,0 +1,209 @@
+/** Notes events in the table `api_key_events`: one by one, for many keys, or as the sums of an hour. */
+
+import type { Slot } from '../crypto/seal.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
+import type { EventKind, LookKind, SumKind } from '../shared/event-kind.ts'
+import type { Verdict } from '../shared/slot.ts'
+import { MAX_EVENTS_A_DAY, NOW, refuse, type Statement } from './d1.ts'
+import { EVENT_COLUMNS, type Actor, type WrittenEvent } from './events.ts'
+import type { Selection } from './gone-keys.ts'
+
+/** What happened to the key in a slot. */
+export interface NewEvent extends Slot {
+  event: EventKind
+  by: Actor
+  requestId?: string | undefined
+  verdict?: Verdict
+  providerStatus?: number
+  /** The end of its id, of 16 characters, for `selectEventsSince`. If it is missing, D1 makes a random one. */
+  mark?: string | undefined
+}
+
+/** Returns each {@link WrittenEvent}. */
+const RETURNING_EVENT = `RETURNING user_id AS userId, ${EVENT_COLUMNS}`
+
+/** The end of the id of an event that may happen again. */
+const RANDOM = 'lower(hex(randomblob(4)))'
+const LOOKS: readonly LookKind[] = ['revealed', 'viewed']
+const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
+
+/** What can be done without end. A pause and a deletion are not in it: they need a change that is. */
+const LIMITED: ReadonlySet<EventKind> = new Set([
+  'saved',
+  'assigned',
+  'verified',
+  'rejected_on_save',
+  'resumed',
+  'limits_changed',
+  ...LOOKS,
+])
+const DAY = 'substr(at, 1, 10)'
+/**
+ * The day. It fails if the user has too many events of it. Looks count by themselves, so that no caller keeps the owner
+ * from saving, and no owner keeps a caller from a key.
+ */
+const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
+    SELECT count(*) FROM api_key_events
+    WHERE day = ${DAY} AND user_id = ?1 AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
+  ) THEN ${DAY} ELSE ${refuse('too_many_events')} END`
+
+/** Notes an event, if the user exists. It returns the event. */
+export function noteEvent(event: NewEvent): Statement<WrittenEvent> {
+  return insert(event, 'users WHERE id = ?1')
+}
+
+/** A change of one slot with its event, which is noted if the change changes a row. */
+export function noted<Row>(
+  change: Statement<Row>,
+  event: NewEvent,
+): [change: Statement<Row>, event: Statement<WrittenEvent>] {
+  return [change, insert(event, 'users WHERE id = ?1 AND changes() > 0')]
+}
+
+/** A change that saves a key, with its event: `replaced` if the slot had another one. */
+export function notedSave<Row>(
+  change: Statement<Row>,
+  event: Omit<NewEvent, 'event'>,
+): [change: Statement<Row>, event: Statement<WrittenEvent>] {
+  const saved = 'api_keys WHERE user_id = ?1 AND provider = ?2 AND changes() > 0'
+  const kind = "CASE revision WHEN 1 THEN ?3 ELSE 'replaced' END"
+  return [change, insert({ ...event, event: 'saved' }, saved, kind)]
+}
+
+/** A statement that notes an event for each row of `source`, in SQL, of the kind `kind`. */
+export function insert(
+  { userId, provider, event, by, requestId, verdict, providerStatus, mark }: NewEvent,
+  source: string,
+  kind = '?3',
+): Statement<WrittenEvent> {
+  const caller = by.kind === 'caller' ? by.name : null
+  const isLimited = by.kind !== 'job' && LIMITED.has(event)
+  return {
+    sql: `INSERT INTO api_key_events
+            (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
+          SELECT ${isLimited ? DAY_WITH_ROOM : DAY}, ?1, at || '.' || coalesce(?9, ${RANDOM}), ?2, ${kind}, ?4, ?5, ?6,
+            ?7, ?8
+          FROM (SELECT ${NOW} AS at), ${source} ${RETURNING_EVENT}`,
+    values: [
+      userId,
+      provider,
+      event,
+      by.kind,
+      caller,
+      requestId ?? null,
+      verdict ?? null,
+      providerStatus ?? null,
+      mark ?? null,
+    ],
+  }
+}
+
+/** The same event for many keys. */
+interface SameEvent {
+  event: EventKind
+  by: Actor['kind']
+  /** When it happened, and the end of its id, in SQL. */
+  at?: string
+  mark?: string
+}
+
+/** Notes the same event for the keys in the `slots` (`user_id`, `provider`). */
+export function noteRows(
+  { event, by, at = NOW, mark = RANDOM }: SameEvent,
+  { sql, values }: Selection,
+): Statement {
+  return {
+    sql: `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
+          SELECT ${DAY}, user_id, at || '.' || mark, provider, '${event}', '${by}'
+          FROM (SELECT ${at} AS at, user_id, provider, ${mark} AS mark FROM (${sql})) WHERE TRUE`,
+    values,
+  }
+}
+
+/** As {@link noteRows}, and returns the events. */
+export function noteAndReturn(event: SameEvent, slots: Selection): Statement<WrittenEvent> {
+  const { sql, values } = noteRows(event, slots)
+  return { sql: `${sql} ${RETURNING_EVENT}`, values }
+}
+
+/** What callers did with a key in one hour, as far as one isolate has counted it. */
+export interface Sum extends Slot {
+  /** A user who was removed, and is added again, has another one. */
+  userIdentity: string
+  event: SumKind
+  caller: string | null
+  code: ErrorCode | null
+  count: number
+  errors: number
+  firstAt: string
+  lastAt: string
+}
+
+/** The bytes that D1 takes for a parameter: https://developers.cloudflare.com/d1/platform/limits/ */
+const MAX_BYTES = 2_000_000
+
+/** The sums in parts, each of which D1 takes with one statement. A user id alone may have 6,000 bytes. */
+export function splitSums(sums: readonly Sum[]): Sum[][] {
+  const parts: Sum[][] = []
+  let part: Sum[] = []
+  let bytes = Infinity
+  for (const sum of sums) {
+    // A bracket before the first row, and a comma or a bracket after each.
+    const size = encoder.encode(JSON.stringify(toRow(sum))).length + 1
+    if (bytes + size > MAX_BYTES) {
+      part = []
+      parts.push(part)
+      bytes = 1
+    }
+    part.push(sum)
+    bytes += size
+  }
+  return parts
+}
+
+const encoder = new TextEncoder()
+
+/**
+ * Adds to the sums of an hour: one row for each slot, caller, kind and code. Removed users are left out. It
+ * returns the sums with what was added.
+ */
+export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
+  return {
+    sql: `INSERT INTO api_key_events
+            (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at)
+          SELECT value ->> 0, users.id, value ->> 2, value ->> 3, value ->> 4, 'caller', value ->> 5,
+            value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10
+          FROM json_each(?1) JOIN users ON users.id = value ->> 1 AND users.identity = value ->> 11
+          WHERE TRUE
+          ON CONFLICT (day, user_id, id) DO UPDATE SET
+            count = count + excluded.count,
+            errors = errors + excluded.errors,
+            first_at = min(first_at, excluded.first_at),
+            last_at = max(last_at, excluded.last_at)
+          ${RETURNING_EVENT}`,
+    values: [JSON.stringify(sums.map(toRow))],
+  }
+}
+
+function toRow(sum: Sum): unknown[] {
+  return [
+    sum.lastAt.slice(0, 10),
+    sum.userId,
+    nameSum(sum),
+    sum.provider,
+    sum.event,
+    sum.caller,
+    sum.code,
+    sum.count,
+    sum.errors,
+    sum.firstAt,
+    sum.lastAt,
+    sum.userIdentity,
+  ]
+}
+
+/** The id of a sum: the same in all isolates, and sorted at the end of its hour. */
+export function nameSum({ lastAt, event, code, provider, caller }: Sum): string {
+  const rest = JSON.stringify([event, code, provider, caller])
+  return `${lastAt.slice(0, 13)}:59:59.999Z.${rest}`
+}
