@@ -10,7 +10,7 @@ import { resolve } from 'node:path'
 import { cloudflareTest } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
 import { isInstalled, LeftOut } from './test/installed.ts'
-import { NO_VARS } from './test/node/no-vars.ts'
+import { limitersWith, NO_VARS } from './test/node/wrangler-names.ts'
 
 /** Providers for the tests: OpenAI at `origin`, one that is down, one that is not built in, and one with `hosts`. */
 function standIns(origin: string) {
@@ -87,13 +87,8 @@ export const worker = {
         },
         d1Databases: { DB: 'db', EMPTY_DB: 'empty' },
         ratelimits: {
-          RATE_LIMITER: { namespace_id: '1', simple: { limit: 1_000_000, period: 60 } },
-          PROBE_LIMITER: { namespace_id: '3', simple: { limit: 1_000_000, period: 60 } },
-          RELAY_LIMITER: { namespace_id: '4', simple: { limit: 1_000_000, period: 60 } },
-          ADDRESS_LIMITER: { namespace_id: '5', simple: { limit: 1_000_000, period: 60 } },
-          CALLER_LIMITER: { namespace_id: '6', simple: { limit: 1_000_000, period: 60 } },
-          EXPORT_LIMITER: { namespace_id: '7', simple: { limit: 1_000_000, period: 60 } },
-          TIGHT_RATE_LIMITER: { namespace_id: '2', simple: { limit: 2, period: 60 } },
+          ...limitersWith(1_000_000),
+          TIGHT_RATE_LIMITER: { namespace_id: '0', simple: { limit: 2, period: 60 } },
         },
       },
     })),

@@ -1,26 +1,18 @@
 /** The service of an isolate: it is opened once, and a wrong configuration closes every key route. */
 
 import { expect, it, vi } from 'vitest'
+import { limiters } from '../src/environment.ts'
 import { openFront, openService } from '../src/service.ts'
 import { env } from './isolate.ts'
 import { app, call, keyPath, mintToken, recordLogs, someUser, URL_BASE } from './support.ts'
 
-const NONE = {
-  PROBE_LIMITER: undefined,
-  RELAY_LIMITER: undefined,
-  ADDRESS_LIMITER: undefined,
-  CALLER_LIMITER: undefined,
-  EXPORT_LIMITER: undefined,
-}
+const OPTIONAL = Object.keys(limiters).filter((name) => name !== 'RATE_LIMITER')
+const NONE = Object.fromEntries(OPTIONAL.map((name) => [name, undefined]))
 
 it.for<[name: string, changes: object, limiters: string[] | null]>([
   ['all of them', {}, null],
   ['no limit for addresses', { ADDRESS_LIMITER: undefined }, ['ADDRESS_LIMITER']],
-  [
-    'only the limit for users',
-    NONE,
-    ['PROBE_LIMITER', 'ADDRESS_LIMITER', 'CALLER_LIMITER', 'EXPORT_LIMITER', 'RELAY_LIMITER'],
-  ],
+  ['only the limit for users', NONE, OPTIONAL],
   ['no limit for a relay that is off', { RELAY_LIMITER: undefined, RELAY_SCOPE: '' }, null],
 ])(
   'logs once in an isolate which limiters are missing if it has %s',

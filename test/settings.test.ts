@@ -13,8 +13,8 @@ const KEY_FIX = '32 random bytes in base64: npm run keys -- new'
 const base = {
   ...env,
   ALLOW_REVEAL: '',
+  PROVIDERS: undefined,
   RELAY_SCOPE: '',
-  PROVIDERS: '',
   API_KEY_ENCRYPTION_KEY: KEY,
   JWT_SECRET_KEY: 'x'.repeat(32),
 }

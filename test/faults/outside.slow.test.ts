@@ -1,6 +1,7 @@
 /** Each part besides D1 fails in each way, in each operation: limiters, the queue, the second store. */
 
 import { describe, expect, it } from 'vitest'
+import { limiters } from '../../src/environment.ts'
 import { recordLogs } from '../support.ts'
 import { expectQuiet, expectSafe, fail, hang, MARK, someVault, useFakeTimers } from './fault.ts'
 import { METHODS, REQUESTS, someSubject, stateBegun, type Operation } from './operations.ts'
@@ -19,12 +20,8 @@ const WAYS: readonly [way: string, broken: Broken][] = [
   ['hangs', hang],
 ]
 
-const LIMITERS = ['RATE', 'PROBE', 'RELAY', 'ADDRESS', 'CALLER', 'EXPORT'].map(
-  (name) => `${name}_LIMITER`,
-)
-const OPERATIONS = [...REQUESTS, ...METHODS].map(
-  (operation) => [operation.name, operation] as const,
-)
+const LIMITERS = Object.keys(limiters)
+const OPERATIONS = [...REQUESTS, ...METHODS].map((operation) => [operation.name, operation] as const)
 
 /** Those that an application hears of. */
 const PUBLISHED = new Set([
@@ -96,8 +93,8 @@ describe.for(WAYS)('a rate limiter that %s', ([way, broken]) => {
     const logs = recordLogs()
     useFakeTimers()
     const { ask, asked: calls } = brokenPart(broken)
-    const limiters = Object.fromEntries(LIMITERS.map((name) => [name, { limit: ask }]))
-    const { code, state, asked } = await attempt(operation, limiters)
+    const changes = Object.fromEntries(LIMITERS.map((name) => [name, { limit: ask }]))
+    const { code, state, asked } = await attempt(operation, changes)
     expect({ code, state }).toEqual({ code: operation.code, state: asked })
     const failed = logs.events().filter(({ event }) => event === 'rate_limiter_failed')
     expect(failed).toHaveLength(calls())
@@ -107,8 +104,8 @@ describe.for(WAYS)('a rate limiter that %s', ([way, broken]) => {
 })
 
 describe('a vault without optional parts', () => {
-  const limiters = LIMITERS.filter((name) => name !== 'RATE_LIMITER')
-  const without = [...limiters, 'EVENTS_QUEUE', 'DELETIONS', 'ANALYTICS']
+  const optional = LIMITERS.filter((name) => name !== 'RATE_LIMITER')
+  const without = [...optional, 'EVENTS_QUEUE', 'DELETIONS', 'ANALYTICS']
   const changes = Object.fromEntries(without.map((name) => [name, undefined]))
 
   it.for(OPERATIONS)(

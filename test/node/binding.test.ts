@@ -8,7 +8,7 @@ import { signToken } from '../../scripts/lib/token.ts'
 import { makeFernet } from '../crypto/make-fernet.ts'
 import { enterFolder, runScript } from '../scripts/run-script.ts'
 import { startProvider } from './provider-server.ts'
-import { NO_VARS } from './no-vars.ts'
+import { NO_VARS } from './wrangler-names.ts'
 
 const GRANTS = { caller: 'probe', grants: ['use', 'reveal', 'users'] }
 const entrypoint = { service: 'user-key-vault', entrypoint: 'KeyVault' }

@@ -19,7 +19,7 @@ import { getPlatformProxy, unstable_splitSqlQuery as splitSql } from 'wrangler'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { readUrl } from '../../scripts/lib/wrangler.ts'
 import { startProgram, type Program } from './program.ts'
-import { NO_VARS } from './no-vars.ts'
+import { NO_VARS } from './wrangler-names.ts'
 
 const WRANGLER = 'node_modules/wrangler/bin/wrangler.js'
 

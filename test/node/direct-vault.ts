@@ -7,6 +7,7 @@ import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from 'mini
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { signToken } from '../../scripts/lib/token.ts'
 import { requireLines } from '../log-lines.ts'
+import { limitersWith } from './wrangler-names.ts'
 
 const NAME = 'user-key-vault'
 const SCOPE = 'relay'
@@ -32,21 +33,13 @@ export async function bundleWorker(entry: string, inject: string[] = []): Promis
 
 /** The Worker of the vault, without rate limits. */
 async function describeVault(vars: Vars, inject: string[]) {
-  const limit = { simple: { limit: 1_000_000, period: 60 as const } }
   return {
     name: NAME,
     modules: true,
     script: await bundleWorker('src/index.ts', inject),
     compatibilityDate: COMPATIBILITY_DATE,
     d1Databases: { DB: 'vault' },
-    ratelimits: {
-      RATE_LIMITER: { ...limit, namespace_id: '1' },
-      PROBE_LIMITER: { ...limit, namespace_id: '2' },
-      RELAY_LIMITER: { ...limit, namespace_id: '3' },
-      ADDRESS_LIMITER: { ...limit, namespace_id: '4' },
-      CALLER_LIMITER: { ...limit, namespace_id: '5' },
-      EXPORT_LIMITER: { ...limit, namespace_id: '6' },
-    },
+    ratelimits: limitersWith(1_000_000),
     bindings: {
       RELAY_SCOPE: SCOPE,
       VERIFY_ON_SAVE: 'false',

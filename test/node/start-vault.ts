@@ -5,7 +5,7 @@ import { createTestHarness } from 'wrangler'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { inSeconds, signToken } from '../../scripts/lib/token.ts'
 import { requireLines } from '../log-lines.ts'
-import { NO_VARS } from './no-vars.ts'
+import { NO_VARS } from './wrangler-names.ts'
 
 interface Statement {
   bind: (...values: string[]) => Statement
@@ -22,7 +22,7 @@ export async function startVault(changes: Record<string, string> = {}) {
   const secret = randomBytes(32).toString('hex')
   const secrets = {
     API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-    JWT_SECRET_KEY: changes['JWT_JWKS_URL'] === undefined ? secret : '',
+    JWT_SECRET_KEY: vars['JWT_JWKS_URL'] === '' ? secret : '',
   }
   const harness = createTestHarness({ workers: [{ configPath: 'wrangler.toml', vars, secrets }] })
   const { url } = await harness.listen()

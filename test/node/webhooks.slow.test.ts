@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import type { EventMessage } from '../../src/shared/answers.ts'
-import { NO_VARS } from './no-vars.ts'
+import { NO_VARS } from './wrangler-names.ts'
 import { mintToken } from './start-vault.ts'
 import { startReceiver, type Delivery } from './webhook-receiver.ts'
 
