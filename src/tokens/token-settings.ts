@@ -105,9 +105,7 @@ export const tokenVariables = {
   JWT_AUDIENCE: z.optional(exactText),
   JWT_CLIENTS: z.optional(clients),
   JWT_NO_AUDIENCE: withDefault(flag, false),
-  /** The claim that holds the user id. */
   JWT_IDENTITY_CLAIM: withDefault(exactText, 'sub'),
-  /** A scope that each token must have; null if none is required. */
   JWT_SCOPE: orNull(tokenScope),
   /** The header with the token; null if that is Authorization. */
   JWT_HEADER_NAME: orNull(headerName),
