@@ -19,10 +19,9 @@ import {
 import { isBase64url } from '../crypto/base64url.ts'
 import { VaultError } from '../errors.ts'
 import { KnownTokens } from './known-tokens.ts'
-import { PUBLIC_KEY_ALGORITHMS } from './public-key.ts'
-import { clientOf, nameFault } from './token-claims.ts'
-import { decodedSecret, keySet, publicKeys, sharedSecret } from './token-keys.ts'
-import { rightsOf } from './token-kind.ts'
+import { openPublicKeys, PUBLIC_KEY_ALGORITHMS } from './public-key.ts'
+import { clientOf, nameFault, rightsOf } from './token-claims.ts'
+import { decodedSecret, keySet, sharedSecret } from './token-keys.ts'
 import type { TokenRules, TokenSource } from './token-settings.ts'
 
 const MAX_TOKEN_LENGTH = 16_384
@@ -111,11 +110,11 @@ async function openSource(source: TokenSource, { identityClaim }: TokenRules): P
   return { source, algorithms, verify }
 }
 
-async function keysOf(source: TokenSource): ReturnType<typeof publicKeys> {
+async function keysOf(source: TokenSource): ReturnType<typeof openPublicKeys> {
   if (source.kind === 'secret') {
     return { keys: sharedSecret(source.secret), algorithms: SECRET_ALGORITHMS }
   }
-  if (source.kind === 'public_keys') return publicKeys(source.keys)
+  if (source.kind === 'public_keys') return openPublicKeys(source.keys)
   const keys = keySet(source.url, source.tenants !== undefined)
   return { keys, algorithms: PUBLIC_KEY_ALGORITHMS }
 }

@@ -1,6 +1,15 @@
-/** Reads the public keys of `JWT_PUBLIC_KEY`, which are PEM (RFC 7468 §13). */
+/**
+ * Finds the public keys that can verify a token, in `JWT_PUBLIC_KEY` (PEM, RFC 7468 §13) and in a key set. In a set, one
+ * bad key does not affect the others.
+ */
 
+import { createLocalJWKSet, type JWK, type JWTVerifyGetKey } from 'jose'
 import * as z from 'zod/mini'
+import { VaultError } from '../errors.ts'
+import { isJsonObject } from '../shared/json.ts'
+
+/** RFC 7518 §3.3 */
+const MIN_RSA_BITS = 2_048
 
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
 
@@ -72,4 +81,107 @@ function readBlock(pem: string): Uint8Array | string {
   }
   const [, fault] = OTHER_FORMS.find(([form]) => form.test(pem)) ?? []
   return fault ?? 'is not a public key in PEM: -----BEGIN PUBLIC KEY-----'
+}
+
+/**
+ * The keys of `JWT_PUBLIC_KEY`, which are the DER of a SubjectPublicKeyInfo each. They have no `kid`, so that of the
+ * token is not compared. The function in the result throws as `keySet`'s does.
+ *
+ * @throws VaultError `server_misconfigured` if one is not a key that Workers can verify with
+ */
+export async function openPublicKeys(
+  keys: readonly Uint8Array[],
+): Promise<{ keys: JWTVerifyGetKey; algorithms: readonly string[] }> {
+  const read = await Promise.all(keys.map(readPublicKey))
+  const pick = createLocalJWKSet({ keys: read })
+  return {
+    keys: async ({ alg }, token) => pick({ alg }, token),
+    algorithms: read.flatMap(algorithmsOf),
+  }
+}
+
+const CANDIDATES = [
+  { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+  ...['P-256', 'P-384', 'P-521'].map((namedCurve) => ({ name: 'ECDSA', namedCurve })),
+]
+
+/** How each key of Ed25519 begins (RFC 8410 §10.1). Workers would import a key of another kind as one, too. */
+const ED25519 = '302a300506032b6570032100'
+
+async function readPublicKey(der: Uint8Array, index: number): Promise<JWK> {
+  const isEd25519 = der.toHex().startsWith(ED25519)
+  const candidates = isEd25519 ? [{ name: 'Ed25519' }] : CANDIDATES
+  const imported = candidates.map(async (algorithm) =>
+    crypto.subtle.importKey('spki', der, algorithm, true, ['verify']),
+  )
+  const key = await Promise.any(imported).catch(() => null)
+  const fault = key === null ? 'not RSA, P-256, P-384, P-521 or Ed25519' : nameShortness(key)
+  if (key !== null && fault === null) {
+    // The `alg` is only one of those that the key verifies.
+    return { ...Object(await crypto.subtle.exportKey('jwk', key)), alg: undefined }
+  }
+  const cause = new Error(`JWT_PUBLIC_KEY, item ${index + 1}, is ${fault}`)
+  throw new VaultError('server_misconfigured', { cause })
+}
+
+/** A key that cannot verify a token, with its position in the set. */
+export interface DroppedKey {
+  index: number
+  kid: string | null
+  reason: string
+}
+
+/** Splits the keys of a set into the usable ones, and the others with the reason. */
+export async function sortKeys(
+  keys: readonly unknown[],
+): Promise<{ usable: JWK[]; dropped: DroppedKey[] }> {
+  const signing = keys.map((key, index) => ({ key, index })).filter(({ key }) => isForSigning(key))
+  const checked = await Promise.all(
+    signing.map(async ({ key, index }) => ({ key, index, fault: await nameFault(key) })),
+  )
+  const usable = checked.flatMap(({ key, fault }) => (fault === null ? withoutEdDsa(key) : []))
+  const dropped = checked.flatMap(({ key, index, fault }) =>
+    fault === null ? [] : [{ index, kid: idOf(key), reason: fault }],
+  )
+  return { usable, dropped }
+}
+
+/** Why `key` cannot verify a token; null if it can. */
+async function nameFault(key: unknown): Promise<string | null> {
+  if (!isJsonObject(key)) return 'not a JSON object'
+  if (key['kty'] === 'oct') return 'symmetric'
+  if (key['d'] !== undefined) return 'not a public key'
+  const { alg = algorithmsOf(key)[0] } = key
+  if (typeof alg !== 'string') return 'unknown type or curve'
+  try {
+    const pick = createLocalJWKSet({ keys: [{ ...Object(key), alg }] })
+    return nameShortness(await pick({ alg }))
+  } catch (error) {
+    return error instanceof Error ? error.name : 'unknown'
+  }
+}
+
+/** Why `key` is too short for its algorithm; null if it is not. */
+function nameShortness({ algorithm }: CryptoKey): string | null {
+  const isShort = 'modulusLength' in algorithm && algorithm.modulusLength < MIN_RSA_BITS
+  return isShort ? `RSA under ${MIN_RSA_BITS} bits` : null
+}
+
+/** Whether a key is meant for signatures. A key for encryption (RFC 7518 §4.1) is ignored, and is not a fault. */
+function isForSigning(key: unknown): boolean {
+  if (!isJsonObject(key)) return true
+  const { use = 'sig', alg } = key
+  return use === 'sig' && !/^(?:RSA|ECDH)/.test(String(alg))
+}
+
+/** Drops the `alg` of an Ed25519 key, since `EdDSA` and `Ed25519` are the same there (RFC 9864 §2.2). */
+function withoutEdDsa(key: unknown): JWK {
+  if (!isJsonObject(key) || key['kty'] !== 'OKP') return { ...Object(key) }
+  const { alg: _, ...fields } = key
+  return fields
+}
+
+/** A JWK's own `kid`, cut for the log. */
+function idOf(key: unknown): string | null {
+  return isJsonObject(key) && typeof key['kid'] === 'string' ? key['kid'].slice(0, 200) : null
 }

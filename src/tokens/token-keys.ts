@@ -1,16 +1,22 @@
-/** The keys that verify tokens: a shared secret, public keys, or an identity provider's key set. */
+/** The keys that verify tokens: a shared secret, or an identity provider's key set. */
 
 import { waitUntil } from 'cloudflare:workers'
-import { createLocalJWKSet, type JWK, type JWTVerifyGetKey } from 'jose'
+import {
+  base64url,
+  createLocalJWKSet,
+  type FlattenedJWSInput,
+  type JWK,
+  type JWTVerifyGetKey,
+} from 'jose'
 import { JWKSNoMatchingKey } from 'jose/errors'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import { isJsonObject } from '../shared/json.ts'
-import { algorithmsOf } from './public-key.ts'
-import { nameShortness, sortKeys, tenantKeys, type DroppedKey } from './usable-keys.ts'
+import { sortKeys, type DroppedKey } from './public-key.ts'
+import { TENANT } from './token-settings.ts'
 
 const MAX_AGE_MS = 600_000
-const UNKNOWN_KID_COOLDOWN_MS = 30_000
+const UNKNOWN_KEY_COOLDOWN_MS = 30_000
 const FAILURE_COOLDOWN_MS = 5_000
 const FETCH_TIMEOUT_MS = 5_000
 
@@ -39,47 +45,6 @@ function hmacKey(bytes: Uint8Array): JWTVerifyGetKey {
 }
 
 /**
- * The keys of `JWT_PUBLIC_KEY`, which are the DER of a SubjectPublicKeyInfo each. They have no `kid`, so that of the
- * token is not compared. The function in the result throws as {@link keySet}'s does.
- *
- * @throws VaultError `server_misconfigured` if one is not a key that Workers can verify with
- */
-export async function publicKeys(
-  keys: readonly Uint8Array[],
-): Promise<{ keys: JWTVerifyGetKey; algorithms: readonly string[] }> {
-  const read = await Promise.all(keys.map(readPublicKey))
-  const pick = createLocalJWKSet({ keys: read })
-  return {
-    keys: async ({ alg }, token) => pick({ alg }, token),
-    algorithms: read.flatMap(algorithmsOf),
-  }
-}
-
-const CANDIDATES = [
-  { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-  ...['P-256', 'P-384', 'P-521'].map((namedCurve) => ({ name: 'ECDSA', namedCurve })),
-]
-
-/** How each key of Ed25519 begins (RFC 8410 §10.1). Workers would import a key of another kind as one, too. */
-const ED25519 = '302a300506032b6570032100'
-
-async function readPublicKey(der: Uint8Array, index: number): Promise<JWK> {
-  const isEd25519 = der.toHex().startsWith(ED25519)
-  const candidates = isEd25519 ? [{ name: 'Ed25519' }] : CANDIDATES
-  const imported = candidates.map(async (algorithm) =>
-    crypto.subtle.importKey('spki', der, algorithm, true, ['verify']),
-  )
-  const key = await Promise.any(imported).catch(() => null)
-  const fault = key === null ? 'not RSA, P-256, P-384, P-521 or Ed25519' : nameShortness(key)
-  if (key !== null && fault === null) {
-    // The `alg` is only one of those that the key verifies.
-    return { ...Object(await crypto.subtle.exportKey('jwk', key)), alg: undefined }
-  }
-  const cause = new Error(`JWT_PUBLIC_KEY, item ${index + 1}, is ${fault}`)
-  throw new VaultError('server_misconfigured', { cause })
-}
-
-/**
  * The keys of an identity provider's key set. jose picks the key, and this function decides when to fetch
  * the set. On Workers, jose itself would fetch it for every concurrent request and after every failure.
  *
@@ -90,7 +55,7 @@ async function readPublicKey(der: Uint8Array, index: number): Promise<JWK> {
  * `hasTenants` says whether the set is shared by tenants, whose keys may name them.
  */
 export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
-  let known: { pick: JWTVerifyGetKey; at: number } | undefined
+  let keys: { pick: JWTVerifyGetKey; at: number } | undefined
   let failure: { cause: unknown; at: number } | undefined
   let fetching: Promise<void> | undefined
   let fetchedAt = 0
@@ -103,7 +68,7 @@ export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
       logDrops(dropped)
       if (usable.length === 0) throw new Error('JWT_JWKS_URL has no key that verifies a token')
       const pick = hasTenants ? tenantKeys(usable) : createLocalJWKSet({ keys: usable })
-      known = { pick, at: Date.now() }
+      keys = { pick, at: Date.now() }
       failure = undefined
     } catch (cause) {
       failure = { cause, at: Date.now() }
@@ -111,9 +76,11 @@ export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
   }
 
   /** Logs the unusable keys once, and again when they change. */
-  function logDrops(keys: DroppedKey[]): void {
-    const drops = JSON.stringify(keys)
-    if (drops !== loggedDrops && keys.length > 0) log('error', 'token_keys_dropped', { keys })
+  function logDrops(dropped: DroppedKey[]): void {
+    const drops = JSON.stringify(dropped)
+    if (drops !== loggedDrops && dropped.length > 0) {
+      log('error', 'token_keys_dropped', { keys: dropped })
+    }
     loggedDrops = drops
   }
 
@@ -138,21 +105,21 @@ export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
   return async (header, token) => {
     const now = Date.now()
     const resting = failure !== undefined && now < failure.at + FAILURE_COOLDOWN_MS
-    if (!isFresh(known) && !resting) await refresh()
-    if (!isFresh(known)) throw unreachable(failure?.cause, FAILURE_COOLDOWN_MS)
+    if (!isFresh(keys) && !resting) await refresh()
+    if (!isFresh(keys)) throw unreachable(failure?.cause, FAILURE_COOLDOWN_MS)
     try {
-      return await known.pick(header, token)
+      return await keys.pick(header, token)
     } catch (error) {
       if (!(error instanceof JWKSNoMatchingKey)) throw error
-      if (fetching || now >= fetchedAt + UNKNOWN_KID_COOLDOWN_MS) await refresh()
-      if (failure !== undefined) throw unreachable(failure.cause, UNKNOWN_KID_COOLDOWN_MS)
-      return known.pick(header, token)
+      if (fetching || now >= fetchedAt + UNKNOWN_KEY_COOLDOWN_MS) await refresh()
+      if (failure !== undefined) throw unreachable(failure.cause, UNKNOWN_KEY_COOLDOWN_MS)
+      return keys.pick(header, token)
     }
   }
 }
 
-function isFresh<Known extends { at: number }>(known: Known | undefined): known is Known {
-  return known !== undefined && Date.now() < known.at + MAX_AGE_MS
+function isFresh<Keys extends { at: number }>(keys: Keys | undefined): keys is Keys {
+  return keys !== undefined && Date.now() < keys.at + MAX_AGE_MS
 }
 
 /** @throws Error if the answer is not a key set (RFC 7517 §5) */
@@ -168,4 +135,40 @@ async function fetchKeys(url: URL): Promise<unknown[]> {
 
 function unreachable(cause: unknown, retryAfterMs: number): VaultError {
   return new VaultError('token_keys_unreachable', { cause, retryAfter: retryAfterMs / 1_000 })
+}
+
+/**
+ * The keys of a set that several tenants share, as Microsoft Entra ID has it. A key may name its issuer, and then
+ * verifies only tokens of that tenant: otherwise the key of one tenant would sign for the users of another.
+ * https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-signature
+ *
+ * The tenant is read before the signature is checked, from the bytes that the signature covers.
+ */
+function tenantKeys(keys: readonly (JWK & { issuer?: unknown })[]): JWTVerifyGetKey {
+  /** By the positions of their keys, so that tokens of made-up tenants share one. */
+  const sets = new Map<string, JWTVerifyGetKey>()
+  return async (header, token) => {
+    const tenant = tenantOf(token)
+    const fitting = keys.filter(({ issuer }) => isIssuerOf(issuer, tenant))
+    const name = fitting.map((key) => keys.indexOf(key)).join()
+    const pick = sets.get(name) ?? createLocalJWKSet({ keys: fitting })
+    sets.set(name, pick)
+    return pick(header, token)
+  }
+}
+
+/** Its version may be another than the token's: `sts.windows.net` beside `login.microsoftonline.com`. */
+function isIssuerOf(issuer: unknown, tenant: unknown): boolean {
+  if (issuer === undefined) return true
+  if (typeof issuer !== 'string' || typeof tenant !== 'string') return false
+  return issuer.split('/').some((part) => part === TENANT || part === tenant)
+}
+
+function tenantOf({ payload }: FlattenedJWSInput): unknown {
+  try {
+    const claims: unknown = JSON.parse(new TextDecoder().decode(base64url.decode(payload)))
+    return isJsonObject(claims) ? claims['tid'] : null
+  } catch {
+    return null
+  }
 }

@@ -1,9 +1,15 @@
-import { exportPKCS8, generateKeyPair } from 'jose'
+import { exportJWK, exportPKCS8, generateKeyPair, type JWK } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { openService } from '../../src/service.ts'
-import { algorithmsOf, PUBLIC_KEY_ALGORITHMS, publicKeys } from '../../src/tokens/public-key.ts'
+import {
+  algorithmsOf,
+  openPublicKeys,
+  PUBLIC_KEY_ALGORITHMS,
+  publicKeys,
+  sortKeys,
+} from '../../src/tokens/public-key.ts'
 import { env } from '../isolate.ts'
-import { signingKey } from './signing-keys.ts'
+import { publicJwk, signingKey } from './signing-keys.ts'
 import { pemOf } from './token-sources.ts'
 
 const ES256 = await signingKey('ES256')
@@ -119,3 +125,138 @@ it('a public key that cannot be read keeps the vault from opening', async () => 
     cause: { message: expect.stringContaining('JWT_PUBLIC_KEY, item 1, is not ') },
   })
 })
+
+const P256 = '3059301306072a8648ce3d020106082a8648ce3d030107034200'
+const SHORT_RSA_DER = `30819f300d06092a864886f70d010101050003818d0030818902818100${'cb'.repeat(128)}0203010001`
+const KINDS = 'not RSA, P-256, P-384, P-521 or Ed25519'
+
+/** An SPKI with this modulus and the exponent 65537, in hex. */
+function rsaDer(modulus: string): string {
+  const sized = (tag: string, hex: string) =>
+    `${tag}82${(hex.length / 2).toString(16).padStart(4, '0')}${hex}`
+  const pair = sized('30', `${sized('02', modulus)}0203010001`)
+  return sized('30', `300d06092a864886f70d0101010500${sized('03', `00${pair}`)}`)
+}
+
+/** The DER of an SPKI, from its PEM or its hex. */
+const derOf = (pem: string) => Uint8Array.fromBase64(pem.split('-----')[2] ?? '')
+const derOfHex = (hex: string) => Uint8Array.fromHex(hex)
+
+it('a public key verifies a token of any kid, and no HMAC', async () => {
+  const { keys } = await openPublicKeys([derOf(await pemOf(await signingKey('ES256')))])
+  const input = { payload: '', signature: '' }
+  expect(await keys({ alg: 'ES256', kid: 'any' }, input)).toMatchObject({ type: 'public' })
+  await expect(keys({ alg: 'HS256' }, input)).rejects.toThrow('Unsupported "alg"')
+  await expect(keys({ alg: 'RS256' }, input)).rejects.toThrow('no applicable key')
+})
+
+describe('public keys', () => {
+  const RSA = 'RS256 RS384 RS512 PS256 PS384 PS512'.split(' ')
+
+  it.for<[alg: string, algorithms: string[]]>([
+    ['RS256', RSA],
+    ['ES256', ['ES256']],
+    ['ES384', ['ES384']],
+    ['ES512', ['ES512']],
+    ['Ed25519', ['EdDSA', 'Ed25519']],
+  ])('a public key for %s is read, and verifies each of its algorithms', async ([alg, all]) => {
+    const opened = await openPublicKeys([derOf(await pemOf(await signingKey(alg)))])
+    expect(opened.algorithms).toEqual(all)
+    for (const one of all) {
+      const input = { payload: '', signature: '' }
+      expect(await opened.keys({ alg: one }, input)).toMatchObject({ usages: ['verify'] })
+    }
+  })
+
+  it('reads a compressed point as the key that it is', async () => {
+    const hex = derOf(await pemOf(await signingKey('ES256'))).toHex()
+    const sign = Number.parseInt(hex.slice(-1), 16) % 2 === 0 ? '02' : '03'
+    const short = `3039301306072a8648ce3d020106082a8648ce3d030107032200${sign}`
+    const { algorithms } = await openPublicKeys([derOfHex(short + hex.slice(P256.length + 2, -64))])
+    expect(algorithms).toEqual(['ES256'])
+  })
+
+  it.for<[name: string, hex: string, fault: string]>([
+    ['an RSA key of 1,024 bits', SHORT_RSA_DER, 'RSA under 2048 bits'],
+    ['an RSA key of 2,040 bits', rsaDer(`00${'cb'.repeat(255)}`), 'RSA under 2048 bits'],
+    ['an RSA key without a modulus', rsaDer('00'), KINDS],
+    ['an RSA key that is cut off', rsaDer(`00${'cb'.repeat(256)}`).slice(0, -4), KINDS],
+    ['an RSA key with more after it', `${rsaDer(`00${'cb'.repeat(256)}`)}00`, KINDS],
+    ['an RSA key for PSS alone', '30820120300b06092a864886f70d01010a', KINDS],
+    ['a point that is not on its curve', `${P256}04${'ab'.repeat(64)}`, KINDS],
+    ['a point of the wrong size', `${P256}04${'ab'.repeat(63)}`, KINDS],
+    ['a key of X25519', `302a300506032b656e032100${'ab'.repeat(32)}`, KINDS],
+    ['a key of Ed25519 that is cut off', `302a300506032b6570032100${'ab'.repeat(31)}`, KINDS],
+    ['a key of Ed25519 with more after it', `302a300506032b6570032100${'ab'.repeat(33)}`, KINDS],
+    ['something that is not DER', 'ab', KINDS],
+  ])('refuses %s as a fault of the vault, which names it and does not show it', async (row) => {
+    const [, hex, fault] = row
+    const good = derOf(await pemOf(await signingKey('ES256')))
+    await expect(openPublicKeys([good, derOfHex(hex)])).rejects.toMatchObject({
+      code: 'server_misconfigured',
+      cause: { message: `JWT_PUBLIC_KEY, item 2, is ${fault}` },
+    })
+  })
+})
+
+describe('a key that can verify a token', () => {
+  it.for<[name: string, alg: string, fields: object]>([
+    ['an RSA key', 'RS256', { alg: 'RS256' }],
+    ['an RSA key without alg', 'RS256', {}],
+    ['a P-256 key without alg', 'ES256', {}],
+    ['a P-384 key without alg', 'ES384', {}],
+    ['a P-521 key without alg', 'ES512', {}],
+    ['a key for signatures', 'ES256', { use: 'sig', kid: 'a' }],
+  ])('keeps %s as it is', async ([, alg, fields]) => {
+    const key = { ...(await publicJwk(alg)), ...fields }
+    expect(await sortKeys([key])).toEqual({ usable: [key], dropped: [] })
+  })
+
+  it.for([{}, { alg: 'EdDSA' }, { alg: 'Ed25519' }])(
+    'keeps an Ed25519 key without its alg: %j',
+    async (fields) => {
+      const key = await publicJwk('Ed25519')
+      const { usable, dropped } = await sortKeys([{ ...key, ...fields }])
+      const { alg: _, ...kept } = key
+      expect({ usable, dropped }).toEqual({ usable: [kept], dropped: [] })
+    },
+  )
+})
+
+describe('a key that cannot verify a token', () => {
+  it.for<[reason: string, kid: string | null, make: () => Promise<unknown>]>([
+    ['not a JSON object', null, async () => 'key'],
+    ['not a JSON object', null, async () => ['key']],
+    ['symmetric', 'a', async () => ({ kty: 'oct', k: 'AAAA', kid: 'a' })],
+    ['symmetric', 'a', async () => ({ kty: 'oct', k: 'AAAA', alg: 'HS256', kid: 'a' })],
+    ['unknown type or curve', null, async () => ({ kty: 'EC', crv: 'secp256k1' })],
+    ['unknown type or curve', null, async () => ({ kty: 'new' })],
+    ['unknown type or curve', null, async () => ({ ...(await publicJwk('ES256')), alg: 7 })],
+    ['JOSENotSupported', null, async () => ({ ...(await publicJwk('ES256')), alg: 'ES1' })],
+    ['not a public key', 'p', privateJwk],
+    ['not a public key', null, async () => ({ ...(await privateJwk()), alg: 'ES1', kid: 7 })],
+    ['JWKSNoMatchingKey', null, async () => ({ ...(await publicJwk('ES256')), alg: 'RS256' })],
+    ['JWKSNoMatchingKey', null, async () => ({ ...(await publicJwk('ES256')), key_ops: ['sign'] })],
+    ['unknown type or curve', null, async () => ({ kty: 'EC', kid: 7 })],
+    ['unknown type or curve', 'x'.repeat(200), async () => ({ kty: 'EC', kid: 'x'.repeat(201) })],
+  ])('drops a key for the reason %j: case %#', async ([reason, kid, make]) => {
+    const good = await publicJwk('ES256')
+    expect(await sortKeys([good, await make()])).toEqual({
+      usable: [good],
+      dropped: [{ index: 1, kid, reason }],
+    })
+  })
+
+  it.for([{ use: 'enc' }, { alg: 'ECDH-ES' }, { alg: 'RSA-OAEP-256' }])(
+    'does not report a key for encryption: %j',
+    async (fields) => {
+      const key = { ...(await publicJwk('ES256')), ...fields }
+      expect(await sortKeys([key])).toEqual({ usable: [], dropped: [] })
+    },
+  )
+})
+
+async function privateJwk(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+  return { ...(await exportJWK(privateKey)), kid: 'p' }
+}

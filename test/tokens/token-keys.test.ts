@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SignJWT } from 'jose'
 import { inSeconds } from '../../scripts/lib/token.ts'
-import { decodedSecret, publicKeys, sharedSecret } from '../../src/tokens/token-keys.ts'
+import { decodedSecret, sharedSecret } from '../../src/tokens/token-keys.ts'
 import { call, keyPath, recordLogs, someUser } from '../support.ts'
 import {
   AUDIENCE,
@@ -12,7 +12,6 @@ import {
   tokenBy,
 } from './identity-provider.ts'
 import { signingKey } from './signing-keys.ts'
-import { pemOf } from './token-sources.ts'
 
 const MINUTE_MS = 60_000
 
@@ -32,18 +31,6 @@ const SHORT_RSA = {
   n:
     'y2Z6rRczNrrkcECktVByegABX5qv28oGbHyFkXo5qPVQ0-5KZH4ZvIKk15OqxrH-MtA10OtJ1K4pz4E9ol83B5' +
     '9gIjUPuhT4zzqv6FdsEXgOu0bTJtzKCmg0xIfxDoXfA1h9gXn9pa4x4ZpgAezyqIyWBL6OwiWKd3x96IB3AfU',
-}
-
-const P256 = '3059301306072a8648ce3d020106082a8648ce3d030107034200'
-const SHORT_RSA_DER = `30819f300d06092a864886f70d010101050003818d0030818902818100${'cb'.repeat(128)}0203010001`
-const KINDS = 'not RSA, P-256, P-384, P-521 or Ed25519'
-
-/** An SPKI with this modulus and the exponent 65537, in hex. */
-function rsaDer(modulus: string): string {
-  const sized = (tag: string, hex: string) =>
-    `${tag}82${(hex.length / 2).toString(16).padStart(4, '0')}${hex}`
-  const pair = sized('30', `${sized('02', modulus)}0203010001`)
-  return sized('30', `300d06092a864886f70d0101010500${sized('03', `00${pair}`)}`)
 }
 
 it('imports a shared secret once, to verify alone', async () => {
@@ -67,67 +54,6 @@ it.for<[name: string, secret: string, isBase64: boolean]>([
   ['a length that base64 does not have', 'A'.repeat(41), false],
 ])('takes a secret of %s for base64, or not', ([, secret, isBase64]) => {
   expect(decodedSecret(secret) !== null).toBe(isBase64)
-})
-
-/** The DER of an SPKI, from its PEM or its hex. */
-const derOf = (pem: string) => Uint8Array.fromBase64(pem.split('-----')[2] ?? '')
-const derOfHex = (hex: string) => Uint8Array.fromHex(hex)
-
-it('a public key verifies a token of any kid, and no HMAC', async () => {
-  const { keys } = await publicKeys([derOf(await pemOf(await signingKey('ES256')))])
-  const input = { payload: '', signature: '' }
-  expect(await keys({ alg: 'ES256', kid: 'any' }, input)).toMatchObject({ type: 'public' })
-  await expect(keys({ alg: 'HS256' }, input)).rejects.toThrow('Unsupported "alg"')
-  await expect(keys({ alg: 'RS256' }, input)).rejects.toThrow('no applicable key')
-})
-
-describe('public keys', () => {
-  const RSA = 'RS256 RS384 RS512 PS256 PS384 PS512'.split(' ')
-
-  it.for<[alg: string, algorithms: string[]]>([
-    ['RS256', RSA],
-    ['ES256', ['ES256']],
-    ['ES384', ['ES384']],
-    ['ES512', ['ES512']],
-    ['Ed25519', ['EdDSA', 'Ed25519']],
-  ])('a public key for %s is read, and verifies each of its algorithms', async ([alg, all]) => {
-    const read = await publicKeys([derOf(await pemOf(await signingKey(alg)))])
-    expect(read.algorithms).toEqual(all)
-    for (const one of all) {
-      const input = { payload: '', signature: '' }
-      expect(await read.keys({ alg: one }, input)).toMatchObject({ usages: ['verify'] })
-    }
-  })
-
-  it('reads a compressed point as the key that it is', async () => {
-    const hex = derOf(await pemOf(await signingKey('ES256'))).toHex()
-    const sign = Number.parseInt(hex.slice(-1), 16) % 2 === 0 ? '02' : '03'
-    const short = `3039301306072a8648ce3d020106082a8648ce3d030107032200${sign}`
-    const { algorithms } = await publicKeys([derOfHex(short + hex.slice(P256.length + 2, -64))])
-    expect(algorithms).toEqual(['ES256'])
-  })
-
-  it.for<[name: string, hex: string, fault: string]>([
-    ['an RSA key of 1,024 bits', SHORT_RSA_DER, 'RSA under 2048 bits'],
-    ['an RSA key of 2,040 bits', rsaDer(`00${'cb'.repeat(255)}`), 'RSA under 2048 bits'],
-    ['an RSA key without a modulus', rsaDer('00'), KINDS],
-    ['an RSA key that is cut off', rsaDer(`00${'cb'.repeat(256)}`).slice(0, -4), KINDS],
-    ['an RSA key with more after it', `${rsaDer(`00${'cb'.repeat(256)}`)}00`, KINDS],
-    ['an RSA key for PSS alone', '30820120300b06092a864886f70d01010a', KINDS],
-    ['a point that is not on its curve', `${P256}04${'ab'.repeat(64)}`, KINDS],
-    ['a point of the wrong size', `${P256}04${'ab'.repeat(63)}`, KINDS],
-    ['a key of X25519', `302a300506032b656e032100${'ab'.repeat(32)}`, KINDS],
-    ['a key of Ed25519 that is cut off', `302a300506032b6570032100${'ab'.repeat(31)}`, KINDS],
-    ['a key of Ed25519 with more after it', `302a300506032b6570032100${'ab'.repeat(33)}`, KINDS],
-    ['something that is not DER', 'ab', KINDS],
-  ])('refuses %s as a fault of the vault, which names it and does not show it', async (row) => {
-    const [, hex, fault] = row
-    const good = derOf(await pemOf(await signingKey('ES256')))
-    await expect(publicKeys([good, derOfHex(hex)])).rejects.toMatchObject({
-      code: 'server_misconfigured',
-      cause: { message: `JWT_PUBLIC_KEY, item 2, is ${fault}` },
-    })
-  })
 })
 
 describe('an identity provider’s keys', () => {
