@@ -88,7 +88,7 @@ export function browserCredential({ subprotocol }: Provider, sent: Headers): str
 
 /**
  * The subprotocol with the key, for a request whose credential is in one; null if the key goes into a header. A short key
- * would not be found if the provider chose that subprotocol.
+ * always does: it would not be found in the answer, which repeats the subprotocol that the provider chose.
  */
 function keyProtocol(provider: Provider, apiKey: string, sent: Headers): string | null {
   const isPossible = apiKey.length >= MIN_SEARCHED_LENGTH && isToken(apiKey)
@@ -96,7 +96,7 @@ function keyProtocol(provider: Provider, apiKey: string, sent: Headers): string 
   return `${provider.subprotocol}${apiKey}`
 }
 
-/** The offered subprotocols that hold no credential, as `openai-insecure-api-key.…` does, and a JWT alone. */
+/** The offered subprotocols without those that hold a credential, such as `openai-insecure-api-key.…` or a JWT alone. */
 function harmlessProtocols({ subprotocol }: Provider, sent: Headers): string[] {
   return offeredProtocols(sent).filter(
     (protocol) =>
@@ -124,7 +124,7 @@ function acceptedCoding(sent: string | null): 'gzip' | 'identity' {
   return weight > 0 ? 'gzip' : 'identity'
 }
 
-/** The provider's headers without those that hold the key, are too long to be searched, or that only the vault sets. */
+/** The headers of an answer that pass: not those that hold the key, are too long to search, or are the vault's own. */
 export function responseHeaders(received: Headers, apiKey: string): Headers {
   const find = keySearch(apiKey)
   const isSafe = (text: string) => text.length <= MAX_SEARCHED_LENGTH && find(text).length === 0

@@ -126,7 +126,7 @@ function decode({ text, at }: Reading, { pattern, partial, decode: read }: Escap
   return { text: decoded, at: (index: number) => at(origins[index] ?? encoded.length) }
 }
 
-/** Finds the key as a word, and not regardless of case. */
+/** Finds the key as a word, in its own case. */
 function wordFinder(apiKey: string) {
   return (text: string, isCut: boolean): Span[] =>
     Array.from(text.matchAll(WORDS)).flatMap(({ 0: word, index: start }) => {
@@ -152,13 +152,13 @@ function formFinder(apiKey: string) {
   }
 }
 
-/** The base64 characters of `bytes` after `offset` other bytes that do not depend on their neighbours. */
+/** The base64 of `bytes` after `offset` other bytes, without the characters at both ends that depend on other bytes. */
 function base64At(offset: number, bytes: Uint8Array): string {
   const encoded = new Uint8Array([...new Uint8Array(offset), ...bytes]).toBase64()
   return encoded.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6))
 }
 
-/** How much of a form the runtime searches for. It is short, since its search takes the product of both lengths. */
+/** The runtime first looks for this much of a form. Its search takes the product of both lengths, so this is short. */
 const GLANCE = 16
 
 /**
@@ -179,8 +179,8 @@ function occurrences(form: string, text: string, isCut: boolean): Span[] {
 }
 
 /**
- * Searches by the algorithm of Knuth, Morris and Pratt, whose time is linear. The function returns how many characters of
- * `form` a text ends with, from that number before its last character, and that character.
+ * Searches by the algorithm of Knuth, Morris and Pratt, whose time is linear. The function gets how many characters of
+ * `form` the text so far ends with, and the next character. It returns how many it ends with then.
  */
 function matcher(form: string): (matched: number, code: number) => number {
   /** For each number of matched characters, the length of the longest shorter beginning of `form` that they end with. */

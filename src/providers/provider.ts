@@ -54,7 +54,7 @@ const VALUE = 'must be a text, a number, true or false'
  * An answer that means one thing: a status and, if that status can mean something else too, a field of the JSON body with
  * its value. Name a field that the provider alone writes, and never one that repeats what a caller sent.
  */
-const knownAnswer = z
+const answerPattern = z
   .strictObject(
     {
       status: z.custom<number>(isKnownStatus, STATUS),
@@ -76,8 +76,8 @@ const knownAnswer = z
     ),
   )
 
-/** An answer that a provider's description names. */
-export type KnownAnswer = z.output<typeof knownAnswer>
+/** An answer that a provider's description tells from others. */
+export type AnswerPattern = z.output<typeof answerPattern>
 
 /** A host with an optional port, or `*.` and a domain of at least two labels. */
 const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
@@ -137,8 +137,8 @@ const fields = z.strictObject(
     /** Where parts of its paths take the key instead. The first one that fits counts. */
     paths: z.optional(z.array(path, 'must be a list of tables')),
     /**
-     * What stands before a browser's credential in a WebSocket's subprotocols, where the provider takes a key too. A
-     * browser cannot set a header.
+     * The beginning of the WebSocket subprotocol in which a browser sends its credential, since it cannot set a header.
+     * The provider takes a key there too.
      */
     subprotocol: z.optional(text.check(z.refine(isToken, 'is not the beginning of a subprotocol'))),
     /** Headers that are added to a request if it lacks them. One for credentials replaces the caller's. */
@@ -167,7 +167,7 @@ const fields = z.strictObject(
      * The answers that only bad keys get. Empty if no answer of this provider proves that a key is bad. One with the status
      * 200 counts for the probe alone.
      */
-    refusals: z.array(knownAnswer, 'must be a list, such as [{ status = 401 }]'),
+    refusals: z.array(answerPattern, 'must be a list, such as [{ status = 401 }]'),
     /** The page where a user gets a key. */
     key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
     /** The beginnings of its keys. The page uses them to notice a key of another provider. */
@@ -192,12 +192,12 @@ export const provider = fields.check(
 export type Provider = z.output<typeof provider>
 
 /** The provider with the header and the scheme of this path of a URL as its own. `paths` then has the others. */
-export function atPath(known: Provider, pathname: string): Provider {
-  const { header, scheme: before, paths = [] } = known
+export function atPath(described: Provider, pathname: string): Provider {
+  const { header, scheme: before, paths = [] } = described
   const place = paths.find(({ prefix }) => isBelow(pathname, prefix))
-  if (place === undefined) return known
+  if (place === undefined) return described
   const others = [...paths, { prefix: '/', header, scheme: before }]
-  return { ...known, header: place.header, scheme: place.scheme, paths: others }
+  return { ...described, header: place.header, scheme: place.scheme, paths: others }
 }
 
 /** Each place where requests to the provider may have a key, its own first. */
@@ -205,7 +205,7 @@ export function keyPlaces({ header, scheme: own, paths = [] }: Provider) {
   return [{ header, scheme: own }, ...paths]
 }
 
-/** Such characters mean the same if they are percent-encoded (RFC 3986 §6.2.2.2). A URL has no `..` any more. */
+/** Decodes what means the same without percent-encoding (RFC 3986 §6.2.2.2). Parsing the URL has removed each `..`. */
 function decodeUnreserved(pathname: string): string {
   return pathname.replaceAll(/%[2-7][\dA-F]/gi, (encoded) => {
     const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16))
@@ -219,7 +219,7 @@ export function isBelow(pathname: string, prefix: string): boolean {
   return asked === prefix || asked.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
 }
 
-/** As the path of a URL has it: it is compared with one as text. No segment begins with a dot. */
+/** Whether it is written as in the path of a URL, with which it is compared as text. No segment begins with a dot. */
 function isPathPrefix(prefix: string): boolean {
   return /^(?:\/[\w~:@-][\w.~:@-]*)+\/?$/.test(prefix)
 }
@@ -243,7 +243,7 @@ function isProbe(probe: string): boolean {
   return isPath || isConfidentialUrl(probe)
 }
 
-/** As a URL has it: a base URL is compared with it as text. */
+/** Whether it is written as in a URL, with which it is compared as text. */
 function isHost(host: string): boolean {
   const example = host.replace('*', 'any')
   return HOST.test(host) && URL.parse(`https://${example}`)?.host === example

@@ -1,5 +1,6 @@
-/** Sends requests with a user's key to a provider. */
+/** Sends requests with a user's key to a provider, and sees in its answers what it says of the key. */
 
+import { isJsonObject, parseJson } from '../shared/json.ts'
 import type { Verdict } from '../shared/slot.ts'
 import { targetUrl, type Credential } from './base-url.ts'
 import {
@@ -11,8 +12,7 @@ import {
   readStart,
 } from './error-body.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
-import { isKnown, MAX_KNOWN_BYTES, needsBody } from './known-answer.ts'
-import type { Provider } from './provider.ts'
+import type { AnswerPattern, Provider } from './provider.ts'
 
 /** A provider's answer to a request with a key. */
 export interface Answer {
@@ -52,12 +52,12 @@ async function hideKeyIn(received: Response, provider: Provider, apiKey: string)
   const headers = responseHeaders(received.headers, apiKey)
   if (!isErrorText(received)) {
     const response = new Response(body, { status, headers, webSocket })
-    return { response, isRefusal: isKnown(provider.refusals, status, null) }
+    return { response, isRefusal: matches(provider.refusals, status, null) }
   }
   const read = await readErrorBody(received)
   dropByteHeaders(headers)
   const response = new Response(hideKey(read, apiKey), { status, headers })
-  return { response, isRefusal: isKnown(provider.refusals, status, read.bytes) }
+  return { response, isRefusal: matches(provider.refusals, status, read.bytes) }
 }
 
 /** The verdict and its reason: `HTTP 401`, or the name of an error such as `TimeoutError`. */
@@ -95,7 +95,49 @@ async function judgeProbe(
 ): Promise<Verdict> {
   if (!ok) return 'unknown'
   if (body === null || !needsBody(refusals, status)) return 'accepted'
-  const { bytes, isCut } = await readStart(body, MAX_KNOWN_BYTES)
-  if (isKnown(refusals, status, bytes)) return 'refused'
+  const { bytes, isCut } = await readStart(body, MAX_MATCHED_BYTES)
+  if (matches(refusals, status, bytes)) return 'refused'
   return isCut ? 'unknown' : 'accepted'
+}
+
+/** A longer body matches nothing, even if it is JSON: providers answer with short ones. */
+const MAX_MATCHED_BYTES = 16_384
+
+/** Whether a pattern wants a field in the body of an answer with this status. */
+export function needsBody(patterns: readonly AnswerPattern[], status: number): boolean {
+  return patterns.some((one) => one.status === status && one.field !== undefined)
+}
+
+/**
+ * Whether an answer fits one of the patterns. If its body is not JSON, or was not read, only its status can fit. A whole
+ * value is compared, so a text in another field never fits.
+ */
+export function matches(
+  patterns: readonly AnswerPattern[],
+  status: number,
+  body: Uint8Array | null,
+): boolean {
+  const candidates = patterns.filter((one) => one.status === status)
+  if (candidates.some(({ field }) => field === undefined)) return true
+  if (candidates.length === 0 || body === null || body.length > MAX_MATCHED_BYTES) return false
+  const json = parseJson(new TextDecoder().decode(body))
+  return candidates.some(({ field = '', value }) =>
+    valuesAt(json, field).some((found) => isValue(found, value)),
+  )
+}
+
+/** The values of a field that is named by a dotted path. It passes through lists: Google wraps an error in one. */
+function valuesAt(json: unknown, field: string): unknown[] {
+  let values = [json]
+  for (const name of field.split('.')) {
+    values = values
+      .flat()
+      .flatMap((one) => (isJsonObject(one) && Object.hasOwn(one, name) ? [one[name]] : []))
+  }
+  return values.flat()
+}
+
+function isValue(found: unknown, value: AnswerPattern['value']): boolean {
+  if (typeof value !== 'string' || !value.endsWith('*')) return found === value
+  return typeof found === 'string' && found.startsWith(value.slice(0, -1))
 }

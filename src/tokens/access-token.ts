@@ -45,7 +45,7 @@ export interface AccessToken {
  */
 export type VerifyToken = (token: string) => Promise<AccessToken>
 
-/** A source with its keys, which only its own algorithms reach. */
+/** A source, and how its tokens are verified. Only its own algorithms reach its keys. */
 interface Issuer {
   source: TokenSource
   algorithms: readonly string[]

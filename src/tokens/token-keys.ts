@@ -26,8 +26,8 @@ export function sharedSecret(secret: string): JWTVerifyGetKey {
 }
 
 /**
- * What some issuers take a secret for: base64, in either alphabet. Null if it is something else. The hex of
- * `openssl rand -hex` counts as something else: with the secret that is recommended, a forged token costs one check.
+ * The key that some issuers make of a secret, which they decode as base64, in either alphabet. Null if it is not base64.
+ * The hex of `openssl rand -hex` counts as not base64: with this recommended secret, a forged token costs one check.
  */
 export function decodedSecret(secret: string): JWTVerifyGetKey | null {
   if (/^[\da-f]+$/.test(secret)) return null
@@ -157,7 +157,10 @@ function tenantKeys(keys: readonly (JWK & { issuer?: unknown })[]): JWTVerifyGet
   }
 }
 
-/** Its version may be another than the token's: `sts.windows.net` beside `login.microsoftonline.com`. */
+/**
+ * Whether a key's `issuer` is of this tenant. It may be of another version than the token's: `sts.windows.net` beside
+ * `login.microsoftonline.com`.
+ */
 function isIssuerOf(issuer: unknown, tenant: unknown): boolean {
   if (issuer === undefined) return true
   if (typeof issuer !== 'string' || typeof tenant !== 'string') return false

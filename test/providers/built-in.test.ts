@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
-import { isKnown } from '../../src/providers/known-answer.ts'
+import { matches } from '../../src/providers/request.ts'
 import { provider as description } from '../../src/providers/provider.ts'
 import { isProviderName } from '../../src/providers/table.ts'
 
@@ -154,7 +154,7 @@ const descriptionOf = (provider: string) => {
 }
 
 const refuses = (provider: string, status: number, body: object | string) =>
-  isKnown(descriptionOf(provider).refusals, status, bytesOf(body))
+  matches(descriptionOf(provider).refusals, status, bytesOf(body))
 
 it.for(Object.entries(BUILT_IN))('%s is a valid provider', ([name, provider]) => {
   expect(isProviderName(name)).toBe(true)
