@@ -2,11 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
 import { ENGLISH } from '../../src/page/element/texts.ts'
 
 const LANGUAGES = 'src/page/element/languages'
+
+/** The languages that the element has texts in, besides English. */
+export const TRANSLATED = readdirSync(LANGUAGES).map((file) => basename(file, '.json'))
 
 /** The names of the element's texts. A file of texts has no names: they would be a quarter of it. */
 const TEXT_NAMES = Object.keys(ENGLISH)
@@ -78,21 +81,24 @@ export const ELEMENT_OPTIONS = {
   // Lit's own names of what it keeps to itself.
   mangleProps: /^_\$/,
   charset: 'utf8',
-  define: { TEXTS_VERSION: JSON.stringify(TEXTS_VERSION) },
+  define: {
+    TEXTS_VERSION: JSON.stringify(TEXTS_VERSION),
+    TRANSLATED: JSON.stringify(TRANSLATED),
+  },
   plugins: [styleSheets, adoptedStyles, ownPolicy],
 } satisfies BuildOptions
 
 /** Returns the files of texts by their names. They belong beside the element. @throws Error if a text is missing */
 export function packLanguages(): Map<string, string> {
-  const names = readdirSync(LANGUAGES)
-  return new Map(names.map((name) => [`api-key-settings.${name}`, packTexts(name)]))
+  return new Map(TRANSLATED.map((name) => [`api-key-settings.${name}.json`, packTexts(name)]))
 }
 
 /** Returns the texts of a language in the order of the English ones, after a version. */
 function packTexts(name: string): string {
-  const texts: unknown = JSON.parse(readFileSync(`${LANGUAGES}/${name}`, 'utf8'))
+  const path = `${LANGUAGES}/${name}.json`
+  const texts: unknown = JSON.parse(readFileSync(path, 'utf8'))
   const known = new Map<string, unknown>(Object.entries(Object(texts)))
   const missing = TEXT_NAMES.filter((text) => typeof known.get(text) !== 'string')
-  if (missing.length > 0) throw new Error(`${LANGUAGES}/${name} lacks ${missing.join(', ')}`)
+  if (missing.length > 0) throw new Error(`${path} lacks ${missing.join(', ')}`)
   return JSON.stringify([TEXTS_VERSION, ...TEXT_NAMES.map((text) => known.get(text))])
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
+import { TRANSLATED } from '../../scripts/lib/element.ts'
 import { addEvents, type SampleEvent } from './samples.ts'
 import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
 
@@ -267,9 +268,7 @@ describe('at 320 px, in light and in dark', () => {
     ['the limits', 3, 'api-key-settings-limits [type=checkbox]'],
     ['the activity', 4, 'api-key-settings-activity [part~=event]'],
   ] as const
-  const LANGUAGES = ['en', 'de', 'fr', 'es', 'ja', 'zh']
-
-  it.for(LANGUAGES.flatMap((lang) => FORMS.map((form) => [lang, ...form] as const)))(
+  it.for(['en', ...TRANSLATED].flatMap((lang) => FORMS.map((form) => [lang, ...form] as const)))(
     'axe finds nothing in %s at 320 px: %s',
     async ([lang, , index, ready]) => {
       const page = await openLimited(lang)

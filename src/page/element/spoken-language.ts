@@ -3,15 +3,12 @@
 import { Language, type KnownTexts } from './language.ts'
 import { ENGLISH, type Texts } from './texts.ts'
 
-/** Those with a file of texts, which scripts/build.ts makes: `api-key-settings.<language>.json`. */
-const TRANSLATED: readonly string[] = ['de', 'es', 'fr', 'ja', 'zh-Hans']
-
 /** An application does not stay without words for longer than this. */
 const LIMIT_MS = 5_000
 
 const loading = new Map<string, Promise<KnownTexts>>()
 
-/** Whether the element has texts of its own in the language. All of these are written from left to right. */
+/** Whether the element has texts of its own in the language. All of these languages are written from left to right. */
 export function isBuiltIn(name: string): boolean {
   return name === 'en' || TRANSLATED.includes(name)
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { packLanguages } from '../../../scripts/lib/element.ts'
+import { packLanguages, TRANSLATED } from '../../../scripts/lib/element.ts'
 import { english, readTexts, setClock } from './shown.ts'
 
 const files = packLanguages()
@@ -20,6 +20,7 @@ async function importFresh() {
 beforeEach(() => {
   const [version]: string[] = JSON.parse(packed('de'))
   vi.stubGlobal('TEXTS_VERSION', version)
+  vi.stubGlobal('TRANSLATED', TRANSLATED)
   vi.stubGlobal('fetch', fetched)
   warn.mockReset()
   fetched.mockReset()

@@ -1,21 +1,19 @@
-import { readdirSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { TRANSLATED } from '../../../scripts/lib/element.ts'
 import { ENGLISH } from '../../../src/page/element/texts.ts'
 import { readTexts } from './shown.ts'
 
 /** The placeholders of a text. */
 const valuesOf = (text: string) => [...new Set(text.match(/\{\w+\}/g))].toSorted()
 
-const languages = readdirSync('src/page/element/languages').map((file) => file.split('.')[0] ?? '')
-
-it.for(languages)('the language %s has every English text, with its placeholders', (name) => {
+it.for(TRANSLATED)('the language %s has every English text, with its placeholders', (name) => {
   const texts = readTexts(name)
   expect(Object.keys(texts)).toEqual(Object.keys(ENGLISH))
   const values = Object.entries(texts).map(([text, said]) => [text, valuesOf(said)])
   expect(values).toEqual(Object.entries(ENGLISH).map(([text, said]) => [text, valuesOf(said)]))
 })
 
-it.for(languages)('the language %s has no article of two letters, and no empty text', (name) => {
+it.for(TRANSLATED)('the language %s has no article of two letters, and no empty text', (name) => {
   const texts = Object.values(readTexts(name))
   expect(texts.filter((text) => text.trim() === '' || text.includes('a(n)'))).toEqual([])
 })
