@@ -1,4 +1,4 @@
-/** The table `imported_keys`: for each slot, the time up to which an import ignores keys. */
+/** The table `imported_keys`: for each slot, an import skips keys saved up to this time. */
 
 import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'

@@ -54,7 +54,7 @@ export function requireUsable({ pausedAt, expiresAt }: KeyRow, now = Date.now())
 }
 
 /**
- * Throws unless the owner allows this use. If uses of the key are limited, it must have been counted.
+ * Throws unless the owner allows this use. A use with a maximum must have been counted.
  *
  * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`
  */

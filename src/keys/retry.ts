@@ -31,7 +31,7 @@ export async function retry<T>(work: Work<T>, look?: Look<T>): Promise<T> {
   })
 }
 
-/** A random end for the id of an event, by which a {@link Look} finds the event after a lost answer. */
+/** A random suffix for the event's id, by which a {@link Look} finds the event after a lost answer. */
 export function makeMark(): string {
   return crypto.getRandomValues(new Uint8Array(8)).toHex()
 }

@@ -6,7 +6,7 @@ import { run } from '../store/d1.ts'
 import { addSums, nameSum, splitSums, type Sum } from '../store/noted-events.ts'
 import { publishEvents } from './publish.ts'
 
-/** Counts are written after about this time without a new one. A Worker may work on for 30 s. */
+/** Counts are written after this time without a new one. A Worker may work on for 30 s. */
 const QUIET_MS = 20_000
 /** A busy isolate sets no more than one timer in this time. */
 const TIMER_EVERY_MS = 5_000

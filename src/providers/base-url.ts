@@ -51,8 +51,8 @@ export function targetUrl(
 }
 
 /**
- * A `Location` that the provider answered to `target`, as callers have to address it: below `baseUrl`, it begins with
- * `called`. Any other is complete, so that nobody takes it for a path below `called`.
+ * A `Location` that the provider answered to `target`, for callers. Below `baseUrl` it maps to `called`; otherwise it is
+ * absolute.
  */
 export function calledLocation(
   location: string,

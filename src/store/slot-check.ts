@@ -1,4 +1,4 @@
-/** What must be true of a slot before it changes: a statement that otherwise makes its transaction fail. */
+/** The conditions of a change: a statement that aborts the batch if one is false. */
 
 import { isAlone, type KeyRow, type SlotRow } from './api-keys.ts'
 import { refuse, type Statement } from './d1.ts'

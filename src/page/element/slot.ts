@@ -97,7 +97,7 @@ interface Status {
 /**
  * How the stored key is, by what its user has to know first: that it can only be deleted, that it cannot be
  * read, that it has expired, that it is paused, that its provider rejects it, that its limit is reached, that
- * it expires soon, and last what its provider said. Null for a readable key without a provider and any of these.
+ * it expires soon, and last what its provider said. Null if there is nothing to report.
  */
 export function describeStatus(slot: ShownSlot, language: Language): Status | null {
   const { key, label } = slot
