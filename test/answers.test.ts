@@ -12,7 +12,7 @@ import {
   describeSlotFields,
 } from '../src/answers.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from '../src/keys/stored-key.ts'
-import type { KeyRow } from '../src/store/api-keys.ts'
+import { someKeyRow } from './store/rows.ts'
 
 const AT = '2026-11-25T12:00:00.000Z'
 const ETAG = '"0123abcd.1"'
@@ -65,25 +65,7 @@ const LIMITED_FIELDS = {
   base_url: 'https://a.test',
 }
 
-const ROW: KeyRow = {
-  userId: 'user',
-  provider: 'openai',
-  sealed: 'v1.0123456789ab.AAAA',
-  kid: '0123456789ab',
-  identity: '0123abcd',
-  revision: 1,
-  updatedAt: AT,
-  status: 'unverified',
-  lastUsedAt: null,
-  lastVerifiedAt: null,
-  expiresAt: null,
-  pausedAt: null,
-  callers: null,
-  maxUses: null,
-  maxUsesPer: null,
-  uses: 0,
-  usesIn: null,
-}
+const ROW = someKeyRow({ updatedAt: AT })
 const OPEN: StoredKey = { state: 'open', ...SHORT, apiKey: 'sk-1', row: ROW }
 const unreadable = (reason: UnreadableKey['reason']): StoredKey => ({
   state: 'unreadable',

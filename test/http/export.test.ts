@@ -3,10 +3,10 @@
 import { Hono } from 'hono'
 import { expect, it, vi } from 'vitest'
 import { exportAnswer } from '../../src/http/export.ts'
-import type { EventRow } from '../../src/store/events.ts'
 import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { eventsPath, someHistory } from '../keys/key-owner.ts'
 import { env } from '../isolate.ts'
+import { someEventRow } from '../store/rows.ts'
 import { call, interceptD1, recordLogs } from '../support.ts'
 
 /** More than an export reads at once. */
@@ -87,27 +87,11 @@ it('breaks an export off, and logs it, if D1 fails in the middle', async () => {
   )
 })
 
-const EVENT: EventRow = {
-  id: '2026-11-25T12:00:00.000Z.a',
-  provider: 'openai',
-  event: 'saved',
-  actor: 'owner',
-  caller: null,
-  code: null,
-  verdict: null,
-  providerStatus: null,
-  requestId: null,
-  count: 1,
-  errors: 0,
-  firstAt: null,
-  lastAt: null,
-}
-
 it('reads no further page when the client goes away', async () => {
   let [read, isClosed] = [0, false]
   async function* pages() {
     try {
-      for (; read < 100; read += 1) yield [EVENT]
+      for (; read < 100; read += 1) yield [someEventRow()]
       return null
     } finally {
       isClosed = true

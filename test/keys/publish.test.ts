@@ -7,6 +7,7 @@ import { publishEvents } from '../../src/keys/publish.ts'
 import { openService } from '../../src/service.ts'
 import type { WrittenEvent } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
+import { someEventRow } from '../store/rows.ts'
 import { call, mintToken, recordLogs, slotPath, someKeyUser } from '../support.ts'
 
 afterEach(() => void vi.useRealTimers())
@@ -232,19 +233,11 @@ it('the queue gets many events in batches of at most 25', async () => {
 const someEvents = (count: number): WrittenEvent[] =>
   Array.from({ length: count }, (_, index) => ({
     userId: `user-${index}`,
-    id: `2026-11-25T12:00:00.000Z.${index}`,
-    provider: 'openai',
-    event: 'expired',
-    actor: 'job',
-    caller: null,
-    code: null,
-    verdict: null,
-    providerStatus: null,
-    requestId: null,
-    count: 1,
-    errors: 0,
-    firstAt: null,
-    lastAt: null,
+    ...someEventRow({
+      id: `2026-11-25T12:00:00.000Z.${index}`,
+      event: 'expired',
+      actor: 'job',
+    }),
   }))
 
 /** A queue that takes 6 calls at a time, as a Worker has 6 connections, and `ms` for each. */

@@ -19,30 +19,15 @@ import { openService } from '../../src/service.ts'
 import { updateStatus, updateVerified, type KeyRow } from '../../src/store/api-keys.ts'
 import { run } from '../../src/store/d1.ts'
 import { env } from '../isolate.ts'
+import { someKeyRow } from '../store/rows.ts'
 import { ownerOf, recordLogs, someEncryptionKey } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
 
 const SLOT = { userId: 'jane', provider: 'openai' }
 
 /** A row that holds a sealed key, or something else. */
-const rowOf = (sealed: string, kid: string): KeyRow => ({
-  ...SLOT,
-  sealed,
-  kid,
-  identity: '0123abcd',
-  revision: 7,
-  updatedAt: '2026-01-02T00:00:00.000Z',
-  status: 'active',
-  lastUsedAt: null,
-  lastVerifiedAt: null,
-  expiresAt: null,
-  pausedAt: null,
-  callers: null,
-  maxUses: null,
-  maxUsesPer: null,
-  uses: 0,
-  usesIn: null,
-})
+const rowOf = (sealed: string, kid: string): KeyRow =>
+  someKeyRow({ ...SLOT, sealed, kid, revision: 7, status: 'active' })
 
 const keyring = await createKeyring([crypto.getRandomValues(new Uint8Array(32))])
 

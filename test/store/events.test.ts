@@ -33,6 +33,7 @@ import {
   someKeyUser,
   someUser,
 } from '../support.ts'
+import { someEventRow } from './rows.ts'
 
 const HOUR_MS = 60 * 60 * 1_000
 const byOwner = { provider: 'openai', by: 'owner', at: expect.stringMatching(/^20\d\d-.*Z$/) }
@@ -337,21 +338,7 @@ it.for([
 const AT = '2026-11-25T12:00:00.000Z'
 const LATER = '2026-11-25T12:59:00.000Z'
 
-const EVENT: EventRow = {
-  id: `${AT}.0123456789abcdef`,
-  provider: 'openai',
-  event: 'saved',
-  actor: 'owner',
-  caller: null,
-  code: null,
-  verdict: null,
-  providerStatus: null,
-  requestId: null,
-  count: 1,
-  errors: 0,
-  firstAt: null,
-  lastAt: null,
-}
+const EVENT = someEventRow({ id: `${AT}.0123456789abcdef` })
 const SHOWN = { id: EVENT.id, provider: 'openai', event: 'saved', by: 'owner', at: AT }
 
 it.for<[name: string, row: Partial<EventRow>, fields: object]>([

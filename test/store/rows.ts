@@ -1,0 +1,48 @@
+/** Rows as D1 returns them. */
+
+import type { KeyRow } from '../../src/store/api-keys.ts'
+import type { EventRow } from '../../src/store/events.ts'
+
+/** A key that was saved, without limits, and that nobody has used. */
+export function someKeyRow(changes: Partial<KeyRow> = {}): KeyRow {
+  return {
+    userId: 'user',
+    provider: 'openai',
+    sealed: 'v1.0123456789ab.AAAA',
+    kid: '0123456789ab',
+    identity: '0123abcd',
+    revision: 1,
+    updatedAt: '2026-01-02T00:00:00.000Z',
+    status: 'unverified',
+    lastUsedAt: null,
+    lastVerifiedAt: null,
+    expiresAt: null,
+    pausedAt: null,
+    callers: null,
+    maxUses: null,
+    maxUsesPer: null,
+    uses: 0,
+    usesIn: null,
+    ...changes,
+  }
+}
+
+/** The event of a save. */
+export function someEventRow(changes: Partial<EventRow> = {}): EventRow {
+  return {
+    id: '2026-11-25T12:00:00.000Z.0123456789abcdef',
+    provider: 'openai',
+    event: 'saved',
+    actor: 'owner',
+    caller: null,
+    code: null,
+    verdict: null,
+    providerStatus: null,
+    requestId: null,
+    count: 1,
+    errors: 0,
+    firstAt: null,
+    lastAt: null,
+    ...changes,
+  }
+}
