@@ -1,6 +1,7 @@
 /** A D1 database with the tables, for tests in Node.js. */
 
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { D1_SERVER, D1Client } from './d1-client.ts'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 
@@ -61,3 +62,19 @@ export async function startDatabase() {
 }
 
 export type TestDatabase = Awaited<ReturnType<typeof startDatabase>>
+
+/** Starts the database for the tests of a file. It is empty before each. */
+export function useDatabase() {
+  let database: TestDatabase
+  beforeAll(async () => {
+    database = await startDatabase()
+  })
+  afterAll(async () => database.close())
+  beforeEach(async () => database.empty())
+  return {
+    get db() {
+      return database.db
+    },
+    query: async (...sql: string[]) => database.query(...sql),
+  }
+}

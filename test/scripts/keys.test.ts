@@ -1,19 +1,14 @@
 /** `npm run keys`, in this process. `test/node/keys.slow.test.ts` shows a whole rotation. */
 
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
-import { startDatabase, type TestDatabase } from './database.ts'
+import { expect, it, vi } from 'vitest'
+import { useDatabase } from './database.ts'
 import { runScript } from './run-script.ts'
 
 /** What happens while `status --watch` waits. */
 let whileWaiting: () => Promise<void> = async () => {}
 vi.mock('node:timers/promises', () => ({ setTimeout: async () => whileWaiting() }))
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await startDatabase()
-})
-afterAll(async () => database.close())
-beforeEach(async () => database.empty())
+const database = useDatabase()
 
 const keys = async (...args: string[]) => runScript(['keys', ...args], database.db)
 

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { runScript } from './run-script.ts'
-import { startDatabase, type TestDatabase } from './database.ts'
+import { useDatabase } from './database.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await startDatabase()
-})
-afterAll(async () => database.close())
-beforeEach(async () => database.empty())
+const database = useDatabase()
 
 const users = async (...args: string[]) => runScript(['users', ...args], database.db)
 

@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { findDeletionNotes } from '../../../scripts/lib/deletion-status.ts'
-import { startDatabase, type TestDatabase } from '../database.ts'
+import { useDatabase } from '../database.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await startDatabase()
-})
-afterAll(async () => database.close())
-beforeEach(async () => database.empty())
+const database = useDatabase()
 
 const beat = (at: string) => `UPDATE heartbeat SET at = ${at}`
 const FRESH = beat("strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")

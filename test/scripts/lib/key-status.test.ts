@@ -1,13 +1,8 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { readProgress, readStatus } from '../../../scripts/lib/key-status.ts'
-import { startDatabase, type TestDatabase } from '../database.ts'
+import { useDatabase } from '../database.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await startDatabase()
-})
-afterAll(async () => database.close())
-beforeEach(async () => database.empty())
+const database = useDatabase()
 
 /** Before the pass, and after it has begun. */
 const [EARLY, LATE] = ['2026-01-01T09:00:00.000Z', '2026-01-01T10:00:30.000Z']

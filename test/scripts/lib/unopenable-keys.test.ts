@@ -1,14 +1,9 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { readStatus } from '../../../scripts/lib/key-status.ts'
 import { describeUnopenable, findUnopenable } from '../../../scripts/lib/unopenable-keys.ts'
-import { startDatabase, type TestDatabase } from '../database.ts'
+import { useDatabase } from '../database.ts'
 
-let database: TestDatabase
-beforeAll(async () => {
-  database = await startDatabase()
-})
-afterAll(async () => database.close())
-beforeEach(async () => database.empty())
+const database = useDatabase()
 
 const COUNTS = {
   new: { rows: 2, done: 1, unopenable: 1, lost: 1 },
