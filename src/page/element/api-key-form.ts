@@ -2,7 +2,7 @@
 
 import { html, nothing } from 'lit'
 import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
-import { renderBusyButton, renderDoing } from './busy-button.ts'
+import { renderBusyButton } from './busy-button.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus, onEscape } from './focus.ts'
 import { GIVEN, InnerElement, OWN } from './inner-element.ts'
@@ -51,8 +51,7 @@ export class ApiKeyForm extends InnerElement {
   }
 
   protected override render() {
-    const { doing } = this.attempt
-    const isBusy = doing !== null
+    const isBusy = this.attempt.doing !== null
     return html`
       <form
         part="form"
@@ -65,13 +64,7 @@ export class ApiKeyForm extends InnerElement {
         ${this.#renderKey(isBusy)}
         <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
         ${renderExpiryField(this.language, isBusy)} ${this.attempt.render()}
-        <div class="buttons">
-          ${this.#renderSave()}
-          <button type="button" part="button" ?disabled=${isBusy} @click=${this.cancel}>
-            ${this.language.say('cancel')}
-          </button>
-          ${renderDoing(doing)}
-        </div>
+        ${this.renderButtons(this.#renderSave(), isBusy)}
       </form>
     `
   }

@@ -1,7 +1,7 @@
 /** The form that gives the key of the default slot a provider. */
 
 import { html } from 'lit'
-import { renderBusyButton, renderDoing } from './busy-button.ts'
+import { renderBusyButton } from './busy-button.ts'
 import { GIVEN, InnerElement } from './inner-element.ts'
 import { findLikelySlots, nameSlot, readableKey, type ShownSlot } from './slot.ts'
 import { assignKey } from './vault-client.ts'
@@ -27,6 +27,7 @@ export class AssignForm extends InnerElement {
     const { say } = this.language
     const isBusy = doing !== null
     const likely = findLikelySlots(readableKey(this.keySlot)?.preview ?? '', this.choices)
+    const save = renderBusyButton(say('setProvider'), { doing, isEarly: wait > 0 })
     return html`
       <form part="form" @submit=${this.#submit}>
         <label for="provider" part="label">${say('providerOfKey')}</label>
@@ -38,14 +39,7 @@ export class AssignForm extends InnerElement {
               </option>`,
           )}
         </select>
-        ${this.attempt.render()}
-        <div class="buttons">
-          ${renderBusyButton(say('setProvider'), { doing, isEarly: wait > 0 })}
-          <button type="button" part="button" ?disabled=${isBusy} @click=${this.cancel}>
-            ${say('cancel')}
-          </button>
-          ${renderDoing(doing)}
-        </div>
+        ${this.attempt.render()} ${this.renderButtons(save, isBusy)}
       </form>
     `
   }

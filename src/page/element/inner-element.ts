@@ -1,7 +1,8 @@
 /** What the inner elements share: what the outer one gives each of them, and how they report to it. */
 
-import { LitElement, type PropertyDeclarations } from 'lit'
+import { html, LitElement, type PropertyDeclarations } from 'lit'
 import { Attempt } from './attempt.ts'
+import { renderDoing } from './busy-button.ts'
 import type { ErrorDetail } from './host.ts'
 import type { Language } from './language.ts'
 import type { ShownSlot } from './slot.ts'
@@ -28,6 +29,19 @@ export class InnerElement extends LitElement {
     detail: ShownSlot | ErrorDetail,
   ): void {
     this.dispatchEvent(new CustomEvent(type, { detail }))
+  }
+
+  /** The end of a form: `buttons`, the button that closes it, and what is being done. */
+  protected renderButtons(buttons: unknown, isBusy: boolean) {
+    return html`
+      <div class="buttons">
+        ${buttons}
+        <button type="button" part="button" ?disabled=${isBusy} @click=${this.cancel}>
+          ${this.language.say('cancel')}
+        </button>
+        ${renderDoing(this.attempt.doing)}
+      </div>
+    `
   }
 
   protected cancel(): void {

@@ -1,7 +1,7 @@
 /** The form that limits a key: how often, by whom and how long it may be used. */
 
 import { html, nothing } from 'lit'
-import { renderBusyButton, renderDoing } from './busy-button.ts'
+import { renderBusyButton } from './busy-button.ts'
 import { nameCaller } from './caller-name.ts'
 import type { Period } from './days.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
@@ -57,7 +57,6 @@ export class LimitsForm extends InnerElement {
   }
 
   protected override render() {
-    const { say } = this.language
     const { doing } = this.attempt
     const isLoading = this.seen === null
     const isBusy = doing !== null && !isLoading
@@ -72,13 +71,7 @@ export class LimitsForm extends InnerElement {
       >
         ${this.#renderUses(isBusy)} ${this.#renderCallers(isBusy)}
         ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)} ${this.attempt.render()}
-        <div class="buttons">
-          ${renderBusyButton(say('saveLimits'), look)}
-          <button type="button" part="button" ?disabled=${isBusy} @click=${this.cancel}>
-            ${say('cancel')}
-          </button>
-          ${renderDoing(doing)}
-        </div>
+        ${this.renderButtons(renderBusyButton(this.language.say('saveLimits'), look), isBusy)}
       </form>
     `
   }
