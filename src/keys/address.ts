@@ -2,7 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
-import type { ErrorCode } from '../shared/error-code.ts'
+import { CODES } from '../shared/error-code.ts'
 import type { AccessToken } from '../tokens/access-token.ts'
 import { requireRate } from './rate.ts'
 
@@ -13,9 +13,6 @@ const ADDRESS_HEADER = 'cf-connecting-ip'
  * https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip-in-worker-subrequests
  */
 const OTHER_WORKERS = '2a06:98c0:3600::103'
-
-/** The codes of a refused token. */
-const REFUSED: ReadonlySet<ErrorCode> = new Set(['token_missing', 'token_invalid', 'token_expired'])
 
 /** A client whose requests are counted. */
 interface Client {
@@ -46,7 +43,8 @@ export async function checkToken(
     return await service.verifyToken(readToken())
   } catch (error) {
     const { code } = VaultError.from(error)
-    if (client !== null && REFUSED.has(code)) await countRefused(client)
+    const isRefused = CODES[code].status === 401
+    if (client !== null && isRefused) await countRefused(client)
     throw error
   }
 }
