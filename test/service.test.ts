@@ -16,13 +16,13 @@ it.for<[name: string, changes: object, limiters: string[] | null]>([
   ['no limit for a relay that is off', { RELAY_LIMITER: undefined, RELAY_SCOPE: '' }, null],
 ])(
   'logs once in an isolate which limiters are missing if it has %s',
-  async ([, changes, limiters]) => {
+  async ([, changes, missing]) => {
     const logs = recordLogs()
     const vault = { ...env, ...changes }
     await Promise.all([openService(vault), openService(vault)])
     await openService(vault)
-    const warning = { level: 'warn', event: 'limiter_missing', limiters }
-    expect(logs.events()).toEqual(limiters === null ? [] : [warning])
+    const warning = { level: 'warn', event: 'limiter_missing', limiters: missing }
+    expect(logs.events()).toEqual(missing === null ? [] : [warning])
   },
 )
 

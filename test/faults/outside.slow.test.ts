@@ -21,7 +21,9 @@ const WAYS: readonly [way: string, broken: Broken][] = [
 ]
 
 const LIMITERS = Object.keys(limiters)
-const OPERATIONS = [...REQUESTS, ...METHODS].map((operation) => [operation.name, operation] as const)
+const OPERATIONS = [...REQUESTS, ...METHODS].map(
+  (operation) => [operation.name, operation] as const,
+)
 
 /** Those that an application hears of. */
 const PUBLISHED = new Set([
