@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import type { KeyringKids } from '../src/crypto/keyring.ts'
 import { BULK_DEADLINE_MS, run } from '../src/store/d1.ts'
 import { confirmGone } from '../src/store/gone-keys.ts'
 import { askForPass } from '../src/store/rewrap.ts'
@@ -62,11 +63,20 @@ async function printStatus(db: D1Database, options: Options): Promise<number> {
     status = await countedStatus(db)
   }
   const unopenable = await findUnopenable(db, status)
-  const whole = { ...status, unopenable_keys: unopenable.keys }
+  const whole = {
+    ...status,
+    keyring: status.keyring && toJson(status.keyring),
+    unopenable_keys: unopenable.keys,
+  }
   const words = [describe(status, options), ...describeUnopenable(unopenable, options)].join('\n')
   console.log(options.json ? JSON.stringify(whole, null, 2) : words)
   for (const note of await findDeletionNotes(db, options)) console.error(note)
   return exitCode(status)
+}
+
+/** The keyring as `--json` prints it. */
+function toJson({ foreign, ...own }: KeyringKids): object {
+  return { ...own, fernet: foreign?.names ?? [] }
 }
 
 /** Returns 1 if a key is missing, and also if the keyring is not known. */
@@ -125,10 +135,11 @@ async function watch(db: D1Database, rows: number): Promise<void> {
 function describe(status: RotationStatus, options: Options): string {
   const { keyring, key_ids, rewrap } = status
   if (keyring === null || rewrap === null) return planNext(status, options).text
+  const { kid: foreign = '', names = [] } = keyring.foreign ?? {}
   const kids = [
     [keyring.seals, 'seals, and opens'],
     ...keyring.opens.map((keyId) => [keyId, 'opens']),
-    ...keyring.fernet.map((keyId) => ['fernet', `opens; LEGACY_FERNET_KEY ${keyId}`]),
+    ...names.map((name) => [foreign, `opens; LEGACY_FERNET_KEY ${name}`]),
   ]
   const rows = key_ids.map((kid) => [
     kid.key_id,

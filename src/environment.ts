@@ -1,9 +1,9 @@
 /** The environment: each variable, secret and binding with its name, its form and its default. */
 
 import * as z from 'zod/mini'
-import { fernetVariables } from './crypto/fernet.ts'
 import { keyVariables } from './crypto/keyring.ts'
 import type { Deletions } from './deletions.ts'
+import { fernetVariables } from './import/fernet.ts'
 import { providerVariables } from './providers/table.ts'
 import {
   bindingWith,

@@ -1,7 +1,7 @@
 /** Opens the service once per isolate. Nothing below this module reads `env`. */
 
-import { importFernetKeys } from './crypto/fernet.ts'
 import { createKeyring, type Keyring } from './crypto/keyring.ts'
+import { importFernetKeys } from './import/fernet.ts'
 import { log } from './log.ts'
 import { readFrontSettings, readSettings, type FrontSettings, type Settings } from './settings.ts'
 import { tokenVerifier, type VerifyToken } from './tokens/access-token.ts'

@@ -1,6 +1,6 @@
 /** Tries imported tokens with the previous backend's Fernet key, before anybody relies on them. */
 
-import { importFernetKeys } from '../../src/crypto/fernet.ts'
+import { importFernetKeys } from '../../src/import/fernet.ts'
 import type { ForeignKeys } from '../../src/crypto/keyring.ts'
 import { nameKeyFault } from '../../src/shared/key-text.ts'
 import type { ImportedKey } from '../../src/import/imported-keys.ts'

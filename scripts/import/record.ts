@@ -1,6 +1,6 @@
 /** Turns a record of the previous backend into a user's key for a slot. */
 
-import { readFernetTime } from '../../src/crypto/fernet.ts'
+import { readFernetTime } from '../../src/import/fernet.ts'
 import { isProviderName } from '../../src/providers/table.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'

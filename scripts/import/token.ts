@@ -1,6 +1,6 @@
 /** Finds the Fernet token of a field, in the forms that databases, their tools and applications write. */
 
-import { readFernetTime } from '../../src/crypto/fernet.ts'
+import { readFernetTime } from '../../src/import/fernet.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
 
 /** The token; null for a user without a key; or why the field is refused. */

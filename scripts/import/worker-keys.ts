@@ -26,8 +26,8 @@ export async function findWorkerKeys(
   keys: ForeignKeys | null,
 ): Promise<WorkerKeys> {
   const [pass] = (await run(db, selectPass())).results
-  const fernet = pass === undefined ? [] : parseKeyring(pass.keyring).fernet
-  const hasAll = keys === null ? fernet.length > 0 : keys.names.every((kid) => fernet.includes(kid))
+  const names = pass === undefined ? [] : (parseKeyring(pass.keyring).foreign?.names ?? [])
+  const hasAll = keys === null ? names.length > 0 : keys.names.every((name) => names.includes(name))
   return {
     hasKeys: pass === undefined ? null : hasAll,
     isRequired: await isListed(),

@@ -1,6 +1,6 @@
 /** Finds the next step of a rotation from the kids of the keyring and the rows in D1. */
 
-import { FERNET_KID, type KeyringKids } from '../../src/crypto/keyring.ts'
+import type { ForeignKids, KeyringKids } from '../../src/crypto/keyring.ts'
 import type { Where } from './database.ts'
 import { leftUnder, type KidStatus, type RotationStatus } from './key-status.ts'
 import { npmCommand, wranglerCommand } from './advice.ts'
@@ -8,13 +8,14 @@ import { CONFIG } from './wrangler.ts'
 
 /** The name of a step, which `--json` prints, and what to do. */
 export interface Step {
-  step: 'run_the_job' | 'put_back' | 'move_first' | 'rewrap' | 'drop' | 'drop_fernet' | 'nothing'
+  step: 'run_the_job' | 'put_back' | 'move_first' | 'rewrap' | 'drop' | `drop_${string}` | 'nothing'
   /** The kids that the step concerns. */
   key_ids: string[]
   text: string
 }
 
 const SECRET = 'API_KEY_ENCRYPTION_KEY'
+const FOREIGN_SECRET = 'LEGACY_FERNET_KEY'
 
 /** The next step. It is safe while the previous version of the Worker is still running. */
 export function planNext(status: RotationStatus, where: Where): Step {
@@ -29,8 +30,8 @@ export function planNext(status: RotationStatus, where: Where): Step {
   if (missing.length > 0) return putBack(missing)
   const fresh = keyring.opens.filter((keyId) => !key_ids.some((kid) => kid.key_id === keyId))
   if (fresh.length > 0) return moveFirst(keyring, fresh, where)
-  const legacy = keyring.fernet.length > 0 ? [FERNET_KID] : []
-  const others = new Set([...keyring.opens, ...legacy])
+  const { foreign } = keyring
+  const others = new Set([...keyring.opens, ...(foreign === null ? [] : [foreign.kid])])
   const isLeft = hasRowsLeft(status)
   const isTried = rewrap.finished_at !== null
   const stored = kidsOf(
@@ -38,7 +39,7 @@ export function planNext(status: RotationStatus, where: Where): Step {
   )
   if (stored.length > 0) return wait(keyring, stored, where)
   if (keyring.opens.length > 0) return drop(keyring, where)
-  return keyring.fernet.length > 0 ? dropFernet(where) : nothing(keyring, where)
+  return foreign === null ? nothing(keyring, where) : dropForeign(foreign, where)
 }
 
 /** Whether a kid has more rows than those that its own key does not open. */
@@ -67,7 +68,7 @@ function putBack(missing: string[]): Step {
     step: 'put_back',
     key_ids: missing,
     text: `Rows are sealed under ${missing.join(', ')}, but the keyring has no key that opens them. Put that key back
-at the end of the list in ${SECRET}${missing.includes(FERNET_KID) ? ' (fernet: in LEGACY_FERNET_KEY)' : ''}.
+at the end of the list in ${SECRET}${missing.includes('fernet') ? ` (fernet: in ${FOREIGN_SECRET})` : ''}.
 Until then those rows do not open. They are kept unchanged.`,
   }
 }
@@ -92,15 +93,15 @@ ${set(`the key of ${keyring.seals}`, where)}`,
   }
 }
 
-function dropFernet({ remote }: Where): Step {
+function dropForeign({ kid }: ForeignKids, { remote }: Where): Step {
   const how = remote
-    ? wranglerCommand('secret delete LEGACY_FERNET_KEY')
-    : 'Remove this from .dev.vars: LEGACY_FERNET_KEY'
+    ? wranglerCommand(['secret', 'delete', FOREIGN_SECRET].join(' '))
+    : `Remove this from .dev.vars: ${FOREIGN_SECRET}`
   return {
-    step: 'drop_fernet',
-    key_ids: [FERNET_KID],
-    text: `No Fernet row is left that opens. When you have imported everything, remove the previous backend's key, and its
-name from [secrets] required in ${CONFIG}:
+    step: `drop_${kid}`,
+    key_ids: [kid],
+    text: `No row under ${kid} is left that opens. When you have imported everything, remove the key, and its name
+from [secrets] required in ${CONFIG}:
 ${how}`,
   }
 }

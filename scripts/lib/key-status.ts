@@ -1,6 +1,6 @@
 /** Reads from D1 what is stored under which key, and the progress of the rewrap job. It needs no key. */
 
-import { FERNET_KID, parseKeyring, type KeyringKids } from '../../src/crypto/keyring.ts'
+import { parseKeyring, type KeyringKids } from '../../src/crypto/keyring.ts'
 import {
   countRowsAfter,
   COUNTED_ROWS,
@@ -71,8 +71,9 @@ export async function readStatus(
   )
   const rows = stored.reduce((sum, row) => sum + row.rows, 0)
   const rewrap = passed && progressOf(passed, rows)
-  const isProven = passed !== null && keyring !== null && haveOpened(passed, keyring.fernet)
-  const isMissing = isMissingIn({ key_ids, rewrap }, isProven)
+  const isProven = passed !== null && keyring !== null && haveOpened(passed, keyring.foreign)
+  const untried = isProven ? null : (keyring?.foreign?.kid ?? null)
+  const isMissing = isMissingIn({ key_ids, rewrap }, untried)
   const missing = keyring === null ? [] : key_ids.filter(isMissing)
   return {
     keyring,
@@ -92,12 +93,15 @@ function drainedKids(pass: Pass | null, stored: readonly KidCount[]) {
     .map((kid) => ({ kid, version: '', rows: 0, latest: null }))
 }
 
-/** A Fernet token does not name its key. If the keys have opened none and open none, the keyring lacks their key. */
-function isMissingIn(status: Pick<RotationStatus, 'key_ids' | 'rewrap'>, isProven: boolean) {
+/**
+ * A foreign row does not name its key. If the foreign keys have opened none and open none, the keyring lacks their key.
+ * `untried` is the kid of such rows; null for none.
+ */
+function isMissingIn(status: Pick<RotationStatus, 'key_ids' | 'rewrap'>, untried: string | null) {
   return ({ key_id, in_keyring }: KidStatus): boolean => {
     const { rows, lost, unopenable } = leftUnder(status, key_id)
     if (rows <= lost) return false
-    return !in_keyring || (key_id === FERNET_KID && !isProven && unopenable >= rows)
+    return !in_keyring || (key_id === untried && unopenable >= rows)
   }
 }
 
@@ -200,7 +204,6 @@ async function countPage(
   return { counts: counts.results, last: last.results[0] }
 }
 
-function isIn({ seals, opens, fernet }: KeyringKids, kid: string): boolean {
-  if (kid === FERNET_KID) return fernet.length > 0
-  return kid === seals || opens.includes(kid)
+function isIn({ seals, opens, foreign }: KeyringKids, kid: string): boolean {
+  return [seals, ...opens, foreign?.kid].includes(kid)
 }

@@ -21,14 +21,15 @@ export const keyVariables = {
   API_KEY_ENCRYPTION_KEY: keyList(encryptionKey, `is not set; it must be ${FIX}`),
 }
 
-/** The kid of all rows that hold a Fernet token, since a token does not name its key. */
-export const FERNET_KID = 'fernet'
-
-/** Opens the rows that another program sealed. All of them have one kid. */
-export interface ForeignKeys {
+/** The keys of another program. All rows that it sealed have one kid: they do not name their key. */
+export interface ForeignKids {
   kid: string
-  /** The names of its keys, each for the keyring's name. */
+  /** The name of each key. */
   names: readonly string[]
+}
+
+/** Opens the rows that another program sealed. */
+export interface ForeignKeys extends ForeignKids {
   /** Null if no key opens `sealed`. */
   open(sealed: string): Promise<string | null>
 }
@@ -46,7 +47,7 @@ export interface Keyring {
 export interface KeyringKids {
   seals: string
   opens: string[]
-  fernet: string[]
+  foreign: ForeignKids | null
 }
 
 /**
@@ -88,12 +89,7 @@ export function hasKey({ keys, foreign }: Keyring, kid: string): boolean {
   return keys.has(kid) || kid === foreign?.kid
 }
 
-/** Whether the keyring has a key of the previous backend, so that its users are still moving in. */
-export function isMovingIn(keyring: Keyring): boolean {
-  return hasKey(keyring, FERNET_KID)
-}
-
-/** The keyring's name: its kids, the sealing one first, as `<kid>,<kid>,fernet:<kid>`. */
+/** The keyring's name: its kids, the sealing one first, as `<kid>,<kid>,<foreign kid>:<name>`. */
 export function nameKeyring({ keys, foreign }: Keyring): string {
   const others = foreign?.names.map((name) => `${foreign.kid}:${name}`) ?? []
   return [...keys.keys(), ...others].join(',')
@@ -101,11 +97,12 @@ export function nameKeyring({ keys, foreign }: Keyring): string {
 
 /** The kids in a name that {@link nameKeyring} made. */
 export function parseKeyring(name: string): KeyringKids {
-  const prefix = `${FERNET_KID}:`
   const kids = name.split(',')
-  const [seals = '', ...opens] = kids.filter((kid) => !kid.startsWith(prefix))
-  const fernet = kids.filter((kid) => kid.startsWith(prefix)).map((kid) => kid.slice(prefix.length))
-  return { seals, opens, fernet }
+  const [seals = '', ...opens] = kids.filter((kid) => !kid.includes(':'))
+  const others = kids.filter((kid) => kid.includes(':')).map((kid) => kid.split(':'))
+  const [[kid = ''] = []] = others
+  const foreign = kid === '' ? null : { kid, names: others.map(([, other = '']) => other) }
+  return { seals, opens, foreign }
 }
 
 /** The API key's fingerprint under each encryption key, the sealing one first. */

@@ -1,6 +1,5 @@
 /** The table `imported_keys`: for each slot, an import skips keys saved up to this time. */
 
-import { FERNET_KID } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY } from '../store/api-keys.ts'
 import { noteRows } from '../store/noted-events.ts'
@@ -11,8 +10,8 @@ import {
   type EmptiedSlot,
   type Selection,
 } from '../store/gone-keys.ts'
-import { askAfterImport } from '../store/rewrap.ts'
 import { NOW, type Statement } from '../store/d1.ts'
+import { FERNET_KID } from './fernet.ts'
 
 /** A user of the Flask backend, with the key for one slot. */
 export interface ImportedKey extends Slot {
@@ -145,4 +144,16 @@ export function importKeys(keys: readonly ImportedKey[]): Import {
       values,
     }),
   ]
+}
+
+/**
+ * Asks for another pass if the statement before it in the transaction has marked imported keys. Their times do not tell
+ * them from the rows that did not open, so that nobody knows those any more.
+ */
+function askAfterImport(): Statement {
+  return {
+    sql: `UPDATE rewrap SET asked_at = ${NOW}, counts = json_remove(counts, '$.${FERNET_KID}.lost')
+          WHERE changes() > 0`,
+    values: [],
+  }
 }

@@ -1,6 +1,5 @@
 /** Deletes what has had its time: keys some days after they expire, and old events. */
 
-import { isMovingIn } from '../crypto/keyring.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
@@ -27,7 +26,7 @@ export async function deleteExpiredKeys(service: Service): Promise<void> {
   }
   const before = new Date(Date.now() - settings.expiredKeptDays * DAY_MS).toISOString()
   const { defaultProvider } = settings
-  const hooks = deletionHooks(isMovingIn(keyring))
+  const hooks = deletionHooks(keyring.foreign !== null)
   const statements = deleteExpired({ before, defaultProvider, hooks })
   const results = await runBatch(db, statements, BULK_DEADLINE_MS)
   for (const { userId: user_id, provider } of results.at(-1)?.results ?? []) {

@@ -1,6 +1,5 @@
 /** Keys and users that are gone stay gone, even if somebody restores an older database. */
 
-import { isMovingIn } from '../crypto/keyring.ts'
 import { EXCHANGED_AT_ONCE, type Deletions } from '../deletions.ts'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
@@ -102,7 +101,7 @@ async function exchange(service: Service, deletions: DeletionsBinding): Promise<
   const answer = await askStore(deletions, async (store) => store.exchange(read.copied, identities))
   const { missing } = answer
   const deletion: Statement<object>[] =
-    missing.length === 0 ? [] : deleteRestored(missing, deletionHooks(isMovingIn(keyring)))
+    missing.length === 0 ? [] : deleteRestored(missing, deletionHooks(keyring.foreign !== null))
   const sent = toGone(gone)
   const results = await runBatch(
     db,

@@ -1,7 +1,6 @@
 /** Checks that the service can serve: D1 answers, and every stored key has its encryption key. */
 
-import { FERNET_KID, hasKey } from '../crypto/keyring.ts'
-import { openKey } from '../crypto/seal.ts'
+import { hasKey, type ForeignKeys } from '../crypto/keyring.ts'
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { OLDER_DATABASE, run, runBatch, selectLatestMigration } from '../store/d1.ts'
@@ -32,7 +31,7 @@ const checks = new WeakMap<Service, Check>()
 
 /**
  * Makes one round trip to D1, which reads a few rows per kid. It makes a second one while a stored kid is not in the
- * keyring, or while imported keys are left and the job has not opened any with this `LEGACY_FERNET_KEY`. It makes none
+ * keyring, or while foreign rows are left and the job has not opened any with these keys. It makes none
  * within {@link KEPT_MS} of the last check. While another request checks, it waits for the outcome of that.
  *
  * @throws VaultError `server_misconfigured`, `database_busy`; its cause says what to do
@@ -84,11 +83,9 @@ async function check({ db, keyring }: Service): Promise<void> {
     kids.filter((kid) => !hasKey(keyring, kid)),
     pass,
   )
-  const fernet = keyring.foreign?.names ?? []
-  const isProven = pass !== undefined && haveOpened(pass, fernet)
-  if (kids.includes(FERNET_KID) && fernet.length > 0 && !isProven) {
-    await checkLegacyKey({ db, keyring })
-  }
+  const { foreign } = keyring
+  const isProven = pass !== undefined && haveOpened(pass, foreign)
+  if (foreign !== null && kids.includes(foreign.kid) && !isProven) await tryForeign(db, foreign)
   if (held.results.length > 0) {
     throw misconfigured(
       `gone_keys has more than ${MAX_UNEXPLAINED} tombstones that the vault did not write; run npm run keys -- deletions`,
@@ -109,13 +106,13 @@ async function requireKeys(
   throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
 }
 
-/** Tries to open a few rows, because a Fernet token does not name the key that opens it. */
-async function checkLegacyKey({ db, keyring }: Pick<Service, 'db' | 'keyring'>): Promise<void> {
-  const { results } = await run(db, selectUnder(FERNET_KID), DEADLINE_MS)
-  const opened = await Promise.all(results.map(async (row) => openKey(keyring, row)))
-  if (opened.length === 0 || opened.some(({ state }) => state === 'open')) return
+/** Tries to open a few foreign rows, because they do not name the key that opens them. */
+async function tryForeign(db: D1Database, foreign: ForeignKeys): Promise<void> {
+  const { results } = await run(db, selectUnder(foreign.kid), DEADLINE_MS)
+  const texts = await Promise.all(results.map(async ({ sealed }) => foreign.open(sealed)))
+  if (texts.length === 0 || texts.some((text) => text !== null)) return
   throw misconfigured(
-    "LEGACY_FERNET_KEY opens no imported key; set it to the previous backend's Fernet key",
+    "LEGACY_FERNET_KEY opens no imported key; set it to the Flask backend's Fernet key",
   )
 }
 

@@ -1,6 +1,6 @@
 /** Which rows do not open although the keyring has their encryption key: waiting for a key does not help them. */
 
-import { FERNET_KID, parseKeyring, type KeyringKids } from '../crypto/keyring.ts'
+import { parseKeyring, type ForeignKids, type KeyringKids } from '../crypto/keyring.ts'
 import type { UnderKid } from '../store/all-keys.ts'
 import type { Count, Counts, Pass } from '../store/rewrap.ts'
 
@@ -8,14 +8,14 @@ import type { Count, Counts, Pass } from '../store/rewrap.ts'
 type Passed = Pick<Pass, 'keyring' | 'counts'>
 
 /**
- * Whether these Fernet keys have opened rows, so that a row that they do not open was not encrypted with the previous
- * backend's key. A Fernet token does not name its key.
+ * Whether the foreign keys have opened rows, so that a row that they do not open was sealed with another key. A foreign
+ * row does not name its key.
  */
-export function haveOpened({ keyring, counts }: Passed, fernet: readonly string[]): boolean {
-  const count = counts[FERNET_KID]
-  if (count === undefined) return false
-  return openedWith(count, parseKeyring(keyring)).some((list) =>
-    list.split(',').every((kid) => fernet.includes(kid)),
+export function haveOpened({ keyring, counts }: Passed, foreign: ForeignKids | null): boolean {
+  const count = foreign === null ? undefined : counts[foreign.kid]
+  if (foreign === null || count === undefined) return false
+  return openedWith(count, foreign.kid, parseKeyring(keyring)).some((list) =>
+    list.split(',').every((name) => foreign.names.includes(name)),
   )
 }
 
@@ -33,8 +33,8 @@ const NONE: Count = { rows: 0, done: 0, unopenable: 0 }
 
 /**
  * What the next pass, with `kids`, has to know of the one before it. The lost rows of a kid are only known while it has
- * no others: see {@link hasOtherRows}. Rows that the previous Fernet keys did not open are no longer lost if other ones
- * take their place. An encryption key that only opens is remembered if it has sealed before: it tells an old key from
+ * no others: see {@link hasOtherRows}. Rows that the foreign keys did not open are no longer lost if other ones take
+ * their place. An encryption key that only opens is remembered if it has sealed before: it tells an old key from
  * one that is new, and never has.
  */
 export function carryCounts(
@@ -43,12 +43,12 @@ export function carryCounts(
   unchanged: ReadonlySet<string>,
 ): Counts {
   const before = parseKeyring(pass.keyring)
-  const isOther = hasOtherFernetKeys(pass, kids)
+  const isOther = hasOtherForeignKeys(pass, kids)
   const known = { [before.seals]: NONE, ...pass.counts }
   const counts = Object.entries(known).flatMap(([kid, count]) => {
-    const isKnown = unchanged.has(kid) && !(kid === FERNET_KID && isOther)
+    const isKnown = unchanged.has(kid) && !(kid === kids.foreign?.kid && isOther)
     const lost = isKnown ? (count.lost ?? 0) : 0
-    const opened_with = kid === FERNET_KID ? openedWith(count, before) : []
+    const opened_with = openedWith(count, kid, before)
     if (lost === 0 && opened_with.length === 0 && !kids.opens.includes(kid)) return []
     const carried = { ...(lost > 0 && { lost }), ...(opened_with.length > 0 && { opened_with }) }
     return [[kid, { ...NONE, ...carried }] as const]
@@ -64,17 +64,21 @@ export function hasOtherRows({ rows, latest }: UnderKid, left: number, startedAt
   return rows > left || (latest !== null && latest >= startedAt)
 }
 
-/** Whether there are Fernet keys, and none of the ones that opened rows is still there. */
-export function hasOtherFernetKeys(pass: Passed, { fernet }: KeyringKids): boolean {
-  return fernet.length > 0 && !haveOpened(pass, fernet)
+/** Whether there are foreign keys, and none of the ones that opened rows is still there. */
+export function hasOtherForeignKeys(pass: Passed, { foreign }: KeyringKids): boolean {
+  return foreign !== null && !haveOpened(pass, foreign)
 }
 
-function isTried(pass: Passed, { seals, opens, fernet }: KeyringKids, kid: string): boolean {
-  if (kid === FERNET_KID) return fernet.length > 0 && haveOpened(pass, fernet)
+function isTried(pass: Passed, { seals, opens, foreign }: KeyringKids, kid: string): boolean {
+  if (kid === foreign?.kid) return haveOpened(pass, foreign)
   return kid === seals || opens.includes(kid)
 }
 
-function openedWith({ done, opened_with = [] }: Count, { fernet }: KeyringKids): string[] {
-  const here = done > 0 && fernet.length > 0 ? [fernet.join(',')] : []
+function openedWith(
+  { done, opened_with = [] }: Count,
+  kid: string,
+  { foreign }: KeyringKids,
+): string[] {
+  const here = done > 0 && kid === foreign?.kid ? [foreign.names.join(',')] : []
   return [...new Set([...opened_with, ...here])]
 }

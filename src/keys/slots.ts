@@ -1,6 +1,5 @@
 /** A user's slots: list them, and read, limit or delete the key in one. */
 
-import { isMovingIn } from '../crypto/keyring.ts'
 import type { Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -159,7 +158,7 @@ export async function deleteSlot(
   const name = slotName(settings, given)
   const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
   const emptied = { userId: owner.userId, names: namesOf(settings, name), isKnown }
-  const hooks = deletionHooks(isMovingIn(keyring)).flatMap((hook) => hook.slot(emptied))
+  const hooks = deletionHooks(keyring.foreign !== null).flatMap((hook) => hook.slot(emptied))
   const results = await inRow(owner, name, async (slot, other) => {
     const mark = makeMark()
     const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const

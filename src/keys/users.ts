@@ -1,6 +1,5 @@
 /** The users that may have keys. */
 
-import { isMovingIn } from '../crypto/keyring.ts'
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
@@ -24,7 +23,7 @@ export async function addUser({ db }: Pick<Service, 'db'>, userId: string): Prom
 
 /** Deletes the user with all keys and events. Returns false if the user does not exist. */
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
-  return deleteUser(db, userId, { cause: 'request', isImporting: isMovingIn(keyring) })
+  return deleteUser(db, userId, { cause: 'request', isImporting: keyring.foreign !== null })
 }
 
 /** As {@link removeUser}, without a service. */

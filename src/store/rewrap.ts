@@ -1,8 +1,7 @@
 /** The table `rewrap`: its only row is the rewrap job's latest pass over `api_keys`. */
 
-import { FERNET_KID } from '../crypto/keyring.ts'
 import { COUNTED_ROWS, type Cursor } from './all-keys.ts'
-import { NOW, type Statement } from './d1.ts'
+import type { Statement } from './d1.ts'
 
 /** The rows under one kid, as the passes counted them. */
 export interface Count {
@@ -14,7 +13,7 @@ export interface Count {
   unopenable: number
   /** Those that did not open although the keyring had their encryption key, when a pass last ended with it. */
   lost?: number
-  /** Each list of Fernet kids, joined by commas, with which an earlier pass opened rows. */
+  /** Of foreign rows: each list of keys, joined by commas, with which an earlier pass opened some. */
   opened_with?: string[]
 }
 
@@ -105,16 +104,4 @@ export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass
 /** Asks for another pass. It changes no row if the job has not run yet. */
 export function askForPass(askedAt: string): Statement {
   return { sql: 'UPDATE rewrap SET asked_at = ?1', values: [askedAt] }
-}
-
-/**
- * Asks for another pass if the statement before it in the transaction has marked imported keys. Their times do not tell
- * them from the rows that did not open, so that nobody knows those any more.
- */
-export function askAfterImport(): Statement {
-  return {
-    sql: `UPDATE rewrap SET asked_at = ${NOW}, counts = json_remove(counts, '$.${FERNET_KID}.lost')
-          WHERE changes() > 0`,
-    values: [],
-  }
 }

@@ -1,12 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
-import { importFernetKeys } from '../../src/crypto/fernet.ts'
-import {
-  createKeyring,
-  hasKey,
-  isMovingIn,
-  nameKeyring,
-  parseKeyring,
-} from '../../src/crypto/keyring.ts'
+import { importFernetKeys } from '../../src/import/fernet.ts'
+import { createKeyring, hasKey, nameKeyring, parseKeyring } from '../../src/crypto/keyring.ts'
 
 /** Keys with the recorded kids below: 00, 01, … and 20, 21, … */
 const FIRST = Uint8Array.from({ length: 32 }, (_, index) => index)
@@ -73,7 +67,7 @@ describe('a keyring', () => {
       [false, false],
       [false, true],
     ])
-    expect([isMovingIn(alone), isMovingIn(moving)]).toEqual([false, true])
+    expect([alone.foreign, moving.foreign?.kid]).toEqual([null, 'fernet'])
   })
 })
 
@@ -86,11 +80,16 @@ describe('the name of a keyring', () => {
     const keyring = await withFernet(keys, legacy)
     expect(nameKeyring(keyring)).toBe(name)
     const [seals, ...opens] = keyring.keys.keys()
-    const fernet = keyring.foreign?.names ?? []
-    expect(parseKeyring(name)).toEqual({ seals, opens, fernet })
+    const names = keyring.foreign?.names ?? []
+    const foreign = names.length === 0 ? null : { kid: 'fernet', names }
+    expect(parseKeyring(name)).toEqual({ seals, opens, foreign })
   })
 
   it('parses a name without a kid that seals', () => {
-    expect(parseKeyring('fernet:aa')).toEqual({ seals: '', opens: [], fernet: ['aa'] })
+    expect(parseKeyring('fernet:aa')).toEqual({
+      seals: '',
+      opens: [],
+      foreign: { kid: 'fernet', names: ['aa'] },
+    })
   })
 })

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { base64url } from 'jose'
 import { describe, expect, it, vi } from 'vitest'
-import { importFernetKeys } from '../../src/crypto/fernet.ts'
+import { importFernetKeys } from '../../src/import/fernet.ts'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { openKey, sealKey, type Slot, type UnreadableReason } from '../../src/crypto/seal.ts'
 import { anyText } from './any-text.ts'
-import { makeFernet } from './make-fernet.ts'
+import { makeFernet } from '../import/make-fernet.ts'
 import vectors from './vectors/rfc5869-gcm-openssl.json'
 
 const randomKey = () => crypto.getRandomValues(new Uint8Array(32))

@@ -2,7 +2,6 @@
 
 import { env } from '../isolate.ts'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { FERNET_KID } from '../../src/crypto/keyring.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { rewrap } from '../../src/keys/rewrap.ts'
 import { beginPass } from '../../src/keys/rewrap-pass.ts'
@@ -10,8 +9,9 @@ import { deleteSlot, readSlot } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { runBatch } from '../../src/store/d1.ts'
+import { FERNET_KID } from '../../src/import/fernet.ts'
 import { importKeys } from '../../src/import/imported-keys.ts'
-import { makeFernet } from '../crypto/make-fernet.ts'
+import { makeFernet } from './make-fernet.ts'
 import {
   call,
   keyPath,

@@ -8,7 +8,7 @@ import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { importKeys } from '../../src/import/imported-keys.ts'
-import { makeFernet } from '../crypto/make-fernet.ts'
+import { makeFernet } from '../import/make-fernet.ts'
 import { ownerOf, recordLogs, seenByProvider } from '../support.ts'
 import {
   age,

@@ -15,7 +15,7 @@ import {
   someEncryptionKey,
   someUser,
 } from '../support.ts'
-import { makeFernet } from '../crypto/make-fernet.ts'
+import { makeFernet } from '../import/make-fernet.ts'
 import { insertRows, runJob, runPass, someKeys, withKeys } from './sealed-rows.ts'
 
 const health = async (changes: Partial<Env> = {}) => call('GET', '/api/health', { env: changes })

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import { COUNTED_ROWS } from '../../src/store/all-keys.ts'
-import recorded from '../crypto/vectors/python-cryptography-fernet.json'
+import recorded from '../import/vectors/python-cryptography-fernet.json'
 import { env } from '../isolate.ts'
 import { putKey, recordLogs, someEncryptionKey } from '../support.ts'
 import {

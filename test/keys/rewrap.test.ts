@@ -5,7 +5,7 @@ import { fingerprintKey } from '../../src/crypto/keyring.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
-import recorded from '../crypto/vectors/python-cryptography-fernet.json'
+import recorded from '../import/vectors/python-cryptography-fernet.json'
 import { env } from '../isolate.ts'
 import {
   call,

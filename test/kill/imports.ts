@@ -1,6 +1,6 @@
 /** What the importer of the kill test knows, and whether the vault still knows it after a kill. */
 
-import { makeFernet } from '../crypto/make-fernet.ts'
+import { makeFernet } from '../import/make-fernet.ts'
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { IMPORTED, type Stored } from './stored.ts'
 

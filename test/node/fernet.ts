@@ -1,7 +1,7 @@
 /** Rows of the previous backend. Python's cryptography makes them if it is installed; otherwise recorded ones. */
 
 import { spawnSync } from 'node:child_process'
-import recorded from '../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
+import recorded from '../import/vectors/python-cryptography-fernet.json' with { type: 'json' }
 import { isInstalled, PYTHON } from '../installed.ts'
 
 const SEAL = `

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { importFernetKeys } from '../../src/crypto/fernet.ts'
+import { importFernetKeys } from '../../src/import/fernet.ts'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { openKey } from '../../src/crypto/seal.ts'
 import { makeCheckout } from './checkout.ts'

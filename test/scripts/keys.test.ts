@@ -128,7 +128,7 @@ it('plan and status go on without a row that never opens, and say whose it is', 
 `
   expect(await keys('plan')).toMatchObject({
     code: 0,
-    stdout: expect.stringMatching(/:\nNo Fernet row is left that opens\./),
+    stdout: expect.stringMatching(/:\nNo row under fernet is left that opens\./),
   })
   for (const name of ['plan', 'status']) {
     const { code, stdout } = await keys(name)

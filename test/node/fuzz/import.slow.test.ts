@@ -10,7 +10,7 @@ import { openUserFile, type Layout, type Line } from '../../../scripts/import/fi
 import { describeRefusal } from '../../../scripts/import/report.ts'
 import { isProviderName } from '../../../src/providers/table.ts'
 import { nameUserIdFault } from '../../../src/shared/user-id.ts'
-import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
+import recorded from '../../import/vectors/python-cryptography-fernet.json' with { type: 'json' }
 import { expectAlways, expectQuiet, FUZZED, MARK, someCases } from '../../fuzz/fuzz.ts'
 import { anyLine, anyTable, csvOf } from './any-import.ts'
 import { makeCheckout } from '../checkout.ts'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { afterEach, expect, it, vi } from 'vitest'
 import { nameTokenFault, NOT_OPENED, readFernetKeys } from '../../../scripts/import/fernet-keys.ts'
-import { makeFernet } from '../../crypto/make-fernet.ts'
+import { makeFernet } from '../../import/make-fernet.ts'
 import { useImports } from './imports.ts'
 import type { Ended } from '../run-script.ts'
 

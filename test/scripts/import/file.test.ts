@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { openUserFile, type Layout, type Line } from '../../../scripts/import/file.ts'
-import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
+import recorded from '../../import/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
 afterAll(() => rmSync(directory, { recursive: true }))

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { readRecord } from '../../../scripts/import/record.ts'
-import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
+import recorded from '../../import/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const FIELDS = {
   id: 'id',

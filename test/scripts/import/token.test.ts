@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { readToken } from '../../../scripts/import/token.ts'
-import recorded from '../../crypto/vectors/python-cryptography-fernet.json' with { type: 'json' }
+import recorded from '../../import/vectors/python-cryptography-fernet.json' with { type: 'json' }
 
 const [TOKEN = '', OTHER = ''] = recorded.tokens.map(({ token }) => token)
 const SECRET = 'S3cr3t'

@@ -7,10 +7,10 @@ const pass = { rows: 0, done: 0, unopenable: 0, rows_per_second: 0, seconds_left
 const times = { started_at: moment, moved_at: moment, finished_at: moment, asked_at: null }
 const rewrap = { ...pass, ...times }
 
-const keyring = (seals: string, opens: string[] = [], legacy: string[] = []) => ({
+const keyring = (seals: string, opens: string[] = [], names: string[] = []) => ({
   seals,
   opens,
-  fernet: legacy,
+  foreign: names.length === 0 ? null : { kid: 'fernet', names },
 })
 
 function status(key_id: string, rows: number, lost = 0): KidStatus {

@@ -59,7 +59,7 @@ it('the rows of each kid are counted, the most first, and missing keys are named
     return { key_id, rows, ...usual, latest_saved_at: EARLY, ...changes }
   }
   expect(await readStatus(database.db)).toEqual({
-    keyring: { seals: 'new', opens: ['old', 'next'], fernet: ['f'] },
+    keyring: { seals: 'new', opens: ['old', 'next'], foreign: { kid: 'fernet', names: ['f'] } },
     rows: 6,
     key_ids: [
       status('new', 3),

@@ -1,10 +1,13 @@
-/** Opens the Fernet tokens that the previous backend wrote. It never makes one. */
+/** Opens the Fernet tokens of the imported rows. It never makes one. */
 
 import * as z from 'zod/mini'
+import { decodeBase64url } from '../crypto/base64url.ts'
+import { secretKey } from '../crypto/encryption-key.ts'
+import { keyList, type ForeignKeys } from '../crypto/keyring.ts'
 import { withDefault } from '../shared/variable.ts'
-import { decodeBase64url } from './base64url.ts'
-import { secretKey } from './encryption-key.ts'
-import { FERNET_KID, keyList, type ForeignKeys } from './keyring.ts'
+
+/** The kid of all imported rows, since a Fernet token does not name its key. */
+export const FERNET_KID = 'fernet'
 
 const VERSION = 0x80
 const IV_START = 9
@@ -25,7 +28,7 @@ export interface FernetKey {
 }
 
 /**
- * Opens the previous backend's rows.
+ * The keys that open the imported rows.
  *
  * @param secrets 32 bytes each
  * @returns null if there are none
@@ -43,7 +46,7 @@ export async function importFernetKeys(
 
 async function openImported(keys: readonly FernetKey[], token: string): Promise<string | null> {
   const text = (await openFernet(keys, token))?.trim() ?? null
-  // A backend's script that encrypts all rows encrypts some twice if it runs again.
+  // A script of the Flask backend that encrypts all rows encrypts some twice if it runs again.
   const inner = text === null ? null : await openFernet(keys, text)
   return inner?.trim() ?? text
 }
