@@ -12,11 +12,13 @@ import { findDeletionNotes } from './lib/deletion-status.ts'
 import { makeKey, printKids } from './lib/encryption-key.ts'
 import { planNext } from './lib/key-plan.ts'
 import {
+  FOREIGN,
   readProgress,
   readStatus,
   type KidStatus,
   type Progress,
   type RotationStatus,
+  variableOf,
 } from './lib/key-status.ts'
 import { drawBar, formatCount, formatSeconds, startBar } from './lib/progress.ts'
 import { describeUnopenable, findUnopenable } from './lib/unopenable-keys.ts'
@@ -76,7 +78,8 @@ async function printStatus(db: D1Database, options: Options): Promise<number> {
 
 /** The keyring as `--json` prints it. */
 function toJson({ foreign, ...own }: KeyringKids): object {
-  return { ...own, fernet: foreign?.names ?? [] }
+  const names = FOREIGN.map(({ kid }) => [kid, foreign?.names ?? []])
+  return { ...own, ...Object.fromEntries(names) }
 }
 
 /** Returns 1 if a key is missing, and also if the keyring is not known. */
@@ -139,7 +142,7 @@ function describe(status: RotationStatus, options: Options): string {
   const kids = [
     [keyring.seals, 'seals, and opens'],
     ...keyring.opens.map((keyId) => [keyId, 'opens']),
-    ...names.map((name) => [foreign, `opens; LEGACY_FERNET_KEY ${name}`]),
+    ...names.map((name) => [foreign, `opens; ${variableOf(foreign)} ${name}`]),
   ]
   const rows = key_ids.map((kid) => [
     kid.key_id,

@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { keyVariables } from './crypto/keyring.ts'
 import type { Deletions } from './deletions.ts'
-import { fernetVariables } from './import/fernet.ts'
+import { importVariables } from './import/fernet.ts'
 import { providerVariables } from './providers/table.ts'
 import {
   bindingWith,
@@ -124,12 +124,15 @@ const corsOrigins = listOf(
   'must be a string: https://a.example.com,https://b.example.com',
 )
 
+/** The keys of another program. The vault opens the rows that it sealed. */
+export const foreignVariables = { ...importVariables }
+
 /** Every variable, secret and binding, by its name. What is set must have its form. */
 export const environment = z.object({
   ...ownVariables,
   ...limiters,
   ...keyVariables,
-  ...fernetVariables,
+  ...foreignVariables,
   ...tokenVariables,
   ...relayVariables,
   /** The callers that may have the grant `reveal`. */

@@ -1,7 +1,6 @@
 /** Opens the service once per isolate. Nothing below this module reads `env`. */
 
 import { createKeyring, type Keyring } from './crypto/keyring.ts'
-import { importFernetKeys } from './import/fernet.ts'
 import { log } from './log.ts'
 import { readFrontSettings, readSettings, type FrontSettings, type Settings } from './settings.ts'
 import { tokenVerifier, type VerifyToken } from './tokens/access-token.ts'
@@ -22,10 +21,9 @@ export async function openService(env: Env): Promise<Service> {
   const known = services.get(env)
   if (known !== undefined) return known
   const settings = readSettings(env)
-  const keyring = await createKeyring(
-    settings.encryptionKeys,
-    await importFernetKeys(settings.fernetKeys),
-  )
+  const { encryptionKeys, foreign } = settings
+  const foreignKeys = foreign && (await foreign.open(foreign.secrets))
+  const keyring = await createKeyring(encryptionKeys, foreignKeys)
   const verifyToken = await tokenVerifier(settings.tokenSources, settings.tokenRules)
   // A concurrent request may have been faster. Two services would fetch the key set twice.
   const service = services.get(env) ?? {

@@ -1,8 +1,15 @@
 /** Reads the settings, with the rules across rooms, and reports every fault at once. It refuses a bad value. */
 
 import * as z from 'zod/mini'
-import { areDistinct } from './crypto/keyring.ts'
-import { analytics, environment, limiters, ownVariables, type Environment } from './environment.ts'
+import { areDistinct, type ForeignSecrets } from './crypto/keyring.ts'
+import {
+  analytics,
+  environment,
+  foreignVariables,
+  limiters,
+  ownVariables,
+  type Environment,
+} from './environment.ts'
 import { VaultError } from './errors.ts'
 import { isAllowed } from './providers/headers.ts'
 import { readDefaultProvider } from './providers/table.ts'
@@ -13,10 +20,11 @@ import { readTokens } from './tokens/token-settings.ts'
 const settings = z.pipe(
   environment,
   z.transform((env, { issues }) => {
-    const refuse: Refuse<keyof Environment> = (name, message) => {
+    const refuse: Refuse<string> = (name, message) => {
       issues.push({ code: 'custom', path: [name], message, input: undefined })
     }
-    refuseSharedKeys(env, refuse)
+    const [foreign = null] = Object.values<ForeignSecrets>(settingsOf(foreignVariables, env))
+    refuseSharedKeys(env, foreign, refuse)
     const tokens = readTokens(env, refuse)
     refuseProvidersHeader(env, refuse)
     const signIn = readSignIn(env, refuse)
@@ -26,7 +34,7 @@ const settings = z.pipe(
       ...settingsOf(limiters, env),
       missingLimiters: nameMissing(env),
       encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
-      fernetKeys: env.LEGACY_FERNET_KEY,
+      foreign,
       ...tokens,
       signIn,
       relay,
@@ -87,14 +95,18 @@ function nameMissing(env: Environment): string[] {
 }
 
 /** A key that serves two purposes is only as safe as the weaker one. */
-function refuseSharedKeys(env: Environment, refuse: Refuse<keyof Environment>): void {
+function refuseSharedKeys(
+  env: Environment,
+  foreign: ForeignSecrets | null,
+  refuse: Refuse<string>,
+): void {
   const keys = env.API_KEY_ENCRYPTION_KEY
   const forms = keys.flatMap((key) => [key.toBase64(), key.toBase64({ alphabet: 'base64url' })])
   if (forms.some((form) => form === env.JWT_SECRET_KEY)) {
     refuse('JWT_SECRET_KEY', 'is also an encryption key; they must differ')
   }
-  if (!areDistinct([...keys, ...env.LEGACY_FERNET_KEY])) {
-    refuse('LEGACY_FERNET_KEY', 'is also an encryption key; they must differ')
+  if (foreign !== null && !areDistinct([...keys, ...foreign.secrets])) {
+    refuse(foreign.variable, 'is also an encryption key; they must differ')
   }
 }
 

@@ -332,7 +332,7 @@ describe('the defaults', () => {
       addressLimiter: null,
       callerLimiter: null,
       revealers: [],
-      fernetKeys: [],
+      foreign: { secrets: [] },
       tokenSources: [{ kind: 'secret', secret: keys.JWT_SECRET_KEY }],
       tokenRules: { identityClaim: 'sub', scope: null, pageClient: null },
       tokenHeader: null,

@@ -2,7 +2,13 @@
 
 import type { ForeignKids, KeyringKids } from '../../src/crypto/keyring.ts'
 import type { Where } from './database.ts'
-import { leftUnder, type KidStatus, type RotationStatus } from './key-status.ts'
+import {
+  FOREIGN,
+  leftUnder,
+  variableOf,
+  type KidStatus,
+  type RotationStatus,
+} from './key-status.ts'
 import { npmCommand, wranglerCommand } from './advice.ts'
 import { CONFIG } from './wrangler.ts'
 
@@ -15,7 +21,6 @@ export interface Step {
 }
 
 const SECRET = 'API_KEY_ENCRYPTION_KEY'
-const FOREIGN_SECRET = 'LEGACY_FERNET_KEY'
 
 /** The next step. It is safe while the previous version of the Worker is still running. */
 export function planNext(status: RotationStatus, where: Where): Step {
@@ -64,11 +69,14 @@ Watch it, then run this again: ${npmCommand('keys -- status --watch', where)}`,
 }
 
 function putBack(missing: string[]): Step {
+  const others = FOREIGN.filter(({ kid }) => missing.includes(kid)).map(
+    ({ kid, variable }) => ` (${kid}: in ${variable})`,
+  )
   return {
     step: 'put_back',
     key_ids: missing,
     text: `Rows are sealed under ${missing.join(', ')}, but the keyring has no key that opens them. Put that key back
-at the end of the list in ${SECRET}${missing.includes('fernet') ? ` (fernet: in ${FOREIGN_SECRET})` : ''}.
+at the end of the list in ${SECRET}${others.join('')}.
 Until then those rows do not open. They are kept unchanged.`,
   }
 }
@@ -94,9 +102,10 @@ ${set(`the key of ${keyring.seals}`, where)}`,
 }
 
 function dropForeign({ kid }: ForeignKids, { remote }: Where): Step {
+  const variable = variableOf(kid)
   const how = remote
-    ? wranglerCommand(['secret', 'delete', FOREIGN_SECRET].join(' '))
-    : `Remove this from .dev.vars: ${FOREIGN_SECRET}`
+    ? wranglerCommand(['secret', 'delete', variable].join(' '))
+    : `Remove this from .dev.vars: ${variable}`
   return {
     step: `drop_${kid}`,
     key_ids: [kid],

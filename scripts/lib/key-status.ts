@@ -1,6 +1,8 @@
 /** Reads from D1 what is stored under which key, and the progress of the rewrap job. It needs no key. */
 
-import { parseKeyring, type KeyringKids } from '../../src/crypto/keyring.ts'
+import * as z from 'zod/mini'
+import { parseKeyring, type ForeignSecrets, type KeyringKids } from '../../src/crypto/keyring.ts'
+import { foreignVariables } from '../../src/environment.ts'
 import {
   countRowsAfter,
   COUNTED_ROWS,
@@ -41,6 +43,14 @@ export interface Progress {
   moved_at: string
   finished_at: string | null
   asked_at: string | null
+}
+
+/** The programs whose rows the vault opens besides its own. */
+export const FOREIGN = Object.values<ForeignSecrets>(z.object(foreignVariables).parse({}))
+
+/** The variable with the keys for the rows of another program. */
+export function variableOf(kid: string): string {
+  return FOREIGN.find((foreign) => foreign.kid === kid)?.variable ?? ''
 }
 
 /** The state of a rotation. `keyring` and `rewrap` are null until the Worker's job has run once. */

@@ -34,6 +34,17 @@ export interface ForeignKeys extends ForeignKids {
   open(sealed: string): Promise<string | null>
 }
 
+/** The variable with the secrets of another program. */
+export interface ForeignSecrets {
+  /** Of the rows that they open. */
+  kid: string
+  variable: string
+  /** 32 bytes each. */
+  secrets: readonly Uint8Array[]
+  /** Null if there are no secrets. */
+  open: (secrets: readonly Uint8Array[]) => Promise<ForeignKeys | null>
+}
+
 export interface Keyring {
   /** The key that seals: the first of `keys`. */
   sealing: EncryptionKey

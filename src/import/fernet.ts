@@ -3,7 +3,7 @@
 import * as z from 'zod/mini'
 import { decodeBase64url } from '../crypto/base64url.ts'
 import { secretKey } from '../crypto/encryption-key.ts'
-import { keyList, type ForeignKeys } from '../crypto/keyring.ts'
+import { keyList, type ForeignKeys, type ForeignSecrets } from '../crypto/keyring.ts'
 import { withDefault } from '../shared/variable.ts'
 
 /** The kid of all imported rows, since a Fernet token does not name its key. */
@@ -19,7 +19,19 @@ const fernetKey = z
   .string()
   .check(z.regex(/^[\w+/-]{43}=$/, 'is not a Fernet key: 32 bytes in base64url, 44 characters'))
 
-export const fernetVariables = { LEGACY_FERNET_KEY: withDefault(keyList(fernetKey), []) }
+function toForeign(secrets: readonly Uint8Array[]): ForeignSecrets {
+  return { kid: FERNET_KID, variable: 'LEGACY_FERNET_KEY', secrets, open: importFernetKeys }
+}
+
+export const importVariables = {
+  LEGACY_FERNET_KEY: withDefault(
+    z.pipe(
+      keyList(fernetKey),
+      z.transform((secrets: Uint8Array[]) => toForeign(secrets)),
+    ),
+    toForeign([]),
+  ),
+}
 
 /** The two halves of a Fernet key, imported. */
 export interface FernetKey {

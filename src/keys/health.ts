@@ -69,7 +69,8 @@ async function findFault(service: Service): Promise<unknown> {
   )
 }
 
-async function check({ db, keyring }: Service): Promise<void> {
+async function check(service: Service): Promise<void> {
+  const { db, keyring } = service
   const [stored, migrated, passes, held] = await runBatch(
     db,
     [selectKids(), selectLatestMigration(), selectPass(), selectHeld()],
@@ -78,14 +79,13 @@ async function check({ db, keyring }: Service): Promise<void> {
   if (migrated.results.length === 0) throw misconfigured(OLDER_DATABASE)
   const kids = stored.results.map(({ kid }) => kid)
   const [pass] = passes.results.map(toPass)
-  await requireKeys(
-    db,
-    kids.filter((kid) => !hasKey(keyring, kid)),
-    pass,
-  )
+  const unknown = kids.filter((kid) => !hasKey(keyring, kid))
+  await requireKeys(service, unknown, pass)
   const { foreign } = keyring
   const isProven = pass !== undefined && haveOpened(pass, foreign)
-  if (foreign !== null && kids.includes(foreign.kid) && !isProven) await tryForeign(db, foreign)
+  if (foreign !== null && kids.includes(foreign.kid) && !isProven) {
+    await requireOpening(service, foreign)
+  }
   if (held.results.length > 0) {
     throw misconfigured(
       `gone_keys has more than ${MAX_UNEXPLAINED} tombstones that the vault did not write; run npm run keys -- deletions`,
@@ -95,7 +95,7 @@ async function check({ db, keyring }: Service): Promise<void> {
 
 /** @throws VaultError if rows under one of these kids may open. `pass` knows which ones did not open with their key. */
 async function requireKeys(
-  db: D1Database,
+  { db, settings }: Service,
   kids: readonly string[],
   pass: Pass | undefined,
 ): Promise<void> {
@@ -103,17 +103,18 @@ async function requireKeys(
   const missing = await findOtherRows(db, lost, pass?.startedAt ?? '', DEADLINE_MS)
   if (missing.size === 0) return
   const fix = `stored keys are sealed under ${[...missing].join(', ')}; add the key with that kid again`
-  throw misconfigured(`API_KEY_ENCRYPTION_KEY or LEGACY_FERNET_KEY lacks a key: ${fix}`)
+  const others = settings.foreign === null ? [] : [settings.foreign.variable]
+  const variables = ['API_KEY_ENCRYPTION_KEY', ...others].join(' or ')
+  throw misconfigured(`${variables} lacks a key: ${fix}`)
 }
 
 /** Tries to open a few foreign rows, because they do not name the key that opens them. */
-async function tryForeign(db: D1Database, foreign: ForeignKeys): Promise<void> {
+async function requireOpening({ db, settings }: Service, foreign: ForeignKeys): Promise<void> {
   const { results } = await run(db, selectUnder(foreign.kid), DEADLINE_MS)
   const texts = await Promise.all(results.map(async ({ sealed }) => foreign.open(sealed)))
   if (texts.length === 0 || texts.some((text) => text !== null)) return
-  throw misconfigured(
-    "LEGACY_FERNET_KEY opens no imported key; set it to the Flask backend's Fernet key",
-  )
+  const fix = 'set it to the key that they were sealed with'
+  throw misconfigured(`${settings.foreign?.variable} opens no imported key; ${fix}`)
 }
 
 function misconfigured(reason: string): VaultError {

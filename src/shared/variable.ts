@@ -6,8 +6,10 @@ import { isConfidentialUrl } from './confidential-url.ts'
 /** The forms of variables by their names. */
 type Forms = Readonly<Record<string, z.ZodMiniType>>
 
-/** What the variables hold, by their names. */
-export type Values<Table extends Forms> = z.output<z.ZodMiniObject<Table>>
+/** What the variables hold, by their names. There may be none. */
+export type Values<Table extends Forms> = keyof Table extends never
+  ? object
+  : z.output<z.ZodMiniObject<Table>>
 
 /** Records a fault of a variable, or of several variables together. */
 export type Refuse<Name> = (name: Name, message: string) => void

@@ -15,12 +15,14 @@ import { app, recordLogs, someEncryptionKey, URL_BASE } from '../support.ts'
 
 /** Whether each setting is one that the documentation allows. */
 function isSound({ providers: known, ...settings }: Settings): boolean {
-  const { signIn, relay, tokenSources, revealers, encryptionKeys, fernetKeys } = settings
+  const { signIn, relay, tokenSources, revealers, encryptionKeys, foreign } = settings
   const areSafe = Array.from(known).every(([name, { origin, hosts, header }]) => {
     const isReached = origin === undefined ? (hosts?.length ?? 0) > 0 : isConfidentialUrl(origin)
     return isProviderName(name) && isReached && new Headers({ [header]: 'x' }).has(header)
   })
-  const areKeys = [...encryptionKeys, ...fernetKeys].every(({ length }) => length === 32)
+  const areKeys = [...encryptionKeys, ...(foreign?.secrets ?? [])].every(
+    ({ length }) => length === 32,
+  )
   const hasTokens =
     tokenSources.length > 0 &&
     tokenSources.every((source) => {
