@@ -1,11 +1,9 @@
 import * as fc from 'fast-check'
 import { base64url } from 'jose'
 import { describe, expect, it, vi } from 'vitest'
-import { importFernetKeys } from '../../src/import/fernet.ts'
 import { createKeyring } from '../../src/crypto/keyring.ts'
 import { openKey, sealKey, type Slot, type UnreadableReason } from '../../src/crypto/seal.ts'
 import { anyText } from './any-text.ts'
-import { makeFernet } from '../import/make-fernet.ts'
 import vectors from './vectors/rfc5869-gcm-openssl.json'
 
 const randomKey = () => crypto.getRandomValues(new Uint8Array(32))
@@ -174,40 +172,6 @@ describe('a text that was sealed', () => {
     const row = await sealKey(keyring, SLOT, 'sk')
     expect(await openKey(keyring, { ...SLOT, ...row })).toEqual(unreadable('does_not_open'))
   })
-})
-
-describe('a row of the previous backend', () => {
-  const [legacy, other] = [randomKey(), randomKey()]
-  const tokenOf = async (text: string, key = legacy) =>
-    makeFernet(key, new Uint8Array(16), 0, new TextEncoder().encode(text))
-  const openLegacy = async (token: string, keys: Uint8Array[]) =>
-    openKey(await createKeyring([randomKey()], await importFernetKeys(keys)), {
-      ...SLOT,
-      kid: 'fernet',
-      sealed: token,
-    })
-
-  it.for<[name: string, token: () => Promise<string>]>([
-    ['as it was written', async () => tokenOf('sk-test')],
-    ['without the spaces around its key', async () => tokenOf(' sk-test\n')],
-    ['that was encrypted twice', async () => tokenOf(await tokenOf('sk-test'))],
-    [
-      'that was encrypted twice, with spaces and another key',
-      async () => tokenOf(` ${await tokenOf(' sk-test ', other)}\n`),
-    ],
-  ])('opens the Fernet token of the previous backend %s', async ([, token]) => {
-    expect(await openLegacy(await token(), [other, legacy])).toEqual(open('sk-test'))
-  })
-
-  it.for<[reason: UnreadableReason, keys: Uint8Array[]]>([
-    ['key_id_not_in_keyring', []],
-    ['does_not_open', [other]],
-  ])(
-    'says why the Fernet token of the previous backend is unreadable: %s',
-    async ([reason, keys]) => {
-      expect(await openLegacy(await tokenOf('sk-test'), keys)).toEqual(unreadable(reason))
-    },
-  )
 })
 
 describe('the keyring', () => {

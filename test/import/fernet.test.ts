@@ -1,8 +1,24 @@
 import * as fc from 'fast-check'
 import { base64url } from 'jose'
-import { describe, expect, it } from 'vitest'
-import { importFernetKey, openFernet, readFernetTime } from '../../src/import/fernet.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { createKeyring } from '../../src/crypto/keyring.ts'
+import { openKey, type OpenedKey } from '../../src/crypto/seal.ts'
+import {
+  importFernetKey,
+  importFernetKeys,
+  openFernet,
+  readFernetTime,
+} from '../../src/import/fernet.ts'
 import { anyText } from '../crypto/any-text.ts'
+import {
+  clearRows,
+  insertRows,
+  openedKeys,
+  runPass,
+  someKeys,
+  withKeys,
+} from '../keys/sealed-rows.ts'
+import { recordLogs, someEncryptionKey } from '../support.ts'
 import { makeFernet, signFernet } from './make-fernet.ts'
 import vectors from './vectors/fernet-spec.json'
 import recorded from './vectors/python-cryptography-fernet.json'
@@ -140,3 +156,66 @@ describe('a Fernet token', () => {
     expect(readFernetTime(made)).toBeNull()
   })
 })
+
+describe('an imported row', () => {
+  const [key, other] = [randomKey(), randomKey()]
+  const tokenOf = async (text: string, by = key) =>
+    makeFernet(by, new Uint8Array(16), 0, new TextEncoder().encode(text))
+  const openImported = async (sealed: string, keys: Uint8Array[]) => {
+    const keyring = await createKeyring([randomKey()], await importFernetKeys(keys))
+    return openKey(keyring, { userId: 'ann', provider: 'default', kid: 'fernet', sealed })
+  }
+
+  it.for<[name: string, token: () => Promise<string>]>([
+    ['as it was written', async () => tokenOf('sk-test')],
+    ['without the spaces around its key', async () => tokenOf(' sk-test\n')],
+    ['that was encrypted twice', async () => tokenOf(await tokenOf('sk-test'))],
+    [
+      'that was encrypted twice, with spaces and another key',
+      async () => tokenOf(` ${await tokenOf(' sk-test ', other)}\n`),
+    ],
+  ])('opens the token of an imported row %s', async ([, token]) => {
+    const opened: OpenedKey = { state: 'open', text: 'sk-test' }
+    expect(await openImported(await token(), [other, key])).toEqual(opened)
+  })
+
+  it.for([
+    ['key_id_not_in_keyring', []],
+    ['does_not_open', [other]],
+  ] as const)('says why the token of an imported row is unreadable: %s', async ([reason, keys]) => {
+    const opened: OpenedKey = { state: 'unreadable', reason }
+    expect(await openImported(await tokenOf('sk-test'), [...keys])).toEqual(opened)
+  })
+})
+
+describe('the rewrap job', () => {
+  const vault = withKeys(someEncryptionKey())
+  const importing = { ...vault, LEGACY_FERNET_KEY: recorded.key }
+
+  beforeEach(clearRows)
+
+  it('reseals imported rows', async () => {
+    const rows = recorded.tokens.map(({ name: userId, token: sealed }) => {
+      return { userId, provider: 'default', sealed, kid: 'fernet' }
+    })
+    await insertRows(rows)
+    const keys = new Map(recorded.tokens.map(({ name, apiKey }) => [name, apiKey]))
+    expect(await openedKeys(importing)).toEqual(keys)
+    await runPass(importing)
+    expect(await openedKeys(vault)).toEqual(keys)
+  })
+
+  it('makes a pass for each new Fernet key', async () => {
+    await someKeys(1, vault)
+    await runPass(vault)
+    const logs = recordLogs()
+    await runPass(importing)
+    await runPass({ ...vault, LEGACY_FERNET_KEY: `${recorded.key},${someEncryptionKey()}` })
+    const events = logs.events().map(({ event }) => event)
+    expect(events.filter((event) => event === 'rewrap_begun')).toHaveLength(2)
+  })
+})
+
+function randomKey(): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(32))
+}

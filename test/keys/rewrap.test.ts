@@ -5,7 +5,6 @@ import { fingerprintKey } from '../../src/crypto/keyring.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
-import recorded from '../import/vectors/python-cryptography-fernet.json'
 import { env } from '../isolate.ts'
 import {
   call,
@@ -103,18 +102,6 @@ describe('a pass', () => {
       expect(await storedKey(userId, rotated, provider)).toBe(`sk-${provider}`)
     }
     expect(Object.values(await kids())).toEqual([6])
-  })
-
-  it('reseals the Fernet rows of the previous backend', async () => {
-    const vault = { ...rotated, LEGACY_FERNET_KEY: recorded.key }
-    const rows = recorded.tokens.map(({ name: userId, token: sealed }) => {
-      return { userId, provider: 'default', sealed, kid: 'fernet' }
-    })
-    await insertRows(rows)
-    const keys = new Map(recorded.tokens.map(({ name, apiKey }) => [name, apiKey]))
-    expect(await openedKeys(vault)).toEqual(keys)
-    await runPass(vault)
-    expect(await openedKeys(rotated)).toEqual(keys)
   })
 
   it('keeps the text of a row that is not a key', async () => {
