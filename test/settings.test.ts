@@ -197,7 +197,7 @@ describe('a bad environment', () => {
       'AUTO_CREATE_USERS must be "true" or "false"',
     ],
     [
-      'a plain legacy key',
+      'a plain Fernet key',
       { LEGACY_FERNET_KEY: 'x' },
       'LEGACY_FERNET_KEY, item 1, is not a Fernet',
     ],

@@ -1,4 +1,4 @@
-/** `npm run import -- FILE`: copies the previous backend's users and Fernet tokens into D1 unchanged. */
+/** `npm run import -- FILE`: copies the Flask backend's users and Fernet tokens into D1 unchanged. */
 
 import { parseArgs } from 'node:util'
 import { VaultError } from '../../src/errors.ts'
@@ -93,7 +93,7 @@ async function requireOpening({ lines }: UserFile, fernetKeys: ForeignKeys): Pro
   if (tried === 0) return
   throw new Error(
     `LEGACY_FERNET_KEY opens none of the first keys (${tried} tried), so nothing was imported.\n` +
-      "Set it to the previous backend's Fernet key, then run the import again.",
+      "Set it to the Flask backend's Fernet key, then run the import again.",
   )
 }
 

@@ -1,4 +1,4 @@
-/** Tries imported tokens with the previous backend's Fernet key, before anybody relies on them. */
+/** Tries imported tokens with the Flask backend's Fernet key, before anybody relies on them. */
 
 import { importFernetKeys } from '../../src/import/fernet.ts'
 import type { ForeignKeys } from '../../src/crypto/keyring.ts'

@@ -1,4 +1,4 @@
-/** Reads the previous backend's users from CSV, NDJSON or SQLite, one at a time. */
+/** Reads the Flask backend's users from CSV, NDJSON or SQLite, one at a time. */
 
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-/** Turns a record of the previous backend into a user's key for a slot. */
+/** Turns a record of the Flask backend into a user's key for a slot. */
 
 import { readFernetTime } from '../../src/import/fernet.ts'
 import { isProviderName } from '../../src/providers/table.ts'

@@ -1,4 +1,4 @@
-/** What is still to be done until the Worker has the previous backend's Fernet key. */
+/** What is still to be done until the Worker has the Flask backend's Fernet key. */
 
 import { existsSync } from 'node:fs'
 import { parseKeyring, type ForeignKeys } from '../../src/crypto/keyring.ts'

@@ -9,8 +9,8 @@ const SECOND = FIRST.map((byte) => byte + 32)
 /** Made with Python's hmac, from RFC 5869. */
 const [FIRST_KID, SECOND_KID] = ['1a06cf973da4', 'fc910718777c']
 
-const withFernet = async (keys: readonly Uint8Array[], legacy: readonly Uint8Array[]) =>
-  createKeyring(keys, await importFernetKeys(legacy))
+const withFernet = async (keys: readonly Uint8Array[], fernet: readonly Uint8Array[]) =>
+  createKeyring(keys, await importFernetKeys(fernet))
 
 describe('a keyring', () => {
   it('a keyring has the recorded kids, and seals with its first key', async () => {
@@ -37,23 +37,23 @@ describe('a keyring', () => {
     ])
   })
 
-  it.for<[name: string, keys: Uint8Array[], legacy: Uint8Array[]]>([
+  it.for<[name: string, keys: Uint8Array[], fernet: Uint8Array[]]>([
     ['no key', [], []],
-    ['a legacy key alone', [], [FIRST]],
+    ['a Fernet key alone', [], [FIRST]],
     ['a key twice', [FIRST, SECOND, FIRST], []],
-  ])('refuses a keyring with %s', async ([, keys, legacy]) => {
-    await expect(withFernet(keys, legacy)).rejects.toThrow(
+  ])('refuses a keyring with %s', async ([, keys, fernet]) => {
+    await expect(withFernet(keys, fernet)).rejects.toThrow(
       new TypeError('A keyring needs at least one encryption key, and no key twice'),
     )
   })
 
-  it('refuses a keyring with a legacy key twice', async () => {
+  it('refuses a keyring with a Fernet key twice', async () => {
     await expect(importFernetKeys([SECOND, SECOND])).rejects.toThrow(
       new TypeError('A Fernet key occurs twice'),
     )
   })
 
-  it('finds the key of a row by its kid, and for a Fernet token by any legacy key', async () => {
+  it('finds the key of a row by its kid, and for a Fernet token by any Fernet key', async () => {
     const [alone, moving] = await Promise.all([
       createKeyring([FIRST]),
       withFernet([FIRST], [SECOND]),
@@ -76,8 +76,8 @@ describe('the name of a keyring', () => {
     [[FIRST], [], FIRST_KID],
     [[SECOND, FIRST], [], `${SECOND_KID},${FIRST_KID}`],
     [[FIRST], [SECOND, FIRST], `${FIRST_KID},fernet:${SECOND_KID},fernet:${FIRST_KID}`],
-  ] as const)('names the kids of a keyring in their order: %#', async ([keys, legacy, name]) => {
-    const keyring = await withFernet(keys, legacy)
+  ] as const)('names the kids of a keyring in their order: %#', async ([keys, fernet, name]) => {
+    const keyring = await withFernet(keys, fernet)
     expect(nameKeyring(keyring)).toBe(name)
     const [seals, ...opens] = keyring.keys.keys()
     const names = keyring.foreign?.names ?? []

@@ -268,7 +268,7 @@ describe('a user', () => {
     expect(await storedKey(userId)).toBeNull()
   })
 
-  it('notes a deletion only while users move in from the previous backend', async () => {
+  it('notes a deletion only while imported rows are expected', async () => {
     const { userId, send } = await someOwner()
     const sql = 'SELECT saved_at FROM imported_keys WHERE user_id = ?1'
     const noted = async () => env.DB.prepare(sql).bind(userId).first()

@@ -1,4 +1,4 @@
-/** What an import brings: users, keys as the previous backend made them, and no key that was deleted here. */
+/** What an import brings: users, keys as the Flask backend made them, and no key that was deleted here. */
 
 import { env } from '../isolate.ts'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -29,8 +29,8 @@ const fernetKey = crypto.getRandomValues(new Uint8Array(32))
 const otherKey = crypto.getRandomValues(new Uint8Array(32))
 const LEGACY_FERNET_KEY = fernetKey.toBase64({ alphabet: 'base64url' })
 
-/** A vault to which users are moving. */
-const movingIn = (): Env => ({ ...env, LEGACY_FERNET_KEY })
+/** A vault that expects imported rows. */
+const importing = (): Env => ({ ...env, LEGACY_FERNET_KEY })
 
 const encrypt = async (text: string, key = fernetKey) =>
   makeFernet(key, new Uint8Array(16), 1_700_000_000, new TextEncoder().encode(text))
@@ -52,7 +52,7 @@ async function importKey(imported: Imported) {
 }
 
 const readKey = async (userId: string, provider = 'openai') =>
-  readSlot(await ownerOf(userId, movingIn()), provider)
+  readSlot(await ownerOf(userId, importing()), provider)
 
 const notesOf = async (userId: string) => {
   const sql = 'SELECT provider FROM imported_keys WHERE user_id = ?1'
@@ -81,7 +81,7 @@ describe.for(['as it came', 'after the rewrap job'])('a text %s', (time) => {
   const users = new Map<string, string>()
 
   beforeAll(async () => {
-    const service = await openService(movingIn())
+    const service = await openService(importing())
     for (const [name, make] of [...OPENED, ...REPORTED]) {
       const userId = crypto.randomUUID()
       users.set(name, userId)
@@ -107,7 +107,7 @@ describe.for(['as it came', 'after the rewrap job'])('a text %s', (time) => {
     expect(await readKey(userId, 'default')).toMatchObject({ state: 'unreadable', reason })
     expect(logs.events()).toMatchObject([{ event: 'api_key_unreadable', user_id: userId, reason }])
     const token = await mintToken({ sub: userId })
-    const answer = await call('GET', keyPath(userId), { token, env: movingIn() })
+    const answer = await call('GET', keyPath(userId), { token, env: importing() })
     expect([answer.status, await answer.json()]).toEqual([
       200,
       {
@@ -141,7 +141,7 @@ it('an import adds a user without a key', async () => {
 it('an import does not bring a key twice, although it was deleted meanwhile', async () => {
   const userId = crypto.randomUUID()
   await importKey({ userId })
-  // This deletion is not noted: users are not moving in.
+  // This deletion is not noted: imported rows are not expected.
   await deleteSlot(await ownerOf(userId), 'openai')
   expect(await importKey({ userId })).toEqual({ users: 0, keys: 0, brought: 0 })
   expect(await readKey(userId)).toMatchObject({ state: 'empty' })
@@ -169,7 +169,7 @@ it.for([
 it.for(['default', 'openai'])(
   'an import does not fill the slot %s, which its user has emptied',
   async (provider) => {
-    const owner = await ownerOf(await someUser(), movingIn())
+    const owner = await ownerOf(await someUser(), importing())
     expect(await deleteSlot(owner, provider)).toBe(false)
     await importKey({ userId: owner.userId, provider })
     expect(await readKey(owner.userId, provider)).toMatchObject({ state: 'empty' })
@@ -177,14 +177,14 @@ it.for(['default', 'openai'])(
 )
 
 it('an import fills a slot that was emptied before the imported key was saved', async () => {
-  const owner = await ownerOf(await someUser(), movingIn())
+  const owner = await ownerOf(await someUser(), importing())
   await deleteSlot(owner, 'openai')
   await importKey({ userId: owner.userId, savedAt: '2999-01-01' })
   expect(await readKey(owner.userId)).toMatchObject({ apiKey: KEY })
 })
 
 it('an import does not bring a removed user back until somebody adds the user', async () => {
-  const [service, userId] = [await openService(movingIn()), await someUser()]
+  const [service, userId] = [await openService(importing()), await someUser()]
   await removeUser(service, userId)
   expect(await notesOf(userId)).toEqual([''])
   const later = { userId, savedAt: '2999-01-01' }
@@ -199,7 +199,7 @@ it('an import does not bring an expired key back', async () => {
   const expire = "UPDATE api_keys SET expires_at = '2001-01-01' WHERE user_id = ?1"
   await env.DB.prepare(expire).bind(userId).run()
   recordLogs()
-  await deleteExpiredKeys(await openService(movingIn()))
+  await deleteExpiredKeys(await openService(importing()))
   expect(await notesOf(userId)).toEqual(['openai'])
   expect(await importKey({ userId })).toEqual({ users: 0, keys: 0, brought: 0 })
 })
@@ -208,26 +208,29 @@ it.for<[provider: string, status: number, noted: string[]]>([
   ['openai', 200, ['openai']],
   ['removed', 200, ['removed']],
   ['nobody', 404, []],
-])('a deletion in the slot %s answers %i while users move in, and notes %j', async (row) => {
-  const [provider, status, noted] = row
-  const userId = await someUser()
-  const token = await mintToken({ sub: userId })
-  if (provider === 'removed') {
-    await putKey(userId, KEY)
-    await env.DB.prepare("UPDATE api_keys SET provider = 'removed' WHERE user_id = ?1")
-      .bind(userId)
-      .run()
-  }
-  const answer = await call('DELETE', slotPath(userId, provider), { token, env: movingIn() })
-  expect({ status: answer.status, noted: await notesOf(userId) }).toEqual({ status, noted })
-})
+])(
+  'a deletion in the slot %s answers %i while imported rows are expected, and notes %j',
+  async (row) => {
+    const [provider, status, noted] = row
+    const userId = await someUser()
+    const token = await mintToken({ sub: userId })
+    if (provider === 'removed') {
+      await putKey(userId, KEY)
+      await env.DB.prepare("UPDATE api_keys SET provider = 'removed' WHERE user_id = ?1")
+        .bind(userId)
+        .run()
+    }
+    const answer = await call('DELETE', slotPath(userId, provider), { token, env: importing() })
+    expect({ status: answer.status, noted: await notesOf(userId) }).toEqual({ status, noted })
+  },
+)
 
 it('an import does not bring a key back that was deleted here before the time it was saved at', async () => {
   const userId = crypto.randomUUID()
-  // The clock of the previous backend is ahead.
+  // The clock of the Flask backend is ahead.
   const savedAt = new Date(Date.now() + 5 * 60_000).toISOString()
   await importKey({ userId, savedAt })
-  await deleteSlot(await ownerOf(userId, movingIn()), 'openai')
+  await deleteSlot(await ownerOf(userId, importing()), 'openai')
   expect(await importKey({ userId, savedAt })).toEqual({ users: 0, keys: 0, brought: 0 })
   expect(await readKey(userId)).toMatchObject({ state: 'empty' })
 })
@@ -246,7 +249,7 @@ it('an import does not bring a user back who was removed without LEGACY_FERNET_K
   })
 })
 
-it('the removal of a user whom no import brought leaves nothing if nobody moves in', async () => {
+it('the removal of a user whom no import brought leaves nothing if imported rows are not expected', async () => {
   const userId = await someKeyUser(KEY)
   await removeUser(await openService(env), userId)
   expect(await notesOf(userId)).toEqual([])
@@ -259,7 +262,7 @@ it('a mark never goes back', async () => {
       .bind(userId)
       .first('saved_at')
   await importKey({ userId, savedAt: '2999-01-01' })
-  await deleteSlot(await ownerOf(userId, movingIn()), 'openai')
+  await deleteSlot(await ownerOf(userId, importing()), 'openai')
   expect(await markOf()).toBe('2999-01-01')
   await importKey({ userId, savedAt: '2998-01-01' })
   expect(await markOf()).toBe('2999-01-01')

@@ -144,7 +144,7 @@ describe('the job in a restored D1', () => {
     expect(logs.events()).toMatchObject([{ event: 'restored_keys_deleted', keys: 0, users: 1 }])
   })
 
-  it('notes that no import brings the keys back, while users move in', async () => {
+  it('notes that no import brings the keys back, while imported rows are expected', async () => {
     const { deleted, removed, kept } = await someRestored()
     await someVault({ LEGACY_FERNET_KEY: someEncryptionKey() }).runJob()
     const sql = 'SELECT provider FROM imported_keys WHERE user_id = ?1 ORDER BY provider'

@@ -3,9 +3,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { signToken } from '../../scripts/lib/token.ts'
-import { startMove } from './moving-in.ts'
+import { startImport } from './imported.ts'
 
-const { path, startWorker, script, migrate, wrangler, run, query, fernet, ...move } = startMove()
+const { path, startWorker, script, migrate, wrangler, run, query, fernet, ...move } = startImport()
 const { csvOf, storedKeys, apiKeys, secrets } = move
 
 it('an export and the secrets restore all keys into an empty database', async () => {

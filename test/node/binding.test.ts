@@ -159,7 +159,7 @@ it('the chat Worker answers with the reason if there is no completion', async ()
   expect((await harness.fetch('/chat', { method: 'POST' })).status).toBe(401)
 })
 
-it('users who move in from Flask and PostgreSQL keep using their keys over a binding', async () => {
+it('users who are imported from Flask and PostgreSQL keep using their keys over a binding', async () => {
   const keys = new Map(['7', '8'].map((id) => [id, `sk-good-${crypto.randomUUID()}`]))
   const lines = Array.from(keys, async ([id, key]) => {
     const text = new TextEncoder().encode(key)

@@ -1,4 +1,4 @@
-/** Rows of the previous backend. Python's cryptography makes them if it is installed; otherwise recorded ones. */
+/** Rows of the Flask backend. Python's cryptography makes them if it is installed; otherwise recorded ones. */
 
 import { spawnSync } from 'node:child_process'
 import recorded from '../import/vectors/python-cryptography-fernet.json' with { type: 'json' }
@@ -31,7 +31,7 @@ export function someFernetRows(): FernetRows {
   return { key, users: toUsers(tokens) }
 }
 
-/** An export of the previous backend. */
+/** An export of the Flask backend. */
 export function csvOf(users: { id: string; token: string }[]): string {
   const cell = (text: string) => `"${text.replaceAll('"', '""')}"`
   const lines = users.map(({ id, token }) => `someone@example.com,${token},${cell(id)}`)

@@ -7,9 +7,9 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, beforeEach, expect, it } from 'vitest'
 import { signToken } from '../../scripts/lib/token.ts'
-import { startMove } from './moving-in.ts'
+import { startImport } from './imported.ts'
 
-const move = startMove()
+const move = startImport()
 const { path, startProgram, startWorker, migrate, script, run, runWith, query } = move
 const { fernet, csvOf, storedKeys, apiKeys, secrets } = move
 

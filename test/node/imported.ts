@@ -1,4 +1,4 @@
-/** A checkout for the users of a previous backend. */
+/** A checkout for the users of a Flask backend. */
 
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -8,8 +8,8 @@ import { openKey } from '../../src/crypto/seal.ts'
 import { makeCheckout } from './checkout.ts'
 import { csvOf, someFernetRows } from './fernet.ts'
 
-/** Makes the checkout, with the previous backend's rows and the secrets that open them. */
-export function startMove() {
+/** Makes the checkout, with the Flask backend's rows and the secrets that open them. */
+export function startImport() {
   const checkout = makeCheckout(['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_KEY', 'LEGACY_FERNET_KEY'])
   const fernet = someFernetRows()
   const encryptionKey = randomBytes(32)
@@ -23,8 +23,8 @@ export function startMove() {
 
   /** Opens each stored key. Returns the keys by user. */
   async function storedKeys(): Promise<Map<string, string>> {
-    const legacyKey = Buffer.from(fernet.key, 'base64url')
-    const keyring = await createKeyring([encryptionKey], await importFernetKeys([legacyKey]))
+    const fernetKey = Buffer.from(fernet.key, 'base64url')
+    const keyring = await createKeyring([encryptionKey], await importFernetKeys([fernetKey]))
     const rows = checkout.query('SELECT user_id, key_id, encrypted_api_key FROM api_keys')
     const keys = rows.map(async ({ user_id, key_id, encrypted_api_key }) => {
       const [userId, kid, sealed] = [String(user_id), String(key_id), String(encrypted_api_key)]

@@ -74,9 +74,9 @@ it('npm run keys shows a rotation, and asks for another pass', async () => {
       await insertKeys(OLD, 120),
       await insertKeys(LOST, 2),
       // The job follows the order of user ids. These ids come after the others, which begin with a kid in hex.
-      `INSERT INTO users (id) VALUES ('legacy-1'), ('legacy-2');
+      `INSERT INTO users (id) VALUES ('imported-1'), ('imported-2');
        INSERT INTO api_keys (user_id, encrypted_api_key, key_id)
-       VALUES ('legacy-1', '${user?.token}', 'fernet'), ('legacy-2', 'gAAAAAdamaged', 'fernet');`,
+       VALUES ('imported-1', '${user?.token}', 'fernet'), ('imported-2', 'gAAAAAdamaged', 'fernet');`,
     ].join('\n'),
   )
   expect((await keys('check')).stdout).toContain('Its first run begins a pass')
@@ -115,7 +115,7 @@ Stored keys
     missing: [lostKid],
     rewrap: { done: 124, unopenable: 3, seconds_left: 0, asked_at: null },
     unopenable_keys: expect.arrayContaining([
-      { user_id: 'legacy-2', provider: 'default', key_id: 'fernet' },
+      { user_id: 'imported-2', provider: 'default', key_id: 'fernet' },
     ]),
   })
 

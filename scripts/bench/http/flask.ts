@@ -1,4 +1,4 @@
-/** Runs the previous backend with Debian's Flask and gunicorn, with two workers. */
+/** Runs the Flask backend with Debian's Flask and gunicorn, with two workers. */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

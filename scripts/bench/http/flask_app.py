@@ -1,4 +1,4 @@
-"""The previous backend, as its owner described it, with SQLite for its model. Run by gunicorn."""
+"""The Flask backend, as its owner described it, with SQLite for its model. Run by gunicorn."""
 
 import os
 import sqlite3

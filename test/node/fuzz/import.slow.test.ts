@@ -117,7 +117,7 @@ it('bytes of any form are read or refused', FUZZED, async () => {
   await expectAlways(property, 0.5)
 })
 
-/** A database of a previous backend. */
+/** A database of a Flask backend. */
 function someDatabase(rows: readonly Row[]): Buffer {
   const file = join(directory, 'valid.db')
   rmSync(file, { force: true })
