@@ -1,6 +1,6 @@
 /** Opens the service once per isolate. Nothing below this module reads `env`. */
 
-import { createKeyring, type Keyring } from './crypto/keyring.ts'
+import { openKeyring, type Keyring } from './crypto/keyring.ts'
 import { log } from './log.ts'
 import { readFrontSettings, readSettings, type FrontSettings, type Settings } from './settings.ts'
 import { tokenVerifier, type VerifyToken } from './tokens/access-token.ts'
@@ -21,9 +21,7 @@ export async function openService(env: Env): Promise<Service> {
   const known = services.get(env)
   if (known !== undefined) return known
   const settings = readSettings(env)
-  const { encryptionKeys, foreign } = settings
-  const foreignKeys = foreign && (await foreign.open(foreign.secrets))
-  const keyring = await createKeyring(encryptionKeys, foreignKeys)
+  const keyring = await openKeyring(settings)
   const verifyToken = await tokenVerifier(settings.tokenSources, settings.tokenRules)
   // A concurrent request may have been faster. Two services would fetch the key set twice.
   const service = services.get(env) ?? {

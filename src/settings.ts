@@ -1,7 +1,7 @@
 /** Reads the settings, with the rules across rooms, and reports every fault at once. It refuses a bad value. */
 
 import * as z from 'zod/mini'
-import { areDistinct, type ForeignSecrets } from './crypto/keyring.ts'
+import { readKeys, type ForeignSecrets } from './crypto/keyring.ts'
 import {
   analytics,
   environment,
@@ -24,7 +24,7 @@ const settings = z.pipe(
       issues.push({ code: 'custom', path: [name], message, input: undefined })
     }
     const [foreign = null] = Object.values<ForeignSecrets>(settingsOf(foreignVariables, env))
-    refuseSharedKeys(env, foreign, refuse)
+    const keys = readKeys(env, foreign, refuse)
     const tokens = readTokens(env, refuse)
     refuseProvidersHeader(env, refuse)
     const signIn = readSignIn(env, refuse)
@@ -33,8 +33,7 @@ const settings = z.pipe(
       ...settingsOf(ownVariables, env),
       ...settingsOf(limiters, env),
       missingLimiters: nameMissing(env),
-      encryptionKeys: env.API_KEY_ENCRYPTION_KEY,
-      foreign,
+      ...keys,
       ...tokens,
       signIn,
       relay,
@@ -92,22 +91,6 @@ function nameMissing(env: Environment): string[] {
     .filter(([, value]) => value === null)
     .map(([name]) => name)
   return names.filter((name) => name in limiters && isAsked(name))
-}
-
-/** A key that serves two purposes is only as safe as the weaker one. */
-function refuseSharedKeys(
-  env: Environment,
-  foreign: ForeignSecrets | null,
-  refuse: Refuse<string>,
-): void {
-  const keys = env.API_KEY_ENCRYPTION_KEY
-  const forms = keys.flatMap((key) => [key.toBase64(), key.toBase64({ alphabet: 'base64url' })])
-  if (forms.some((form) => form === env.JWT_SECRET_KEY)) {
-    refuse('JWT_SECRET_KEY', 'is also an encryption key; they must differ')
-  }
-  if (foreign !== null && !areDistinct([...keys, ...foreign.secrets])) {
-    refuse(foreign.variable, 'is also an encryption key; they must differ')
-  }
 }
 
 /** A provider must never get the token. */

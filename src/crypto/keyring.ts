@@ -1,7 +1,7 @@
 /** The encryption keys by kid. The first one seals, and all of them open. */
 
 import * as z from 'zod/mini'
-import { listOf } from '../shared/variable.ts'
+import { listOf, type Refuse, type Values } from '../shared/variable.ts'
 import { secretKey, type EncryptionKey } from './encryption-key.ts'
 
 const FIX = '32 random bytes in base64: npm run keys -- new'
@@ -45,6 +45,30 @@ export interface ForeignSecrets {
   open: (secrets: readonly Uint8Array[]) => Promise<ForeignKeys | null>
 }
 
+/** What a keyring is made of. */
+export interface KeySources {
+  /** 32 bytes each. The first one seals, and all of them open. */
+  encryptionKeys: readonly Uint8Array[]
+  foreign: ForeignSecrets | null
+}
+
+/** The rules across the variables with keys: one that serves two purposes is only as safe as the weaker one. */
+export function readKeys(
+  env: Values<typeof keyVariables> & { JWT_SECRET_KEY?: string | undefined },
+  foreign: ForeignSecrets | null,
+  refuse: Refuse<string>,
+): KeySources {
+  const keys = env.API_KEY_ENCRYPTION_KEY
+  const forms = keys.flatMap((key) => [key.toBase64(), key.toBase64({ alphabet: 'base64url' })])
+  if (forms.some((form) => form === env.JWT_SECRET_KEY)) {
+    refuse('JWT_SECRET_KEY', 'is also an encryption key; they must differ')
+  }
+  if (foreign !== null && !areDistinct([...keys, ...foreign.secrets])) {
+    refuse(foreign.variable, 'is also an encryption key; they must differ')
+  }
+  return { encryptionKeys: keys, foreign }
+}
+
 export interface Keyring {
   /** The key that seals: the first of `keys`. */
   sealing: EncryptionKey
@@ -80,6 +104,11 @@ export async function createKeyring(
   return { sealing, keys, foreign }
 }
 
+/** Makes the keyring of the settings. */
+export async function openKeyring({ encryptionKeys, foreign }: KeySources): Promise<Keyring> {
+  return createKeyring(encryptionKeys, foreign && (await foreign.open(foreign.secrets)))
+}
+
 /** A list of keys in base64, none of them twice. */
 export function keyList(item: z.ZodMiniType<string, string>, fault?: string) {
   const keys = listOf(z.pipe(item, z.transform(decodeKey)), fault)
@@ -91,7 +120,7 @@ function decodeKey(text: string): Uint8Array {
   return Uint8Array.fromBase64(text.replaceAll('-', '+').replaceAll('_', '/'))
 }
 
-export function areDistinct(keys: readonly Uint8Array[]): boolean {
+function areDistinct(keys: readonly Uint8Array[]): boolean {
   return new Set(keys.map(String)).size === keys.length
 }
 
