@@ -8,6 +8,7 @@ import { signToken } from '../scripts/lib/token.ts'
 import { openKey } from '../src/crypto/seal.ts'
 import { createApp } from '../src/http/app.ts'
 import { saveSlot } from '../src/keys/save.ts'
+import { findSlot, type NamedSlot } from '../src/keys/slot-name.ts'
 import type { SlotOwner } from '../src/keys/stored-key.ts'
 import { openService } from '../src/service.ts'
 import { expectDocumented } from './contract.ts'
@@ -101,6 +102,11 @@ export async function storedKey(
 /** The owner of the user's slots in `vault`. */
 export async function ownerOf(userId: string, vault: Env = env): Promise<SlotOwner> {
   return { service: await openService(vault), userId }
+}
+
+/** The slot that a name means to the owner's vault. */
+export function slotOf({ service }: SlotOwner, name: string): NamedSlot {
+  return findSlot(service.settings, name)
 }
 
 /** Adds a user with `apiKey` in a slot. The provider does not check the key. */

@@ -4,17 +4,18 @@ import * as z from 'zod/mini'
 import { describeListedSlot } from '../answers.ts'
 import type { KeyVault, Result } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
-import { nameSlot, slotName } from '../keys/slot-name.ts'
+import { findSlot, slotName, type NamedSlot } from '../keys/slot-name.ts'
 import { deleteSlot, listSlots, setLimits } from '../keys/slots.ts'
 import { noteLook, type KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
-import { revealKey, useKey } from '../keys/use.ts'
+import { revealKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser, requireAnyUser } from '../keys/users.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Grant } from '../shared/binding-props.ts'
 import { isWhole } from '../shared/json.ts'
 import { describeEvent } from '../store/events.ts'
 import type { Call, Method } from './call.ts'
+import { useKey } from './use.ts'
 
 type Published = Omit<KeyVault, '__WORKER_ENTRYPOINT_BRAND'>
 
@@ -29,10 +30,10 @@ export type Outcomes = { fetch: { response: Response } } & {
 
 export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
   fetchWithApiKey: method('use', async (call) => ({
-    response: await useKey(call.user, { provider: slotOf(call), request: plainRequestOf(call) }),
+    response: await useKey(call.user, slotOf(call), plainRequestOf(call)),
   })),
   fetch: method('use', async (call) => ({
-    response: await useKey(call.user, { provider: slotOf(call), request: requestOf(call) }),
+    response: await useKey(call.user, slotOf(call), requestOf(call)),
   })),
   getDecryptedApiKey: method('reveal', async (call) => ({
     apiKey: await revealKey(call.user, slotOf(call)),
@@ -50,7 +51,7 @@ export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
   listEvents: method('support', viewEvents),
   pauseKey: method('support', pauseKey),
   deleteKey: method('support', async (call) => ({
-    deleted: await deleteSlot(call.user, slotOf(call)),
+    deleted: await deleteSlot(call.user, slotOf(call).name),
   })),
 }
 
@@ -80,9 +81,9 @@ async function viewEvents(call: Call) {
   const query = eventQuery.safeParse(given.query)
   if (!query.success) throw new VaultError('invalid_argument')
   const { provider = ALL_SLOTS, limit = DEFAULT_EVENTS } = query.data
-  requireNamed(call, provider)
+  const { name, isKnown } = requireNamed(call, provider)
   const { events, next } = await listEvents(user, { ...query.data, limit })
-  await noteView(user, nameSlot(user.service.settings, provider) ?? ALL_SLOTS)
+  await noteView(user, isKnown ? name : ALL_SLOTS)
   return { events: events.map(describeEvent), nextCursor: next }
 }
 
@@ -93,17 +94,16 @@ async function noteView(user: KeyUser, provider: string): Promise<void> {
 
 /** Pauses the key in the slot, and returns when it was paused. @throws VaultError as `setLimits` */
 async function pauseKey(call: Call) {
-  const key = await setLimits(call.user, slotOf(call), { isPaused: true, condition: null })
+  const key = await setLimits(call.user, slotOf(call).name, { isPaused: true, condition: null })
   if (key.state === 'empty' || key.row.pausedAt === null) throw new VaultError('no_api_key')
   return { pausedAt: key.row.pausedAt }
 }
 
 /** The slot, if the binding names it. @throws VaultError `invalid_argument`, `provider_not_granted` */
-export function slotOf(call: Call): string {
+export function slotOf(call: Call): NamedSlot {
   const { slot } = call.given
   if (typeof slot !== 'string' || slot === '') throw new VaultError('invalid_argument')
-  requireNamed(call, slot)
-  return slot
+  return requireNamed(call, slot)
 }
 
 function requestOf({ given: { request } }: Call): Request {
@@ -118,13 +118,14 @@ function plainRequestOf(call: Call): Request {
   return request
 }
 
-function requireNamed(call: Call, slot: string): void {
-  if (!isNamed(call, slot)) throw new VaultError('provider_not_granted')
+function requireNamed(call: Call, given: string): NamedSlot {
+  const slot = findSlot(call.user.service.settings, given)
+  if (!isNamed(call, slot.name)) throw new VaultError('provider_not_granted')
+  return slot
 }
 
 /** Whether the binding names the slot. With `DEFAULT_PROVIDER`, `default` and that provider are one slot. */
-function isNamed({ user, props }: Call, given: string): boolean {
+function isNamed({ user, props }: Call, name: string): boolean {
   const { settings } = user.service
-  const name = slotName(settings, given)
   return props.providers?.some((named) => slotName(settings, named) === name) !== false
 }

@@ -1,7 +1,7 @@
 /** The route of the relay. */
 
 import type { Context } from 'hono'
-import { nameSlot } from '../keys/slot-name.ts'
+import { findSlot } from '../keys/slot-name.ts'
 import { authorizeRelay } from '../relay/authorize.ts'
 import { relay } from '../relay/relay.ts'
 import { openService } from '../service.ts'
@@ -10,15 +10,15 @@ import { allowOrigin, tokenHeaders, type AppEnv } from './front.ts'
 /** Answers with the provider's answer, and adds the use to the request's log line. */
 export async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Response> {
   const service = await openService(c.env)
-  const provider = c.req.param('provider')
-  const { raw: request } = c.req
-  const sent = tokenHeaders(c, service.settings.tokenHeader)
-  const { userId, caller } = await authorizeRelay(service, provider, sent)
-  const use = { user_id: userId, caller, provider: nameSlot(service.settings, provider) }
+  const { settings } = service
+  const slot = findSlot(settings, c.req.param('provider'))
+  const sent = tokenHeaders(c, settings.tokenHeader)
+  const { userId, caller } = await authorizeRelay(service, slot, sent)
+  const use = { user_id: userId, caller, provider: slot.isKnown ? slot.name : null }
   c.set('use', use)
   const response = await relay(service, {
-    request,
-    provider,
+    request: c.req.raw,
+    slot,
     userId,
     caller,
     requestId: c.get('requestId'),

@@ -2,7 +2,6 @@
 
 import { VaultError } from '../errors.ts'
 import { requireBaseUrl } from '../providers/base-url.ts'
-import { findProvider } from '../providers/table.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { noted } from '../store/noted-events.ts'
@@ -10,7 +9,7 @@ import { moveKey } from '../store/resealed-keys.ts'
 import { checkSlot } from '../store/slot-check.ts'
 import { isExpired, requireUsable } from './limits.ts'
 import { retry } from './retry.ts'
-import { slotName } from './slot-name.ts'
+import { findSlot, requireProvider } from './slot-name.ts'
 import {
   actorOf,
   joinCredential,
@@ -24,7 +23,7 @@ import { checkKey, isChecked } from './verify.ts'
 import { readUsableKey } from './take.ts'
 
 /**
- * Moves the key of the plain route's slot to the slot `name`, if it is not there already. As on a save, the provider may
+ * Moves the key of the plain route's slot to the slot, if it is not there already. As on a save, the provider may
  * check it first.
  *
  * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `no_api_key`, `api_key_unreadable`,
@@ -33,16 +32,17 @@ import { readUsableKey } from './take.ts'
  */
 export async function assignKey(
   owner: SlotOwner,
-  name: string,
+  given: string,
   verify: boolean | undefined,
 ): Promise<KeySummary> {
   const { db, keyring, settings } = owner.service
-  const provider = findProvider(settings.providers, name)
-  if (provider === null) throw new VaultError('unknown_provider')
+  if (given === DEFAULT_SLOT) throw new VaultError('unknown_provider')
+  const slot = requireProvider(settings, findSlot(settings, given))
+  const { name, provider } = slot
   requireBaseUrl(provider, undefined)
-  const from = slotName(settings, DEFAULT_SLOT)
+  const from = findSlot(settings, DEFAULT_SLOT)
   const key = requireOpen(await readUsableKey(owner, from))
-  if (from === name) return key
+  if (from.name === name) return key
   const isTried = isChecked(settings, provider, verify)
   if (isTried) requireUsable(key.row)
   if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
@@ -56,7 +56,7 @@ export async function assignKey(
   if (row !== undefined) return summarize(row, key)
   await requireEmpty(owner, name)
   // The key was replaced, changed or deleted since it was read.
-  return assignKey(owner, name, verify)
+  return assignKey(owner, given, verify)
 }
 
 /** @throws VaultError `api_key_exists`, `database_busy` */

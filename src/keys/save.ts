@@ -10,7 +10,7 @@ import { deleteKey, replaceKey } from '../store/gone-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { insertUser } from '../store/users.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
-import { findSlot, slotName } from './slot-name.ts'
+import { findSlot, requireKnown, slotName, type NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
 import {
   actorOf,
@@ -50,15 +50,16 @@ export async function saveSlot(
   { apiKey, baseUrl, verify, expiresAt = null, condition = null }: NewKey,
 ): Promise<SavedKey> {
   const { settings } = owner.service
-  const { name, provider } = findSlot(settings, given)
+  const slot = requireKnown(settings, findSlot(settings, given))
+  const { name, provider } = slot
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
   const key = { credential, expiresAt }
   if (!isChecked(settings, provider, verify)) {
-    return writeKey(owner, name, { ...key, status: 'unverified', condition })
+    return writeKey(owner, slot, { ...key, status: 'unverified', condition })
   }
-  const tag = await readTag(owner, name, condition)
+  const tag = await readTag(owner, slot, condition)
   const status = await checkKey(owner, name, { provider, credential })
-  return writeKey(owner, name, { ...key, status, condition: { kind: 'tagged', tags: [tag] } })
+  return writeKey(owner, slot, { ...key, status, condition: { kind: 'tagged', tags: [tag] } })
 }
 
 /** A saved key. */
@@ -78,13 +79,13 @@ interface CheckedKey {
 /** Seals the key, and saves it with one round trip to D1. The limits of the previous one stay. */
 async function writeKey(
   owner: SlotOwner,
-  name: string,
+  named: NamedSlot,
   { credential, expiresAt, status, condition }: CheckedKey,
 ): Promise<SavedKey> {
   const { userId, service } = owner
   const { db, keyring, settings } = service
   const fingerprints = await fingerprintsOf(keyring, userId, credential.apiKey)
-  const results = await inRow(owner, name, async (slot, other) => {
+  const results = await inRow(owner, named, async (slot, other) => {
     const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
     const mark = makeMark()
     const isAsking = condition !== null || slot.takesDefault
@@ -119,11 +120,11 @@ function isSavedRow(row: object): row is SavedRow {
  */
 async function readTag(
   owner: SlotOwner,
-  name: string,
+  named: NamedSlot,
   condition: Condition | null,
 ): Promise<string | null> {
   const { db } = owner.service
-  const { results } = await inRow(owner, name, async (slot) =>
+  const { results } = await inRow(owner, named, async (slot) =>
     retry(async (ms) => run(db, checkSlot(slot, condition), ms)),
   )
   if (results.length === 0) requireAnyUser(owner)

@@ -2,37 +2,61 @@
 
 import type { Provider } from '../providers/provider.ts'
 import { findProvider } from '../providers/table.ts'
+import { VaultError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 
-/** A slot that keys can be saved in. */
-export interface KnownSlot {
+const FOUND = Symbol('found')
+
+/** A slot that {@link findSlot} has found. */
+export interface NamedSlot {
+  readonly [FOUND]: true
+  /** As its row has it. */
   name: string
-  /** Null for the default slot without `DEFAULT_PROVIDER`. */
+  /** Null for the default slot without `DEFAULT_PROVIDER`, and for an unknown slot. */
   provider: Provider | null
+  /** Whether the configuration has it. Otherwise its provider was removed, or its name is a misplaced key, which is not logged. */
+  isKnown: boolean
 }
 
-/** @throws VaultError `unknown_provider` */
-export function findSlot(settings: Settings, given: string): KnownSlot {
+/** A slot whose key can be used. */
+export interface ProviderSlot extends NamedSlot {
+  provider: Provider
+}
+
+/** The slot that `given` means: the name in a route, in a method of the binding or in a query. */
+export function findSlot(settings: Settings, given: string): NamedSlot {
   const name = slotName(settings, given)
-  return { name, provider: findProvider(settings.providers, name) }
+  const provider = settings.providers.get(name) ?? null
+  return { [FOUND]: true, name, provider, isKnown: provider !== null || name === DEFAULT_SLOT }
 }
 
-/** The name of the slot that `given` means: the slot of a route, or the `provider` of a row. */
+/** The name of the slot that `given` means, which may be the `provider` of a row. */
 export function slotName({ defaultProvider }: Settings, given: string): string {
   return given === DEFAULT_SLOT ? (defaultProvider ?? given) : given
 }
 
-/**
- * The slot that `given` means, for the log, the counts and the trail. It is null if the configuration has no such
- * slot, because the value may then be a misplaced key.
- */
-export function nameSlot(settings: Settings, given: unknown): string | null {
-  const known = [DEFAULT_SLOT, ...settings.providers.keys()].find((slot) => slot === given)
-  return known === undefined ? null : slotName(settings, known)
+/** Returns the slot, if keys can be saved in it. @throws VaultError `unknown_provider` */
+export function requireKnown({ providers }: Settings, slot: NamedSlot): NamedSlot {
+  findProvider(providers, slot.name)
+  return slot
 }
 
-/** The names that the slot `name` has had: before `DEFAULT_PROVIDER` was set, the plain route had its own. */
-export function namesOf({ defaultProvider }: Settings, name: string): readonly string[] {
+/** Returns the slot, if it has a provider. @throws VaultError `unknown_provider` */
+export function requireProvider({ providers }: Settings, slot: NamedSlot): ProviderSlot {
+  const provider = findProvider(providers, slot.name)
+  if (provider === null) throw new VaultError('unknown_provider')
+  return { ...slot, provider }
+}
+
+/** The name of the slot that `given` means, for the log, the counts and the trail; null for an unknown one. */
+export function nameSlot(settings: Settings, given: unknown): string | null {
+  if (typeof given !== 'string') return null
+  const { name, isKnown } = findSlot(settings, given)
+  return isKnown ? name : null
+}
+
+/** The names that a slot has had: before `DEFAULT_PROVIDER` was set, the plain route had its own. */
+export function namesOf({ defaultProvider }: Settings, { name }: NamedSlot): readonly string[] {
   return name === defaultProvider ? [name, DEFAULT_SLOT] : [name]
 }

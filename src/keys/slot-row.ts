@@ -16,6 +16,7 @@ import { checkSlot, tagOf } from '../store/slot-check.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { keepLimits, shareLimits } from './limits.ts'
 import { publishEvents } from './publish.ts'
+import type { NamedSlot } from './slot-name.ts'
 import { isKeyRow, sealText, type SlotOwner } from './stored-key.ts'
 
 /** The rows of a slot. */
@@ -31,14 +32,14 @@ export interface OtherRow extends Slot {
 }
 
 /**
- * Does the work on the row of the slot `name`. If the work finds a key of the plain route that belongs there too, that is
+ * Does the work on the row of the slot. If the work finds a key of the plain route that belongs there too, that is
  * moved first: see `checkSlot`.
  *
  * @throws as the work, and VaultError `database_busy`
  */
 export async function inRow<T>(
   owner: SlotOwner,
-  name: string,
+  { name }: NamedSlot,
   work: (row: SlotRow, other: OtherRow | null) => Promise<T>,
 ): Promise<T> {
   const { userId, service } = owner

@@ -13,7 +13,7 @@ import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
-import { findSlot, slotName, namesOf } from './slot-name.ts'
+import { findSlot, namesOf, requireKnown, slotName, type NamedSlot } from './slot-name.ts'
 import { inRow, moveHere } from './slot-row.ts'
 import {
   actorOf,
@@ -89,9 +89,9 @@ function namesOfSame(keys: ReadonlyMap<string, StoredKey>, name: string): string
  *
  * @throws VaultError `unknown_provider`, `user_not_found`, `database_busy`
  */
-export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKey> {
-  findSlot(owner.service.settings, name)
-  return readKey(owner, name)
+export async function readSlot(owner: SlotOwner, given: string): Promise<StoredKey> {
+  const { settings } = owner.service
+  return readKey(owner, requireKnown(settings, findSlot(settings, given)))
 }
 
 /**
@@ -99,10 +99,10 @@ export async function readSlot(owner: SlotOwner, name: string): Promise<StoredKe
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
-export async function readKey(owner: SlotOwner, given: string): Promise<StoredKey> {
-  const { db, settings } = owner.service
-  const rows = await inRow(owner, slotName(settings, given), async (slot) => {
-    const { results } = await retry(async (ms) => run(db, selectKey(slot), ms))
+export async function readKey(owner: SlotOwner, slot: NamedSlot): Promise<StoredKey> {
+  const { db } = owner.service
+  const rows = await inRow(owner, slot, async (at) => {
+    const { results } = await retry(async (ms) => run(db, selectKey(at), ms))
     return results
   })
   const [row] = rows
@@ -122,7 +122,7 @@ export async function setLimits(
   { condition, ...limits }: NewLimits & { condition: Condition | null },
 ): Promise<StoredKey> {
   const { db, settings } = owner.service
-  const results = await inRow(owner, slotName(settings, given), async (slot, other) => {
+  const results = await inRow(owner, findSlot(settings, given), async (slot, other) => {
     const mark = makeMark()
     const read = [selectKey(slot)]
     const changeOf = ({ provider }: Slot) =>
@@ -155,11 +155,10 @@ export async function deleteSlot(
   condition: Condition | null = null,
 ): Promise<boolean> {
   const { db, keyring, settings } = owner.service
-  const name = slotName(settings, given)
-  const isKnown = name === DEFAULT_SLOT || settings.providers.has(name)
-  const emptied = { userId: owner.userId, names: namesOf(settings, name), isKnown }
+  const named = findSlot(settings, given)
+  const emptied = { userId: owner.userId, names: namesOf(settings, named), isKnown: named.isKnown }
   const hooks = deletionHooks(keyring.foreign !== null).flatMap((hook) => hook.slot(emptied))
-  const results = await inRow(owner, name, async (slot, other) => {
+  const results = await inRow(owner, named, async (slot, other) => {
     const mark = makeMark()
     const event = { ...actorOf(owner), event: 'deleted', provider: slot.provider, mark } as const
     const [tombstone, deletion] = deleteKey(slot, 'request')
@@ -174,7 +173,7 @@ export async function deleteSlot(
   })
   if (results[0]?.results.length === 0) requireAnyUser(owner)
   const deleted = results.some((result) => result.results.some((row) => 'event' in row))
-  if (!deleted) findSlot(settings, given)
+  if (!deleted) requireKnown(settings, named)
   await publishEvents(owner.service, results)
   return deleted
 }

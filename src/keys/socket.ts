@@ -4,10 +4,12 @@ import { VaultError } from '../errors.ts'
 import { log, logFailure } from '../log.ts'
 import { hideKeyInReason } from '../providers/error-body.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
+import type { Sent } from '../providers/request.ts'
 import type { Service } from '../service.ts'
 import type { KeyRow } from '../store/api-keys.ts'
 import { requireAllowed, usedNow } from './limits.ts'
-import { type KeyUser, readUsableRow } from './take.ts'
+import type { NamedSlot } from './slot-name.ts'
+import { readUsableRow, type KeyUser } from './take.ts'
 
 /** An isolate looks at a slot at most once in this time. */
 const LOOK_MS = 60_000
@@ -43,25 +45,23 @@ interface Joined {
 
 /** The key that a socket was opened with. */
 interface UsedKey {
-  /** The slot. */
-  name: string
+  slot: NamedSlot
   row: KeyRow
   apiKey: string
 }
 
-/** A request that may open a WebSocket. */
+/** For a request that may open a WebSocket. */
 interface Droppable {
-  request: Request
+  signal: AbortSignal
   /** Drops the connection that it has opened. */
   drop: () => void
 }
 
 /** Lets the vault drop the connection of a WebSocket: a closed one stays until the provider has answered the close. */
-export function makeDroppable(request: Request): Droppable {
-  if (!asksForWebSocket(request.headers)) return { request, drop: () => {} }
+export function makeDroppable({ headers, signal }: Pick<Sent, 'headers' | 'signal'>): Droppable {
+  if (!asksForWebSocket(headers)) return { signal, drop: () => {} }
   const dropping = new AbortController()
-  const signal = AbortSignal.any([request.signal, dropping.signal])
-  return { request: new Request(request, { signal }), drop: () => dropping.abort() }
+  return { signal: AbortSignal.any([signal, dropping.signal]), drop: () => dropping.abort() }
 }
 
 /**
@@ -145,7 +145,7 @@ function watch(user: KeyUser, used: UsedKey, { over, end }: Joined): void {
   }
 
   async function check(): Promise<void> {
-    const { at, found } = await look(user, used.name)
+    const { at, found } = await look(user, used.slot)
     if (over.aborted) return
     const refusal = found === null ? null : nameRefusal(user, used.row, found)
     if (refusal === null) {
@@ -153,7 +153,7 @@ function watch(user: KeyUser, used: UsedKey, { over, end }: Joined): void {
       return
     }
     const { userId: user_id, requestId: request_id, by } = user
-    const about = { request_id, user_id, caller: by.name, provider: used.name }
+    const about = { request_id, user_id, caller: by.name, provider: used.slot.name }
     log('info', 'socket_ended', { ...about, code: refusal.code })
     end(ENDED, refusal.code)
   }
@@ -172,27 +172,27 @@ function nameRefusal(user: KeyUser, opened: KeyRow, found: KeyRow | VaultError):
 }
 
 /** The isolate's look at the slot in the last minute, which may be under way, or a new one. */
-async function look(user: KeyUser, name: string): Promise<Look> {
+async function look(user: KeyUser, slot: NamedSlot): Promise<Look> {
   const at = Date.now()
   const recent = looks.get(user.service) ?? new Map<string, Look>()
   looks.set(user.service, recent)
-  for (const [slot, past] of recent) {
+  for (const [place, past] of recent) {
     if (past.at > at - LOOK_MS) break
-    recent.delete(slot)
+    recent.delete(place)
   }
-  const slot = JSON.stringify([user.userId, name])
-  const known = recent.get(slot)
+  const place = JSON.stringify([user.userId, slot.name])
+  const known = recent.get(place)
   if (known !== undefined) return known
-  recent.set(slot, { at, found: null })
-  const seen = { at, found: await find(user, name) }
-  recent.set(slot, seen)
+  recent.set(place, { at, found: null })
+  const seen = { at, found: await find(user, slot) }
+  recent.set(place, seen)
   return seen
 }
 
 /** Null if D1 fails, which ends no socket. */
-async function find(user: KeyUser, name: string): Promise<Look['found']> {
+async function find(user: KeyUser, slot: NamedSlot): Promise<Look['found']> {
   try {
-    const row = await readUsableRow(user, name)
+    const row = await readUsableRow(user, slot)
     return row ?? new VaultError('no_api_key')
   } catch (error) {
     const refusal = VaultError.from(error)

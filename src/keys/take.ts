@@ -11,7 +11,7 @@ import type { Heartbeat } from '../store/gone-keys.ts'
 import { countUse, giveUseBack } from '../store/limits.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
-import { slotName } from './slot-name.ts'
+import type { NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
 import {
   actorOf,
@@ -39,18 +39,18 @@ async function usableRow(
   return (await isGone(owner.service, row, heartbeat)) ? null : row
 }
 
-/** The row of the slot `name`. @throws as {@link usableRow} */
-export async function readUsableRow(owner: SlotOwner, name: string): Promise<UserKeyRow | null> {
+/** The row of the slot. @throws as {@link usableRow} */
+export async function readUsableRow(owner: SlotOwner, slot: NamedSlot): Promise<UserKeyRow | null> {
   const { db, settings } = owner.service
-  return inRow(owner, name, async (slot) => {
-    const [read, beat] = await runBatch(db, [selectKey(slot), ...readHeartbeat(settings)])
+  return inRow(owner, slot, async (at) => {
+    const [read, beat] = await runBatch(db, [selectKey(at), ...readHeartbeat(settings)])
     return usableRow(owner, read.results, beat?.results[0])
   })
 }
 
-/** The key in the slot `name`, to be sent to its provider. @throws as {@link usableRow} */
-export async function readUsableKey(owner: SlotOwner, name: string): Promise<StoredKey> {
-  const row = await readUsableRow(owner, name)
+/** The key in the slot, to be sent to its provider. @throws as {@link usableRow} */
+export async function readUsableKey(owner: SlotOwner, slot: NamedSlot): Promise<StoredKey> {
+  const row = await readUsableRow(owner, slot)
   return row === null ? EMPTY : openAndLog(owner, row)
 }
 
@@ -68,13 +68,13 @@ export interface KeyUser extends SlotOwner {
  * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`,
  * `user_not_found`, `database_busy`
  */
-export async function takeKey(user: KeyUser, given: string): Promise<StoredKey<UserKeyRow>> {
+export async function takeKey(user: KeyUser, slot: NamedSlot): Promise<StoredKey<UserKeyRow>> {
   const { db, settings } = user.service
   const use = usedNow(user.by.name)
-  const taken = await inRow(user, slotName(settings, given), async (slot) => {
+  const taken = await inRow(user, slot, async (at) => {
     const [counted, read, beat] = await runBatch(db, [
-      countUse(slot, use),
-      selectKey(slot),
+      countUse(at, use),
+      selectKey(at),
       ...readHeartbeat(settings),
     ])
     const row = await usableRow(user, read.results, beat?.results[0])

@@ -4,7 +4,7 @@ import { runBatch } from '../store/d1.ts'
 import { LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
 import { retry } from './retry.ts'
-import { slotName, namesOf } from './slot-name.ts'
+import { findSlot, namesOf } from './slot-name.ts'
 import type { SlotOwner } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
@@ -45,7 +45,7 @@ export async function listEvents(
   { cursor = LATEST, provider, from = '', to = LATEST, limit }: EventQuery,
 ): Promise<EventPage> {
   const { db, settings } = owner.service
-  const slot = provider === undefined ? null : namesOf(settings, slotName(settings, provider))
+  const slot = provider === undefined ? null : namesOf(settings, findSlot(settings, provider))
   const statements = [
     selectUser(owner.userId),
     // One more than the page has tells whether another page follows.

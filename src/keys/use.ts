@@ -2,11 +2,11 @@
 
 import { VaultError } from '../errors.ts'
 import { logFailure } from '../log.ts'
-import { calledLocation, calledOrigin, targetUrl } from '../providers/base-url.ts'
+import { askedPath, findPlace, type Place } from '../providers/base-url.ts'
 import { atPath } from '../providers/provider.ts'
-import { fetchWithKey } from '../providers/request.ts'
+import { fetchWithKey, type Sent } from '../providers/request.ts'
 import { updateStatus, updateUsed } from '../store/api-keys.ts'
-import { findSlot } from './slot-name.ts'
+import type { NamedSlot, ProviderSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
 import { noteLook, noteUse, takeKey, type KeyUser } from './take.ts'
@@ -20,67 +20,44 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 
 /** A caller's request to a provider. */
 export interface Use {
-  provider: string
-  request: Request
+  slot: ProviderSlot
+  /** Where it goes below the provider: the path and the query. */
+  path: string
+  request: Omit<Sent, 'url'>
 }
 
 /** A provider's answer, and where it came from. */
 export interface Used {
   response: Response
-  /** The origin that the caller addressed. */
-  called: string
-  /** The provider's origin, or the user's base URL. It has no slash at its end. */
-  base: string
-  /** The URL of the request, below `base`. */
-  target: string
-}
-
-/**
- * Sends the request as `sendWithKey` does, and returns the response. A `Location` below the user's base URL is
- * below the origin that the caller addressed.
- *
- * @throws VaultError as `sendWithKey`
- */
-export async function useKey(user: KeyUser, use: Use): Promise<Response> {
-  const { response, called, base, target } = await sendWithKey(user, use)
-  const location = response.headers.get('Location')
-  if (location !== null && base !== called) {
-    response.headers.set('Location', calledLocation(location, { called, baseUrl: base, target }))
-  }
-  return response
+  place: Place
 }
 
 /**
  * Sends the request with the owner's key in it. It records the outcome later. A WebSocket ends with its key.
  *
- * @throws VaultError `unknown_provider`, `method_not_allowed`, `origin_not_allowed`, `no_api_key`,
- * `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`, and as `takeKey`
+ * @throws VaultError `method_not_allowed`, `no_api_key`, `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`,
+ * and as `takeKey`
  */
-export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
-  const { name, provider } = findSlot(user.service.settings, use.provider)
-  if (provider === null) throw new VaultError('unknown_provider')
-  if (!METHODS.has(use.request.method)) throw new VaultError('method_not_allowed')
-  const asked = new URL(use.request.url)
-  const called = calledOrigin(name, provider)
-  if (asked.origin !== called) throw new VaultError('origin_not_allowed')
-  const key = requireOpen(await takeKey(user, name))
-  const target = targetUrl(provider, asked, key.baseUrl)
-  if (target === null) throw new VaultError('base_url_invalid')
-  const addressed = provider.origin === undefined ? new Request(target, use.request) : use.request
-  const { request, drop } = makeDroppable(addressed)
-  const there = atPath(provider, asked.pathname)
-  const answer = await fetchWithKey(there, key.apiKey, request).catch((cause: unknown) => {
+export async function sendWithKey(user: KeyUser, { slot, path, request }: Use): Promise<Used> {
+  const { method, headers, body } = request
+  if (!METHODS.has(method)) throw new VaultError('method_not_allowed')
+  const key = requireOpen(await takeKey(user, slot))
+  const place = findPlace(slot.provider, path, key.baseUrl)
+  if (place === null) throw new VaultError('base_url_invalid')
+  const { signal, drop } = makeDroppable(request)
+  const provider = atPath(slot.provider, askedPath(place))
+  const sent = { url: place.target, method, headers, body, signal }
+  const answer = await fetchWithKey(provider, key.apiKey, sent).catch((cause: unknown) => {
     noteUse(user, key.row, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })
   const { response: answered, isRefusal } = answer
   const { status } = answered
   noteUse(user, key.row, { event: 'used', isError: status >= 400 })
-  const { method } = use.request
   user.waitUntil(recordOutcome(user, { key, method, status, isRefusal }))
   const { row, apiKey } = key
-  const response = guardSocket(user, { name, row, apiKey }, { response: answered, drop })
-  return { response, called, base: key.baseUrl ?? called, target }
+  const response = guardSocket(user, { slot, row, apiKey }, { response: answered, drop })
+  return { response, place }
 }
 
 /**
@@ -89,8 +66,8 @@ export async function sendWithKey(user: KeyUser, use: Use): Promise<Used> {
  *
  * @throws as `takeKey` and `noteLook`
  */
-export async function revealKey(user: KeyUser, given: string): Promise<string | null> {
-  const key = await takeKey(user, given)
+export async function revealKey(user: KeyUser, slot: NamedSlot): Promise<string | null> {
+  const key = await takeKey(user, slot)
   if (key.state !== 'open') return null
   const isNoted = await noteLook(user, key.row.provider, 'revealed')
   // The key of a user who was removed meanwhile is gone.

@@ -13,7 +13,7 @@ import { noted, noteEvent, type NewEvent } from '../store/noted-events.ts'
 import { requireUsable } from './limits.ts'
 import { publishEvents } from './publish.ts'
 import { requireRate } from './rate.ts'
-import { findSlot } from './slot-name.ts'
+import { findSlot, requireKnown } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { readUsableKey } from './take.ts'
@@ -106,8 +106,10 @@ interface Verified {
  * `database_busy`
  */
 export async function verifySlot(owner: SlotOwner, given: string): Promise<Verified> {
-  const { name, provider } = findSlot(owner.service.settings, given)
-  const key = await readUsableKey(owner, name)
+  const { settings } = owner.service
+  const slot = requireKnown(settings, findSlot(settings, given))
+  const { name, provider } = slot
+  const key = await readUsableKey(owner, slot)
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
   requireUsable(key.row)
   const verdict = await askProvider(owner, name, { provider, credential: key })
@@ -120,7 +122,7 @@ export async function verifySlot(owner: SlotOwner, given: string): Promise<Verif
   const lastVerifiedAt = new Date().toISOString()
   const update = updateVerified(key.row, { status, at: lastVerifiedAt })
   if (!(await record(owner, update, what))) {
-    return { key: await readKey(owner, name), verdict: null }
+    return { key: await readKey(owner, slot), verdict: null }
   }
   return { key: { ...key, status, lastVerifiedAt }, verdict }
 }

@@ -1,4 +1,4 @@
-/** Where a request with a key goes: to the provider's origin, or to the user's own base URL. */
+/** Where a request with a key goes, at the provider's origin or the user's own base URL, and what its addresses are for the caller. */
 
 import { VaultError } from '../errors.ts'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
@@ -36,34 +36,60 @@ export function calledOrigin(name: string, { origin }: Provider): string {
   return origin ?? `https://${name}.invalid`
 }
 
-/**
- * The URL that a caller's request goes to; null if the key's base URL is missing, if its host is no longer
- * listed, or if its provider got an origin after the key was saved for that URL.
- */
-export function targetUrl(
-  { origin, hosts = [] }: Provider,
-  url: URL,
-  baseUrl: string | null,
-): string | null {
-  if (origin !== undefined) return baseUrl === null ? url.href : null
-  const base = baseUrl === null ? null : parseBaseUrl(baseUrl)
-  return base === null || !isAllowed(base, hosts) ? null : baseUrl + url.pathname + url.search
+/** A place at the provider. */
+export interface Place {
+  /** The provider's origin, or the user's base URL. It has no slash at its end. */
+  base: string
+  /** The URL that was asked, below `base`. A relative reference begins there. */
+  target: string
 }
 
 /**
- * A `Location` that the provider answered to `target`, for callers. Below `baseUrl` it maps to `called`; otherwise it is
- * absolute.
+ * Where a request goes for a path and its query. Null if it would leave the base, if the key's base URL is missing, if the
+ * host of that is no longer listed, or if the provider got an origin after the key was saved for that URL.
  */
-export function calledLocation(
-  location: string,
-  { called, baseUrl, target }: { called: string; baseUrl: string; target: string },
-): string {
-  const to = URL.parse(location, target)
-  return to === null ? location : (moveUrl(to, baseUrl, called) ?? to.href)
+export function findPlace(provider: Provider, path: string, baseUrl: string | null): Place | null {
+  const base = findBase(provider, baseUrl)
+  if (base === null) return null
+  const { href: target } = new URL(base + path)
+  return target.startsWith(`${base}/`) ? { base, target } : null
+}
+
+function findBase({ origin, hosts = [] }: Provider, baseUrl: string | null): string | null {
+  if (origin !== undefined) return baseUrl === null ? origin : null
+  const url = baseUrl === null ? null : parseBaseUrl(baseUrl)
+  return url !== null && isAllowed(url, hosts) ? baseUrl : null
+}
+
+/** The path below the base that was asked, without the query. */
+export function askedPath({ base, target }: Place): string {
+  return /^[^?#]*/.exec(target.slice(base.length))?.[0] ?? ''
+}
+
+/** A place at the provider, and what its base is for the caller: `https://vault.example.com/relay/openai`. */
+export interface Passage extends Place {
+  root: string
+}
+
+/**
+ * The address that `reference` has for the caller, which is a URL at the provider or relative to the request's. Returns
+ * null for everything that is not below the provider.
+ */
+export function callersUrl(reference: string, { base, target, root }: Passage): string | null {
+  // Alone first: `https:host` is a URL, but after a base it would be a path.
+  const to = URL.parse(reference) ?? URL.parse(reference, target)
+  if (to === null) return null
+  if (/^wss?:$/.test(to.protocol)) return moveUrl(to, toSocket(base), toSocket(root))
+  return moveUrl(to, base, root)
+}
+
+/** The same address for WebSockets. */
+function toSocket(url: string): string {
+  return url.replace(/^http/, 'ws')
 }
 
 /** The URL below `root` that `to` is below `base`; null if `to` is not below `base`. */
-export function moveUrl(to: URL, base: string, root: string): string | null {
+function moveUrl(to: URL, base: string, root: string): string | null {
   const path = `${to.protocol}//${to.host}${to.pathname}`
   return path.startsWith(`${base}/`) ? root + path.slice(base.length) + to.search + to.hash : null
 }

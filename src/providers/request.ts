@@ -2,7 +2,7 @@
 
 import { isJsonObject, parseJson } from '../shared/json.ts'
 import type { Verdict } from '../shared/slot.ts'
-import { targetUrl, type Credential } from './base-url.ts'
+import { findPlace, type Credential } from './base-url.ts'
 import {
   dropByteHeaders,
   hideKey,
@@ -13,6 +13,9 @@ import {
 } from './error-body.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import type { AnswerPattern, Provider } from './provider.ts'
+
+/** What of a caller's request the vault reads. */
+export type Sent = Pick<Request, 'url' | 'method' | 'headers' | 'body' | 'signal'>
 
 /** A provider's answer to a request with a key. */
 export interface Answer {
@@ -31,7 +34,7 @@ export interface Answer {
 export async function fetchWithKey(
   provider: Provider,
   apiKey: string,
-  request: Request,
+  request: Sent,
 ): Promise<Answer> {
   const url = new URL(request.url)
   url.username = ''
@@ -70,8 +73,7 @@ export interface Trial {
 export async function tryKey(provider: Provider, credential: Credential): Promise<Trial> {
   if (provider.probe === undefined) return { verdict: 'unknown', reason: 'no probe' }
   const { apiKey, baseUrl } = credential
-  const asked = new URL(provider.probe, provider.origin ?? 'https://user.invalid')
-  const url = targetUrl(provider, asked, baseUrl)
+  const url = probeUrl(provider, provider.probe, baseUrl)
   if (url === null) return { verdict: 'unknown', reason: 'no base URL' }
   const signal = AbortSignal.timeout(READ_TIMEOUT_MS)
   try {
@@ -86,6 +88,12 @@ export async function tryKey(provider: Provider, credential: Credential): Promis
   } catch (error) {
     return { verdict: 'unknown', reason: error instanceof Error ? error.name : 'Error' }
   }
+}
+
+/** A probe on another host is for keys without a base URL. */
+function probeUrl(provider: Provider, probe: string, baseUrl: string | null): string | null {
+  if (probe.startsWith('/')) return findPlace(provider, probe, baseUrl)?.target ?? null
+  return baseUrl === null ? probe : null
 }
 
 /** A success may say that the key is turned off. It is read only if the provider says so in this way. */

@@ -1,8 +1,8 @@
 /** The bodies of relayed answers: the URLs that a client requests next lead through the relay. */
 
+import { askedPath, callersUrl, type Passage } from '../providers/base-url.ts'
 import { dropByteHeaders, readStart } from '../providers/error-body.ts'
 import { isBelow, type Provider } from '../providers/provider.ts'
-import { relayUrl, type Passage } from './urls.ts'
 
 /** A longer JSON answer passes as it is. In bytes. */
 const MAX_LENGTH = 1024 * 1024
@@ -33,10 +33,10 @@ export async function relayBody(
 }
 
 /** The fields of answers to the path that was asked. Many servers take several slashes for one. */
-function urlFields({ url_fields = {} }: Provider, { base, target }: Passage): string[] {
-  const [path = ''] = target.slice(base.length).split('?')
+function urlFields({ url_fields = {} }: Provider, passage: Passage): string[] {
+  const path = askedPath(passage).replaceAll(/\/{2,}/g, '/')
   return Object.entries(url_fields).flatMap(([prefix, fields]) =>
-    isBelow(path.replaceAll(/\/{2,}/g, '/'), prefix) ? fields : [],
+    isBelow(path, prefix) ? fields : [],
   )
 }
 
@@ -80,7 +80,7 @@ export function relayUrls(json: string, fields: readonly string[], passage: Pass
     }
     if (next === null || !fields.includes(next)) return token
     const url = String(JSON.parse(text))
-    const there = URL.canParse(url) ? relayUrl(url, passage) : null
+    const there = URL.canParse(url) ? callersUrl(url, passage) : null
     return there === null ? token : JSON.stringify(there)
   })
 }

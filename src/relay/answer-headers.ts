@@ -1,9 +1,9 @@
 /** The headers of a relayed answer. None can change how a browser treats the vault, or lead a client away with its token. */
 
+import { callersUrl, type Passage } from '../providers/base-url.ts'
 import { matchesHeader, neverPasses } from '../providers/header-names.ts'
 import type { Provider } from '../providers/provider.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
-import { completeUrl, relayText, relayUrl, type Passage } from './urls.ts'
 
 /** Their value is one URL, which may be relative (RFC 9110 §10.2.2 and §8.7, and Azure's long-running operations). */
 const REFERENCE = /^(?:(?:content-|operation-)?location|azure-asyncoperation)$/
@@ -17,6 +17,16 @@ const PASSING =
 
 /** A part of a Link header (RFC 8288 §3). A comma in a URL or in quotes does not end it. */
 const LINK = /(?:<[^<>]*>|"[^"]*"|[^,])+/g
+
+/**
+ * A URL in a text: with its scheme, or from the two slashes on. `https:host` and `\\host` are URLs to a browser too, and a
+ * host may begin with any character, such as a quotation mark.
+ */
+const URLS =
+  /(?<![a-z])(?:https?|wss?):\S[^\s"'(),;<>|]*|(?<=^|[^!-~]|["'(,;<=[`{|])[/\\]{2}\S[^\s"'(),;<>|]*/gi
+
+/** A second URL in the first one. */
+const NESTED = /.(?:https?|wss?):/i
 
 /** A longer Link header moves as it is. */
 const MAX_LINK_LENGTH = 8_192
@@ -110,4 +120,31 @@ function leadLinks(value: string, passage: Passage): Led {
 
 function joinLinks(links: string[]): string | null {
   return links.length === 0 ? null : links.join(', ')
+}
+
+/** The address on the vault that a reference has; null if it leads elsewhere. A relative one becomes a path. */
+export function relayUrl(reference: string, passage: Passage): string | null {
+  const there = callersUrl(reference, passage)
+  if (there === null || URL.canParse(reference)) return there
+  return there.slice(new URL(passage.root).origin.length)
+}
+
+/** A reference that leads elsewhere, complete: nobody takes it for a path on the vault. */
+export function completeUrl(reference: string, { target }: Passage): string {
+  return (URL.canParse(reference) ? null : URL.parse(reference, target)?.href) ?? reference
+}
+
+/** The text with each URL replaced by its address on the vault. Returns null if one of them leads elsewhere. */
+export function relayText(text: string, passage: Passage): string | null {
+  let isChanged = false
+  let leadsElsewhere = false
+  // URL parsers ignore these characters, so `ht\ttps://host` is a URL.
+  const relayed = text.replaceAll(/[\t\n\r]/g, '').replaceAll(URLS, (url) => {
+    const there = leadsElsewhere || NESTED.test(url) ? null : relayUrl(url, passage)
+    isChanged = true
+    leadsElsewhere = there === null
+    return there ?? url
+  })
+  if (leadsElsewhere) return null
+  return isChanged ? relayed : text
 }

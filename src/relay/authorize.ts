@@ -2,7 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import { checkToken } from '../keys/address.ts'
-import { slotName } from '../keys/slot-name.ts'
+import type { NamedSlot } from '../keys/slot-name.ts'
 import { requireRate } from '../keys/rate.ts'
 import { browserCredential } from '../providers/headers.ts'
 import { keyPlaces, type Provider } from '../providers/provider.ts'
@@ -18,24 +18,23 @@ export interface RelayCaller {
 }
 
 /**
- * Checks the token of a request to the provider `given`. The token must have the relay's scope.
+ * Checks the token of a request for the slot. The token must have the relay's scope.
  *
  * @throws VaultError `not_found` if the relay is off, `token_missing`, `token_invalid`, `token_expired`,
  * `token_keys_unreachable`, `scope_missing`, `provider_not_granted`, `rate_limited`
  */
 export async function authorizeRelay(
   service: Service,
-  given: string,
+  { name, provider }: NamedSlot,
   sent: Headers,
 ): Promise<RelayCaller> {
   const { settings } = service
-  const { relay, providers } = settings
+  const { relay } = settings
   if (relay === null) throw new VaultError('not_found')
-  const name = slotName(settings, given)
   const { userId, scopes, client } = await checkToken(
     service,
     sent,
-    () => namedToken(sent, settings.tokenHeader) ?? tokenOf(sent, providers.get(name)),
+    () => namedToken(sent, settings.tokenHeader) ?? tokenOf(sent, provider),
   )
   if (!scopes.includes(relay.scope)) {
     const detail =
@@ -55,9 +54,9 @@ export async function authorizeRelay(
  *
  * @throws VaultError `token_missing`
  */
-function tokenOf(sent: Headers, provider: Provider | undefined): string {
+function tokenOf(sent: Headers, provider: Provider | null): string {
   const authorization = sent.get('Authorization')
-  if (provider === undefined) return bearerToken(authorization)
+  if (provider === null) return bearerToken(authorization)
   const places = keyPlaces(provider).filter(
     ({ header }) => authorization === null || header.toLowerCase() === 'authorization',
   )

@@ -1,19 +1,17 @@
 /** The relay: a client anywhere calls a provider with the key of its token's user, and never sees the key. */
 
 import { VaultError } from '../errors.ts'
-import { findSlot } from '../keys/slot-name.ts'
+import { requireProvider, type NamedSlot } from '../keys/slot-name.ts'
 import type { WaitUntil } from '../keys/sums.ts'
 import { sendWithKey } from '../keys/use.ts'
-import { calledOrigin } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
 import { relayBody } from './answer-body.ts'
 import { relayedHeaders } from './answer-headers.ts'
-import { splitTarget } from './target.ts'
 
 /** A request to `/relay/:provider/*` whose caller may use the user's key. */
 export interface RelayedRequest {
   request: Request
-  provider: string
+  slot: NamedSlot
   userId: string
   /** `relay:NAME`; null if the token names no client. */
   caller: string | null
@@ -27,24 +25,52 @@ export interface RelayedRequest {
  * Sends the request to the provider, and returns the provider's answer as it comes: its status, its body and
  * the headers that are safe on the vault's origin. URLs of the provider lead through the relay.
  *
- * @throws VaultError as `sendWithKey`
+ * @throws VaultError `unknown_provider`, `origin_not_allowed`, and as `sendWithKey`
  */
 export async function relay(service: Service, call: RelayedRequest): Promise<Response> {
   const { request, userId, caller, requestId, allowedOrigin, waitUntil } = call
-  const { name, provider } = findSlot(service.settings, call.provider)
-  if (provider === null) throw new VaultError('unknown_provider')
+  const slot = requireProvider(service.settings, call.slot)
+  const { provider } = slot
   const { root, path } = splitTarget(request.url)
-  const outgoing = new Request(calledOrigin(name, provider) + path, request)
+  const { method, body, signal } = request
+  const headers = new Headers(request.headers)
   // Otherwise the runtime asks for gzip, which this client may not be able to read.
-  if (!outgoing.headers.has('Accept-Encoding')) outgoing.headers.set('Accept-Encoding', 'identity')
+  if (!headers.has('Accept-Encoding')) headers.set('Accept-Encoding', 'identity')
   const by = { kind: 'caller', name: caller } as const
   const user = { service, userId, requestId, by, waitUntil }
-  const used = await sendWithKey(user, { provider: name, request: outgoing })
-  const { base, target } = used
-  const passage = { base, target, root: new URL(request.url).origin + root }
-  const answer = await relayBody(used.response, provider, passage)
-  const { status, body, webSocket } = answer
+  const sent = { method, headers, body, signal }
+  const { response, place } = await sendWithKey(user, { slot, path, request: sent })
+  const passage = { ...place, root: new URL(request.url).origin + root }
+  const answer = await relayBody(response, provider, passage)
+  const { status, webSocket } = answer
   const context = { provider, status, allowedOrigin, requestId, passage }
-  const headers = relayedHeaders(answer.headers, context)
-  return new Response(body, { status, headers, webSocket })
+  const passing = relayedHeaders(answer.headers, context)
+  return new Response(answer.body, { status, headers: passing, webSocket })
+}
+
+const ROUTE = /^[^/]*\/\/[^/]*(\/relay\/[^/?]*)(\/[^?]*)?(\?.*)?$/
+
+/** A request's address, split where the provider's path begins. */
+interface RelayTarget {
+  /** The path of the provider's root on the vault: `/relay/openai`. */
+  root: string
+  /** The path and the query at the provider, byte for byte. */
+  path: string
+}
+
+/**
+ * Splits the URL of a request to `/relay/:provider/*`.
+ *
+ * @throws VaultError `origin_not_allowed` if a `..` would leave the path at the provider
+ */
+export function splitTarget(url: string): RelayTarget {
+  const [, root, path = '/', query = ''] = ROUTE.exec(url) ?? []
+  if (root === undefined || hasDots(path)) throw new VaultError('origin_not_allowed')
+  return { root, path: path + query }
+}
+
+/** Whether a segment is `.` or `..`, also percent-encoded (RFC 3986 §6.2.2.3), between either slash. */
+function hasDots(path: string): boolean {
+  const decoded = path.replaceAll(/%2e/gi, '.').replaceAll(/%(?:2f|5c)|\\/gi, '/')
+  return decoded.split('/').some((segment) => segment === '.' || segment === '..')
 }

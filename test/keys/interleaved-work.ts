@@ -1,5 +1,6 @@
 /** What owners, callers, operators and the jobs do with the keys of a few users, each in an isolate of its own. */
 
+import { useKey } from '../../src/binding/use.ts'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
@@ -8,7 +9,7 @@ import { rewrap } from '../../src/keys/rewrap.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { setLimits } from '../../src/keys/slots.ts'
 import { deleteSlot, listSlots } from '../../src/keys/slots.ts'
-import { revealKey, useKey } from '../../src/keys/use.ts'
+import { revealKey } from '../../src/keys/use.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
@@ -18,7 +19,7 @@ import type { Period } from '../../src/store/api-keys.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { askForPass } from '../../src/store/rewrap.ts'
 import { makeFernet } from '../import/make-fernet.ts'
-import { PROVIDER } from '../support.ts'
+import { PROVIDER, slotOf } from '../support.ts'
 import type { Worker } from './interleaved-faults.ts'
 import type { Choices } from './seeded.ts'
 
@@ -146,7 +147,7 @@ const MAKERS: Record<Kind, (world: World, target: Target) => Made> = {
     return {
       caller,
       run: async (vault) =>
-        asCaller(vault, { userId, caller }, async (user) => revealKey(user, given)),
+        asCaller(vault, { userId, caller }, async (user) => revealKey(user, slotOf(user, given))),
     }
   },
   use: ({ choices }, { userId }) => {
@@ -157,7 +158,7 @@ const MAKERS: Record<Kind, (world: World, target: Target) => Made> = {
       run: async (vault) =>
         asCaller(vault, { userId, caller }, async (user) => {
           const request = new Request(`${PROVIDER}/v1/models`, { method: 'POST' })
-          const response = await useKey(user, { provider: 'openai', request })
+          const response = await useKey(user, slotOf(user, 'openai'), request)
           await response.text()
         }),
     }

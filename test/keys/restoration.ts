@@ -1,17 +1,18 @@
 /** A vault whose D1 somebody restores, although keys have been deleted since. */
 
 import { env } from '../isolate.ts'
+import { useKey } from '../../src/binding/use.ts'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { copyDeletions } from '../../src/keys/gone.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot } from '../../src/keys/slots.ts'
 import type { KeyUser } from '../../src/keys/take.ts'
-import { revealKey, useKey } from '../../src/keys/use.ts'
+import { revealKey } from '../../src/keys/use.ts'
 import { removeUser } from '../../src/keys/users.ts'
 import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
-import { ownerOf, PROVIDER, someUser } from '../support.ts'
+import { ownerOf, PROVIDER, slotOf, someUser } from '../support.ts'
 
 /** A key that the provider accepts, and that no other test uses. */
 export const goodKey = () => `sk-good-${crypto.randomUUID()}`
@@ -49,14 +50,17 @@ export function someVault(changes: object = {}) {
     remove: async (userId: string, provider = 'openai') =>
       deleteSlot(await ownerOf(userId, vault), provider),
     runJob: async () => copyDeletions(await openService(vault)),
-    reveal: async (userId: string, provider = 'openai') =>
-      revealKey(await userOf(userId), provider),
+    reveal: async (userId: string, provider = 'openai') => {
+      const user = await userOf(userId)
+      return revealKey(user, slotOf(user, provider))
+    },
     check: async (userId: string) =>
       (await verifySlot(await ownerOf(userId, vault), 'openai')).verdict,
     /** Sends a request with the key: the status of the provider, or the code of the refusal. */
     use: async (userId: string) => {
-      const use = { provider: 'openai', request: new Request(`${PROVIDER}/v1/models`) }
-      const response = await useKey(await userOf(userId), use).catch((error: unknown) =>
+      const user = await userOf(userId)
+      const request = new Request(`${PROVIDER}/v1/models`)
+      const response = await useKey(user, slotOf(user, 'openai'), request).catch((error: unknown) =>
         VaultError.from(error),
       )
       if (response instanceof VaultError) return response.code

@@ -1,7 +1,7 @@
 /** The slot that a name means, with and without `DEFAULT_PROVIDER`. */
 
 import { describe, expect, it } from 'vitest'
-import { findSlot, nameSlot, namesOf, slotName } from '../../src/keys/slot-name.ts'
+import { findSlot, nameSlot, namesOf, requireKnown, slotName } from '../../src/keys/slot-name.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { call, keyPath, mintToken, putKey, slotPath, someKeyUser } from '../support.ts'
@@ -21,7 +21,7 @@ describe('a name', () => {
   ])('%s with DEFAULT_PROVIDER %j means %s', async ([given, defaultProvider, name, names]) => {
     const settings = await settingsOf(defaultProvider)
     expect(slotName(settings, given)).toBe(name)
-    expect(namesOf(settings, slotName(settings, given))).toEqual(names)
+    expect(namesOf(settings, findSlot(settings, given))).toEqual(names)
   })
 
   it.for<[given: string, defaultProvider: string, label: string | undefined]>([
@@ -34,7 +34,8 @@ describe('a name', () => {
 
   it('finds no slot of an unknown provider', async () => {
     const settings = await settingsOf('')
-    expect(() => findSlot(settings, 'nobody')).toThrow('Known providers: openai, ')
+    const slot = findSlot(settings, 'nobody')
+    expect(() => requireKnown(settings, slot)).toThrow('Known providers: openai, ')
   })
 
   it.for<[given: unknown, defaultProvider: string, name: string | null]>([

@@ -1,15 +1,15 @@
 /** A WebSocket with a user's key: what passes through it, and what ends it. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { useKey } from '../../src/binding/use.ts'
 import { removeUser } from '../../src/keys/users.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot, setLimits } from '../../src/keys/slots.ts'
 import type { SlotOwner } from '../../src/keys/stored-key.ts'
 import type { KeyUser } from '../../src/keys/take.ts'
-import { useKey } from '../../src/keys/use.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { interceptD1, ownerOf, recordLogs, someKey, someKeyUser } from '../support.ts'
+import { interceptD1, ownerOf, recordLogs, slotOf, someKey, someKeyUser } from '../support.ts'
 import { MODELS } from './key-owner.ts'
 import { MOMENTS, moving, someMovingUser } from './moving-slot.ts'
 import { age, backUp, someCopiedOwner, someVault } from './restoration.ts'
@@ -44,7 +44,7 @@ async function open(userId: string, { vault = env, caller = 'binding:chat' } = {
   const opened = new Response(null, { status: 101, webSocket: theirs })
   vi.spyOn(globalThis, 'fetch').mockResolvedValueOnce(opened)
   const request = new Request(MODELS, { headers: { Upgrade: 'websocket' } })
-  const { webSocket } = await useKey(user, { provider: 'openai', request })
+  const { webSocket } = await useKey(user, slotOf(user, 'openai'), request)
   if (webSocket === null) throw new Error('It is not a WebSocket')
   const ended = async () => Promise.all(works)
   await ended()
@@ -349,7 +349,7 @@ it('an answer that opens no socket is not looked at', async () => {
     by: { kind: 'caller', name: 'binding:chat' },
     waitUntil: (work) => void works.push(work),
   }
-  const answer = await useKey(user, { provider: 'openai', request: new Request(MODELS) })
+  const answer = await useKey(user, slotOf(user, 'openai'), new Request(MODELS))
   await Promise.all([answer.text(), ...works])
   expect([answer.webSocket, vi.getTimerCount()]).toEqual([null, 0])
 })

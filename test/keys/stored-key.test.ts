@@ -14,7 +14,7 @@ import {
 } from '../../src/keys/stored-key.ts'
 import { rewrap } from '../../src/keys/rewrap.ts'
 import { beginPass } from '../../src/keys/rewrap-pass.ts'
-import { readKey } from '../../src/keys/slots.ts'
+import { readSlot } from '../../src/keys/slots.ts'
 import { openService } from '../../src/service.ts'
 import { updateStatus, updateVerified, type KeyRow } from '../../src/store/api-keys.ts'
 import { run } from '../../src/store/d1.ts'
@@ -154,7 +154,7 @@ describe('the tag of a key', () => {
       'a verdict',
       { tag: true, identity: true },
       async ({ userId }) => {
-        const key = requireOpen(await readKey(await ownerOf(userId), 'default'))
+        const key = requireOpen(await readSlot(await ownerOf(userId), 'default'))
         const at = '2026-01-01T00:00:00.000Z'
         await run(env.DB, updateVerified(key.row, { status: 'active', at }))
         await run(env.DB, updateStatus(key.row, { status: 'rejected', at }))

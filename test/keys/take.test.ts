@@ -2,11 +2,19 @@
 
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { readKey, setLimits } from '../../src/keys/slots.ts'
+import { readSlot, setLimits } from '../../src/keys/slots.ts'
 import { takeKey, readUsableKey, readUsableRow } from '../../src/keys/take.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { interceptD1, ownerOf, recordLogs, someKeyUser, someUser, someKey } from '../support.ts'
+import {
+  interceptD1,
+  ownerOf,
+  recordLogs,
+  slotOf,
+  someKeyUser,
+  someUser,
+  someKey,
+} from '../support.ts'
 import { someKeyOf, someKeyOwner } from './key-owner.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 
@@ -16,7 +24,7 @@ async function take(userId: string, provider = 'openai', changes: Partial<Env> =
   const by = { kind: 'caller', name: 'binding:chat' } as const
   const waitUntil = (work: Promise<void>) => void works.push(work)
   const owner = await ownerOf(userId, { ...env, ...changes })
-  const taken = await takeKey({ ...owner, by, waitUntil }, provider).then(
+  const taken = await takeKey({ ...owner, by, waitUntil }, slotOf(owner, provider)).then(
     ({ state }) => state,
     (error: unknown) => VaultError.from(error).code,
   )
@@ -66,7 +74,7 @@ describe('a key', () => {
       env.DB.prepare('UPDATE api_keys SET encrypted_api_key = ?2 WHERE user_id = ?1')
         .bind(userId, sealed)
         .run()
-    const key = await readKey(owner, 'openai')
+    const key = await readSlot(owner, 'openai')
     if (key.state === 'empty') throw new Error('The slot is empty')
     await write('x')
     const taken = [await take(userId), await take(userId), await take(userId)]
@@ -127,18 +135,23 @@ it('the limit of the later key counts if the slot of DEFAULT_PROVIDER has two', 
 it('reads the key of a slot, which it opens', async () => {
   const apiKey = someKey()
   const owner = await ownerOf(await someKeyUser(apiKey))
-  expect(await readUsableKey(owner, 'openai')).toMatchObject({ state: 'open', apiKey })
+  expect(await readUsableKey(owner, slotOf(owner, 'openai'))).toMatchObject({
+    state: 'open',
+    apiKey,
+  })
 })
 
 it('reads no key from an empty slot', async () => {
   const owner = await ownerOf(await someUser())
-  expect(await readUsableKey(owner, 'openai')).toEqual({ state: 'empty' })
-  expect(await readUsableRow(owner, 'openai')).toBeNull()
+  expect(await readUsableKey(owner, slotOf(owner, 'openai'))).toEqual({ state: 'empty' })
+  expect(await readUsableRow(owner, slotOf(owner, 'openai'))).toBeNull()
 })
 
 it('refuses a user who does not exist', async () => {
   const owner = await ownerOf('nobody')
-  await expect(readUsableKey(owner, 'openai')).rejects.toMatchObject({ code: 'user_not_found' })
+  await expect(readUsableKey(owner, slotOf(owner, 'openai'))).rejects.toMatchObject({
+    code: 'user_not_found',
+  })
 })
 
 it('reads a key of the plain route from the slot of DEFAULT_PROVIDER', async () => {
@@ -146,6 +159,9 @@ it('reads a key of the plain route from the slot of DEFAULT_PROVIDER', async () 
   const userId = await someUser()
   await saveSlot(await ownerOf(userId), 'default', { apiKey, verify: false })
   const owner = await ownerOf(userId, { ...env, DEFAULT_PROVIDER: 'openai' })
-  expect(await readUsableRow(owner, 'openai')).toMatchObject({ provider: 'openai' })
-  expect(await readUsableKey(owner, 'openai')).toMatchObject({ state: 'open', apiKey })
+  expect(await readUsableRow(owner, slotOf(owner, 'openai'))).toMatchObject({ provider: 'openai' })
+  expect(await readUsableKey(owner, slotOf(owner, 'openai'))).toMatchObject({
+    state: 'open',
+    apiKey,
+  })
 })

@@ -1,10 +1,11 @@
 /** The use of a key for a caller: what is sent and refused, and what is recorded of the outcome. */
 
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { useKey } from '../../src/binding/use.ts'
 import { VaultError } from '../../src/errors.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import type { KeyUser } from '../../src/keys/take.ts'
-import { revealKey, useKey } from '../../src/keys/use.ts'
+import { revealKey } from '../../src/keys/use.ts'
 import { env } from '../isolate.ts'
 import {
   interceptD1,
@@ -12,6 +13,7 @@ import {
   PROVIDER,
   recordLogs,
   seenByProvider,
+  slotOf,
   someKeyUser,
   someUser,
 } from '../support.ts'
@@ -53,7 +55,7 @@ describe('a request with a key', () => {
     const key = someKeyOf('good')
     const { user, ended } = await someCaller(await someKeyUser(key))
     const request = new Request(url, { method })
-    expect(await codeOf(useKey(user, { provider, request }))).toBe(code)
+    expect(await codeOf(useKey(user, slotOf(user, provider), request))).toBe(code)
     await ended()
     expect(await seenByProvider(key)).toEqual([])
     expect((await recordedOf(user.userId)).events).toEqual([])
@@ -65,8 +67,8 @@ describe('a request with a key', () => {
     await env.DB.prepare("UPDATE api_keys SET encrypted_api_key = 'x' WHERE user_id = ?1")
       .bind(user.userId)
       .run()
-    const use = { provider: 'openai', request: new Request(MODELS) }
-    expect(await codeOf(useKey(user, use))).toBe('api_key_unreadable')
+    const use = useKey(user, slotOf(user, 'openai'), new Request(MODELS))
+    expect(await codeOf(use)).toBe('api_key_unreadable')
   })
 
   it('refuses with base_url_invalid a key whose base URL is not allowed any more', async () => {
@@ -76,8 +78,8 @@ describe('a request with a key', () => {
     await saveSlot(await ownerOf(userId), 'own', key)
     const own = { label: 'Own', hosts: ['a.test'], header: 'authorization', refusals: [] }
     const { user } = await someCaller(userId, { ...env, PROVIDERS: { own } })
-    const use = { provider: 'own', request: new Request('https://own.invalid/models') }
-    expect(await codeOf(useKey(user, use))).toBe('base_url_invalid')
+    const use = useKey(user, slotOf(user, 'own'), new Request('https://own.invalid/models'))
+    expect(await codeOf(use)).toBe('base_url_invalid')
   })
 
   it('puts the key into the header of its path after a base URL', async () => {
@@ -92,7 +94,8 @@ describe('a request with a key', () => {
     const paths = [{ prefix: '/models', header: 'x-other-key' }]
     const own = { label: 'Own', hosts: [host], header: 'x-own-key', paths, refusals: [] }
     const { user, ended } = await someCaller(userId, { ...env, PROVIDERS: { own } })
-    await useKey(user, { provider: 'own', request: new Request('https://own.invalid/models') })
+    const request = new Request('https://own.invalid/models')
+    await useKey(user, slotOf(user, 'own'), request)
     await ended()
     const [sent] = await seenByProvider(apiKey)
     expect(sent?.headers).toMatchObject({ 'x-other-key': apiKey })
@@ -103,8 +106,8 @@ describe('a request with a key', () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const { user, ended } = await someCaller(userId)
     vi.spyOn(globalThis, 'fetch').mockRejectedValueOnce(new TypeError('Network connection lost.'))
-    const use = { provider: 'openai', request: new Request(MODELS) }
-    expect(await codeOf(useKey(user, use))).toBe('provider_unreachable')
+    const use = useKey(user, slotOf(user, 'openai'), new Request(MODELS))
+    expect(await codeOf(use)).toBe('provider_unreachable')
     await ended()
     const { key, events } = await recordedOf(userId)
     expect(key).toEqual({ status: 'unverified', used: null })
@@ -134,7 +137,7 @@ describe('the outcome of a use', () => {
   async function use(userId: string, method = 'POST', vault: Env = env): Promise<number> {
     const { user, ended } = await someCaller(userId, vault)
     const request = new Request(MODELS, { method })
-    const response = await useKey(user, { provider: 'openai', request })
+    const response = await useKey(user, slotOf(user, 'openai'), request)
     await response.text()
     await ended()
     return response.status
@@ -237,7 +240,7 @@ describe('the outcome of a use', () => {
     const DB = lateD1(async () => new Promise<void>((resolve) => (record = resolve)))
     const { user, ended } = await someCaller(await someKeyUser(someKeyOf('good')), { ...env, DB })
     const request = new Request(MODELS, { method: 'POST' })
-    const response = await useKey(user, { provider: 'openai', request })
+    const response = await useKey(user, slotOf(user, 'openai'), request)
     expect(await response.json()).toEqual({ data: [] })
     record()
     await ended()
@@ -272,7 +275,7 @@ describe('a key in the clear', () => {
   it('reveals the key, and notes that', async () => {
     const key = someKeyOf('good')
     const { user, ended } = await someCaller(await someKeyUser(key))
-    expect(await revealKey(user, 'openai')).toBe(key)
+    expect(await revealKey(user, slotOf(user, 'openai'))).toBe(key)
     await ended()
     const { events } = await recordedOf(user.userId)
     expect(events).toEqual([{ event: 'revealed', errors: 0, provider_status: null }])
@@ -282,13 +285,13 @@ describe('a key in the clear', () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const DB = lateD1(async () => Promise.reject(new Error('D1_ERROR: D1 DB is overloaded.')))
     const { user } = await someCaller(userId, { ...env, DB })
-    expect(await codeOf(revealKey(user, 'openai'))).toBe('database_busy')
+    expect(await codeOf(revealKey(user, slotOf(user, 'openai')))).toBe('database_busy')
   })
 
   it('notes each time before it reveals the key', async () => {
     const { user } = await someCaller(await someKeyUser(someKeyOf('good')))
-    await revealKey(user, 'openai')
-    await revealKey(user, 'openai')
+    await revealKey(user, slotOf(user, 'openai'))
+    await revealKey(user, slotOf(user, 'openai'))
     expect((await recordedOf(user.userId)).events).toHaveLength(2)
   })
 
@@ -299,13 +302,13 @@ describe('a key in the clear', () => {
       const remove = env.DB.prepare('DELETE FROM users WHERE id = ?1').bind(userId)
       const DB = lateD1(async () => remove.run())
       const { user } = await someCaller(userId, { ...env, AUTO_CREATE_USERS, DB })
-      expect(await revealKey(user, 'openai')).toBeNull()
+      expect(await revealKey(user, slotOf(user, 'openai'))).toBeNull()
     },
   )
 
   it('reveals null for an empty slot, and notes nothing', async () => {
     const { user, ended } = await someCaller(await someUser())
-    expect(await revealKey(user, 'openai')).toBeNull()
+    expect(await revealKey(user, slotOf(user, 'openai'))).toBeNull()
     await ended()
     expect((await recordedOf(user.userId)).events).toEqual([])
   })

@@ -14,7 +14,7 @@ import {
   storedKey,
 } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
-import { readKey, setLimits } from '../../src/keys/slots.ts'
+import { readSlot, setLimits } from '../../src/keys/slots.ts'
 import { updateStatus } from '../../src/store/api-keys.ts'
 
 const time = expect.stringMatching(/^20\d\d-.*Z$/)
@@ -220,7 +220,7 @@ describe('PROBE_LIMITER', () => {
 it('the trail has an event of a verdict that changed the key, and none of one that did not', async () => {
   const userId = await someKeyUser(someKeyOf('bad'))
   const owner = await ownerOf(userId)
-  const key = await readKey(owner, 'openai')
+  const key = await readSlot(owner, 'openai')
   if (key.state !== 'open') throw new Error('The slot is empty')
   const update = updateStatus(key.row, { status: 'rejected', at: '2026-01-01T12:00:00.000Z' })
   const event = { event: 'rejected_in_use', provider: 'openai', providerStatus: 401 } as const

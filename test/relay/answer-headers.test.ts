@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
-import { relayedHeaders } from '../../src/relay/answer-headers.ts'
+import { completeUrl, relayedHeaders, relayText, relayUrl } from '../../src/relay/answer-headers.ts'
 import { SECURITY_HEADERS } from '../../src/security-headers.ts'
 
 const BASE = 'https://api.openai.test'
@@ -294,4 +294,77 @@ describe('a URL in any other header', () => {
       expect(relayed({ Link: long, 'X-Any': long }).get('Vary')).toBe('Origin')
     }
   }, 10_000)
+})
+
+const OWN = {
+  base: 'https://my.acme.test/v1',
+  target: 'https://my.acme.test/v1/chat/one?a=1',
+  root: 'https://vault.test:8443/relay/own',
+}
+
+it.for<[reference: string, there: string | null]>([
+  ['https://my.acme.test/v1/next?b=2#c', `${OWN.root}/next?b=2#c`],
+  ['HTTPS://MY.ACME.TEST:443/v1/next', `${OWN.root}/next`],
+  ['https://my.acme.test/v1/', `${OWN.root}/`],
+  ['https://user:secret@my.acme.test/v1/next', `${OWN.root}/next`],
+  ['https://my.acme.test/v1/a/../next', `${OWN.root}/next`],
+  ['https://my.acme.test/v1//evil.test', `${OWN.root}//evil.test`],
+  ['wss://my.acme.test/v1/live', 'wss://vault.test:8443/relay/own/live'],
+  ['/v1/next', '/relay/own/next'],
+  ['//my.acme.test/v1/next', '/relay/own/next'],
+  ['two', '/relay/own/chat/two'],
+  ['?b=2', '/relay/own/chat/one?b=2'],
+  ['', '/relay/own/chat/one?a=1'],
+  ['https://my.acme.test/v1', null],
+  ['https://my.acme.test/v10/next', null],
+  ['https://my.acme.test/v1/../login', null],
+  ['/login', null],
+  ['../../login', null],
+  ['http://my.acme.test/v1/next', null],
+  ['ws://my.acme.test/v1/live', null],
+  ['https://my.acme.test:444/v1/next', null],
+  ['https://evil.test/v1/next', null],
+  ['https:evil.test', null],
+  ['//evil.test/v1/next', null],
+  ['blob:https://my.acme.test/v1/next', null],
+  ['data:,x', null],
+  ['https://', null],
+])('the reference %j leads to %j', ([reference, there]) => {
+  expect(relayUrl(reference, OWN)).toBe(there)
+})
+
+it('a provider on http leads to ws, and not to wss', () => {
+  const local = { base: 'http://127.0.0.1:9', target: 'http://127.0.0.1:9/', root: OWN.root }
+  expect(relayUrl('ws://127.0.0.1:9/live', local)).toBe('wss://vault.test:8443/relay/own/live')
+  expect(relayUrl('wss://127.0.0.1:9/live', local)).toBeNull()
+})
+
+it.for<[reference: string, complete: string]>([
+  ['https://Evil.test', 'https://Evil.test'],
+  ['/login', 'https://my.acme.test/login'],
+  ['//evil.test', 'https://evil.test/'],
+  ['https://[', 'https://['],
+])('the reference %j is complete as %j', ([reference, complete]) => {
+  expect(completeUrl(reference, OWN)).toBe(complete)
+})
+
+it.for<[text: string, expected: string | null]>([
+  ['', ''],
+  ['a text: 1', 'a text: 1'],
+  [`see ${OWN.base}/a (or ${OWN.base}/b)`, `see ${OWN.root}/a (or ${OWN.root}/b)`],
+  [`${OWN.base}/a?to=${OWN.base}/b`, null],
+  [`${OWN.base}/a https://evil.test`, null],
+  [`${OWN.base}/a|//evil.test`, null],
+  ...['\u0001', '\u001f', '\u00a0', '[', '{', '`'].map((before): [string, null] => [
+    `${before}//evil.test`,
+    null,
+  ]),
+  ["//'", null],
+  ['//"evil.test', null],
+  ["https:'evil.test", null],
+  ['ftp://evil.test', 'ftp://evil.test'],
+  ['text/a//b', 'text/a//b'],
+  [`${OWN.base}/a|${OWN.base}/b`, `${OWN.root}/a|${OWN.root}/b`],
+])('the text %j is relayed as %j', ([text, expected]) => {
+  expect(relayText(text, OWN)).toBe(expected)
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { findSlot } from '../../src/keys/slot-name.ts'
 import { authorizeRelay } from '../../src/relay/authorize.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
@@ -11,7 +12,8 @@ async function authorize(
   headers: Record<string, string>,
   { provider = 'openai', vault = env }: { provider?: string; vault?: Env } = {},
 ) {
-  return authorizeRelay(await openService(vault), provider, new Headers(headers))
+  const service = await openService(vault)
+  return authorizeRelay(service, findSlot(service.settings, provider), new Headers(headers))
 }
 
 const tokenOf = async (claims: Record<string, unknown> = {}) =>

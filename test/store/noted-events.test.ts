@@ -12,7 +12,7 @@ import { LATEST } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import { MODELS, someKeyOf, someOwner, sum, type Owner } from '../keys/key-owner.ts'
 import { userIdentityOf } from '../keys/restoration.ts'
-import { ownerOf, someKey, someKeyUser, someUser } from '../support.ts'
+import { ownerOf, slotOf, someKey, someKeyUser, someUser } from '../support.ts'
 
 const byChat = { provider: 'openai', by: 'caller', caller: 'binding:chat' }
 
@@ -190,7 +190,8 @@ async function askFor(userId: string, isolate: Env) {
   const work: Promise<void>[] = []
   const by = { kind: 'caller', name: 'binding:chat' } as const
   const waitUntil = (promise: Promise<void>) => void work.push(promise)
-  const taken = takeKey({ ...(await ownerOf(userId, isolate)), by, waitUntil }, 'openai')
+  const owner = await ownerOf(userId, isolate)
+  const taken = takeKey({ ...owner, by, waitUntil }, slotOf(owner, 'openai'))
   await expect(taken).rejects.toMatchObject({ code: 'api_key_paused' })
   await Promise.all(work)
 }
