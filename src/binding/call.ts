@@ -2,10 +2,10 @@
 
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
-import { requireRate } from '../keys/rate.ts'
 import { nameSlot } from '../keys/slot-name.ts'
 import type { KeyUser } from '../keys/take.ts'
 import { errorFields, log, nameCause } from '../log.ts'
+import { requireRate } from '../rate.ts'
 import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
 import { bindingProps, type BindingProps, type Grant } from '../shared/binding-props.ts'

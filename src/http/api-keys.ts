@@ -17,12 +17,12 @@ import {
 } from '../answers.ts'
 import type { Routes } from '../callers/client.ts'
 import { assignKey } from '../keys/assign.ts'
-import { requireRate } from '../keys/rate.ts'
 import { saveSlot } from '../keys/save.ts'
 import { deleteSlot, listSlots, readSlot, setLimits } from '../keys/slots.ts'
 import type { SlotOwner } from '../keys/stored-key.ts'
 import { exportEvents, listEvents } from '../keys/trail.ts'
 import { verifySlot } from '../keys/verify.ts'
+import { requireRate } from '../rate.ts'
 import { namesIn } from '../shared/json.ts'
 import {
   ROUTES,

@@ -1,8 +1,8 @@
 /** The route of the relay. */
 
 import type { Context } from 'hono'
+import { authorizeRelay } from '../door/authorize.ts'
 import { findSlot } from '../keys/slot-name.ts'
-import { authorizeRelay } from '../relay/authorize.ts'
 import { relay } from '../relay/relay.ts'
 import { openService } from '../service.ts'
 import { allowOrigin, tokenHeaders, type AppEnv } from './front.ts'

@@ -28,8 +28,10 @@ const TESTS: Record<string, string[]> = {
     'test/{counters,deletions,scheduled}.test.ts',
     'test/providers/base-url.test.ts',
   ],
-  'src/relay': [testsOf('relay'), 'test/keys/rate.test.ts'],
-  'src/binding': [testsOf('binding'), 'test/counters.test.ts', 'test/keys/{rate,trail}.test.ts'],
+  'src/door': [testsOf('door'), 'test/http/only-your-own.test.ts', 'test/rate.test.ts'],
+  'src/relay': [testsOf('relay')],
+  'src/binding': [testsOf('binding'), 'test/{counters,rate}.test.ts', 'test/keys/trail.test.ts'],
+  'src/rate.ts': ['test/rate.test.ts'],
 }
 
 export const ROOMS = Object.keys(TESTS)

@@ -1,10 +1,10 @@
 /** Limits what a client's address may do without a valid token. */
 
 import { VaultError } from '../errors.ts'
+import { requireRate } from '../rate.ts'
 import type { Service } from '../service.ts'
 import { CODES } from '../shared/error-code.ts'
 import type { AccessToken } from '../tokens/access-token.ts'
-import { requireRate } from './rate.ts'
 
 /** Cloudflare sets it, whatever the client sends. */
 const ADDRESS_HEADER = 'cf-connecting-ip'

@@ -3,7 +3,7 @@
 import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { checkToken } from '../../src/keys/address.ts'
+import { checkToken } from '../../src/door/address.ts'
 import { openService } from '../../src/service.ts'
 import { call, keyPath, mintToken, recordLogs, someUser } from '../support.ts'
 

@@ -1,14 +1,31 @@
-/** Lets a client of the relay through: it checks for a 404, then a 401, a 403 and a 429. */
+/** Who may come in with a token: each function checks for a 401, then a 403, then a 429. */
 
 import { VaultError } from '../errors.ts'
-import { checkToken } from '../keys/address.ts'
-import type { NamedSlot } from '../keys/slot-name.ts'
-import { requireRate } from '../keys/rate.ts'
 import { browserCredential } from '../providers/headers.ts'
 import { keyPlaces, type Provider } from '../providers/provider.ts'
+import { requireRate } from '../rate.ts'
 import type { Service } from '../service.ts'
 import { relayCaller } from '../shared/caller.ts'
-import { bearerToken, namedToken } from '../tokens/bearer-token.ts'
+import { bearerToken, namedToken, requestToken } from '../tokens/bearer-token.ts'
+import { checkToken } from './address.ts'
+
+/**
+ * Lets a user through to the user's own keys. Returns the user id, which the path has too.
+ *
+ * @throws VaultError `token_missing`, `token_invalid`, `token_expired`, `token_keys_unreachable`, `not_your_own`,
+ * `rate_limited`
+ */
+export async function authorizeOwner(
+  service: Service,
+  sent: Headers,
+  userId: string | undefined,
+): Promise<string> {
+  const { tokenHeader, rateLimiter } = service.settings
+  const token = await checkToken(service, sent, () => requestToken(sent, tokenHeader))
+  if (token.userId !== userId) throw new VaultError('not_your_own')
+  await requireRate(rateLimiter, userId)
+  return userId
+}
 
 /** Whose key is used, and by whom. */
 export interface RelayCaller {
@@ -17,15 +34,21 @@ export interface RelayCaller {
   caller: string | null
 }
 
+/** The slot that a request to the relay names. */
+interface RelayedSlot {
+  name: string
+  provider: Provider | null
+}
+
 /**
- * Checks the token of a request for the slot. The token must have the relay's scope.
+ * Lets a client through to the key in a slot of its token's user. The token must have the relay's scope.
  *
  * @throws VaultError `not_found` if the relay is off, `token_missing`, `token_invalid`, `token_expired`,
  * `token_keys_unreachable`, `scope_missing`, `provider_not_granted`, `rate_limited`
  */
 export async function authorizeRelay(
   service: Service,
-  { name, provider }: NamedSlot,
+  { name, provider }: RelayedSlot,
   sent: Headers,
 ): Promise<RelayCaller> {
   const { settings } = service

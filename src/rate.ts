@@ -1,8 +1,8 @@
 /** Limits requests with the rate limiters of Cloudflare. */
 
-import { VaultError } from '../errors.ts'
-import { errorFields, log } from '../log.ts'
-import { inTime } from '../shared/deadline.ts'
+import { VaultError } from './errors.ts'
+import { errorFields, log } from './log.ts'
+import { inTime } from './shared/deadline.ts'
 
 /** The longest period that `[[ratelimits]]` allows. After it, the limit has passed in any case. */
 const LONGEST_PERIOD_S = 60

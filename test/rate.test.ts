@@ -2,11 +2,11 @@
 
 import { createExecutionContext } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { KeyVault } from '../../src/binding/key-vault.ts'
-import { requireRate } from '../../src/keys/rate.ts'
-import { env } from '../isolate.ts'
-import { call, mintToken, recordLogs, someKeyUser } from '../support.ts'
-import { MODELS, someKeyOf } from './key-owner.ts'
+import { KeyVault } from '../src/binding/key-vault.ts'
+import { requireRate } from '../src/rate.ts'
+import { env } from './isolate.ts'
+import { call, mintToken, recordLogs, someKeyUser } from './support.ts'
+import { MODELS, someKeyOf } from './keys/key-owner.ts'
 
 describe('a rate limiter', () => {
   afterEach(() => vi.useRealTimers())

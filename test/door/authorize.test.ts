@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { authorizeRelay } from '../../src/door/authorize.ts'
 import { findSlot } from '../../src/keys/slot-name.ts'
-import { authorizeRelay } from '../../src/relay/authorize.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { call, interceptD1, mintToken, someKey, someKeyUser, someUser } from '../support.ts'
