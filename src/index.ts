@@ -1,7 +1,7 @@
 /** The Worker: its HTTP app, its Cron Trigger, its service binding and its Durable Object. */
 
 import { createApp } from './http/app.ts'
-import { runJobs } from './scheduled.ts'
+import { runJobs } from './jobs.ts'
 
 export { KeyVault } from './binding/key-vault.ts'
 export { Deletions } from './deletions.ts'

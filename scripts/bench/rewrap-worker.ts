@@ -1,9 +1,9 @@
 /** The Worker that `npm run bench -- rewrap` measures: the rewrap job, and only its statements. */
 
 import { openKey, sealKey } from '../../src/crypto/seal.ts'
+import { runJob } from '../../src/jobs.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { beginPass, savePass, readPass } from '../../src/keys/rewrap-pass.ts'
-import { rewrap } from '../../src/scheduled.ts'
 import { openService } from '../../src/service.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
@@ -12,7 +12,7 @@ import { swapKeys } from '../../src/store/resealed-keys.ts'
 
 const SEEDED_AT_ONCE = 2_000
 
-const jobs = { seed, rewrap: rewrapAll, bare: moveAll, rows: openAndSeal, idle: rewrap }
+const jobs = { seed, rewrap: rewrapAll, bare: moveAll, rows: openAndSeal, idle: rewrapOnce }
 
 export default {
   /** `GET /<job>?rows=<count>&keys=<API_KEY_ENCRYPTION_KEY>`: runs the job, and answers its number of statements. */
@@ -58,11 +58,15 @@ async function seed(env: Env, rows: number): Promise<void> {
   }
 }
 
+async function rewrapOnce(env: Env): Promise<void> {
+  await runJob(env, 'rewrap')
+}
+
 async function rewrapAll(env: Env): Promise<void> {
   const service = await openService(env)
   do {
     // oxlint-disable-next-line no-await-in-loop -- a run at a time, as the Cron Trigger has it
-    await rewrap(env)
+    await rewrapOnce(env)
     // oxlint-disable-next-line no-await-in-loop
   } while ((await readPass(service))?.finishedAt === null)
 }

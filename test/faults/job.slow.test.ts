@@ -3,7 +3,7 @@
 import { emptyVault, env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { runJobs } from '../../src/scheduled.ts'
+import { runJobs } from '../../src/jobs.ts'
 import { recordLogs } from '../support.ts'
 import {
   breakableD1,

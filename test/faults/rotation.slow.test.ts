@@ -4,7 +4,7 @@ import { env } from '../isolate.ts'
 import { beforeAll, expect, it } from 'vitest'
 import { createKeyring, nameKeyring } from '../../src/crypto/keyring.ts'
 import { saveSlot } from '../../src/keys/save.ts'
-import { rewrap } from '../../src/scheduled.ts'
+import { runJob } from '../../src/jobs.ts'
 import { openService } from '../../src/service.ts'
 import {
   call,
@@ -89,7 +89,7 @@ async function rewrapKilled(version: Env): Promise<void> {
     if (trips === 0) throw kill
     return result
   })
-  await rewrap({ ...version, DB }).catch((error: unknown) => {
+  await runJob({ ...version, DB }, 'rewrap').catch((error: unknown) => {
     if (error !== kill) throw error
     killed += 1
   })

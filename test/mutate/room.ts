@@ -25,7 +25,7 @@ const TESTS: Record<string, string[]> = {
     testsOf('http'),
     testsOf('binding'),
     testsOf('relay'),
-    'test/{counters,deletions,scheduled}.test.ts',
+    'test/{counters,deletions,jobs}.test.ts',
     'test/providers/base-url.test.ts',
   ],
   'src/door': [testsOf('door'), 'test/http/only-your-own.test.ts', 'test/rate.test.ts'],

@@ -226,14 +226,14 @@ export const wrong = (
 import { Hono } from 'hono'
 import { Deletions, KeyVault } from 'user-key-vault'
 import { apiKeys } from 'user-key-vault/api-keys'
-import { rewrap } from 'user-key-vault/rewrap'
+import { runJob } from 'user-key-vault/jobs'
 
 const app = new Hono<{ Bindings: Env }>().route('/api', apiKeys)
 // @ts-expect-error
 new Hono().route(apiKeys)
 
 export { Deletions, KeyVault }
-export default { fetch: app.fetch, scheduled: async (_controller, env) => rewrap(env) } satisfies ExportedHandler<Env>
+export default { fetch: app.fetch, scheduled: async (_controller, env) => runJob(env, 'rewrap') } satisfies ExportedHandler<Env>
 `,
         // As `wrangler types` makes it.
         'worker-configuration.d.ts': readFileSync('src/worker-configuration.d.ts', 'utf8'),
