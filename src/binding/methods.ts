@@ -1,7 +1,7 @@
 /** The table of the binding's methods: the grant of each, and its work, which checks the arguments. */
 
 import * as z from 'zod/mini'
-import { describeListedSlot } from '../answers.ts'
+import { describeListedSlot } from '../keys/answer-bodies.ts'
 import type { KeyVault, Result } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
 import { findSlot, slotName, type NamedSlot } from '../keys/slot-name.ts'

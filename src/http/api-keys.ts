@@ -14,7 +14,7 @@ import {
   describeSavedFields,
   describeSlot,
   describeSlotFields,
-} from '../answers.ts'
+} from '../keys/answer-bodies.ts'
 import type { Routes } from '../callers/client.ts'
 import { assignKey } from '../keys/assign.ts'
 import { saveSlot } from '../keys/save.ts'

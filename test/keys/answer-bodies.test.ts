@@ -10,9 +10,9 @@ import {
   describeSavedFields,
   describeSlot,
   describeSlotFields,
-} from '../src/answers.ts'
-import type { KeySummary, StoredKey, UnreadableKey } from '../src/keys/stored-key.ts'
-import { someKeyRow } from './store/rows.ts'
+} from '../../src/keys/answer-bodies.ts'
+import type { KeySummary, StoredKey, UnreadableKey } from '../../src/keys/stored-key.ts'
+import { someKeyRow } from '../store/rows.ts'
 
 const AT = '2026-11-25T12:00:00.000Z'
 const ETAG = '"0123abcd.1"'

@@ -1,11 +1,6 @@
 /** The bodies of answers: camelCase values of the vault in the contract's snake_case. */
 
-import type { Limits } from './keys/limits.ts'
-import type { SavedKey } from './keys/save.ts'
-import type { ListedSlot } from './keys/slots.ts'
-import type { KeySummary, StoredKey, UnreadableKey } from './keys/stored-key.ts'
-import type { Settings } from './settings.ts'
-import { tagOf } from './store/slot-check.ts'
+import type { Settings } from '../settings.ts'
 import type {
   ConfigAnswer,
   DecryptionFault,
@@ -17,7 +12,12 @@ import type {
   SavedFields,
   SlotAnswer,
   SlotFields,
-} from './shared/answers.ts'
+} from '../shared/answers.ts'
+import { tagOf } from '../store/slot-check.ts'
+import type { Limits } from './limits.ts'
+import type { SavedKey } from './save.ts'
+import type { ListedSlot } from './slots.ts'
+import type { KeySummary, StoredKey, UnreadableKey } from './stored-key.ts'
 
 export function describeKeyFields({ preview, updatedAt, tag }: KeySummary): KeyFields {
   return { api_key_preview: preview, api_key_updated_at: updatedAt, etag: entityTag(tag) }
