@@ -4,7 +4,7 @@ import type * as z from 'zod/mini'
 import { bodySchemas } from '../../src/http/bodies.ts'
 import { querySchemas } from '../../src/http/query.ts'
 import { DEFAULT_EVENTS, MAX_EVENTS, MAX_EXPORTED } from '../../src/keys/trail.ts'
-import { answerSchemas } from '../../src/shared/answers.ts'
+import * as answers from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
 import { namesIn } from '../../src/shared/json.ts'
 import {
@@ -16,8 +16,25 @@ import {
   type Route,
 } from '../../src/shared/routes.ts'
 
+const ANSWERS: { [Name in keyof answers.Answers]: z.ZodMiniType<answers.Answers[Name]> } = {
+  Key: answers.keyAnswer,
+  Slot: answers.slotAnswer,
+  SlotWithKey: answers.assignedAnswer,
+  ListedSlot: answers.listedAnswer,
+  SlotList: answers.listAnswer,
+  VerifiedSlot: answers.verifyAnswer,
+  SavedKey: answers.savedAnswer,
+  SavedSlot: answers.savedSlotAnswer,
+  DeletedKey: answers.deletedAnswer,
+  DeletedSlot: answers.deletedSlotAnswer,
+  Config: answers.configAnswer,
+  Health: answers.healthAnswer,
+  Event: answers.event,
+  Events: answers.eventsAnswer,
+}
+
 /** The schemas that the document names. */
-export const SCHEMAS: Record<string, z.core.$ZodType> = { ...answerSchemas, ...bodySchemas }
+export const SCHEMAS: Record<string, z.core.$ZodType> = { ...ANSWERS, ...bodySchemas }
 
 /** What each parameter means. */
 export const QUERY_PARAMETERS: {
@@ -43,7 +60,7 @@ interface Description {
   /** What its body holds. */
   sent?: string
   /** Another media type in which it answers, if the query asks for it. */
-  also?: { type: string; schema: keyof typeof answerSchemas; description: string }
+  also?: { type: string; schema: keyof answers.Answers; description: string }
   /** The refusals of its work. Those of what it takes are in {@link listCodes}. */
   codes?: readonly ErrorCode[]
 }

@@ -289,28 +289,6 @@ export const invalidKeyAnswer = z.extend(errorAnswer, {
     ),
 })
 
-/** The bodies of 200 answers, by their names in the OpenAPI document. */
-export const answerSchemas = {
-  Key: keyAnswer,
-  Slot: slotAnswer,
-  SlotWithKey: slotWithKey,
-  ListedSlot: listedAnswer,
-  SlotList: listAnswer,
-  VerifiedSlot: verifyAnswer,
-  SavedKey: savedAnswer,
-  SavedSlot: savedSlotAnswer,
-  DeletedKey: deletedAnswer,
-  DeletedSlot: deletedSlotAnswer,
-  Config: configAnswer,
-  Health: healthAnswer,
-  Event: event,
-  Events: eventsAnswer,
-}
-
-/** The types of {@link answerSchemas}. */
-export type Answers = {
-  [Name in keyof typeof answerSchemas]: z.infer<(typeof answerSchemas)[Name]>
-}
 export type DecryptionFault = z.infer<typeof decryptionFault>
 export type KeyFields = z.infer<typeof keyFields>
 export type SlotFields = z.infer<typeof slotFields>
@@ -334,3 +312,21 @@ export type ConfigAnswer = z.infer<typeof configAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ErrorAnswer = z.infer<typeof errorAnswer> &
   Partial<Pick<z.infer<typeof invalidKeyAnswer>, 'reason' | 'index'>>
+
+/** The bodies of 200 answers, by their names in the OpenAPI document. */
+export interface Answers {
+  Key: KeyAnswer
+  Slot: SlotAnswer
+  SlotWithKey: AssignedAnswer
+  ListedSlot: ListedAnswer
+  SlotList: ListAnswer
+  VerifiedSlot: VerifyAnswer
+  SavedKey: z.infer<typeof savedAnswer>
+  SavedSlot: z.infer<typeof savedSlotAnswer>
+  DeletedKey: z.infer<typeof deletedAnswer>
+  DeletedSlot: z.infer<typeof deletedSlotAnswer>
+  Config: ConfigAnswer
+  Health: HealthAnswer
+  Event: EventAnswer
+  Events: EventsAnswer
+}
