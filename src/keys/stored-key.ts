@@ -9,7 +9,6 @@ import type { Credential } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { isKey, previewKey } from '../shared/key-text.ts'
-import type { KeyStatus } from '../shared/slot.ts'
 import type { KeyRow, SealedRow } from '../store/api-keys.ts'
 import type { Actor } from '../store/events.ts'
 import type { SealedFor } from '../store/resealed-keys.ts'
@@ -33,21 +32,16 @@ export function actorOf({ userId, requestId, by = OWNER }: SlotOwner) {
   return { userId, requestId, by }
 }
 
-/** What a user may see of a key. Times are ISO 8601 in UTC. */
-export interface KeySummary {
+type ShownColumn = 'updatedAt' | 'status' | 'lastUsedAt' | 'lastVerifiedAt' | 'expiresAt'
+
+/** What a user may see of a key. */
+export interface KeySummary extends Pick<KeyRow, ShownColumn> {
   /** The first 8 code points and `...`, or `****` for a key of 8 or fewer. */
   preview: string
   /** The last 4 characters; null for a key of fewer than 20, of which they would show too much. */
   last4: string | null
   /** The entity tag: another one after each change that the owner of the key makes. */
   tag: string
-  updatedAt: string
-  status: KeyStatus
-  lastUsedAt: string | null
-  /** When its user last had it checked with its provider. */
-  lastVerifiedAt: string | null
-  /** When it may not be used any more; null for never. */
-  expiresAt: string | null
   limits: Limits
   /** Null for a provider with a fixed origin. */
   baseUrl: string | null

@@ -16,8 +16,9 @@ export interface KeyRow extends SealedRow {
   updatedAt: string
   status: KeyStatus
   lastUsedAt: string | null
+  /** When its user last had it checked with its provider. */
   lastVerifiedAt: string | null
-  /** Null for never. */
+  /** When it may not be used any more; null for never. */
   expiresAt: string | null
   pausedAt: string | null
   /** JSON: the names of the callers that may use the key; null for all of them. */
