@@ -258,7 +258,7 @@ it('a key that is gone is deleted, and the deletion noted', async () => {
   })
 })
 
-it('a deletion is noted for imports while users move in', async () => {
+it('a deletion is noted for imports while imported rows are expected', async () => {
   const { userId, openai } = await someHeld()
   await deleteGone([openai], true)
   expect((await stateOf(userId)).imports).toEqual(['openai'])
