@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { build } from 'esbuild'
 import { ELEMENT_OPTIONS, packLanguages } from './lib/element.ts'
+import { writePlainTypes } from './lib/plain-types.ts'
 
 const TARGET = 'build'
 
@@ -25,3 +26,4 @@ for (const [name, text] of packLanguages()) writeFileSync(`${TARGET}/page/elemen
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src/callers'], {
   stdio: 'inherit',
 })
+writePlainTypes(TARGET)

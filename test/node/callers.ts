@@ -23,7 +23,7 @@ export const CALLERS: [kind: string, project: Project][] = [
     'a Worker that is bound to the vault',
     {
       compilerOptions: WORKER,
-      packages: ['@cloudflare/workers-types', 'zod'],
+      packages: ['@cloudflare/workers-types'],
       files: {
         'worker.ts': `
 import type { BindingProps, ErrorCode, Grant, KeyVault, Result } from 'user-key-vault/binding'
@@ -75,7 +75,7 @@ export default {
     'a page with the element and a typed client',
     {
       compilerOptions: BROWSER,
-      packages: ['hono', 'lit', 'zod'],
+      packages: ['hono', 'lit'],
       files: {
         'page.ts': `
 import { hc } from 'hono/client'
@@ -148,7 +148,7 @@ export async function save(): Promise<string> {
     'a Node server with a typed client',
     {
       compilerOptions: NODE,
-      packages: ['@types/node', 'hono', 'zod'],
+      packages: ['@types/node', 'hono'],
       files: {
         'server.ts': `
 import { createServer } from 'node:http'
@@ -188,7 +188,7 @@ export const send = (vault: FetchBinding): typeof fetch =>
     'a React application',
     {
       compilerOptions: { ...BROWSER, jsx: 'react-jsx' },
-      packages: ['@types/react', 'react', 'zod'],
+      packages: ['@types/react', 'react'],
       files: {
         'app.tsx': `
 import { ApiKeySettings, type SavedDetail } from 'user-key-vault/react'
@@ -245,7 +245,7 @@ export default { fetch: app.fetch, scheduled: async (_controller, env) => runJob
 /** A page whose Hono is another version than the vault's. */
 export const OTHER_HONO: Project = {
   compilerOptions: BROWSER,
-  packages: ['zod'],
+  packages: [],
   files: {
     'page.ts': `
 import type { Hono } from 'hono'
