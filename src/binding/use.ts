@@ -1,6 +1,5 @@
 /** Uses a key for a bound Worker, which addresses the provider itself. */
 
-import { VaultError } from '../errors.ts'
 import { requireProvider, type NamedSlot } from '../keys/slot-name.ts'
 import type { KeyUser } from '../keys/take.ts'
 import { sendWithKey } from '../keys/use.ts'
@@ -10,14 +9,13 @@ import { calledOrigin, callersUrl, type Passage } from '../providers/base-url.ts
  * Sends the request with the key in the slot, and returns the answer. A `Location` below the user's base URL is below the
  * origin that the caller addressed.
  *
- * @throws VaultError `unknown_provider`, `origin_not_allowed`, and as `sendWithKey`
+ * @throws VaultError `unknown_provider`, and as `sendWithKey`
  */
 export async function useKey(user: KeyUser, named: NamedSlot, request: Request): Promise<Response> {
   const slot = requireProvider(user.service.settings, named)
   const root = calledOrigin(slot.name, slot.provider)
   const { origin, pathname, search } = new URL(request.url)
-  if (origin !== root) throw new VaultError('origin_not_allowed')
-  const path = pathname + search
+  const path = origin === root ? pathname + search : null
   const { response, place } = await sendWithKey(user, { slot, path, request })
   const location = response.headers.get('Location')
   if (location !== null && place.base !== root) {

@@ -21,8 +21,8 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
 /** A caller's request to a provider. */
 export interface Use {
   slot: ProviderSlot
-  /** Where it goes below the provider: the path and the query. */
-  path: string
+  /** Where it goes below the provider: the path and the query. Null if it is for another origin. */
+  path: string | null
   request: Omit<Sent, 'url'>
 }
 
@@ -35,12 +35,13 @@ export interface Used {
 /**
  * Sends the request with the owner's key in it. It records the outcome later. A WebSocket ends with its key.
  *
- * @throws VaultError `method_not_allowed`, `no_api_key`, `api_key_unreadable`, `base_url_invalid`, `provider_unreachable`,
- * and as `takeKey`
+ * @throws VaultError `method_not_allowed`, `origin_not_allowed`, `no_api_key`, `api_key_unreadable`, `base_url_invalid`,
+ * `provider_unreachable`, and as `takeKey`
  */
 export async function sendWithKey(user: KeyUser, { slot, path, request }: Use): Promise<Used> {
   const { method, headers, body } = request
   if (!METHODS.has(method)) throw new VaultError('method_not_allowed')
+  if (path === null) throw new VaultError('origin_not_allowed')
   const key = requireOpen(await takeKey(user, slot))
   const place = findPlace(slot.provider, path, key.baseUrl)
   if (place === null) throw new VaultError('base_url_invalid')

@@ -49,6 +49,7 @@ describe('a request with a key', () => {
     ['unknown_provider', 'an unknown provider', 'nobody', MODELS],
     ['unknown_provider', 'the default slot', 'default', MODELS],
     ['method_not_allowed', 'the method OPTIONS', 'openai', MODELS, 'OPTIONS'],
+    ['method_not_allowed', 'OPTIONS and another origin', 'openai', 'https://a.test/', 'OPTIONS'],
     ['origin_not_allowed', 'another origin', 'openai', 'https://a.test/v1/models'],
     ['no_api_key', 'a slot without a key', 'acme', MODELS],
   ])('refuses with %s: %s', async ([code, , provider, url, method = 'GET']) => {
