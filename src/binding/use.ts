@@ -26,5 +26,6 @@ export async function useKey(user: KeyUser, named: NamedSlot, request: Request):
 
 /** A `Location` for the caller. It is complete, so that nobody takes a path of the provider for one of `root`. */
 export function callersLocation(location: string, passage: Passage): string {
-  return callersUrl(location, passage) ?? URL.parse(location, passage.target)?.href ?? location
+  const whole = URL.parse(location, passage.target)?.href ?? location
+  return callersUrl(whole, passage) ?? whole
 }

@@ -10,6 +10,8 @@ it.for<[location: string, expected: string]>([
   ['https://my.openai.azure.com/v1', 'https://my.openai.azure.com/v1'],
   ['https://my.openai.azure.com/v1/', 'https://azure.invalid/'],
   ['https://my.openai.azure.com/v10', 'https://my.openai.azure.com/v10'],
+  // As a client takes it: https://fetch.spec.whatwg.org/#concept-response-location-url
+  ['https:next', 'https://azure.invalid/chat/next'],
   ['/login', 'https://my.openai.azure.com/login'],
   ['//my.openai.azure.com/v1//evil.test', 'https://azure.invalid//evil.test'],
   ['https://my.openai.azure.com:444/v1/next', 'https://my.openai.azure.com:444/v1/next'],
