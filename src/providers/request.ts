@@ -90,10 +90,12 @@ export async function tryKey(provider: Provider, credential: Credential): Promis
   }
 }
 
-/** A probe on another host is for keys without a base URL. */
+/** A probe on another host is for keys without a base URL, of a provider with an origin. */
 function probeUrl(provider: Provider, probe: string, baseUrl: string | null): string | null {
-  if (probe.startsWith('/')) return findPlace(provider, probe, baseUrl)?.target ?? null
-  return baseUrl === null ? probe : null
+  if (provider.hosts === undefined && !probe.startsWith('/')) return baseUrl === null ? probe : null
+  // Parsing removes each `..`, which would lead out of a base URL.
+  const { pathname, search } = new URL(probe, 'https://any.invalid')
+  return findPlace(provider, pathname + search, baseUrl)?.target ?? null
 }
 
 /** A success may say that the key is turned off. It is read only if the provider says so in this way. */

@@ -151,16 +151,20 @@ describe('the trial of a key', () => {
     expect(await seenByProvider(apiKey)).toMatchObject([{ method: 'GET', url: '/v1/models' }])
   })
 
-  it('tries a key at its base URL', async () => {
-    const apiKey = someKeyOf('good')
-    const tried = await tryKey(hosted, { apiKey, baseUrl: `${PROVIDER}/own` })
-    expect(tried.verdict).toBe('accepted')
-    expect(await seenByProvider(apiKey)).toMatchObject([{ url: '/own/models' }])
-  })
+  it.for(['/models', '/../models', '/v1/%2E%2e/models', `${PROVIDER}/models`])(
+    'tries a key at its base URL with the path of the probe %s',
+    async (probe) => {
+      const apiKey = someKeyOf('good')
+      const tried = await tryKey({ ...hosted, probe }, { apiKey, baseUrl: `${PROVIDER}/own` })
+      expect(tried.verdict).toBe('accepted')
+      expect(await seenByProvider(apiKey)).toMatchObject([{ url: '/own/models' }])
+    },
+  )
 
   it.for<[name: string, provider: Provider, reason: string]>([
     ['a provider without a probe', { ...openai, probe: undefined }, 'no probe'],
     ['a key without its base URL', hosted, 'no base URL'],
+    ['such a key, with a probe that is a URL', { ...hosted, probe: PATH }, 'no base URL'],
     ['a provider that is down', { ...openai, origin: 'http://127.0.0.1:9' }, 'Error'],
   ])('the trial of %s is not known, and says why', async ([, provider, reason]) => {
     const apiKey = someKeyOf('good')
