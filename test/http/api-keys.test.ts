@@ -4,6 +4,8 @@ import { Hono } from 'hono'
 import { hc } from 'hono/client'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { apiKeys } from '../../src/http/api-keys.ts'
+import { namesIn } from '../../src/shared/json.ts'
+import { ROUTES } from '../../src/shared/routes.ts'
 import { env } from '../isolate.ts'
 import {
   call,
@@ -294,6 +296,15 @@ describe('another app', () => {
     const path = keyPath(userId).replace('/api', '/vault')
     const get = await host.request(path, { headers }, env)
     expect(await get.json()).toEqual({ has_api_key: false })
+  })
+
+  const own = namesIn(ROUTES)
+    .map((id) => ROUTES[id])
+    .filter(({ path }) => path.startsWith('/api/users/'))
+
+  it.for(own)('stays out of caches with $method $path', async ({ method, path }) => {
+    const response = await host.request(path.replace('/api', '/vault'), { method }, env)
+    expect([response.status, response.headers.get('Cache-Control')]).toEqual([401, 'no-store'])
   })
 
   it('stays out of caches and logs its errors in another app', async () => {
