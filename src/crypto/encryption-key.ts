@@ -21,6 +21,14 @@ export interface Owner {
   userId: string
 }
 
+/**
+ * The owner in all that is derived for it and bound to it: see {@link encodeFields}. Another kind of owner needs two fields,
+ * so that it never equals a user.
+ */
+export function ownerFields({ userId }: Owner): string[] {
+  return [userId]
+}
+
 /** An encryption key, from whatever source. Each method rejects if the source fails. */
 export interface EncryptionKey {
   /** Its short public name, which is stored beside what it seals. */
@@ -42,10 +50,9 @@ export interface OwnerKey {
 export async function secretKey(bytes: Uint8Array): Promise<EncryptionKey> {
   const usages = ['deriveBits', 'deriveKey']
   const secret = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, usages)
-  const ownerKey = keepLatest(KEPT_OWNERS, async (userId) => {
-    const aes = { name: 'AES-GCM', length: 256 }
-    const use = ['encrypt', 'decrypt']
-    return aesKey(await crypto.subtle.deriveKey(hkdf('user key', userId), secret, aes, false, use))
+  const ownerKey = keepLatest(KEPT_OWNERS, async (...owner) => {
+    const [info, aes] = [hkdf('user key', ...owner), { name: 'AES-GCM', length: 256 }]
+    return aesKey(await crypto.subtle.deriveKey(info, secret, aes, false, ['encrypt', 'decrypt']))
   })
   const macKey = keepLatest(1, async (purpose) => {
     const hmac = { name: 'HMAC', hash: 'SHA-256', length: 256 }
@@ -53,9 +60,9 @@ export async function secretKey(bytes: Uint8Array): Promise<EncryptionKey> {
   })
   return {
     kid: await deriveKid(secret),
-    ownerKey: async ({ userId }) => ownerKey(userId),
-    fingerprint: async ({ userId }, apiKey) => {
-      const text = encodeFields(userId, apiKey)
+    ownerKey: async (owner) => ownerKey(...ownerFields(owner)),
+    fingerprint: async (owner, apiKey) => {
+      const text = encodeFields(...ownerFields(owner), apiKey)
       const mac = await crypto.subtle.sign('HMAC', await macKey('fingerprint'), text)
       return base64url.encode(new Uint8Array(mac, 0, FINGERPRINT_BYTES))
     },
@@ -108,13 +115,17 @@ export function encodeFields(...fields: string[]): Uint8Array {
   return encoder.encode(JSON.stringify(fields))
 }
 
-/** Makes a value once for each name, and keeps the `most` made last. It keeps no promise: that belongs to its request. */
-function keepLatest<Value>(most: number, make: (name: string) => Promise<Value>) {
+/**
+ * Makes a value once for each list of fields, and keeps the `most` made last. It keeps no promise: that belongs to its
+ * request.
+ */
+function keepLatest<Value>(most: number, make: (...fields: string[]) => Promise<Value>) {
   const kept = new Map<string, Value>()
-  return async (name: string): Promise<Value> => {
+  return async (...fields: string[]): Promise<Value> => {
+    const name = JSON.stringify(fields)
     const known = kept.get(name)
     if (known !== undefined) return known
-    const made = await make(name)
+    const made = await make(...fields)
     for (const oldest of kept.keys()) {
       if (kept.size < most) break
       kept.delete(oldest)

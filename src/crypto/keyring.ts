@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 import { listOf, type Refuse, type Values } from '../shared/variable.ts'
-import { secretKey, type EncryptionKey } from './encryption-key.ts'
+import { secretKey, type EncryptionKey, type Owner } from './encryption-key.ts'
 
 const FIX = '32 random bytes in base64: npm run keys -- new'
 const ALL_ZERO = `${'A'.repeat(43)}=`
@@ -148,8 +148,8 @@ export function parseKeyring(name: string): KeyringKids {
 /** The API key's fingerprint under each encryption key, the sealing one first. */
 export async function fingerprintKey(
   { keys }: Pick<Keyring, 'keys'>,
-  userId: string,
+  owner: Owner,
   apiKey: string,
 ): Promise<string[]> {
-  return Promise.all(Array.from(keys.values(), async (key) => key.fingerprint({ userId }, apiKey)))
+  return Promise.all(Array.from(keys.values(), async (key) => key.fingerprint(owner, apiKey)))
 }

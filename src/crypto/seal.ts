@@ -2,12 +2,17 @@
 
 import { base64url } from 'jose'
 import { decodeBase64url } from './base64url.ts'
-import { encodeFields, VERSION, type EncryptionKey } from './encryption-key.ts'
+import {
+  encodeFields,
+  ownerFields,
+  VERSION,
+  type EncryptionKey,
+  type Owner,
+} from './encryption-key.ts'
 import type { Keyring } from './keyring.ts'
 
 /** Where a key is stored. A sealed key opens nowhere else. */
-export interface Slot {
-  userId: string
+export interface Slot extends Owner {
   provider: string
 }
 
@@ -65,7 +70,7 @@ async function openV1(key: EncryptionKey, row: Slot & SealedKey): Promise<string
   return ownerKey.open(payload, boundTo(key, row))
 }
 
-/** The additional data. Another kind of owner needs one that no user's can equal. */
-function boundTo({ kid }: EncryptionKey, { userId, provider }: Slot): Uint8Array {
-  return encodeFields(VERSION, kid, userId, provider)
+/** The additional data. */
+function boundTo({ kid }: EncryptionKey, slot: Slot): Uint8Array {
+  return encodeFields(VERSION, kid, ...ownerFields(slot), slot.provider)
 }

@@ -84,7 +84,7 @@ async function writeKey(
 ): Promise<SavedKey> {
   const { userId, service } = owner
   const { db, keyring, settings } = service
-  const fingerprints = await fingerprintsOf(keyring, userId, credential.apiKey)
+  const fingerprints = await fingerprintsOf(keyring, owner, credential.apiKey)
   const results = await inRow(owner, named, async (slot, other) => {
     const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
     const mark = makeMark()

@@ -1,5 +1,6 @@
 /** What a slot holds: nothing, a key that cannot be decrypted, or a key. */
 
+import type { Owner } from '../crypto/encryption-key.ts'
 import { fingerprintKey, type Keyring } from '../crypto/keyring.ts'
 import { openKey, sealKey, type Slot, type UnreadableReason } from '../crypto/seal.ts'
 import { count } from '../counters.ts'
@@ -132,17 +133,17 @@ const SHORT = 20
 /** The fingerprints of a key under all encryption keys, the sealing one first. */
 export async function fingerprintsOf(
   keyring: Keyring,
-  userId: string,
+  owner: Owner,
   apiKey: string,
 ): Promise<string[]> {
-  return apiKey.length < SHORT ? [] : fingerprintKey(keyring, userId, apiKey)
+  return apiKey.length < SHORT ? [] : fingerprintKey(keyring, owner, apiKey)
 }
 
 /** Seals the text of a credential for a slot. */
 export async function sealText(keyring: Keyring, slot: Slot, text: string): Promise<SealedFor> {
   const { userId, provider } = slot
   const { apiKey } = splitCredential(text) ?? { apiKey: text }
-  const [fingerprint = null] = await fingerprintsOf(keyring, userId, apiKey)
+  const [fingerprint = null] = await fingerprintsOf(keyring, slot, apiKey)
   return { userId, provider, ...(await sealKey(keyring, slot, text)), fingerprint }
 }
 

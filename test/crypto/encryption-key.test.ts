@@ -49,7 +49,7 @@ const RECORDED = ['0CrRH-f42yguGcB7JMKdSw', 'Xm3Z5OyKvu1ORJYB2_1HTA']
 
 it('makes the recorded fingerprints, under each key of the keyring and in its order', async () => {
   const fingerprints = async (...keys: Uint8Array[]) =>
-    fingerprintKey(await createKeyring(keys), 'user', 'sk-test-0123456789')
+    fingerprintKey(await createKeyring(keys), { userId: 'user' }, 'sk-test-0123456789')
   expect(await fingerprints(FIRST, SECOND)).toEqual(RECORDED)
   expect(await fingerprints(SECOND, FIRST)).toEqual(RECORDED.toReversed())
 })
@@ -60,7 +60,11 @@ it.for<[name: string, userId: string, apiKey: string, encryptionKey: Uint8Array]
   ['border of user and key', 'users', 'k-test-0123456789', FIRST],
   ['encryption key', 'user', 'sk-test-0123456789', SECOND],
 ])('makes another fingerprint for another %s', async ([, userId, apiKey, encryptionKey]) => {
-  const [fingerprint] = await fingerprintKey(await createKeyring([encryptionKey]), userId, apiKey)
+  const [fingerprint] = await fingerprintKey(
+    await createKeyring([encryptionKey]),
+    { userId },
+    apiKey,
+  )
   expect(fingerprint).toMatch(/^[\w-]{22}$/)
   expect(fingerprint).not.toBe(RECORDED[0])
 })
@@ -68,8 +72,8 @@ it.for<[name: string, userId: string, apiKey: string, encryptionKey: Uint8Array]
 it('derives one key for all fingerprints of an encryption key, to sign and not to export', async () => {
   const keyring = await createKeyring([FIRST])
   const derive = vi.spyOn(crypto.subtle, 'deriveKey')
-  await fingerprintKey(keyring, 'user', 'sk-1')
-  await fingerprintKey(keyring, 'other', 'sk-2')
+  await fingerprintKey(keyring, { userId: 'user' }, 'sk-1')
+  await fingerprintKey(keyring, { userId: 'other' }, 'sk-2')
   expect(derive).toHaveBeenCalledTimes(1)
   const derived = await derive.mock.results[0]?.value
   expect(derived).toMatchObject({ extractable: false, usages: ['sign'] })

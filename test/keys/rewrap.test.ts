@@ -109,7 +109,7 @@ describe('a pass', () => {
     await storeKeys(new Map([[userId, text]]), before)
     await runPass(after)
     const later = await openService(rotated)
-    const [fingerprint] = await fingerprintKey(later.keyring, userId, text)
+    const [fingerprint] = await fingerprintKey(later.keyring, { userId }, text)
     expect(await storedRows()).toMatchObject([{ fingerprint }])
     expect(await openedKeys(rotated)).toEqual(new Map([[userId, text]]))
   })
