@@ -5,7 +5,7 @@
 
 import * as z from 'zod/mini'
 import { CODES } from './error-code.ts'
-import { eventKind } from './event-kind.ts'
+import { CHANGES, LOOKS, SUMS } from './event-kind.ts'
 import { namesIn } from './json.ts'
 import { KEY_FAULTS } from './key-text.ts'
 import { EXTRA_WORDS } from './pasted-text.ts'
@@ -221,7 +221,7 @@ export const errorCode = z.enum(namesIn(CODES))
 export const event = z.object({
   id: z.string().check(z.describe('Unique for the user. It sorts by time.')),
   provider: z.string().check(z.describe('The name of the slot.')),
-  event: eventKind,
+  event: z.enum([...CHANGES, ...LOOKS, ...SUMS]),
   by: z.enum(['owner', 'caller', 'job', 'import']).check(z.describe('Who did it.')),
   caller: z
     .exactOptional(z.string())

@@ -1,14 +1,7 @@
 /** What can happen to a user's keys. The kinds are published. */
 
-import * as z from 'zod/mini'
-
-/** What is summed: one event an hour for each slot, caller and code. */
-export const sumKind = z.enum(['used', 'use_refused', 'limit_reached', 'unreadable'])
-
-/** How a caller sees what is in a slot, or the key itself. Each time is an event. */
-export const lookKind = z.enum(['revealed', 'viewed'])
-
-export const eventKind = z.enum([
+/** What is done to a key, or found out about it. */
+export const CHANGES = [
   'saved',
   'replaced',
   'deleted',
@@ -21,10 +14,14 @@ export const eventKind = z.enum([
   'resumed',
   'limits_changed',
   'expired',
-  ...lookKind.options,
-  ...sumKind.options,
-])
+] as const
 
-export type SumKind = z.infer<typeof sumKind>
-export type LookKind = z.infer<typeof lookKind>
-export type EventKind = z.infer<typeof eventKind>
+/** How a caller sees what is in a slot, or the key itself. Each time is an event. */
+export const LOOKS = ['revealed', 'viewed'] as const
+
+/** What is summed: one event an hour for each slot, caller and code. */
+export const SUMS = ['used', 'use_refused', 'limit_reached', 'unreadable'] as const
+
+export type LookKind = (typeof LOOKS)[number]
+export type SumKind = (typeof SUMS)[number]
+export type EventKind = (typeof CHANGES)[number] | LookKind | SumKind

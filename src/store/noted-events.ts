@@ -2,7 +2,7 @@
 
 import type { Slot } from '../crypto/seal.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
-import type { EventKind, LookKind, SumKind } from '../shared/event-kind.ts'
+import { LOOKS, type EventKind, type SumKind } from '../shared/event-kind.ts'
 import type { Verdict } from '../shared/slot.ts'
 import { MAX_EVENTS_A_DAY, NOW, refuse, type Statement } from './d1.ts'
 import { EVENT_COLUMNS, type Actor, type WrittenEvent } from './events.ts'
@@ -24,7 +24,6 @@ const RETURNING_EVENT = `RETURNING user_id AS userId, ${EVENT_COLUMNS}`
 
 /** The end of the id of an event that may happen again. */
 const RANDOM = 'lower(hex(randomblob(4)))'
-const LOOKS: readonly LookKind[] = ['revealed', 'viewed']
 const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
 
 /** What can be done without end. A pause and a deletion are not in it: they need a change that is. */

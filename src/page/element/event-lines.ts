@@ -1,13 +1,13 @@
 /** The lines of the list of events: what the same caller did on the same day is one line. */
 
 import type { EventAnswer } from '../../shared/answers.ts'
-import type { EventKind } from '../../shared/event-kind.ts'
+import { LOOKS } from '../../shared/event-kind.ts'
 
 /** The characters of a time, with which each id begins. */
 const ISO_LENGTH = '2026-11-25T12:00:00.000Z'.length
 
-/** Callers do these as often as they use a key, and each time is an event. */
-const LOOKS: ReadonlySet<EventKind> = new Set(['revealed', 'viewed'])
+/** Callers look as often as they use a key, and each time is an event. */
+const looks = new Set<unknown>(LOOKS)
 
 /** An event, or the sum of several. */
 export interface EventLine {
@@ -28,7 +28,7 @@ export function sumUp(events: readonly EventAnswer[], isWhole: boolean): EventLi
   for (const event of events) {
     const { id, event: kind, caller, code, last_at, at, count = 1, errors = 0 } = event
     const time = last_at ?? at
-    const isOften = last_at !== undefined || LOOKS.has(kind)
+    const isOften = last_at !== undefined || looks.has(kind)
     const name = isOften ? JSON.stringify([dayOf(time), kind, caller, code]) : id
     const line = lines.get(name) ?? { event, time, count: 0, errors: 0 }
     lines.set(name, {
