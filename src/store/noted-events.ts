@@ -26,16 +26,11 @@ const RETURNING_EVENT = `RETURNING user_id AS userId, ${EVENT_COLUMNS}`
 const RANDOM = 'lower(hex(randomblob(4)))'
 const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
 
-/** What can be done without end. A pause and a deletion are not in it: they need a change that is. */
-const LIMITED: ReadonlySet<EventKind> = new Set([
-  'saved',
-  'assigned',
-  'verified',
-  'rejected_on_save',
-  'resumed',
-  'limits_changed',
-  ...LOOKS,
-])
+/**
+ * What is noted however many events the day has: a use never fails for it, and an owner can always pause or delete a key.
+ * Nothing of it happens again before the key has changed.
+ */
+const UNLIMITED: ReadonlySet<EventKind> = new Set(['deleted', 'paused', 'rejected_in_use'])
 const DAY = 'substr(at, 1, 10)'
 /**
  * The day. It fails if the user has too many events of it. Looks count by themselves, so that no caller keeps the owner
@@ -76,7 +71,7 @@ export function insert(
   kind = '?3',
 ): Statement<WrittenEvent> {
   const caller = by.kind === 'caller' ? by.name : null
-  const isLimited = by.kind !== 'job' && LIMITED.has(event)
+  const isLimited = by.kind !== 'job' && !UNLIMITED.has(event)
   return {
     sql: `INSERT INTO api_key_events
             (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
