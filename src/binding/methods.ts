@@ -4,18 +4,18 @@ import * as z from 'zod/mini'
 import { describeListedSlot } from '../keys/answer-bodies.ts'
 import type { KeyVault, Result } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
-import { findSlot, slotName, type NamedSlot } from '../keys/slot-name.ts'
+import { findSlot, slotName, type NamedSlot, requireProvider } from '../keys/slot-name.ts'
 import { deleteSlot, listSlots, setLimits } from '../keys/slots.ts'
 import { noteLook, type KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
-import { revealKey } from '../keys/use.ts'
+import { revealKey, sendWithKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser, requireAnyUser } from '../keys/users.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Grant } from '../shared/binding-props.ts'
 import { isWhole } from '../shared/json.ts'
 import { describeEvent } from '../store/events.ts'
 import type { Call, Method } from './call.ts'
-import { useKey } from './use.ts'
+import { calledOrigin, callersUrl, type Passage } from '../providers/base-url.ts'
 
 type Published = Omit<KeyVault, '__WORKER_ENTRYPOINT_BRAND'>
 
@@ -128,4 +128,29 @@ function requireNamed(call: Call, given: string): NamedSlot {
 function isNamed({ user, props }: Call, name: string): boolean {
   const { settings } = user.service
   return props.providers?.some((named) => slotName(settings, named) === name) !== false
+}
+
+/**
+ * Sends the request with the key in the slot, and returns the answer. A `Location` below the user's base URL is below the
+ * origin that the caller addressed.
+ *
+ * @throws VaultError `unknown_provider`, and as `sendWithKey`
+ */
+export async function useKey(user: KeyUser, named: NamedSlot, request: Request): Promise<Response> {
+  const slot = requireProvider(user.service.settings, named)
+  const root = calledOrigin(slot.name, slot.provider)
+  const { origin, pathname, search } = new URL(request.url)
+  const path = origin === root ? pathname + search : null
+  const { response, place } = await sendWithKey(user, { slot, path, request })
+  const location = response.headers.get('Location')
+  if (location !== null && place.base !== root) {
+    response.headers.set('Location', callersLocation(location, { ...place, root }))
+  }
+  return response
+}
+
+/** A `Location` for the caller. It is complete, so that nobody takes a path of the provider for one of `root`. */
+export function callersLocation(location: string, passage: Passage): string {
+  const whole = URL.parse(location, passage.target)?.href ?? location
+  return callersUrl(whole, passage) ?? whole
 }

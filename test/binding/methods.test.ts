@@ -1,10 +1,10 @@
-/** What the methods for support show and note, and which slots the methods take. */
+/** What the methods for support show and note, which slots the methods take, and where a `Location` leads. */
 
 import { exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { someKeyOf, someOwner } from '../keys/key-owner.ts'
 import type { KeyVault } from '../../src/binding/key-vault.ts'
-import { slotOf } from '../../src/binding/methods.ts'
+import { slotOf, callersLocation } from '../../src/binding/methods.ts'
 import { VaultError } from '../../src/errors.ts'
 import type { BindingProps } from '../../src/shared/binding-props.ts'
 import { env } from '../isolate.ts'
@@ -152,3 +152,22 @@ it.for([[''], [undefined], [null], [7], [10n], [true], [['a']], [{}], [Symbol('a
     await expect(readSlot(value)).rejects.toThrow(refusal('invalid_argument'))
   },
 )
+
+it.for<[location: string, expected: string]>([
+  ['/v1/next?a=1#b', 'https://azure.invalid/next?a=1#b'],
+  ['next', 'https://azure.invalid/chat/next'],
+  ['https:next', 'https://azure.invalid/chat/next'],
+  ['https://my.openai.azure.com/v1/next', 'https://azure.invalid/next'],
+  ['https://my.openai.azure.com/v1', 'https://my.openai.azure.com/v1'],
+  ['https://my.openai.azure.com/v1/', 'https://azure.invalid/'],
+  ['https://my.openai.azure.com/v10', 'https://my.openai.azure.com/v10'],
+  ['/login', 'https://my.openai.azure.com/login'],
+  ['//my.openai.azure.com/v1//evil.test', 'https://azure.invalid//evil.test'],
+  ['https://my.openai.azure.com:444/v1/next', 'https://my.openai.azure.com:444/v1/next'],
+  ['https://evil.test/v1/next', 'https://evil.test/v1/next'],
+  ['https://', 'https://'],
+])('shows callers the location %s as %s', ([location, expected]) => {
+  const [root, base] = ['https://azure.invalid', 'https://my.openai.azure.com/v1']
+  const target = `${base}/chat/one`
+  expect(callersLocation(location, { root, base, target })).toBe(expected)
+})

@@ -1,14 +1,13 @@
 /** What owners, callers, operators and the jobs do with the keys of a few users, each in an isolate of its own. */
 
-import { useKey } from '../../src/binding/use.ts'
+import { useKey } from '../../src/binding/methods.ts'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { copyDeletions } from '../../src/keys/gone.ts'
 import { rewrap } from '../../src/keys/rewrap.ts'
 import { saveSlot } from '../../src/keys/save.ts'
-import { setLimits } from '../../src/keys/slots.ts'
-import { deleteSlot, listSlots } from '../../src/keys/slots.ts'
+import { setLimits, deleteSlot, listSlots } from '../../src/keys/slots.ts'
 import { revealKey } from '../../src/keys/use.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { verifySlot } from '../../src/keys/verify.ts'

@@ -1,7 +1,7 @@
 /** A vault whose D1 somebody restores, although keys have been deleted since. */
 
 import { env } from '../isolate.ts'
-import { useKey } from '../../src/binding/use.ts'
+import { useKey } from '../../src/binding/methods.ts'
 import { VaultError } from '../../src/errors.ts'
 import { assignKey } from '../../src/keys/assign.ts'
 import { copyDeletions } from '../../src/keys/gone.ts'

@@ -1,7 +1,7 @@
 /** A WebSocket with a user's key: what passes through it, and what ends it. */
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { useKey } from '../../src/binding/use.ts'
+import { useKey } from '../../src/binding/methods.ts'
 import { removeUser } from '../../src/keys/users.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot, setLimits } from '../../src/keys/slots.ts'

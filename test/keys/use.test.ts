@@ -1,7 +1,7 @@
 /** The use of a key for a caller: what is sent and refused, and what is recorded of the outcome. */
 
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { useKey } from '../../src/binding/use.ts'
+import { useKey } from '../../src/binding/methods.ts'
 import { VaultError } from '../../src/errors.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import type { KeyUser } from '../../src/keys/take.ts'

@@ -1,6 +1,6 @@
 import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
-import { useKey } from '../../src/binding/use.ts'
+import { useKey } from '../../src/binding/methods.ts'
 import { calledOrigin, findPlace, requireBaseUrl } from '../../src/providers/base-url.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { saveSlot } from '../../src/keys/save.ts'
