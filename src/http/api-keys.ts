@@ -16,6 +16,7 @@ import {
   describeSlotFields,
 } from '../keys/answer-bodies.ts'
 import type { Routes } from '../callers/client.ts'
+import { authorizeOwner } from '../door/authorize.ts'
 import { assignKey } from '../keys/assign.ts'
 import { saveSlot } from '../keys/save.ts'
 import { deleteSlot, listSlots, readSlot, setLimits } from '../keys/slots.ts'
@@ -23,6 +24,7 @@ import type { SlotOwner } from '../keys/stored-key.ts'
 import { exportEvents, listEvents } from '../keys/trail.ts'
 import { verifySlot } from '../keys/verify.ts'
 import { requireRate } from '../rate.ts'
+import { openService } from '../service.ts'
 import { namesIn } from '../shared/json.ts'
 import {
   ROUTES,
@@ -39,18 +41,13 @@ import type { Condition } from '../store/slot-check.ts'
 import { readBody } from './bodies.ts'
 import { answerError } from './error-answer.ts'
 import { exportAnswer } from './export.ts'
-import { onlyYourOwn, type OwnerVariables } from './only-your-own.ts'
+import { tokenHeaders } from './front.ts'
 import { readPrecondition, tagAnswer } from './precondition.ts'
 import { isAsked, rangeOf, readQuery } from './query.ts'
 
 interface ApiKeysEnv {
   Bindings: Env
   Variables: Partial<RequestIdVariables>
-}
-
-interface OwnerEnv {
-  Bindings: Env
-  Variables: ApiKeysEnv['Variables'] & OwnerVariables
 }
 
 /** A request that has passed the checks of its route. */
@@ -66,7 +63,10 @@ interface Asked<Id extends OwnOperation> {
 
 /** Does the work of each operation. It returns the body of the answer, or a Response of its own. */
 type Handlers = {
-  [Id in OwnOperation]: (asked: Asked<Id>, c: Context<OwnerEnv>) => Promise<AnswerOf<Id> | Response>
+  [Id in OwnOperation]: (
+    asked: Asked<Id>,
+    c: Context<ApiKeysEnv>,
+  ) => Promise<AnswerOf<Id> | Response>
 }
 
 const handlers: Handlers = {
@@ -133,8 +133,11 @@ const handlers: Handlers = {
 function serve<Id extends OwnOperation>(id: Id, work: Handlers[Id] = handlers[id]) {
   const { query, body } = ROUTES[id]
   const { tags }: Route = ROUTES[id]
-  return async (c: Context<OwnerEnv>): Promise<Response> => {
-    const { service, userId, requestId } = c.var
+  return async (c: Context<ApiKeysEnv>): Promise<Response> => {
+    const service = await openService(c.env)
+    const sent = tokenHeaders(c, service.settings.tokenHeader)
+    const userId = await authorizeOwner(service, sent, c.req.param('userId'))
+    const { requestId } = c.var
     const answer = await work(
       {
         owner: { service, userId, requestId },
@@ -165,7 +168,7 @@ export const apiKeyRoutes = new Hono<ApiKeysEnv, OwnRoutes>({ router: new Patter
 
 for (const id of namesIn(handlers)) {
   const { method, path } = ROUTES[id]
-  apiKeyRoutes.on(method, path.slice('/api'.length), onlyYourOwn, serve(id))
+  apiKeyRoutes.on(method, path.slice('/api'.length), serve(id))
 }
 
 /** Keeps answers about keys out of every cache. */

@@ -16,6 +16,7 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/budgets.test.ts',
   'test/contract.test.ts',
   'test/field-reports.test.ts',
+  'test/http/only-your-own.test.ts',
   'test/keys/gone-restored.test.ts',
   'test/keys/interleavings.slow.test.ts',
   'test/keys/interleavings.test.ts',
