@@ -1,7 +1,7 @@
 /** The JSON Schemas of the OpenAPI document, made from the zod schemas of the API. */
 
 import * as z from 'zod/mini'
-import { NOT_YOUR_OWN } from '../../src/http/error-answer.ts'
+import { NOT_YOUR_OWN } from '../../src/http/answer.ts'
 import { MAX_USES, useCount } from '../../src/http/bodies.ts'
 import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'

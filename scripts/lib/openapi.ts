@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
-import { querySchemas } from '../../src/http/query.ts'
+import { querySchemas } from '../../src/http/parameters.ts'
 import { describeSchema, describeSchemas, refer } from './openapi-schemas.ts'
 import {
   needsToken,

@@ -2,7 +2,7 @@
 
 import type * as z from 'zod/mini'
 import { bodySchemas } from '../../src/http/bodies.ts'
-import { querySchemas } from '../../src/http/query.ts'
+import { querySchemas } from '../../src/http/parameters.ts'
 import { DEFAULT_EVENTS, MAX_EVENTS, MAX_EXPORTED } from '../../src/keys/trail.ts'
 import * as answers from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'

@@ -39,11 +39,9 @@ import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { describeEvent } from '../store/events.ts'
 import type { Condition } from '../store/slot-check.ts'
 import { readBody } from './bodies.ts'
-import { answerError } from './error-answer.ts'
-import { exportAnswer } from './export.ts'
+import { answerError, exportAnswer, tagAnswer } from './answer.ts'
 import { tokenHeaders } from './front.ts'
-import { readPrecondition, tagAnswer } from './precondition.ts'
-import { isAsked, rangeOf, readQuery } from './query.ts'
+import { isAsked, rangeOf, readPrecondition, readQuery } from './parameters.ts'
 
 interface ApiKeysEnv {
   Bindings: Env

@@ -12,10 +12,12 @@ import { namesIn } from '../shared/json.ts'
 import { ROUTES, type AnswerOf, type OperationId, type OwnOperation } from '../shared/routes.ts'
 import { describeSignIn } from '../keys/answer-bodies.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
-import { answerError } from './error-answer.ts'
-import { apiHeaders, logRequests, type AppEnv } from './front.ts'
+import { answerError } from './answer.ts'
+import { apiHeaders, logRequests, type AppEnv, allowOrigin, tokenHeaders } from './front.ts'
 import { pageHeaders, servePage } from './page.ts'
-import { serveRelay } from './relay.ts'
+import { authorizeRelay } from '../door/authorize.ts'
+import { findSlot } from '../keys/slot-name.ts'
+import { relay } from '../relay/relay.ts'
 
 /** The work of each route that needs no token. */
 const handlers: {
@@ -51,7 +53,7 @@ export function createApp() {
   }
   app
     .route('/api', apiKeyRoutes)
-    .all('/relay/:provider/*', serveRelay)
+    .on('ALL', '/relay/:provider/*', serveRelay)
     .onError((error, c) => answerError(error, c))
   return app.notFound(nameMethods(app.routes))
 }
@@ -77,4 +79,26 @@ function throwUnhealthy(error: unknown): never {
   const isMisconfigured = code === 'server_misconfigured'
   const detail = isMisconfigured ? 'The log says what to set.' : 'The database did not answer.'
   throw new VaultError('unhealthy', { detail, cause, retryAfter: 5 })
+}
+
+/** Answers with the provider's answer, and adds the use to the request's log line. */
+async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Response> {
+  const service = await openService(c.env)
+  const { settings } = service
+  const slot = findSlot(settings, c.req.param('provider'))
+  const sent = tokenHeaders(c, settings.tokenHeader)
+  const { userId, caller } = await authorizeRelay(service, slot, sent)
+  const use = { user_id: userId, caller, provider: slot.isKnown ? slot.name : null }
+  c.set('use', use)
+  const response = await relay(service, {
+    request: c.req.raw,
+    slot,
+    userId,
+    caller,
+    requestId: c.get('requestId'),
+    allowedOrigin: allowOrigin(c.req.header('Origin'), c),
+    waitUntil: (recording) => c.executionCtx.waitUntil(recording),
+  })
+  c.set('use', { ...use, provider_status: response.status })
+  return response
 }

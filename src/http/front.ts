@@ -13,7 +13,7 @@ import { log } from '../log.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { openFront } from '../service.ts'
 import { allowsOrigin } from '../shared/web-origin.ts'
-import type { AnswerVariables } from './error-answer.ts'
+import type { AnswerVariables } from './answer.ts'
 
 /** The environment of the whole app. */
 export interface AppEnv {

@@ -1,7 +1,16 @@
 /** The app as a whole: its routes outside the keys, and its answer to everything that is not a route. */
 
-import { describe, expect, it } from 'vitest'
-import { call, interceptD1, keyPath, recordLogs } from '../support.ts'
+import { describe, expect, it, vi } from 'vitest'
+import {
+  call,
+  interceptD1,
+  keyPath,
+  recordLogs,
+  mintToken,
+  seenByProvider,
+  someKeyUser,
+  someUser,
+} from '../support.ts'
 
 it.for(['POST', 'PATCH', 'PROPFIND'])('answers 405 to %s, with the methods', async (method) => {
   const response = await call(method, keyPath('anyone'))
@@ -78,4 +87,109 @@ describe('GET /api/config', () => {
     expect(await response.json()).toMatchObject({ code: 'server_misconfigured' })
     expect(logs.text()).toContain('OIDC_ISSUER and OIDC_CLIENT_ID are required together')
   })
+})
+
+/** Calls a provider for a user, and returns the answer's headers and the log lines. */
+async function use(headers: Record<string, string> = {}) {
+  const userId = await someKeyUser('sk-good-0123456789')
+  const token = await mintToken({ sub: userId, scope: 'relay', client_id: 'notebook' })
+  const logs = recordLogs()
+  const sent = { 'X-Request-Id': 'request-1', ...headers }
+  const env = { CORS_ORIGINS: 'https://app.test' }
+  const response = await call('GET', '/relay/openai/v1/models', { token, headers: sent, env })
+  return { userId, headers: response.headers, lines: logs.events() }
+}
+
+it('logs a use with its user, its caller, its provider and what the provider answered', async () => {
+  const { userId, lines } = await use()
+  expect(lines).toEqual([
+    {
+      level: 'info',
+      event: 'request',
+      request_id: 'request-1',
+      method: 'GET',
+      route: '/relay/:provider/*',
+      status: 200,
+      code: null,
+      duration_ms: expect.any(Number),
+      user_id: userId,
+      caller: 'relay:notebook',
+      provider: 'openai',
+      provider_status: 200,
+    },
+  ])
+})
+
+it('logs no status of a provider that did not answer, but why', async () => {
+  vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('connect refused'))
+  const { userId, lines } = await use()
+  const [code, reason] = ['provider_unreachable', 'TypeError: connect refused']
+  expect(lines).toMatchObject([{ status: 502, code, user_id: userId, provider: 'openai', reason }])
+  expect(lines[0]).not.toHaveProperty('provider_status')
+})
+
+it('passes on the request id, and the origin of a page that may call', async () => {
+  const { headers } = await use({ Origin: 'https://app.test' })
+  expect(headers.get('X-Vault-Request-Id')).toBe('request-1')
+  expect(headers.get('Access-Control-Allow-Origin')).toBe('https://app.test')
+  const other = await use({ Origin: 'https://other.test' })
+  expect(other.headers.get('Access-Control-Allow-Origin')).toBeNull()
+})
+
+it.for<[name: string, headers: Record<string, string>, code: string | null]>([
+  ['a page that may call', { Origin: 'https://app.test' }, null],
+  ['a client that is not a page', {}, null],
+  ['any other page', { Origin: 'https://other.test' }, 'token_missing'],
+  ['a page without an origin', { Origin: 'null' }, 'token_missing'],
+])('the token in a subprotocol of %s: %j, %s', async ([, headers, code]) => {
+  const apiKey = `sk-good-${crypto.randomUUID()}`
+  const token = await mintToken({ sub: await someKeyUser(apiKey), scope: 'relay' })
+  const logs = recordLogs()
+  const protocols = `realtime, openai-insecure-api-key.${token}`
+  const sent = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': protocols, ...headers }
+  const env = { CORS_ORIGINS: 'https://app.test' }
+  const response = await call('GET', '/relay/openai/v1/models', { headers: sent, env })
+  expect(response.headers.get('X-Vault-Error')).toBe(code)
+  const seen = await seenByProvider(apiKey)
+  const credentials = seen.map(
+    ({ headers: { 'sec-websocket-protocol': offered, authorization } }) => [offered, authorization],
+  )
+  const passed = [`realtime, openai-insecure-api-key.${apiKey}`, undefined]
+  expect(credentials).toEqual(code === null ? [passed] : [])
+  const told = logs.text() + JSON.stringify([...response.headers]) + (await response.text())
+  for (const secret of [token, apiKey]) expect(told).not.toContain(secret)
+})
+
+it('logs no name that is not a provider', async () => {
+  const token = await mintToken({ sub: await someUser(), scope: 'relay', azp: 'app' })
+  const logs = recordLogs()
+  const response = await call('GET', '/relay/sk-misplaced-key/v1', { token })
+  expect(response.headers.get('X-Vault-Error')).toBe('unknown_provider')
+  expect(logs.events()).toMatchObject([{ event: 'request', provider: null, caller: 'relay:app' }])
+  expect(logs.text()).not.toContain('sk-misplaced')
+})
+
+it('logs the provider that default means', async () => {
+  const token = await mintToken({ sub: await someUser(), scope: 'relay' })
+  const logs = recordLogs()
+  await call('GET', '/relay/default/v1', { token, env: { DEFAULT_PROVIDER: 'openai' } })
+  expect(logs.events()).toMatchObject([{ code: 'no_api_key', provider: 'openai' }])
+})
+
+it.for<[name: string, headers: Record<string, string>, status: number]>([
+  ['a program', {}, 200],
+  ['a page of another origin', { Origin: 'https://evil.test' }, 401],
+  ['an image on a page of another site', { 'Sec-Fetch-Site': 'cross-site' }, 401],
+])('reads the header of JWT_HEADER_NAME of %s, and sends it to no provider', async (row) => {
+  const [, headers, status] = row
+  const apiKey = `sk-good-${crypto.randomUUID()}`
+  const token = await mintToken({ sub: await someKeyUser(apiKey), scope: 'relay' })
+  const vault = { JWT_HEADER_NAME: 'Cf-Access-Jwt-Assertion' }
+  const sent = { ...headers, 'Cf-Access-Jwt-Assertion': token }
+  const logs = recordLogs()
+  const response = await call('GET', '/relay/openai/v1/models', { headers: sent, env: vault })
+  expect(response.status).toBe(status)
+  expect(await seenByProvider(apiKey)).toHaveLength(status === 200 ? 1 : 0)
+  expect(await seenByProvider(token)).toEqual([])
+  expect(logs.text()).not.toContain(token)
 })

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import * as z from 'zod/mini'
 import { VaultError } from '../../src/errors.ts'
 import { readBody, requireValid } from '../../src/http/bodies.ts'
-import { answerError } from '../../src/http/error-answer.ts'
+import { answerError } from '../../src/http/answer.ts'
 import { call, keyPath, mintToken, putKey, someKey, someUser, storedKey } from '../support.ts'
 
 /** Answers with the body as the routes get it. */

@@ -17,7 +17,7 @@ const TESTS: Record<string, string[]> = {
     testsOf('store'),
     testsOf('keys'),
     testsOf('binding'),
-    'test/http/precondition.test.ts',
+    'test/http/parameters.test.ts',
   ],
   'src/keys': [
     testsOf('keys'),

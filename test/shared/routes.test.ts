@@ -3,7 +3,7 @@
 import { expectTypeOf, it } from 'vitest'
 import type * as z from 'zod/mini'
 import type { bodySchemas } from '../../src/http/bodies.ts'
-import type { querySchemas } from '../../src/http/query.ts'
+import type { querySchemas } from '../../src/http/parameters.ts'
 import type { Bodies, Queries } from '../../src/shared/routes.ts'
 
 /** A type without its intersections, which a comparison of types would see. */

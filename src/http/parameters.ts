@@ -1,11 +1,12 @@
-/** The queries that routes take. */
+/** The parameters of a request: its query, and its preconditions (RFC 9110 §13.1), with which a client changes only what it has seen. */
 
-import type { HonoRequest } from 'hono'
+import type { HonoRequest, Context } from 'hono'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { DEFAULT_EVENTS, MAX_EVENTS, type EventQuery } from '../keys/trail.ts'
 import type { Queries } from '../shared/routes.ts'
 import { isoTime, requireValid } from './bodies.ts'
+import type { Condition } from '../store/slot-check.ts'
 
 const verifyQuery = z.object({
   verify: z.optional(z.enum(['true', 'false'], '"verify" must be true or false.')),
@@ -77,4 +78,26 @@ export function rangeOf({ limit, from, to, ...asked }: Queries['Events']): Event
     to: to === undefined ? undefined : new Date(to).toISOString(),
     limit: Number(limit ?? DEFAULT_EVENTS),
   }
+}
+
+/**
+ * What the request asks of the slot; null if nothing. An `If-None-Match` with tags asks nothing of a change.
+ *
+ * @throws VaultError `invalid_precondition`
+ */
+export function readPrecondition({ req }: Context): Condition | null {
+  const match = req.header('If-Match')
+  if (match === '*') return { kind: 'present' }
+  if (match !== undefined) return { kind: 'tagged', tags: readTags(match) }
+  return req.header('If-None-Match') === '*' ? { kind: 'empty' } : null
+}
+
+/** A proxy that compresses answers makes their tags weak. That changes nothing of the key. */
+const TAG = String.raw`(?:W/)?"[^"]*"`
+const TAGS = new RegExp(String.raw`^${TAG}(?:\s*,\s*${TAG})*$`)
+
+function readTags(list: string): string[] {
+  if (TAGS.test(list)) return Array.from(list.matchAll(/"([^"]*)"/g), ([, tag = '']) => tag)
+  const detail = 'If-Match must be * or a list of entity tags, such as "0123abcd.1".'
+  throw new VaultError('invalid_precondition', { detail })
 }

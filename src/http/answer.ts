@@ -1,4 +1,4 @@
-/** The HTTP answer to a VaultError: its status, its sentence and its headers. */
+/** How a result becomes an HTTP answer: a refusal, a body with its `ETag`, or an export of events. */
 
 import type { Context } from 'hono'
 import { VaultError } from '../errors.ts'
@@ -6,6 +6,7 @@ import { errorFields, log, nameCause } from '../log.ts'
 import type { ErrorAnswer } from '../shared/answers.ts'
 import { CODES, type ErrorCode } from '../shared/error-code.ts'
 import { ERROR_HEADER } from '../shared/binding-headers.ts'
+import { describeEvent, type EventRow } from '../store/events.ts'
 
 /** For `not_your_own`, the sentence names what the request tried to do. */
 export const NOT_YOUR_OWN: Record<string, string> = {
@@ -53,4 +54,48 @@ export function answerError(
     ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
     ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
   })
+}
+
+/**
+ * Streams the pages as they come. If they return a cursor, the last line has it. If a later page cannot be read, the body breaks off, and the client's
+ * request fails.
+ *
+ * @throws as the first page
+ */
+export async function exportAnswer(
+  c: Context,
+  pages: AsyncGenerator<EventRow[], string | null>,
+): Promise<Response> {
+  let page = await pages.next()
+  const body = new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      if (page.done === true) {
+        const next_cursor = page.value
+        if (next_cursor !== null) controller.enqueue(encodeLines([{ next_cursor }]))
+        return controller.close()
+      }
+      controller.enqueue(encodeLines(page.value.map(describeEvent)))
+      page = await pages.next().catch((error: unknown) => {
+        log('error', 'export_broken_off', { error: errorFields(error) })
+        throw error
+      })
+    },
+    cancel: async () => void (await pages.return(null)),
+  })
+  return c.body(body, 200, {
+    'Content-Type': 'application/x-ndjson',
+    'Content-Disposition': 'attachment; filename="api-key-events.ndjson"',
+  })
+}
+
+const encoder = new TextEncoder()
+
+function encodeLines(values: readonly object[]): Uint8Array {
+  return encoder.encode(values.map((value) => `${JSON.stringify(value)}\n`).join(''))
+}
+
+/** Sets `ETag` to the tag of the key in the body of an answer, also of one that does not open. An empty slot has none. */
+export function tagAnswer(c: Context, answer: object): void {
+  const key = 'user' in answer && answer.user instanceof Object ? answer.user : answer
+  if ('etag' in key && typeof key.etag === 'string') c.header('ETag', key.etag)
 }
