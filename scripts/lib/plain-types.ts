@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 /** The modules of `src/shared/` from which callers take types alone. */
-const MODULES = ['answers', 'binding-props', 'error-code', 'slot']
+const MODULES = ['answers', 'caller', 'error-code', 'slot']
 /** The modules that these take types from. After that, nobody does. */
 const UNUSED = ['event-kind']
 

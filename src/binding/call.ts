@@ -8,8 +8,7 @@ import { errorFields, log, nameCause } from '../log.ts'
 import { requireRate } from '../rate.ts'
 import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
-import { bindingProps, type BindingProps, type Grant } from '../shared/binding-props.ts'
-import { bindingCaller } from '../shared/caller.ts'
+import { bindingProps, type BindingProps, type Grant, bindingCaller } from '../shared/caller.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
 
 /** Of a user id. */

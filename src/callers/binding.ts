@@ -3,7 +3,7 @@
 import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 
-export type { BindingProps, Grant } from '../shared/binding-props.ts'
+export type { BindingProps, Grant } from '../shared/caller.ts'
 export type { ErrorCode, EventAnswer, ListedAnswer }
 
 /**

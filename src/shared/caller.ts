@@ -1,10 +1,12 @@
-/** The name of a caller: its kind, which is the door that it comes through, and its name at that door. */
+/** Who a caller is, by the door that it comes through and its name there, and what a binding lets it do. */
+
+import * as z from 'zod/mini'
 
 const WORKER = String.raw`[\w.-]{1,64}`
 const CLIENT = '[!-~]{1,200}'
 
 /** The name that a bound Worker has in its `props`. */
-export const WORKER_NAME = new RegExp(`^${WORKER}$`)
+const WORKER_NAME = new RegExp(`^${WORKER}$`)
 /** The name that a token gives its client. It is safe in a log line. */
 export const CLIENT_NAME = new RegExp(`^${CLIENT}$`)
 export const CALLER_NAME = new RegExp(`^(?:binding:${WORKER}|relay:${CLIENT})$`)
@@ -18,3 +20,23 @@ export function bindingCaller(worker: string): string {
 export function relayCaller(client: string | null): string | null {
   return client === null ? null : `relay:${client}`
 }
+
+const grants = z.array(z.enum(['use', 'reveal', 'users', 'support']))
+
+/** The `props` of a service binding, as a schema. */
+export const bindingProps = z.strictObject({
+  /** The bound Worker's name. The log, the trail and the owners' limits have it as `binding:NAME`. */
+  caller: z.string().check(z.regex(WORKER_NAME)),
+  grants,
+  /** The slots that the caller may use. If it is missing, all slots. */
+  providers: z.optional(z.array(z.string())),
+})
+
+/**
+ * What a binding can grant: using keys, reading them in the clear, adding and removing users, or helping users
+ * with their keys without seeing one.
+ */
+export type Grant = z.output<typeof grants>[number]
+
+/** The `props` of a binding: `[services.props]` in the caller's wrangler.toml. */
+export type BindingProps = z.output<typeof bindingProps>

@@ -11,7 +11,7 @@ import {
 } from '../../src/binding/call.ts'
 import { VaultError } from '../../src/errors.ts'
 import { openService } from '../../src/service.ts'
-import type { BindingProps, Grant } from '../../src/shared/binding-props.ts'
+import type { BindingProps, Grant } from '../../src/shared/caller.ts'
 import { env } from '../isolate.ts'
 import { recordLogs } from '../support.ts'
 import { ALL, contextOf, lineOf } from './callers.ts'

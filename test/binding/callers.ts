@@ -2,7 +2,7 @@
 
 import { createExecutionContext } from 'cloudflare:test'
 import { KeyVault } from '../../src/binding/key-vault.ts'
-import type { BindingProps } from '../../src/shared/binding-props.ts'
+import type { BindingProps } from '../../src/shared/caller.ts'
 import { env } from '../isolate.ts'
 import { PROVIDER, type recordLogs } from '../support.ts'
 

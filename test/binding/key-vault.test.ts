@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
-import type { BindingProps } from '../../src/shared/binding-props.ts'
+import type { BindingProps } from '../../src/shared/caller.ts'
 import { env } from '../isolate.ts'
 import {
   interceptD1,
