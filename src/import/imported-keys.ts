@@ -87,21 +87,27 @@ function forgetRemoval(userId: string): Statement {
   }
 }
 
-/** No import has brought this key of the JSON array yet. A slot without a name is {@link REMOVED}. */
-const IS_NEW = `NOT EXISTS (
+/** What an import takes from its JSON array. A constant would be in the Worker too, which imports nothing. */
+function chooseRows() {
+  // A slot without a name is a removed user.
+  const isNew = `NOT EXISTS (
     SELECT 1 FROM imported_keys WHERE user_id = value ->> 0
       AND (provider = value ->> 1 AND saved_at >= value ->> 2 OR provider = '${REMOVED}')
   )`
-/** The new keys of the array, without those in slots with a later one. */
-const NEW_KEYS = `json_each(?1) WHERE ${IS_NEW} AND value ->> 3 IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM api_keys
-    WHERE user_id = value ->> 0 AND provider = value ->> 1 AND updated_at >= value ->> 2
-  )`
-
-/** The keys of the array that were just written. */
-const IMPORTED = `SELECT user_id, provider FROM json_each(?1)
-  JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1 AND encrypted_api_key = value ->> 3
-  WHERE ${IS_NEW}`
+  return {
+    /** No import has brought this key yet. */
+    isNew,
+    /** The new keys, without those in slots with a later one. */
+    newKeys: `json_each(?1) WHERE ${isNew} AND value ->> 3 IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM api_keys
+      WHERE user_id = value ->> 0 AND provider = value ->> 1 AND updated_at >= value ->> 2
+    )`,
+    /** The keys that were just written. */
+    imported: `SELECT user_id, provider FROM json_each(?1)
+      JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1 AND encrypted_api_key = value ->> 3
+      WHERE ${isNew}`,
+  }
+}
 
 /** The statements of an import, in one transaction. */
 export type Import = [
@@ -124,23 +130,24 @@ export function importKeys(keys: readonly ImportedKey[]): Import {
     token,
   ])
   const values = [JSON.stringify(rows)]
-  const slots = `SELECT value ->> 0 AS user_id, value ->> 1 AS provider FROM ${NEW_KEYS}`
+  const { isNew, newKeys, imported } = chooseRows()
+  const slots = `SELECT value ->> 0 AS user_id, value ->> 1 AS provider FROM ${newKeys}`
   return [
     {
-      sql: `INSERT INTO users (id) SELECT value ->> 0 FROM json_each(?1) WHERE ${IS_NEW}
+      sql: `INSERT INTO users (id) SELECT value ->> 0 FROM json_each(?1) WHERE ${isNew}
             ON CONFLICT DO NOTHING`,
       values,
     },
     ...replaceKeys({ sql: slots, values }, 'operator', {
       sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
-            SELECT value ->> 0, value ->> 1, value ->> 3, '${FERNET_KID}', value ->> 2 FROM ${NEW_KEYS}
+            SELECT value ->> 0, value ->> 1, value ->> 3, '${FERNET_KID}', value ->> 2 FROM ${newKeys}
             ${REPLACE_KEY} WHERE excluded.updated_at > api_keys.updated_at`,
       values,
     }),
-    noteRows({ event: 'imported', by: 'import' }, { sql: IMPORTED, values }),
+    noteRows({ event: 'imported', by: 'import' }, { sql: imported, values }),
     askAfterImport(),
     mark({
-      sql: `SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ${IS_NEW}`,
+      sql: `SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ${isNew}`,
       values,
     }),
   ]
