@@ -1,6 +1,6 @@
 /** Strict base64url: only one text is accepted for the same bytes. */
 
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 
 const CANONICAL = /^(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/
 

@@ -1,6 +1,6 @@
 /** Encryption keys: what one of them seals for an owner, it opens for that owner alone. Its bytes never leave this room. */
 
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 
 /** The version of the sealed key's format, and of all that is derived for it. */
 export const VERSION = 'v1'

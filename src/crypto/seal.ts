@@ -1,6 +1,6 @@
 /** Seals and opens API keys: AES-256-GCM under a per-user key. A sealed key opens only in its own row. */
 
-import { base64url } from 'jose'
+import * as base64url from 'jose/base64url'
 import { decodeBase64url } from './base64url.ts'
 import {
   encodeFields,

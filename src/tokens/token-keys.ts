@@ -1,13 +1,8 @@
 /** The keys that verify tokens: a shared secret, or an identity provider's key set. */
 
 import { waitUntil } from 'cloudflare:workers'
-import {
-  base64url,
-  createLocalJWKSet,
-  type FlattenedJWSInput,
-  type JWK,
-  type JWTVerifyGetKey,
-} from 'jose'
+import { createLocalJWKSet, type FlattenedJWSInput, type JWK, type JWTVerifyGetKey } from 'jose'
+import * as base64url from 'jose/base64url'
 import { JWKSNoMatchingKey } from 'jose/errors'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
