@@ -1,7 +1,6 @@
 /** The routes of a user's own API keys, as a Hono app that any other app can mount. */
 
-import type { Context } from 'hono'
-import { createMiddleware } from 'hono/factory'
+import type { Context, MiddlewareHandler } from 'hono'
 import { HonoBase as Hono } from 'hono/hono-base'
 import type { RequestIdVariables } from 'hono/request-id'
 import { PatternRouter } from 'hono/router/pattern-router'
@@ -170,10 +169,10 @@ for (const id of namesIn(handlers)) {
 }
 
 /** Keeps answers about keys out of every cache. */
-export const noStore = createMiddleware(async (c, next) => {
+export const noStore: MiddlewareHandler = async (c, next) => {
   c.header('Cache-Control', 'no-store')
   await next()
-})
+}
 
 /** The same routes for another app. They answer and log their own errors, and stay out of caches. */
 export const apiKeys = /* @__PURE__ */ forAnotherApp()

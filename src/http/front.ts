@@ -3,9 +3,8 @@
  * set later, Hono copies the answer, which took 60 µs of a 401.
  */
 
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
-import { createMiddleware } from 'hono/factory'
 import type { RequestIdVariables } from 'hono/request-id'
 import { routePath } from 'hono/route'
 import { count } from '../counters.ts'
@@ -32,7 +31,7 @@ interface Use {
 }
 
 /** Gives the request an id, and logs its route pattern: a path or a query would show user ids. */
-export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
+export const logRequests: MiddlewareHandler<AppEnv> = async (c, next) => {
   const startedAt = Date.now()
   const request_id = chooseRequestId(c)
   c.set('requestId', request_id)
@@ -48,7 +47,7 @@ export const logRequests = createMiddleware<AppEnv>(async (c, next) => {
   const operation = `${method} ${route}`
   const { analytics } = openFront(c.env)
   count(analytics, { event: 'request', operation, code, status, duration_ms, ...use })
-})
+}
 
 /** Prefers Cloudflare's id, since a client can send any id. Both must be safe in a log line. */
 function chooseRequestId({ req }: Context): string {
@@ -63,7 +62,7 @@ const HEADERS = Object.entries({
 })
 
 /** Sets the security headers, and allows the frontend's origin if it is in `CORS_ORIGINS`. */
-export const apiHeaders = createMiddleware<AppEnv>(async (c, next) => {
+export const apiHeaders: MiddlewareHandler<AppEnv> = async (c, next) => {
   for (const [name, value] of HEADERS) c.header(name, value)
   const origin = allowOrigin(c.req.header('Origin'), c)
   if (origin !== null) {
@@ -72,7 +71,7 @@ export const apiHeaders = createMiddleware<AppEnv>(async (c, next) => {
     c.header('Access-Control-Allow-Credentials', 'true')
   }
   return c.req.method === 'OPTIONS' ? preflight(c, next) : next()
-})
+}
 
 /** Without `allowHeaders`, all headers are allowed: tracing and CSRF libraries add some. */
 const preflight = cors({

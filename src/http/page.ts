@@ -1,7 +1,6 @@
 /** The page at `/`. Its policy lets it connect to this service and the identity provider only. */
 
-import type { Context } from 'hono'
-import { createMiddleware } from 'hono/factory'
+import type { Context, MiddlewareHandler } from 'hono'
 import { errorFields, log } from '../log.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { openFront } from '../service.ts'
@@ -47,14 +46,14 @@ const PAGE_HEADERS = Object.entries({
 })
 
 /** Sets them when the answer exists, since an error has them too. */
-export const pageHeaders = createMiddleware<PageEnv>(async (c, next) => {
+export const pageHeaders: MiddlewareHandler<PageEnv> = async (c, next) => {
   const { issuer } = openFront(c.env)
   const origins = issuer === null ? '' : await findOrigins(issuer)
   await next()
   const { headers } = c.res
   for (const [name, value] of PAGE_HEADERS) headers.set(name, value)
   headers.set('Content-Security-Policy', policy(origins))
-})
+}
 
 /**
  * Where the page sends requests to sign a user in: the issuer's origin, and that of its token endpoint. If the issuer
