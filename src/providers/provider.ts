@@ -5,7 +5,7 @@ import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { isWhole } from '../shared/json.ts'
 import { isReserved, matchesCredential, neverPasses } from './header-names.ts'
 
-const text = z.string('must be a string').check(z.minLength(1, 'is empty'))
+const text = z.string('must be a string').check(z.refine((given) => given !== '', 'is empty'))
 
 const headerName = text.check(
   z.regex(/^[\w-]+$/, 'is not a header name'),
@@ -129,7 +129,7 @@ const fields = z.strictObject(
           text.check(z.refine(isHost, 'is not a host, such as api.example.com or *.example.com')),
           'must be a list, such as ["*.openai.azure.com"]',
         )
-        .check(z.minLength(1, 'is empty')),
+        .check(z.refine((list) => list.length > 0, 'is empty')),
     ),
     /** The header that carries the key, and the scheme before the key (RFC 9110 §11.4). */
     header: headerName,
