@@ -84,13 +84,13 @@ export function readFrontSettings(env: Env): FrontSettings {
   }
 }
 
-/** The limiters that nothing asks, since an older configuration file lacks the newer ones. */
+/** The limiters that are not configured: an older configuration file lacks the newer ones. A relay that is off needs none. */
 function nameMissing(env: Environment): string[] {
-  const isAsked = (name: string) => name !== 'RELAY_LIMITER' || env.RELAY_SCOPE !== null
+  const isNeeded = (name: string) => name !== 'RELAY_LIMITER' || env.RELAY_SCOPE !== null
   const names = Object.entries(env)
     .filter(([, value]) => value === null)
     .map(([name]) => name)
-  return names.filter((name) => name in limiters && isAsked(name))
+  return names.filter((name) => name in limiters && isNeeded(name))
 }
 
 /** A provider must never get the token. */

@@ -1,21 +1,21 @@
 /** The table of the binding's methods: the grant of each, and its work, which checks the arguments. */
 
 import * as z from 'zod/mini'
-import { describeListedSlot } from '../keys/answer-bodies.ts'
 import type { KeyVault, Result } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
-import { findSlot, slotName, type NamedSlot, requireProvider } from '../keys/slot-name.ts'
+import { describeListedSlot } from '../keys/answer-bodies.ts'
+import { findSlot, requireProvider, slotName, type NamedSlot } from '../keys/slot-name.ts'
 import { deleteSlot, listSlots, setLimits } from '../keys/slots.ts'
 import { noteLook, type KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
 import { revealKey, sendWithKey } from '../keys/use.ts'
 import { addUser, hasUser, removeUser, requireAnyUser } from '../keys/users.ts'
+import { calledOrigin, callersUrl, type Passage } from '../providers/base-url.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Grant } from '../shared/caller.ts'
 import { isWhole } from '../shared/json.ts'
 import { describeEvent } from '../store/events.ts'
 import type { Call, Method } from './call.ts'
-import { calledOrigin, callersUrl, type Passage } from '../providers/base-url.ts'
 
 type Published = Omit<KeyVault, '__WORKER_ENTRYPOINT_BRAND'>
 
