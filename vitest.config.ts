@@ -80,6 +80,8 @@ export const worker = {
         bindings: {
           ...NO_VARS,
           RELAY_SCOPE: 'relay',
+          MANAGE_CLIENTS: 'flask-app',
+          MANAGE_SCOPE: 'vault',
           ALLOW_REVEAL: 'true',
           PROVIDERS: standIns(inject('provider')),
           API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),

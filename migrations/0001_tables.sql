@@ -21,6 +21,7 @@ CREATE TABLE api_keys (
   fingerprint       TEXT,                               -- tells equal keys of one user; NULL for a short or imported key
   status            TEXT NOT NULL DEFAULT 'unverified', -- active, unverified, rejected
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the key was saved
+  saved_by          TEXT,                               -- operator, or NULL for the owner
   last_used_at      TEXT,                               -- recorded at most once an hour
   last_verified_at  TEXT,                               -- when its owner last had it checked
   expires_at        TEXT,                               -- NULL for never
@@ -46,7 +47,7 @@ CREATE TABLE api_key_events (
   id              TEXT NOT NULL,              -- begins with its time; of a sum, with the end of its hour
   provider        TEXT NOT NULL,              -- the slot
   event           TEXT NOT NULL,              -- saved, replaced, deleted, …
-  actor           TEXT NOT NULL,              -- owner, caller, job, import
+  actor           TEXT NOT NULL,              -- owner, caller, operator, job, import
   caller          TEXT,                       -- the caller's kind and name
   code            TEXT,                       -- why a use was refused
   verdict         TEXT,                       -- of a check: accepted, refused, unknown

@@ -20,7 +20,7 @@ async function addUser(db: D1Database, id: string): Promise<number> {
 }
 
 async function listUsers(db: D1Database): Promise<number> {
-  const { results } = await run(db, selectUsers(LIST_LIMIT + 1))
+  const { results } = await run(db, selectUsers('', LIST_LIMIT + 1))
   console.log('created_at\tkeys\tid')
   for (const { id, createdAt, keys } of results.slice(0, LIST_LIMIT)) {
     console.log(`${createdAt}\t${keys}\t${JSON.stringify(id)}`)

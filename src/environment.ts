@@ -35,6 +35,8 @@ export const limiters = {
   EXPORT_LIMITER: orNull(limiter),
   /** Counts the uses of a user's keys over the relay. */
   RELAY_LIMITER: orNull(limiter),
+  /** Counts what a server does with a user's keys to support that user. */
+  SUPPORT_LIMITER: orNull(limiter),
 }
 
 /**

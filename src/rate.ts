@@ -19,12 +19,37 @@ export async function requireRate(
   key: string,
   detail?: string,
 ): Promise<void> {
-  if (limiter === null) return
-  const { success } = await inTime(ask(limiter, key), DEADLINE_MS).catch((error: unknown) => {
-    log('error', 'rate_limiter_failed', { error: errorFields(error) })
-    return { success: true }
-  })
-  if (!success) throw new VaultError('rate_limited', { detail, retryAfter: LONGEST_PERIOD_S })
+  if (limiter !== null && (await isOver(limiter, key)) === true) throw limited(detail)
+}
+
+/**
+ * As {@link requireRate}, but a limiter that is missing, fails or hangs lets nothing pass: the limit protects users from
+ * whoever may see the keys of all of them.
+ *
+ * @throws VaultError `rate_limited`, `unhealthy`
+ */
+export async function requireStrictRate(limiter: RateLimit | null, key: string): Promise<void> {
+  const over = limiter === null ? null : await isOver(limiter, key)
+  if (over === null) {
+    const detail = 'The rate limiter did not answer.'
+    throw new VaultError('unhealthy', { detail, retryAfter: 5 })
+  }
+  if (over) throw limited()
+}
+
+/** Whether the limit is exceeded; null if the limiter does not say so, which is logged. */
+async function isOver(limiter: RateLimit, key: string): Promise<boolean | null> {
+  return inTime(ask(limiter, key), DEADLINE_MS).then(
+    ({ success }) => !success,
+    (error: unknown) => {
+      log('error', 'rate_limiter_failed', { error: errorFields(error) })
+      return null
+    },
+  )
+}
+
+function limited(detail?: string): VaultError {
+  return new VaultError('rate_limited', { detail, retryAfter: LONGEST_PERIOD_S })
 }
 
 /** A limiter that throws at once fails like one that rejects. */

@@ -29,6 +29,9 @@ const settings = z.pipe(
     refuseProvidersHeader(env, refuse)
     const signIn = readSignIn(env, refuse)
     const relay = readRelay(env, refuse)
+    if (env.MANAGE_SCOPE !== null && env.SUPPORT_LIMITER === null) {
+      refuse('SUPPORT_LIMITER', 'is required with MANAGE_SCOPE: see [[ratelimits]]')
+    }
     return {
       ...settingsOf(ownVariables, env),
       ...settingsOf(limiters, env),
@@ -84,9 +87,11 @@ export function readFrontSettings(env: Env): FrontSettings {
   }
 }
 
-/** The limiters that are not configured: an older configuration file lacks the newer ones. A relay that is off needs none. */
+/** The limiters that are not configured: an older configuration file lacks the newer ones. What is off needs none. */
 function nameMissing(env: Environment): string[] {
-  const isNeeded = (name: string) => name !== 'RELAY_LIMITER' || env.RELAY_SCOPE !== null
+  const { RELAY_SCOPE, MANAGE_SCOPE } = env
+  const isOff = { RELAY_LIMITER: RELAY_SCOPE === null, SUPPORT_LIMITER: MANAGE_SCOPE === null }
+  const isNeeded = (name: string) => !new Map(Object.entries(isOff)).get(name)
   const names = Object.entries(env)
     .filter(([, value]) => value === null)
     .map(([name]) => name)

@@ -8,11 +8,17 @@ import { app, call, keyPath, mintToken, recordLogs, someUser, URL_BASE } from '.
 
 const OPTIONAL = Object.keys(limiters).filter((name) => name !== 'RATE_LIMITER')
 const NONE = Object.fromEntries(OPTIONAL.map((name) => [name, undefined]))
+const NO_SERVERS = { MANAGE_CLIENTS: '', MANAGE_SCOPE: '' }
 
 it.for<[name: string, changes: object, limiters: string[] | null]>([
   ['all of them', {}, null],
   ['no limit for addresses', { ADDRESS_LIMITER: undefined }, ['ADDRESS_LIMITER']],
-  ['only the limit for users', NONE, OPTIONAL],
+  [
+    'only the limit for users',
+    { ...NONE, ...NO_SERVERS },
+    OPTIONAL.filter((name) => name !== 'SUPPORT_LIMITER'),
+  ],
+
   ['no limit for a relay that is off', { RELAY_LIMITER: undefined, RELAY_SCOPE: '' }, null],
 ])(
   'logs once in an isolate which limiters are missing if it has %s',

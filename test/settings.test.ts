@@ -15,6 +15,8 @@ const base = {
   ALLOW_REVEAL: '',
   PROVIDERS: undefined,
   RELAY_SCOPE: '',
+  MANAGE_CLIENTS: '',
+  MANAGE_SCOPE: '',
   API_KEY_ENCRYPTION_KEY: KEY,
   JWT_SECRET_KEY: 'x'.repeat(32),
 }
@@ -334,7 +336,7 @@ describe('the defaults', () => {
       revealers: [],
       foreign: { secrets: [] },
       tokenSources: [{ kind: 'secret', secret: keys.JWT_SECRET_KEY }],
-      tokenRules: { identityClaim: 'sub', scope: null, pageClient: null },
+      tokenRules: { identityClaim: 'sub', scope: null, pageClient: null, servers: null },
       tokenHeader: null,
       signIn: null,
       relay: null,

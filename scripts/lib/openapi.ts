@@ -5,19 +5,13 @@ import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
 import { querySchemas } from '../../src/http/parameters.ts'
 import { describeSchema, describeSchemas, refer } from './openapi-schemas.ts'
-import {
-  needsToken,
-  OPERATIONS,
-  QUERY_PARAMETERS,
-  requiresTags,
-  type Operation,
-} from './operations.ts'
+import { OPERATIONS, QUERY_PARAMETERS, requiresTags, type Operation } from './operations.ts'
 
 /** Where `npm run openapi -- write` puts it. */
 export const OPENAPI_FILE = 'src/page/reference/openapi.json'
 
 const PARAMETERS = {
-  userId: 'The `sub` of the token. The vault compares it exactly.',
+  userId: 'The user. The vault compares it exactly with the `sub` of the token.',
   provider: 'The name of a slot. `default` is the slot of the plain route.',
 }
 
@@ -100,7 +94,7 @@ function describeOperation(operation: Operation): object {
     operationId,
     summary,
     description,
-    security: needsToken(operation) ? [{ token: [] }] : [],
+    security: operation.tokens.length === 0 ? [] : [{ token: [] }],
     parameters: parameters.length === 0 ? undefined : parameters,
     requestBody: body === 'None' ? undefined : describeBody(body, sent),
     responses: {
@@ -168,13 +162,22 @@ function describeRefusals(codes: readonly ErrorCode[]): Record<string, object> {
 
 function describeRefusal(description: string, codes: readonly ErrorCode[]): object {
   const [schema, ...others] = codes.map(refer)
-  const headers = codes.flatMap(nameHeaders)
-  const references = headers.map((name) => [name, { $ref: `#/components/headers/${name}` }])
+  const headers = describeHeaders(codes)
   return {
     description,
-    headers: headers.length === 0 ? undefined : Object.fromEntries(references),
+    headers: headers.length === 0 ? undefined : Object.fromEntries(headers),
     content: describeContent(others.length === 0 ? schema : { oneOf: [schema, ...others] }),
   }
+}
+
+/** The headers of answers with these codes. One that not all of them have is described for itself, and not required. */
+function describeHeaders(codes: readonly ErrorCode[]): [name: string, header: object][] {
+  const names = new Set(codes.flatMap(nameHeaders))
+  return Array.from(names, (name) => {
+    const isRequired = codes.every((code) => nameHeaders(code).includes(name))
+    const described = { description: HEADERS[name], schema: { type: 'string' } }
+    return [name, isRequired ? { $ref: `#/components/headers/${name}` } : described]
+  })
 }
 
 /** The headers that an answer with `code` always has. */

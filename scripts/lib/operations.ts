@@ -4,6 +4,7 @@ import type * as z from 'zod/mini'
 import { bodySchemas } from '../../src/http/bodies.ts'
 import { querySchemas } from '../../src/http/parameters.ts'
 import { DEFAULT_EVENTS, MAX_EVENTS, MAX_EXPORTED } from '../../src/keys/trail.ts'
+import { DEFAULT_USERS, MAX_USERS } from '../../src/keys/users.ts'
 import * as answers from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
 import { namesIn } from '../../src/shared/json.ts'
@@ -31,6 +32,10 @@ const ANSWERS: { [Name in keyof answers.Answers]: z.ZodMiniType<answers.Answers[
   Health: answers.healthAnswer,
   Event: answers.event,
   Events: answers.eventsAnswer,
+  User: answers.userAnswer,
+  AddedUser: answers.addedUserAnswer,
+  RemovedUser: answers.removedUserAnswer,
+  Users: answers.usersAnswer,
 }
 
 /** The schemas that the document names. */
@@ -51,6 +56,10 @@ export const QUERY_PARAMETERS: {
     to: 'Only events before this time.',
     limit: `The events of a page, at most ${MAX_EVENTS}; by default ${DEFAULT_EVENTS}.`,
     format: `\`ndjson\` answers with up to ${MAX_EXPORTED} events, one on each line.`,
+  },
+  Users: {
+    cursor: 'The `next_cursor` of the previous page.',
+    limit: `The users of a page, at most ${MAX_USERS}; by default ${DEFAULT_USERS}.`,
   },
 }
 
@@ -108,7 +117,7 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
     description:
       'What the body leaves out stays as it is, and null removes a limit. Limits stay when the key is replaced, and go when it is deleted.',
     sent: 'A caller is `binding:NAME` for a bound Worker, or `relay:NAME` for the client of a token that uses the relay: its `client_id`, `azp`, `cid` or `appid`. A paused key stays stored, and nobody can use it.',
-    codes: ['no_api_key'],
+    codes: ['no_api_key', 'not_granted'],
   },
   assignKey: {
     summary: 'Move the key of the plain route to a slot',
@@ -140,6 +149,21 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
         'With `format=ndjson`: up to 10,000 events, one on each line. If there are more, the last line is `{"next_cursor": "…"}`.',
     },
   },
+  listUsers: {
+    summary: 'List the users',
+    description: 'The users come in the order of their ids.',
+  },
+  addUser: {
+    summary: 'Add a user',
+    description: 'A user who exists already stays as it is.',
+    codes: ['invalid_argument'],
+  },
+  getUser: { summary: 'Show a user', codes: ['user_not_found', 'invalid_argument'] },
+  removeUser: {
+    summary: 'Remove a user with all keys and events',
+    description: 'Without such a user, the answer is a 200 too.',
+    codes: ['invalid_argument'],
+  },
   getConfig: {
     summary: 'Show how the page signs users in',
     codes: ['rate_limited', 'internal', 'server_misconfigured'],
@@ -150,19 +174,27 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   },
 }
 
-/** Every route of a user. */
-const OWN: readonly ErrorCode[] = [
+/** Every route that needs a token. */
+const GUARDED: readonly ErrorCode[] = [
   'token_missing',
   'token_invalid',
   'token_expired',
-  'not_your_own',
-  'user_not_found',
   'rate_limited',
   'database_busy',
   'token_keys_unreachable',
   'internal',
   'server_misconfigured',
 ]
+
+/** By whose tokens a route takes. */
+const OF_TOKENS: Record<Route['tokens'][number], readonly ErrorCode[]> = {
+  owner: ['not_your_own', 'user_not_found'],
+  // Without server routes, there is no such route.
+  users: ['scope_missing', 'not_found'],
+  support: ['scope_missing', 'invalid_argument', 'unhealthy'],
+  save: ['scope_missing', 'invalid_argument', 'not_granted', 'api_key_exists'],
+  export: ['scope_missing', 'invalid_argument'],
+}
 
 const JSON_BODY: readonly ErrorCode[] = [
   'expires_at_invalid',
@@ -179,14 +211,10 @@ const OF_BODY: { [Name in keyof Bodies]: readonly ErrorCode[] } = {
   LimitsBody: ['limits_invalid', ...JSON_BODY],
 }
 
-/** Whether the operation needs a token: those of a user do. */
-export function needsToken({ path }: Route): boolean {
-  return path.includes(':userId')
-}
-
 function listCodes(route: Route, ofWork: readonly ErrorCode[] = []): ErrorCode[] {
   return [
-    ...(needsToken(route) ? OWN : []),
+    ...(route.tokens.length === 0 ? [] : GUARDED),
+    ...route.tokens.flatMap((token) => OF_TOKENS[token]),
     ...OF_BODY[route.body],
     ...(route.query === 'None' ? [] : ['invalid_query' as const]),
     ...ofWork,

@@ -3,6 +3,7 @@
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
 import { nameSlot } from '../keys/slot-name.ts'
+import type { SlotOwner } from '../keys/stored-key.ts'
 import type { KeyUser } from '../keys/take.ts'
 import { errorFields, log, nameCause } from '../log.ts'
 import { requireRate } from '../rate.ts'
@@ -22,15 +23,19 @@ const NOBODY: BindingProps = { caller: 'unknown', grants: [], providers: [] }
 
 /** The arguments of a call. They are unchecked: a binding does not enforce types. */
 export interface Given {
-  userId: unknown
+  userId?: unknown
   slot?: unknown
   request?: unknown
   query?: unknown
+  key?: unknown
 }
 
 /** A call that is granted. Of its arguments, only the user id is checked. */
 export interface Call {
+  /** Who uses a key. */
   user: KeyUser
+  /** Whose keys the operator of the application manages, through the caller. A method for all users has no user id. */
+  owner: SlotOwner
   props: BindingProps
   given: Given
 }
@@ -51,21 +56,27 @@ export interface Method<T extends object & Outcome> {
 export async function perform<T extends object & Outcome>(
   env: Env,
   ctx: ExecutionContext,
-  { name, grant, work, given }: Method<T> & { name: string; given: Given },
+  { method, grant, work, given }: Method<T> & { method: string; given: Given },
 ): Promise<T | VaultError> {
   const startedAt = Date.now()
   const requestId = crypto.randomUUID()
   const props = readProps(ctx.props)
-  const by = { kind: 'caller', name: bindingCaller(props.caller) } as const
+  const name = bindingCaller(props.caller)
   const waitUntil = (recording: Promise<void>): void => ctx.waitUntil(recording)
   const opened = await openService(env).catch((error: unknown) => VaultError.from(error))
   const granted = async (): Promise<T> => {
     const service = await requireGranted(opened, props, grant)
-    const userId = requireUserId(given.userId)
-    return work({ user: { service, userId, requestId, by, waitUntil }, props, given })
+    const userId = 'userId' in given ? requireUserId(given.userId) : ''
+    const owner = { service, userId, requestId }
+    return work({
+      user: { ...owner, by: { kind: 'caller', name }, waitUntil },
+      owner: { ...owner, by: { kind: 'operator', name } },
+      props,
+      given,
+    })
   }
   const outcome = await granted().catch((error: unknown) => VaultError.from(error))
-  const line = { request_id: requestId, caller: by.name, method: name, ...loggable(opened, given) }
+  const line = { request_id: requestId, caller: name, method, ...loggable(opened, given) }
   const duration_ms = Date.now() - startedAt
   report(openFront(env).analytics, { ...line, duration_ms }, outcome)
   return outcome

@@ -1,7 +1,13 @@
 /** The service binding: other Workers use a user's key without holding it, if their binding grants it. */
 
 import { WorkerEntrypoint } from 'cloudflare:workers'
-import type { EventQuery, KeyVault as CallersKeyVault, Result } from '../callers/binding.ts'
+import type {
+  EventQuery,
+  KeyVault as CallersKeyVault,
+  NewKey,
+  Result,
+  UserQuery,
+} from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
 import type { ErrorAnswer } from '../shared/answers.ts'
 import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
@@ -12,7 +18,7 @@ import { METHODS, type Outcomes } from './methods.ts'
 
 /**
  * The methods that callers see. They can call every public method of a WorkerEntrypoint, so it has only
- * these ten.
+ * these.
  */
 export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersKeyVault {
   async fetchWithApiKey(userId: string, slot: string, request: Request) {
@@ -36,12 +42,24 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
     return answer(await this.#perform('createUser', { userId }))
   }
 
+  async getUser(userId: string) {
+    return answer(await this.#perform('getUser', { userId }))
+  }
+
+  async listUsers(query: UserQuery = {}) {
+    return answer(await this.#perform('listUsers', { query }))
+  }
+
   async deleteUser(userId: string) {
     return answer(await this.#perform('deleteUser', { userId }))
   }
 
   async hasUser(userId: string) {
     return answer(await this.#perform('hasUser', { userId }))
+  }
+
+  async saveKey(userId: string, slot: string, key: NewKey) {
+    return answer(await this.#perform('saveKey', { userId, slot, key }))
   }
 
   async listSlots(userId: string) {
@@ -64,7 +82,7 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
     name: Name,
     given: Given,
   ): Promise<Outcomes[Name] | VaultError> {
-    return perform<Outcomes[Name]>(this.env, this.ctx, { name, given, ...METHODS[name] })
+    return perform<Outcomes[Name]>(this.env, this.ctx, { method: name, given, ...METHODS[name] })
   }
 }
 

@@ -3,17 +3,34 @@
 import * as z from 'zod/mini'
 import type { KeyVault, Result } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
-import { describeListedSlot } from '../keys/answer-bodies.ts'
+import {
+  describeListedSlot,
+  describeSavedFields,
+  describeUser,
+  describeUsers,
+} from '../keys/answer-bodies.ts'
+import { ALL_SLOTS } from '../keys/look.ts'
+import { saveSlot } from '../keys/save.ts'
 import { findSlot, requireProvider, slotName, type NamedSlot } from '../keys/slot-name.ts'
 import { deleteSlot, listSlots, setLimits } from '../keys/slots.ts'
-import { noteLook, type KeyUser } from '../keys/take.ts'
+import type { KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
 import { revealKey, sendWithKey } from '../keys/use.ts'
-import { addUser, hasUser, removeUser, requireAnyUser } from '../keys/users.ts'
+import {
+  addUser,
+  DEFAULT_USERS,
+  hasUser,
+  listUsers,
+  MAX_USERS,
+  readUser,
+  removeUser,
+} from '../keys/users.ts'
 import { calledOrigin, callersUrl, type Passage } from '../providers/base-url.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Grant } from '../shared/caller.ts'
 import { isWhole } from '../shared/json.ts'
+import { nameKeyFault } from '../shared/key-text.ts'
+import { expiresAt } from '../shared/time.ts'
 import { describeEvent } from '../store/events.ts'
 import type { Call, Method } from './call.ts'
 
@@ -38,20 +55,21 @@ export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
   getDecryptedApiKey: method('reveal', async (call) => ({
     apiKey: await revealKey(call.user, slotOf(call)),
   })),
-  createUser: method('users', async ({ user: { service, userId } }) => ({
+  createUser: method('users', async ({ owner: { service, userId } }) => ({
     created: await addUser(service, userId),
   })),
-  deleteUser: method('users', async ({ user: { service, userId } }) => ({
+  deleteUser: method('users', async ({ owner: { service, userId } }) => ({
     deleted: await removeUser(service, userId),
   })),
-  hasUser: method('users', async ({ user: { service, userId } }) => ({
-    exists: await hasUser(service, userId),
-  })),
+  hasUser: method('users', async ({ owner }) => ({ exists: await hasUser(owner) })),
+  getUser: method('users', async ({ owner }) => describeUser(await readUser(owner))),
+  listUsers: method('users', viewUsers),
+  saveKey: method('save', saveKey),
   listSlots: method('support', viewSlots),
   listEvents: method('support', viewEvents),
   pauseKey: method('support', pauseKey),
   deleteKey: method('support', async (call) => ({
-    deleted: await deleteSlot(call.user, slotOf(call).name),
+    deleted: await deleteSlot(call.owner, slotOf(call).name),
   })),
 }
 
@@ -59,8 +77,30 @@ function method<T extends object>(grant: Grant, work: Method<T>['work']): Method
   return { grant, work }
 }
 
-/** In the trail: the caller has seen all slots. */
-const ALL_SLOTS = '*'
+const userQuery = z.strictObject({
+  cursor: z.optional(z.string()),
+  limit: z.optional(z.custom<number>((limit) => isWhole(limit, 1, MAX_USERS))),
+})
+
+async function viewUsers({ owner, given }: Call) {
+  const { limit = DEFAULT_USERS, cursor } = parse(userQuery, given.query)
+  const { users, next_cursor } = describeUsers(await listUsers(owner.service, { cursor, limit }))
+  return { users, nextCursor: next_cursor }
+}
+
+const newKey = z.strictObject({ apiKey: z.string(), expiresAt: z.optional(z.string()) })
+
+/** @throws VaultError `invalid_argument`, `api_key_invalid`, `expires_at_invalid`, `provider_not_granted`, and as `saveSlot` */
+async function saveKey(call: Call) {
+  const { name } = slotOf(call)
+  const given = parse(newKey, call.given.key)
+  const apiKey = given.apiKey.trim()
+  if (nameKeyFault(apiKey, 'apiKey') !== null) throw new VaultError('api_key_invalid')
+  const time = z.optional(expiresAt).safeParse(given.expiresAt)
+  if (!time.success) throw new VaultError('expires_at_invalid')
+  const key = { apiKey, expiresAt: time.data, verify: undefined }
+  return { slot: describeSavedFields(await saveSlot(call.owner, name, key)) }
+}
 
 const eventQuery = z.strictObject({
   provider: z.optional(z.string()),
@@ -68,33 +108,31 @@ const eventQuery = z.strictObject({
   limit: z.optional(z.custom<number>((limit) => isWhole(limit, 1, MAX_EVENTS))),
 })
 
-/** The user's slots, as far as the binding names them. @throws VaultError as `listSlots` and `noteLook` */
+/** The user's slots, as far as the binding names them. @throws VaultError as `listSlots` */
 async function viewSlots(call: Call) {
-  const slots = await listSlots(call.user)
-  await noteView(call.user, ALL_SLOTS)
+  const slots = await listSlots(call.owner)
   return { slots: slots.filter(({ name }) => isNamed(call, name)).map(describeListedSlot) }
 }
 
-/** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` and `noteLook` */
+/** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` */
 async function viewEvents(call: Call) {
-  const { user, given } = call
-  const query = eventQuery.safeParse(given.query)
-  if (!query.success) throw new VaultError('invalid_argument')
-  const { provider = ALL_SLOTS, limit = DEFAULT_EVENTS } = query.data
-  const { name, isKnown } = requireNamed(call, provider)
-  const { events, next } = await listEvents(user, { ...query.data, limit })
-  await noteView(user, isKnown ? name : ALL_SLOTS)
+  const query = parse(eventQuery, call.given.query)
+  requireNamed(call, query.provider ?? ALL_SLOTS)
+  const { limit = DEFAULT_EVENTS } = query
+  const { events, next } = await listEvents(call.owner, { ...query, limit })
   return { events: events.map(describeEvent), nextCursor: next }
 }
 
-/** The user may have been removed since the look. */
-async function noteView(user: KeyUser, provider: string): Promise<void> {
-  if (!(await noteLook(user, provider, 'viewed'))) requireAnyUser(user)
+/** @throws VaultError `invalid_argument` */
+function parse<T>(schema: z.ZodMiniType<T>, given: unknown): T {
+  const parsed = schema.safeParse(given)
+  if (!parsed.success) throw new VaultError('invalid_argument')
+  return parsed.data
 }
 
 /** Pauses the key in the slot, and returns when it was paused. @throws VaultError as `setLimits` */
 async function pauseKey(call: Call) {
-  const key = await setLimits(call.user, slotOf(call).name, { isPaused: true, condition: null })
+  const key = await setLimits(call.owner, slotOf(call).name, { isPaused: true, condition: null })
   if (key.state === 'empty' || key.row.pausedAt === null) throw new VaultError('no_api_key')
   return { pausedAt: key.row.pausedAt }
 }

@@ -1,10 +1,16 @@
 /** The service binding as its callers see it. Needs no types of the vault's own Worker. */
 
-import type { EventAnswer, ListedAnswer } from '../shared/answers.ts'
+import type {
+  EventAnswer,
+  ListedAnswer,
+  SavedFields,
+  UserAnswer,
+  UsersAnswer,
+} from '../shared/answers.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 
 export type { BindingProps, Grant } from '../shared/caller.ts'
-export type { ErrorCode, EventAnswer, ListedAnswer }
+export type { ErrorCode, EventAnswer, ListedAnswer, SavedFields, UserAnswer, UsersAnswer }
 
 /**
  * The result of a call. A refusal is a value, because an error loses its properties over a binding.
@@ -27,6 +33,21 @@ export interface EventQuery {
   cursor?: string
   /** From 1 to 200; by default 50. */
   limit?: number
+}
+
+/** Which users to list. */
+export interface UserQuery {
+  /** The `nextCursor` of the previous page. */
+  cursor?: string
+  /** From 1 to 200; by default 50. */
+  limit?: number
+}
+
+/** A key to save for a user. */
+export interface NewKey {
+  apiKey: string
+  /** ISO 8601 with a time zone. Without it, the key does not expire. */
+  expiresAt?: string
 }
 
 /**
@@ -66,6 +87,20 @@ export interface KeyVault {
 
   /** Whether the user exists. Needs the grant `users`. */
   hasUser(userId: string): Promise<Result<{ exists: boolean }>>
+
+  /** The user, with the time of its creation. Needs the grant `users`. */
+  getUser(userId: string): Promise<Result<UserAnswer>>
+
+  /** Users by id, a page at a time. Needs the grant `users`. */
+  listUsers(
+    query?: UserQuery,
+  ): Promise<Result<{ users: UsersAnswer['users']; nextCursor: string | null }>>
+
+  /**
+   * Saves a key for a user in an empty slot, as `PUT …/api-keys/:provider` does for the user. The provider may check it
+   * first. The slot says that the operator saved it. Needs the grant `save`.
+   */
+  saveKey(userId: string, provider: string, key: NewKey): Promise<Result<{ slot: SavedFields }>>
 
   /** The user's slots, as `GET …/api-keys` shows them to the user. Needs the grant `support`, and so do the methods below. */
   listSlots(userId: string): Promise<Result<{ slots: ListedAnswer[] }>>

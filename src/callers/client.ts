@@ -39,7 +39,7 @@ type Input<Id extends OperationId> = Param<PathOf<Id>> &
 
 type Param<Path> = Path extends `${string}/:provider${string}`
   ? { param: { userId: string; provider: string } }
-  : Path extends `${string}/:userId/${string}`
+  : Path extends `${string}/:userId${string}`
     ? { param: { userId: string } }
     : BlankInput
 

@@ -28,19 +28,19 @@ export async function requireAddressRate(service: Service, sent: Headers): Promi
 }
 
 /**
- * Verifies the token that `readToken` finds. Only refused tokens are counted: a valid one costs no call of the
+ * Checks the token that `readToken` finds with `check`. Only refused tokens are counted: a valid one costs no call of the
  * limiter, and is accepted from any address. Many users may share one with somebody who tries tokens.
  *
- * @throws VaultError `rate_limited`, and as `readToken` and `VerifyToken`
+ * @throws VaultError `rate_limited`, and as `readToken`, `VerifyToken` and `check`
  */
-export async function checkToken(
+export async function checkToken<T>(
   service: Service,
   sent: Headers,
-  readToken: () => string,
-): Promise<AccessToken> {
+  { readToken, check }: { readToken: () => string; check: (token: AccessToken) => T },
+): Promise<T> {
   const client = clientOf(service, sent)
   try {
-    return await service.verifyToken(readToken())
+    return check(await service.verifyToken(readToken()))
   } catch (error) {
     const { code } = VaultError.from(error)
     const isRefused = CODES[code].status === 401

@@ -3,27 +3,89 @@
 import { VaultError } from '../errors.ts'
 import { browserCredential } from '../providers/headers.ts'
 import { keyPlaces, type Provider } from '../providers/provider.ts'
-import { requireRate } from '../rate.ts'
+import { requireRate, requireStrictRate } from '../rate.ts'
 import type { Service } from '../service.ts'
-import { relayCaller } from '../shared/caller.ts'
+import { relayCaller, SERVER_GRANTS, serverCaller } from '../shared/caller.ts'
+import type { Route } from '../shared/routes.ts'
+import { nameUserIdFault } from '../shared/user-id.ts'
+import { requireUser, type AccessToken } from '../tokens/access-token.ts'
+import { scopeFor, type Servers } from '../tokens/token-settings.ts'
 import { checkToken } from './address.ts'
 
+/** A route of a user, and whose tokens it takes. */
+interface GuardedRoute {
+  /** The user in the path. It is missing in the one of all users. */
+  userId: string | undefined
+  tokens: Route['tokens']
+}
+
 /**
- * Lets a user through to the user's own keys. Returns the user id, which the path has too.
+ * Lets the owner through to the user's own keys, or a server to those of any user, if its client and its scope grant what
+ * the route needs. A token whose user is the path's is the owner's, whatever its scopes. It returns the name of the server;
+ * null for the owner.
  *
- * @throws VaultError `token_missing`, `token_invalid`, `token_expired`, `token_keys_unreachable`, `not_your_own`,
- * `rate_limited`
+ * @throws VaultError `not_found` if the route is for servers and there are none, `token_missing`, `token_invalid`,
+ * `token_expired`, `token_keys_unreachable`, `not_your_own`, `scope_missing`, `rate_limited`, `unhealthy`,
+ * `invalid_argument`
  */
-export async function authorizeOwner(
+export async function authorize(
   service: Service,
   sent: Headers,
-  userId: string | undefined,
-): Promise<string> {
-  const { tokenHeader, rateLimiter } = service.settings
-  const token = await checkToken(service, sent, () => requestToken(sent, tokenHeader))
-  if (token.userId !== userId) throw new VaultError('not_your_own')
+  { userId, tokens }: GuardedRoute,
+): Promise<string | null> {
+  const { tokenHeader, tokenRules, rateLimiter } = service.settings
+  const { servers } = tokenRules
+  const isForOwners = tokens.includes('owner')
+  if (servers === null && !isForOwners) throw new VaultError('not_found')
+  const token = await checkToken(service, sent, {
+    readToken: () => requestToken(sent, tokenHeader),
+    check: (found) => {
+      if (found.userId === userId && isForOwners) requireUser(found)
+      return found
+    },
+  })
+  if (token.userId !== userId) return authorizeServer(service, token, { userId, tokens })
+  if (!isForOwners) throw new VaultError('scope_missing', { detail: NOT_FOR_USERS })
   await requireRate(rateLimiter, userId)
-  return userId
+  return null
+}
+
+const NOT_FOR_USERS = 'This route is for servers, and the token is the one of its user.'
+
+/** @throws VaultError as {@link authorize} */
+async function authorizeServer(
+  { settings }: Service,
+  token: AccessToken,
+  { userId, tokens }: GuardedRoute,
+): Promise<string> {
+  const { tokenRules, callerLimiter, supportLimiter } = settings
+  const grant = token.grants.find((one) => tokens.includes(one))
+  if (grant === undefined || token.client === null)
+    throw refuseServer(token, tokens, tokenRules.servers)
+  const name = serverCaller(token.client)
+  await requireRate(callerLimiter, name)
+  if (grant === 'support') await requireStrictRate(supportLimiter, `${name} ${userId}`)
+  const fault = userId === undefined ? null : nameUserIdFault(userId)
+  if (fault !== null) throw new VaultError('invalid_argument', { detail: `The user id ${fault}.` })
+  return name
+}
+
+/** A token that says nothing of servers is another user's. Otherwise the refusal says what it lacks. */
+function refuseServer(
+  { client, scopes }: AccessToken,
+  tokens: Route['tokens'],
+  servers: Servers | null,
+): VaultError {
+  const grant = SERVER_GRANTS.find((one) => tokens.includes(one))
+  if (servers === null || grant === undefined) return new VaultError('not_your_own')
+  const isListed = client !== null && servers.clients.includes(client)
+  const isMeant = isListed || SERVER_GRANTS.some((one) => scopes.includes(scopeFor(servers, one)))
+  if (!isMeant && tokens.includes('owner')) return new VaultError('not_your_own')
+  const scope = scopeFor(servers, grant)
+  const detail = isListed
+    ? `None of its "scope", "scp" and "permissions" has the scope ${scope}.`
+    : 'Its client is not one that MANAGE_CLIENTS lists.'
+  return new VaultError('scope_missing', { detail })
 }
 
 /** Whose key is used, and by whom. */
@@ -53,11 +115,10 @@ export async function authorizeRelay(
   const { settings } = service
   const { relay } = settings
   if (relay === null) throw new VaultError('not_found')
-  const { userId, scopes, client } = await checkToken(
-    service,
-    sent,
-    () => namedToken(sent, settings.tokenHeader) ?? tokenOf(sent, provider),
-  )
+  const { userId, scopes, client } = await checkToken(service, sent, {
+    readToken: () => namedToken(sent, settings.tokenHeader) ?? tokenOf(sent, provider),
+    check: (token) => ({ ...token, userId: requireUser(token) }),
+  })
   if (!scopes.includes(relay.scope)) {
     const detail =
       'None of its "scope", "scp" and "permissions" has the scope that RELAY_SCOPE names.'

@@ -1,4 +1,4 @@
-/** The routes of a user's own API keys, as a Hono app that any other app can mount. */
+/** The routes of users and their API keys, as a Hono app that any other app can mount. */
 
 import type { Context, MiddlewareHandler } from 'hono'
 import { HonoBase as Hono } from 'hono/hono-base'
@@ -13,14 +13,18 @@ import {
   describeSavedFields,
   describeSlot,
   describeSlotFields,
+  describeUser,
+  describeUsers,
 } from '../keys/answer-bodies.ts'
 import type { Routes } from '../callers/client.ts'
-import { authorizeOwner } from '../door/authorize.ts'
+import { authorize } from '../door/authorize.ts'
+import { VaultError } from '../errors.ts'
 import { assignKey } from '../keys/assign.ts'
 import { saveSlot } from '../keys/save.ts'
 import { deleteSlot, listSlots, readSlot, setLimits } from '../keys/slots.ts'
-import type { SlotOwner } from '../keys/stored-key.ts'
+import { isOperator, OWNER, type SlotOwner } from '../keys/stored-key.ts'
 import { exportEvents, listEvents } from '../keys/trail.ts'
+import { addUser, DEFAULT_USERS, listUsers, readUser, removeUser } from '../keys/users.ts'
 import { verifySlot } from '../keys/verify.ts'
 import { requireRate } from '../rate.ts'
 import { openService } from '../service.ts'
@@ -29,7 +33,7 @@ import {
   ROUTES,
   type AnswerOf,
   type BodyOf,
-  type OwnOperation,
+  type GuardedOperation,
   type QueryOf,
   type Route,
   type Table,
@@ -44,11 +48,15 @@ import { isAsked, rangeOf, readPrecondition, readQuery } from './parameters.ts'
 
 interface ApiKeysEnv {
   Bindings: Env
-  Variables: Partial<RequestIdVariables>
+  Variables: Partial<RequestIdVariables> & {
+    /** The server that manages users, for the request's log line. */
+    server?: string
+  }
 }
 
 /** A request that has passed the checks of its route. */
-interface Asked<Id extends OwnOperation> {
+interface Asked<Id extends GuardedOperation> {
+  /** Whose slots, and who works on them. The route of all users has no user id. */
   owner: SlotOwner
   /** The name in the path. The plain route is the slot `default`. */
   slot: string
@@ -60,7 +68,7 @@ interface Asked<Id extends OwnOperation> {
 
 /** Does the work of each operation. It returns the body of the answer, or a Response of its own. */
 type Handlers = {
-  [Id in OwnOperation]: (
+  [Id in GuardedOperation]: (
     asked: Asked<Id>,
     c: Context<ApiKeysEnv>,
   ) => Promise<AnswerOf<Id> | Response>
@@ -89,6 +97,7 @@ const handlers: Handlers = {
 
   saveSlot: async ({ owner, slot, query, body, condition }) => {
     const { api_key: apiKey, base_url: baseUrl, expires_at: expiresAt } = body
+    if (baseUrl !== undefined) requireOwner(owner)
     const verify = isAsked(query)
     const key = await saveSlot(owner, slot, { apiKey, baseUrl, expiresAt, verify, condition })
     return confirmSave(owner.userId, { provider: slot, ...describeSavedFields(key) })
@@ -102,6 +111,7 @@ const handlers: Handlers = {
 
   setLimits: async ({ owner, slot, body, condition }) => {
     const { paused: isPaused, callers, max_uses: maxUses, expires_at: expiresAt } = body
+    if (isPaused !== true || Object.keys(body).length > 1) requireOwner(owner)
     const limits = { isPaused, callers, maxUses, expiresAt }
     return describeSlot(slot, await setLimits(owner, slot, { ...limits, condition }))
   },
@@ -124,20 +134,45 @@ const handlers: Handlers = {
     const { events, next } = await listEvents(owner, rangeOf(query))
     return { user_id: owner.userId, events: events.map(describeEvent), next_cursor: next }
   },
+
+  listUsers: async ({ owner, query }) => {
+    const limit = Number(query.limit ?? DEFAULT_USERS)
+    return describeUsers(await listUsers(owner.service, { ...query, limit }))
+  },
+
+  addUser: async ({ owner: { service, userId } }) => ({
+    user_id: userId,
+    created: await addUser(service, userId),
+  }),
+
+  getUser: async ({ owner }) => describeUser(await readUser(owner)),
+
+  removeUser: async ({ owner: { service, userId } }) => ({
+    user_id: userId,
+    deleted: await removeUser(service, userId),
+  }),
+}
+
+/** For what an operator may not send, although it is valid. @throws VaultError `not_granted` */
+function requireOwner(owner: SlotOwner): void {
+  if (isOperator(owner)) throw new VaultError('not_granted')
 }
 
 /** Serves an operation: its checks in the order of the contract, then its work. */
-function serve<Id extends OwnOperation>(id: Id, work: Handlers[Id] = handlers[id]) {
+function serve<Id extends GuardedOperation>(id: Id, work: Handlers[Id] = handlers[id]) {
   const { query, body } = ROUTES[id]
-  const { tags }: Route = ROUTES[id]
+  const { tokens, tags }: Route = ROUTES[id]
   return async (c: Context<ApiKeysEnv>): Promise<Response> => {
     const service = await openService(c.env)
     const sent = tokenHeaders(c, service.settings.tokenHeader)
-    const userId = await authorizeOwner(service, sent, c.req.param('userId'))
+    const userId = c.req.param('userId')
+    const server = await authorize(service, sent, { userId, tokens })
+    const by = server === null ? OWNER : ({ kind: 'operator', name: server } as const)
+    if (server !== null) c.set('server', server)
     const { requestId } = c.var
     const answer = await work(
       {
-        owner: { service, userId, requestId },
+        owner: { service, userId: userId ?? '', requestId, by },
         slot: c.req.param('provider') ?? DEFAULT_SLOT,
         query: readQuery<Table[Id]['query']>(query, c.req),
         body: await readBody<Table[Id]['body']>(body, c.req),
@@ -154,13 +189,13 @@ function serve<Id extends OwnOperation>(id: Id, work: Handlers[Id] = handlers[id
 /** The routes of a user as another app mounts them, without `/api`. */
 type OwnRoutes = {
   [
-    Path in keyof Routes as Path extends `/api${infer Rest extends `/users/${string}`}`
+    Path in keyof Routes as Path extends `/api${infer Rest extends `/users${string}`}`
       ? Rest
       : never
   ]: Routes[Path]
 }
 
-/** The routes of the default slot and of the providers' slots. They throw their errors. */
+/** The routes that need a token. They throw their errors. */
 export const apiKeyRoutes = new Hono<ApiKeysEnv, OwnRoutes>({ router: new PatternRouter() })
 
 for (const id of namesIn(handlers)) {
@@ -181,8 +216,6 @@ export const apiKeys = /* @__PURE__ */ forAnotherApp()
 function forAnotherApp() {
   return new Hono<ApiKeysEnv>({ router: new PatternRouter() })
     .onError((error, c) => answerError(error, c))
-    .use('/users/:userId/api-key', noStore)
-    .use('/users/:userId/api-keys/*', noStore)
-    .use('/users/:userId/api-key-events', noStore)
+    .use('/users/*', noStore)
     .route('/', apiKeyRoutes)
 }

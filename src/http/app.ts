@@ -9,7 +9,7 @@ import { VaultError } from '../errors.ts'
 import { checkHealth } from '../keys/health.ts'
 import { openService } from '../service.ts'
 import { namesIn } from '../shared/json.ts'
-import { ROUTES, type AnswerOf, type OperationId, type OwnOperation } from '../shared/routes.ts'
+import { ROUTES, type AnswerOf, type GuardedOperation, type OperationId } from '../shared/routes.ts'
 import { describeSignIn } from '../keys/answer-bodies.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
 import { answerError } from './answer.ts'
@@ -21,7 +21,7 @@ import { relay } from '../relay/relay.ts'
 
 /** The work of each route that needs no token. */
 const handlers: {
-  [Id in Exclude<OperationId, OwnOperation>]: (c: Context<AppEnv>) => Promise<AnswerOf<Id>>
+  [Id in Exclude<OperationId, GuardedOperation>]: (c: Context<AppEnv>) => Promise<AnswerOf<Id>>
 } = {
   getHealth: async (c) => {
     const service = await openService(c.env).catch(throwUnhealthy)

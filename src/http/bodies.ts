@@ -2,18 +2,13 @@
 
 import type { HonoRequest } from 'hono'
 import * as z from 'zod/mini'
-import { _isoDateTime } from 'zod/v4/core'
 import { VaultError } from '../errors.ts'
 import { CALLER_NAME } from '../shared/caller.ts'
+import { expiresAt } from '../shared/time.ts'
 import { isJsonObject, isWhole } from '../shared/json.ts'
 import { findKeyFault, nameKeyFault, type KeyReason } from '../shared/key-text.ts'
 import type { Bodies } from '../shared/routes.ts'
 import { isNamable, nameType, readJson } from './json-body.ts'
-
-/** `z.iso.datetime`, without the other formats of `z.iso`: a bundler takes such a namespace as a whole. */
-export function isoTime(params: Parameters<typeof z.iso.datetime>[0]): z.ZodMiniISODateTime {
-  return _isoDateTime(z.ZodMiniISODateTime, params)
-}
 
 const apiKey = z
   .string({ error: ({ input }) => `api_key is ${nameType(input)}, not a string.` })
@@ -21,19 +16,6 @@ const apiKey = z
     const message = nameKeyFault(value, 'api_key')
     if (message !== null) issues.push({ code: 'custom', message, input: value })
   })
-
-const FUTURE = 'expires_at must be a time in the future, such as 2027-01-31T12:00:00Z, or null.'
-
-/** D1 compares times as text. One after the year 9999 begins with a plus sign, and D1 would take it for the past. */
-const isFuture = (time: string) => !time.startsWith('+') && Date.parse(time) > Date.now()
-
-/** ISO 8601 with a time zone, as UTC in milliseconds. */
-const expiresAt = z
-  .pipe(
-    isoTime({ offset: true, error: FUTURE }),
-    z.transform((text) => new Date(text).toISOString()),
-  )
-  .check(z.refine(isFuture, FUTURE))
 
 const keyBody = z.object({ api_key: apiKey, expires_at: z.nullish(expiresAt) })
 

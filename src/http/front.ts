@@ -17,7 +17,7 @@ import type { AnswerVariables } from './answer.ts'
 /** The environment of the whole app. */
 export interface AppEnv {
   Bindings: Env
-  Variables: RequestIdVariables & AnswerVariables & { use?: Use }
+  Variables: RequestIdVariables & AnswerVariables & { use?: Use; server?: string }
 }
 
 /** The use of a key through the relay, in its request's log line. */
@@ -41,7 +41,8 @@ export const logRequests: MiddlewareHandler<AppEnv> = async (c, next) => {
   const code = c.get('errorCode') ?? null
   const reason = c.get('errorReason')
   const duration_ms = Date.now() - startedAt
-  const use = c.get('use')
+  const server = c.get('server')
+  const use = server === undefined ? c.get('use') : { caller: server }
   const why = reason !== undefined && { reason }
   log('info', 'request', { request_id, method, route, status, code, duration_ms, ...why, ...use })
   const operation = `${method} ${route}`

@@ -4,8 +4,10 @@ import type { HonoRequest, Context } from 'hono'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { DEFAULT_EVENTS, MAX_EVENTS, type EventQuery } from '../keys/trail.ts'
+import { MAX_USERS } from '../keys/users.ts'
 import type { Queries } from '../shared/routes.ts'
-import { isoTime, requireValid } from './bodies.ts'
+import { isoTime } from '../shared/time.ts'
+import { requireValid } from './bodies.ts'
 import type { Condition } from '../store/slot-check.ts'
 
 const verifyQuery = z.object({
@@ -15,7 +17,11 @@ const verifyQuery = z.object({
 const CURSOR = '"cursor" must be the next_cursor of the previous page.'
 const time = (name: string) =>
   isoTime(`"${name}" must be a time in UTC, such as 2026-11-25T12:00:00Z.`)
-const LIMIT = `"limit" must be a number from 1 to ${MAX_EVENTS}.`
+function limitTo(most: number) {
+  const fault = `"limit" must be a number from 1 to ${most}.`
+  const isLimit = (text: string) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= most
+  return z.string(fault).check(z.refine(isLimit, fault))
+}
 
 const eventsQuery = z.object({
   provider: z.optional(z.string()),
@@ -24,24 +30,27 @@ const eventsQuery = z.object({
   ),
   from: z.optional(time('from')),
   to: z.optional(time('to')),
-  limit: z.optional(
-    z
-      .string(LIMIT)
-      .check(z.refine((text) => /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MAX_EVENTS, LIMIT)),
-  ),
+  limit: z.optional(limitTo(MAX_EVENTS)),
   format: z.optional(z.enum(['json', 'ndjson'], '"format" must be json or ndjson.')),
+})
+
+const usersQuery = z.object({
+  cursor: z.optional(z.string().check(z.maxLength(2_000, CURSOR))),
+  limit: z.optional(limitTo(MAX_USERS)),
 })
 
 /** What each query has to be. */
 export const querySchemas = {
   Verify: verifyQuery,
   Events: eventsQuery,
+  Users: usersQuery,
 } satisfies { [Name in keyof Queries]?: z.ZodMiniType<Queries[Name], Queries[Name]> }
 
 const readers: { [Name in keyof Queries]: (request: HonoRequest) => Queries[Name] } = {
   None: () => undefined,
   Verify: (request) => requireValid(verifyQuery, parametersOf(request), refuseQuery),
   Events: (request) => requireValid(eventsQuery, parametersOf(request), refuseQuery),
+  Users: (request) => requireValid(usersQuery, parametersOf(request), refuseQuery),
 }
 
 /** Reads the query `name`. 400 for a value that the route does not know. */

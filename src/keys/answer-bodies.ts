@@ -12,15 +12,24 @@ import type {
   SavedFields,
   SlotAnswer,
   SlotFields,
+  UserAnswer,
+  UsersAnswer,
 } from '../shared/answers.ts'
 import { tagOf } from '../store/slot-check.ts'
+import type { User } from '../store/users.ts'
 import type { Limits } from './limits.ts'
 import type { SavedKey } from './save.ts'
 import type { ListedSlot } from './slots.ts'
 import type { KeySummary, StoredKey, UnreadableKey } from './stored-key.ts'
+import type { UserPage } from './users.ts'
 
-export function describeKeyFields({ preview, updatedAt, tag }: KeySummary): KeyFields {
-  return { api_key_preview: preview, api_key_updated_at: updatedAt, etag: entityTag(tag) }
+export function describeKeyFields({ preview, updatedAt, savedBy, tag }: KeySummary): KeyFields {
+  return {
+    api_key_preview: preview,
+    api_key_updated_at: updatedAt,
+    ...(savedBy !== null && { saved_by: savedBy }),
+    etag: entityTag(tag),
+  }
 }
 
 export function describeSlotFields(key: KeySummary): SlotFields {
@@ -110,6 +119,17 @@ export function confirmDeletion<Fields extends object>(
     message: 'API key deleted successfully',
     user_id: userId,
     user: { id: userId, has_api_key: false, ...nothing, ...fields },
+  }
+}
+
+export function describeUser({ id, createdAt }: User): UserAnswer {
+  return { user_id: id, created_at: createdAt }
+}
+
+export function describeUsers({ users, next }: UserPage): UsersAnswer {
+  return {
+    users: users.map((user) => ({ ...describeUser(user), keys: user.keys })),
+    next_cursor: next,
   }
 }
 

@@ -16,12 +16,13 @@ import {
   actorOf,
   fingerprintsOf,
   isKeyRow,
+  isOperator,
   joinCredential,
   summarize,
   type KeySummary,
   type SlotOwner,
 } from './stored-key.ts'
-import { requireAnyUser, userNotFound } from './users.ts'
+import { addsUser, requireAnyUser, userNotFound } from './users.ts'
 import { checkKey, isChecked } from './verify.ts'
 
 /** A key to save. */
@@ -42,7 +43,7 @@ interface NewKey {
  * the previous key is kept. If its owner changes the slot during that check, that change counts.
  *
  * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `rate_limited`,
- * `api_key_rejected`, `changed_meanwhile`, `database_busy`
+ * `api_key_rejected`, `api_key_exists` for an operator, `changed_meanwhile`, `database_busy`
  */
 export async function saveSlot(
   owner: SlotOwner,
@@ -54,12 +55,22 @@ export async function saveSlot(
   const { name, provider } = slot
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
   const key = { credential, expiresAt }
+  const before = isOperator(owner) ? vacantBefore(condition) : condition
   if (!isChecked(settings, provider, verify)) {
-    return writeKey(owner, slot, { ...key, status: 'unverified', condition })
+    return writeKey(owner, slot, { ...key, status: 'unverified', condition: before })
   }
-  const tag = await readTag(owner, slot, condition)
+  const tag = await readTag(owner, slot, before)
   const status = await checkKey(owner, name, { provider, credential })
-  return writeKey(owner, slot, { ...key, status, condition: { kind: 'tagged', tags: [tag] } })
+  const since = isOperator(owner) ? before : ({ kind: 'tagged', tags: [tag] } as const)
+  return writeKey(owner, slot, { ...key, status, condition: since })
+}
+
+/**
+ * An operator saves into an empty slot alone: whoever could replace a key could plant their own, and read the user's
+ * traffic in their account.
+ */
+function vacantBefore(condition: Condition | null): Condition {
+  return { kind: 'vacant', isMatched: condition !== null && condition.kind !== 'empty' }
 }
 
 /** A saved key. */
@@ -89,9 +100,10 @@ async function writeKey(
     const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
     const mark = makeMark()
     const isAsking = condition !== null || slot.takesDefault
-    const row = { ...sealedKey, status, expiresAt, fingerprints }
+    const savedBy = isOperator(owner) ? ('operator' as const) : null
+    const row = { ...sealedKey, savedBy, status, expiresAt, fingerprints }
     const save = [
-      ...(settings.autoCreateUsers ? [insertUser(userId)] : []),
+      ...(addsUser(owner) ? [insertUser(userId)] : []),
       ...(isAsking ? [checkSlot(slot, condition)] : []),
       ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
       ...notedSave(upsertKey(slot, row), { ...actorOf(owner), provider: slot.provider, mark }),
@@ -103,8 +115,9 @@ async function writeKey(
     return runMarked(db, { slot, mark, statements, read, isResult })
   })
   const row = results.flatMap((result) => result.results).find(isSavedRow)
-  if (row === undefined) throw userNotFound()
-  const sameIn: string[] = JSON.parse(row.sameIn)
+  if (row === undefined) throw userNotFound(owner)
+  // It would tell an operator which keys the user has.
+  const sameIn: string[] = isOperator(owner) ? [] : JSON.parse(row.sameIn)
   return { ...summarize(row, credential), sameIn: sameIn.map((other) => slotName(settings, other)) }
 }
 

@@ -12,6 +12,7 @@ import { updateLimits, type NewLimits } from '../store/limits.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
+import { ALL_SLOTS, look, noteLook } from './look.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, namesOf, requireKnown, slotName, type NamedSlot } from './slot-name.ts'
 import { inRow, moveHere } from './slot-row.ts'
@@ -19,11 +20,12 @@ import {
   actorOf,
   EMPTY,
   isKeyRow,
+  isOperator,
   openAndLog,
   type SlotOwner,
   type StoredKey,
 } from './stored-key.ts'
-import { requireAnyUser } from './users.ts'
+import { requireAnyUser, userNotFound } from './users.ts'
 
 /** A slot of a user. */
 export interface ListedSlot {
@@ -60,15 +62,14 @@ export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
 async function readRows(owner: SlotOwner): Promise<KeyRow[]> {
   const { userId, service } = owner
   const { db, settings } = service
-  const read = async () => (await retry(async (ms) => run(db, selectKeys(userId), ms))).results
-  const found = await read()
+  const [{ results: found }] = await look(owner, ALL_SLOTS, [selectKeys(userId)])
   if (found.length === 0) requireAnyUser(owner)
   const { defaultProvider: provider } = settings
   const isMoved = provider === null || !found.some(isPlain)
   if (isMoved) return found.filter(isKeyRow)
   const rows = await moveHere(service, { userId, provider })
-  if (rows === null) return readRows(owner)
-  return (await read()).filter(isKeyRow).filter((row) => row.provider !== rows.other?.provider)
+  const { results } = await retry(async (ms) => run(db, selectKeys(userId), ms))
+  return results.filter(isKeyRow).filter((row) => row.provider !== rows?.other?.provider)
 }
 
 function isPlain(row: object): boolean {
@@ -100,12 +101,10 @@ export async function readSlot(owner: SlotOwner, given: string): Promise<StoredK
  * @throws VaultError `user_not_found`, `database_busy`
  */
 export async function readKey(owner: SlotOwner, slot: NamedSlot): Promise<StoredKey> {
-  const { db } = owner.service
-  const rows = await inRow(owner, slot, async (at) => {
-    const { results } = await retry(async (ms) => run(db, selectKey(at), ms))
-    return results
-  })
-  const [row] = rows
+  const [{ results }] = await inRow(owner, slot, async (at) =>
+    look(owner, slot.name, [selectKey(at)]),
+  )
+  const [row] = results
   if (row === undefined) requireAnyUser(owner)
   return row !== undefined && isKeyRow(row) ? openAndLog(owner, row) : EMPTY
 }
@@ -140,7 +139,14 @@ export async function setLimits(
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')
+  // A change that changes nothing has no event.
+  const isSeen = !isOperator(owner) || hasEvent(results)
+  if (!isSeen && !(await noteLook(owner, row.provider, 'viewed'))) throw userNotFound(owner)
   return openAndLog(owner, row)
+}
+
+function hasEvent(results: readonly D1Result<object>[]): boolean {
+  return results.some((result) => result.results.some((row) => 'event' in row))
 }
 
 /**
@@ -172,7 +178,7 @@ export async function deleteSlot(
     return runMarked(db, { slot, mark, statements, read: [] })
   })
   if (results[0]?.results.length === 0) requireAnyUser(owner)
-  const deleted = results.some((result) => result.results.some((row) => 'event' in row))
+  const deleted = hasEvent(results)
   if (!deleted) requireKnown(settings, named)
   await publishEvents(owner.service, results)
   return deleted

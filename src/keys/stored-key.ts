@@ -26,14 +26,25 @@ export interface SlotOwner {
   by?: Actor
 }
 
-const OWNER: Actor = { kind: 'owner' }
+export const OWNER: Actor = { kind: 'owner' }
 
 /** What each event says of whose keys it is about, and who did something with them. */
 export function actorOf({ userId, requestId, by = OWNER }: SlotOwner) {
   return { userId, requestId, by }
 }
 
-type ShownColumn = 'updatedAt' | 'status' | 'lastUsedAt' | 'lastVerifiedAt' | 'expiresAt'
+/** Whether the operator of the application works on the slots, who may do less than their owner. */
+export function isOperator({ by }: SlotOwner): boolean {
+  return by?.kind === 'operator'
+}
+
+type ShownColumn =
+  | 'updatedAt'
+  | 'status'
+  | 'lastUsedAt'
+  | 'lastVerifiedAt'
+  | 'expiresAt'
+  | 'savedBy'
 
 /** What a user may see of a key. */
 export interface KeySummary extends Pick<KeyRow, ShownColumn> {
@@ -109,10 +120,10 @@ export async function openAndLog<Row extends KeyRow>(
 
 /** What the user may see of the key in `row`. */
 export function summarize(row: KeyRow, { apiKey, baseUrl }: Credential): KeySummary {
-  const { updatedAt, status, lastUsedAt, lastVerifiedAt, expiresAt } = row
-  const times = { updatedAt, lastUsedAt, lastVerifiedAt, expiresAt }
+  const { updatedAt, savedBy, status, lastUsedAt, lastVerifiedAt, expiresAt } = row
+  const columns = { updatedAt, savedBy, status, lastUsedAt, lastVerifiedAt, expiresAt }
   const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
-  return { preview, last4, tag: tagOf(row), status, ...times, limits: readLimits(row), baseUrl }
+  return { preview, last4, tag: tagOf(row), ...columns, limits: readLimits(row), baseUrl }
 }
 
 /** The text to seal for a credential: the key and, after a NUL, the base URL. */

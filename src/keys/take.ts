@@ -2,25 +2,17 @@
 
 import { VaultError } from '../errors.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
-import type { LookKind, SumKind } from '../shared/event-kind.ts'
+import type { SumKind } from '../shared/event-kind.ts'
 import { selectKey, type UserKeyRow, type UserWithoutKey } from '../store/api-keys.ts'
 import { run, runBatch } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
-import { noteEvent } from '../store/noted-events.ts'
 import type { Heartbeat } from '../store/gone-keys.ts'
 import { countUse, giveUseBack } from '../store/limits.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { requireAllowed, usedNow } from './limits.ts'
 import type { NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
-import {
-  actorOf,
-  EMPTY,
-  isKeyRow,
-  openAndLog,
-  type SlotOwner,
-  type StoredKey,
-} from './stored-key.ts'
+import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
 import { requireAnyUser } from './users.ts'
 
@@ -118,15 +110,4 @@ export function noteUse(
     code,
     errors,
   })
-}
-
-/**
- * Notes that the caller looks at the slot `provider`. It comes before the answer: a look that is not noted is refused.
- * Returns false if the user does not exist.
- *
- * @throws VaultError `rate_limited` after 10,000 looks on a day, `database_busy`
- */
-export async function noteLook(user: KeyUser, provider: string, event: LookKind): Promise<boolean> {
-  const { results } = await run(user.service.db, noteEvent({ ...actorOf(user), provider, event }))
-  return results.length === 1
 }

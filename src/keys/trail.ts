@@ -1,9 +1,8 @@
 /** The trail: what happened to a user's keys, for the user and for nobody else. */
 
-import { runBatch } from '../store/d1.ts'
 import { LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
-import { retry } from './retry.ts'
+import { ALL_SLOTS, look } from './look.ts'
 import { findSlot, namesOf } from './slot-name.ts'
 import type { SlotOwner } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
@@ -36,22 +35,22 @@ export interface EventPage {
 }
 
 /**
- * The user's next events. It only reads, so it is tried again if D1 fails.
+ * The user's next events. The look of an operator is noted.
  *
- * @throws VaultError `user_not_found`, `database_busy`
+ * @throws VaultError `user_not_found`, `rate_limited`, `database_busy`
  */
-export async function listEvents(
-  owner: SlotOwner,
-  { cursor = LATEST, provider, from = '', to = LATEST, limit }: EventQuery,
-): Promise<EventPage> {
-  const { db, settings } = owner.service
-  const slot = provider === undefined ? null : namesOf(settings, findSlot(settings, provider))
-  const statements = [
+export async function listEvents(owner: SlotOwner, query: EventQuery): Promise<EventPage> {
+  const { settings } = owner.service
+  const { cursor = LATEST, provider, from = '', to = LATEST, limit } = query
+  const slot = provider === undefined ? null : findSlot(settings, provider)
+  const names = slot === null ? null : namesOf(settings, slot)
+  const before = cursor < to ? cursor : to
+  // A name that is not known may be a misplaced key.
+  const [user, read] = await look(owner, slot?.isKnown === true ? slot.name : ALL_SLOTS, [
     selectUser(owner.userId),
     // One more than the page has tells whether another page follows.
-    selectEvents(owner.userId, { before: cursor < to ? cursor : to, from, slot, limit: limit + 1 }),
-  ] as const
-  const [user, read] = await retry(async (ms) => runBatch(db, statements, ms))
+    selectEvents(owner.userId, { before, from, slot: names, limit: limit + 1 }),
+  ])
   if (user.results.length === 0) requireAnyUser(owner)
   const rows = read.results
   const events = rows.slice(0, limit)

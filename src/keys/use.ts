@@ -9,7 +9,8 @@ import { updateStatus, updateUsed } from '../store/api-keys.ts'
 import type { NamedSlot, ProviderSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
-import { noteLook, noteUse, takeKey, type KeyUser } from './take.ts'
+import { noteLook } from './look.ts'
+import { noteUse, takeKey, type KeyUser } from './take.ts'
 import { record, STATUS_BY_VERDICT } from './verify.ts'
 
 /** A use is recorded at most once in this time, per slot. */

@@ -5,10 +5,10 @@ import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
 import { deleteEventsOf } from '../store/events.ts'
 import { deleteUsers, type Cause } from '../store/gone-keys.ts'
-import { insertUser, selectUser } from '../store/users.ts'
+import { insertUser, selectUser, selectUsers, type ListedUser, type User } from '../store/users.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { retry } from './retry.ts'
-import type { SlotOwner } from './stored-key.ts'
+import { isOperator, type SlotOwner } from './stored-key.ts'
 
 /**
  * Adds the user. Returns false if the user exists already.
@@ -41,18 +41,58 @@ export async function deleteUser(
   return results.at(-1)?.results.length === 1
 }
 
+export async function hasUser(owner: SlotOwner): Promise<boolean> {
+  return (await findUser(owner)) !== null
+}
+
+/** @throws VaultError `user_not_found`, `database_busy` */
+export async function readUser(owner: SlotOwner): Promise<User> {
+  const user = await findUser(owner)
+  if (user === null) throw userNotFound(owner)
+  return user
+}
+
 /** It only reads, so it is tried again if D1 fails. */
-export async function hasUser({ db }: Service, userId: string): Promise<boolean> {
-  const { results } = await retry(async (ms) => run(db, selectUser(userId), ms))
-  return results.length === 1
+async function findUser({ service, userId }: SlotOwner): Promise<User | null> {
+  const { results } = await retry(async (ms) => run(service.db, selectUser(userId), ms))
+  return results[0] ?? null
 }
 
-/** For a user without a row. @throws VaultError `user_not_found`, unless `AUTO_CREATE_USERS` is on */
-export function requireAnyUser({ service }: SlotOwner): void {
-  if (!service.settings.autoCreateUsers) throw userNotFound()
+/** Users as a page of a list, by id. */
+export interface UserPage {
+  users: ListedUser[]
+  /** The cursor of the next page; null at the end. */
+  next: string | null
 }
 
-export function userNotFound(): VaultError {
-  const detail = 'The token is valid, but its user has not been added yet, or was removed.'
+/** The users of a page, by default and at most. */
+export const DEFAULT_USERS = 50
+export const MAX_USERS = 200
+
+/** The next users after the one with the id `cursor`. It only reads, so it is tried again if D1 fails. */
+export async function listUsers(
+  { db }: Service,
+  { cursor = '', limit }: { cursor?: string | undefined; limit: number },
+): Promise<UserPage> {
+  // One more than the page has tells whether another page follows.
+  const { results } = await retry(async (ms) => run(db, selectUsers(cursor, limit + 1), ms))
+  const users = results.slice(0, limit)
+  return { users, next: results.length > limit ? (users.at(-1)?.id ?? null) : null }
+}
+
+/** Whether a save adds a user who does not exist. Only the user's own does. */
+export function addsUser(owner: SlotOwner): boolean {
+  return owner.service.settings.autoCreateUsers && !isOperator(owner)
+}
+
+/** For a user without a row. @throws VaultError `user_not_found`, unless a save adds the user */
+export function requireAnyUser(owner: SlotOwner): void {
+  if (!addsUser(owner)) throw userNotFound(owner)
+}
+
+export function userNotFound(owner: SlotOwner): VaultError {
+  const detail = isOperator(owner)
+    ? 'The user has not been added yet, or was removed.'
+    : 'The token is valid, but its user has not been added yet, or was removed.'
   return new VaultError('user_not_found', { detail })
 }

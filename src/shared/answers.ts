@@ -36,6 +36,9 @@ export const keyFields = z.object({
     .string()
     .check(z.describe('The first 8 characters and `...`, or `****` for 8 characters or fewer.')),
   api_key_updated_at: time.check(z.describe('When the key was saved.')),
+  saved_by: z
+    .exactOptional(z.literal('operator'))
+    .check(z.describe('The operator of the application saved the key, not its owner.')),
   ...tag,
 })
 
@@ -222,12 +225,12 @@ export const event = z.object({
   id: z.string().check(z.describe('Unique for the user. It sorts by time.')),
   provider: z.string().check(z.describe('The name of the slot.')),
   event: z.enum([...CHANGES, ...LOOKS, ...SUMS]),
-  by: z.enum(['owner', 'caller', 'job', 'import']).check(z.describe('Who did it.')),
+  by: z.enum(['owner', 'caller', 'operator', 'job', 'import']).check(z.describe('Who did it.')),
   caller: z
     .exactOptional(z.string())
     .check(
       z.describe(
-        'The bound Worker as `binding:NAME`, or the client of the relay as `relay:NAME`, if its token names it.',
+        'The bound Worker as `binding:NAME`, the client of the relay as `relay:NAME`, if its token names it, or the server as `server:NAME`.',
       ),
     ),
   at: time.check(z.describe('When it happened. For a sum, when it first happened in its hour.')),
@@ -248,6 +251,34 @@ export const event = z.object({
 export const eventsAnswer = z.object({
   user_id: z.string(),
   events: z.array(event),
+  next_cursor: z.nullable(z.string()).check(z.describe('The `cursor` of the next page.')),
+})
+
+const userId = { user_id: z.string() }
+
+/** `GET /api/users/:userId`. */
+export const userAnswer = z.object({
+  ...userId,
+  created_at: time.check(z.describe('When the user was added.')),
+})
+
+/** `PUT /api/users/:userId`. */
+export const addedUserAnswer = z.object({
+  ...userId,
+  created: z.boolean().check(z.describe('False if the user existed already.')),
+})
+
+/** `DELETE /api/users/:userId`. */
+export const removedUserAnswer = z.object({
+  ...userId,
+  deleted: z.boolean().check(z.describe('False if there was no such user.')),
+})
+
+/** `GET /api/users`. */
+export const usersAnswer = z.object({
+  users: z.array(
+    z.extend(userAnswer, { keys: z.int().check(z.describe('How many keys the user has.')) }),
+  ),
   next_cursor: z.nullable(z.string()).check(z.describe('The `cursor` of the next page.')),
 })
 
@@ -308,6 +339,8 @@ export type EventAnswer = z.infer<typeof event>
 /** An event in the queue of events. */
 export type EventMessage = EventAnswer & { user_id: string }
 export type EventsAnswer = z.infer<typeof eventsAnswer>
+export type UserAnswer = z.infer<typeof userAnswer>
+export type UsersAnswer = z.infer<typeof usersAnswer>
 export type ConfigAnswer = z.infer<typeof configAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ErrorAnswer = z.infer<typeof errorAnswer> &
@@ -329,4 +362,8 @@ export interface Answers {
   Health: HealthAnswer
   Event: EventAnswer
   Events: EventsAnswer
+  User: UserAnswer
+  AddedUser: z.infer<typeof addedUserAnswer>
+  RemovedUser: z.infer<typeof removedUserAnswer>
+  Users: UsersAnswer
 }

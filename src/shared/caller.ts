@@ -21,7 +21,16 @@ export function relayCaller(client: string | null): string | null {
   return client === null ? null : `relay:${client}`
 }
 
-const grants = z.array(z.enum(['use', 'reveal', 'users', 'support']))
+/** What a client may do over HTTP for all users: its scopes name these grants. None implies another one. */
+export const SERVER_GRANTS = ['users', 'support', 'save', 'export'] as const
+export type ServerGrant = (typeof SERVER_GRANTS)[number]
+
+/** A client that manages users over HTTP. */
+export function serverCaller(client: string): string {
+  return `server:${client}`
+}
+
+const grants = z.array(z.enum(['use', 'reveal', 'users', 'support', 'save']))
 
 /** The `props` of a service binding, as a schema. */
 export const bindingProps = z.strictObject({
@@ -33,8 +42,8 @@ export const bindingProps = z.strictObject({
 })
 
 /**
- * What a binding can grant: using keys, reading them in the clear, adding and removing users, or helping users
- * with their keys without seeing one.
+ * What a binding can grant: using keys, reading them in the clear, adding and removing users, helping users
+ * with their keys without seeing one, or saving keys for them.
  */
 export type Grant = z.output<typeof grants>[number]
 

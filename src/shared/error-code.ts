@@ -53,7 +53,7 @@ export const USES = {
   not_granted: { status: 403, error: 'Not granted to this caller' },
   scope_missing: {
     status: 403,
-    error: 'Token lacks the scope for the relay',
+    error: 'Token lacks a scope that this needs',
     // RFC 6750 §3.1
     challenge: 'Bearer error="insufficient_scope"',
   },

@@ -1,8 +1,11 @@
 /** The routes of the HTTP API: what each takes, and what it answers with. */
 
 import type { Answers } from './answers.ts'
+import type { ServerGrant } from './caller.ts'
 
-const KEY = '/api/users/:userId/api-key'
+const USERS = '/api/users'
+const USER = `${USERS}/:userId` as const
+const KEY = `${USER}/api-key` as const
 const SLOTS = `${KEY}s` as const
 const SLOT = `${SLOTS}/:provider` as const
 
@@ -12,37 +15,39 @@ export interface Route {
   query: keyof Queries
   body: keyof Bodies
   answer: keyof Answers
+  /** Whose tokens it takes: the user's of the path, those of servers with a grant, or both. It needs none if it is empty. */
+  tokens: readonly ('owner' | ServerGrant)[]
   /** How the route uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
   tags?: 'answers' | 'requires' | 'both'
 }
 
 const NOTHING = { query: 'None', body: 'None' } as const
 
+const SUPPORTED = { tokens: ['owner', 'support'] } as const
+const SAVED = { tokens: ['owner', 'save'], tags: 'both' } as const
+const DELETED = { ...NOTHING, ...SUPPORTED, method: 'delete', tags: 'requires' } as const
+const SERVER = { ...NOTHING, tokens: ['users'] } as const
+const OPEN = { ...NOTHING, tokens: [] } as const
+
 /** By operation id, in the order of the reference page. */
 export const ROUTES = {
-  getKey: { ...NOTHING, method: 'get', path: KEY, answer: 'Key', tags: 'answers' },
-  saveKey: {
-    ...NOTHING,
-    method: 'put',
-    path: KEY,
-    body: 'KeyBody',
-    answer: 'SavedKey',
-    tags: 'both',
-  },
-  deleteKey: { ...NOTHING, method: 'delete', path: KEY, answer: 'DeletedKey', tags: 'requires' },
-  listSlots: { ...NOTHING, method: 'get', path: SLOTS, answer: 'SlotList' },
-  getSlot: { ...NOTHING, method: 'get', path: SLOT, answer: 'Slot', tags: 'answers' },
+  getKey: { ...NOTHING, ...SUPPORTED, method: 'get', path: KEY, answer: 'Key', tags: 'answers' },
+  saveKey: { ...NOTHING, ...SAVED, method: 'put', path: KEY, body: 'KeyBody', answer: 'SavedKey' },
+  deleteKey: { ...DELETED, path: KEY, answer: 'DeletedKey' },
+  listSlots: { ...NOTHING, ...SUPPORTED, method: 'get', path: SLOTS, answer: 'SlotList' },
+  getSlot: { ...NOTHING, ...SUPPORTED, method: 'get', path: SLOT, answer: 'Slot', tags: 'answers' },
   saveSlot: {
+    ...SAVED,
     method: 'put',
     path: SLOT,
     query: 'Verify',
     body: 'SlotBody',
     answer: 'SavedSlot',
-    tags: 'both',
   },
-  deleteSlot: { ...NOTHING, method: 'delete', path: SLOT, answer: 'DeletedSlot', tags: 'requires' },
+  deleteSlot: { ...DELETED, path: SLOT, answer: 'DeletedSlot' },
   setLimits: {
     ...NOTHING,
+    ...SUPPORTED,
     method: 'patch',
     path: SLOT,
     body: 'LimitsBody',
@@ -55,17 +60,29 @@ export const ROUTES = {
     path: `${SLOT}/assign`,
     query: 'Verify',
     answer: 'SlotWithKey',
+    tokens: ['owner'],
   },
-  verifySlot: { ...NOTHING, method: 'post', path: `${SLOT}/verify`, answer: 'VerifiedSlot' },
+  verifySlot: {
+    ...NOTHING,
+    method: 'post',
+    path: `${SLOT}/verify`,
+    answer: 'VerifiedSlot',
+    tokens: ['owner'],
+  },
   listEvents: {
     ...NOTHING,
+    ...SUPPORTED,
     method: 'get',
     path: `${KEY}-events`,
     query: 'Events',
     answer: 'Events',
   },
-  getConfig: { ...NOTHING, method: 'get', path: '/api/config', answer: 'Config' },
-  getHealth: { ...NOTHING, method: 'get', path: '/api/health', answer: 'Health' },
+  listUsers: { ...SERVER, method: 'get', path: USERS, query: 'Users', answer: 'Users' },
+  addUser: { ...SERVER, method: 'put', path: USER, answer: 'AddedUser' },
+  getUser: { ...SERVER, method: 'get', path: USER, answer: 'User' },
+  removeUser: { ...SERVER, method: 'delete', path: USER, answer: 'RemovedUser' },
+  getConfig: { ...OPEN, method: 'get', path: '/api/config', answer: 'Config' },
+  getHealth: { ...OPEN, method: 'get', path: '/api/health', answer: 'Health' },
 } as const satisfies Record<string, Route>
 
 export type Table = typeof ROUTES
@@ -77,9 +94,14 @@ export type QueryOf<Id extends OperationId> = Queries[Table[Id]['query']]
 export type BodyOf<Id extends OperationId> = Bodies[Table[Id]['body']]
 export type AnswerOf<Id extends OperationId> = Answers[Table[Id]['answer']]
 
-/** The operations on a user's own keys. They need a token. */
+/** The operations that need a token. */
+export type GuardedOperation = {
+  [Id in OperationId]: Table[Id]['tokens'] extends readonly [] ? never : Id
+}[OperationId]
+
+/** The operations that the owner of the keys may use. */
 export type OwnOperation = {
-  [Id in OperationId]: PathOf<Id> extends `/api/users/:userId/${string}` ? Id : never
+  [Id in OperationId]: 'owner' extends Table[Id]['tokens'][number] ? Id : never
 }[OperationId]
 
 /** The queries by their names. */
@@ -94,6 +116,7 @@ export interface Queries {
     limit?: string | undefined
     format?: 'json' | 'ndjson' | undefined
   }
+  Users: { cursor?: string | undefined; limit?: string | undefined }
 }
 
 /** The bodies of requests by their names in the OpenAPI document. */

@@ -14,6 +14,8 @@ export interface KeyRow extends SealedRow {
   /** Grows by one with each change that the owner of the key makes. */
   revision: number
   updatedAt: string
+  /** Null for its owner, or an import. */
+  savedBy: 'operator' | null
   status: KeyStatus
   lastUsedAt: string | null
   /** When its user last had it checked with its provider. */
@@ -48,7 +50,8 @@ export interface UserWithoutKey {
 export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 /** The columns of a {@link KeyRow}. */
-export const COLUMNS = `${SEALED_COLUMNS}, api_keys.identity, revision, updated_at AS updatedAt, status,
+export const COLUMNS = `${SEALED_COLUMNS}, api_keys.identity, revision, updated_at AS updatedAt,
+  saved_by AS savedBy, status,
   last_used_at AS lastUsedAt, last_verified_at AS lastVerifiedAt, expires_at AS expiresAt,
   paused_at AS pausedAt, callers, max_uses AS maxUses, max_uses_per AS maxUsesPer, uses, uses_in AS usesIn`
 
@@ -101,6 +104,7 @@ const SAVED_COLUMNS = `${COLUMNS}, (
 
 /** A key to save. */
 export interface NewRow extends SealedKey {
+  savedBy: KeyRow['savedBy']
   status: KeyStatus
   /** ISO 8601 in UTC; null for never. */
   expiresAt: string | null
@@ -112,20 +116,29 @@ export interface NewRow extends SealedKey {
 export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   identity = excluded.identity, revision = api_keys.revision + 1,
   encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id, fingerprint = excluded.fingerprint,
-  status = excluded.status, updated_at = excluded.updated_at,
+  status = excluded.status, updated_at = excluded.updated_at, saved_by = excluded.saved_by,
   expires_at = excluded.expires_at, expiry_noted = 0, last_used_at = NULL, last_verified_at = NULL`
 
 /** Saves a key in place of the slot's previous one, whose limits stay. It returns no row if the user does not exist. */
 export function upsertKey(
   { userId, provider }: Slot,
-  { sealed, kid, status, expiresAt, fingerprints }: NewRow,
+  { sealed, kid, savedBy, status, expiresAt, fingerprints }: NewRow,
 ): Statement<SavedRow> {
   return {
-    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, expires_at, fingerprint)
-          SELECT id, ?2, ?4, ?5, ?6, ?7, ?3 ->> 0 FROM users WHERE id = ?1
+    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, expires_at, saved_by, fingerprint)
+          SELECT id, ?2, ?4, ?5, ?6, ?7, ?8, ?3 ->> 0 FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING ${SAVED_COLUMNS}`,
-    values: [userId, provider, JSON.stringify(fingerprints), sealed, kid, status, expiresAt],
+    values: [
+      userId,
+      provider,
+      JSON.stringify(fingerprints),
+      sealed,
+      kid,
+      status,
+      expiresAt,
+      savedBy,
+    ],
   }
 }
 

@@ -19,7 +19,7 @@ const DEADLINE_MS = 10_000
 /** For statements that touch many rows. D1 itself ends a statement after 30 s. */
 export const BULK_DEADLINE_MS = 40_000
 
-/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `rate_limited`; other errors of D1 as they are */
+/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `api_key_exists`, `rate_limited`; other errors of D1 as they are */
 export async function run<Row>(
   db: D1Database,
   statement: Statement<Row>,
@@ -95,7 +95,13 @@ const DAILY_LIMIT = /daily row (?:read|write) limit/
 const FULL = /Exceeded maximum (?:DB size|account storage)/
 
 /** Why a statement fails on purpose, so that nothing of its transaction is done. */
-export type Refusal = 'changed' | 'slot_empty' | 'slot_filled' | 'not_moved' | 'too_many_events'
+export type Refusal =
+  | 'changed'
+  | 'slot_empty'
+  | 'slot_filled'
+  | 'slot_taken'
+  | 'not_moved'
+  | 'too_many_events'
 
 /** An SQL expression that fails, with the refusal in the message of D1's error. No other one has a bad JSON path. */
 export function refuse(refusal: Refusal): string {
@@ -117,6 +123,8 @@ const REFUSALS: readonly [Refusal, detail: string][] = [
   ['slot_filled', 'The slot has an API key already.'],
 ]
 
+const TAKEN = 'Only the owner of a key can replace it.'
+
 /** Whether a key of the plain route has to be moved to the slot first. */
 export function isNotMoved(error: unknown): boolean {
   return isRefusal(messageOf(error), 'not_moved')
@@ -126,6 +134,7 @@ function throwNamed(cause: unknown): never {
   const message = messageOf(cause)
   const refusal = REFUSALS.find(([reason]) => isRefusal(message, reason))
   if (refusal !== undefined) throw new VaultError('changed_meanwhile', { detail: refusal[1] })
+  if (isRefusal(message, 'slot_taken')) throw new VaultError('api_key_exists', { detail: TAKEN })
   if (isRefusal(message, 'too_many_events')) {
     const detail = `A user changes keys at most ${MAX_EVENTS_A_DAY} times a day. Pausing and deleting still work.`
     throw new VaultError('rate_limited', { detail, retryAfter: secondsToMidnight(Date.now()) })

@@ -11,8 +11,14 @@ import type { Verdict } from '../shared/slot.ts'
 import type { Selection } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
 
-/** Who did something: the owner of the keys, a caller (null if its token does not name it), or the vault. */
-export type Actor = { kind: 'owner' | 'job' | 'import' } | { kind: 'caller'; name: string | null }
+/**
+ * Who did something: the owner of the keys, a caller that uses them (null if its token does not name it), the operator of
+ * the application through a caller, or the vault.
+ */
+export type Actor =
+  | { kind: 'owner' | 'job' | 'import' }
+  | { kind: 'caller'; name: string | null }
+  | { kind: 'operator'; name: string }
 
 /** An event as it is stored. Times are ISO 8601 in UTC. */
 export interface EventRow {

@@ -70,7 +70,7 @@ export function insert(
   source: string,
   kind = '?3',
 ): Statement<WrittenEvent> {
-  const caller = by.kind === 'caller' ? by.name : null
+  const caller = 'name' in by ? by.name : null
   const isLimited = by.kind !== 'job' && !UNLIMITED.has(event)
   return {
     sql: `INSERT INTO api_key_events

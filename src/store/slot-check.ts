@@ -7,6 +7,8 @@ import { refuse, type Statement } from './d1.ts'
 export type Condition =
   | { kind: 'present' }
   | { kind: 'empty' }
+  /** The slot is empty, and if it `isMatched`, it also has a key: that is never so. */
+  | { kind: 'vacant'; isMatched: boolean }
   /** The slot has one of these tags; null stands for an empty slot. */
   | { kind: 'tagged'; tags: readonly (string | null)[] }
   /** The row is as it was read to move a key. Otherwise what has to move has to be found out again. */
@@ -34,7 +36,7 @@ export function checkSlot(
   { userId, provider, takesDefault }: SlotRow,
   condition: Condition | null = null,
 ): Statement<Checked> {
-  const fault = condition === null ? '' : faultOf(condition.kind)
+  const fault = condition === null ? '' : faultOf(condition)
   const tags = condition !== null && 'tags' in condition ? condition.tags : []
   return {
     sql: `SELECT CASE WHEN NOT ${isAlone(takesDefault)} THEN NULL ${fault} ELSE tag END AS tag FROM (
@@ -45,7 +47,12 @@ export function checkSlot(
   }
 }
 
-function faultOf(kind: Condition['kind']): string {
+function faultOf(condition: Condition): string {
+  const { kind } = condition
+  if (kind === 'vacant') {
+    const unmatched = condition.isMatched ? `WHEN TRUE THEN ${refuse('slot_empty')}` : ''
+    return `WHEN tag IS NOT NULL THEN ${refuse('slot_taken')} ${unmatched}`
+  }
   if (kind === 'present') return `WHEN tag IS NULL THEN ${refuse('slot_empty')}`
   if (kind === 'empty') return `WHEN tag IS NOT NULL THEN ${refuse('slot_filled')}`
   const isTagged = `EXISTS (SELECT 1 FROM json_each(tags) WHERE value IS tag)`

@@ -16,25 +16,29 @@ export function insertUser(userId: string): Statement {
   }
 }
 
-/** Returns one row if the user exists. */
-export function selectUser(userId: string): Statement<object> {
-  return { sql: 'SELECT 1 FROM users WHERE id = ?1', values: [userId] }
-}
-
-/** A user as an operator sees it. */
-export interface UserRow {
+/** A user who may have keys. */
+export interface User {
   id: string
   createdAt: string
+}
+
+/** Returns one row if the user exists. */
+export function selectUser(userId: string): Statement<User> {
+  return { sql: 'SELECT id, created_at AS createdAt FROM users WHERE id = ?1', values: [userId] }
+}
+
+/** A user as an operator sees it in a list. */
+export interface ListedUser extends User {
   /** How many keys the user has. */
   keys: number
 }
 
-/** The first `limit` users, by id. */
-export function selectUsers(limit: number): Statement<UserRow> {
+/** The first `limit` users after the id `after`, by id. */
+export function selectUsers(after: string, limit: number): Statement<ListedUser> {
   return {
-    sql: `SELECT id, created_at AS createdAt, count(user_id) AS keys
-          FROM users LEFT JOIN api_keys ON user_id = id
-          GROUP BY id ORDER BY id LIMIT ?1`,
-    values: [limit],
+    sql: `SELECT id, created_at AS createdAt,
+            (SELECT count(*) FROM api_keys WHERE user_id = users.id) AS keys
+          FROM users WHERE id > ?1 ORDER BY id LIMIT ?2`,
+    values: [after, limit],
   }
 }

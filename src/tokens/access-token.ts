@@ -18,9 +18,10 @@ import {
 } from 'jose/errors'
 import { isBase64url } from '../crypto/base64url.ts'
 import { VaultError } from '../errors.ts'
+import type { ServerGrant } from '../shared/caller.ts'
 import { KnownTokens } from './known-tokens.ts'
 import { openPublicKeys, PUBLIC_KEY_ALGORITHMS } from './public-key.ts'
-import { clientOf, nameFault, rightsOf } from './token-claims.ts'
+import { clientOf, grantsOf, nameFault, nameUserFault, rightsOf, userIdOf } from './token-claims.ts'
 import { decodedSecret, keySet, sharedSecret } from './token-keys.ts'
 import type { TokenRules, TokenSource } from './token-settings.ts'
 
@@ -31,11 +32,22 @@ const SECRET_ALGORITHMS = ['HS256']
 
 /** What a valid access token says. */
 export interface AccessToken {
-  userId: string
+  /** The user that it names; null if it names none. Only {@link requireUser} says that the token is a user's. */
+  userId: string | null
+  /** Why it is not a user's token, but only a server's; null if it is a user's. */
+  userFault: string | null
+  /** What it may do for all users. */
+  grants: readonly ServerGrant[]
   /** `scope`, `scp` and `permissions`. */
   scopes: readonly string[]
   /** The application that got the token: its `client_id`, `azp`, `cid` or `appid`; null without one. */
   client: string | null
+}
+
+/** The user whose token it is. @throws VaultError `token_invalid` for a token that is only a server's */
+export function requireUser({ userId, userFault }: AccessToken): string {
+  if (userId === null || userFault !== null) throw refusal(userFault ?? 'It names no user.')
+  return userId
 }
 
 /**
@@ -62,7 +74,7 @@ export async function tokenVerifier(
   sources: readonly TokenSource[],
   rules: TokenRules,
 ): Promise<VerifyToken> {
-  const issuers = await Promise.all(sources.map(async (source) => openSource(source, rules)))
+  const issuers = await Promise.all(sources.map(openSource))
   const known = new KnownTokens<AccessToken>()
   return async (token) => {
     const knownToken = known.find(token)
@@ -73,24 +85,31 @@ export async function tokenVerifier(
     if (issuer === undefined) throw refusal('Its "alg" is not one that this service accepts.')
     const { source, verify } = issuer
     const verified = await verify(token)
-    const fault = nameFault(verified, source, rules)
-    if (fault !== null) throw refusal(fault)
     const { payload } = verified
-    const userId = String(payload[rules.identityClaim])
-    const accessToken = { userId, scopes: rightsOf(payload), client: clientOf(payload) }
+    const fault = nameFault(verified, source)
+    const userFault = nameUserFault(payload, source, rules)
+    const grants = grantsOf(payload, rules)
+    const refused = fault ?? (grants.length === 0 ? userFault : null)
+    if (refused !== null) throw refusal(refused)
+    const [userId, scopes, client] = [
+      userIdOf(payload, rules),
+      rightsOf(payload),
+      clientOf(payload),
+    ]
+    const accessToken = { userId, userFault, grants, scopes, client }
     // If a key set loses a key, the tokens of that key must be refused at once.
     if (source.kind !== 'key_set') known.keep(token, accessToken, payload.exp)
     return accessToken
   }
 }
 
-async function openSource(source: TokenSource, { identityClaim }: TokenRules): Promise<Issuer> {
+async function openSource(source: TokenSource): Promise<Issuer> {
   const { issuer, tenants, audience } = source
   const { keys, algorithms } = await keysOf(source)
   const decoded = source.kind === 'secret' ? decodedSecret(source.secret) : null
   const options: JWTVerifyOptions = {
     algorithms: [...algorithms],
-    requiredClaims: ['exp', identityClaim],
+    requiredClaims: ['exp'],
     clockTolerance: LEEWAY_S,
     ...(tenants === undefined && issuer !== undefined && { issuer }),
     ...(audience !== undefined && { audience }),

@@ -1,9 +1,9 @@
 /** What a verified token must say to be an access token for this service, and what is read of it. */
 
 import type { JWTHeaderParameters, JWTPayload, JWTVerifyResult } from 'jose'
-import { CLIENT_NAME } from '../shared/caller.ts'
+import { CLIENT_NAME, SERVER_GRANTS, type ServerGrant } from '../shared/caller.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
-import { TENANT, type TokenRules, type TokenSource } from './token-settings.ts'
+import { scopeFor, TENANT, type TokenRules, type TokenSource } from './token-settings.ts'
 
 /** The last second that an ECMAScript date can hold. A later `exp` would never pass. */
 const END_OF_TIME_S = 8.64e12
@@ -55,7 +55,6 @@ const ACCESS_APPLICATION = 'app'
 export function nameFault(
   { payload, protectedHeader }: JWTVerifyResult,
   source: TokenSource,
-  rules: TokenRules,
 ): string | null {
   // RFC 7797 §7
   if (protectedHeader.b64 !== undefined)
@@ -66,10 +65,17 @@ export function nameFault(
     nameTenantFault(payload, source) ??
     nameAudienceFault(payload, source) ??
     nameKindFault(protectedHeader, payload, isForUs) ??
-    nameClientFault(payload, source) ??
-    nameScopeFault(payload, source, rules) ??
-    nameUserFault(payload, rules.identityClaim)
+    nameClientFault(payload, source)
   )
+}
+
+/** Why the token is not a user's, as a sentence; null if it is. */
+export function nameUserFault(
+  payload: JWTPayload,
+  source: TokenSource,
+  rules: TokenRules,
+): string | null {
+  return nameScopeFault(payload, source, rules) ?? nameIdentityFault(payload, rules)
 }
 
 function nameTimeFault({ exp = 0, nbf = 0, iat = 0 }: JWTPayload): string | null {
@@ -151,13 +157,31 @@ function nameScopeFault(
   return isIdToken ? 'It has no scope, so it is an ID token: send the access token.' : null
 }
 
-/** A user id may be a whole number too: flask-jwt-extended writes one for `create_access_token(7)`. */
-function nameUserFault(payload: JWTPayload, claim: string): string | null {
-  const value = payload[claim]
-  const userId = Number.isSafeInteger(value) ? String(value) : value
-  if (typeof userId !== 'string') return `Its "${claim}" is not a string or a whole number.`
+function nameIdentityFault(payload: JWTPayload, { identityClaim }: TokenRules): string | null {
+  if (!(identityClaim in payload)) return `Its "${identityClaim}" is missing.`
+  const userId = textOf(payload[identityClaim])
+  if (userId === null) return `Its "${identityClaim}" is not a string or a whole number.`
   const fault = nameUserIdFault(userId)
-  return fault === null ? null : `Its "${claim}" ${fault}.`
+  return fault === null ? null : `Its "${identityClaim}" ${fault}.`
+}
+
+/** The user that the token names; null if it names none. */
+export function userIdOf(payload: JWTPayload, { identityClaim }: TokenRules): string | null {
+  return textOf(payload[identityClaim])
+}
+
+/** A user id may be a whole number too: flask-jwt-extended writes one for `create_access_token(7)`. */
+function textOf(userId: unknown): string | null {
+  const text = Number.isSafeInteger(userId) ? String(userId) : userId
+  return typeof text === 'string' ? text : null
+}
+
+/** What the token may do for all users: its client must be listed, and its rights name the grants. */
+export function grantsOf(payload: JWTPayload, { servers }: TokenRules): ServerGrant[] {
+  const client = clientOf(payload)
+  if (servers === null || client === null || !servers.clients.includes(client)) return []
+  const rights = rightsOf(payload)
+  return SERVER_GRANTS.filter((grant) => rights.includes(scopeFor(servers, grant)))
 }
 
 /** The client that got the token, as a name that is safe in a log line; null if there is none. */

@@ -1,7 +1,7 @@
 /** The settings for tokens: whose tokens the vault accepts, and what each must say. */
 
 import * as z from 'zod/mini'
-import { CLIENT_NAME } from '../shared/caller.ts'
+import { CLIENT_NAME, SERVER_GRANTS, type ServerGrant } from '../shared/caller.ts'
 import {
   confidentialUrl,
   exactText,
@@ -43,6 +43,19 @@ export interface TokenRules {
   scope: string | null
   /** The page's client id. If it is the audience of a source too, ID tokens have the right audience. */
   pageClient: string | null
+  /** Whose tokens manage users; null if nobody's do. */
+  servers: Servers | null
+}
+
+/** The clients that manage users, and the scope that those of their grants begin with. */
+export interface Servers {
+  clients: readonly string[]
+  scope: string
+}
+
+/** The scope of a grant, such as `vault:users`. Scopes are compared whole. */
+export function scopeFor({ scope }: Pick<Servers, 'scope'>, grant: ServerGrant): string {
+  return `${scope}:${grant}`
 }
 
 const tokenSecret = exactText.check(
@@ -109,19 +122,31 @@ export const tokenVariables = {
   JWT_SCOPE: orNull(tokenScope),
   /** The header with the token; null if that is Authorization. */
   JWT_HEADER_NAME: orNull(headerName),
+  /** The clients whose tokens may manage users. */
+  MANAGE_CLIENTS: orNull(clients),
+  /** What the scopes of such tokens begin with: `vault` for `vault:users`. */
+  MANAGE_SCOPE: orNull(tokenScope),
 }
 
 type TokenEnvironment = Values<typeof tokenVariables>
 type Name = keyof TokenEnvironment
 type Fault = [isFault: boolean, name: Name, message: string]
 
-/** Whose tokens the vault accepts. The client of the page is set beside them. */
-export function readTokens(
-  env: TokenEnvironment & { OIDC_CLIENT_ID: string | null },
-  refuse: Refuse<Name>,
-) {
+/** What is set beside the variables for tokens: the client of the page, and the scope of the relay. */
+interface Beside {
+  OIDC_CLIENT_ID: string | null
+  RELAY_SCOPE: string | null
+}
+
+/** Whose tokens the vault accepts. */
+export function readTokens(env: TokenEnvironment & Beside, refuse: Refuse<Name>) {
   const { JWT_IDENTITY_CLAIM: identityClaim, JWT_SCOPE: scope, OIDC_CLIENT_ID: pageClient } = env
-  const tokenRules: TokenRules = { identityClaim, scope, pageClient }
+  const tokenRules: TokenRules = {
+    identityClaim,
+    scope,
+    pageClient,
+    servers: readServers(env, refuse),
+  }
   const tokenSources = readTokenSources(env, refuse)
   return { tokenSources, tokenRules, tokenHeader: env.JWT_HEADER_NAME }
 }
@@ -146,6 +171,31 @@ function readTokenSources(env: TokenEnvironment, refuse: Refuse<Name>): readonly
   if (sources.length === 0) return [{ kind: 'secret', secret, ...rules }]
   const own = { issuer: env.JWT_SECRET_ISSUER, audience: env.JWT_SECRET_AUDIENCE }
   return [...sources, { kind: 'secret', secret, ...own }]
+}
+
+/**
+ * Whose tokens manage users. The client tells a server from a user: an identity provider may grant a scope to whoever
+ * asks for it.
+ */
+function readServers(env: TokenEnvironment & Beside, refuse: Refuse<Name>): Servers | null {
+  const { MANAGE_CLIENTS: listed, MANAGE_SCOPE: scope } = env
+  if (listed === null || scope === null) {
+    if (listed !== scope) refuse('MANAGE_SCOPE', 'and MANAGE_CLIENTS are required together')
+    return null
+  }
+  const scopes = SERVER_GRANTS.map((grant) => scopeFor({ scope }, grant))
+  const isTaken = [env.RELAY_SCOPE, env.JWT_SCOPE].some((other) =>
+    scopes.some((one) => one === other),
+  )
+  if (isTaken)
+    refuse('MANAGE_SCOPE', 'makes a scope that is RELAY_SCOPE or JWT_SCOPE too: choose another one')
+  if (listed.some((client) => client === env.OIDC_CLIENT_ID)) {
+    refuse('MANAGE_CLIENTS', 'must not have OIDC_CLIENT_ID: its tokens are those of users')
+  }
+  if (env.JWT_CLIENTS !== undefined && !listed.every((one) => env.JWT_CLIENTS?.includes(one))) {
+    refuse('MANAGE_CLIENTS', 'must be among JWT_CLIENTS')
+  }
+  return { clients: listed, scope }
 }
 
 /** What can be wrong with the keys that are set, and with whom their tokens are for. */

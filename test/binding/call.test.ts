@@ -29,7 +29,7 @@ interface Call extends Partial<Method<object>> {
 /** Performs a method on the slot `openai`, whose work is done at once. */
 async function call({ vault, props, ...method }: Call = {}): Promise<unknown> {
   return perform(vault ? { ...env, ...vault } : env, contextOf(props), {
-    name: 'pauseKey',
+    method: 'pauseKey',
     grant: 'support',
     given: { userId: 'jane', slot: 'openai' },
     work: async () => DONE,
@@ -62,6 +62,12 @@ describe('the work of a call', () => {
         requestId: request_id,
         by: { kind: 'caller', name: 'binding:chat' },
         waitUntil: expect.any(Function),
+      },
+      owner: {
+        service: expect.objectContaining({ settings: expect.any(Object) }),
+        userId: 'jane',
+        requestId: request_id,
+        by: { kind: 'operator', name: 'binding:chat' },
       },
       props: ALL,
       given: { userId: 'jane', slot: 'openai' },

@@ -8,7 +8,7 @@ import { PROVIDER, type recordLogs } from '../support.ts'
 
 export const ALL: BindingProps = {
   caller: 'chat',
-  grants: ['use', 'reveal', 'users', 'support'],
+  grants: ['use', 'reveal', 'users', 'support', 'save'],
 }
 
 export const MODELS = `${PROVIDER}/v1/models`

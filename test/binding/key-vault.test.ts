@@ -38,14 +38,17 @@ const rowOf = async (userId: string) =>
 
 type MethodCall = (vault: KeyVault, userId: string) => Promise<unknown>
 
-/** Each method with a call that works on the slot `openai` of a user, or on the user. */
+/** Each method with a call that works on a slot of a user, or on users. */
 const CALLS: [method: string, slot: string | null, call: MethodCall][] = [
   ['fetchWithApiKey', 'openai', async (vault, id) => vault.fetchWithApiKey(id, 'openai', get())],
   ['fetch', 'openai', async (vault, id) => vault.fetch(new Request(MODELS, named(id)))],
   ['getDecryptedApiKey', 'openai', async (vault, id) => vault.getDecryptedApiKey(id, 'openai')],
   ['createUser', null, async (vault, id) => vault.createUser(id)],
+  ['getUser', null, async (vault, id) => vault.getUser(id)],
+  ['listUsers', null, async (vault) => vault.listUsers()],
   ['deleteUser', null, async (vault, id) => vault.deleteUser(id)],
   ['hasUser', null, async (vault, id) => vault.hasUser(id)],
+  ['saveKey', 'acme', async (vault, id) => vault.saveKey(id, 'acme', { apiKey: 'sk-new-key' })],
   ['listSlots', null, async (vault, id) => vault.listSlots(id)],
   ['listEvents', null, async (vault, id) => vault.listEvents(id)],
   ['pauseKey', 'openai', async (vault, id) => vault.pauseKey(id, 'openai')],
@@ -53,7 +56,7 @@ const CALLS: [method: string, slot: string | null, call: MethodCall][] = [
 ]
 
 describe('the grants of a binding', () => {
-  it('KeyVault has ten methods, and no others', () => {
+  it('KeyVault has these methods, and no others', () => {
     const methods = Object.getOwnPropertyNames(KeyVault.prototype)
     const wanted = CALLS.map(([method]) => method)
     expect(methods.filter((name) => name !== 'constructor')).toEqual(wanted)
@@ -63,7 +66,8 @@ describe('the grants of a binding', () => {
     [[], []],
     [['use'], ['fetchWithApiKey', 'fetch']],
     [['reveal'], ['getDecryptedApiKey']],
-    [['users'], ['createUser', 'deleteUser', 'hasUser']],
+    [['users'], ['createUser', 'getUser', 'listUsers', 'deleteUser', 'hasUser']],
+    [['save'], ['saveKey']],
     [['support'], ['listSlots', 'listEvents', 'pauseKey', 'deleteKey']],
   ])('the grants %j allow the methods %j, and no others', async ([grants, granted]) => {
     const logs = recordLogs()
@@ -308,7 +312,7 @@ it('adds, finds and deletes a user with all keys', async () => {
 })
 
 describe('every method', () => {
-  it('makes one round trip to D1 before the answer, and one more to note a look', async () => {
+  it('makes one round trip to D1 before the answer, and another one for a reveal and a check', async () => {
     // What is counted after the answer makes one, too.
     let counted = 0
     const userId = await someKeyUser(someKeyOf('good'))
@@ -322,11 +326,14 @@ describe('every method', () => {
     const calls: [expected: number, call: () => Promise<unknown>][] = [
       [1, async () => vault.fetchWithApiKey(userId, 'acme', get())],
       [2, async () => vault.getDecryptedApiKey(userId, 'openai')],
-      [2, async () => vault.listSlots(userId)],
-      [2, async () => vault.listEvents(userId, { provider: 'openai' })],
+      [1, async () => vault.listSlots(userId)],
+      [1, async () => vault.listEvents(userId, { provider: 'openai' })],
       [1, async () => vault.pauseKey(userId, 'openai')],
       [1, async () => vault.deleteKey(userId, 'openai')],
+      [2, async () => vault.saveKey(userId, 'acme', { apiKey: someKeyOf('good') })],
       [1, async () => vault.hasUser(userId)],
+      [1, async () => vault.getUser(userId)],
+      [1, async () => vault.listUsers()],
       [1, async () => vault.createUser(userId)],
       [1, async () => vault.deleteUser(userId)],
     ]
@@ -342,7 +349,8 @@ describe('every method', () => {
     const logs = recordLogs()
     await call(bindTo(), userId)
     const line = lineOf(logs)
-    expect(line).toMatchObject({ caller: 'binding:chat', method, user_id: userId, code: null })
+    const user_id = method === 'listUsers' ? null : userId
+    expect(line).toMatchObject({ caller: 'binding:chat', method, user_id, code: null })
     expect(line['provider'] ?? null).toBe(slot)
     expect(line['provider_status']).toBe(method.startsWith('fetch') ? 200 : undefined)
   })

@@ -18,6 +18,8 @@ import type {
   SavedAnswer,
   SavedFields,
   SlotAnswer,
+  UserAnswer,
+  UsersAnswer,
   VerifyAnswer,
 } from '../../src/shared/answers.ts'
 import { env } from '../isolate.ts'
@@ -46,6 +48,12 @@ type Published = {
     $post: Endpoint<SlotPath & VerifyQuery, AssignedAnswer>
   }
   '/api/users/:userId/api-keys/:provider/verify': { $post: Endpoint<SlotPath, VerifyAnswer> }
+  '/api/users': { $get: Endpoint<UsersQuery, UsersAnswer> }
+  '/api/users/:userId': {
+    $put: Endpoint<UserPath, { user_id: string; created: boolean }>
+    $get: Endpoint<UserPath, UserAnswer>
+    $delete: Endpoint<UserPath, { user_id: string; deleted: boolean }>
+  }
   '/api/users/:userId/api-key-events': { $get: Endpoint<UserPath & EventsQuery, EventsAnswer> }
 }
 
@@ -97,6 +105,10 @@ interface EventsQuery {
     limit?: string | undefined
     format?: 'json' | 'ndjson' | undefined
   }
+}
+
+interface UsersQuery {
+  query: { cursor?: string | undefined; limit?: string | undefined }
 }
 
 interface VerifyQuery {

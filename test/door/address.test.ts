@@ -4,6 +4,7 @@ import { env } from '../isolate.ts'
 import { describe, expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { checkToken } from '../../src/door/address.ts'
+import { requireUser } from '../../src/tokens/access-token.ts'
 import { openService } from '../../src/service.ts'
 import { call, keyPath, mintToken, recordLogs, someUser } from '../support.ts'
 
@@ -132,7 +133,8 @@ describe('what is not counted', () => {
     const fail = () => {
       throw new VaultError('token_keys_unreachable', { retryAfter: 5 })
     }
-    const checked = checkToken(service, new Headers({ 'cf-connecting-ip': HOME }), fail)
+    const sent = new Headers({ 'cf-connecting-ip': HOME })
+    const checked = checkToken(service, sent, { readToken: fail, check: requireUser })
     await expect(checked).rejects.toMatchObject({ code: 'token_keys_unreachable' })
     expect(keys).toEqual([])
   })

@@ -4,6 +4,7 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env } from '../isolate.ts'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
+import type { ServerGrant } from '../../src/shared/caller.ts'
 import { ROUTES, type OperationId } from '../../src/shared/routes.ts'
 import { app, mintToken, ownerOf, PROVIDER, someUser, URL_BASE } from '../support.ts'
 import { rememberIdentities, stateOf } from './state.ts'
@@ -66,12 +67,16 @@ function someContext(changes: object) {
 interface Sent {
   body?: object
   headers?: Record<string, string>
+  /** The scope of a server that sends it. Without one, the user does. */
+  as?: `vault:${ServerGrant}`
 }
 
-/** A request of the user. */
-function send(method: string, path: string, { body, headers }: Sent = {}): Operation['run'] {
+/** A request of the user, or of a server. */
+function send(method: string, path: string, { body, headers, as }: Sent = {}): Operation['run'] {
   return async (userId, vault, given) => {
-    const token = given ?? (await mintToken({ sub: userId, scope: 'relay', client_id: CALLER }))
+    const claims =
+      as === undefined ? { sub: userId, scope: 'relay', client_id: CALLER } : server(as)
+    const token = given ?? (await mintToken(claims))
     const url = URL_BASE + path.replace(':userId', userId)
     const sent = { ...usualHeaders(token), ...headers }
     const init = { method, headers: sent, ...(body && { body: JSON.stringify(body) }) }
@@ -81,6 +86,10 @@ function send(method: string, path: string, { body, headers }: Sent = {}): Opera
     await ended()
     return answer
   }
+}
+
+function server(scope: string) {
+  return { sub: 'service', scope, client_id: 'flask-app' }
 }
 
 interface SentTo extends Sent {
@@ -114,7 +123,7 @@ type Method = (vault: KeyVault, userId: string) => Promise<object>
 
 function binding(method: Method): Operation['run'] {
   return async (userId, vault) => {
-    const props = { caller: CALLER, grants: ['use', 'reveal', 'users', 'support'] }
+    const props = { caller: CALLER, grants: ['use', 'reveal', 'users', 'support', 'save'] }
     const { context, ended } = someContext({ props })
     const result = await method(new KeyVault(context, vault), userId)
     const response = 'response' in result ? result.response : result
@@ -180,6 +189,11 @@ async function seedEvents(userId: string): Promise<void> {
 const useRequest = (userId: string) =>
   new Request(MODELS, { headers: { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' } })
 
+const USERS = { as: 'vault:users' } as const
+const SUPPORT = { as: 'vault:support' } as const
+/** Into a slot that is empty. */
+const SAVE = { as: 'vault:save', slot: 'acme', body: NEW_KEY } as const
+
 /** Each route with its operations. Without one for a route, this does not type-check. */
 const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } = {
   getHealth: [does('the health', http('getHealth'), { fault: 'unhealthy', restMs: 5_001 })],
@@ -196,9 +210,11 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
   listSlots: [
     does('the list', http('listSlots')),
     does('a list that moves a key', http('listSlots'), MOVES),
+    does('a list for support', http('listSlots', SUPPORT)),
   ],
   getSlot: [
     does('a look at a slot', http('getSlot')),
+    does('a look by support', http('getSlot', SUPPORT)),
     does('a refused token', http('getSlot', { headers: { Authorization: 'Bearer x' } }), {
       code: 'token_invalid',
     }),
@@ -216,6 +232,8 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
       http('saveSlot', { query: UNCHECKED, body: NEW_KEY, headers: { 'If-None-Match': '*' } }),
       { code: 'changed_meanwhile' },
     ),
+    does("an operator's save", http('saveSlot', { ...SAVE, query: UNCHECKED })),
+    does("an operator's save that is checked first", http('saveSlot', SAVE)),
     does('a save that moves a key', http('saveSlot', { query: UNCHECKED, body: NEW_KEY }), {
       ...MOVES,
       seed: seedPlain,
@@ -223,10 +241,12 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
   ],
   deleteSlot: [
     does('a deletion', http('deleteSlot')),
+    does('a deletion by support', http('deleteSlot', SUPPORT)),
     does('a deletion that finds two keys', http('deleteSlot'), MOVES),
   ],
   setLimits: [
     does('a pause', http('setLimits', { body: { paused: true } })),
+    does('a pause by support', http('setLimits', { ...SUPPORT, body: { paused: true } })),
     does(
       'a change of limits',
       http('setLimits', { body: { paused: true, callers: ['binding:chat'] } }),
@@ -248,7 +268,12 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
       waitsFor: 1,
       later: 'broken off',
     }),
+    does('the trail for support', http('listEvents', SUPPORT)),
   ],
+  listUsers: [does('the users', http('listUsers', USERS))],
+  addUser: [does('an addition of a user', http('addUser', USERS), { seed: nobody })],
+  getUser: [does('a look at a user', http('getUser', USERS))],
+  removeUser: [does('a removal of a user', http('removeUser', USERS))],
 }
 
 const relayed = send('GET', '/relay/openai/v1/models')
@@ -308,6 +333,18 @@ export const METHODS: readonly Operation[] = [
   does(
     'hasUser',
     binding(async (vault, userId) => vault.hasUser(userId)),
+  ),
+  does(
+    'getUser',
+    binding(async (vault, userId) => vault.getUser(userId)),
+  ),
+  does(
+    'listUsers',
+    binding(async (vault) => vault.listUsers()),
+  ),
+  does(
+    'saveKey',
+    binding(async (vault, userId) => vault.saveKey(userId, 'acme', { apiKey: NEW_KEY.api_key })),
   ),
   does(
     'listSlots',

@@ -24,8 +24,8 @@ it.for(['POST', 'PATCH', 'PROPFIND'])('answers 405 to %s, with the methods', asy
 it.for([
   '/index',
   '/api',
-  '/api/users',
-  '/api/users/u',
+  '/api/user',
+  '/api/users/',
   '/api/health/',
   '/api/users/u/api-key/',
   '/api/users/u/api-keys/openai/',

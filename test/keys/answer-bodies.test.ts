@@ -23,6 +23,7 @@ const SHORT: KeySummary = {
   last4: null,
   tag: '0123abcd.1',
   updatedAt: AT,
+  savedBy: null,
   status: 'unverified',
   lastUsedAt: null,
   lastVerifiedAt: null,

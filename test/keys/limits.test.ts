@@ -193,6 +193,7 @@ const rowWith = (limits: Partial<KeptLimits>): KeyRow => ({
   revision: 1,
   sealed: 'v1.x',
   kid: 'any',
+  savedBy: null,
   updatedAt: '2026-01-01T00:00:00.000Z',
   status: 'active',
   lastUsedAt: null,

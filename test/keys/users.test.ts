@@ -7,7 +7,7 @@ import { addUser, hasUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { METHODS, REQUESTS, type Operation } from '../faults/operations.ts'
 import { stateOf } from '../faults/state.ts'
-import { recordLogs, someKey, someUser } from '../support.ts'
+import { ownerOf, recordLogs, someKey, someUser } from '../support.ts'
 
 /** The codes of an operation for a user who does not exist, then with `AUTO_CREATE_USERS`, and without a key. */
 const CODES: Record<string, [unknown: string, created: string, empty: string]> = {
@@ -33,6 +33,17 @@ const CODES: Record<string, [unknown: string, created: string, empty: string]> =
   'a use of a paused key over the relay': ['user_not_found', 'no_api_key', 'no_api_key'],
   'a counted use over the relay': ['user_not_found', 'no_api_key', 'no_api_key'],
   'a refused token': ['token_invalid', 'token_invalid', 'token_invalid'],
+  'the users': ['ok', 'ok', 'ok'],
+  'an addition of a user': ['ok', 'ok', 'ok'],
+  'a look at a user': ['user_not_found', 'user_not_found', 'ok'],
+  'a removal of a user': ['ok', 'ok', 'ok'],
+  'a look by support': ['user_not_found', 'user_not_found', 'ok'],
+  'a list for support': ['user_not_found', 'user_not_found', 'ok'],
+  'the trail for support': ['user_not_found', 'user_not_found', 'ok'],
+  'a pause by support': ['user_not_found', 'user_not_found', 'no_api_key'],
+  'a deletion by support': ['user_not_found', 'user_not_found', 'ok'],
+  "an operator's save": ['user_not_found', 'user_not_found', 'ok'],
+  "an operator's save that is checked first": ['user_not_found', 'user_not_found', 'ok'],
   fetchWithApiKey: ['user_not_found', 'no_api_key', 'no_api_key'],
   fetch: ['user_not_found', 'no_api_key', 'no_api_key'],
   getDecryptedApiKey: ['user_not_found', 'ok', 'ok'],
@@ -40,10 +51,13 @@ const CODES: Record<string, [unknown: string, created: string, empty: string]> =
   'createUser of one who exists': ['ok', 'ok', 'ok'],
   deleteUser: ['ok', 'ok', 'ok'],
   hasUser: ['ok', 'ok', 'ok'],
-  listSlots: ['user_not_found', 'ok', 'ok'],
-  listEvents: ['user_not_found', 'ok', 'ok'],
-  pauseKey: ['user_not_found', 'no_api_key', 'no_api_key'],
-  deleteKey: ['user_not_found', 'ok', 'ok'],
+  getUser: ['user_not_found', 'user_not_found', 'ok'],
+  listUsers: ['ok', 'ok', 'ok'],
+  saveKey: ['user_not_found', 'user_not_found', 'ok'],
+  listSlots: ['user_not_found', 'user_not_found', 'ok'],
+  listEvents: ['user_not_found', 'user_not_found', 'ok'],
+  pauseKey: ['user_not_found', 'user_not_found', 'no_api_key'],
+  deleteKey: ['user_not_found', 'user_not_found', 'ok'],
 }
 
 const OPERATIONS = [...REQUESTS, ...METHODS]
@@ -51,7 +65,7 @@ const OPERATIONS = [...REQUESTS, ...METHODS]
   .map((operation) => [operation.name, operation] as const)
 
 /** The operations that may add a user with `AUTO_CREATE_USERS`. */
-const SAVES = /^(?:a save(?! that the provider rejects)|createUser)/
+const SAVES = /^(?:a save(?! that the provider rejects)|createUser|an addition)/
 
 type Case = [operation: string, user: string, code: string, vars: object, run: Operation['run']]
 
@@ -70,7 +84,7 @@ it.for(UNKNOWN)('%s for %s answers %s', async ([name, , expected, vars, run]) =>
   const { code } = await run(userId, { ...env, ...vars })
   expect(code).toBe(expected)
   const isSaved = SAVES.test(name) && expected === 'ok'
-  expect(await hasUser(await openService(env), userId)).toBe(isSaved)
+  expect(await hasUser(await ownerOf(userId))).toBe(isSaved)
 })
 
 const WITHOUT_KEY = OPERATIONS.map(
@@ -85,9 +99,9 @@ it.for(WITHOUT_KEY)('%s for a user without a key answers %s', async ([, expected
 
 it('addUser adds a user once, and removeUser deletes one once with all keys and events', async () => {
   const [service, userId] = [await openService(env), crypto.randomUUID()]
-  expect(await hasUser(service, userId)).toBe(false)
+  expect(await hasUser({ service, userId })).toBe(false)
   expect([await addUser(service, userId), await addUser(service, userId)]).toEqual([true, false])
-  expect(await hasUser(service, userId)).toBe(true)
+  expect(await hasUser({ service, userId })).toBe(true)
   await saveSlot({ service, userId }, 'openai', { apiKey: someKey(), verify: false })
   expect(await stateOf(userId)).toMatchObject({ keys: [{}], events: [{ event: 'saved' }] })
   expect([await removeUser(service, userId), await removeUser(service, userId)]).toEqual([
@@ -95,5 +109,5 @@ it('addUser adds a user once, and removeUser deletes one once with all keys and 
     false,
   ])
   expect(await stateOf(userId)).toMatchObject({ users: [], keys: [], events: [] })
-  expect(await hasUser(service, userId)).toBe(false)
+  expect(await hasUser({ service, userId })).toBe(false)
 })

@@ -48,6 +48,7 @@ const JANE = { userId: 'a', provider: 'openai' }
 const NEW_KEY: NewRow = {
   sealed: 'v1.new',
   kid: 'new',
+  savedBy: null,
   status: 'active',
   expiresAt: null,
   fingerprints: ['f', 'g'],

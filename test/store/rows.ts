@@ -13,6 +13,7 @@ export function someKeyRow(changes: Partial<KeyRow> = {}): KeyRow {
     identity: '0123abcd',
     revision: 1,
     updatedAt: '2026-01-02T00:00:00.000Z',
+    savedBy: null,
     status: 'unverified',
     lastUsedAt: null,
     lastVerifiedAt: null,

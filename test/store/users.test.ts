@@ -33,9 +33,12 @@ it('the list has the first users by id, with the number of their keys', async ()
     ...['default', 'openai'].map((provider) => addKey.bind('b', provider)),
   ])
   const createdAt = '2026-01-01'
-  expect((await run(env.DB, selectUsers(2))).results).toEqual([
+  expect((await run(env.DB, selectUsers('', 2))).results).toEqual([
     { id: 'a', createdAt, keys: 0 },
     { id: 'b', createdAt, keys: 2 },
   ])
-  expect((await run(env.DB, selectUsers(9))).results).toHaveLength(3)
+  expect((await run(env.DB, selectUsers('', 9))).results).toHaveLength(3)
+  expect((await run(env.DB, selectUsers('b', 9))).results).toEqual([
+    { id: 'c', createdAt, keys: 0 },
+  ])
 })

@@ -10,7 +10,7 @@ const claims = (changes: object = {}) => ({ sub: 'jane', exp: inSeconds(600), ..
 
 /** A verifier of tokens of the shared secret, which has verified no token yet. */
 async function verifierOf(scope: string | null = null, secret = SECRET) {
-  const rules = { identityClaim: 'sub', scope, pageClient: null }
+  const rules = { identityClaim: 'sub', scope, pageClient: null, servers: null }
   return tokenVerifier([{ kind: 'secret', secret }], rules)
 }
 
@@ -100,7 +100,13 @@ describe('an accepted token', () => {
     [{ client_id: ['app'] }, null],
   ])('reads of %j the client %j', async ([changes, client]) => {
     const token = await sign(HS256, claims({ scope: 'a b', ...changes }))
-    expect(await verify(token)).toEqual({ userId: 'jane', scopes: ['a', 'b'], client })
+    expect(await verify(token)).toEqual({
+      userId: 'jane',
+      userFault: null,
+      grants: [],
+      scopes: ['a', 'b'],
+      client,
+    })
   })
 
   it('reads a client of 200 characters, and none that is longer', async () => {

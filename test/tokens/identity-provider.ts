@@ -42,13 +42,18 @@ export async function startIdentityProvider() {
 /** Verifies tokens with the key set at `url`, as one isolate does. */
 async function verifierOf(url: URL): Promise<VerifyToken> {
   const source = { kind: 'key_set', url, issuer: ISSUER, audience: AUDIENCE } as const
-  return tokenVerifier([source], { identityClaim: 'sub', scope: null, pageClient: null })
+  return tokenVerifier([source], {
+    identityClaim: 'sub',
+    scope: null,
+    pageClient: null,
+    servers: null,
+  })
 }
 
 /** The user id of a token that is verified, or the code of its refusal. */
 export async function outcomeOf(verified: Promise<AccessToken>): Promise<string> {
   return verified.then(
-    ({ userId }) => userId,
+    ({ userId }) => String(userId),
     ({ code }: VaultError) => code,
   )
 }

@@ -460,8 +460,7 @@ it.for<[claims: object, fault: string]>([
   [{ client_id: ['a'], azp: ['a'] }, 'Its "client_id" and its "azp" name different clients.'],
 ])('refuses a token whose clients are %j', ([claims, fault]) => {
   const verified = { payload: { sub: 'jane', ...claims }, protectedHeader: { alg: 'HS256' } }
-  const rules = { identityClaim: 'sub', scope: null, pageClient: null }
-  expect(nameFault(verified, { kind: 'secret', secret: SECRET }, rules)).toBe(fault)
+  expect(nameFault(verified, { kind: 'secret', secret: SECRET })).toBe(fault)
 })
 
 it('names no client that is not safe in a log line', () => {

@@ -23,7 +23,8 @@ const set = {
 const pem = { JWT_SECRET_KEY: '', JWT_PUBLIC_KEY: PEM }
 const tenants = { ...set, JWT_ISSUER: ENTRA, JWT_TENANTS: TENANT }
 
-const read = (vars: object) => readSettings({ ...env, ...vars })
+const read = (vars: object) =>
+  readSettings({ ...env, MANAGE_CLIENTS: '', MANAGE_SCOPE: '', ...vars })
 
 /** What the log says about variables. */
 function reason(vars: object): string {

@@ -16,9 +16,11 @@ export async function answerOf(verify: VerifyToken, token: string): Promise<unkn
   )
 }
 
+const OFF = { JWT_SECRET_KEY: '', MANAGE_CLIENTS: '', MANAGE_SCOPE: '' }
+
 /** The verifier of a vault with these variables, in an isolate of its own. Without them, it has no source. */
 export function vaultOf(vars: Partial<Env>): VerifyToken {
-  const { tokenSources, tokenRules } = readSettings({ ...env, JWT_SECRET_KEY: '', ...vars })
+  const { tokenSources, tokenRules } = readSettings({ ...env, ...OFF, ...vars })
   const opening = tokenVerifier(tokenSources, tokenRules)
   return async (token) => (await opening)(token)
 }

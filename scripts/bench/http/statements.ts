@@ -40,6 +40,7 @@ export function sameStatements(
 const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
 const NEW_ROW = {
   sealed: SEALED,
+  savedBy: null,
   status: 'unverified',
   expiresAt: null,
   fingerprints: ['A'.repeat(22)],
