@@ -36,7 +36,7 @@ export async function stateOf(userId: string) {
     return results
   }
   const rows = await read(
-    `SELECT provider, identity, revision, status, paused_at IS NOT NULL AS isPaused, callers, max_uses AS maxUses,
+    `SELECT provider, identity, revision, status, saved_by AS savedBy, paused_at IS NOT NULL AS isPaused, callers, max_uses AS maxUses,
        uses, expires_at AS expiresAt, expiry_noted AS expiryNoted, fingerprint IS NOT NULL AS hasFingerprint
      FROM api_keys WHERE user_id = ?1 ORDER BY provider`,
   )
@@ -47,7 +47,7 @@ export async function stateOf(userId: string) {
     keys: rows,
     texts: await Promise.all(texts),
     events: await read(
-      `SELECT event, provider, verdict FROM api_key_events
+      `SELECT event, provider, verdict, actor, caller FROM api_key_events
        WHERE user_id = ?1 AND actor <> 'import' AND last_at IS NULL ORDER BY event, provider`,
     ),
     gone: gone
