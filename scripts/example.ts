@@ -79,7 +79,7 @@ WRANGLER_REGISTRY_PATH='${REGISTRY}' npx wrangler dev
 
 Save a key in the vault, and chat with it. The chat Worker uses the key, and never sees it.
 
-TOKEN=${await mintDevToken(USER, SCOPE)}
+TOKEN=${await mintDevToken(USER, { scope: SCOPE })}
 curl -sS -w '\\n' ${vaultUrl}/api/users/${USER}/api-keys/openai -H "Authorization: Bearer $TOKEN" -X PUT -H 'Content-Type: application/json' -d '{"api_key": "sk-demo-0123456789"}'
 curl -sS -N ${chatUrl}/chat -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"messages": [{"role": "user", "content": "Hello"}]}'
 

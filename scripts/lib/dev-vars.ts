@@ -40,12 +40,16 @@ export function findHiddenVars(passed: readonly string[]): string[] {
  * A token of `userId` that is valid for a day, as flask-jwt-extended makes it, signed with the
  * `JWT_SECRET_KEY` of the file; undefined if there is none. `scope` is a list separated by spaces.
  */
-export async function mintDevToken(userId: string, scope?: string): Promise<string | undefined> {
+export async function mintDevToken(
+  userId: string,
+  { scope, client }: { scope?: string | undefined; client?: string | undefined } = {},
+): Promise<string | undefined> {
   const secret = readDevVar('JWT_SECRET_KEY')
   if (!secret) return undefined
   const now = inSeconds(0)
   const times = { iat: now, nbf: now, exp: inSeconds(24 * 60 * 60) }
-  const claims = { type: 'access', fresh: false, sub: userId, jti: randomUUID(), scope, ...times }
+  const user = { type: 'access', fresh: false, sub: userId, jti: randomUUID() }
+  const claims = { ...user, scope, client_id: client, ...times }
   return signToken(claims, secret)
 }
 

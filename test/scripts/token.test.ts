@@ -8,14 +8,15 @@ beforeEach(() => {
 })
 afterEach(() => folder.leave())
 
-it('prints an access token of the user, with the scope', async () => {
+it('prints an access token of the user, with the scope and the client', async () => {
   writeFileSync('.dev.vars', `JWT_SECRET_KEY=${'a'.repeat(64)}`)
-  const { code, stdout } = await runScript(['token', 'ann', '--scope', 'relay'])
+  const { code, stdout } = await runScript(['token', 'ann', '--scope', 'relay', '--client', 'app'])
   const [, payload = ''] = stdout.trim().split('.')
   expect(code).toBe(0)
   expect(JSON.parse(Buffer.from(payload, 'base64url').toString())).toMatchObject({
     sub: 'ann',
     scope: 'relay',
+    client_id: 'app',
     type: 'access',
     exp: expect.any(Number),
   })

@@ -45,7 +45,7 @@ it('finds the names in the file that the Worker does not get', () => {
 
 it('signs a token as flask-jwt-extended does, which is valid for a day', async () => {
   completeDevVars(BOTH)
-  const token = (await mintDevToken('ann', 'relay')) ?? ''
+  const token = (await mintDevToken('ann', { scope: 'relay', client: 'flask-app' })) ?? ''
   const [, payload = ''] = token.split('.')
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
   const now = Math.floor(Date.now() / 1_000)
@@ -55,6 +55,7 @@ it('signs a token as flask-jwt-extended does, which is valid for a day', async (
     sub: 'ann',
     jti: expect.any(String),
     scope: 'relay',
+    client_id: 'flask-app',
     iat: claims.nbf,
     nbf: expect.any(Number),
     exp: claims.nbf + 24 * 60 * 60,
