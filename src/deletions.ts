@@ -57,6 +57,11 @@ export class Deletions extends DurableObject<Env> {
     return this.#sql.exec('SELECT 1 FROM gone WHERE identity = ?', identity).toArray().length > 0
   }
 
+  /** Whether it holds no tombstone. */
+  isEmpty(): boolean {
+    return this.#sql.exec('SELECT 1 FROM gone LIMIT 1').toArray().length === 0
+  }
+
   /**
    * Stores tombstones, and returns the last number. Numbers begin with the time, so that those of a new store are
    * higher than those of a lost one, which D1 may still hold.

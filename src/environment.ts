@@ -63,13 +63,6 @@ export const analytics = bindingWith<AnalyticsEngineDataset>(
 /** What no room below parses. */
 export const ownVariables = {
   DB: bindingWith<D1Database>('prepare', 'must be a D1 binding: see [[d1_databases]]'),
-  /** The second store, which remembers deleted keys. */
-  DELETIONS: orNull(
-    bindingWith<DurableObjectNamespace<Deletions>>(
-      'getByName',
-      'must be a Durable Object binding: see [[durable_objects.bindings]]',
-    ),
-  ),
   /** How many rows a run of the rewrap job handles. The free plan gives it 10 ms of CPU and 50 queries. */
   REWRAP_ROWS_PER_RUN: withDefault(rowsPerRun, 20),
   /** How long an expired key stays, so that its user sees why it is not used. */
@@ -86,6 +79,20 @@ export const ownVariables = {
   AUTO_CREATE_USERS: withDefault(flag, false),
   /** Whether the provider checks a key before the vault saves it. */
   VERIFY_ON_SAVE: withDefault(flag, true),
+}
+
+/** The second store, which remembers deleted keys. */
+const deletionsVariables = {
+  DELETIONS: orNull(
+    bindingWith<DurableObjectNamespace<Deletions>>(
+      'getByName',
+      'must be a Durable Object binding: see [[durable_objects.bindings]]',
+    ),
+  ),
+  /** Where it runs and stores: https://developers.cloudflare.com/durable-objects/reference/data-location/ */
+  DELETIONS_JURISDICTION: orNull(
+    z.enum(['eu', 'us', 'fedramp'], 'must be "eu", "us" or "fedramp"'),
+  ),
 }
 
 const relayVariables = {
@@ -132,6 +139,7 @@ export const foreignVariables = { ...importVariables }
 /** Every variable, secret and binding, by its name. What is set must have its form. */
 export const environment = z.object({
   ...ownVariables,
+  ...deletionsVariables,
   ...limiters,
   ...keyVariables,
   ...foreignVariables,

@@ -36,6 +36,7 @@ const settings = z.pipe(
       ...settingsOf(ownVariables, env),
       ...settingsOf(limiters, env),
       missingLimiters: nameMissing(env),
+      deletions: readDeletions(env, refuse),
       ...keys,
       ...tokens,
       signIn,
@@ -96,6 +97,32 @@ function nameMissing(env: Environment): string[] {
     .filter(([, value]) => value === null)
     .map(([name]) => name)
   return names.filter((name) => name in limiters && isNeeded(name))
+}
+
+/** The second store, with its jurisdiction if it has one; null without a store. */
+function readDeletions(env: Environment, refuse: Refuse<keyof Environment>) {
+  const { DELETIONS: namespace, DELETIONS_JURISDICTION: jurisdiction } = env
+  if (namespace === null) {
+    if (jurisdiction !== null) refuse('DELETIONS_JURISDICTION', 'needs DELETIONS')
+    return null
+  }
+  if (jurisdiction !== null && !hasJurisdiction(namespace, jurisdiction)) {
+    refuse('DELETIONS_JURISDICTION', 'is unknown here: leave it empty in local development')
+  }
+  return { namespace, jurisdiction }
+}
+
+/** Whether the runtime has the jurisdiction. workerd has none: https://github.com/cloudflare/workerd/issues/4167 */
+function hasJurisdiction(
+  namespace: Pick<DurableObjectNamespace, 'jurisdiction'>,
+  jurisdiction: DurableObjectJurisdiction,
+): boolean {
+  try {
+    namespace.jurisdiction(jurisdiction)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** A provider must never get the token. */

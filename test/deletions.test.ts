@@ -76,6 +76,15 @@ it('a number begins with the time, so that it is higher than that of a lost stor
   expect((await someStore().exchange(0, ['one'])).copied).toBeGreaterThanOrEqual(before)
 })
 
+it('a store is empty until it has a tombstone', async () => {
+  const store = someStore()
+  expect(await store.isEmpty()).toBe(true)
+  await store.exchange(0, [])
+  expect(await store.isEmpty()).toBe(true)
+  await store.exchange(0, ['one'])
+  expect(await store.isEmpty()).toBe(false)
+})
+
 it('an identity is gone if its tombstone is stored, and no other one is', async () => {
   const store = someStore()
   await store.exchange(0, ['one'])

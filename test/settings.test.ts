@@ -27,6 +27,8 @@ const acme = {
   probe: '/v1/me',
   refusals: [{ status: 401 }],
 }
+/** A second store in a runtime that has jurisdictions. */
+const everywhere = { DELETIONS: { getByName: () => null, jurisdiction: () => null } }
 const oidc = {
   JWT_SECRET_KEY: '',
   JWT_JWKS_URL: 'https://id.test/jwks.json',
@@ -282,6 +284,21 @@ describe('a bad environment', () => {
       { DELETIONS: 'Deletions' },
       'DELETIONS must be a Durable Object binding: see [[durable_objects.bindings]]',
     ],
+    [
+      'an unknown jurisdiction',
+      { ...everywhere, DELETIONS_JURISDICTION: 'EU' },
+      'DELETIONS_JURISDICTION must be "eu", "us" or "fedramp"',
+    ],
+    [
+      'a jurisdiction of no second store',
+      { DELETIONS: undefined, DELETIONS_JURISDICTION: 'eu' },
+      'DELETIONS_JURISDICTION needs DELETIONS',
+    ],
+    [
+      'a jurisdiction in workerd, which has none',
+      { DELETIONS_JURISDICTION: 'eu' },
+      'DELETIONS_JURISDICTION is unknown here: leave it empty in local development',
+    ],
   ])('reports %s with the variable and the fix', ([, changes, expected]) => {
     expect(reason(changes)).toContain(expected)
   })
@@ -306,6 +323,9 @@ describe('a good environment', () => {
     ['callers that may read keys', { ALLOW_REVEAL: 'export, other' }],
     ['no limit for probes', { PROBE_LIMITER: undefined }],
     ['no second store', { DELETIONS: undefined }],
+    ['a second store in the EU', { ...everywhere, DELETIONS_JURISDICTION: 'eu' }],
+    ['a second store in the US', { ...everywhere, DELETIONS_JURISDICTION: 'us' }],
+    ['a second store for FedRAMP', { ...everywhere, DELETIONS_JURISDICTION: 'fedramp' }],
     ['a queue for events', { EVENTS_QUEUE: { send: () => null, sendBatch: () => null } }],
     ['a dataset for counts', { ANALYTICS: { writeDataPoint: () => undefined } }],
     ['a pattern of origins', { CORS_ORIGINS: 'https://a.test,https://*.my-app.pages.dev' }],

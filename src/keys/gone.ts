@@ -1,11 +1,9 @@
 /** Keys and users that are gone stay gone, even if somebody restores an older database. */
 
-import { EXCHANGED_AT_ONCE, type Deletions } from '../deletions.ts'
-import { VaultError } from '../errors.ts'
+import { EXCHANGED_AT_ONCE } from '../deletions.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
-import { inTime } from '../shared/deadline.ts'
 import type { KeyRow } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, runBatch, type Statement } from '../store/d1.ts'
 import {
@@ -22,27 +20,10 @@ import {
 import { deleteRestored } from '../store/job-deletions.ts'
 import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
-
-const DEADLINE_MS = 5_000
+import { askStore, refuseOthers, type SecondStore } from './second-store.ts'
 
 /** The latest heartbeat that the isolate has seen and that was recent. */
 const latest = new WeakMap<Service, string>()
-
-type DeletionsBinding = NonNullable<Settings['deletions']>
-
-/** The binding's one instance. */
-type Store = Pick<DurableObjectStub<Deletions>, 'exchange' | 'isGone'>
-
-/** @throws VaultError `database_busy` if the second store fails, or does not answer in time */
-async function askStore<T>(
-  deletions: DeletionsBinding,
-  question: (store: Store) => Promise<T>,
-): Promise<T> {
-  const ask = async () => question(deletions.getByName('deletions'))
-  return inTime(ask(), DEADLINE_MS).catch((cause: unknown) => {
-    throw new VaultError('database_busy', { cause, retryAfter: 1 })
-  })
-}
 
 /** Reads the heartbeat, which {@link isGone} needs. Empty without `DELETIONS`. */
 export function readHeartbeat({ deletions }: Settings): Statement<Heartbeat>[] {
@@ -86,6 +67,7 @@ const EXCHANGES_PER_RUN = 30
 export async function copyDeletions(service: Service): Promise<void> {
   const { deletions } = service.settings
   if (deletions === null) return
+  await refuseOthers(service.settings)
   let isDone = false
   for (let left = EXCHANGES_PER_RUN; left > 0 && !isDone; left -= 1) {
     // oxlint-disable-next-line no-await-in-loop -- each exchange begins where the last one ended
@@ -94,7 +76,7 @@ export async function copyDeletions(service: Service): Promise<void> {
 }
 
 /** @returns whether nothing is left to copy or to delete */
-async function exchange(service: Service, deletions: DeletionsBinding): Promise<boolean> {
+async function exchange(service: Service, deletions: SecondStore): Promise<boolean> {
   const { db, keyring } = service
   const { read, gone } = await readGone(db)
   const identities = gone.map(({ identity }) => identity)

@@ -9,6 +9,7 @@ import { selectKids, selectUnder } from '../store/all-keys.ts'
 import { selectPass, toPass, type Pass } from '../store/rewrap.ts'
 import { haveOpened } from './lost-rows.ts'
 import { findOtherRows } from './rewrap-pass.ts'
+import { refuseOthers } from './second-store.ts'
 
 /** Anybody may ask for the health at any rate, so an isolate asks D1 at most once in this time. */
 const KEPT_MS = 5_000
@@ -70,12 +71,12 @@ async function findFault(service: Service): Promise<unknown> {
 }
 
 async function check(service: Service): Promise<void> {
-  const { db, keyring } = service
-  const [stored, migrated, passes, held] = await runBatch(
-    db,
-    [selectKids(), selectLatestMigration(), selectPass(), selectHeld()],
-    DEADLINE_MS,
-  )
+  const { db, keyring, settings } = service
+  const questions = [selectKids(), selectLatestMigration(), selectPass(), selectHeld()] as const
+  const [[stored, migrated, passes, held]] = await Promise.all([
+    runBatch(db, questions, DEADLINE_MS),
+    refuseOthers(settings),
+  ])
   if (migrated.results.length === 0) throw misconfigured(OLDER_DATABASE)
   const kids = stored.results.map(({ kid }) => kid)
   const [pass] = passes.results.map(toPass)

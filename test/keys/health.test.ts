@@ -16,6 +16,7 @@ import {
   someUser,
 } from '../support.ts'
 import { makeFernet } from '../import/make-fernet.ts'
+import { deletionsInPlaces } from './restoration.ts'
 import { insertRows, runJob, runPass, someKeys, withKeys } from './sealed-rows.ts'
 
 const health = async (changes: Partial<Env> = {}) => call('GET', '/api/health', { env: changes })
@@ -144,6 +145,19 @@ it('answers 503 while more than 1,000 tombstones without a cause are held, and l
   await insert('', MAX_UNEXPLAINED, 1)
   expect((await health({ REWRAP_ROWS_PER_RUN: '1' })).status).toBe(503)
   expect(logs.text()).toContain('run npm run keys -- deletions')
+})
+
+it('answers 503 while the second store has tombstones outside of its jurisdiction, and logs what to do', async () => {
+  const { DELETIONS } = deletionsInPlaces()
+  const statusIn = async (place: string) => {
+    const vault: Env = Object.assign({ ...env }, { DELETIONS, DELETIONS_JURISDICTION: place })
+    return (await app.request('https://vault.test/api/health', {}, vault)).status
+  }
+  const logs = recordLogs()
+  expect(await statusIn('eu')).toBe(200)
+  await env.DELETIONS.getByName('deletions').exchange(0, ['old'])
+  expect([await statusIn('eu'), await statusIn('')]).toEqual([503, 200])
+  expect(logs.text()).toContain('move or delete them as docs/deploy.md says')
 })
 
 /** What the job has tried with the key that a row needs, and could not open, is nothing to wait for. */

@@ -33,6 +33,22 @@ export function failingDeletions() {
   })
 }
 
+/**
+ * A binding DELETIONS of a runtime that has jurisdictions. `asked` has the place of each question: a jurisdiction, or
+ * `outside`.
+ */
+export function deletionsInPlaces() {
+  const asked: string[] = []
+  const at = (place: string, suffix = '') => ({
+    getByName: (name: string) => {
+      asked.push(place)
+      return env.DELETIONS.getByName(name + suffix)
+    },
+  })
+  const jurisdiction = (place: string) => at(place, ` in ${place}`)
+  return { DELETIONS: { ...at('outside'), jurisdiction }, asked }
+}
+
 /** What a vault in an isolate of its own can do. `calls` counts the questions to the second store. */
 export function someVault(changes: object = {}) {
   let calls = 0

@@ -12,6 +12,7 @@ import { environment } from '../../src/environment.ts'
 import { CODES, USES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { MAX_EVENTS_A_DAY } from '../../src/store/d1.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
+import { EMPTY_STORE, SELECT_MOVES } from '../keys/moved-tombstones.ts'
 import { nameLineFault } from '../log-lines.ts'
 import {
   errorCode,
@@ -241,6 +242,12 @@ it('docs/owasp.md names each requirement of ASVS 5.0.0 once', () => {
   expect(ids.filter((id) => !/^v5\.0\.0-\d+\.\d+\.\d+$/.test(id))).toEqual([])
   expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])
   expect(ids.length).toBeGreaterThan(100)
+})
+
+it('docs/deploy.md moves tombstones with the tested queries', () => {
+  const [, section = ''] = read('docs/deploy.md').split('### A vault that runs already')
+  expect(section).toContain(`   ${SELECT_MOVES}\n`)
+  expect(section).toContain(`\`${EMPTY_STORE}\``)
 })
 
 it('docs/operate.md lists every npm script', () => {
