@@ -18,11 +18,24 @@ import { CONFIG, readUrl, runWrangler, startDevServer, type Wrangler } from './l
 const DEFAULT_PORT = '8787'
 const DEMO_USER = 'demo'
 
-/** Makes the secrets that are missing, and reports those that the Worker does not get. */
-async function prepareDevVars(): Promise<void> {
+/** workerd, which runs the Worker here, has no jurisdictions: the Worker would refuse this variable. */
+const IGNORED = 'DELETIONS_JURISDICTION'
+
+async function readVars() {
   // It takes most of a second to load. A busy port is reported before.
   const { unstable_readConfig: readConfig } = await import('wrangler')
-  const { secrets, vars } = readConfig({ config: CONFIG }, { hideWarnings: true })
+  return readConfig({ config: CONFIG }, { hideWarnings: true })
+}
+
+async function reportIgnored(): Promise<void> {
+  const { vars } = await readVars()
+  if (!(readDevVar(IGNORED) ?? vars[IGNORED])) return
+  console.log(`${IGNORED} is ignored: the local runtime has no jurisdictions.`)
+}
+
+/** Makes the secrets that are missing, and reports those that the Worker does not get. */
+async function prepareDevVars(): Promise<void> {
+  const { secrets, vars } = await readVars()
   const required = secrets?.required ?? []
   const added = completeDevVars(required)
   if (added.length > 0) console.log(`Added to ${DEV_VARS}: ${added.join(', ')}`)
@@ -114,9 +127,10 @@ await runCommand('Usage: npm run dev -- [options of wrangler dev]', async () => 
   const { port, ip } = parseArgs({ args, options, strict: false }).values
   await requireFreePort(readPort(String(port)), 'dev', typeof ip === 'string' ? ip : undefined)
   await prepareDevVars()
+  await reportIgnored()
   await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
   await withDatabase({ remote: false }, async (db) => addUser({ db }, DEMO_USER))
-  wrangler = startDevServer(args)
+  wrangler = startDevServer([...args, '--var', `${IGNORED}:`])
   const exited = once(wrangler, 'exit')
   void printWarnings(wrangler)
   await follow(wrangler)

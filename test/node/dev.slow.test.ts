@@ -9,10 +9,11 @@ import { makeCheckout, type Dev } from './checkout.ts'
 const { path, startDev, start, paste, script } = makeCheckout()
 /** Another one, whose `npm run dev` runs while the tests do. */
 const other = makeCheckout()
-/** Secrets of which one is missing, one is hidden from the Worker, and one is wrong. */
+/** Secrets of which one is missing, one is hidden from the Worker, and one is wrong, and a variable for Cloudflare alone. */
 const GIVEN = [
   `API_KEY_ENCRYPTION_KEY=${Buffer.alloc(32, 7).toString('base64')}`,
   `LEGACY_FERNET_KEY=${'A'.repeat(43)}=`,
+  'DELETIONS_JURISDICTION=eu',
   'AUTO_CREATE_USERS=maybe',
 ].join('\n')
 /** What it printed, and its secrets, before the wrong one was put right. */
@@ -74,6 +75,12 @@ it('npm run dev says why the Worker refuses the demo user, and greets once it do
   expect(refused.printed).toContain('"code":"server_misconfigured"')
   expect(refused.printed).not.toContain('curl ')
   expect(shared.curls).toHaveLength(3)
+})
+
+it('npm run dev ignores a jurisdiction, and says so once', () => {
+  const [, ...rest] = shared.printed().split('DELETIONS_JURISDICTION is ignored')
+  expect(rest).toHaveLength(1)
+  expect(shared.printed()).not.toContain('DELETIONS_JURISDICTION is unknown')
 })
 
 it('npm run dev prints one line per request, and no warning that nobody runs the job', async () => {
