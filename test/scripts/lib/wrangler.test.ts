@@ -1,7 +1,10 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import { readUrl } from '../../../scripts/lib/wrangler.ts'
 
-afterEach(() => vi.unstubAllEnvs())
+afterEach(() => {
+  vi.unstubAllEnvs()
+  vi.resetModules()
+})
 
 it.for([
   [undefined, 'wrangler.toml'],
