@@ -66,6 +66,24 @@ it('the list says what happened, adds up by day, and begins with what happened l
   expect(times[2]).toBe('15 Jun 2026, 11:10')
 })
 
+it('a key that the operator saved says so until its owner replaces it', async () => {
+  const at = '2026-06-15T10:00:00.000Z'
+  const byServer = { by: 'operator', caller: 'server:flask-app' } as const
+  const { page, user } = await openKey([{ event: 'saved', ...byServer, at }])
+  await vault.sql("UPDATE api_keys SET saved_by = 'operator' WHERE user_id = ?", user)
+  await page.reload()
+  await button(page, 'Activity: OpenAI key').click()
+  expect(await shows(page.getByText('flask-app (via API) saved the key for you'))).toBe(true)
+  await button(page, 'Close').click()
+  const said = page.getByText('The operator of this application saved this key for you.')
+  expect(await shows(said)).toBe(true)
+  await button(page, 'Replace: OpenAI key').click()
+  await page.getByRole('textbox', { name: /API key$/ }).fill('sk-good-of-the-owner')
+  await page.locator('#save').click()
+  expect(await shows(page.getByText('The OpenAI key is saved,'))).toBe(true)
+  expect(await said.count()).toBe(0)
+})
+
 it("the list counts by the reader's days", async () => {
   const { page } = await openActivity([sum(1, 14), sum(1, 16)], 'Asia/Tokyo')
   expect(await lines(page).allTextContents()).toEqual([

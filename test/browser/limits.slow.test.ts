@@ -166,9 +166,9 @@ describe('the form that limits a key', () => {
       { ...USED, caller: 'binding:chat-worker' },
       { ...USED, caller: 'binding:batch' },
       { ...USED, caller: 'relay:batch' },
-      { event: 'viewed', caller: 'binding:support', at },
+      { event: 'viewed', by: 'operator', caller: 'binding:support', at },
       { event: 'revealed', caller: 'binding:reader', at },
-      { event: 'paused', caller: 'binding:support', at },
+      { event: 'paused', by: 'operator', caller: 'binding:support', at },
       USED,
     ])
     const names = await page.getByRole('group').getByRole('checkbox').all()

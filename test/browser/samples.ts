@@ -1,5 +1,7 @@
 /** A user with a key in every state, for looks.test.ts and the pictures. */
 
+import type { EventAnswer } from '../../src/shared/answers.ts'
+
 /** The part of the vault that this file uses. */
 interface Vault {
   keyUrl: URL
@@ -80,7 +82,7 @@ export async function saveSamples(
 export interface SampleEvent {
   slot?: string
   event: string
-  by?: 'owner' | 'caller' | 'job' | 'import'
+  by?: EventAnswer['by']
   caller?: string
   code?: string
   verdict?: string

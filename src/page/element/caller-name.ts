@@ -2,8 +2,8 @@
 
 import type { Language } from './language.ts'
 
-/** A client of the relay is told from a bound Worker, which may have the same name. */
+/** A client of the relay, or a server, is told from a bound Worker, which may have the same name. */
 export function nameCaller(caller: string, say: Language['say']): string {
-  const name = caller.replace(/^(binding|relay):/, '')
-  return caller.startsWith('relay:') ? say('viaApi', { caller: name }) : name
+  const name = caller.replace(/^(binding|relay|server):/, '')
+  return caller.startsWith('binding:') ? name : say('viaApi', { caller: name })
 }

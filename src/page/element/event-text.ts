@@ -9,7 +9,7 @@ import type { Language } from './language.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 
-/** Those that only the owner does, or the vault, and those of a caller. */
+/** What happens to a key, by whoever does it as a rule: the owner, a caller or the vault. */
 const TEXTS: Record<EventKind, TextName> = {
   saved: 'eventSaved',
   replaced: 'eventReplaced',
@@ -31,6 +31,17 @@ const TEXTS: Record<EventKind, TextName> = {
   viewed: 'eventViewed',
 }
 
+/** What the operator of the application, or the job, does instead of the owner. */
+const TEXTS_BY: Partial<Record<EventAnswer['by'], Partial<Record<EventKind, TextName>>>> = {
+  operator: {
+    saved: 'eventSavedBy',
+    deleted: 'eventDeletedBy',
+    rejected_on_save: 'eventRejectedOnSaveBy',
+    paused: 'eventPausedBy',
+  },
+  job: { deleted: 'eventDeletedByJob', assigned: 'eventAssignedByJob' },
+}
+
 /** The sentence, without the time of day. */
 export function describeEvent(
   { event, time, count, errors }: EventLine,
@@ -50,10 +61,8 @@ export function describeEvent(
 }
 
 function nameText({ event, by, code, verdict }: EventAnswer): TextName {
-  if (event === 'deleted' && by === 'job') return 'eventDeletedByJob'
-  if (event === 'assigned' && by === 'job') return 'eventAssignedByJob'
-  if (event === 'deleted' && by === 'caller') return 'eventDeletedBy'
-  if (event === 'paused' && by === 'caller') return 'eventPausedBy'
+  const another = TEXTS_BY[by]?.[event]
+  if (another !== undefined) return another
   if (verdict === 'accepted') return 'eventAccepted'
   if (event === 'verified' && verdict === 'refused') return 'eventRefused'
   if (code === 'api_key_paused') return 'eventKeyPaused'

@@ -11,9 +11,13 @@ import type { TextName } from './texts.ts'
 export function renderKeyFacts(slot: ShownSlot, slots: readonly ShownSlot[], language: Language) {
   const key = readableKey(slot)
   if (key === null) return nothing
-  const { preview, savedAt, usedAt, testedAt, expiresAt, baseUrl } = key
+  const { preview, savedAt, isFromOperator, usedAt, testedAt, expiresAt, baseUrl } = key
   const { say, minute, day } = language
-  const remarks = [describeSame(slot, slots, language), describeDisuse(slot, say)]
+  const remarks = [
+    isFromOperator ? say('savedByOperator') : null,
+    describeSame(slot, slots, language),
+    describeDisuse(slot, say),
+  ]
   const renderTime = (text: TextName, time: string | null) =>
     time === null
       ? nothing

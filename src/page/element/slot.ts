@@ -34,6 +34,8 @@ export interface ShownKey {
   preview: string
   status: KeyStatus
   savedAt: string
+  /** Whether the operator of the application saved it, and not its owner. */
+  isFromOperator: boolean
   usedAt: string | null
   /** When its user last had it checked. */
   testedAt: string | null

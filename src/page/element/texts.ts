@@ -61,6 +61,7 @@ export const ENGLISH = {
   paused: 'Paused. Applications cannot use it.',
   limitReached: 'Limit reached. It can be used again from {time}.',
   saved: 'Saved {time}',
+  savedByOperator: 'The operator of this application saved this key for you.',
   tested: 'Last tested {time}',
   used: 'Last used {time}',
   neverUsed: 'Never used',
@@ -122,6 +123,7 @@ export const ENGLISH = {
   timesFailed: ' ({count} failed)',
 
   eventSaved: 'You saved the key',
+  eventSavedBy: '{caller} saved the key for you',
   eventReplaced: 'You replaced the key',
   eventDeleted: 'You deleted the key',
   eventDeletedBy: '{caller} deleted the key',
@@ -133,6 +135,7 @@ export const ENGLISH = {
   eventRefused: 'You tested the key, and {provider} rejected it',
   eventUnconfirmed: 'You tested the key, and {provider} did not confirm it',
   eventRejectedOnSave: '{provider} rejected a key that you wanted to save',
+  eventRejectedOnSaveBy: '{provider} rejected a key that {caller} wanted to save',
   eventRejectedInUse: '{provider} rejected the key when {caller} used it',
   eventPaused: 'You paused the key',
   eventPausedBy: '{caller} paused the key',
@@ -146,7 +149,7 @@ export const ENGLISH = {
   eventNotAllowed: '{caller} was refused{times} {when}: you have not allowed it',
   eventLimitReached: '{caller} was refused{times} {when}: the limit was reached',
   eventUnreadable: '{caller} was refused{times} {when}: the key cannot be read',
-  eventViewed: '{caller} looked at this activity{times} {when}',
+  eventViewed: '{caller} looked at the details of this key{times} {when}',
 
   slow: 'This takes longer than usual …',
   retryIn: 'Try again in {seconds} s.',

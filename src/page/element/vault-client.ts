@@ -135,6 +135,7 @@ function readKey(
     preview: answer.api_key_preview + (answer.api_key_last4 ?? ''),
     status: answer.status,
     savedAt: answer.api_key_updated_at,
+    isFromOperator: answer.saved_by === 'operator',
     usedAt: answer.last_used_at,
     testedAt: answer.last_verified_at ?? null,
     expiresAt: answer.expires_at ?? null,

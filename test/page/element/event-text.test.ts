@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { TRANSLATED } from '../../../scripts/lib/element.ts'
 import type { EventLine } from '../../../src/page/element/event-lines.ts'
 import { describeEvent } from '../../../src/page/element/event-text.ts'
 import type { ShownSlot } from '../../../src/page/element/slot.ts'
@@ -27,8 +28,6 @@ describe('an event in plain words', () => {
     ['You saved the key', { event: 'saved' }],
     ['You replaced the key', { event: 'replaced' }],
     ['You deleted the key', { event: 'deleted' }],
-    ['support deleted the key', { event: 'deleted', by: 'caller', caller: 'binding:support' }],
-    ['An application deleted the key', { event: 'deleted', by: 'caller' }],
     ['The key was deleted automatically', { event: 'deleted', by: 'job' }],
     ['The provider of the key was set automatically', { event: 'assigned', by: 'job' }],
     ['You set the provider of the key', { event: 'assigned' }],
@@ -52,7 +51,6 @@ describe('an event in plain words', () => {
       { event: 'rejected_in_use', by: 'caller' },
     ],
     ['You paused the key', { event: 'paused' }],
-    ['An application paused the key', { event: 'paused', by: 'caller' }],
     ['You resumed the key', { event: 'resumed' }],
     ['You changed the limits of the key', { event: 'limits_changed' }],
     ['The key expired', { event: 'expired', by: 'job' }],
@@ -90,11 +88,46 @@ describe('an event in plain words', () => {
     ['An application was refused today: the limit was reached', { event: 'limit_reached' }],
     ['An application was refused today: the key cannot be read', { event: 'unreadable' }],
     ['urn:chat (via API) used this key today', { event: 'used', caller: 'relay:urn:chat' }],
-    ['support looked at this activity today', { event: 'viewed', caller: 'binding:support' }],
   ])('an event reads "%s"', ([text, event, line]) => {
     expect(read(event, line)).toBe(text)
   })
 })
+
+it.for<[text: string, event: Pick<EventAnswer, 'event'> & Partial<EventAnswer>, line?: Line]>([
+  ['{caller} saved the key for you', { event: 'saved' }],
+  ['{caller} deleted the key', { event: 'deleted' }],
+  ['{caller} paused the key', { event: 'paused' }],
+  [
+    'OpenAI rejected a key that {caller} wanted to save',
+    { event: 'rejected_on_save', verdict: 'refused' },
+  ],
+  ['{caller} looked at the details of this key 5 times today', { event: 'viewed' }, { count: 5 }],
+])('what the operator does is not said to be done by the owner: "%s"', ([text, event, line]) => {
+  for (const [caller, name] of [
+    ['binding:support', 'support'],
+    ['server:flask-app', 'flask-app (via API)'],
+  ] as const) {
+    const said = text.replace('{caller}', name)
+    expect(read({ ...event, by: 'operator', caller }, line)).toBe(said)
+  }
+})
+
+it.for(['en', ...TRANSLATED])(
+  'what the operator does reads in %s as no act of the owner',
+  (name) => {
+    const language = name === 'en' ? english : translated(name)
+    for (const event of ['saved', 'deleted', 'paused', 'rejected_on_save'] as const) {
+      const said = read(
+        { event, by: 'operator', caller: 'server:flask-app' },
+        {},
+        someSlot(),
+        language,
+      )
+      expect(said).toContain('flask-app')
+      expect(said).not.toBe(read({ event }, {}, someSlot(), language))
+    }
+  },
+)
 
 it('the name of a caller keeps its small first letter at the beginning of a sentence', () => {
   expect(read({ event: 'used', caller: 'binding:éclair' })).toBe('éclair used this key today')

@@ -74,6 +74,13 @@ it.for([
   expect(textsOf(renderKeyFacts(slot, [slot], translated(name)), 'time')).toContain(text)
 })
 
+it('says that the operator saved a key, for as long as it is that key', () => {
+  setClock()
+  const said = 'The operator of this application saved this key for you.'
+  expect(textOf(facts(someSlot({ key: someKey({ isFromOperator: true }) })))).toContain(said)
+  expect(textOf(facts(someSlot({ key: someKey() })))).not.toContain('operator')
+})
+
 it('says which other slot has the same key, for as long as it has', () => {
   setClock()
   const groq = someSlot({ name: 'groq', label: 'Groq', key: someKey({ sameIn: ['openai'] }) })

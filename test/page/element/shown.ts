@@ -41,6 +41,7 @@ export function someKey(changes: Partial<ShownKey> = {}): ShownKey {
     preview: 'sk-good-...',
     status: 'active',
     savedAt: '2026-06-14T12:00:00.000Z',
+    isFromOperator: false,
     usedAt: null,
     testedAt: null,
     expiresAt: null,

@@ -204,6 +204,7 @@ describe('answers', () => {
     standForVault([
       saved({
         api_key_last4: 'Qx7Z',
+        saved_by: 'operator',
         status: 'rejected',
         last_used_at: time(1),
         last_verified_at: time(2),
@@ -220,6 +221,7 @@ describe('answers', () => {
       preview: 'sk-good-...Qx7Z',
       status: 'rejected',
       savedAt: SAVED_AT,
+      isFromOperator: true,
       usedAt: time(1),
       testedAt: time(2),
       expiresAt: time(3),
