@@ -1,4 +1,4 @@
-/** How a result becomes an HTTP answer: a refusal, a body with its `ETag`, or an export of events. */
+/** How a result becomes an HTTP answer: a refusal, a body with its `ETag`, or an export. */
 
 import type { Context } from 'hono'
 import { VaultError } from '../errors.ts'
@@ -6,7 +6,6 @@ import { errorFields, log, nameCause } from '../log.ts'
 import type { ErrorAnswer } from '../shared/answers.ts'
 import { CODES, type ErrorCode } from '../shared/error-code.ts'
 import { ERROR_HEADER } from '../shared/binding-headers.ts'
-import { describeEvent, type EventRow } from '../store/events.ts'
 
 /** For `not_your_own`, the sentence names what the request tried to do. */
 export const NOT_YOUR_OWN: Record<string, string> = {
@@ -57,24 +56,21 @@ export function answerError(
 }
 
 /**
- * Streams the pages as they come. If they return a cursor, the last line has it. If a later page cannot be read, the body breaks off, and the client's
- * request fails.
+ * Streams the lines of the pages as they come, each a JSON object, as the file `name`. If a later page cannot be read, the
+ * body breaks off, and the client's request fails.
  *
  * @throws as the first page
  */
 export async function exportAnswer(
   c: Context,
-  pages: AsyncGenerator<EventRow[], string | null>,
+  name: string,
+  pages: AsyncGenerator<readonly object[]>,
 ): Promise<Response> {
   let page = await pages.next()
   const body = new ReadableStream<Uint8Array>({
     pull: async (controller) => {
-      if (page.done === true) {
-        const next_cursor = page.value
-        if (next_cursor !== null) controller.enqueue(encodeLines([{ next_cursor }]))
-        return controller.close()
-      }
-      controller.enqueue(encodeLines(page.value.map(describeEvent)))
+      if (page.done === true) return controller.close()
+      controller.enqueue(encodeLines(page.value))
       page = await pages.next().catch((error: unknown) => {
         log('error', 'export_broken_off', { error: errorFields(error) })
         throw error
@@ -84,7 +80,7 @@ export async function exportAnswer(
   })
   return c.body(body, 200, {
     'Content-Type': 'application/x-ndjson',
-    'Content-Disposition': 'attachment; filename="api-key-events.ndjson"',
+    'Content-Disposition': `attachment; filename="${name}.ndjson"`,
   })
 }
 

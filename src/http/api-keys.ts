@@ -129,7 +129,7 @@ const handlers: Handlers = {
   listEvents: async ({ owner, query }, c) => {
     if (query.format === 'ndjson') {
       await requireRate(owner.service.settings.exportLimiter, owner.userId)
-      return exportAnswer(c, exportEvents(owner, rangeOf(query)))
+      return exportAnswer(c, 'api-key-events', exportEvents(owner, rangeOf(query)))
     }
     const { events, next } = await listEvents(owner, rangeOf(query))
     return { user_id: owner.userId, events: events.map(describeEvent), next_cursor: next }

@@ -1,6 +1,7 @@
 /** The trail: what happened to a user's keys, for the user and for nobody else. */
 
-import { LATEST, selectEvents, type EventRow } from '../store/events.ts'
+import type { EventAnswer } from '../shared/answers.ts'
+import { describeEvent, LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
 import { ALL_SLOTS, look } from './look.ts'
 import { findSlot, namesOf } from './slot-name.ts'
@@ -52,29 +53,59 @@ export async function listEvents(owner: SlotOwner, query: EventQuery): Promise<E
     selectEvents(owner.userId, { before, from, slot: names, limit: limit + 1 }),
   ])
   if (user.results.length === 0) requireAnyUser(owner)
-  const rows = read.results
+  return toPage(read.results, limit)
+}
+
+/** The page of rows of which at most `limit` belong to it. */
+export function toPage(rows: readonly EventRow[], limit: number): EventPage {
   const events = rows.slice(0, limit)
   const last = rows.length > limit ? events.at(-1) : undefined
   return { events, next: last?.id ?? null }
 }
 
+/** The lines of a page, each a JSON object. */
+export interface Lines<Line extends object> {
+  lines: Line[]
+  /** The cursor of the next page; null at the end. */
+  next: string | null
+}
+
 /**
- * At most {@link MAX_EXPORTED} events of the user, a page after the other. It returns the cursor of the next export;
- * null at the end. `limit` does not count here.
+ * Reads one page after the other, from the cursor `start` on, until `most` events are read. It returns the cursor of the
+ * next one; null at the end.
+ *
+ * @throws as `readPage`
+ */
+export async function* inPages<Line extends object>(
+  readPage: (before: string, limit: number) => Promise<Lines<Line>>,
+  start: string,
+  most: number,
+): AsyncGenerator<Line[], string | null> {
+  let cursor = start
+  for (let read = 0; read < most; read += EXPORTED_AT_ONCE) {
+    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+    const { lines, next } = await readPage(cursor, EXPORTED_AT_ONCE)
+    yield lines
+    if (next === null) return null
+    cursor = next
+  }
+  return cursor
+}
+
+/**
+ * At most {@link MAX_EXPORTED} events of the user, a page after the other. If there are more, the last line has the
+ * cursor of the next export. `limit` does not count here.
  *
  * @throws as {@link listEvents}
  */
 export async function* exportEvents(
   owner: SlotOwner,
   query: EventQuery,
-): AsyncGenerator<EventRow[], string | null> {
-  let cursor = query.cursor ?? LATEST
-  for (let read = 0; read < MAX_EXPORTED; read += EXPORTED_AT_ONCE) {
-    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
-    const { events, next } = await listEvents(owner, { ...query, cursor, limit: EXPORTED_AT_ONCE })
-    yield events
-    if (next === null) return null
-    cursor = next
+): AsyncGenerator<(EventAnswer | { next_cursor: string })[]> {
+  const readPage = async (cursor: string, limit: number) => {
+    const { events, next } = await listEvents(owner, { ...query, cursor, limit })
+    return { lines: events.map(describeEvent), next }
   }
-  return cursor
+  const next = yield* inPages(readPage, query.cursor ?? LATEST, MAX_EXPORTED)
+  if (next !== null) yield [{ next_cursor: next }]
 }

@@ -189,7 +189,7 @@ it('reads no further page when the client goes away', async () => {
       isClosed = true
     }
   }
-  const app = new Hono().get('/', async (c) => exportAnswer(c, pages()))
+  const app = new Hono().get('/', async (c) => exportAnswer(c, 'events', pages()))
   const { body } = await app.request('/')
   const reader = body?.getReader()
   expect((await reader?.read())?.value?.length).toBeGreaterThan(0)
