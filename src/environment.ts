@@ -31,7 +31,7 @@ export const limiters = {
   ADDRESS_LIMITER: orNull(limiter),
   /** Counts the uses of keys by a caller. */
   CALLER_LIMITER: orNull(limiter),
-  /** Counts the exports of a user's events. */
+  /** Counts the exports of a user. */
   EXPORT_LIMITER: orNull(limiter),
   /** Counts the uses of a user's keys over the relay. */
   RELAY_LIMITER: orNull(limiter),

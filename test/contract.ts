@@ -7,7 +7,7 @@ import served from '../src/page/reference/openapi.json'
 interface DocumentedResponse {
   /** A header that is described here, not referred to, need not be there. */
   headers?: Record<string, { $ref?: string }>
-  content: { 'application/json': { schema: Schema } }
+  content: Record<string, { schema: Schema }>
 }
 
 type PathItem = Record<string, { responses: Record<string, DocumentedResponse> } | undefined>
@@ -46,11 +46,26 @@ export async function expectDocumented(request: Request, response: Response): Pr
   if (request.method === 'HEAD' || documented === undefined || type.includes('ndjson')) return
   const body = await response.text()
   const parsed: unknown = JSON.parse(body)
-  const { errors } = validatorOf(documented).validate(parsed)
-  const faults = errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`)
+  const faults = findFaults(documented, JSON_TYPE, parsed)
   expect(faults, `${name} has a body of the OpenAPI document: ${body}`).toEqual([])
   const code = parsed instanceof Object && 'code' in parsed ? parsed.code : null
   expect(response.headers.get('X-Vault-Error'), `${name} has its code in X-Vault-Error`).toBe(code)
+}
+
+const JSON_TYPE = 'application/json'
+
+/** What is wrong with the lines of an answer to `GET path`, each with its number. */
+export function findLineFaults(path: string, lines: readonly unknown[]): string[] {
+  const documented = findResponse('GET', path, 200)
+  if (documented === undefined) return [`${path} is not in the OpenAPI document`]
+  return lines.flatMap((line, index) =>
+    findFaults(documented, 'application/x-ndjson', line).map((fault) => `${index} ${fault}`),
+  )
+}
+
+function findFaults(documented: DocumentedResponse, type: string, value: unknown): string[] {
+  const { errors } = validatorOf(documented, type).validate(value)
+  return errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`)
 }
 
 /** HEAD answers as GET. */
@@ -63,14 +78,14 @@ function findResponse(method: string, path: string, status: number) {
   return operation.responses[status]
 }
 
-const validators = new WeakMap<DocumentedResponse, Validator>()
+const validators = new WeakMap<Schema, Validator>()
 
-function validatorOf(documented: DocumentedResponse): Validator {
-  const known = validators.get(documented)
+function validatorOf({ content }: DocumentedResponse, type: string): Validator {
+  const { schema = {} } = content[type] ?? {}
+  const known = validators.get(schema)
   if (known !== undefined) return known
-  const { schema } = documented.content['application/json']
   const { components } = document
   const validator = new Validator({ ...schema, components }, '2020-12', false)
-  validators.set(documented, validator)
+  validators.set(schema, validator)
   return validator
 }

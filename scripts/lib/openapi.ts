@@ -86,6 +86,7 @@ function describeHeader(_name: string, description: string): object {
 function describeOperation(operation: Operation): object {
   const { operationId, summary, description, query, body, sent, answer, also, tags, codes } =
     operation
+  const type = MEDIA_TYPES[operation.format ?? 'json']
   const parameters = [
     ...(query === 'None' ? [] : describeQuery(query)),
     ...(requiresTags(operation) ? PRECONDITIONS : []),
@@ -102,7 +103,7 @@ function describeOperation(operation: Operation): object {
         description: 'OK',
         headers: tags === 'answers' || tags === 'both' ? { ETag: ENTITY_TAG } : undefined,
         content: {
-          ...describeContent(refer(answer)),
+          [type]: { schema: refer(answer) },
           ...(also && {
             [also.type]: { schema: { ...refer(also.schema), description: also.description } },
           }),
@@ -112,6 +113,8 @@ function describeOperation(operation: Operation): object {
     },
   }
 }
+
+const MEDIA_TYPES = { json: 'application/json', ndjson: 'application/x-ndjson' }
 
 const ENTITY_TAG = {
   description: 'The entity tag of the key. An empty slot has none.',

@@ -36,6 +36,7 @@ const ANSWERS: { [Name in keyof answers.Answers]: z.ZodMiniType<answers.Answers[
   AddedUser: answers.addedUserAnswer,
   RemovedUser: answers.removedUserAnswer,
   Users: answers.usersAnswer,
+  ExportLine: answers.exportLine,
 }
 
 /** The schemas that the document names. */
@@ -61,6 +62,7 @@ export const QUERY_PARAMETERS: {
     cursor: 'The `next_cursor` of the previous page.',
     limit: `The users of a page, at most ${MAX_USERS}; by default ${DEFAULT_USERS}.`,
   },
+  Export: { cursor: 'The `next_cursor` of the previous part.' },
 }
 
 interface Description {
@@ -163,6 +165,10 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
     summary: 'Remove a user with all keys and events',
     description: 'Without such a user, the answer is a 200 too.',
     codes: ['invalid_argument'],
+  },
+  exportUser: {
+    summary: 'Export everything that is stored about the user',
+    description: `One JSON object on each line: the user, the keys with their limits, what imports have noted, the events, and an \`end\`. No line has a key. An answer has up to ${MAX_EXPORTED} events. If the last line is not an \`end\`, the answer was cut off. If its \`next_cursor\` is not null, send that as \`cursor\`: the answer has the user and the next events.`,
   },
   getConfig: {
     summary: 'Show how the page signs users in',

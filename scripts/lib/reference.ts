@@ -13,9 +13,8 @@ import {
   type Schemas,
 } from './schema-html.ts'
 
-interface Content {
-  'application/json': { schema: Schema }
-}
+/** By media type, the usual one first. */
+type Content = Record<string, { schema: Schema }>
 
 interface Parameter {
   name: string
@@ -97,7 +96,7 @@ function renderRoute({ method, path, operation }: Route, document: OpenApi): str
   const { operationId, summary, description, security, requestBody, responses } = operation
   const { schemas } = document.components
   const fields = (content: Content | undefined) =>
-    content === undefined ? '' : renderFields(content['application/json'].schema, schemas)
+    content === undefined ? '' : renderFields(schemaOf(content), schemas)
   const token =
     security.length > 0 ? '<p>Send the header <code>Authorization: Bearer TOKEN</code>.</p>' : ''
   const body =
@@ -114,6 +113,11 @@ ${fields(responses['200']?.content)}
 <h3>Other answers</h3>
 ${renderRefusals(operation, schemas)}
 </section>`
+}
+
+function schemaOf(content: Content): Schema {
+  const [usual] = Object.values(content)
+  return usual?.schema ?? {}
 }
 
 function renderParameters({ path, operation }: Route, { components }: OpenApi): string {
@@ -133,7 +137,7 @@ function renderParameters({ path, operation }: Route, { components }: OpenApi): 
 function renderRefusals({ responses }: Operation, schemas: Schemas): string {
   const rows = Object.entries(responses).flatMap(([status, { content }]) => {
     if (status === '200') return []
-    const { schema } = content['application/json']
+    const schema = schemaOf(content)
     const codes = (schema.oneOf ?? [schema]).map((error) => nameCode(resolve(error, schemas)))
     const links = codes.map((code) => `<a href="#${code}"><code>${code}</code></a>`)
     return [`<dt>${status}</dt><dd>${links.join(', ')}</dd>`]

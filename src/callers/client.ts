@@ -4,9 +4,17 @@ import type { Hono } from 'hono'
 import type { BlankEnv, BlankInput } from 'hono/types'
 import type { ClientErrorStatusCode, ServerErrorStatusCode } from 'hono/utils/http-status'
 import type { ErrorAnswer } from '../shared/answers.ts'
-import type { AnswerOf, BodyOf, MethodOf, OperationId, PathOf, QueryOf } from '../shared/routes.ts'
+import type {
+  AnswerOf,
+  BodyOf,
+  FormatOf,
+  MethodOf,
+  OperationId,
+  PathOf,
+  QueryOf,
+} from '../shared/routes.ts'
 
-export type { ErrorAnswer } from '../shared/answers.ts'
+export type { ErrorAnswer, ExportLine } from '../shared/answers.ts'
 export type { ErrorCode } from '../shared/error-code.ts'
 export type { KeyReason } from '../shared/key-text.ts'
 
@@ -26,9 +34,12 @@ export type Routes = {
   }
 }
 
-/** A 200, or a refusal: after `!response.ok`, `response.json()` is an `ErrorAnswer`. */
+/**
+ * A 200, or a refusal: after `!response.ok`, `response.json()` is an `ErrorAnswer`. Each line of an `ndjson` answer is an
+ * `output`.
+ */
 type Endpoint<Id extends OperationId> =
-  | { input: Input<Id>; output: AnswerOf<Id>; outputFormat: 'json'; status: 200 }
+  | { input: Input<Id>; output: AnswerOf<Id>; outputFormat: FormatOf<Id>; status: 200 }
   | { input: Input<Id>; output: ErrorAnswer; outputFormat: 'json'; status: ErrorStatus }
 
 type ErrorStatus = ClientErrorStatusCode | ServerErrorStatusCode

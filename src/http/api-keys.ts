@@ -24,6 +24,7 @@ import { saveSlot } from '../keys/save.ts'
 import { deleteSlot, listSlots, readSlot, setLimits } from '../keys/slots.ts'
 import { isOperator, OWNER, type SlotOwner } from '../keys/stored-key.ts'
 import { exportEvents, listEvents } from '../keys/trail.ts'
+import { exportUser } from '../keys/user-export.ts'
 import { addUser, DEFAULT_USERS, listUsers, readUser, removeUser } from '../keys/users.ts'
 import { verifySlot } from '../keys/verify.ts'
 import { requireRate } from '../rate.ts'
@@ -133,6 +134,11 @@ const handlers: Handlers = {
     }
     const { events, next } = await listEvents(owner, rangeOf(query))
     return { user_id: owner.userId, events: events.map(describeEvent), next_cursor: next }
+  },
+
+  exportUser: async ({ owner, query }, c) => {
+    await requireRate(owner.service.settings.exportLimiter, owner.userId)
+    return exportAnswer(c, 'user', exportUser(owner, query.cursor))
   },
 
   listUsers: async ({ owner, query }) => {

@@ -23,11 +23,13 @@ function limitTo(most: number) {
   return z.string(fault).check(z.refine(isLimit, fault))
 }
 
+const cursor = z.optional(
+  z.string(CURSOR).check(z.regex(/^\d{4}-\d\d-\d\dT/, CURSOR), z.maxLength(1_000, CURSOR)),
+)
+
 const eventsQuery = z.object({
   provider: z.optional(z.string()),
-  cursor: z.optional(
-    z.string(CURSOR).check(z.regex(/^\d{4}-\d\d-\d\dT/, CURSOR), z.maxLength(1_000, CURSOR)),
-  ),
+  cursor,
   from: z.optional(time('from')),
   to: z.optional(time('to')),
   limit: z.optional(limitTo(MAX_EVENTS)),
@@ -39,11 +41,14 @@ const usersQuery = z.object({
   limit: z.optional(limitTo(MAX_USERS)),
 })
 
+const exportQuery = z.object({ cursor })
+
 /** What each query has to be. */
 export const querySchemas = {
   Verify: verifyQuery,
   Events: eventsQuery,
   Users: usersQuery,
+  Export: exportQuery,
 } satisfies { [Name in keyof Queries]?: z.ZodMiniType<Queries[Name], Queries[Name]> }
 
 const readers: { [Name in keyof Queries]: (request: HonoRequest) => Queries[Name] } = {
@@ -51,6 +56,7 @@ const readers: { [Name in keyof Queries]: (request: HonoRequest) => Queries[Name
   Verify: (request) => requireValid(verifyQuery, parametersOf(request), refuseQuery),
   Events: (request) => requireValid(eventsQuery, parametersOf(request), refuseQuery),
   Users: (request) => requireValid(usersQuery, parametersOf(request), refuseQuery),
+  Export: (request) => requireValid(exportQuery, parametersOf(request), refuseQuery),
 }
 
 /** Reads the query `name`. 400 for a value that the route does not know. */

@@ -8,6 +8,7 @@ import {
   type Burial,
   type DeletionHook,
   type EmptiedSlot,
+  type Note,
   type Selection,
 } from '../store/gone-keys.ts'
 import { NOW, type Statement } from '../store/d1.ts'
@@ -41,6 +42,7 @@ export function importHook(isImporting: boolean): DeletionHook {
     users: (ids) => [markRemoved(ids, isImporting)],
     slot: (slot) => (isImporting ? [markSlotDeleted(slot)] : []),
     added: (userId) => [forgetRemoval(userId)],
+    noted: (userId) => [selectMarks(userId)],
   }
 }
 
@@ -83,6 +85,15 @@ function forgetRemoval(userId: string): Statement {
     sql: `DELETE FROM imported_keys WHERE user_id = ?1 AND EXISTS (
             SELECT 1 FROM imported_keys WHERE user_id = ?1 AND provider = '${REMOVED}'
           )`,
+    values: [userId],
+  }
+}
+
+/** The rows of the user, by slot. */
+function selectMarks(userId: string): Statement<Note> {
+  return {
+    sql: `SELECT provider, nullif(saved_at, '') AS savedAt
+          FROM imported_keys WHERE user_id = ?1 ORDER BY provider`,
     values: [userId],
   }
 }

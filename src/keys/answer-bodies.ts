@@ -5,6 +5,8 @@ import type {
   ConfigAnswer,
   DecryptionFault,
   DeletedAnswer,
+  ExportedKey as ExportedKeyAnswer,
+  ExportedRow,
   KeyAnswer,
   KeyFields,
   ListedAnswer,
@@ -15,33 +17,50 @@ import type {
   UserAnswer,
   UsersAnswer,
 } from '../shared/answers.ts'
+import type { ExportedKey } from '../store/exported-user.ts'
 import { tagOf } from '../store/slot-check.ts'
 import type { User } from '../store/users.ts'
-import type { Limits } from './limits.ts'
+import { readLimits, type Limits } from './limits.ts'
 import type { SavedKey } from './save.ts'
 import type { ListedSlot } from './slots.ts'
-import type { KeySummary, StoredKey, UnreadableKey } from './stored-key.ts'
+import type { KeySummary, OpenKey, StoredKey, UnreadableKey } from './stored-key.ts'
 import type { UserPage } from './users.ts'
 
 export function describeKeyFields({ preview, updatedAt, savedBy, tag }: KeySummary): KeyFields {
   return {
     api_key_preview: preview,
     api_key_updated_at: updatedAt,
-    ...(savedBy !== null && { saved_by: savedBy }),
+    ...savedFields(savedBy),
     etag: entityTag(tag),
   }
 }
 
+function savedFields(savedBy: KeySummary['savedBy']) {
+  return { ...(savedBy !== null && { saved_by: savedBy }) }
+}
+
 export function describeSlotFields(key: KeySummary): SlotFields {
-  const { last4, status, expiresAt: expires_at, limits, baseUrl: base_url } = key
+  return { ...describeKeyFields(key), ...sealedFields(key), ...rowFields(key) }
+}
+
+/** What is sealed besides what a preview shows. */
+function sealedFields({ last4, baseUrl: base_url }: Pick<KeySummary, 'last4' | 'baseUrl'>) {
   return {
-    ...describeKeyFields(key),
     ...(last4 !== null && { api_key_last4: last4 }),
-    status,
-    last_used_at: key.lastUsedAt,
-    last_verified_at: key.lastVerifiedAt,
-    ...(expires_at !== null && { expires_at }),
     ...(base_url !== null && { base_url }),
+  }
+}
+
+type ShownInRow = 'status' | 'lastUsedAt' | 'lastVerifiedAt' | 'expiresAt' | 'limits'
+
+/** What is known of a key without opening it. */
+function rowFields(row: Pick<KeySummary, ShownInRow>) {
+  const { status, lastUsedAt, lastVerifiedAt, expiresAt: expires_at, limits } = row
+  return {
+    status,
+    last_used_at: lastUsedAt,
+    last_verified_at: lastVerifiedAt,
+    ...(expires_at !== null && { expires_at }),
     ...limitFields(limits),
   }
 }
@@ -67,9 +86,11 @@ function limitFields({ pausedAt, callers, maxUses }: Limits) {
   }
 }
 
+const UNREADABLE = 'Invalid encrypted key'
+
 function unreadable({ row }: UnreadableKey) {
   const etag = entityTag(tagOf(row))
-  return { has_api_key: false, error: 'Invalid encrypted key', etag } as const
+  return { has_api_key: false, error: UNREADABLE, etag } as const
 }
 
 export function describeKey(key: StoredKey): KeyAnswer {
@@ -90,6 +111,36 @@ export function describeSlot(provider: string, key: StoredKey): SlotAnswer {
 
 function faultOf({ reason }: UnreadableKey): DecryptionFault {
   return reason === 'key_id_not_in_keyring' ? 'encryption_key_missing' : 'cannot_be_decrypted'
+}
+
+/** A key in an export: `opened` is null if nobody can open it. */
+export function describeExportedKey(
+  row: ExportedKey,
+  opened: OpenKey | UnreadableKey | null,
+  sameIn: readonly string[],
+): ExportedRow | ExportedKeyAnswer {
+  const { provider, updatedAt: api_key_updated_at, uses, usesIn: uses_in } = row
+  return {
+    type: 'key',
+    provider,
+    ...(opened !== null && describeOpened(opened, sameIn)),
+    api_key_updated_at,
+    ...savedFields(row.savedBy),
+    etag: entityTag(tagOf(row)),
+    ...rowFields({ ...row, limits: readLimits(row) }),
+    ...(uses_in !== null && { uses, uses_in }),
+    key_id: row.kid,
+    has_fingerprint: row.hasFingerprint === 1,
+  }
+}
+
+function describeOpened(key: OpenKey | UnreadableKey, sameIn: readonly string[]) {
+  if (key.state === 'unreadable') {
+    return { has_api_key: false, error: UNREADABLE, reason: faultOf(key) } as const
+  }
+  const { preview: api_key_preview } = key
+  const shown = { api_key_preview, ...sealedFields(key), ...sameFields(sameIn) }
+  return { has_api_key: true, ...shown } as const
 }
 
 export function describeListedSlot({ name, provider, key, sameIn }: ListedSlot): ListedAnswer {

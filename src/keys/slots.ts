@@ -20,6 +20,7 @@ import {
   actorOf,
   EMPTY,
   isKeyRow,
+  namesOfSame,
   isOperator,
   openAndLog,
   type SlotOwner,
@@ -74,15 +75,6 @@ async function readRows(owner: SlotOwner): Promise<KeyRow[]> {
 
 function isPlain(row: object): boolean {
   return isKeyRow(row) && row.provider === DEFAULT_SLOT
-}
-
-function namesOfSame(keys: ReadonlyMap<string, StoredKey>, name: string): string[] {
-  const key = keys.get(name)
-  if (key?.state !== 'open' || key.last4 === null) return []
-  const same = Array.from(keys).filter(
-    ([other, found]) => other !== name && found.state === 'open' && found.apiKey === key.apiKey,
-  )
-  return same.map(([other]) => other)
 }
 
 /**

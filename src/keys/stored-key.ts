@@ -150,6 +150,16 @@ export async function fingerprintsOf(
   return apiKey.length < SHORT ? [] : fingerprintKey(keyring, owner, apiKey)
 }
 
+/** The names of the other slots with the same key as the one in the slot `name`, if it is not a short one. */
+export function namesOfSame(keys: ReadonlyMap<string, StoredKey>, name: string): string[] {
+  const key = keys.get(name)
+  if (key?.state !== 'open' || key.last4 === null) return []
+  const same = Array.from(keys).filter(
+    ([other, found]) => other !== name && found.state === 'open' && found.apiKey === key.apiKey,
+  )
+  return same.map(([other]) => other)
+}
+
 /** Seals the text of a credential for a slot. */
 export async function sealText(keyring: Keyring, slot: Slot, text: string): Promise<SealedFor> {
   const { userId, provider } = slot

@@ -30,17 +30,21 @@ const tag = {
     ),
 }
 
-/** A stored key, as much of it as is ever shown. */
-export const keyFields = z.object({
+const preview = {
   api_key_preview: z
     .string()
     .check(z.describe('The first 8 characters and `...`, or `****` for 8 characters or fewer.')),
+}
+
+const savedAt = {
   api_key_updated_at: time.check(z.describe('When the key was saved.')),
   saved_by: z
     .exactOptional(z.literal('operator'))
     .check(z.describe('The operator of the application saved the key, not its owner.')),
-  ...tag,
-})
+}
+
+/** A stored key, as much of it as is ever shown. */
+export const keyFields = z.object({ ...preview, ...savedAt, ...tag })
 
 /** What the owner of a key allows. */
 const limits = {
@@ -65,11 +69,18 @@ const limits = {
     .check(z.describe('Left out if the uses are not limited.')),
 }
 
-/** What is known of a provider's key. */
-export const slotFields = z.extend(keyFields, {
+/** What is sealed besides what a preview shows. */
+const sealedFields = {
   api_key_last4: z
     .exactOptional(z.string())
     .check(z.describe('The last 4 characters of a key of 20 or more.')),
+  base_url: z
+    .exactOptional(z.string())
+    .check(z.describe('The URL that the user gave, for a provider with an address per user.')),
+}
+
+/** What is known of a provider's key without opening it. */
+const rowFields = {
   status: keyStatus,
   last_used_at: z
     .nullable(time)
@@ -80,11 +91,11 @@ export const slotFields = z.extend(keyFields, {
   expires_at: z
     .exactOptional(time)
     .check(z.describe('When the key may not be used any more. Left out if it never expires.')),
-  base_url: z
-    .exactOptional(z.string())
-    .check(z.describe('The URL that the user gave, for a provider with an address per user.')),
   ...limits,
-})
+}
+
+/** What is known of a provider's key. */
+export const slotFields = z.extend(keyFields, { ...sealedFields, ...rowFields })
 
 const noError = { error: z.exactOptional(z.never()) }
 const withKey = z.object({
@@ -282,6 +293,75 @@ export const usersAnswer = z.object({
   next_cursor: z.nullable(z.string()).check(z.describe('The `cursor` of the next page.')),
 })
 
+const exportedUser = z.object({
+  type: z.literal('user'),
+  user_id: z.string(),
+  exported_at: time.check(z.describe('When the vault wrote this line.')),
+  created_at: z
+    .exactOptional(time)
+    .check(z.describe('When the user was added. Left out if nobody added the user yet.')),
+  identity: z
+    .exactOptional(z.string())
+    .check(z.describe('Random. A user who is removed and added again has another one.')),
+})
+
+/** What the vault says of a key without opening it. */
+export const exportedRow = z.object({
+  type: z.literal('key'),
+  ...provider,
+  ...savedAt,
+  ...tag,
+  ...rowFields,
+  uses: z.exactOptional(z.int()).check(z.describe('How often the key was used in `uses_in`.')),
+  uses_in: z
+    .exactOptional(z.string())
+    .check(z.describe('The day or month of `uses`. Left out if no use was counted.')),
+  key_id: z.string().check(z.describe('The name of the encryption key that sealed the key.')),
+  has_fingerprint: z
+    .boolean()
+    .check(z.describe('The vault has a fingerprint of the key, which tells equal keys.')),
+})
+
+const exportedKey = z.union([
+  z.extend(exportedRow, {
+    has_api_key: withKey.shape.has_api_key,
+    ...preview,
+    ...sealedFields,
+    ...same,
+  }),
+  z.extend(exportedRow, {
+    has_api_key: unreadable.shape.has_api_key,
+    error: unreadable.shape.error,
+    reason: unreadableSlot.shape.reason,
+  }),
+])
+
+const exportedImport = z.object({
+  type: z.literal('import'),
+  ...provider,
+  saved_at: z
+    .nullable(time)
+    .check(z.describe('When the imported key was saved, or the key in the slot was deleted.')),
+})
+
+const exportedEvent = z.object({ type: z.literal('event'), ...event.shape })
+
+const exportEnd = z.object({
+  type: z.literal('end'),
+  next_cursor: z
+    .nullable(z.string())
+    .check(z.describe('The `cursor` of the rest. Null if this is all.')),
+})
+
+/** A line of `GET …/export`. */
+export const exportLine = z.union([
+  exportedUser,
+  exportedKey,
+  exportedImport,
+  exportedEvent,
+  exportEnd,
+])
+
 /** How the page signs users in. Null if sign-in is not configured. */
 export const configAnswer = z.object({
   oidc: z.nullable(
@@ -341,6 +421,9 @@ export type EventMessage = EventAnswer & { user_id: string }
 export type EventsAnswer = z.infer<typeof eventsAnswer>
 export type UserAnswer = z.infer<typeof userAnswer>
 export type UsersAnswer = z.infer<typeof usersAnswer>
+export type ExportedRow = z.infer<typeof exportedRow>
+export type ExportedKey = z.infer<typeof exportedKey>
+export type ExportLine = z.infer<typeof exportLine>
 export type ConfigAnswer = z.infer<typeof configAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ErrorAnswer = z.infer<typeof errorAnswer> &
@@ -366,4 +449,5 @@ export interface Answers {
   AddedUser: z.infer<typeof addedUserAnswer>
   RemovedUser: z.infer<typeof removedUserAnswer>
   Users: UsersAnswer
+  ExportLine: ExportLine
 }

@@ -17,6 +17,8 @@ export interface Route {
   answer: keyof Answers
   /** Whose tokens it takes: the user's of the path, those of servers with a grant, or both. It needs none if it is empty. */
   tokens: readonly ('owner' | ServerGrant)[]
+  /** The media type of the answer; JSON if it is missing. With `ndjson`, `answer` is one of its lines. */
+  format?: 'ndjson'
   /** How the route uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
   tags?: 'answers' | 'requires' | 'both'
 }
@@ -77,6 +79,15 @@ export const ROUTES = {
     query: 'Events',
     answer: 'Events',
   },
+  exportUser: {
+    ...NOTHING,
+    method: 'get',
+    path: `${USER}/export`,
+    query: 'Export',
+    answer: 'ExportLine',
+    format: 'ndjson',
+    tokens: ['owner', 'export'],
+  },
   listUsers: { ...SERVER, method: 'get', path: USERS, query: 'Users', answer: 'Users' },
   addUser: { ...SERVER, method: 'put', path: USER, answer: 'AddedUser' },
   getUser: { ...SERVER, method: 'get', path: USER, answer: 'User' },
@@ -92,6 +103,10 @@ export type PathOf<Id extends OperationId> = Table[Id]['path']
 export type MethodOf<Id extends OperationId> = Table[Id]['method']
 export type QueryOf<Id extends OperationId> = Queries[Table[Id]['query']]
 export type BodyOf<Id extends OperationId> = Bodies[Table[Id]['body']]
+/** The format of the answer, as Hono's client names it. */
+export type FormatOf<Id extends OperationId> = Table[Id] extends { format: infer Format }
+  ? Format
+  : 'json'
 export type AnswerOf<Id extends OperationId> = Answers[Table[Id]['answer']]
 
 /** The operations that need a token. */
@@ -117,6 +132,7 @@ export interface Queries {
     format?: 'json' | 'ndjson' | undefined
   }
   Users: { cursor?: string | undefined; limit?: string | undefined }
+  Export: { cursor?: string | undefined }
 }
 
 /** The bodies of requests by their names in the OpenAPI document. */

@@ -53,6 +53,15 @@ export interface DeletionHook {
   slot: (slot: EmptiedSlot) => Statement[]
   /** The user is added, maybe again. It runs after the statement that does so. */
   added: (userId: string) => Statement[]
+  /** Reads what is noted about the user. */
+  noted: (userId: string) => Statement<Note>[]
+}
+
+/** What is noted about a slot of a user. */
+export interface Note {
+  provider: string
+  /** When the imported key was saved, or a key was deleted here; null without either. */
+  savedAt: string | null
 }
 
 /** A tombstone for each `identity` that the query returns. It runs before the change that makes them go. */

@@ -11,6 +11,7 @@ import type {
   ConfigAnswer,
   DeletedAnswer,
   EventsAnswer,
+  ExportLine,
   HealthAnswer,
   KeyAnswer,
   KeyFields,
@@ -55,10 +56,11 @@ type Published = {
     $delete: Endpoint<UserPath, { user_id: string; deleted: boolean }>
   }
   '/api/users/:userId/api-key-events': { $get: Endpoint<UserPath & EventsQuery, EventsAnswer> }
+  '/api/users/:userId/export': { $get: Endpoint<UserPath & ExportQuery, ExportLine, 'ndjson'> }
 }
 
-type Endpoint<Input, Output> =
-  | { input: Input; output: Output; outputFormat: 'json'; status: 200 }
+type Endpoint<Input, Output, Format = 'json'> =
+  | { input: Input; output: Output; outputFormat: Format; status: 200 }
   | { input: Input; output: ErrorAnswer; outputFormat: 'json'; status: ErrorStatus }
 
 type ErrorStatus = ClientErrorStatusCode | ServerErrorStatusCode
@@ -109,6 +111,10 @@ interface EventsQuery {
 
 interface UsersQuery {
   query: { cursor?: string | undefined; limit?: string | undefined }
+}
+
+interface ExportQuery {
+  query: { cursor?: string | undefined }
 }
 
 interface VerifyQuery {

@@ -274,6 +274,15 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
   addUser: [does('an addition of a user', http('addUser', USERS), { seed: nobody })],
   getUser: [does('a look at a user', http('getUser', USERS))],
   removeUser: [does('a removal of a user', http('removeUser', USERS))],
+  exportUser: [
+    does('the export of a user', http('exportUser')),
+    does('an export for a server', http('exportUser', { as: 'vault:export' })),
+    does('an export in pages', http('exportUser'), {
+      seed: seedEvents,
+      waitsFor: 1,
+      later: 'broken off',
+    }),
+  ],
 }
 
 const relayed = send('GET', '/relay/openai/v1/models')

@@ -52,7 +52,7 @@ const routes = fc
   )
   .map(([{ method, path }, slot]) => `${method.toUpperCase()} ${path.replace(':provider', slot)}`)
 const tail = fc.oneof(
-  fc.constantFrom('/api-key', '/api-keys', '/api-key-events', '/', `/${MARK}`),
+  fc.constantFrom('/api-key', '/api-keys', '/api-key-events', '/export', '/', `/${MARK}`),
   fc
     .tuple(segment, fc.constantFrom('', '/verify', '/assign', '/', '//'))
     .map(([name, rest]) => `/api-keys/${name}${rest}`),

@@ -83,6 +83,7 @@ const READS: Record<string, Operation> = {
   'a look at a slot': http('GET', SLOT),
   'a look at the list': http('GET', '/api-keys'),
   'a look at the trail': http('GET', '/api-key-events'),
+  'an export of the user': http('GET', '/export'),
   'hasUser over a binding': binding(async (vault, id) => vault.hasUser(id)),
 }
 

@@ -17,6 +17,7 @@ import { nameLineFault } from '../log-lines.ts'
 import {
   errorCode,
   eventsAnswer,
+  exportLine,
   keyReason,
   savedSlotAnswer,
   slotAnswer,
@@ -130,6 +131,15 @@ it('docs/api.md shows slots as the vault answers them', () => {
   const examples: unknown[] = slots.split('\n').map((line) => JSON.parse(line))
   expect(examples.map((example) => slotAnswer.parse(example))).toEqual(examples)
   expect(savedSlotAnswer.parse(JSON.parse(saved))).toEqual(JSON.parse(saved))
+})
+
+it('docs/export.md shows lines as the vault exports them, of each type', () => {
+  const [sample = ''] = codeBlocks('docs/export.md', 'jsonl')
+  const lines: { type: string }[] = sample.split('\n').map((line) => JSON.parse(line))
+  expect(lines.map((line) => exportLine.parse(line))).toEqual(lines)
+  const types = firstNames(tableRows('docs/export.md', '# Everything about a user'))
+  expect([...new Set(lines.map(({ type }) => type))].toSorted()).toEqual(types)
+  expect(read('docs/export.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
 })
 
 it('docs/webhooks.md shows events as the queue gets them', () => {
@@ -286,6 +296,7 @@ it.for([
   'users.json',
   'users.jsonl',
   'api-key-events.ndjson',
+  'user.ndjson',
   '.dev.vars.production',
   '.dev.vars.webhooks',
   'wrangler.production.toml',
