@@ -1,4 +1,4 @@
-/** `npm run users -- add ID | list | remove ID [--remote]`: manages the users that may save keys. */
+/** `npm run users -- add ID | list | show ID | export ID | remove ID [--remote]`: manages the users that may save keys. */
 
 import { parseArgs } from 'node:util'
 import { addUser as add, deleteUser } from '../src/keys/users.ts'
@@ -7,10 +7,13 @@ import { run } from '../src/store/d1.ts'
 import { selectUsers } from '../src/store/users.ts'
 import { nameUserIdFault } from '../src/shared/user-id.ts'
 import { runCommand } from './lib/command.ts'
-import { withDatabase } from './lib/database.ts'
+import { withDatabase, type Where } from './lib/database.ts'
+import { describeUser, printExport } from './lib/exported-user.ts'
 
 const USAGE = `Usage: npm run users -- add ID      [--remote]
        npm run users -- list        [--remote]
+       npm run users -- show ID     [--remote]   what is stored about a user, in words
+       npm run -s users -- export ID [--remote]  all that is stored about a user, one JSON object on each line
        npm run users -- remove ID   [--remote]   with all of the user's keys and events; no import adds the user again`
 const LIST_LIMIT = 1_000
 
@@ -40,6 +43,17 @@ async function removeUser(db: D1Database, id: string): Promise<number> {
   return 0
 }
 
+async function showUser(db: D1Database, id: string, where: Where): Promise<number> {
+  console.log(await describeUser(db, id, where))
+  return 0
+}
+
+async function exportUser(db: D1Database, id: string): Promise<number> {
+  await printExport(db, id)
+  console.error('The keys are not opened, so their previews and base URLs are left out.')
+  return 0
+}
+
 await runCommand(USAGE, async () => {
   const { values: where, positionals } = parseArgs({
     allowPositionals: true,
@@ -51,6 +65,8 @@ await runCommand(USAGE, async () => {
   const fault = command === 'add' && id ? nameUserIdFault(id) : null
   if (fault !== null) throw new Error(`The user id ${fault}`)
   if (command === 'add' && id) return withDatabase(where, async (db) => addUser(db, id))
+  if (command === 'show' && id) return withDatabase(where, async (db) => showUser(db, id, where))
+  if (command === 'export' && id) return withDatabase(where, async (db) => exportUser(db, id))
   if (command === 'remove' && id) return withDatabase(where, async (db) => removeUser(db, id))
   return 2
 })
