@@ -129,7 +129,7 @@ const handlers: Handlers = {
 
   listEvents: async ({ owner, query }, c) => {
     if (query.format === 'ndjson') {
-      await requireRate(owner.service.settings.exportLimiter, owner.userId)
+      await requireExportRate(owner)
       return exportAnswer(c, 'api-key-events', exportEvents(owner, rangeOf(query)))
     }
     const { events, next } = await listEvents(owner, rangeOf(query))
@@ -137,7 +137,7 @@ const handlers: Handlers = {
   },
 
   exportUser: async ({ owner, query }, c) => {
-    await requireRate(owner.service.settings.exportLimiter, owner.userId)
+    await requireExportRate(owner)
     return exportAnswer(c, 'user', exportUser(owner, query.cursor))
   },
 
@@ -157,6 +157,12 @@ const handlers: Handlers = {
     user_id: userId,
     deleted: await removeUser(service, userId),
   }),
+}
+
+/** The exports of a server do not keep the user from one. */
+async function requireExportRate({ service, userId, by }: SlotOwner): Promise<void> {
+  const key = by?.kind === 'operator' ? `${by.name} ${userId}` : userId
+  await requireRate(service.settings.exportLimiter, key)
 }
 
 /** For what an operator may not send, although it is valid. @throws VaultError `not_granted` */

@@ -1,10 +1,12 @@
 /** The trail: what happened to a user's keys, for the user and for nobody else. */
 
 import type { EventAnswer } from '../shared/answers.ts'
+import { runBatch, type BatchResults } from '../store/d1.ts'
 import { describeEvent, LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
 import { ALL_SLOTS, look } from './look.ts'
-import { findSlot, namesOf } from './slot-name.ts'
+import { retry } from './retry.ts'
+import { findSlot, namesOf, nameSlot } from './slot-name.ts'
 import type { SlotOwner } from './stored-key.ts'
 import { requireAnyUser } from './users.ts'
 
@@ -41,19 +43,43 @@ export interface EventPage {
  * @throws VaultError `user_not_found`, `rate_limited`, `database_busy`
  */
 export async function listEvents(owner: SlotOwner, query: EventQuery): Promise<EventPage> {
-  const { settings } = owner.service
-  const { cursor = LATEST, provider, from = '', to = LATEST, limit } = query
-  const slot = provider === undefined ? null : findSlot(settings, provider)
-  const names = slot === null ? null : namesOf(settings, slot)
-  const before = cursor < to ? cursor : to
-  // A name that is not known may be a misplaced key.
-  const [user, read] = await look(owner, slot?.isKnown === true ? slot.name : ALL_SLOTS, [
-    selectUser(owner.userId),
-    // One more than the page has tells whether another page follows.
-    selectEvents(owner.userId, { before, from, slot: names, limit: limit + 1 }),
-  ])
+  return pageOf(owner, query, (statements) => look(owner, slotOf(owner, query), statements))
+}
+
+/** As {@link listEvents}, without a note. */
+async function readEvents(owner: SlotOwner, query: EventQuery): Promise<EventPage> {
+  const { db } = owner.service
+  return pageOf(owner, query, (statements) => retry(async (ms) => runBatch(db, statements, ms)))
+}
+
+type PageStatements = ReturnType<typeof selectPage>
+
+async function pageOf(
+  owner: SlotOwner,
+  query: EventQuery,
+  read: (statements: PageStatements) => Promise<BatchResults<PageStatements>>,
+): Promise<EventPage> {
+  const [user, events] = await read(selectPage(owner, query))
   if (user.results.length === 0) requireAnyUser(owner)
-  return toPage(read.results, limit)
+  return toPage(events.results, query.limit)
+}
+
+/** The slot that the query names, for the trail. A name that is not known may be a misplaced key. */
+function slotOf({ service }: SlotOwner, { provider }: EventQuery): string {
+  return (provider === undefined ? null : nameSlot(service.settings, provider)) ?? ALL_SLOTS
+}
+
+function selectPage(
+  { userId, service: { settings } }: SlotOwner,
+  { cursor = LATEST, provider, from = '', to = LATEST, limit }: EventQuery,
+) {
+  const slot = provider === undefined ? null : namesOf(settings, findSlot(settings, provider))
+  const before = cursor < to ? cursor : to
+  return [
+    selectUser(userId),
+    // One more than the page has tells whether another page follows.
+    selectEvents(userId, { before, from, slot, limit: limit + 1 }),
+  ] as const
 }
 
 /** The page of rows of which at most `limit` belong to it. */
@@ -94,7 +120,7 @@ export async function* inPages<Line extends object>(
 
 /**
  * At most {@link MAX_EXPORTED} events of the user, a page after the other. If there are more, the last line has the
- * cursor of the next export. `limit` does not count here.
+ * cursor of the next export. `limit` does not count here. The look of an operator is noted with the first page.
  *
  * @throws as {@link listEvents}
  */
@@ -102,10 +128,13 @@ export async function* exportEvents(
   owner: SlotOwner,
   query: EventQuery,
 ): AsyncGenerator<(EventAnswer | { next_cursor: string })[]> {
+  const start = query.cursor ?? LATEST
   const readPage = async (cursor: string, limit: number) => {
-    const { events, next } = await listEvents(owner, { ...query, cursor, limit })
+    const page = { ...query, cursor, limit }
+    const isFirst = cursor === start
+    const { events, next } = await (isFirst ? listEvents(owner, page) : readEvents(owner, page))
     return { lines: events.map(describeEvent), next }
   }
-  const next = yield* inPages(readPage, query.cursor ?? LATEST, MAX_EXPORTED)
+  const next = yield* inPages(readPage, start, MAX_EXPORTED)
   if (next !== null) yield [{ next_cursor: next }]
 }
