@@ -21,7 +21,7 @@ export const MAX_EXPORTED = 10_000
 export interface EventQuery {
   /** Begins after the event with this id. */
   cursor?: string | undefined
-  /** The name of a slot; all slots, if it is missing. */
+  /** The name of a slot, whose events include looks at all slots; every event, if it is missing. */
   provider?: string | undefined
   /** At this time or later: ISO 8601 in UTC, with milliseconds. */
   from?: string | undefined
@@ -73,7 +73,9 @@ function selectPage(
   { userId, service: { settings } }: SlotOwner,
   { cursor = LATEST, provider, from = '', to = LATEST, limit }: EventQuery,
 ) {
-  const slot = provider === undefined ? null : namesOf(settings, findSlot(settings, provider))
+  const names = provider === undefined ? null : namesOf(settings, findSlot(settings, provider))
+  // A look at all slots is one at this slot too.
+  const slot = names === null ? null : [...names, ALL_SLOTS]
   const before = cursor < to ? cursor : to
   return [
     selectUser(userId),

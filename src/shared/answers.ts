@@ -25,7 +25,7 @@ const tag = {
     .string()
     .check(
       z.describe(
-        'The entity tag of the key, for `If-Match`. It changes with each change of its owner.',
+        'The entity tag of the key, for `If-Match`. It changes with each change, but not with a use.',
       ),
     ),
 }
@@ -50,7 +50,7 @@ export const keyFields = z.object({ ...preview, ...savedAt, ...tag })
 const limits = {
   paused_at: z
     .exactOptional(time)
-    .check(z.describe('When its owner paused the key. Left out if nobody did.')),
+    .check(z.describe('When the key was paused. Left out if it is not.')),
   callers: z
     .exactOptional(z.readonly(z.array(z.string())))
     .check(

@@ -23,7 +23,7 @@ it('shows slots and events as their owner sees them, and no key', async () => {
   expect(listed).toEqual({ ok: true, slots: api_keys })
   const shown = await events('?provider=openai')
   const seen = await binding.listEvents(userId, { provider: 'openai' })
-  expect(seen).toEqual({ ok: true, events: shown, nextCursor: null })
+  expect(seen).toEqual({ ok: true, events: shown.toReversed(), nextCursor: null })
   expect(JSON.stringify([listed, seen])).not.toContain(key)
 })
 

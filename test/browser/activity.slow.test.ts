@@ -104,9 +104,18 @@ it('an empty list says so, and takes and gives back the focus', async () => {
   expect(faults()).toEqual([])
 })
 
-it('the list shows only events of its slot', async () => {
-  const { page } = await openActivity([{ ...owner('replaced'), slot: 'groq' }, owner('paused')])
-  expect(await lines(page).allTextContents()).toEqual(['You paused the key'])
+it('the list shows only events of its slot, and looks at all slots', async () => {
+  const look = { event: 'viewed', by: 'operator', caller: 'server:flask-app' } as const
+  const { page } = await openActivity([
+    { ...owner('replaced'), slot: 'groq' },
+    owner('paused'),
+    { ...look, slot: '*', at: '2026-06-15T09:00:00.000Z' },
+    { ...look, slot: 'openai', at: '2026-06-15T08:00:00.000Z' },
+  ])
+  expect(await lines(page).allTextContents()).toEqual([
+    'You paused the key',
+    'flask-app (via API) looked at the details of this key 2 times today',
+  ])
 })
 
 it('the list shows what has just happened', async () => {

@@ -5,6 +5,7 @@ import type { EventAnswer } from '../../src/shared/answers.ts'
 import { exportEvents } from '../../src/keys/trail.ts'
 import { env } from '../isolate.ts'
 import { call, mintToken, ownerOf, someUser } from '../support.ts'
+import { ALL_SLOTS, noteLook } from '../../src/keys/look.ts'
 import { eventsPath, someHistory, someOwner } from './key-owner.ts'
 
 afterEach(() => vi.useRealTimers())
@@ -73,6 +74,22 @@ it('lists the events of the plain route with those of the slot of DEFAULT_PROVID
   expect(await providers({})).toEqual(['openai'])
   expect(await providers({ DEFAULT_PROVIDER: 'openai' })).toEqual(['default', 'openai'])
 })
+
+it.for(['', '&format=ndjson'])(
+  'lists looks at all slots among the events of each slot: %j',
+  async (format) => {
+    const { userId, token, save } = await someOwner()
+    await save('sk-1')
+    const by = { kind: 'operator', name: 'server:flask-app' } as const
+    const operator = { ...(await ownerOf(userId)), by }
+    await noteLook(operator, ALL_SLOTS, 'viewed')
+    await noteLook(operator, 'acme', 'viewed')
+    const path = `${eventsPath(userId)}?provider=openai${format}`
+    const body = await (await call('GET', path, { token })).text()
+    const slots = Array.from(body.matchAll(/"provider":"(.*?)"/g), ([, slot = '']) => slot)
+    expect(slots.toSorted()).toEqual(['*', 'openai'])
+  },
+)
 
 it.for(['', '?format=ndjson'])('shows events to nobody but their user: GET %j', async (query) => {
   const { userId, token } = await someOwner()
