@@ -28,7 +28,8 @@ export async function look(
   const { db } = owner.service
   if (!isOperator(owner)) return retry(async (ms) => runBatch(db, statements, ms))
   const note = noteEvent({ ...actorOf(owner), provider, event: 'viewed' })
-  return runBatch(db, [...statements, note])
+  const results: D1Result[] = await runBatch(db, [...statements, note])
+  return results.slice(0, statements.length)
 }
 
 /**

@@ -1,8 +1,8 @@
 /** Everything that the database says about a user, as lines: no key, and of a key no more than its user sees anyway. */
 
 import type { ExportedRow, ExportLine } from '../shared/answers.ts'
-import { runBatch } from '../store/d1.ts'
-import { describeEvent, LATEST, selectEvents } from '../store/events.ts'
+import { runBatch, type BatchResults, type Statement } from '../store/d1.ts'
+import { describeEvent, LATEST, selectEvents, type EventRange } from '../store/events.ts'
 import {
   selectExportedKeys,
   selectExportedUser,
@@ -12,10 +12,9 @@ import {
 import type { Note } from '../store/gone-keys.ts'
 import { describeExportedKey } from './answer-bodies.ts'
 import { deletionHooks } from './deletion-hooks.ts'
-import { ALL_SLOTS, noteLook } from './look.ts'
+import { ALL_SLOTS, look } from './look.ts'
 import { retry } from './retry.ts'
 import {
-  isOperator,
   namesOfSame,
   openAndLog,
   type OpenKey,
@@ -23,15 +22,22 @@ import {
   type UnreadableKey,
 } from './stored-key.ts'
 import { inPages, MAX_EXPORTED, toPage } from './trail.ts'
-import { requireAnyUser, userNotFound } from './users.ts'
+import { requireAnyUser } from './users.ts'
 
 /** A line. Of a key that nobody can open, it has what the row says. */
 export type Line = ExportLine | ExportedRow
+
+/** Makes one round trip to D1. */
+type Read = <const Statements extends readonly Statement<unknown>[]>(
+  statements: Statements,
+) => Promise<BatchResults<Statements>>
 
 /** Whose data it is, and where it comes from. A command has no service. */
 export interface Source {
   db: D1Database
   userId: string
+  /** Makes the first round trip. Without it, that one only reads, as the others do. */
+  look?: Read
   /** Opens the key of a row; null if nobody can. */
   open: ((row: ExportedKey) => Promise<OpenKey | UnreadableKey>) | null
   /** Is called for a user who does not exist. If it returns, the export has what there is. */
@@ -47,29 +53,25 @@ interface Part {
 }
 
 /**
- * A part of the user's export, in pages. The look of an operator is noted first, as one at all slots.
+ * A part of the user's export, in pages. The look of an operator is noted once, as one at all slots.
  *
  * @throws VaultError `user_not_found`, `rate_limited` after 10,000 looks on a day, `database_busy`
  */
-export async function* exportUser(
-  owner: SlotOwner,
-  cursor: string | undefined,
-): AsyncGenerator<Line[]> {
+export function exportUser(owner: SlotOwner, cursor: string | undefined): AsyncGenerator<Line[]> {
   const { userId, service } = owner
-  const isNoted = !isOperator(owner) || (await noteLook(owner, ALL_SLOTS, 'viewed'))
-  if (!isNoted) throw userNotFound(owner)
   const source: Source = {
     db: service.db,
     userId,
+    look: async (statements) => look(owner, ALL_SLOTS, statements),
     open: async (row) => openAndLog(owner, row),
     requireUser: () => requireAnyUser(owner),
   }
-  yield* exportLines(source, { cursor, most: MAX_EXPORTED })
+  return exportLines(source, { cursor, most: MAX_EXPORTED })
 }
 
 /**
  * The lines of a part, in pages. The first line is the user. In the first part, the keys and the notes of imports follow.
- * Then come events, the newest first, and the end. It only reads, so each page is tried again if D1 fails.
+ * Then come events, the newest first, and the end. What only reads is tried again if D1 fails.
  *
  * @throws as `requireUser`, and VaultError `database_busy`
  */
@@ -77,11 +79,15 @@ export async function* exportLines(
   source: Source,
   { cursor: start = LATEST, most }: Part,
 ): AsyncGenerator<Line[]> {
+  const again: Read = async (statements) => retry(async (ms) => runBatch(source.db, statements, ms))
+  const { look: first = again } = source
   const readPage = async (before: string, limit: number) => {
-    const { user, keys, notes, events } = await readRows(source, before, limit + 1)
+    const isFirst = before === start
+    const range = { before, from: '', slot: null, limit: limit + 1 }
+    const { user, keys, notes, events } = await readRows(source, isFirst ? first : again, range)
     const page = toPage(events, limit)
     const lines: Line[] = [
-      ...(before === start ? [describeUser(source, user)] : []),
+      ...(isFirst ? [describeUser(source, user)] : []),
       ...(await describeKeys(source, keys)),
       ...notes.map(describeNote),
       ...page.events.map((row) => Object.assign({ type: 'event' } as const, describeEvent(row))),
@@ -93,12 +99,11 @@ export async function* exportLines(
 }
 
 /** Reads the user and the next events, and with the newest ones also the keys and the notes: one round trip. */
-async function readRows({ db, userId, requireUser }: Source, before: string, limit: number) {
-  const events = selectEvents(userId, { before, from: '', slot: null, limit })
+async function readRows({ userId, requireUser }: Source, read: Read, range: EventRange) {
   const once = [selectExportedKeys(userId), ...selectNotes(userId)] as const
-  const more = before === LATEST ? once : ([] as const)
-  const statements = [selectExportedUser(userId), events, ...more] as const
-  const [users, found, keys, ...noted] = await retry(async (ms) => runBatch(db, statements, ms))
+  const more = range.before === LATEST ? once : ([] as const)
+  const events = selectEvents(userId, range)
+  const [users, found, keys, ...noted] = await read([selectExportedUser(userId), events, ...more])
   const [user] = users.results
   if (user === undefined) requireUser()
   return {
