@@ -45,6 +45,19 @@ describe('expectDocumented', () => {
     await expect(answer).rejects.toThrow(message)
   })
 
+  const refused = { message: 'No', type: 'vault_error', code: 'not_found', status: 'not_found' }
+
+  it.for<[fault: string, code: string, body: object, message: RegExp]>([
+    ['the form of the API', 'not_found', { error: 'No', code: 'not_found' }, /the form for SDKs/],
+    ['one more field', 'not_found', { type: 'error', error: refused, key: 1 }, /form for SDKs/],
+    ['another code in its header', 'internal', { type: 'error', error: refused }, /X-Vault-Error/],
+  ])('fails a refusal of the relay with %s', async ([, code, body, message]) => {
+    const request = new Request(`${URL_BASE}/relay/openai/v1`)
+    const headers = { 'X-Vault-Error': code }
+    const answer = expectDocumented(request, Response.json(body, { status: 404, headers }))
+    await expect(answer).rejects.toThrow(message)
+  })
+
   it('fails an answer of a route that the document does not have', async () => {
     const request = new Request(`${URL_BASE}/api/nowhere`)
     const answer = expectDocumented(request, Response.json({ status: 'ok' }))

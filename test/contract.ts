@@ -3,6 +3,7 @@
 import { Validator, type Schema } from '@cfworker/json-schema'
 import { expect } from 'vitest'
 import served from '../src/page/reference/openapi.json'
+import { relayErrorAnswer } from '../src/shared/answers.ts'
 
 interface DocumentedResponse {
   /** A header that is described here, not referred to, need not be there. */
@@ -29,12 +30,13 @@ const PATHS = Object.entries(document.paths).map(([path, item]) => ({
 
 /**
  * Fails the test if the document does not have this answer to `request`. The page at `/` is not in it, and
- * neither is the relay, whose answers are the providers' own.
+ * neither is the relay: its answers are the providers' own, or have the form that SDKs read.
  */
 export async function expectDocumented(request: Request, response: Response): Promise<void> {
   const { pathname } = new URL(request.url)
   const isPreflight = request.method === 'OPTIONS' && response.status === 204
-  if (pathname === '/' || pathname.startsWith('/relay/') || isPreflight) return
+  if (pathname === '/' || isPreflight) return
+  if (/^\/relay(?:\/|$)/.test(pathname)) return expectForSdk(request, response)
   const name = `${request.method} ${pathname}: ${response.status}`
   const documented = findResponse(request.method, pathname, response.status)
   expect(documented, `${name} is in the OpenAPI document`).toBeDefined()
@@ -66,6 +68,22 @@ export function findLineFaults(path: string, lines: readonly unknown[]): string[
 function findFaults(documented: DocumentedResponse, type: string, value: unknown): string[] {
   const { errors } = validatorOf(documented, type).validate(value)
   return errors.map(({ instanceLocation, error }) => `${instanceLocation}: ${error}`)
+}
+
+/** Fails the test if a refusal of the relay has another form. An answer without a code is the provider's. */
+async function expectForSdk({ method, url }: Request, response: Response): Promise<void> {
+  const code = response.headers.get('X-Vault-Error')
+  if (code === null || method === 'HEAD') return
+  const body: unknown = await response.json()
+  const parsed = relayErrorAnswer.safeParse(body)
+  expect(parsed, `${method} ${url} is refused in the form for SDKs`).toEqual({
+    success: true,
+    data: body,
+  })
+  expect(parsed.data?.error, `${method} ${url} has its code in X-Vault-Error`).toMatchObject({
+    code,
+    status: code,
+  })
 }
 
 /** HEAD answers as GET. */

@@ -1,9 +1,9 @@
 /** How a result becomes an HTTP answer: a refusal, a body with its `ETag`, or an export. */
 
-import type { Context } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { VaultError } from '../errors.ts'
 import { errorFields, log, nameCause } from '../log.ts'
-import type { ErrorAnswer } from '../shared/answers.ts'
+import type { ErrorAnswer, RelayErrorAnswer } from '../shared/answers.ts'
 import { CODES, type ErrorCode } from '../shared/error-code.ts'
 import { ERROR_HEADER } from '../shared/binding-headers.ts'
 
@@ -15,11 +15,19 @@ export const NOT_YOUR_OWN: Record<string, string> = {
   DELETE: "Unauthorized to delete this user's API key",
 }
 
-/** What {@link answerError} sets for the request's log line. */
+/** What {@link answerError} reads of its request, and sets for the request's log line. */
 export interface AnswerVariables {
+  /** Whether an SDK of a provider reads the answer. */
+  isForSdk?: boolean
   errorCode?: ErrorCode
   /** Why a provider could not be reached. */
   errorReason?: string
+}
+
+/** Has each refusal of what follows answered in the form that SDKs read. */
+export const forSdks: MiddlewareHandler<{ Variables: AnswerVariables }> = async (c, next) => {
+  c.set('isForSdk', true)
+  await next()
 }
 
 /** Answers `error` as the contract says. A fault's cause goes into the log, never into the answer. */
@@ -45,7 +53,7 @@ export function answerError(
     ...(index !== undefined && { index }),
     ...(request_id !== undefined && { request_id }),
   }
-  return c.json(body, status, {
+  return c.json(c.get('isForSdk') === true ? describeForSdk(body) : body, status, {
     ...headers,
     [ERROR_HEADER]: code,
     // After such a status, the SDKs of OpenAI and Anthropic, which use the relay, otherwise try again.
@@ -53,6 +61,25 @@ export function answerError(
     ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
     ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
   })
+}
+
+/**
+ * The refusal in the one form that the SDKs of OpenAI, Anthropic and Google all read. They show `code` as the error's `code`
+ * (OpenAI) or `status` (Google, in Python), and `vault_error` as its `type` (OpenAI, Anthropic).
+ */
+function describeForSdk({ error, code, detail, request_id }: ErrorAnswer): RelayErrorAnswer {
+  const message = `The key vault refused (${code}): ${error}.${detail === undefined ? '' : ` ${detail}`}`
+  return {
+    type: 'error',
+    error: {
+      message,
+      type: 'vault_error',
+      code,
+      status: code,
+      ...(detail !== undefined && { detail }),
+    },
+    ...(request_id !== undefined && { request_id }),
+  }
 }
 
 /**

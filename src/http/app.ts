@@ -12,7 +12,7 @@ import { namesIn } from '../shared/json.ts'
 import { ROUTES, type AnswerOf, type GuardedOperation, type OperationId } from '../shared/routes.ts'
 import { describeSignIn } from '../keys/answer-bodies.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
-import { answerError } from './answer.ts'
+import { answerError, forSdks } from './answer.ts'
 import { apiHeaders, logRequests, type AppEnv, allowOrigin, tokenHeaders } from './front.ts'
 import { pageHeaders, servePage } from './page.ts'
 import { authorizeRelay } from '../door/authorize.ts'
@@ -42,6 +42,7 @@ export function createApp() {
   const app = new Hono<AppEnv>({ router: new PatternRouter() })
   app
     .use(logRequests)
+    .use('/relay/*', forSdks)
     .get('/', pageHeaders, servePage)
     .use(apiHeaders)
     .use('/api/*', noStore)

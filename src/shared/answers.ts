@@ -385,6 +385,19 @@ export const errorAnswer = z.object({
   request_id: z.exactOptional(z.string()).check(z.describe('The id of the request in the log.')),
 })
 
+/** A refusal of the relay, in the one form that the SDKs of OpenAI, Anthropic and Google read. */
+export const relayErrorAnswer = z.object({
+  type: z.literal('error'),
+  error: z.object({
+    message: z.string(),
+    type: z.literal('vault_error'),
+    code: errorCode,
+    status: errorCode,
+    detail: z.exactOptional(z.string()),
+  }),
+  request_id: z.exactOptional(z.string()),
+})
+
 /** The reasons of `api_key_invalid`. */
 export const keyReason = z.enum(['not_a_string', ...namesIn(KEY_FAULTS), ...namesIn(EXTRA_WORDS)])
 
@@ -428,6 +441,7 @@ export type ConfigAnswer = z.infer<typeof configAnswer>
 export type HealthAnswer = z.infer<typeof healthAnswer>
 export type ErrorAnswer = z.infer<typeof errorAnswer> &
   Partial<Pick<z.infer<typeof invalidKeyAnswer>, 'reason' | 'index'>>
+export type RelayErrorAnswer = z.infer<typeof relayErrorAnswer>
 
 /** The bodies of 200 answers, by their names in the OpenAPI document. */
 export interface Answers {

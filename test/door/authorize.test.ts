@@ -70,7 +70,9 @@ describe('the scope of the relay', () => {
     const response = await call('GET', PATH, { token, env: { DB } })
     expect([response.status, trips]).toEqual([403, 0])
     expect(response.headers.get('WWW-Authenticate')).toBe('Bearer error="insufficient_scope"')
-    expect(await response.json()).toMatchObject({ code: 'scope_missing', detail: MISSING_SCOPE })
+    expect(await response.json()).toMatchObject({
+      error: { code: 'scope_missing', detail: MISSING_SCOPE },
+    })
   })
 })
 

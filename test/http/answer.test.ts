@@ -3,7 +3,8 @@
 import { Hono } from 'hono'
 import { expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { answerError, type AnswerVariables, exportAnswer } from '../../src/http/answer.ts'
+import { CODES } from '../../src/shared/error-code.ts'
+import { answerError, type AnswerVariables, exportAnswer, forSdks } from '../../src/http/answer.ts'
 import { interceptD1, putKey, recordLogs, someUser, call } from '../support.ts'
 import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { eventsPath, someHistory } from '../keys/key-owner.ts'
@@ -11,7 +12,7 @@ import { env } from '../isolate.ts'
 import { someEventRow } from '../store/rows.ts'
 
 /** Answers `error` to a request, and tells what the answer left for the request's log line. */
-async function answer(error: unknown, method = 'GET') {
+async function answer(error: unknown, { method = 'GET', path = '/' } = {}) {
   const left: AnswerVariables = {}
   const app = new Hono<{ Variables: AnswerVariables & { requestId: string } }>()
     .use(async (c, next) => {
@@ -19,8 +20,9 @@ async function answer(error: unknown, method = 'GET') {
       await next()
       Object.assign(left, { errorCode: c.get('errorCode'), errorReason: c.get('errorReason') })
     })
-    .all('/', (c) => answerError(error, c, { Allow: 'GET' }))
-  const response = await app.request('/', { method })
+    .use('/relay', forSdks)
+    .all('*', (c) => answerError(error, c, { Allow: 'GET' }))
+  const response = await app.request(path, { method })
   return { left, status: response.status, headers: response.headers, body: await response.json() }
 }
 
@@ -42,6 +44,25 @@ it('answers a refusal with its sentence, its code, its detail and the request id
   expect(logs.events()).toEqual([])
 })
 
+it.for<[detail: string | undefined, more: string]>([
+  ['A detail.', ' A detail.'],
+  [undefined, ''],
+])('answers the relay’s refusal with the detail %j as SDKs read it', async ([detail, more]) => {
+  const refusal = new VaultError('scope_missing', { detail })
+  const { status, headers, body } = await answer(refusal, { path: '/relay' })
+  const message = `The key vault refused (scope_missing): ${CODES.scope_missing.error}.${more}`
+  const error = { message, type: 'vault_error', code: 'scope_missing', status: 'scope_missing' }
+  expect([status, body]).toEqual([
+    403,
+    { type: 'error', error: { ...error, ...(detail && { detail }) }, request_id: 'request-1' },
+  ])
+  expect(Object.fromEntries(headers)).toMatchObject({
+    'content-type': 'application/json',
+    'www-authenticate': 'Bearer error="insufficient_scope"',
+    'x-vault-error': 'scope_missing',
+  })
+})
+
 it.for<[method: string, verb: string]>([
   ['GET', 'access'],
   ['PUT', 'update'],
@@ -49,7 +70,7 @@ it.for<[method: string, verb: string]>([
   ['POST', 'update'],
   ['DELETE', 'delete'],
 ])('says for not_your_own that a %s may not %s the key', async ([method, verb]) => {
-  const { body } = await answer(new VaultError('not_your_own'), method)
+  const { body } = await answer(new VaultError('not_your_own'), { method })
   expect(body).toMatchObject({ error: `Unauthorized to ${verb} this user's API key` })
 })
 

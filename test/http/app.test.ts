@@ -30,7 +30,7 @@ it.for([
   '/api/users/u/api-key/',
   '/api/users/u/api-keys/openai/',
   '/api/users/u/api-keys//',
-  '/relay/',
+  '/relays/',
   '//',
   '/api/users//api-key',
   '/api/users/u/v/api-key',
@@ -45,6 +45,29 @@ it.for([
     code: 'not_found',
     request_id: response.headers.get('X-Request-Id'),
   })
+})
+
+it.for<[method: string, path: string, env: object, status: number, code: string]>([
+  ['GET', '/relay', {}, 404, 'not_found'],
+  ['POST', '/relay/', {}, 404, 'not_found'],
+  ['GET', '/relay//v1', {}, 404, 'not_found'],
+  ['GET', '/relay/openai/v1', {}, 401, 'token_missing'],
+  ['GET', '/relay/openai/v1', { RELAY_SCOPE: '' }, 404, 'not_found'],
+  ['GET', '/relay/openai/v1', { JWT_SECRET_KEY: '' }, 500, 'server_misconfigured'],
+  ['GET', '/relay/openai/v1', { CORS_ORIGINS: 'nowhere' }, 500, 'server_misconfigured'],
+])('refuses %s %s, with %j, in the form that SDKs read', async ([method, path, env, ...answer]) => {
+  recordLogs()
+  const response = await call(method, path, { env })
+  const [status, code] = answer
+  expect([response.status, response.headers.get('X-Vault-Error')]).toEqual([status, code])
+  expect(await response.json()).toMatchObject({ type: 'error', error: { code } })
+})
+
+it('answers 405 in the form that SDKs read to a method that no provider gets', async () => {
+  const token = await mintToken({ sub: await someUser(), scope: 'relay' })
+  const response = await call('PROPFIND', '/relay/openai/v1', { token })
+  expect(response.status).toBe(405)
+  expect(await response.json()).toMatchObject({ error: { code: 'method_not_allowed' } })
 })
 
 it('tells an anonymous caller of the health the kind of fault, and logs the rest', async () => {

@@ -19,6 +19,7 @@ import {
   eventsAnswer,
   exportLine,
   keyReason,
+  relayErrorAnswer,
   savedSlotAnswer,
   slotAnswer,
 } from '../../src/shared/answers.ts'
@@ -140,6 +141,11 @@ it('docs/export.md shows lines as the vault exports them, of each type', () => {
   const types = firstNames(tableRows('docs/export.md', '# Everything about a user'))
   expect([...new Set(lines.map(({ type }) => type))].toSorted()).toEqual(types)
   expect(read('docs/export.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
+})
+
+it('docs/relay.md shows a refusal as the vault answers it', () => {
+  const [refusal = ''] = codeBlocks('docs/relay.md', 'json')
+  expect(relayErrorAnswer.parse(JSON.parse(refusal))).toEqual(JSON.parse(refusal))
 })
 
 it('docs/webhooks.md shows events as the queue gets them', () => {

@@ -199,7 +199,10 @@ it.for<[name: string, claims: Record<string, unknown>, status: number, code: str
   const headers = { Authorization: `Bearer ${await vault.tokenOf(claims)}` }
   const response = await call('openai/v1/models', { headers })
   expect([response.status, response.headers.get('X-Vault-Error')]).toEqual([status, code])
-  expect(await response.json()).toMatchObject({ code, error: expect.any(String) })
+  expect(await response.json()).toMatchObject({
+    type: 'error',
+    error: { type: 'vault_error', code },
+  })
 })
 
 it.for<[path: string, status: number, code: string]>([
