@@ -58,7 +58,8 @@ function chooseRequestId({ req }: Context): string {
 
 const HEADERS = Object.entries({
   ...SECURITY_HEADERS,
-  'Access-Control-Expose-Headers': 'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
+  'Access-Control-Expose-Headers':
+    'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Should-Retry,X-Vault-Error',
   Vary: 'Origin',
 })
 

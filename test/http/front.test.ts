@@ -151,7 +151,7 @@ describe('browsers', () => {
       expect(Object.fromEntries(response.headers)).toMatchObject({
         'access-control-allow-origin': 'https://app.test',
         'access-control-expose-headers':
-          'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Vault-Error',
+          'ETag,WWW-Authenticate,Retry-After,X-Request-Id,X-Should-Retry,X-Vault-Error',
         'cache-control': 'no-store',
         'x-request-id': expect.stringMatching(/^.{36}$/),
       })
