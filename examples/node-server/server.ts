@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import OpenAI, { APIError } from 'openai'
+import { explain } from './meaning.ts'
 
 const { VAULT_URL = 'http://localhost:8787', PORT = '3000' } = process.env
 
@@ -23,20 +24,20 @@ async function chat(request: IncomingMessage, response: ServerResponse): Promise
   response.end()
 }
 
-/** Answers as OpenAI did, or as the vault, whose own refusals have a code. */
+/**
+ * Says with a code what the user can do about the error. The status is the vault's, or a 502 if OpenAI has answered: a frontend
+ * takes a 401 for the end of its own session, and one of OpenAI's is about the user's key.
+ */
 function answerError(response: ServerResponse, error: unknown): void {
-  const { status = 502, headers } = error instanceof APIError ? error : {}
-  const code = headers?.get('X-Vault-Error') ?? null
-  // A frontend takes a 401 for the end of its own session. One of OpenAI's is about the user's key.
-  const isRefusal = code === null && (status === 401 || status === 403)
-  const answer = isRefusal
-    ? { error: 'OpenAI refused the API key', code: 'provider_refused' }
-    : { error: String(error), code }
-  response.writeHead(isRefusal ? 502 : status, {
+  if (response.headersSent) return void response.destroy()
+  const { status, headers } = error instanceof APIError ? error : {}
+  const refusal = headers?.get('X-Vault-Error') ?? null
+  response.writeHead(refusal === null || status === undefined ? 502 : status, {
     'Content-Type': 'application/json',
-    ...(code !== null && { 'X-Vault-Error': code }),
+    ...(refusal !== null && { 'X-Vault-Error': refusal }),
   })
-  response.end(JSON.stringify(answer))
+  const code = status === undefined ? 'no_answer' : explain({ status, headers })
+  response.end(JSON.stringify({ error: String(error), code }))
 }
 
 const server = createServer((request, response) => {

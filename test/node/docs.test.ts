@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { expect, it } from 'vitest'
+import { explain } from '../../examples/node-server/meaning.ts'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { LOG_EVENTS } from '../../src/log-lines.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
@@ -143,9 +144,31 @@ it('docs/export.md shows lines as the vault exports them, of each type', () => {
   expect(read('docs/export.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
 })
 
-it('docs/relay.md shows a refusal as the vault answers it', () => {
-  const [refusal = ''] = codeBlocks('docs/relay.md', 'json')
+it('docs/sdk-errors.md shows a refusal as the vault answers it', () => {
+  const [refusal = ''] = codeBlocks('docs/sdk-errors.md', 'json')
   expect(relayErrorAnswer.parse(JSON.parse(refusal))).toEqual(JSON.parse(refusal))
+})
+
+it.for([
+  ['ts', 'examples/node-server/meaning.ts'],
+  ['python', 'examples/flask/meaning.py'],
+])('docs/sdk-errors.md has the %s code of %s', ([language = '', path = '']) => {
+  expect(codeBlocks('docs/sdk-errors.md', language)).toEqual([read(path).trimEnd()])
+})
+
+it('docs/sdk-errors.md says what each code means to the user, as both examples do', () => {
+  const rows = tableRows('docs/sdk-errors.md', '## What the user can do')
+  const documented = rows.flatMap(([cell, , codes]) => {
+    const [meaning = ''] = namesIn(cell)
+    return namesIn(codes).map((code) => [code, meaning])
+  })
+  const told = documented.map(([code = '']) => {
+    const headers = new Headers({ 'X-Vault-Error': code })
+    return [code, explain({ status: 400, headers })]
+  })
+  expect(documented).toEqual(told)
+  const python = read('examples/flask/meaning.py').matchAll(/^ {4}"(\w+)": "(\w+)",$/gm)
+  expect(Array.from(python, ([, ...pair]) => pair)).toEqual(documented)
 })
 
 it('docs/webhooks.md shows events as the queue gets them', () => {
