@@ -67,23 +67,46 @@ interface Beside {
   others?: readonly V4WorkerOptions[]
   /** More Workers of the vault on the same database, by name, with the variables that they have more. */
   copies?: Record<string, Vars>
+  /** The copies whose `RELAY_LIMITER` lets nothing through. */
+  limited?: readonly string[]
   /** Modules that run before the vault. */
   inject?: string[]
+}
+
+/** A limiter that refuses all. One of Miniflare lets some through, and begins anew each minute. */
+const LIMITER = {
+  name: 'limiter',
+  modules: true,
+  script: `import { WorkerEntrypoint } from 'cloudflare:workers'
+    export class Limiter extends WorkerEntrypoint { async limit() { return { success: false } } }`,
+  compatibilityDate: COMPATIBILITY_DATE,
+} satisfies V4WorkerOptions
+
+const { RELAY_LIMITER: _, ...OTHER_LIMITERS } = limitersWith(1_000_000)
+
+const LIMITED = {
+  ratelimits: OTHER_LIMITERS,
+  serviceBindings: { RELAY_LIMITER: { name: LIMITER.name, entrypoint: 'Limiter' } },
 }
 
 /** Starts the vault with the user `user` and `vars`, and what runs beside it. */
 export async function startDirectVault(
   vars: Vars,
-  { others = [], copies = {}, inject = [] }: Beside = {},
+  { others = [], copies = {}, limited = [], inject = [] }: Beside = {},
 ) {
   const secret = randomBytes(32).toString('hex')
   const logged: string[] = []
   const vault = await describeVault({ JWT_SECRET_KEY: secret, ...vars }, inject)
   const vaults = Object.entries(copies).map(([name, more]) =>
-    Object.assign({}, vault, { name, bindings: { ...vault.bindings, ...more } }),
+    Object.assign({}, vault, {
+      name,
+      bindings: { ...vault.bindings, ...more },
+      ...(limited.includes(name) && LIMITED),
+    }),
   )
   const unsafeDirectSockets = [{ host: '127.0.0.1', port: 0 }]
-  const workers = [vault, ...vaults, ...others].map((worker) =>
+  const limiters = limited.length === 0 ? [] : [LIMITER]
+  const workers = [vault, ...vaults, ...others, ...limiters].map((worker) =>
     Object.assign({}, worker, { unsafeDirectSockets }),
   )
   const miniflare = new Miniflare(

@@ -7,6 +7,8 @@ export interface Protocol {
   /** Server-sent events. */
   events: string[]
   error: object
+  /** What it says of a wrong key. */
+  wrongKey: { status: number; body: object }
 }
 
 const created = 1_700_000_000
@@ -17,6 +19,17 @@ const typed = (event: { type: string } & Record<string, unknown>) =>
 
 const openAiError = {
   error: { message: 'Bad model', type: 'invalid_request_error', param: null, code: 'bad_model' },
+}
+const openAiWrongKey = {
+  status: 401,
+  body: {
+    error: {
+      message: 'Incorrect API key provided',
+      type: 'invalid_request_error',
+      param: null,
+      code: 'invalid_api_key',
+    },
+  },
 }
 const message = { type: 'message', id: 'msg-1', role: 'assistant', status: 'completed' }
 const output = [{ ...message, content: [{ type: 'output_text', text: 'Hello', annotations: [] }] }]
@@ -59,6 +72,7 @@ export const PROTOCOLS: readonly Protocol[] = [
     },
     events: [data(chunk('Hel')), data(chunk('lo')), data('[DONE]')],
     error: openAiError,
+    wrongKey: openAiWrongKey,
   },
   {
     path: /^\/v1\/responses$/,
@@ -69,6 +83,7 @@ export const PROTOCOLS: readonly Protocol[] = [
       typed({ type: 'response.completed', response: { ...response, output } }),
     ],
     error: openAiError,
+    wrongKey: openAiWrongKey,
   },
   {
     path: /^(?:\/anthropic)?\/v1\/messages$/,
@@ -88,11 +103,29 @@ export const PROTOCOLS: readonly Protocol[] = [
       typed({ type: 'message_delta', delta: ended, usage }) + typed({ type: 'message_stop' }),
     ],
     error: { type: 'error', error: { type: 'invalid_request_error', message: 'Bad model' } },
+    wrongKey: {
+      status: 401,
+      body: {
+        type: 'error',
+        error: { type: 'authentication_error', message: 'invalid x-api-key' },
+      },
+    },
   },
   {
-    path: /^\/v1\/models\/[^:]+:(?:stream)?[gG]enerateContent/,
+    path: /^\/v1(?:beta)?\/models\/[^:]+:(?:stream)?[gG]enerateContent/,
     whole: candidates('Hello'),
     events: [data(candidates('Hel')), data(candidates('lo'))],
     error: { error: { code: 400, message: 'Bad model', status: 'INVALID_ARGUMENT' } },
+    wrongKey: {
+      status: 400,
+      body: {
+        error: {
+          code: 400,
+          message: 'API key not valid. Please pass a valid API key.',
+          status: 'INVALID_ARGUMENT',
+          details: [{ reason: 'API_KEY_INVALID', domain: 'googleapis.com' }],
+        },
+      },
+    },
   },
 ]

@@ -30,7 +30,7 @@ const FIXED: Record<string, (response: ServerResponse) => void> = {
 }
 
 /**
- * Starts the provider. The models are `good`, `error` (a 400), `suspended` (a 403 that repeats the key), `slow` (which waits for `release`, also by
+ * Starts the provider. The models are `good`, `error` (a 400), `suspended` (a 403 that repeats the key), `wrong-key` (what it says of a wrong key, as if it were the vault), `slow` (which waits for `release`, also by
  * `POST /release`), `step` (which waits after the first event of a stream), `torn` (which breaks off there), `hang`
  * (which sends only pings from there), `silent` (which sends nothing) and `busy` (a 429 every other time). `begun`
  * and `gone` say that a request to wait for came, and that its client has left. Each answer echoes its key.
@@ -75,6 +75,12 @@ export async function startSdkServer() {
       const message = `Permission denied: Consumer 'api_key:${key}' has been suspended.`
       const error = JSON.stringify(protocol.error).replace('Bad model', message)
       return sendJson(response, 403, JSON.parse(error))
+    }
+    if (named.includes('wrong-key')) {
+      const { status, body: refusal } = protocol.wrongKey
+      response.setHeader('X-Vault-Error', 'token_expired')
+      response.setHeader('WWW-Authenticate', 'Bearer error="invalid_token"')
+      return sendJson(response, status, refusal)
     }
     if (named.includes('busy')) {
       isBusy = !isBusy
