@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { recordLogs } from '../support.ts'
 import { expectQuiet, expectSafe, fail, MARK, someVault } from './fault.ts'
-import { METHODS, REQUESTS, someSubject, type Operation } from './operations.ts'
+import { METHODS, REQUESTS, server, someSubject, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 const KEY_SET = 'https://id.test/jwks.json'
@@ -54,8 +54,9 @@ function serveKeySet(serve: Serve): void {
 const { privateKey, publicKey } = await generateKeyPair('ES256')
 const jwk = { ...(await exportJWK(publicKey)), kid: '1', alg: 'ES256' }
 
-async function tokenOf(sub: string): Promise<string> {
-  const claims = { sub, scope: 'relay', iss: ISSUER, aud: AUDIENCE, exp: inSeconds(600) }
+async function tokenOf(userId: string, { as }: Operation): Promise<string> {
+  const own = as === undefined ? { sub: userId, scope: 'relay' } : server(as)
+  const claims = { ...own, iss: ISSUER, aud: AUDIENCE, exp: inSeconds(600) }
   return new SignJWT(claims)
     .setProtectedHeader({ alg: 'ES256', kid: '1', typ: 'at+jwt' })
     .sign(privateKey)
@@ -65,7 +66,7 @@ async function tokenOf(sub: string): Promise<string> {
 async function attempt(operation: Operation, vault: Env) {
   const userId = await someSubject(operation)
   const before = await stateOf(userId)
-  const { code, text } = await operation.run(userId, vault, await tokenOf(userId))
+  const { code, text } = await operation.run(userId, vault, await tokenOf(userId, operation))
   expectQuiet(text)
   return { code, isUnchanged: JSON.stringify(before) === JSON.stringify(await stateOf(userId)) }
 }

@@ -36,6 +36,8 @@ export interface Operation {
   restMs?: number
   /** What the vault's environment has besides. */
   vars?: object
+  /** The scope of the server that does it. */
+  as?: Sent['as']
 }
 
 /** In each key that the operations know. */
@@ -88,7 +90,8 @@ function send(method: string, path: string, { body, headers, as }: Sent = {}): O
   }
 }
 
-function server(scope: string) {
+/** The claims of a server's token. */
+export function server(scope: string) {
   return { sub: 'service', scope, client_id: 'flask-app' }
 }
 
@@ -138,6 +141,16 @@ function binding(method: Method): Operation['run'] {
 
 function does(name: string, run: Operation['run'], more: Partial<Operation> = {}): Operation {
   return { name, run, code: 'ok', seed: seedKeys, ...more }
+}
+
+/** Of a server. */
+function serves(
+  name: string,
+  id: OperationId,
+  sent: SentTo & Required<Pick<Sent, 'as'>>,
+  more: Partial<Operation> = {},
+): Operation {
+  return does(name, http(id, sent), { as: sent.as, ...more })
 }
 
 const UNCHECKED = '?verify=false'
@@ -210,11 +223,11 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
   listSlots: [
     does('the list', http('listSlots')),
     does('a list that moves a key', http('listSlots'), MOVES),
-    does('a list for support', http('listSlots', SUPPORT)),
+    serves('a list for support', 'listSlots', SUPPORT),
   ],
   getSlot: [
     does('a look at a slot', http('getSlot')),
-    does('a look by support', http('getSlot', SUPPORT)),
+    serves('a look by support', 'getSlot', SUPPORT),
     does('a refused token', http('getSlot', { headers: { Authorization: 'Bearer x' } }), {
       code: 'token_invalid',
     }),
@@ -232,8 +245,8 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
       http('saveSlot', { query: UNCHECKED, body: NEW_KEY, headers: { 'If-None-Match': '*' } }),
       { code: 'changed_meanwhile' },
     ),
-    does("an operator's save", http('saveSlot', { ...SAVE, query: UNCHECKED })),
-    does("an operator's save that is checked first", http('saveSlot', SAVE)),
+    serves("an operator's save", 'saveSlot', { ...SAVE, query: UNCHECKED }),
+    serves("an operator's save that is checked first", 'saveSlot', SAVE),
     does('a save that moves a key', http('saveSlot', { query: UNCHECKED, body: NEW_KEY }), {
       ...MOVES,
       seed: seedPlain,
@@ -241,12 +254,12 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
   ],
   deleteSlot: [
     does('a deletion', http('deleteSlot')),
-    does('a deletion by support', http('deleteSlot', SUPPORT)),
+    serves('a deletion by support', 'deleteSlot', SUPPORT),
     does('a deletion that finds two keys', http('deleteSlot'), MOVES),
   ],
   setLimits: [
     does('a pause', http('setLimits', { body: { paused: true } })),
-    does('a pause by support', http('setLimits', { ...SUPPORT, body: { paused: true } })),
+    serves('a pause by support', 'setLimits', { ...SUPPORT, body: { paused: true } }),
     does(
       'a change of limits',
       http('setLimits', { body: { paused: true, callers: ['binding:chat'] } }),
@@ -268,15 +281,15 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
       waitsFor: 1,
       later: 'broken off',
     }),
-    does('the trail for support', http('listEvents', SUPPORT)),
+    serves('the trail for support', 'listEvents', SUPPORT),
   ],
-  listUsers: [does('the users', http('listUsers', USERS))],
-  addUser: [does('an addition of a user', http('addUser', USERS), { seed: nobody })],
-  getUser: [does('a look at a user', http('getUser', USERS))],
-  removeUser: [does('a removal of a user', http('removeUser', USERS))],
+  listUsers: [serves('the users', 'listUsers', USERS)],
+  addUser: [serves('an addition of a user', 'addUser', USERS, { seed: nobody })],
+  getUser: [serves('a look at a user', 'getUser', USERS)],
+  removeUser: [serves('a removal of a user', 'removeUser', USERS)],
   exportUser: [
     does('the export of a user', http('exportUser')),
-    does('an export for a server', http('exportUser', { as: 'vault:export' })),
+    serves('an export for a server', 'exportUser', { as: 'vault:export' }),
     does('an export in pages', http('exportUser'), {
       seed: seedEvents,
       waitsFor: 1,

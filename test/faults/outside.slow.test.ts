@@ -53,6 +53,9 @@ const USES = new Set([
   'getDecryptedApiKey',
 ])
 
+/** The methods that ask a limiter. */
+const LIMITED = new Set([...USES, 'saveKey'])
+
 /** Those that find two rows of a slot: the later key may be one that is gone. */
 const MEETINGS = new Set([
   'a use that finds two keys',
@@ -91,22 +94,28 @@ async function attempt(operation: Operation, changes: object) {
 }
 
 describe.for(WAYS)('a rate limiter that %s', ([way, broken]) => {
-  it.for(OPERATIONS)(`%s passes a rate limiter that ${way}`, async ([, operation]) => {
-    const logs = recordLogs()
-    useFakeTimers()
-    const { ask, asked: calls } = brokenPart(broken)
-    const changes = Object.fromEntries(LIMITERS.map((name) => [name, { limit: ask }]))
-    const { code, state, asked } = await attempt(operation, changes)
-    expect({ code, state }).toEqual({ code: operation.code, state: asked })
-    const failed = logs.events().filter(({ event }) => event === 'rate_limiter_failed')
-    expect(failed).toHaveLength(calls())
-    expect(calls() > 0).toBe(REQUESTS.includes(operation) || USES.has(operation.name))
-    expectSafe(logs.text())
-  })
+  it.for(OPERATIONS)(
+    `%s passes a rate limiter that ${way}, or is refused`,
+    async ([, operation]) => {
+      const logs = recordLogs()
+      useFakeTimers()
+      const { ask, asked: calls } = brokenPart(broken)
+      const changes = Object.fromEntries(LIMITERS.map((name) => [name, { limit: ask }]))
+      const { code, begun, state, asked } = await attempt(operation, changes)
+      const isRefused = operation.as === 'vault:support'
+      expect({ code, state }).toEqual(
+        isRefused ? { code: 'unhealthy', state: begun } : { code: operation.code, state: asked },
+      )
+      const failed = logs.events().filter(({ event }) => event === 'rate_limiter_failed')
+      expect(failed).toHaveLength(calls())
+      expect(calls() > 0).toBe(REQUESTS.includes(operation) || LIMITED.has(operation.name))
+      expectSafe(logs.text())
+    },
+  )
 })
 
 describe('a vault without optional parts', () => {
-  const optional = LIMITERS.filter((name) => name !== 'RATE_LIMITER')
+  const optional = LIMITERS.filter((name) => !/^(?:RATE|SUPPORT)_LIMITER$/.test(name))
   const without = [...optional, 'EVENTS_QUEUE', 'DELETIONS', 'ANALYTICS']
   const changes = Object.fromEntries(without.map((name) => [name, undefined]))
 

@@ -72,6 +72,8 @@ const USES = new Set([
 ])
 const CHECKS = new Set([
   'a save that is checked first',
+  "an operator's save that is checked first",
+  'saveKey',
   'a save that the provider rejects',
   'an assignment',
   'a check',
