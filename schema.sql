@@ -60,12 +60,23 @@ CREATE TABLE api_key_events (
 ) WITHOUT ROWID;
 
 CREATE TABLE imported_keys (
-  -- Up to when an import leaves the key in a slot alone. Empty the table when everybody has moved in.
+  -- Up to when an import leaves the key in a slot alone. `npm run import -- --finish` empties it.
   user_id  TEXT NOT NULL,
-  provider TEXT NOT NULL, -- the slot; '' for a user who was removed here, whom no import adds again
+  provider TEXT NOT NULL, -- the slot
   saved_at TEXT NOT NULL, -- when the imported key was saved, or a key was deleted here; '' without either
   PRIMARY KEY (user_id, provider)
 ) WITHOUT ROWID;
+
+CREATE TABLE removed_users (
+  -- Users who were removed here, and whom no import adds again. `npm run import -- --finish` empties it.
+  hmac TEXT NOT NULL PRIMARY KEY -- HMAC-SHA256 of the user id under import_secret, in base64url
+) WITHOUT ROWID;
+
+CREATE TABLE import_secret (
+  -- The one row with the key of these HMACs. It hides the ids in a list of HMACs, not from somebody who has the database.
+  id     INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  secret TEXT NOT NULL -- 32 random bytes, in hex
+) STRICT;
 
 CREATE TABLE gone_keys (
   -- The tombstones of keys and users, until the job has copied them to the store of the binding DELETIONS.

@@ -6,6 +6,7 @@ import { selectKeys } from '../src/store/api-keys.ts'
 import { run } from '../src/store/d1.ts'
 import { selectUsers } from '../src/store/users.ts'
 import { nameUserIdFault } from '../src/shared/user-id.ts'
+import { readFernetNames } from './import/worker-keys.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase, type Where } from './lib/database.ts'
 import { describeUser, printExport } from './lib/exported-user.ts'
@@ -14,7 +15,7 @@ const USAGE = `Usage: npm run users -- add ID      [--remote]
        npm run users -- list        [--remote]
        npm run users -- show ID     [--remote]   what is stored about a user, in words
        npm run -s users -- export ID [--remote]  all that is stored about a user, one JSON object on each line
-       npm run users -- remove ID   [--remote]   with all of the user's keys and events; no import adds the user again`
+       npm run users -- remove ID   [--remote]   with all that names the user; no import adds the user again`
 const LIST_LIMIT = 1_000
 
 async function addUser(db: D1Database, id: string): Promise<number> {
@@ -34,7 +35,8 @@ async function listUsers(db: D1Database): Promise<number> {
 
 async function removeUser(db: D1Database, id: string): Promise<number> {
   const { results } = await run(db, selectKeys(id))
-  if (!(await deleteUser(db, id, { cause: 'operator', isImporting: true }))) {
+  const isImporting = (await readFernetNames(db))?.length !== 0
+  if (!(await deleteUser(db, id, { cause: 'operator', isImporting }))) {
     console.error(`There is no user ${id}`)
     return 1
   }

@@ -5,11 +5,11 @@ import { VaultError } from '../../src/errors.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { isProviderName } from '../../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
-import { BULK_DEADLINE_MS, runBatch } from '../../src/store/d1.ts'
-import { importKeys, type ImportedKey } from '../../src/import/imported-keys.ts'
+import { importRows, type ImportedKey } from '../../src/import/imported-keys.ts'
 import { runCommand } from '../lib/command.ts'
 import { withDatabase } from '../lib/database.ts'
 import { openUserFile, type Line, type UserFile } from './file.ts'
+import { finishImports } from './finish.ts'
 import { Report } from './report.ts'
 import { nameTokenFault, NOT_OPENED, readFernetKeys } from './fernet-keys.ts'
 import type { ForeignKeys } from '../../src/crypto/keyring.ts'
@@ -18,6 +18,7 @@ import { findWorkerKeys } from './worker-keys.ts'
 
 const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote] [--json]
          [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--table NAME]
+       npm run import -- --finish [--remote]    forgets who and what was imported, after the last import
 
 FILE is CSV with a header (also with semicolons, tabs or bars), NDJSON, or a SQLite database. Each user
 has the fields id and encrypted_api_key (the options set other names), and may have the field provider.
@@ -102,7 +103,7 @@ async function requireOpening({ lines }: UserFile, fernetKeys: ForeignKeys): Pro
  * already imported with this time is skipped, and a key that was saved later is never overwritten.
  */
 async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<void> {
-  const results = await runBatch(db, importKeys(keys), BULK_DEADLINE_MS)
+  const results = await importRows(db, keys)
   const [users, , added, , , news] = results.map(({ meta }) => meta.changes)
   report.wrote(keys.length, { users: users ?? 0, keys: added ?? 0, news: news ?? 0 })
 }
@@ -112,7 +113,7 @@ async function insert(db: D1Database, keys: ReadKey[], report: Report): Promise<
  * a key. An import of the mended line adds the key.
  */
 async function insertUsers(db: D1Database, users: ImportedKey[], report: Report): Promise<void> {
-  const [added] = await runBatch(db, importKeys(users), BULK_DEADLINE_MS)
+  const [added] = await importRows(db, users)
   report.wroteUsers(added.meta.changes)
 }
 
@@ -128,6 +129,7 @@ await runCommand(USAGE, async () => {
     allowPositionals: true,
     options: {
       remote: { type: 'boolean', default: false },
+      finish: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       provider: { type: 'string' },
       'provider-column': { type: 'string' },
@@ -137,6 +139,11 @@ await runCommand(USAGE, async () => {
     },
   })
   const [file, ...rest] = positionals
+  if (options.finish) {
+    if (file !== undefined) return 2
+    console.log(await withDatabase(options, async (db) => finishImports(db, options)))
+    return 0
+  }
   const { provider = DEFAULT_SLOT, table, 'id-column': id, 'key-column': key } = options
   // With --provider, a column of that name may mean something else, such as how the user signed in.
   const guessed = options.provider === undefined ? 'provider' : null

@@ -25,14 +25,18 @@ export async function findWorkerKeys(
   db: D1Database,
   keys: ForeignKeys | null,
 ): Promise<WorkerKeys> {
-  const [pass] = (await run(db, selectPass())).results
-  const names = pass === undefined ? [] : (parseKeyring(pass.keyring).foreign?.names ?? [])
-  const hasAll = keys === null ? names.length > 0 : keys.names.every((name) => names.includes(name))
+  const names = await readFernetNames(db)
   return {
-    hasKeys: pass === undefined ? null : hasAll,
+    hasKeys: names && (keys?.names.every((name) => names.includes(name)) ?? names.length > 0),
     isRequired: await isListed(),
     isInDevVars: Boolean(readDevVar(NAME)),
   }
+}
+
+/** The names of the Fernet keys that the Worker had at its job's last pass; null if the job has not run. */
+export async function readFernetNames(db: D1Database): Promise<readonly string[] | null> {
+  const [pass] = (await run(db, selectPass())).results
+  return pass === undefined ? null : (parseKeyring(pass.keyring).foreign?.names ?? [])
 }
 
 /** Whether `[secrets] required` lists the key. Wrangler gives a local Worker no other secrets. */

@@ -11,8 +11,17 @@ import {
   type Note,
   type Selection,
 } from '../store/gone-keys.ts'
-import { NOW, type Statement } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, NOW, runBatch, type BatchResults, type Statement } from '../store/d1.ts'
 import { FERNET_KID } from './fernet.ts'
+import {
+  forgetRemoved,
+  IS_REMOVED,
+  NO_HMACS,
+  noteRemoved,
+  requireHmacs,
+  withHmacs,
+  type Hmacs,
+} from './removed-users.ts'
 
 /** A user of the Flask backend, with the key for one slot. */
 export interface ImportedKey extends Slot {
@@ -21,9 +30,6 @@ export interface ImportedKey extends Slot {
   /** When the token was made, ISO 8601 in UTC; empty for a user without a key. */
   savedAt: string
 }
-
-/** Stands for a slot's name if the user was removed here. No import adds the user again. */
-const REMOVED = ''
 
 /** Notes the times of `rows` (`user_id`, `provider`, a time). A time that is noted never goes back. */
 function mark({ sql, values }: Selection): Statement {
@@ -36,15 +42,18 @@ function mark({ sql, values }: Selection): Statement {
 }
 
 /** What the vault notes of a deletion, so that no import brings back what is gone. */
-export function importHook(isImporting: boolean): DeletionHook {
+export function importHook(isImporting: boolean, hmacs: Hmacs): DeletionHook {
   return {
     keys: (slots) => [markDeleted(slots, isImporting)],
-    users: (ids) => [markRemoved(ids, isImporting)],
+    users: (ids) => [noteRemoved(ids, isImporting ? 'TRUE' : WAS_IMPORTED, hmacs), forgetKeys(ids)],
     slot: (slot) => (isImporting ? [markSlotDeleted(slot)] : []),
-    added: (userId) => [forgetRemoval(userId)],
+    added: (userId) => [requireHmacs(hmacs), forgetRemoved(userId, hmacs)],
     noted: (userId) => [selectMarks(userId)],
   }
 }
+
+/** Whether the user `id` came from an import, in SQL. */
+const WAS_IMPORTED = 'EXISTS (SELECT 1 FROM imported_keys WHERE user_id = id)'
 
 /**
  * Notes that the keys in the `slots` (`user_id`, `provider`) are deleted here: no import brings them back. If no import
@@ -69,23 +78,18 @@ function markSlotDeleted({ userId, names, isKnown }: EmptiedSlot): Statement {
   return markDeleted({ sql: slots, values: [userId, JSON.stringify(names)] }, true)
 }
 
-/** Notes that the users with these ids are removed here, as {@link markDeleted} does for keys. */
-function markRemoved({ sql, values }: Selection, isImporting: boolean): Statement {
-  const wasImported = 'EXISTS (SELECT 1 FROM imported_keys WHERE user_id = users.id)'
-  const who = isImporting ? '' : `AND ${wasImported}`
-  return mark({
-    sql: `SELECT id, '${REMOVED}', '' FROM users WHERE id IN (${sql}) ${who}`,
-    values,
-  })
+/** Forgets the keys of the users with these ids, who are removed: they may be imported again if the user is added again. */
+function forgetKeys({ sql, values }: Selection): Statement {
+  return { sql: `DELETE FROM imported_keys WHERE user_id IN (${sql})`, values }
 }
 
-/** Goes with the statement that adds a user: a removed user's keys may then be imported again. */
-function forgetRemoval(userId: string): Statement {
+/** Forgets at most `limit` keys, when nothing will be imported any more. */
+export function forgetImported(limit: number): Statement {
   return {
-    sql: `DELETE FROM imported_keys WHERE user_id = ?1 AND EXISTS (
-            SELECT 1 FROM imported_keys WHERE user_id = ?1 AND provider = '${REMOVED}'
+    sql: `DELETE FROM imported_keys WHERE (user_id, provider) IN (
+            SELECT user_id, provider FROM imported_keys LIMIT ?1
           )`,
-    values: [userId],
+    values: [limit],
   }
 }
 
@@ -100,13 +104,12 @@ function selectMarks(userId: string): Statement<Note> {
 
 /** What an import takes from its JSON array. A constant would be in the Worker too, which imports nothing. */
 function chooseRows() {
-  // A slot without a name is a removed user.
   const isNew = `NOT EXISTS (
-    SELECT 1 FROM imported_keys WHERE user_id = value ->> 0
-      AND (provider = value ->> 1 AND saved_at >= value ->> 2 OR provider = '${REMOVED}')
-  )`
+    SELECT 1 FROM imported_keys
+    WHERE user_id = value ->> 0 AND provider = value ->> 1 AND saved_at >= value ->> 2
+  ) AND NOT ${IS_REMOVED('value ->> 4')}`
   return {
-    /** No import has brought this key yet. */
+    /** No import has brought this key yet, and its user was not removed. */
     isNew,
     /** The new keys, without those in slots with a later one. */
     newKeys: `json_each(?1) WHERE ${isNew} AND value ->> 3 IS NOT NULL AND NOT EXISTS (
@@ -127,18 +130,31 @@ export type Import = [
   events: Statement,
   asks: Statement,
   marks: Statement,
+  check: Statement,
 ]
 
+/** Imports keys, in one transaction. @throws as `runBatch` */
+export async function importRows(
+  db: D1Database,
+  keys: readonly ImportedKey[],
+): Promise<BatchResults<Import>> {
+  const userIds = keys.map(({ userId }) => userId)
+  return withHmacs(db, userIds, async (hmacs) => {
+    return runBatch(db, importKeys(keys, hmacs), BULK_DEADLINE_MS)
+  })
+}
+
 /**
- * Imports keys. The transaction changes a row for each new user, each imported key, and each key that no import has
+ * Imports keys. `hmacs` has their users: with {@link NO_HMACS}, it fails if there are removed users. The transaction changes a row for each new user, each imported key, and each key that no import has
  * brought before. A key that was saved here later stays.
  */
-export function importKeys(keys: readonly ImportedKey[]): Import {
+export function importKeys(keys: readonly ImportedKey[], hmacs: Hmacs = NO_HMACS): Import {
   const rows = keys.map(({ userId, provider, savedAt, token }) => [
     userId,
     provider,
     savedAt,
     token,
+    hmacs.byId.get(userId) ?? null,
   ])
   const values = [JSON.stringify(rows)]
   const { isNew, newKeys, imported } = chooseRows()
@@ -161,6 +177,7 @@ export function importKeys(keys: readonly ImportedKey[]): Import {
       sql: `SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ${isNew}`,
       values,
     }),
+    requireHmacs(hmacs),
   ]
 }
 

@@ -5,7 +5,7 @@ import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import type { Settings } from '../settings.ts'
 import type { KeyRow } from '../store/api-keys.ts'
-import { BULK_DEADLINE_MS, runBatch, type Statement } from '../store/d1.ts'
+import { BULK_DEADLINE_MS, run, runBatch, type Statement } from '../store/d1.ts'
 import {
   forgetGone,
   isRecent,
@@ -17,8 +17,8 @@ import {
   type Heartbeat,
   type Tombstone,
 } from '../store/gone-keys.ts'
-import { deleteRestored } from '../store/job-deletions.ts'
-import { deletionHooks } from './deletion-hooks.ts'
+import { deleteRestored, selectRestored } from '../store/job-deletions.ts'
+import { withUserHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
 import { askStore, refuseOthers, type SecondStore } from './second-store.ts'
 
@@ -54,7 +54,7 @@ function isFresh(service: Service, heartbeat: Heartbeat): boolean {
   return true
 }
 
-/** The exchanges of a run. Each is 12 statements at most, and D1 allows 1,000 in a run. */
+/** The exchanges of a run. Each is 15 statements at most, the first one 28, and D1 allows 1,000 in a run. */
 const EXCHANGES_PER_RUN = 30
 
 /**
@@ -77,22 +77,35 @@ export async function copyDeletions(service: Service): Promise<void> {
 
 /** @returns whether nothing is left to copy or to delete */
 async function exchange(service: Service, deletions: SecondStore): Promise<boolean> {
-  const { db, keyring } = service
+  const { db } = service
   const { read, gone } = await readGone(db)
   const identities = gone.map(({ identity }) => identity)
   const answer = await askStore(deletions, async (store) => store.exchange(read.copied, identities))
-  const { missing } = answer
-  const deletion: Statement<object>[] =
-    missing.length === 0 ? [] : deleteRestored(missing, deletionHooks(keyring.foreign !== null))
   const sent = toGone(gone)
-  const results = await runBatch(
-    db,
-    [...deletion, forgetGone(sent), updateHeartbeat(read, answer, sent)],
-    BULK_DEADLINE_MS,
-  )
-  logDeleted(results.slice(0, deletion.length))
-  await publishEvents(service, results)
+  const end = [forgetGone(sent), updateHeartbeat(read, answer, sent)]
+  const deleted = await deleteMissing(service, answer.missing, end)
+  logDeleted(deleted)
+  await publishEvents(service, deleted)
   return answer.isComplete && gone.length < EXCHANGED_AT_ONCE
+}
+
+/** Deletes what D1 should not have, and does `end` in the same transaction. @returns the results of the deletion */
+async function deleteMissing(
+  { db, keyring }: Service,
+  missing: readonly string[],
+  end: readonly Statement[],
+): Promise<D1Result<object>[]> {
+  if (missing.length === 0) {
+    await runBatch(db, end, BULK_DEADLINE_MS)
+    return []
+  }
+  const { results: found } = await run(db, selectRestored(missing), BULK_DEADLINE_MS)
+  const users = { userIds: found.map(({ id }) => id), isImporting: keyring.foreign !== null }
+  const results = await withUserHooks(db, users, async (hooks) => {
+    const statements: Statement<object>[] = [...deleteRestored(missing, hooks), ...end]
+    return runBatch(db, statements, BULK_DEADLINE_MS)
+  })
+  return results.slice(0, -end.length)
 }
 
 /** The heartbeat, and the next tombstones. Those without a cause are held if there are many. */
@@ -109,7 +122,7 @@ async function readGone(db: D1Database): Promise<{ read: Heartbeat; gone: Tombst
 
 /** Logs how many keys and users were deleted, if there were any. */
 function logDeleted(results: readonly D1Result<object>[]): void {
-  const [keys = 0, users = 0] = [results.at(-4), results.at(-1)].map(
+  const [keys = 0, users = 0] = [results.at(-5), results.at(-1)].map(
     (result) => result?.results.length,
   )
   if (keys + users > 0) log('info', 'restored_keys_deleted', { keys, users })

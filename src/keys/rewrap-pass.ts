@@ -3,7 +3,7 @@
 import { nameKeyring, parseKeyring } from '../crypto/keyring.ts'
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
-import { COUNTED_ROWS, countUnder, selectKids } from '../store/all-keys.ts'
+import { COUNTED_ROWS, countUnder, selectKids, START } from '../store/all-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import {
   selectPass,
@@ -87,7 +87,9 @@ export async function beginPass({ db, keyring, settings }: Service): Promise<str
 export async function savePass(db: D1Database, pass: Pass, ended: boolean): Promise<Pass | null> {
   const movedAt = new Date().toISOString()
   const counts = ended ? countLost(pass) : pass.counts
-  const next = { ...pass, counts, movedAt, finishedAt: ended ? movedAt : null }
+  // A finished pass needs no position, which holds the id of a user.
+  const last = ended ? START : pass.last
+  const next = { ...pass, last, counts, movedAt, finishedAt: ended ? movedAt : null }
   const updated = await run(db, updatePass(next))
   return updated.meta.changes === 1 ? { ...next, revision: pass.revision + 1 } : null
 }

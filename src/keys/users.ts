@@ -3,10 +3,16 @@
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
 import { run, runBatch } from '../store/d1.ts'
-import { deleteEventsOf } from '../store/events.ts'
-import { deleteUsers, type Cause } from '../store/gone-keys.ts'
-import { insertUser, selectUser, selectUsers, type ListedUser, type User } from '../store/users.ts'
-import { deletionHooks } from './deletion-hooks.ts'
+import type { Cause } from '../store/gone-keys.ts'
+import {
+  insertUser,
+  removeUsers,
+  selectUser,
+  selectUsers,
+  type ListedUser,
+  type User,
+} from '../store/users.ts'
+import { withUserHooks } from './deletion-hooks.ts'
 import { retry } from './retry.ts'
 import { isOperator, type SlotOwner } from './stored-key.ts'
 
@@ -16,12 +22,15 @@ import { isOperator, type SlotOwner } from './stored-key.ts'
  * @throws VaultError `database_busy`, as all functions here
  */
 export async function addUser({ db }: Pick<Service, 'db'>, userId: string): Promise<boolean> {
-  const added = deletionHooks(true).flatMap((hook) => hook.added(userId))
-  const [found] = await runBatch(db, [selectUser(userId), insertUser(userId), ...added])
+  const users = { userIds: [userId], isImporting: true }
+  const [found] = await withUserHooks(db, users, async (hooks) => {
+    const added = hooks.flatMap((hook) => hook.added(userId))
+    return runBatch(db, [selectUser(userId), insertUser(userId), ...added])
+  })
   return found.results.length === 0
 }
 
-/** Deletes the user with all keys and events. Returns false if the user does not exist. */
+/** Deletes the user with all keys and events, and leaves the id nowhere. Returns false if the user does not exist. */
 export async function removeUser({ db, keyring }: Service, userId: string): Promise<boolean> {
   return deleteUser(db, userId, { cause: 'request', isImporting: keyring.foreign !== null })
 }
@@ -33,11 +42,10 @@ export async function deleteUser(
   { cause, isImporting }: { cause: Cause; isImporting: boolean },
 ): Promise<boolean> {
   const user = { sql: 'VALUES (?1)', values: [userId] }
-  const results = await runBatch(db, [
-    ...deletionHooks(isImporting).flatMap((hook) => hook.users(user)),
-    deleteEventsOf(user),
-    ...deleteUsers(user, cause),
-  ])
+  const results = await withUserHooks(db, { userIds: [userId], isImporting }, async (hooks) => {
+    const noted = hooks.flatMap((hook) => hook.users(user))
+    return runBatch(db, [...noted, ...removeUsers(user, cause)])
+  })
   return results.at(-1)?.results.length === 1
 }
 

@@ -102,6 +102,7 @@ export type Refusal =
   | 'slot_taken'
   | 'not_moved'
   | 'too_many_events'
+  | 'hmac_missing'
 
 /** An SQL expression that fails, with the refusal in the message of D1's error. No other one has a bad JSON path. */
 export function refuse(refusal: Refusal): string {
@@ -128,6 +129,11 @@ const TAKEN = 'Only the owner of a key can replace it.'
 /** Whether a key of the plain route has to be moved to the slot first. */
 export function isNotMoved(error: unknown): boolean {
   return isRefusal(messageOf(error), 'not_moved')
+}
+
+/** Whether a statement needs the HMAC of a user id under the secret of the database. */
+export function isHmacMissing(error: unknown): boolean {
+  return isRefusal(messageOf(error), 'hmac_missing')
 }
 
 function throwNamed(cause: unknown): never {
@@ -180,6 +186,8 @@ const FIRST_TABLES = new Set<unknown>([
   'gone_keys',
   'heartbeat',
   'imported_keys',
+  'import_secret',
+  'removed_users',
   'rewrap',
 ])
 

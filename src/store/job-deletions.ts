@@ -4,9 +4,10 @@ import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { KIDS } from './all-keys.ts'
 import type { Statement } from './d1.ts'
-import { deleteEventsOf, type WrittenEvent } from './events.ts'
+import type { WrittenEvent } from './events.ts'
 import { noteAndReturn } from './noted-events.ts'
-import { deleteKeys, deleteUsers, type Burial, type DeletionHook } from './gone-keys.ts'
+import { deleteKeys, type Burial, type DeletionHook } from './gone-keys.ts'
+import { removeUsers } from './users.ts'
 
 /** The most keys that {@link noteExpirations} notes. */
 export const NOTED_AT_ONCE = 1_000
@@ -71,16 +72,20 @@ const KEYS = `${KIDS}
     CROSS JOIN api_keys ON key_id = kid AND api_keys.identity = value`
 const USERS = 'SELECT users.id FROM json_each(?1) CROSS JOIN users ON identity = value'
 
+/** The users with these identities. */
+export function selectRestored(identities: readonly string[]): Statement<{ id: string }> {
+  return { sql: USERS, values: [JSON.stringify(identities)] }
+}
+
 /** What {@link deleteRestored} returns. */
 export type Restored = [
   events: Statement<WrittenEvent>,
   ...hooks: Statement[],
   ...keys: Burial<Slot>,
-  events: Statement,
-  ...users: Burial<{ userId: string }>,
+  ...users: ReturnType<typeof removeUsers>,
 ]
 
-/** Deletes the keys and the users with these identities again, with a note in the trail. */
+/** Deletes the keys and the users with these identities again, with a note in the trail of each user who stays. */
 export function deleteRestored(
   identities: readonly string[],
   hooks: readonly DeletionHook[],
@@ -88,11 +93,11 @@ export function deleteRestored(
   const values = [JSON.stringify(identities)]
   const keys = { sql: KEYS, values }
   const users = { sql: USERS, values }
+  const ofOthers = { sql: `${KEYS} WHERE user_id NOT IN (${USERS})`, values }
   return [
-    noteAndReturn({ event: 'deleted', by: 'job', mark: 'provider' }, keys),
+    noteAndReturn({ event: 'deleted', by: 'job', mark: 'provider' }, ofOthers),
     ...hooks.flatMap((hook) => [...hook.keys(keys), ...hook.users(users)]),
     ...deleteKeys(keys, 'restore'),
-    deleteEventsOf(users),
-    ...deleteUsers(users, 'restore'),
+    ...removeUsers(users, 'restore'),
   ]
 }

@@ -2,6 +2,7 @@
 
 import { COUNTED_ROWS, type Cursor } from './all-keys.ts'
 import type { Statement } from './d1.ts'
+import type { Selection } from './gone-keys.ts'
 
 /** The rows under one kid, as the passes counted them. */
 export interface Count {
@@ -91,13 +92,31 @@ export function upsertPass(
   }
 }
 
-/** Saves the new state of a pass. It changes no row if another run has saved one meanwhile. */
+/** The last row that is stored up to a position, in SQL; the start if there is none. */
+const rowUpTo = (position: string, others = '') => `SELECT user_id, provider FROM (
+    SELECT user_id, provider FROM api_keys WHERE (user_id, provider) <= (${position}) ${others}
+    ORDER BY user_id DESC, provider DESC LIMIT 1
+  ) UNION ALL SELECT '', '' LIMIT 1`
+
+/**
+ * Saves the new state of a pass. It changes no row if another run has saved one meanwhile. The pass is then after a row
+ * that is stored: the user of its last one may have been removed.
+ */
 export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass): Statement {
   return {
-    sql: `UPDATE rewrap SET revision = revision + 1, after_user_id = ?2, after_provider = ?3,
-            counts = ?4, moved_at = ?5, finished_at = ?6
+    sql: `UPDATE rewrap SET revision = revision + 1, counts = ?4, moved_at = ?5, finished_at = ?6,
+            (after_user_id, after_provider) = (${rowUpTo('?2, ?3')})
           WHERE revision = ?1`,
     values: [revision, last.userId, last.provider, JSON.stringify(counts), movedAt, finishedAt],
+  }
+}
+
+/** Moves the pass back to the row before, if its last one is of a user with one of these ids. They are about to go. */
+export function releasePass({ sql, values }: Selection): Statement {
+  const row = rowUpTo('after_user_id, after_provider', `AND user_id NOT IN (${sql})`)
+  return {
+    sql: `UPDATE rewrap SET (after_user_id, after_provider) = (${row}) WHERE after_user_id IN (${sql})`,
+    values,
   }
 }
 

@@ -1,7 +1,9 @@
 /** The table `users`: who may have keys. */
 
-import { IS_LATE } from './gone-keys.ts'
+import { deleteUsers, IS_LATE, type Burial, type Cause, type Selection } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
+import { deleteEventsOf } from './events.ts'
+import { releasePass } from './rewrap.ts'
 
 /**
  * Adds the user. One that exists stays as it is, but gets another identity while the heartbeat is late: the database may
@@ -14,6 +16,14 @@ export function insertUser(userId: string): Statement {
           ON CONFLICT (id) DO UPDATE SET identity = excluded.identity WHERE ${IS_LATE}`,
     values: [userId],
   }
+}
+
+/** Deletes the users with these ids, with all that names them. It returns each user. */
+export function removeUsers(
+  ids: Selection,
+  cause: Cause,
+): [events: Statement, pass: Statement, ...users: Burial<{ userId: string }>] {
+  return [deleteEventsOf(ids), releasePass(ids), ...deleteUsers(ids, cause)]
 }
 
 /** A user who may have keys. */

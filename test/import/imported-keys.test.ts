@@ -8,9 +8,8 @@ import { beginPass } from '../../src/keys/rewrap-pass.ts'
 import { deleteSlot, readSlot } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
-import { runBatch } from '../../src/store/d1.ts'
 import { FERNET_KID } from '../../src/import/fernet.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import { makeFernet } from './make-fernet.ts'
 import {
   call,
@@ -46,7 +45,7 @@ interface Imported {
 async function importKey(imported: Imported) {
   const { userId, provider = 'openai', savedAt = '2026-01-01', token } = imported
   const key = { userId, provider, savedAt, token: token === undefined ? await encrypt(KEY) : token }
-  const results = await runBatch(env.DB, importKeys([key]))
+  const results = await importRows(env.DB, [key])
   const [users, keys, brought] = [0, 2, 5].map((index) => results[index]?.meta.changes)
   return { users, keys, brought }
 }
@@ -186,11 +185,10 @@ it('an import fills a slot that was emptied before the imported key was saved', 
 it('an import does not bring a removed user back until somebody adds the user', async () => {
   const [service, userId] = [await openService(importing()), await someUser()]
   await removeUser(service, userId)
-  expect(await notesOf(userId)).toEqual([''])
+  expect(await notesOf(userId)).toEqual([])
   const later = { userId, savedAt: '2999-01-01' }
   expect(await importKey(later)).toEqual({ users: 0, keys: 0, brought: 0 })
   await addUser(service, userId)
-  expect(await notesOf(userId)).toEqual([])
   expect(await importKey(later)).toEqual({ users: 0, keys: 1, brought: 1 })
 })
 
@@ -277,7 +275,7 @@ it('each imported key has an identity of its own, although they were saved in on
     { provider: 'default', ...saved },
     { provider: 'openai', ...saved },
   ]
-  await runBatch(env.DB, importKeys(keys))
+  await importRows(env.DB, keys)
   const { results } = await env.DB.prepare('SELECT identity FROM api_keys WHERE user_id = ?1')
     .bind(userId)
     .all()

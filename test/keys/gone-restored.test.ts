@@ -6,9 +6,8 @@ import { EXCHANGED_AT_ONCE } from '../../src/deletions.ts'
 import { listSlots } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
-import { runBatch } from '../../src/store/d1.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import {
   interceptD1,
   ownerOf,
@@ -149,19 +148,29 @@ describe('the job in a restored D1', () => {
     await someVault({ LEGACY_FERNET_KEY: someEncryptionKey() }).runJob()
     const sql = 'SELECT provider FROM imported_keys WHERE user_id = ?1 ORDER BY provider'
     expect(await rowsOf(sql, deleted.userId)).toEqual([{ provider: 'openai' }])
-    expect(await rowsOf(sql, removed.userId)).toEqual([{ provider: '' }, { provider: 'openai' }])
+    expect(await rowsOf(sql, removed.userId)).toEqual([])
     expect(await rowsOf(sql, kept.userId)).toEqual([])
+    const savedAt = '2999-01-01'
+    const again = [removed, kept].map(({ userId }) => ({
+      userId,
+      provider: 'acme',
+      savedAt,
+      token: 'gAAAA',
+    }))
+    await importRows(env.DB, again)
+    expect(await keysOf(removed.userId)).toEqual([])
+    expect(await keysOf(kept.userId)).toEqual([{ provider: 'acme' }, { provider: 'openai' }])
   })
 
-  it('sends each deletion to the queue of events', async () => {
-    const { deleted, kept } = await someRestored()
+  it('sends each deletion to the queue of events, but not those of a removed user', async () => {
+    const { deleted, removed, kept } = await someRestored()
     const sent: { user_id: string; event: string }[] = []
     const sendBatch = async (messages: { body: { user_id: string; event: string } }[]) =>
       void sent.push(...messages.map(({ body }) => body))
     await someVault({ EVENTS_QUEUE: { send: null, sendBatch } }).runJob()
     const of = (userId: string) => sent.filter(({ user_id }) => user_id === userId)
     expect(of(deleted.userId)).toMatchObject([{ event: 'deleted', by: 'job' }])
-    expect(of(kept.userId)).toEqual([])
+    expect([of(kept.userId), of(removed.userId)]).toEqual([[], []])
   })
 
   it('does no harm in two runs at once', async () => {
@@ -232,11 +241,11 @@ describe('the job in a restored D1', () => {
     const restore = await backUp()
     const savedAt = new Date(Date.now() + 60_000).toISOString()
     const key = { userId, provider: 'openai', savedAt, token: 'gAAAA' }
-    await runBatch(env.DB, importKeys([key]))
+    await importRows(env.DB, [key])
     await runJob()
     await restore()
     await age(10)
-    await runBatch(env.DB, importKeys([key]))
+    await importRows(env.DB, [key])
     const identities = await identitiesOf(userId)
     await runJob()
     expect(await identitiesOf(userId)).toEqual(identities)
@@ -351,7 +360,7 @@ it('the job deletes no key that was imported in the same second as one that is g
     { provider: 'default', ...saved },
     { provider: 'openai', ...saved },
   ]
-  await runBatch(env.DB, importKeys(keys))
+  await importRows(env.DB, keys)
   await remove(userId)
   const DB = interruptedD1((trip) => {
     if (trip === 2) throw new Error('D1_ERROR: D1 DB is overloaded.')

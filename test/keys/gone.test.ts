@@ -6,8 +6,7 @@ import { assignKey } from '../../src/keys/assign.ts'
 import { readHeartbeat } from '../../src/keys/gone.ts'
 import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
-import { runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import { makeFernet } from '../import/make-fernet.ts'
 import { ownerOf, recordLogs, seenByProvider } from '../support.ts'
 import {
@@ -158,7 +157,7 @@ it('a key is used although one that was imported with it, in the same second, is
   }
   const keys = [await importOf('openai', kept), await importOf('default', deleted)]
   await vault.runJob()
-  await runBatch(env.DB, importKeys(keys))
+  await importRows(env.DB, keys)
   await vault.remove(userId, 'default')
   await vault.runJob()
   await age(10)

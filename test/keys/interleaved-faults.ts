@@ -72,11 +72,18 @@ function isMeant({ userId, provider, isMoving, saw }: Worker, key: StateKey): bo
   return key.userId === userId && (key.provider === provider || isPaired)
 }
 
-/** The faults of a step of `worker`. `buried` is what the second store knows. */
-export function judge(
-  worker: Worker,
-  { before, after, buried }: { before: State; after: State; buried: ReadonlySet<string> },
-): string[] {
+/** What a round trip of some work did. */
+interface Trip {
+  before: State
+  after: State
+  /** What the second store knows. */
+  buried: ReadonlySet<string>
+  /** Whether it was a transaction, and D1 has done it. */
+  isDone: boolean
+}
+
+/** The faults of a step of `worker`. */
+export function judge(worker: Worker, { before, after, buried, isDone }: Trip): string[] {
   const step = compare(before, after)
   const lost = [...step.gone.map(({ identity }) => identity), ...step.removed.keys()]
   const isKnown = (identity: string) => after.tombstones.has(identity) || buried.has(identity)
@@ -94,7 +101,7 @@ export function judge(
     ...step.stayed.flatMap((kept) => judgeOld(worker, kept, step)),
     ...(step.met === null ? [] : judgeMeeting(worker, step.met)),
     ...judgeLeft(worker, step),
-    ...judgeUsers(worker, { step, before, after, buried }),
+    ...judgeUsers(worker, { step, before, after, buried, isDone }),
     ...judgeTrail(worker, step),
   ]
 }
@@ -251,7 +258,7 @@ function judgeLeft({ kind, isMoving, saw }: Worker, { gone, come, stayed, met }:
 /** Only an operator and the job remove users. A user who is added stays. */
 function judgeUsers(
   { kind, userId, createsUsers }: Worker,
-  { step: { come, removed }, before, after, buried }: Around & { after: State },
+  { step: { come, removed }, before, after, buried, isDone }: Around & Trip,
 ): string[] {
   const isAdded = kind === 'add' || (kind === 'save' && createsUsers && come.length > 0)
   const others = [...before.users].filter(
@@ -260,7 +267,9 @@ function judgeUsers(
   const lost = [...removed].filter(([one, id]) =>
     kind === 'copy' ? !buried.has(one) : kind !== 'remove' || id !== userId,
   )
-  const doomed = [...after.users].filter(([one, id]) => isAdded && id === userId && buried.has(one))
+  const doomed = [...after.users].filter(
+    ([one, id]) => isAdded && isDone && id === userId && buried.has(one),
+  )
   return [
     ...others.map(([, id]) => `another identity: ${id}`),
     ...lost.map(([, id]) => `removed: ${id}`),

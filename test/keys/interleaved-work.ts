@@ -12,8 +12,8 @@ import { revealKey } from '../../src/keys/use.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
-import { run, runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { run } from '../../src/store/d1.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import type { Period } from '../../src/store/api-keys.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { askForPass } from '../../src/store/rewrap.ts'
@@ -188,7 +188,7 @@ const MAKERS: Record<Kind, (world: World, target: Target) => Made> = {
         const iv = crypto.getRandomValues(new Uint8Array(16))
         const token = await makeFernet(fernet, iv, Math.floor(at / 1_000), encoded)
         const savedAt = new Date(at).toISOString()
-        await runBatch(DB, importKeys([{ userId, provider: given, token, savedAt }]))
+        await importRows(DB, [{ userId, provider: given, token, savedAt }])
       },
     }
   },

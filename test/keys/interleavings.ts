@@ -75,7 +75,14 @@ export async function interleave(seed: number): Promise<string[]> {
 
 async function beginRound(seed: number): Promise<Round> {
   const choices = choicesOf(seed)
-  const tables = ['users', 'gone_keys', 'imported_keys', 'api_key_events', 'rewrap']
+  const tables = [
+    'users',
+    'gone_keys',
+    'imported_keys',
+    'removed_users',
+    'api_key_events',
+    'rewrap',
+  ]
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
   const userIds = [`ann-${seed}`, `bob-${seed}`] as const
   // They were there before the backup, by its heartbeat too.
@@ -189,21 +196,23 @@ function observedD1(round: Round, run: Run): D1Database {
   const { turns, world } = round
   const { work, name, steps } = run
   const { maybe, pick } = world.choices
-  return interceptD1(async (trip) =>
+  return interceptD1(async (send) =>
     turns.inTurn(async () => {
       const failure =
         !UNFAILING.has(work.kind) && work.name !== LAST_COPY && maybe(0.04) ? pick(LOST) : null
       const isDone = failure === null || maybe(0.5)
       if (failure !== null) run.isInDoubt = true
       const before = round.state
-      const result = isDone ? await outcomeOf(trip()) : null
+      const result = isDone ? await outcomeOf(send()) : null
       const after = hasRead(result) ? before : await readState(round.service)
       const step = compare(before, after)
       steps.push(step)
       round.log.push(
         `    ${name} ${failure ?? ''}${isDone ? '' : ' not done'}${describeStep(step)}`,
       )
-      const faults = result === null ? [] : judge(work, { before, after, buried: round.buried })
+      const isTransaction = result !== null && 'value' in result && Array.isArray(result.value)
+      const trip = { before, after, buried: round.buried, isDone: isTransaction }
+      const faults = result === null ? [] : judge(work, trip)
       round.faults.push(...faults.map((fault) => `${name}: ${fault}`))
       look(work, before, round.buried)
       for (const identity of [...after.users.keys(), ...after.keys.keys()]) round.seen.add(identity)

@@ -105,7 +105,16 @@ export const rowsOf = async <T = Record<string, unknown>>(sql: string, ...values
   return (await statement.all<T>()).results
 }
 
-const TABLES = ['users', 'api_keys', 'api_key_events', 'imported_keys', 'gone_keys', 'heartbeat']
+const TABLES = [
+  'users',
+  'api_keys',
+  'api_key_events',
+  'imported_keys',
+  'removed_users',
+  'import_secret',
+  'gone_keys',
+  'heartbeat',
+]
 
 /** Remembers the whole database. @returns a function that restores it */
 export async function backUp(): Promise<() => Promise<void>> {

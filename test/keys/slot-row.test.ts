@@ -8,8 +8,7 @@ import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { setLimits } from '../../src/keys/slots.ts'
 import { readSlot } from '../../src/keys/slots.ts'
 import { openService } from '../../src/service.ts'
-import { runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { makeFernet } from '../import/make-fernet.ts'
 import { env } from '../isolate.ts'
@@ -339,7 +338,7 @@ describe('a key that an import brings to the plain route meanwhile', () => {
     const iv = crypto.getRandomValues(new Uint8Array(16))
     const token = await makeFernet(fernet, iv, seconds, new TextEncoder().encode(apiKey))
     const savedAt = new Date(seconds * 1_000).toISOString()
-    await runBatch(env.DB, importKeys([{ userId, provider: 'default', token, savedAt }]))
+    await importRows(env.DB, [{ userId, provider: 'default', token, savedAt }])
   }
 
   const cases = Object.entries({ ...LOOKS, 'a check': CHECK, 'a use': USE }).flatMap(

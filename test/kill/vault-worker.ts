@@ -1,8 +1,7 @@
 /** The vault without rate limits, for the kill test and the soak test. The former also imports keys, and reads its tables. */
 
 import vault from '../../src/index.ts'
-import { runBatch } from '../../src/store/d1.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import { withoutLimits } from '../../scripts/lib/without-limits.ts'
 import { readStored } from './stored.ts'
 
@@ -12,7 +11,7 @@ export * from '../../src/index.ts'
 async function serveKillTest(request: Request, env: Env): Promise<Response | null> {
   const { pathname } = new URL(request.url)
   if (pathname === '/kill-test/import') {
-    await runBatch(env.DB, importKeys(await request.json()))
+    await importRows(env.DB, await request.json())
     return new Response('ok')
   }
   return pathname === '/kill-test/stored' ? Response.json(await readStored(env)) : null

@@ -20,6 +20,7 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/keys/gone-restored.test.ts',
   'test/keys/interleavings.slow.test.ts',
   'test/keys/interleavings.test.ts',
+  'test/keys/removal.test.ts',
   'test/keys/rewrap-slots.test.ts',
   'test/store/migrations.test.ts',
   'test/tokens/token-matrix.test.ts',

@@ -20,6 +20,9 @@ function placesOf(pattern: RegExp): string[] {
 it('the sources delete keys and users only in src/store/gone-keys.ts', () => {
   expect(placesOf(/\bDELETE\s+(?:FROM\s+(?:\w+|\$\{\w+)|\$\{\w+)/gi)).toEqual([
     'src/import/imported-keys.ts: DELETE FROM imported_keys',
+    'src/import/imported-keys.ts: DELETE FROM imported_keys',
+    'src/import/removed-users.ts: DELETE FROM removed_users',
+    'src/import/removed-users.ts: DELETE FROM removed_users',
     'src/store/events.ts: DELETE FROM api_key_events',
     'src/store/events.ts: DELETE FROM api_key_events',
     'src/store/gone-keys.ts: DELETE ${keys',

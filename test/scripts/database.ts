@@ -39,7 +39,8 @@ export async function startDatabase() {
   await applyMigrations(db)
   const tables = await db
     .prepare(
-      `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('d1_migrations', 'heartbeat')
+      `SELECT name FROM sqlite_schema WHERE type = 'table'
+       AND name NOT IN ('d1_migrations', 'heartbeat', 'import_secret')
        AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' ORDER BY rowid`,
     )
     .all<{ name: string }>()

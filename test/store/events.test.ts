@@ -10,7 +10,7 @@ import {
   selectEventsSince,
 } from '../../src/store/events.ts'
 import { noted, noteEvent } from '../../src/store/noted-events.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import { bindTo } from '../binding/callers.ts'
 import { env } from '../isolate.ts'
 import {
@@ -116,7 +116,7 @@ it('notes no event for a change that does not happen', async () => {
 it('an imported key is one event, even if it is imported again', async () => {
   const { userId, events } = await someOwner()
   const key = { userId, provider: 'openai', token: 'gAAAAA', savedAt: '2026-01-01T00:00:00.000Z' }
-  for (const keys of [[key], [key]]) await runBatch(env.DB, importKeys(keys))
+  for (const keys of [[key], [key]]) await importRows(env.DB, keys)
   expect(await events()).toMatchObject([{ provider: 'openai', by: 'import', event: 'imported' }])
 })
 

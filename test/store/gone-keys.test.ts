@@ -24,7 +24,7 @@ import {
   updateHeartbeat,
   selectHeartbeat,
 } from '../../src/store/gone-keys.ts'
-import { importKeys } from '../../src/import/imported-keys.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
 import { deleteRestored } from '../../src/store/job-deletions.ts'
 import { METHODS, REQUESTS } from '../faults/operations.ts'
 import {
@@ -94,7 +94,7 @@ async function expire(userId: string) {
 
 async function importLater(userId: string) {
   const savedAt = new Date(Date.now() + 60_000).toISOString()
-  await runBatch(env.DB, importKeys([{ userId, provider: 'openai', savedAt, token: 'gAAAA' }]))
+  await importRows(env.DB, [{ userId, provider: 'openai', savedAt, token: 'gAAAA' }])
 }
 
 /** The user's later key in the default slot takes the place of the one for OpenAI. */

@@ -3,18 +3,19 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { openService } from '../../src/service.ts'
-import { runBatch } from '../../src/store/d1.ts'
+import { run, runBatch } from '../../src/store/d1.ts'
 import {
   DELETED_AT_ONCE,
   deleteExpired,
   NOTED_AT_ONCE,
   noteExpirations,
   deleteRestored,
+  selectRestored,
 } from '../../src/store/job-deletions.ts'
 import { emptyVault, env } from '../isolate.ts'
 import { someKeyOf, kinds, someOwner, time } from '../keys/key-owner.ts'
 import { interceptD1, recordLogs, someUser, slotPath } from '../support.ts'
-import { deletionHooks } from '../../src/keys/deletion-hooks.ts'
+import { deletionHooks, withUserHooks } from '../../src/keys/deletion-hooks.ts'
 import { identitiesOf, rowsOf, userIdentityOf } from '../keys/restoration.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -224,10 +225,13 @@ async function someHeld() {
 
 /** Deletes what is gone, as the job does. @returns what was deleted and noted */
 async function deleteGone(identities: readonly string[], isImporting = false) {
-  const results = await runBatch(env.DB, deleteRestored(identities, deletionHooks(isImporting)))
+  const userIds = (await run(env.DB, selectRestored(identities))).results.map(({ id }) => id)
+  const results = await withUserHooks(env.DB, { userIds, isImporting }, async (hooks) =>
+    runBatch(env.DB, deleteRestored(identities, hooks)),
+  )
   return {
     events: results[0].results.map(({ userId, provider, event }) => ({ userId, provider, event })),
-    keys: results.at(-4)?.results ?? [],
+    keys: results.at(-5)?.results ?? [],
     users: results.at(-1)?.results ?? [],
   }
 }
@@ -292,7 +296,8 @@ it('a user who is gone is deleted with all keys and events', async () => {
   const { userId, user } = await someHeld()
   const { userId: other } = await someHeld()
   expect(await deleteGone([user], true)).toMatchObject({ users: [{ userId }] })
-  expect(await stateOf(userId)).toEqual({ users: 0, slots: [], events: [], imports: [''] })
+  expect(await stateOf(userId)).toEqual({ users: 0, slots: [], events: [], imports: [] })
+  expect(await rowsOf('SELECT * FROM removed_users')).toHaveLength(1)
   expect(await stateOf(other)).toMatchObject({ users: 1, slots: ['acme', 'openai'] })
 })
 

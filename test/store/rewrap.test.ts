@@ -1,7 +1,7 @@
 /** The row of the rewrap job's latest pass: how it begins, moves on and ends. */
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import { run } from '../../src/store/d1.ts'
+import { run, runBatch } from '../../src/store/d1.ts'
 import {
   askForPass,
   selectPass,
@@ -11,6 +11,7 @@ import {
   type Counts,
   type Pass,
 } from '../../src/store/rewrap.ts'
+import { removeUsers } from '../../src/store/users.ts'
 import { env } from '../isolate.ts'
 import { someUser } from '../support.ts'
 
@@ -88,9 +89,21 @@ describe('the beginning of a pass', () => {
   })
 })
 
+/** Adds users with a key in the slots `acme` and `openai`. */
+async function addKeys(...userIds: string[]) {
+  const users = userIds.map((id) => env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id))
+  const keys = env.DB.prepare(
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
+     SELECT users.id, value, 'sealed', 'one' FROM users, json_each('["acme", "openai"]')`,
+  )
+  await env.DB.batch([...users, keys])
+}
+
 describe('the progress of a pass', () => {
   const counts = { one: { rows: 2, done: 1, unopenable: 1 } }
-  const moved = { last: { userId: 'a', provider: 'b' }, counts, movedAt: '2026-01-02' }
+  const moved = { last: { userId: 'b', provider: 'acme' }, counts, movedAt: '2026-01-02' }
+
+  beforeEach(async () => addKeys('a', 'b', 'c'))
 
   it('moves a pass on', async () => {
     await run(env.DB, passOf('one', '2026-01-01'))
@@ -107,6 +120,58 @@ describe('the progress of a pass', () => {
     expect((await run(env.DB, updatePass({ ...pass, ...moved }))).meta.changes).toBe(0)
     expect(await readPass()).toEqual(later)
   })
+})
+
+/** Where a pass is after a change, if it was after the row `acme` of the user `b`. */
+async function lastAfter(change: () => Promise<unknown>) {
+  await addKeys('a', 'b', 'c')
+  await run(env.DB, passOf('one', '2026-01-01'))
+  const last = { userId: 'b', provider: 'acme' }
+  await run(env.DB, updatePass({ ...(await readPass()), last }))
+  await change()
+  return (await readPass()).last
+}
+
+/** Removes the users as the vault does. */
+const remove = async (...ids: string[]) =>
+  runBatch(
+    env.DB,
+    removeUsers(
+      { sql: 'SELECT value FROM json_each(?1)', values: [JSON.stringify(ids)] },
+      'request',
+    ),
+  )
+
+it('the removal of the user whose row a pass read last moves it back to the row before', async () => {
+  const last = await lastAfter(async () => remove('b'))
+  expect(last).toEqual({ userId: 'a', provider: 'openai' })
+})
+
+it('the removal of all users moves a pass to the start', async () => {
+  const last = await lastAfter(async () => remove('c', 'b', 'a'))
+  expect(last).toEqual({ userId: '', provider: '' })
+})
+
+it('a removal moves a pass back although the user has no row any more', async () => {
+  const last = await lastAfter(async () => {
+    await env.DB.prepare("DELETE FROM api_keys WHERE user_id = 'b'").run()
+    await remove('b')
+  })
+  expect(last).toEqual({ userId: 'a', provider: 'openai' })
+})
+
+it('a run that saves a pass after a removal keeps the id out of it', async () => {
+  const last = await lastAfter(async () => {
+    const pass = await readPass()
+    await remove('b')
+    await run(env.DB, updatePass({ ...pass, last: { userId: 'b', provider: 'openai' } }))
+  })
+  expect(last).toEqual({ userId: 'a', provider: 'openai' })
+})
+
+it('the removal of another user leaves a pass where it is', async () => {
+  const last = await lastAfter(async () => remove('a', 'c'))
+  expect(last).toEqual({ userId: 'b', provider: 'acme' })
 })
 
 describe('a request for another pass', () => {
