@@ -1,4 +1,4 @@
-/** `npm run users -- add ID | list | show ID | export ID | remove ID [--remote]`: manages the users that may save keys. */
+/** `npm run users -- add ID | list | show ID | export ID | remove ID | trace ID [--remote]`: manages the users that may save keys. */
 
 import { parseArgs } from 'node:util'
 import { addUser as add, deleteUser } from '../src/keys/users.ts'
@@ -10,12 +10,14 @@ import { readFernetNames } from './import/worker-keys.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase, type Where } from './lib/database.ts'
 import { describeUser, printExport } from './lib/exported-user.ts'
+import { traceUser } from './lib/trace.ts'
 
 const USAGE = `Usage: npm run users -- add ID      [--remote]
        npm run users -- list        [--remote]
        npm run users -- show ID     [--remote]   what is stored about a user, in words
        npm run -s users -- export ID [--remote]  all that is stored about a user, one JSON object on each line
-       npm run users -- remove ID   [--remote]   with all that names the user; no import adds the user again`
+       npm run users -- remove ID   [--remote]   with all that names the user; no import adds the user again
+       npm run users -- trace ID    [--remote]   says what is left of a user, where, and until when`
 const LIST_LIMIT = 1_000
 
 async function addUser(db: D1Database, id: string): Promise<number> {
@@ -70,5 +72,9 @@ await runCommand(USAGE, async () => {
   if (command === 'show' && id) return withDatabase(where, async (db) => showUser(db, id, where))
   if (command === 'export' && id) return withDatabase(where, async (db) => exportUser(db, id))
   if (command === 'remove' && id) return withDatabase(where, async (db) => removeUser(db, id))
+  if (command === 'trace' && id) {
+    console.log(await withDatabase(where, async (db) => traceUser(db, id)))
+    return 0
+  }
   return 2
 })

@@ -84,7 +84,7 @@ export function selectEventsSince(
 }
 
 /** A table `days` of the days that have events, from the one of `time`: one read for each. */
-const daysUntil = (time: string) => `WITH RECURSIVE days (day) AS (
+export const daysUntil = (time: string) => `WITH RECURSIVE days (day) AS (
     SELECT max(day) FROM api_key_events WHERE day <= substr(${time}, 1, 10)
     UNION ALL
     SELECT (SELECT max(day) FROM api_key_events AS older WHERE older.day < days.day)

@@ -1,0 +1,52 @@
+/** `npm run users -- trace ID`: what is left of a user, where, and until when. */
+
+import { readHmacs } from '../../src/import/removed-users.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import { countTraces, type Trace } from '../../src/store/traces.ts'
+import { formatCount } from './progress.ts'
+
+/** Until when the rows of a table stay. */
+const UNTIL: Record<string, string> = {
+  users: 'until the user is removed',
+  api_keys: 'sealed; until the key is deleted, or the user removed',
+  api_key_events: 'until EVENTS_KEPT_DAYS have passed, or the user is removed',
+  imported_keys: 'until the user is removed, or npm run import -- --finish',
+  removed_users: 'an HMAC of the id; until the user is added again, or npm run import -- --finish',
+  rewrap: 'the position of the rewrap job; until it moves on, or the user is removed',
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** Says which rows name the user, and what may be left elsewhere, where nobody can look from here. */
+export async function traceUser(db: D1Database, userId: string): Promise<string> {
+  const { byId } = await readHmacs(db, [userId])
+  const found = await runBatch(db, countTraces(userId, byId.get(userId) ?? null))
+  const traces = found.flatMap(({ results }) => results)
+  return [...describeTables(traces), '', ...describeElsewhere(Date.now())].join('\n')
+}
+
+function describeTables(traces: readonly Trace[]): string[] {
+  const isGone = traces.every(({ rows }) => rows === 0)
+  const tables = traces.map(({ place, rows }) => {
+    const until = rows === 0 ? '' : `  ${UNTIL[place]}`
+    return `  ${place.padEnd(14)} ${formatCount(rows).padStart(6)}${until}`
+  })
+  const gone = isGone ? ['  Nothing in the database names this user.'] : []
+  return ['Rows of the database that name the user:', ...tables, ...gone]
+}
+
+/** Each place outside the database, with its last day if the user is removed, or was removed, today at the latest. */
+export function describeElsewhere(now: number): string[] {
+  const inDays = (days: number) => new Date(now + days * DAY_MS).toISOString().slice(0, 10)
+  return [
+    'Elsewhere, if the user was removed today:',
+    '  Second store      Random ids of deleted keys and users, for ever. No user id, no key.',
+    `  D1 Time Travel    All rows as they were, keys sealed. Until ${inDays(30)}; on the Free plan until ${inDays(7)}.`,
+    '  Your backups      All rows as they were, keys sealed. Until you delete the file.',
+    `  Workers Logs      The id in some lines, no key. Until ${inDays(7)}; on the Free plan until ${inDays(3)}.`,
+    '                    Where Logpush or a Tail Worker sends lines, as long as you keep them.',
+    `  Queue of events   The id in messages, no key. Until ${inDays(4)}, or as you set the retention: ${inDays(14)} at most.`,
+    '                    The same holds for its dead-letter queue. Your application has what a webhook delivered.',
+    '  Analytics Engine  Counts without an id and without a key, for three months.',
+  ]
+}
