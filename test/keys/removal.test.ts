@@ -11,7 +11,7 @@ import { deleteUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { bindTo } from '../binding/callers.ts'
 import { emptyVault, env } from '../isolate.ts'
-import { ownerOf, recordLogs, someEncryptionKey } from '../support.ts'
+import { call, mintToken, ownerOf, recordLogs, someEncryptionKey } from '../support.ts'
 import { backUp, goodKey, rowsOf, someVault } from './restoration.ts'
 
 beforeEach(emptyVault)
@@ -98,6 +98,16 @@ type Remove = (userId: string, vault: Env) => Promise<unknown>
 
 const REMOVALS: [how: string, lines: string[], remove: Remove][] = [
   ['over a binding', ['binding_call'], async (userId, vault) => bindTo(vault).deleteUser(userId)],
+  [
+    'over HTTP',
+    [],
+    async (userId, vault) => {
+      const claims = { sub: 'service', scope: 'vault:users', client_id: 'flask-app' }
+      const token = await mintToken(claims)
+      const path = `/api/users/${encodeURIComponent(userId)}`
+      expect((await call('DELETE', path, { token, env: vault })).status).toBe(200)
+    },
+  ],
   [
     'with the command',
     [],
