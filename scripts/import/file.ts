@@ -2,12 +2,11 @@
 
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { Readable } from 'node:stream'
 import { DatabaseSync } from 'node:sqlite'
-import { CsvError, parse } from 'csv-parse'
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
+import { decodeText, parseCsv } from './csv.ts'
 import { findDelimiter, requireColumns, requireHeader, type Separation } from './header.ts'
-import { readRecord, refuse, type Fields, type Refusal } from './record.ts'
+import { readRecord, refuse, UNEVEN, type Fields, type Refusal } from './record.ts'
 
 /** A line of the file: a user's key, or why the line is refused. */
 export type Line = { line: number; read: number } & (ImportedKey | Refusal)
@@ -56,16 +55,8 @@ async function readStart(file: string): Promise<string> {
   return buffer.toString('latin1', 0, bytesRead).replace(BYTE_ORDER_MARK, '')
 }
 
-/** Reads the file as text. It refuses a file that is not UTF-8: a changed id would be another user's. */
-async function* readText(file: string): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-  try {
-    for await (const chunk of createReadStream(file)) yield decoder.decode(chunk, { stream: true })
-    yield decoder.decode()
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
-    throw new Error(`${file} is not UTF-8`, { cause: error })
-  }
+function readText(file: string): AsyncGenerator<string> {
+  return decodeText(createReadStream(file), file)
 }
 
 /** Splits only at line feeds, since a JSON string may contain other separators such as U+2028. */
@@ -91,35 +82,12 @@ async function* readNdjson(file: string, fields: Fields): AsyncGenerator<Line> {
 async function* readCsv(
   file: string,
   layout: Layout,
-  { delimiter, fromLine }: Separation,
+  separation: Separation,
 ): AsyncGenerator<Line> {
-  const parser = parse({
-    bom: true,
-    columns: (header: string[]) => requireHeader(header, layout),
-    delimiter,
-    from_line: fromLine,
-    // Tools that separate with tabs use escapes, and never quotes.
-    quote: delimiter === '\t' ? null : '"',
-    info: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-  })
-  const text = Readable.from(readText(file)).on('error', (error) => parser.destroy(error))
-  text.pipe(parser)
-  try {
-    let uneven = 0
-    for await (const { record, info } of parser) {
-      const isUneven = info.invalid_field_length > uneven
-      uneven = info.invalid_field_length
-      const checked = isUneven
-        ? refuse('does not have as many fields as the first line')
-        : readRecord(record, layout)
-      yield { line: info.lines, read: info.bytes, ...checked }
-    }
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error
-    const where = `${file} is not CSV at line ${parser.info.lines}`
-    throw new Error(`${where}: ${error.code}`, { cause: error })
+  const nameColumns = (first: string[]) => ({ names: requireHeader(first, layout), isHeader: true })
+  const form = { ...separation, nameColumns }
+  for await (const { record, isUneven, ...place } of parseCsv(readText(file), file, form)) {
+    yield { ...place, ...(isUneven ? refuse(UNEVEN) : readRecord(record, layout)) }
   }
 }
 

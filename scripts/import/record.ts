@@ -24,6 +24,9 @@ export interface Refusal {
   user: ImportedKey | null
 }
 
+/** Why a record of CSV is refused that has another number of fields than the first one. */
+export const UNEVEN = 'does not have as many fields as the first line'
+
 /** Year 10000. Later times do not sort as text. */
 const END_OF_TIME = Date.UTC(10_000, 0)
 
