@@ -10,6 +10,7 @@ import { runCommand } from '../lib/command.ts'
 import { withDatabase } from '../lib/database.ts'
 import { openUserFile, type Line, type UserFile } from './file.ts'
 import { finishImports } from './finish.ts'
+import { importPlain, PLAIN_USAGE } from './plain.ts'
 import { Report } from './report.ts'
 import { nameTokenFault, NOT_OPENED, readFernetKeys } from './fernet-keys.ts'
 import type { ForeignKeys } from '../../src/crypto/keyring.ts'
@@ -124,7 +125,9 @@ function isBusy(error: unknown): error is VaultError & { cause: Error } {
   )
 }
 
-await runCommand(USAGE, async () => {
+await runCommand(`${USAGE}\n\n${PLAIN_USAGE}`, async () => {
+  const args = process.argv.slice(2)
+  if (args.includes('--plain')) return importPlain(process.stdin, args)
   const { values: options, positionals } = parseArgs({
     allowPositionals: true,
     options: {

@@ -25,6 +25,12 @@ export function findDelimiter(start: string, fields: Fields): Separation {
   return { delimiter: (complete ?? most)?.delimiter ?? ',', fromLine: 1 }
 }
 
+/** Whether `delimiter` splits the first line into names, among them those of the id and of the key. */
+export function splitsInto(start: string, delimiter: string, fields: Fields): boolean {
+  const [first = ''] = start.split(/\r\n|\n|\r/, 1)
+  return lackedBy(splitNames(first, delimiter), fields).length === 0
+}
+
 function splitNames(line: string, delimiter: string): string[] {
   return line.split(delimiter).map((name) =>
     name

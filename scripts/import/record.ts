@@ -56,7 +56,8 @@ function adviseId(refused: string, given: Record<string, unknown>): string {
   return refused === 'has no id' && '_id' in given ? ', but has an _id: add --id-column _id' : ''
 }
 
-function readSlot(
+/** The slot of a record, or why the record is refused. */
+export function readSlot(
   given: Record<string, unknown>,
   { provider, providerColumn }: Fields,
 ): { provider: string } | { refused: string } {

@@ -33,6 +33,23 @@ export function startBar(title: string): Bar {
   }
 }
 
+/** The same without a bar, for work whose end is not known. `note` says what it waits for. */
+export function startCounter(title: string): Pick<Bar, 'stop'> & {
+  move: (done: number, note?: string) => void
+} {
+  const format = `${title}  {value}  {rate} a second  {note}`
+  const bar = new SingleBar({ ...STYLE, format, formatValue, hideCursor: true })
+  const startedAt = performance.now()
+  return {
+    move: (done, note = '') => {
+      const rate = formatCount(paceOf(done, done, performance.now() - startedAt).rows_per_second)
+      if (bar.isActive) bar.update(done, { rate, note })
+      else bar.start(done, done, { rate, note })
+    },
+    stop: () => bar.stop(),
+  }
+}
+
 function formatValue(value: number, _options: unknown, type: string): string {
   return type === 'percentage' ? String(value) : formatCount(value)
 }

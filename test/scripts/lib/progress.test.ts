@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest'
-import { drawBar, formatCount, formatSeconds } from '../../../scripts/lib/progress.ts'
+import { expect, it, vi } from 'vitest'
+import { drawBar, formatCount, formatSeconds, startCounter } from '../../../scripts/lib/progress.ts'
 
 it.for([
   [0, '0'],
@@ -29,4 +29,13 @@ it.for([
   const [bar = '', ...rest] = drawBar(done, total).split(' ')
   expect(rest.join(' ')).toBe(percent)
   expect(bar).toBe('█'.repeat(signs).padEnd(30, '░'))
+})
+
+it('a counter that is not on a terminal prints nothing', () => {
+  const write = vi.spyOn(process.stderr, 'write')
+  const counter = startCounter('Sending')
+  counter.move(1)
+  counter.move(2, 'It waits.')
+  counter.stop()
+  expect(write).not.toHaveBeenCalled()
 })
