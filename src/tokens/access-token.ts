@@ -86,8 +86,8 @@ export async function tokenVerifier(
     const { source, verify } = issuer
     const verified = await verify(token)
     const { payload } = verified
-    const fault = nameFault(verified, source)
-    const userFault = nameUserFault(payload, source, rules)
+    const fault = nameFault(verified, source, rules)
+    const userFault = nameUserFault(payload, rules)
     const grants = grantsOf(payload, rules)
     const refused = fault ?? (grants.length === 0 ? userFault : null)
     if (refused !== null) throw refusal(refused)

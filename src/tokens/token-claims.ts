@@ -55,6 +55,7 @@ const ACCESS_APPLICATION = 'app'
 export function nameFault(
   { payload, protectedHeader }: JWTVerifyResult,
   source: TokenSource,
+  rules: TokenRules,
 ): string | null {
   // RFC 7797 §7
   if (protectedHeader.b64 !== undefined)
@@ -65,17 +66,14 @@ export function nameFault(
     nameTenantFault(payload, source) ??
     nameAudienceFault(payload, source) ??
     nameKindFault(protectedHeader, payload, isForUs) ??
-    nameClientFault(payload, source)
+    nameClientFault(payload, source) ??
+    nameIdTokenFault(payload, source, rules)
   )
 }
 
 /** Why the token is not a user's, as a sentence; null if it is. */
-export function nameUserFault(
-  payload: JWTPayload,
-  source: TokenSource,
-  rules: TokenRules,
-): string | null {
-  return nameScopeFault(payload, source, rules) ?? nameIdentityFault(payload, rules)
+export function nameUserFault(payload: JWTPayload, rules: TokenRules): string | null {
+  return nameScopeFault(payload, rules) ?? nameIdentityFault(payload, rules)
 }
 
 function nameTimeFault({ exp = 0, nbf = 0, iat = 0 }: JWTPayload): string | null {
@@ -144,17 +142,20 @@ function nameClientFault(payload: JWTPayload, { clients }: TokenSource): string 
   return 'Its client is not one that JWT_CLIENTS lists.'
 }
 
-function nameScopeFault(
+/** If the audience is the page's client, ID tokens have it too. They may have `permissions`, but no scope. */
+function nameIdTokenFault(
   payload: JWTPayload,
   { audience }: TokenSource,
-  { scope, pageClient }: TokenRules,
+  { pageClient }: TokenRules,
 ): string | null {
-  if (scope !== null && !rightsOf(payload).includes(scope)) {
-    return 'None of its "scope", "scp" and "permissions" has the scope that JWT_SCOPE requires.'
-  }
   const isForPage = pageClient !== null && pageClient === audience
   const isIdToken = isForPage && scopesOf(payload).length === 0 && payload['roles'] === undefined
   return isIdToken ? 'It has no scope, so it is an ID token: send the access token.' : null
+}
+
+function nameScopeFault(payload: JWTPayload, { scope }: TokenRules): string | null {
+  if (scope === null || rightsOf(payload).includes(scope)) return null
+  return 'None of its "scope", "scp" and "permissions" has the scope that JWT_SCOPE requires.'
 }
 
 function nameIdentityFault(payload: JWTPayload, { identityClaim }: TokenRules): string | null {

@@ -460,7 +460,20 @@ it.for<[claims: object, fault: string]>([
   [{ client_id: ['a'], azp: ['a'] }, 'Its "client_id" and its "azp" name different clients.'],
 ])('refuses a token whose clients are %j', ([claims, fault]) => {
   const verified = { payload: { sub: 'jane', ...claims }, protectedHeader: { alg: 'HS256' } }
-  expect(nameFault(verified, { kind: 'secret', secret: SECRET })).toBe(fault)
+  const rules = { identityClaim: 'sub', scope: null, pageClient: null, servers: null }
+  expect(nameFault(verified, { kind: 'secret', secret: SECRET }, rules)).toBe(fault)
+})
+
+it('refuses an ID token for the page, although a server’s client got it, and it has permissions', async () => {
+  const page = { OIDC_ISSUER: AUTH0, OIDC_CLIENT_ID: 'spa', JWT_AUDIENCE: 'spa' }
+  const servers = { MANAGE_CLIENTS: 'flask-app', MANAGE_SCOPE: 'vault' }
+  const vault = vaultOf(set(AUTH0, { ...page, ...servers }))
+  const claims = { sub: USER, exp: inSeconds(600), iss: AUTH0, aud: 'spa', azp: 'flask-app' }
+  const rights = { permissions: ['vault:support'] }
+  const refused = 'It has no scope, so it is an ID token: send the access token.'
+  expect(await answerOf(vault, await byKey(ES)({ ...claims, ...rights }))).toBe(refused)
+  const accessToken = await byKey(ES)({ ...claims, ...rights, scope: 'openid' })
+  expect(await answerOf(vault, accessToken)).toEqual(jane('flask-app'))
 })
 
 it('names no client that is not safe in a log line', () => {
