@@ -45,7 +45,7 @@ import type { Condition } from '../store/slot-check.ts'
 import { readBody } from './bodies.ts'
 import { answerError, exportAnswer, tagAnswer } from './answer.ts'
 import { tokenHeaders } from './front.ts'
-import { isAsked, rangeOf, readPrecondition, readQuery } from './parameters.ts'
+import { isAsked, rangeOf, readPrecondition, readQuery, requireEncoded } from './parameters.ts'
 
 interface ApiKeysEnv {
   Bindings: Env
@@ -180,7 +180,10 @@ function serve<Id extends GuardedOperation>(id: Id, work: Handlers[Id] = handler
     const userId = c.req.param('userId')
     const server = await authorize(service, sent, { userId, tokens })
     const by = server === null ? OWNER : ({ kind: 'operator', name: server } as const)
-    if (server !== null) c.set('server', server)
+    if (server !== null) {
+      c.set('server', server)
+      requireEncoded(c.req)
+    }
     const { requestId } = c.var
     const answer = await work(
       {

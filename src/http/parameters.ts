@@ -10,6 +10,20 @@ import { isoTime } from '../shared/time.ts'
 import { requireValid } from './bodies.ts'
 import type { Condition } from '../store/slot-check.ts'
 
+/**
+ * Refuses a path that is not percent-encoded UTF-8. The router would leave its bytes as they are, and a server would add
+ * `%E9` for a user whom it calls `é`.
+ *
+ * @throws VaultError `invalid_argument`
+ */
+export function requireEncoded({ url }: HonoRequest): void {
+  try {
+    decodeURIComponent(new URL(url).pathname)
+  } catch {
+    throw new VaultError('invalid_argument', { detail: 'The path is not percent-encoded UTF-8.' })
+  }
+}
+
 const verifyQuery = z.object({
   verify: z.optional(z.enum(['true', 'false'], '"verify" must be true or false.')),
 })
