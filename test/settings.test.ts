@@ -29,6 +29,7 @@ const acme = {
 }
 /** A second store in a runtime that has jurisdictions. */
 const everywhere = { DELETIONS: { getByName: () => null, jurisdiction: () => null } }
+const servers = { MANAGE_CLIENTS: 'flask-app', MANAGE_SCOPE: 'vault' }
 const oidc = {
   JWT_SECRET_KEY: '',
   JWT_JWKS_URL: 'https://id.test/jwks.json',
@@ -272,6 +273,58 @@ describe('a bad environment', () => {
       { VERIFY_ON_SAVE: 'no' },
       'VERIFY_ON_SAVE must be "true" or "false"',
     ],
+    [
+      'clients that manage users, without a scope',
+      { MANAGE_CLIENTS: 'flask-app' },
+      'MANAGE_SCOPE and MANAGE_CLIENTS are required together',
+    ],
+    [
+      'a scope that manages users, without clients',
+      { MANAGE_SCOPE: 'vault' },
+      'MANAGE_SCOPE and MANAGE_CLIENTS are required together',
+    ],
+    [
+      'two scopes that manage users',
+      { ...servers, MANAGE_SCOPE: 'vault keys' },
+      'MANAGE_SCOPE must be one scope, without spaces',
+    ],
+    [
+      'a client that manages users, with a space in its name',
+      { ...servers, MANAGE_CLIENTS: 'flask-app, flask app' },
+      'MANAGE_CLIENTS, item 2, is not a client id',
+    ],
+    [
+      'the page’s client among those that manage users',
+      {
+        ...servers,
+        MANAGE_CLIENTS: 'flask-app, page',
+        OIDC_ISSUER: 'https://id.test/',
+        OIDC_CLIENT_ID: 'page',
+      },
+      'MANAGE_CLIENTS must not have OIDC_CLIENT_ID',
+    ],
+    [
+      'a client that manages users, and that JWT_CLIENTS leaves out',
+      { ...servers, MANAGE_CLIENTS: 'flask-app, admin', JWT_CLIENTS: 'flask-app, web' },
+      'MANAGE_CLIENTS must be among JWT_CLIENTS',
+    ],
+    ...['users', 'support', 'save', 'export'].flatMap((grant) =>
+      ['RELAY_SCOPE', 'JWT_SCOPE'].map((name): [string, object, string] => [
+        `${name} that is a scope to ${grant}`,
+        { ...servers, [name]: `vault:${grant}` },
+        'MANAGE_SCOPE makes a scope that is RELAY_SCOPE or JWT_SCOPE too',
+      ]),
+    ),
+    [
+      'servers without a limit of support',
+      { ...servers, SUPPORT_LIMITER: undefined },
+      'SUPPORT_LIMITER is required with MANAGE_SCOPE: see [[ratelimits]]',
+    ],
+    [
+      'a text as limit of support',
+      { SUPPORT_LIMITER: '60' },
+      'SUPPORT_LIMITER must be a rate limit binding: see [[ratelimits]]',
+    ],
     ['no D1', { DB: undefined }, 'DB must be a D1 binding: see [[d1_databases]]'],
     ['a text as DB', { DB: 'user-key-vault' }, 'DB must be a D1 binding: see [[d1_databases]]'],
     [
@@ -335,6 +388,17 @@ describe('a good environment', () => {
       'a Fernet key from openssl, and another one',
       { LEGACY_FERNET_KEY: `${btoa('\xff'.repeat(32))}, ${OTHER}` },
     ],
+    ['servers', servers],
+    [
+      'servers with other scopes beside theirs',
+      {
+        ...servers,
+        RELAY_SCOPE: 'vault',
+        JWT_SCOPE: 'vault:use',
+        JWT_CLIENTS: 'web,flask-app',
+      },
+    ],
+    ['no servers, and no limit of support', { SUPPORT_LIMITER: undefined }],
     ['the most rows per run', { REWRAP_ROWS_PER_RUN: '40000' }],
     ['another provider', { PROVIDERS: { acme } }],
     ['missing optional variables', { CORS_ORIGINS: undefined, AUTO_CREATE_USERS: undefined }],
