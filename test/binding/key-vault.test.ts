@@ -109,6 +109,7 @@ describe('the grants of a binding', () => {
       async () => vault.getDecryptedApiKey(userId),
       async () => vault.pauseKey(userId, 'openai'),
       async () => vault.deleteKey(userId, 'openai'),
+      async () => vault.saveKey(userId, 'acme', { apiKey: key }),
       async () => vault.listEvents(userId),
       async () => vault.listEvents(userId, { provider: 'openai' }),
     ]) {
@@ -132,6 +133,13 @@ describe('a slot with two names', () => {
     ['listEvents', async (vault, name, id) => vault.listEvents(id, { provider: name })],
     ['pauseKey', async (vault, name, id) => vault.pauseKey(id, name)],
     ['deleteKey', async (vault, name, id) => vault.deleteKey(id, name)],
+    [
+      'saveKey',
+      async (vault, name, id) => {
+        await vault.deleteKey(id, name)
+        return vault.saveKey(id, name, { apiKey: someKeyOf('good') })
+      },
+    ],
   ]
   const NAMES = ['default', 'openai']
   const cases = CALLS_BY_NAME.flatMap(([method, call]) =>
@@ -306,9 +314,33 @@ it('adds, finds and deletes a user with all keys', async () => {
   expect(await vault.createUser(userId)).toEqual({ ok: true, created: false })
   expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: true })
   await saveSlot(await ownerOf(userId), 'openai', { apiKey: 'sk', verify: false })
+  const user = { user_id: userId, created_at: expect.stringMatching(/^20.*Z$/) }
+  expect(await vault.getUser(userId)).toEqual({ ok: true, ...user })
+  const { users } = { users: [], ...(await vault.listUsers({ limit: 200 })) }
+  expect(users).toContainEqual({ ...user, keys: 1 })
   expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: true })
+  expect(await vault.getUser(userId)).toEqual(refusal('user_not_found'))
   expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: false })
   expect(await rowOf(userId)).toBeNull()
+})
+
+it('lists users a page at a time', async () => {
+  const vault = bind({ caller: 'admin', grants: ['users'] })
+  const ids = [await someUser(), await someUser(), await someUser()]
+  const seen: string[] = []
+  let cursor: string | null = ''
+  while (cursor !== null) {
+    const page: Awaited<ReturnType<typeof vault.listUsers>> = await vault.listUsers({
+      cursor,
+      limit: 2,
+    })
+    if (!page.ok) throw new Error(page.code)
+    expect(page.users.length).toBeLessThanOrEqual(2)
+    seen.push(...page.users.map(({ user_id }) => user_id))
+    cursor = page.nextCursor
+  }
+  expect(seen.filter((id) => ids.includes(id))).toEqual(ids.toSorted())
+  expect(new Set(seen).size).toBe(seen.length)
 })
 
 describe('every method', () => {
@@ -380,6 +412,18 @@ describe('every method', () => {
     ['hasUser', [null]],
     ['deleteUser', [['user']]],
     ['deleteUser', ['..']],
+    ['getUser', ['']],
+    ['getUser', ['..']],
+    ['listUsers', [null]],
+    ['listUsers', ['jane']],
+    ['listUsers', [{ limit: 0 }]],
+    ['listUsers', [{ limit: 201 }]],
+    ['listUsers', [{ limit: '50' }]],
+    ['listUsers', [{ cursor: 7 }]],
+    ['listUsers', [{ userId: 'jane' }]],
+    ['saveKey', ['', 'openai', { apiKey: 'sk-1' }]],
+    ['saveKey', ['user', '', { apiKey: 'sk-1' }]],
+    ['saveKey', ['user', 7, { apiKey: 'sk-1' }]],
     ['listSlots', ['']],
     ['listEvents', ['']],
     ['listEvents', ['user', { limit: 1.5 }]],
@@ -407,6 +451,7 @@ const NAMING: [method: string, call: (vault: KeyVault, name: string) => Promise<
   ['getDecryptedApiKey', async (vault, name) => vault.getDecryptedApiKey('user', name)],
   ['pauseKey', async (vault, name) => vault.pauseKey('user', name)],
   ['deleteKey', async (vault, name) => vault.deleteKey('user', name)],
+  ['saveKey', async (vault, name) => vault.saveKey('user', name, { apiKey: name })],
   ['listEvents', async (vault, name) => vault.listEvents('user', { provider: name, cursor: name })],
 ]
 
