@@ -17,6 +17,8 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/contract.test.ts',
   'test/field-reports.test.ts',
   'test/http/only-your-own.test.ts',
+  'test/http/route-matrix.slow.test.ts',
+  'test/http/route-matrix.test.ts',
   'test/keys/gone-restored.test.ts',
   'test/keys/interleavings.slow.test.ts',
   'test/keys/interleavings.test.ts',
