@@ -8,11 +8,14 @@ from flask import Flask, Response, request
 from flask_jwt_extended import JWTManager, create_access_token, get_jwt_identity, jwt_required
 from meaning import meaning_of
 
+from accounts import accounts
+
 VAULT_URL = os.environ.get("VAULT_URL", "http://localhost:8787")
 
 app = Flask(__name__)
 app.config["JWT_SECRET_KEY"] = os.environ["JWT_SECRET_KEY"]  # the vault's
 JWTManager(app)
+app.register_blueprint(accounts)
 
 
 @app.post("/chat")
