@@ -24,6 +24,8 @@ async function someTokens(userId: string): Promise<Map<string, string>> {
     ['valid, with odd claims', await mintToken({ sub: userId, roles: MARK, [MARK]: [MARK] })],
     ['of another user', await mintToken({ sub: 'another' })],
     ['without a user', await mintToken({ scope: MARK })],
+    // One that adds users would answer with their ids.
+    ['of a server', await mintToken({ client_id: 'flask-app', scope: 'vault:support vault:save' })],
     ['expired', await mintToken({ sub: userId, exp: 1 })],
     ['forged', await mintToken({ sub: userId }, MARK.repeat(3))],
   ])
