@@ -3,10 +3,16 @@
 import { createExecutionContext } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../src/binding/key-vault.ts'
-import { requireRate } from '../src/rate.ts'
+import { requireRate, requireStrictRate } from '../src/rate.ts'
 import { env } from './isolate.ts'
 import { call, mintToken, recordLogs, someKeyUser } from './support.ts'
 import { MODELS, someKeyOf } from './keys/key-owner.ts'
+
+const UNHEALTHY = {
+  code: 'unhealthy',
+  detail: 'The rate limiter did not answer.',
+  retryAfter: 5,
+}
 
 describe('a rate limiter', () => {
   afterEach(() => vi.useRealTimers())
@@ -44,6 +50,30 @@ describe('a rate limiter', () => {
     await vi.advanceTimersByTimeAsync(1_000)
     await expect(passed).resolves.toBeUndefined()
     expect(logs.events()).toMatchObject([{ level: 'error', event: 'rate_limiter_failed' }])
+  })
+
+  it.for<[name: string, limiter: RateLimit | null, answer: object, lines: number]>([
+    ['allows it', { limit: async () => ({ success: true }) }, { code: 'none' }, 0],
+    [
+      'refuses it',
+      { limit: async () => ({ success: false }) },
+      { code: 'rate_limited', retryAfter: 60 },
+      0,
+    ],
+    ['is missing', null, UNHEALTHY, 0],
+    ['fails', { limit: async () => Promise.reject(new Error('limiter is down')) }, UNHEALTHY, 1],
+    ['never answers', { limit: async () => new Promise(() => {}) }, UNHEALTHY, 1],
+  ])('a strict limit passes no request, unless its limiter says so: it %s', async (limits) => {
+    const [, limiter, answer, lines] = limits
+    const logs = recordLogs()
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const passed = requireStrictRate(limiter, 'jane').then(
+      () => ({ code: 'none' }),
+      (error: unknown) => error,
+    )
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await passed).toMatchObject(answer)
+    expect(logs.events()).toHaveLength(lines)
   })
 
   it('a request passes the routes although RATE_LIMITER fails', async () => {
