@@ -12,7 +12,7 @@ const testsOf = (folder: string) => `test/${folder}/!(*.slow).test.ts`
 /** The tests in workerd that have to notice a change of a room's code. */
 const TESTS: Record<string, string[]> = {
   'src/crypto': [testsOf('crypto')],
-  'src/tokens': [testsOf('tokens')],
+  'src/tokens': [testsOf('tokens'), 'test/settings.test.ts', 'test/http/route-matrix.test.ts'],
   'src/store': [
     testsOf('store'),
     testsOf('keys'),
@@ -28,7 +28,11 @@ const TESTS: Record<string, string[]> = {
     'test/{counters,deletions,jobs}.test.ts',
     'test/providers/base-url.test.ts',
   ],
-  'src/door': [testsOf('door'), 'test/http/only-your-own.test.ts', 'test/rate.test.ts'],
+  'src/door': [
+    testsOf('door'),
+    'test/http/{only-your-own,route-matrix,server-routes}.test.ts',
+    'test/rate.test.ts',
+  ],
   'src/relay': [testsOf('relay')],
   'src/binding': [testsOf('binding'), 'test/{counters,rate}.test.ts', 'test/keys/trail.test.ts'],
   'src/rate.ts': ['test/rate.test.ts'],
