@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { vi } from 'vitest'
+// oxlint-disable-next-line import/no-unassigned-import -- it starts in the folder in which it was loaded, if that is still there
+import 'esbuild'
 import type { Where } from '../../scripts/lib/database.ts'
 
 /** What a command printed, and how it ended. */
