@@ -284,6 +284,8 @@ describe('all columns', () => {
   const NOT_OF_USERS: Record<string, string> = {
     gone_keys: 'A tombstone is a random id. Nothing tells whose it was.',
     heartbeat: 'It has one row for all users.',
+    import_secret: 'It has one row for all users.',
+    removed_users: 'It has an HMAC of whoever was removed, and no user.',
     rewrap: 'It has one row for all users. The job is at one of them, and goes on.',
   }
 
