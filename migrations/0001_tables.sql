@@ -62,9 +62,10 @@ CREATE TABLE api_key_events (
 
 CREATE TABLE imported_keys (
   -- Up to when an import leaves the key in a slot alone. `npm run import -- --finish` empties it.
-  user_id  TEXT NOT NULL,
-  provider TEXT NOT NULL, -- the slot
-  saved_at TEXT NOT NULL, -- when the imported key was saved, or a key was deleted here; '' without either
+  user_id      TEXT NOT NULL,
+  provider     TEXT NOT NULL, -- the slot
+  saved_at     TEXT NOT NULL, -- when the imported key was saved, or a key was deleted here; '' without either
+  key_identity TEXT,          -- of the key that the import saved; NULL if it saved none
   PRIMARY KEY (user_id, provider)
 ) WITHOUT ROWID;
 

@@ -31,11 +31,11 @@ export interface ImportedKey extends Slot {
   savedAt: string
 }
 
-/** Notes the times of `rows` (`user_id`, `provider`, a time). A time that is noted never goes back. */
+/** Notes the times of `rows` (`user_id`, `provider`, a time, the key's identity). A time that is noted never goes back. */
 function mark({ sql, values }: Selection): Statement {
   return {
-    sql: `INSERT INTO imported_keys (user_id, provider, saved_at) SELECT * FROM (${sql}) WHERE TRUE
-          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at
+    sql: `INSERT INTO imported_keys (user_id, provider, saved_at, key_identity) SELECT * FROM (${sql}) WHERE TRUE
+          ON CONFLICT (user_id, provider) DO UPDATE SET saved_at = excluded.saved_at, key_identity = excluded.key_identity
           WHERE excluded.saved_at > imported_keys.saved_at`,
     values,
   }
@@ -64,7 +64,10 @@ function markDeleted({ sql, values }: Selection, isImporting: boolean): Statemen
     SELECT 1 FROM imported_keys WHERE user_id = slots.user_id AND provider = slots.provider
   )`
   const which = isImporting ? '' : `WHERE ${wasImported}`
-  return mark({ sql: `SELECT user_id, provider, ${NOW} FROM (${sql}) AS slots ${which}`, values })
+  return mark({
+    sql: `SELECT user_id, provider, ${NOW}, NULL FROM (${sql}) AS slots ${which}`,
+    values,
+  })
 }
 
 /**
@@ -96,7 +99,7 @@ export function forgetImported(limit: number): Statement {
 /** The rows of the user, by slot. */
 function selectMarks(userId: string): Statement<Note> {
   return {
-    sql: `SELECT provider, nullif(saved_at, '') AS savedAt
+    sql: `SELECT provider, nullif(saved_at, '') AS savedAt, key_identity AS keyIdentity
           FROM imported_keys WHERE user_id = ?1 ORDER BY provider`,
     values: [userId],
   }
@@ -108,6 +111,8 @@ function chooseRows() {
     SELECT 1 FROM imported_keys
     WHERE user_id = value ->> 0 AND provider = value ->> 1 AND saved_at >= value ->> 2
   ) AND NOT ${IS_REMOVED('value ->> 4')}`
+  const isSaved =
+    'user_id = value ->> 0 AND provider = value ->> 1 AND encrypted_api_key = value ->> 3'
   return {
     /** No import has brought this key yet, and its user was not removed. */
     isNew,
@@ -116,10 +121,10 @@ function chooseRows() {
       SELECT 1 FROM api_keys
       WHERE user_id = value ->> 0 AND provider = value ->> 1 AND updated_at >= value ->> 2
     )`,
+    /** The row of a key that was just written. */
+    isSaved,
     /** The keys that were just written. */
-    imported: `SELECT user_id, provider FROM json_each(?1)
-      JOIN api_keys ON user_id = value ->> 0 AND provider = value ->> 1 AND encrypted_api_key = value ->> 3
-      WHERE ${isNew}`,
+    imported: `SELECT user_id, provider FROM json_each(?1) JOIN api_keys ON ${isSaved} WHERE ${isNew}`,
   }
 }
 
@@ -157,7 +162,7 @@ export function importKeys(keys: readonly ImportedKey[], hmacs: Hmacs = NO_HMACS
     hmacs.byId.get(userId) ?? null,
   ])
   const values = [JSON.stringify(rows)]
-  const { isNew, newKeys, imported } = chooseRows()
+  const { isNew, isSaved, newKeys, imported } = chooseRows()
   const slots = `SELECT value ->> 0 AS user_id, value ->> 1 AS provider FROM ${newKeys}`
   return [
     {
@@ -174,7 +179,8 @@ export function importKeys(keys: readonly ImportedKey[], hmacs: Hmacs = NO_HMACS
     noteRows({ event: 'imported', by: 'import' }, { sql: imported, values }),
     askAfterImport(),
     mark({
-      sql: `SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE ${isNew}`,
+      sql: `SELECT value ->> 0, value ->> 1, value ->> 2, identity FROM json_each(?1) LEFT JOIN api_keys ON ${isSaved}
+            WHERE ${isNew}`,
       values,
     }),
     requireHmacs(hmacs),

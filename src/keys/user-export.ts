@@ -137,6 +137,7 @@ async function describeKeys({ open }: Source, rows: readonly ExportedKey[]): Pro
   })
 }
 
-function describeNote({ provider, savedAt: saved_at }: Note): Line {
-  return { type: 'import', provider, saved_at }
+function describeNote({ provider, savedAt: saved_at, keyIdentity }: Note): Line {
+  const key = keyIdentity !== null && { key_identity: keyIdentity }
+  return { type: 'import', provider, saved_at, ...key }
 }

@@ -342,6 +342,11 @@ const exportedImport = z.object({
   saved_at: z
     .nullable(time)
     .check(z.describe('When the imported key was saved, or the key in the slot was deleted.')),
+  key_identity: z
+    .exactOptional(z.string())
+    .check(
+      z.describe('The random id of the key that the import saved. Left out if it saved none.'),
+    ),
 })
 
 const exportedEvent = z.object({ type: z.literal('event'), ...event.shape })

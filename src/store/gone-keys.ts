@@ -62,6 +62,8 @@ export interface Note {
   provider: string
   /** When the imported key was saved, or a key was deleted here; null without either. */
   savedAt: string | null
+  /** The identity of the key that the import saved; null if it saved none. */
+  keyIdentity: string | null
 }
 
 /** A tombstone for each `identity` that the query returns. It runs before the change that makes them go. */

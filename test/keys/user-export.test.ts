@@ -33,7 +33,9 @@ const UNUSED = {
 }
 
 async function note(userId: string, provider: string, savedAt: string) {
-  await env.DB.prepare('INSERT INTO imported_keys VALUES (?1, ?2, ?3)')
+  await env.DB.prepare(
+    'INSERT INTO imported_keys (user_id, provider, saved_at) VALUES (?1, ?2, ?3)',
+  )
     .bind(userId, provider, savedAt)
     .run()
 }

@@ -270,7 +270,8 @@ it('a deletion is noted for imports while imported rows are expected', async () 
 
 it('a deletion is noted for imports if an import brought the key', async () => {
   const { userId, acme, openai } = await someHeld()
-  const brought = "INSERT INTO imported_keys VALUES (?1, 'openai', '2026-01-01')"
+  const brought =
+    "INSERT INTO imported_keys (user_id, provider, saved_at) VALUES (?1, 'openai', '2026-01-01')"
   await rowsOf(brought, userId)
   await deleteGone([acme, openai])
   const [mark] = await rowsOf('SELECT * FROM imported_keys WHERE user_id = ?1', userId)

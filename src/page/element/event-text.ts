@@ -31,7 +31,7 @@ const TEXTS: Record<EventKind, TextName> = {
   viewed: 'eventViewed',
 }
 
-/** What the operator of the application, or the job, does instead of the owner. */
+/** What the operator of the application, an import or the job does instead of the owner. */
 const TEXTS_BY: Partial<Record<EventAnswer['by'], Partial<Record<EventKind, TextName>>>> = {
   operator: {
     saved: 'eventSavedBy',
@@ -39,6 +39,7 @@ const TEXTS_BY: Partial<Record<EventAnswer['by'], Partial<Record<EventKind, Text
     rejected_on_save: 'eventRejectedOnSaveBy',
     paused: 'eventPausedBy',
   },
+  import: { deleted: 'eventDeletedByJob' },
   job: { deleted: 'eventDeletedByJob', assigned: 'eventAssignedByJob' },
 }
 

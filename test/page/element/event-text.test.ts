@@ -29,6 +29,7 @@ describe('an event in plain words', () => {
     ['You replaced the key', { event: 'replaced' }],
     ['You deleted the key', { event: 'deleted' }],
     ['The key was deleted automatically', { event: 'deleted', by: 'job' }],
+    ['The key was deleted automatically', { event: 'deleted', by: 'import' }],
     ['The provider of the key was set automatically', { event: 'assigned', by: 'job' }],
     ['You set the provider of the key', { event: 'assigned' }],
     ['The key was imported', { event: 'imported', by: 'import' }],
