@@ -10,6 +10,7 @@ import { runCommand } from '../lib/command.ts'
 import { withDatabase } from '../lib/database.ts'
 import { openUserFile, type Line, type UserFile } from './file.ts'
 import { finishImports } from './finish.ts'
+import { findMissing, removeMissing } from './missing.ts'
 import { importPlain, PLAIN_USAGE } from './plain.ts'
 import { Report } from './report.ts'
 import { nameTokenFault, NOT_OPENED, readFernetKeys } from './fernet-keys.ts'
@@ -19,6 +20,7 @@ import { findWorkerKeys } from './worker-keys.ts'
 
 const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote] [--json]
          [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--table NAME]
+         [--remove-missing [--remove-up-to N]]
        npm run import -- --finish [--remote]    forgets who and what was imported, after the last import
 
 FILE is CSV with a header (also with semicolons, tabs or bars), NDJSON, or a SQLite database. Each user
@@ -26,7 +28,10 @@ has the fields id and encrypted_api_key (the options set other names), and may h
 It is read if neither --provider nor another --provider-column is given. A key without a provider goes to
 the slot of --provider, by default to the plain route's slot. You can run the import again at any time,
 also with a newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars, or with --remote in
-the environment. --json prints the report as JSON, with the users of the lines that have to be checked.`
+the environment. --json prints the report as JSON, with the users of the lines that have to be checked.
+
+It lists the keys of an earlier import that FILE lacks. --remove-missing removes those that nobody has replaced
+here: all of them, or none if they are more than 2 % of the imported keys, or more than --remove-up-to.`
 /** The characters of a batch. D1 accepts 2,000,000 bytes of JSON, and a character may take three. */
 const BATCH_LENGTH = 500_000
 /** The characters that a user takes in the JSON besides id and token. */
@@ -139,6 +144,8 @@ await runCommand(`${USAGE}\n\n${PLAIN_USAGE}`, async () => {
       table: { type: 'string', default: 'users' },
       'id-column': { type: 'string', default: 'id' },
       'key-column': { type: 'string', default: 'encrypted_api_key' },
+      'remove-missing': { type: 'boolean', default: false },
+      'remove-up-to': { type: 'string' },
     },
   })
   const [file, ...rest] = positionals
@@ -152,11 +159,14 @@ await runCommand(`${USAGE}\n\n${PLAIN_USAGE}`, async () => {
   const guessed = options.provider === undefined ? 'provider' : null
   const { 'provider-column': providerColumn = guessed } = options
   const isSlot = provider === DEFAULT_SLOT || isProviderName(provider)
-  if (file === undefined || rest.length > 0 || !isSlot) return 2
+  const { 'remove-missing': isRemoving, 'remove-up-to': upTo } = options
+  const isLimit = upTo === undefined || (isRemoving && /^\d{1,9}$/.test(upTo))
+  if (file === undefined || rest.length > 0 || !isSlot || !isLimit) return 2
   const layout = { id, key, provider, providerColumn, table }
   const users = await openUserFile(file, layout)
   const fernetKeys = await readFernetKeys(options)
   if (fernetKeys !== null) await requireOpening(await openUserFile(file, layout), fernetKeys)
+  const rules = { isWhole: users.isWhole, most: upTo === undefined ? undefined : Number(upTo) }
   const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]))
   const print = () => {
     const isChecked = fernetKeys !== null
@@ -165,6 +175,8 @@ await runCommand(`${USAGE}\n\n${PLAIN_USAGE}`, async () => {
   }
   await withDatabase(options, async (db) => {
     await importFile(db, users, { report, fernetKeys })
+    report.missing = await findMissing(db, report.seen)
+    if (isRemoving) report.removal = await removeMissing(db, report.missing, report.seen, rules)
     report.worker = await findWorkerKeys(db, fernetKeys)
   }).catch((error: unknown) => {
     if (!report.isFirstBatch) print()

@@ -14,6 +14,8 @@ export type Line = { line: number; read: number } & (ImportedKey | Refusal)
 /** A file's lines, and the final value of `read`: bytes, or rows of SQLite. */
 export interface UserFile {
   total: number
+  /** Whether the file ends where a line does. Otherwise its end may be missing. */
+  isWhole: boolean
   lines: AsyncIterable<Line>
 }
 
@@ -43,16 +45,23 @@ export async function openUserFile(file: string, layout: Layout): Promise<UserFi
   if (start.trimStart().startsWith('[')) {
     throw new Error(`${file} is a JSON array. Make it one object per line: jq -c '.[]' ${file}`)
   }
+  const isWhole = await endsInLineBreak(file, stats.size)
   const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
-  if (isNdjson) return { total: stats.size, lines: readNdjson(file, layout) }
+  if (isNdjson) return { total: stats.size, isWhole, lines: readNdjson(file, layout) }
   const separation = findDelimiter(Buffer.from(start, 'latin1').toString(), layout)
-  return { total: stats.size, lines: readCsv(file, layout, separation) }
+  return { total: stats.size, isWhole, lines: readCsv(file, layout, separation) }
 }
 
 async function readStart(file: string): Promise<string> {
   await using handle = await open(file)
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(START_BYTES), 0, START_BYTES)
   return buffer.toString('latin1', 0, bytesRead).replace(BYTE_ORDER_MARK, '')
+}
+
+async function endsInLineBreak(file: string, size: number): Promise<boolean> {
+  await using handle = await open(file)
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, Math.max(0, size - 1))
+  return bytesRead === 1 && /[\r\n]/.test(buffer.toString('latin1'))
 }
 
 function readText(file: string): AsyncGenerator<string> {
@@ -102,7 +111,8 @@ function openSqlite(file: string, layout: Layout): UserFile {
   const wanted = new Set([layout.id, layout.key, layout.providerColumn])
   const read = names.filter((name) => wanted.has(name)).map(quote)
   const select = `SELECT ${read.join(', ')} FROM ${quote(table)}`
-  return { total: Number(count?.['rows']), lines: readSqlite(database, select, layout) }
+  const lines = readSqlite(database, select, layout)
+  return { total: Number(count?.['rows']), isWhole: true, lines }
 }
 
 function nameTables(file: string, database: DatabaseSync, table: string): string {

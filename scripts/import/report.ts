@@ -4,6 +4,9 @@ import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import type { Where } from '../lib/database.ts'
 import type { Line } from './file.ts'
 import { formatCount } from '../lib/progress.ts'
+import { countLeft, countMissing, describeMissing, missingToJson } from './missing-report.ts'
+import type { Missing, Removal } from './missing.ts'
+import { SeenLines } from './seen.ts'
 import { adviseFernetKey, type WorkerKeys } from './worker-keys.ts'
 
 /** What an operator has to check in a line. Only `--json` has the user: an id may be a key in the wrong column. */
@@ -19,14 +22,16 @@ type ReadKey = Extract<Line, ImportedKey>
 const REPEATED =
   'has the user and the slot of an earlier line, but another key: the newer one counts'
 
-/** V8 copies a part of a string only if it is this short. A longer one would keep the whole token. */
-const END_LENGTH = 12
-
 /** Counts the lines of an import. */
 export class Report {
   interrupted = false
   /** What the Worker knows of `LEGACY_FERNET_KEY`; null before it is looked up. */
   worker: WorkerKeys | null = null
+  /** What the file lacks; null before it is looked up. */
+  missing: Missing | null = null
+  /** Null without `--remove-missing`. */
+  removal: Removal | null = null
+  readonly seen = new SeenLines()
   #read = 0
   #batches = 0
   #usersAdded = 0
@@ -36,8 +41,6 @@ export class Report {
   readonly #refused: Finding[] = []
   readonly #doubts: Finding[] = []
   readonly #repeated: Finding[] = []
-  /** For each user and slot, the end of the first token: a part of its HMAC. */
-  readonly #ends = new Map<string, string>()
   readonly #unknownProviders = new Set<string>()
   readonly #knownProviders: ReadonlySet<string>
 
@@ -55,27 +58,25 @@ export class Report {
 
   /** Whether the operator has nothing to check. */
   get isClean(): boolean {
+    return this.#areLinesClean && countLeft(this.missing, this.removal) === 0
+  }
+
+  get #areLinesClean(): boolean {
     return [this.#refused, this.#doubts, this.#repeated].every((findings) => findings.length === 0)
   }
 
   /** Counts a line of the file. Returns false if the line is refused. */
   count(line: Line): line is ReadKey {
     this.#read += 1
+    const isRepeated = this.seen.add(line)
     if ('refused' in line) {
       this.#refused.push({ line: line.line, reason: line.refused, user: line.user })
       return false
     }
     if (/^[0-9a-f]{32}$/i.test(line.userId)) this.#idsWithoutHyphens += 1
     if (!this.#knownProviders.has(line.provider)) this.#unknownProviders.add(line.provider)
-    if (line.token !== null) this.#countSlot(line, line.token.slice(-END_LENGTH))
+    if (isRepeated) this.#repeated.push({ line: line.line, reason: REPEATED, user: line })
     return true
-  }
-
-  #countSlot(key: ReadKey, end: string): void {
-    const slot = `${key.userId}\0${key.provider}`
-    const first = this.#ends.get(slot)
-    if (first === undefined) this.#ends.set(slot, end)
-    else if (first !== end) this.#repeated.push({ line: key.line, reason: REPEATED, user: key })
   }
 
   /** Adds an imported key that cannot be used. */
@@ -108,15 +109,19 @@ export class Report {
       ['Refused', this.#refused.length],
       ...(kept > 0 ? [['Without a key', kept] satisfies [string, number]] : []),
       ...(isChecked ? [['Not usable', this.#doubts.length] satisfies [string, number]] : []),
+      ...countMissing(this.missing, this.removal),
     ]
     const counts = rows.map(
       ([name, count]) => `${name.padEnd(14)}${formatCount(count).padStart(12)}`,
     )
     const others = [...this.#doubts, ...this.#repeated]
     const lines = [...this.#refused.map(describeRefusal), ...others.map(describeFinding)]
-    const whose = this.isClean ? [] : ['--json lists the users of these lines.']
+    const whose = this.#areLinesClean ? [] : ['--json lists the users of these lines.']
     const indented = lines.map((line) => `  ${line}`)
-    return [...counts, ...indented, ...whose, ...this.#hints(where, isChecked)].join('\n')
+    const missing = this.missing === null ? [] : describeMissing(this.missing, this.removal)
+    return [...counts, ...indented, ...whose, ...missing, ...this.#hints(where, isChecked)].join(
+      '\n',
+    )
   }
 
   /** The report for a program, with the users of what has to be checked. */
@@ -129,6 +134,7 @@ export class Report {
       refused: this.#refused.map(toEntry),
       not_usable: this.#doubts.map(toEntry),
       repeated: this.#repeated.map(toEntry),
+      ...missingToJson(this.missing, this.removal),
       hints: this.#hints(where, isChecked),
     }
   }

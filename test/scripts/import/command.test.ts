@@ -198,6 +198,7 @@ it('--json is the report as a program reads it, with the users of its lines', as
       { line: 3, reason: 'has a key that LEGACY_FERNET_KEY does not open', user_id: 'b', ...slot },
     ],
     repeated: [],
+    missing: [],
     hints: ['To add the keys that were refused, mend their lines, and run the import again.'],
   })
 })
