@@ -14,6 +14,7 @@ export const CHANGES = [
   'resumed',
   'limits_changed',
   'expired',
+  'exported',
 ] as const
 
 /** How a caller sees what is in a slot, or the key itself. Each time is an event. */

@@ -23,6 +23,7 @@ const TEXTS: Record<EventKind, TextName> = {
   resumed: 'eventResumed',
   limits_changed: 'eventLimitsChanged',
   expired: 'eventExpired',
+  exported: 'eventExported',
   used: 'eventUsed',
   revealed: 'eventRevealed',
   use_refused: 'eventNotAllowed',

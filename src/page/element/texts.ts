@@ -142,6 +142,7 @@ export const ENGLISH = {
   eventResumed: 'You resumed the key',
   eventLimitsChanged: 'You changed the limits of the key',
   eventExpired: 'The key expired',
+  eventExported: 'The operator of this application exported the key',
   eventUsed: '{caller} used this key{times} {when}',
   eventRevealed: '{caller} read the whole key{times} {when}',
   eventKeyPaused: '{caller} was refused{times} {when}: the key is paused',

@@ -72,6 +72,7 @@ describe('an event in plain words', () => {
       { event: 'revealed', caller: 'binding:batch' },
       { count: 2 },
     ],
+    ['The operator of this application exported the key', { event: 'exported', by: 'operator' }],
     [
       'An application was refused today: the key is paused',
       { event: 'use_refused', code: 'api_key_paused' },
