@@ -1,4 +1,4 @@
-/** `npm run keys`: makes encryption keys, shows a rotation, and confirms deletions. */
+/** `npm run keys`: makes encryption keys, shows a rotation, confirms deletions, and exports keys. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -6,6 +6,7 @@ import type { KeyringKids } from '../src/crypto/keyring.ts'
 import { BULK_DEADLINE_MS, run } from '../src/store/d1.ts'
 import { confirmGone } from '../src/store/gone-keys.ts'
 import { askForPass } from '../src/store/rewrap.ts'
+import { prepareExport } from './export/keys.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
 import { findDeletionNotes } from './lib/deletion-status.ts'
@@ -29,9 +30,14 @@ const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new en
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
        npm run keys -- check  [--remote]                    makes the job open every row again
        npm run keys -- deletions [--confirm] [--remote]     whether tombstones are held; --confirm has them copied
+       npm run keys -- export --fernet-key-file FILE --out FILE [--confirm] [--remote]
+                                                            writes the plain route's keys for the Flask backend
 
---json also lists the users whose keys do not open, as unopenable_keys.
-Exit code 1: the keyring lacks an encryption key that stored keys need, or the keyring is not known yet.`
+plan and status: --json also lists the users whose keys do not open, as unopenable_keys. Exit code 1: the keyring
+lacks an encryption key that stored keys need, or the keyring is not known yet.
+export: it needs API_KEY_ENCRYPTION_KEY, and LEGACY_FERNET_KEY if there are imported rows, as the Worker has them: in
+.dev.vars, or with --remote in the environment. It asks first, unless --confirm is there. The file of --out must be
+new, and outside of git. Exit code 1: the file lacks keys that do not open, or that were changed meanwhile.`
 const WATCH_MS = 2_000
 const CONFIRMED_AT_ONCE = 10_000
 const BEGINS = 'The job begins a pass at its next run. A running Worker runs it every minute.'
@@ -199,6 +205,7 @@ await runCommand(USAGE, async () => {
       watch: { type: 'boolean', default: false },
       confirm: { type: 'boolean', default: false },
       out: { type: 'string' },
+      'fernet-key-file': { type: 'string' },
     },
   })
   const [command, ...rest] = positionals
@@ -210,6 +217,11 @@ await runCommand(USAGE, async () => {
   if (command === 'kid') {
     await printKids()
     return 0
+  }
+  if (command === 'export') {
+    const { out, 'fernet-key-file': fernetKeyFile } = options
+    if (out === undefined || fernetKeyFile === undefined) return 2
+    return withDatabase(options, await prepareExport({ ...options, out, fernetKeyFile }))
   }
   if (command === 'plan') return withDatabase(options, async (db) => printPlan(db, options))
   if (command === 'status') return withDatabase(options, async (db) => printStatus(db, options))

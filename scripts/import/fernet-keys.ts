@@ -5,22 +5,22 @@ import type { ForeignKeys } from '../../src/crypto/keyring.ts'
 import { nameKeyFault } from '../../src/shared/key-text.ts'
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import type { Where } from '../lib/database.ts'
-import { readDevVar } from '../lib/dev-vars.ts'
-import { isKeyText } from '../lib/encryption-key.ts'
+import { readSecret } from '../lib/dev-vars.ts'
+import { parseKeys } from '../lib/encryption-key.ts'
 
 /**
  * `LEGACY_FERNET_KEY` from the environment, or for the local database from `.dev.vars`; null if it is not set.
  *
  * @throws Error if it is not a list of Fernet keys
  */
-export async function readFernetKeys({ remote }: Where): Promise<ForeignKeys | null> {
-  const text = process.env['LEGACY_FERNET_KEY'] ?? (remote ? '' : readDevVar('LEGACY_FERNET_KEY'))
+export async function readFernetKeys(where: Where): Promise<ForeignKeys | null> {
+  const text = readSecret('LEGACY_FERNET_KEY', where)
   if (!text) return null
-  const items = new Set(text.split(',').map((item) => item.trim()))
-  if (![...items].every((item) => isKeyText(item))) {
+  const keys = parseKeys(text)
+  if (keys === null) {
     throw new Error('LEGACY_FERNET_KEY is not a Fernet key: 32 bytes in base64url, 44 characters')
   }
-  return importFernetKeys(Array.from(items, (item) => Buffer.from(item, 'base64url')))
+  return importFernetKeys(keys)
 }
 
 /** What is wrong with an imported token, as the end of a sentence; null if nothing is wrong. */

@@ -3,7 +3,7 @@
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import type { Where } from '../lib/database.ts'
 import type { Line } from './file.ts'
-import { formatCount } from '../lib/progress.ts'
+import { describeCounts, formatCount } from '../lib/progress.ts'
 import { countLeft, countMissing, describeMissing, missingToJson } from './missing-report.ts'
 import type { Missing, Removal } from './missing.ts'
 import { SeenLines } from './seen.ts'
@@ -111,17 +111,18 @@ export class Report {
       ...(isChecked ? [['Not usable', this.#doubts.length] satisfies [string, number]] : []),
       ...countMissing(this.missing, this.removal),
     ]
-    const counts = rows.map(
-      ([name, count]) => `${name.padEnd(14)}${formatCount(count).padStart(12)}`,
-    )
     const others = [...this.#doubts, ...this.#repeated]
     const lines = [...this.#refused.map(describeRefusal), ...others.map(describeFinding)]
     const whose = this.#areLinesClean ? [] : ['--json lists the users of these lines.']
     const indented = lines.map((line) => `  ${line}`)
     const missing = this.missing === null ? [] : describeMissing(this.missing, this.removal)
-    return [...counts, ...indented, ...whose, ...missing, ...this.#hints(where, isChecked)].join(
-      '\n',
-    )
+    return [
+      ...describeCounts(rows),
+      ...indented,
+      ...whose,
+      ...missing,
+      ...this.#hints(where, isChecked),
+    ].join('\n')
   }
 
   /** The report for a program, with the users of what has to be checked. */

@@ -58,6 +58,11 @@ export function readDevVar(name: string): string | undefined {
   return readDevVars()[name]
 }
 
+/** A secret of the environment, or for the local database of the file; undefined if neither has it. */
+export function readSecret(name: string, { remote }: { remote: boolean }): string | undefined {
+  return process.env[name] ?? (remote ? undefined : readDevVar(name))
+}
+
 function readDevVars(): NodeJS.Dict<string> {
   return existsSync(DEV_VARS) ? parseEnv(readFileSync(DEV_VARS, 'utf8')) : {}
 }

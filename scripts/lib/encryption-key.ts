@@ -55,6 +55,13 @@ export function isKeyText(key: string): boolean {
   return /^[\w+/-]{43}=$/.test(key)
 }
 
+/** The keys of a list, separated by commas, each once; null if an item is not a key. */
+export function parseKeys(text: string): Buffer[] | null {
+  const items = new Set(text.split(',').map((item) => item.trim()))
+  if (![...items].every(isKeyText)) return null
+  return Array.from(items, (item) => Buffer.from(item, 'base64'))
+}
+
 async function kidOf(key: Uint8Array): Promise<string> {
   return (await createKeyring([key])).sealing.kid
 }

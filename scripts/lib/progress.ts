@@ -71,6 +71,13 @@ export function drawBar(done: number, total: number): string {
   return `${bar} ${Math.floor(part * 100)} %`
 }
 
+/** Counts with their names, one a line. */
+export function describeCounts(
+  counts: readonly (readonly [name: string, count: number])[],
+): string[] {
+  return counts.map(([name, count]) => `${name.padEnd(14)}${formatCount(count).padStart(12)}`)
+}
+
 /** 1234567 as `1,234,567`. */
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en')
