@@ -81,7 +81,7 @@ export async function removeMissing(
 
 /** Why nothing is removed, as a sentence; null if nothing speaks against it. */
 function nameObstacle(
-  { imported, keys }: Missing,
+  { imported, keys, newer }: Missing,
   { nameless }: SeenLines,
   { isWhole, most }: RemovalRules,
 ): string | null {
@@ -92,9 +92,10 @@ function nameObstacle(
   if (nameless !== null) {
     return `Line ${nameless} does not say whose key it has. It may be one of these: mend the line, or remove it.`
   }
-  if (keys.length <= (most ?? Math.floor((imported * MOST_PERCENT) / 100))) return null
-  const [missing, all] = [keys.length, imported].map(formatCount)
+  const count = keys.length + newer.length
+  if (count <= (most ?? Math.floor((imported * MOST_PERCENT) / 100))) return null
+  const [missing, all] = [count, imported].map(formatCount)
   return most === undefined
-    ? `The file lacks ${missing} of ${all} imported keys, which is more than ${MOST_PERCENT} %. If it is whole, add --remove-up-to ${keys.length}.`
+    ? `The file lacks ${missing} of ${all} imported keys, which is more than ${MOST_PERCENT} %. If it is whole, add --remove-up-to ${count}.`
     : `The file lacks ${missing} of ${all} imported keys, which is more than --remove-up-to ${most}.`
 }

@@ -117,6 +117,15 @@ it('--remove-missing spares keys that are newer than each key of the file', asyn
   expect(await countOf('api_keys')).toBe(100)
 })
 
+it('--remove-missing counts keys that it spares among those that half a file lacks', async () => {
+  await importText('all.csv', csv(ALL))
+  // All but one of the missing keys are newer than each key of the file.
+  const { stdout } = await remove(csv(ALL.slice(50, -1)))
+  expect(stdout).toMatch(/^Missing +51\nRemoved +0$/m)
+  expect(stdout).toContain('Nothing was removed. The file lacks 51 of 100 imported keys')
+  expect(await countOf('api_keys')).toBe(100)
+})
+
 it('--remove-missing spares a key that was saved here since, and imported keys of other slots', async () => {
   await importText('all.csv', csv(ALL))
   await importText('two.csv', csv([OLDEST, SECOND]), '--provider', 'anthropic')
