@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
 import { exportLines, type Line } from '../../src/keys/user-export.ts'
+import { readTables } from '../all-stored.ts'
 import { env } from '../isolate.ts'
 import {
   call,
@@ -284,10 +285,11 @@ describe('all columns', () => {
 
   /** Each table without rows of users, with the reason. */
   const NOT_OF_USERS: Record<string, string> = {
+    d1_migrations: 'It has the names of migrations.',
     gone_keys: 'A tombstone is a random id. Nothing tells whose it was.',
     heartbeat: 'It has one row for all users.',
     import_secret: 'It has one row for all users.',
-    removed_users: 'It has an HMAC of whoever was removed, and no user.',
+    removed_users: 'It has HMACs of users who were removed.',
     rewrap: 'It has one row for all users. The job is at one of them, and goes on.',
   }
 
@@ -298,30 +300,14 @@ describe('all columns', () => {
     'api_key_events.day': '2026-01-02',
   }
 
-  interface Column {
-    name: string
-    type: string
-  }
-
-  const all = async <Row>(sql: string) => (await env.DB.prepare(sql).all<Row>()).results
-
-  /** The columns of each table by their names. */
-  async function readTables(): Promise<Map<string, Column[]>> {
-    const tables = await all<{ name: string }>(
-      `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'd1_migrations'
-       AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_cf_*' ORDER BY rowid`,
-    )
-    const columns = tables.map(async ({ name }): Promise<[string, Column[]]> => [
-      name,
-      await all<Column>(`PRAGMA table_info(${name})`),
-    ])
-    return new Map(await Promise.all(columns))
-  }
-
   let numbers = 7_000_000
 
   /** Adds a row of the user to the table, with something in each column. */
-  async function fill(table: string, columns: readonly Column[], userId: string) {
+  async function fill(
+    table: string,
+    columns: readonly { name: string; type: string }[],
+    userId: string,
+  ) {
     const values = columns.map(({ name, type }) => {
       if (name === (table === 'users' ? 'id' : 'user_id')) return userId
       const own = type === 'INTEGER' ? (numbers += 1) : `marked-${table}-${name}`
@@ -340,7 +326,7 @@ describe('all columns', () => {
 
   it('each column of a row of the user is in the export, or is left out for a reason', async () => {
     const tables = [...(await readTables())]
-    const isOfUsers = ([table, columns]: [string, Column[]]) =>
+    const isOfUsers = ([table, columns]: (typeof tables)[number]) =>
       table === 'users' || columns.some(({ name }) => name === 'user_id')
     const others = tables.filter((table) => !isOfUsers(table)).map(([table]) => table)
     expect(others.toSorted()).toEqual(Object.keys(NOT_OF_USERS).toSorted())
