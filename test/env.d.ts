@@ -16,3 +16,9 @@ declare namespace Cloudflare {
     EMPTY_DB: D1Database
   }
 }
+
+/** A page as text, in the project `worker`. */
+declare module '*.md?raw' {
+  const text: string
+  export default text
+}

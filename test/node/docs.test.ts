@@ -5,6 +5,7 @@ import { unstable_readConfig as readConfig } from 'wrangler'
 import { expect, it } from 'vitest'
 import { explain } from '../../examples/node-server/meaning.ts'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
+import { describeElsewhere } from '../../scripts/lib/trace.ts'
 import { LOG_EVENTS } from '../../src/log-lines.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
@@ -15,6 +16,7 @@ import { MAX_EVENTS_A_DAY } from '../../src/store/d1.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { EMPTY_STORE, SELECT_MOVES } from '../keys/moved-tombstones.ts'
 import { nameLineFault } from '../log-lines.ts'
+import { namesIn, rowsUnder } from '../markdown.ts'
 import {
   errorCode,
   eventsAnswer,
@@ -26,6 +28,8 @@ import {
 } from '../../src/shared/answers.ts'
 
 const DOCS = readdirSync('docs', { encoding: 'utf8' }).filter((name) => name.endsWith('.md'))
+
+const DAY_MS = 24 * 60 * 60 * 1000
 
 const PAGES = [
   'README.md',
@@ -72,14 +76,7 @@ function nameLinkFault(from: string, link: string): string | null {
   return `${link}: ${target} has no such heading`
 }
 
-/** The cells of each row of the tables under a heading. */
-function tableRows(path: string, heading: string): string[][] {
-  const sections = read(path).split(/^(?=##+ )/m)
-  const section = sections.find((text) => text.startsWith(`${heading}\n`))
-  if (section === undefined) throw new Error(`${path} has no heading ${heading}`)
-  const rows = section.split('\n').filter((line) => line.startsWith('| '))
-  return rows.slice(2).map((row) => row.split(' | ').map((cell) => cell.replace(/^\| /, '').trim()))
-}
+const tableRows = (path: string, heading: string) => rowsUnder(read(path), heading)
 
 /** The code of a page in `language`, a regular expression. */
 function codeBlocks(path: string, language: string): string[] {
@@ -87,8 +84,7 @@ function codeBlocks(path: string, language: string): string[] {
   return Array.from(blocks, ([, code = '']) => code)
 }
 
-/** The names in code in a cell. */
-const namesIn = (cell = '') => Array.from(cell.matchAll(/`([^`]+)`/g), ([, name = '']) => name)
+const numbersIn = (cell = '') => Array.from(cell.matchAll(/\d+/g), ([digits]) => Number(digits))
 
 const firstNames = (rows: string[][]) => rows.flatMap(([cell]) => namesIn(cell)).toSorted()
 
@@ -267,6 +263,20 @@ it('docs/backup.md and docs/operate.md name how many tombstones are held as the 
 it('docs/api.md lists every reason of api_key_invalid', () => {
   const rows = tableRows('docs/api.md', '### What cannot be a key')
   expect(firstNames(rows)).toEqual(keyReason.options.toSorted())
+})
+
+it('docs/privacy.md names each place that a trace of a user names, with its days', () => {
+  const rows = tableRows('docs/privacy.md', '## Outside the database')
+  const documented = rows.map(([place, , days]) => ({ place, days: numbersIn(days) }))
+  const [, ...lines] = describeElsewhere(0)
+  const traced = lines.flatMap((line) => {
+    const [, place] = /^ {2}(\S+(?: \S+)*) {2}/.exec(line) ?? []
+    const dates = Array.from(line.matchAll(/\d{4}-\d\d-\d\d/g), ([date]) => Date.parse(date))
+    const days: unknown = expect.arrayContaining(dates.map((time) => time / DAY_MS))
+    return place === undefined ? [] : { place, days }
+  })
+  expect(traced.length).toBeGreaterThan(5)
+  expect(documented).toEqual(expect.arrayContaining(traced))
 })
 
 it('docs/owasp.md names each risk of the OWASP Top 10 for APIs, with its tests', () => {
