@@ -56,8 +56,8 @@ export function isKeyText(key: string): boolean {
 }
 
 /** The keys of a list, separated by commas, each once; null if an item is not a key. */
-export function parseKeys(text: string): Buffer[] | null {
-  const items = new Set(text.split(',').map((item) => item.trim()))
+export function parseKeys(list: string): Buffer[] | null {
+  const items = new Set(list.split(',').map((item) => item.trim()))
   if (![...items].every(isKeyText)) return null
   return Array.from(items, (item) => Buffer.from(item, 'base64'))
 }

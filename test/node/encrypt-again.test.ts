@@ -11,9 +11,9 @@ const SAVED_AT = '2024-05-06T07:08:09.000Z'
 const [OLD_PASSWORD, ITERATIONS] = ['correct horse', 1_000]
 const newKey = randomBytes(32)
 
-/** The script of docs/migrate-from-flask.md. */
+/** The script of docs/flask-rows.md. */
 const SCRIPT = /```python\n# python3 encrypt_again\.py.*?```/s
-  .exec(readFileSync('docs/migrate-from-flask.md', 'utf8'))?.[0]
+  .exec(readFileSync('docs/flask-rows.md', 'utf8'))?.[0]
   .replaceAll(/^```.*$/gm, '')
 
 it.runIf(isInstalled('cryptography'))(

@@ -32,7 +32,10 @@ it('the rows that name a user are counted, and no others', async () => {
       "INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES (?1, 'x', 'a')",
       userId,
     )
-    await rowsOf("INSERT INTO imported_keys VALUES (?1, 'openai', ''), (?1, 'acme', '')", userId)
+    await rowsOf(
+      "INSERT INTO imported_keys (user_id, provider, saved_at) VALUES (?1, 'openai', ''), (?1, 'acme', '')",
+      userId,
+    )
     for (const day of ['2026-01-01', '2026-01-02', '2026-03-01']) {
       const event = `INSERT INTO api_key_events (day, user_id, id, provider, event, actor)
         VALUES (?2, ?1, ?2, 'openai', 'saved', 'owner')`

@@ -53,7 +53,7 @@ it('the end of the imports is refused while the vault has LEGACY_FERNET_KEY', as
 it('the end of the imports forgets more rows than one statement does', async () => {
   await database().query(
     `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-     INSERT INTO imported_keys SELECT 'user-' || i, 'openai', '' FROM n`,
+     INSERT INTO imported_keys (user_id, provider, saved_at) SELECT 'user-' || i, 'openai', '' FROM n`,
   )
   expect((await finish()).stdout).toContain('Forgotten: 20,000 imported or deleted keys')
   expect(await memory()).toEqual([0, 0])

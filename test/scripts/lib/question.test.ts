@@ -1,27 +1,19 @@
-import { afterEach, expect, it, vi } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import { requireYes } from '../../../scripts/lib/question.ts'
-
-/** What somebody types at the terminal. */
-let typed = ''
-vi.mock('node:readline/promises', () => ({
-  createInterface: () => ({ question: async () => typed, close: () => {} }),
-}))
 
 const { isTTY } = process.stdin
 afterEach(() => {
   process.stdin.isTTY = isTTY
 })
 
-it.for(['yes', ' YES '])('goes on if somebody types "%s"', async (text) => {
+it.for(['yes', ' YES '])('goes on if somebody types "%s"', async (typed) => {
   process.stdin.isTTY = true
-  typed = text
-  await expect(requireYes('Really?', false)).resolves.toBeUndefined()
+  await expect(requireYes('Really?', false, async () => typed)).resolves.toBeUndefined()
 })
 
-it.for(['', 'y', 'no', 'yes!'])('does nothing if somebody types "%s"', async (text) => {
+it.for(['', 'y', 'no', 'yes!'])('does nothing if somebody types "%s"', async (typed) => {
   process.stdin.isTTY = true
-  typed = text
-  await expect(requireYes('Really?', false)).rejects.toThrow('Nothing was done.')
+  await expect(requireYes('Really?', false, async () => typed)).rejects.toThrow('Nothing was done.')
 })
 
 it('asks no program, which has to say it itself', async () => {
