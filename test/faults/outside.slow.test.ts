@@ -30,6 +30,7 @@ const PUBLISHED = new Set([
   'a deletion at the plain route',
   'a save that the provider rejects',
   'a deletion',
+  'a deletion by support',
   'a deletion that finds two keys',
   'a use that finds two keys',
   'a use that finds a later key',
