@@ -80,7 +80,7 @@ async function readSlots(db: D1Database): Promise<string[]> {
   return defaultProvider === null ? [DEFAULT_SLOT] : [defaultProvider, DEFAULT_SLOT]
 }
 
-/** Writes the file. It removes the file if it fails, or if there is no key to write. */
+/** Writes the keys to the file. If that fails, or if there are no keys, the file is deleted. */
 async function writeKeys(job: Export, isStopped: () => boolean): Promise<void> {
   const { file, report } = job
   try {
@@ -97,7 +97,7 @@ async function writeKeys(job: Export, isStopped: () => boolean): Promise<void> {
   }
 }
 
-/** Writes the keys of the next users. @returns the last user; undefined if there are no more */
+/** Writes the keys of the next users. @returns the id of the last one; undefined at the end */
 async function writePage(job: Export, after: string): Promise<string | undefined> {
   const { db, file, report } = job
   const statements = [selectHeartbeat(), selectKeysAfter(after, USERS_AT_ONCE)] as const
@@ -115,7 +115,7 @@ async function writePage(job: Export, after: string): Promise<string | undefined
   return rows.at(-1)?.userId
 }
 
-/** Deleted keys may be in a restored database until the job has run. @throws Error if they may */
+/** A restored database may hold deleted keys until the job has run. @throws Error if it has not */
 function requireJob(heartbeat: Heartbeat | undefined): void {
   if (heartbeat === undefined || heartbeat.at === '' || isRecent(heartbeat)) return
   throw new Error(

@@ -7,9 +7,9 @@ import { basename, dirname, join } from 'node:path'
 /** A file that is being written. */
 export interface PrivateFile {
   write(text: string): Promise<void>
-  /** Ends it, when it is on the disk. */
+  /** Closes the file after it is written to the disk. */
   keep(): Promise<void>
-  /** Removes it. */
+  /** Deletes the file. */
   discard(): Promise<void>
 }
 

@@ -41,7 +41,7 @@ export function missingToJson(missing: Missing | null, removal: Removal | null):
   }
 }
 
-/** What an operator has to know of missing keys. There are no lines if the file lacks none. */
+/** What an operator must know about missing keys: no line if there are none. */
 export function describeMissing({ keys, newer }: Missing, removal: Removal | null): string[] {
   const lines: string[] = []
   if (keys.length > 0 && !isDone(removal)) {

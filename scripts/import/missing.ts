@@ -29,7 +29,7 @@ export interface Missing {
 /** What `--remove-missing` has done. */
 export interface Removal {
   removed: number
-  /** Why it has removed none, as a sentence; null if nothing kept it from it. */
+  /** Why the missing keys were not removed, as a sentence; null if there was no reason. */
   refused: string | null
 }
 
@@ -79,7 +79,7 @@ export async function removeMissing(
   return { removed, refused }
 }
 
-/** Why nothing is removed, as a sentence; null if nothing speaks against it. */
+/** Why nothing may be removed, as a sentence; null if it may. */
 function nameObstacle(
   { imported, keys, newer }: Missing,
   { nameless }: SeenLines,

@@ -1,4 +1,4 @@
-/** Reads what a vault answers, and tells it from what another server answers. */
+/** Reads the answers of a vault, and recognizes those of other servers. */
 
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { isJsonObject, parseJson } from '../../src/shared/json.ts'

@@ -25,11 +25,11 @@ export interface VaultOptions {
   /** The name of the header with the token. */
   tokenHeader: string
   readToken: () => Promise<string>
-  /** Ends each wait. */
+  /** Ends each wait when it is aborted. */
   signal: AbortSignal
-  /** Is told how much longer all requests wait for a limit, in seconds. */
+  /** Called with the seconds by which a limit delays all requests. */
   onWait: (seconds: number) => void
-  /** Is told why a request is sent again. */
+  /** Called with the reason before a request is sent again. */
   onFault: (fault: string) => void
   /** How long to wait before each further attempt, in milliseconds. */
   pauses?: readonly number[]
@@ -103,7 +103,7 @@ async function attempt(
   }
 }
 
-/** What is wrong with the vault for now; null if it answered. */
+/** Why the vault did not do the request, if another attempt may succeed; null if it answered. */
 function nameFailure(raw: RawAnswer | string): string | null {
   if (typeof raw === 'string') return raw
   return raw.status >= 500 || raw.status === 408 ? nameStatus(raw) : null

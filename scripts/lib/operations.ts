@@ -192,7 +192,7 @@ const GUARDED: readonly ErrorCode[] = [
   'server_misconfigured',
 ]
 
-/** By whose tokens a route takes. */
+/** The refusals that depend on whose tokens a route takes. */
 const OF_TOKENS: Record<Route['tokens'][number], readonly ErrorCode[]> = {
   owner: ['not_your_own', 'user_not_found'],
   // Without server routes, there is no such route.

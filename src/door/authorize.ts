@@ -14,7 +14,7 @@ import { checkToken } from './address.ts'
 
 /** A route of a user, and whose tokens it takes. */
 interface GuardedRoute {
-  /** The user in the path. It is missing in the one of all users. */
+  /** The user in the path; undefined for the list of all users. */
   userId: string | undefined
   tokens: Route['tokens']
 }
@@ -70,7 +70,7 @@ async function authorizeServer(
   return name
 }
 
-/** A token that says nothing of servers is another user's. Otherwise the refusal says what it lacks. */
+/** Why the token is refused: it is another user's, or it lacks the client or the scope of a server. */
 function refuseServer(
   { client, scopes }: AccessToken,
   tokens: Route['tokens'],

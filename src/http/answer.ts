@@ -24,7 +24,7 @@ export interface AnswerVariables {
   errorReason?: string
 }
 
-/** Has each refusal of what follows answered in the form that SDKs read. */
+/** Gives each refusal of the handlers after it the form that SDKs read. */
 export const forSdks: MiddlewareHandler<{ Variables: AnswerVariables }> = async (c, next) => {
   c.set('isForSdk', true)
   await next()

@@ -159,13 +159,13 @@ const handlers: Handlers = {
   }),
 }
 
-/** The exports of a server do not keep the user from one. */
+/** Counts an export. Those of a server do not use up the user's. @throws VaultError `rate_limited` */
 async function requireExportRate({ service, userId, by }: SlotOwner): Promise<void> {
   const key = by?.kind === 'operator' ? `${by.name} ${userId}` : userId
   await requireRate(service.settings.exportLimiter, key)
 }
 
-/** For what an operator may not send, although it is valid. @throws VaultError `not_granted` */
+/** Refuses a valid body that only the owner may send. @throws VaultError `not_granted` */
 function requireOwner(owner: SlotOwner): void {
   if (isOperator(owner)) throw new VaultError('not_granted')
 }

@@ -150,8 +150,9 @@ export async function importRows(
 }
 
 /**
- * Imports keys. `hmacs` has their users: with {@link NO_HMACS}, it fails if there are removed users. The transaction changes a row for each new user, each imported key, and each key that no import has
- * brought before. A key that was saved here later stays.
+ * Imports keys. `hmacs` has their users: with {@link NO_HMACS}, it fails if there are removed users. The transaction changes
+ * a row for each new user, each imported key, and each key that no import has brought before. A key that was saved here
+ * later stays.
  */
 export function importKeys(keys: readonly ImportedKey[], hmacs: Hmacs = NO_HMACS): Import {
   const rows = keys.map(({ userId, provider, savedAt, token }) => [

@@ -1,6 +1,6 @@
 /**
- * The table `removed_users`: whom no import brings back. It holds an HMAC of each id, which SQL cannot make. So a statement
- * that needs one fails without it, and no other work waits for the secret.
+ * The table `removed_users`: the users whom no import adds again, each as an HMAC of the id. SQL cannot compute an HMAC.
+ * A statement that needs one fails if it is missing, so that only such work reads the secret.
  */
 
 import * as base64url from 'jose/base64url'
@@ -19,8 +19,8 @@ export const NO_HMACS: Hmacs = { secret: null, byId: new Map() }
 const secrets = new WeakMap<D1Database, string>()
 
 /**
- * Does `work` on these users. If a statement of it needs their HMACs, it is done again with them, and from then on with them
- * at once.
+ * Does `work` on these users. If one of its statements needs their HMACs, it reads the secret and does the work again with
+ * them. Later calls have the secret from the start.
  *
  * @throws as `run` and `work`
  */
@@ -80,8 +80,8 @@ export function requireHmacs({ secret }: Hmacs): Statement {
 }
 
 /**
- * Notes that the users with these ids are removed, of those for whom `condition` is true in SQL, with `id`. It fails if the
- * HMAC of one is missing.
+ * Notes that users are removed: those of these ids for which `condition`, SQL about `id`, is true. It fails if one of
+ * their HMACs is missing.
  */
 export function noteRemoved(
   { sql, values }: Selection,
@@ -104,7 +104,7 @@ export function noteRemoved(
   }
 }
 
-/** Goes with the statement that adds a user, and with {@link requireHmacs}: imports may bring the user's keys again. */
+/** Forgets that the user was removed. It belongs in the transaction that adds the user, with {@link requireHmacs}. */
 export function forgetRemoved(userId: string, { byId }: Hmacs): Statement {
   return {
     sql: 'DELETE FROM removed_users WHERE hmac = ?1',

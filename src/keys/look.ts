@@ -1,4 +1,4 @@
-/** Notes in the trail whoever but its owner sees a slot, or the key in it. A look that is not noted is refused. */
+/** Notes in the trail who sees a slot or a key besides its owner. A look that cannot be noted is refused. */
 
 import { run, runBatch, type BatchResults, type Statement } from '../store/d1.ts'
 import type { LookKind } from '../shared/event-kind.ts'

@@ -11,7 +11,7 @@ export type SecondStore = NonNullable<Settings['deletions']>
 
 type Store = Pick<DurableObjectStub<Deletions>, 'exchange' | 'isGone' | 'isEmpty'>
 
-/** The one instance. In a jurisdiction it is another one than outside of it. */
+/** The one instance. Each jurisdiction has its own. */
 function chooseStore({ namespace, jurisdiction }: SecondStore): Store {
   const chosen = jurisdiction === null ? namespace : namespace.jurisdiction(jurisdiction)
   return chosen.getByName('deletions')
@@ -29,8 +29,8 @@ export async function askStore<T>(
 }
 
 /**
- * Looks for tombstones that were stored before there was a jurisdiction: they are in another place than the settings
- * say, and a restored database does not hear of them.
+ * Looks for tombstones that were stored before the jurisdiction was set. They are outside of it, and a restored database
+ * would not learn of them.
  *
  * @throws VaultError `server_misconfigured` if there are some; `database_busy`
  */

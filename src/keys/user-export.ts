@@ -1,4 +1,4 @@
-/** Everything that the database says about a user, as lines: no key, and of a key no more than its user sees anyway. */
+/** Everything that the database says about a user, as lines. Of a key they show only what its user sees. */
 
 import type { ExportedRow, ExportLine } from '../shared/answers.ts'
 import { runBatch, type BatchResults, type Statement } from '../store/d1.ts'
@@ -24,7 +24,7 @@ import {
 import { inPages, MAX_EXPORTED, toPage } from './trail.ts'
 import { requireAnyUser } from './users.ts'
 
-/** A line. Of a key that nobody can open, it has what the row says. */
+/** A line. If nobody can open a key, its line has only what the row says. */
 export type Line = ExportLine | ExportedRow
 
 /** Makes one round trip to D1. */
@@ -36,7 +36,7 @@ type Read = <const Statements extends readonly Statement<unknown>[]>(
 export interface Source {
   db: D1Database
   userId: string
-  /** Makes the first round trip. Without it, that one only reads, as the others do. */
+  /** Makes the first round trip. If it is missing, the first one only reads, like the others. */
   look?: Read
   /** Opens the key of a row; null if nobody can. */
   open: ((row: ExportedKey) => Promise<OpenKey | UnreadableKey>) | null

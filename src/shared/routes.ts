@@ -15,7 +15,7 @@ export interface Route {
   query: keyof Queries
   body: keyof Bodies
   answer: keyof Answers
-  /** Whose tokens it takes: the user's of the path, those of servers with a grant, or both. It needs none if it is empty. */
+  /** Whose tokens it takes: the user's of the path, those of servers with a grant, or both. Empty: it needs no token. */
   tokens: readonly ('owner' | ServerGrant)[]
   /** The media type of the answer; JSON if it is missing. With `ndjson`, `answer` is one of its lines. */
   format?: 'ndjson'

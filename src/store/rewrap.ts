@@ -99,8 +99,8 @@ const rowUpTo = (position: string, others = '') => `SELECT user_id, provider FRO
   ) UNION ALL SELECT '', '' LIMIT 1`
 
 /**
- * Saves the new state of a pass. It changes no row if another run has saved one meanwhile. The pass is then after a row
- * that is stored: the user of its last one may have been removed.
+ * Saves the new state of a pass. It changes no row if another run has saved one meanwhile. If the user of its last row was
+ * removed, the pass goes on after the last row before it.
  */
 export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass): Statement {
   return {
@@ -111,7 +111,7 @@ export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass
   }
 }
 
-/** Moves the pass back to the row before, if its last one is of a user with one of these ids. They are about to go. */
+/** Moves the pass back to the previous row if its last one belongs to one of these users, who are about to be removed. */
 export function releasePass({ sql, values }: Selection): Statement {
   const row = rowUpTo('after_user_id, after_provider', `AND user_id NOT IN (${sql})`)
   return {

@@ -7,7 +7,7 @@ import { refuse, type Statement } from './d1.ts'
 export type Condition =
   | { kind: 'present' }
   | { kind: 'empty' }
-  /** The slot is empty, and if it `isMatched`, it also has a key: that is never so. */
+  /** The slot is empty. `isMatched`: an `If-Match` also requires a key, so an empty slot fails too. */
   | { kind: 'vacant'; isMatched: boolean }
   /** The slot has one of these tags; null stands for an empty slot. */
   | { kind: 'tagged'; tags: readonly (string | null)[] }

@@ -188,7 +188,7 @@ const MOVES = { vars: { DEFAULT_PROVIDER: 'openai' }, first: http('getKey') }
 const MOVED_USE = { ...MOVES, waitsFor: 4 }
 
 /** More events than an export reads at once. */
-async function seedEvents(userId: string): Promise<void> {
+export async function seedEvents(userId: string): Promise<void> {
   await seedKeys(userId)
   await env.DB.prepare(
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)

@@ -124,7 +124,7 @@ const TOKENS: Row[] = [
   }),
   ...each('another user', () => ({ sub: 'other' }), ANYBODY),
   ...each('a client that is not listed', server({ client_id: 'flask-app2' }), ANYBODY),
-  ...each('a client that is no name', server({ client_id: ['flask-app'] }), ANYBODY),
+  ...each('a client that is not a name', server({ client_id: ['flask-app'] }), ANYBODY),
   ...each('a server', server({}), { ...all(NONE, ALMOST), ...GRANTED }),
   ...each('a server without a user', server({ sub: undefined }), {
     ...all(NONE, always(INVALID)),

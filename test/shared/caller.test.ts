@@ -5,7 +5,7 @@ it('a bound Worker and a client of the relay with the same name are two callers'
   expect([bindingCaller('chat'), relayCaller('chat')]).toEqual(['binding:chat', 'relay:chat'])
 })
 
-it('a client that its token does not name is no caller', () => {
+it('a token that does not name its client has no caller', () => {
   expect(relayCaller(null)).toBeNull()
 })
 

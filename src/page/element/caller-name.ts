@@ -2,7 +2,7 @@
 
 import type { Language } from './language.ts'
 
-/** A client of the relay, or a server, is told from a bound Worker, which may have the same name. */
+/** Distinguishes a client of the relay and a server from a bound Worker, which may have the same name. */
 export function nameCaller(caller: string, say: Language['say']): string {
   const name = caller.replace(/^(binding|relay|server):/, '')
   return caller.startsWith('binding:') ? name : say('viaApi', { caller: name })
