@@ -81,6 +81,6 @@ it.for<[query: string, status: number, code: string]>([
 
 it('vaultFetch leaves no key in a log', async () => {
   await tell('text')
-  expect(vault.logs().some((line) => line.includes('"caller":"binding:chat"'))).toBe(true)
+  await expect.poll(() => vault.logs().join('\n')).toContain('"caller":"binding:chat"')
   expect(vault.logs().filter((line) => line.includes(KEY))).toEqual([])
 })
