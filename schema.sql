@@ -20,6 +20,7 @@ CREATE TABLE api_keys (
   key_id            TEXT NOT NULL,                      -- the kid that sealed it
   fingerprint       TEXT,                               -- tells equal keys of one user; NULL for a short or imported key
   status            TEXT NOT NULL DEFAULT 'unverified', -- active, unverified, rejected
+  exhausted_at      TEXT,                               -- since when its account has no credit; NULL if it has, or if nobody knows
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the key was saved
   saved_by          TEXT,                               -- operator, or NULL for the owner
   last_used_at      TEXT,                               -- recorded at most once an hour
@@ -50,6 +51,7 @@ CREATE TABLE api_key_events (
   caller          TEXT,                       -- the caller's kind and name
   code            TEXT,                       -- why a use was refused
   verdict         TEXT,                       -- of a check: accepted, refused, unknown
+  reason          TEXT,                       -- why the provider rejected the key: revoked, leaked, suspended, unknown
   provider_status INTEGER,                    -- the status with which the provider rejected the key
   request_id      TEXT,                       -- of the request in the log
   count           INTEGER NOT NULL DEFAULT 1, -- of a sum: how often in its hour

@@ -28,7 +28,7 @@ function standIns(origin: string) {
     header: 'authorization',
     scheme: 'Bearer',
     probe: '/models',
-    refusals: [{ status: 401, field: 'error.message', value: 'Incorrect*' }],
+    refusals: [{ status: 401, field: 'error.message', value: 'Incorrect API key provided: *' }],
   }
   return { openai: { origin }, mistral: { origin: 'http://127.0.0.1:9' }, acme, own }
 }

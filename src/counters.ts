@@ -15,25 +15,29 @@ export interface Count {
   status?: number
   /** What the provider answered to a use. */
   provider_status?: number | undefined
+  /** Whose key was used, and what its provider's answer says of it. */
+  key_source?: string | null
+  condition?: string | null
   duration_ms?: number
 }
 
 /**
- * Writes a data point: `index1` code or operation; `blob1` to `blob5` event, operation, code, caller and
- * provider; `double1` to `double3` status, the provider's status and milliseconds. What is missing is empty
- * or 0. Analytics Engine samples each index for itself, so that a rare code is not lost beside many others.
+ * Writes a data point: `index1` code or operation; `blob1` to `blob7` event, operation, code, caller, provider, source of the
+ * key and condition; `double1` to `double3` status, the provider's status and milliseconds. What is missing is empty or 0.
+ * Analytics Engine samples each index for itself, so that a rare code is not lost beside many others.
  * It never throws: it logs `not_counted`.
  *
  * https://developers.cloudflare.com/analytics/analytics-engine/limits/
  */
 export function count(dataset: AnalyticsEngineDataset | null, counted: Count): void {
   if (dataset === null) return
-  const { event, operation, code, caller, provider } = counted
+  const { event, operation, code, caller = null, provider = null } = counted
+  const { key_source = null, condition = null } = counted
   const { status = 0, provider_status = 0, duration_ms = 0 } = counted
   try {
     dataset.writeDataPoint({
       indexes: [code ?? operation],
-      blobs: [event, operation, code, caller ?? null, provider ?? null],
+      blobs: [event, operation, code, caller, provider, key_source, condition],
       doubles: [status, provider_status, duration_ms],
     })
   } catch (error) {

@@ -34,6 +34,14 @@ const requestId = z.optional(text.check(z.describe('Left out if no request cause
 const providerStatus = z
   .optional(z.int())
   .check(z.describe('What the provider answered. Left out if the vault has no answer of it.'))
+const used = {
+  key_source: z
+    .optional(z.nullable(text))
+    .check(z.describe('Whose key was used: `own`. Left out if the provider did not answer.')),
+  condition: z
+    .optional(z.nullable(text))
+    .check(z.describe('`out_of_credit` if the provider’s answer says so, otherwise null.')),
+}
 const slot = z.optional(z.nullable(text)).check(z.describe('Null if the vault has no such slot.'))
 const unreachable = z.optional(text).check(z.describe('Why the provider was unreachable.'))
 const refusal = z
@@ -65,6 +73,7 @@ export const LOG_EVENTS = {
     caller: z.optional(client),
     provider: slot,
     provider_status: providerStatus,
+    ...used,
   }),
   api_key_tried: line(['info'], {
     request_id: requestId,
@@ -81,6 +90,7 @@ export const LOG_EVENTS = {
     provider: slot,
     code: refusal,
     provider_status: providerStatus,
+    ...used,
     duration_ms: count,
     reason: unreachable,
     error: z.optional(loggedError),

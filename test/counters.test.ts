@@ -44,7 +44,7 @@ it.for<[title: string, method: string, body: object | undefined, code: string | 
   const token = await mintToken({ sub: userId })
   await call(method, slotPath(userId, 'openai'), { token, body, env: vault })
   const operation = `${method} ${SLOT_ROUTE}`
-  const point = [code ?? operation, 'request', operation, code, null, null, status, 0]
+  const point = [code ?? operation, 'request', operation, code, null, null, null, null, status, 0]
   expect(points).toEqual([point])
 })
 
@@ -54,21 +54,32 @@ it('counts a use through the relay with its caller, its provider and the status 
   const token = await mintToken({ sub: userId, scope: 'relay', client_id: 'notebook' })
   await call('GET', '/relay/openai/v1/models', { token, env: vault })
   const operation = 'GET /relay/:provider/*'
-  const point = [operation, 'request', operation, null, 'relay:notebook', 'openai', 200, 200]
+  const point = [
+    operation,
+    'request',
+    operation,
+    null,
+    'relay:notebook',
+    'openai',
+    'own',
+    null,
+    200,
+    200,
+  ]
   expect(points).toEqual([point])
 })
 
 it('counts the calls of a binding, with what its provider answered or why it was refused', async () => {
   const { points, vault } = countingVault()
-  const [userId, other] = [await someKeyUser('sk-bad-for-the-binding'), await someUser()]
+  const [userId, other] = [await someKeyUser('sk-spent-for-the-binding'), await someUser()]
   const use = async (user: string) =>
     bind(vault).fetchWithApiKey(user, 'openai', new Request(`${PROVIDER}/v1/models`))
   await use(userId)
   await use(other)
-  const method = 'fetchWithApiKey'
+  const [method, caller] = ['fetchWithApiKey', 'binding:chat']
   expect(points).toEqual([
-    [method, 'binding_call', method, null, 'binding:chat', 'openai', 0, 401],
-    ['no_api_key', 'binding_call', method, 'no_api_key', 'binding:chat', null, 0, 0],
+    [method, 'binding_call', method, null, caller, 'openai', 'own', 'out_of_credit', 0, 429],
+    ['no_api_key', 'binding_call', method, 'no_api_key', caller, null, null, null, 0, 0],
   ])
 })
 
@@ -88,7 +99,7 @@ it('counts a key that cannot be decrypted, each time it is read', async () => {
 it('counts the answers of a vault that is configured wrong', async () => {
   const { points, vault } = countingVault({ JWT_SECRET_KEY: '' })
   await putKey(await someUser(), 'sk-good', { env: vault })
-  expect(points).toMatchObject([{ 0: 'server_misconfigured', 6: 500 }])
+  expect(points).toMatchObject([{ 0: 'server_misconfigured', 8: 500 }])
 })
 
 it('writes no key, token or user id, even if a key is given as a slot', async () => {

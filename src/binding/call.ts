@@ -5,6 +5,7 @@ import { VaultError } from '../errors.ts'
 import { nameSlot } from '../keys/slot-name.ts'
 import type { SlotOwner } from '../keys/stored-key.ts'
 import type { KeyUser } from '../keys/take.ts'
+import { describeUse } from '../keys/use.ts'
 import { errorFields, log, nameCause } from '../log.ts'
 import { requireRate } from '../rate.ts'
 import type { LogFields } from '../log-lines.ts'
@@ -132,7 +133,7 @@ function report(
     count(analytics, { ...counted, code })
   } else {
     const { response } = outcome
-    const answered = response !== undefined && { provider_status: response.status }
+    const answered = response !== undefined && describeUse(response)
     log('info', 'binding_call', { ...line, code: null, ...answered })
     count(analytics, { ...counted, code: null, provider, ...answered })
   }

@@ -10,7 +10,7 @@ import type {
 } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
 import type { ErrorAnswer } from '../shared/answers.ts'
-import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
+import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/vault-headers.ts'
 import { CODES } from '../shared/error-code.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { perform, type Given } from './call.ts'

@@ -15,7 +15,7 @@ import { findSlot, requireProvider, slotName, type NamedSlot } from '../keys/slo
 import { deleteSlot, listSlots, setLimits } from '../keys/slots.ts'
 import type { KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
-import { revealKey, sendWithKey } from '../keys/use.ts'
+import { revealKey, sendWithKey, type Used } from '../keys/use.ts'
 import {
   addUser,
   DEFAULT_USERS,
@@ -37,7 +37,7 @@ import type { Call, Method } from './call.ts'
 type Published = Omit<KeyVault, '__WORKER_ENTRYPOINT_BRAND'>
 
 /** What each method returns if it does not refuse, as its callers see it. */
-export type Outcomes = { fetch: { response: Response } } & {
+export type Outcomes = { fetch: Outcomes['fetchWithApiKey'] } & {
   [Name in keyof Published]: Published[Name] extends (
     ...given: never
   ) => Promise<Result<infer Done>>
@@ -46,12 +46,8 @@ export type Outcomes = { fetch: { response: Response } } & {
 }
 
 export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
-  fetchWithApiKey: method('use', async (call) => ({
-    response: await useKey(call.user, slotOf(call), plainRequestOf(call)),
-  })),
-  fetch: method('use', async (call) => ({
-    response: await useKey(call.user, slotOf(call), requestOf(call)),
-  })),
+  fetchWithApiKey: method('use', (call) => useKey(call.user, slotOf(call), plainRequestOf(call))),
+  fetch: method('use', (call) => useKey(call.user, slotOf(call), requestOf(call))),
   getDecryptedApiKey: method('reveal', async (call) => ({
     apiKey: await revealKey(call.user, slotOf(call)),
   })),
@@ -174,17 +170,21 @@ function isNamed({ user, props }: Call, name: string): boolean {
  *
  * @throws VaultError `unknown_provider`, and as `sendWithKey`
  */
-export async function useKey(user: KeyUser, named: NamedSlot, request: Request): Promise<Response> {
+export async function useKey(
+  user: KeyUser,
+  named: NamedSlot,
+  request: Request,
+): Promise<Pick<Used, 'response' | 'key'>> {
   const slot = requireProvider(user.service.settings, named)
   const root = calledOrigin(slot.name, slot.provider)
   const { origin, pathname, search } = new URL(request.url)
   const path = origin === root ? pathname + search : null
-  const { response, place } = await sendWithKey(user, { slot, path, request })
+  const { response, place, key } = await sendWithKey(user, { slot, path, request })
   const location = response.headers.get('Location')
   if (location !== null && place.base !== root) {
     response.headers.set('Location', callersLocation(location, { ...place, root }))
   }
-  return response
+  return { response, key }
 }
 
 /** A `Location` for the caller. It is complete, so that nobody takes a path of the provider for one of `root`. */

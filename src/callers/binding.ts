@@ -8,6 +8,7 @@ import type {
   UsersAnswer,
 } from '../shared/answers.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
+import type { UsedKey } from '../shared/slot.ts'
 
 export type { BindingProps, Grant } from '../shared/caller.ts'
 export type { ErrorCode, EventAnswer, ListedAnswer, SavedFields, UserAnswer, UsersAnswer }
@@ -65,13 +66,14 @@ export interface KeyVault {
 
   /**
    * Sends `request` to its provider with the user's key in it, and without the caller's own
-   * credentials. The response streams. A redirect is returned, not followed. Needs the grant `use`.
+   * credentials. The response streams. A redirect is returned, not followed. `key` tells which key was used. Needs the
+   * grant `use`.
    */
   fetchWithApiKey(
     userId: string,
     provider: string,
     request: Request,
-  ): Promise<Result<{ response: Response }>>
+  ): Promise<Result<{ response: Response; key: UsedKey }>>
 
   /**
    * Returns the key in the clear; null if there is none, or if it does not open, which is logged. Needs

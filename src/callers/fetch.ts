@@ -1,6 +1,6 @@
 /** `vaultFetch`: a `fetch` for SDKs in a bound Worker. The vault puts the user's key into each request. */
 
-import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/binding-headers.ts'
+import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/vault-headers.ts'
 
 /** The binding to the vault's entrypoint `KeyVault`, as far as it is used here. */
 export interface FetchBinding {

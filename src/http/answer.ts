@@ -5,7 +5,7 @@ import { VaultError } from '../errors.ts'
 import { errorFields, log, nameCause } from '../log.ts'
 import type { ErrorAnswer, RelayErrorAnswer } from '../shared/answers.ts'
 import { CODES, type ErrorCode } from '../shared/error-code.ts'
-import { ERROR_HEADER } from '../shared/binding-headers.ts'
+import { ERROR_HEADER } from '../shared/vault-headers.ts'
 
 /** For `not_your_own`, the sentence names what the request tried to do. */
 export const NOT_YOUR_OWN: Record<string, string> = {

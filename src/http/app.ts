@@ -17,6 +17,7 @@ import { apiHeaders, logRequests, type AppEnv, allowOrigin, tokenHeaders } from 
 import { pageHeaders, servePage } from './page.ts'
 import { authorizeRelay } from '../door/authorize.ts'
 import { findSlot } from '../keys/slot-name.ts'
+import { describeUse } from '../keys/use.ts'
 import { relay } from '../relay/relay.ts'
 
 /** The work of each route that needs no token. */
@@ -100,6 +101,6 @@ async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Res
     allowedOrigin: allowOrigin(c.req.header('Origin'), c),
     waitUntil: (recording) => c.executionCtx.waitUntil(recording),
   })
-  c.set('use', { ...use, provider_status: response.status })
+  c.set('use', { ...use, ...describeUse(response) })
   return response
 }

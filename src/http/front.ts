@@ -28,6 +28,8 @@ interface Use {
   provider: string | null
   /** What the provider answered; missing if it did not. */
   provider_status?: number
+  key_source?: string | null
+  condition?: string | null
 }
 
 /** Gives the request an id, and logs its route pattern: a path or a query would show user ids. */

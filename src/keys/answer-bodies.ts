@@ -17,6 +17,7 @@ import type {
   UserAnswer,
   UsersAnswer,
 } from '../shared/answers.ts'
+import { OUT_OF_CREDIT } from '../shared/slot.ts'
 import type { ExportedKey } from '../store/exported-user.ts'
 import { tagOf } from '../store/slot-check.ts'
 import type { User } from '../store/users.ts'
@@ -51,13 +52,20 @@ function sealedFields({ last4, baseUrl: base_url }: Pick<KeySummary, 'last4' | '
   }
 }
 
-type ShownInRow = 'status' | 'lastUsedAt' | 'lastVerifiedAt' | 'expiresAt' | 'limits'
+type ShownInRow =
+  | 'status'
+  | 'exhaustedAt'
+  | 'lastUsedAt'
+  | 'lastVerifiedAt'
+  | 'expiresAt'
+  | 'limits'
 
 /** What is known of a key without opening it. */
 function rowFields(row: Pick<KeySummary, ShownInRow>) {
-  const { status, lastUsedAt, lastVerifiedAt, expiresAt: expires_at, limits } = row
+  const { status, exhaustedAt, lastUsedAt, lastVerifiedAt, expiresAt: expires_at, limits } = row
   return {
     status,
+    ...(exhaustedAt !== null && { condition: OUT_OF_CREDIT, condition_at: exhaustedAt }),
     last_used_at: lastUsedAt,
     last_verified_at: lastVerifiedAt,
     ...(expires_at !== null && { expires_at }),
@@ -144,9 +152,12 @@ function describeOpened(key: OpenKey | UnreadableKey, sameIn: readonly string[])
 }
 
 export function describeListedSlot({ name, provider, key, sameIn }: ListedSlot): ListedAnswer {
-  const { label = null, key_page = null, key_prefixes = [], hosts } = provider ?? {}
-  const takesUrl = hosts !== undefined && { hosts }
-  const about = { label, key_page, key_prefixes, ...takesUrl, ...describeSlot(name, key) }
+  const { label = null, key_page = null, key_prefixes = [], billing_page, hosts } = provider ?? {}
+  const optional = {
+    ...(billing_page !== undefined && { billing_page }),
+    ...(hosts !== undefined && { hosts }),
+  }
+  const about = { label, key_page, key_prefixes, ...optional, ...describeSlot(name, key) }
   return about.has_api_key ? { ...about, ...sameFields(sameIn) } : about
 }
 

@@ -7,7 +7,9 @@ import { run, runBatch } from '../store/d1.ts'
 import { noted } from '../store/noted-events.ts'
 import { moveKey } from '../store/resealed-keys.ts'
 import { checkSlot } from '../store/slot-check.ts'
+import { conditionEvents, NEW } from './key-state.ts'
 import { isExpired, requireUsable } from './limits.ts'
+import { publishEvents } from './publish.ts'
 import { retry } from './retry.ts'
 import { findSlot, requireProvider } from './slot-name.ts'
 import {
@@ -47,12 +49,14 @@ export async function assignKey(
   if (isTried) requireUsable(key.row)
   if (isExpired(key.expiresAt)) throw new VaultError('api_key_expired')
   if (isTried) await requireEmpty(owner, name)
-  const status = isTried ? await checkKey(owner, name, { provider, credential: key }) : 'unverified'
+  const state = isTried ? await checkKey(owner, name, { provider, credential: key }) : NEW
   const { userId } = owner
   const sealed = await sealText(keyring, { userId, provider: name }, joinCredential(key))
-  const event = { ...actorOf(owner), provider: name, event: 'assigned' } as const
-  const [moved] = await runBatch(db, noted(moveKey(key.row, { ...sealed, status }), event))
-  const [row] = moved.results
+  const by = { ...actorOf(owner), provider: name }
+  const events = [{ ...by, event: 'assigned' }, ...conditionEvents(NEW, state, by)] as const
+  const results = await runBatch(db, noted(moveKey(key.row, { ...sealed, ...state }), ...events))
+  await publishEvents(owner.service, results)
+  const [row] = results[0].results
   if (row !== undefined) return summarize(row, key)
   await requireEmpty(owner, name)
   // The key was replaced, changed or deleted since it was read.

@@ -11,6 +11,9 @@ import { describeEvent, type WrittenEvent } from '../store/events.ts'
 export const PUBLISHED: readonly EventKind[] = [
   'rejected_on_save',
   'rejected_in_use',
+  'out_of_credit',
+  'in_credit',
+  'rechecked',
   'expired',
   'limit_reached',
   'deleted',

@@ -2,13 +2,14 @@
 
 import { sealKey } from '../crypto/seal.ts'
 import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
-import type { KeyStatus } from '../shared/slot.ts'
-import { selectSaved, upsertKey, type SavedRow } from '../store/api-keys.ts'
+import { selectSaved, upsertKey, type KeyState, type SavedRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { notedSave } from '../store/noted-events.ts'
 import { deleteKey, replaceKey } from '../store/gone-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { insertUser } from '../store/users.ts'
+import { conditionEvents, NEW } from './key-state.ts'
+import { publishEvents } from './publish.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, requireKnown, slotName, type NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
@@ -57,12 +58,12 @@ export async function saveSlot(
   const key = { credential, expiresAt }
   const before = isOperator(owner) ? vacantBefore(condition) : condition
   if (!isChecked(settings, provider, verify)) {
-    return writeKey(owner, slot, { ...key, status: 'unverified', condition: before })
+    return writeKey(owner, slot, { ...key, state: NEW, condition: before })
   }
   const tag = await readTag(owner, slot, before)
-  const status = await checkKey(owner, name, { provider, credential })
+  const state = await checkKey(owner, name, { provider, credential })
   const since = isOperator(owner) ? before : ({ kind: 'tagged', tags: [tag] } as const)
-  return writeKey(owner, slot, { ...key, status, condition: since })
+  return writeKey(owner, slot, { ...key, state, condition: since })
 }
 
 /**
@@ -83,7 +84,7 @@ export interface SavedKey extends KeySummary {
 interface CheckedKey {
   credential: Credential
   expiresAt: string | null
-  status: KeyStatus
+  state: KeyState
   condition: Condition | null
 }
 
@@ -91,7 +92,7 @@ interface CheckedKey {
 async function writeKey(
   owner: SlotOwner,
   named: NamedSlot,
-  { credential, expiresAt, status, condition }: CheckedKey,
+  { credential, expiresAt, state, condition }: CheckedKey,
 ): Promise<SavedKey> {
   const { userId, service } = owner
   const { db, keyring, settings } = service
@@ -101,12 +102,16 @@ async function writeKey(
     const mark = makeMark()
     const isAsking = condition !== null || slot.takesDefault
     const savedBy = isOperator(owner) ? ('operator' as const) : null
-    const row = { ...sealedKey, savedBy, status, expiresAt, fingerprints }
+    const row = { ...sealedKey, ...state, savedBy, expiresAt, fingerprints }
     const save = [
       ...(addsUser(owner) ? [insertUser(userId)] : []),
       ...(isAsking ? [checkSlot(slot, condition)] : []),
       ...(other === null ? [] : [...other.asRead, ...deleteKey(other, 'request')]),
-      ...notedSave(upsertKey(slot, row), { ...actorOf(owner), provider: slot.provider, mark }),
+      ...notedSave(
+        upsertKey(slot, row),
+        { ...actorOf(owner), provider: slot.provider, mark },
+        conditionEvents(NEW, state, {}),
+      ),
     ]
     const statements = replaceKey(slot, save)
     const read = [selectSaved(slot, fingerprints)]
@@ -114,6 +119,7 @@ async function writeKey(
     const isResult = (found: object) => isKeyRow(found) && found.sealed === sealedKey.sealed
     return runMarked(db, { slot, mark, statements, read, isResult })
   })
+  await publishEvents(service, results)
   const row = results.flatMap((result) => result.results).find(isSavedRow)
   if (row === undefined) throw userNotFound(owner)
   // It would tell an operator which keys the user has.

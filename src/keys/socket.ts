@@ -44,7 +44,7 @@ interface Joined {
 }
 
 /** The key that a socket was opened with. */
-interface UsedKey {
+interface SocketKey {
   slot: NamedSlot
   row: KeyRow
   apiKey: string
@@ -70,7 +70,7 @@ export function makeDroppable({ headers, signal }: Pick<Sent, 'headers' | 'signa
  */
 export function guardSocket(
   user: KeyUser,
-  used: UsedKey,
+  used: SocketKey,
   { response, drop }: { response: Response; drop: () => void },
 ): Response {
   const { status, headers, webSocket: provider } = response
@@ -136,7 +136,7 @@ function closeAs(socket: WebSocket, code: number, reason: string): void {
 }
 
 /** Ends the socket when its key may not be used any more. */
-function watch(user: KeyUser, used: UsedKey, { over, end }: Joined): void {
+function watch(user: KeyUser, used: SocketKey, { over, end }: Joined): void {
   let timer = lookIn(LOOK_MS)
   over.addEventListener('abort', () => clearTimeout(timer))
 

@@ -41,6 +41,7 @@ export function isOperator({ by }: SlotOwner): boolean {
 type ShownColumn =
   | 'updatedAt'
   | 'status'
+  | 'exhaustedAt'
   | 'lastUsedAt'
   | 'lastVerifiedAt'
   | 'expiresAt'
@@ -120,8 +121,8 @@ export async function openAndLog<Row extends KeyRow>(
 
 /** What the user may see of the key in `row`. */
 export function summarize(row: KeyRow, { apiKey, baseUrl }: Credential): KeySummary {
-  const { updatedAt, savedBy, status, lastUsedAt, lastVerifiedAt, expiresAt } = row
-  const columns = { updatedAt, savedBy, status, lastUsedAt, lastVerifiedAt, expiresAt }
+  const { updatedAt, savedBy, status, exhaustedAt, lastUsedAt, lastVerifiedAt, expiresAt } = row
+  const columns = { updatedAt, savedBy, status, exhaustedAt, lastUsedAt, lastVerifiedAt, expiresAt }
   const [preview, last4] = [previewKey(apiKey), lastFour(apiKey)]
   return { preview, last4, tag: tagOf(row), ...columns, limits: readLimits(row), baseUrl }
 }

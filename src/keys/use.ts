@@ -4,14 +4,16 @@ import { VaultError } from '../errors.ts'
 import { logFailure } from '../log.ts'
 import { askedPath, findPlace, type Place } from '../providers/base-url.ts'
 import { atPath } from '../providers/provider.ts'
-import { fetchWithKey, type Sent } from '../providers/request.ts'
-import { updateStatus, updateUsed } from '../store/api-keys.ts'
+import { fetchWithKey, type Finding, type Sent } from '../providers/request.ts'
+import { OUT_OF_CREDIT, type UsedKey } from '../shared/slot.ts'
+import { CONDITION_HEADER, KEY_HEADER, SLOT_HEADER } from '../shared/vault-headers.ts'
+import { updateState, updateUsed, type KeyState } from '../store/api-keys.ts'
+import { conditionEvents, record, type KeyEvent } from './key-state.ts'
 import type { NamedSlot, ProviderSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey } from './stored-key.ts'
 import { noteLook } from './look.ts'
 import { noteUse, takeKey, type KeyUser } from './take.ts'
-import { record, STATUS_BY_VERDICT } from './verify.ts'
 
 /** A use is recorded at most once in this time, per slot. */
 const USE_RECORDED_MS = 60 * 60 * 1000
@@ -27,10 +29,12 @@ export interface Use {
   request: Omit<Sent, 'url'>
 }
 
-/** A provider's answer, and where it came from. */
+/** A provider's answer, where it came from, and the key that the request had. */
 export interface Used {
+  /** Its headers tell the key too, and what the answer says of it. */
   response: Response
   place: Place
+  key: UsedKey
 }
 
 /**
@@ -53,13 +57,31 @@ export async function sendWithKey(user: KeyUser, { slot, path, request }: Use): 
     noteUse(user, key.row, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })
   })
-  const { response: answered, isRefusal } = answer
+  const { response: answered, finding } = answer
   const { status } = answered
   noteUse(user, key.row, { event: 'used', isError: status >= 400 })
-  user.waitUntil(recordOutcome(user, { key, method, status, isRefusal }))
+  user.waitUntil(recordOutcome(user, { key, method, status, finding }))
+  const taken = { source: 'own', slot: slot.name } as const
+  markAnswer(answered.headers, taken, finding)
   const { row, apiKey } = key
   const response = guardSocket(user, { slot, row, apiKey }, { response: answered, drop })
-  return { response, place }
+  return { response, place, key: taken }
+}
+
+/** Says whose key was used. The provider's own headers of these names did not pass. */
+function markAnswer(headers: Headers, { source, slot }: UsedKey, finding: Finding): void {
+  headers.set(KEY_HEADER, source)
+  headers.set(SLOT_HEADER, slot)
+  if (finding === 'exhausted') headers.set(CONDITION_HEADER, OUT_OF_CREDIT)
+}
+
+/** What a log line says of an answer to a use. */
+export function describeUse({ status, headers }: Response) {
+  return {
+    provider_status: status,
+    key_source: headers.get(KEY_HEADER),
+    condition: headers.get(CONDITION_HEADER),
+  }
 }
 
 /**
@@ -81,35 +103,46 @@ interface Outcome {
   method: string
   /** Of the provider's answer. */
   status: number
-  isRefusal: boolean
+  finding: Finding
 }
 
-/** Records a changed status of the key at once, and a use at most once an hour. It never throws. */
+/** Records a changed state of the key at once, and a use at most once an hour. It never throws. */
 async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
-  const { key, status: providerStatus } = outcome
+  const { row, lastUsedAt } = outcome.key
+  const { provider } = row
   try {
-    const verdict = judge(outcome)
-    const status = verdict === 'unknown' ? key.status : STATUS_BY_VERDICT[verdict]
     const now = Date.now()
     const at = new Date(now).toISOString()
-    if (status !== key.status) {
-      const { provider } = key.row
-      const rejection = { event: 'rejected_in_use', provider } as const
-      const event = verdict === 'refused' ? { ...rejection, providerStatus } : null
-      if (await record(user, updateStatus(key.row, { status, at }), event)) return
+    const state = stateAfter(outcome, at)
+    if (state.status !== row.status || state.exhaustedAt !== row.exhaustedAt) {
+      const events = eventsOf(outcome, state)
+      if (await record(user, updateState(row, { ...state, at }), { provider, events })) return
     }
     const before = new Date(now - USE_RECORDED_MS).toISOString()
-    if ((key.lastUsedAt ?? '') <= before) {
-      await record(user, updateUsed(key.row, { at, before }), null)
+    if ((lastUsedAt ?? '') <= before) {
+      await record(user, updateUsed(row, { at, before }), { provider, events: [] })
     }
   } catch (error) {
     logFailure('use_not_recorded', error)
   }
 }
 
+/** The state of the key after an answer. */
+function stateAfter({ key: { row }, method, status, finding }: Outcome, at: string): KeyState {
+  if (finding === 'exhausted') return { ...row, exhaustedAt: row.exhaustedAt ?? at }
+  if (finding !== null) return { ...row, status: 'rejected' }
+  return isAccepted(method, status) ? { status: 'active', exhaustedAt: null } : row
+}
+
 /** A successful read proves nothing, since a public endpoint may have answered it without the key. */
-function judge({ method, status, isRefusal }: Outcome) {
-  if (isRefusal) return 'refused'
-  const isOk = status >= 200 && status <= 299
-  return isOk && method !== 'GET' && method !== 'HEAD' ? 'accepted' : 'unknown'
+function isAccepted(method: string, status: number): boolean {
+  return status >= 200 && status <= 299 && method !== 'GET' && method !== 'HEAD'
+}
+
+/** The events of a changed state. That a key is accepted again is none. */
+function eventsOf({ key: { row }, status, finding }: Outcome, state: KeyState): KeyEvent[] {
+  if (finding === null || finding === 'exhausted') {
+    return [...conditionEvents(row, state, { providerStatus: status })]
+  }
+  return [{ event: 'rejected_in_use', reason: finding.rejection, providerStatus: status }]
 }

@@ -4,26 +4,20 @@ import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import type { Credential } from '../providers/base-url.ts'
 import type { Provider } from '../providers/provider.ts'
-import { tryKey } from '../providers/request.ts'
+import { tryKey, type Trial } from '../providers/request.ts'
 import { requireRate } from '../rate.ts'
 import type { Settings } from '../settings.ts'
-import type { KeyStatus, Verdict } from '../shared/slot.ts'
-import { updateVerified } from '../store/api-keys.ts'
-import { run, runBatch, type Statement } from '../store/d1.ts'
-import { noted, noteEvent, type NewEvent } from '../store/noted-events.ts'
+import type { RejectionReason, Verdict } from '../shared/slot.ts'
+import { updateVerified, type KeyState } from '../store/api-keys.ts'
+import { run } from '../store/d1.ts'
+import { noteEvent } from '../store/noted-events.ts'
+import { conditionEvents, NEW, record, stateAfterCheck } from './key-state.ts'
 import { requireUsable } from './limits.ts'
 import { publishEvents } from './publish.ts'
 import { findSlot, requireKnown } from './slot-name.ts'
 import { readKey } from './slots.ts'
 import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { readUsableKey } from './take.ts'
-
-/** A key's status after each verdict. */
-export const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
-  accepted: 'active',
-  refused: 'rejected',
-  unknown: 'unverified',
-}
 
 /**
  * Asks the provider with one cheap request whether the key works, and logs the answer. A separate rate
@@ -35,12 +29,13 @@ export async function askProvider(
   { service, userId: user_id, requestId: request_id }: SlotOwner,
   name: string,
   { provider, credential }: { provider: Provider; credential: Credential },
-): Promise<Verdict> {
+): Promise<Trial> {
   const { probeLimiter } = service.settings
   if (provider.probe !== undefined) await requireRate(probeLimiter, user_id)
   const trial = await tryKey(provider, credential)
-  log('info', 'api_key_tried', { request_id, user_id, provider: name, ...trial })
-  return trial.verdict
+  const { verdict, reason } = trial
+  log('info', 'api_key_tried', { request_id, user_id, provider: name, verdict, reason })
+  return trial
 }
 
 /** Whether the provider checks a key before the vault saves it. */
@@ -52,8 +47,16 @@ export function isChecked(
   return provider?.probe !== undefined && (verify ?? verifyOnSave)
 }
 
+/** What follows in the detail of a refused save. */
+const WHY: Record<RejectionReason, string> = {
+  revoked: ' It was revoked.',
+  leaked: ' It was reported as leaked.',
+  suspended: ' Its account is suspended.',
+  unknown: '',
+}
+
 /**
- * Asks the provider about a new key, and returns the status to save it with. The trail notes a rejection.
+ * Asks the provider about a new key, and returns the state to save it with. The trail notes a rejection.
  *
  * @throws VaultError `rate_limited`, `api_key_rejected`
  */
@@ -61,34 +64,16 @@ export async function checkKey(
   owner: SlotOwner,
   name: string,
   asked: { provider: Provider; credential: Credential },
-): Promise<KeyStatus> {
-  const verdict = await askProvider(owner, name, asked)
-  if (verdict !== 'refused') return STATUS_BY_VERDICT[verdict]
+): Promise<KeyState> {
+  const trial = await askProvider(owner, name, asked)
+  const { verdict, rejection: reason } = trial
+  if (verdict !== 'refused') return stateAfterCheck(NEW, trial, new Date().toISOString())
   const { service } = owner
-  const what = { event: 'rejected_on_save', verdict } as const
+  const what = { event: 'rejected_on_save', verdict, reason } as const
   const event = await run(service.db, noteEvent({ ...actorOf(owner), provider: name, ...what }))
   await publishEvents(service, [event])
-  const detail = `${asked.provider.label} does not accept this key.`
+  const detail = `${asked.provider.label} does not accept this key.${WHY[reason ?? 'unknown']}`
   throw new VaultError('api_key_rejected', { detail })
-}
-
-/**
- * Runs the statement that records a use or a check of a key, and notes the event if it changes the row.
- *
- * @returns whether it did
- * @throws VaultError `database_busy`
- */
-export async function record(
-  owner: SlotOwner,
-  update: Statement,
-  event: Pick<NewEvent, 'event' | 'provider' | 'verdict' | 'providerStatus'> | null,
-): Promise<boolean> {
-  const { db } = owner.service
-  const statements =
-    event === null ? ([update] as const) : noted(update, { ...actorOf(owner), ...event })
-  const results = await runBatch(db, statements)
-  await publishEvents(owner.service, results)
-  return results[0].meta.changes === 1
 }
 
 /** The result of a check. */
@@ -112,17 +97,20 @@ export async function verifySlot(owner: SlotOwner, given: string): Promise<Verif
   const key = await readUsableKey(owner, slot)
   if (key.state !== 'open' || provider === null) return { key, verdict: null }
   requireUsable(key.row)
-  const verdict = await askProvider(owner, name, { provider, credential: key })
-  const what = { event: 'verified', provider: key.row.provider, verdict } as const
+  const trial = await askProvider(owner, name, { provider, credential: key })
+  const { verdict, rejection: reason } = trial
+  const event = { event: 'verified', verdict, reason } as const
+  const { provider: inRow } = key.row
   if (verdict === 'unknown') {
-    await run(owner.service.db, noteEvent({ ...actorOf(owner), ...what }))
+    await run(owner.service.db, noteEvent({ ...actorOf(owner), provider: inRow, ...event }))
     return { key, verdict }
   }
-  const status = STATUS_BY_VERDICT[verdict]
-  const lastVerifiedAt = new Date().toISOString()
-  const update = updateVerified(key.row, { status, at: lastVerifiedAt })
-  if (!(await record(owner, update, what))) {
+  const at = new Date().toISOString()
+  const state = stateAfterCheck(key.row, trial, at)
+  const events = [event, ...conditionEvents(key.row, state, {})]
+  const update = updateVerified(key.row, { ...state, at })
+  if (!(await record(owner, update, { provider: inRow, events }))) {
     return { key: await readKey(owner, slot), verdict: null }
   }
-  return { key: { ...key, status, lastVerifiedAt }, verdict }
+  return { key: { ...key, ...state, lastVerifiedAt: at }, verdict }
 }

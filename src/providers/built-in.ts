@@ -37,9 +37,15 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/v1/models',
     refusals: [
       { status: 401, field: 'error.code', value: 'invalid_api_key' },
-      { status: 401, field: 'error.code', value: 'account_deactivated' },
-      { status: 401, field: 'error.message', value: 'Incorrect API key provided*' },
+      {
+        status: 401,
+        field: 'error.code',
+        value: 'account_deactivated',
+        reason: 'suspended',
+      },
     ],
+    // https://developers.openai.com/api/docs/guides/error-codes
+    exhausted: [{ status: 429, field: 'error.code', value: 'insufficient_quota' }],
     key_page: 'https://platform.openai.com/api-keys',
     key_prefixes: ['sk-proj-', 'sk-svcacct-', 'sk-'],
   },
@@ -78,7 +84,12 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     probe: '/v1beta/models?pageSize=1',
     refusals: [
       { status: 400, field: 'error.details.reason', value: 'API_KEY_INVALID' },
-      { status: 403, field: 'error.message', value: 'Your API key was reported as leaked*' },
+      {
+        status: 403,
+        field: 'error.message',
+        value: 'Your API key was reported as leaked. Please use another API key.',
+        reason: 'leaked',
+      },
     ],
     key_page: 'https://aistudio.google.com/apikey',
     key_prefixes: ['AIza', 'AQ.'],
@@ -130,9 +141,22 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     request_headers: ['anthropic-*'],
     probe: '/user/balance',
     refusals: [
-      { status: 401, field: 'error.message', value: 'Authentication Fails, Your api key: *' },
-      { status: 401, field: 'error.message', value: 'Authentication Fails, Your API key: *' },
+      {
+        status: 401,
+        field: 'error.message',
+        value: 'Authentication Fails, Your api key: * is invalid',
+      },
+      {
+        status: 401,
+        field: 'error.message',
+        value: 'Authentication Fails, Your API key: * is invalid',
+      },
     ],
+    exhausted: [
+      { status: 402, field: 'error.message', value: 'Insufficient Balance' },
+      { status: 200, field: 'is_available', value: false },
+    ],
+    probe_shows_credit: true,
     key_page: 'https://platform.deepseek.com/api_keys',
     key_prefixes: ['sk-'],
   },
@@ -146,8 +170,12 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     request_headers: ['x-grok-*'],
     probe: '/v1/api-key',
     refusals: [
-      { status: 400, field: 'error', value: 'Incorrect API key provided*' },
-      { status: 400, field: 'error', value: 'Incorrect%20API%20key%20provided*' },
+      {
+        status: 400,
+        field: 'error',
+        value: 'Incorrect API key provided: * You can obtain an API key from https://console.x.ai.',
+      },
+      { status: 400, field: 'error', value: 'Incorrect%20API%20key%20provided:%20*' },
       { status: 200, field: 'api_key_blocked', value: true },
       { status: 200, field: 'api_key_disabled', value: true },
       { status: 200, field: 'team_blocked', value: true },
@@ -196,8 +224,8 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     response_headers: ['ratelimit*'],
     probe: 'https://huggingface.co/api/whoami-v2',
     refusals: [
-      { status: 401, field: 'error', value: 'Invalid credentials*' },
-      { status: 401, field: 'error', value: 'Invalid username or password*' },
+      { status: 401, field: 'error', value: 'Invalid credentials in Authorization header' },
+      { status: 401, field: 'error', value: 'Invalid username or password.' },
     ],
     key_page: 'https://huggingface.co/settings/tokens',
     key_prefixes: ['hf_'],
@@ -212,7 +240,7 @@ export const BUILT_IN: Readonly<Record<string, Provider>> = {
     url_fields: REPLICATE_URLS,
     probe: '/v1/account',
     refusals: [
-      { status: 401, field: 'detail', value: 'You did not pass a valid authentication token*' },
+      { status: 401, field: 'detail', value: 'You did not pass a valid authentication token' },
     ],
     key_page: 'https://replicate.com/account/api-tokens',
     key_prefixes: ['r8_'],

@@ -1,5 +1,7 @@
 /** The names of headers: those that a provider's description may not name, and those that never pass. */
 
+import { VAULT_PREFIX } from '../shared/vault-headers.ts'
+
 /** What belongs to one connection (RFC 9110 §7.6.1). */
 export const HOP_BY_HOP = [
   'connection',
@@ -13,7 +15,7 @@ export const HOP_BY_HOP = [
 /** Headers that the runtime or the connection sets. */
 const RESERVED = new Set(['host', 'content-length', ...HOP_BY_HOP])
 
-/** Headers that carry a caller's own credentials, or that tell the vault whose key to use. None of these passes. */
+/** Headers that carry a caller's own credentials. None of these passes. */
 const CREDENTIALS = [
   'api-key',
   'authorization',
@@ -27,8 +29,6 @@ const CREDENTIALS = [
   'x-api-key',
   'x-auth-token',
   'x-goog-api-key',
-  'x-vault-provider',
-  'x-vault-user',
 ]
 
 /**
@@ -97,14 +97,17 @@ export function matchesHeader(pattern: string, name: string): boolean {
   return wanted.endsWith('*') ? name.startsWith(wanted.slice(0, -1)) : name === wanted
 }
 
-/** Whether the runtime or the connection sets a header of this name. */
+/** Whether the runtime, the connection or the vault sets a header of this name. */
 export function isReserved(name: string): boolean {
-  return RESERVED.has(name.toLowerCase())
+  const lower = name.toLowerCase()
+  return RESERVED.has(lower) || lower.startsWith(VAULT_PREFIX)
 }
 
-/** Whether `pattern` matches a header that carries a caller's own credentials. */
+/** Whether `pattern` matches a header that carries a caller's own credentials, or that only the vault reads. */
 export function matchesCredential(pattern: string): boolean {
-  return CREDENTIALS.some((name) => matchesHeader(pattern, name))
+  return (
+    CREDENTIALS.some((name) => matchesHeader(pattern, name)) || matchesHeader(pattern, VAULT_PREFIX)
+  )
 }
 
 /** Whether a header of a provider's answer must never pass, or one of those that a lower-case pattern means. */

@@ -2,6 +2,7 @@
 
 import { HOP_BY_HOP, matchesCredential, matchesHeader } from './header-names.ts'
 import { keySearch, MIN_SEARCHED_LENGTH } from './key-search.ts'
+import { VAULT_PREFIX } from '../shared/vault-headers.ts'
 import { isToken, keyPlaces, type Provider } from './provider.ts'
 
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
@@ -129,7 +130,7 @@ export function responseHeaders(received: Headers, apiKey: string): Headers {
   const find = keySearch(apiKey)
   const isSafe = (text: string) => text.length <= MAX_SEARCHED_LENGTH && find(text).length === 0
   const passing = Array.from(received).filter(
-    ([name]) => !DROPPED_FROM_RESPONSE.has(name) && !name.startsWith('x-vault-'),
+    ([name]) => !DROPPED_FROM_RESPONSE.has(name) && !name.startsWith(VAULT_PREFIX),
   )
   // One search takes less time than one for each header.
   if (isSafe(passing.flat().join('\n'))) return new Headers(passing)

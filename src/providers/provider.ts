@@ -50,34 +50,54 @@ const FIELD = 'must be names of JSON fields separated by dots, such as error.cod
 
 const VALUE = 'must be a text, a number, true or false'
 
+const REASON = 'must be revoked, leaked or suspended'
+
 /**
  * An answer that means one thing: a status and, if that status can mean something else too, a field of the JSON body with
  * its value. Name a field that the provider alone writes, and never one that repeats what a caller sent.
  */
-const answerPattern = z
+const answerFields = {
+  status: z.custom<number>(isKnownStatus, STATUS),
+  /** Where the value is. Each name may lead to an object, or to a list of objects. */
+  field: z.optional(z.string(FIELD).check(z.regex(/^[\w-]+(?:\.[\w-]+)*$/, FIELD))),
+  /** It is compared as a whole. In a text, `*` stands for one word, such as a masked key. */
+  value: z.optional(z.custom<string | number | boolean>(isFieldValue, VALUE)),
+}
+
+interface Fields {
+  status: number
+  field?: string | undefined
+  value?: unknown
+}
+
+const hasBoth = z.refine<Fields>(
+  ({ field, value }) => (field === undefined) === (value === undefined),
+  'must have both a field and a value, or neither',
+)
+
+const isTold = z.refine<Fields>(
+  ({ status, field }) => status !== 200 || field !== undefined,
+  'has the status 200, so it must have a field and a value',
+)
+
+const answerPattern = z.strictObject(answerFields, isTableOf).check(hasBoth, isTold)
+
+const refusalPattern = z
   .strictObject(
     {
-      status: z.custom<number>(isKnownStatus, STATUS),
-      /** Where the value is. Each name may lead to an object, or to a list of objects. */
-      field: z.optional(z.string(FIELD).check(z.regex(/^[\w-]+(?:\.[\w-]+)*$/, FIELD))),
-      /** It is compared exactly. A text that ends with `*` is the beginning of a sentence. */
-      value: z.optional(z.custom<string | number | boolean>(isFieldValue, VALUE)),
+      ...answerFields,
+      /** Why the key is rejected, if this answer says so. */
+      reason: z.optional(z.enum(['revoked', 'leaked', 'suspended'], REASON)),
     },
     isTableOf,
   )
-  .check(
-    z.refine(
-      ({ field, value }) => (field === undefined) === (value === undefined),
-      'must have both a field and a value, or neither',
-    ),
-    z.refine(
-      ({ status, field }) => status !== 200 || field !== undefined,
-      'has the status 200, so it must have a field and a value',
-    ),
-  )
+  .check(hasBoth, isTold)
 
 /** An answer that a provider's description tells from others. */
 export type AnswerPattern = z.output<typeof answerPattern>
+
+/** An answer that rejects a key. */
+export type RefusalPattern = z.output<typeof refusalPattern>
 
 /** A host with an optional port, or `*.` and a domain of at least two labels. */
 const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
@@ -96,6 +116,8 @@ const path = z.strictObject(
   },
   isTableOf,
 )
+
+const page = text.check(z.regex(/^https:\/\//, 'must be an https: URL'))
 
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 
@@ -167,9 +189,18 @@ const fields = z.strictObject(
      * The answers that only bad keys get. Empty if no answer of this provider proves that a key is bad. One with the status
      * 200 counts for the probe alone.
      */
-    refusals: z.array(answerPattern, 'must be a list, such as [{ status = 401 }]'),
+    refusals: z.array(refusalPattern, 'must be a list, such as [{ status = 401 }]'),
+    /**
+     * The answers that say that the key's account has no credit left. None depends on how much a request asks for, and none
+     * ends with the time alone.
+     */
+    exhausted: z.optional(z.array(answerPattern, 'must be a list, such as [{ status = 402 }]')),
+    /** Whether the probe's answer tells if there is credit. A list of models tells nothing. */
+    probe_shows_credit: z.optional(z.boolean('must be true or false')),
     /** The page where a user gets a key. */
-    key_page: z.optional(text.check(z.regex(/^https:\/\//, 'must be an https: URL'))),
+    key_page: z.optional(page),
+    /** The page where a user adds credit. */
+    billing_page: z.optional(page),
     /** The beginnings of its keys. The page uses them to notice a key of another provider. */
     key_prefixes: z.optional(z.array(text, 'must be a list, such as ["sk-"]')),
   },
@@ -185,6 +216,10 @@ export const provider = fields.check(
   z.refine(
     ({ hosts, probe }) => hosts === undefined || probe?.startsWith('https:') !== true,
     'has hosts, so its probe must be a path',
+  ),
+  z.refine(
+    ({ hosts, exhausted }) => hosts === undefined || exhausted === undefined,
+    'has hosts, so exhausted must be left out: a user may own the server',
   ),
 )
 
@@ -228,8 +263,10 @@ function isKnownStatus(status: unknown): boolean {
   return status === 200 || isWhole(status, 400, 499)
 }
 
+/** A text is not empty, and not of `*` alone. A word of it has one `*` at most. */
 function isFieldValue(value: unknown): boolean {
-  return /^(?:string|number|boolean)$/.test(typeof value) && !/^\**$/.test(String(value))
+  if (typeof value !== 'string') return typeof value === 'number' || typeof value === 'boolean'
+  return /[^*\s]/.test(value) && !value.split(' ').some((word) => /\*.*\*/.test(word))
 }
 
 /** RFC 9110 §5.6.2. A subprotocol is one (RFC 6455 §4.1). */

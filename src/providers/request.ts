@@ -1,7 +1,7 @@
 /** Sends requests with a user's key to a provider, and sees in its answers what it says of the key. */
 
 import { isJsonObject, parseJson } from '../shared/json.ts'
-import type { Verdict } from '../shared/slot.ts'
+import type { RejectionReason, Verdict } from '../shared/slot.ts'
 import { findPlace, type Credential } from './base-url.ts'
 import {
   dropByteHeaders,
@@ -12,7 +12,7 @@ import {
   readStart,
 } from './error-body.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
-import type { AnswerPattern, Provider } from './provider.ts'
+import type { AnswerPattern, Provider, RefusalPattern } from './provider.ts'
 
 /** What of a caller's request the vault reads. */
 export type Sent = Pick<Request, 'url' | 'method' | 'headers' | 'body' | 'signal'>
@@ -21,9 +21,11 @@ export type Sent = Pick<Request, 'url' | 'method' | 'headers' | 'body' | 'signal
 export interface Answer {
   /** Without the key in a header or in the text of an error. Its body streams, unless the vault has read it. */
   response: Response
-  /** Whether it clearly rejects the key. */
-  isRefusal: boolean
+  finding: Finding
 }
+
+/** What an answer says of the key: why it is rejected, that its account has no credit left, or nothing. */
+export type Finding = { rejection: RejectionReason } | 'exhausted' | null
 
 /**
  * Sends `request` to the provider with `apiKey` in it, and without the caller's own credentials. It
@@ -55,38 +57,41 @@ async function hideKeyIn(received: Response, provider: Provider, apiKey: string)
   const headers = responseHeaders(received.headers, apiKey)
   if (!isErrorText(received)) {
     const response = new Response(body, { status, headers, webSocket })
-    return { response, isRefusal: matches(provider.refusals, status, null) }
+    return { response, finding: findIn(provider, status, null) }
   }
   const read = await readErrorBody(received)
   dropByteHeaders(headers)
   const response = new Response(hideKey(read, apiKey), { status, headers })
-  return { response, isRefusal: matches(provider.refusals, status, read.bytes) }
+  return { response, finding: findIn(provider, status, read.bytes) }
 }
 
 /** The verdict and its reason: `HTTP 401`, or the name of an error such as `TimeoutError`. */
 export interface Trial {
   verdict: Verdict
   reason: string
+  /** Why the provider rejects the key; null if it does not. */
+  rejection: RejectionReason | null
+  /** Null if the probe does not tell. */
+  hasCredit: boolean | null
 }
+
+const UNKNOWN = { verdict: 'unknown', rejection: null, hasCredit: null } as const
 
 /** Sends the provider's probe with the key, within a time limit. It never throws. */
 export async function tryKey(provider: Provider, credential: Credential): Promise<Trial> {
-  if (provider.probe === undefined) return { verdict: 'unknown', reason: 'no probe' }
+  if (provider.probe === undefined) return { ...UNKNOWN, reason: 'no probe' }
   const { apiKey, baseUrl } = credential
   const url = probeUrl(provider, provider.probe, baseUrl)
-  if (url === null) return { verdict: 'unknown', reason: 'no base URL' }
+  if (url === null) return { ...UNKNOWN, reason: 'no base URL' }
   const signal = AbortSignal.timeout(READ_TIMEOUT_MS)
   try {
-    const { response, isRefusal } = await fetchWithKey(
-      provider,
-      apiKey,
-      new Request(url, { signal }),
-    )
-    const verdict = isRefusal ? 'refused' : await judgeProbe(provider, response)
+    const answer = await fetchWithKey(provider, apiKey, new Request(url, { signal }))
+    const { response } = answer
+    const judged = await judgeProbe(provider, answer)
     if (!response.bodyUsed) await response.body?.cancel()
-    return { verdict, reason: `HTTP ${response.status}` }
+    return { ...judged, reason: `HTTP ${response.status}` }
   } catch (error) {
-    return { verdict: 'unknown', reason: error instanceof Error ? error.name : 'Error' }
+    return { ...UNKNOWN, reason: error instanceof Error ? error.name : 'Error' }
   }
 }
 
@@ -98,20 +103,45 @@ function probeUrl(provider: Provider, probe: string, baseUrl: string | null): st
   return findPlace(provider, pathname + search, baseUrl)?.target ?? null
 }
 
-/** A success may say that the key is turned off. It is read only if the provider says so in this way. */
+/** What the answer to a probe proves. One that says that there is no credit left proves that the key is good. */
 async function judgeProbe(
-  { refusals }: Provider,
+  provider: Provider,
+  { response, finding: found }: Answer,
+): Promise<Omit<Trial, 'reason'>> {
+  const finding = found ?? (await findInProbe(provider, response))
+  if (finding === 'unclear') return UNKNOWN
+  const isExhausted = finding === 'exhausted'
+  if (finding !== null && !isExhausted) return { ...UNKNOWN, verdict: 'refused', ...finding }
+  const showsCredit = provider.probe_shows_credit === true
+  if (isExhausted ? !showsCredit : !response.ok) return UNKNOWN
+  return { ...UNKNOWN, verdict: 'accepted', ...(showsCredit && { hasCredit: !isExhausted }) }
+}
+
+/** A success may say that the key is turned off. It is read only if the provider says so in this way. */
+async function findInProbe(
+  provider: Provider,
   { ok, status, body }: Response,
-): Promise<Verdict> {
-  if (!ok) return 'unknown'
-  if (body === null || !needsBody(refusals, status)) return 'accepted'
+): Promise<Finding | 'unclear'> {
+  if (!ok || body === null || !needsBody(patternsOf(provider), status)) return null
   const { bytes, isCut } = await readStart(body, MAX_MATCHED_BYTES)
-  if (matches(refusals, status, bytes)) return 'refused'
-  return isCut ? 'unknown' : 'accepted'
+  const finding = findIn(provider, status, bytes)
+  return finding === null && isCut ? 'unclear' : finding
 }
 
 /** A longer body matches nothing, even if it is JSON: providers answer with short ones. */
 const MAX_MATCHED_BYTES = 16_384
+
+function patternsOf({ refusals, exhausted = [] }: Provider): RefusalPattern[] {
+  return [...refusals, ...exhausted]
+}
+
+function findIn(provider: Provider, status: number, body: Uint8Array | null): Finding {
+  const found = findPattern(patternsOf(provider), status, body)
+  if (found === undefined) return null
+  return provider.exhausted?.includes(found) === true
+    ? 'exhausted'
+    : { rejection: found.reason ?? 'unknown' }
+}
 
 /** Whether a pattern wants a field in the body of an answer with this status. */
 export function needsBody(patterns: readonly AnswerPattern[], status: number): boolean {
@@ -119,20 +149,21 @@ export function needsBody(patterns: readonly AnswerPattern[], status: number): b
 }
 
 /**
- * Whether an answer fits one of the patterns. If its body is not JSON, or was not read, only its status can fit. A whole
- * value is compared, so a text in another field never fits.
+ * The first pattern that an answer fits. If its body is not JSON, or was not read, only its status can fit. A whole value is
+ * compared, so a text that a caller sent never fits.
  */
-export function matches(
-  patterns: readonly AnswerPattern[],
+export function findPattern<Pattern extends AnswerPattern>(
+  patterns: readonly Pattern[],
   status: number,
   body: Uint8Array | null,
-): boolean {
-  const candidates = patterns.filter((one) => one.status === status)
-  if (candidates.some(({ field }) => field === undefined)) return true
-  if (candidates.length === 0 || body === null || body.length > MAX_MATCHED_BYTES) return false
-  const json = parseJson(new TextDecoder().decode(body))
-  return candidates.some(({ field = '', value }) =>
-    valuesAt(json, field).some((found) => isValue(found, value)),
+): Pattern | undefined {
+  const isRead = needsBody(patterns, status) && body !== null && body.length <= MAX_MATCHED_BYTES
+  const json = isRead ? parseJson(new TextDecoder().decode(body)) : null
+  return patterns.find(
+    (one) =>
+      one.status === status &&
+      (one.field === undefined ||
+        valuesAt(json, one.field).some((found) => isValue(found, one.value))),
   )
 }
 
@@ -148,6 +179,16 @@ function valuesAt(json: unknown, field: string): unknown[] {
 }
 
 function isValue(found: unknown, value: AnswerPattern['value']): boolean {
-  if (typeof value !== 'string' || !value.endsWith('*')) return found === value
-  return typeof found === 'string' && found.startsWith(value.slice(0, -1))
+  if (typeof value !== 'string' || typeof found !== 'string') return found === value
+  const words = found.split(' ')
+  const wanted = value.split(' ')
+  return words.length === wanted.length && wanted.every((word, at) => isWord(words[at], word))
+}
+
+/** Whether a word is the wanted one, in which `*` stands for at least one character. */
+function isWord(word = '', wanted: string): boolean {
+  const [start = '', end] = wanted.split('*')
+  if (end === undefined) return word === wanted
+  const isLonger = word.length > start.length + end.length && !/\s/.test(word)
+  return isLonger && word.startsWith(start) && word.endsWith(end)
 }

@@ -71,6 +71,10 @@ function addToBuiltIn(given: unknown): unknown {
 /** The built-in fields that `value` keeps. A key for another host must never go to the built-in host. */
 function inherited(known: Partial<Provider> = {}, value: Record<string, unknown>) {
   if (value['origin'] === undefined && value['hosts'] === undefined) return known
-  const { origin: _, probe, ...others } = known
-  return probe?.startsWith('https:') === false ? { ...others, probe } : others
+  const { origin: _, probe, exhausted, ...others } = known
+  return {
+    ...others,
+    ...(probe?.startsWith('https:') === false && { probe }),
+    ...(value['hosts'] === undefined && exhausted !== undefined && { exhausted }),
+  }
 }

@@ -4,6 +4,7 @@ import { callersUrl, type Passage } from '../providers/base-url.ts'
 import { matchesHeader, neverPasses } from '../providers/header-names.ts'
 import type { Provider } from '../providers/provider.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
+import { CONDITION_HEADER, ERROR_HEADER, KEY_HEADER, SLOT_HEADER } from '../shared/vault-headers.ts'
 
 /** Their value is one URL, which may be relative (RFC 9110 §10.2.2 and §8.7, and Azure's long-running operations). */
 const REFERENCE = /^(?:(?:content-|operation-)?location|azure-asyncoperation)$/
@@ -58,8 +59,12 @@ export function relayedHeaders(received: Headers, context: Context): Headers {
     if (kept !== null) headers.append(name, kept)
     if (moved !== null) headers.append(`X-Vault-${name}`, moved)
   }
-  // Only a refusal of the vault has it.
-  headers.delete('X-Vault-Error')
+  // A URL that leads elsewhere may have moved to any of these. Only a refusal of the vault has the first.
+  for (const name of [ERROR_HEADER, KEY_HEADER, SLOT_HEADER, CONDITION_HEADER]) {
+    const own = received.get(name)
+    if (own === null) headers.delete(name)
+    else headers.set(name, own)
+  }
   for (const [name, value] of Object.entries(OWN)) headers.set(name, value)
   headers.append('Vary', 'Origin')
   if (allowedOrigin !== null) {

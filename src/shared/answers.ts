@@ -18,6 +18,14 @@ export const verdict = z
   .enum(['accepted', 'refused', 'unknown'])
   .check(z.describe('What the provider says about the key. `unknown`: the answer proves nothing.'))
 
+export const rejectionReason = z
+  .enum(['revoked', 'leaked', 'suspended', 'unknown'])
+  .check(z.describe('Why the provider rejected the key. `unknown`: the provider did not say why.'))
+
+export const keyCondition = z
+  .literal('out_of_credit')
+  .check(z.describe('What is wrong with the key for now. Left out if nothing is known to be.'))
+
 const time = z.iso.datetime()
 
 const tag = {
@@ -82,6 +90,10 @@ const sealedFields = {
 /** What is known of a provider's key without opening it. */
 const rowFields = {
   status: keyStatus,
+  condition: z.exactOptional(keyCondition),
+  condition_at: z
+    .exactOptional(time)
+    .check(z.describe('When the provider first said so. Left out without a condition.')),
   last_used_at: z
     .nullable(time)
     .check(z.describe('When the key was last used. It is recorded at most once an hour.')),
@@ -141,6 +153,9 @@ export const assignedAnswer = slotWithKey
 const label = {
   label: z.nullable(z.string()).check(z.describe('The name of the provider, for users.')),
   key_page: z.nullable(z.string()).check(z.describe('The page where users make such a key.')),
+  billing_page: z
+    .exactOptional(z.string())
+    .check(z.describe('The page where users add credit. Left out if none is known.')),
   key_prefixes: z
     .readonly(z.array(z.string()))
     .check(z.describe('What keys of this provider begin with.')),
@@ -252,6 +267,7 @@ export const event = z.object({
     .check(z.describe('Of uses: how many the provider answered with a status of 400 or more.')),
   code: z.exactOptional(errorCode).check(z.describe('Why uses were refused.')),
   verdict: z.exactOptional(verdict),
+  reason: z.exactOptional(rejectionReason),
   provider_status: z
     .exactOptional(z.int())
     .check(z.describe('The status of the answer with which the provider rejected the key.')),

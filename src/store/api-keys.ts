@@ -17,6 +17,8 @@ export interface KeyRow extends SealedRow {
   /** Null for its owner, or an import. */
   savedBy: 'operator' | null
   status: KeyStatus
+  /** When its provider first said that its account has no credit left; null if it has some, or if nobody knows. */
+  exhaustedAt: string | null
   lastUsedAt: string | null
   /** When its user last had it checked with its provider. */
   lastVerifiedAt: string | null
@@ -51,7 +53,7 @@ export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 /** The columns of a {@link KeyRow}. */
 export const COLUMNS = `${SEALED_COLUMNS}, api_keys.identity, revision, updated_at AS updatedAt,
-  saved_by AS savedBy, status,
+  saved_by AS savedBy, status, exhausted_at AS exhaustedAt,
   last_used_at AS lastUsedAt, last_verified_at AS lastVerifiedAt, expires_at AS expiresAt,
   paused_at AS pausedAt, callers, max_uses AS maxUses, max_uses_per AS maxUsesPer, uses, uses_in AS usesIn`
 
@@ -106,6 +108,7 @@ const SAVED_COLUMNS = `${COLUMNS}, (
 export interface NewRow extends SealedKey {
   savedBy: KeyRow['savedBy']
   status: KeyStatus
+  exhaustedAt: string | null
   /** ISO 8601 in UTC; null for never. */
   expiresAt: string | null
   /** See `fingerprintKey`: the one under the sealing key first. There are none for a short key. */
@@ -116,17 +119,18 @@ export interface NewRow extends SealedKey {
 export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   identity = excluded.identity, revision = api_keys.revision + 1,
   encrypted_api_key = excluded.encrypted_api_key, key_id = excluded.key_id, fingerprint = excluded.fingerprint,
-  status = excluded.status, updated_at = excluded.updated_at, saved_by = excluded.saved_by,
+  status = excluded.status, exhausted_at = excluded.exhausted_at, updated_at = excluded.updated_at, saved_by = excluded.saved_by,
   expires_at = excluded.expires_at, expiry_noted = 0, last_used_at = NULL, last_verified_at = NULL`
 
 /** Saves a key in place of the slot's previous one, whose limits stay. It returns no row if the user does not exist. */
 export function upsertKey(
   { userId, provider }: Slot,
-  { sealed, kid, savedBy, status, expiresAt, fingerprints }: NewRow,
+  { sealed, kid, savedBy, status, exhaustedAt, expiresAt, fingerprints }: NewRow,
 ): Statement<SavedRow> {
   return {
-    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, expires_at, saved_by, fingerprint)
-          SELECT id, ?2, ?4, ?5, ?6, ?7, ?8, ?3 ->> 0 FROM users WHERE id = ?1
+    sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, expires_at, saved_by, exhausted_at,
+            fingerprint)
+          SELECT id, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?3 ->> 0 FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING ${SAVED_COLUMNS}`,
     values: [
@@ -138,6 +142,7 @@ export function upsertKey(
       status,
       expiresAt,
       savedBy,
+      exhaustedAt,
     ],
   }
 }
@@ -154,35 +159,45 @@ export function selectSaved(
 }
 
 /** The key that was read from a row. It may have moved or been sealed again, but another key has another identity. */
-export type ReadKey = Pick<KeyRow, 'userId' | 'provider' | 'identity' | 'status'>
+export type ReadKey = Pick<KeyRow, 'userId' | 'provider' | 'identity' | 'status' | 'exhaustedAt'>
+
+/** What a provider's answer says of a key. */
+export type KeyState = Pick<KeyRow, 'status' | 'exhaustedAt'>
 
 const READ_KEY = 'user_id = ?1 AND provider = ?2 AND identity = ?3'
-/** A rejection counts in any case. Anything else counts only if the status is still the one that was read. */
-const COUNTS = "(?4 = 'rejected' OR status = ?6)"
+const IS_AS_READ = '(status, exhausted_at) IS (?6, ?8)'
 
 /**
- * Records a time and a status. It changes no row if the key was rejected meanwhile, or if the slot holds another one by
- * now.
+ * Records a time and a state. It changes no row if the slot holds another key by now, or if the state is not the one that
+ * was read any more.
  */
 const updateWith =
-  (column: string, also = '') =>
+  (column: string, condition: string) =>
   (
-    { userId, provider, identity, status: before }: ReadKey,
-    { status, at }: { status: KeyStatus; at: string },
+    { userId, provider, identity, status: before, exhaustedAt: exhaustedBefore }: ReadKey,
+    { status, exhaustedAt, at }: KeyState & { at: string },
   ): Statement => ({
-    sql: `UPDATE api_keys SET status = ?4, ${column} = ?5 WHERE ${READ_KEY} ${also} AND ${COUNTS}`,
-    values: [userId, provider, identity, status, at, before],
+    sql: `UPDATE api_keys SET status = ?4, ${column} = ?5,
+            exhausted_at = CASE WHEN exhausted_at IS ?8 THEN ?7 ELSE exhausted_at END
+          WHERE ${READ_KEY} AND ${condition}`,
+    values: [userId, provider, identity, status, at, before, exhaustedAt, exhaustedBefore],
   })
 
-/** Records that a key was verified, and its status. */
-export const updateVerified = updateWith('last_verified_at')
+/** Records that the owner had a key checked. A rejection counts, whatever was found meanwhile. */
+export const updateVerified = updateWith('last_verified_at', `(?4 = 'rejected' OR ${IS_AS_READ})`)
 
-/** Records a use that gives a key another status. It changes no row if the key has that status already. */
-export const updateStatus = updateWith('last_used_at', 'AND status <> ?4')
+/** Records that the job checked a key. */
+export const updateRechecked = updateWith('last_verified_at', IS_AS_READ)
+
+/** Records a use that gives a key another state. It changes no row if the key was rejected already. */
+export const updateState = updateWith(
+  'last_used_at',
+  `(${IS_AS_READ} OR (?4 = 'rejected' AND status <> 'rejected'))`,
+)
 
 /** Records a use, unless one was recorded after `before`. It changes no row if the slot holds another key by now. */
 export function updateUsed(
-  { userId, provider, identity }: ReadKey,
+  { userId, provider, identity }: Pick<KeyRow, 'userId' | 'provider' | 'identity'>,
   { at, before }: { at: string; before: string },
 ): Statement {
   return {

@@ -7,7 +7,7 @@ import type { Slot } from '../crypto/seal.ts'
 import type { EventAnswer } from '../shared/answers.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { EventKind } from '../shared/event-kind.ts'
-import type { Verdict } from '../shared/slot.ts'
+import type { RejectionReason, Verdict } from '../shared/slot.ts'
 import type { Selection } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
 
@@ -30,6 +30,8 @@ export interface EventRow {
   caller: string | null
   code: ErrorCode | null
   verdict: Verdict | null
+  /** Why the provider rejected the key. */
+  reason: RejectionReason | null
   providerStatus: number | null
   requestId: string | null
   count: number
@@ -59,6 +61,7 @@ export function describeEvent(row: EventRow): EventAnswer {
   }
   if (row.code !== null) answer.code = row.code
   if (row.verdict !== null) answer.verdict = row.verdict
+  if (row.reason !== null) answer.reason = row.reason
   if (row.providerStatus !== null) answer.provider_status = row.providerStatus
   if (row.requestId !== null) answer.request_id = row.requestId
   return answer
@@ -68,7 +71,7 @@ export function describeEvent(row: EventRow): EventAnswer {
 const TIME_LENGTH = '2026-11-25T12:00:00.000Z'.length
 
 /** The columns of an {@link EventRow}. */
-export const EVENT_COLUMNS = `id, provider, event, actor, caller, code, verdict, provider_status AS providerStatus,
+export const EVENT_COLUMNS = `id, provider, event, actor, caller, code, verdict, reason, provider_status AS providerStatus,
   request_id AS requestId, count, errors, first_at AS firstAt, last_at AS lastAt`
 /** The events of the slot since a time, of today or yesterday. */
 export function selectEventsSince(

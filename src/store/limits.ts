@@ -79,8 +79,8 @@ function changedKey(json: string): string {
 }
 
 const KIND = `CASE
-    WHEN paused_at IS NULL AND json_type(?10, '$.isPaused') = 'true' THEN 'paused'
-    WHEN paused_at IS NOT NULL AND json_type(?10, '$.isPaused') = 'false' THEN 'resumed'
+    WHEN paused_at IS NULL AND json_type(?11, '$.isPaused') = 'true' THEN 'paused'
+    WHEN paused_at IS NOT NULL AND json_type(?11, '$.isPaused') = 'false' THEN 'resumed'
     ELSE ?3
   END`
 
@@ -96,7 +96,7 @@ export function updateLimits(
   const isPause = isPaused === true && [callers, maxUses, expiresAt].every(isUndefined)
   const note = insert(
     { ...event, event: isPause ? 'paused' : 'limits_changed' },
-    `api_keys WHERE ${changedKey('?10')}`,
+    `api_keys WHERE ${changedKey('?11')}`,
     KIND,
   )
   const json = JSON.stringify({ isPaused, callers, expiresAt, count, per })

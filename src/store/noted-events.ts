@@ -3,7 +3,7 @@
 import type { Slot } from '../crypto/seal.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import { LOOKS, type EventKind, type SumKind } from '../shared/event-kind.ts'
-import type { Verdict } from '../shared/slot.ts'
+import type { RejectionReason, Verdict } from '../shared/slot.ts'
 import { MAX_EVENTS_A_DAY, NOW, refuse, type Statement } from './d1.ts'
 import { EVENT_COLUMNS, type Actor, type WrittenEvent } from './events.ts'
 import type { Selection } from './gone-keys.ts'
@@ -14,6 +14,7 @@ export interface NewEvent extends Slot {
   by: Actor
   requestId?: string | undefined
   verdict?: Verdict
+  reason?: RejectionReason | null
   providerStatus?: number
   /** The end of its id, of 16 characters, for `selectEventsSince`. If it is missing, D1 makes a random one. */
   mark?: string | undefined
@@ -30,7 +31,12 @@ const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
  * What is noted however many events the day has: a use never fails for it, and an owner can always pause or delete a key.
  * Nothing of it happens again before the key has changed.
  */
-const UNLIMITED: ReadonlySet<EventKind> = new Set(['deleted', 'paused', 'rejected_in_use'])
+const UNLIMITED: ReadonlySet<EventKind> = new Set([
+  'deleted',
+  'paused',
+  'rejected_in_use',
+  'rechecked',
+])
 const DAY = 'substr(at, 1, 10)'
 /**
  * The day. It fails if the user has too many events of it. Looks count by themselves, so that no caller keeps the owner
@@ -41,42 +47,64 @@ const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
     WHERE day = ${DAY} AND user_id = ?1 AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
   ) THEN ${DAY} ELSE ${refuse('too_many_events')} END`
 
+/** What a key's provider says of its account. It may change with each use, if some of what a user asks for is free. */
+const CONDITIONS: ReadonlySet<EventKind> = new Set(['out_of_credit', 'in_credit'])
+/** Whether the day has room for another one: if not, the change is made, and is not noted. */
+const HAS_ROOM = `100 > (
+    SELECT count(*) FROM api_key_events
+    WHERE day = ${DAY} AND user_id = ?1 AND event IN ('${[...CONDITIONS].join("', '")}')
+  )`
+
 /** Notes an event, if the user exists. It returns the event. */
 export function noteEvent(event: NewEvent): Statement<WrittenEvent> {
   return insert(event, 'users WHERE id = ?1')
 }
 
-/** A change of one slot with its event, which is noted if the change changes a row. */
+/** A change of one slot with its events, which are noted if the change changes a row. */
 export function noted<Row>(
   change: Statement<Row>,
-  event: NewEvent,
-): [change: Statement<Row>, event: Statement<WrittenEvent>] {
-  return [change, insert(event, 'users WHERE id = ?1 AND changes() > 0')]
+  ...events: readonly NewEvent[]
+): [change: Statement<Row>, ...events: Statement<WrittenEvent>[]] {
+  return [change, ...events.map(noteAfter)]
 }
 
-/** A change that saves a key, with its event: `replaced` if the slot had another one. */
+/** Notes an event if the statement before has changed a row. */
+function noteAfter(event: NewEvent): Statement<WrittenEvent> {
+  const room = CONDITIONS.has(event.event) ? ` AND ${HAS_ROOM}` : ''
+  return insert(event, `users WHERE id = ?1 AND changes() > 0${room}`)
+}
+
+/**
+ * A change that saves a key, with its events: `replaced` if the slot had another one, and the `others`.
+ */
 export function notedSave<Row>(
   change: Statement<Row>,
   event: Omit<NewEvent, 'event'>,
-): [change: Statement<Row>, event: Statement<WrittenEvent>] {
+  others: readonly Pick<NewEvent, 'event'>[],
+): Statement<Row | WrittenEvent>[] {
   const saved = 'api_keys WHERE user_id = ?1 AND provider = ?2 AND changes() > 0'
   const kind = "CASE revision WHEN 1 THEN ?3 ELSE 'replaced' END"
-  return [change, insert({ ...event, event: 'saved' }, saved, kind)]
+  const { mark: _, ...about } = event
+  return [
+    change,
+    insert({ ...event, event: 'saved' }, saved, kind),
+    ...others.map((other) => noteAfter({ ...about, ...other })),
+  ]
 }
 
 /** A statement that notes an event for each row of `source`, in SQL, of the kind `kind`. */
 export function insert(
-  { userId, provider, event, by, requestId, verdict, providerStatus, mark }: NewEvent,
+  { userId, provider, event, by, requestId, verdict, reason, providerStatus, mark }: NewEvent,
   source: string,
   kind = '?3',
 ): Statement<WrittenEvent> {
   const caller = 'name' in by ? by.name : null
-  const isLimited = by.kind !== 'job' && !UNLIMITED.has(event)
+  const isLimited = by.kind !== 'job' && !UNLIMITED.has(event) && !CONDITIONS.has(event)
   return {
     sql: `INSERT INTO api_key_events
-            (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status)
+            (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status, reason)
           SELECT ${isLimited ? DAY_WITH_ROOM : DAY}, ?1, at || '.' || coalesce(?9, ${RANDOM}), ?2, ${kind}, ?4, ?5, ?6,
-            ?7, ?8
+            ?7, ?8, ?10
           FROM (SELECT ${NOW} AS at), ${source} ${RETURNING_EVENT}`,
     values: [
       userId,
@@ -88,6 +116,7 @@ export function insert(
       verdict ?? null,
       providerStatus ?? null,
       mark ?? null,
+      reason ?? null,
     ],
   }
 }

@@ -1,8 +1,8 @@
 /** Writes keys that were sealed again, in their slot or for another one. Each stays the same key. */
 
 import type { SealedKey, Slot } from '../crypto/seal.ts'
-import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
-import { COLUMNS, type KeyRow, type SealedRow } from './api-keys.ts'
+import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { COLUMNS, type KeyRow, type KeyState, type SealedRow } from './api-keys.ts'
 import { noteRows } from './noted-events.ts'
 import type { Statement } from './d1.ts'
 
@@ -19,11 +19,11 @@ const AS_READ = `user_id = ?1 AND provider = ?2 AND identity = ?3 AND revision =
 /** Moves a key at its owner's request. It returns no row if the other slot has a key, or if `row` has changed. */
 export function moveKey(
   { userId, provider, identity, revision, sealed, status }: KeyRow,
-  target: SealedFor & { status: KeyStatus },
+  target: SealedFor & KeyState,
 ): Statement<KeyRow> {
   return {
     sql: `UPDATE OR IGNORE api_keys SET provider = ?7, encrypted_api_key = ?8, key_id = ?9, status = ?10,
-            fingerprint = ?11, revision = revision + 1
+            fingerprint = ?11, exhausted_at = ?12, revision = revision + 1
           WHERE ${AS_READ} RETURNING ${COLUMNS}`,
     values: [
       userId,
@@ -37,6 +37,7 @@ export function moveKey(
       target.kid,
       target.status,
       target.fingerprint,
+      target.exhaustedAt,
     ],
   }
 }

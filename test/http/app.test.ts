@@ -139,6 +139,8 @@ it('logs a use with its user, its caller, its provider and what the provider ans
       caller: 'relay:notebook',
       provider: 'openai',
       provider_status: 200,
+      key_source: 'own',
+      condition: null,
     },
   ])
 })

@@ -25,6 +25,7 @@ const SHORT: KeySummary = {
   updatedAt: AT,
   savedBy: null,
   status: 'unverified',
+  exhaustedAt: null,
   lastUsedAt: null,
   lastVerifiedAt: null,
   expiresAt: null,

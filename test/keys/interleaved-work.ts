@@ -157,7 +157,7 @@ const MAKERS: Record<Kind, (world: World, target: Target) => Made> = {
       run: async (vault) =>
         asCaller(vault, { userId, caller }, async (user) => {
           const request = new Request(`${PROVIDER}/v1/models`, { method: 'POST' })
-          const response = await useKey(user, slotOf(user, 'openai'), request)
+          const { response } = await useKey(user, slotOf(user, 'openai'), request)
           await response.text()
         }),
     }

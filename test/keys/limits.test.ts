@@ -192,6 +192,7 @@ const rowWith = (limits: Partial<KeptLimits>): KeyRow => ({
   identity: '0123abcd',
   revision: 1,
   sealed: 'v1.x',
+  exhaustedAt: null,
   kid: 'any',
   savedBy: null,
   updatedAt: '2026-01-01T00:00:00.000Z',

@@ -56,7 +56,7 @@ async function someOwner(word: string, changes: object) {
     token,
     slot,
     request,
-    relay: async () => (await request('GET', '/relay/openai/v1/models')).status,
+    relay: async (method = 'GET') => (await request(method, '/relay/openai/v1/models')).status,
     change: async (sql: string, value: string) =>
       void (await env.DB.prepare(`UPDATE api_keys SET ${sql} WHERE user_id = ?1`)
         .bind(userId, value)
@@ -98,6 +98,17 @@ const CAUSES: [what: string, kind: string, word: string, cause: Cause, answer: n
     BAD,
     async ({ relay }) => relay(),
     401,
+  ],
+  ['a key that is out of credit', 'out_of_credit', 'sk-spent', async ({ relay }) => relay(), 429],
+  [
+    'a key that has credit again',
+    'in_credit',
+    GOOD,
+    async ({ change, relay }) => {
+      await change('exhausted_at = ?2', '2026-11-03T12:00:00.000Z')
+      return relay('POST')
+    },
+    200,
   ],
   ['a key that expires', 'expired', GOOD, async (owner) => expire(owner, 0.5), null],
   [

@@ -76,10 +76,11 @@ export function someVault(changes: object = {}) {
     use: async (userId: string) => {
       const user = await userOf(userId)
       const request = new Request(`${PROVIDER}/v1/models`)
-      const response = await useKey(user, slotOf(user, 'openai'), request).catch((error: unknown) =>
+      const used = await useKey(user, slotOf(user, 'openai'), request).catch((error: unknown) =>
         VaultError.from(error),
       )
-      if (response instanceof VaultError) return response.code
+      if (used instanceof VaultError) return used.code
+      const { response } = used
       await response.text()
       return response.status
     },

@@ -44,7 +44,9 @@ async function open(userId: string, { vault = env, caller = 'binding:chat' } = {
   const opened = new Response(null, { status: 101, webSocket: theirs })
   vi.spyOn(globalThis, 'fetch').mockResolvedValueOnce(opened)
   const request = new Request(MODELS, { headers: { Upgrade: 'websocket' } })
-  const { webSocket } = await useKey(user, slotOf(user, 'openai'), request)
+  const {
+    response: { webSocket },
+  } = await useKey(user, slotOf(user, 'openai'), request)
   if (webSocket === null) throw new Error('It is not a WebSocket')
   const ended = async () => Promise.all(works)
   await ended()
@@ -349,7 +351,7 @@ it('an answer that opens no socket is not looked at', async () => {
     by: { kind: 'caller', name: 'binding:chat' },
     waitUntil: (work) => void works.push(work),
   }
-  const answer = await useKey(user, slotOf(user, 'openai'), new Request(MODELS))
+  const { response: answer } = await useKey(user, slotOf(user, 'openai'), new Request(MODELS))
   await Promise.all([answer.text(), ...works])
   expect([answer.webSocket, vi.getTimerCount()]).toEqual([null, 0])
 })

@@ -16,7 +16,7 @@ import { rewrap } from '../../src/keys/rewrap.ts'
 import { beginPass } from '../../src/keys/rewrap-pass.ts'
 import { readSlot } from '../../src/keys/slots.ts'
 import { openService } from '../../src/service.ts'
-import { updateStatus, updateVerified, type KeyRow } from '../../src/store/api-keys.ts'
+import { updateState, updateVerified, type KeyRow } from '../../src/store/api-keys.ts'
 import { run } from '../../src/store/d1.ts'
 import { env } from '../isolate.ts'
 import { someKeyRow } from '../store/rows.ts'
@@ -156,8 +156,8 @@ describe('the tag of a key', () => {
       async ({ userId }) => {
         const key = requireOpen(await readSlot(await ownerOf(userId), 'default'))
         const at = '2026-01-01T00:00:00.000Z'
-        await run(env.DB, updateVerified(key.row, { status: 'active', at }))
-        await run(env.DB, updateStatus(key.row, { status: 'rejected', at }))
+        await run(env.DB, updateVerified(key.row, { status: 'active', exhaustedAt: null, at }))
+        await run(env.DB, updateState(key.row, { status: 'rejected', exhaustedAt: null, at }))
       },
     ],
     [

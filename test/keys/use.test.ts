@@ -138,7 +138,7 @@ describe('the outcome of a use', () => {
   async function use(userId: string, method = 'POST', vault: Env = env): Promise<number> {
     const { user, ended } = await someCaller(userId, vault)
     const request = new Request(MODELS, { method })
-    const response = await useKey(user, slotOf(user, 'openai'), request)
+    const { response } = await useKey(user, slotOf(user, 'openai'), request)
     await response.text()
     await ended()
     return response.status
@@ -241,7 +241,7 @@ describe('the outcome of a use', () => {
     const DB = lateD1(async () => new Promise<void>((resolve) => (record = resolve)))
     const { user, ended } = await someCaller(await someKeyUser(someKeyOf('good')), { ...env, DB })
     const request = new Request(MODELS, { method: 'POST' })
-    const response = await useKey(user, slotOf(user, 'openai'), request)
+    const { response } = await useKey(user, slotOf(user, 'openai'), request)
     expect(await response.json()).toEqual({ data: [] })
     record()
     await ended()

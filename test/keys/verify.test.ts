@@ -2,7 +2,8 @@
 
 import { expect, it, vi, describe } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
-import { verifySlot, record } from '../../src/keys/verify.ts'
+import { record } from '../../src/keys/key-state.ts'
+import { verifySlot } from '../../src/keys/verify.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
 import {
@@ -15,7 +16,7 @@ import {
 } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
 import { readSlot, setLimits } from '../../src/keys/slots.ts'
-import { updateStatus } from '../../src/store/api-keys.ts'
+import { updateState } from '../../src/store/api-keys.ts'
 
 const time = expect.stringMatching(/^20\d\d-.*Z$/)
 
@@ -222,10 +223,15 @@ it('the trail has an event of a verdict that changed the key, and none of one th
   const owner = await ownerOf(userId)
   const key = await readSlot(owner, 'openai')
   if (key.state !== 'open') throw new Error('The slot is empty')
-  const update = updateStatus(key.row, { status: 'rejected', at: '2026-01-01T12:00:00.000Z' })
-  const event = { event: 'rejected_in_use', provider: 'openai', providerStatus: 401 } as const
-  expect(await record(owner, update, event)).toBe(true)
-  expect(await record(owner, update, event)).toBe(false)
+  const update = updateState(key.row, {
+    status: 'rejected',
+    exhaustedAt: null,
+    at: '2026-01-01T12:00:00.000Z',
+  })
+  const event = { event: 'rejected_in_use', providerStatus: 401 } as const
+  const noted = { provider: 'openai', events: [event] }
+  expect(await record(owner, update, noted)).toBe(true)
+  expect(await record(owner, update, noted)).toBe(false)
   const trail = `SELECT actor, provider_status FROM api_key_events
     WHERE user_id = ?1 AND event = 'rejected_in_use'`
   const { results } = await env.DB.prepare(trail).bind(userId).all()

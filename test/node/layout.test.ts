@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 /** They declare only types and constants. */
 const WITHOUT_TEST: ReadonlySet<string> = new Set([
   'src/callers/binding.ts',
-  'src/shared/binding-headers.ts',
+  'src/shared/vault-headers.ts',
   'src/shared/event-kind.ts',
   'src/shared/slot.ts',
 ])

@@ -9,12 +9,17 @@ import type { SeenRequest } from '../provided.d.ts'
 /** The answer to a key with this beginning, except on the two streams and `/echo`. */
 const ANSWERS: Record<string, [status: number, body: (key: string) => string]> = {
   'sk-good': [200, () => '{"data": []}'],
-  'sk-bad': [401, (key) => `{"error": {"message": "Incorrect API key provided: ${key}"}}`],
+  'sk-bad': [401, (key) => JSON.stringify(badKey(key))],
+  'sk-spent': [429, () => '{"error": {"code": "insufficient_quota"}}'],
   'sk-scope': [401, () => '{"error": {"message": "Missing scopes: api.model.read"}}'],
   'sk-region': [403, () => '{"error": "country"}'],
   'sk-odd': [400, () => '{"error": "bad request"}'],
   'sk-busy': [429, () => '{"error": "rate limit"}'],
   'sk-down': [500, () => '{"error": "down"}'],
+}
+
+function badKey(key: string): object {
+  return { error: { message: `Incorrect API key provided: ${key}`, code: 'invalid_api_key' } }
 }
 
 /**
@@ -46,8 +51,7 @@ export async function startProvider(): Promise<{ url: string; close: () => Promi
       return
     }
     if (key.startsWith('sk-torn')) {
-      const body = '{"error": {"message": "Incorrect API key provided"}}'
-      response.writeHead(401, { 'Content-Length': 1_000 }).write(body)
+      response.writeHead(401, { 'Content-Length': 1_000 }).write(JSON.stringify(badKey('sk-…')))
       setImmediate(() => request.socket.destroy())
       return
     }

@@ -150,7 +150,8 @@ describe('a slot whose user gives the base URL', () => {
     const waiting: Promise<void>[] = []
     const waitUntil = (recording: Promise<void>) => void waiting.push(recording)
     const user = { ...owner, by: { kind: 'caller', name: 'chat' } as const, waitUntil }
-    expect((await useKey(user, slotOf(user, 'own'), called)).status).toBe(200)
+    const { response } = await useKey(user, slotOf(user, 'own'), called)
+    expect(response.status).toBe(200)
     await Promise.all(waiting)
     expect(await seenByProvider(api_key)).toMatchObject([
       { method: 'GET', url: '/v1/models' },
@@ -181,7 +182,9 @@ describe('a slot whose user gives the base URL', () => {
     const user = { ...(await ownerOf(userId)), by, waitUntil: () => null }
     const redirectTo = async (location: string) => {
       const called = new Request(`https://own.invalid/redirect?${location}`)
-      const { headers } = await useKey(user, slotOf(user, 'own'), called)
+      const {
+        response: { headers },
+      } = await useKey(user, slotOf(user, 'own'), called)
       return headers.get('Location')
     }
     expect(await redirectTo('/v1/models')).toBe('https://own.invalid/models')

@@ -120,10 +120,41 @@ it.for<[name: string, field: string, message: string, changes: object]>([
     'must be a list, such as [{ status = 401 }]',
     { refusals: {} },
   ],
+  ...['bad key: ** now', '*a*'].map((value): [string, string, string, object] => [
+    `two words in one of ${value}`,
+    'refusals.0.value',
+    VALUE,
+    refusing({ status: 401, field: 'a', value }),
+  ]),
+  [
+    'an unknown reason',
+    'refusals.0.reason',
+    'must be revoked, leaked or suspended',
+    refusing({ status: 401, reason: 'unknown' }),
+  ],
+  [
+    'a reason of an exhausted account',
+    'exhausted.0',
+    'has an unknown field reason',
+    { exhausted: [{ status: 402, reason: 'leaked' }] },
+  ],
+  [
+    'an exhausted account of a server that a user may own',
+    '',
+    'has hosts, so exhausted must be left out: a user may own the server',
+    { origin: undefined, hosts: ['a.test'], exhausted: [{ status: 402 }] },
+  ],
+  ['credit in words', 'probe_shows_credit', 'must be true or false', { probe_shows_credit: 'yes' }],
+  [
+    'a page for credit over http',
+    'billing_page',
+    'must be an https: URL',
+    { billing_page: 'http://a.test' },
+  ],
   ['a page for keys over http', 'key_page', 'must be an https: URL', { key_page: 'http://a.test' }],
   ['an unknown field', '', 'has an unknown field orgin', { orgin: 'x' }],
   ['any request header', 'request_headers.0', NOT_A_PATTERN, { request_headers: ['*'] }],
-  ...'x-api-key X-API-KEY x-api-* x-* auth* c* ocp-* x-v* X-Vault-User x-vault-provider'
+  ...'x-api-key X-API-KEY x-api-* x-* auth* c* ocp-* x-v* x-vault*'
     .split(' ')
     .map((pattern): [string, string, string, object] => [
       `the request header ${pattern}`,
@@ -131,6 +162,15 @@ it.for<[name: string, field: string, message: string, changes: object]>([
       CREDENTIALS,
       { request_headers: [pattern] },
     ]),
+  ...'X-Vault-User x-vault-provider x-vault-team x-vault-t* X-Vault-*'
+    .split(' ')
+    .map((pattern): [string, string, string, object] => [
+      `the request header ${pattern}`,
+      'request_headers.0',
+      'is not a header that can be set',
+      { request_headers: [pattern] },
+    ]),
+  ['a header of the vault', 'header', 'is not a header that can be set', { header: 'X-Vault-Any' }],
   ['any response header', 'response_headers.0', NOT_A_PATTERN, { response_headers: ['*'] }],
   [
     'a response header',

@@ -1,6 +1,12 @@
 import { describe, expect, it, vi } from 'vitest'
 import { atPath, type AnswerPattern, type Provider } from '../../src/providers/provider.ts'
-import { fetchWithKey, matches, needsBody, tryKey } from '../../src/providers/request.ts'
+import {
+  fetchWithKey,
+  findPattern,
+  needsBody,
+  tryKey,
+  type Finding,
+} from '../../src/providers/request.ts'
 import { PROVIDER, seenByProvider } from '../support.ts'
 
 const PATH = `${PROVIDER}/v1/models`
@@ -13,12 +19,17 @@ const openai: Provider = {
   request_headers: ['openai-*'],
   probe: '/v1/models',
   refusals: [
-    { status: 401, field: 'error.message', value: 'Incorrect API key*' },
+    { status: 401, field: 'error.message', value: 'Incorrect API key provided: *' },
+    { status: 401, field: 'error.code', value: 'invalid_api_key' },
+    { status: 401, field: 'error.code', value: 'leaked', reason: 'leaked' },
     { status: 200, field: 'disabled', value: true },
   ],
+  exhausted: [{ status: 402, field: 'error.code', value: 'no_credit' }],
 }
 const { origin: _, ...withoutOrigin } = openai
 const hosted: Provider = { ...withoutOrigin, hosts: [new URL(PROVIDER).host], probe: '/models' }
+
+const UNKNOWN: Finding = { rejection: 'unknown' }
 
 const someKeyOf = (kind: string) => `sk-${kind}-${crypto.randomUUID()}`
 
@@ -147,7 +158,7 @@ describe('the trial of a key', () => {
     ['moved', 'unknown', 'HTTP 307'],
   ])('the provider’s answer to a %s key means %s', async ([kind, verdict, reason]) => {
     const apiKey = someKeyOf(kind)
-    expect(await tryKey(openai, { apiKey, baseUrl: null })).toEqual({ verdict, reason })
+    expect(await tryKey(openai, { apiKey, baseUrl: null })).toMatchObject({ verdict, reason })
     expect(await seenByProvider(apiKey)).toMatchObject([{ method: 'GET', url: '/v1/models' }])
   })
 
@@ -169,14 +180,14 @@ describe('the trial of a key', () => {
   ])('the trial of %s is not known, and says why', async ([, provider, reason]) => {
     const apiKey = someKeyOf('good')
     const tried = await tryKey(provider, { apiKey, baseUrl: null })
-    expect(tried).toEqual({ verdict: 'unknown', reason })
+    expect(tried).toMatchObject({ verdict: 'unknown', reason })
     expect(await seenByProvider(apiKey)).toEqual([])
   })
 
   it('a trial ends after 5 s', async () => {
     const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.timeout(0))
     const tried = await tryKey(openai, { apiKey: someKeyOf('hang'), baseUrl: null })
-    expect(tried).toEqual({ verdict: 'unknown', reason: 'TimeoutError' })
+    expect(tried).toMatchObject({ verdict: 'unknown', reason: 'TimeoutError' })
     expect(timeout).toHaveBeenCalledWith(5_000)
   })
 })
@@ -234,17 +245,23 @@ describe('an error', () => {
     expect([response.body, response.headers.get('Content-Length')]).toEqual([null, '9'])
   })
 
-  it.for<[name: string, isRefusal: boolean, status: number, body: string]>([
-    ['rejects the key', true, 401, '{"error": {"message": "Incorrect API key provided"}}'],
-    ['repeats a rejection', false, 401, '{"error": {"message": "Not: Incorrect API key"}}'],
-    ['has another status', false, 403, '{"error": {"message": "Incorrect API key provided"}}'],
-    ['is not JSON', false, 401, 'Incorrect API key provided'],
-    ['is a success', false, 200, '{"disabled": true}'],
-  ])('a use tells whether an answer that %s is a refusal: %s', async ([, isRefusal, ...sent]) => {
-    const [status, body] = sent
+  it.for<[name: string, finding: Finding, status: number, body: string]>([
+    ['rejects the key', UNKNOWN, 401, '{"error": {"message": "Incorrect API key provided: s*k"}}'],
+    ['says why it rejects the key', { rejection: 'leaked' }, 401, '{"error": {"code": "leaked"}}'],
+    ['says that there is no credit', 'exhausted', 402, '{"error": {"code": "no_credit"}}'],
+    [
+      'repeats a rejection',
+      null,
+      401,
+      '{"error": {"message": "Not: Incorrect API key provided: s"}}',
+    ],
+    ['has another status', null, 403, '{"error": {"message": "Incorrect API key provided: s*k"}}'],
+    ['is not JSON', null, 401, 'Incorrect API key provided: s*k'],
+    ['is a success', null, 200, '{"disabled": true}'],
+  ])('a use finds in an answer that %s: %j', async ([, finding, status, body]) => {
     answerWith(body, { status })
     const answer = await use()
-    expect(answer.isRefusal).toBe(isRefusal)
+    expect(answer.finding).toEqual(finding)
     expect(await answer.response.text()).toBe(body)
   })
 
@@ -252,7 +269,7 @@ describe('an error', () => {
     answerWith('x', { status: 401, headers: { 'Content-Type': 'image/png' } })
     const provider = { ...openai, refusals: [{ status: 401 }] }
     const answer = await fetchWithKey(provider, KEY, new Request(PATH))
-    expect(answer.isRefusal).toBe(true)
+    expect(answer.finding).toEqual(UNKNOWN)
   })
 })
 
@@ -266,7 +283,38 @@ describe('a successful answer to the probe', () => {
     ['too much', `{"disabled": false}${' '.repeat(20_000)}`, 'unknown'],
   ])('a successful probe may say %s', async ([, body, verdict]) => {
     answerWith(body, { status: 200 })
-    expect(await tryKey(openai, key)).toEqual({ verdict, reason: 'HTTP 200' })
+    expect(await tryKey(openai, key)).toMatchObject({ verdict, reason: 'HTTP 200' })
+  })
+
+  it.for<
+    [
+      name: string,
+      showsCredit: boolean,
+      status: number,
+      body: string,
+      verdict: string,
+      has: unknown,
+    ]
+  >([
+    ['that there is credit', true, 200, '{"isAvailable": true}', 'accepted', true],
+    ['that there is none', true, 200, '{"isAvailable": false}', 'accepted', false],
+    ['by its status that there is none', true, 402, '{"isAvailable": false}', 'accepted', false],
+    ['that the key is turned off', true, 200, '{"disabled": true}', 'refused', null],
+    ['by a failure nothing', true, 500, '{}', 'unknown', null],
+    ['nothing of credit, of which it knows', false, 200, '{}', 'accepted', null],
+    [
+      'that there is none, though it shows none',
+      false,
+      402,
+      '{"isAvailable": false}',
+      'unknown',
+      null,
+    ],
+  ])('a probe may say %s', async ([, probe_shows_credit, status, body, verdict, hasCredit]) => {
+    const exhausted = [200, 402].map((one) => ({ status: one, field: 'isAvailable', value: false }))
+    answerWith(body, { status })
+    const trial = await tryKey({ ...openai, probe_shows_credit, exhausted }, key)
+    expect(trial).toMatchObject({ verdict, hasCredit })
   })
 
   it('a successful probe is not read if its provider says nothing with it', async () => {
@@ -330,11 +378,11 @@ it.for<[name: string, status: number, body: string]>([
   ['a list of its values', 401, '{"error": {"code": ["bad_key"]}}'],
   ['its field behind a list', 400, '{"error": {"details": [{}, 7, {"reason": "KEY_INVALID"}]}}'],
   ['its field behind an object', 400, '{"error": {"details": {"reason": "KEY_INVALID"}}}'],
-  ['the beginning of its sentence', 401, '{"message": "Bad key: abc"}'],
+  ['its sentence and any word', 401, '{"message": "Bad key: abc"}'],
   ['true', 200, '{"disabled": true}'],
   ['its number', 402, '{"code": 7}'],
 ])('an answer with %s fits a pattern', ([, status, body]) => {
-  expect(matches(ALL, status, bytesOf(body))).toBe(true)
+  expect(findPattern(ALL, status, bytesOf(body))).toBeDefined()
 })
 
 const DEEP = '['.repeat(8_000)
@@ -350,6 +398,10 @@ it.for<[name: string, status: number, body: string]>([
   ['a longer value', 401, '{"error": {"code": "bad_key_2"}}'],
   ['its value in another case', 401, '{"error": {"code": "BAD_KEY"}}'],
   ['its sentence inside another', 401, '{"message": "You wrote: Bad key: abc"}'],
+  ['its sentence and more words', 401, '{"message": "Bad key: abc def"}'],
+  ['its sentence without a word', 401, '{"message": "Bad key: "}'],
+  ['its sentence and two lines', 401, '{"message": "Bad key: abc\\ndef"}'],
+  ['its sentence after another', 401, '{"message": "Model abc\\nBad key: abc"}'],
   ['its sentence as an object', 401, '{"message": {"Bad key: ": 1}}'],
   ['"true"', 200, '{"disabled": "true"}'],
   ['1 for true', 200, '{"disabled": 1}'],
@@ -365,11 +417,11 @@ it.for<[name: string, status: number, body: string]>([
   ['lists in lists', 401, DEEP + ']'.repeat(8_000)],
   ['a body over 16,384 bytes', 401, `{"error": {"code": "bad_key"}}${' '.repeat(16_384)}`],
 ])('an answer with %s fits no pattern', ([, status, body]) => {
-  expect(matches(ALL, status, bytesOf(body))).toBe(false)
+  expect(findPattern(ALL, status, bytesOf(body))).toBeUndefined()
 })
 
 it('an answer whose body was not read fits by its status alone', () => {
-  expect([matches(ALL, 401, null), matches(ALL, 403, null)]).toEqual([false, true])
+  expect([findPattern(ALL, 401, null), findPattern(ALL, 403, null)]).toEqual([undefined, ALONE])
 })
 
 it('a body is needed for a status that has a field', () => {

@@ -10,7 +10,7 @@ const PROVIDER = {
   origin: BASE,
   header: 'Authorization',
   refusals: [],
-  response_headers: ['Acme-*', 'request-id', 'error'],
+  response_headers: ['Acme-*', 'request-id', 'error', 'key', 'slot', 'condition'],
 }
 
 interface Asked {
@@ -40,6 +40,16 @@ describe('a relayed answer', () => {
       'x-vault-request-id': 'request-1',
     })
   })
+
+  it.for(['Error', 'Key', 'Slot', 'Condition'])(
+    'a provider cannot send X-Vault-%s by a URL that moves',
+    (name) => {
+      const moved = { [name]: 'https://elsewhere.test' }
+      expect(relayed(moved).has(`X-Vault-${name}`)).toBe(false)
+      const own = { ...moved, [`X-Vault-${name}`]: 'of the vault' }
+      expect(relayed(own).get(`X-Vault-${name}`)).toBe('of the vault')
+    },
+  )
 
   it('the page that called may read the answer, with all of its headers', () => {
     const received = { 'Retry-After': '7', Location: 'https://other.test' }

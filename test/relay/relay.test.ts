@@ -44,7 +44,12 @@ describe('a request through the relay', () => {
     const response = await call('GET', '/relay/openai/v1/models', { token })
     expect([response.status, await response.json()]).toEqual([
       401,
-      { error: { message: `Incorrect API key provided: ${apiKey.slice(0, 8)}...` } },
+      {
+        error: {
+          message: `Incorrect API key provided: ${apiKey.slice(0, 8)}...`,
+          code: 'invalid_api_key',
+        },
+      },
     ])
   })
 

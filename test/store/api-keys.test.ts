@@ -6,7 +6,7 @@ import {
   selectKey,
   selectKeys,
   selectSaved,
-  updateStatus,
+  updateState,
   updateUsed,
   updateVerified,
   upsertKey,
@@ -50,6 +50,7 @@ const NEW_KEY: NewRow = {
   kid: 'new',
   savedBy: null,
   status: 'active',
+  exhaustedAt: null,
   expiresAt: null,
   fingerprints: ['f', 'g'],
 }
@@ -114,6 +115,7 @@ describe('a save', () => {
       identity: expect.stringMatching(/^[0-9a-f]{32}$/),
       revision: 2,
       status: 'active',
+      exhaustedAt: null,
       pausedAt: '2026-02',
       callers: '[]',
       maxUses: 5,
@@ -164,7 +166,7 @@ describe('a save', () => {
 })
 
 describe('what is recorded of a key', () => {
-  const key = { ...JANE, identity: 'old gAAAAc', status: 'unverified' } as const
+  const key = { ...JANE, identity: 'old gAAAAc', status: 'unverified', exhaustedAt: null } as const
   const at = '2026-02-01T12:00:00.000Z'
   const stateOf = async () =>
     env.DB.prepare(
@@ -173,7 +175,9 @@ describe('what is recorded of a key', () => {
     ).first()
 
   it('a check sets the status and its time', async () => {
-    expect(await changesOf(updateVerified(key, { status: 'rejected', at }))).toBe(1)
+    expect(
+      await changesOf(updateVerified(key, { status: 'rejected', exhaustedAt: null, at })),
+    ).toBe(1)
     expect(await stateOf()).toEqual({ status: 'rejected', used: null, verified: at })
   })
 
@@ -189,7 +193,9 @@ describe('what is recorded of a key', () => {
     'records a use of a key that was read as %s, is %s, and is found %s: %i changes',
     async ([status, stored, seen, changes]) => {
       await execute(`UPDATE api_keys SET status = '${stored}'`)
-      expect(await changesOf(updateStatus({ ...key, status }, { status: seen, at }))).toBe(changes)
+      expect(
+        await changesOf(updateState({ ...key, status }, { status: seen, exhaustedAt: null, at })),
+      ).toBe(changes)
       const used = changes === 1 ? at : null
       const state = { status: changes === 1 ? seen : stored, used, verified: null }
       expect(await stateOf()).toEqual(state)
@@ -220,9 +226,11 @@ describe('what is recorded of a key', () => {
     'records a check of a key that was read as %s, is %s, and is found %s: %i changes',
     async ([status, stored, seen, changes]) => {
       await execute(`UPDATE api_keys SET status = '${stored}'`)
-      expect(await changesOf(updateVerified({ ...key, status }, { status: seen, at }))).toBe(
-        changes,
-      )
+      expect(
+        await changesOf(
+          updateVerified({ ...key, status }, { status: seen, exhaustedAt: null, at }),
+        ),
+      ).toBe(changes)
       expect(await stateOf()).toMatchObject({ status: changes === 1 ? seen : stored })
     },
   )
@@ -230,8 +238,8 @@ describe('what is recorded of a key', () => {
   it('nothing is recorded of a key that another one has replaced', async () => {
     const replaced = { ...key, identity: 'another' }
     const changes = [
-      await changesOf(updateVerified(replaced, { status: 'rejected', at })),
-      await changesOf(updateStatus(replaced, { status: 'rejected', at })),
+      await changesOf(updateVerified(replaced, { status: 'rejected', exhaustedAt: null, at })),
+      await changesOf(updateState(replaced, { status: 'rejected', exhaustedAt: null, at })),
       await changesOf(updateUsed(replaced, { at, before: at })),
     ]
     expect(changes).toEqual([0, 0, 0])
@@ -239,8 +247,10 @@ describe('what is recorded of a key', () => {
   })
 
   it('what is recorded raises no revision', async () => {
-    await changesOf(updateVerified(key, { status: 'rejected', at }))
-    await changesOf(updateStatus({ ...key, status: 'rejected' }, { status: 'active', at }))
+    await changesOf(updateVerified(key, { status: 'rejected', exhaustedAt: null, at }))
+    await changesOf(
+      updateState({ ...key, status: 'rejected' }, { status: 'active', exhaustedAt: null, at }),
+    )
     await changesOf(updateUsed(key, { at, before: at }))
     const sql = "SELECT revision FROM api_keys WHERE user_id = 'a' AND provider = 'openai'"
     expect(await env.DB.prepare(sql).first('revision')).toBe(1)

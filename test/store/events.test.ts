@@ -181,7 +181,7 @@ it('notes an event if the change before it changed a row', async () => {
   const pause = async (provider: string) => {
     const sql = "UPDATE api_keys SET paused_at = '2026' WHERE user_id = ?1 AND provider = ?2"
     const change: Statement = { sql, values: [userId, provider] }
-    return (await runBatch(env.DB, noted(change, event)))[1].results.length
+    return (await runBatch(env.DB, noted(change, event)))[1]?.results.length
   }
   expect([await pause('openai'), await pause('acme')]).toEqual([1, 0])
 })

@@ -54,6 +54,7 @@ describe('one key', () => {
     sealed: 'v1.new',
     kid: 'new',
     status: 'active',
+    exhaustedAt: null,
     fingerprint: 'f',
   } as const
 

@@ -1,0 +1,18 @@
+/** The headers in which a bound Worker says whose key a request needs, and those in which the vault says what it did. */
+
+/** The beginning of their lower-case names. No provider gets one, and none of a provider passes. */
+export const VAULT_PREFIX = 'x-vault-'
+
+/** The user id, percent-encoded, since a header holds no other characters. */
+export const USER_HEADER = 'X-Vault-User'
+/** The name of the slot. */
+export const PROVIDER_HEADER = 'X-Vault-Provider'
+
+/** The error code of an answer that is the vault's own, not the provider's. */
+export const ERROR_HEADER = 'X-Vault-Error'
+/** Whose key was used: a `KeySource`. */
+export const KEY_HEADER = 'X-Vault-Key'
+/** The slot of the key that was used. */
+export const SLOT_HEADER = 'X-Vault-Slot'
+/** What this answer of the provider says of the key: a `KeyCondition`. */
+export const CONDITION_HEADER = 'X-Vault-Condition'
