@@ -50,16 +50,18 @@ export function describeEvent(
   slot: ShownSlot,
   { say, number, dayFromNow }: Language,
 ): string {
-  const { caller } = event
+  const anyone = say('anApplication')
   const text = say(nameText(event), {
-    caller: caller === undefined ? say('anApplication') : nameCaller(caller, say),
+    caller: event.caller === undefined ? anyone : nameCaller(event.caller, say),
     provider: nameSlot(slot, say),
     times: count > 1 ? say('times', { count: number(count) }) : '',
     when: dayFromNow(pastTime(time)),
   })
   const all = errors > 0 ? text + say('timesFailed', { count: number(errors) }) : text
   // A name stays as it is, also at the beginning.
-  return caller === undefined ? all.charAt(0).toUpperCase() + all.slice(1) : all
+  return event.caller === undefined && all.startsWith(anyone)
+    ? all.charAt(0).toUpperCase() + all.slice(1)
+    : all
 }
 
 function nameText({ event, by, code, verdict }: EventAnswer): TextName {

@@ -131,8 +131,11 @@ it.for(['en', ...TRANSLATED])(
   },
 )
 
-it('the name of a caller keeps its small first letter at the beginning of a sentence', () => {
-  expect(read({ event: 'used', caller: 'binding:éclair' })).toBe('éclair used this key today')
+it.for<[text: string, event: Pick<EventAnswer, 'event'> & Partial<EventAnswer>]>([
+  ['éclair used this key today', { event: 'used', caller: 'binding:éclair' }],
+  ['xAI rejected a key that you wanted to save', { event: 'rejected_on_save' }],
+])('a name keeps its small first letter at the beginning of a sentence: "%s"', ([text, event]) => {
+  expect(read(event, {}, someSlot({ name: 'xai', label: 'xAI' }))).toBe(text)
 })
 
 it.for<[name: string, slot: ShownSlot]>([
