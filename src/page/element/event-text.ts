@@ -2,6 +2,7 @@
 
 import type { EventAnswer } from '../../shared/answers.ts'
 import type { EventKind } from '../../shared/event-kind.ts'
+import type { RejectionReason } from '../../shared/slot.ts'
 import { nameCaller } from './caller-name.ts'
 import { pastTime } from './days.ts'
 import type { EventLine } from './event-lines.ts'
@@ -19,6 +20,9 @@ const TEXTS: Record<EventKind, TextName> = {
   verified: 'eventUnconfirmed',
   rejected_on_save: 'eventRejectedOnSave',
   rejected_in_use: 'eventRejectedInUse',
+  out_of_credit: 'eventOutOfCredit',
+  in_credit: 'eventInCredit',
+  rechecked: 'eventRecheckRefused',
   paused: 'eventPaused',
   resumed: 'eventResumed',
   limits_changed: 'eventLimitsChanged',
@@ -44,6 +48,13 @@ const TEXTS_BY: Partial<Record<EventAnswer['by'], Partial<Record<EventKind, Text
   job: { deleted: 'eventDeletedByJob', assigned: 'eventAssignedByJob' },
 }
 
+/** Why the provider rejected a key, if it said why. */
+const REASONS: Partial<Record<RejectionReason, TextName>> = {
+  revoked: 'reasonRevoked',
+  leaked: 'reasonLeaked',
+  suspended: 'reasonSuspended',
+} satisfies Record<Exclude<RejectionReason, 'unknown'>, TextName>
+
 /** The sentence, without the time of day. */
 export function describeEvent(
   { event, time, count, errors }: EventLine,
@@ -51,12 +62,14 @@ export function describeEvent(
   { say, number, dayFromNow }: Language,
 ): string {
   const anyone = say('anApplication')
-  const text = say(nameText(event), {
+  const sentence = say(nameText(event), {
     caller: event.caller === undefined ? anyone : nameCaller(event.caller, say),
     provider: nameSlot(slot, say),
     times: count > 1 ? say('times', { count: number(count) }) : '',
     when: dayFromNow(pastTime(time)),
   })
+  const reason = REASONS[event.reason ?? 'unknown']
+  const text = reason === undefined ? sentence : sentence + say(reason)
   const all = errors > 0 ? text + say('timesFailed', { count: number(errors) }) : text
   // A name stays as it is, also at the beginning.
   return event.caller === undefined && all.startsWith(anyone)
@@ -67,7 +80,9 @@ export function describeEvent(
 function nameText({ event, by, code, verdict }: EventAnswer): TextName {
   const another = TEXTS_BY[by]?.[event]
   if (another !== undefined) return another
-  if (verdict === 'accepted') return 'eventAccepted'
+  if (verdict === 'accepted') {
+    return event === 'rechecked' ? 'eventRecheckAccepted' : 'eventAccepted'
+  }
   if (event === 'verified' && verdict === 'refused') return 'eventRefused'
   if (code === 'api_key_paused') return 'eventKeyPaused'
   if (code === 'api_key_expired') return 'eventKeyExpired'

@@ -121,6 +121,10 @@ export const ENGLISH = {
   // These two follow a word, and begin with the space after it.
   times: ' {count} times',
   timesFailed: ' ({count} failed)',
+  // These follow a sentence, and begin with what stands between.
+  reasonRevoked: ': it was revoked',
+  reasonLeaked: ': it was reported as leaked, so you need a new one',
+  reasonSuspended: ': the account is suspended',
 
   eventSaved: 'You saved the key',
   eventSavedBy: '{caller} saved the key for you',
@@ -137,6 +141,10 @@ export const ENGLISH = {
   eventRejectedOnSave: '{provider} rejected a key that you wanted to save',
   eventRejectedOnSaveBy: '{provider} rejected a key that {caller} wanted to save',
   eventRejectedInUse: '{provider} rejected the key when {caller} used it',
+  eventOutOfCredit: '{provider} said that the account is out of credit',
+  eventInCredit: 'The {provider} account has credit again',
+  eventRecheckAccepted: 'The key was checked automatically, and {provider} accepted it',
+  eventRecheckRefused: 'The key was checked automatically, and {provider} rejected it',
   eventPaused: 'You paused the key',
   eventPausedBy: '{caller} paused the key',
   eventResumed: 'You resumed the key',

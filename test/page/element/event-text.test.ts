@@ -4,6 +4,7 @@ import type { EventLine } from '../../../src/page/element/event-lines.ts'
 import { describeEvent } from '../../../src/page/element/event-text.ts'
 import type { ShownSlot } from '../../../src/page/element/slot.ts'
 import type { EventAnswer } from '../../../src/shared/answers.ts'
+import type { RejectionReason } from '../../../src/shared/slot.ts'
 import { english, goneSlot, plainSlot, setClock, someSlot, translated } from './shown.ts'
 
 type Line = Partial<Omit<EventLine, 'event'>>
@@ -51,6 +52,17 @@ describe('an event in plain words', () => {
       'OpenAI rejected the key when an application used it',
       { event: 'rejected_in_use', by: 'caller' },
     ],
+    ['OpenAI said that the account is out of credit', { event: 'out_of_credit', by: 'caller' }],
+    ['OpenAI said that the account is out of credit', { event: 'out_of_credit', by: 'job' }],
+    ['The OpenAI account has credit again', { event: 'in_credit', by: 'caller' }],
+    [
+      'The key was checked automatically, and OpenAI accepted it',
+      { event: 'rechecked', by: 'job', verdict: 'accepted' },
+    ],
+    [
+      'The key was checked automatically, and OpenAI rejected it',
+      { event: 'rechecked', by: 'job', verdict: 'refused' },
+    ],
     ['You paused the key', { event: 'paused' }],
     ['You resumed the key', { event: 'resumed' }],
     ['You changed the limits of the key', { event: 'limits_changed' }],
@@ -92,6 +104,37 @@ describe('an event in plain words', () => {
     ['urn:chat (via API) used this key today', { event: 'used', caller: 'relay:urn:chat' }],
   ])('an event reads "%s"', ([text, event, line]) => {
     expect(read(event, line)).toBe(text)
+  })
+})
+
+describe('why a key was rejected', () => {
+  const REJECTIONS = [
+    { event: 'verified', verdict: 'refused' },
+    { event: 'rejected_on_save', verdict: 'refused' },
+    { event: 'rejected_on_save', verdict: 'refused', by: 'operator', caller: 'server:flask-app' },
+    { event: 'rejected_in_use', by: 'caller', caller: 'binding:chat-worker' },
+    { event: 'rechecked', by: 'job', verdict: 'refused' },
+  ] as const
+
+  it.for<[reason: RejectionReason, text: string]>([
+    ['revoked', ': it was revoked'],
+    ['leaked', ': it was reported as leaked, so you need a new one'],
+    ['suspended', ': the account is suspended'],
+    ['unknown', ''],
+  ])('each rejection for the reason "%s" ends with "%s"', ([reason, text]) => {
+    for (const event of REJECTIONS) expect(read({ ...event, reason })).toBe(read(event) + text)
+  })
+
+  it.for([
+    ['de', 'als chat-worker ihn verwendete: Der Schlüssel wurde widerrufen'],
+    ['fr', 'lorsque chat-worker l’a utilisée\u00a0: elle a été révoquée'],
+    ['es', 'cuando chat-worker la usó: había sido revocada'],
+    ['ja', '拒否しました（使用: chat-worker）。理由: キーが無効化されています'],
+    ['zh-Hans', '拒绝了密钥（使用者：chat-worker），原因：密钥已被吊销'],
+  ] as const)('the reason follows the sentence in %s: "%s"', ([name, text]) => {
+    const event = { event: 'rejected_in_use', caller: 'binding:chat-worker' } as const
+    const said = read({ ...event, reason: 'revoked' }, {}, someSlot(), translated(name))
+    expect(said.slice(-text.length)).toBe(text)
   })
 })
 
