@@ -16,7 +16,7 @@ async function openKey(columns: Record<string, string> = {}, lang = 'en') {
   await setColumns(opened.user, columns)
   await opened.page.clock.setFixedTime(NOON)
   await opened.page.reload()
-  await status(opened.page).waitFor()
+  await status(opened.page).first().waitFor()
   return opened
 }
 
@@ -87,14 +87,16 @@ it.for([
   expect(await page.getByRole('button', { name: /^(Pause|Resume)/ }).count()).toBe(0)
 })
 
-it('a key has one status line, which says what is most urgent', async () => {
+it('a paused key says what else keeps it from working, and nothing less', async () => {
   const { page } = await openKey({
     paused_at: '2026-06-14T12:00:00.000Z',
     status: 'rejected',
     expires_at: '2026-06-17T12:00:00.000Z',
   })
-  const paused = 'Paused. Applications cannot use it.'
-  expect(await status(page).allTextContents()).toEqual([paused])
+  expect(await status(page).allTextContents()).toEqual([
+    'Rejected by OpenAI. Replace it.',
+    'Paused. Applications cannot use it.',
+  ])
 })
 
 it('a key says how many uses are used up, and who may use it', async () => {

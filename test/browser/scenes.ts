@@ -100,6 +100,24 @@ export const SCENES: Record<string, (page: Page) => Promise<void>> = {
     await button(page, 'Pause: OpenAI key').click()
     await page.getByText('Paused. Applications cannot use it.').waitFor()
   },
+  'a paused key out of credit': async (page) => {
+    const exhausted = {
+      condition: 'out_of_credit',
+      condition_at: '2026-11-03T14:05:00.000Z',
+      billing_page: 'https://platform.openai.com/settings/organization/billing/overview',
+      paused_at: '2026-11-04T09:00:00.000Z',
+    }
+    await page.route('**/api-keys', async (route) => {
+      const response = await route.fetch()
+      const list: { api_keys: { provider: string }[] } = await response.json()
+      const openai = list.api_keys.find(({ provider }) => provider === 'openai') ?? {}
+      Object.assign(openai, exhausted)
+      await route.fulfill({ response, json: list })
+    })
+    await page.reload()
+    await page.getByRole('link', { name: 'Add credit (in a new tab)' }).waitFor()
+    await page.getByText('Paused. Applications cannot use it.').waitFor()
+  },
   'a limit that is not a number': async (page) => {
     await button(page, 'Limits: OpenAI key').click()
     await page.getByText('No application has used this key lately.').waitFor()

@@ -6,11 +6,11 @@ import { moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
 import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { renderKeyFacts } from './key-facts.ts'
+import { renderStatus } from './key-status.ts'
 import { gapAfter } from './language.ts'
 import { offerMoves } from './offer.ts'
 import {
   canBeChecked,
-  describeStatus,
   describeTest,
   isOffered,
   nameSlot,
@@ -51,11 +51,10 @@ export class ApiKeyItem extends InnerElement {
   }
 
   protected override render() {
-    const status = describeStatus(this.keySlot, this.language)
     return html`
       <div class="row">
         <strong part="provider">${this.#name}</strong>
-        ${status && html`<span part="status" class=${status.tone}>${status.text}</span>`}
+        <div class="row">${renderStatus(this.keySlot, this.language)}</div>
       </div>
       ${renderKeyFacts(this.keySlot, this.slots, this.language)} ${this.attempt.render()}
       <div role="status">${this.verdict === null ? nothing : renderNotice(this.verdict)}</div>

@@ -2,6 +2,7 @@
 
 import { html, nothing } from 'lit'
 import type { Language } from './language.ts'
+import { renderLink } from './link.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
 
 interface KeyField {
@@ -17,9 +18,10 @@ interface KeyField {
 
 /** Renders its label, the link to where a user gets a key, the field, and the button that shows its characters. */
 export function renderKeyField(
-  { say }: Language,
+  language: Language,
   { slot, isShown, isFaulty, isBusy, onInput, onToggle }: KeyField,
 ) {
+  const { say } = language
   const provider = slot === undefined ? '' : nameSlot(slot, say)
   // Browsers and password managers fill password fields and offer to remember them. They leave alone a text
   // field whose characters are hidden by CSS: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
@@ -29,13 +31,7 @@ export function renderKeyField(
       <label id="name" for="key" part="label"
         >${slot ? say('apiKeyOf', { provider }) : say('apiKey')}</label
       >
-      ${
-        slot?.keyPage
-          ? html`<a part="link" href=${slot.keyPage} target="_blank" rel="noopener noreferrer"
-              >${say('getKey', { provider })}<span class="unseen"> ${say('newTab')}</span></a
-            >`
-          : nothing
-      }
+      ${slot?.keyPage ? renderLink(slot.keyPage, say('getKey', { provider }), language) : nothing}
     </div>
     <div class="field">
       <input

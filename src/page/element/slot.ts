@@ -1,11 +1,8 @@
 /** A slot of the user as the element shows it. */
 
 import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
-import { daysUntil, endOf, type Period } from './days.ts'
+import { daysUntil, type Period } from './days.ts'
 import type { Language } from './language.ts'
-
-/** A key expires soon if it expires within these days. */
-const SOON_DAYS = 14
 
 /** A user may not need a key that was not used for these days. */
 const UNUSED_DAYS = 90
@@ -16,6 +13,8 @@ export interface ShownSlot {
   /** Null for the default slot, and for a provider that is no longer offered. */
   label: string | null
   keyPage: string | null
+  /** Where its user adds credit; null if that is not known. */
+  billingPage: string | null
   keyPrefixes: readonly string[]
   /** The hosts on which the user's own base URL may be; null if the provider has a fixed address. */
   hosts: readonly string[] | null
@@ -33,6 +32,8 @@ export interface ShownKey {
   /** The first characters and, of a long key, the last four. */
   preview: string
   status: KeyStatus
+  /** Since when its account is out of credit, as its provider said; null if it did not say so. */
+  exhaustedAt: string | null
   savedAt: string
   /** Whether the operator of the application saved it, and not its owner. */
   isFromOperator: boolean
@@ -76,7 +77,8 @@ export function canBeChecked(slot: ShownSlot): boolean {
   return usableKey(slot)?.isPaused === false
 }
 
-function isExpired({ expiresAt }: ShownKey): boolean {
+/** Whether the key may not be used any more. */
+export function isExpired({ expiresAt }: ShownKey): boolean {
   return expiresAt !== null && daysUntil(expiresAt) <= 0
 }
 
@@ -88,51 +90,6 @@ export function nameSlot({ name, label }: ShownSlot, say: Language['say']): stri
 /** Whether a key can be saved in the slot: its provider is still offered. */
 export function isOffered({ name, label }: ShownSlot): boolean {
   return label !== null || name === DEFAULT_SLOT
-}
-
-/** How a stored key is: a word for its look, and the text. */
-interface Status {
-  tone: 'ok' | 'none' | 'warn' | 'bad'
-  text: string
-}
-
-/**
- * How the stored key is, by what its user has to know first: that it can only be deleted, that it cannot be
- * read, that it has expired, that it is paused, that its provider rejects it, that its limit is reached, that
- * it expires soon, and last what its provider said. Null if there is nothing to report.
- */
-export function describeStatus(slot: ShownSlot, language: Language): Status | null {
-  const { key, label } = slot
-  const { say } = language
-  if (!isOffered(slot)) return { tone: 'none', text: say('removed') }
-  if (key === 'unavailable') return { tone: 'none', text: say('unavailable') }
-  if (key === null || key === 'unreadable') return { tone: 'bad', text: say('unreadable') }
-  const expiry = describeExpiry(key, language)
-  if (expiry?.tone === 'bad') return expiry
-  if (key.isPaused) return { tone: 'warn', text: say('paused') }
-  if (label !== null && key.status === 'rejected') {
-    return { tone: 'bad', text: say('rejected', { provider: label }) }
-  }
-  const limit = describeReached(key, language)
-  if (limit !== null) return { tone: 'warn', text: limit }
-  if (expiry !== null || label === null) return expiry
-  if (key.status === 'unverified') return { tone: 'none', text: say('unconfirmed') }
-  return { tone: 'ok', text: say('accepted', { provider: label }) }
-}
-
-/** That all uses of the period are used up, and when the next one begins; otherwise null. */
-function describeReached({ maxUses }: ShownKey, { say, minute }: Language): string | null {
-  if (maxUses === null || maxUses.used < maxUses.count) return null
-  return say('limitReached', { time: minute(endOf(maxUses.per)) })
-}
-
-/** That the key has expired or expires soon; otherwise null. */
-function describeExpiry(key: ShownKey, { say, day, dayFromNow }: Language): Status | null {
-  const { expiresAt } = key
-  if (expiresAt === null || daysUntil(expiresAt) > SOON_DAYS) return null
-  return isExpired(key)
-    ? { tone: 'bad', text: say('expired', { day: day(expiresAt) }) }
-    : { tone: 'warn', text: say('expiresSoon', { when: dayFromNow(expiresAt) }) }
 }
 
 /** A hint that the key may not be needed any more; null if there is no reason for it. */

@@ -58,6 +58,8 @@ export const ENGLISH = {
   accepted: 'Accepted by {provider}',
   unconfirmed: 'Not confirmed yet',
   rejected: 'Rejected by {provider}. Replace it.',
+  outOfCredit: 'Out of credit at {provider} since {day}.',
+  addCredit: 'Add credit',
   paused: 'Paused. Applications cannot use it.',
   limitReached: 'Limit reached. It can be used again from {time}.',
   saved: 'Saved {time}',

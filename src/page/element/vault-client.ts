@@ -8,7 +8,7 @@ import type {
   SlotFields,
 } from '../../shared/answers.ts'
 import type { AnswerOf, BodyOf, MethodOf, OwnOperation, PathOf } from '../../shared/routes.ts'
-import type { Verdict } from '../../shared/slot.ts'
+import { OUT_OF_CREDIT, type Verdict } from '../../shared/slot.ts'
 import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import { readableKey, type ShownKey, type ShownSlot } from './slot.ts'
@@ -37,10 +37,11 @@ function readSlot(listed: ListedAnswer): ShownSlot {
     provider: name,
     label,
     key_page: keyPage,
+    billing_page: billingPage = null,
     key_prefixes: keyPrefixes,
     hosts = null,
   } = listed
-  return { name, label, keyPage, keyPrefixes, hosts, ...readKey(listed) }
+  return { name, label, keyPage, billingPage, keyPrefixes, hosts, ...readKey(listed) }
 }
 
 /** A key as it is entered. */
@@ -134,6 +135,7 @@ function readKey(
   const key: ShownKey = {
     preview: answer.api_key_preview + (answer.api_key_last4 ?? ''),
     status: answer.status,
+    exhaustedAt: answer.condition === OUT_OF_CREDIT ? (answer.condition_at ?? null) : null,
     savedAt: answer.api_key_updated_at,
     isFromOperator: answer.saved_by === 'operator',
     usedAt: answer.last_used_at,

@@ -40,6 +40,7 @@ export function someKey(changes: Partial<ShownKey> = {}): ShownKey {
   return {
     preview: 'sk-good-...',
     status: 'active',
+    exhaustedAt: null,
     savedAt: '2026-06-14T12:00:00.000Z',
     isFromOperator: false,
     usedAt: null,
@@ -57,20 +58,35 @@ export function someKey(changes: Partial<ShownKey> = {}): ShownKey {
 /** The entity tag of {@link someKey}. */
 export const ETAG = '"0123abcd.1"'
 
+/** Where OpenAI's users add credit. */
+export const BILLING_PAGE = 'https://platform.openai.com/settings/organization/billing/overview'
+
 /** The slot of OpenAI, which is empty. */
 export function someSlot(changes: Partial<ShownSlot> = {}): ShownSlot {
-  const keyPage = 'https://platform.openai.com/api-keys'
-  const fields = { name: 'openai', label: 'OpenAI', keyPage, keyPrefixes: ['sk-'], hosts: null }
-  const etag = changes.key ? ETAG : null
-  return { ...fields, key: null, etag, ...changes }
+  return {
+    name: 'openai',
+    label: 'OpenAI',
+    keyPage: 'https://platform.openai.com/api-keys',
+    billingPage: BILLING_PAGE,
+    keyPrefixes: ['sk-'],
+    hosts: null,
+    key: null,
+    etag: changes.key ? ETAG : null,
+    ...changes,
+  }
+}
+
+/** A slot of no provider that is offered. */
+function nobodysSlot(name: string, key: ShownSlot['key']): ShownSlot {
+  return someSlot({ name, label: null, keyPage: null, billingPage: null, keyPrefixes: [], key })
 }
 
 /** The slot of the plain route. */
 export function plainSlot(key: ShownSlot['key'] = null): ShownSlot {
-  return someSlot({ name: 'default', label: null, keyPage: null, keyPrefixes: [], key })
+  return nobodysSlot('default', key)
 }
 
 /** A slot whose provider is no longer offered. */
 export function goneSlot(key: ShownSlot['key'] = someKey()): ShownSlot {
-  return someSlot({ name: 'gone', label: null, keyPage: null, keyPrefixes: [], key })
+  return nobodysSlot('gone', key)
 }

@@ -4,7 +4,6 @@ import {
   describeDisuse,
   describeSame,
   describeSaved,
-  describeStatus,
   describeTest,
   findLikelySlots,
   isOffered,
@@ -15,7 +14,6 @@ import {
   type ShownKey,
   type ShownSlot,
 } from '../../../src/page/element/slot.ts'
-import type { Period } from '../../../src/page/element/days.ts'
 import type { Verdict } from '../../../src/shared/slot.ts'
 import {
   DAY_MS,
@@ -27,14 +25,9 @@ import {
   setClock,
   someKey,
   someSlot,
-  translated,
 } from './shown.ts'
 
 const groq = someSlot({ name: 'groq', label: 'Groq', keyPrefixes: ['gsk_'] })
-
-const GONE = 'This provider is no longer offered. You can only delete the key.'
-const AWAY = 'Temporarily unavailable. Your key is still stored; you don’t need to enter it again.'
-const UNREADABLE = 'This key can no longer be read. Enter it again.'
 
 it('a key that is not there, cannot be read or is unavailable is not readable', () => {
   const key = someKey()
@@ -60,143 +53,6 @@ it.for([
 ] as const)('the slot %s has a name, and takes a key only if it is offered', ([name, slot, is]) => {
   expect(nameSlot(slot, english.say)).toBe(name)
   expect(isOffered(slot)).toBe(is)
-})
-
-describe('the status of a key', () => {
-  const PAUSED = { isPaused: true }
-  const REACHED = { maxUses: { count: 2, per: 'day', used: 2 } } as const
-  const EXPIRED = { expiresAt: daysAfterNoon(-1) }
-  const SOON = { expiresAt: daysAfterNoon(2) }
-  const REJECTED = { status: 'rejected' } as const
-  const UNVERIFIED = { status: 'unverified' } as const
-  const LIMIT = 'Limit reached. It can be used again from 16 Jun 2026, 00:00.'
-
-  it.for<[what: string, changes: Partial<ShownKey>, tone: string, text: string]>([
-    ['accepted', {}, 'ok', 'Accepted by OpenAI'],
-    ['unverified', UNVERIFIED, 'none', 'Not confirmed yet'],
-    ['rejected', REJECTED, 'bad', 'Rejected by OpenAI. Replace it.'],
-    ['paused', PAUSED, 'warn', 'Paused. Applications cannot use it.'],
-    ['of a reached limit', REACHED, 'warn', LIMIT],
-    [
-      'rejected that expires soon',
-      { ...REJECTED, ...SOON },
-      'bad',
-      'Rejected by OpenAI. Replace it.',
-    ],
-    [
-      'rejected that has expired',
-      { ...REJECTED, ...EXPIRED },
-      'bad',
-      'Expired 14 Jun 2026. Replace it.',
-    ],
-    [
-      'unverified that expires soon',
-      { ...UNVERIFIED, ...SOON },
-      'warn',
-      'Expires in 2 days. Replace it.',
-    ],
-    [
-      'unverified that expires in 20 days',
-      { ...UNVERIFIED, expiresAt: daysAfterNoon(20) },
-      'none',
-      'Not confirmed yet',
-    ],
-    ['expired and paused', { ...PAUSED, ...EXPIRED }, 'bad', 'Expired 14 Jun 2026. Replace it.'],
-    [
-      'paused and rejected that expires soon',
-      { ...PAUSED, ...REJECTED, ...SOON },
-      'warn',
-      'Paused. Applications cannot use it.',
-    ],
-    [
-      'rejected, of a reached limit',
-      { ...REACHED, ...REJECTED },
-      'bad',
-      'Rejected by OpenAI. Replace it.',
-    ],
-    ['of a reached limit that expires soon', { ...REACHED, ...SOON }, 'warn', LIMIT],
-    ['unverified, of a reached limit', { ...REACHED, ...UNVERIFIED }, 'warn', LIMIT],
-  ])('says what is most urgent for a key %s', ([, changes, tone, text]) => {
-    setClock()
-    const slot = someSlot({ key: someKey(changes) })
-    expect(describeStatus(slot, english)).toEqual({ tone, text })
-  })
-
-  it.for<[text: string, slot: ShownSlot]>([
-    [UNREADABLE, someSlot({ key: 'unreadable' })],
-    [UNREADABLE, plainSlot('unreadable')],
-    [AWAY, someSlot({ key: 'unavailable' })],
-    [AWAY, plainSlot('unavailable')],
-    [GONE, goneSlot(someKey(EXPIRED))],
-    [GONE, goneSlot('unreadable')],
-    [GONE, goneSlot('unavailable')],
-  ])('says first that a key cannot be used at all: %s', ([text, slot]) => {
-    setClock()
-    expect(describeStatus(slot, english)?.text).toBe(text)
-  })
-
-  it.for<[what: string, changes: Partial<ShownKey>, text: string | undefined]>([
-    ['usable', {}, undefined],
-    ['unverified', UNVERIFIED, undefined],
-    ['rejected', REJECTED, undefined],
-    ['expired', EXPIRED, 'Expired 14 Jun 2026. Replace it.'],
-    ['of a reached limit', REACHED, LIMIT],
-    ['that expires soon', SOON, 'Expires in 2 days. Replace it.'],
-    ['paused', PAUSED, 'Paused. Applications cannot use it.'],
-  ])('says of a key without a provider only what is urgent: %s', ([, changes, text]) => {
-    setClock()
-    expect(describeStatus(plainSlot(someKey(changes)), english)?.text).toBe(text)
-  })
-
-  it.for([
-    ['2026-06-15T12:01:00.000Z', 'warn', 'Expires today. Replace it.'],
-    ['2026-06-15T23:59:00.000Z', 'warn', 'Expires today. Replace it.'],
-    ['2026-06-16T00:01:00.000Z', 'warn', 'Expires tomorrow. Replace it.'],
-    ['2026-06-18T00:01:00.000Z', 'warn', 'Expires in 3 days. Replace it.'],
-    ['2026-06-29T12:00:00.000Z', 'warn', 'Expires in 14 days. Replace it.'],
-    ['2026-06-29T12:01:00.000Z', 'ok', 'Accepted by OpenAI'],
-    ['2026-06-15T12:00:00.000Z', 'bad', 'Expired 15 Jun 2026. Replace it.'],
-    ['2026-05-03T12:00:00.000Z', 'bad', 'Expired 3 May 2026. Replace it.'],
-  ])(
-    'says by the calendar how soon a key of %s expires: %s, %s',
-    ([expiresAt = '', tone, text]) => {
-      setClock()
-      const slot = someSlot({ key: someKey({ expiresAt }) })
-      expect(describeStatus(slot, english)).toEqual({ tone, text })
-    },
-  )
-
-  it.for<[per: Period, used: number, zone: string, end: string]>([
-    ['day', 1_000, 'UTC', '16 Jun 2026, 00:00'],
-    ['month', 1_000, 'UTC', '1 Jul 2026, 00:00'],
-    ['day', 1_041, 'Asia/Kathmandu', '16 Jun 2026, 05:45'],
-    ['month', 1_000, 'America/New_York', '30 Jun 2026, 20:00'],
-  ])('a limit per %s is reached after %i uses, until in %s it is %s', ([per, used, zone, end]) => {
-    setClock(undefined, zone)
-    const slot = someSlot({ key: someKey({ maxUses: { count: 1_000, per, used } }) })
-    const text = `Limit reached. It can be used again from ${end}.`
-    expect(describeStatus(slot, english)?.text).toBe(text)
-  })
-
-  it.for([
-    ['uses left', { count: 1_000, per: 'day', used: 999 }],
-    ['no limit', null],
-  ] as const)('no limit is reached by a key with %s', ([, maxUses]) => {
-    const slot = someSlot({ key: someKey({ maxUses }) })
-    expect(describeStatus(slot, english)?.text).toBe('Accepted by OpenAI')
-  })
-
-  it.for([
-    ['de', 'Läuft morgen ab. Ersetzen Sie ihn.'],
-    ['fr', 'Expire demain. Remplacez-la.'],
-    ['es', 'Caduca mañana. Reemplácela.'],
-    ['ja', 'まもなく期限が切れます（明日）。置き換えてください。'],
-    ['zh-Hans', '明天到期。请更换密钥。'],
-  ] as const)('says in %s that a key expires tomorrow: %s', ([language, text]) => {
-    setClock()
-    const slot = someSlot({ key: someKey({ expiresAt: daysAfterNoon(1) }) })
-    expect(describeStatus(slot, translated(language))?.text).toBe(text)
-  })
 })
 
 describe('the hint that a key may not be needed', () => {

@@ -12,7 +12,7 @@ import {
   verifyKey,
   type Call,
 } from '../../../src/page/element/vault-client.ts'
-import { ETAG, plainSlot, someKey, someSlot } from './shown.ts'
+import { BILLING_PAGE, ETAG, plainSlot, someKey, someSlot } from './shown.ts'
 import { breakOff, refuse, someCall, standForVault } from './vault.ts'
 
 const SAVED_AT = '2026-06-14T12:00:00.000Z'
@@ -172,6 +172,7 @@ describe('answers', () => {
     provider: 'openai',
     label: 'OpenAI',
     key_page: 'https://platform.openai.com/api-keys',
+    billing_page: BILLING_PAGE,
     key_prefixes: ['sk-'],
   }
   const FAULT = { has_api_key: false, error: 'Invalid encrypted key', etag: ETAG }
@@ -206,6 +207,8 @@ describe('answers', () => {
         api_key_last4: 'Qx7Z',
         saved_by: 'operator',
         status: 'rejected',
+        condition: 'out_of_credit',
+        condition_at: time(5),
         last_used_at: time(1),
         last_verified_at: time(2),
         expires_at: time(3),
@@ -220,6 +223,7 @@ describe('answers', () => {
     expect(key).toEqual({
       preview: 'sk-good-...Qx7Z',
       status: 'rejected',
+      exhaustedAt: time(5),
       savedAt: SAVED_AT,
       isFromOperator: true,
       usedAt: time(1),
