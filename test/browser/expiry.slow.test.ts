@@ -186,3 +186,12 @@ it.for(['en', ...TRANSLATED])(
     }
   },
 )
+
+it('a key stays out of credit after a test, which cannot see credit', async () => {
+  const { page } = await openKey({ exhausted_at: '2026-11-03T14:05:00.000Z' })
+  await status(page).getByText('Out of credit at OpenAI since 3 Nov 2026.').waitFor()
+  await button(page, 'Test: OpenAI key').click()
+  const text = 'OpenAI accepts this key. If you have added credit, the next use will show it.'
+  expect(await shows(page.getByText(text))).toBe(true)
+  expect(await shows(status(page).getByText('Out of credit at OpenAI'))).toBe(true)
+})

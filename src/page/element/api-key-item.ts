@@ -243,7 +243,7 @@ export class ApiKeyItem extends InnerElement {
     this.verdict = null
     await this.attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
       const { tested, verdict } = await verifyKey({ access, signal }, keySlot)
-      this.verdict = describeTest(verdict, this.#name, this.language.say)
+      this.verdict = describeTest(verdict, tested, this.language.say)
       this.tell('changed', tested)
     })
   }

@@ -134,20 +134,31 @@ export function describeSaved(slot: ShownSlot, say: Language['say']): Notice {
   const { label: provider } = slot
   const key = readableKey(slot)
   if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success' }
+  if (key.exhaustedAt !== null) {
+    return { text: say('savedOutOfCredit', { provider }), tone: 'warning' }
+  }
   const isAccepted = key.status === 'active'
   const text = say(isAccepted ? 'savedAccepted' : 'savedUnconfirmed', { provider })
   return { text, tone: isAccepted ? 'success' : 'warning' }
 }
 
-/** What a person reads who has had the key checked. The verdict is null if the key was changed meanwhile. */
+/**
+ * What a person reads who has had the key in the slot checked. The verdict is null if the key was changed
+ * meanwhile. Few providers say in a check whether there is credit, so an accepted key may still be without.
+ */
 export function describeTest(
   verdict: Verdict | null,
-  provider: string,
+  slot: ShownSlot,
   say: Language['say'],
 ): Notice {
-  if (verdict === 'accepted') return { text: say('testAccepted', { provider }), tone: 'success' }
-  const text = say(verdict === 'refused' ? 'refused' : 'testUnknown', { provider })
-  return { text, tone: 'warning' }
+  const provider = nameSlot(slot, say)
+  if (verdict !== 'accepted') {
+    const text = say(verdict === 'refused' ? 'refused' : 'testUnknown', { provider })
+    return { text, tone: 'warning' }
+  }
+  return readableKey(slot)?.exhaustedAt
+    ? { text: say('testOutOfCredit', { provider }), tone: 'neutral' }
+    : { text: say('testAccepted', { provider }), tone: 'success' }
 }
 
 /**

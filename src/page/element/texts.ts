@@ -90,6 +90,8 @@ export const ENGLISH = {
   changing: 'Saving the change …',
   testAccepted: '{provider} accepts this key.',
   testUnknown: 'We couldn’t confirm this key with {provider}. Test it again later.',
+  testOutOfCredit:
+    '{provider} accepts this key. If you have added credit, the next use will show it.',
   deleteQuestion: 'Delete the {provider} key?',
   deleteConsequence: 'Applications can no longer use it. You cannot undo this.',
   deleteRevoke: 'The key still works at {provider}. If others may know it, revoke it there too.',
@@ -97,6 +99,7 @@ export const ENGLISH = {
   savedAccepted: 'The {provider} key is saved, and {provider} accepts it.',
   savedUnconfirmed:
     'The {provider} key is saved. We couldn’t confirm it with {provider}. Test it later.',
+  savedOutOfCredit: 'The {provider} key is saved, but the account is out of credit.',
   savedPlain: 'The key is saved.',
   sameKey: 'You also saved this key for {providers}.',
   deleted: 'The {provider} key is deleted.',

@@ -106,6 +106,12 @@ describe('the notice of a saved key', () => {
       'warning',
       'The OpenAI key is saved. We couldn’t confirm it with OpenAI. Test it later.',
     ],
+    [
+      'out of credit',
+      { exhaustedAt: NOON },
+      'warning',
+      'The OpenAI key is saved, but the account is out of credit.',
+    ],
   ])('says that a key is saved: %s', ([, changes, tone, text]) => {
     const slot = someSlot({ key: someKey(changes) })
     expect(describeSaved(slot, english.say)).toEqual({ tone, text })
@@ -168,13 +174,20 @@ describe('whether a key can be checked', () => {
   })
 })
 
-it.for<[verdict: Verdict | null, tone: string, text: string]>([
-  ['accepted', 'success', 'OpenAI accepts this key.'],
-  ['refused', 'warning', 'OpenAI does not accept this key.'],
-  ['unknown', 'warning', 'We couldn’t confirm this key with OpenAI. Test it again later.'],
-  [null, 'warning', 'We couldn’t confirm this key with OpenAI. Test it again later.'],
-])('says what a test of a key found: %s', ([verdict, tone, text]) => {
-  expect(describeTest(verdict, 'OpenAI', english.say)).toEqual({ tone, text })
+it.for<[verdict: Verdict | null, changes: Partial<ShownKey>, tone: string, text: string]>([
+  ['accepted', {}, 'success', 'OpenAI accepts this key.'],
+  [
+    'accepted',
+    { exhaustedAt: NOON },
+    'neutral',
+    'OpenAI accepts this key. If you have added credit, the next use will show it.',
+  ],
+  ['refused', { exhaustedAt: NOON }, 'warning', 'OpenAI does not accept this key.'],
+  ['unknown', {}, 'warning', 'We couldn’t confirm this key with OpenAI. Test it again later.'],
+  [null, {}, 'warning', 'We couldn’t confirm this key with OpenAI. Test it again later.'],
+])('says what a test of a key found: %s, of a key that is %j', ([verdict, changes, tone, text]) => {
+  const slot = someSlot({ key: someKey(changes) })
+  expect(describeTest(verdict, slot, english.say)).toEqual({ tone, text })
 })
 
 describe('whose key it is by its beginning', () => {
