@@ -34,7 +34,7 @@ export function sameStatements(
     const [tombstone, deletion] = deleteKey(slot, 'request')
     return [checkSlot(slot), tombstone, ...noted(deletion, { ...event, event: 'deleted' })]
   }
-  return replaceKey(slot, notedSave(upsertKey(slot, { ...NEW_ROW, kid }), event))
+  return replaceKey(slot, notedSave(upsertKey(slot, { ...NEW_ROW, kid }), event, []))
 }
 
 const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
@@ -42,6 +42,7 @@ const NEW_ROW = {
   sealed: SEALED,
   savedBy: null,
   status: 'unverified',
+  exhaustedAt: null,
   expiresAt: null,
   fingerprints: ['A'.repeat(22)],
 } as const
