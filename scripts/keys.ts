@@ -22,6 +22,7 @@ import {
   variableOf,
 } from './lib/key-status.ts'
 import { drawBar, formatCount, formatSeconds, startBar } from './lib/progress.ts'
+import { layOut } from './lib/table.ts'
 import { describeUnopenable, findUnopenable } from './lib/unopenable-keys.ts'
 
 const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new encryption key, and its kid
@@ -94,7 +95,11 @@ function exitCode({ keyring, missing }: RotationStatus): number {
 }
 
 async function countedStatus(db: D1Database): Promise<RotationStatus> {
-  return readStatus(db, (rows) => console.error(`Counted ${formatCount(rows)} rows so far`))
+  return readStatus(db, { counted: noteCounted })
+}
+
+function noteCounted(rows: number): void {
+  console.error(`Counted ${formatCount(rows)} rows so far`)
 }
 
 function isRunning(rewrap: Progress | null): rewrap is Progress {
@@ -164,10 +169,10 @@ function describe(status: RotationStatus, options: Options): string {
     : `${drawBar(done, rewrap.rows)} ${formatCount(done)} of ${formatCount(rewrap.rows)} rows, ` +
       `${formatCount(rewrap.rows_per_second)} a second, ${formatSeconds(rewrap.seconds_left)} left`
   return `The Worker's keyring, as its job found it at ${rewrap.started_at}
-${table(kids)}
+${layOut(kids)}
 
 Stored keys
-${table([['kid', 'version', 'rows', ''], ...rows])}
+${layOut([['kid', 'version', 'rows', ''], ...rows])}
 
 Rewrap  ${pass}`
 }
@@ -182,18 +187,6 @@ function remark(kid: KidStatus, seals: string): string {
   return kid.unopenable < kid.rows
     ? ['to be rewrapped', unopenable].filter(Boolean).join('; ')
     : unopenable
-}
-
-/** Pads each column to its widest cell, and aligns numbers to the right. */
-function table(rows: string[][]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  )
-  const pad = (cell: string, column: number) =>
-    /^[\d,]+$/.test(cell) && column > 0
-      ? cell.padStart(widths[column] ?? 0)
-      : cell.padEnd(widths[column] ?? 0)
-  return rows.map((row) => `  ${row.map(pad).join('  ')}`.trimEnd()).join('\n')
 }
 
 await runCommand(USAGE, async () => {

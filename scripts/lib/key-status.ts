@@ -3,17 +3,11 @@
 import * as z from 'zod/mini'
 import { parseKeyring, type ForeignSecrets, type KeyringKids } from '../../src/crypto/keyring.ts'
 import { foreignVariables } from '../../src/environment.ts'
-import {
-  countRowsAfter,
-  COUNTED_ROWS,
-  selectNthRowAfter,
-  START,
-  type Cursor,
-  type KidCount,
-} from '../../src/store/all-keys.ts'
+import { countRowsAfter, type KidCount } from '../../src/store/all-keys.ts'
 import { haveOpened } from '../../src/keys/lost-rows.ts'
-import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
+import { run } from '../../src/store/d1.ts'
 import { selectPass, toPass, type Pass } from '../../src/store/rewrap.ts'
+import { countInPages, type Pages } from './counted-pages.ts'
 
 /**
  * The rows under one kid, as `--json` prints them. There may be none under a key that the keyring opens and that has
@@ -62,14 +56,10 @@ export interface RotationStatus {
   rewrap: Progress | null
 }
 
-/** Counts all rows, one page per statement. After each full page it calls `counted` with the sum. */
-export async function readStatus(
-  db: D1Database,
-  counted: (rows: number) => void = () => {},
-  pageRows = COUNTED_ROWS,
-): Promise<RotationStatus> {
+/** Counts all rows, one page per statement. */
+export async function readStatus(db: D1Database, pages?: Pages): Promise<RotationStatus> {
   const passed = await readPass(db)
-  const stored = await countRows(db, counted, pageRows)
+  const stored = sumByForm(await countInPages(db, countRowsAfter, pages))
   const keyring = passed && parseKeyring(passed.keyring)
   const inKeyring = (kid: string) => keyring !== null && isIn(keyring, kid)
   const key_ids = [...stored, ...drainedKids(passed, stored)].map(
@@ -176,42 +166,19 @@ function progressOf(pass: Pass, rows: number): Progress {
   }
 }
 
-async function countRows(
-  db: D1Database,
-  counted: (rows: number) => void,
-  pageRows: number,
-): Promise<KidCount[]> {
+function sumByForm(counts: readonly KidCount[]): KidCount[] {
   const sums = new Map<string, KidCount>()
-  let total = 0
-  for (let after: Cursor | undefined = START; after !== undefined;) {
-    // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
-    const { counts, last } = await countPage(db, after, pageRows)
-    for (const count of counts) {
-      const name = `${count.kid} ${count.version}`
-      const sum = sums.get(name)
-      const latest = [sum?.latest ?? null, count.latest].filter((time) => time !== null).toSorted()
-      sums.set(name, {
-        ...count,
-        rows: count.rows + (sum?.rows ?? 0),
-        latest: latest.at(-1) ?? null,
-      })
-      total += count.rows
-    }
-    if (last !== undefined) counted(total)
-    after = last
+  for (const count of counts) {
+    const name = `${count.kid} ${count.version}`
+    const sum = sums.get(name)
+    const latest = [sum?.latest ?? null, count.latest].filter((time) => time !== null).toSorted()
+    sums.set(name, {
+      ...count,
+      rows: count.rows + (sum?.rows ?? 0),
+      latest: latest.at(-1) ?? null,
+    })
   }
   return Array.from(sums.values()).toSorted((one, other) => other.rows - one.rows)
-}
-
-/** The counts of a page, and its last row if the page is full. */
-async function countPage(
-  db: D1Database,
-  after: Cursor,
-  pageRows: number,
-): Promise<{ counts: KidCount[]; last: Cursor | undefined }> {
-  const counts = await run(db, countRowsAfter(after, pageRows), BULK_DEADLINE_MS)
-  const last = await run(db, selectNthRowAfter(after, pageRows), BULK_DEADLINE_MS)
-  return { counts: counts.results, last: last.results[0] }
 }
 
 function isIn({ seals, opens, foreign }: KeyringKids, kid: string): boolean {

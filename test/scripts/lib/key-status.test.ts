@@ -141,7 +141,9 @@ it('counting in pages counts the same, and tells the sum after each full page', 
   await database.query(...insertRows('a', 5), ...insertRows('b', 7))
   const whole = await readStatus(database.db)
   const sums: number[] = []
-  expect(await readStatus(database.db, (sum) => sums.push(sum), 5)).toEqual(whole)
+  expect(await readStatus(database.db, { counted: (sum) => sums.push(sum), pageRows: 5 })).toEqual(
+    whole,
+  )
   expect(sums).toEqual([5, 10])
 })
 
