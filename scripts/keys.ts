@@ -1,4 +1,4 @@
-/** `npm run keys`: makes encryption keys, shows a rotation, confirms deletions, and exports keys. */
+/** `npm run keys`: makes encryption keys, shows a rotation, counts and exports keys, and confirms deletions. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -12,6 +12,7 @@ import { withDatabase } from './lib/database.ts'
 import { findDeletionNotes } from './lib/deletion-status.ts'
 import { makeKey, printKids } from './lib/encryption-key.ts'
 import { planNext } from './lib/key-plan.ts'
+import { describeReport, parseDays, readReport } from './lib/key-report.ts'
 import {
   FOREIGN,
   readProgress,
@@ -29,6 +30,8 @@ const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new en
        npm run -s keys -- kid                               the kid of the key on standard input
        npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
        npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
+       npm run keys -- report [--remote] [--json] [--days N]
+                                                            how many keys of each provider work, and how many do not
        npm run keys -- check  [--remote]                    makes the job open every row again
        npm run keys -- deletions [--confirm] [--remote]     whether tombstones are held; --confirm has them copied
        npm run keys -- export --fernet-key-file FILE --out FILE [--confirm] [--remote]
@@ -36,6 +39,7 @@ const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new en
 
 plan and status: --json also lists the users whose keys do not open, as unopenable_keys. Exit code 1: the keyring
 lacks an encryption key that stored keys need, or the keyring is not known yet.
+report: a key is unused if it was neither saved nor used for N days, by default 30.
 export: it needs API_KEY_ENCRYPTION_KEY, and LEGACY_FERNET_KEY if there are imported rows, as the Worker has them: in
 .dev.vars, or with --remote in the environment. It asks first, unless --confirm is there. The file of --out must be
 new, and outside of git. Exit code 1: the file lacks keys that do not open, or that were changed meanwhile.`
@@ -100,6 +104,12 @@ async function countedStatus(db: D1Database): Promise<RotationStatus> {
 
 function noteCounted(rows: number): void {
   console.error(`Counted ${formatCount(rows)} rows so far`)
+}
+
+async function printReport(db: D1Database, json: boolean, days: number): Promise<number> {
+  const report = await readReport(db, { now: new Date(), days, counted: noteCounted })
+  console.log(json ? JSON.stringify(report, null, 2) : describeReport(report))
+  return 0
 }
 
 function isRunning(rewrap: Progress | null): rewrap is Progress {
@@ -197,6 +207,7 @@ await runCommand(USAGE, async () => {
       json: { type: 'boolean', default: false },
       watch: { type: 'boolean', default: false },
       confirm: { type: 'boolean', default: false },
+      days: { type: 'string', default: '30' },
       out: { type: 'string' },
       'fernet-key-file': { type: 'string' },
     },
@@ -218,6 +229,10 @@ await runCommand(USAGE, async () => {
   }
   if (command === 'plan') return withDatabase(options, async (db) => printPlan(db, options))
   if (command === 'status') return withDatabase(options, async (db) => printStatus(db, options))
+  if (command === 'report') {
+    const days = parseDays(options.days)
+    return withDatabase(options, async (db) => printReport(db, options.json, days))
+  }
   if (command === 'check') return withDatabase(options, checkAgain)
   if (command === 'deletions') {
     return withDatabase(options, async (db) => printDeletions(db, options))

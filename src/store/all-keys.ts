@@ -110,6 +110,48 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
   }
 }
 
+/** What is known about the keys in the slot of one provider. A key may count in several columns. */
+export interface ProviderCount {
+  /** The name of the slot. */
+  provider: string
+  rows: number
+  active: number
+  unverified: number
+  rejected: number
+  outOfCredit: number
+  expired: number
+  paused: number
+  unused: number
+}
+
+/** What a key is compared with. Times are ISO 8601 in UTC. */
+export interface CountedAt {
+  now: string
+  /** A key that was neither saved nor used from then on counts as unused. */
+  unusedSince: string
+}
+
+/** Counts the next rows, at most `limit`, by provider. */
+export function countByProviderAfter(
+  { userId, provider }: Cursor,
+  limit: number,
+  { now, unusedSince }: CountedAt,
+): Statement<ProviderCount> {
+  const columns = 'status, exhausted_at, expires_at, paused_at, updated_at, last_used_at'
+  return {
+    sql: `SELECT provider, count(*) AS rows,
+            count(*) FILTER (WHERE status = 'active') AS active,
+            count(*) FILTER (WHERE status = 'unverified') AS unverified,
+            count(*) FILTER (WHERE status = 'rejected') AS rejected,
+            count(exhausted_at) AS outOfCredit,
+            count(*) FILTER (WHERE expires_at <= ?4) AS expired,
+            count(paused_at) AS paused,
+            count(*) FILTER (WHERE updated_at < ?5 AND coalesce(last_used_at, '') < ?5) AS unused
+          FROM (SELECT provider, ${columns} ${FROM_NEXT}) GROUP BY provider`,
+    values: [userId, provider, limit, now, unusedSince],
+  }
+}
+
 /** The last of the next `count` rows. It returns no row if there are fewer. */
 export function selectNthRowAfter({ userId, provider }: Cursor, count: number): Statement<Cursor> {
   return {

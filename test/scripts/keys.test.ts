@@ -153,6 +153,52 @@ it('check says that the job has not run yet', async () => {
   })
 })
 
+/** Keys of two providers, of which one is paused. None was saved lately. */
+const TWO_PROVIDERS = [
+  ...THREE_ROWS,
+  "UPDATE api_keys SET provider = 'openai', status = 'active' WHERE user_id <> 'cat'",
+  "UPDATE api_keys SET paused_at = updated_at WHERE user_id = 'ann'",
+]
+
+it('report shows how many keys each provider has, and in which states', async () => {
+  await database.query(...TWO_PROVIDERS)
+  const { code, stdout } = await keys('report')
+  expect(code).toBe(0)
+  expect(stdout.replaceAll(/20\d\d-.*?Z/g, 'TIME')).toBe(
+    `Stored keys at TIME
+  provider  keys  active  unverified  rejected  out of credit  expired  paused  unused
+  openai       2       2           0         0              0        0       1       2
+  default      1       0           1         0              0        0       0       1
+  total        3       2           1         0              0        0       1       3
+
+A key is active, unverified or rejected: what its provider last said of it. These columns add up to the keys.
+The other columns count the same keys again. A key may be in several of them.
+  out of credit  its provider said so, and the key has not worked since
+  expired        its time has passed, so nobody can use it
+  paused         nobody can use it until it is resumed
+  unused         neither saved nor used since TIME, for 30 days
+`,
+  )
+})
+
+it('report --json is the report as a program reads it, and --days says what is unused', async () => {
+  await database.query(...TWO_PROVIDERS)
+  const { stdout } = await keys('report', '--json', '--days', '9999')
+  expect(JSON.parse(stdout)).toMatchObject({
+    unused_days: 9999,
+    providers: [{ provider: 'openai' }, { provider: 'default' }],
+    total: { keys: 3, paused: 1, unused: 0 },
+  })
+})
+
+it.for(['0', '', 'x', '1.5', '10000'])('report refuses --days %j', async (days) => {
+  expect(await keys('report', `--days=${days}`)).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: '--days must be a whole number from 1 to 9999\n',
+  })
+})
+
 it('deletions says that none is waiting', async () => {
   expect(await keys('deletions')).toMatchObject({ code: 0, stdout: 'No deletion is waiting.\n' })
 })
@@ -183,6 +229,7 @@ it.for([
   [['status', 'x']],
   [['plan', '--help']],
   [['assign', 'openai']],
+  [['report', '--days']],
   [['deletions', 'x']],
 ])('prints its usage for the arguments %j', async ([args = []]) => {
   const { code, stdout, stderr } = await keys(...args)

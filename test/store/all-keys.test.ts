@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
+  countByProviderAfter,
   countRowsAfter,
   countUnder,
   selectKids,
@@ -85,6 +86,8 @@ describe('rows by kid', () => {
 
 describe('rows in the order of their primary key', () => {
   const SAVED = '2026-01-01T00:00:00.000Z'
+  const [BEFORE, SINCE] = ['2026-01-31T11:59:59.999Z', '2026-01-31T12:00:00.000Z']
+  const [NOW, LATER] = ['2026-03-02T12:00:00.000Z', '2026-03-02T12:00:00.001Z']
 
   /** A slot of a user with the sealed key, under a kid. */
   type Stored = [userId: string, provider: string, sealed: string, kid: string]
@@ -142,6 +145,38 @@ describe('rows in the order of their primary key', () => {
       expect(await read(countRowsAfter({ userId: 'a', provider: 'default' }, 1))).toEqual([
         { kid: 'fernet', version: 'fernet', rows: 1, latest: SAVED },
       ])
+    })
+
+    it('counts rows by provider, from the first row or after one', async () => {
+      const at = { now: SAVED, unusedSince: SAVED }
+      const none = { rejected: 0, outOfCredit: 0, expired: 0, paused: 0, unused: 0 }
+      const unverified = (provider: string, rows: number) => {
+        return { provider, rows, active: 0, unverified: rows, ...none }
+      }
+      expect(await read(countByProviderAfter(START, 10, at))).toEqual([
+        unverified('default', 1),
+        unverified('openai', 3),
+      ])
+      const after = { userId: 'a', provider: 'default' }
+      expect(await read(countByProviderAfter(after, 1, at))).toEqual([unverified('openai', 1)])
+    })
+
+    it.for<[column: string, changes: string, counted: object]>([
+      ['its status', "status = 'active'", { active: 1, unverified: 0 }],
+      ['its rejection', "status = 'rejected'", { rejected: 1, unverified: 0 }],
+      ['its lack of credit', `exhausted_at = '${SAVED}'`, { outOfCredit: 1, unverified: 1 }],
+      ['its pause', `paused_at = '${SAVED}'`, { paused: 1 }],
+      ['its expiry, from that time on', `expires_at = '${NOW}'`, { expired: 1 }],
+      ['no expiry that is to come', `expires_at = '${LATER}'`, { expired: 0 }],
+      ['that it is unused', `last_used_at = '${BEFORE}'`, { unused: 1 }],
+      ['that it was never used', `updated_at = '${BEFORE}'`, { unused: 1 }],
+      ['that it was used', `last_used_at = '${SINCE}'`, { unused: 0 }],
+      ['that it was saved', `updated_at = '${SINCE}'`, { unused: 0 }],
+    ])('counts a key by %s', async ([, changes, counted]) => {
+      await env.DB.prepare(`UPDATE api_keys SET ${changes} WHERE user_id = 'b'`).run()
+      const after = { userId: 'a', provider: 'openai' }
+      const found = await read(countByProviderAfter(after, 1, { now: NOW, unusedSince: SINCE }))
+      expect(found).toMatchObject([{ provider: 'openai', rows: 1, ...counted }])
     })
 
     it('finds the last of the next rows, if there are so many', async () => {
