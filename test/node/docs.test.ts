@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { expect, it } from 'vitest'
 import { explain } from '../../examples/node-server/meaning.ts'
+import { describeReport, type KeyCounts } from '../../scripts/lib/key-report.ts'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { describeElsewhere } from '../../scripts/lib/trace.ts'
 import { LOG_EVENTS } from '../../src/log-lines.ts'
@@ -297,6 +298,30 @@ it('docs/deploy.md moves tombstones with the tested queries', () => {
   const [, section = ''] = read('docs/deploy.md').split('### A vault that runs already')
   expect(section).toContain(`   ${SELECT_MOVES}\n`)
   expect(section).toContain(`\`${EMPTY_STORE}\``)
+})
+
+/** A line of a report. */
+function readCounts(line: string): KeyCounts & { provider: string } {
+  const [provider = ''] = line.trim().split(' ')
+  const [keys = 0, active = 0, unverified = 0, rejected = 0, ...others] = numbersIn(
+    line.replaceAll(',', ''),
+  )
+  const [out_of_credit = 0, expired = 0, paused = 0, unused = 0] = others
+  return { provider, keys, active, unverified, rejected, out_of_credit, expired, paused, unused }
+}
+
+it('docs/figures.md shows a report as it is printed, with each column', () => {
+  const [shown = ''] = codeBlocks('docs/figures.md', '')
+  const [command, ...report] = shown.split('\n')
+  const [as_of = '', unused_since = ''] = shown.match(/20\d\d-\S+?Z/g) ?? []
+  const lines = report.slice(2, report.indexOf('')).map(readCounts)
+  const [providers, total = readCounts('')] = [lines.slice(0, -1), lines.at(-1)]
+  const parsed = { as_of, unused_days: 30, unused_since, providers, total }
+  expect(command).toBe('$ npm run keys -- report')
+  expect(report.join('\n')).toBe(describeReport(parsed))
+  const { provider: _, keys: __, ...columns } = total
+  const names = firstNames(tableRows('docs/figures.md', '## Keys by provider'))
+  expect(names.map((name) => name.replaceAll(' ', '_'))).toEqual(Object.keys(columns).toSorted())
 })
 
 it('docs/operate.md lists every npm script', () => {
