@@ -189,10 +189,13 @@ export const updateVerified = updateWith('last_verified_at', `(?4 = 'rejected' O
 /** Records that the job checked a key. */
 export const updateRechecked = updateWith('last_verified_at', IS_AS_READ)
 
-/** Records a use that gives a key another state. It changes no row if the key was rejected already. */
+/**
+ * Records a use that gives a key another state. A rejection counts, whatever was found meanwhile. It changes no row if the
+ * key was rejected already.
+ */
 export const updateState = updateWith(
   'last_used_at',
-  `(${IS_AS_READ} OR (?4 = 'rejected' AND status <> 'rejected'))`,
+  `(${IS_AS_READ} OR (?4 = 'rejected' AND 'rejected' NOT IN (?6, status)))`,
 )
 
 /** Records a use, unless one was recorded after `before`. It changes no row if the slot holds another key by now. */
