@@ -22,9 +22,9 @@ export interface Count {
 }
 
 /**
- * Writes a data point: `index1` code or operation; `blob1` to `blob7` event, operation, code, caller, provider, source of the
- * key and condition; `double1` to `double3` status, the provider's status and milliseconds. What is missing is empty or 0.
- * Analytics Engine samples each index for itself, so that a rare code is not lost beside many others.
+ * Writes a data point: `index1` code, condition or operation; `blob1` to `blob7` event, operation, code, caller, provider,
+ * source of the key and condition; `double1` to `double3` status, the provider's status and milliseconds. What is missing is
+ * empty or 0. Analytics Engine samples each index for itself, so that a rare one is not lost beside many others.
  * It never throws: it logs `not_counted`.
  *
  * https://developers.cloudflare.com/analytics/analytics-engine/limits/
@@ -36,7 +36,7 @@ export function count(dataset: AnalyticsEngineDataset | null, counted: Count): v
   const { status = 0, provider_status = 0, duration_ms = 0 } = counted
   try {
     dataset.writeDataPoint({
-      indexes: [code ?? operation],
+      indexes: [code ?? condition ?? operation],
       blobs: [event, operation, code, caller, provider, key_source, condition],
       doubles: [status, provider_status, duration_ms],
     })

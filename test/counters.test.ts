@@ -76,9 +76,9 @@ it('counts the calls of a binding, with what its provider answered or why it was
     bind(vault).fetchWithApiKey(user, 'openai', new Request(`${PROVIDER}/v1/models`))
   await use(userId)
   await use(other)
-  const [method, caller] = ['fetchWithApiKey', 'binding:chat']
+  const [method, caller, condition] = ['fetchWithApiKey', 'binding:chat', 'out_of_credit']
   expect(points).toEqual([
-    [method, 'binding_call', method, null, caller, 'openai', 'own', 'out_of_credit', 0, 429],
+    [condition, 'binding_call', method, null, caller, 'openai', 'own', condition, 0, 429],
     ['no_api_key', 'binding_call', method, 'no_api_key', caller, null, null, null, 0, 0],
   ])
 })
