@@ -13,6 +13,7 @@ import {
 import { VaultError } from './errors.ts'
 import { isAllowed } from './providers/headers.ts'
 import { readDefaultProvider } from './providers/table.ts'
+import { namesIn } from './shared/json.ts'
 import { confidentialUrl, settingsOf, splitList, type Refuse } from './shared/variable.ts'
 import { webOrigin } from './shared/web-origin.ts'
 import { readTokens } from './tokens/token-settings.ts'
@@ -90,13 +91,11 @@ export function readFrontSettings(env: Env): FrontSettings {
 
 /** The limiters that are not configured: an older configuration file lacks the newer ones. What is off needs none. */
 function nameMissing(env: Environment): string[] {
-  const { RELAY_SCOPE, MANAGE_SCOPE } = env
-  const isOff = { RELAY_LIMITER: RELAY_SCOPE === null, SUPPORT_LIMITER: MANAGE_SCOPE === null }
-  const isNeeded = (name: string) => !new Map(Object.entries(isOff)).get(name)
-  const names = Object.entries(env)
-    .filter(([, value]) => value === null)
-    .map(([name]) => name)
-  return names.filter((name) => name in limiters && isNeeded(name))
+  const isOff: { [Name in keyof typeof limiters]?: boolean } = {
+    RELAY_LIMITER: env.RELAY_SCOPE === null,
+    SUPPORT_LIMITER: env.MANAGE_SCOPE === null,
+  }
+  return namesIn(limiters).filter((name) => env[name] === null && isOff[name] !== true)
 }
 
 /** The second store, with its jurisdiction if it has one; null without a store. */
