@@ -1,5 +1,6 @@
 /** The names of headers: those that a provider's description may not name, and those that never pass. */
 
+import { CREDENTIALS } from '../shared/credential-headers.ts'
 import { VAULT_PREFIX } from '../shared/vault-headers.ts'
 
 /** What belongs to one connection (RFC 9110 §7.6.1). */
@@ -14,22 +15,6 @@ export const HOP_BY_HOP = [
 
 /** Headers that the runtime or the connection sets. */
 const RESERVED = new Set(['host', 'content-length', ...HOP_BY_HOP])
-
-/** Headers that carry a caller's own credentials. None of these passes. */
-const CREDENTIALS = [
-  'api-key',
-  'authorization',
-  'cf-access-client-secret',
-  'cf-access-jwt-assertion',
-  'cf-access-token',
-  'cookie',
-  'ocp-apim-subscription-key',
-  'proxy-authorization',
-  'x-amz-security-token',
-  'x-api-key',
-  'x-auth-token',
-  'x-goog-api-key',
-]
 
 /**
  * What a browser applies to a document or to a whole origin, what a server before the vault obeys, and what only the
