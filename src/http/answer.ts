@@ -3,8 +3,9 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { VaultError } from '../errors.ts'
 import { errorFields, log, nameCause } from '../log.ts'
-import type { ErrorAnswer, RelayErrorAnswer } from '../shared/answers.ts'
+import type { ErrorAnswer } from '../shared/answers.ts'
 import { CODES, type ErrorCode } from '../shared/error-code.ts'
+import { describeForSdk } from '../shared/sdk-refusal.ts'
 import { ERROR_HEADER } from '../shared/vault-headers.ts'
 
 /** For `not_your_own`, the sentence names what the request tried to do. */
@@ -61,25 +62,6 @@ export function answerError(
     ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
     ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
   })
-}
-
-/**
- * The refusal in the one form that the SDKs of OpenAI, Anthropic and Google all read. They show `code` as the error's `code`
- * (OpenAI) or `status` (Google, in Python), and `vault_error` as its `type` (OpenAI, Anthropic).
- */
-function describeForSdk({ error, code, detail, request_id }: ErrorAnswer): RelayErrorAnswer {
-  const message = `The key vault refused (${code}): ${error}.${detail === undefined ? '' : ` ${detail}`}`
-  return {
-    type: 'error',
-    error: {
-      message,
-      type: 'vault_error',
-      code,
-      status: code,
-      ...(detail !== undefined && { detail }),
-    },
-    ...(request_id !== undefined && { request_id }),
-  }
 }
 
 /**
