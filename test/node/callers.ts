@@ -27,9 +27,13 @@ export const CALLERS: [kind: string, project: Project][] = [
       files: {
         'worker.ts': `
 import type { BindingProps, ErrorCode, Grant, KeyVault, Result } from 'user-key-vault/binding'
-import { vaultFetch } from 'user-key-vault/fetch'
+import { vaultFetch, type KeyUse } from 'user-key-vault/fetch'
 
 interface Env { KEY_VAULT: Service<KeyVault> }
+
+const bill = async ({ source, slot, reason }: KeyUse): Promise<void> => {
+  if (source === 'application') console.log(slot, reason satisfies 'no_api_key' | 'user_not_found' | 'out_of_credit')
+}
 
 export const props: BindingProps = { caller: 'chat', grants: ['use'], providers: ['openai'] }
 export const grant: Grant = 'reveal'
@@ -61,7 +65,10 @@ export default {
       const sure: string = revealed.apiKey
       console.log(key, sure)
     }
-    const send: typeof fetch = vaultFetch(KEY_VAULT, { userId: 'alice', provider: 'openai' })
+    const mayPay: boolean = new URL(request.url).searchParams.has('pay')
+    const fallback = mayPay ? { apiKey: 'sk-1' } : undefined
+    const user = { userId: 'alice', provider: 'openai', fallback, onKey: bill }
+    const send: typeof fetch = vaultFetch(KEY_VAULT, user)
     // @ts-expect-error
     vaultFetch(KEY_VAULT, { userId: 'alice' })
     return send(result.response.url)
@@ -157,7 +164,7 @@ import { hc, type InferResponseType } from 'hono/client'
 import type { BlankEnv } from 'hono/types'
 import type { KeyVault } from 'user-key-vault/binding'
 import type { AppType, Routes } from 'user-key-vault/client'
-import { vaultFetch, type FetchBinding } from 'user-key-vault/fetch'
+import { relayFetch, vaultFetch, type FetchBinding } from 'user-key-vault/fetch'
 
 const client = hc<AppType>('https://vault.example.com')
 const sameClient: typeof client = hc<Hono<BlankEnv, Routes>>('https://vault.example.com')
@@ -180,6 +187,10 @@ createServer(async (_request, response) => {
 export const fake: Pick<KeyVault, 'hasUser'> = { hasUser: async () => ({ ok: true, exists: true }) }
 export const send = (vault: FetchBinding): typeof fetch =>
   vaultFetch(vault, { userId: 'alice', provider: 'openai' })
+const relay = { vault: 'https://vault.example.com', provider: 'openai' }
+export const relayed: typeof fetch = relayFetch({ ...relay, token: async () => 'token' })
+// @ts-expect-error
+export const anonymous = relayFetch(relay)
 `,
       },
     },
