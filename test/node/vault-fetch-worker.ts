@@ -3,7 +3,7 @@
  * opens a WebSocket with it.
  */
 
-import { vaultFetch } from '../../src/callers/fetch.ts'
+import { vaultFetch, type KeyUse } from '../../src/callers/fetch.ts'
 import type { KeyVault } from '../../src/index.ts'
 
 interface CallerEnv {
@@ -57,12 +57,15 @@ export default {
     const { pathname, searchParams } = new URL(request.url)
     const userId = searchParams.get('user') ?? 'user'
     const provider = searchParams.get('provider') ?? 'openai'
-    const fetchWithKey = vaultFetch(env.KEY_VAULT, { userId, provider })
+    const uses: KeyUse[] = []
+    const fallback = searchParams.has('fallback') ? { apiKey: 'sk-of-the-caller' } : undefined
+    const onKey = (use: KeyUse) => void uses.push(use)
+    const fetchWithKey = vaultFetch(env.KEY_VAULT, { userId, provider, fallback, onKey })
     if (request.headers.has('Upgrade')) {
       return fetchWithKey(`${env.PROVIDER}/v1/realtime`, { headers: { Upgrade: 'websocket' } })
     }
     const scenario = SCENARIOS[pathname.slice(1)]
     if (scenario === undefined) return new Response(null, { status: 404 })
-    return Response.json(await scenario(fetchWithKey, env))
+    return Response.json({ told: await scenario(fetchWithKey, env), uses })
   },
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
+import { relayFetch, type KeyUse } from '../../src/callers/fetch.ts'
 import { startEcho } from './echo-server.ts'
 
 const KEY = `sk-fetch-${crypto.randomUUID()}`
@@ -29,8 +30,12 @@ interface Told {
   body: string
 }
 
-const tell = async (scenario: string): Promise<Told> =>
-  (await fetch(new URL(`/${scenario}`, caller))).json()
+/** What came of a scenario in the Worker, and which keys it used. */
+async function ask(scenario: string): Promise<{ told: Told; uses: KeyUse[] }> {
+  return (await fetch(new URL(`/${scenario}`, caller))).json()
+}
+
+const tell = async (scenario: string) => (await ask(scenario)).told
 
 it.for<[scenario: string, method: string, body: string]>([
   ['text', 'GET', ''],
@@ -77,6 +82,45 @@ it.for<[query: string, status: number, code: string]>([
   const { error }: { error: object } = JSON.parse(told.body)
   const message = expect.stringContaining(`The key vault refused (${code})`)
   expect(error).toMatchObject({ type: 'vault_error', code, message })
+})
+
+/** The keys that the provider saw in a request that it echoes. */
+const keyIn = (body: string) => /"authorization":"([^"]*)"/.exec(body)?.[1]
+
+const OWN: KeyUse = { source: 'own', slot: 'openai', reason: null }
+const OURS: KeyUse = { source: 'application', slot: 'openai', reason: 'user_not_found' }
+
+it.for<[user: string, key: string, vault: object, use: KeyUse]>([
+  ['user', KEY, { 'x-vault-key': 'own', 'x-vault-slot': 'openai' }, OWN],
+  ['nobody', 'sk-of-the-caller', { 'x-vault-key': 'application' }, OURS],
+])('vaultFetch says whose key the request of %s used', async ([user, key, vaults, use]) => {
+  const { told, uses } = await ask(`request?fallback&user=${user}`)
+  expect(keyIn(told.body)).toBe(`Bearer ${key}`)
+  expect(JSON.parse(told.body)).toMatchObject({ method: 'POST', body: 'the body' })
+  const headers = Object.entries(told.headers).filter(([name]) => name.startsWith('x-vault-'))
+  expect([Object.fromEntries(headers), uses]).toEqual([vaults, [use]])
+})
+
+it.for<[user: string, key: string, use: KeyUse]>([
+  ['user', KEY, OWN],
+  ['nobody', 'sk-of-the-caller', OURS],
+])('relayFetch says whose key the request of %s used', async ([sub, key, use]) => {
+  const uses: KeyUse[] = []
+  const fetchWithKey = relayFetch({
+    vault: vault.url,
+    token: await vault.tokenOf({ sub }),
+    provider: 'openai',
+    fallback: { apiKey: 'sk-of-the-caller' },
+    onKey: (used) => void uses.push(used),
+  })
+  const headers = { Authorization: 'Bearer in the vault' }
+  const init = { method: 'POST', headers, body: 'the body' }
+  const response = await fetchWithKey(`${provider.url}/v1/text?a=%20b`, init)
+  const body = await response.text()
+  expect(keyIn(body)).toBe(`Bearer ${key}`)
+  const seen = { url: '/v1/text?a=%20b', body: 'the body' }
+  expect(JSON.parse(body)).toMatchObject({ ...seen, headers: { 'content-length': '8' } })
+  expect([response.headers.get('X-Vault-Key'), uses]).toEqual([use.source, [use]])
 })
 
 it('vaultFetch leaves no key in a log', async () => {
