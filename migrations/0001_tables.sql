@@ -24,7 +24,7 @@ CREATE TABLE api_keys (
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the key was saved
   saved_by          TEXT,                               -- operator, or NULL for the owner
   last_used_at      TEXT,                               -- recorded at most once an hour
-  last_verified_at  TEXT,                               -- when its owner last had it checked
+  last_verified_at  TEXT,                               -- when its provider last answered to a check, of its owner or of the job
   expires_at        TEXT,                               -- NULL for never
   expiry_noted      INTEGER NOT NULL DEFAULT 0,         -- 1: the trail says that the key has expired
   paused_at         TEXT,                               -- NULL if the key is not paused
@@ -114,3 +114,12 @@ CREATE TABLE rewrap (
   finished_at      TEXT,
   asked_at         TEXT                      -- when another pass was asked for: npm run keys -- check
 ) STRICT;
+
+CREATE TABLE recheck (
+  -- The one row of the recheck job: its lap over api_keys in the order of their identities.
+  id             INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+  after_identity TEXT NOT NULL, -- the lap has claimed the keys up to this one; '' at its beginning
+  ended_at       TEXT           -- NULL while a lap is under way
+) STRICT;
+
+INSERT INTO recheck (id, after_identity) VALUES (1, '');

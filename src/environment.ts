@@ -55,6 +55,11 @@ const days = wholeNumber(
   'must be a number of days from 0 to 9999',
 )
 
+const daysFromOne = wholeNumber(
+  (text) => /^[1-9]\d{0,3}$/.test(text),
+  'must be a number of days from 1 to 9999',
+)
+
 export const analytics = bindingWith<AnalyticsEngineDataset>(
   'writeDataPoint',
   'must be an Analytics Engine binding: see [[analytics_engine_datasets]]',
@@ -67,6 +72,8 @@ export const ownVariables = {
   REWRAP_ROWS_PER_RUN: withDefault(rowsPerRun, 20),
   /** How long an expired key stays, so that its user sees why it is not used. */
   EXPIRED_KEPT_DAYS: withDefault(days, 30),
+  /** How long a key is neither used nor checked before the job asks its provider about it. Null for never. */
+  RECHECK_AFTER_DAYS: orNull(daysFromOne),
   /** How long the trail keeps an event. */
   EVENTS_KEPT_DAYS: withDefault(days, 90),
   /** Gets the events that an application acts on. */

@@ -2,6 +2,7 @@
 
 import { deleteExpiredKeys, deleteOldEvents } from './keys/expiry.ts'
 import { copyDeletions } from './keys/gone.ts'
+import { recheckKeys } from './keys/recheck.ts'
 import { rewrap } from './keys/rewrap.ts'
 import { logFailure } from './log.ts'
 import { openService, type Service } from './service.ts'
@@ -21,6 +22,8 @@ const JOBS = {
   trimTrail: { failure: 'trail_not_trimmed', work: deleteOldEvents },
   /** Copies to the second store which keys are gone, and deletes those that a restored database has again. */
   copyDeletions: { failure: 'deletions_not_copied', work: copyDeletions },
+  /** Asks providers about keys that were neither used nor checked for `RECHECK_AFTER_DAYS`. */
+  recheck: { failure: 'recheck_failed', work: recheckKeys },
 } as const satisfies Record<string, Job>
 
 /** Runs each job once. @throws VaultError `server_misconfigured`, `database_busy` */

@@ -98,6 +98,7 @@ export const LOG_EVENTS = {
   rewrap_begun: line(['info'], { keyring }),
   rewrap_moved: line(['info'], progress),
   rewrap_finished: line(['info'], progress),
+  keys_rechecked: line(['info'], { checked: count, lap_ended: z.boolean() }),
   error: line(['error'], { request_id: requestId, ...coded }),
   api_key_unreadable: line(['error'], {
     request_id: requestId,
@@ -113,6 +114,7 @@ export const LOG_EVENTS = {
   rewrap_failed: line(['error'], coded),
   expiry_failed: line(['error'], coded),
   trail_not_trimmed: line(['error'], coded),
+  recheck_failed: line(['error'], coded),
   rate_limiter_failed: line(['error'], failure),
   database_retried: line(['warn'], failure),
   limiter_missing: line(['warn'], { limiters: z.array(text) }),

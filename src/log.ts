@@ -20,6 +20,7 @@ type Failure =
   | 'rewrap_failed'
   | 'expiry_failed'
   | 'trail_not_trimmed'
+  | 'recheck_failed'
   | 'deletions_not_copied'
   | 'socket_not_checked'
   | 'use_not_recorded'

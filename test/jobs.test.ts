@@ -14,6 +14,7 @@ const JOBS = [
   ['the deletion of expired keys', 'expiry_failed', 'deleteExpired'],
   ['the deletion of old events', 'trail_not_trimmed', 'trimTrail'],
   ['the copy of deletions', 'deletions_not_copied', 'copyDeletions'],
+  ['the check of idle keys', 'recheck_failed', 'recheck'],
 ] as const
 
 /** For each job, by the event of its failure: how many rows there are if it has not run. */
@@ -22,7 +23,11 @@ const LEFT: Record<string, string> = {
   expiry_failed: "SELECT count(*) FROM api_keys WHERE expires_at < '2002'",
   trail_not_trimmed: "SELECT count(*) FROM api_key_events WHERE day < '2002'",
   deletions_not_copied: 'SELECT count(*) FROM gone_keys',
+  recheck_failed: 'SELECT count(*) FROM recheck WHERE ended_at IS NULL',
 }
+
+/** A vault in which each job is on. */
+const someVault = (changes: object = {}): Env => ({ ...env, RECHECK_AFTER_DAYS: '30', ...changes })
 
 /** Something to do for each job. */
 async function seedWork() {
@@ -46,7 +51,7 @@ it('the Cron Trigger runs each job', async () => {
   recordLogs()
   await seedWork()
   expect(await leftWork()).toEqual(Object.keys(LEFT))
-  await worker.scheduled(createScheduledController(), env)
+  await worker.scheduled(createScheduledController(), someVault())
   expect(await leftWork()).toEqual([])
 })
 
@@ -59,14 +64,14 @@ async function runWhileFails(failing: number) {
     if (calls === failing) throw new Error('D1_ERROR: D1 DB is overloaded.')
     return trip()
   })
-  await expect(runJobs({ ...env, DB })).rejects.toMatchObject({ code: 'database_busy' })
+  await expect(runJobs(someVault({ DB }))).rejects.toMatchObject({ code: 'database_busy' })
   return logs.events().filter(({ level }) => level === 'error')
 }
 
 it('a job that fails is logged, and the others run', async () => {
   const failed = new Set<unknown>()
   // Each job begins with a call of D1, before any makes a second one.
-  for (const call of [1, 2, 3, 4]) {
+  for (const call of JOBS.map((_, index) => index + 1)) {
     // oxlint-disable-next-line no-await-in-loop -- one database
     await emptyVault()
     // oxlint-disable-next-line no-await-in-loop
@@ -86,7 +91,7 @@ it.for(JOBS)('%s logs why it cannot run, and fails: %s', async ([, event, job]) 
   const misconfigured = { code: 'server_misconfigured' }
   for (const broken of [{ DB: env.EMPTY_DB }, { API_KEY_ENCRYPTION_KEY: 'x' }]) {
     // oxlint-disable-next-line no-await-in-loop -- the log has their order
-    await expect(runJob({ ...env, ...broken }, job)).rejects.toMatchObject(misconfigured)
+    await expect(runJob(someVault(broken), job)).rejects.toMatchObject(misconfigured)
   }
   const messages = [/npm run schema/, /^API_KEY_ENCRYPTION_KEY/]
   expect(logs.events()).toEqual(

@@ -94,8 +94,11 @@ it.for(CASES)('%s leaves the user id only where the page says', async ([, operat
 it('the jobs leave the user id only where the page says', async () => {
   onTestFinished(emptyVault)
   const logs = recordLogs()
-  const watched = watchedVault()
+  const watched = watchedVault({ RECHECK_AFTER_DAYS: '1' })
   const { userId } = await someKnown(watched.vault)
+  await env.DB.exec("UPDATE api_keys SET updated_at = '2026-01-01', last_used_at = NULL")
+  await runJobs(watched.vault)
+  expect(logs.text()).toContain('keys_rechecked')
   await env.DB.exec("UPDATE api_keys SET expires_at = date('now', '-40 days')")
   await runJobs(watched.vault)
   await runJobs(watched.vault)

@@ -62,6 +62,11 @@ describe('a bad environment', () => {
       { EVENTS_KEPT_DAYS: 'all' },
       'EVENTS_KEPT_DAYS must be a number of days',
     ],
+    ...['0', '-1', '1.5', '10000', 'never'].map((days): [string, object, string] => [
+      `a time until keys are checked again of ${days}`,
+      { RECHECK_AFTER_DAYS: days },
+      'RECHECK_AFTER_DAYS must be a number of days from 1 to 9999',
+    ]),
     ['two scopes for the relay', { RELAY_SCOPE: 'a b' }, 'RELAY_SCOPE must be one scope'],
     [
       'providers of a relay that is off',

@@ -19,19 +19,30 @@ import { readKey } from './slots.ts'
 import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { readUsableKey } from './take.ts'
 
+/** What a provider is asked about. */
+interface Asked {
+  provider: Provider
+  credential: Credential
+}
+
 /**
  * Asks the provider with one cheap request whether the key works, and logs the answer. A separate rate
  * limit keeps a stolen token from testing many stolen keys.
  *
  * @throws VaultError `rate_limited`
  */
-export async function askProvider(
-  { service, userId: user_id, requestId: request_id }: SlotOwner,
+export async function askProvider(owner: SlotOwner, name: string, asked: Asked): Promise<Trial> {
+  const { probeLimiter } = owner.service.settings
+  if (asked.provider.probe !== undefined) await requireRate(probeLimiter, owner.userId)
+  return tryAndLog(owner, name, asked)
+}
+
+/** As {@link askProvider}, without a limit. */
+export async function tryAndLog(
+  { userId: user_id, requestId: request_id }: SlotOwner,
   name: string,
-  { provider, credential }: { provider: Provider; credential: Credential },
+  { provider, credential }: Asked,
 ): Promise<Trial> {
-  const { probeLimiter } = service.settings
-  if (provider.probe !== undefined) await requireRate(probeLimiter, user_id)
   const trial = await tryKey(provider, credential)
   const { verdict, reason } = trial
   log('info', 'api_key_tried', { request_id, user_id, provider: name, verdict, reason })
@@ -60,11 +71,7 @@ const WHY: Record<RejectionReason, string> = {
  *
  * @throws VaultError `rate_limited`, `api_key_rejected`
  */
-export async function checkKey(
-  owner: SlotOwner,
-  name: string,
-  asked: { provider: Provider; credential: Credential },
-): Promise<KeyState> {
+export async function checkKey(owner: SlotOwner, name: string, asked: Asked): Promise<KeyState> {
   const trial = await askProvider(owner, name, asked)
   const { verdict, rejection: reason } = trial
   if (verdict !== 'refused') return stateAfterCheck(NEW, trial, new Date().toISOString())

@@ -99,7 +99,11 @@ const rowFields = {
     .check(z.describe('When the key was last used. It is recorded at most once an hour.')),
   last_verified_at: z
     .nullable(time)
-    .check(z.describe('When its user last had it checked: `POST …/verify`.')),
+    .check(
+      z.describe(
+        'When its provider last accepted or rejected it in a check, of its user or of the job.',
+      ),
+    ),
   expires_at: z
     .exactOptional(time)
     .check(z.describe('When the key may not be used any more. Left out if it never expires.')),

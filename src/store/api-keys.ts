@@ -20,7 +20,7 @@ export interface KeyRow extends SealedRow {
   /** When its provider first said that its account has no credit left; null if it has some, or if nobody knows. */
   exhaustedAt: string | null
   lastUsedAt: string | null
-  /** When its user last had it checked with its provider. */
+  /** When its provider last accepted or rejected it in a check, of its user or of the job. */
   lastVerifiedAt: string | null
   /** When it may not be used any more; null for never. */
   expiresAt: string | null

@@ -189,6 +189,7 @@ const FIRST_TABLES = new Set<unknown>([
   'import_secret',
   'removed_users',
   'rewrap',
+  'recheck',
 ])
 
 /** The fault of a database that lacks a migration of this version, and the fix. */

@@ -30,6 +30,7 @@ const FAILED = new Set<unknown>([
   'expiry_failed',
   'trail_not_trimmed',
   'deletions_not_copied',
+  'recheck_failed',
 ])
 
 /** A user with two keys, in a vault of its own. */

@@ -289,6 +289,8 @@ describe('all columns', () => {
     gone_keys: 'A tombstone is a random id. Nothing tells whose it was.',
     heartbeat: 'It has one row for all users.',
     import_secret: 'It has one row for all users.',
+    recheck:
+      'It has one row for all users. The identity in it names nobody: the job is at that key, and goes on.',
     removed_users: 'It has HMACs of users who were removed.',
     rewrap: 'It has one row for all users. The job is at one of them, and goes on.',
   }

@@ -148,6 +148,7 @@ it.for<[fault: string, said: string, message: string]>([
   ['lacks the table heartbeat', 'no such table: heartbeat', NO_TABLES],
   ['lacks the table imported_keys', 'no such table: imported_keys', NO_TABLES],
   ['lacks the table rewrap', 'no such table: rewrap', NO_TABLES],
+  ['lacks the table recheck', 'no such table: recheck', NO_TABLES],
   ['lacks a later table', 'no such table: teams', OLDER],
   ['lacks a column', 'no such column: status', OLDER],
   ['lacks a column to write', 'table users has no column named x', OLDER],

@@ -18,7 +18,7 @@ const traces = async (userId: string, hmac: string | null = 'an HMAC') => {
 }
 
 /** They hold random ids, or the names of migrations. */
-const NAMELESS = ['d1_migrations', 'gone_keys', 'heartbeat', 'import_secret']
+const NAMELESS = ['d1_migrations', 'gone_keys', 'heartbeat', 'import_secret', 'recheck']
 
 it('each table is counted, or holds no user id', async () => {
   const tables = [...(await readTables()).keys()]
