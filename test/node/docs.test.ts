@@ -105,11 +105,13 @@ it('README.md has at most 150 lines', () => {
   expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150)
 })
 
+const canTell = (patterns: readonly unknown[]) => (patterns.length > 0 ? 'yes' : 'no')
+
 it('docs/providers.md lists every built-in provider', () => {
   const rows = tableRows('docs/providers.md', '## Built-in providers')
   const known = Object.entries(BUILT_IN).map(
-    ([name, { label, refusals }]) =>
-      `\`${name}\` | ${label} | ${refusals.length > 0 ? 'yes' : 'no'} |`,
+    ([name, { label, refusals, exhausted = [] }]) =>
+      `\`${name}\` | ${label} | ${canTell(refusals)} | ${canTell(exhausted)} |`,
   )
   expect(rows.map((row) => row.join(' | ')).toSorted()).toEqual(known.toSorted())
 })
