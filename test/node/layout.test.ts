@@ -27,6 +27,7 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/keys/interleavings.test.ts',
   'test/keys/removal.test.ts',
   'test/keys/operator-save.test.ts',
+  'test/keys/provider-answers.test.ts',
   'test/keys/rewrap-slots.test.ts',
   'test/privacy.test.ts',
   'test/store/migrations.test.ts',
