@@ -56,6 +56,12 @@ const PARTS = {
     install: 'apt-get install python3-requests',
     find: () => hasModule('requests'),
   },
+  httpx: {
+    tests: 'the example for httpx',
+    projects: ['node-slow'],
+    install: 'apt-get install python3-httpx',
+    find: () => hasModule('httpx'),
+  },
   cryptography: {
     tests: 'new Fernet rows, instead of recorded ones',
     projects: ['node', 'node-slow'],

@@ -2,6 +2,8 @@
 
     client = httpx.Client(transport=VaultTransport(vault, "openai", token, fallback=Fallback(key, "https://api.openai.com")))
     openai = OpenAI(http_client=client, api_key="in the vault")
+
+Anthropic's SDK uses httpx2, which has the same interface: import that as httpx.
 """
 
 import logging
@@ -67,8 +69,8 @@ class Relay:
         place = next((name for name in KEY_HEADERS if name in request.headers), None)
         if self.fallback is None or place is None or _origin(request.url) != _origin(httpx.URL(self.fallback.origin)):
             return None
-        scheme, _, own = request.headers[place].rpartition(" ") if place == "authorization" else ("", "", "")
-        key = f"{scheme} {self.fallback.api_key}" if scheme else self.fallback.api_key
+        words = request.headers[place].split() if place == "authorization" else []
+        key = " ".join([*words[:1], self.fallback.api_key] if len(words) > 1 else [self.fallback.api_key])
         return _readdress(request, request.url, {**_harmless(request.headers), place: key})
 
     def tell(self, answer, reason=None):

@@ -27,6 +27,13 @@ const ANSWERS: Record<string, [status: number, body: string]> = {
   forged: [404, error({ type: 'vault_error', code: 'no_api_key' })],
 }
 
+/** What the SDKs of OpenAI and Anthropic both read. */
+const HELLO = JSON.stringify({
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Hello' } }],
+  role: 'assistant',
+  content: [{ type: 'text', text: 'Hello' }],
+})
+
 /** With each answer it says of the vault what it wants. */
 const FORGED = {
   'X-Vault-Error': 'no_api_key',
@@ -39,14 +46,13 @@ export async function startPayingProvider() {
   const seen: Seen[] = []
 
   function note({ headers }: IncomingMessage, length: number): [status: number, body: string] {
-    const key = headers.authorization?.replace('Bearer ', '') ?? ''
+    const keys = [headers.authorization?.replace('Bearer ', ''), headers['x-api-key']]
+    const key = keys.flatMap((one) => one ?? []).join()
     const declared = headers['content-length'] ?? headers['transfer-encoding'] ?? ''
-    const leaked = Object.keys(headers).filter((name) =>
-      /^x-vault-|^cookie$|^x-api-key$/.test(name),
-    )
+    const leaked = Object.keys(headers).filter((name) => /^x-vault-|^cookie$/.test(name))
     seen.push({ key, length, declared, leaked })
     const word = Object.keys(ANSWERS).find((one) => key.includes(one))
-    return ANSWERS[word ?? ''] ?? [200, '{}']
+    return ANSWERS[word ?? ''] ?? [200, HELLO]
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
