@@ -6,9 +6,10 @@ import { OpenAIRealtimeWS } from 'openai/realtime/ws'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { inSeconds } from '../../scripts/lib/token.ts'
+import { relayFetch } from '../../src/callers/fetch.ts'
 import { startDirectVault } from './direct-vault.ts'
 import { CALLERS, runCall, type Access, type Kind, type Outcome } from './sdk-scenarios.ts'
-import { FILE, startSdkServer, type Seen } from './sdk-server.ts'
+import { EXHAUSTED, FILE, PAYING_KEY, startSdkServer, type Seen } from './sdk-server.ts'
 import { startTls } from './tls-proxy.ts'
 
 const KEY = `sk-sdk-${crypto.randomUUID()}`
@@ -18,7 +19,7 @@ let access: Access
 
 beforeAll(async () => {
   provider = await startSdkServer()
-  const stub = { origin: provider.url }
+  const stub = { origin: provider.url, exhausted: EXHAUSTED }
   const providers = { openai: stub, anthropic: stub, gemini: stub, deepseek: stub }
   vault = await startDirectVault({ PROVIDERS: JSON.stringify(providers) })
   for (const slot of Object.keys(providers)) await vault.save(slot, KEY)
@@ -155,6 +156,46 @@ const lastSeen = (): Seen => {
   return seen
 }
 
+/** The SDKs keep the base URL of the provider. */
+const accessFor = (token: string): Access => ({
+  base: () => provider.url,
+  apiKey: 'in the vault',
+  fetch: (name) =>
+    relayFetch({ vault: vault.url, token, provider: name, fallback: { apiKey: PAYING_KEY } }),
+  release: () => provider.release(),
+})
+
+const whoseKey = names.flatMap((name) =>
+  KINDS.flatMap((kind): [string, Kind, string, string, string][] => [
+    [name, kind, 'good', 'user', 'own'],
+    [name, kind, 'good', 'keyless', 'application'],
+    [name, kind, 'credit', 'user', 'application'],
+  ]),
+)
+
+it.for(whoseKey)(
+  '%s gets the text through relayFetch: %s, %s of %s, with the key: %s',
+  async ([name, kind, model, sub, source]) => {
+    const token = await vault.tokenOf({ sub })
+    const outcome = await runCall(accessFor(token), { name, model, kind })
+    expect(outcome).toMatchObject({ text: 'Hello', attempts: 1 })
+    expect(outcome.shown).toContain(`"x-vault-key","${source}"`)
+    const { headers } = lastSeen()
+    const keys = [headers['authorization'], headers['x-api-key'], headers['x-goog-api-key']]
+    const key = source === 'own' ? KEY : PAYING_KEY
+    expect(keys.filter(Boolean).map((one) => String(one).replace('Bearer ', ''))).toEqual([key])
+  },
+)
+
+it('openai uploads a file through relayFetch', async () => {
+  const { base, apiKey, fetch: fetchOf } = accessFor(vault.token)
+  const client = new OpenAI({ baseURL: `${base('openai')}/v1`, apiKey, fetch: fetchOf('openai') })
+  const file = await toFile(readFileSync('LICENSE'), 'LICENSE')
+  expect(await client.files.create({ file, purpose: 'user_data' })).toMatchObject({ id: 'file-1' })
+  expect(lastSeen().body).toContain('MIT License')
+  expect(lastSeen().headers['content-length']).toMatch(/^\d+$/)
+})
+
 it('openai uploads a file through the relay', async () => {
   const client = new OpenAI({ baseURL: `${vault.url}relay/openai/v1`, apiKey: vault.token })
   const file = await toFile(readFileSync('LICENSE'), 'LICENSE')
@@ -247,7 +288,8 @@ it('the provider sees the key and no token, and neither is in an answer, an erro
   const secrets = provider.seen.map(({ headers }) =>
     [headers['authorization'], headers['x-api-key'], headers['x-goog-api-key']].filter(Boolean),
   )
-  const isKeyAlone = ([one, ...more]: unknown[]) => String(one).includes(KEY) && more.length === 0
+  const isKeyAlone = ([one, ...more]: unknown[]) =>
+    [KEY, PAYING_KEY].some((key) => String(one).includes(key)) && more.length === 0
   expect(secrets.length).toBeGreaterThanOrEqual(names.length)
   expect(secrets.every(isKeyAlone)).toBe(true)
   expect(JSON.stringify(provider.seen)).not.toContain(vault.token)

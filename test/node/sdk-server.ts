@@ -14,6 +14,13 @@ export interface Seen {
   body: string
 }
 
+/** With this key, the model `credit` answers. */
+export const PAYING_KEY = 'sk-that-pays-0123456789'
+
+/** What it answers to another key. As the vault knows it by `EXHAUSTED`. */
+const NO_CREDIT = { error: { message: 'You have no credit left', code: 'insufficient_quota' } }
+export const EXHAUSTED = [{ status: 429, field: 'error.code', value: 'insufficient_quota' }]
+
 /** The content of the file that it has, which is not text. */
 export const FILE = Buffer.from([0, 255, 13, 10, 128])
 
@@ -30,7 +37,7 @@ const FIXED: Record<string, (response: ServerResponse) => void> = {
 }
 
 /**
- * Starts the provider. The models are `good`, `error` (a 400), `suspended` (a 403 that repeats the key), `wrong-key` (what it says of a wrong key, as if it were the vault), `slow` (which waits for `release`, also by
+ * Starts the provider. The models are `good`, `error` (a 400), `suspended` (a 403 that repeats the key), `credit` (a 429, unless the key pays), `wrong-key` (what it says of a wrong key, as if it were the vault), `slow` (which waits for `release`, also by
  * `POST /release`), `step` (which waits after the first event of a stream), `torn` (which breaks off there), `hang`
  * (which sends only pings from there), `silent` (which sends nothing) and `busy` (a 429 every other time). `begun`
  * and `gone` say that a request to wait for came, and that its client has left. Each answer echoes its key.
@@ -76,6 +83,7 @@ export async function startSdkServer() {
       const error = JSON.stringify(protocol.error).replace('Bad model', message)
       return sendJson(response, 403, JSON.parse(error))
     }
+    if (named.includes('credit') && key !== PAYING_KEY) return sendJson(response, 429, NO_CREDIT)
     if (named.includes('wrong-key')) {
       const { status, body: refusal } = protocol.wrongKey
       response.setHeader('X-Vault-Error', 'token_expired')

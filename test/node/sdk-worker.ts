@@ -10,6 +10,15 @@ interface SdkEnv {
   PROVIDER: string
 }
 
+interface Asked {
+  userId: string
+  name: string
+  model: string
+  kind: Kind
+  /** What it falls back to. */
+  apiKey?: string
+}
+
 /** Uploads a file of 200 kB. */
 async function upload(fetch: typeof globalThis.fetch, { PROVIDER }: SdkEnv): Promise<unknown> {
   const openai = new OpenAI({ baseURL: `${PROVIDER}/v1`, fetch, apiKey: 'in the vault' })
@@ -47,12 +56,12 @@ export default {
       const user = { userId: searchParams.get('user') ?? 'user', provider: 'openai' }
       return Response.json(await extra(vaultFetch(KEY_VAULT, user), env))
     }
-    const { userId, ...call }: { userId: string; name: string; model: string; kind: Kind } =
-      await request.json()
+    const { userId, apiKey, ...call }: Asked = await request.json()
+    const fallback = apiKey === undefined ? undefined : { apiKey }
     const access = {
       base: () => PROVIDER,
       apiKey: 'in the vault',
-      fetch: (provider: string) => vaultFetch(KEY_VAULT, { userId, provider }),
+      fetch: (provider: string) => vaultFetch(KEY_VAULT, { userId, provider, fallback }),
       release: async () => fetch(`${PROVIDER}/release`, { method: 'POST' }),
     }
     return Response.json(await runCall(access, call))

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
 import { CALLERS, type Kind, type Outcome } from './sdk-scenarios.ts'
-import { startSdkServer } from './sdk-server.ts'
+import { EXHAUSTED, PAYING_KEY, startSdkServer } from './sdk-server.ts'
 
 const KEY = `sk-sdk-${crypto.randomUUID()}`
 let provider: Awaited<ReturnType<typeof startSdkServer>>
@@ -10,7 +10,7 @@ let caller: string
 
 beforeAll(async () => {
   provider = await startSdkServer()
-  const stub = { origin: provider.url }
+  const stub = { origin: provider.url, exhausted: EXHAUSTED }
   const providers = { openai: stub, anthropic: stub, gemini: stub, deepseek: stub }
   const script = await bundleWorker('test/node/sdk-worker.ts')
   const worker = {
@@ -34,7 +34,15 @@ afterAll(async () => {
 /** What the SDKs in the Worker were shown. */
 const shown: string[] = []
 
-async function run(call: { name: string; model: string; kind: Kind; userId?: string }) {
+interface Call {
+  name: string
+  model: string
+  kind: Kind
+  userId?: string
+  apiKey?: string
+}
+
+async function run(call: Call) {
   const body = JSON.stringify({ userId: 'user', ...call })
   const response = await fetch(caller, { method: 'POST', body })
   const outcome: Outcome = await response.json()
@@ -114,6 +122,27 @@ it.for(refused)(
   },
 )
 
+const fallingBack = names.flatMap((name): [string, Kind, string, string][] => [
+  [name, 'whole', 'good', 'keyless'],
+  [name, 'stream', 'good', 'keyless'],
+  [name, 'whole', 'credit', 'user'],
+  [name, 'stream', 'credit', 'user'],
+])
+
+it.for(fallingBack)(
+  '%s gets the text with the application’s key: %s, %s of %s',
+  async ([name, kind, model, userId]) => {
+    const outcome = await run({ name, model, kind, userId, apiKey: PAYING_KEY })
+    expect(outcome).toMatchObject({ text: 'Hello', attempts: 1 })
+    expect(outcome.shown).toContain('"x-vault-key","application"')
+    const headers = provider.seen.at(-1)?.headers ?? {}
+    const keys = [headers['authorization'], headers['x-api-key'], headers['x-goog-api-key']]
+    expect(keys.filter(Boolean).map((key) => String(key).replace('Bearer ', ''))).toEqual([
+      PAYING_KEY,
+    ])
+  },
+)
+
 const extra = async (path: string): Promise<unknown> => (await fetch(new URL(path, caller))).json()
 
 it('openai uploads a file through vaultFetch', async () => {
@@ -137,9 +166,11 @@ it('the provider sees the key alone, and it is in no answer, error or log', asyn
   const secrets = provider.seen.map(({ headers }) =>
     [headers['authorization'], headers['x-api-key'], headers['x-goog-api-key']].filter(Boolean),
   )
-  const isKeyAlone = ([one, ...more]: unknown[]) => String(one).includes(KEY) && more.length === 0
+  const isKeyAlone = ([one, ...more]: unknown[]) =>
+    [KEY, PAYING_KEY].some((key) => String(one).includes(key)) && more.length === 0
   expect(secrets.length).toBeGreaterThanOrEqual(names.length)
   expect(secrets.every(isKeyAlone)).toBe(true)
   expect(JSON.stringify(provider.seen)).not.toContain('in the vault')
   expect([...shown, ...vault.logs()].filter((line) => line.includes(KEY))).toEqual([])
+  expect(vault.logs().filter((line) => line.includes(PAYING_KEY))).toEqual([])
 })
