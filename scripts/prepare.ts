@@ -12,7 +12,7 @@ rmSync(TARGET, { recursive: true, force: true })
 await build({
   ...ELEMENT_OPTIONS,
   entryPoints: [
-    'src/callers/*.ts',
+    ...['binding', 'client', 'fetch'].map((name) => `src/callers/${name}.ts`),
     'src/page/element/api-key-settings.ts',
     'src/page/react/api-key-settings.ts',
   ],
