@@ -1,6 +1,7 @@
 """Transports of httpx that send requests through the vault, and repeat one with the application's own key if its user has none that can pay.
 
-    client = httpx.Client(transport=VaultTransport(vault, "openai", token, fallback=Fallback(key, "https://api.openai.com")))
+    fallback = Fallback(key, "https://api.openai.com")
+    client = httpx.Client(transport=VaultTransport(vault, "openai", lambda: token, fallback=fallback))
     openai = OpenAI(http_client=client, api_key="in the vault")
 
 Anthropic's SDK uses httpx2, which has the same interface: import that as httpx.
