@@ -97,10 +97,9 @@ export function describeDisuse(slot: ShownSlot, say: Language['say']): string | 
   const key = usableKey(slot)
   // The use of the plain route's key is not recorded, and one of a removed provider can only be deleted.
   if (key === null || slot.label === null) return null
-  const { savedAt, usedAt, testedAt } = key
-  const isUnused = [savedAt, usedAt, testedAt].every(
-    (time) => daysUntil(time ?? savedAt) < -UNUSED_DAYS,
-  )
+  // A check is no use, and the job may check keys that nobody uses.
+  const { savedAt, usedAt } = key
+  const isUnused = [savedAt, usedAt].every((time) => daysUntil(time ?? savedAt) < -UNUSED_DAYS)
   return isUnused ? say('unused', { days: UNUSED_DAYS }) : null
 }
 

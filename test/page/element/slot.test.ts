@@ -69,7 +69,7 @@ describe('the hint that a key may not be needed', () => {
     ],
     ['saved recently', false, someSlot({ key: someKey({ savedAt: RECENT }) })],
     ['used recently', false, someSlot({ key: someKey({ savedAt: OLD, usedAt: RECENT }) })],
-    ['tested recently', false, someSlot({ key: someKey({ savedAt: OLD, testedAt: RECENT }) })],
+    ['tested recently', true, someSlot({ key: someKey({ savedAt: OLD, testedAt: RECENT }) })],
     ['expired', false, someSlot({ key: someKey({ savedAt: OLD, expiresAt: OLD }) })],
     ['whose uses are not recorded', false, plainSlot(someKey({ savedAt: OLD }))],
     ['of a provider that is gone', false, goneSlot(someKey({ savedAt: OLD }))],
