@@ -165,7 +165,8 @@ export type ReadKey = Pick<KeyRow, 'userId' | 'provider' | 'identity' | 'status'
 export type KeyState = Pick<KeyRow, 'status' | 'exhaustedAt'>
 
 const READ_KEY = 'user_id = ?1 AND provider = ?2 AND identity = ?3'
-const IS_AS_READ = '(status, exhausted_at) IS (?6, ?8)'
+/** The status is the one that was read, and so is the condition, if it changes. */
+const IS_AS_READ = '(status = ?6 AND (?7 IS ?8 OR exhausted_at IS ?8))'
 
 /**
  * Records a time and a state. It changes no row if the slot holds another key by now, or if the state is not the one that
