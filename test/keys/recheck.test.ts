@@ -333,11 +333,6 @@ describe('what happens meanwhile', () => {
   const MEANWHILE: [string, work: () => Promise<unknown>, after: object | null][] = [
     ['is rejected in a use', async () => change("status = 'rejected'"), REJECTION],
     [
-      'runs out of credit in a use',
-      async () => change("exhausted_at = '2026-01-01'"),
-      { status: 'unverified', isExhausted: 1, checkedAt: null },
-    ],
-    [
       'is replaced',
       async () => saveSlot(await me(), 'one', { apiKey: 'another', verify: false }),
       { status: 'unverified', isExhausted: 0, checkedAt: null },
@@ -358,6 +353,18 @@ describe('what happens meanwhile', () => {
     expect(await stateOf(OF_KEY)).toEqual(after)
     const kinds = (await eventsOf(OF_KEY)).map(({ event }) => event)
     expect(kinds).not.toContain('rechecked')
+  })
+
+  it('a key that a check accepts stays out of credit if a use finds that meanwhile', async () => {
+    recordLogs()
+    await storeIdle([{ text: 'key' }])
+    await change("status = 'unverified'")
+    answerProbes(async () => {
+      await change("exhausted_at = '2026-01-01'")
+      return new Response('{}')
+    })
+    await recheck()
+    expect(await stateOf(OF_KEY)).toMatchObject({ status: 'active', isExhausted: 1 })
   })
 
   it('a key that a check rejects stays paused if it is paused meanwhile', async () => {
