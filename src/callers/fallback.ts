@@ -58,7 +58,7 @@ export async function sendOrRepeat(
     const reason = reasonIn(headers)
     const request = reason === null ? null : await repeat?.request()
     if (reason !== null && request) {
-      await answer.body?.cancel()
+      await answer.body?.cancel().catch(() => null)
       const repeated = asApplications(await fetch(request))
       await tell(onKey, { source: 'application', slot, reason })
       return repeated

@@ -110,6 +110,19 @@ it('the answer says that the application’s key was used, and nothing that the 
   })
 })
 
+it.for<[what: string, cancel: () => Promise<void>]>([
+  ['ends', async () => {}],
+  ['has broken off', async () => Promise.reject(new Error('broken off'))],
+])('the answer of the vault that %s makes room for the provider’s', async ([, cancel]) => {
+  const cancelled = vi.fn<() => Promise<void>>(cancel)
+  const headers = { 'X-Vault-Error': 'no_api_key' }
+  const request = new Request(URL_ASKED, { headers: { Authorization: 'a' } })
+  const refused = new Response(new ReadableStream({ cancel: cancelled }), { headers })
+  const answer = sendOrRepeat({ request, init: undefined }, OPTIONS, async () => refused)
+  expect(await (await answer).text()).toBe('paid by the application')
+  expect(cancelled).toHaveBeenCalledTimes(1)
+})
+
 it('an answer of the fallback is never followed by another request', async () => {
   answerOfProvider = () => new Response(null, { status: 429, headers: OUT_OF_CREDIT })
   expect((await ask({})).status).toBe(429)
@@ -193,7 +206,10 @@ it('an abort ends the wait for the rest of a body', async () => {
 
 it('an abort ends the repeat', async () => {
   const leaving = new AbortController()
-  await ask({}, { signal: leaving.signal })
+  const headers = { Authorization: 'a' }
+  const request = new Request(URL_ASKED, { headers, signal: leaving.signal })
+  const refused = new Response(null, { headers: { 'X-Vault-Error': 'no_api_key' } })
+  await sendOrRepeat({ request, init: undefined }, OPTIONS, async () => refused)
   leaving.abort()
   expect(seen[0]?.request.signal.aborted).toBe(true)
 })
