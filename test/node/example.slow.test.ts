@@ -40,6 +40,7 @@ it('npm run example prints lines that save a key and chat with it, and stops bot
   expect(JSON.parse(proxied.trimEnd().split('\n').at(-1) ?? '')).toEqual({
     sdk: [200, '{"data": []}'],
     refused: [404, expect.stringContaining('The key vault refused (user_not_found)')],
+    fallback: [200, 'application'],
     once: '{"data": []}',
     twice: expect.stringContaining('This ReadableStream is disturbed'),
   })

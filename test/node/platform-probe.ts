@@ -28,6 +28,15 @@ async function useBySdk(user: string): Promise<[status: number, body: string]> {
   return [response.status, await response.text()]
 }
 
+async function fallBack(): Promise<[status: number, source: string | null]> {
+  const fallback = { apiKey: 'sk-mine' }
+  const send = vaultFetch(vault, { userId: 'nobody', provider: 'openai', fallback })
+  const headers = { Authorization: 'Bearer in the vault' }
+  const response = await send(url, { method: 'POST', headers, body: '{}' })
+  await response.text()
+  return [response.status, response.headers.get('X-Vault-Key')]
+}
+
 async function useOnce(): Promise<string> {
   const result = await vault.fetchWithApiKey(userId, 'openai', new Request(url))
   if (!result.ok) return result.code
@@ -45,6 +54,7 @@ async function useTwice(): Promise<string> {
 const printed = {
   sdk: await useBySdk(userId),
   refused: await useBySdk('nobody'),
+  fallback: await fallBack(),
   once: await useOnce(),
   twice: await useTwice().catch(String),
 }
