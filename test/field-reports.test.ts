@@ -2,7 +2,7 @@
 
 import { beforeAll, describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../src/providers/built-in.ts'
-import { findPattern } from '../src/providers/request.ts'
+import { findPattern } from '../src/providers/answer-pattern.ts'
 import { readSettings } from '../src/settings.ts'
 import { env } from './isolate.ts'
 import {

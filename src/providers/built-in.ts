@@ -1,6 +1,7 @@
 /** The providers that need no configuration, each with where its documentation says so. */
 
-import type { Provider, RefusalPattern } from './provider.ts'
+import type { RefusalPattern } from './answer-pattern.ts'
+import type { Provider } from './provider.ts'
 
 const BEARER = { header: 'Authorization', scheme: 'Bearer' }
 

@@ -2,7 +2,8 @@
 
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
-import { isWhole } from '../shared/json.ts'
+import { isTableOf, tableOf } from '../shared/variable.ts'
+import { answerPattern, refusalPattern } from './answer-pattern.ts'
 import { isReserved, matchesCredential, neverPasses } from './header-names.ts'
 
 const text = z.string('must be a string').check(z.refine((given) => given !== '', 'is empty'))
@@ -30,74 +31,6 @@ const responsePattern = headerPattern.check(
     'would let a header pass that a browser applies to the vault',
   ),
 )
-
-/** A table with these values under any names. `z.record` weighs more. */
-export function tableOf<Value extends z.core.SomeType>(value: Value, error?: string) {
-  return z.catchall(z.object({}, error), value)
-}
-
-/** The errors of a value that is not a table, or that has an unknown field. */
-const isTableOf = {
-  error: (issue: { code: string; keys?: string[] }) =>
-    issue.code === 'unrecognized_keys'
-      ? `has an unknown field ${String(issue.keys)}`
-      : 'must be a table',
-}
-
-const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the probe'
-
-const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
-
-const VALUE = 'must be a text, a number, true or false'
-
-const REASON = 'must be revoked, leaked or suspended'
-
-/**
- * An answer that means one thing: a status and, if that status can mean something else too, a field of the JSON body with
- * its value. Name a field that the provider alone writes, and never one that repeats what a caller sent.
- */
-const answerFields = {
-  status: z.custom<number>(isKnownStatus, STATUS),
-  /** Where the value is. Each name may lead to an object, or to a list of objects. */
-  field: z.optional(z.string(FIELD).check(z.regex(/^[\w-]+(?:\.[\w-]+)*$/, FIELD))),
-  /** It is compared as a whole. In a text, `*` stands for one word, such as a masked key. */
-  value: z.optional(z.custom<string | number | boolean>(isFieldValue, VALUE)),
-}
-
-interface Fields {
-  status: number
-  field?: string | undefined
-  value?: unknown
-}
-
-const hasBoth = z.refine<Fields>(
-  ({ field, value }) => (field === undefined) === (value === undefined),
-  'must have both a field and a value, or neither',
-)
-
-const isTold = z.refine<Fields>(
-  ({ status, field }) => status !== 200 || field !== undefined,
-  'has the status 200, so it must have a field and a value',
-)
-
-const answerPattern = z.strictObject(answerFields, isTableOf).check(hasBoth, isTold)
-
-const refusalPattern = z
-  .strictObject(
-    {
-      ...answerFields,
-      /** Why the key is rejected, if this answer says so. */
-      reason: z.optional(z.enum(['revoked', 'leaked', 'suspended'], REASON)),
-    },
-    isTableOf,
-  )
-  .check(hasBoth, isTold)
-
-/** An answer that a provider's description tells from others. */
-export type AnswerPattern = z.output<typeof answerPattern>
-
-/** An answer that rejects a key. */
-export type RefusalPattern = z.output<typeof refusalPattern>
 
 /** A host with an optional port, or `*.` and a domain of at least two labels. */
 const HOST = /^(?:\*\.(?=[^.:]+\.))?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?$/
@@ -257,16 +190,6 @@ export function isBelow(pathname: string, prefix: string): boolean {
 /** Whether it is written as in the path of a URL, with which it is compared as text. No segment begins with a dot. */
 function isPathPrefix(prefix: string): boolean {
   return /^(?:\/[\w~:@-][\w.~:@-]*)+\/?$/.test(prefix)
-}
-
-function isKnownStatus(status: unknown): boolean {
-  return status === 200 || isWhole(status, 400, 499)
-}
-
-/** A text is not empty, and not of `*` alone. A word of it has one `*` at most. */
-function isFieldValue(value: unknown): boolean {
-  if (typeof value !== 'string') return typeof value === 'number' || typeof value === 'boolean'
-  return /[^*\s]/.test(value) && !value.split(' ').some((word) => /\*.*\*/.test(word))
 }
 
 /** RFC 9110 §5.6.2. A subprotocol is one (RFC 6455 §4.1). */

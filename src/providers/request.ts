@@ -1,7 +1,7 @@
 /** Sends requests with a user's key to a provider, and sees in its answers what it says of the key. */
 
-import { isJsonObject, parseJson } from '../shared/json.ts'
 import type { RejectionReason, Verdict } from '../shared/slot.ts'
+import { findPattern, MAX_MATCHED_BYTES, needsBody, type RefusalPattern } from './answer-pattern.ts'
 import { findPlace, type Credential } from './base-url.ts'
 import {
   dropByteHeaders,
@@ -12,7 +12,7 @@ import {
   readStart,
 } from './error-body.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
-import type { AnswerPattern, Provider, RefusalPattern } from './provider.ts'
+import type { Provider } from './provider.ts'
 
 /** What of a caller's request the vault reads. */
 export type Sent = Pick<Request, 'url' | 'method' | 'headers' | 'body' | 'signal'>
@@ -128,9 +128,6 @@ async function findInProbe(
   return finding === null && isCut ? 'unclear' : finding
 }
 
-/** A longer body matches nothing, even if it is JSON: providers answer with short ones. */
-const MAX_MATCHED_BYTES = 16_384
-
 function patternsOf({ refusals, exhausted = [] }: Provider): RefusalPattern[] {
   return [...refusals, ...exhausted]
 }
@@ -141,54 +138,4 @@ function findIn(provider: Provider, status: number, body: Uint8Array | null): Fi
   return provider.exhausted?.includes(found) === true
     ? 'exhausted'
     : { rejection: found.reason ?? 'unknown' }
-}
-
-/** Whether a pattern wants a field in the body of an answer with this status. */
-export function needsBody(patterns: readonly AnswerPattern[], status: number): boolean {
-  return patterns.some((one) => one.status === status && one.field !== undefined)
-}
-
-/**
- * The first pattern that an answer fits. If its body is not JSON, or was not read, only its status can fit. A whole value is
- * compared, so a text that a caller sent never fits.
- */
-export function findPattern<Pattern extends AnswerPattern>(
-  patterns: readonly Pattern[],
-  status: number,
-  body: Uint8Array | null,
-): Pattern | undefined {
-  const isRead = needsBody(patterns, status) && body !== null && body.length <= MAX_MATCHED_BYTES
-  const json = isRead ? parseJson(new TextDecoder().decode(body)) : null
-  return patterns.find(
-    (one) =>
-      one.status === status &&
-      (one.field === undefined ||
-        valuesAt(json, one.field).some((found) => isValue(found, one.value))),
-  )
-}
-
-/** The values of a field that is named by a dotted path. It passes through lists: Google wraps an error in one. */
-function valuesAt(json: unknown, field: string): unknown[] {
-  let values = [json]
-  for (const name of field.split('.')) {
-    values = values
-      .flat()
-      .flatMap((one) => (isJsonObject(one) && Object.hasOwn(one, name) ? [one[name]] : []))
-  }
-  return values.flat()
-}
-
-function isValue(found: unknown, value: AnswerPattern['value']): boolean {
-  if (typeof value !== 'string' || typeof found !== 'string') return found === value
-  const words = found.split(' ')
-  const wanted = value.split(' ')
-  return words.length === wanted.length && wanted.every((word, at) => isWord(words[at], word))
-}
-
-/** Whether a word is the wanted one, in which `*` stands for at least one character. */
-function isWord(word = '', wanted: string): boolean {
-  const [start = '', end] = wanted.split('*')
-  if (end === undefined) return word === wanted
-  const isLonger = word.length > start.length + end.length && !/\s/.test(word)
-  return isLonger && word.startsWith(start) && word.endsWith(end)
 }

@@ -4,9 +4,9 @@ import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { isJsonObject, parseJson } from '../shared/json.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { exactText, orNull, type Refuse, type Values } from '../shared/variable.ts'
+import { exactText, orNull, tableOf, type Refuse, type Values } from '../shared/variable.ts'
 import { BUILT_IN } from './built-in.ts'
-import { provider, tableOf, type Provider } from './provider.ts'
+import { provider, type Provider } from './provider.ts'
 
 /** Every available provider by the name of its slot. */
 export type Providers = ReadonlyMap<string, Provider>

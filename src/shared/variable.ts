@@ -97,3 +97,16 @@ export function bindingWith<Binding>(method: string, fault: string) {
 export function splitList(text: unknown): string[] {
   return typeof text === 'string' ? text.split(',').map((item) => item.trim()) : []
 }
+
+/** A table with these values under any names. `z.record` weighs more. */
+export function tableOf<Value extends z.core.SomeType>(value: Value, error?: string) {
+  return z.catchall(z.object({}, error), value)
+}
+
+/** The errors of a value that is not a table, or that has an unknown field. */
+export const isTableOf = {
+  error: (issue: { code: string; keys?: string[] }) =>
+    issue.code === 'unrecognized_keys'
+      ? `has an unknown field ${String(issue.keys)}`
+      : 'must be a table',
+}
