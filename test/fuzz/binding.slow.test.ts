@@ -13,7 +13,10 @@ import type { MethodName } from './any-call.ts'
 
 /** What each method returns if it does not refuse. */
 const RETURNS: Record<MethodName, z.ZodMiniType> = {
-  fetchWithApiKey: returned({ response: z.instanceof(Response) }),
+  fetchWithApiKey: returned({
+    response: z.instanceof(Response),
+    key: z.strictObject({ source: z.literal('own'), slot: z.string() }),
+  }),
   getDecryptedApiKey: returned({ apiKey: z.nullable(z.string()) }),
   createUser: returned({ created: z.boolean() }),
   deleteUser: returned({ deleted: z.boolean() }),
