@@ -68,8 +68,8 @@ export function needsBody(patterns: readonly AnswerPattern[], status: number): b
 }
 
 /**
- * The first pattern that an answer fits. If its body is not JSON, or was not read, only its status can fit. A whole value is
- * compared, so a text that a caller sent never fits.
+ * The pattern that an answer fits: the first one with a field, and otherwise one of the status alone. If its body is not JSON,
+ * or was not read, only its status can fit. A whole value is compared, so a text that a caller sent never fits.
  */
 export function findPattern<Pattern extends AnswerPattern>(
   patterns: readonly Pattern[],
@@ -78,11 +78,12 @@ export function findPattern<Pattern extends AnswerPattern>(
 ): Pattern | undefined {
   const isRead = needsBody(patterns, status) && body !== null && body.length <= MAX_MATCHED_BYTES
   const json = isRead ? parseJson(new TextDecoder().decode(body)) : null
-  return patterns.find(
-    (one) =>
-      one.status === status &&
-      (one.field === undefined ||
-        valuesAt(json, one.field).some((found) => isValue(found, one.value))),
+  const ofStatus = patterns.filter((one) => one.status === status)
+  return (
+    ofStatus.find(
+      ({ field, value }) =>
+        field !== undefined && valuesAt(json, field).some((found) => isValue(found, value)),
+    ) ?? ofStatus.find(({ field }) => field === undefined)
   )
 }
 

@@ -265,6 +265,22 @@ describe('an error', () => {
     const answer = await fetchWithKey(provider, KEY, new Request(PATH))
     expect(answer.finding).toEqual(UNKNOWN)
   })
+
+  it.for<[what: string, finding: Finding, body: string]>([
+    ['that there is no credit', 'exhausted', '{"error": {"code": "no_credit"}}'],
+    ['why it rejects the key', { rejection: 'leaked' }, '{"error": {"code": "leaked"}}'],
+    ['nothing more', UNKNOWN, '{"error": {"code": "bad"}}'],
+  ])('an answer says %s, though its status alone is a refusal', async ([, finding, body]) => {
+    answerWith(body, { status: 401 })
+    const coded = { status: 401, field: 'error.code' }
+    const provider: Provider = {
+      ...openai,
+      refusals: [{ status: 401 }, { ...coded, value: 'leaked', reason: 'leaked' }],
+      exhausted: [{ ...coded, value: 'no_credit' }],
+    }
+    const answer = await fetchWithKey(provider, KEY, new Request(PATH))
+    expect(answer.finding).toEqual(finding)
+  })
 })
 
 describe('a successful answer to the probe', () => {
