@@ -8,7 +8,8 @@ const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the pr
 
 const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
 
-const VALUE = 'must be a text, a number, true or false'
+const VALUE =
+  'must be a number, true, false, or a text of more than *, with one * in a word at most'
 
 const REASON = 'must be revoked, leaked or suspended'
 

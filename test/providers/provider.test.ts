@@ -51,7 +51,8 @@ const PREFIX = 'is not the beginning of a path, such as /v1/openai/'
 const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the probe'
 const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
-const VALUE = 'must be a text, a number, true or false'
+const VALUE =
+  'must be a number, true, false, or a text of more than *, with one * in a word at most'
 const BOTH = 'must have both a field and a value, or neither'
 const OF_PROBE = 'has the status 200, so it must have a field and a value'
 
