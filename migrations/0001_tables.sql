@@ -24,7 +24,7 @@ CREATE TABLE api_keys (
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the key was saved
   saved_by          TEXT,                               -- operator, or NULL for the owner
   last_used_at      TEXT,                               -- recorded at most once an hour
-  last_verified_at  TEXT,                               -- when its provider last answered to a check, of its owner or of the job
+  last_verified_at  TEXT,                               -- when its provider last accepted or rejected it in a check by its owner or the job
   expires_at        TEXT,                               -- NULL for never
   expiry_noted      INTEGER NOT NULL DEFAULT 0,         -- 1: the trail says that the key has expired
   paused_at         TEXT,                               -- NULL if the key is not paused

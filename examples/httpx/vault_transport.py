@@ -1,10 +1,10 @@
-"""Transports of httpx that send requests through the vault, and repeat one with the application's own key if its user has none that can pay.
+"""Transports of httpx that send requests through the vault, and repeat one with the application's own key if the user has no key, or one without credit.
 
     fallback = Fallback(key, "https://api.openai.com")
     client = httpx.Client(transport=VaultTransport(vault, "openai", lambda: token, fallback=fallback))
     openai = OpenAI(http_client=client, api_key="in the vault")
 
-Anthropic's SDK uses httpx2, which has the same interface: import that as httpx.
+Anthropic's SDK uses httpx2, which has the same interface: import httpx2 as httpx.
 """
 
 import logging
@@ -49,7 +49,7 @@ class KeyUse:
 
 @dataclass(frozen=True)
 class Relay:
-    """What both transports know."""
+    """What both transports need."""
 
     vault: str  # its address, such as https://vault.example.com
     provider: str  # the name of the slot
@@ -145,7 +145,7 @@ def _is_short(request):
 
 
 def _harmless(headers):
-    """A browser whose headers an application passes on must neither choose a key nor send a credential along."""
+    """Drops what chooses a key, and credentials: an application may pass on the headers of a browser."""
     drop = {"host", *CREDENTIALS}
     return {name: value for name, value in headers.items() if name not in drop and not name.startswith("x-vault-")}
 
@@ -164,7 +164,7 @@ def _reason(answer):
 
 
 def _as_applications(answer):
-    """Drops what the provider says of a vault."""
+    """Marks the answer. The provider's own X-Vault-* headers are dropped."""
     for name in [name for name in answer.headers if name.startswith("x-vault-")]:
         del answer.headers[name]
     answer.headers["x-vault-key"] = "application"

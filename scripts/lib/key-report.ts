@@ -1,4 +1,4 @@
-/** Counts the stored keys of each provider by what an operator wants to know of them. It opens no key, and names no user. */
+/** Counts the stored keys of each provider by their state. It opens no key, and names no user. */
 
 import { countByProviderAfter, type ProviderCount } from '../../src/store/all-keys.ts'
 import { countInPages, type Pages } from './counted-pages.ts'

@@ -1,6 +1,6 @@
-/** A copy of a body that is sent meanwhile, as far as it may be sent a second time. */
+/** Copies a body while it is sent, so that it can be sent a second time. */
 
-/** A longer body is not copied. In bytes. */
+/** In bytes. A longer body is not copied. */
 export const MAX_LENGTH = 1024 * 1024
 
 const FIRST_LENGTH = 16 * 1024
@@ -23,7 +23,7 @@ async function readWhole(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   drop: () => void,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
-  // One buffer: of a body in tiny chunks, a list of them would take many times its length.
+  // One buffer, because a list of tiny chunks would take many times the length of the body.
   let bytes = new Uint8Array(FIRST_LENGTH)
   let length = 0
   for (;;) {

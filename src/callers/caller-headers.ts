@@ -1,4 +1,4 @@
-/** What of an application's headers goes on, and how its own key takes the place of the one that an SDK sends. */
+/** Drops the headers of a request that must not go on, and puts the application's own key in place of the SDK's. */
 
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { CREDENTIALS } from '../shared/credential-headers.ts'
@@ -10,15 +10,15 @@ const KEY_HEADERS = ['x-goog-api-key', 'x-api-key', 'api-key', 'authorization']
 /** Gemini also takes a key from the query. No other provider's `key` is a credential. */
 const GEMINI = 'https://generativelanguage.googleapis.com'
 
-/** Where a bound Worker addresses a provider whose users have addresses of their own. The application's key has none. */
+/** A bound Worker uses such a host for a provider with addresses per user. The application's key has no address there. */
 const NOWHERE = '.invalid'
 
-/** The headers without those that tell the vault something: a browser whose headers are passed on must not. */
+/** The headers without those of the vault: a browser whose headers are passed on must not choose whose key is used. */
 export function withoutVaultHeaders(sent: Headers): Headers {
   return new Headers([...sent].filter(([name]) => !name.startsWith(VAULT_PREFIX)))
 }
 
-/** The headers that may go to another server: also without credentials, and without the name of the first one. */
+/** The headers that may go to another server: without those of the vault, credentials and `Host`. */
 export function withoutCredentials(sent: Headers): Headers {
   const passing = withoutVaultHeaders(sent)
   for (const name of ['host', ...CREDENTIALS]) passing.delete(name)
@@ -32,7 +32,7 @@ export interface Placed {
 }
 
 /**
- * The request with `apiKey` in the place of its own key, and without other credentials. Null if it has none: it may lead
+ * The request with `apiKey` in place of its own key, and without other credentials. Null if it has no key: it may then go
  * anywhere, such as to a file that a user names. Null also if a key would not be safe at its address.
  */
 export function placeKey({ url, headers: sent }: Placed, apiKey: string): Placed | null {

@@ -1,4 +1,4 @@
-/** Repeats a request with the application's own key, if the vault says that its user has none that can pay. */
+/** Repeats a request with the application's own key, if the vault says that the user has no key, or one without credit. */
 
 import { OUT_OF_CREDIT, type KeySource } from '../shared/slot.ts'
 import { CONDITION_HEADER, ERROR_HEADER, KEY_HEADER, SLOT_HEADER } from '../shared/vault-headers.ts'
@@ -25,13 +25,13 @@ export interface FallbackOptions {
   /** Without it, a user who has no key gets the refusal of the vault. */
   fallback?: Fallback | undefined
   /**
-   * Is told which key a request used, before its answer is returned, which waits for it. If it fails, the error goes to
-   * `console.error`, and the answer is returned.
+   * Gets which key a request used. The answer is returned afterwards. If this fails, the error goes to `console.error`, and
+   * the answer is returned all the same.
    */
   onKey?: ((use: KeyUse) => void | Promise<void>) | undefined
 }
 
-/** A request of an SDK: what it passed to `fetch`, and the Request that this makes. */
+/** A request of an SDK, and the options that the SDK passed to `fetch`. */
 export interface Asked {
   request: Request
   init: RequestInit | undefined
@@ -40,10 +40,10 @@ export interface Asked {
 /** The refusals that fall back. Every other one is somebody's decision, or a fault. */
 const REFUSALS = ['no_api_key', 'user_not_found'] as const
 
-/** In `X-Vault-Key`. */
+/** The values of `X-Vault-Key`. */
 const SOURCES: { [Source in KeySource]: Source } = { own: 'own' }
 
-/** Sends the request, which `send` does through the vault, and repeats it at its own URL if that falls back. */
+/** Sends the request through the vault with `send`. If the answer says so, it repeats the request at its own URL. */
 export async function sendOrRepeat(
   asked: Asked,
   { provider, fallback, onKey }: FallbackOptions,
@@ -105,7 +105,7 @@ function prepareRepeat({ request, init }: Asked, apiKey: string): Repeat | null 
   }
 }
 
-/** The provider's answer to the application's key. Its own `X-Vault-*` headers say nothing. */
+/** The provider's answer to the application's key. Its own `X-Vault-*` headers are dropped. */
 function asApplications({ body, status, statusText, headers: received }: Response): Response {
   const headers = withoutVaultHeaders(received)
   headers.set(KEY_HEADER, 'application')

@@ -61,7 +61,7 @@ function statusOf(status: number): number {
 export interface Relay extends FallbackOptions {
   /** The address of the vault, such as `https://vault.example.com`. */
   vault: string
-  /** An access token with the relay's scope, or what returns one for each request. */
+  /** An access token with the relay's scope, or a function that returns one for each request. */
   token: string | (() => string | Promise<string>)
 }
 
@@ -79,7 +79,7 @@ export function relayFetch({ vault, token, ...options }: Relay): typeof fetch {
   const root = `${vault.replace(/\/+$/, '')}/relay/${options.provider}`
   return async (input, init) => {
     const request = new Request(input, init)
-    // The relay has replaced a URL of the provider with its own. It is known to the vault alone.
+    // A URL of the relay, which took the place of one of the provider. Only the vault knows that one.
     const isHome = new URL(request.url).origin === origin
     const to = isHome ? request.url : request.url.replace(ORIGIN, () => root)
     const falling = { ...options, ...(isHome && { fallback: undefined }) }
@@ -100,7 +100,7 @@ function readdress({ request, init }: Asked, url: string, headers: Headers): Req
   // Node.js would send the body of a Request without its length. A stream has none, and can be read once.
   const isStream = given instanceof Object && Symbol.asyncIterator in given
   const body = isStream || given === null ? request.body : given
-  // A form gets another boundary.
+  // The new request makes another boundary for a form.
   if (body instanceof FormData) headers.delete('Content-Type')
   const streamed = body === request.body && body !== null && { duplex: 'half' }
   const own = { ...streamed, method, headers, body, signal, redirect: 'manual' } as const

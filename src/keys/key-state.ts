@@ -1,4 +1,4 @@
-/** The state of a key, as what its provider says changes it. */
+/** How the answers of a provider change the state of a key. */
 
 import type { Trial } from '../providers/request.ts'
 import { OUT_OF_CREDIT, type KeyStatus, type Verdict } from '../shared/slot.ts'
@@ -8,7 +8,7 @@ import { noted, type NewEvent } from '../store/noted-events.ts'
 import { publishEvents } from './publish.ts'
 import { actorOf, type SlotOwner } from './stored-key.ts'
 
-/** The state of a key of which its provider has said nothing. */
+/** The state of a key before its provider has said anything about it. */
 export const NEW: KeyState = { status: 'unverified', exhaustedAt: null }
 
 const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
@@ -17,7 +17,7 @@ const STATUS_BY_VERDICT: Record<Verdict, KeyStatus> = {
   unknown: 'unverified',
 }
 
-/** The state after a check, at the time `at`. The condition stays if the check does not tell. */
+/** The state after a check, at the time `at`. The condition stays if the check does not show credit. */
 export function stateAfterCheck(
   { exhaustedAt }: KeyState,
   { verdict, hasCredit }: Trial,
@@ -28,7 +28,7 @@ export function stateAfterCheck(
   return { status, exhaustedAt: hasCredit ? null : (exhaustedAt ?? at) }
 }
 
-/** An event of a change of the condition, with what else is known of it; none if the condition is the same. */
+/** The event of a changed condition, with the fields of `about`. Empty if the condition is the same. */
 export function conditionEvents<About extends object>(
   before: KeyState,
   after: KeyState,
@@ -38,7 +38,7 @@ export function conditionEvents<About extends object>(
   return [{ ...about, event: after.exhaustedAt === null ? 'in_credit' : OUT_OF_CREDIT }] as const
 }
 
-/** An event of a key, without who did it and where. */
+/** An event of a key, without who caused it and the slot. */
 export type KeyEvent = Pick<NewEvent, 'event' | 'verdict' | 'reason' | 'providerStatus'>
 
 /**

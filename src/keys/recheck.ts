@@ -27,9 +27,9 @@ export const KEYS_PER_RUN = 15
 const PROVIDERS_AT_ONCE = 4
 
 /**
- * Checks the next idle keys, those of a provider one after the other. A run first claims its keys, so that no other one
- * checks them: if it breaks off, they wait for the next lap. A lap begins a day after the last one has ended. Without
- * `RECHECK_AFTER_DAYS` it does nothing.
+ * Checks the next idle keys, those of a provider one after the other. A run first claims its keys, so that no other run
+ * checks them. If it breaks off, its keys wait for the next lap. A lap begins a day after the last one has ended. Without
+ * `RECHECK_AFTER_DAYS`, the job does nothing.
  *
  * @throws VaultError `database_busy`, `server_misconfigured`
  */
@@ -79,7 +79,7 @@ interface Claim {
 async function claimKeys(service: Service, idle: Idle): Promise<Claim | null> {
   const { db, settings } = service
   const rested = new Date(Date.parse(idle.now) - REST_MS).toISOString()
-  // One more than the run can check tells where it stops.
+  // One key more than a run may check shows whether it has to stop before the end of its rows.
   const select = selectIdle(idle, { rested, limit: KEYS_PER_RUN + 1 })
   const [found, beat] = await runBatch(db, [select, ...readHeartbeat(settings)], BULK_DEADLINE_MS)
   const [lap] = found.results

@@ -31,7 +31,7 @@ export interface Use {
 
 /** A provider's answer, where it came from, and the key that the request had. */
 export interface Used {
-  /** Its headers tell the key too, and what the answer says of it. */
+  /** Its headers also say which key was used, and what the answer says of it. */
   response: Response
   place: Place
   key: UsedKey
@@ -68,7 +68,7 @@ export async function sendWithKey(user: KeyUser, { slot, path, request }: Use): 
   return { response, place, key: taken }
 }
 
-/** Says whose key was used. The provider's own headers of these names did not pass. */
+/** Says whose key was used. The provider's own headers of these names were dropped before. */
 function markAnswer(headers: Headers, { source, slot }: UsedKey, finding: Finding): void {
   headers.set(KEY_HEADER, source)
   headers.set(SLOT_HEADER, slot)
@@ -139,7 +139,7 @@ function isAccepted(method: string, status: number): boolean {
   return status >= 200 && status <= 299 && method !== 'GET' && method !== 'HEAD'
 }
 
-/** The events of a changed state. That a key is accepted again is none. */
+/** The events of a changed state. A status that is `active` again has none. */
 function eventsOf({ key: { row }, status, finding }: Outcome, state: KeyState): KeyEvent[] {
   if (finding === null || finding === 'exhausted') {
     return [...conditionEvents(row, state, { providerStatus: status })]

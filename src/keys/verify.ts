@@ -37,7 +37,7 @@ export async function askProvider(owner: SlotOwner, name: string, asked: Asked):
   return tryAndLog(owner, name, asked)
 }
 
-/** As {@link askProvider}, without a limit. */
+/** As {@link askProvider}, without the rate limit. */
 export async function tryAndLog(
   { userId: user_id, requestId: request_id }: SlotOwner,
   name: string,
@@ -58,7 +58,7 @@ export function isChecked(
   return provider?.probe !== undefined && (verify ?? verifyOnSave)
 }
 
-/** What follows in the detail of a refused save. */
+/** The end of the `detail` of a refused save. */
 const WHY: Record<RejectionReason, string> = {
   revoked: ' It was revoked.',
   leaked: ' It was reported as leaked.',

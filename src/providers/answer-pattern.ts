@@ -70,7 +70,8 @@ export function needsBody(patterns: readonly AnswerPattern[], status: number): b
 
 /**
  * The pattern that an answer fits: the first one with a field, and otherwise one of the status alone. If its body is not JSON,
- * or was not read, only its status can fit. A whole value is compared, so a text that a caller sent never fits.
+ * or was not read, only its status can fit. Values are compared as a whole, so a longer text that repeats a caller's words does
+ * not fit.
  */
 export function findPattern<Pattern extends AnswerPattern>(
   patterns: readonly Pattern[],
@@ -118,7 +119,7 @@ function isKnownStatus(status: unknown): boolean {
   return status === 200 || isWhole(status, 400, 499)
 }
 
-/** A text is not empty, and not of `*` alone. A word of it has one `*` at most. */
+/** A text must have more than `*` and white space. Each of its words may have one `*`. */
 function isFieldValue(value: unknown): boolean {
   if (typeof value !== 'string') return typeof value === 'number' || typeof value === 'boolean'
   return /[^*\s]/.test(value) && !value.split(' ').some((word) => /\*.*\*/.test(word))

@@ -38,8 +38,9 @@ const XAI_SPENT =
 
 /**
  * By the name of their slot. A 403 alone is never a refusal: a wrong region, scope or plan is a 403 too.
- * Exhausted are accounts whose owner must add credit, raise the account's limit or set up billing. The limit of a key, a
- * project or a workspace, and a quota of a day or a month, are none. docs/provider-answers.md lists the other answers.
+ * An account is exhausted if its owner must add credit, raise the account's limit or set up billing. The limit of a key, a
+ * project or a workspace does not count, nor does a quota of a day or a month. docs/provider-answers.md lists what says
+ * nothing.
  * Prefixes are those of known keys. Providers may add others, so a prefix only suggests, and never refuses.
  */
 export const BUILT_IN: Readonly<Record<string, Provider>> = {

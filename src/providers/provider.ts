@@ -124,11 +124,11 @@ const fields = z.strictObject(
      */
     refusals: z.array(refusalPattern, 'must be a list, such as [{ status = 401 }]'),
     /**
-     * The answers that say that the key's account has no credit left. None depends on how much a request asks for, and none
-     * ends with the time alone.
+     * The answers that say that the key's account has no credit left. An answer to one large request is not among them, and
+     * neither is one that ends by itself after some time.
      */
     exhausted: z.optional(z.array(answerPattern, 'must be a list, such as [{ status = 402 }]')),
-    /** Whether the probe's answer tells if there is credit. A list of models tells nothing. */
+    /** Whether the probe's answer shows if there is credit. A list of models does not. */
     probe_shows_credit: z.optional(z.boolean('must be true or false')),
     /** The page where a user gets a key. */
     key_page: z.optional(page),

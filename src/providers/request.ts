@@ -103,7 +103,7 @@ function probeUrl(provider: Provider, probe: string, baseUrl: string | null): st
   return findPlace(provider, pathname + search, baseUrl)?.target ?? null
 }
 
-/** What the answer to a probe proves. One that says that there is no credit left proves that the key is good. */
+/** What the answer to a probe proves. If the probe shows credit, an answer that none is left proves that the key is good. */
 async function judgeProbe(
   provider: Provider,
   { response, finding: found }: Answer,

@@ -24,7 +24,7 @@ export const rejectionReason = z
 
 export const keyCondition = z
   .literal('out_of_credit')
-  .check(z.describe('What is wrong with the key for now. Left out if nothing is known to be.'))
+  .check(z.describe('What is wrong with the key for now. Left out if the vault knows of nothing.'))
 
 const time = z.iso.datetime()
 
@@ -101,7 +101,7 @@ const rowFields = {
     .nullable(time)
     .check(
       z.describe(
-        'When its provider last accepted or rejected it in a check, of its user or of the job.',
+        'When its provider last accepted or rejected it in a check by its user or by the job.',
       ),
     ),
   expires_at: z

@@ -1,6 +1,6 @@
 /** The headers in which a bound Worker says whose key a request needs, and those in which the vault says what it did. */
 
-/** The beginning of their lower-case names. No provider gets one, and none of a provider passes. */
+/** The beginning of their lower-case names. The vault sends none to a provider, and drops those of a provider. */
 export const VAULT_PREFIX = 'x-vault-'
 
 /** The user id, percent-encoded, since a header holds no other characters. */

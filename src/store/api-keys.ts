@@ -20,7 +20,7 @@ export interface KeyRow extends SealedRow {
   /** When its provider first said that its account has no credit left; null if it has some, or if nobody knows. */
   exhaustedAt: string | null
   lastUsedAt: string | null
-  /** When its provider last accepted or rejected it in a check, of its user or of the job. */
+  /** When its provider last accepted or rejected it in a check by its user or by the job. */
   lastVerifiedAt: string | null
   /** When it may not be used any more; null for never. */
   expiresAt: string | null
@@ -165,12 +165,12 @@ export type ReadKey = Pick<KeyRow, 'userId' | 'provider' | 'identity' | 'status'
 export type KeyState = Pick<KeyRow, 'status' | 'exhaustedAt'>
 
 const READ_KEY = 'user_id = ?1 AND provider = ?2 AND identity = ?3'
-/** The status is the one that was read, and so is the condition, if it changes. */
+/** The status is still the one that was read. So is the condition, if the answer changes it. */
 const IS_AS_READ = '(status = ?6 AND (?7 IS ?8 OR exhausted_at IS ?8))'
 
 /**
- * Records a time and a state. It changes no row if the slot holds another key by now, or if the state is not the one that
- * was read any more.
+ * Records a time and a state. It changes no row if the slot holds another key by now, or if the state has changed since it
+ * was read.
  */
 const updateWith =
   (column: string, condition: string) =>

@@ -47,9 +47,9 @@ const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
     WHERE day = ${DAY} AND user_id = ?1 AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
   ) THEN ${DAY} ELSE ${refuse('too_many_events')} END`
 
-/** What a key's provider says of its account. It may change with each use, if some of what a user asks for is free. */
+/** They may alternate with each use, if some uses are free. */
 const CONDITIONS: ReadonlySet<EventKind> = new Set(['out_of_credit', 'in_credit'])
-/** Whether the day has room for another one: if not, the change is made, and is not noted. */
+/** Whether the day has room for another event of a condition. If not, the change is made without one. */
 const HAS_ROOM = `100 > (
     SELECT count(*) FROM api_key_events
     WHERE day = ${DAY} AND user_id = ?1 AND event IN ('${[...CONDITIONS].join("', '")}')

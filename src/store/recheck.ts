@@ -8,10 +8,10 @@ import type { Statement } from './d1.ts'
 
 /** How many rows under each kid a run looks at, at most. */
 export const ROWS_AT_ONCE = 500
-/** After every identity: these are hex. */
+/** Sorts after every identity, since identities are hex. */
 export const END = '~'
 
-/** What makes a key idle, so that its provider is asked about it. Times are ISO 8601 in UTC. */
+/** What makes a key idle. Times are ISO 8601 in UTC. */
 export interface Idle {
   /** The kids that sealed it. */
   kids: readonly string[]
@@ -50,7 +50,7 @@ interface NoKey {
 
 /**
  * The next idle keys of the lap, at most `limit`, each with the lap, and with the identity up to which the rows were looked
- * at. It returns at least one row, but none if the last lap ended later than `rested`.
+ * at. It returns no row if the last lap ended after `rested`, and otherwise at least one.
  */
 export function selectIdle(
   idle: Idle,

@@ -1,4 +1,4 @@
-/** How a stored key is, as far as its user has to know it. */
+/** Says in what state a stored key is. */
 
 import { html } from 'lit'
 import { daysUntil, endOf } from './days.ts'
@@ -9,7 +9,7 @@ import { isExpired, isOffered, type ShownKey, type ShownSlot } from './slot.ts'
 /** A key expires soon if it expires within these days. */
 const SOON_DAYS = 14
 
-/** A word for its look, the text, and the page where its user adds credit. */
+/** A word for its look, its text, and the page where the user adds credit. */
 interface Status {
   tone: 'ok' | 'none' | 'warn' | 'bad'
   text: string
@@ -25,8 +25,8 @@ export function renderStatus(slot: ShownSlot, language: Language) {
 }
 
 /**
- * What the user of a key has to know first. A paused key says so, and beside it only what still keeps it from
- * working when it is resumed. Empty if there is nothing to say.
+ * The most urgent status of a key. A paused key says so, and besides only what keeps it from working after it is
+ * resumed. Empty if there is nothing to say.
  */
 export function describeStatus(slot: ShownSlot, language: Language): Status[] {
   const { key } = slot
@@ -59,7 +59,7 @@ function describeFault(
   return { tone: 'bad', text, billingPage }
 }
 
-/** How a key is that works, as far as the vault knows. */
+/** The status of a key that works, as far as the vault knows. */
 function describeRest(
   { label }: ShownSlot,
   key: ShownKey,

@@ -97,7 +97,7 @@ export function describeDisuse(slot: ShownSlot, say: Language['say']): string | 
   const key = usableKey(slot)
   // The use of the plain route's key is not recorded, and one of a removed provider can only be deleted.
   if (key === null || slot.label === null) return null
-  // A check is no use, and the job may check keys that nobody uses.
+  // A check does not count: the job also checks keys that nobody uses.
   const { savedAt, usedAt } = key
   const isUnused = [savedAt, usedAt].every((time) => daysUntil(time ?? savedAt) < -UNUSED_DAYS)
   return isUnused ? say('unused', { days: UNUSED_DAYS }) : null
@@ -143,7 +143,7 @@ export function describeSaved(slot: ShownSlot, say: Language['say']): Notice {
 
 /**
  * What a person reads who has had the key in the slot checked. The verdict is null if the key was changed
- * meanwhile. Few providers say in a check whether there is credit, so an accepted key may still be without.
+ * meanwhile. Few providers say in a check whether there is credit, so an accepted key may still have none.
  */
 export function describeTest(
   verdict: Verdict | null,

@@ -126,7 +126,7 @@ export const ENGLISH = {
   // These two follow a word, and begin with the space after it.
   times: ' {count} times',
   timesFailed: ' ({count} failed)',
-  // These follow a sentence, and begin with what stands between.
+  // Each follows a sentence, and begins with what separates the two.
   reasonRevoked: ': it was revoked',
   reasonLeaked: ': it was reported as leaked, so you need a new one',
   reasonSuspended: ': the account is suspended',
