@@ -38,13 +38,13 @@ it.for<[name: string, lengths: number[]]>([
   expect(text(bytes) === text(await new Blob(chunks).bytes())).toBe(true)
 })
 
-it('gives a body up that is one byte too long, and ends it', async () => {
+it('gives up a body that is one byte too long, and ends it', async () => {
   const { body, state } = streamOf([MAX_LENGTH, 1, 1, 1])
   expect(await copyBody(body).whole).toBe(null)
   expect(state).toEqual({ chunks: 2, isCancelled: true })
 })
 
-it('gives a body up that breaks off', async () => {
+it('gives up a body that breaks off', async () => {
   expect(await copyBody(streamOf([10], 'breaks off').body).whole).toBe(null)
 })
 

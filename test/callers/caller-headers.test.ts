@@ -67,7 +67,7 @@ it.for<[reason: string, url: string, sent: Sent]>([
   expect(place(url, sent)).toBe(null)
 })
 
-it('no credential and nothing of the vault goes on', () => {
+it('no credential and no header of the vault goes on', () => {
   const names = [...CREDENTIALS, 'Host', 'X-Vault-User', 'x-vault-anything']
   const sent = new Headers(names.map((name) => [name, 'own']))
   sent.set('User-Agent', 'kept')

@@ -46,7 +46,7 @@ async function ask(
 
 const post = (body: RequestInit['body']): RequestInit => ({ method: 'POST', body: body ?? null })
 
-it('two of all refusals fall back', async () => {
+it('no_api_key and user_not_found fall back, and no other refusal', async () => {
   for (const code of errorCode.options) {
     await ask({ status: CODES[code].status, headers: { 'X-Vault-Error': code } })
     const { length } = seen.splice(0)
@@ -68,13 +68,13 @@ it.for<[what: string, status: number, headers: Record<string, string>]>([
   expect(seen).toEqual([])
 })
 
-it('an answer that says that the account is out of credit is asked again', async () => {
+it('a request falls back if its answer says that the account is out of credit', async () => {
   const response = await ask({ status: 429, headers: OUT_OF_CREDIT }, post('the body'))
   expect([response.status, await response.text()]).toEqual([200, 'paid by the application'])
   expect(seen).toMatchObject([{ body: 'the body', request: { method: 'POST', url: URL_ASKED } }])
 })
 
-it('nothing is copied or asked again without a fallback', async () => {
+it('no body is copied and no request sent again without a fallback', async () => {
   const clone = vi.spyOn(Request.prototype, 'clone')
   await ask({}, post('the body'), { provider: 'openai' })
   expect([clone.mock.calls.length, seen.length]).toEqual([0, 0])
@@ -92,7 +92,7 @@ it('the provider gets the application’s key, and no other credential', async (
   expect(request.redirect).toBe('manual')
 })
 
-it('the answer says that the application’s key was used, and nothing that the provider says of the vault', async () => {
+it('the answer says that the application’s key was used, and has no forged header of the vault', async () => {
   const headers = {
     'X-Vault-Key': 'own',
     'X-Vault-Error': 'no_api_key',
@@ -113,7 +113,7 @@ it('the answer says that the application’s key was used, and nothing that the 
 it.for<[what: string, cancel: () => Promise<void>]>([
   ['ends', async () => {}],
   ['has broken off', async () => Promise.reject(new Error('broken off'))],
-])('the answer of the vault that %s makes room for the provider’s', async ([, cancel]) => {
+])('the vault’s answer that %s is dropped for that of the provider', async ([, cancel]) => {
   const cancelled = vi.fn<() => Promise<void>>(cancel)
   const headers = { 'X-Vault-Error': 'no_api_key' }
   const request = new Request(URL_ASKED, { headers: { Authorization: 'a' } })
@@ -250,13 +250,13 @@ it.for<[what: string, answer: Parameters<typeof ask>[0], told: object[]]>([
   ],
   ['no key for a refusal', { headers: { 'X-Vault-Error': 'api_key_paused' } }, []],
   ['no key for an answer of another server', { headers: { 'X-Vault-Key': 'any' } }, []],
-])('onKey is told of %s', async ([, answer, told]) => {
+])('onKey gets %s', async ([, answer, told]) => {
   const onKey = vi.fn<NonNullable<FallbackOptions['onKey']>>()
   await ask(answer, {}, { ...OPTIONS, onKey })
   expect(onKey.mock.calls).toEqual(told.map((use) => [{ ...use, slot: 'openai' }]))
 })
 
-it('onKey names the slot as the vault does, and the user’s key if a body is too long to repeat', async () => {
+it('onKey gets the slot that the vault names, and the user’s key if a body is too long to repeat', async () => {
   const onKey = vi.fn<NonNullable<FallbackOptions['onKey']>>()
   const long = post('x'.repeat(MAX_LENGTH + 1))
   await ask({ headers: OUT_OF_CREDIT }, long, { ...OPTIONS, provider: 'default', onKey })

@@ -58,7 +58,7 @@ it.for([
   expect(bound.mock.lastCall?.[0].headers.get('X-Vault-User')).toBe(encoded)
 })
 
-it('drops what a request tells the vault itself, and names the user and the slot', async () => {
+it('drops the vault’s headers of a request, and names the user and the slot', async () => {
   const { fetch, bound } = fetchOf(new Response('hello'))
   const told = ['user', 'provider', 'team', 'key', 'slot', 'condition', 'error', 'anything']
   const headers = Object.fromEntries(told.map((name) => [`X-VAULT-${name}`, 'john']))

@@ -1,4 +1,4 @@
-/** Keys that were neither used nor checked for long, and providers that tell whom they were asked about. */
+/** Keys that were neither used nor checked for long, and providers that note which keys they were asked about. */
 
 import { vi } from 'vitest'
 import { sealKey, type Slot } from '../../src/crypto/seal.ts'
@@ -49,7 +49,7 @@ interface Stored extends Slot {
   savedAt: string
 }
 
-/** Keys with a user each that were saved 31 days ago. The names tell the users. */
+/** Stores keys that were saved 31 days ago, each of its own user, who is named after the key. */
 export async function storeIdle(
   keys: readonly (Pick<Stored, 'text'> & Partial<Stored>)[],
   vault: Env = env,
@@ -69,7 +69,7 @@ export async function storeIdle(
   await env.DB.batch(statements.map((sql) => env.DB.prepare(sql).bind(json)))
 }
 
-/** Deletes all keys, and begins the first lap. It takes less time than another database. */
+/** Deletes all keys, and begins the first lap. That is quicker than another database. */
 export async function clearKeys(): Promise<void> {
   await env.DB.exec('DELETE FROM users')
   await env.DB.exec('DELETE FROM api_key_events')

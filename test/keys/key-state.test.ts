@@ -27,7 +27,7 @@ const AT = '2026-11-03T12:00:00.000Z'
 
 afterEach(() => vi.restoreAllMocks())
 
-/** The provider answers each request so. */
+/** The provider answers each request in this way. */
 function answer([status, body]: Answer): void {
   vi.spyOn(globalThis, 'fetch').mockImplementation(async () => Response.json(body, { status }))
 }
@@ -219,7 +219,7 @@ it.for<[what: string, set: string, given: Answer, after: object]>([
     GOOD,
     { status: 'active', exhaustedAt: '2026-11-04T12:00:00.000Z' },
   ],
-])('a use during which there is %s changes nothing of that', async ([, set, given, after]) => {
+])('a use does not undo what came meanwhile: %s', async ([, set, given, after]) => {
   const userId = await someKeyUser(someKey())
   await setState(userId, 'active', AT)
   let trips = 0
@@ -249,7 +249,7 @@ it('a key of which each second use finds no credit has at most 100 events a day,
   expect(await eventsOf(userId)).toHaveLength(100)
 })
 
-it('a check whose probe shows credit sets and ends the condition, and a check elsewhere does neither', async () => {
+it('a check sets and ends the condition if its probe shows credit, and otherwise does neither', async () => {
   const userId = await someKeyUser(someKey(), 'deepseek')
   const owner = await ownerOf(userId)
   answer(WITHOUT_BALANCE)
@@ -273,7 +273,7 @@ it('a check whose probe shows credit sets and ends the condition, and a check el
   expect(await stateOf(other)).toEqual({ status: 'active', exhaustedAt: AT })
 })
 
-it('a save whose check shows no credit saves the key, and says so', async () => {
+it('a save whose check shows that there is no credit saves the key, and says so', async () => {
   const userId = await someUser()
   answer(WITHOUT_BALANCE)
   const saved = await saveSlot(await ownerOf(userId), 'deepseek', {
@@ -316,6 +316,6 @@ it.for<[hasCredit: boolean | null, before: string | null, after: string | null]>
   },
 )
 
-it('a condition that stays has no event', () => {
+it('a condition that stays the same has no event', () => {
   expect(conditionEvents(NEW, { ...NEW, status: 'active' }, {})).toEqual([])
 })

@@ -44,7 +44,7 @@ const KEY = 'SELECT status, exhausted_at AS since FROM api_keys WHERE user_id = 
 const EVENTS = `SELECT event, reason, provider_status AS status FROM api_key_events
   WHERE user_id = ?1 AND event IN ('rejected_in_use', 'out_of_credit', 'in_credit')`
 
-/** What the slot says, and what the trail notes of more than a use. */
+/** What the slot says, and the events of the trail besides uses. */
 async function readSlot(userId: string) {
   const [key, events] = await env.DB.batch(
     [KEY, EVENTS].map((sql) => env.DB.prepare(sql).bind(userId)),

@@ -341,7 +341,7 @@ describe('what happens meanwhile', () => {
   ]
   const me = async () => ownerOf(OF_KEY, recheckingVault())
 
-  it.for(MEANWHILE)('a check changes nothing if the key %s meanwhile', async ([, work, after]) => {
+  it.for(MEANWHILE)('a check changes nothing if meanwhile the key %s', async ([, work, after]) => {
     recordLogs()
     await storeIdle([{ text: 'key' }])
     await change("status = 'unverified'")

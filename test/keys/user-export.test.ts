@@ -290,7 +290,7 @@ describe('all columns', () => {
     heartbeat: 'It has one row for all users.',
     import_secret: 'It has one row for all users.',
     recheck:
-      'It has one row for all users. The identity in it names nobody: the job is at that key, and goes on.',
+      'It has one row for all users. The job is at the key with this identity, which names nobody.',
     removed_users: 'It has HMACs of users who were removed.',
     rewrap: 'It has one row for all users. The job is at one of them, and goes on.',
   }

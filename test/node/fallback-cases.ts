@@ -29,7 +29,7 @@ export interface Told {
   uses: KeyUse[]
 }
 
-/** Sends the request to the provider at `url`, with a `fetch` that says to `onKey` which key it used. */
+/** Sends the request to the provider at `url`, with a `fetch` that calls `onKey` with the key it used. */
 export async function send(
   makeFetch: (onKey: (use: KeyUse) => void) => typeof fetch,
   url: string,

@@ -1,4 +1,4 @@
-/** A Worker bound to the vault that sends a request of `fallback-cases.ts`, and tells what came of it. */
+/** A Worker bound to the vault that sends a request of `fallback-cases.ts`, and returns what came of it. */
 
 import { relayFetch, vaultFetch } from '../../src/callers/fetch.ts'
 import type { KeyVault } from '../../src/index.ts'

@@ -1,4 +1,4 @@
-/** Each reason to fall back or not to, by each way in and with each kind of body: whose key the provider saw, and who is told. */
+/** Each reason to fall back or not to, by each way in and with each kind of body: whose key the provider saw, and what onKey gets. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
@@ -31,7 +31,7 @@ interface Reason {
 const RELAY: readonly Way[] = ['relayFetch', 'relayFetch in a Worker']
 const BINDING: readonly Way[] = ['vaultFetch']
 
-/** By the user. Each has a key whose name tells the provider what to answer, unless it is said to have none. */
+/** By the user, whose key tells the provider what to answer. `keyless` and `nobody` have no key. */
 const REASONS: Record<string, Reason> = {
   good: { status: 200, code: null, events: ['used'] },
   keyless: { status: 404, code: 'no_api_key', falls: 'no_api_key', events: [] },
@@ -106,7 +106,7 @@ afterAll(async () => {
   await provider.close()
 })
 
-/** Adds the users with their keys, and keeps some of these from being used. */
+/** Adds the users with their keys, and makes some keys unusable. */
 async function seedUsers(): Promise<void> {
   await vault.sql(
     `INSERT INTO users (id) VALUES ('keyless'), ${SAVED.map((id) => `('${id}')`).join()}`,
@@ -221,7 +221,7 @@ it.for(CASES)('%s says whose key a request used: %s, body %s', async ([way, user
 })
 
 it.for(Object.entries(REASONS).filter(([, { events }]) => events !== undefined))(
-  'the trail has what the vault did for %s, and no fallback',
+  'the trail has what the vault did for the user %s, and no fallback',
   async ([user, { events = [], isOutOfCredit }]) => {
     const kinds = async () => {
       const { text } = await ask(user, '/api-key-events?limit=200')

@@ -34,7 +34,7 @@ const HELLO = JSON.stringify({
   content: [{ type: 'text', text: 'Hello' }],
 })
 
-/** With each answer it says of the vault what it wants. */
+/** Each answer has these forged headers of the vault. */
 const FORGED = {
   'X-Vault-Error': 'no_api_key',
   'X-Vault-Condition': 'out_of_credit',

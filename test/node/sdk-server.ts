@@ -17,7 +17,7 @@ export interface Seen {
 /** With this key, the model `credit` answers. */
 export const PAYING_KEY = 'sk-that-pays-0123456789'
 
-/** What it answers to another key. As the vault knows it by `EXHAUSTED`. */
+/** The answer of the model `credit` to another key. The vault knows it by `EXHAUSTED`. */
 const NO_CREDIT = { error: { message: 'You have no credit left', code: 'insufficient_quota' } }
 export const EXHAUSTED = [{ status: 429, field: 'error.code', value: 'insufficient_quota' }]
 

@@ -15,7 +15,7 @@ interface Asked {
   name: string
   model: string
   kind: Kind
-  /** What it falls back to. */
+  /** The application's own key, if the request may fall back. */
   apiKey?: string
 }
 

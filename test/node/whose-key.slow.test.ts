@@ -157,7 +157,7 @@ const CASES: Case[] = [
   ['paused', 'small', 403, { 'x-vault-error': 'api_key_paused' }, null],
 ]
 
-/** The asynchronous transport has the same parts, so that fewer of them show that they are put together well. */
+/** The asynchronous transport has the same parts, so a few cases show that it puts them together. */
 const KINDS: [kind: string, users: string[]][] = [
   ['Client', [...USERS, 'keyless', 'nobody']],
   ['AsyncClient', ['keyless', 'credit']],

@@ -79,7 +79,7 @@ it('the page links the source of each answer that says something', () => {
   expect(sources.filter((source) => !page.includes(`](${source})`))).toEqual([])
 })
 
-it('an account can be out of credit only where a page to add some is known', () => {
+it('a provider has a billing page if it has exhausted answers, and only then', () => {
   const without = Object.entries(BUILT_IN).filter(
     ([, { exhausted, billing_page }]) => (exhausted === undefined) !== (billing_page === undefined),
   )
@@ -95,7 +95,7 @@ it.for(Object.keys(BUILT_IN))(
   },
 )
 
-/** What a caller may send, and a provider may repeat: the value of each pattern, and the whole body of an answer. */
+/** What a caller may send and a provider may repeat: the value of each pattern, and the whole body of an answer. */
 const values = Object.entries(BUILT_IN).flatMap(([name, known]) =>
   patternsOf(known).map(({ pattern: { status, value } }): [string, number, string] => [
     name,

@@ -1,4 +1,4 @@
-/** Answers whose words come from the caller, or are in another place or status than those that say something of a key. */
+/** Answers that say nothing of a key: their words come from the caller, or are in another field or status. */
 
 const SPENT =
   'Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.'

@@ -310,10 +310,10 @@ describe('a successful answer to the probe', () => {
     ['that there is none', true, 200, '{"isAvailable": false}', 'accepted', false],
     ['by its status that there is none', true, 402, '{"isAvailable": false}', 'accepted', false],
     ['that the key is turned off', true, 200, '{"disabled": true}', 'refused', null],
-    ['by a failure nothing', true, 500, '{}', 'unknown', null],
-    ['nothing of credit, of which it knows', false, 200, '{}', 'accepted', null],
+    ['nothing, if it fails', true, 500, '{}', 'unknown', null],
+    ['nothing of credit, if it does not show it', false, 200, '{}', 'accepted', null],
     [
-      'that there is none, though it shows none',
+      'nothing by a lack of credit, if it does not show credit',
       false,
       402,
       '{"isAvailable": false}',

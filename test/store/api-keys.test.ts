@@ -189,7 +189,7 @@ describe('what is recorded of a key', () => {
     ['unverified', 'rejected', 'active', 0],
     ['unverified', 'active', 'active', 0],
     ['rejected', 'rejected', 'active', 1],
-    // An answer that a rejected key is out of credit is no rejection of it.
+    // An answer that a rejected key is out of credit does not reject it once more.
     ['rejected', 'active', 'rejected', 0],
   ])(
     'records a use of a key that was read as %s, is %s, and is found %s: %i changes',
