@@ -79,7 +79,7 @@ export function relayFetch({ vault, token, ...options }: Relay): typeof fetch {
   const root = `${vault.replace(/\/+$/, '')}/relay/${options.provider}`
   return async (input, init) => {
     const request = new Request(input, init)
-    // A URL of the relay, which took the place of one of the provider. Only the vault knows that one.
+    // The relay has put this URL in place of one of the provider's. Only the vault knows the provider's.
     const isHome = new URL(request.url).origin === origin
     const to = isHome ? request.url : request.url.replace(ORIGIN, () => root)
     const falling = { ...options, ...(isHome && { fallback: undefined }) }

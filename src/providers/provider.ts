@@ -125,7 +125,7 @@ const fields = z.strictObject(
     refusals: z.array(refusalPattern, 'must be a list, such as [{ status = 401 }]'),
     /**
      * The answers that say that the key's account has no credit left. An answer to one large request is not among them, and
-     * neither is one that ends by itself after some time.
+     * neither is one that stops by itself after some time.
      */
     exhausted: z.optional(z.array(answerPattern, 'must be a list, such as [{ status = 402 }]')),
     /** Whether the probe's answer shows if there is credit. A list of models does not. */
