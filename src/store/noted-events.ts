@@ -16,7 +16,7 @@ export interface NewEvent extends Slot {
   verdict?: Verdict
   reason?: RejectionReason | null
   providerStatus?: number
-  /** The end of its id, of 16 characters, for `selectEventsSince`. If it is missing, D1 makes a random one. */
+  /** The end of its id, of 16 characters or more, for `selectEventsSince`. If it is missing, D1 makes a random one. */
   mark?: string | undefined
 }
 
@@ -75,7 +75,8 @@ function noteAfter(event: NewEvent): Statement<WrittenEvent> {
 }
 
 /**
- * A change that saves a key, with its events: `replaced` if the slot had another one, and the `others`.
+ * A change that saves a key, with its events: `replaced` if the slot had another one, and the `others`. All have the mark at
+ * the end of their ids.
  */
 export function notedSave<Row>(
   change: Statement<Row>,
@@ -84,11 +85,12 @@ export function notedSave<Row>(
 ): Statement<Row | WrittenEvent>[] {
   const saved = 'api_keys WHERE user_id = ?1 AND provider = ?2 AND changes() > 0'
   const kind = "CASE revision WHEN 1 THEN ?3 ELSE 'replaced' END"
-  const { mark: _, ...about } = event
+  // At the same time, their ids differ, and follow that of `saved`, whose mark is hex.
+  const markOf = (index: number) => event.mark && `z${index}.${event.mark}`
   return [
     change,
     insert({ ...event, event: 'saved' }, saved, kind),
-    ...others.map((other) => noteAfter({ ...about, ...other })),
+    ...others.map((other, index) => noteAfter({ ...event, ...other, mark: markOf(index) })),
   ]
 }
 

@@ -4,13 +4,27 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { afterEach, expect, it, vi } from 'vitest'
 import { deleteExpiredKeys, deleteOldEvents } from '../../src/keys/expiry.ts'
 import { publishEvents } from '../../src/keys/publish.ts'
+import { saveSlot } from '../../src/keys/save.ts'
 import { openService } from '../../src/service.ts'
 import type { WrittenEvent } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import { someEventRow } from '../store/rows.ts'
-import { call, mintToken, recordLogs, slotPath, someKeyUser } from '../support.ts'
+import {
+  call,
+  mintToken,
+  ownerOf,
+  recordLogs,
+  slotPath,
+  someKey,
+  someKeyUser,
+  someUser,
+} from '../support.ts'
+import { faultyD1 } from './retried-operations.ts'
 
-afterEach(() => void vi.useRealTimers())
+afterEach(() => {
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+})
 
 const BAD = 'sk-bad'
 const GOOD = 'sk-good'
@@ -176,6 +190,20 @@ it('the queue gets no event that does not happen or that no application acts on'
   await request('DELETE', slot)
   await request('DELETE', slot)
   expect(queue.messages().map(({ event }) => event)).toEqual(['deleted'])
+})
+
+it('the queue gets a saved key that is out of credit after a lost answer of D1', async () => {
+  recordLogs()
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async () =>
+    Response.json({ is_available: false }),
+  )
+  const queue = someQueue()
+  const userId = await someUser()
+  const { db } = faultyD1(['ok', 'unheard', 'ok'])
+  const owner = await ownerOf(userId, { ...env, ...queue, DB: db })
+  await saveSlot(owner, 'deepseek', { apiKey: someKey(), verify: true })
+  expect(queue.messages()).toMatchObject([{ user_id: userId, event: 'out_of_credit' }])
 })
 
 it('the queue gets an expired key once', async () => {
