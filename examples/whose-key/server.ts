@@ -45,19 +45,21 @@ async function answer({ url = '', headers }: IncomingMessage, prompt: string): P
   const provider = url.slice(1)
   const { ask, apiKey } = PROVIDERS[provider] ?? {}
   if (ask === undefined) return { error: 'There is no such provider' }
-  let paidBy: string | null = null
+  const paid: { by: string | null } = { by: null }
   const fetch = relayFetch({
     vault: VAULT_URL,
     token: headers.authorization?.replace(/^Bearer /i, '') ?? '',
     provider,
     // Ask your users before you do this for them.
     fallback: apiKey === undefined ? undefined : { apiKey },
-    onKey: ({ reason }) => void (paidBy = PAID_BY[reason ?? 'own']),
+    onKey: ({ reason }) => void (paid.by = PAID_BY[reason ?? 'own']),
   })
   try {
-    return { text: await ask(fetch, prompt), paid_by: paidBy }
+    return { text: await ask(fetch, prompt), paid_by: paid.by }
   } catch (error) {
-    return { error: String(error), paid_by: paidBy }
+    const isOurs = paid.by !== null && paid.by !== PAID_BY.own
+    // The provider's sentence may show a part of our own key.
+    return { error: isOurs ? 'The provider refused' : String(error), paid_by: paid.by }
   }
 }
 

@@ -31,12 +31,7 @@ const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
  * What is noted however many events the day has: a use never fails for it, and an owner can always pause or delete a key.
  * Nothing of it happens again before the key has changed.
  */
-const UNLIMITED: ReadonlySet<EventKind> = new Set([
-  'deleted',
-  'paused',
-  'rejected_in_use',
-  'rechecked',
-])
+const UNLIMITED: ReadonlySet<EventKind> = new Set(['deleted', 'paused', 'rejected_in_use'])
 const DAY = 'substr(at, 1, 10)'
 /**
  * The day. It fails if the user has too many events of it. Looks count by themselves, so that no caller keeps the owner

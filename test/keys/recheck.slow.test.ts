@@ -52,4 +52,4 @@ it('a lap checks each of 600 idle keys among 1,000 once, while they are sealed a
   expect(Math.max(...runs.map(({ length }) => length))).toBeLessThanOrEqual(KEYS_PER_RUN)
   await recheck(vault)
   expect(asked).toHaveLength(idle.length)
-})
+}, 120_000)
