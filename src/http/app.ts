@@ -48,7 +48,7 @@ export function createApp() {
     .use(apiHeaders)
     .use('/api/*', noStore)
     // The router ignores a slash at the end of a path, but a route has only one name.
-    .use('/api/:path{.+/}', async (c) => answerError(new VaultError('not_found'), c))
+    .use('/api/:path{[^]+/}', async (c) => answerError(new VaultError('not_found'), c))
   for (const id of namesIn(handlers)) {
     const { method, path } = ROUTES[id]
     app.on(method, path, async (c) => c.json(await handlers[id](c)))

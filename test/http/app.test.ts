@@ -29,6 +29,7 @@ it.for([
   '/api/health/',
   '/api/users/u/api-key/',
   '/api/users/u/api-keys/openai/',
+  '/api/users/u/api-keys/open%0Aai/',
   '/api/users/u/api-keys//',
   '/relays/',
   '//',
