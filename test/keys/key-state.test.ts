@@ -32,8 +32,8 @@ function answer([status, body]: Answer): void {
   vi.spyOn(globalThis, 'fetch').mockImplementation(async () => Response.json(body, { status }))
 }
 
-/** Uses the key of a user, and waits until the use is recorded. */
-async function use(userId: string, given: Answer, method = 'POST', vault: Env = env) {
+/** Uses the key of a user in an isolate of its own, which writes its counts at once, and waits until the use is recorded. */
+async function use(userId: string, given: Answer, method = 'POST', vault: Env = { ...env }) {
   answer(given)
   const works: Promise<void>[] = []
   const by = { kind: 'caller', name: 'binding:chat' } as const
