@@ -24,7 +24,11 @@ export const rejectionReason = z
 
 export const keyCondition = z
   .literal('out_of_credit')
-  .check(z.describe('What is wrong with the key for now. Left out if the vault knows of nothing.'))
+  .check(
+    z.describe(
+      'What keeps the key from working at present. Left out if the vault knows of nothing.',
+    ),
+  )
 
 const time = z.iso.datetime()
 

@@ -12,7 +12,7 @@ export type KeyStatus = z.infer<typeof keyStatus>
 /** A provider's answer to a probe. It is `unknown` if the answer proves nothing. */
 export type Verdict = z.infer<typeof verdict>
 
-/** What is wrong with a key for now. */
+/** What keeps a key from working at present. */
 export type KeyCondition = z.infer<typeof keyCondition>
 
 /** The key's account has no credit left. */
