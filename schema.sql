@@ -2,18 +2,22 @@
 -- npm run schema creates the tables in a database.
 
 CREATE TABLE users (
-  -- Who may have keys. An application may add users itself: INSERT INTO users (id) VALUES ('…').
-  id         TEXT NOT NULL PRIMARY KEY,                          -- the user id: the subject of the tokens
-  identity   TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))), -- random; a user who is added again has another one
-  created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) -- when the user was added
+  -- The owners of keys: users, and teams of users. An application may add users itself: INSERT INTO users (id) VALUES ('…').
+  id           TEXT NOT NULL PRIMARY KEY,                          -- the user id, which is the subject of the tokens; team:ID of a team
+  identity     TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))), -- random; an owner who is added again has another one
+  created_at   TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the owner was added
+  own_keys     INTEGER NOT NULL DEFAULT 1,                         -- of a team. 0: its members may not use keys of their own
+  tokens_since TEXT                                                -- of a team: tokens that are older do not count; NULL for none
 ) WITHOUT ROWID;
 
 CREATE UNIQUE INDEX users_identity ON users (identity);
 
 CREATE TABLE api_keys (
   -- One row per slot that holds a key.
-  user_id           TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-  provider          TEXT NOT NULL DEFAULT 'default',    -- the slot
+  user_id           TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE, -- the owner
+  provider          TEXT NOT NULL DEFAULT 'default',    -- the slot: default, openai, openai:work
+  folded            TEXT,                               -- the slot in one case; NULL without a label
+  position          INTEGER NOT NULL DEFAULT 0,         -- the order of the keys of one provider
   identity          TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))), -- random; each saved or imported key has another one
   revision          INTEGER NOT NULL DEFAULT 1,         -- one more with each change that the owner makes
   encrypted_api_key TEXT NOT NULL,                      -- v1.<kid>.<base64url>, see SECURITY.md
@@ -33,22 +37,39 @@ CREATE TABLE api_keys (
   max_uses_per      TEXT,                               -- day, month
   uses              INTEGER NOT NULL DEFAULT 0,         -- in uses_in; counted only if there is a maximum
   uses_in           TEXT,                               -- the day or month of uses: 2026-11-25, 2026-11
+  max_uses_per_member     INTEGER,                      -- of a team's key: the maximum of each member in a period; NULL for no limit
+  max_uses_per_member_per TEXT,                         -- day, month
   PRIMARY KEY (user_id, provider)
 ) WITHOUT ROWID;
+
+CREATE UNIQUE INDEX api_keys_folded ON api_keys (user_id, folded) WHERE folded IS NOT NULL;
 
 CREATE INDEX api_keys_key_id ON api_keys (key_id, identity);
 
 CREATE INDEX api_keys_expires_at ON api_keys (expiry_noted, expires_at) WHERE expires_at IS NOT NULL;
 
+CREATE TABLE member_uses (
+  -- How often each member has used a team's key that has a maximum per member.
+  user_id  TEXT NOT NULL,    -- the team
+  provider TEXT NOT NULL,    -- the slot
+  member   TEXT NOT NULL,    -- the identity of the member
+  uses_in  TEXT NOT NULL,    -- the day or month of uses
+  uses     INTEGER NOT NULL,
+  mark     TEXT NOT NULL,    -- of the use that was counted last
+  PRIMARY KEY (user_id, provider, member),
+  FOREIGN KEY (user_id, provider) REFERENCES api_keys (user_id, provider) ON DELETE CASCADE ON UPDATE CASCADE
+) WITHOUT ROWID;
+
 CREATE TABLE api_key_events (
   -- What happened to users' keys. The key begins with the day, so that the job finds old days without an index.
   day             TEXT NOT NULL,              -- 2026-11-25
-  user_id         TEXT NOT NULL,              -- without a foreign key, which would need an index by user
+  user_id         TEXT NOT NULL,              -- the owner; without a foreign key, which would need an index by user
   id              TEXT NOT NULL,              -- begins with its time; of a sum, with the end of its hour
   provider        TEXT NOT NULL,              -- the slot
   event           TEXT NOT NULL,              -- saved, replaced, deleted, …
   actor           TEXT NOT NULL,              -- owner, caller, operator, job, import
   caller          TEXT,                       -- the caller's kind and name
+  member          TEXT,                       -- of a team: the identity of the member who did it; NULL if nobody knows
   code            TEXT,                       -- why a use was refused
   verdict         TEXT,                       -- of a check: accepted, refused, unknown
   reason          TEXT,                       -- why the provider rejected the key: revoked, leaked, suspended, unknown

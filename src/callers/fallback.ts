@@ -41,7 +41,7 @@ export interface Asked {
 const REFUSALS = ['no_api_key', 'user_not_found'] as const
 
 /** The values of `X-Vault-Key`. */
-const SOURCES: { [Source in KeySource]: Source } = { own: 'own' }
+const SOURCES: { [Source in KeySource]: Source } = { own: 'own', team: 'team' }
 
 /** Sends the request through the vault with `send`. If the answer says so, it repeats the request at its own URL. */
 export async function sendOrRepeat(

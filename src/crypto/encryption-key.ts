@@ -1,6 +1,7 @@
 /** Encryption keys: what one of them seals for an owner, it opens for that owner alone. Its bytes never leave this room. */
 
 import * as base64url from 'jose/base64url'
+import { readOwner } from '../shared/owner.ts'
 
 /** The version of the sealed key's format, and of all that is derived for it. */
 export const VERSION = 'v1'
@@ -18,15 +19,17 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Who a key belongs to. */
 export interface Owner {
+  /** The text of a user or a team: see `readOwner`. */
   userId: string
 }
 
 /**
- * The owner in all that is derived for it and bound to it: see {@link encodeFields}. Another kind of owner needs two fields,
- * so that it never equals a user.
+ * The owner in all that is derived for it and bound to it: see {@link encodeFields}. A user is one field, and a team is two,
+ * so that they are never equal, whatever their ids.
  */
 export function ownerFields({ userId }: Owner): string[] {
-  return [userId]
+  const { kind, id } = readOwner(userId)
+  return kind === 'user' ? [id] : [kind, id]
 }
 
 /** An encryption key, from whatever source. Each method rejects if the source fails. */

@@ -1,6 +1,7 @@
-/** Seals and opens API keys: AES-256-GCM under a per-user key. A sealed key opens only in its own row. */
+/** Seals and opens API keys: AES-256-GCM under a per-owner key. A sealed key opens only for its own owner and provider. */
 
 import * as base64url from 'jose/base64url'
+import { splitSlot } from '../shared/slot.ts'
 import { decodeBase64url } from './base64url.ts'
 import {
   encodeFields,
@@ -11,8 +12,9 @@ import {
 } from './encryption-key.ts'
 import type { Keyring } from './keyring.ts'
 
-/** Where a key is stored. A sealed key opens nowhere else. */
+/** Where a key is stored. A sealed key opens for no other owner, and for no other provider. */
 export interface Slot extends Owner {
+  /** The name of the slot: `openai` or `openai:work`. */
   provider: string
 }
 
@@ -70,7 +72,7 @@ async function openV1(key: EncryptionKey, row: Slot & SealedKey): Promise<string
   return ownerKey.open(payload, boundTo(key, row))
 }
 
-/** The additional data. */
+/** The additional data. It has no label, so that a key can be renamed without being sealed again. */
 function boundTo({ kid }: EncryptionKey, slot: Slot): Uint8Array {
-  return encodeFields(VERSION, kid, ...ownerFields(slot), slot.provider)
+  return encodeFields(VERSION, kid, ...ownerFields(slot), splitSlot(slot.provider).provider)
 }

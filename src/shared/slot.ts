@@ -1,10 +1,35 @@
-/** The slot of the plain route, and what is known about a slot's key. */
+/** The names of slots, and what is known about a slot's key. */
 
 import type * as z from 'zod/mini'
 import type { keyCondition, keyStatus, rejectionReason, verdict } from './answers.ts'
 
 /** The slot of the plain route. It has no provider. */
 export const DEFAULT_SLOT = 'default'
+
+/** The parts of a slot's name: `openai:work` has the label `work`, and `openai` has none. */
+export interface SlotParts {
+  provider: string
+  label: string | null
+}
+
+export function splitSlot(name: string): SlotParts {
+  const [provider = '', ...rest] = name.split(':')
+  return { provider, label: rest.length === 0 ? null : rest.join(':') }
+}
+
+export function joinSlot({ provider, label }: SlotParts): string {
+  return label === null ? provider : `${provider}:${label}`
+}
+
+/** Whether what `named` allows is allowed in the slot: a provider covers all its slots, and a slot only itself. */
+export function covers(named: string, slot: string): boolean {
+  return named === slot || named === splitSlot(slot).provider
+}
+
+/** A slot's name in a header or a log line, which hold ASCII. */
+export function encodeSlot(name: string): string {
+  return encodeURI(name)
+}
 
 /** Whether the provider accepted the stored key, rejected it, or has not said. */
 export type KeyStatus = z.infer<typeof keyStatus>
@@ -21,8 +46,8 @@ export const OUT_OF_CREDIT: KeyCondition = 'out_of_credit'
 /** Why a provider rejects a key. It is `unknown` if the provider does not say. */
 export type RejectionReason = z.infer<typeof rejectionReason>
 
-/** Whose key a use takes. */
-export type KeySource = 'own'
+/** Whose key a use takes: the user's own, or that of a team of the user. */
+export type KeySource = 'own' | 'team'
 
 /** The key that a use took. */
 export interface UsedKey {

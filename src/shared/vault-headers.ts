@@ -5,14 +5,16 @@ export const VAULT_PREFIX = 'x-vault-'
 
 /** The user id, percent-encoded, since a header holds no other characters. */
 export const USER_HEADER = 'X-Vault-User'
-/** The name of the slot. */
+/** The name of the slot, percent-encoded. */
 export const PROVIDER_HEADER = 'X-Vault-Provider'
+/** The id of the user's team whose key may be used, percent-encoded. */
+export const TEAM_HEADER = 'X-Vault-Team'
 
 /** The error code of an answer that is the vault's own, not the provider's. */
 export const ERROR_HEADER = 'X-Vault-Error'
 /** Whose key was used: a `KeySource`. */
 export const KEY_HEADER = 'X-Vault-Key'
-/** The slot of the key that was used. */
+/** The slot of the key that was used, percent-encoded. */
 export const SLOT_HEADER = 'X-Vault-Slot'
 /** What this answer of the provider says of the key: a `KeyCondition`. */
 export const CONDITION_HEADER = 'X-Vault-Condition'

@@ -1,0 +1,27 @@
+/** Who a key belongs to, as one text: the column `user_id`, and each name that stands for an owner, has it. */
+
+/** A user or a team, with its id in tokens and paths. */
+export interface Owner {
+  kind: 'user' | 'team'
+  id: string
+}
+
+const TEAM = 'team:'
+/** A user id that would read as a team gets one more `~`, so that no user and no team have the same text. */
+const LIKE_TEAM = /^~*team:/
+
+/** The text of a user: the user id, unless it begins like the text of a team. */
+export function userOwner(id: string): string {
+  return LIKE_TEAM.test(id) ? `~${id}` : id
+}
+
+/** The text of a team. */
+export function teamOwner(id: string): string {
+  return TEAM + id
+}
+
+/** The owner of a text. */
+export function readOwner(text: string): Owner {
+  if (text.startsWith(TEAM)) return { kind: 'team', id: text.slice(TEAM.length) }
+  return { kind: 'user', id: LIKE_TEAM.test(text) ? text.slice(1) : text }
+}
