@@ -86,6 +86,8 @@ export const ownVariables = {
   AUTO_CREATE_USERS: withDefault(flag, false),
   /** Whether the provider checks a key before the vault saves it. */
   VERIFY_ON_SAVE: withDefault(flag, true),
+  /** Whether a team's key is taken before the user's own. */
+  TEAM_FIRST: withDefault(flag, false),
 }
 
 /** The second store, which remembers deleted keys. */

@@ -86,11 +86,12 @@ export function entityTag(tag: string): string {
   return `"${tag}"`
 }
 
-function limitFields({ pausedAt, callers, maxUses }: Limits) {
+function limitFields({ pausedAt, callers, maxUses, maxUsesPerMember }: Limits) {
   return {
     ...(pausedAt !== null && { paused_at: pausedAt }),
     ...(callers !== null && { callers }),
     ...(maxUses !== null && { max_uses: maxUses }),
+    ...(maxUsesPerMember !== null && { max_uses_per_member: maxUsesPerMember }),
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { VaultError } from '../errors.ts'
 import type { KeyRow, Period } from '../store/api-keys.ts'
-import type { CountedUse, KeptLimits } from '../store/limits.ts'
+import type { KeptLimits, Maximum } from '../store/limits.ts'
+import type { CountedUse, PickedRow } from '../store/uses.ts'
 
 /** The limits of a key. */
 export interface Limits {
@@ -11,7 +12,9 @@ export interface Limits {
   /** The callers that may use it, as `binding:NAME` or `relay:NAME`; null for all that the operator allows. */
   callers: readonly string[] | null
   /** How often it may be used in a day or a month in UTC, and how often it was; null for no limit. */
-  maxUses: { count: number; per: Period; used: number } | null
+  maxUses: (Maximum & { used: number }) | null
+  /** How often each member of the team may use it; null for no limit. */
+  maxUsesPerMember: Maximum | null
 }
 
 /** Whether a key's time has passed. `expiresAt` is ISO 8601 in UTC, or null for never. */
@@ -26,6 +29,8 @@ export function readLimits({
   maxUsesPer,
   uses,
   usesIn,
+  maxUsesPerMember: count,
+  maxUsesPerMemberPer: per,
 }: KeyRow): Limits {
   const period = maxUsesPer && periodsAt(new Date())[maxUsesPer]
   const used = period !== null && usesIn !== null && usesIn >= period ? uses : 0
@@ -34,10 +39,11 @@ export function readLimits({
     callers: callers === null ? null : JSON.parse(callers),
     maxUses:
       maxUses === null || maxUsesPer === null ? null : { count: maxUses, per: maxUsesPer, used },
+    maxUsesPerMember: count === null || per === null ? null : { count, per },
   }
 }
 
-/** A use of `caller` at `now`, for `countUse`. */
+/** A use of `caller` at `now`. */
 export function usedNow(caller: string | null, now = new Date()): CountedUse {
   return { caller, now: now.toISOString(), periods: periodsAt(now) }
 }
@@ -54,18 +60,24 @@ export function requireUsable({ pausedAt, expiresAt }: KeyRow, now = Date.now())
 }
 
 /**
- * Throws unless the owner allows this use. A use with a maximum must have been counted.
+ * Throws unless the owner allows this use, apart from a maximum.
  *
- * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`
+ * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`
  */
-export function requireAllowed(row: KeyRow, { caller, now }: CountedUse, isCounted: boolean): void {
-  const { pausedAt, callers, maxUses } = readLimits(row)
+export function requireAllowed(row: KeyRow, { caller, now }: CountedUse): void {
+  const { pausedAt, callers } = readLimits(row)
   if (pausedAt !== null) throw new VaultError('api_key_paused')
   if (callers !== null && (caller === null || !callers.includes(caller))) {
     throw new VaultError('caller_not_allowed')
   }
   if (isExpired(row.expiresAt, Date.parse(now))) throw new VaultError('api_key_expired')
-  if (maxUses !== null && !isCounted) throw limitReached(maxUses.per, new Date(now))
+}
+
+/** The refusal of a use that only a maximum leaves out. */
+export function overMaximum(row: PickedRow, { now }: CountedUse): VaultError {
+  const { maxUsesPer, maxUsesPerMemberPer, isMemberOver } = row
+  const per = isMemberOver === 1 ? maxUsesPerMemberPer : maxUsesPer
+  return limitReached(per ?? 'month', new Date(now))
 }
 
 /** Says when the next period begins. */
@@ -110,10 +122,10 @@ function keepCallers(kept: string | null, gone: string | null): string | null {
   return JSON.stringify(both.filter((caller) => allowed.has(caller)))
 }
 
-type Maximum = Pick<KeptLimits, 'maxUses' | 'maxUsesPer' | 'uses' | 'usesIn'>
+type KeptMaximum = Pick<KeptLimits, 'maxUses' | 'maxUsesPer' | 'uses' | 'usesIn'>
 
 /** The lower maximum of both, in the longer period, with the uses of both. */
-function keepMaximum(kept: KeyRow, gone: KeyRow): Maximum {
+function keepMaximum(kept: KeyRow, gone: KeyRow): KeptMaximum {
   const limited = [kept, gone].filter(({ maxUses }) => maxUses !== null)
   const [first = kept, second = first] = limited
   if (first === second) return pickMaximum(first)
@@ -129,6 +141,6 @@ function keepMaximum(kept: KeyRow, gone: KeyRow): Maximum {
   return { maxUses, maxUsesPer, uses, usesIn }
 }
 
-function pickMaximum({ maxUses, maxUsesPer, uses, usesIn }: KeyRow): Maximum {
+function pickMaximum({ maxUses, maxUsesPer, uses, usesIn }: KeyRow): KeptMaximum {
   return { maxUses, maxUsesPer, uses, usesIn }
 }

@@ -6,10 +6,11 @@ import { hideKeyInReason } from '../providers/error-body.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
 import type { Sent } from '../providers/request.ts'
 import type { Service } from '../service.ts'
+import { encodeSlot } from '../shared/slot.ts'
 import type { KeyRow } from '../store/api-keys.ts'
+import type { OpenedRow, PickedRow } from '../store/uses.ts'
 import { requireAllowed, usedNow } from './limits.ts'
-import type { NamedSlot } from './slot-name.ts'
-import { readUsableRow, type KeyUser } from './take.ts'
+import { readOpenedRow, type KeyUser } from './take.ts'
 
 /** An isolate looks at a slot at most once in this time. */
 const LOOK_MS = 60_000
@@ -29,10 +30,10 @@ const PROTOCOL_ERROR = 1_002
 interface Look {
   at: number
   /** The row, or why there is none; null while the look is under way, and after it has failed. */
-  found: KeyRow | VaultError | null
+  found: OpenedRow | VaultError | null
 }
 
-/** The looks of the last minute by slot, the oldest first. */
+/** The looks of the last minute by the identity of the key, the oldest first. */
 const looks = new WeakMap<Service, Map<string, Look>>()
 
 /** Both ends of a socket. */
@@ -45,8 +46,7 @@ interface Joined {
 
 /** The key that a socket was opened with. */
 interface SocketKey {
-  slot: NamedSlot
-  row: KeyRow
+  row: PickedRow
   apiKey: string
 }
 
@@ -145,7 +145,7 @@ function watch(user: KeyUser, used: SocketKey, { over, end }: Joined): void {
   }
 
   async function check(): Promise<void> {
-    const { at, found } = await look(user, used.slot)
+    const { at, found } = await look(user, used.row)
     if (over.aborted) return
     const refusal = found === null ? null : nameRefusal(user, used.row, found)
     if (refusal === null) {
@@ -153,47 +153,54 @@ function watch(user: KeyUser, used: SocketKey, { over, end }: Joined): void {
       return
     }
     const { userId: user_id, requestId: request_id, by } = user
-    const about = { request_id, user_id, caller: by.name, provider: used.slot.name }
+    const provider = encodeSlot(used.row.provider)
+    const about = { request_id, user_id, caller: by.name, provider }
     log('info', 'socket_ended', { ...about, code: refusal.code })
     end(ENDED, refusal.code)
   }
 }
 
 /** Why the use would be refused now; null if it would not. The maximum was counted when the socket opened. */
-function nameRefusal(user: KeyUser, opened: KeyRow, found: KeyRow | VaultError): VaultError | null {
+function nameRefusal(
+  user: KeyUser,
+  opened: KeyRow,
+  found: OpenedRow | VaultError,
+): VaultError | null {
   if (found instanceof VaultError) return found
   if (found.identity !== opened.identity) return new VaultError('changed_meanwhile')
+  const isTeams = opened.userId !== user.userId
+  if (isTeams && (found.tokensSince ?? '') > (user.team?.issuedAt ?? ''))
+    return new VaultError('token_expired')
   try {
-    requireAllowed(found, usedNow(user.by.name), true)
+    requireAllowed(found, usedNow(user.by.name))
     return null
   } catch (error) {
     return VaultError.from(error)
   }
 }
 
-/** The isolate's look at the slot in the last minute, which may be under way, or a new one. */
-async function look(user: KeyUser, slot: NamedSlot): Promise<Look> {
+/** The isolate's look at the key in the last minute, which may be under way, or a new one. */
+async function look(user: KeyUser, row: PickedRow): Promise<Look> {
   const at = Date.now()
   const recent = looks.get(user.service) ?? new Map<string, Look>()
   looks.set(user.service, recent)
-  for (const [place, past] of recent) {
+  for (const [identity, past] of recent) {
     if (past.at > at - LOOK_MS) break
-    recent.delete(place)
+    recent.delete(identity)
   }
-  const place = JSON.stringify([user.userId, slot.name])
-  const known = recent.get(place)
+  const { identity } = row
+  const known = recent.get(identity)
   if (known !== undefined) return known
-  recent.set(place, { at, found: null })
-  const seen = { at, found: await find(user, slot) }
-  recent.set(place, seen)
+  recent.set(identity, { at, found: null })
+  const seen = { at, found: await find(user, row) }
+  recent.set(identity, seen)
   return seen
 }
 
 /** Null if D1 fails, which ends no socket. */
-async function find(user: KeyUser, slot: NamedSlot): Promise<Look['found']> {
+async function find(user: KeyUser, row: PickedRow): Promise<Look['found']> {
   try {
-    const row = await readUsableRow(user, slot)
-    return row ?? new VaultError('no_api_key')
+    return (await readOpenedRow(user, row)) ?? new VaultError('no_api_key')
   } catch (error) {
     const refusal = VaultError.from(error)
     if (!refusal.isFault) return refusal

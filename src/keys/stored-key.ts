@@ -16,10 +16,13 @@ import type { SealedFor } from '../store/resealed-keys.ts'
 import { tagOf } from '../store/slot-check.ts'
 import { readLimits, type Limits } from './limits.ts'
 
-/** The user whose slots a request works on. */
+/** The owner whose slots a request works on. */
 export interface SlotOwner {
   service: Service
+  /** The text of a user or a team: see `readOwner`. */
   userId: string
+  /** The text of the user who works on a team's slots, for the trail. */
+  member?: string | undefined
   /** For the log and the trail. */
   requestId?: string | undefined
   /** Who works on them; the owner, if it is missing. */

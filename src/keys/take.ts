@@ -3,46 +3,52 @@
 import { VaultError } from '../errors.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
-import { selectKey, type UserKeyRow, type UserWithoutKey } from '../store/api-keys.ts'
-import { run, runBatch } from '../store/d1.ts'
+import { covers, splitSlot } from '../shared/slot.ts'
+import { selectKey, type SlotRow, type UserKeyRow, type UserWithoutKey } from '../store/api-keys.ts'
+import { runBatch } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
 import type { Heartbeat } from '../store/gone-keys.ts'
-import { countUse, giveUseBack } from '../store/limits.ts'
+import {
+  giveUseBack,
+  selectOpened,
+  takeUse,
+  type AskedTeam,
+  type AskedUse,
+  type OpenedRow,
+  type PickedNothing,
+  type PickedRow,
+} from '../store/uses.ts'
 import { isGone, readHeartbeat } from './gone.ts'
-import { requireAllowed, usedNow } from './limits.ts'
+import { overMaximum, requireAllowed, usedNow } from './limits.ts'
+import { makeMark } from './retry.ts'
 import type { NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
-import { EMPTY, isKeyRow, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
+import { EMPTY, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
 import { requireAnyUser } from './users.ts'
 
 /**
- * The row that was read for a use, if its key may be sent to its provider; null for an empty slot.
+ * The row that was read for a check, if its key may be sent to its provider; null for an empty slot.
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
-async function usableRow(
+async function usableRow<Row extends UserKeyRow>(
   owner: SlotOwner,
-  [row]: readonly (UserKeyRow | UserWithoutKey)[],
+  [row]: readonly (Row | UserWithoutKey)[],
   heartbeat: Heartbeat | undefined,
-): Promise<UserKeyRow | null> {
+): Promise<Row | null> {
   if (row === undefined) requireAnyUser(owner)
-  if (row === undefined || !isKeyRow(row)) return null
+  if (row === undefined || row.sealed === null) return null
   return (await isGone(owner.service, row, heartbeat)) ? null : row
 }
 
-/** The row of the slot. @throws as {@link usableRow} */
-export async function readUsableRow(owner: SlotOwner, slot: NamedSlot): Promise<UserKeyRow | null> {
+/** The key in the slot, to be sent to its provider for a check. @throws as {@link usableRow} */
+export async function readUsableKey(owner: SlotOwner, slot: NamedSlot): Promise<StoredKey> {
   const { db, settings } = owner.service
-  return inRow(owner, slot, async (at) => {
+  const row = await inRow(owner, slot, async (at) => {
     const [read, beat] = await runBatch(db, [selectKey(at), ...readHeartbeat(settings)])
     return usableRow(owner, read.results, beat?.results[0])
   })
-}
-
-/** The key in the slot, to be sent to its provider. @throws as {@link usableRow} */
-export async function readUsableKey(owner: SlotOwner, slot: NamedSlot): Promise<StoredKey> {
-  const row = await readUsableRow(owner, slot)
   return row === null ? EMPTY : openAndLog(owner, row)
 }
 
@@ -51,49 +57,132 @@ export interface KeyUser extends SlotOwner {
   by: Extract<Actor, { kind: 'caller' }>
   /** Keeps the isolate alive until the use is recorded. */
   waitUntil: WaitUntil
+  /** The providers and slots that the caller may use; all of them, if it is missing. */
+  granted?: readonly string[] | undefined
+  /** The team whose keys the user may use. */
+  team?: AskedTeam | null
+  /** Why there is no team, which is the refusal if the user has no key either. */
+  teamFault?: 'team_required' | 'teams_not_in_token' | null
 }
 
+/** A key that may be used out of credit again after this time. */
+const CREDIT_MS = 60 * 60 * 1_000
+
 /**
- * The key in the slot, even if its provider was removed. It makes one round trip to D1, which also counts the
+ * The key that the use takes, even if its provider was removed. It makes one round trip to D1, which also counts the
  * use if uses are limited. A refusal is noted in the trail.
  *
- * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`,
- * `user_not_found`, `database_busy`
+ * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`, `provider_not_granted`,
+ * `token_expired`, `team_required`, `teams_not_in_token`, `user_not_found`, `database_busy`
  */
-export async function takeKey(user: KeyUser, slot: NamedSlot): Promise<StoredKey<UserKeyRow>> {
-  const { db, settings } = user.service
-  const use = usedNow(user.by.name)
-  const taken = await inRow(user, slot, async (at) => {
-    const [counted, read, beat] = await runBatch(db, [
-      countUse(at, use),
-      selectKey(at),
-      ...readHeartbeat(settings),
-    ])
-    const row = await usableRow(user, read.results, beat?.results[0])
-    return { row, isCounted: counted.results.length > 0 }
-  })
-  const { row, isCounted } = taken
+export async function takeKey(user: KeyUser, slot: NamedSlot): Promise<StoredKey<PickedRow>> {
+  const { row, asked } = await inRow(user, slot, async (at) => pickRow(user, at))
   if (row === null) return EMPTY
-  try {
-    requireAllowed(row, use, isCounted)
-  } catch (error) {
-    const { code } = VaultError.from(error)
+  if (row.isLeftOut === 1) {
+    const refusal = refusalOf(user, row, asked)
+    const { code } = refusal
     const event = code === 'limit_reached' ? code : 'use_refused'
     noteUse(user, row, { event, code: code === event ? null : code })
-    throw error
+    throw refusal
   }
   const key = await openAndLog(user, row)
   if (key.state === 'unreadable') {
-    if (isCounted) await run(db, giveUseBack(row))
+    await giveBack(user, row, asked)
     noteUse(user, row, { event: 'unreadable' })
   }
   return key
 }
 
+/** The row of the key that a socket was opened with; null if its slot is empty by now. @throws as {@link usableRow} */
+export async function readOpenedRow(user: KeyUser, opened: PickedRow): Promise<OpenedRow | null> {
+  const { db, settings } = user.service
+  const statements = [selectOpened(opened), ...readHeartbeat(settings)] as const
+  const [read, beat] = await runBatch(db, statements)
+  return usableRow({ ...user, userId: opened.userId }, read.results, beat?.results[0])
+}
+
+/** What was picked for a use; `row` is null if there is no key in the slot. */
+interface Picked {
+  row: PickedRow | null
+  asked: AskedUse
+}
+
+/** Picks another key if the first one is gone. */
+async function pickRow(user: KeyUser, at: SlotRow, gone: readonly string[] = []): Promise<Picked> {
+  const { db, settings } = user.service
+  const asked = askFor(user, at, gone)
+  const results = await runBatch(db, [...takeUse(asked), ...readHeartbeat(settings)])
+  const rows = results.flatMap((result): object[] => result.results)
+  const row = rows.find(isPick)
+  if (row === undefined || !isPickedRow(row)) {
+    requireNoFault(user, row)
+    return { row: null, asked }
+  }
+  if (asked.slot !== null && row.provider !== asked.slot) return { row: null, asked }
+  if (!(await isGone(user.service, row, rows.find(isHeartbeat)))) return { row, asked }
+  await giveBack(user, row, asked)
+  return pickRow(user, at, [...gone, row.identity])
+}
+
+const isPick = (row: object): row is PickedRow | PickedNothing => 'isUser' in row
+const isPickedRow = (row: PickedRow | PickedNothing): row is PickedRow => row.sealed !== null
+const isHeartbeat = (row: object): row is Heartbeat => 'age' in row
+
+function askFor(user: KeyUser, at: SlotRow, gone: readonly string[]): AskedUse {
+  const { userId, service, by, granted = null, team = null } = user
+  const { provider, label } = splitSlot(at.provider)
+  const now = new Date()
+  return {
+    ...usedNow(by.name, now),
+    userId,
+    provider,
+    slot: label === null ? null : at.provider,
+    takesDefault: at.takesDefault,
+    creditSince: new Date(now.getTime() - CREDIT_MS).toISOString(),
+    granted,
+    gone,
+    team,
+    isTeamFirst: service.settings.teamFirst,
+    mark: makeMark(),
+  }
+}
+
+/** Throws unless the slot is just empty. */
+function requireNoFault(user: KeyUser, found: PickedNothing | undefined): void {
+  const { teamFault = null } = user
+  if (teamFault !== null) throw new VaultError(teamFault)
+  if (found === undefined || found.isUser === 0) requireAnyUser(user)
+  if (found?.ownKeys === 0) throw new VaultError('no_api_key', { detail: NO_OWN_KEYS })
+}
+
+const NO_OWN_KEYS =
+  'The team has no API key for this provider, and its members may not use their own.'
+
+/** Why the owner or the operator does not allow the use of the key. */
+function refusalOf({ granted }: KeyUser, row: PickedRow, asked: AskedUse): VaultError {
+  if (row.isStale === 1) return new VaultError('token_expired', { detail: STALE_TOKEN })
+  const isGranted = granted?.some((named) => covers(named, row.provider)) !== false
+  if (!isGranted) return new VaultError('provider_not_granted')
+  try {
+    requireAllowed(row, asked)
+  } catch (error) {
+    return VaultError.from(error)
+  }
+  return overMaximum(row, asked)
+}
+
+const STALE_TOKEN = "It is too old for the team's API keys: get a new one."
+
+/** Gives back the use if it was counted. */
+async function giveBack({ service }: KeyUser, row: PickedRow, asked: AskedUse): Promise<void> {
+  const counted = row.isLeftOut === 1 ? [] : giveUseBack(row, asked.periods)
+  if (counted.length > 0) await runBatch(service.db, counted)
+}
+
 /** Counts what the caller did with the key in a row. */
 export function noteUse(
   { service, by, waitUntil }: KeyUser,
-  { userId, provider, userIdentity }: Pick<UserKeyRow, 'userId' | 'provider' | 'userIdentity'>,
+  { userId, provider, userIdentity, member }: Noted,
   {
     event,
     code = null,
@@ -107,7 +196,10 @@ export function noteUse(
     provider,
     event,
     caller: by.name,
+    member,
     code,
     errors,
   })
 }
+
+type Noted = Pick<PickedRow, 'userId' | 'provider' | 'userIdentity' | 'member'>

@@ -5,13 +5,14 @@ import { logFailure } from '../log.ts'
 import { askedPath, findPlace, type Place } from '../providers/base-url.ts'
 import { atPath } from '../providers/provider.ts'
 import { fetchWithKey, type Finding, type Sent } from '../providers/request.ts'
-import { OUT_OF_CREDIT, type UsedKey } from '../shared/slot.ts'
+import { encodeSlot, OUT_OF_CREDIT, type UsedKey } from '../shared/slot.ts'
 import { CONDITION_HEADER, KEY_HEADER, SLOT_HEADER } from '../shared/vault-headers.ts'
 import { updateState, updateUsed, type KeyState } from '../store/api-keys.ts'
 import { conditionEvents, record, type KeyEvent } from './key-state.ts'
-import type { NamedSlot, ProviderSlot } from './slot-name.ts'
+import type { PickedRow } from '../store/uses.ts'
+import { slotName, type NamedSlot, type ProviderSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
-import { requireOpen, type OpenKey } from './stored-key.ts'
+import { requireOpen, type OpenKey, type SlotOwner } from './stored-key.ts'
 import { noteLook } from './look.ts'
 import { noteUse, takeKey, type KeyUser } from './take.ts'
 
@@ -61,17 +62,18 @@ export async function sendWithKey(user: KeyUser, { slot, path, request }: Use): 
   const { status } = answered
   noteUse(user, key.row, { event: 'used', isError: status >= 400 })
   user.waitUntil(recordOutcome(user, { key, method, status, finding }))
-  const taken = { source: 'own', slot: slot.name } as const
-  markAnswer(answered.headers, taken, finding)
   const { row, apiKey } = key
-  const response = guardSocket(user, { slot, row, apiKey }, { response: answered, drop })
+  const source = row.userId === user.userId ? 'own' : 'team'
+  const taken = { source, slot: slotName(user.service.settings, row.provider) } as const
+  markAnswer(answered.headers, taken, finding)
+  const response = guardSocket(user, { row, apiKey }, { response: answered, drop })
   return { response, place, key: taken }
 }
 
 /** Says whose key was used. The provider's own headers of these names were dropped before. */
 function markAnswer(headers: Headers, { source, slot }: UsedKey, finding: Finding): void {
   headers.set(KEY_HEADER, source)
-  headers.set(SLOT_HEADER, slot)
+  headers.set(SLOT_HEADER, encodeSlot(slot))
   if (finding === 'exhausted') headers.set(CONDITION_HEADER, OUT_OF_CREDIT)
 }
 
@@ -93,34 +95,40 @@ export function describeUse({ status, headers }: Response) {
 export async function revealKey(user: KeyUser, slot: NamedSlot): Promise<string | null> {
   const key = await takeKey(user, slot)
   if (key.state !== 'open') return null
-  const isNoted = await noteLook(user, key.row.provider, 'revealed')
+  const isNoted = await noteLook(ownerOf(user, key.row), key.row.provider, 'revealed')
   // The key of a user who was removed meanwhile is gone.
   return isNoted ? key.apiKey : null
 }
 
 interface Outcome {
-  key: OpenKey
+  key: OpenKey<PickedRow>
   method: string
   /** Of the provider's answer. */
   status: number
   finding: Finding
 }
 
+/** The owner of the key that the user's caller took. */
+function ownerOf(user: KeyUser, { userId }: PickedRow): SlotOwner {
+  return userId === user.userId ? user : { ...user, userId, member: user.userId }
+}
+
 /** Records a changed state of the key at once, and a use at most once an hour. It never throws. */
 async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
   const { row, lastUsedAt } = outcome.key
   const { provider } = row
+  const owner = ownerOf(user, row)
   try {
     const now = Date.now()
     const at = new Date(now).toISOString()
     const state = stateAfter(outcome, at)
     if (state.status !== row.status || state.exhaustedAt !== row.exhaustedAt) {
       const events = eventsOf(outcome, state)
-      if (await record(user, updateState(row, { ...state, at }), { provider, events })) return
+      if (await record(owner, updateState(row, { ...state, at }), { provider, events })) return
     }
     const before = new Date(now - USE_RECORDED_MS).toISOString()
     if ((lastUsedAt ?? '') <= before) {
-      await record(user, updateUsed(row, { at, before }), { provider, events: [] })
+      await record(owner, updateUsed(row, { at, before }), { provider, events: [] })
     }
   } catch (error) {
     logFailure('use_not_recorded', error)

@@ -79,6 +79,14 @@ const limits = {
       }),
     )
     .check(z.describe('Left out if the uses are not limited.')),
+  max_uses_per_member: z
+    .exactOptional(
+      z.object({
+        count: z.int().check(z.describe('How often each member may use the key in the period.')),
+        per: z.enum(['day', 'month']).check(z.describe('A day or a month in UTC.')),
+      }),
+    )
+    .check(z.describe("Of a team's key. Left out if the uses of a member are not limited.")),
 }
 
 /** What is sealed besides what a preview shows. */

@@ -33,6 +33,9 @@ export interface KeyRow extends SealedRow {
   /** The uses in `usesIn`, a day or a month. They are only counted if they are limited. */
   uses: number
   usesIn: string | null
+  /** Of a team's key; null for no limit. */
+  maxUsesPerMember: number | null
+  maxUsesPerMemberPer: Period | null
 }
 
 /** What uses are counted by, in UTC. */
@@ -55,7 +58,8 @@ export const SEALED_COLUMNS =
 export const COLUMNS = `${SEALED_COLUMNS}, api_keys.identity, revision, updated_at AS updatedAt,
   saved_by AS savedBy, status, exhausted_at AS exhaustedAt,
   last_used_at AS lastUsedAt, last_verified_at AS lastVerifiedAt, expires_at AS expiresAt,
-  paused_at AS pausedAt, callers, max_uses AS maxUses, max_uses_per AS maxUsesPer, uses, uses_in AS usesIn`
+  paused_at AS pausedAt, callers, max_uses AS maxUses, max_uses_per AS maxUsesPer, uses, uses_in AS usesIn,
+  max_uses_per_member AS maxUsesPerMember, max_uses_per_member_per AS maxUsesPerMemberPer`
 
 /** The row that a slot is stored in. */
 export interface SlotRow extends Slot {

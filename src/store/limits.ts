@@ -6,53 +6,19 @@ import type { WrittenEvent } from './events.ts'
 import { insert, type NewEvent } from './noted-events.ts'
 import { NOW, type Statement } from './d1.ts'
 
-/** Who uses a key, and when: the current day and month in UTC, such as `2026-11-25` and `2026-11`. */
-export interface CountedUse {
-  caller: string | null
-  now: string
-  periods: Record<Period, string>
-}
-
-/** The current period of a key whose uses are limited: `?3` is the day, and `?4` the month. */
-const PERIOD = "CASE max_uses_per WHEN 'day' THEN ?3 ELSE ?4 END"
-
-/**
- * Counts a use of a key whose uses are limited, if its owner allows this one. It returns a row if the use was counted.
- * D1 runs one statement after the other, so the limit is exact.
- */
-export function countUse(
-  { userId, provider }: Slot,
-  { caller, now, periods }: CountedUse,
-): Statement<{ counted: 1 }> {
-  return {
-    // The clock of another isolate may already be in the next period.
-    sql: `UPDATE api_keys SET
-            uses = CASE WHEN uses_in >= ${PERIOD} THEN uses + 1 ELSE 1 END,
-            uses_in = max(coalesce(uses_in, ''), ${PERIOD})
-          WHERE user_id = ?1 AND provider = ?2 AND max_uses > 0
-            AND paused_at IS NULL
-            AND (callers IS NULL OR ?5 IN (SELECT value FROM json_each(callers)))
-            AND (expires_at IS NULL OR expires_at > ?6)
-            AND (uses < max_uses OR coalesce(uses_in, '') < ${PERIOD})
-          RETURNING 1 AS counted`,
-    values: [userId, provider, periods.day, periods.month, caller, now],
-  }
-}
-
-/** Gives back a use of the key in `row` that was counted, and did not happen. */
-export function giveUseBack({ userId, provider, identity, usesIn }: KeyRow): Statement {
-  return {
-    sql: `UPDATE api_keys SET uses = uses - 1
-          WHERE user_id = ?1 AND provider = ?2 AND identity = ?3 AND uses_in = ?4 AND uses > 0`,
-    values: [userId, provider, identity, usesIn],
-  }
+/** How often a key may be used in a period. */
+export interface Maximum {
+  count: number
+  per: Period
 }
 
 /** What changes of a key's limits. What is undefined stays as it is, and null removes it. */
 export interface NewLimits {
   isPaused?: boolean | undefined
   callers?: readonly string[] | null | undefined
-  maxUses?: { count: number; per: Period } | null | undefined
+  maxUses?: Maximum | null | undefined
+  /** Of a team's key. */
+  maxUsesPerMember?: Maximum | null | undefined
   /** ISO 8601 in UTC. */
   expiresAt?: string | null | undefined
 }
@@ -68,6 +34,8 @@ function newValues(json: string): Record<string, string> {
     expires_at: change('expires_at', 'expiresAt'),
     max_uses: change('max_uses', 'count'),
     max_uses_per: change('max_uses_per', 'per'),
+    max_uses_per_member: change('max_uses_per_member', 'memberCount'),
+    max_uses_per_member_per: change('max_uses_per_member_per', 'memberPer'),
   }
 }
 
@@ -90,20 +58,23 @@ const KIND = `CASE
  */
 export function updateLimits(
   event: Omit<NewEvent, 'event'>,
-  { isPaused, callers, maxUses, expiresAt }: NewLimits,
-): [event: Statement<WrittenEvent>, change: Statement] {
-  const { count, per } = maxUses === null ? { count: null, per: null } : (maxUses ?? {})
-  const isPause = isPaused === true && [callers, maxUses, expiresAt].every(isUndefined)
+  { isPaused, callers, maxUses, maxUsesPerMember, expiresAt }: NewLimits,
+): [event: Statement<WrittenEvent>, ...changes: Statement[]] {
+  const { count, per } = fieldsOf(maxUses)
+  const { count: memberCount, per: memberPer } = fieldsOf(maxUsesPerMember)
+  const others = [callers, maxUses, maxUsesPerMember, expiresAt]
+  const isPause = isPaused === true && others.every(isUndefined)
   const note = insert(
     { ...event, event: isPause ? 'paused' : 'limits_changed' },
     `api_keys WHERE ${changedKey('?11')}`,
     KIND,
   )
-  const json = JSON.stringify({ isPaused, callers, expiresAt, count, per })
+  const json = JSON.stringify({ isPaused, callers, expiresAt, count, per, memberCount, memberPer })
   const set = Object.entries(newValues('?3')).map(([column, value]) => `${column} = ${value}`)
   const isSamePeriod = "json_type(?3, '$.per') IS NULL OR max_uses_per = ?3 ->> 'per'"
   return [
     { ...note, values: [...note.values, json] },
+    ...(memberPer === undefined ? [] : [forgetMemberUses(event, memberPer)]),
     {
       sql: `UPDATE api_keys SET revision = revision + 1, ${set.join(', ')},
               expiry_noted = CASE WHEN json_type(?3, '$.expiresAt') IS NULL THEN expiry_noted ELSE 0 END,
@@ -113,6 +84,20 @@ export function updateLimits(
       values: [event.userId, event.provider, json],
     },
   ]
+}
+
+function fieldsOf(maximum: Maximum | null | undefined) {
+  return maximum === null ? { count: null, per: null } : (maximum ?? {})
+}
+
+/** Forgets the uses of each member if the period changes to `per`. */
+function forgetMemberUses({ userId, provider }: Slot, per: Period | null): Statement {
+  return {
+    sql: `DELETE FROM member_uses WHERE user_id = ?1 AND provider = ?2 AND NOT EXISTS (
+            SELECT 1 FROM api_keys WHERE user_id = ?1 AND provider = ?2 AND max_uses_per_member_per = ?3
+          )`,
+    values: [userId, provider, per],
+  }
 }
 
 const isUndefined = (value: unknown) => value === undefined

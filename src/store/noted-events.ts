@@ -152,6 +152,8 @@ export interface Sum extends Slot {
   userIdentity: string
   event: SumKind
   caller: string | null
+  /** The identity of the user who used a team's key; null for a user's own key. */
+  member: string | null
   code: ErrorCode | null
   count: number
   errors: number
@@ -184,15 +186,15 @@ export function splitSums(sums: readonly Sum[]): Sum[][] {
 const encoder = new TextEncoder()
 
 /**
- * Adds to the sums of an hour: one row for each slot, caller, kind and code. Removed users are left out. It
+ * Adds to the sums of an hour: one row for each slot, caller, member, kind and code. Removed users are left out. It
  * returns the sums with what was added.
  */
 export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
   return {
     sql: `INSERT INTO api_key_events
-            (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at)
+            (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at, member)
           SELECT value ->> 0, users.id, value ->> 2, value ->> 3, value ->> 4, 'caller', value ->> 5,
-            value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10
+            value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 12
           FROM json_each(?1) JOIN users ON users.id = value ->> 1 AND users.identity = value ->> 11
           WHERE TRUE
           ON CONFLICT (day, user_id, id) DO UPDATE SET
@@ -219,11 +221,13 @@ function toRow(sum: Sum): unknown[] {
     sum.firstAt,
     sum.lastAt,
     sum.userIdentity,
+    sum.member,
   ]
 }
 
 /** The id of a sum: the same in all isolates, and sorted at the end of its hour. */
-export function nameSum({ lastAt, event, code, provider, caller }: Sum): string {
-  const rest = JSON.stringify([event, code, provider, caller])
+export function nameSum({ lastAt, event, code, provider, caller, member }: Sum): string {
+  const about = [event, code, provider, caller]
+  const rest = JSON.stringify(member === null ? about : [...about, member])
   return `${lastAt.slice(0, 13)}:59:59.999Z.${rest}`
 }

@@ -29,7 +29,7 @@ const SHORT: KeySummary = {
   lastUsedAt: null,
   lastVerifiedAt: null,
   expiresAt: null,
-  limits: { pausedAt: null, callers: null, maxUses: null },
+  limits: { pausedAt: null, callers: null, maxUses: null, maxUsesPerMember: null },
   baseUrl: null,
 }
 const LIMITED: KeySummary = {
@@ -40,7 +40,12 @@ const LIMITED: KeySummary = {
   lastUsedAt: LATER,
   lastVerifiedAt: AT,
   expiresAt: '2999-01-01T00:00:00.000Z',
-  limits: { pausedAt: AT, callers: [], maxUses: { count: 100, per: 'day', used: 7 } },
+  limits: {
+    pausedAt: AT,
+    callers: [],
+    maxUses: { count: 100, per: 'day', used: 7 },
+    maxUsesPerMember: null,
+  },
   baseUrl: 'https://a.test',
 }
 

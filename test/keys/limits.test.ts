@@ -190,6 +190,8 @@ const rowWith = (limits: Partial<KeptLimits>): KeyRow => ({
   userId: 'jane',
   provider: 'openai',
   identity: '0123abcd',
+  maxUsesPerMember: null,
+  maxUsesPerMemberPer: null,
   revision: 1,
   sealed: 'v1.x',
   exhaustedAt: null,

@@ -44,7 +44,7 @@ async function someIsolate({ faults = 0, unread = 0, id = `user-${crypto.randomU
   return {
     count: (caller = 'chat', errors = 0) => {
       const use = { userId, userIdentity, provider: 'openai', event: 'used', code: null } as const
-      countEvent(service, (work) => void works.push(work), { ...use, caller, errors })
+      countEvent(service, (work) => void works.push(work), { ...use, caller, member: null, errors })
     },
     writes: () => writes,
     breakWrites: (which: typeof breaks) => void (breaks = which),

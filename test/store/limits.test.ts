@@ -2,19 +2,19 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
-import { readLimits, requireAllowed, usedNow } from '../../src/keys/limits.ts'
+import { overMaximum, readLimits, requireAllowed, usedNow } from '../../src/keys/limits.ts'
 import { isKeyRow } from '../../src/keys/stored-key.ts'
 import { selectKey, type KeyRow, type Period } from '../../src/store/api-keys.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
 import {
-  countUse,
-  giveUseBack,
   updateLimits,
   writeLimits,
   type KeptLimits,
   type NewLimits,
 } from '../../src/store/limits.ts'
+import { giveUseBack, takeUse, type PickedNothing, type PickedRow } from '../../src/store/uses.ts'
 import { env } from '../isolate.ts'
+import { someUse } from './rows.ts'
 
 /** Sets the Worker's clock. D1's own stays as it is. */
 const setClock = (time: string | number) => vi.setSystemTime(time)
@@ -23,6 +23,11 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
 afterEach(() => vi.useRealTimers())
 
 const usedIn = (row: KeyRow | undefined) => row && readLimits(row).maxUses?.used
+
+function pickedIn([row]: readonly (PickedRow | PickedNothing)[] = []): PickedRow {
+  if (row === undefined || row.sealed === null) throw new Error('No key was picked')
+  return row
+}
 
 /** A key with limits, and what its uses are. Nobody opens it. */
 async function someLimited(limits: NewLimits) {
@@ -50,18 +55,21 @@ async function someLimited(limits: NewLimits) {
     slot,
     change,
     row: async () => found((await run(env.DB, read)).results),
+    picked: async () => pickedIn((await runBatch(env.DB, takeUse(someUse(slot))))[0]?.results),
     used: async () => usedIn(found((await run(env.DB, read)).results)),
     /** How often the key is used by now. A refusal has its code, its detail and the seconds to wait. */
     use: async (caller = 'binding:chat') => {
-      const use = usedNow(caller)
-      const [counted, after] = await runBatch(env.DB, [countUse(slot, use), read])
-      const row = found(after.results)
+      const asked = someUse({ ...slot, ...usedNow(caller) })
+      const [picked] = await runBatch(env.DB, takeUse(asked))
+      const now = found((await run(env.DB, read)).results)
       try {
-        requireAllowed(row, use, counted.results.length === 1)
-        return [usedIn(row)]
+        const row = pickedIn(picked?.results)
+        requireAllowed(row, asked)
+        if (row.isLeftOut === 1) throw overMaximum(row, asked)
+        return [usedIn(now)]
       } catch (error) {
         const { code, detail, retryAfter } = VaultError.from(error)
-        return [usedIn(row), code, detail, retryAfter]
+        return [usedIn(now), code, detail, retryAfter]
       }
     },
   }
@@ -146,9 +154,8 @@ it.for([
 
 it('gives a use back that was counted, once the key did not open', async () => {
   setClock('2026-11-25T12:00:00.000Z')
-  const { use, used, row } = await someLimited({ maxUses: { count: 1, per: 'day' } })
-  await use()
-  await run(env.DB, giveUseBack(await row()))
+  const { picked, use, used } = await someLimited({ maxUses: { count: 1, per: 'day' } })
+  await runBatch(env.DB, giveUseBack(await picked(), usedNow(null).periods))
   expect([await used(), await use()]).toEqual([0, [1]])
 })
 
@@ -158,13 +165,15 @@ it.for([
   ['the uses were counted anew', 'uses = 0'],
 ])('gives no use back if %s meanwhile', async ([, change]) => {
   setClock('2026-11-25T12:00:00.000Z')
-  const { use, row, slot } = await someLimited({ maxUses: { count: 9, per: 'day' } })
-  await use()
-  const read = await row()
+  const { picked, slot } = await someLimited({ maxUses: { count: 9, per: 'day' } })
+  const read = await picked()
   const changing = `UPDATE api_keys SET ${change} WHERE user_id = ?1`
   await env.DB.prepare(changing).bind(slot.userId).run()
-  const { meta } = await run(env.DB, giveUseBack(read))
-  expect(meta.changes).toBe(0)
+  const [{ meta } = { meta: null }] = await runBatch(
+    env.DB,
+    giveUseBack(read, usedNow(null).periods),
+  )
+  expect(meta?.changes).toBe(0)
 })
 
 it.for<[what: string, limits: NewLimits]>([

@@ -99,6 +99,7 @@ const NOON: Sum = {
   provider: 'openai',
   event: 'used',
   caller: 'binding:chat',
+  member: null,
   code: null,
   count: 2,
   errors: 1,

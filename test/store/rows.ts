@@ -1,7 +1,9 @@
 /** Rows as D1 returns them. */
 
+import { usedNow } from '../../src/keys/limits.ts'
 import type { KeyRow } from '../../src/store/api-keys.ts'
 import type { EventRow } from '../../src/store/events.ts'
+import type { AskedUse } from '../../src/store/uses.ts'
 
 /** A key that was saved, without limits, and that nobody has used. */
 export function someKeyRow(changes: Partial<KeyRow> = {}): KeyRow {
@@ -25,6 +27,25 @@ export function someKeyRow(changes: Partial<KeyRow> = {}): KeyRow {
     maxUsesPer: null,
     uses: 0,
     usesIn: null,
+    maxUsesPerMember: null,
+    maxUsesPerMemberPer: null,
+    ...changes,
+  }
+}
+
+/** A use of any key of the provider by `binding:chat`, at the time of the Worker's clock. */
+export function someUse(changes: Partial<AskedUse> & Pick<AskedUse, 'userId'>): AskedUse {
+  return {
+    ...usedNow('binding:chat'),
+    provider: 'openai',
+    slot: null,
+    takesDefault: false,
+    creditSince: new Date(Date.now() - 3_600_000).toISOString(),
+    granted: null,
+    gone: [],
+    team: null,
+    isTeamFirst: false,
+    mark: crypto.randomUUID(),
     ...changes,
   }
 }

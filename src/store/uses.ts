@@ -1,0 +1,226 @@
+/** The statements of a use: which key it takes, and what it counts. All of them pick the same key, in one transaction. */
+
+import {
+  COLUMNS,
+  isAlone,
+  type KeyRow,
+  type Period,
+  type UserKeyRow,
+  type UserWithoutKey,
+} from './api-keys.ts'
+import type { Statement } from './d1.ts'
+
+/** Who uses a key, and when: the current day and month in UTC, such as `2026-11-25` and `2026-11`. */
+export interface CountedUse {
+  caller: string | null
+  /** ISO 8601 in UTC, as all times here. */
+  now: string
+  periods: Record<Period, string>
+}
+
+/** A team whose keys the user may use. */
+export interface AskedTeam {
+  /** Its text as an owner. */
+  userId: string
+  /** When the token was issued; {@link STALE} if it is too old, and {@link VOUCHED} if a bound Worker vouches for the user. */
+  issuedAt: string
+}
+
+/** Before and after every time. */
+export const STALE = ''
+export const VOUCHED = '9999'
+
+/** What a use asks for. */
+export interface AskedUse extends CountedUse {
+  userId: string
+  provider: string
+  /** The only slot that will do; null for all slots of the provider. */
+  slot: string | null
+  /** Whether a key of the plain route belongs in one of the slots: see `isAlone`. */
+  takesDefault: boolean
+  /** A key that was out of credit before may have some again. */
+  creditSince: string
+  /** The providers and slots that the caller may use; null for all. */
+  granted: readonly string[] | null
+  /** The identities of keys that are gone. */
+  gone: readonly string[]
+  team: AskedTeam | null
+  /** Whether the team's keys come before the user's own. */
+  isTeamFirst: boolean
+  /** Random: it tells this use from the member's others. */
+  mark: string
+}
+
+/** The key that a use takes, or the first one of those that are all left out. */
+export interface PickedRow extends UserKeyRow {
+  /** The user's identity, if it is a team's key and the user exists. */
+  member: string | null
+  /** 1 if this use of the key is not allowed at present. */
+  isLeftOut: 0 | 1
+  /** 1 if the token is too old for the team's key. */
+  isStale: 0 | 1
+  /** 1 if the member has no use of the key left. */
+  isMemberOver: 0 | 1
+}
+
+/** What is known if there is no key. */
+export interface PickedNothing extends UserWithoutKey {
+  /** 0 if the user has not been added. */
+  isUser: 0 | 1
+  /** 0 if the team forbids its members' own keys. */
+  ownKeys: 0 | 1
+}
+
+const periodOf = (column: string) => `CASE api_keys.${column} WHEN 'day' THEN ?4 ELSE ?5 END`
+const PERIOD = periodOf('max_uses_per')
+const MEMBER_PERIOD = periodOf('max_uses_per_member_per')
+
+/** The slots of the provider: a range of the primary key. */
+const OF_PROVIDER = `api_keys.provider >= ?2 AND api_keys.provider < ?2 || ';'
+  AND (api_keys.provider = ?2 OR substr(api_keys.provider, length(?2) + 1, 1) = ':')`
+const IS_NAMED = '(?3 IS NULL OR api_keys.provider IS ?3)'
+const NOT_GONE = 'api_keys.identity NOT IN (SELECT value FROM json_each(?10))'
+
+/** The clock of another isolate may already be in the next period. */
+const HAS_USES = `(max_uses > 0 AND (api_keys.uses < max_uses OR coalesce(api_keys.uses_in, '') < ${PERIOD}))`
+/** Whether the owner of the key, or what the caller was granted, does not allow the use. */
+const IS_REFUSED = `(paused_at IS NOT NULL OR coalesce(expires_at <= ?7, FALSE)
+  OR (callers IS NOT NULL AND coalesce(?6 NOT IN (SELECT value FROM json_each(callers)), TRUE))
+  OR (max_uses IS NOT NULL AND NOT ${HAS_USES})
+  OR (?9 IS NOT NULL AND ?2 NOT IN (SELECT value FROM json_each(?9))
+    AND api_keys.provider NOT IN (SELECT value FROM json_each(?9))))`
+
+/** Keys that may work come first, then those without credit, then rejected ones, so that each can recover. */
+const CLASS = `CASE WHEN isLeftOut THEN 0 WHEN status = 'rejected' THEN 2 WHEN exhausted_at > ?8 THEN 1 ELSE 0 END`
+const ORDER = `NOT ${IS_NAMED}, isLeftOut, ${CLASS}, position, api_keys.provider LIMIT 1`
+
+/** The user's best key. */
+const OWN = `SELECT api_keys.*, users.identity AS userIdentity, NULL AS member, 1 AS isUser, 1 AS ownKeys,
+    ${IS_REFUSED} AS isLeftOut, 0 AS isStale, 0 AS isMemberOver
+  FROM users LEFT JOIN api_keys ON api_keys.user_id = id AND ${OF_PROVIDER} AND ${NOT_GONE}
+  WHERE id = ?1 ORDER BY ${ORDER}`
+
+const MEMBER = '(SELECT identity FROM users WHERE id = ?1)'
+/** Whether the member has no use left. The one that this transaction has just counted does not count. */
+const IS_OVER = `(max_uses_per_member IS NOT NULL AND NOT (max_uses_per_member > 0 AND (
+  coalesce(mine.uses_in, '') < ${MEMBER_PERIOD} OR mine.uses - (mine.mark = ?13) < max_uses_per_member)))`
+
+/** The best key of the user or the team. Each key of the provider that the one has keeps out those of the other. */
+const OWN_OR_TEAMS = `WITH team AS (
+    SELECT coalesce(max(own_keys), 1) AS ownKeys, coalesce(max(tokens_since), '0') > ?12 AS isOld FROM users WHERE id = ?11
+  )
+  SELECT api_keys.*, users.identity AS userIdentity, iif(id = ?11, ${MEMBER}, NULL) AS member,
+    ${MEMBER} IS NOT NULL AS isUser, ownKeys, id = ?11 AND isOld AS isStale, id = ?11 AND ${IS_OVER} AS isMemberOver,
+    ${IS_REFUSED} OR (id = ?11 AND (isOld OR ${IS_OVER})) AS isLeftOut
+  FROM team CROSS JOIN users
+  LEFT JOIN api_keys ON api_keys.user_id = id AND ${OF_PROVIDER} AND ${NOT_GONE} AND (id = ?11 OR ownKeys)
+  LEFT JOIN member_uses AS mine
+    ON mine.user_id = id AND mine.provider = api_keys.provider AND mine.member = ${MEMBER}
+  WHERE id IN (?1, ?11)
+  ORDER BY encrypted_api_key IS NULL, (id = ?11) IS NOT (?14 AND NOT isOld), ${ORDER}`
+
+const pick = ({ team }: AskedUse) => (team === null ? OWN : OWN_OR_TEAMS)
+
+/** The key that the use takes; no row if there is none. */
+const taken = (asked: AskedUse) =>
+  `(SELECT * FROM (${pick(asked)}) AS api_keys WHERE NOT isLeftOut AND user_id IS NOT NULL AND ${IS_NAMED})`
+
+function valuesOf(asked: AskedUse): Statement['values'] {
+  const { userId, provider, slot, periods, caller, now, creditSince, granted, gone, team } = asked
+  const own = [userId, provider, slot, periods.day, periods.month, caller, now, creditSince]
+  const lists = [granted === null ? null : JSON.stringify(granted), JSON.stringify(gone)]
+  const ofTeam =
+    team === null ? [] : [team.userId, team.issuedAt, asked.mark, asked.isTeamFirst ? 1 : 0]
+  return [...own, ...lists, ...ofTeam]
+}
+
+/**
+ * Picks the key of a use, and counts the use if its key has a maximum. D1 runs one transaction after the other, so a maximum
+ * is exact. The first use of a team's key adds the user.
+ */
+export function takeUse(asked: AskedUse): Statement<PickedRow | PickedNothing>[] {
+  const [picked, counted] = [selectPicked(asked), countUse(asked)]
+  if (asked.team === null) return [picked, counted]
+  return [addMember(asked), picked, countMember(asked), counted]
+}
+
+/** It returns no row if neither the user nor the team exists. A key of another slot keeps the owner's others out. */
+function selectPicked(asked: AskedUse): Statement<PickedRow | PickedNothing> {
+  return {
+    sql: `SELECT ${COLUMNS}, userIdentity, member, isUser, ownKeys, isLeftOut, isStale, isMemberOver, ${isAlone(asked.takesDefault)}
+          FROM (${pick(asked)}) AS api_keys`,
+    values: valuesOf(asked),
+  }
+}
+
+function addMember(asked: AskedUse): Statement {
+  return {
+    sql: `INSERT INTO users (id) SELECT ?1 FROM ${taken(asked)} WHERE user_id = ?11 AND NOT isUser`,
+    values: valuesOf(asked),
+  }
+}
+
+/** It comes before {@link countUse}, which would otherwise pick another key after the last use of this one. */
+function countMember(asked: AskedUse): Statement {
+  return {
+    sql: `INSERT INTO member_uses (user_id, provider, member, uses_in, uses, mark)
+          SELECT user_id, provider, member, ${MEMBER_PERIOD}, 1, ?13 FROM ${taken(asked)} AS api_keys
+          WHERE user_id = ?11 AND max_uses_per_member > 0
+          ON CONFLICT (user_id, provider, member) DO UPDATE SET
+            uses = CASE WHEN uses_in >= excluded.uses_in THEN uses + 1 ELSE 1 END,
+            uses_in = max(uses_in, excluded.uses_in), mark = excluded.mark`,
+    values: valuesOf(asked),
+  }
+}
+
+/** A key without a maximum takes one read. */
+function countUse(asked: AskedUse): Statement {
+  const owners = asked.team === null ? '?1' : '?1, ?11'
+  return {
+    sql: `UPDATE api_keys SET
+            uses = CASE WHEN uses_in >= ${PERIOD} THEN uses + 1 ELSE 1 END,
+            uses_in = max(coalesce(uses_in, ''), ${PERIOD})
+          WHERE user_id IN (${owners}) AND ${OF_PROVIDER} AND max_uses > 0
+            AND (user_id, api_keys.provider) = (SELECT user_id, provider FROM ${taken(asked)})`,
+    values: valuesOf(asked),
+  }
+}
+
+/** Gives back a use of the key in `row` that was counted in these periods, and did not happen. */
+export function giveUseBack(
+  { userId, provider, identity, maxUsesPer, maxUsesPerMemberPer, member }: PickedRow,
+  periods: CountedUse['periods'],
+): Statement[] {
+  const back =
+    'SET uses = uses - 1 WHERE user_id = ?1 AND provider = ?2 AND uses_in = ?3 AND uses > 0'
+  const own = { sql: `UPDATE api_keys ${back} AND identity = ?4`, per: maxUsesPer, whose: identity }
+  const members = {
+    sql: `UPDATE member_uses ${back} AND member = ?4`,
+    per: maxUsesPerMemberPer,
+    whose: member,
+  }
+  return [own, members].flatMap(({ sql, per, whose }) =>
+    per === null ? [] : [{ sql, values: [userId, provider, periods[per], whose] }],
+  )
+}
+
+/** The row of a key that a socket was opened with, wherever it has moved. */
+export interface OpenedRow extends UserKeyRow {
+  /** Older tokens do not count for the team's keys; null for none, and for a user. */
+  tokensSince: string | null
+}
+
+/** The key, or the one in its slot by now. It returns no row if the owner does not exist. */
+export function selectOpened({
+  userId,
+  provider,
+  identity,
+}: Pick<KeyRow, 'userId' | 'provider' | 'identity'>): Statement<OpenedRow | UserWithoutKey> {
+  return {
+    sql: `SELECT ${COLUMNS}, users.identity AS userIdentity, tokens_since AS tokensSince
+          FROM users LEFT JOIN api_keys
+            ON user_id = id AND (api_keys.identity = ?2 OR provider = ?3)
+          WHERE id = ?1 ORDER BY api_keys.identity IS NOT ?2 LIMIT 1`,
+    values: [userId, identity, provider],
+  }
+}
