@@ -21,13 +21,12 @@ import { VaultError } from '../errors.ts'
 import type { ServerGrant } from '../shared/caller.ts'
 import { KnownTokens } from './known-tokens.ts'
 import { openPublicKeys, PUBLIC_KEY_ALGORITHMS } from './public-key.ts'
+import { LEEWAY_S, teamsOf, type TokenTeams } from './team-claims.ts'
 import { clientOf, grantsOf, nameFault, nameUserFault, rightsOf, userIdOf } from './token-claims.ts'
 import { decodedSecret, keySet, sharedSecret } from './token-keys.ts'
 import type { TokenRules, TokenSource } from './token-settings.ts'
 
 const MAX_TOKEN_LENGTH = 16_384
-/** The seconds by which the clock of the token's issuer may differ. */
-const LEEWAY_S = 30
 const SECRET_ALGORITHMS = ['HS256']
 
 /** What a valid access token says. */
@@ -42,6 +41,8 @@ export interface AccessToken {
   scopes: readonly string[]
   /** The application that got the token: its `client_id`, `azp`, `cid` or `appid`; null without one. */
   client: string | null
+  /** The teams of its user. Whether it is too old to speak for them depends on the time of its use. */
+  teams: TokenTeams
 }
 
 /** The user whose token it is. @throws VaultError `token_invalid` for a token that is only a server's */
@@ -91,12 +92,14 @@ export async function tokenVerifier(
     const grants = grantsOf(payload, rules)
     const refused = fault ?? (grants.length === 0 ? userFault : null)
     if (refused !== null) throw refusal(refused)
-    const [userId, scopes, client] = [
-      userIdOf(payload, rules),
-      rightsOf(payload),
-      clientOf(payload),
-    ]
-    const accessToken = { userId, userFault, grants, scopes, client }
+    const accessToken = {
+      userId: userIdOf(payload, rules),
+      userFault,
+      grants,
+      scopes: rightsOf(payload),
+      client: clientOf(payload),
+      teams: teamsOf(payload, rules.teams),
+    }
     // If a key set loses a key, the tokens of that key must be refused at once.
     if (source.kind !== 'key_set') known.keep(token, accessToken, payload.exp)
     return accessToken

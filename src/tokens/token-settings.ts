@@ -13,6 +13,7 @@ import {
   type Values,
 } from '../shared/variable.ts'
 import { publicKeys } from './public-key.ts'
+import { readTeamRules, teamVariables, type TeamRules } from './team-settings.ts'
 
 /** In `JWT_ISSUER`, it stands for one of `JWT_TENANTS`, as in the metadata of Microsoft Entra ID. */
 export const TENANT = '{tenantid}'
@@ -45,6 +46,8 @@ export interface TokenRules {
   pageClient: string | null
   /** Whose tokens manage users; null if nobody's do. */
   servers: Servers | null
+  /** Which claims name the user's teams; null if none do. */
+  teams: TeamRules | null
 }
 
 /** The clients that manage users, and the scope that those of their grants begin with. */
@@ -126,6 +129,7 @@ export const tokenVariables = {
   MANAGE_CLIENTS: orNull(clients),
   /** What the scopes of such tokens begin with: `vault` for `vault:users`. */
   MANAGE_SCOPE: orNull(tokenScope),
+  ...teamVariables,
 }
 
 type TokenEnvironment = Values<typeof tokenVariables>
@@ -146,6 +150,7 @@ export function readTokens(env: TokenEnvironment & Beside, refuse: Refuse<Name>)
     scope,
     pageClient,
     servers: readServers(env, refuse),
+    teams: readTeamRules(env, refuse),
   }
   const tokenSources = readTokenSources(env, refuse)
   return { tokenSources, tokenRules, tokenHeader: env.JWT_HEADER_NAME }

@@ -18,7 +18,13 @@ export default {
   fetch: async (request: Request, { KEY_SET }: VerifierEnv): Promise<Response> => {
     ahead = Number(request.headers.get('X-Ahead') ?? ahead)
     const source = { url: new URL(KEY_SET), issuer: 'https://id.test/', audience: 'vault' }
-    const rules = { identityClaim: 'sub', scope: null, pageClient: null, servers: null }
+    const rules = {
+      identityClaim: 'sub',
+      scope: null,
+      pageClient: null,
+      servers: null,
+      teams: null,
+    }
     verify ??= await tokenVerifier([{ kind: 'key_set', ...source }], rules)
     const [, token = ''] = request.headers.get('Authorization')?.split(' ') ?? []
     return verify(token).then(

@@ -10,7 +10,7 @@ const claims = (changes: object = {}) => ({ sub: 'jane', exp: inSeconds(600), ..
 
 /** A verifier of tokens of the shared secret, which has verified no token yet. */
 async function verifierOf(scope: string | null = null, secret = SECRET) {
-  const rules = { identityClaim: 'sub', scope, pageClient: null, servers: null }
+  const rules = { identityClaim: 'sub', scope, pageClient: null, servers: null, teams: null }
   return tokenVerifier([{ kind: 'secret', secret }], rules)
 }
 
@@ -106,6 +106,7 @@ describe('an accepted token', () => {
       grants: [],
       scopes: ['a', 'b'],
       client,
+      teams: { teams: [], isMissing: false, issuedAt: null },
     })
   })
 

@@ -47,6 +47,7 @@ async function verifierOf(url: URL): Promise<VerifyToken> {
     scope: null,
     pageClient: null,
     servers: null,
+    teams: null,
   })
 }
 

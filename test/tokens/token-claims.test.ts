@@ -460,7 +460,7 @@ it.for<[claims: object, fault: string]>([
   [{ client_id: ['a'], azp: ['a'] }, 'Its "client_id" and its "azp" name different clients.'],
 ])('refuses a token whose clients are %j', ([claims, fault]) => {
   const verified = { payload: { sub: 'jane', ...claims }, protectedHeader: { alg: 'HS256' } }
-  const rules = { identityClaim: 'sub', scope: null, pageClient: null, servers: null }
+  const rules = { identityClaim: 'sub', scope: null, pageClient: null, servers: null, teams: null }
   expect(nameFault(verified, { kind: 'secret', secret: SECRET }, rules)).toBe(fault)
 })
 
