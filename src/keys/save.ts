@@ -52,7 +52,7 @@ export async function saveSlot(
   { apiKey, baseUrl, verify, expiresAt = null, condition = null }: NewKey,
 ): Promise<SavedKey> {
   const { settings } = owner.service
-  const slot = requireKnown(settings, findSlot(settings, given))
+  const slot = requireKnown(owner, findSlot(settings, given))
   const { name, provider } = slot
   const credential = { apiKey, baseUrl: requireBaseUrl(provider, baseUrl) }
   const key = { credential, expiresAt }

@@ -4,7 +4,10 @@ import type { Provider } from '../providers/provider.ts'
 import { findProvider } from '../providers/table.ts'
 import { VaultError } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { nameLabelFault } from '../shared/label.ts'
+import { readOwner } from '../shared/owner.ts'
+import { DEFAULT_SLOT, splitSlot } from '../shared/slot.ts'
+import type { SlotOwner } from './stored-key.ts'
 
 const FOUND = Symbol('found')
 
@@ -13,10 +16,14 @@ export interface NamedSlot {
   readonly [FOUND]: true
   /** As its row has it. */
   name: string
+  /** Null for a slot without a label. */
+  label: string | null
   /** Null for the default slot without `DEFAULT_PROVIDER`, and for an unknown slot. */
   provider: Provider | null
-  /** Whether the configuration has it. Otherwise its provider was removed, or its name is a misplaced key, which is not logged. */
+  /** Whether it can have a key. Otherwise its provider was removed, or its name may be a misplaced key, which is not logged. */
   isKnown: boolean
+  /** What is wrong with the label, as the end of a sentence. No slot has such a name. */
+  labelFault: string | null
 }
 
 /** A slot whose key can be used. */
@@ -27,8 +34,24 @@ export interface ProviderSlot extends NamedSlot {
 /** The slot that `given` means: the name in a route, in a method of the binding or in a query. */
 export function findSlot(settings: Settings, given: string): NamedSlot {
   const name = slotName(settings, given)
-  const provider = settings.providers.get(name) ?? null
-  return { [FOUND]: true, name, provider, isKnown: provider !== null || name === DEFAULT_SLOT }
+  const parts = splitSlot(name)
+  const { label } = parts
+  const found = settings.providers.get(parts.provider) ?? null
+  const isDefault = parts.provider === DEFAULT_SLOT
+  const isNamed = found !== null || isDefault
+  const labelFault = label === null || !isNamed ? null : faultOf(settings, { label, isDefault })
+  const isKnown = isNamed && labelFault === null
+  return { [FOUND]: true, name, label, provider: isKnown ? found : null, isKnown, labelFault }
+}
+
+function faultOf(
+  { providers }: Settings,
+  { label, isDefault }: { label: string; isDefault: boolean },
+): string | null {
+  if (isDefault) return 'belongs to a provider, and the plain route has none'
+  const prefixes = [...providers.values()].flatMap(({ key_prefixes = [] }) => key_prefixes)
+  if (prefixes.some((prefix) => label.startsWith(prefix))) return 'begins like an API key'
+  return nameLabelFault(label)
 }
 
 /** The name of the slot that `given` means, which may be the `provider` of a row. */
@@ -36,17 +59,33 @@ export function slotName({ defaultProvider }: Settings, given: string): string {
   return given === DEFAULT_SLOT ? (defaultProvider ?? given) : given
 }
 
-/** Returns the slot, if keys can be saved in it. @throws VaultError `unknown_provider` */
-export function requireKnown({ providers }: Settings, slot: NamedSlot): NamedSlot {
-  findProvider(providers, slot.name)
+/** Returns the slot, unless no slot can have its label. @throws VaultError `label_invalid` */
+export function requireLabel(slot: NamedSlot): NamedSlot {
+  const { labelFault: fault } = slot
+  if (fault !== null) throw new VaultError('label_invalid', { detail: `The label ${fault}.` })
   return slot
 }
 
-/** Returns the slot, if it has a provider. @throws VaultError `unknown_provider` */
-export function requireProvider({ providers }: Settings, slot: NamedSlot): ProviderSlot {
-  const provider = findProvider(providers, slot.name)
+/**
+ * Returns the slot, if the owner can save a key in it. A team has no default slot.
+ *
+ * @throws VaultError `label_invalid`, `unknown_provider`
+ */
+export function requireKnown({ service, userId }: SlotOwner, slot: NamedSlot): NamedSlot {
+  const isUser = readOwner(userId).kind === 'user'
+  return isUser ? knownSlot(service.settings, slot) : requireProvider(service.settings, slot)
+}
+
+/** Returns the slot, if it has a provider. @throws VaultError `label_invalid`, `unknown_provider` */
+export function requireProvider(settings: Settings, slot: NamedSlot): ProviderSlot {
+  const { provider } = knownSlot(settings, slot)
   if (provider === null) throw new VaultError('unknown_provider')
   return { ...slot, provider }
+}
+
+function knownSlot({ providers }: Settings, slot: NamedSlot): NamedSlot {
+  findProvider(providers, splitSlot(requireLabel(slot).name).provider)
+  return slot
 }
 
 /** The name of the slot that `given` means, for the log, the counts and the trail; null for an unknown one. */

@@ -14,7 +14,14 @@ import { deletionHooks } from './deletion-hooks.ts'
 import { publishEvents } from './publish.ts'
 import { ALL_SLOTS, look, noteLook } from './look.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
-import { findSlot, namesOf, requireKnown, slotName, type NamedSlot } from './slot-name.ts'
+import {
+  findSlot,
+  namesOf,
+  requireKnown,
+  requireLabel,
+  slotName,
+  type NamedSlot,
+} from './slot-name.ts'
 import { inRow, moveHere } from './slot-row.ts'
 import {
   actorOf,
@@ -84,7 +91,7 @@ function isPlain(row: object): boolean {
  */
 export async function readSlot(owner: SlotOwner, given: string): Promise<StoredKey> {
   const { settings } = owner.service
-  return readKey(owner, requireKnown(settings, findSlot(settings, given)))
+  return readKey(owner, requireKnown(owner, findSlot(settings, given)))
 }
 
 /**
@@ -105,7 +112,7 @@ export async function readKey(owner: SlotOwner, slot: NamedSlot): Promise<Stored
  * Changes the limits of the key in the slot, with one round trip to D1, and returns the key. If D1 fails, it tries
  * again unless the trail has the event of this change, or of another one since.
  *
- * @throws VaultError `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
+ * @throws VaultError `label_invalid`, `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
  */
 export async function setLimits(
   owner: SlotOwner,
@@ -113,21 +120,25 @@ export async function setLimits(
   { condition, ...limits }: NewLimits & { condition: Condition | null },
 ): Promise<StoredKey> {
   const { db, settings } = owner.service
-  const results = await inRow(owner, findSlot(settings, given), async (slot, other) => {
-    const mark = makeMark()
-    const read = [selectKey(slot)]
-    const changeOf = ({ provider }: Slot) =>
-      updateLimits({ ...actorOf(owner), provider, mark }, limits)
-    const statements = [
-      ...(other?.asRead ?? []),
-      ...(condition === null ? [] : [checkSlot(slot, condition)]),
-      ...changeOf(slot),
-      // Its event would be a second one of this change.
-      ...(other === null ? [] : changeOf(other).slice(1)),
-      ...read,
-    ]
-    return runMarked(db, { slot, mark, statements, read })
-  })
+  const results = await inRow(
+    owner,
+    requireLabel(findSlot(settings, given)),
+    async (slot, other) => {
+      const mark = makeMark()
+      const read = [selectKey(slot)]
+      const changeOf = ({ provider }: Slot) =>
+        updateLimits({ ...actorOf(owner), provider, mark }, limits)
+      const statements = [
+        ...(other?.asRead ?? []),
+        ...(condition === null ? [] : [checkSlot(slot, condition)]),
+        ...changeOf(slot),
+        // Its event would be a second one of this change.
+        ...(other === null ? [] : changeOf(other).slice(1)),
+        ...read,
+      ]
+      return runMarked(db, { slot, mark, statements, read })
+    },
+  )
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined) requireAnyUser(owner)
   if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')
@@ -153,7 +164,7 @@ export async function deleteSlot(
   condition: Condition | null = null,
 ): Promise<boolean> {
   const { db, keyring, settings } = owner.service
-  const named = findSlot(settings, given)
+  const named = requireLabel(findSlot(settings, given))
   const emptied = { userId: owner.userId, names: namesOf(settings, named), isKnown: named.isKnown }
   const hooks = deletionHooks(keyring.foreign !== null).flatMap((hook) => hook.slot(emptied))
   const results = await inRow(owner, named, async (slot, other) => {
@@ -171,7 +182,7 @@ export async function deleteSlot(
   })
   if (results[0]?.results.length === 0) requireAnyUser(owner)
   const deleted = hasEvent(results)
-  if (!deleted) requireKnown(settings, named)
+  if (!deleted) requireKnown(owner, named)
   await publishEvents(owner.service, results)
   return deleted
 }

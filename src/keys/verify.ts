@@ -99,7 +99,7 @@ interface Verified {
  */
 export async function verifySlot(owner: SlotOwner, given: string): Promise<Verified> {
   const { settings } = owner.service
-  const slot = requireKnown(settings, findSlot(settings, given))
+  const slot = requireKnown(owner, findSlot(settings, given))
   const { name, provider } = slot
   const key = await readUsableKey(owner, slot)
   if (key.state !== 'open' || provider === null) return { key, verdict: null }

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { findSlot, nameSlot, namesOf, requireKnown, slotName } from '../../src/keys/slot-name.ts'
+import { VaultError } from '../../src/errors.ts'
 import { openService } from '../../src/service.ts'
 import { env } from '../isolate.ts'
 import { call, keyPath, mintToken, putKey, slotPath, someKeyUser } from '../support.ts'
@@ -10,12 +11,24 @@ import { listPath, someKeyOf, someOwner } from './key-owner.ts'
 const settingsOf = async (DEFAULT_PROVIDER: string) =>
   (await openService({ ...env, DEFAULT_PROVIDER })).settings
 
+/** Why the owner cannot save a key in the slot; null if they can. */
+async function refusalOf(defaultProvider: string, userId: string, given: string) {
+  const service = await openService({ ...env, DEFAULT_PROVIDER: defaultProvider })
+  try {
+    requireKnown({ service, userId }, findSlot(service.settings, given))
+    return null
+  } catch (error) {
+    return VaultError.from(error)
+  }
+}
+
 describe('a name', () => {
   it.for<[given: string, defaultProvider: string, name: string, names: string[]]>([
     ['default', '', 'default', ['default']],
     ['openai', '', 'openai', ['openai']],
     ['default', 'openai', 'openai', ['openai', 'default']],
     ['openai', 'openai', 'openai', ['openai', 'default']],
+    ['openai:work', 'openai', 'openai:work', ['openai:work']],
     ['acme', 'openai', 'acme', ['acme']],
     ['gone', 'openai', 'gone', ['gone']],
   ])('%s with DEFAULT_PROVIDER %j means %s', async ([given, defaultProvider, name, names]) => {
@@ -33,15 +46,50 @@ describe('a name', () => {
   })
 
   it('finds no slot of an unknown provider', async () => {
-    const settings = await settingsOf('')
-    const slot = findSlot(settings, 'nobody')
-    expect(() => requireKnown(settings, slot)).toThrow('Known providers: openai, ')
+    for (const given of ['nobody', 'nobody:work']) {
+      const refusal = { code: 'unknown_provider', message: expect.stringContaining('openai, ') }
+      expect(await refusalOf('', 'ann', given)).toMatchObject(refusal)
+    }
+  })
+
+  it.for<[given: string, provider: string, label: string | null]>([
+    ['acme', 'Acme', null],
+    ['acme:work', 'Acme', 'work'],
+    ['acme:お仕事', 'Acme', 'お仕事'],
+  ])('%s is a slot of the provider %s with the label %j', async ([given, provider, label]) => {
+    const slot = findSlot(await settingsOf(''), given)
+    expect(slot).toMatchObject({ name: given, label, isKnown: true, provider: { label: provider } })
+    expect(await refusalOf('', 'ann', given)).toBeNull()
+  })
+
+  it.for<[given: string, detail: RegExp]>([
+    ['acme:', /is empty/],
+    ['acme:a b', /other than letters/],
+    ['acme:a:b', /other than letters/],
+    ['acme:sk-misplaced', /begins like an API key/],
+    ['acme:AIzaMisplaced', /begins like an API key/],
+    ['default:work', /the plain route has none/],
+  ])('no slot has the name %s, with DEFAULT_PROVIDER too', async ([given, detail]) => {
+    for (const name of ['', 'openai']) {
+      const refusal = { code: 'label_invalid', detail: expect.stringMatching(detail) }
+      expect(await refusalOf(name, 'ann', given)).toMatchObject(refusal)
+      expect(nameSlot(await settingsOf(name), given)).toBeNull()
+    }
+  })
+
+  it('a team has no default slot', async () => {
+    expect(await refusalOf('', 'team:acme', 'default')).toMatchObject({ code: 'unknown_provider' })
+    expect(await refusalOf('', 'team:acme', 'openai')).toBeNull()
+    expect(await refusalOf('openai', 'team:acme', 'default')).toBeNull()
+    expect(await refusalOf('', 'ann', 'default')).toBeNull()
   })
 
   it.for<[given: unknown, defaultProvider: string, name: string | null]>([
     ['default', '', 'default'],
     ['default', 'openai', 'openai'],
     ['acme', 'openai', 'acme'],
+    ['acme:お仕事', '', 'acme:お仕事'],
+    ['nobody:work', '', null],
     ['sk-misplaced', '', null],
     ['__proto__', '', null],
     [7, '', null],
