@@ -2,6 +2,7 @@
 
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
+import { splitSlot } from '../shared/slot.ts'
 import { updateRechecked } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import {
@@ -63,7 +64,7 @@ function readIdle({ keyring, settings }: Service, now = Date.now()): Idle | null
   const probed = Array.from(providers).filter(([, { probe }]) => probe !== undefined)
   return {
     kids: [...keyring.keys.keys(), ...foreign],
-    slots: probed.map(([name]) => name),
+    providers: probed.map(([name]) => name),
     since: new Date(now - recheckAfterDays * DAY_MS).toISOString(),
     now: new Date(now).toISOString(),
   }
@@ -112,7 +113,7 @@ function firstKeys(found: readonly IdleKey[]): readonly IdleKey[] {
 async function recheckKey(service: Service, identity: string, idle: Idle): Promise<boolean> {
   const now = new Date().toISOString()
   const [row] = (await run(service.db, selectIdleKey(identity, { ...idle, now }))).results
-  const provider = row && service.settings.providers.get(row.provider)
+  const provider = row && service.settings.providers.get(splitSlot(row.provider).provider)
   if (row === undefined || provider === undefined) return false
   const owner = { service, userId: row.userId, by: { kind: 'job' } } as const
   const key = await openAndLog(owner, row)

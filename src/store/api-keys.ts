@@ -52,6 +52,9 @@ export interface UserWithoutKey {
   sealed: null
 }
 
+/** The provider of a row, without the label of its slot, in SQL: see `splitSlot`. */
+export const PROVIDER = "substr(provider, 1, instr(provider || ':', ':') - 1)"
+
 export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 /** The columns of a {@link KeyRow}. */

@@ -3,7 +3,7 @@
  * identities, which are random, and which stay when a key is moved or sealed again.
  */
 
-import { COLUMNS, type KeyRow } from './api-keys.ts'
+import { COLUMNS, PROVIDER, type KeyRow } from './api-keys.ts'
 import type { Statement } from './d1.ts'
 
 /** How many rows under each kid a run looks at, at most. */
@@ -15,8 +15,8 @@ export const END = '~'
 export interface Idle {
   /** The kids that sealed it. */
   kids: readonly string[]
-  /** The slots that it may be in. */
-  slots: readonly string[]
+  /** The providers that it may be of. */
+  providers: readonly string[]
   /** It was saved, used and checked at this time or before. */
   since: string
   /** It has not expired by now. */
@@ -24,11 +24,11 @@ export interface Idle {
 }
 
 /** The values `?1` to `?4` of {@link IS_IDLE}. */
-function valuesOf({ kids, slots, since, now }: Idle): Statement['values'] {
-  return [JSON.stringify(kids), JSON.stringify(slots), since, now]
+function valuesOf({ kids, providers, since, now }: Idle): Statement['values'] {
+  return [JSON.stringify(kids), JSON.stringify(providers), since, now]
 }
 
-const IS_IDLE = `provider IN (SELECT value FROM json_each(?2))
+const IS_IDLE = `${PROVIDER} IN (SELECT value FROM json_each(?2))
   AND max(updated_at, coalesce(last_used_at, ''), coalesce(last_verified_at, '')) <= ?3
   AND paused_at IS NULL AND (expires_at IS NULL OR expires_at > ?4)`
 
@@ -41,7 +41,10 @@ export interface Lap {
 }
 
 /** An idle key of a lap. */
-export type IdleKey = Pick<KeyRow, 'identity' | 'provider'>
+export interface IdleKey extends Pick<KeyRow, 'identity'> {
+  /** Without the label of its slot. */
+  provider: string
+}
 
 /** The row of a lap without an idle key. */
 interface NoKey {
@@ -65,7 +68,7 @@ export function selectIdle(
               ) AS up_to
             FROM recheck WHERE ended_at IS NULL OR ended_at <= ?5
           )
-          SELECT after_identity AS after, ended_at AS endedAt, up_to AS upTo, identity, provider
+          SELECT after_identity AS after, ended_at AS endedAt, up_to AS upTo, identity, ${PROVIDER} AS provider
           FROM lap LEFT JOIN json_each(?1) LEFT JOIN api_keys
             ON key_id = value AND identity > after_identity AND identity <= up_to AND ${IS_IDLE}
           ORDER BY identity IS NULL, identity LIMIT ?6`,

@@ -6,6 +6,7 @@ import { KEYS_PER_PROVIDER, KEYS_PER_RUN } from '../../src/keys/recheck.ts'
 import { deleteSlot, setLimits } from '../../src/keys/slots.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { openService } from '../../src/service.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, ownerOf, recordLogs, someEncryptionKey } from '../support.ts'
 import {
@@ -202,6 +203,27 @@ describe('which keys are checked', () => {
     expect(asked).toEqual([])
     await recheck()
     expect(asked).toEqual(['key'])
+  })
+
+  it('keys with a label and keys of teams are checked, each as a key of its provider', async () => {
+    const logs = recordLogs()
+    const keys = keysOf('one', KEYS_PER_PROVIDER).map((key, index) => ({
+      ...key,
+      provider: `one:${index}`,
+      userId: index % 2 === 0 ? 'ann' : teamOwner('ann'),
+    }))
+    await storeIdle([...keys, { text: 'other', userId: 'ann', provider: 'one' }])
+    const asked = answerProbes((key) => (key === 'one-1' ? refuse() : accept(key, '')))
+    await recheck()
+    expect(asked).toHaveLength(KEYS_PER_PROVIDER)
+    await recheck()
+    expect(asked.toSorted()).toEqual([...keys.map(({ text }) => text), 'other'].toSorted())
+    expect(await eventsOf(teamOwner('ann'))).toMatchObject([
+      { event: 'rechecked', provider: 'one:1', verdict: 'refused' },
+    ])
+    expect(await eventsOf('ann')).toEqual([])
+    const line = { event: 'api_key_tried', user_id: 'team:ann', provider: 'one:1' }
+    expect(logs.events()).toContainEqual(expect.objectContaining(line))
   })
 
   it('keys under each encryption key are checked', async () => {

@@ -10,7 +10,7 @@ const [BEFORE, SINCE, NOW] = ['2026-01-01', '2026-02-01', '2026-03-01'].map(
   (day) => `${day}T00:00:00.000Z`,
 )
 const [before = '', since = '', now = ''] = [BEFORE, SINCE, NOW]
-const idle = { kids: ['a', 'b'], slots: ['openai', 'acme'], since, now }
+const idle = { kids: ['a', 'b'], providers: ['openai', 'acme'], since, now }
 
 beforeEach(clearKeys)
 
@@ -49,10 +49,10 @@ const identities = (rows: Awaited<ReturnType<typeof readIdle>>) =>
 describe('the next idle keys', () => {
   it('idle keys come in the order of their identities, whatever their kid is', async () => {
     await addKey('2', 'b')
-    await addKey('3', 'a', { provider: 'acme' })
+    await addKey('3', 'a', { provider: 'acme:work' })
     await addKey('1', 'a')
     await addKey('4', 'unknown')
-    await addKey('5', 'b', { provider: 'other' })
+    await addKey('5', 'b', { provider: 'other:openai' })
     const lap = { after: '', endedAt: null, upTo: END }
     expect(await readIdle()).toEqual([
       { ...lap, identity: '1', provider: 'openai' },
