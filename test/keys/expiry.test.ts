@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { deleteExpiredKeys, deleteOldEvents } from '../../src/keys/expiry.ts'
 import { rewrap } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
 import {
   call,
   keyPath,
@@ -183,6 +184,37 @@ it('the job deletes keys that expired over EXPIRED_KEPT_DAYS ago, and no others'
   await deleteExpiredKeys(await openService({ ...env, EXPIRED_KEPT_DAYS: '0' }))
   expect(await storedKey(users[2] ?? '', env, 'openai')).toBeNull()
   expect(await storedKey(forever, env, 'openai')).not.toBeNull()
+})
+
+it('the job deletes expired keys with a label and of a team, and leaves the other keys of both', async () => {
+  const userId = await someUser()
+  const team = await someUser(teamOwner(userId))
+  const store = (owner: string, provider: string, days: number | null) =>
+    env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at)
+       VALUES (?1, ?2, 'sealed', 'kid', ?3)`,
+    ).bind(owner, provider, days === null ? null : inDays(days))
+  await env.DB.batch([
+    store(userId, 'openai', null),
+    store(userId, 'openai:work', -31),
+    store(team, 'openai', -31),
+    store(team, 'openai:work', -1),
+  ])
+  const logs = recordLogs()
+  await deleteExpiredKeys(await openService(env))
+  const slots = 'SELECT provider FROM api_keys WHERE user_id = ?1'
+  const left = await env.DB.batch([userId, team].map((owner) => env.DB.prepare(slots).bind(owner)))
+  expect(left.map(({ results }) => results)).toEqual([
+    [{ provider: 'openai' }],
+    [{ provider: 'openai:work' }],
+  ])
+  const lines = logs.events().filter(({ event }) => event === 'expired_key_deleted')
+  expect(lines.map(({ user_id, provider }) => [user_id, provider])).toEqual(
+    expect.arrayContaining([
+      [userId, 'openai:work'],
+      [team, 'openai'],
+    ]),
+  )
 })
 
 it('the job notes a key that expired long ago, and deletes it', async () => {

@@ -2,10 +2,12 @@
 
 import { env } from '../isolate.ts'
 import { afterEach, describe, expect, it } from 'vitest'
+import { sealKey } from '../../src/crypto/seal.ts'
 import { EXCHANGED_AT_ONCE } from '../../src/deletions.ts'
 import { listSlots } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { importRows } from '../../src/import/imported-keys.ts'
 import {
@@ -32,6 +34,7 @@ import {
   someRestored,
   someVault,
 } from './restoration.ts'
+import { insertRows } from './sealed-rows.ts'
 
 /** The real D1, which does `work` before each round trip. */
 const interruptedD1 = (work: (trip: number) => unknown) => {
@@ -141,6 +144,33 @@ describe('the job in a restored D1', () => {
     await runJob()
     expect(await rowsOf('SELECT * FROM users WHERE id = ?1', userId)).toEqual([])
     expect(logs.events()).toMatchObject([{ event: 'restored_keys_deleted', keys: 0, users: 1 }])
+  })
+
+  it('removes a team again, and leaves the user with the same id and the key with another label', async () => {
+    const { runJob, remove } = someVault()
+    const userId = await someUser()
+    const team = await someUser(teamOwner(userId))
+    const { keyring } = await openService(env)
+    const slots = [userId, team].flatMap((owner) =>
+      ['openai', 'openai:work'].map((provider) => ({ userId: owner, provider })),
+    )
+    const rows = slots.map(async (slot) => ({ ...slot, ...(await sealKey(keyring, slot, 'sk')) }))
+    await insertRows(await Promise.all(rows))
+    await rowsOf("INSERT INTO member_uses VALUES (?1, 'openai', 'ann', '2026', 2, '')", team)
+    await runJob()
+    await age(10)
+    const restore = await backUp()
+    await remove(userId, 'openai:work')
+    await removeUser(await openService(env), team)
+    await runJob()
+    await restore()
+    expect(await keysOf(team)).toHaveLength(2)
+    await addUser(await openService(env), team)
+    await runJob()
+    expect([await keysOf(userId), await keysOf(team)]).toEqual([[{ provider: 'openai' }], []])
+    expect(await rowsOf('SELECT * FROM member_uses WHERE user_id = ?1', team)).toEqual([])
+    const exists = 'SELECT 1 FROM users WHERE id = ?1'
+    expect(await rowsOf(exists, team)).toHaveLength(1)
   })
 
   it('notes that no import brings the keys back, while imported rows are expected', async () => {

@@ -109,6 +109,7 @@ export const rowsOf = async <T = Record<string, unknown>>(sql: string, ...values
 const TABLES = [
   'users',
   'api_keys',
+  'member_uses',
   'api_key_events',
   'imported_keys',
   'removed_users',

@@ -5,6 +5,7 @@ import { fingerprintKey } from '../../src/crypto/keyring.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
 import { env } from '../isolate.ts'
 import {
   call,
@@ -89,19 +90,25 @@ describe('a pass', () => {
     expect(await openedKeys(rotated)).toEqual(keys)
   })
 
-  it('reseals every slot of a user for that slot', async () => {
+  it('reseals every slot of a user and of the team with the same id for its owner and slot', async () => {
     const [userId, { keyring }] = [await someUser(), await openService(before)]
-    const providers = Array.from({ length: 6 }, (_, index) => `provider-${index}`)
-    const rows = providers.map(async (provider) => {
-      const slot = { userId, provider }
-      return { ...slot, ...(await sealKey(keyring, slot, `sk-${provider}`)) }
+    const owners = [userId, teamOwner(userId)]
+    const slots = owners.flatMap((owner) =>
+      ['openai', 'openai:work', 'openai:日本', 'acme'].map((provider) => ({
+        userId: owner,
+        provider,
+      })),
+    )
+    const rows = slots.map(async (slot) => {
+      return { ...slot, ...(await sealKey(keyring, slot, `sk of ${Object.values(slot).join()}`)) }
     })
     await insertRows(await Promise.all(rows))
     await runPass(small)
-    for (const provider of providers) {
-      expect(await storedKey(userId, rotated, provider)).toBe(`sk-${provider}`)
+    for (const slot of slots) {
+      const text = await storedKey(slot.userId, rotated, slot.provider)
+      expect(text).toBe(`sk of ${Object.values(slot).join()}`)
     }
-    expect(Object.values(await kids())).toEqual([6])
+    expect(Object.values(await kids())).toEqual([slots.length])
   })
 
   it('keeps the text of a row that is not a key', async () => {
