@@ -1,10 +1,16 @@
 import { expect, it, vi } from 'vitest'
-import { encodeFields, hkdf } from '../../src/crypto/encryption-key.ts'
+import { encodeFields, hkdf, ownerFields } from '../../src/crypto/encryption-key.ts'
 import { createKeyring, fingerprintKey } from '../../src/crypto/keyring.ts'
 import vectors from './vectors/rfc5869-gcm-openssl.json'
 
 const hex = (text: string) => Uint8Array.fromHex(text)
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
+
+it.for([
+  ['a user is one field', 'jane', ['jane']],
+  ['a team is two fields', 'team:acme', ['team', 'acme']],
+  ['a user whose id begins like the text of a team is one field', '~team:acme', ['team:acme']],
+] as const)('%s', ([, userId, fields]) => expect(ownerFields({ userId })).toEqual(fields))
 
 it('derives with HKDF-SHA256, without a salt, for the named purpose of this version', () => {
   const { info, ...others } = hkdf('user key', 'jane')
@@ -52,6 +58,14 @@ it('makes the recorded fingerprints, under each key of the keyring and in its or
     fingerprintKey(await createKeyring(keys), { userId: 'user' }, 'sk-test-0123456789')
   expect(await fingerprints(FIRST, SECOND)).toEqual(RECORDED)
   expect(await fingerprints(SECOND, FIRST)).toEqual(RECORDED.toReversed())
+})
+
+it.for([
+  ['a team of the same id', 'team:user', '7FZVcTuXqH0PdlKto2xMEw'],
+  ["a user whose id is that team's text", '~team:user', 'k5J8RLof65DrndBx8y3Pmw'],
+])('makes another fingerprint, the recorded one, for %s', async ([, userId = '', recorded]) => {
+  const keyring = await createKeyring([FIRST])
+  expect(await fingerprintKey(keyring, { userId }, 'sk-test-0123456789')).toEqual([recorded])
 })
 
 it.for<[name: string, userId: string, apiKey: string, encryptionKey: Uint8Array]>([

@@ -1,8 +1,15 @@
 import * as fc from 'fast-check'
 import { base64url } from 'jose'
 import { describe, expect, it, vi } from 'vitest'
-import { createKeyring } from '../../src/crypto/keyring.ts'
-import { openKey, sealKey, type Slot, type UnreadableReason } from '../../src/crypto/seal.ts'
+import { createKeyring, type Keyring } from '../../src/crypto/keyring.ts'
+import {
+  openKey,
+  sealKey,
+  type SealedKey,
+  type Slot,
+  type UnreadableReason,
+} from '../../src/crypto/seal.ts'
+import { teamOwner, userOwner } from '../../src/shared/owner.ts'
 import { anyText } from './any-text.ts'
 import vectors from './vectors/rfc5869-gcm-openssl.json'
 
@@ -122,6 +129,8 @@ describe('a moved sealed key', () => {
     ['to another provider', { provider: 'openai' }],
     ['across the border of user id and provider', { userId: 'use', provider: 'rdefault' }],
     ['into a list', { userId: 'user","default', provider: '' }],
+    ['to the team of the same id', { userId: 'team:user' }],
+    ['to a user whose id is the text of that team', { userId: '~team:user' }],
   ])('does not open a sealed key that is moved %s', async ([, move]) => {
     const { keyring, sealed: text, kid } = await sealed()
     expect(await openKey(keyring, { ...SLOT, ...move, kid, sealed: text })).toEqual(
@@ -153,6 +162,62 @@ describe('a moved sealed key', () => {
       expect(await openKey(keyring, { ...SLOT, kid, sealed: moved })).toEqual(
         unreadable('does_not_open'),
       )
+    }
+  })
+})
+
+type Row = Slot & SealedKey
+
+/** A row whose key is the text of its owner. */
+async function sealedRow(keyring: Keyring, slot: Slot): Promise<Row> {
+  return { ...slot, ...(await sealKey(keyring, slot, slot.userId)) }
+}
+
+/** A user and the team of the same id, and a user whose id is the text of that team. */
+const OWNERS = [userOwner('acme'), teamOwner('acme'), userOwner('team:acme')]
+
+describe('owners of one id', () => {
+  it.for([OWNERS, OWNERS.toReversed()])(
+    'the keys of %j, sealed by one keyring, open by a new one for their owners alone',
+    async (owners) => {
+      const bytes = randomKey()
+      const keyring = await createKeyring([bytes])
+      const rows: Row[] = []
+      for (const userId of owners) {
+        rows.push(await sealedRow(keyring, { userId, provider: 'openai' }))
+      }
+      for (const row of rows) {
+        const opener = await createKeyring([bytes])
+        for (const userId of owners) {
+          const expected = userId === row.userId ? open(userId) : unreadable('does_not_open')
+          expect(await openKey(opener, { ...row, userId })).toEqual(expected)
+        }
+      }
+    },
+  )
+
+  it.for<[what: string, swap: (row: Row, other: Row) => Row]>([
+    ['kind', (row, { userId }) => ({ ...row, userId })],
+    ['sealed text', (row, { sealed: text, kid }) => ({ ...row, sealed: text, kid })],
+    ['provider', (row) => ({ ...row, provider: 'anthropic' })],
+    ['provider but not its label', (row) => ({ ...row, provider: 'anthropic:work' })],
+    ['owner', (row) => ({ ...row, userId: row.userId.replace('acme', 'other') })],
+  ])('does not open a key of a team or its namesake in a row with another %s', async ([, swap]) => {
+    const keyring = await createKeyring([randomKey()])
+    const [user, team] = await Promise.all([
+      sealedRow(keyring, { userId: userOwner('acme'), provider: 'openai:work' }),
+      sealedRow(keyring, { userId: teamOwner('acme'), provider: 'openai:work' }),
+    ])
+    for (const moved of [swap(user, team), swap(team, user)]) {
+      expect(await openKey(keyring, moved)).toEqual(unreadable('does_not_open'))
+    }
+  })
+
+  it('opens the key of one label in the row of another one: who writes to D1 can swap them', async () => {
+    const keyring = await createKeyring([randomKey()])
+    const row = await sealedRow(keyring, { userId: teamOwner('acme'), provider: 'openai:work' })
+    for (const provider of ['openai', 'openai:private']) {
+      expect(await openKey(keyring, { ...row, provider })).toEqual(open(row.userId))
     }
   })
 })
@@ -217,5 +282,11 @@ describe('published vectors', () => {
     expect([...keyring.keys.keys()]).toEqual(vector.kids)
     const row = { ...vector.row, sealed: vector.sealed }
     expect(await openKey(keyring, row)).toEqual(open(vector.apiKey))
+  })
+
+  it.for(named(vectors.mustFail))('a sealed text does not open: %s', async ([, vector]) => {
+    const keyring = await createKeyring(vector.encryptionKeys.map(hex))
+    const row = { ...vector.row, sealed: vector.sealed }
+    expect(await openKey(keyring, row)).toEqual(unreadable('does_not_open'))
   })
 })
