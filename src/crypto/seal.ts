@@ -1,6 +1,7 @@
 /** Seals and opens API keys: AES-256-GCM under a per-owner key. A sealed key opens only for its own owner and provider. */
 
 import * as base64url from 'jose/base64url'
+import { readOwner } from '../shared/owner.ts'
 import { splitSlot } from '../shared/slot.ts'
 import { decodeBase64url } from './base64url.ts'
 import {
@@ -10,7 +11,7 @@ import {
   type EncryptionKey,
   type Owner,
 } from './encryption-key.ts'
-import type { Keyring } from './keyring.ts'
+import type { ForeignKeys, Keyring } from './keyring.ts'
 
 /** Where a key is stored. A sealed key opens for no other owner, and for no other provider. */
 export interface Slot extends Owner {
@@ -52,7 +53,7 @@ export async function openKey(
   { keys, foreign }: Keyring,
   row: Slot & SealedKey,
 ): Promise<OpenedKey> {
-  if (row.kid === foreign?.kid) return opened(await foreign.open(row.sealed))
+  if (row.kid === foreign?.kid) return opened(await openForeign(foreign, row))
   const key = keys.get(row.kid)
   if (key === undefined) return { state: 'unreadable', reason: 'key_id_not_in_keyring' }
   return opened(await openV1(key, row))
@@ -60,6 +61,11 @@ export async function openKey(
 
 function opened(text: string | null): OpenedKey {
   return text === null ? { state: 'unreadable', reason: 'does_not_open' } : { state: 'open', text }
+}
+
+/** Other programs have sealed keys of users alone, and have bound none to its row. */
+async function openForeign(foreign: ForeignKeys, row: Slot & SealedKey): Promise<string | null> {
+  return readOwner(row.userId).kind === 'user' ? foreign.open(row.sealed) : null
 }
 
 async function openV1(key: EncryptionKey, row: Slot & SealedKey): Promise<string | null> {

@@ -161,9 +161,9 @@ describe('an imported row', () => {
   const [key, other] = [randomKey(), randomKey()]
   const tokenOf = async (text: string, by = key) =>
     makeFernet(by, new Uint8Array(16), 0, new TextEncoder().encode(text))
-  const openImported = async (sealed: string, keys: Uint8Array[]) => {
+  const openImported = async (sealed: string, keys: Uint8Array[], userId = 'ann') => {
     const keyring = await createKeyring([randomKey()], await importFernetKeys(keys))
-    return openKey(keyring, { userId: 'ann', provider: 'default', kid: 'fernet', sealed })
+    return openKey(keyring, { userId, provider: 'default', kid: 'fernet', sealed })
   }
 
   it.for<[name: string, token: () => Promise<string>]>([
@@ -185,6 +185,12 @@ describe('an imported row', () => {
   ] as const)('says why the token of an imported row is unreadable: %s', async ([reason, keys]) => {
     const opened: OpenedKey = { state: 'unreadable', reason }
     expect(await openImported(await tokenOf('sk-test'), [...keys])).toEqual(opened)
+  })
+
+  it('does not open the token of a user in the row of a team', async () => {
+    const opened: OpenedKey = { state: 'unreadable', reason: 'does_not_open' }
+    expect(await openImported(await tokenOf('sk-test'), [key], 'team:ann')).toEqual(opened)
+    expect(await openImported(await tokenOf('sk-test'), [key], '~team:ann')).toHaveProperty('text')
   })
 })
 
