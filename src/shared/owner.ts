@@ -1,7 +1,7 @@
 /** Who a key belongs to, as one text: the column `user_id`, and each name that stands for an owner, has it. */
 
-/** A user or a team, with its id in tokens and paths. */
-export interface Owner {
+/** The parts of the text of an owner: whether it is a user or a team, and its id in tokens and paths. */
+export interface OwnerParts {
   kind: 'user' | 'team'
   id: string
 }
@@ -21,7 +21,7 @@ export function teamOwner(id: string): string {
 }
 
 /** The owner of a text. */
-export function readOwner(text: string): Owner {
+export function readOwner(text: string): OwnerParts {
   if (text.startsWith(TEAM)) return { kind: 'team', id: text.slice(TEAM.length) }
   return { kind: 'user', id: LIKE_TEAM.test(text) ? text.slice(1) : text }
 }
