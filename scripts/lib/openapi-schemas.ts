@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 import { NOT_YOUR_OWN } from '../../src/http/answer.ts'
-import { MAX_USES, useCount } from '../../src/http/bodies.ts'
+import { MAX_USES, useCounts } from '../../src/http/bodies.ts'
 import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { OPERATIONS, SCHEMAS } from './operations.ts'
@@ -16,7 +16,9 @@ const OTHER_CODES: readonly ErrorCode[] = ['not_found', 'method_not_allowed']
  */
 const OPTIONS = { io: 'input', unrepresentable: 'any' } as const
 
-z.globalRegistry.add(useCount, { type: 'integer', minimum: 0, maximum: MAX_USES })
+for (const useCount of Object.values(useCounts)) {
+  z.globalRegistry.add(useCount, { type: 'integer', minimum: 0, maximum: MAX_USES })
+}
 
 /** A schema of the document by its name: one of `SCHEMAS`, or an error code. */
 export function refer(name: string): { $ref: string } {

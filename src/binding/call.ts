@@ -27,6 +27,7 @@ export interface Given {
   userId?: unknown
   slot?: unknown
   request?: unknown
+  options?: unknown
   query?: unknown
   key?: unknown
 }

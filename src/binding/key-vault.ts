@@ -6,11 +6,18 @@ import type {
   KeyVault as CallersKeyVault,
   NewKey,
   Result,
+  UseOptions,
   UserQuery,
 } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
 import type { ErrorAnswer } from '../shared/answers.ts'
-import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/vault-headers.ts'
+import {
+  decodeHeader,
+  ERROR_HEADER,
+  PROVIDER_HEADER,
+  TEAM_HEADER,
+  USER_HEADER,
+} from '../shared/vault-headers.ts'
 import { CODES } from '../shared/error-code.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { perform, type Given } from './call.ts'
@@ -21,8 +28,8 @@ import { METHODS, type Outcomes } from './methods.ts'
  * these.
  */
 export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersKeyVault {
-  async fetchWithApiKey(userId: string, slot: string, request: Request) {
-    return answer(await this.#perform('fetchWithApiKey', { userId, slot, request }))
+  async fetchWithApiKey(userId: string, slot: string, request: Request, options: UseOptions = {}) {
+    return answer(await this.#perform('fetchWithApiKey', { userId, slot, request, options }))
   }
 
   /**
@@ -97,16 +104,8 @@ function answer<T extends object>(outcome: T | VaultError): Result<T> {
 function givenIn(request: Request): Given {
   const { headers } = request
   const userId = decodeHeader(headers.get(USER_HEADER))
-  return { userId, slot: headers.get(PROVIDER_HEADER), request }
-}
-
-/** Null if there is none, or if it is not percent-encoded. */
-function decodeHeader(value: string | null): string | null {
-  try {
-    return value === null ? null : decodeURIComponent(value)
-  } catch {
-    return null
-  }
+  const options = headers.has(TEAM_HEADER) ? { teamId: decodeHeader(headers.get(TEAM_HEADER)) } : {}
+  return { userId, slot: headers.get(PROVIDER_HEADER), request, options }
 }
 
 /** The refusal of a `fetch()`, in the form of the HTTP API. */

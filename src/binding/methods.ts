@@ -30,7 +30,10 @@ import { asksForWebSocket } from '../providers/headers.ts'
 import type { Grant } from '../shared/caller.ts'
 import { isWhole } from '../shared/json.ts'
 import { nameKeyFault } from '../shared/key-text.ts'
+import { teamOwner } from '../shared/owner.ts'
+import { VOUCHED } from '../shared/team.ts'
 import { expiresAt } from '../shared/time.ts'
+import { nameUserIdFault } from '../shared/user-id.ts'
 import { describeEvent } from '../store/events.ts'
 import type { Call, Method } from './call.ts'
 
@@ -46,8 +49,10 @@ export type Outcomes = { fetch: Outcomes['fetchWithApiKey'] } & {
 }
 
 export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
-  fetchWithApiKey: method('use', (call) => useKey(call.user, slotOf(call), plainRequestOf(call))),
-  fetch: method('use', (call) => useKey(call.user, slotOf(call), requestOf(call))),
+  fetchWithApiKey: method('use', (call) =>
+    useKey(userOf(call), slotOf(call), plainRequestOf(call)),
+  ),
+  fetch: method('use', (call) => useKey(userOf(call), slotOf(call), requestOf(call))),
   getDecryptedApiKey: method('reveal', async (call) => ({
     apiKey: await revealKey(call.user, slotOf(call)),
   })),
@@ -138,6 +143,18 @@ export function slotOf(call: Call): NamedSlot {
   const { slot } = call.given
   if (typeof slot !== 'string' || slot === '') throw new VaultError('invalid_argument')
   return requireNamed(call, slot)
+}
+
+const useOptions = z.strictObject({ teamId: z.optional(z.string()) })
+
+/** Who uses a key, with the team whose key will do too. @throws VaultError `invalid_argument`, `not_granted` */
+function userOf({ user, props, given }: Call): KeyUser {
+  const { teamId } = parse(useOptions, given.options)
+  if (teamId === undefined) return user
+  if (nameUserIdFault(teamId) !== null) throw new VaultError('invalid_argument')
+  // The caller vouches that the user is a member.
+  if (props.teams !== true) throw new VaultError('not_granted')
+  return { ...user, team: { userId: teamOwner(teamId), issuedAt: VOUCHED } }
 }
 
 function requestOf({ given: { request } }: Call): Request {

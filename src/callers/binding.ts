@@ -44,6 +44,12 @@ export interface UserQuery {
   limit?: number
 }
 
+/** Whose key will do besides the user's own. */
+export interface UseOptions {
+  /** The id of a team that the user is in. You vouch for that: the binding's `props` need `"teams": true`. */
+  teamId?: string
+}
+
 /** A key to save for a user. */
 export interface NewKey {
   apiKey: string
@@ -52,7 +58,7 @@ export interface NewKey {
 }
 
 /**
- * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers? }`.
+ * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers?, teams? }`.
  * A call makes one round trip to D1.
  *
  * @example
@@ -73,6 +79,7 @@ export interface KeyVault {
     userId: string,
     provider: string,
     request: Request,
+    options?: UseOptions,
   ): Promise<Result<{ response: Response; key: UsedKey }>>
 
   /**

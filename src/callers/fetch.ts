@@ -2,7 +2,7 @@
 
 import type { ErrorAnswer } from '../shared/answers.ts'
 import { describeForSdk } from '../shared/sdk-refusal.ts'
-import { ERROR_HEADER, PROVIDER_HEADER, USER_HEADER } from '../shared/vault-headers.ts'
+import { ERROR_HEADER, PROVIDER_HEADER, TEAM_HEADER, USER_HEADER } from '../shared/vault-headers.ts'
 import { withoutCredentials, withoutVaultHeaders } from './caller-headers.ts'
 import { sendOrRepeat, type Asked, type FallbackOptions } from './fallback.ts'
 
@@ -16,6 +16,8 @@ export interface FetchBinding {
 /** Whose key to use. */
 export interface KeyOf extends FallbackOptions {
   userId: string
+  /** A team that the user is in, whose key will do too. You vouch for that: the binding's `props` need `"teams": true`. */
+  teamId?: string | undefined
 }
 
 /**
@@ -28,12 +30,16 @@ export interface KeyOf extends FallbackOptions {
  * @example
  * const openai = new OpenAI({ fetch: vaultFetch(env.KEY_VAULT, { userId, provider: 'openai' }), apiKey: 'in the vault' })
  */
-export function vaultFetch(vault: FetchBinding, { userId, ...options }: KeyOf): typeof fetch {
+export function vaultFetch(
+  vault: FetchBinding,
+  { userId, teamId, ...options }: KeyOf,
+): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init)
     return sendOrRepeat({ request, init }, options, async () => {
       const headers = withoutVaultHeaders(request.headers)
       headers.set(USER_HEADER, encodeURIComponent(userId))
+      if (teamId !== undefined) headers.set(TEAM_HEADER, encodeURIComponent(teamId))
       headers.set(PROVIDER_HEADER, options.provider)
       const answer = await vault.fetch(new Request(request, { headers, redirect: 'manual' }))
       return answer.headers.has(ERROR_HEADER) ? refusal(answer) : answer
@@ -63,6 +69,8 @@ export interface Relay extends FallbackOptions {
   vault: string
   /** An access token with the relay's scope, or a function that returns one for each request. */
   token: string | (() => string | Promise<string>)
+  /** A team of the token, whose key will do too. A token with one team needs no name. */
+  teamId?: string | undefined
 }
 
 /**
@@ -74,7 +82,7 @@ export interface Relay extends FallbackOptions {
  * const vault = 'https://vault.example.com'
  * const openai = new OpenAI({ fetch: relayFetch({ vault, token, provider: 'openai' }), apiKey: 'in the vault' })
  */
-export function relayFetch({ vault, token, ...options }: Relay): typeof fetch {
+export function relayFetch({ vault, token, teamId, ...options }: Relay): typeof fetch {
   const { origin } = new URL(vault)
   const root = `${vault.replace(/\/+$/, '')}/relay/${options.provider}`
   return async (input, init) => {
@@ -86,6 +94,7 @@ export function relayFetch({ vault, token, ...options }: Relay): typeof fetch {
     return sendOrRepeat({ request, init }, falling, async () => {
       const headers = withoutCredentials(request.headers)
       headers.set('Authorization', `Bearer ${typeof token === 'string' ? token : await token()}`)
+      if (teamId !== undefined) headers.set(TEAM_HEADER, encodeURIComponent(teamId))
       return fetch(readdress({ request, init }, to, headers))
     })
   }

@@ -7,10 +7,12 @@ import { requireRate, requireStrictRate } from '../rate.ts'
 import type { Service } from '../service.ts'
 import { relayCaller, SERVER_GRANTS, serverCaller } from '../shared/caller.ts'
 import type { Route } from '../shared/routes.ts'
+import type { TeamInUse } from '../shared/team.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
 import { requireUser, type AccessToken } from '../tokens/access-token.ts'
 import { scopeFor, type Servers } from '../tokens/token-settings.ts'
 import { checkToken } from './address.ts'
+import { teamInUse } from './team-in-use.ts'
 
 /** A route of a user, and whose tokens it takes. */
 interface GuardedRoute {
@@ -89,7 +91,7 @@ function refuseServer(
 }
 
 /** Whose key is used, and by whom. */
-export interface RelayCaller {
+export interface RelayCaller extends TeamInUse {
   userId: string
   /** The client of the relay; null if its token names none. */
   caller: string | null
@@ -105,7 +107,7 @@ interface RelayedSlot {
  * Lets a client through to the key in a slot of its token's user. The token must have the relay's scope.
  *
  * @throws VaultError `not_found` if the relay is off, `token_missing`, `token_invalid`, `token_expired`,
- * `token_keys_unreachable`, `scope_missing`, `provider_not_granted`, `rate_limited`
+ * `token_keys_unreachable`, `scope_missing`, `provider_not_granted`, `not_your_own`, `teams_not_in_token`, `rate_limited`
  */
 export async function authorizeRelay(
   service: Service,
@@ -115,7 +117,7 @@ export async function authorizeRelay(
   const { settings } = service
   const { relay } = settings
   if (relay === null) throw new VaultError('not_found')
-  const { userId, scopes, client } = await checkToken(service, sent, {
+  const { userId, scopes, client, teams } = await checkToken(service, sent, {
     readToken: () => namedToken(sent, settings.tokenHeader) ?? tokenOf(sent, provider),
     check: (token) => ({ ...token, userId: requireUser(token) }),
   })
@@ -125,10 +127,11 @@ export async function authorizeRelay(
     throw new VaultError('scope_missing', { detail })
   }
   if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
+  const inUse = teamInUse(teams, settings.tokenRules.teams, sent)
   await requireRate(settings.relayLimiter, userId)
   const caller = relayCaller(client)
   if (caller !== null) await requireRate(settings.callerLimiter, caller)
-  return { userId, caller }
+  return { userId, caller, ...inUse }
 }
 
 /**

@@ -112,8 +112,9 @@ const handlers: Handlers = {
 
   setLimits: async ({ owner, slot, body, condition }) => {
     const { paused: isPaused, callers, max_uses: maxUses, expires_at: expiresAt } = body
+    const { max_uses_per_member: maxUsesPerMember } = body
     if (isPaused !== true || Object.keys(body).length > 1) requireOwner(owner)
-    const limits = { isPaused, callers, maxUses, expiresAt }
+    const limits = { isPaused, callers, maxUses, maxUsesPerMember, expiresAt }
     return describeSlot(slot, await setLimits(owner, slot, { ...limits, condition }))
   },
 

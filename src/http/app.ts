@@ -89,7 +89,7 @@ async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Res
   const { settings } = service
   const slot = findSlot(settings, c.req.param('provider'))
   const sent = tokenHeaders(c, settings.tokenHeader)
-  const { userId, caller } = await authorizeRelay(service, slot, sent)
+  const { userId, caller, ...inUse } = await authorizeRelay(service, slot, sent)
   const use = { user_id: userId, caller, provider: slot.isKnown ? slot.name : null }
   c.set('use', use)
   const response = await relay(service, {
@@ -97,6 +97,7 @@ async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Res
     slot,
     userId,
     caller,
+    ...inUse,
     requestId: c.get('requestId'),
     allowedOrigin: allowOrigin(c.req.header('Origin'), c),
     waitUntil: (recording) => c.executionCtx.waitUntil(recording),

@@ -31,29 +31,39 @@ const MAX_CALLERS = 50
 export const MAX_USES = 1_000_000_000
 
 const CALLERS = `callers must be null or a list of at most ${MAX_CALLERS} names, each of the form binding:NAME or relay:NAME.`
-const COUNT = `max_uses.count must be a whole number from 0 to ${MAX_USES}.`
 
-/** What the OpenAPI document cannot see: that it is a whole number, from 0 to `MAX_USES`. `z.int` weighs more. */
-export const useCount = z.custom<number>((count) => isWhole(count, 0, MAX_USES), COUNT)
+function useCount(name: string) {
+  const fault = `${name}.count must be a whole number from 0 to ${MAX_USES}.`
+  return z.custom<number>((count) => isWhole(count, 0, MAX_USES), fault)
+}
 
-const maxUses = z.strictObject(
-  {
-    count: useCount,
-    per: z.enum(['day', 'month'], 'max_uses.per must be "day" or "month".'),
-  },
-  'max_uses must be null, or {"count": 100, "per": "day"}.',
-)
+/** What the OpenAPI document cannot see: they are whole numbers, from 0 to `MAX_USES`. `z.int` weighs more. */
+export const useCounts = {
+  max_uses: useCount('max_uses'),
+  max_uses_per_member: useCount('max_uses_per_member'),
+}
+
+const maximum = (name: keyof typeof useCounts) =>
+  z.strictObject(
+    {
+      count: useCounts[name],
+      per: z.enum(['day', 'month'], `${name}.per must be "day" or "month".`),
+    },
+    `${name} must be null, or {"count": 100, "per": "day"}.`,
+  )
 
 const caller = z.string(CALLERS).check(z.regex(CALLER_NAME, CALLERS))
 
-const FIELDS = 'Send one or more of paused, callers, max_uses and expires_at, and no other field.'
+const FIELDS =
+  'Send one or more of paused, callers, max_uses, max_uses_per_member and expires_at, and no other field.'
 
 const limitsBody = z
   .strictObject(
     {
       paused: z.optional(z.boolean('paused must be true or false.')),
       callers: z.nullish(z.array(caller, CALLERS).check(z.maxLength(MAX_CALLERS, CALLERS))),
-      max_uses: z.nullish(maxUses),
+      max_uses: z.nullish(maximum('max_uses')),
+      max_uses_per_member: z.nullish(maximum('max_uses_per_member')),
       expires_at: z.nullish(expiresAt),
     },
     FIELDS,

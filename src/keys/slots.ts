@@ -3,6 +3,7 @@
 import type { Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
+import { readOwner } from '../shared/owner.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { selectKey, selectKeys, type KeyRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
@@ -112,7 +113,7 @@ export async function readKey(owner: SlotOwner, slot: NamedSlot): Promise<Stored
  * Changes the limits of the key in the slot, with one round trip to D1, and returns the key. If D1 fails, it tries
  * again unless the trail has the event of this change, or of another one since.
  *
- * @throws VaultError `label_invalid`, `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
+ * @throws VaultError `limits_invalid`, `label_invalid`, `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
  */
 export async function setLimits(
   owner: SlotOwner,
@@ -120,6 +121,9 @@ export async function setLimits(
   { condition, ...limits }: NewLimits & { condition: Condition | null },
 ): Promise<StoredKey> {
   const { db, settings } = owner.service
+  if (limits.maxUsesPerMember !== undefined && readOwner(owner.userId).kind === 'user') {
+    throw new VaultError('limits_invalid', { detail: OF_A_TEAM })
+  }
   const results = await inRow(
     owner,
     requireLabel(findSlot(settings, given)),
@@ -147,6 +151,8 @@ export async function setLimits(
   if (!isSeen && !(await noteLook(owner, row.provider, 'viewed'))) throw userNotFound(owner)
   return openAndLog(owner, row)
 }
+
+const OF_A_TEAM = 'Only the key of a team can have max_uses_per_member.'
 
 function hasEvent(results: readonly D1Result<object>[]): boolean {
   return results.some((result) => result.results.some((row) => 'event' in row))

@@ -4,6 +4,7 @@ import { VaultError } from '../errors.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
 import { covers, splitSlot } from '../shared/slot.ts'
+import type { TeamInUse } from '../shared/team.ts'
 import { selectKey, type SlotRow, type UserKeyRow, type UserWithoutKey } from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
@@ -12,7 +13,6 @@ import {
   giveUseBack,
   selectOpened,
   takeUse,
-  type AskedTeam,
   type AskedUse,
   type OpenedRow,
   type PickedNothing,
@@ -53,16 +53,12 @@ export async function readUsableKey(owner: SlotOwner, slot: NamedSlot): Promise<
 }
 
 /** A caller who uses the keys of a user. */
-export interface KeyUser extends SlotOwner {
+export interface KeyUser extends SlotOwner, Partial<TeamInUse> {
   by: Extract<Actor, { kind: 'caller' }>
   /** Keeps the isolate alive until the use is recorded. */
   waitUntil: WaitUntil
   /** The providers and slots that the caller may use; all of them, if it is missing. */
   granted?: readonly string[] | undefined
-  /** The team whose keys the user may use. */
-  team?: AskedTeam | null
-  /** Why there is no team, which is the refusal if the user has no key either. */
-  teamFault?: 'team_required' | 'teams_not_in_token' | null
 }
 
 /** A key that may be used out of credit again after this time. */

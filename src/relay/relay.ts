@@ -3,13 +3,14 @@
 import { VaultError } from '../errors.ts'
 import { requireProvider, type NamedSlot } from '../keys/slot-name.ts'
 import type { WaitUntil } from '../keys/sums.ts'
+import type { KeyUser } from '../keys/take.ts'
 import { sendWithKey } from '../keys/use.ts'
 import type { Service } from '../service.ts'
 import { relayBody } from './answer-body.ts'
 import { relayedHeaders } from './answer-headers.ts'
 
 /** A request to `/relay/:provider/*` whose caller may use the user's key. */
-export interface RelayedRequest {
+export interface RelayedRequest extends Pick<KeyUser, 'granted' | 'team' | 'teamFault'> {
   request: Request
   slot: NamedSlot
   userId: string
@@ -29,6 +30,7 @@ export interface RelayedRequest {
  */
 export async function relay(service: Service, call: RelayedRequest): Promise<Response> {
   const { request, userId, caller, requestId, allowedOrigin, waitUntil } = call
+  const { granted, team = null, teamFault = null } = call
   const slot = requireProvider(service.settings, call.slot)
   const { provider } = slot
   const { root, path } = splitTarget(request.url)
@@ -37,7 +39,7 @@ export async function relay(service: Service, call: RelayedRequest): Promise<Res
   // Otherwise the runtime asks for gzip, which this client may not be able to read.
   if (!headers.has('Accept-Encoding')) headers.set('Accept-Encoding', 'identity')
   const by = { kind: 'caller', name: caller } as const
-  const user = { service, userId, requestId, by, waitUntil }
+  const user = { service, userId, requestId, by, waitUntil, granted, team, teamFault }
   const sent = { method, headers, body, signal }
   const { response, place } = await sendWithKey(user, { slot, path, request: sent })
   const passage = { ...place, root: new URL(request.url).origin + root }

@@ -37,8 +37,10 @@ export const bindingProps = z.strictObject({
   /** The bound Worker's name. The log, the trail and the owners' limits have it as `binding:NAME`. */
   caller: z.string().check(z.regex(WORKER_NAME)),
   grants,
-  /** The slots that the caller may use. If it is missing, all slots. */
+  /** The providers and slots that the caller may use. If it is missing, all of them. */
   providers: z.optional(z.array(z.string())),
+  /** Whether the caller may say which team a user is in. The vault believes it. */
+  teams: z.optional(z.boolean()),
 })
 
 /**

@@ -144,9 +144,16 @@ export interface Bodies {
     paused?: boolean | undefined
     /** Each is `binding:NAME` or `relay:NAME`. */
     callers?: string[] | null | undefined
-    max_uses?: { count: number; per: 'day' | 'month' } | null | undefined
+    max_uses?: Maximum | null | undefined
+    /** Of a team's key. */
+    max_uses_per_member?: Maximum | null | undefined
     expires_at?: string | null | undefined
   }
+}
+
+interface Maximum {
+  count: number
+  per: 'day' | 'month'
 }
 
 interface KeyBody {

@@ -10,6 +10,15 @@ export const PROVIDER_HEADER = 'X-Vault-Provider'
 /** The id of the user's team whose key may be used, percent-encoded. */
 export const TEAM_HEADER = 'X-Vault-Team'
 
+/** The text of a header that is percent-encoded; null if there is none, or if it is not. */
+export function decodeHeader(value: string | null): string | null {
+  try {
+    return value === null ? null : decodeURIComponent(value)
+  } catch {
+    return null
+  }
+}
+
 /** The error code of an answer that is the vault's own, not the provider's. */
 export const ERROR_HEADER = 'X-Vault-Error'
 /** Whose key was used: a `KeySource`. */

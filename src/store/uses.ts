@@ -1,5 +1,6 @@
 /** The statements of a use: which key it takes, and what it counts. All of them pick the same key, in one transaction. */
 
+import type { TeamOfUser } from '../shared/team.ts'
 import {
   COLUMNS,
   isAlone,
@@ -18,18 +19,6 @@ export interface CountedUse {
   periods: Record<Period, string>
 }
 
-/** A team whose keys the user may use. */
-export interface AskedTeam {
-  /** Its text as an owner. */
-  userId: string
-  /** When the token was issued; {@link STALE} if it is too old, and {@link VOUCHED} if a bound Worker vouches for the user. */
-  issuedAt: string
-}
-
-/** Before and after every time. */
-export const STALE = ''
-export const VOUCHED = '9999'
-
 /** What a use asks for. */
 export interface AskedUse extends CountedUse {
   userId: string
@@ -44,7 +33,7 @@ export interface AskedUse extends CountedUse {
   granted: readonly string[] | null
   /** The identities of keys that are gone. */
   gone: readonly string[]
-  team: AskedTeam | null
+  team: TeamOfUser | null
   /** Whether the team's keys come before the user's own. */
   isTeamFirst: boolean
   /** Random: it tells this use from the member's others. */

@@ -90,11 +90,17 @@ interface SlotBody extends KeyBody {
   base_url?: string | undefined
 }
 
+interface Maximum {
+  count: number
+  per: 'day' | 'month'
+}
+
 interface LimitsBody {
   paused?: boolean | undefined
   /** Each is `binding:NAME` or `relay:NAME`. */
   callers?: string[] | null | undefined
-  max_uses?: { count: number; per: 'day' | 'month' } | null | undefined
+  max_uses?: Maximum | null | undefined
+  max_uses_per_member?: Maximum | null | undefined
   expires_at?: string | null | undefined
 }
 
