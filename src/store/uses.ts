@@ -68,7 +68,7 @@ const MEMBER_PERIOD = periodOf('max_uses_per_member_per')
 const OF_PROVIDER = `api_keys.provider >= ?2 AND api_keys.provider < ?2 || ';'
   AND (api_keys.provider = ?2 OR substr(api_keys.provider, length(?2) + 1, 1) = ':')`
 const IS_NAMED = '(?3 IS NULL OR api_keys.provider IS ?3)'
-const NOT_GONE = 'api_keys.identity NOT IN (SELECT value FROM json_each(?10))'
+const NOT_GONE = '(?10 IS NULL OR api_keys.identity NOT IN (SELECT value FROM json_each(?10)))'
 
 /** The clock of another isolate may already be in the next period. */
 const HAS_USES = `(max_uses > 0 AND (api_keys.uses < max_uses OR coalesce(api_keys.uses_in, '') < ${PERIOD}))`
@@ -84,7 +84,9 @@ const CLASS = `CASE WHEN isLeftOut THEN 0 WHEN status = 'rejected' THEN 2 WHEN e
 const ORDER = `NOT ${IS_NAMED}, isLeftOut, ${CLASS}, position, api_keys.provider LIMIT 1`
 
 /** The user's best key. */
-const OWN = `SELECT api_keys.*, users.identity AS userIdentity, NULL AS member, 1 AS isUser, 1 AS ownKeys,
+const ofUser = (
+  columns: string,
+) => `SELECT ${columns}, users.identity AS userIdentity, NULL AS member, 1 AS isUser, 1 AS ownKeys,
     ${IS_REFUSED} AS isLeftOut, 0 AS isStale, 0 AS isMemberOver
   FROM users LEFT JOIN api_keys ON api_keys.user_id = id AND ${OF_PROVIDER} AND ${NOT_GONE}
   WHERE id = ?1 ORDER BY ${ORDER}`
@@ -95,7 +97,7 @@ const IS_OVER = `(max_uses_per_member IS NOT NULL AND NOT (max_uses_per_member >
   coalesce(mine.uses_in, '') < ${MEMBER_PERIOD} OR mine.uses - (mine.mark = ?13) < max_uses_per_member)))`
 
 /** The best key of the user or the team. Each key of the provider that the one has keeps out those of the other. */
-const OWN_OR_TEAMS = `WITH team AS (
+const OF_USER_OR_TEAM = `WITH team AS (
     SELECT coalesce(max(own_keys), 1) AS ownKeys, coalesce(max(tokens_since), '0') > ?12 AS isOld FROM users WHERE id = ?11
   )
   SELECT api_keys.*, users.identity AS userIdentity, iif(id = ?11, ${MEMBER}, NULL) AS member,
@@ -108,16 +110,19 @@ const OWN_OR_TEAMS = `WITH team AS (
   WHERE id IN (?1, ?11)
   ORDER BY encrypted_api_key IS NULL, (id = ?11) IS NOT (?14 AND NOT isOld), ${ORDER}`
 
-const pick = ({ team }: AskedUse) => (team === null ? OWN : OWN_OR_TEAMS)
+const FLAGS = 'userIdentity, member, isUser, ownKeys, isLeftOut, isStale, isMemberOver'
 
 /** The key that the use takes; no row if there is none. */
-const taken = (asked: AskedUse) =>
-  `(SELECT * FROM (${pick(asked)}) AS api_keys WHERE NOT isLeftOut AND user_id IS NOT NULL AND ${IS_NAMED})`
+const taken = ({ team }: AskedUse) =>
+  `(SELECT * FROM (${team === null ? ofUser('api_keys.*') : OF_USER_OR_TEAM}) AS api_keys
+    WHERE NOT isLeftOut AND user_id IS NOT NULL AND ${IS_NAMED})`
 
 function valuesOf(asked: AskedUse): Statement['values'] {
   const { userId, provider, slot, periods, caller, now, creditSince, granted, gone, team } = asked
   const own = [userId, provider, slot, periods.day, periods.month, caller, now, creditSince]
-  const lists = [granted === null ? null : JSON.stringify(granted), JSON.stringify(gone)]
+  const lists = [granted, gone.length === 0 ? null : gone].map(
+    (list) => list && JSON.stringify(list),
+  )
   const ofTeam =
     team === null ? [] : [team.userId, team.issuedAt, asked.mark, asked.isTeamFirst ? 1 : 0]
   return [...own, ...lists, ...ofTeam]
@@ -135,11 +140,13 @@ export function takeUse(asked: AskedUse): Statement<PickedRow | PickedNothing>[]
 
 /** It returns no row if neither the user nor the team exists. A key of another slot keeps the owner's others out. */
 function selectPicked(asked: AskedUse): Statement<PickedRow | PickedNothing> {
-  return {
-    sql: `SELECT ${COLUMNS}, userIdentity, member, isUser, ownKeys, isLeftOut, isStale, isMemberOver, ${isAlone(asked.takesDefault)}
-          FROM (${pick(asked)}) AS api_keys`,
-    values: valuesOf(asked),
-  }
+  const { team, takesDefault } = asked
+  const columns = `${COLUMNS}, ${isAlone(takesDefault)}`
+  const sql =
+    team === null
+      ? ofUser(columns)
+      : `SELECT ${columns}, ${FLAGS} FROM (${OF_USER_OR_TEAM}) AS api_keys`
+  return { sql, values: valuesOf(asked) }
 }
 
 function addMember(asked: AskedUse): Statement {
@@ -169,8 +176,8 @@ function countUse(asked: AskedUse): Statement {
     sql: `UPDATE api_keys SET
             uses = CASE WHEN uses_in >= ${PERIOD} THEN uses + 1 ELSE 1 END,
             uses_in = max(coalesce(uses_in, ''), ${PERIOD})
-          WHERE user_id IN (${owners}) AND ${OF_PROVIDER} AND max_uses > 0
-            AND (user_id, api_keys.provider) = (SELECT user_id, provider FROM ${taken(asked)})`,
+          WHERE user_id IN (${owners}) AND ${OF_PROVIDER} AND CASE WHEN max_uses > 0
+            THEN (user_id, api_keys.provider) = (SELECT user_id, provider FROM ${taken(asked)}) END`,
     values: valuesOf(asked),
   }
 }
