@@ -255,5 +255,10 @@ function issuerFaults(env: TokenEnvironment): Fault[] {
       'JWT_IDENTITY_CLAIM',
       'must be sub or oid with JWT_TENANTS',
     ],
+    [
+      listed !== undefined && ![null, 'tid', 'groups'].includes(env.JWT_TEAM_CLAIM),
+      'JWT_TEAM_CLAIM',
+      'must be tid or groups with JWT_TENANTS',
+    ],
   ]
 }

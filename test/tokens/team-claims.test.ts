@@ -5,7 +5,11 @@ import { inSeconds } from '../../scripts/lib/token.ts'
 import type { VaultError } from '../../src/errors.ts'
 import { isStale, type TeamClaim, type TokenTeams } from '../../src/tokens/team-claims.ts'
 import { HS256, SECRET, sign, signJson } from './signed-tokens.ts'
-import { vaultOf } from './token-sources.ts'
+import { signingKey } from './signing-keys.ts'
+import { KEY_SET, TEAM_ISSUERS, tokenOf } from './team-tokens.ts'
+import { serveKeySet, vaultOf } from './token-sources.ts'
+
+const KEY = await signingKey('ES256', 'es')
 
 const org = { JWT_TEAM_CLAIM: 'org_id', JWT_TEAM_ADMIN: 'role=admin' }
 const groups = { JWT_TEAM_CLAIM: 'groups', JWT_TEAM_ADMIN_CLAIM: 'admin_of' }
@@ -172,6 +176,21 @@ describe('a token whose issuer left out the teams', () => {
     const json = `{"sub":"jane","exp":${inSeconds(600)},"__proto__":{"groups":["a"],"hasgroups":true}}`
     const { teams } = await verifierOf(groups)(await signJson(HS256, json))
     expect(teams).toEqual({ teams: [], isMissing: false, issuedAt: null })
+  })
+})
+
+describe('the tokens of issuers', () => {
+  const all = TEAM_ISSUERS.flatMap((issuer) =>
+    issuer.tokens.map((token) => ({ issuer, token, name: `${issuer.name}: ${token.of}` })),
+  )
+
+  it.for(all)('reads the teams of a token of $name', async ({ issuer, token }) => {
+    serveKeySet([KEY.jwk])
+    const signed = await tokenOf(issuer, token, KEY)
+    const { teams, isMissing = false } = token
+    expect(await vaultOf({ ...KEY_SET, ...issuer.vars })(signed)).toMatchObject({
+      teams: { teams, isMissing },
+    })
   })
 })
 

@@ -218,6 +218,11 @@ describe('variables that are refused', () => {
       { ...tenants, JWT_IDENTITY_CLAIM: 'email' },
       'JWT_IDENTITY_CLAIM must be sub or oid with JWT_TENANTS',
     ],
+    [
+      'teams that a tenant names itself',
+      { ...tenants, JWT_TEAM_CLAIM: 'department' },
+      'JWT_TEAM_CLAIM must be tid or groups with JWT_TENANTS',
+    ],
     ['two scopes', { JWT_SCOPE: 'a b' }, 'JWT_SCOPE must be one scope'],
     [
       'a header with a space in it',
@@ -350,6 +355,8 @@ describe('the sources of tokens', () => {
       { ...tenants, JWT_TENANTS: TENANT.toUpperCase(), JWT_IDENTITY_CLAIM: 'oid' },
       [{ tenants: [TENANT] }],
     ],
+    ['tenants as teams', { ...tenants, JWT_TEAM_CLAIM: 'tid' }, [{ tenants: [TENANT] }]],
+    ['groups of tenants as teams', { ...tenants, JWT_TEAM_CLAIM: 'groups' }, [{}]],
     ['public keys', pem, [keys]],
     [
       'public keys, issuer and audience',
