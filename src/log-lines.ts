@@ -27,6 +27,9 @@ function line<const Level extends 'info' | 'warn' | 'error', Fields extends z.co
 
 const text = z.string()
 const count = z.int().check(z.nonnegative())
+const owner = text.check(
+  z.describe('The owner of the key: a user id, or `team:` and the id of a team.'),
+)
 const client = z
   .nullable(text)
   .check(z.describe('`relay:NAME`. Null if the token names no client.'))
@@ -77,7 +80,7 @@ export const LOG_EVENTS = {
   }),
   api_key_tried: line(['info'], {
     request_id: requestId,
-    user_id: text,
+    user_id: owner,
     provider: text,
     verdict,
     reason: text.check(z.describe('`HTTP 401`, or the name of an error such as `TimeoutError`.')),
@@ -102,12 +105,12 @@ export const LOG_EVENTS = {
   error: line(['error'], { request_id: requestId, ...coded }),
   api_key_unreadable: line(['error'], {
     request_id: requestId,
-    user_id: text,
+    user_id: owner,
     provider: text,
     key_id: text,
     reason: z.enum(['key_id_not_in_keyring', 'does_not_open', 'not_a_key']),
   }),
-  expired_key_deleted: line(['info'], { user_id: text, provider: text }),
+  expired_key_deleted: line(['info'], { user_id: owner, provider: text }),
   restored_keys_deleted: line(['info'], { keys: count, users: count }),
   deletions_held: line(['error'], { most: count }),
   deletions_not_copied: line(['error'], coded),
@@ -119,7 +122,7 @@ export const LOG_EVENTS = {
   database_retried: line(['warn'], failure),
   limiter_missing: line(['warn'], { limiters: z.array(text) }),
   event_not_queued: line(['error'], {
-    events: z.array(z.strictObject({ user_id: text, id: text })),
+    events: z.array(z.strictObject({ user_id: owner, id: text })),
     error: loggedError,
   }),
   sign_in_discovery_failed: line(['warn'], failure),
@@ -128,7 +131,7 @@ export const LOG_EVENTS = {
   }),
   socket_ended: line(['info'], {
     request_id: requestId,
-    user_id: text,
+    user_id: owner,
     caller: z
       .nullable(text)
       .check(z.describe('`binding:NAME` or `relay:NAME`. Null if the token names no client.')),

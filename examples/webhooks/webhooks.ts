@@ -17,9 +17,10 @@ const DEADLINE_MS = 10_000
 const MAX_DELAY_S = 43_200
 const SECRET_PREFIX = 'whsec_'
 
-/** What each event of the vault has. */
+/** What each event of the vault has: a user or a team, and more. */
 interface Event {
-  user_id: string
+  user_id?: string
+  team_id?: string
   id: string
   event: string
   at: string
@@ -46,7 +47,7 @@ interface Settings {
 
 /** @throws Error if a setting is wrong. The queue then delivers the batch again. */
 async function readSettings(env: WebhookEnv): Promise<Settings> {
-  // The events name users.
+  // The events name users and teams.
   if (!isConfidentialUrl(env.WEBHOOK_URL)) {
     throw new Error('WEBHOOK_URL must be an https: URL; http: is only for localhost')
   }
@@ -76,13 +77,15 @@ async function deliver(message: Message, { url, keys, firstRetry }: Settings): P
 
 /**
  * The id is the same in each attempt and for each copy of the event. The trail's own id is unique for one user
- * only, and holds characters that Standard Webhooks does not allow.
+ * or team only, and holds characters that Standard Webhooks does not allow.
  *
  * @throws Error if the message is not an event of the vault: others may write to the queue, too
  */
 async function deliveryOf(event: unknown): Promise<Delivery> {
   if (!isEvent(event)) throw new Error('The message lacks a field that every event has')
-  const name = new TextEncoder().encode(JSON.stringify([event.user_id, event.id]))
+  const { team_id: team, user_id: user } = event
+  const owner = team === undefined ? [user] : ['team', team]
+  const name = new TextEncoder().encode(JSON.stringify([...owner, event.id]))
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', name))
   const id = `evt_${digest.toBase64({ alphabet: 'base64url', omitPadding: true })}`
   const payload = { type: `api_key.${event.event}`, timestamp: event.at, data: event }
@@ -92,7 +95,8 @@ async function deliveryOf(event: unknown): Promise<Delivery> {
 function isEvent(message: unknown): message is Event {
   if (typeof message !== 'object' || message === null) return false
   const fields = new Map<string, unknown>(Object.entries(message))
-  return ['user_id', 'id', 'event', 'at'].every((name) => typeof fields.get(name) === 'string')
+  const isText = (name: string) => typeof fields.get(name) === 'string'
+  return isText('user_id') !== isText('team_id') && ['id', 'event', 'at'].every(isText)
 }
 
 /** The status of the answer; 0 if there is none in time. A redirect is not followed. */

@@ -5,6 +5,7 @@ import type { Service } from '../service.ts'
 import { inTime } from '../shared/deadline.ts'
 import type { EventMessage } from '../shared/answers.ts'
 import type { EventKind } from '../shared/event-kind.ts'
+import { ownerId } from '../shared/owner.ts'
 import { describeEvent, type WrittenEvent } from '../store/events.ts'
 
 /** The kinds of events that go to the queue. */
@@ -23,7 +24,7 @@ const published = new Set<unknown>(PUBLISHED)
 
 /** The time that the queue has for a batch. The answer waits for it, so this is short. */
 const DEADLINE_MS = 2_000
-/** The events of a batch. A queue takes 256 KB at once, and a user id may have 2,000 characters. */
+/** The events of a batch. A queue takes 256 KB at once, and an owner's id may have 2,000 characters. */
 const BATCH_SIZE = 25
 /** A Worker has six connections at once. A batch that waits for one must not use up its time. */
 const BATCHES_AT_ONCE = 4
@@ -66,5 +67,5 @@ async function send(queue: Queue, events: readonly WrittenEvent[]): Promise<void
 }
 
 function toMessage(event: WrittenEvent): EventMessage {
-  return { user_id: event.userId, ...describeEvent(event) }
+  return { ...ownerId(event.userId), ...describeEvent(event) }
 }

@@ -8,6 +8,7 @@ import { CODES } from './error-code.ts'
 import { CHANGES, LOOKS, SUMS } from './event-kind.ts'
 import { namesIn } from './json.ts'
 import { KEY_FAULTS } from './key-text.ts'
+import type { OwnerId } from './owner.ts'
 import { EXTRA_WORDS } from './pasted-text.ts'
 
 export const keyStatus = z
@@ -466,8 +467,8 @@ export type VerifyAnswer = z.infer<typeof verifyAnswer>
 export type SavedAnswer<Fields extends KeyFields> = z.infer<typeof saved> & { user: Fields }
 export type DeletedAnswer<Fields extends object> = z.infer<typeof deletedAnswer> & { user: Fields }
 export type EventAnswer = z.infer<typeof event>
-/** An event in the queue of events. */
-export type EventMessage = EventAnswer & { user_id: string }
+/** An event in the queue of events, with the owner of the key. */
+export type EventMessage = EventAnswer & OwnerId
 export type EventsAnswer = z.infer<typeof eventsAnswer>
 export type UserAnswer = z.infer<typeof userAnswer>
 export type UsersAnswer = z.infer<typeof usersAnswer>

@@ -25,3 +25,12 @@ export function readOwner(text: string): OwnerParts {
   if (text.startsWith(TEAM)) return { kind: 'team', id: text.slice(TEAM.length) }
   return { kind: 'user', id: LIKE_TEAM.test(text) ? text.slice(1) : text }
 }
+
+/** An owner in answers, messages and files. */
+export type OwnerId = { user_id: string; team_id?: never } | { team_id: string; user_id?: never }
+
+/** The id of a text's owner, under the name of its kind. */
+export function ownerId(text: string): OwnerId {
+  const { kind, id } = readOwner(text)
+  return kind === 'user' ? { user_id: id } : { team_id: id }
+}

@@ -98,6 +98,21 @@ it('settles each message of a batch by itself', async () => {
   expect([acked.length, retried.length]).toEqual([2, 1])
 })
 
+it('an event of a team has another webhook-id than one of the user with the same id', async () => {
+  const fetched = answer(204)
+  const { body: ofUser, ...message } = messageOf('a')
+  const { user_id: team_id, ...event } = ofUser
+  const ofTeam = { team_id, ...event }
+  const sent = async (body: object) => {
+    expect(await deliver([{ ...message, body }])).toMatchObject({ acked: ['a'] })
+    const [, { headers, body: text } = {}] = fetched.mock.lastCall ?? []
+    return { id: new Headers(headers).get('webhook-id'), data: JSON.parse(String(text)).data }
+  }
+  const [user, team] = [await sent(ofUser), await sent(ofTeam)]
+  expect([user.data, team.data]).toEqual([ofUser, ofTeam])
+  expect(user.id).not.toBe(team.id)
+})
+
 const event = messageOf('b').body
 
 it.for<[what: string, body: unknown]>([
@@ -109,6 +124,7 @@ it.for<[what: string, body: unknown]>([
     [`an event without ${name}`, { ...event, [name]: undefined }],
     [`an event with a number as ${name}`, { ...event, [name]: 1 }],
   ]),
+  ['an event of a user and a team', { ...event, team_id: 'acme' }],
   ['an event with what JSON does not have', { ...event, count: 1n }],
 ])('drops a message that is %s, logs its id, and delivers the others', async ([, body]) => {
   const logs = recordLogs()

@@ -6,6 +6,7 @@ import { deleteExpiredKeys, deleteOldEvents } from '../../src/keys/expiry.ts'
 import { publishEvents } from '../../src/keys/publish.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { openService } from '../../src/service.ts'
+import { teamOwner, userOwner } from '../../src/shared/owner.ts'
 import type { WrittenEvent } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import { someEventRow } from '../store/rows.ts'
@@ -33,6 +34,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 interface Event {
   id: string
   user_id?: string
+  team_id?: string
   event: string
   at: string
 }
@@ -266,6 +268,27 @@ it('the queue gets many events in batches of at most 25', async () => {
   expect(users.filter((id) => !sent.has(id))).toEqual([])
   const mine = queue.batches.map(({ length }) => length)
   expect([Math.max(...mine), Math.min(...mine) > 0]).toEqual([25, true])
+})
+
+it('the queue gets the id of a user or of a team, and the log has the text of the owner', async () => {
+  const logs = recordLogs()
+  const ids = ['ann', 'team:acme']
+  const owners = ids.flatMap((id) => [userOwner(id), teamOwner(id)])
+  const written = owners.map((userId) => ({ userId, ...someEventRow({ event: 'deleted' }) }))
+  const queue = someQueue(async () => Promise.reject(new Error('Too Many Requests')))
+  await publishEvents(await openService({ ...env, ...queue }), [{ results: written }])
+  expect(queue.messages().map(({ user_id, team_id }) => ({ user_id, team_id }))).toEqual(
+    ids.flatMap((id) => [
+      { user_id: id, team_id: undefined },
+      { user_id: undefined, team_id: id },
+    ]),
+  )
+  const id = someEventRow().id
+  const events = ['ann', 'team:ann', '~team:acme', 'team:team:acme'].map((user_id) => ({
+    user_id,
+    id,
+  }))
+  expect(logs.events()).toMatchObject([{ event: 'event_not_queued', events }])
 })
 
 /** Events of one moment, each of another user. */
