@@ -1,8 +1,9 @@
 /** Counts what the vault does, in Workers Analytics Engine. Nothing is counted without a dataset. */
 
 import { errorFields, log } from './log.ts'
+import { splitSlot } from './shared/slot.ts'
 
-/** One data point. It has no user id: the dataset is for sums, and the trail is for users. */
+/** One data point. It has no id of an owner and no label: the dataset is for sums, and the trail is for owners. */
 export interface Count {
   event: 'request' | 'binding_call' | 'api_key_unreadable'
   /** `METHOD route`, or the method of the binding. */
@@ -10,6 +11,7 @@ export interface Count {
   /** Why it was refused, or why a key is unreadable; null if the vault did the work. */
   code: string | null
   caller?: string | null | undefined
+  /** The slot. Its provider is counted, because owners choose the label. */
   provider?: string | null | undefined
   /** The status of an HTTP answer. */
   status?: number
@@ -31,7 +33,8 @@ export interface Count {
  */
 export function count(dataset: AnalyticsEngineDataset | null, counted: Count): void {
   if (dataset === null) return
-  const { event, operation, code, caller = null, provider = null } = counted
+  const { event, operation, code, caller = null, provider: slot = null } = counted
+  const provider = slot && splitSlot(slot).provider
   const { key_source = null, condition = null } = counted
   const { status = 0, provider_status = 0, duration_ms = 0 } = counted
   try {

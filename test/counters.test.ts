@@ -4,6 +4,7 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env } from './isolate.ts'
 import { expect, it } from 'vitest'
 import { KeyVault } from '../src/binding/key-vault.ts'
+import { count } from '../src/counters.ts'
 import {
   call,
   mintToken,
@@ -94,6 +95,15 @@ it('counts a key that cannot be decrypted, each time it is read', async () => {
   const [unreadable] = points
   expect(unreadable).toMatchObject({ 1: 'api_key_unreadable', 2: 'read a slot', 5: 'openai' })
   expect(points).toHaveLength(2)
+})
+
+it('counts a slot with a label by its provider', () => {
+  const points: unknown[] = []
+  const { ANALYTICS } = countingVault().vault
+  const spied = { writeDataPoint: (point: AnalyticsEngineDataPoint) => void points.push(point) }
+  const counted = { event: 'binding_call', operation: 'fetchWithApiKey', code: null } as const
+  count({ ...ANALYTICS, ...spied }, { ...counted, provider: 'openai:work', key_source: 'team' })
+  expect(points).toMatchObject([{ blobs: { 4: 'openai', 5: 'team' } }])
 })
 
 it('counts the answers of a vault that is configured wrong', async () => {

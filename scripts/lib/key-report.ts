@@ -7,6 +7,7 @@ import { layOut } from './table.ts'
 
 const COLUMNS = [
   'keys',
+  'of_teams',
   'active',
   'unverified',
   'rejected',
@@ -58,12 +59,12 @@ export async function readReport(
   return { as_of, unused_days: days, unused_since, providers, total: sumUp(providers) }
 }
 
-function toKeyCounts({ rows, outOfCredit, ...counts }: ProviderCount): KeyCounts {
-  return { keys: rows, out_of_credit: outOfCredit, ...counts }
+function toKeyCounts({ rows, ofTeams, outOfCredit, ...counts }: ProviderCount): KeyCounts {
+  return { keys: rows, of_teams: ofTeams, out_of_credit: outOfCredit, ...counts }
 }
 
 function sumUp(all: readonly KeyCounts[]): KeyCounts {
-  const none = { keys: 0, active: 0, unverified: 0, rejected: 0, out_of_credit: 0 }
+  const none = { keys: 0, of_teams: 0, active: 0, unverified: 0, rejected: 0, out_of_credit: 0 }
   const sum: KeyCounts = { ...none, expired: 0, paused: 0, unused: 0 }
   for (const counts of all) for (const name of COLUMNS) sum[name] += counts[name]
   return sum
@@ -79,6 +80,7 @@ export function describeReport(report: KeyReport): string {
   ]
   const days = unused_days === 1 ? '1 day' : `${formatCount(unused_days)} days`
   const meanings = [
+    ['of teams', 'its owner is a team. The other keys are of users'],
     ['out of credit', 'its provider said so, and the key has not worked since'],
     ['expired', 'its time has passed, so nobody can use it'],
     ['paused', 'nobody can use it until it is resumed'],

@@ -2,7 +2,8 @@
 
 import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
+import { teamOwner } from '../shared/owner.ts'
+import { PROVIDER, SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
 import { NOW, type Statement } from './d1.ts'
 
 /** A table `kids` of the stored kids, in SQL. Its last row is null. An index begins with the kid, so each takes a few reads. */
@@ -110,11 +111,11 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
   }
 }
 
-/** What is known about the keys in the slot of one provider. A key may count in several columns. */
+/** What is known about the keys of one provider, whatever their labels. A key may count in several columns. */
 export interface ProviderCount {
-  /** The name of the slot. */
   provider: string
   rows: number
+  ofTeams: number
   active: number
   unverified: number
   rejected: number
@@ -137,9 +138,10 @@ export function countByProviderAfter(
   limit: number,
   { now, unusedSince }: CountedAt,
 ): Statement<ProviderCount> {
-  const columns = 'status, exhausted_at, expires_at, paused_at, updated_at, last_used_at'
+  const columns = 'user_id, status, exhausted_at, expires_at, paused_at, updated_at, last_used_at'
   return {
-    sql: `SELECT provider, count(*) AS rows,
+    sql: `SELECT ${PROVIDER} AS provider, count(*) AS rows,
+            count(*) FILTER (WHERE user_id GLOB '${teamOwner('*')}') AS ofTeams,
             count(*) FILTER (WHERE status = 'active') AS active,
             count(*) FILTER (WHERE status = 'unverified') AS unverified,
             count(*) FILTER (WHERE status = 'rejected') AS rejected,
@@ -147,7 +149,7 @@ export function countByProviderAfter(
             count(*) FILTER (WHERE expires_at <= ?4) AS expired,
             count(paused_at) AS paused,
             count(*) FILTER (WHERE updated_at < ?5 AND coalesce(last_used_at, '') < ?5) AS unused
-          FROM (SELECT provider, ${columns} ${FROM_NEXT}) GROUP BY provider`,
+          FROM (SELECT provider, ${columns} ${FROM_NEXT}) GROUP BY 1`,
     values: [userId, provider, limit, now, unusedSince],
   }
 }

@@ -305,11 +305,12 @@ it('docs/deploy.md moves tombstones with the tested queries', () => {
 /** A line of a report. */
 function readCounts(line: string): KeyCounts & { provider: string } {
   const [provider = ''] = line.trim().split(' ')
-  const [keys = 0, active = 0, unverified = 0, rejected = 0, ...others] = numbersIn(
+  const [keys = 0, of_teams = 0, active = 0, unverified = 0, ...others] = numbersIn(
     line.replaceAll(',', ''),
   )
-  const [out_of_credit = 0, expired = 0, paused = 0, unused = 0] = others
-  return { provider, keys, active, unverified, rejected, out_of_credit, expired, paused, unused }
+  const [rejected = 0, out_of_credit = 0, expired = 0, paused = 0, unused = 0] = others
+  const states = { active, unverified, rejected, out_of_credit, expired, paused, unused }
+  return { provider, keys, of_teams, ...states }
 }
 
 it('docs/figures.md shows a report as it is printed, with each column', () => {

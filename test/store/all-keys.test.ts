@@ -149,7 +149,7 @@ describe('rows in the order of their primary key', () => {
 
     it('counts rows by provider, from the first row or after one', async () => {
       const at = { now: SAVED, unusedSince: SAVED }
-      const none = { rejected: 0, outOfCredit: 0, expired: 0, paused: 0, unused: 0 }
+      const none = { ofTeams: 0, rejected: 0, outOfCredit: 0, expired: 0, paused: 0, unused: 0 }
       const unverified = (provider: string, rows: number) => {
         return { provider, rows, active: 0, unverified: rows, ...none }
       }
@@ -162,6 +162,9 @@ describe('rows in the order of their primary key', () => {
     })
 
     it.for<[column: string, changes: string, counted: object]>([
+      ['its provider, without its label', "provider = 'openai:work'", { unverified: 1 }],
+      ['its team', "user_id = 'team:x'", { ofTeams: 1 }],
+      ['no team, if a user id begins as one', "user_id = '~team:x'", { ofTeams: 0 }],
       ['its status', "status = 'active'", { active: 1, unverified: 0 }],
       ['its rejection', "status = 'rejected'", { rejected: 1, unverified: 0 }],
       ['its lack of credit', `exhausted_at = '${SAVED}'`, { outOfCredit: 1, unverified: 1 }],
@@ -173,7 +176,10 @@ describe('rows in the order of their primary key', () => {
       ['that it was used', `last_used_at = '${SINCE}'`, { unused: 0 }],
       ['that it was saved', `updated_at = '${SINCE}'`, { unused: 0 }],
     ])('counts a key by %s', async ([, changes, counted]) => {
-      await env.DB.prepare(`UPDATE api_keys SET ${changes} WHERE user_id = 'b'`).run()
+      await env.DB.batch([
+        env.DB.prepare("INSERT OR IGNORE INTO users (id) VALUES ('team:x'), ('~team:x')"),
+        env.DB.prepare(`UPDATE api_keys SET ${changes} WHERE user_id = 'b'`),
+      ])
       const after = { userId: 'a', provider: 'openai' }
       const found = await read(countByProviderAfter(after, 1, { now: NOW, unusedSince: SINCE }))
       expect(found).toMatchObject([{ provider: 'openai', rows: 1, ...counted }])

@@ -25,18 +25,19 @@ const insertKey = (userId: string, provider: string, columns: Record<string, str
 /** A key of each kind, one of a provider that was removed, and two of the plain route. */
 const KEYS = [
   insertKey('ann', 'openai', { status: 'active' }),
-  insertKey('bob', 'openai', { status: 'active', exhausted_at: RECENT }),
+  insertKey('bob', 'openai:work', { status: 'active', exhausted_at: RECENT }),
   insertKey('cat', 'openai', { status: 'rejected', last_used_at: OLD }),
-  insertKey('dan', 'openai', { expires_at: NOW.toISOString(), paused_at: OLD }),
+  insertKey('team:dan', 'openai', { expires_at: NOW.toISOString(), paused_at: OLD }),
   insertKey('eve', 'openai', { status: 'active', exhausted_at: OLD, paused_at: OLD }),
   insertKey('ann', 'anthropic', { status: 'active', expires_at: '2026-03-02T12:00:00.001Z' }),
-  insertKey('bob', 'anthropic', { status: 'rejected', expires_at: OLD }),
+  insertKey('team:dan', 'anthropic:日本', { status: 'rejected', expires_at: OLD }),
   insertKey('ann', 'default', { last_used_at: SINCE }),
   insertKey('cat', 'default', { last_used_at: OLD }),
   insertKey('cat', 'removed-provider', { last_used_at: OLD }),
 ].flat()
 
 const NONE = {
+  of_teams: 0,
   active: 0,
   unverified: 0,
   rejected: 0,
@@ -55,6 +56,7 @@ const REPORT = {
       ...NONE,
       provider: 'openai',
       keys: 5,
+      of_teams: 1,
       active: 3,
       unverified: 1,
       rejected: 1,
@@ -63,12 +65,13 @@ const REPORT = {
       paused: 2,
       unused: 1,
     },
-    { ...NONE, provider: 'anthropic', keys: 2, active: 1, rejected: 1, expired: 1 },
+    { ...NONE, provider: 'anthropic', keys: 2, of_teams: 1, active: 1, rejected: 1, expired: 1 },
     { ...NONE, provider: 'default', keys: 2, unverified: 2, unused: 1 },
     { ...NONE, provider: 'removed-provider', keys: 1, unverified: 1, unused: 1 },
   ],
   total: {
     keys: 10,
+    of_teams: 2,
     active: 4,
     unverified: 4,
     rejected: 2,
@@ -103,7 +106,7 @@ it('the report of an empty vault has zeros', async () => {
   const report = await readReport(database.db, { now: NOW, days: 1 })
   expect(report).toMatchObject({ providers: [], total: { ...NONE, keys: 0 } })
   const [, headings, ...lines] = describeReport(report).split('\n')
-  expect(headings).toMatch(/^ {2}provider {2}keys {2}active {2}/)
-  expect(lines.slice(0, 2)).toEqual([expect.stringMatching(/^ {2}total(?: +0){8}$/), ''])
+  expect(headings).toMatch(/^ {2}provider {2}keys {2}of teams {2}active {2}/)
+  expect(lines.slice(0, 2)).toEqual([expect.stringMatching(/^ {2}total(?: +0){9}$/), ''])
   expect(lines.at(-1)).toMatch(/since 2026-03-01T12:00:00.000Z, for 1 day$/)
 })
