@@ -1,6 +1,7 @@
 /** Reports the imported keys that a file lacks. */
 
 import type { RemainingKey } from '../../src/import/remaining-keys.ts'
+import { readOwner } from '../../src/shared/owner.ts'
 import { formatCount } from '../lib/progress.ts'
 import type { Missing, Removal } from './missing.ts'
 
@@ -35,7 +36,7 @@ export function missingToJson(missing: Missing | null, removal: Removal | null):
   const { keys = [], newer = [] }: Partial<Missing> = missing ?? {}
   return {
     missing: [...keys, ...newer].map(({ userId, provider, savedAt }) => {
-      return { user_id: userId, provider, saved_at: savedAt }
+      return { user_id: readOwner(userId).id, provider, saved_at: savedAt }
     }),
     ...(removal === null ? {} : { removed: removal.removed, not_removed: removal.refused }),
   }
@@ -67,7 +68,7 @@ function countKeys(keys: readonly unknown[]): string {
 
 function listKeys(keys: readonly RemainingKey[]): string[] {
   const shown = keys.slice(0, SHOWN).map(({ userId, provider }) => {
-    return `  ${JSON.stringify(userId)}  ${provider}`
+    return `  ${JSON.stringify(readOwner(userId).id)}  ${provider}`
   })
   const rest = keys.length - shown.length
   return rest > 0 ? [...shown, `  ${formatCount(rest)} more: --json lists them all`] : shown

@@ -3,6 +3,7 @@
 import { readFernetTime } from '../../src/import/fernet.ts'
 import { isProviderName } from '../../src/providers/table.ts'
 import { isJsonObject } from '../../src/shared/json.ts'
+import { userOwner } from '../../src/shared/owner.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { readId } from './id.ts'
@@ -36,7 +37,8 @@ export function readRecord(given: unknown, fields: Fields): ImportedKey | Refusa
   const id = readId(given[fields.id])
   if ('refused' in id) return refuse(id.refused + adviseId(id.refused, given))
   const slot = readSlot(given, fields)
-  const user = { ...id, provider: fields.provider, token: null, savedAt: '' }
+  const userId = userOwner(id.userId)
+  const user = { userId, provider: fields.provider, token: null, savedAt: '' }
   if ('refused' in slot) return { ...slot, user }
   const read = readToken(given[fields.key])
   const keyless = { ...user, ...slot }

@@ -1,6 +1,7 @@
 /** Reports what an import has done, and what its operator has to check. */
 
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
+import { readOwner } from '../../src/shared/owner.ts'
 import type { Where } from '../lib/database.ts'
 import type { Line } from './file.ts'
 import { describeCounts, formatCount } from '../lib/progress.ts'
@@ -172,5 +173,10 @@ function describeFinding({ line, reason }: Pick<Finding, 'line' | 'reason'>): st
 }
 
 function toEntry({ line, reason, user }: Finding): object {
-  return { line, reason, user_id: user?.userId ?? null, provider: user?.provider ?? null }
+  return {
+    line,
+    reason,
+    user_id: user && readOwner(user.userId).id,
+    provider: user?.provider ?? null,
+  }
 }

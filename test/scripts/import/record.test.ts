@@ -52,6 +52,7 @@ it.for<[name: string, id: unknown, expected: string]>([
     '00112233-4455-6677-8899-aabbccddeeff',
   ],
   ['a bigint', 2n ** 53n, '9007199254740992'],
+  ['like a team', 'team:acme', '~team:acme'],
 ])('reads an id that is %s', ([, id, expected]) => {
   expect(readRecord({ id, encrypted_api_key: null }, FIELDS)).toMatchObject({ userId: expected })
 })
