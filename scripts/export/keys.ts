@@ -4,6 +4,7 @@ import type { Keyring } from '../../src/crypto/keyring.ts'
 import { openKey } from '../../src/crypto/seal.ts'
 import { isExpired } from '../../src/keys/limits.ts'
 import { splitCredential } from '../../src/keys/stored-key.ts'
+import { readOwner } from '../../src/shared/owner.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../../src/store/d1.ts'
 import { noteExported, selectKeysAfter, type ExportedRow } from '../../src/store/exported-keys.ts'
@@ -133,7 +134,9 @@ interface OpenedKey {
 /** The key that the plain route has for a user; null if it is left out. */
 async function chooseKey(job: Export, rows: readonly ExportedRow[]): Promise<OpenedKey | null> {
   const { keyring, slots, report } = job
-  const plain = slots.flatMap((slot) => rows.filter(({ provider }) => provider === slot))
+  // A team has no plain route, and the Flask backend knows no teams.
+  const ofUsers = rows.filter(({ userId }) => readOwner(userId).kind === 'user')
+  const plain = slots.flatMap((slot) => ofUsers.filter(({ provider }) => provider === slot))
   report.leftOut('elsewhere', rows.length - plain.length)
   const latest = plain.toSorted((one, other) => other.updatedAt.localeCompare(one.updatedAt))
   const reasons: LeftOut[] = []
@@ -163,5 +166,5 @@ function keepUsable(report: ExportReport, row: ExportedRow, text: string): Opene
 /** A line of CSV. The token has the time at which the key was saved, so that an import of the file compares it. */
 function toLine({ fernetKey }: Export, { row, apiKey }: OpenedKey): string {
   const token = makeToken(fernetKey, new Date(row.updatedAt), apiKey)
-  return `"${row.userId.replaceAll('"', '""')}",${token}\n`
+  return `"${readOwner(row.userId).id.replaceAll('"', '""')}",${token}\n`
 }

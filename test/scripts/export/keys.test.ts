@@ -125,6 +125,16 @@ function atNote(run: (note: () => Promise<D1Result>) => Promise<D1Result>): D1Da
 
 const eventsOf = async () => database.query('SELECT user_id, event, actor FROM api_key_events')
 
+it('keys of teams and keys with a label are left out, and a user id is written as it was imported', async () => {
+  await setPass('openai')
+  await store('team:acme', 'sk-acme', { provider: 'openai' })
+  await store('~team:acme', 'sk-like', { provider: 'openai' })
+  await store('~team:acme', 'sk-work', { provider: 'openai:work' })
+  const { code, stdout } = await exportKeys()
+  expect([code, stdout]).toEqual([0, expect.stringContaining(counts(1, 0, 0, 0, 0, 2))])
+  expect(await exported()).toEqual(new Map([['"team:acme"', 'sk-like']]))
+})
+
 it('the keys of the plain route are written, whatever sealed them, each with its event and its time', async () => {
   await store('ann', 'sk-ann')
   await store(`bob "b", it's`, 'sk-bob', { isImported: true })
