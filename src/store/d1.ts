@@ -182,6 +182,7 @@ const SCHEMA_COMMAND =
 const FIRST_TABLES = new Set<unknown>([
   'users',
   'api_keys',
+  'member_uses',
   'api_key_events',
   'gone_keys',
   'heartbeat',

@@ -1,5 +1,6 @@
-/** The table `users`: who may have keys. */
+/** The table `users`: the owners, who may have keys. */
 
+import { teamOwner, type OwnerParts } from '../shared/owner.ts'
 import { deleteUsers, IS_LATE, type Burial, type Cause, type Selection } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
 import { deleteEventsOf } from './events.ts'
@@ -43,12 +44,22 @@ export interface ListedUser extends User {
   keys: number
 }
 
-/** The first `limit` users after the id `after`, by id. */
-export function selectUsers(after: string, limit: number): Statement<ListedUser> {
+/** Which rows are owners of a kind, in SQL. */
+const OF_KIND: Record<OwnerParts['kind'], string> = {
+  user: `id NOT GLOB '${teamOwner('*')}'`,
+  team: `id GLOB '${teamOwner('*')}'`,
+}
+
+/** The first `limit` users or teams after the text `after`, by their texts. */
+export function selectUsers(
+  after: string,
+  limit: number,
+  kind: OwnerParts['kind'] = 'user',
+): Statement<ListedUser> {
   return {
     sql: `SELECT id, created_at AS createdAt,
             (SELECT count(*) FROM api_keys WHERE user_id = users.id) AS keys
-          FROM users WHERE id > ?1 ORDER BY id LIMIT ?2`,
+          FROM users WHERE id > ?1 AND ${OF_KIND[kind]} ORDER BY id LIMIT ?2`,
     values: [after, limit],
   }
 }

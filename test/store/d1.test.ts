@@ -143,6 +143,7 @@ const OLDER = 'The database is older than this version: run npm run schema'
 it.for<[fault: string, said: string, message: string]>([
   ['lacks the table users', 'no such table: users', NO_TABLES],
   ['lacks the table api_keys', 'no such table: api_keys', NO_TABLES],
+  ['lacks the table member_uses', 'no such table: member_uses', NO_TABLES],
   ['lacks the table api_key_events', 'no such table: api_key_events', NO_TABLES],
   ['lacks the table gone_keys', 'no such table: gone_keys', NO_TABLES],
   ['lacks the table heartbeat', 'no such table: heartbeat', NO_TABLES],

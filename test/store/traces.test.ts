@@ -1,6 +1,7 @@
-/** Which rows name a user is counted, table by table. */
+/** Which rows name an owner is counted, table by table. */
 
 import { beforeEach, expect, it } from 'vitest'
+import { teamOwner } from '../../src/shared/owner.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { countTraces } from '../../src/store/traces.ts'
 import { readTables } from '../all-stored.ts'
@@ -25,13 +26,14 @@ it('each table is counted, or holds no user id', async () => {
   expect([...Object.keys(await traces('ann')), ...NAMELESS].toSorted()).toEqual(tables.toSorted())
 })
 
-it('the rows that name a user are counted, and no others', async () => {
+it('the rows that name an owner are counted, and no others', async () => {
   const insert = async (userId: string) => {
     await someUser(userId)
     await rowsOf(
       "INSERT INTO api_keys (user_id, encrypted_api_key, key_id) VALUES (?1, 'x', 'a')",
       userId,
     )
+    await rowsOf("INSERT INTO member_uses VALUES (?1, 'default', 'random', '2026', 1, '')", userId)
     await rowsOf(
       "INSERT INTO imported_keys (user_id, provider, saved_at) VALUES (?1, 'openai', ''), (?1, 'acme', '')",
       userId,
@@ -45,15 +47,17 @@ it('the rows that name a user are counted, and no others', async () => {
   }
   await insert('ann')
   await insert('ben')
+  await insert(teamOwner('ann'))
   await rowsOf("INSERT INTO removed_users VALUES ('an HMAC'), ('another one')")
   await rowsOf(
     `INSERT INTO rewrap (id, keyring, revision, after_user_id, counts, started_at, moved_at)
      VALUES (1, 'a', 1, 'ann', '{}', '2026', '2026')`,
   )
-  const both = { users: 1, api_keys: 1, api_key_events: 3, imported_keys: 2 }
+  const both = { users: 1, api_keys: 1, member_uses: 1, api_key_events: 3, imported_keys: 2 }
   expect(await traces('ann')).toEqual({ ...both, removed_users: 1, rewrap: 1 })
   expect(await traces('ben', 'not noted')).toEqual({ ...both, removed_users: 0, rewrap: 0 })
-  expect(Object.values(await traces('eve', null))).toEqual([0, 0, 0, 0, 0, 0])
+  expect(await traces(teamOwner('ann'), null)).toEqual({ ...both, removed_users: 0, rewrap: 0 })
+  expect(Object.values(await traces('eve', null))).toEqual([0, 0, 0, 0, 0, 0, 0])
 })
 
 it('a few rows are read although others have many events', async () => {

@@ -42,3 +42,21 @@ it('the list has the first users by id, with the number of their keys', async ()
     { id: 'c', createdAt, keys: 0 },
   ])
 })
+
+it('the list has users or teams, and reads no row of a user for a list of teams', async () => {
+  await emptyVault()
+  const ids = ['a', 'team:a', 'team:b', 'team;', '~team:a', '~~team:a', 'tea', 'Team:a']
+  const add = env.DB.prepare('INSERT INTO users (id) VALUES (?1)')
+  await env.DB.batch(ids.map((id) => add.bind(id)))
+  const list = async (...given: Parameters<typeof selectUsers>) => {
+    const { results, meta } = await run(env.DB, selectUsers(...given))
+    return { ids: results.map(({ id }) => id), read: meta.rows_read }
+  }
+  const users = ['Team:a', 'a', 'tea', 'team;', '~team:a', '~~team:a']
+  expect((await list('', 9)).ids).toEqual(users)
+  expect((await list('tea', 2)).ids).toEqual(['team;', '~team:a'])
+  const { ids: teams, read } = await list('', 9, 'team')
+  expect(teams).toEqual(['team:a', 'team:b'])
+  expect(read).toBeLessThanOrEqual(2 * teams.length)
+  expect((await list('team:a', 9, 'team')).ids).toEqual(['team:b'])
+})
