@@ -1,0 +1,114 @@
+/** A user, the team of the same id, and a user whose id is the text of that team: nothing of one is another's. */
+
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { SealedKey, Slot } from '../../src/crypto/seal.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { listSlots } from '../../src/keys/slots.ts'
+import { readUsableKey } from '../../src/keys/take.ts'
+import { removeUser } from '../../src/keys/users.ts'
+import { teamOwner, userOwner } from '../../src/shared/owner.ts'
+import { env } from '../isolate.ts'
+import { ownerOf, recordLogs, slotOf, someUser } from '../support.ts'
+import { clearRows, insertRows } from './sealed-rows.ts'
+
+const OWNERS = [userOwner('acme'), teamOwner('acme'), userOwner('team:acme')]
+const [USER, TEAM] = [userOwner('acme'), teamOwner('acme')]
+const keyOf = (owner: string) => `sk-test-0123456789-${owner}`
+
+/** An isolate of its own, which has derived no key yet. */
+const freshIsolate = () => ({ ...env })
+
+async function save(userId: string, vault: Env, apiKey = keyOf(userId), provider = 'openai') {
+  return saveSlot(await ownerOf(userId, vault), provider, { apiKey, verify: false })
+}
+
+/** The key that a use of the slot would send, or the state of the slot. */
+async function opened(userId: string, vault: Env, provider = 'openai') {
+  const owner = await ownerOf(userId, vault)
+  const key = await readUsableKey(owner, slotOf(owner, provider))
+  return key.state === 'open' ? key.apiKey : key.state
+}
+
+beforeEach(async () => {
+  await clearRows()
+  for (const owner of OWNERS) await someUser(owner)
+})
+
+describe('owners of one id', () => {
+  it.for([OWNERS, OWNERS.toReversed()])(
+    'the keys of %j, saved in one isolate, open in a fresh one',
+    async (owners) => {
+      const vault = freshIsolate()
+      for (const owner of owners) await save(owner, vault)
+      const found = owners.map(async (owner) => opened(owner, freshIsolate()))
+      expect(await Promise.all(found)).toEqual(owners.map(keyOf))
+    },
+  )
+
+  it('says of no owner that another one has the same key', async () => {
+    const vault = freshIsolate()
+    for (const owner of OWNERS) {
+      const saved = await save(owner, vault, 'sk-test-0123456789-same')
+      expect(saved.sameIn).toEqual([])
+    }
+    for (const owner of OWNERS) {
+      await save(owner, vault, 'sk-test-0123456789-same', 'acme')
+      const slots = await listSlots(await ownerOf(owner, vault))
+      const same = slots.flatMap(({ name, sameIn }) => sameIn.map((other) => [name, other]))
+      expect(Object.fromEntries(same)).toEqual({ openai: 'acme', acme: 'openai' })
+    }
+  })
+
+  it.for(OWNERS)('the others keep their keys when %s is removed', async (removed) => {
+    const vault = freshIsolate()
+    for (const owner of OWNERS) await save(owner, vault)
+    const { service } = await ownerOf(removed, vault)
+    expect(await removeUser(service, removed)).toBe(true)
+    for (const owner of OWNERS.filter((one) => one !== removed)) {
+      expect(await opened(owner, vault)).toBe(keyOf(owner))
+    }
+    await someUser(removed)
+    expect(await opened(removed, vault)).toBe('empty')
+  })
+})
+
+type Row = Slot & SealedKey
+
+/** Writes other rows to D1 in place of those of {@link USER} and {@link TEAM}. */
+async function rewrite(swap: (row: Row, other: Row) => Row): Promise<void> {
+  const sql = `SELECT user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid FROM api_keys
+    WHERE user_id IN (?1, ?2) ORDER BY user_id = ?2`
+  const { results } = await env.DB.prepare(sql).bind(USER, TEAM).all<Row>()
+  const [user, team] = results
+  if (user === undefined || team === undefined) throw new Error('A row is missing')
+  await env.DB.prepare('DELETE FROM api_keys').run()
+  await insertRows([swap(user, team), swap(team, user)])
+}
+
+describe('rows that somebody has changed in D1', () => {
+  it('rows open if they are written as they were', async () => {
+    const vault = freshIsolate()
+    for (const owner of [USER, TEAM]) await save(owner, vault)
+    await rewrite((row) => row)
+    expect([await opened(USER, vault), await opened(TEAM, vault)]).toEqual([USER, TEAM].map(keyOf))
+  })
+
+  it.for<[what: string, swap: (row: Row, other: Row) => Row, provider: string]>([
+    ['owners', (row, { userId }) => ({ ...row, userId }), 'openai'],
+    ['sealed texts', (row, { sealed, kid }) => ({ ...row, sealed, kid }), 'openai'],
+    [
+      'sealed texts and providers',
+      (row, { sealed, kid }) => ({ ...row, sealed, kid, provider: 'acme' }),
+      'acme',
+    ],
+    ['providers', (row) => ({ ...row, provider: 'acme' }), 'acme'],
+  ])('no key of a team or its namesake opens with other %s', async ([, swap, provider]) => {
+    recordLogs()
+    const vault = freshIsolate()
+    for (const owner of [USER, TEAM]) await save(owner, vault)
+    await rewrite(swap)
+    for (const owner of [USER, TEAM]) {
+      expect(await opened(owner, vault, provider)).toBe('unreadable')
+    }
+  })
+})
