@@ -187,8 +187,8 @@ describe('owners of one id', () => {
         rows.push(await sealedRow(keyring, { userId, provider: 'openai' }))
       }
       for (const row of rows) {
-        const opener = await createKeyring([bytes])
         for (const userId of owners) {
+          const opener = await createKeyring([bytes])
           const expected = userId === row.userId ? open(userId) : unreadable('does_not_open')
           expect(await openKey(opener, { ...row, userId })).toEqual(expected)
         }
