@@ -11,6 +11,7 @@ import { requireRate } from '../rate.ts'
 import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
 import { bindingProps, type BindingProps, type Grant, bindingCaller } from '../shared/caller.ts'
+import { userOwner } from '../shared/owner.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
 
 /** Of a user id. */
@@ -68,7 +69,7 @@ export async function perform<T extends object & Outcome>(
   const opened = await openService(env).catch((error: unknown) => VaultError.from(error))
   const granted = async (): Promise<T> => {
     const service = await requireGranted(opened, props, grant)
-    const userId = 'userId' in given ? requireUserId(given.userId) : ''
+    const userId = 'userId' in given ? userOwner(requireUserId(given.userId)) : ''
     const owner = { service, userId, requestId }
     return work({
       user: { ...owner, by: { kind: 'caller', name }, waitUntil },
@@ -146,7 +147,7 @@ function loggable(
   given: Given,
 ): Pick<LogFields<'binding_call'>, 'user_id' | 'provider'> {
   const { userId } = given
-  const user_id = typeof userId === 'string' ? userId.slice(0, LOGGED_LENGTH) : null
+  const user_id = typeof userId === 'string' ? userOwner(userId).slice(0, LOGGED_LENGTH) : null
   if (!('slot' in given)) return { user_id }
   const isOpen = !(opened instanceof VaultError)
   return { user_id, provider: isOpen ? nameSlot(opened.settings, given.slot) : null }

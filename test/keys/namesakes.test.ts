@@ -8,7 +8,9 @@ import { readUsableKey } from '../../src/keys/take.ts'
 import { removeUser } from '../../src/keys/users.ts'
 import { teamOwner, userOwner } from '../../src/shared/owner.ts'
 import { env } from '../isolate.ts'
-import { ownerOf, recordLogs, slotOf, someUser } from '../support.ts'
+import { bindTo } from '../binding/callers.ts'
+import { ownerOf, PROVIDER, recordLogs, seenByProvider, slotOf, someUser } from '../support.ts'
+import { someKeyOf } from './key-owner.ts'
 import { clearRows, insertRows } from './sealed-rows.ts'
 
 const OWNERS = [userOwner('acme'), teamOwner('acme'), userOwner('team:acme')]
@@ -69,6 +71,27 @@ describe('owners of one id', () => {
     }
     await someUser(removed)
     expect(await opened(removed, vault)).toBe('empty')
+  })
+})
+
+const MODELS = `${PROVIDER}/v1/models`
+
+describe('a user whose id is the text of a team', () => {
+  it('uses, reveals and removes no key of the team over a binding', async () => {
+    const logs = recordLogs()
+    const vault = bindTo({})
+    const keys = OWNERS.map((owner) => someKeyOf(`good-${owner.replace(/\W+/g, '-')}`))
+    for (const [index, owner] of OWNERS.entries()) await save(owner, env, keys[index])
+    const request = new Request(MODELS)
+    expect(await vault.fetchWithApiKey('team:acme', 'openai', request)).toMatchObject({ ok: true })
+    const seen = keys.map(async (key) => (await seenByProvider(key)).length)
+    expect(await Promise.all(seen)).toEqual([0, 0, 1])
+    const revealed = await vault.getDecryptedApiKey('team:acme', 'openai')
+    expect(revealed).toEqual({ ok: true, apiKey: keys[2] })
+    expect(await vault.deleteUser('team:acme')).toEqual({ ok: true, deleted: true })
+    expect(await vault.hasUser('team:acme')).toEqual({ ok: true, exists: false })
+    expect(await opened(TEAM, env)).toBe(keys[1])
+    expect(logs.events().map(({ user_id }) => user_id)).not.toContain('team:acme')
   })
 })
 
