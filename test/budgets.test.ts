@@ -127,7 +127,7 @@ it.for<[name: string, asked: Asked, used: Partial<Used>]>([
   ['a DELETE with AUTO_CREATE_USERS', { ...DELETE, vars: AUTO }, DELETED],
   ['the list', { ...GET, path: listPath }, { ...READ, rows_read: 2, subtle: 1 }],
   ['a GET of a slot', { ...GET, path: inSlot }, READ],
-  ['a save in a slot', { ...PUT, path: uncheckedPath }, { ...WRITE, rows_read: 11, subtle: 1 }],
+  ['a save in a slot', { ...PUT, path: uncheckedPath }, { ...WRITE, rows_read: 12, subtle: 1 }],
   ['a 403', { ...GET, path: () => keyPath('another') }, { responses: 1 }],
   ['a 400', { ...PUT, body: { api_key: '' } }, { responses: 1 }],
   ['a 405', { ...GET, method: 'POST' }, { responses: 1 }],

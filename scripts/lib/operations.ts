@@ -83,7 +83,12 @@ const KEY =
   'A key has 1 to 8,192 printable ASCII characters. The vault trims white space around it and changes nothing else.'
 
 /** A key that goes into a provider's slot is checked with the provider. */
-const CHECKED = ['base_url_invalid', 'unknown_provider', 'api_key_rejected'] as const
+const CHECKED = [
+  'base_url_invalid',
+  'unknown_provider',
+  'api_key_rejected',
+  'too_many_keys',
+] as const
 
 const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   getKey: { summary: 'Show the key of the plain route' },
@@ -91,6 +96,7 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
     summary: 'Save the key of the plain route',
     description: 'The vault does not check this key with a provider.',
     sent: KEY,
+    codes: ['too_many_keys'],
   },
   deleteKey: {
     summary: 'Delete the key of the plain route',
@@ -99,7 +105,7 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   listSlots: {
     summary: 'List all slots',
     description:
-      'Empty slots are listed too. `default` comes first. Last come the keys of removed providers, which can only be deleted.',
+      'Empty slots are listed too. `default` comes first. Of each provider come the keys in their order, and then its slot without a label if that is empty. Last come the keys of removed providers, which can only be deleted.',
   },
   getSlot: { summary: 'Show the key in a slot', codes: ['unknown_provider'] },
   saveSlot: {
@@ -222,6 +228,7 @@ function listCodes(route: Route, ofWork: readonly ErrorCode[] = []): ErrorCode[]
     ...(route.tokens.length === 0 ? [] : GUARDED),
     ...route.tokens.flatMap((token) => OF_TOKENS[token]),
     ...OF_BODY[route.body],
+    ...(route.path.includes(':provider') ? ['label_invalid' as const] : []),
     ...(route.query === 'None' ? [] : ['invalid_query' as const]),
     ...ofWork,
     ...(requiresTags(route) ? ['invalid_precondition' as const, 'changed_meanwhile' as const] : []),

@@ -17,7 +17,7 @@ import type {
   UserAnswer,
   UsersAnswer,
 } from '../shared/answers.ts'
-import { OUT_OF_CREDIT } from '../shared/slot.ts'
+import { OUT_OF_CREDIT, splitSlot } from '../shared/slot.ts'
 import type { ExportedKey } from '../store/exported-user.ts'
 import { tagOf } from '../store/slot-check.ts'
 import type { User } from '../store/users.ts'
@@ -152,9 +152,18 @@ function describeOpened(key: OpenKey | UnreadableKey, sameIn: readonly string[])
   return { has_api_key: true, ...shown } as const
 }
 
-export function describeListedSlot({ name, provider, key, sameIn }: ListedSlot): ListedAnswer {
-  const { label = null, key_page = null, key_prefixes = [], billing_page, hosts } = provider ?? {}
+export function describeListedSlot(slot: ListedSlot): ListedAnswer {
+  const { name, provider, position, key, sameIn } = slot
+  const {
+    label: named = null,
+    key_page = null,
+    key_prefixes = [],
+    billing_page,
+    hosts,
+  } = provider ?? {}
+  const label = splitSlot(name).label ?? named
   const optional = {
+    ...(position !== null && { position }),
     ...(billing_page !== undefined && { billing_page }),
     ...(hosts !== undefined && { hosts }),
   }

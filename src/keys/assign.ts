@@ -28,9 +28,9 @@ import { readUsableKey } from './take.ts'
  * Moves the key of the plain route's slot to the slot, if it is not there already. As on a save, the provider may
  * check it first.
  *
- * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `no_api_key`, `api_key_unreadable`,
+ * @throws VaultError `label_invalid`, `unknown_provider`, `base_url_invalid`, `user_not_found`, `no_api_key`, `api_key_unreadable`,
  * `api_key_paused` before a check, `api_key_expired`, `api_key_exists`, `rate_limited`, `api_key_rejected`,
- * `database_busy`
+ * `too_many_keys`, `database_busy`
  */
 export async function assignKey(
   owner: SlotOwner,
@@ -58,14 +58,13 @@ export async function assignKey(
   await publishEvents(owner.service, results)
   const [row] = results[0].results
   if (row !== undefined) return summarize(row, key)
-  await requireEmpty(owner, name)
   // The key was replaced, changed or deleted since it was read.
   return assignKey(owner, given, verify)
 }
 
-/** @throws VaultError `api_key_exists`, `database_busy` */
+/** @throws VaultError `api_key_exists`, `too_many_keys`, `database_busy` */
 async function requireEmpty({ service, userId }: SlotOwner, name: string): Promise<void> {
   const slot = { userId, provider: name, takesDefault: false }
-  const { results } = await retry(async (ms) => run(service.db, checkSlot(slot), ms))
+  const { results } = await retry(async (ms) => run(service.db, checkSlot(slot, null, true), ms))
   if (results.some(({ tag }) => tag !== null)) throw new VaultError('api_key_exists')
 }

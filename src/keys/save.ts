@@ -43,8 +43,9 @@ interface NewKey {
  * Saves a key, and replaces the slot's previous one. If the provider checks the key first and rejects it,
  * the previous key is kept. If its owner changes the slot during that check, that change counts.
  *
- * @throws VaultError `unknown_provider`, `base_url_invalid`, `user_not_found`, `rate_limited`,
- * `api_key_rejected`, `api_key_exists` for an operator, `changed_meanwhile`, `database_busy`
+ * @throws VaultError `label_invalid`, `unknown_provider`, `base_url_invalid`, `user_not_found`, `rate_limited`,
+ * `api_key_rejected`, `api_key_exists` for an operator or a label in other letters, `too_many_keys`, `changed_meanwhile`,
+ * `database_busy`
  */
 export async function saveSlot(
   owner: SlotOwner,
@@ -135,7 +136,8 @@ function isSavedRow(row: object): row is SavedRow {
  * The slot's tag; null if it is empty. A token without a user cannot test keys. It only reads, so it is tried again if
  * D1 fails.
  *
- * @throws VaultError `user_not_found`, `changed_meanwhile` if the condition is not true, `database_busy`
+ * @throws VaultError `user_not_found`, `changed_meanwhile` if the condition is not true, `too_many_keys`, `api_key_exists`,
+ * `database_busy`
  */
 async function readTag(
   owner: SlotOwner,
@@ -144,7 +146,7 @@ async function readTag(
 ): Promise<string | null> {
   const { db } = owner.service
   const { results } = await inRow(owner, named, async (slot) =>
-    retry(async (ms) => run(db, checkSlot(slot, condition), ms)),
+    retry(async (ms) => run(db, checkSlot(slot, condition, true), ms)),
   )
   if (results.length === 0) requireAnyUser(owner)
   return results[0]?.tag ?? null

@@ -66,14 +66,15 @@ export function requireLabel(slot: NamedSlot): NamedSlot {
   return slot
 }
 
-/**
- * Returns the slot, if the owner can save a key in it. A team has no default slot.
- *
- * @throws VaultError `label_invalid`, `unknown_provider`
- */
-export function requireKnown({ service, userId }: SlotOwner, slot: NamedSlot): NamedSlot {
-  const isUser = readOwner(userId).kind === 'user'
-  return isUser ? knownSlot(service.settings, slot) : requireProvider(service.settings, slot)
+/** Whether the owner has the default slot. A team has none. */
+export function hasDefault({ userId }: SlotOwner): boolean {
+  return readOwner(userId).kind === 'user'
+}
+
+/** Returns the slot, if the owner can save a key in it. @throws VaultError `label_invalid`, `unknown_provider` */
+export function requireKnown(owner: SlotOwner, slot: NamedSlot): NamedSlot {
+  const { settings } = owner.service
+  return hasDefault(owner) ? knownSlot(settings, slot) : requireProvider(settings, slot)
 }
 
 /** Returns the slot, if it has a provider. @throws VaultError `label_invalid`, `unknown_provider` */

@@ -4,7 +4,7 @@ import type { Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
 import { readOwner } from '../shared/owner.ts'
-import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { DEFAULT_SLOT, splitSlot } from '../shared/slot.ts'
 import { selectKey, selectKeys, type KeyRow } from '../store/api-keys.ts'
 import { run } from '../store/d1.ts'
 import { noted } from '../store/noted-events.ts'
@@ -17,6 +17,7 @@ import { ALL_SLOTS, look, noteLook } from './look.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
 import {
   findSlot,
+  hasDefault,
   namesOf,
   requireKnown,
   requireLabel,
@@ -41,30 +42,45 @@ export interface ListedSlot {
   name: string
   /** Null for the default slot, and for a removed provider. */
   provider: Provider | null
+  /** Which of the provider's keys it is, from 0; null for an empty slot, and for the default slot. */
+  position: number | null
   key: StoredKey
   /** The names of the user's other slots with the same key, if it is not a short one. */
   sameIn: readonly string[]
 }
 
 /**
- * Every slot of the user, with or without a key: the default slot, then one per provider, then those of
- * removed providers. It only reads, so it is tried again if D1 fails.
+ * Every slot of the owner, with or without a key: the default slot, which a team lacks, then those of each provider, then
+ * those of removed providers. Of a provider come its keys in their order, then the slot without a label if that is empty. It
+ * only reads, so it is tried again if D1 fails.
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
 export async function listSlots(owner: SlotOwner): Promise<ListedSlot[]> {
   const { settings } = owner.service
-  const opening = (await readRows(owner)).map(async (row) => openAndLog(owner, row))
+  const rows = (await readRows(owner)).toSorted((one, other) => one.position - other.position)
+  const opening = rows.map(async (row) => openAndLog(owner, row))
   const stored = await Promise.all(opening)
   const keys = new Map(stored.map((key) => [slotName(settings, key.row.provider), key]))
-  const first = slotName(settings, DEFAULT_SLOT)
-  const names = new Set([first, ...settings.providers.keys(), ...keys.keys()])
-  return Array.from(names, (name) => ({
+  return orderSlots(owner, [...keys.keys()]).map(({ name, position }) => ({
     name,
-    provider: settings.providers.get(name) ?? null,
+    provider: findSlot(settings, name).provider,
+    position: name === DEFAULT_SLOT || !keys.has(name) ? null : position,
     key: keys.get(name) ?? EMPTY,
     sameIn: namesOfSame(keys, name),
   }))
+}
+
+/** The slots in the order of the list, each with its position among those of its provider. `filled` is in that order too. */
+function orderSlots(owner: SlotOwner, filled: readonly string[]) {
+  const { settings } = owner.service
+  const first = hasDefault(owner) ? [slotName(settings, DEFAULT_SLOT)] : []
+  const always = [...first, ...settings.providers.keys()]
+  const byProvider = Map.groupBy([...filled, ...always], (name) => splitSlot(name).provider)
+  const providers = new Set([...always, ...byProvider.keys()])
+  return Array.from(providers).flatMap((provider) =>
+    Array.from(new Set(byProvider.get(provider)), (name, position) => ({ name, position })),
+  )
 }
 
 /** The rows that count. A key of the plain route moves to the slot of `DEFAULT_PROVIDER` first. */

@@ -168,7 +168,16 @@ export const slotAnswer = z.union([slotWithKey, z.extend(withoutKey, provider), 
 export const assignedAnswer = slotWithKey
 
 const label = {
-  label: z.nullable(z.string()).check(z.describe('The name of the provider, for users.')),
+  label: z
+    .nullable(z.string())
+    .check(z.describe('The label of the slot. Without one, the name of the provider, for users.')),
+  position: z
+    .exactOptional(z.int())
+    .check(
+      z.describe(
+        'Which of the keys of this provider it is: 0 is first. Left out for an empty slot, and for `default`.',
+      ),
+    ),
   key_page: z.nullable(z.string()).check(z.describe('The page where users make such a key.')),
   billing_page: z
     .exactOptional(z.string())
@@ -193,7 +202,7 @@ const same = {
     ),
 }
 
-/** One of `GET …/api-keys`. The label and key page are null for `default` and a removed provider. */
+/** One of `GET …/api-keys`. The key page is null for `default` and a removed provider, and so is the label if the slot has none. */
 export const listedAnswer = z.union([
   z.extend(slotWithKey, { ...label, ...same }),
   z.extend(withoutKey, { ...provider, ...label }),

@@ -6,6 +6,9 @@ import type { keyCondition, keyStatus, rejectionReason, verdict } from './answer
 /** The slot of the plain route. It has no provider. */
 export const DEFAULT_SLOT = 'default'
 
+/** The most keys that an owner has of one provider. */
+export const MAX_KEYS = 10
+
 /** The parts of a slot's name: `openai:work` has the label `work`, and `openai` has none. */
 export interface SlotParts {
   provider: string
@@ -19,6 +22,13 @@ export function splitSlot(name: string): SlotParts {
 
 export function joinSlot({ provider, label }: SlotParts): string {
   return label === null ? provider : `${provider}:${label}`
+}
+
+/** A slot's name in one case: two labels that differ only in case are one. Null without a label, which only one slot has. */
+export function foldSlot(name: string): string | null {
+  const { provider, label } = splitSlot(name)
+  // Upper case first: it has more letters in common, such as those of ß and ς.
+  return label === null ? null : joinSlot({ provider, label: label.toUpperCase().toLowerCase() })
 }
 
 /** Whether what `named` allows is allowed in the slot: a provider covers all its slots, and a slot only itself. */

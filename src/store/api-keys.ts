@@ -1,8 +1,9 @@
 /** The table `api_keys`: one row per slot that holds a key. */
 
 import type { SealedKey, Slot } from '../crypto/seal.ts'
-import { DEFAULT_SLOT, type KeyStatus } from '../shared/slot.ts'
+import { DEFAULT_SLOT, foldSlot, splitSlot, type KeyStatus } from '../shared/slot.ts'
 import { refuse, type Statement } from './d1.ts'
+import { newPosition } from './slot-order.ts'
 
 /** The columns of a row that are needed to open its key. */
 export interface SealedRow extends Slot, SealedKey {}
@@ -13,6 +14,8 @@ export interface KeyRow extends SealedRow {
   identity: string
   /** Grows by one with each change that the owner of the key makes. */
   revision: number
+  /** Keys of one provider are in this order. There may be gaps. */
+  position: number
   updatedAt: string
   /** Null for its owner, or an import. */
   savedBy: 'operator' | null
@@ -58,7 +61,7 @@ export const PROVIDER = "substr(provider, 1, instr(provider || ':', ':') - 1)"
 export const SEALED_COLUMNS =
   'user_id AS userId, provider, encrypted_api_key AS sealed, key_id AS kid'
 /** The columns of a {@link KeyRow}. */
-export const COLUMNS = `${SEALED_COLUMNS}, api_keys.identity, revision, updated_at AS updatedAt,
+export const COLUMNS = `${SEALED_COLUMNS}, api_keys.identity, revision, position, updated_at AS updatedAt,
   saved_by AS savedBy, status, exhausted_at AS exhaustedAt,
   last_used_at AS lastUsedAt, last_verified_at AS lastVerifiedAt, expires_at AS expiresAt,
   paused_at AS pausedAt, callers, max_uses AS maxUses, max_uses_per AS maxUsesPer, uses, uses_in AS usesIn,
@@ -129,15 +132,19 @@ export const REPLACE_KEY = `ON CONFLICT (user_id, provider) DO UPDATE SET
   status = excluded.status, exhausted_at = excluded.exhausted_at, updated_at = excluded.updated_at, saved_by = excluded.saved_by,
   expires_at = excluded.expires_at, expiry_noted = 0, last_used_at = NULL, last_verified_at = NULL`
 
-/** Saves a key in place of the slot's previous one, whose limits stay. It returns no row if the user does not exist. */
+/**
+ * Saves a key in place of the slot's previous one, whose limits and position stay. It returns no row if the user does not
+ * exist, and fails if the provider has too many keys, or if another label differs only in case.
+ */
 export function upsertKey(
   { userId, provider }: Slot,
   { sealed, kid, savedBy, status, exhaustedAt, expiresAt, fingerprints }: NewRow,
 ): Statement<SavedRow> {
+  const position = newPosition(provider, { slot: '?2', provider: '?11' })
   return {
     sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, status, expires_at, saved_by, exhausted_at,
-            fingerprint)
-          SELECT id, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?3 ->> 0 FROM users WHERE id = ?1
+            fingerprint, folded, position)
+          SELECT id, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?3 ->> 0, ?10, ${position} FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING ${SAVED_COLUMNS}`,
     values: [
@@ -150,6 +157,8 @@ export function upsertKey(
       expiresAt,
       savedBy,
       exhaustedAt,
+      foldSlot(provider),
+      ...(provider === DEFAULT_SLOT ? [] : [splitSlot(provider).provider]),
     ],
   }
 }

@@ -2,6 +2,9 @@
 
 import { VaultError } from '../errors.ts'
 import { inTime } from '../shared/deadline.ts'
+import type { ErrorCode } from '../shared/error-code.ts'
+import { namesIn } from '../shared/json.ts'
+import { MAX_KEYS } from '../shared/slot.ts'
 
 /** A statement that returns rows of type `Row`, with a value for each `?1`, `?2`, … in it. */
 export interface Statement<Row = never> {
@@ -19,7 +22,7 @@ const DEADLINE_MS = 10_000
 /** For statements that touch many rows. D1 itself ends a statement after 30 s. */
 export const BULK_DEADLINE_MS = 40_000
 
-/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `api_key_exists`, `rate_limited`; other errors of D1 as they are */
+/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `api_key_exists`, `too_many_keys`, `rate_limited`; other errors of D1 as they are */
 export async function run<Row>(
   db: D1Database,
   statement: Statement<Row>,
@@ -100,6 +103,8 @@ export type Refusal =
   | 'slot_empty'
   | 'slot_filled'
   | 'slot_taken'
+  | 'label_taken'
+  | 'too_many_keys'
   | 'not_moved'
   | 'too_many_events'
   | 'hmac_missing'
@@ -117,14 +122,18 @@ export function isRefusal(message: string, refusal: Refusal): boolean {
 /** The most events of a user in a day, in UTC, after which those that can be noted without end are refused. */
 export const MAX_EVENTS_A_DAY = 10_000
 
-/** What is wrong with a change that asks something of its slot. */
-const REFUSALS: readonly [Refusal, detail: string][] = [
-  ['changed', 'Another change came in between: read the slot again.'],
-  ['slot_empty', 'The slot has no API key.'],
-  ['slot_filled', 'The slot has an API key already.'],
-]
+/** What is wrong with a change of a slot. */
+const REFUSALS = {
+  changed: ['changed_meanwhile', 'Another change came in between: read the slot again.'],
+  slot_empty: ['changed_meanwhile', 'The slot has no API key.'],
+  slot_filled: ['changed_meanwhile', 'The slot has an API key already.'],
+  slot_taken: ['api_key_exists', 'Only the owner of a key can replace it.'],
+  label_taken: ['api_key_exists', 'Another key has this label, maybe with other capital letters.'],
+  too_many_keys: ['too_many_keys', `A provider has at most ${MAX_KEYS} keys: delete one first.`],
+} as const satisfies { [Reason in Refusal]?: readonly [ErrorCode, detail: string] }
 
-const TAKEN = 'Only the owner of a key can replace it.'
+/** Two keys of an owner would have one name, or names that differ only in case. */
+const SAME_NAME = /UNIQUE constraint failed: api_keys\.user_id, api_keys\.(provider|folded)/
 
 /** Whether a key of the plain route has to be moved to the slot first. */
 export function isNotMoved(error: unknown): boolean {
@@ -138,9 +147,14 @@ export function isHmacMissing(error: unknown): boolean {
 
 function throwNamed(cause: unknown): never {
   const message = messageOf(cause)
-  const refusal = REFUSALS.find(([reason]) => isRefusal(message, reason))
-  if (refusal !== undefined) throw new VaultError('changed_meanwhile', { detail: refusal[1] })
-  if (isRefusal(message, 'slot_taken')) throw new VaultError('api_key_exists', { detail: TAKEN })
+  const [, column] = SAME_NAME.exec(message) ?? []
+  if (column === 'provider') throw new VaultError('api_key_exists')
+  const refused = namesIn(REFUSALS).find((one) => isRefusal(message, one))
+  const refusal = column === 'folded' ? 'label_taken' : refused
+  if (refusal !== undefined) {
+    const [code, detail] = REFUSALS[refusal]
+    throw new VaultError(code, { detail })
+  }
   if (isRefusal(message, 'too_many_events')) {
     const detail = `A user changes keys at most ${MAX_EVENTS_A_DAY} times a day. Pausing and deleting still work.`
     throw new VaultError('rate_limited', { detail, retryAfter: secondsToMidnight(Date.now()) })

@@ -1,10 +1,11 @@
 /** Writes keys that were sealed again, in their slot or for another one. Each stays the same key. */
 
 import type { SealedKey, Slot } from '../crypto/seal.ts'
-import { DEFAULT_SLOT } from '../shared/slot.ts'
+import { DEFAULT_SLOT, foldSlot, splitSlot } from '../shared/slot.ts'
 import { COLUMNS, type KeyRow, type KeyState, type SealedRow } from './api-keys.ts'
 import { noteRows } from './noted-events.ts'
 import type { Statement } from './d1.ts'
+import { afterLabelled, newPosition } from './slot-order.ts'
 
 /** A key as it is sealed for a slot. */
 export interface SealedFor extends Slot, SealedKey {
@@ -16,14 +17,18 @@ export interface SealedFor extends Slot, SealedKey {
 const AS_READ = `user_id = ?1 AND provider = ?2 AND identity = ?3 AND revision = ?4 AND encrypted_api_key = ?5
   AND status = ?6`
 
-/** Moves a key at its owner's request. It returns no row if the other slot has a key, or if `row` has changed. */
+/**
+ * Moves a key at its owner's request. It returns no row if `row` has changed, and fails if the other slot has a key, or its
+ * provider too many.
+ */
 export function moveKey(
   { userId, provider, identity, revision, sealed, status }: KeyRow,
   target: SealedFor & KeyState,
 ): Statement<KeyRow> {
+  const position = newPosition(target.provider, { slot: '?7', provider: '?14' })
   return {
-    sql: `UPDATE OR IGNORE api_keys SET provider = ?7, encrypted_api_key = ?8, key_id = ?9, status = ?10,
-            fingerprint = ?11, exhausted_at = ?12, revision = revision + 1
+    sql: `UPDATE api_keys SET provider = ?7, encrypted_api_key = ?8, key_id = ?9, status = ?10,
+            fingerprint = ?11, exhausted_at = ?12, revision = revision + 1, folded = ?13, position = ${position}
           WHERE ${AS_READ} RETURNING ${COLUMNS}`,
     values: [
       userId,
@@ -38,6 +43,8 @@ export function moveKey(
       target.status,
       target.fingerprint,
       target.exhaustedAt,
+      foldSlot(target.provider),
+      splitSlot(target.provider).provider,
     ],
   }
 }
@@ -66,7 +73,7 @@ export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement 
   }
 }
 
-/** Moves keys of the plain route, each with its status. One stays if the other slot has a key, or if it has changed. */
+/** Moves keys of the plain route, each with its status, after the labelled keys of the provider. One stays if the other slot has a key, or if it has changed. */
 export function moveKeys(
   provider: string,
   moved: readonly Resealed[],
@@ -84,7 +91,8 @@ export function moveKeys(
   return [
     {
       sql: `UPDATE OR IGNORE api_keys
-            SET provider = ?2, encrypted_api_key = value ->> 2, key_id = value ->> 3, fingerprint = value ->> 4
+            SET provider = ?2, encrypted_api_key = value ->> 2, key_id = value ->> 3, fingerprint = value ->> 4,
+              position = ${afterLabelled('api_keys.user_id', '?2')}
             FROM json_each(?1)
             WHERE user_id = value ->> 0 AND provider = '${DEFAULT_SLOT}'
               AND encrypted_api_key = value ->> 1

@@ -94,8 +94,9 @@ it.for<[name: string, sameIn: string[], fields: object]>([
   ['other slots', ['acme', 'groq'], { same_key_in: ['acme', 'groq'] }],
 ])('shows that a saved and a listed key is in %s', ([, sameIn, fields]) => {
   expect(describeSavedFields({ ...SHORT, sameIn })).toEqual({ ...SHORT_FIELDS, ...fields })
-  const listed = describeListedSlot({ name: 'openai', provider: null, key: OPEN, sameIn })
-  expect(listed).toEqual({ ...describeSlot('openai', OPEN), ...UNNAMED, ...fields })
+  const slot = { name: 'openai', provider: null, position: 0 }
+  const listed = { ...describeSlot('openai', OPEN), ...UNNAMED, position: 0, ...fields }
+  expect(describeListedSlot({ ...slot, key: OPEN, sameIn })).toEqual(listed)
 })
 
 it.for<[name: string, key: StoredKey, plain: object, slot: object]>([
@@ -123,27 +124,28 @@ it('lists a slot with what a form needs of its provider, and one without a provi
   const shared = { origin: 'https://api.acme.test', header: 'x-key', refusals: [] }
   const named = { label: 'Acme', key_page: 'https://acme.test/keys', key_prefixes: ['ak-'] }
   const key: StoredKey = { state: 'empty' }
-  const sameIn: string[] = []
+  const rest = { position: null, key, sameIn: [] }
   const empty = { provider: 'acme', has_api_key: false }
-  const listed = describeListedSlot({
-    name: 'acme',
-    provider: { ...shared, ...named },
-    key,
-    sameIn,
-  })
+  const listed = describeListedSlot({ name: 'acme', provider: { ...shared, ...named }, ...rest })
   expect(listed).toEqual({ ...empty, ...named })
   const hosts = ['*.acme.test']
   const own = describeListedSlot({
     name: 'acme',
     provider: { ...shared, label: 'Own', hosts },
-    key,
-    sameIn,
+    ...rest,
   })
   expect(own).toEqual({ ...empty, label: 'Own', key_page: null, key_prefixes: [], hosts })
-  expect(describeListedSlot({ name: 'acme', provider: null, key, sameIn })).toEqual({
+  expect(describeListedSlot({ name: 'acme', provider: null, ...rest })).toEqual({
     ...empty,
     ...UNNAMED,
   })
+})
+
+it('lists a labelled slot with its label and its position', () => {
+  const key: StoredKey = { state: 'empty' }
+  const slot = { name: 'acme:お仕事', provider: null, position: 2, key, sameIn: [] }
+  const listed = { provider: 'acme:お仕事', label: 'お仕事', position: 2, has_api_key: false }
+  expect(describeListedSlot(slot)).toEqual({ ...UNNAMED, ...listed })
 })
 
 it('answers a save and a deletion with the user', () => {

@@ -193,6 +193,7 @@ const rowWith = (limits: Partial<KeptLimits>): KeyRow => ({
   maxUsesPerMember: null,
   maxUsesPerMemberPer: null,
   revision: 1,
+  position: 0,
   sealed: 'v1.x',
   exhaustedAt: null,
   kid: 'any',

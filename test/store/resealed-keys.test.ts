@@ -72,12 +72,13 @@ describe('one key', () => {
     ])
   })
 
-  it('moves no key and returns no row if the slot has a key already', async () => {
+  it('moves no key if the slot has a key already', async () => {
     await insertKey('ann', 'default', 'v1.read')
     await insertKey('ann', 'openai', 'v1.other')
     const before = await rows()
-    const { results } = await run(env.DB, moveKey(await readRow('ann', 'default'), target))
-    expect([results, await rows()]).toEqual([[], before])
+    const move = moveKey(await readRow('ann', 'default'), target)
+    await expect(run(env.DB, move)).rejects.toMatchObject({ code: 'api_key_exists' })
+    expect(await rows()).toEqual(before)
   })
 
   it.for([

@@ -14,6 +14,7 @@ export function someKeyRow(changes: Partial<KeyRow> = {}): KeyRow {
     kid: '0123456789ab',
     identity: '0123abcd',
     revision: 1,
+    position: 0,
     updatedAt: '2026-01-02T00:00:00.000Z',
     savedBy: null,
     status: 'unverified',
