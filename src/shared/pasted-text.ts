@@ -68,6 +68,11 @@ export function findPastedKey(text: string): PastedKey | null {
   return first === undefined ? null : { key, extras: [first, ...others] }
 }
 
+/** Whether the reason is that something was copied along. */
+export function isExtra(reason: string): boolean {
+  return EXTRAS.some(([extra]) => extra === reason)
+}
+
 /** Extras in words, such as `quotes and its name`. */
 export function nameExtras(extras: readonly ExtrasReason[]): string {
   return new Intl.ListFormat('en').format(extras.map((extra) => EXTRA_WORDS[extra]))

@@ -309,7 +309,7 @@ describe('at 320 px, in light and in dark', () => {
     const page = await openLimited('ar')
     await page.evaluate(() => {
       document.documentElement.dir = 'rtl'
-      const texts = { activity: 'النشاط', eventLimitsChanged: 'لقد غيّرت حدود المفتاح' }
+      const texts = { activity: 'النشاط', event_limits_changed: 'لقد غيّرت حدود المفتاح' }
       Object.assign(document.querySelector('api-key-settings') ?? {}, { texts })
     })
     await page.getByRole('button', { name: 'النشاط' }).waitFor()

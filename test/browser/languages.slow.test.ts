@@ -88,9 +88,9 @@ it('sentences that follow each other have no space between them in Japanese', as
   }
   await button('replace').click()
   await page.locator('#key').fill('sk-good-typed')
-  await answer(refuse(422, 'api_key_rejected'), join('refused', 'keyKept'))
+  await answer(refuse(422, 'api_key_rejected'), join('api_key_rejected', 'keyKept'))
   const wait = { 'Retry-After': '3600' }
-  await answer(refuse(503, 'database_busy', wait), join('busy', 'retryIn'))
+  await answer(refuse(503, 'database_busy', wait), join('database_busy', 'retryIn'))
 })
 
 describe("a host application's own texts", () => {

@@ -3,8 +3,7 @@
 import { html, nothing } from 'lit'
 import { renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
-import type { ErrorDetail } from './host.ts'
-import { GIVEN, InnerElement, OWN } from './inner-element.ts'
+import { GIVEN, InnerElement, OWN, type InnerEvent } from './inner-element.ts'
 import { renderKeyFacts } from './key-facts.ts'
 import { renderStatus } from './key-status.ts'
 import { gapAfter } from './language.ts'
@@ -58,7 +57,16 @@ export class ApiKeyItem extends InnerElement {
       </div>
       ${renderKeyFacts(this.keySlot, this.slots, this.language)} ${this.attempt.render()}
       <div role="status">${this.verdict === null ? nothing : renderNotice(this.verdict)}</div>
-      ${this.#renderOpened()} ${this.#renderDialog()}
+      <div
+        @saved=${this.#hear}
+        @changed=${this.#hear}
+        @assigned=${this.#hear}
+        @problem=${this.#hear}
+        @cancel=${this.#close}
+      >
+        ${this.#renderOpened()}
+      </div>
+      ${this.#renderDialog()}
     `
   }
 
@@ -67,11 +75,11 @@ export class ApiKeyItem extends InnerElement {
   }
 
   #renderOpened() {
+    const key = readableKey(this.keySlot)
     if (this.opened === 'replace') return this.#renderForm()
     if (this.opened === 'assign') return this.#renderAssigning()
     if (this.opened === 'activity') return this.#renderActivity()
-    const key = readableKey(this.keySlot)
-    return this.opened === 'limits' && key !== null
+    return key !== null && this.opened === 'limits'
       ? this.#renderLimits(key)
       : this.#renderButtons()
   }
@@ -135,12 +143,6 @@ export class ApiKeyItem extends InnerElement {
         .slots=${this.slots}
         .offered=${this.offered}
         .replaced=${this.keySlot}
-        @saved=${({ detail }: CustomEvent<ShownSlot>) => {
-          this.#close()
-          this.tell('saved', detail)
-        }}
-        @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-form>
     `
   }
@@ -154,9 +156,6 @@ export class ApiKeyItem extends InnerElement {
         .language=${this.language}
         .keySlot=${this.keySlot}
         .choices=${offerMoves(this.keySlot, this.offered)}
-        @assigned=${({ detail }: CustomEvent<ShownSlot>) => this.tell('assigned', detail)}
-        @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-assign>
     `
   }
@@ -170,13 +169,6 @@ export class ApiKeyItem extends InnerElement {
         .language=${this.language}
         .keySlot=${this.keySlot}
         .limited=${key}
-        @changed=${({ detail }: CustomEvent<ShownSlot>) => {
-          this.#close()
-          this.#note('eventLimitsChanged')
-          this.tell('changed', detail)
-        }}
-        @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-limits>
     `
   }
@@ -189,8 +181,6 @@ export class ApiKeyItem extends InnerElement {
         .access=${this.access}
         .language=${this.language}
         .keySlot=${this.keySlot}
-        @cancel=${this.#close}
-        @problem=${({ detail }: CustomEvent<ErrorDetail>) => this.tell('problem', detail)}
       ></api-key-settings-activity>
     `
   }
@@ -238,6 +228,13 @@ export class ApiKeyItem extends InnerElement {
     void moveFocus(this, 'button')
   }
 
+  /** Passes on what the open form fires. It has done what it is for, unless it failed. */
+  #hear({ type, detail }: InnerEvent): void {
+    if (type !== 'problem') this.#close()
+    if (type === 'changed') this.#note('event_limits_changed')
+    this.tell(type, detail)
+  }
+
   async #test(): Promise<void> {
     const { access, keySlot } = this
     this.verdict = null
@@ -253,7 +250,7 @@ export class ApiKeyItem extends InnerElement {
     this.verdict = null
     await this.attempt.run({ text: 'changing' }, async (signal) => {
       const changed = await patchKey({ access, signal }, keySlot, { paused })
-      this.#note(paused ? 'eventPaused' : 'eventResumed')
+      this.#note(paused ? 'event_paused' : 'event_resumed')
       this.tell('changed', changed)
     })
   }

@@ -15,6 +15,15 @@ export const GIVEN = { attribute: false }
 /** A property that an element has for itself. */
 export const OWN = { state: true }
 
+/** What an inner element fires. */
+type InnerType = 'saved' | 'changed' | 'deleted' | 'assigned' | 'problem'
+type InnerDetail = ShownSlot | ErrorDetail
+
+/** An event of an inner element, as the one around it hears it. */
+export interface InnerEvent extends CustomEvent<InnerDetail> {
+  readonly type: InnerType
+}
+
 /** Fires `cancel` to be closed, `problem`, and what its class says. */
 export class InnerElement extends LitElement {
   static override styles = styles
@@ -24,11 +33,9 @@ export class InnerElement extends LitElement {
   declare language: Language
   protected readonly attempt = new Attempt(this, (detail) => this.tell('problem', detail))
 
-  protected tell(
-    type: 'saved' | 'changed' | 'deleted' | 'assigned' | 'problem',
-    detail: ShownSlot | ErrorDetail,
-  ): void {
-    this.dispatchEvent(new CustomEvent(type, { detail }))
+  /** The event ends at the element around this one. */
+  protected tell(type: InnerType, detail: InnerDetail): void {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true }))
   }
 
   /** The end of a form: `buttons`, the button that closes it, and what is being done. */
@@ -45,6 +52,6 @@ export class InnerElement extends LitElement {
   }
 
   protected cancel(): void {
-    this.dispatchEvent(new Event('cancel'))
+    this.dispatchEvent(new Event('cancel', { bubbles: true }))
   }
 }

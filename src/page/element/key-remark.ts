@@ -1,10 +1,11 @@
 /** What can be said of a key before it is sent. */
 
 import { findKeyFault, type KeyFault, type KeyReason } from '../../shared/key-text.ts'
+import { isExtra } from '../../shared/pasted-text.ts'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
 import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
-import type { TextName } from './texts.ts'
+import { isTextName } from './texts.ts'
 
 /**
  * A fault keeps the key from being sent, and a choice that was not made too. A mismatch asks. A proposal
@@ -30,30 +31,6 @@ export interface Aim {
   offered: readonly ShownSlot[]
   /** Every slot of the user: the beginnings of their keys tell whose a key is. */
   slots: readonly ShownSlot[]
-}
-
-/** Says why a text is not a key. The other reasons, and those of a newer service, have one text. */
-const REASONS: Partial<Record<KeyReason, TextName>> = {
-  empty: 'keyEmpty',
-  too_long: 'keyTooLong',
-  masked: 'keyMasked',
-  json: 'keyJson',
-  invisible_characters: 'keyExtras',
-  quotes: 'keyExtras',
-  brackets: 'keyExtras',
-  braces: 'keyExtras',
-  line_break: 'keyExtras',
-  punctuation: 'keyExtras',
-  comment: 'keyExtras',
-  option: 'keyExtras',
-  name: 'keyExtras',
-  scheme: 'keyExtras',
-  white_space: 'keySpace',
-  control: 'keyForeign',
-  non_ascii: 'keyForeign',
-  service_account: 'keyGoogle',
-  aws_keys: 'keyAws',
-  url: 'keyUrl',
 }
 
 /** Looks at a trimmed key; null if there is nothing to say. */
@@ -86,5 +63,7 @@ export function describeReason(
   { reason, index = 0 }: { reason: KeyReason; index?: number | undefined },
   say: Language['say'],
 ): string {
-  return say(REASONS[reason] ?? 'keyInvalid', { position: index + 1 })
+  // Other reasons, and those of a newer service, have one text.
+  const name = isExtra(reason) ? 'key_extras' : `key_${reason === 'control' ? 'non_ascii' : reason}`
+  return say(isTextName(name) ? name : 'api_key_invalid', { position: index + 1 })
 }

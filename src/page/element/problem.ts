@@ -7,7 +7,7 @@ import type { ProblemCode } from './host.ts'
 import { describeReason } from './key-remark.ts'
 import { gapAfter, type Language } from './language.ts'
 import { nameSlot, type ShownSlot } from './slot.ts'
-import type { TextName } from './texts.ts'
+import { isTextName, type TextName } from './texts.ts'
 
 /** A request that failed. */
 export class Problem extends Error {
@@ -24,7 +24,7 @@ export class Problem extends Error {
 
   /** Whether only the operator can help. */
   get isFault(): boolean {
-    return this.requestId !== null && TEXTS[this.code] === undefined
+    return this.requestId !== null && nameText(this.code) === undefined
   }
 
   /** `error` itself if it is a Problem. Anything else is a fault of this script, for the console. */
@@ -75,39 +75,28 @@ type ForSupport =
   | 'provider_unreachable'
   | 'scope_missing'
   | 'server_misconfigured'
+  | 'team_required'
+  | 'team_settings_invalid'
   | 'upgrade_not_supported'
 
-/** What a user can do after each other code. */
+/** What a user can do after the other codes: some have the text of another, and the rest one of their own name. */
 const TEXTS: Partial<Record<ProblemCode, TextName>> = {
-  offline: 'offline',
-  unreachable: 'unreachable',
-  no_answer: 'noAnswer',
-  not_an_answer: 'notAnAnswer',
-  token_missing: 'sessionEnded',
-  token_expired: 'sessionEnded',
-  token_invalid: 'notAccepted',
-  not_your_own: 'otherAccount',
-  user_not_found: 'noAccount',
+  token_missing: 'token_expired',
   unknown_provider: 'outdated',
-  api_key_exists: 'outdated',
-  changed_meanwhile: 'changed',
   no_api_key: 'outdated',
-  api_key_invalid: 'keyInvalid',
-  api_key_rejected: 'refused',
-  api_key_expired: 'keyExpired',
-  api_key_paused: 'paused',
-  base_url_invalid: 'baseUrlRule',
-  expires_at_invalid: 'checkDate',
-  limits_invalid: 'limitsInvalid',
   invalid_query: 'outdated',
   invalid_precondition: 'outdated',
-  body_too_large: 'keyTooLong',
+  api_key_paused: 'paused',
+  base_url_invalid: 'baseUrlRule',
+  body_too_large: 'key_too_long',
   body_too_slow: 'unreachable',
-  rate_limited: 'tooMany',
-  database_busy: 'busy',
-  token_keys_unreachable: 'busy',
-  unhealthy: 'busy',
-} satisfies Record<Exclude<ProblemCode, ForSupport>, TextName>
+  token_keys_unreachable: 'database_busy',
+  unhealthy: 'database_busy',
+} satisfies Record<Exclude<ProblemCode, ForSupport | TextName>, TextName>
+
+function nameText(code: ProblemCode): TextName | undefined {
+  return isTextName(code) ? code : TEXTS[code]
+}
 
 /** The problem as a person reads it. `slot` is the one that was being worked on. */
 export function describeProblem(
@@ -120,7 +109,7 @@ export function describeProblem(
     provider: slot === undefined ? '' : nameSlot(slot, say),
     hosts: list(slot?.hosts ?? []),
   }
-  const text = say(TEXTS[code] ?? 'fault', values)
+  const text = say(nameText(code) ?? 'fault', values)
   if (code === 'api_key_rejected' && slot?.key) return text + gapAfter(text) + say('keyKept')
   if (code === 'token_invalid' && detail) return `${text}${gapAfter(text)}(${detail})`
   return text

@@ -152,7 +152,7 @@ export function describeTest(
 ): Notice {
   const provider = nameSlot(slot, say)
   if (verdict !== 'accepted') {
-    const text = say(verdict === 'refused' ? 'refused' : 'testUnknown', { provider })
+    const text = say(verdict === 'refused' ? 'api_key_rejected' : 'testUnknown', { provider })
     return { text, tone: 'warning' }
   }
   return readableKey(slot)?.exhaustedAt

@@ -202,7 +202,7 @@ describe('a problem that will pass', () => {
       const language = name === 'en' ? english : translated(name)
       const { attempt, fail } = begin(language)
       await fail(busy(3_600))
-      const joined = language.say('busy') + language.say('retryIn', { seconds: 3_600 })
+      const joined = language.say('database_busy') + language.say('retryIn', { seconds: 3_600 })
       expect(textOf(attempt.render())).toBe(text ?? joined)
     },
   )

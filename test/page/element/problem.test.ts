@@ -22,7 +22,10 @@ const TEXTS: Record<ProblemCode, string> = {
   not_your_own: 'These keys belong to a different account. Sign in with that account.',
   user_not_found: 'Your account is not set up for keys yet. Contact support.',
   unknown_provider: OUTDATED,
-  api_key_exists: OUTDATED,
+  label_invalid: 'A name has up to 40 letters of one script, digits, hyphens, dots or underscores.',
+  api_key_exists: 'There is such a key already. Choose another name, or reload the page.',
+  too_many_keys: 'There are 10 OpenAI keys already. Delete one first.',
+  teams_not_in_token: 'Your sign-in does not say which teams you belong to. Contact support.',
   no_api_key: OUTDATED,
   invalid_query: OUTDATED,
   invalid_precondition: OUTDATED,
@@ -57,6 +60,8 @@ const TEXTS: Record<ProblemCode, string> = {
   limit_reached: FAULT,
   provider_unreachable: FAULT,
   upgrade_not_supported: FAULT,
+  team_required: FAULT,
+  team_settings_invalid: FAULT,
 }
 const ALL = [...errorCode.options, 'offline', 'unreachable', 'no_answer', 'not_an_answer'] as const
 
@@ -109,7 +114,7 @@ describe('a problem', () => {
     ['zh-Hans', ''],
   ] as const)('two sentences of a problem in %s have "%s" between them', ([name, gap]) => {
     const language = translated(name)
-    const refused = language.say('refused', { provider: 'OpenAI' })
+    const refused = language.say('api_key_rejected', { provider: 'OpenAI' })
     const text = describeProblem(
       new Problem('api_key_rejected'),
       language,
