@@ -5,11 +5,21 @@ import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
 import { renderBusyButton } from './busy-button.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus, onEscape } from './focus.ts'
+import type { ProblemCode } from './host.ts'
 import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { renderKeyField } from './key-field.ts'
+import { readLabel, renderLabelField } from './label-field.ts'
+import { gapAfter } from './language.ts'
 import { describeRemark, examineKey, type Remark } from './key-remark.ts'
-import { nameSlot, readableKey, type ShownSlot } from './slot.ts'
+import { keysBeside, nameSlot, readableKey, relabel, type ShownSlot } from './slot.ts'
 import { putKey } from './vault-client.ts'
+
+/** The fields that problems are about. Any other problem is about the key. */
+const FIELDS: Partial<Record<ProblemCode, string>> = {
+  base_url_invalid: '#base-url',
+  label_invalid: '#label',
+  api_key_exists: '#label',
+}
 
 /** Fires `saved` with the slot and its new key, `cancel`, and `problem`. */
 export class ApiKeyForm extends InnerElement {
@@ -18,6 +28,7 @@ export class ApiKeyForm extends InnerElement {
     offered: GIVEN,
     replaced: GIVEN,
     chosen: OWN,
+    label: OWN,
     isShown: OWN,
     remark: OWN,
   }
@@ -29,6 +40,8 @@ export class ApiKeyForm extends InnerElement {
   /** The slot whose key is to be replaced; null if the user chooses one. */
   declare replaced: ShownSlot | null
   declare private chosen: string
+  /** Of another key of a provider; empty without one. */
+  declare private label: string
   declare private isShown: boolean
   declare private remark: Remark | null
 
@@ -36,6 +49,7 @@ export class ApiKeyForm extends InnerElement {
     super()
     this.replaced = null
     this.chosen = ''
+    this.label = ''
     this.isShown = false
     this.remark = null
   }
@@ -60,8 +74,8 @@ export class ApiKeyForm extends InnerElement {
         @submit=${this.#submit}
         @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
       >
-        ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderBaseUrl(isBusy)}
-        ${this.#renderKey(isBusy)}
+        ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderLabel()}
+        ${this.#renderBaseUrl(isBusy)} ${this.#renderKey(isBusy)}
         <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
         ${renderExpiryField(this.language, isBusy)} ${this.attempt.render()}
         ${this.renderButtons(this.#renderSave(), isBusy)}
@@ -90,6 +104,12 @@ export class ApiKeyForm extends InnerElement {
         })}
       </select>
     `
+  }
+
+  #renderLabel() {
+    const { attempt, label, language } = this
+    if (!this.#takesLabel) return nothing
+    return renderLabelField(language, attempt, { label, onInput: () => this.#name() })
   }
 
   #renderBaseUrl(isBusy: boolean) {
@@ -151,7 +171,11 @@ export class ApiKeyForm extends InnerElement {
     const slot = this.#destination
     if (slot === undefined || slot.key === null || slot.name === this.replaced?.name) return nothing
     const { say } = this.language
-    return html`<p part="notice warning">${say('replaces', { provider: nameSlot(slot, say) })}</p>`
+    const text = say('replaces', { provider: nameSlot(slot, say) })
+    const canKeep = this.#takesLabel && slot === this.#chosen
+    return html`<p part="notice warning">
+      ${text}${canKeep ? gapAfter(text) + say('keepBoth') : nothing}
+    </p>`
   }
 
   /** The filled button does what is most likely right. The plain one does what the user may insist on. */
@@ -194,6 +218,20 @@ export class ApiKeyForm extends InnerElement {
 
   /** Where the user wants the key. */
   get #slot(): ShownSlot | undefined {
+    const { label, slots } = this
+    const chosen = this.#chosen
+    return chosen && label && this.#takesLabel ? relabel(slots, chosen, label) : chosen
+  }
+
+  /** Whether the key may be another one of its provider. */
+  get #takesLabel(): boolean {
+    const chosen = this.#chosen
+    if (this.replaced !== null || !chosen?.provider || chosen.label !== null) return false
+    return keysBeside(this.slots, chosen).length > 0
+  }
+
+  /** The slot that is replaced or chosen. */
+  get #chosen(): ShownSlot | undefined {
     if (this.replaced !== null) return this.replaced
     const { offered, chosen } = this
     return offered.length === 1 ? offered[0] : offered.find(({ name }) => name === chosen)
@@ -206,7 +244,7 @@ export class ApiKeyForm extends InnerElement {
 
   /** What a save is. The limit of checks does not hold for one without a check. */
   #nameTask(slot = this.#slot, verify = true): 'checking' | 'saving' {
-    return (slot?.label ?? null) !== null && verify ? 'checking' : 'saving'
+    return (slot?.provider ?? null) !== null && verify ? 'checking' : 'saving'
   }
 
   get #input(): HTMLInputElement | null {
@@ -247,6 +285,11 @@ export class ApiKeyForm extends InnerElement {
     this.#look()
   }
 
+  #name(): void {
+    this.label = readLabel(this.renderRoot)
+    this.#look()
+  }
+
   /** Enter may be faster than the eye: it does not send a key that seems to be another provider's. */
   #submit(event: Event): void {
     event.preventDefault()
@@ -280,8 +323,7 @@ export class ApiKeyForm extends InnerElement {
       this.tell('saved', saved)
     })
     const { problem } = this.attempt
-    if (problem === null) return
-    void moveFocus(this, problem.code === 'base_url_invalid' ? '#base-url' : '#key')
+    if (problem !== null) void moveFocus(this, FIELDS[problem.code] ?? '#key')
   }
 
   #refuse(remark: Remark): void {

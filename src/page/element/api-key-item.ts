@@ -1,6 +1,6 @@
 /** A stored key: how it is, and what can be done with it. */
 
-import { html, nothing } from 'lit'
+import { html, nothing, type PropertyValues } from 'lit'
 import { renderDoing } from './busy-button.ts'
 import { moveFocus } from './focus.ts'
 import { GIVEN, InnerElement, OWN, type InnerEvent } from './inner-element.ts'
@@ -12,6 +12,8 @@ import {
   canBeChecked,
   describeTest,
   isOffered,
+  keysBeside,
+  nameProvider,
   nameSlot,
   readableKey,
   type Notice,
@@ -22,10 +24,10 @@ import { PARTS, renderNotice } from './styles.ts'
 import type { TextName } from './texts.ts'
 import { deleteKey, patchKey, verifyKey } from './vault-client.ts'
 
-/** What is open instead of the buttons. */
-type Opened = 'replace' | 'assign' | 'limits' | 'activity'
+/** What is open instead of the buttons, as the button is called that opens it. */
+type Opened = 'replace' | 'setProvider' | 'name' | 'limits' | 'activity'
 
-/** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, and `problem`. */
+/** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, `moved`, and `problem`. */
 export class ApiKeyItem extends InnerElement {
   static override properties = {
     keySlot: GIVEN,
@@ -49,6 +51,14 @@ export class ApiKeyItem extends InnerElement {
     this.verdict = null
   }
 
+  /** A place on the screen may come to have another key, about which nothing has been said. */
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has('keySlot') || changed.get('keySlot')?.name === this.keySlot.name) return
+    this.opened = null
+    this.verdict = null
+    this.attempt.clear()
+  }
+
   protected override render() {
     return html`
       <div class="row">
@@ -61,6 +71,7 @@ export class ApiKeyItem extends InnerElement {
         @saved=${this.#hear}
         @changed=${this.#hear}
         @assigned=${this.#hear}
+        @moved=${this.#hear}
         @problem=${this.#hear}
         @cancel=${this.#close}
       >
@@ -74,11 +85,16 @@ export class ApiKeyItem extends InnerElement {
     return nameSlot(this.keySlot, this.language.say)
   }
 
+  get #keys(): ShownSlot[] {
+    return keysBeside(this.slots, this.keySlot)
+  }
+
   #renderOpened() {
     const key = readableKey(this.keySlot)
     if (this.opened === 'replace') return this.#renderForm()
-    if (this.opened === 'assign') return this.#renderAssigning()
+    if (this.opened === 'setProvider') return this.#renderAssigning()
     if (this.opened === 'activity') return this.#renderActivity()
+    if (this.opened === 'name') return this.#renderNaming()
     return key !== null && this.opened === 'limits'
       ? this.#renderLimits(key)
       : this.#renderButtons()
@@ -87,15 +103,17 @@ export class ApiKeyItem extends InnerElement {
   #renderButtons() {
     const { keySlot } = this
     const { say } = this.language
-    const canTest = keySlot.label !== null && canBeChecked(keySlot)
+    const canTest = keySlot.provider !== null && canBeChecked(keySlot)
     const canReplace = isOffered(keySlot) && keySlot.key !== 'unavailable'
     const isPaused = readableKey(keySlot)?.isPaused === true
     const canLimit = isOffered(keySlot) && readableKey(keySlot) !== null
+    // One key of a provider needs no name.
+    const canName = canLimit && (keySlot.label !== null || this.#keys.length > 1)
     const canAssign = offerMoves(keySlot, this.offered).length > 0
+    const opens = (form: Opened) => this.#renderButton(say(form), () => this.#open(form))
     return html`
       <div class="buttons">
-        ${canReplace ? this.#renderButton(say('replace'), () => this.#open('replace')) : nothing}
-        ${canAssign ? this.#renderButton(say('setProvider'), () => this.#open('assign')) : nothing}
+        ${canReplace ? opens('replace') : nothing} ${canAssign ? opens('setProvider') : nothing}
         ${canTest ? this.#renderTest() : nothing}
         ${
           canLimit
@@ -104,9 +122,9 @@ export class ApiKeyItem extends InnerElement {
               })
             : nothing
         }
-        ${canLimit ? this.#renderButton(say('limits'), () => this.#open('limits')) : nothing}
-        ${this.#renderButton(say('activity'), () => this.#open('activity'))}
-        ${this.#renderButton(say('delete'), () => this.#ask())} ${renderDoing(this.attempt.doing)}
+        ${canLimit ? opens('limits') : nothing} ${canName ? opens('name') : nothing}
+        ${opens('activity')} ${this.#renderButton(say('delete'), () => this.#ask())}
+        ${renderDoing(this.attempt.doing)}
       </div>
     `
   }
@@ -160,6 +178,19 @@ export class ApiKeyItem extends InnerElement {
     `
   }
 
+  #renderNaming() {
+    return html`
+      <api-key-settings-name
+        class="inner"
+        exportparts=${PARTS}
+        .access=${this.access}
+        .language=${this.language}
+        .keySlot=${this.keySlot}
+        .keys=${this.#keys}
+      ></api-key-settings-name>
+    `
+  }
+
   #renderLimits(key: ShownKey) {
     return html`
       <api-key-settings-limits
@@ -187,12 +218,13 @@ export class ApiKeyItem extends InnerElement {
 
   #renderDialog() {
     const { say } = this.language
-    const provider = this.#name
+    const { keySlot } = this
     const consequence = say('deleteConsequence')
-    const revoke = this.keySlot.label === null ? '' : say('deleteRevoke', { provider })
+    const provider = nameProvider(keySlot, say)
+    const revoke = keySlot.provider === null ? '' : say('deleteRevoke', { provider })
     return html`
       <dialog part="dialog" aria-labelledby="question" aria-describedby="consequence">
-        <strong id="question">${say('deleteQuestion', { provider })}</strong>
+        <strong id="question">${say('deleteQuestion', { provider: this.#name })}</strong>
         <p id="consequence">${consequence + (revoke && gapAfter(consequence) + revoke)}</p>
         <div class="buttons">
           <button type="button" part="button" @click=${() => this.#dialog?.close()}>

@@ -1,7 +1,7 @@
 /** `<api-key-settings>`: a user's API keys on one screen, for any frontend to embed. */
 
 import { html, isServer, LitElement, nothing, render, type PropertyValues } from 'lit'
-import { DEFAULT_SLOT } from '../../shared/slot.ts'
+import { DEFAULT_SLOT, splitSlot } from '../../shared/slot.ts'
 import { Activity } from './activity.ts'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
@@ -11,9 +11,11 @@ import { moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
 import { Language } from './language.ts'
 import { LimitsForm } from './limits-form.ts'
+import { NameForm } from './name-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
 import {
   describeSaved,
+  findSlot,
   nameSlot,
   putSlot,
   readableKey,
@@ -147,9 +149,12 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       ${isEmpty ? html`<p class="card">${say('empty', { providers })}</p>` : nothing}
       <ul role="list" @click=${this.#unsay}>
         ${
-          // Each slot has its place, with a key or without: an open form stays with its own.
-          slots.map((keySlot) =>
-            keySlot.key === null ? nothing : this.#renderItem(keySlot, { slots, offered }),
+          // Each slot has its place, with a key or without: an open form stays with its own. Labels come and go among
+          // those of their provider.
+          Array.from(Map.groupBy(slots, ({ name }) => splitSlot(name).provider).values(), (group) =>
+            group.map((keySlot) =>
+              keySlot.key === null ? nothing : this.#renderItem(keySlot, { slots, offered }),
+            ),
           )
         }
       </ul>
@@ -171,6 +176,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
           @changed=${this.#from(this.#changed)}
           @deleted=${this.#from(this.#deleted)}
           @assigned=${this.#from(this.#assigned)}
+          @moved=${this.#from(this.#moved)}
           @problem=${this.#from(this.#failed)}
         ></api-key-settings-item>
       </li>
@@ -179,10 +185,18 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #renderAdding({ slots, offered }: Choices) {
     if (!this.isAdding) {
-      if (offered.every(({ key }) => key !== null)) return nothing
+      const isFull = offered.every(({ key }) => key !== null)
+      // A provider may have another key, under a label.
+      if (isFull && !offered.some(({ provider, label }) => provider && label === null))
+        return nothing
       return html`
-        <button id="add" type="button" part="button primary-button" @click=${this.#add}>
-          ${this.language.say('addKey')}
+        <button
+          id="add"
+          type="button"
+          part=${`button ${isFull ? '' : 'primary-button'}`}
+          @click=${this.#add}
+        >
+          ${this.language.say(isFull ? 'addAnother' : 'addKey')}
         </button>
       `
     }
@@ -243,10 +257,11 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #warn(): void {
     if (this.slots === null) return
-    const known = new Set(this.slots.map(({ name }) => name))
-    const unknown = nameProviders(this.providers)?.filter((name) => !known.has(name)) ?? []
+    const { slots } = this
+    const unknown = nameProviders(this.providers)?.filter((name) => !findSlot(slots, name)) ?? []
     if (unknown.length === 0) return
-    console.warn(`Unknown providers: ${unknown.join(' ')}. Known: ${[...known].join(' ')}.`, this)
+    const known = slots.map(({ name }) => name)
+    console.warn(`Unknown providers: ${unknown.join(' ')}. Known: ${known.join(' ')}.`, this)
   }
 
   /** Listens to an inner element, unless its event is about the previous user or vault. */
@@ -290,6 +305,13 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     const from = this.slots?.find(({ name }) => name === DEFAULT_SLOT)
     if (from !== undefined) this.#put({ ...from, key: null, etag: null })
     this.#saved(slot)
+    void moveFocus(this, '[part~=notice]')
+  }
+
+  /** A key has another label or place. The service knows where the others are then. */
+  #moved(notice: Notice): void {
+    this.notice = notice
+    void this.#load()
     void moveFocus(this, '[part~=notice]')
   }
 
@@ -348,6 +370,7 @@ const ELEMENTS = {
   'api-key-settings-form': ApiKeyForm,
   'api-key-settings-item': ApiKeyItem,
   'api-key-settings-assign': AssignForm,
+  'api-key-settings-name': NameForm,
   'api-key-settings-limits': LimitsForm,
   'api-key-settings-activity': Activity,
   'api-key-settings': ApiKeySettings,

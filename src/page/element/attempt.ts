@@ -4,7 +4,7 @@ import { html, nothing, type ReactiveController, type ReactiveControllerHost } f
 import type { ErrorDetail } from './host.ts'
 import { gapAfter, type Language } from './language.ts'
 import { describeProblem, Problem } from './problem.ts'
-import { nameSlot, type ShownSlot } from './slot.ts'
+import { nameProvider, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 
 const SLOW_MS = 10_000
@@ -44,7 +44,9 @@ export class Attempt implements ReactiveController {
     const { language } = this.#host
     if (!this.#isRunning || this.#task === null) return null
     const { text, slot } = this.#task
-    return language.say(text, { provider: slot === undefined ? '' : nameSlot(slot, language.say) })
+    return language.say(text, {
+      provider: slot === undefined ? '' : nameProvider(slot, language.say),
+    })
   }
 
   hostConnected(): void {

@@ -5,7 +5,7 @@ import { nameCaller } from './caller-name.ts'
 import { pastTime } from './days.ts'
 import type { EventLine } from './event-lines.ts'
 import type { Language } from './language.ts'
-import { nameSlot, type ShownSlot } from './slot.ts'
+import { nameProvider, type ShownSlot } from './slot.ts'
 import { isTextName, type TextName } from './texts.ts'
 
 /** The sentence, without the time of day. */
@@ -17,7 +17,7 @@ export function describeEvent(
   const anyone = say('anApplication')
   const sentence = say(nameText(event), {
     caller: event.caller === undefined ? anyone : nameCaller(event.caller, say),
-    provider: nameSlot(slot, say),
+    provider: nameProvider(slot, say),
     times: count > 1 ? say('times', { count: number(count) }) : '',
     when: dayFromNow(pastTime(time)),
   })

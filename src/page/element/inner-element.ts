@@ -5,7 +5,7 @@ import { Attempt } from './attempt.ts'
 import { renderDoing } from './busy-button.ts'
 import type { ErrorDetail } from './host.ts'
 import type { Language } from './language.ts'
-import type { ShownSlot } from './slot.ts'
+import type { Notice, ShownSlot } from './slot.ts'
 import { styles } from './styles.ts'
 import type { Access } from './vault-client.ts'
 
@@ -16,8 +16,8 @@ export const GIVEN = { attribute: false }
 export const OWN = { state: true }
 
 /** What an inner element fires. */
-type InnerType = 'saved' | 'changed' | 'deleted' | 'assigned' | 'problem'
-type InnerDetail = ShownSlot | ErrorDetail
+type InnerType = 'saved' | 'changed' | 'deleted' | 'assigned' | 'moved' | 'problem'
+type InnerDetail = ShownSlot | Notice | ErrorDetail
 
 /** An event of an inner element, as the one around it hears it. */
 export interface InnerEvent extends CustomEvent<InnerDetail> {

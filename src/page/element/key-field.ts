@@ -3,7 +3,7 @@
 import { html, nothing } from 'lit'
 import type { Language } from './language.ts'
 import { renderLink } from './link.ts'
-import { nameSlot, type ShownSlot } from './slot.ts'
+import { nameProvider, nameSlot, type ShownSlot } from './slot.ts'
 
 interface KeyField {
   /** Undefined while no provider is chosen. */
@@ -22,16 +22,15 @@ export function renderKeyField(
   { slot, isShown, isFaulty, isBusy, onInput, onToggle }: KeyField,
 ) {
   const { say } = language
-  const provider = slot === undefined ? '' : nameSlot(slot, say)
   // Browsers and password managers fill password fields and offer to remember them. They leave alone a text
   // field whose characters are hidden by CSS: https://developer.mozilla.org/docs/Web/CSS/-webkit-text-security
   const hidesText = CSS.supports('-webkit-text-security', 'disc')
   return html`
     <div class="row">
       <label id="name" for="key" part="label"
-        >${slot ? say('apiKeyOf', { provider }) : say('apiKey')}</label
+        >${slot ? say('apiKeyOf', { provider: nameSlot(slot, say) }) : say('apiKey')}</label
       >
-      ${slot?.keyPage ? renderLink(slot.keyPage, say('getKey', { provider }), language) : nothing}
+      ${slot?.keyPage ? renderLink(slot.keyPage, say('getKey', { provider: nameProvider(slot, say) }), language) : nothing}
     </div>
     <div class="field">
       <input

@@ -2,9 +2,9 @@
 
 import { findKeyFault, type KeyFault, type KeyReason } from '../../shared/key-text.ts'
 import { isExtra } from '../../shared/pasted-text.ts'
-import { DEFAULT_SLOT } from '../../shared/slot.ts'
+import { covers, DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
-import { findLikelySlots, nameSlot, type ShownSlot } from './slot.ts'
+import { findLikelySlots, nameProvider, type ShownSlot } from './slot.ts'
 import { isTextName } from './texts.ts'
 
 /**
@@ -37,11 +37,12 @@ export interface Aim {
 export function examineKey(key: string, { slot, offered, slots }: Aim): Remark | null {
   const fault = findKeyFault(key)
   if (fault !== null) return { kind: 'fault', fault }
-  const likely = findLikelySlots(key, slots)
+  const bare = slots.filter(({ label }) => label === null)
+  const likely = findLikelySlots(key, bare)
   const [only] = likely.length === 1 ? likely : []
-  const instead = offered.find(({ name }) => name === only?.name)
+  const instead = offered.find(({ name }) => only && covers(only.name, name))
   if (slot === undefined) return instead === undefined ? null : { kind: 'proposal', instead }
-  const fits = likely.length === 0 || likely.some(({ name }) => name === slot.name)
+  const fits = likely.length === 0 || likely.some(({ name }) => covers(name, slot.name))
   // An endpoint of the user's own may have keys of any shape.
   if (fits || slot.name === DEFAULT_SLOT || slot.hosts !== null) return null
   const isComplete = instead?.hosts === null
@@ -50,7 +51,7 @@ export function examineKey(key: string, { slot, offered, slots }: Aim): Remark |
 
 /** The remark as a person reads it. */
 export function describeRemark(remark: Remark, { say, list }: Language): string {
-  const name = (slot: ShownSlot) => nameSlot(slot, say)
+  const name = (slot: ShownSlot) => nameProvider(slot, say)
   if (remark.kind === 'choice') return say('chooseProvider')
   if (remark.kind === 'proposal') return say('selected', { provider: name(remark.instead) })
   if (remark.kind === 'fault') return describeReason(remark.fault, say)

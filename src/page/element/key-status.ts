@@ -43,25 +43,25 @@ export function describeStatus(slot: ShownSlot, language: Language): Status[] {
 
 /** What keeps the key from working until its user does something about it. */
 function describeFault(
-  { label, billingPage }: ShownSlot,
+  { provider, billingPage }: ShownSlot,
   key: ShownKey,
   { say, day }: Language,
 ): Status | null {
   const { status, expiresAt, exhaustedAt } = key
-  if (label !== null && status === 'rejected') {
-    return { tone: 'bad', text: say('rejected', { provider: label }) }
+  if (provider !== null && status === 'rejected') {
+    return { tone: 'bad', text: say('rejected', { provider }) }
   }
   if (expiresAt !== null && isExpired(key)) {
     return { tone: 'bad', text: say('expired', { day: day(expiresAt) }) }
   }
-  if (label === null || exhaustedAt === null) return null
-  const text = say('outOfCredit', { provider: label, day: day(exhaustedAt) })
+  if (provider === null || exhaustedAt === null) return null
+  const text = say('outOfCredit', { provider, day: day(exhaustedAt) })
   return { tone: 'bad', text, billingPage }
 }
 
 /** The status of a key that works, as far as the vault knows. */
 function describeRest(
-  { label }: ShownSlot,
+  { provider }: ShownSlot,
   key: ShownKey,
   { say, minute, dayFromNow }: Language,
 ): Status | null {
@@ -72,8 +72,8 @@ function describeRest(
   if (expiresAt !== null && daysUntil(expiresAt) <= SOON_DAYS) {
     return { tone: 'warn', text: say('expiresSoon', { when: dayFromNow(expiresAt) }) }
   }
-  if (label === null) return null
+  if (provider === null) return null
   return status === 'unverified'
     ? { tone: 'none', text: say('unconfirmed') }
-    : { tone: 'ok', text: say('accepted', { provider: label }) }
+    : { tone: 'ok', text: say('accepted', { provider }) }
 }

@@ -1,7 +1,7 @@
 /** The slots that are offered for a new key: the attribute `providers`. */
 
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
-import { canBeChecked, isOffered, type ShownSlot } from './slot.ts'
+import { canBeChecked, findSlot, isOffered, type ShownSlot } from './slot.ts'
 
 /** The names in the attribute; null without it. */
 export function nameProviders(attribute: string | null): string[] | null {
@@ -13,10 +13,12 @@ export function nameProviders(attribute: string | null): string[] | null {
  * among them: scripts use it, not people.
  */
 export function offerSlots(slots: readonly ShownSlot[], attribute: string | null): ShownSlot[] {
-  const free = slots.filter((slot) => isOffered(slot) && slot.key !== 'unavailable')
   const names = nameProviders(attribute)
-  if (names === null) return free.filter(({ name }) => name !== DEFAULT_SLOT)
-  return Array.from(new Set(names)).flatMap((name) => free.filter((slot) => slot.name === name))
+  const named =
+    names === null
+      ? slots.filter(({ name, label }) => name !== DEFAULT_SLOT && label === null)
+      : Array.from(new Set(names)).flatMap((name) => findSlot(slots, name) ?? [])
+  return named.filter((slot) => isOffered(slot) && slot.key !== 'unavailable')
 }
 
 /**
@@ -25,5 +27,7 @@ export function offerSlots(slots: readonly ShownSlot[], attribute: string | null
  */
 export function offerMoves(slot: ShownSlot, offered: readonly ShownSlot[]): ShownSlot[] {
   if (slot.name !== DEFAULT_SLOT || !canBeChecked(slot)) return []
-  return offered.filter(({ label, key, hosts }) => label !== null && key === null && hosts === null)
+  return offered.filter(
+    ({ provider, key, hosts }) => provider !== null && key === null && hosts === null,
+  )
 }

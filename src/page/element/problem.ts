@@ -6,7 +6,7 @@ import type { KeyReason } from '../../shared/key-text.ts'
 import type { ProblemCode } from './host.ts'
 import { describeReason } from './key-remark.ts'
 import { gapAfter, type Language } from './language.ts'
-import { nameSlot, type ShownSlot } from './slot.ts'
+import { nameProvider, type ShownSlot } from './slot.ts'
 import { isTextName, type TextName } from './texts.ts'
 
 /** A request that failed. */
@@ -106,7 +106,7 @@ export function describeProblem(
 ): string {
   if (keyFault !== null) return describeReason(keyFault, say)
   const values = {
-    provider: slot === undefined ? '' : nameSlot(slot, say),
+    provider: slot === undefined ? '' : nameProvider(slot, say),
     hosts: list(slot?.hosts ?? []),
   }
   const text = say(nameText(code) ?? 'fault', values)

@@ -1,6 +1,13 @@
 /** A slot of the user as the element shows it. */
 
-import { DEFAULT_SLOT, type KeyStatus, type Verdict } from '../../shared/slot.ts'
+import {
+  covers,
+  DEFAULT_SLOT,
+  joinSlot,
+  splitSlot,
+  type KeyStatus,
+  type Verdict,
+} from '../../shared/slot.ts'
 import { daysUntil, type Period } from './days.ts'
 import type { Language } from './language.ts'
 
@@ -10,7 +17,9 @@ const UNUSED_DAYS = 90
 /** A slot. */
 export interface ShownSlot {
   name: string
-  /** Null for the default slot, and for a provider that is no longer offered. */
+  /** What its provider is called; null for the default slot, and for a provider that is no longer offered. */
+  provider: string | null
+  /** What its user calls the key, one of several of the provider; null without a label. */
   label: string | null
   keyPage: string | null
   /** Where its user adds credit; null if that is not known. */
@@ -82,31 +91,66 @@ export function isExpired({ expiresAt }: ShownKey): boolean {
   return expiresAt !== null && daysUntil(expiresAt) <= 0
 }
 
-/** What the slot is called: its provider, in most cases. */
-export function nameSlot({ name, label }: ShownSlot, say: Language['say']): string {
-  return label ?? (name === DEFAULT_SLOT ? say('general') : name)
+/** What the slot is called: its provider, and its label if it has one. */
+export function nameSlot(slot: ShownSlot, say: Language['say']): string {
+  const provider = nameProvider(slot, say)
+  return slot.label === null ? provider : `${provider} · ${slot.label}`
+}
+
+/** What the provider of the slot is called. */
+export function nameProvider({ name, provider }: ShownSlot, say: Language['say']): string {
+  return provider ?? (name === DEFAULT_SLOT ? say('general') : splitSlot(name).provider)
+}
+
+/** The slot of this name. One with a label may not have been used yet. */
+export function findSlot(slots: readonly ShownSlot[], name: string): ShownSlot | undefined {
+  const { provider, label } = splitSlot(name)
+  const find = (sought: string) => slots.find((slot) => slot.name === sought)
+  const bare = find(provider)
+  return find(name) ?? (bare && { ...bare, name, label, key: null, etag: null })
+}
+
+/** The slot of the same provider with the label, or without one. */
+export function relabel(slots: readonly ShownSlot[], { name }: ShownSlot, label: string | null) {
+  return findSlot(slots, joinSlot({ ...splitSlot(name), label }))
+}
+
+/** The slots with a key of the same provider, in the order in which the keys are used. */
+export function keysBeside(slots: readonly ShownSlot[], { name }: ShownSlot): ShownSlot[] {
+  const { provider } = splitSlot(name)
+  return slots.filter((slot) => slot.key !== null && covers(provider, slot.name))
 }
 
 /** Whether a key can be saved in the slot: its provider is still offered. */
-export function isOffered({ name, label }: ShownSlot): boolean {
-  return label !== null || name === DEFAULT_SLOT
+export function isOffered({ name, provider }: ShownSlot): boolean {
+  return provider !== null || name === DEFAULT_SLOT
 }
 
 /** A hint that the key may not be needed any more; null if there is no reason for it. */
 export function describeDisuse(slot: ShownSlot, say: Language['say']): string | null {
   const key = usableKey(slot)
   // The use of the plain route's key is not recorded, and one of a removed provider can only be deleted.
-  if (key === null || slot.label === null) return null
+  if (key === null || slot.provider === null) return null
   // A check does not count: the job also checks keys that nobody uses.
   const { savedAt, usedAt } = key
   const isUnused = [savedAt, usedAt].every((time) => daysUntil(time ?? savedAt) < -UNUSED_DAYS)
   return isUnused ? say('unused', { days: UNUSED_DAYS }) : null
 }
 
-/** The slots after `changed` has changed, and which of the others have the same key as it. */
+/**
+ * The slots after `changed` has changed, and which of the others have the same key as it. A new key is the last one of its
+ * provider.
+ */
 export function putSlot(slots: readonly ShownSlot[], changed: ShownSlot): ShownSlot[] {
+  const { provider } = splitSlot(changed.name)
   const same = readableKey(changed)?.sameIn ?? []
-  return slots.map((slot) => {
+  const before = slots.find(({ name }) => name === changed.name)
+  const end = slots.findLastIndex(({ name }) => covers(provider, name)) + 1
+  const places =
+    changed.key === null || before?.key
+      ? slots
+      : slots.toSpliced(end, 0, changed).filter((slot) => slot !== before)
+  return places.map((slot) => {
     if (slot.name === changed.name) return changed
     const key = readableKey(slot)
     if (key === null) return slot
@@ -130,14 +174,15 @@ export function describeSame(
 
 /** What a person reads when the key in the slot has just been saved. */
 export function describeSaved(slot: ShownSlot, say: Language['say']): Notice {
-  const { label: provider } = slot
+  const { provider } = slot
   const key = readableKey(slot)
+  const name = nameSlot(slot, say)
   if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success' }
   if (key.exhaustedAt !== null) {
-    return { text: say('savedOutOfCredit', { provider }), tone: 'warning' }
+    return { text: say('savedOutOfCredit', { key: name }), tone: 'warning' }
   }
   const isAccepted = key.status === 'active'
-  const text = say(isAccepted ? 'savedAccepted' : 'savedUnconfirmed', { provider })
+  const text = say(isAccepted ? 'savedAccepted' : 'savedUnconfirmed', { key: name, provider })
   return { text, tone: isAccepted ? 'success' : 'warning' }
 }
 
@@ -150,7 +195,7 @@ export function describeTest(
   slot: ShownSlot,
   say: Language['say'],
 ): Notice {
-  const provider = nameSlot(slot, say)
+  const provider = nameProvider(slot, say)
   if (verdict !== 'accepted') {
     const text = say(verdict === 'refused' ? 'api_key_rejected' : 'testUnknown', { provider })
     return { text, tone: 'warning' }

@@ -9,6 +9,7 @@ export const ENGLISH = {
   tryAgain: 'Try again',
   empty: 'No keys yet. You can add a key for {providers}.',
   addKey: 'Add a key',
+  addAnother: 'Add another key',
   general: 'General',
 
   provider: 'Provider',
@@ -16,6 +17,8 @@ export const ENGLISH = {
   hasKey: '{provider} (has a key)',
   baseUrl: 'Base URL',
   baseUrlRule: 'Enter an https URL on {hosts}, without a query.',
+  label: 'Name of the key',
+  keepBoth: 'Name it to keep both.',
   apiKey: 'API key',
   apiKeyOf: '{provider} API key',
   getKey: 'Get a key from {provider}',
@@ -81,6 +84,7 @@ export const ENGLISH = {
   test: 'Test',
   pause: 'Pause',
   resume: 'Resume',
+  name: 'Name and order',
   limits: 'Limits',
   activity: 'Activity',
   delete: 'Delete',
@@ -96,13 +100,16 @@ export const ENGLISH = {
   deleteConsequence: 'Applications can no longer use it. You cannot undo this.',
   deleteRevoke: 'The key still works at {provider}. If others may know it, revoke it there too.',
 
-  savedAccepted: 'The {provider} key is saved, and {provider} accepts it.',
+  savedAccepted: 'The {key} key is saved, and {provider} accepts it.',
   savedUnconfirmed:
-    'The {provider} key is saved. We couldn’t confirm it with {provider}. Test it later.',
-  savedOutOfCredit: 'The {provider} key is saved, but the account is out of credit.',
+    'The {key} key is saved. We couldn’t confirm it with {provider}. Test it later.',
+  savedOutOfCredit: 'The {key} key is saved, but the account is out of credit.',
   savedPlain: 'The key is saved.',
   sameKey: 'You also saved this key for {providers}.',
   deleted: 'The {provider} key is deleted.',
+
+  place: 'Order of use',
+  saveName: 'Save',
 
   limitOfUses: 'Limit of uses',
   noLimit: 'No limit',
@@ -154,6 +161,8 @@ export const ENGLISH = {
   event_paused_by_operator: '{caller} paused the key',
   event_resumed: 'You resumed the key',
   event_limits_changed: 'You changed the limits of the key',
+  event_renamed: 'You renamed the key',
+  event_moved: 'You changed the order of the keys',
   event_expired: 'The key expired',
   event_exported: 'The operator of this application exported the key',
   event_used: '{caller} used this key{times} {when}',

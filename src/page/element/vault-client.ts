@@ -8,7 +8,7 @@ import type {
   SlotFields,
 } from '../../shared/answers.ts'
 import type { AnswerOf, BodyOf, MethodOf, OwnOperation, PathOf } from '../../shared/routes.ts'
-import { OUT_OF_CREDIT, type Verdict } from '../../shared/slot.ts'
+import { OUT_OF_CREDIT, splitSlot, type Verdict } from '../../shared/slot.ts'
 import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import { readableKey, type ShownKey, type ShownSlot } from './slot.ts'
@@ -29,19 +29,22 @@ export interface Call {
 /** Fetches every slot of the user. All functions here throw a Problem. */
 export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
   const { api_keys } = await request<'listSlots'>(call, '/api-keys', { method: 'GET' })
-  return api_keys.map(readSlot)
+  const labels = new Map(api_keys.map(({ provider: name, label }) => [name, label]))
+  return api_keys.map((listed) => readSlot(listed, labels))
 }
 
-function readSlot(listed: ListedAnswer): ShownSlot {
+/** `labels` has the name of each provider, by its slot without a label. */
+function readSlot(listed: ListedAnswer, labels: Map<string, string | null>): ShownSlot {
   const {
     provider: name,
-    label,
     key_page: keyPage,
     billing_page: billingPage = null,
     key_prefixes: keyPrefixes,
     hosts = null,
   } = listed
-  return { name, label, keyPage, billingPage, keyPrefixes, hosts, ...readKey(listed) }
+  const { provider: bare, label } = splitSlot(name)
+  const provider = labels.get(bare) ?? null
+  return { name, provider, label, keyPage, billingPage, keyPrefixes, hosts, ...readKey(listed) }
 }
 
 /** A key as it is entered. */
@@ -52,6 +55,11 @@ interface EnteredKey {
   expiresAt?: string | undefined
   /** Whether the service checks the key with its provider first. */
   verify: boolean
+}
+
+/** After the user. A label may be any text until the service has refused it. */
+function pathOf({ name }: ShownSlot) {
+  return `/api-keys/${encodeURIComponent(name)}` as const
 }
 
 /** The slot as its user saw it: the service refuses a change (`changed_meanwhile`) if its owner has changed it since. */
@@ -67,7 +75,7 @@ export async function putKey(
 ): Promise<ShownSlot> {
   const { user } = await request<'saveSlot'>(
     call,
-    `/api-keys/${slot.name}${verify ? '' : '?verify=false'}`,
+    `${pathOf(slot)}${verify ? '' : '?verify=false'}`,
     {
       method: 'PUT',
       headers: precondition(slot),
@@ -79,7 +87,7 @@ export async function putKey(
 
 /** Moves the key of the default slot to another slot. */
 export async function assignKey(call: Call, from: ShownSlot, to: ShownSlot): Promise<ShownSlot> {
-  const path = `/api-keys/${to.name}/assign` as const
+  const path = `${pathOf(to)}/assign` as const
   const answer = await request<'assignKey'>(call, path, { method: 'POST' })
   return { ...to, ...readKey(answer, from) }
 }
@@ -87,24 +95,31 @@ export async function assignKey(call: Call, from: ShownSlot, to: ShownSlot): Pro
 /** Deletes the key in the slot, unless it has changed. */
 export async function deleteKey(call: Call, slot: ShownSlot): Promise<void> {
   const headers = precondition(slot)
-  await request<'deleteSlot'>(call, `/api-keys/${slot.name}`, { method: 'DELETE', headers })
+  await request<'deleteSlot'>(call, pathOf(slot), { method: 'DELETE', headers })
 }
 
 /** What its user changes of a key's limits. What is left out stays as it is, and null removes a limit. */
 export type LimitChanges = BodyOf<'setLimits'>
 
-/** Changes the limits of the key in the slot, unless it has changed. */
+/** Another label, or none, and another place among the keys of the provider, from 0. */
+interface Move {
+  label?: string | null
+  position?: number
+}
+
+/** Changes the limits of the key in the slot, its label or its place, unless it has changed. */
 export async function patchKey(
   call: Call,
   slot: ShownSlot,
-  changes: LimitChanges,
+  changes: LimitChanges & Move,
 ): Promise<ShownSlot> {
-  const answer = await request<'setLimits'>(call, `/api-keys/${slot.name}`, {
+  const answer = await request<'setLimits'>(call, pathOf(slot), {
     method: 'PATCH',
     headers: precondition(slot),
     body: changes,
   })
-  return { ...slot, ...readKey(answer, slot) }
+  const { provider: name } = answer
+  return { ...slot, name, label: splitSlot(name).label, ...readKey(answer, slot) }
 }
 
 /** Has the service check the stored key with its provider. */
@@ -112,7 +127,7 @@ export async function verifyKey(
   call: Call,
   slot: ShownSlot,
 ): Promise<{ tested: ShownSlot; verdict: Verdict | null }> {
-  const path = `/api-keys/${slot.name}/verify` as const
+  const path = `${pathOf(slot)}/verify` as const
   const answer = await request<'verifySlot'>(call, path, { method: 'POST' })
   return { tested: { ...slot, ...readKey(answer, slot) }, verdict: answer.verdict }
 }

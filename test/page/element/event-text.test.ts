@@ -178,7 +178,7 @@ it.for<[text: string, event: Pick<EventAnswer, 'event'> & Partial<EventAnswer>]>
   ['éclair used this key today', { event: 'used', caller: 'binding:éclair' }],
   ['xAI rejected a key that you wanted to save', { event: 'rejected_on_save' }],
 ])('a name keeps its small first letter at the beginning of a sentence: "%s"', ([text, event]) => {
-  expect(read(event, {}, someSlot({ name: 'xai', label: 'xAI' }))).toBe(text)
+  expect(read(event, {}, someSlot({ name: 'xai', provider: 'xAI' }))).toBe(text)
 })
 
 it.for<[name: string, slot: ShownSlot]>([

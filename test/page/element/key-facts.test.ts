@@ -83,7 +83,7 @@ it('says that the operator saved a key, for as long as it is that key', () => {
 
 it('says which other slot has the same key, for as long as it has', () => {
   setClock()
-  const groq = someSlot({ name: 'groq', label: 'Groq', key: someKey({ sameIn: ['openai'] }) })
+  const groq = someSlot({ name: 'groq', provider: 'Groq', key: someKey({ sameIn: ['openai'] }) })
   const same = someSlot({ key: someKey({ sameIn: ['groq'] }) })
   expect(textOf(facts(same, [groq]))).toMatch(/You also saved this key for Groq\.$/)
   expect(textOf(facts(someSlot({ key: someKey() }), [groq]))).not.toContain('Groq')

@@ -9,10 +9,10 @@ import type { KeyReason } from '../../../src/shared/key-text.ts'
 import { english, plainSlot, someSlot } from './shown.ts'
 
 const openai = someSlot()
-const deepseek = someSlot({ name: 'deepseek', label: 'DeepSeek' })
-const anthropic = someSlot({ name: 'anthropic', label: 'Anthropic', keyPrefixes: ['sk-ant-'] })
-const mistral = someSlot({ name: 'mistral', label: 'Mistral', keyPrefixes: [] })
-const azure = someSlot({ name: 'azure', label: 'Azure', keyPrefixes: ['az-'], hosts: ['*.test'] })
+const deepseek = someSlot({ name: 'deepseek', provider: 'DeepSeek' })
+const anthropic = someSlot({ name: 'anthropic', provider: 'Anthropic', keyPrefixes: ['sk-ant-'] })
+const mistral = someSlot({ name: 'mistral', provider: 'Mistral', keyPrefixes: [] })
+const azure = someSlot({ name: 'azure', provider: 'Azure', keyPrefixes: ['az-'], hosts: ['*.test'] })
 const general = plainSlot()
 const slots = [openai, deepseek, anthropic, mistral, azure, general]
 

@@ -14,8 +14,8 @@ it.for([
 const slots = [
   plainSlot(),
   someSlot({ key: someKey() }),
-  someSlot({ name: 'groq', label: 'Groq', key: 'unreadable' }),
-  someSlot({ name: 'mistral', label: 'Mistral', key: 'unavailable' }),
+  someSlot({ name: 'groq', provider: 'Groq', key: 'unreadable' }),
+  someSlot({ name: 'mistral', provider: 'Mistral', key: 'unavailable' }),
   goneSlot(),
 ]
 
@@ -32,8 +32,8 @@ it.for([
 })
 
 describe('a key of the plain route', () => {
-  const groq = someSlot({ name: 'groq', label: 'Groq' })
-  const own = someSlot({ name: 'own', label: 'Own', hosts: ['own.test'] })
+  const groq = someSlot({ name: 'groq', provider: 'Groq' })
+  const own = someSlot({ name: 'own', provider: 'Own', hosts: ['own.test'] })
   const all = [plainSlot(someKey()), someSlot(), groq, own, goneSlot(null)]
 
   it.for([

@@ -65,7 +65,8 @@ export const BILLING_PAGE = 'https://platform.openai.com/settings/organization/b
 export function someSlot(changes: Partial<ShownSlot> = {}): ShownSlot {
   return {
     name: 'openai',
-    label: 'OpenAI',
+    provider: 'OpenAI',
+    label: null,
     keyPage: 'https://platform.openai.com/api-keys',
     billingPage: BILLING_PAGE,
     keyPrefixes: ['sk-'],
@@ -78,7 +79,7 @@ export function someSlot(changes: Partial<ShownSlot> = {}): ShownSlot {
 
 /** A slot of no provider that is offered. */
 function nobodysSlot(name: string, key: ShownSlot['key']): ShownSlot {
-  return someSlot({ name, label: null, keyPage: null, billingPage: null, keyPrefixes: [], key })
+  return someSlot({ name, provider: null, keyPage: null, billingPage: null, keyPrefixes: [], key })
 }
 
 /** The slot of the plain route. */

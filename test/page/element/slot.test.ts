@@ -27,7 +27,7 @@ import {
   someSlot,
 } from './shown.ts'
 
-const groq = someSlot({ name: 'groq', label: 'Groq', keyPrefixes: ['gsk_'] })
+const groq = someSlot({ name: 'groq', provider: 'Groq', keyPrefixes: ['gsk_'] })
 
 it('a key that is not there, cannot be read or is unavailable is not readable', () => {
   const key = someKey()
@@ -193,9 +193,9 @@ it.for<[verdict: Verdict | null, changes: Partial<ShownKey>, tone: string, text:
 describe('whose key it is by its beginning', () => {
   const slots = [
     someSlot(),
-    someSlot({ name: 'anthropic', label: 'Anthropic', keyPrefixes: ['sk-ant-'] }),
-    someSlot({ name: 'deepseek', label: 'DeepSeek' }),
-    someSlot({ name: 'gemini', label: 'Gemini', keyPrefixes: ['AIza', 'AQ.'] }),
+    someSlot({ name: 'anthropic', provider: 'Anthropic', keyPrefixes: ['sk-ant-'] }),
+    someSlot({ name: 'deepseek', provider: 'DeepSeek' }),
+    someSlot({ name: 'gemini', provider: 'Gemini', keyPrefixes: ['AIza', 'AQ.'] }),
     plainSlot(),
   ]
 

@@ -32,7 +32,7 @@ const STORED = {
 }
 const KEY = someKey()
 const slot = someSlot({ key: KEY })
-const groq = someSlot({ name: 'groq', label: 'Groq' })
+const groq = someSlot({ name: 'groq', provider: 'Groq' })
 
 const save = (call: Call, to: ShownSlot = slot) =>
   putKey(call, to, { apiKey: 'sk-1', verify: true })
