@@ -40,7 +40,9 @@ const providerStatus = z
 const used = {
   key_source: z
     .optional(z.nullable(text))
-    .check(z.describe('Whose key was used: `own` or `team`. Left out if the provider did not answer.')),
+    .check(
+      z.describe('Whose key was used: `own` or `team`. Left out if the provider did not answer.'),
+    ),
   condition: z
     .optional(z.nullable(text))
     .check(z.describe('`out_of_credit` if the provider’s answer says so, otherwise null.')),

@@ -12,6 +12,7 @@ export const OPENAPI_FILE = 'src/page/reference/openapi.json'
 
 const PARAMETERS = {
   userId: 'The user. The vault compares it exactly with the `sub` of the token.',
+  teamId: 'The team. The vault compares it exactly with the claim `JWT_TEAM_CLAIM` of the token.',
   provider: 'The name of a slot. `default` is the slot of the plain route.',
 }
 

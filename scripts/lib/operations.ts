@@ -36,6 +36,14 @@ const ANSWERS: { [Name in keyof answers.Answers]: z.ZodMiniType<answers.Answers[
   AddedUser: answers.addedUserAnswer,
   RemovedUser: answers.removedUserAnswer,
   Users: answers.usersAnswer,
+  MemberSlot: answers.memberSlot,
+  TeamSlot: answers.teamSlotAnswer,
+  TeamSlotList: answers.teamListAnswer,
+  SavedTeamSlot: answers.savedTeamSlotAnswer,
+  DeletedTeamSlot: answers.deletedTeamSlotAnswer,
+  TeamEvents: answers.teamEventsAnswer,
+  Team: answers.teamAnswer,
+  RemovedTeam: answers.removedTeamAnswer,
   ExportLine: answers.exportLine,
 }
 
@@ -89,6 +97,16 @@ const CHECKED = [
   'api_key_rejected',
   'too_many_keys',
 ] as const
+
+const SEES =
+  'An admin sees what a user sees of their own key. Another member sees whether there is a key, its label and its status.'
+
+const NDJSON = {
+  type: 'application/x-ndjson',
+  schema: 'Event',
+  description:
+    'With `format=ndjson`: up to 10,000 events, one on each line. If there are more, the last line is `{"next_cursor": "…"}`.',
+} as const
 
 const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   getKey: { summary: 'Show the key of the plain route' },
@@ -150,12 +168,7 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
     summary: 'List what happened to the keys',
     description:
       'The newest event comes first. What a caller did in one hour is one event, which counts it. Events are kept for `EVENTS_KEPT_DAYS` days.',
-    also: {
-      type: 'application/x-ndjson',
-      schema: 'Event',
-      description:
-        'With `format=ndjson`: up to 10,000 events, one on each line. If there are more, the last line is `{"next_cursor": "…"}`.',
-    },
+    also: NDJSON,
   },
   listUsers: {
     summary: 'List the users',
@@ -175,6 +188,53 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   exportUser: {
     summary: 'Export everything that is stored about the user',
     description: `One JSON object on each line: the user, the keys with their limits, what imports have noted, the events, and an \`end\`. No line has a key. An answer has up to ${MAX_EXPORTED} events. If the last line is not an \`end\`, the answer was cut off. If its \`next_cursor\` is not null, send that as \`cursor\`: the answer has the user and the next events.`,
+  },
+  listTeamSlots: {
+    summary: 'List all slots of a team',
+    description: SEES,
+  },
+  getTeamSlot: {
+    summary: "Show a team's key in a slot",
+    description: SEES,
+    codes: ['unknown_provider'],
+  },
+  saveTeamSlot: {
+    summary: "Save a team's key in a slot",
+    description: 'It works as for a user. The first key adds the team.',
+    sent: KEY,
+    codes: CHECKED,
+  },
+  deleteTeamSlot: {
+    summary: "Delete a team's key in a slot",
+    description: 'Without a key, the answer is the same.',
+    codes: ['unknown_provider'],
+  },
+  setTeamLimits: {
+    summary: "Pause or limit a team's key in a slot",
+    description: 'It works as for a user.',
+    sent: 'What the body leaves out stays as it is, and null removes a limit.',
+    codes: ['no_api_key', 'not_granted'],
+  },
+  verifyTeamSlot: {
+    summary: "Check a team's stored key with its provider",
+    codes: ['unknown_provider', 'api_key_paused', 'api_key_expired'],
+  },
+  listTeamEvents: {
+    summary: "List what happened to a team's keys",
+    description: 'An admin sees all events, and another member only their own.',
+    also: NDJSON,
+  },
+  getTeam: { summary: 'Show a team' },
+  changeTeam: {
+    summary: 'Change the settings of a team',
+    description:
+      'Without the team, it is added. `tokens_since` ends older tokens for this team, also that of this request: your next request needs a new one.',
+    sent: '`own_keys`: whether members may use keys of their own. `tokens_since`: a time that has passed, as ISO 8601. An earlier one than before changes nothing.',
+  },
+  removeTeam: {
+    summary: 'Remove a team with all keys and events',
+    description: 'Without such a team, the answer is a 200 too.',
+    codes: ['invalid_argument'],
   },
   getConfig: {
     summary: 'Show how the page signs users in',
@@ -201,6 +261,9 @@ const GUARDED: readonly ErrorCode[] = [
 /** The refusals that depend on whose tokens a route takes. */
 const OF_TOKENS: Record<Route['tokens'][number], readonly ErrorCode[]> = {
   owner: ['not_your_own', 'user_not_found'],
+  // Without JWT_TEAM_CLAIM, there is no such route.
+  member: ['not_your_own', 'teams_not_in_token', 'user_not_found', 'not_found'],
+  admin: ['not_your_own', 'teams_not_in_token', 'user_not_found', 'not_found'],
   // Without server routes, there is no such route.
   users: ['scope_missing', 'not_found'],
   support: ['scope_missing', 'invalid_argument', 'unhealthy'],
@@ -221,10 +284,11 @@ const OF_BODY: { [Name in keyof Bodies]: readonly ErrorCode[] } = {
   KeyBody: ['api_key_missing', 'api_key_invalid', ...JSON_BODY],
   SlotBody: ['api_key_missing', 'api_key_invalid', ...JSON_BODY],
   LimitsBody: ['limits_invalid', ...JSON_BODY],
+  TeamBody: ['team_settings_invalid', ...JSON_BODY],
 }
 
 function listCodes(route: Route, ofWork: readonly ErrorCode[] = []): ErrorCode[] {
-  return [
+  const codes = [
     ...(route.tokens.length === 0 ? [] : GUARDED),
     ...route.tokens.flatMap((token) => OF_TOKENS[token]),
     ...OF_BODY[route.body],
@@ -233,6 +297,7 @@ function listCodes(route: Route, ofWork: readonly ErrorCode[] = []): ErrorCode[]
     ...ofWork,
     ...(requiresTags(route) ? ['invalid_precondition' as const, 'changed_meanwhile' as const] : []),
   ]
+  return [...new Set(codes)]
 }
 
 /** Whether a change may ask for an entity tag. */

@@ -48,10 +48,14 @@ type Input<Id extends OperationId> = Param<PathOf<Id>> &
   Given<'query', QueryOf<Id>> &
   Given<'json', BodyOf<Id>>
 
-type Param<Path> = Path extends `${string}/:provider${string}`
-  ? { param: { userId: string; provider: string } }
-  : Path extends `${string}/:userId${string}`
-    ? { param: { userId: string } }
-    : BlankInput
+type Param<Path> = [Named<Path>] extends [never]
+  ? BlankInput
+  : { param: { [Name in Named<Path>]: string } }
+
+type Named<Path> = Path extends `${string}/:${infer Name}/${infer Rest}`
+  ? Name | Named<`/${Rest}`>
+  : Path extends `${string}/:${infer Name}`
+    ? Name
+    : never
 
 type Given<Name extends string, Value> = Value extends undefined ? BlankInput : Record<Name, Value>

@@ -5,7 +5,8 @@ import { browserCredential } from '../providers/headers.ts'
 import { keyPlaces, type Provider } from '../providers/provider.ts'
 import { requireRate, requireStrictRate } from '../rate.ts'
 import type { Service } from '../service.ts'
-import { relayCaller, SERVER_GRANTS, serverCaller } from '../shared/caller.ts'
+import { relayCaller, SERVER_GRANTS, serverCaller, type ServerGrant } from '../shared/caller.ts'
+import { ownerText, userOwner, type OwnerParts } from '../shared/owner.ts'
 import type { Route } from '../shared/routes.ts'
 import type { TeamInUse } from '../shared/team.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
@@ -14,10 +15,10 @@ import { scopeFor, type Servers } from '../tokens/token-settings.ts'
 import { checkToken } from './address.ts'
 import { teamInUse } from './team-in-use.ts'
 
-/** A route of a user, and whose tokens it takes. */
-interface GuardedRoute {
-  /** The user in the path; undefined for the list of all users. */
-  userId: string | undefined
+/** A route, and whose tokens it takes. */
+export interface GuardedRoute {
+  /** The user or the team in the path; null for the list of all users. */
+  owner: OwnerParts | null
   tokens: Route['tokens']
 }
 
@@ -33,11 +34,12 @@ interface GuardedRoute {
 export async function authorize(
   service: Service,
   sent: Headers,
-  { userId, tokens }: GuardedRoute,
+  route: GuardedRoute,
 ): Promise<string | null> {
   const { tokenHeader, tokenRules, rateLimiter } = service.settings
   const { servers } = tokenRules
-  const isForOwners = tokens.includes('owner')
+  const userId = route.owner?.id
+  const isForOwners = route.tokens.includes('owner')
   if (servers === null && !isForOwners) throw new VaultError('not_found')
   const token = await checkToken(service, sent, {
     readToken: () => requestToken(sent, tokenHeader),
@@ -46,19 +48,19 @@ export async function authorize(
       return found
     },
   })
-  if (token.userId !== userId) return authorizeServer(service, token, { userId, tokens })
+  if (userId === undefined || token.userId !== userId) return authorizeServer(service, token, route)
   if (!isForOwners) throw new VaultError('scope_missing', { detail: NOT_FOR_USERS })
-  await requireRate(rateLimiter, userId)
+  await requireRate(rateLimiter, userOwner(userId))
   return null
 }
 
-const NOT_FOR_USERS = 'This route is for servers, and the token is the one of its user.'
+export const NOT_FOR_USERS = 'This route is for servers, and the token is the one of its user.'
 
-/** @throws VaultError as {@link authorize} */
-async function authorizeServer(
+/** Lets a server through, and returns its name. @throws VaultError as {@link authorize} */
+export async function authorizeServer(
   { settings }: Service,
   token: AccessToken,
-  { userId, tokens }: GuardedRoute,
+  { owner, tokens }: GuardedRoute,
 ): Promise<string> {
   const { tokenRules, callerLimiter, supportLimiter } = settings
   const grant = token.grants.find((one) => tokens.includes(one))
@@ -66,32 +68,43 @@ async function authorizeServer(
     throw refuseServer(token, tokens, tokenRules.servers)
   const name = serverCaller(token.client)
   await requireRate(callerLimiter, name)
-  if (grant === 'support') await requireStrictRate(supportLimiter, `${name} ${userId}`)
-  const fault = userId === undefined ? null : nameUserIdFault(userId)
-  if (fault !== null) throw new VaultError('invalid_argument', { detail: `The user id ${fault}.` })
-  return name
+  if (owner === null) return name
+  if (grant === 'support') await requireStrictRate(supportLimiter, `${name} ${ownerText(owner)}`)
+  const fault = nameUserIdFault(owner.id)
+  if (fault === null) return name
+  throw new VaultError('invalid_argument', { detail: `The ${owner.kind} id ${fault}.` })
 }
 
 /** Why the token is refused: it is another user's, or it lacks the client or the scope of a server. */
 function refuseServer(
-  { client, scopes }: AccessToken,
+  token: AccessToken,
   tokens: Route['tokens'],
   servers: Servers | null,
 ): VaultError {
   const grant = SERVER_GRANTS.find((one) => tokens.includes(one))
   if (servers === null || grant === undefined) return new VaultError('not_your_own')
-  const isListed = client !== null && servers.clients.includes(client)
-  const isMeant = isListed || SERVER_GRANTS.some((one) => scopes.includes(scopeFor(servers, one)))
-  if (!isMeant && tokens.includes('owner')) return new VaultError('not_your_own')
+  if (!isServers(token, servers) && tokens.includes('owner')) return new VaultError('not_your_own')
   const scope = scopeFor(servers, grant)
-  const detail = isListed
+  const detail = isListed(token, servers)
     ? `None of its "scope", "scp" and "permissions" has the scope ${scope}.`
     : 'Its client is not one that MANAGE_CLIENTS lists.'
   return new VaultError('scope_missing', { detail })
 }
 
+/** Whether the token is meant to be a server's: its client is listed, or it has one of the scopes. */
+export function isServers(token: AccessToken, servers: Servers | null): boolean {
+  if (servers === null) return false
+  const hasScope = (grant: ServerGrant) => token.scopes.includes(scopeFor(servers, grant))
+  return isListed(token, servers) || SERVER_GRANTS.some(hasScope)
+}
+
+function isListed({ client }: AccessToken, { clients }: Servers): boolean {
+  return client !== null && clients.includes(client)
+}
+
 /** Whose key is used, and by whom. */
 export interface RelayCaller extends TeamInUse {
+  /** The text of the user. */
   userId: string
   /** The client of the relay; null if its token names none. */
   caller: string | null
@@ -128,10 +141,11 @@ export async function authorizeRelay(
   }
   if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
   const inUse = teamInUse(teams, settings.tokenRules.teams, sent)
-  await requireRate(settings.relayLimiter, userId)
+  const owner = userOwner(userId)
+  await requireRate(settings.relayLimiter, owner)
   const caller = relayCaller(client)
   if (caller !== null) await requireRate(settings.callerLimiter, caller)
-  return { userId, caller, ...inUse }
+  return { userId: owner, caller, ...inUse }
 }
 
 /**

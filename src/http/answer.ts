@@ -101,6 +101,7 @@ function encodeLines(values: readonly object[]): Uint8Array {
 
 /** Sets `ETag` to the tag of the key in the body of an answer, also of one that does not open. An empty slot has none. */
 export function tagAnswer(c: Context, answer: object): void {
-  const key = 'user' in answer && answer.user instanceof Object ? answer.user : answer
+  const { user, team = user, ...rest }: { user?: unknown; team?: unknown } = answer
+  const key = team instanceof Object ? team : rest
   if ('etag' in key && typeof key.etag === 'string') c.header('ETag', key.etag)
 }

@@ -4,7 +4,7 @@ import type { HonoRequest } from 'hono'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { CALLER_NAME } from '../shared/caller.ts'
-import { expiresAt } from '../shared/time.ts'
+import { expiresAt, pastTime } from '../shared/time.ts'
 import { isJsonObject, isWhole } from '../shared/json.ts'
 import { findKeyFault, nameKeyFault, type KeyReason } from '../shared/key-text.ts'
 import type { Bodies } from '../shared/routes.ts'
@@ -70,11 +70,25 @@ const limitsBody = z
   )
   .check(z.refine((body) => Object.values(body).some((value) => value !== undefined), FIELDS))
 
+const TEAM = 'Send own_keys, tokens_since or both, and no other field.'
+const PAST = 'tokens_since must be a time that has passed, such as 2026-11-25T12:00:00Z.'
+
+const teamBody = z
+  .strictObject(
+    {
+      own_keys: z.optional(z.boolean('own_keys must be true or false.')),
+      tokens_since: z.optional(pastTime(PAST)),
+    },
+    TEAM,
+  )
+  .check(z.refine((body) => Object.values(body).some((value) => value !== undefined), TEAM))
+
 /** What each body has to be. */
 export const bodySchemas = {
   KeyBody: keyBody,
   SlotBody: slotBody,
   LimitsBody: limitsBody,
+  TeamBody: teamBody,
 } satisfies { [Name in keyof Bodies]?: z.ZodMiniType<Bodies[Name], Bodies[Name]> }
 
 const readers: { [Name in keyof Bodies]: (request: HonoRequest) => Promise<Bodies[Name]> } = {
@@ -82,6 +96,7 @@ const readers: { [Name in keyof Bodies]: (request: HonoRequest) => Promise<Bodie
   KeyBody: async (request) => requireValid(keyBody, await readJson(request), refuseKey),
   SlotBody: async (request) => requireValid(slotBody, await readJson(request), refuseKey),
   LimitsBody: async (request) => requireValid(limitsBody, await readJson(request), refuseLimits),
+  TeamBody: async (request) => requireValid(teamBody, await readJson(request), refuseTeam),
 }
 
 /**
@@ -124,6 +139,10 @@ function refuseKey(issue: z.core.$ZodIssue | undefined, body: unknown): VaultErr
 function refuseLimits(issue: z.core.$ZodIssue | undefined): VaultError {
   const code = issue?.path[0] === 'expires_at' ? 'expires_at_invalid' : 'limits_invalid'
   return new VaultError(code, { detail: issue?.message })
+}
+
+function refuseTeam(issue: z.core.$ZodIssue | undefined): VaultError {
+  return new VaultError('team_settings_invalid', { detail: issue?.message })
 }
 
 function reasonFor(value: unknown): { reason?: KeyReason; index?: number } {

@@ -10,16 +10,20 @@ import type {
   KeyAnswer,
   KeyFields,
   ListedAnswer,
+  MemberSlot as MemberSlotAnswer,
   SavedAnswer,
   SavedFields,
   SlotAnswer,
   SlotFields,
+  TeamAnswer,
   UserAnswer,
   UsersAnswer,
 } from '../shared/answers.ts'
+import { readOwner } from '../shared/owner.ts'
 import { OUT_OF_CREDIT, splitSlot } from '../shared/slot.ts'
 import type { ExportedKey } from '../store/exported-user.ts'
 import { tagOf } from '../store/slot-check.ts'
+import type { Team } from '../store/teams.ts'
 import type { User } from '../store/users.ts'
 import { readLimits, type Limits } from './limits.ts'
 import type { SavedKey } from './save.ts'
@@ -175,10 +179,11 @@ export function confirmSave<Fields extends KeyFields>(
   userId: string,
   fields: Fields,
 ): SavedAnswer<Fields> {
+  const { id } = readOwner(userId)
   return {
     message: 'API key updated successfully',
-    user_id: userId,
-    user: { id: userId, has_api_key: true, ...fields },
+    user_id: id,
+    user: { id, has_api_key: true, ...fields },
   }
 }
 
@@ -186,17 +191,38 @@ export function confirmDeletion<Fields extends object>(
   userId: string,
   fields: Fields,
 ): DeletedAnswer<Fields> {
+  const { id } = readOwner(userId)
   const nothing = { api_key_preview: null, api_key_updated_at: null }
   return {
     message: 'API key deleted successfully',
-    user_id: userId,
-    user: { id: userId, has_api_key: false, ...nothing, ...fields },
+    user_id: id,
+    user: { id, has_api_key: false, ...nothing, ...fields },
   }
 }
 
 export function describeUser({ id, createdAt }: User): UserAnswer {
-  return { user_id: id, created_at: createdAt }
+  return { user_id: readOwner(id).id, created_at: createdAt }
 }
+
+/** A team; null if nobody has added it yet. */
+export function describeTeam(userId: string, team: Team | null): TeamAnswer {
+  const { createdAt: created_at = null, ownKeys = 1, tokensSince = null } = team ?? {}
+  return {
+    team_id: readOwner(userId).id,
+    created_at,
+    own_keys: ownKeys === 1,
+    ...(tokensSince !== null && { tokens_since: tokensSince }),
+  }
+}
+
+/** What a member of a team sees of a slot who is not its admin. */
+export function describeMemberSlot({ name, provider, key }: MemberSlot): MemberSlotAnswer {
+  const label = splitSlot(name).label ?? provider?.label ?? null
+  const isOpen = key.state === 'open'
+  return { provider: name, has_api_key: isOpen, label, ...(isOpen && { status: key.status }) }
+}
+
+type MemberSlot = Pick<ListedSlot, 'name' | 'provider' | 'key'>
 
 export function describeUsers({ users, next }: UserPage): UsersAnswer {
   return {

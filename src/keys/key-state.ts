@@ -3,8 +3,9 @@
 import type { Trial } from '../providers/request.ts'
 import { OUT_OF_CREDIT, type KeyStatus, type Verdict } from '../shared/slot.ts'
 import type { KeyState } from '../store/api-keys.ts'
-import { runBatch, type Statement } from '../store/d1.ts'
-import { noted, type NewEvent } from '../store/noted-events.ts'
+import type { Statement } from '../store/d1.ts'
+import { noted, noteEvent, type NewEvent } from '../store/noted-events.ts'
+import { changeOwned } from './owned.ts'
 import { publishEvents } from './publish.ts'
 import { actorOf, type SlotOwner } from './stored-key.ts'
 
@@ -41,6 +42,12 @@ export function conditionEvents<About extends object>(
 /** An event of a key, without who caused it and the slot. */
 export type KeyEvent = Pick<NewEvent, 'event' | 'verdict' | 'reason' | 'providerStatus'>
 
+/** Notes events of a key that does not change. @throws VaultError `database_busy` */
+export async function note(owner: SlotOwner, provider: string, event: KeyEvent): Promise<void> {
+  const noteIt = noteEvent({ ...actorOf(owner), provider, ...event })
+  await publishEvents(owner.service, await changeOwned(owner, [noteIt]))
+}
+
 /**
  * Runs the statement that records a use or a check of a key, and notes the events if it changes the row.
  *
@@ -54,7 +61,7 @@ export async function record(
 ): Promise<boolean> {
   const by = { ...actorOf(owner), provider }
   const statements = noted(update, ...events.map((event) => ({ ...by, ...event })))
-  const results = await runBatch(owner.service.db, statements)
+  const results = await changeOwned(owner, statements)
   await publishEvents(owner.service, results)
   return results[0].meta.changes === 1
 }

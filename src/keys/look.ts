@@ -1,8 +1,9 @@
 /** Notes in the trail who sees a slot or a key besides its owner. A look that cannot be noted is refused. */
 
-import { run, runBatch, type BatchResults, type Statement } from '../store/d1.ts'
+import { run, type BatchResults, type Statement } from '../store/d1.ts'
 import type { LookKind } from '../shared/event-kind.ts'
 import { noteEvent } from '../store/noted-events.ts'
+import { runOwned } from './owned.ts'
 import { retry } from './retry.ts'
 import { actorOf, isOperator, type SlotOwner } from './stored-key.ts'
 
@@ -25,10 +26,9 @@ export async function look(
   provider: string,
   statements: readonly Statement<unknown>[],
 ): Promise<D1Result[]> {
-  const { db } = owner.service
-  if (!isOperator(owner)) return retry(async (ms) => runBatch(db, statements, ms))
+  if (!isOperator(owner)) return retry(async (ms) => runOwned(owner, statements, ms))
   const note = noteEvent({ ...actorOf(owner), provider, event: 'viewed' })
-  const results: D1Result[] = await runBatch(db, [...statements, note])
+  const results: D1Result[] = await runOwned(owner, [...statements, note])
   return results.slice(0, statements.length)
 }
 

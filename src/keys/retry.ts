@@ -3,8 +3,10 @@
 import { VaultError } from '../errors.ts'
 import { errorFields, log } from '../log.ts'
 import type { Slot } from '../crypto/seal.ts'
-import { isRetryable, runBatch, type Statement } from '../store/d1.ts'
+import { isRetryable, type Statement } from '../store/d1.ts'
 import { selectEventsSince } from '../store/events.ts'
+import { changeOwned, runOwned } from './owned.ts'
+import type { SlotOwner } from './stored-key.ts'
 
 /** Repeating adds at most this to a request. */
 const EXTRA_MS = 2_000
@@ -52,17 +54,18 @@ interface MarkedChange {
  * then it returns that event and what `read` returns. It also gives up if the slot was changed by somebody else since:
  * the first attempt may have been committed before that, and another one would undo it.
  *
- * @throws VaultError `database_busy`, and as `runBatch`
+ * @throws VaultError `database_busy`, and as `changeOwned`
  */
 export async function runMarked(
-  db: D1Database,
+  owner: SlotOwner,
   { slot, mark, statements, read, isResult }: MarkedChange,
 ): Promise<D1Result<object>[]> {
   const since = new Date().toISOString()
   return retry<D1Result<object>[]>(
-    async (ms) => runBatch(db, statements, ms),
+    async (ms) => changeOwned(owner, statements, ms),
     async (ms, error) => {
-      const [events, ...left] = await runBatch(db, [selectEventsSince(slot, since), ...read], ms)
+      const found = [selectEventsSince(slot, since), ...read] as const
+      const [events, ...left] = await runOwned(owner, found, ms)
       if (events.results.length === 0) return null
       const noted = events.results.filter(({ id }) => id.endsWith(`.${mark}`))
       const isLeft = !isResult || left.some(({ results }) => results.some(isResult))

@@ -3,12 +3,12 @@
 import { sealKey } from '../crypto/seal.ts'
 import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
 import { selectSaved, upsertKey, type KeyState, type SavedRow } from '../store/api-keys.ts'
-import { run } from '../store/d1.ts'
 import { notedSave } from '../store/noted-events.ts'
 import { deleteKey, replaceKey } from '../store/gone-keys.ts'
 import { checkSlot, type Condition } from '../store/slot-check.ts'
 import { insertUser } from '../store/users.ts'
 import { conditionEvents, NEW } from './key-state.ts'
+import { runOwned } from './owned.ts'
 import { publishEvents } from './publish.ts'
 import { makeMark, retry, runMarked } from './retry.ts'
 import { findSlot, requireKnown, slotName, type NamedSlot } from './slot-name.ts'
@@ -96,7 +96,7 @@ async function writeKey(
   { credential, expiresAt, state, condition }: CheckedKey,
 ): Promise<SavedKey> {
   const { userId, service } = owner
-  const { db, keyring, settings } = service
+  const { keyring, settings } = service
   const fingerprints = await fingerprintsOf(keyring, owner, credential.apiKey)
   const results = await inRow(owner, named, async (slot, other) => {
     const sealedKey = await sealKey(keyring, slot, joinCredential(credential))
@@ -118,7 +118,7 @@ async function writeKey(
     const read = [selectSaved(slot, fingerprints)]
     // If the slot does not hold the saved key any more, nobody knows what to answer.
     const isResult = (found: object) => isKeyRow(found) && found.sealed === sealedKey.sealed
-    return runMarked(db, { slot, mark, statements, read, isResult })
+    return runMarked(owner, { slot, mark, statements, read, isResult })
   })
   await publishEvents(service, results)
   const row = results.flatMap((result) => result.results).find(isSavedRow)
@@ -144,9 +144,8 @@ async function readTag(
   named: NamedSlot,
   condition: Condition | null,
 ): Promise<string | null> {
-  const { db } = owner.service
-  const { results } = await inRow(owner, named, async (slot) =>
-    retry(async (ms) => run(db, checkSlot(slot, condition, true), ms)),
+  const [{ results }] = await inRow(owner, named, async (slot) =>
+    retry(async (ms) => runOwned(owner, [checkSlot(slot, condition, true)], ms)),
   )
   if (results.length === 0) requireAnyUser(owner)
   return results[0]?.tag ?? null

@@ -136,7 +136,7 @@ export async function setLimits(
   given: string,
   { condition, ...limits }: NewLimits & { condition: Condition | null },
 ): Promise<StoredKey> {
-  const { db, settings } = owner.service
+  const { settings } = owner.service
   if (limits.maxUsesPerMember !== undefined && readOwner(owner.userId).kind === 'user') {
     throw new VaultError('limits_invalid', { detail: OF_A_TEAM })
   }
@@ -156,7 +156,7 @@ export async function setLimits(
         ...(other === null ? [] : changeOf(other).slice(1)),
         ...read,
       ]
-      return runMarked(db, { slot, mark, statements, read })
+      return runMarked(owner, { slot, mark, statements, read })
     },
   )
   const [row] = results.at(-1)?.results ?? []
@@ -185,7 +185,7 @@ export async function deleteSlot(
   given: string,
   condition: Condition | null = null,
 ): Promise<boolean> {
-  const { db, keyring, settings } = owner.service
+  const { keyring, settings } = owner.service
   const named = requireLabel(findSlot(settings, given))
   const emptied = { userId: owner.userId, names: namesOf(settings, named), isKnown: named.isKnown }
   const hooks = deletionHooks(keyring.foreign !== null).flatMap((hook) => hook.slot(emptied))
@@ -200,7 +200,7 @@ export async function deleteSlot(
       tombstone,
       ...noted(deletion, event),
     ]
-    return runMarked(db, { slot, mark, statements, read: [] })
+    return runMarked(owner, { slot, mark, statements, read: [] })
   })
   if (results[0]?.results.length === 0) requireAnyUser(owner)
   const deleted = hasEvent(results)

@@ -11,6 +11,7 @@ import type { Service } from '../service.ts'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { isKey, previewKey } from '../shared/key-text.ts'
 import type { KeyRow, SealedRow } from '../store/api-keys.ts'
+import type { Statement } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
 import type { SealedFor } from '../store/resealed-keys.ts'
 import { tagOf } from '../store/slot-check.ts'
@@ -27,13 +28,17 @@ export interface SlotOwner {
   requestId?: string | undefined
   /** Who works on them; the owner, if it is missing. */
   by?: Actor
+  /** Whether the member is an admin of the team. Others see less of it, and change nothing. */
+  isAdmin?: boolean | undefined
+  /** Fails if the member's token is too old for the team. */
+  guard?: Statement<object> | undefined
 }
 
 export const OWNER: Actor = { kind: 'owner' }
 
 /** What each event says of whose keys it is about, and who did something with them. */
-export function actorOf({ userId, requestId, by = OWNER }: SlotOwner) {
-  return { userId, requestId, by }
+export function actorOf({ userId, requestId, by = OWNER, member }: SlotOwner) {
+  return { userId, requestId, by, member }
 }
 
 /** Whether the operator of the application works on the slots, who may do less than their owner. */

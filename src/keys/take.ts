@@ -20,6 +20,7 @@ import {
 } from '../store/uses.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { overMaximum, requireAllowed, usedNow } from './limits.ts'
+import { runOwned } from './owned.ts'
 import { makeMark } from './retry.ts'
 import type { NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
@@ -44,9 +45,9 @@ async function usableRow<Row extends UserKeyRow>(
 
 /** The key in the slot, to be sent to its provider for a check. @throws as {@link usableRow} */
 export async function readUsableKey(owner: SlotOwner, slot: NamedSlot): Promise<StoredKey> {
-  const { db, settings } = owner.service
+  const { settings } = owner.service
   const row = await inRow(owner, slot, async (at) => {
-    const [read, beat] = await runBatch(db, [selectKey(at), ...readHeartbeat(settings)])
+    const [read, beat] = await runOwned(owner, [selectKey(at), ...readHeartbeat(settings)])
     return usableRow(owner, read.results, beat?.results[0])
   })
   return row === null ? EMPTY : openAndLog(owner, row)

@@ -1,10 +1,11 @@
-/** The trail: what happened to a user's keys, for the user and for nobody else. */
+/** The trail: what happened to an owner's keys, for the owner and for nobody else. A member of a team sees what they did. */
 
 import type { EventAnswer } from '../shared/answers.ts'
-import { runBatch, type BatchResults } from '../store/d1.ts'
+import type { BatchResults } from '../store/d1.ts'
 import { describeEvent, LATEST, selectEvents, type EventRow } from '../store/events.ts'
 import { selectUser } from '../store/users.ts'
 import { ALL_SLOTS, look } from './look.ts'
+import { runOwned } from './owned.ts'
 import { retry } from './retry.ts'
 import { findSlot, namesOf, nameSlot } from './slot-name.ts'
 import type { SlotOwner } from './stored-key.ts'
@@ -48,8 +49,7 @@ export async function listEvents(owner: SlotOwner, query: EventQuery): Promise<E
 
 /** As {@link listEvents}, without a note. */
 async function readEvents(owner: SlotOwner, query: EventQuery): Promise<EventPage> {
-  const { db } = owner.service
-  return pageOf(owner, query, (statements) => retry(async (ms) => runBatch(db, statements, ms)))
+  return pageOf(owner, query, (statements) => retry(async (ms) => runOwned(owner, statements, ms)))
 }
 
 type PageStatements = ReturnType<typeof selectPage>
@@ -70,17 +70,18 @@ function slotOf({ service }: SlotOwner, { provider }: EventQuery): string {
 }
 
 function selectPage(
-  { userId, service: { settings } }: SlotOwner,
+  { userId, member, isAdmin, service: { settings } }: SlotOwner,
   { cursor = LATEST, provider, from = '', to = LATEST, limit }: EventQuery,
 ) {
   const names = provider === undefined ? null : namesOf(settings, findSlot(settings, provider))
   // A look at all slots is one at this slot too.
   const slot = names === null ? null : [...names, ALL_SLOTS]
   const before = cursor < to ? cursor : to
+  const own = isAdmin === true ? null : (member ?? null)
   return [
     selectUser(userId),
     // One more than the page has tells whether another page follows.
-    selectEvents(userId, { before, from, slot, limit: limit + 1 }),
+    selectEvents(userId, { before, from, slot, member: own, limit: limit + 1 }),
   ] as const
 }
 

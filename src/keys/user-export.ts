@@ -1,6 +1,7 @@
 /** Everything that the database says about a user, as lines. Of a key they show only what its user sees. */
 
 import type { ExportedRow, ExportLine } from '../shared/answers.ts'
+import { readOwner } from '../shared/owner.ts'
 import { runBatch, type BatchResults, type Statement } from '../store/d1.ts'
 import { describeEvent, LATEST, selectEvents, type EventRange } from '../store/events.ts'
 import {
@@ -122,7 +123,7 @@ function describeUser({ userId }: Source, user: ExportedUser | undefined): Line 
   const exported_at = new Date().toISOString()
   return {
     type: 'user',
-    user_id: userId,
+    user_id: readOwner(userId).id,
     exported_at,
     ...(user && { created_at: user.createdAt, identity: user.identity }),
   }

@@ -2,6 +2,7 @@
 
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
+import { readOwner } from '../shared/owner.ts'
 import { run, runBatch } from '../store/d1.ts'
 import type { Cause } from '../store/gone-keys.ts'
 import {
@@ -15,6 +16,8 @@ import {
 import { withUserHooks } from './deletion-hooks.ts'
 import { retry } from './retry.ts'
 import { isOperator, type SlotOwner } from './stored-key.ts'
+
+const NO_TEAM = 'No admin of the team has saved a key yet, or the team was removed.'
 
 /**
  * Adds the user. Returns false if the user exists already.
@@ -88,9 +91,11 @@ export async function listUsers(
   return { users, next: results.length > limit ? (users.at(-1)?.id ?? null) : null }
 }
 
-/** Whether a save adds a user who does not exist. Only the user's own does. */
+/** Whether a save adds an owner who does not exist. A user's own save does if the settings say so, and an admin's of a team always. */
 export function addsUser(owner: SlotOwner): boolean {
-  return owner.service.settings.autoCreateUsers && !isOperator(owner)
+  if (owner.member !== undefined) return true
+  const { kind } = readOwner(owner.userId)
+  return kind === 'user' && owner.service.settings.autoCreateUsers && !isOperator(owner)
 }
 
 /** For a user without a row. @throws VaultError `user_not_found`, unless a save adds the user */
@@ -99,6 +104,9 @@ export function requireAnyUser(owner: SlotOwner): void {
 }
 
 export function userNotFound(owner: SlotOwner): VaultError {
+  if (readOwner(owner.userId).kind === 'team') {
+    return new VaultError('user_not_found', { detail: NO_TEAM })
+  }
   const detail = isOperator(owner)
     ? 'The user has not been added yet, or was removed.'
     : 'The token is valid, but its user has not been added yet, or was removed.'

@@ -9,14 +9,11 @@ import { requireRate } from '../rate.ts'
 import type { Settings } from '../settings.ts'
 import type { RejectionReason, Verdict } from '../shared/slot.ts'
 import { updateVerified, type KeyState } from '../store/api-keys.ts'
-import { run } from '../store/d1.ts'
-import { noteEvent } from '../store/noted-events.ts'
-import { conditionEvents, NEW, record, stateAfterCheck } from './key-state.ts'
+import { conditionEvents, NEW, note, record, stateAfterCheck } from './key-state.ts'
 import { requireUsable } from './limits.ts'
-import { publishEvents } from './publish.ts'
 import { findSlot, requireKnown } from './slot-name.ts'
 import { readKey } from './slots.ts'
-import { actorOf, type SlotOwner, type StoredKey } from './stored-key.ts'
+import type { SlotOwner, StoredKey } from './stored-key.ts'
 import { readUsableKey } from './take.ts'
 
 /** What a provider is asked about. */
@@ -33,7 +30,8 @@ interface Asked {
  */
 export async function askProvider(owner: SlotOwner, name: string, asked: Asked): Promise<Trial> {
   const { probeLimiter } = owner.service.settings
-  if (asked.provider.probe !== undefined) await requireRate(probeLimiter, owner.userId)
+  const { member = owner.userId } = owner
+  if (asked.provider.probe !== undefined) await requireRate(probeLimiter, member)
   return tryAndLog(owner, name, asked)
 }
 
@@ -75,10 +73,7 @@ export async function checkKey(owner: SlotOwner, name: string, asked: Asked): Pr
   const trial = await askProvider(owner, name, asked)
   const { verdict, rejection: reason } = trial
   if (verdict !== 'refused') return stateAfterCheck(NEW, trial, new Date().toISOString())
-  const { service } = owner
-  const what = { event: 'rejected_on_save', verdict, reason } as const
-  const event = await run(service.db, noteEvent({ ...actorOf(owner), provider: name, ...what }))
-  await publishEvents(service, [event])
+  await note(owner, name, { event: 'rejected_on_save', verdict, reason })
   const detail = `${asked.provider.label} does not accept this key.${WHY[reason ?? 'unknown']}`
   throw new VaultError('api_key_rejected', { detail })
 }
@@ -109,7 +104,7 @@ export async function verifySlot(owner: SlotOwner, given: string): Promise<Verif
   const event = { event: 'verified', verdict, reason } as const
   const { provider: inRow } = key.row
   if (verdict === 'unknown') {
-    await run(owner.service.db, noteEvent({ ...actorOf(owner), provider: inRow, ...event }))
+    await note(owner, inRow, event)
     return { key, verdict }
   }
   const at = new Date().toISOString()

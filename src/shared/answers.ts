@@ -285,6 +285,13 @@ export const event = z.object({
         'The bound Worker as `binding:NAME`, the client of the relay as `relay:NAME`, if its token names it, or the server as `server:NAME`.',
       ),
     ),
+  member: z
+    .exactOptional(z.string())
+    .check(
+      z.describe(
+        'Of a team: the user who did it, or who used a key. Left out if the user is gone.',
+      ),
+    ),
   at: time.check(z.describe('When it happened. For a sum, when it first happened in its hour.')),
   last_at: z.exactOptional(time).check(z.describe('Of a sum: when it last happened.')),
   count: z.exactOptional(z.int()).check(z.describe('Of a sum: how often it happened.')),
@@ -308,6 +315,59 @@ export const eventsAnswer = z.object({
 })
 
 const userId = { user_id: z.string() }
+const teamId = { team_id: z.string() }
+
+/** What a member of a team sees of a key who is not its admin. */
+export const memberSlot = z.object({
+  ...provider,
+  has_api_key: z.boolean().check(z.describe('The slot has a key that can be used.')),
+  label: z
+    .nullable(z.string())
+    .check(z.describe('The label of the slot, or without one the name of the provider.')),
+  status: z.exactOptional(keyStatus),
+})
+
+/** `GET /api/teams/:teamId/api-keys/:provider`. */
+export const teamSlotAnswer = z.union([slotAnswer, memberSlot])
+
+/** `GET /api/teams/:teamId/api-keys`. */
+export const teamListAnswer = z.object({
+  ...teamId,
+  api_keys: z.union([z.array(listedAnswer), z.array(memberSlot)]),
+})
+
+/** `PUT /api/teams/:teamId/api-keys/:provider`. */
+export const savedTeamSlotAnswer = z.object({
+  message: saved.shape.message,
+  ...teamId,
+  team: savedSlotAnswer.shape.user,
+})
+
+/** `DELETE /api/teams/:teamId/api-keys/:provider`. */
+export const deletedTeamSlotAnswer = z.object({
+  message: deletedAnswer.shape.message,
+  ...teamId,
+  team: deletedSlotAnswer.shape.user,
+})
+
+/** `GET /api/teams/:teamId/api-key-events`. */
+export const teamEventsAnswer = z.extend(z.omit(eventsAnswer, { user_id: true }), teamId)
+
+/** `GET /api/teams/:teamId`. */
+export const teamAnswer = z.object({
+  ...teamId,
+  created_at: z.nullable(time).check(z.describe('When an admin added the team. Null before that.')),
+  own_keys: z.boolean().check(z.describe('Whether its members may use keys of their own.')),
+  tokens_since: z
+    .exactOptional(time)
+    .check(z.describe('Older tokens do not count for the team. Left out if all do.')),
+})
+
+/** `DELETE /api/teams/:teamId`. */
+export const removedTeamAnswer = z.object({
+  ...teamId,
+  deleted: z.boolean().check(z.describe('False if there was no such team.')),
+})
 
 /** `GET /api/users/:userId`. */
 export const userAnswer = z.object({
@@ -479,6 +539,8 @@ export type EventAnswer = z.infer<typeof event>
 /** An event in the queue of events, with the owner of the key. */
 export type EventMessage = EventAnswer & OwnerId
 export type EventsAnswer = z.infer<typeof eventsAnswer>
+export type MemberSlot = z.infer<typeof memberSlot>
+export type TeamAnswer = z.infer<typeof teamAnswer>
 export type UserAnswer = z.infer<typeof userAnswer>
 export type UsersAnswer = z.infer<typeof usersAnswer>
 export type ExportedRow = z.infer<typeof exportedRow>
@@ -510,5 +572,13 @@ export interface Answers {
   AddedUser: z.infer<typeof addedUserAnswer>
   RemovedUser: z.infer<typeof removedUserAnswer>
   Users: UsersAnswer
+  MemberSlot: MemberSlot
+  TeamSlot: z.infer<typeof teamSlotAnswer>
+  TeamSlotList: z.infer<typeof teamListAnswer>
+  SavedTeamSlot: z.infer<typeof savedTeamSlotAnswer>
+  DeletedTeamSlot: z.infer<typeof deletedTeamSlotAnswer>
+  TeamEvents: z.infer<typeof teamEventsAnswer>
+  Team: TeamAnswer
+  RemovedTeam: z.infer<typeof removedTeamAnswer>
   ExportLine: ExportLine
 }

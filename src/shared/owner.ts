@@ -20,6 +20,11 @@ export function teamOwner(id: string): string {
   return TEAM + id
 }
 
+/** The text of an owner. */
+export function ownerText({ kind, id }: OwnerParts): string {
+  return kind === 'team' ? teamOwner(id) : userOwner(id)
+}
+
 /** The owner of a text. */
 export function readOwner(text: string): OwnerParts {
   if (text.startsWith(TEAM)) return { kind: 'team', id: text.slice(TEAM.length) }

@@ -8,6 +8,9 @@ const USER = `${USERS}/:userId` as const
 const KEY = `${USER}/api-key` as const
 const SLOTS = `${KEY}s` as const
 const SLOT = `${SLOTS}/:provider` as const
+const TEAM = '/api/teams/:teamId'
+const TEAM_SLOTS = `${TEAM}/api-keys` as const
+const TEAM_SLOT = `${TEAM_SLOTS}/:provider` as const
 
 export interface Route {
   method: 'get' | 'put' | 'post' | 'patch' | 'delete'
@@ -15,8 +18,11 @@ export interface Route {
   query: keyof Queries
   body: keyof Bodies
   answer: keyof Answers
-  /** Whose tokens it takes: the user's of the path, those of servers with a grant, or both. Empty: it needs no token. */
-  tokens: readonly ('owner' | ServerGrant)[]
+  /**
+   * Whose tokens it takes: the user's of the path, those of all members or of the admins of its team, and those of servers
+   * with a grant. Empty: it needs no token.
+   */
+  tokens: readonly ('owner' | 'member' | 'admin' | ServerGrant)[]
   /** The media type of the answer; JSON if it is missing. With `ndjson`, `answer` is one of its lines. */
   format?: 'ndjson'
   /** How the route uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
@@ -29,10 +35,10 @@ const SUPPORTED = { tokens: ['owner', 'support'] } as const
 const SAVED = { tokens: ['owner', 'save'], tags: 'both' } as const
 const DELETED = { ...NOTHING, ...SUPPORTED, method: 'delete', tags: 'requires' } as const
 const SERVER = { ...NOTHING, tokens: ['users'] } as const
+const SEEN = { tokens: ['member', 'support'] } as const
 const OPEN = { ...NOTHING, tokens: [] } as const
 
-/** By operation id, in the order of the reference page. */
-export const ROUTES = {
+const OF_USERS = {
   getKey: { ...NOTHING, ...SUPPORTED, method: 'get', path: KEY, answer: 'Key', tags: 'answers' },
   saveKey: { ...NOTHING, ...SAVED, method: 'put', path: KEY, body: 'KeyBody', answer: 'SavedKey' },
   deleteKey: { ...DELETED, path: KEY, answer: 'DeletedKey' },
@@ -92,6 +98,48 @@ export const ROUTES = {
   addUser: { ...SERVER, method: 'put', path: USER, answer: 'AddedUser' },
   getUser: { ...SERVER, method: 'get', path: USER, answer: 'User' },
   removeUser: { ...SERVER, method: 'delete', path: USER, answer: 'RemovedUser' },
+} as const
+
+/** The routes of a team are those of a user, with another owner, other tokens and other answers. */
+const OF_TEAMS = {
+  listTeamSlots: { ...OF_USERS.listSlots, ...SEEN, path: TEAM_SLOTS, answer: 'TeamSlotList' },
+  getTeamSlot: { ...OF_USERS.getSlot, ...SEEN, path: TEAM_SLOT, answer: 'TeamSlot' },
+  saveTeamSlot: {
+    ...OF_USERS.saveSlot,
+    path: TEAM_SLOT,
+    answer: 'SavedTeamSlot',
+    tokens: ['admin', 'save'],
+  },
+  deleteTeamSlot: {
+    ...OF_USERS.deleteSlot,
+    path: TEAM_SLOT,
+    answer: 'DeletedTeamSlot',
+    tokens: ['admin', 'support'],
+  },
+  setTeamLimits: { ...OF_USERS.setLimits, path: TEAM_SLOT, tokens: ['admin', 'support'] },
+  verifyTeamSlot: { ...OF_USERS.verifySlot, path: `${TEAM_SLOT}/verify`, tokens: ['admin'] },
+  listTeamEvents: {
+    ...OF_USERS.listEvents,
+    ...SEEN,
+    path: `${TEAM}/api-key-events`,
+    answer: 'TeamEvents',
+  },
+  getTeam: { ...NOTHING, method: 'get', path: TEAM, answer: 'Team', tokens: ['member', 'users'] },
+  changeTeam: {
+    ...NOTHING,
+    method: 'patch',
+    path: TEAM,
+    body: 'TeamBody',
+    answer: 'Team',
+    tokens: ['admin'],
+  },
+  removeTeam: { ...SERVER, method: 'delete', path: TEAM, answer: 'RemovedTeam' },
+} as const
+
+/** By operation id, in the order of the reference page. */
+export const ROUTES = {
+  ...OF_USERS,
+  ...OF_TEAMS,
   getConfig: { ...OPEN, method: 'get', path: '/api/config', answer: 'Config' },
   getHealth: { ...OPEN, method: 'get', path: '/api/health', answer: 'Health' },
 } as const satisfies Record<string, Route>
@@ -114,10 +162,12 @@ export type GuardedOperation = {
   [Id in OperationId]: Table[Id]['tokens'] extends readonly [] ? never : Id
 }[OperationId]
 
-/** The operations that the owner of the keys may use. */
+/** The operations that a user may use with their own keys. */
 export type OwnOperation = {
   [Id in OperationId]: 'owner' extends Table[Id]['tokens'][number] ? Id : never
 }[OperationId]
+
+export type TeamOperation = keyof typeof OF_TEAMS
 
 /** The queries by their names. */
 export interface Queries {
@@ -149,6 +199,7 @@ export interface Bodies {
     max_uses_per_member?: Maximum | null | undefined
     expires_at?: string | null | undefined
   }
+  TeamBody: { own_keys?: boolean | undefined; tokens_since?: string | undefined }
 }
 
 interface Maximum {

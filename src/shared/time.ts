@@ -13,6 +13,17 @@ const FUTURE = 'expires_at must be a time in the future, such as 2027-01-31T12:0
 /** D1 compares times as text. One after the year 9999 begins with a plus sign, and D1 would take it for the past. */
 const isFuture = (time: string) => !time.startsWith('+') && Date.parse(time) > Date.now()
 
+/** A time that has passed, with a time zone, as UTC in milliseconds. */
+export function pastTime(fault: string) {
+  const isPast = (time: string) => /^\d/.test(time) && Date.parse(time) <= Date.now()
+  return z
+    .pipe(
+      isoTime({ offset: true, error: fault }),
+      z.transform((text) => new Date(text).toISOString()),
+    )
+    .check(z.refine(isPast, fault))
+}
+
 /** When a key expires: a time with a time zone, as UTC in milliseconds. */
 export const expiresAt = z
   .pipe(

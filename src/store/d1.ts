@@ -22,7 +22,7 @@ const DEADLINE_MS = 10_000
 /** For statements that touch many rows. D1 itself ends a statement after 30 s. */
 export const BULK_DEADLINE_MS = 40_000
 
-/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `api_key_exists`, `too_many_keys`, `rate_limited`; other errors of D1 as they are */
+/** @throws VaultError `database_busy`, `server_misconfigured`, `changed_meanwhile`, `api_key_exists`, `too_many_keys`, `token_expired`, `rate_limited`; other errors of D1 as they are */
 export async function run<Row>(
   db: D1Database,
   statement: Statement<Row>,
@@ -101,6 +101,7 @@ const FULL = /Exceeded maximum (?:DB size|account storage)/
 export type Refusal =
   | 'changed'
   | 'slot_empty'
+  | 'token_old'
   | 'slot_filled'
   | 'slot_taken'
   | 'label_taken'
@@ -129,6 +130,7 @@ const REFUSALS = {
   slot_filled: ['changed_meanwhile', 'The slot has an API key already.'],
   slot_taken: ['api_key_exists', 'Only the owner of a key can replace it.'],
   label_taken: ['api_key_exists', 'Another key has this label, maybe with other capital letters.'],
+  token_old: ['token_expired', 'An admin of the team has ended tokens that are as old.'],
   too_many_keys: ['too_many_keys', `A provider has at most ${MAX_KEYS} keys: delete one first.`],
 } as const satisfies { [Reason in Refusal]?: readonly [ErrorCode, detail: string] }
 

@@ -7,6 +7,7 @@ import type { Slot } from '../crypto/seal.ts'
 import type { EventAnswer } from '../shared/answers.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { EventKind } from '../shared/event-kind.ts'
+import { readOwner } from '../shared/owner.ts'
 import type { RejectionReason, Verdict } from '../shared/slot.ts'
 import type { Selection } from './gone-keys.ts'
 import type { Statement } from './d1.ts'
@@ -28,6 +29,8 @@ export interface EventRow {
   event: EventKind
   actor: Actor['kind']
   caller: string | null
+  /** The member of a team who did it; null of a user's own keys, or if the member is gone. */
+  member: string | null
   code: ErrorCode | null
   verdict: Verdict | null
   /** Why the provider rejected the key. */
@@ -51,9 +54,10 @@ export interface WrittenEvent extends EventRow {
  * JSON.stringify.
  */
 export function describeEvent(row: EventRow): EventAnswer {
-  const { id, provider, event, actor: by, firstAt, lastAt, caller } = row
+  const { id, provider, event, actor: by, firstAt, lastAt, caller, member } = row
   const answer: EventAnswer = { id, provider, event, by, at: firstAt ?? id.slice(0, TIME_LENGTH) }
   if (caller !== null) answer.caller = caller
+  if (member !== null) answer.member = readOwner(member).id
   if (lastAt !== null) {
     answer.last_at = lastAt
     answer.count = row.count
@@ -70,8 +74,9 @@ export function describeEvent(row: EventRow): EventAnswer {
 /** The id of an event begins with its time. */
 const TIME_LENGTH = '2026-11-25T12:00:00.000Z'.length
 
-/** The columns of an {@link EventRow}. */
-export const EVENT_COLUMNS = `id, provider, event, actor, caller, code, verdict, reason, provider_status AS providerStatus,
+/** The columns of an {@link EventRow}. The column `member` has an identity, which tells nothing once the member is gone. */
+export const EVENT_COLUMNS = `id, provider, event, actor, caller,
+  (SELECT users.id FROM users WHERE users.identity = member) AS member, code, verdict, reason, provider_status AS providerStatus,
   request_id AS requestId, count, errors, first_at AS firstAt, last_at AS lastAt`
 /** The events of the slot since a time, of today or yesterday. */
 export function selectEventsSince(
@@ -105,13 +110,15 @@ export interface EventRange {
   from: string
   /** The names that a slot has in the trail; null for all slots. */
   slot: readonly string[] | null
+  /** The member of a team whose events they are; null for all events. */
+  member?: string | null
   limit: number
 }
 
-/** The user's next events, the newest first. */
+/** The owner's next events, the newest first. */
 export function selectEvents(
   userId: string,
-  { before, from, slot, limit }: EventRange,
+  { before, from, slot, member = null, limit }: EventRange,
 ): Statement<EventRow> {
   return {
     sql: `${daysUntil('?2')}
@@ -119,8 +126,9 @@ export function selectEvents(
           FROM days CROSS JOIN api_key_events AS event ON event.day = days.day
           WHERE user_id = ?1 AND id < ?2 AND id >= ?5 AND days.day >= substr(?5, 1, 10)
             AND (?3 IS NULL OR provider IN (SELECT value FROM json_each(?3)))
+            AND (?6 IS NULL OR member = (SELECT identity FROM users WHERE users.id = ?6))
           ORDER BY id DESC LIMIT ?4`,
-    values: [userId, before, slot === null ? null : JSON.stringify(slot), limit, from],
+    values: [userId, before, slot === null ? null : JSON.stringify(slot), limit, from, member],
   }
 }
 

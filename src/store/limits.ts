@@ -3,7 +3,7 @@
 import type { Slot } from '../crypto/seal.ts'
 import type { KeyRow, Period } from './api-keys.ts'
 import type { WrittenEvent } from './events.ts'
-import { insert, type NewEvent } from './noted-events.ts'
+import { FREE_PARAMETER, insert, type NewEvent } from './noted-events.ts'
 import { NOW, type Statement } from './d1.ts'
 
 /** How often a key may be used in a period. */
@@ -47,8 +47,8 @@ function changedKey(json: string): string {
 }
 
 const KIND = `CASE
-    WHEN paused_at IS NULL AND json_type(?11, '$.isPaused') = 'true' THEN 'paused'
-    WHEN paused_at IS NOT NULL AND json_type(?11, '$.isPaused') = 'false' THEN 'resumed'
+    WHEN paused_at IS NULL AND json_type(${FREE_PARAMETER}, '$.isPaused') = 'true' THEN 'paused'
+    WHEN paused_at IS NOT NULL AND json_type(${FREE_PARAMETER}, '$.isPaused') = 'false' THEN 'resumed'
     ELSE ?3
   END`
 
@@ -66,7 +66,7 @@ export function updateLimits(
   const isPause = isPaused === true && others.every(isUndefined)
   const note = insert(
     { ...event, event: isPause ? 'paused' : 'limits_changed' },
-    `api_keys WHERE ${changedKey('?11')}`,
+    `api_keys WHERE ${changedKey(FREE_PARAMETER)}`,
     KIND,
   )
   const json = JSON.stringify({ isPaused, callers, expiresAt, count, per, memberCount, memberPer })

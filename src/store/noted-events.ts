@@ -12,6 +12,8 @@ import type { Selection } from './gone-keys.ts'
 export interface NewEvent extends Slot {
   event: EventKind
   by: Actor
+  /** The member of a team who did it. */
+  member?: string | undefined
   requestId?: string | undefined
   verdict?: Verdict
   reason?: RejectionReason | null
@@ -89,9 +91,23 @@ export function notedSave<Row>(
   ]
 }
 
+/** The first parameter that {@link insert} leaves to its `source`. */
+export const FREE_PARAMETER = '?12'
+
 /** A statement that notes an event for each row of `source`, in SQL, of the kind `kind`. */
 export function insert(
-  { userId, provider, event, by, requestId, verdict, reason, providerStatus, mark }: NewEvent,
+  {
+    userId,
+    provider,
+    event,
+    by,
+    member,
+    requestId,
+    verdict,
+    reason,
+    providerStatus,
+    mark,
+  }: NewEvent,
   source: string,
   kind = '?3',
 ): Statement<WrittenEvent> {
@@ -99,9 +115,9 @@ export function insert(
   const isLimited = by.kind !== 'job' && !UNLIMITED.has(event) && !CONDITIONS.has(event)
   return {
     sql: `INSERT INTO api_key_events
-            (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status, reason)
+            (day, user_id, id, provider, event, actor, caller, request_id, verdict, provider_status, reason, member)
           SELECT ${isLimited ? DAY_WITH_ROOM : DAY}, ?1, at || '.' || coalesce(?9, ${RANDOM}), ?2, ${kind}, ?4, ?5, ?6,
-            ?7, ?8, ?10
+            ?7, ?8, ?10, (SELECT identity FROM users WHERE users.id = ?11)
           FROM (SELECT ${NOW} AS at), ${source} ${RETURNING_EVENT}`,
     values: [
       userId,
@@ -114,6 +130,7 @@ export function insert(
       providerStatus ?? null,
       mark ?? null,
       reason ?? null,
+      member ?? null,
     ],
   }
 }

@@ -16,9 +16,11 @@ import type {
   KeyAnswer,
   KeyFields,
   ListAnswer,
+  MemberSlot,
   SavedAnswer,
   SavedFields,
   SlotAnswer,
+  TeamAnswer,
   UserAnswer,
   UsersAnswer,
   VerifyAnswer,
@@ -56,6 +58,25 @@ type Published = {
     $delete: Endpoint<UserPath, { user_id: string; deleted: boolean }>
   }
   '/api/users/:userId/api-key-events': { $get: Endpoint<UserPath & EventsQuery, EventsAnswer> }
+  '/api/teams/:teamId/api-keys': { $get: Endpoint<TeamPath, TeamKeys> }
+  '/api/teams/:teamId/api-keys/:provider': {
+    $get: Endpoint<TeamSlotPath, SlotAnswer | MemberSlot>
+    $put: Endpoint<
+      TeamSlotPath & VerifyQuery & Json<SlotBody>,
+      OfTeam<SavedAnswer<SavedFields & ProviderName>>
+    >
+    $delete: Endpoint<TeamSlotPath, OfTeam<DeletedAnswer<ProviderName & NoKey>>>
+    $patch: Endpoint<TeamSlotPath & Json<LimitsBody>, SlotAnswer>
+  }
+  '/api/teams/:teamId/api-keys/:provider/verify': { $post: Endpoint<TeamSlotPath, VerifyAnswer> }
+  '/api/teams/:teamId/api-key-events': {
+    $get: Endpoint<TeamPath & EventsQuery, Omit<EventsAnswer, 'user_id'> & TeamId>
+  }
+  '/api/teams/:teamId': {
+    $get: Endpoint<TeamPath, TeamAnswer>
+    $patch: Endpoint<TeamPath & Json<TeamBody>, TeamAnswer>
+    $delete: Endpoint<TeamPath, TeamId & { deleted: boolean }>
+  }
   '/api/users/:userId/export': { $get: Endpoint<UserPath & ExportQuery, ExportLine, 'ndjson'> }
 }
 
@@ -75,6 +96,30 @@ interface UserPath {
 
 interface SlotPath {
   param: { userId: string } & ProviderName
+}
+
+interface TeamId {
+  team_id: string
+}
+
+interface TeamKeys extends TeamId {
+  api_keys: ListAnswer['api_keys'] | MemberSlot[]
+}
+
+type OfTeam<Answer extends { message: string; user: object }> = TeamId &
+  Pick<Answer, 'message'> & { team: Answer['user'] }
+
+interface TeamPath {
+  param: { teamId: string }
+}
+
+interface TeamSlotPath {
+  param: { teamId: string } & ProviderName
+}
+
+interface TeamBody {
+  own_keys?: boolean | undefined
+  tokens_since?: string | undefined
 }
 
 interface Json<Body> {

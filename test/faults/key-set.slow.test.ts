@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { recordLogs } from '../support.ts'
 import { expectQuiet, expectSafe, fail, MARK, someVault } from './fault.ts'
-import { METHODS, REQUESTS, server, someSubject, type Operation } from './operations.ts'
+import { claimsOf, METHODS, REQUESTS, someSubject, type Operation } from './operations.ts'
 import { stateOf } from './state.ts'
 
 const KEY_SET = 'https://id.test/jwks.json'
@@ -55,8 +55,7 @@ const { privateKey, publicKey } = await generateKeyPair('ES256')
 const jwk = { ...(await exportJWK(publicKey)), kid: '1', alg: 'ES256' }
 
 async function tokenOf(userId: string, { as }: Operation): Promise<string> {
-  const own = as === undefined ? { sub: userId, scope: 'relay' } : server(as)
-  const claims = { ...own, iss: ISSUER, aud: AUDIENCE, exp: inSeconds(600) }
+  const claims = { ...claimsOf(userId, as), iss: ISSUER, aud: AUDIENCE, exp: inSeconds(600) }
   return new SignJWT(claims)
     .setProtectedHeader({ alg: 'ES256', kid: '1', typ: 'at+jwt' })
     .sign(privateKey)

@@ -1,10 +1,13 @@
 /** Each operation of the vault: every route, and every method of the binding. */
 
 import { createExecutionContext } from 'cloudflare:test'
+import type { JWTPayload } from 'jose'
+import { inSeconds } from '../../scripts/lib/token.ts'
 import { env } from '../isolate.ts'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import type { ServerGrant } from '../../src/shared/caller.ts'
+import { ownerText, readOwner } from '../../src/shared/owner.ts'
 import { ROUTES, type OperationId } from '../../src/shared/routes.ts'
 import { app, mintToken, ownerOf, PROVIDER, someUser, URL_BASE } from '../support.ts'
 import { rememberIdentities, stateOf } from './state.ts'
@@ -38,6 +41,8 @@ export interface Operation {
   vars?: object
   /** The scope of the server that does it. */
   as?: Sent['as']
+  /** Whose keys they are; a user's, if it is missing. */
+  kind?: 'user' | 'team'
 }
 
 /** In each key that the operations know. */
@@ -76,10 +81,8 @@ interface Sent {
 /** A request of the user, or of a server. */
 function send(method: string, path: string, { body, headers, as }: Sent = {}): Operation['run'] {
   return async (userId, vault, given) => {
-    const claims =
-      as === undefined ? { sub: userId, scope: 'relay', client_id: CALLER } : server(as)
-    const token = given ?? (await mintToken(claims))
-    const url = URL_BASE + path.replace(':userId', userId)
+    const token = given ?? (await mintToken(claimsOf(userId, as)))
+    const url = URL_BASE + path.replace(/:userId|:teamId/, readOwner(userId).id)
     const sent = { ...usualHeaders(token), ...headers }
     const init = { method, headers: sent, ...(body && { body: JSON.stringify(body) }) }
     const { context, ended } = someContext({})
@@ -90,9 +93,13 @@ function send(method: string, path: string, { body, headers, as }: Sent = {}): O
   }
 }
 
-/** The claims of a server's token. */
-export function server(scope: string) {
-  return { sub: 'service', scope, client_id: 'flask-app' }
+/** The claims of a server's token, or without a scope, of the owner's: of a team, those of an admin. */
+export function claimsOf(userId: string, scope?: string): JWTPayload {
+  if (scope !== undefined) return { sub: 'service', scope, client_id: 'flask-app' }
+  const { kind, id } = readOwner(userId)
+  const iat = inSeconds(0)
+  if (kind === 'team') return { sub: 'admin', groups: [id], admin_of: [id], iat }
+  return { sub: id, scope: 'relay', client_id: CALLER }
 }
 
 interface SentTo extends Sent {
@@ -202,6 +209,18 @@ export async function seedEvents(userId: string): Promise<void> {
 const useRequest = (userId: string) =>
   new Request(MODELS, { headers: { 'X-Vault-User': userId, 'X-Vault-Provider': 'openai' } })
 
+/** A team with a key for OpenAI. A team has no plain route. */
+async function seedTeam(userId: string): Promise<void> {
+  const owner = await ownerOf(await someUser(userId))
+  await saveSlot(owner, 'openai', { apiKey: `${KEY}-1`, verify: false })
+}
+
+const TEAM = {
+  kind: 'team',
+  seed: seedTeam,
+  vars: { JWT_TEAM_CLAIM: 'groups', JWT_TEAM_ADMIN_CLAIM: 'admin_of' },
+} as const
+
 const USERS = { as: 'vault:users' } as const
 const SUPPORT = { as: 'vault:support' } as const
 /** Into a slot that is empty. */
@@ -296,6 +315,30 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
       later: 'broken off',
     }),
   ],
+  listTeamSlots: [does('the list of a team', http('listTeamSlots'), TEAM)],
+  getTeamSlot: [does('a look at a slot of a team', http('getTeamSlot'), TEAM)],
+  saveTeamSlot: [
+    does('a save of a team', http('saveTeamSlot', { query: UNCHECKED, body: NEW_KEY }), TEAM),
+    does('a save of a new team', http('saveTeamSlot', { query: UNCHECKED, body: NEW_KEY }), {
+      ...TEAM,
+      seed: nobody,
+    }),
+  ],
+  deleteTeamSlot: [does('a deletion of a team', http('deleteTeamSlot'), TEAM)],
+  setTeamLimits: [
+    does('a pause of a team', http('setTeamLimits', { body: { paused: true } }), TEAM),
+  ],
+  verifyTeamSlot: [does('a check of a team', http('verifyTeamSlot'), TEAM)],
+  listTeamEvents: [does('the trail of a team', http('listTeamEvents'), TEAM)],
+  getTeam: [does('a look at a team', http('getTeam'), TEAM)],
+  changeTeam: [
+    does('a change of a team', http('changeTeam', { body: { own_keys: false } }), TEAM),
+    does('a change of a new team', http('changeTeam', { body: { own_keys: false } }), {
+      ...TEAM,
+      seed: nobody,
+    }),
+  ],
+  removeTeam: [serves('a removal of a team', 'removeTeam', USERS, TEAM)],
 }
 
 const relayed = send('GET', '/relay/openai/v1/models')
@@ -387,8 +430,8 @@ export const METHODS: readonly Operation[] = [
 ]
 
 /** A user for the operation. The job that copies tombstones has run, but not lately. */
-export async function someSubject({ seed }: Operation): Promise<string> {
-  const userId = `fault-${crypto.randomUUID()}`
+export async function someSubject({ seed, kind = 'user' }: Operation): Promise<string> {
+  const userId = ownerText({ kind, id: `fault-${crypto.randomUUID()}` })
   await env.DB.exec("UPDATE heartbeat SET at = '2020-01-01T00:00:00.000Z'")
   await seed(userId)
   await rememberIdentities(userId)

@@ -31,6 +31,7 @@ const PUBLISHED = new Set([
   'a save that the provider rejects',
   'a deletion',
   'a deletion by support',
+  'a deletion of a team',
   'a deletion that finds two keys',
   'a use that finds two keys',
   'a use that finds a later key',
@@ -42,6 +43,7 @@ const PUBLISHED = new Set([
 const USES = new Set([
   'an assignment',
   'a check',
+  'a check of a team',
   'a check that moves a key',
   'a use over the relay',
   'a use of a paused key over the relay',

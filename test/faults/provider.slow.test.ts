@@ -77,6 +77,7 @@ const CHECKS = new Set([
   'a save that the provider rejects',
   'an assignment',
   'a check',
+  'a check of a team',
   'a check that moves a key',
 ])
 

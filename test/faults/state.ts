@@ -43,7 +43,7 @@ export async function stateOf(userId: string) {
   const texts = rows.map(async ({ provider }) => storedKey(userId, env, String(provider)))
   const gone = await read('SELECT cause, identity FROM gone_keys WHERE ?1 IS NOT NULL')
   return {
-    users: await read('SELECT identity FROM users WHERE id = ?1'),
+    users: await read('SELECT identity, own_keys AS ownKeys FROM users WHERE id = ?1'),
     keys: rows,
     texts: await Promise.all(texts),
     events: await read(

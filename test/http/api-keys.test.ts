@@ -300,7 +300,7 @@ describe('another app', () => {
 
   const own = namesIn(ROUTES)
     .map((id) => ROUTES[id])
-    .filter(({ path }) => path.startsWith('/api/users/'))
+    .filter(({ path }) => /^\/api\/(?:users|teams)\//.test(path))
 
   it.for(own)('stays out of caches with $method $path', async ({ method, path }) => {
     const response = await host.request(path.replace('/api', '/vault'), { method }, env)

@@ -1,9 +1,9 @@
-/** Routes × tokens: what each route answers to each token. No verdict is computed by the code under test. */
+/** Users' routes × tokens: what each route answers to each token; `team-routes.test.ts` has those of teams. No verdict is computed by the code under test. */
 
 import { createExecutionContext } from 'cloudflare:test'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { namesIn } from '../../src/shared/json.ts'
-import { ROUTES, type GuardedOperation } from '../../src/shared/routes.ts'
+import { ROUTES, type GuardedOperation, type TeamOperation } from '../../src/shared/routes.ts'
 import { env } from '../isolate.ts'
 import { app, interceptD1, mintToken, someKey, someKeyUser, URL_BASE } from '../support.ts'
 
@@ -21,8 +21,10 @@ interface Line {
   answer?: string
 }
 
-/** A line for each route: without one, this does not type-check. The user has a key for OpenAI. */
-export const LINES: { [Id in GuardedOperation]: Line } = {
+type UserOperation = Exclude<GuardedOperation, TeamOperation>
+
+/** A line for each route of users: without one, this does not type-check. The user has a key for OpenAI. */
+export const LINES: { [Id in UserOperation]: Line } = {
   getKey: { group: 'support' },
   saveKey: { group: 'save', body: { api_key: someKey() } },
   deleteKey: { group: 'support' },
@@ -218,7 +220,7 @@ export function isolateWith(vars: object = {}) {
     return trip()
   })
   const vault = { ...env, ...vars, DB }
-  return async (id: GuardedOperation, owner: string, token: string | null): Promise<string> => {
+  return async (id: UserOperation, owner: string, token: string | null): Promise<string> => {
     const { method, path } = ROUTES[id]
     const { slot = 'openai', body } = LINES[id]
     trips = 0

@@ -7,6 +7,7 @@ import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { moveHere } from '../../src/keys/slot-row.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
+import { ownerText } from '../../src/shared/owner.ts'
 import { openService } from '../../src/service.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
 import {
@@ -76,8 +77,8 @@ const OPERATIONS = [...REQUESTS, ...METHODS].map(
 
 it.for(OPERATIONS)('%s lets no key go without a tombstone', async ([, operation]) => {
   recordLogs()
-  const { seed, run: operate, code, vars } = operation
-  const userId = `user-${crypto.randomUUID()}`
+  const { seed, run: operate, code, vars, kind = 'user' } = operation
+  const userId = ownerText({ kind, id: crypto.randomUUID() })
   await seed(userId)
   const answer = await operate(userId, { ...env, ...vars })
   expect(answer).toEqual({ ...answer, code })

@@ -59,6 +59,7 @@ export function someEventRow(changes: Partial<EventRow> = {}): EventRow {
     event: 'saved',
     actor: 'owner',
     caller: null,
+    member: null,
     code: null,
     verdict: null,
     reason: null,

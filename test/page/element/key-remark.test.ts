@@ -12,7 +12,12 @@ const openai = someSlot()
 const deepseek = someSlot({ name: 'deepseek', provider: 'DeepSeek' })
 const anthropic = someSlot({ name: 'anthropic', provider: 'Anthropic', keyPrefixes: ['sk-ant-'] })
 const mistral = someSlot({ name: 'mistral', provider: 'Mistral', keyPrefixes: [] })
-const azure = someSlot({ name: 'azure', provider: 'Azure', keyPrefixes: ['az-'], hosts: ['*.test'] })
+const azure = someSlot({
+  name: 'azure',
+  provider: 'Azure',
+  keyPrefixes: ['az-'],
+  hosts: ['*.test'],
+})
 const general = plainSlot()
 const slots = [openai, deepseek, anthropic, mistral, azure, general]
 

@@ -1,0 +1,50 @@
+/** Teams, which are owners in the table `users`: what their admins set, and whose tokens count. */
+
+import { refuse, type Statement } from './d1.ts'
+
+/** A team and what its admins have set. Times are ISO 8601 in UTC. */
+export interface Team {
+  createdAt: string
+  /** Whether its members may use keys of their own. */
+  ownKeys: 0 | 1
+  /** Older tokens do not count; null for none. */
+  tokensSince: string | null
+}
+
+const COLUMNS = 'created_at AS createdAt, own_keys AS ownKeys, tokens_since AS tokensSince'
+
+/** Returns one row if the team exists. */
+export function selectTeam(userId: string): Statement<Team> {
+  return { sql: `SELECT ${COLUMNS} FROM users WHERE id = ?1`, values: [userId] }
+}
+
+/** What changes of a team. What is undefined stays as it is. */
+export interface NewTeam {
+  ownKeys?: boolean | undefined
+  /** An earlier time than the team's changes nothing. */
+  tokensSince?: string | undefined
+}
+
+/** Changes the team, and returns it. */
+export function updateTeam(userId: string, { ownKeys, tokensSince }: NewTeam): Statement<Team> {
+  return {
+    sql: `UPDATE users SET own_keys = coalesce(?2, own_keys),
+            tokens_since = nullif(max(coalesce(tokens_since, ''), coalesce(?3, '')), '')
+          WHERE id = ?1 RETURNING ${COLUMNS}`,
+    values: [userId, ownKeys === undefined ? null : Number(ownKeys), tokensSince ?? null],
+  }
+}
+
+/** Fails if the team does not take tokens from `issuedAt`: ISO 8601 in UTC. */
+export function requireTokenSince(userId: string, issuedAt: string): Statement<object> {
+  return {
+    sql: `SELECT CASE WHEN tokens_since > ?2 THEN ${refuse('token_old')} END
+          FROM users WHERE id = ?1`,
+    values: [userId, issuedAt],
+  }
+}
+
+/** Adds a member to the users, if it is not one. The trail of the team then names it. */
+export function insertMember(userId: string): Statement {
+  return { sql: 'INSERT INTO users (id) VALUES (?1) ON CONFLICT DO NOTHING', values: [userId] }
+}
