@@ -4,7 +4,7 @@ import type { HonoRequest } from 'hono'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { CALLER_NAME } from '../shared/caller.ts'
-import { expiresAt, pastTime } from '../shared/time.ts'
+import { expiresAt, tokensSince } from '../shared/time.ts'
 import { isJsonObject, isWhole } from '../shared/json.ts'
 import { findKeyFault, nameKeyFault, type KeyReason } from '../shared/key-text.ts'
 import type { Bodies } from '../shared/routes.ts'
@@ -71,13 +71,12 @@ const limitsBody = z
   .check(z.refine((body) => Object.values(body).some((value) => value !== undefined), FIELDS))
 
 const TEAM = 'Send own_keys, tokens_since or both, and no other field.'
-const PAST = 'tokens_since must be a time that has passed, such as 2026-11-25T12:00:00Z.'
 
 const teamBody = z
   .strictObject(
     {
       own_keys: z.optional(z.boolean('own_keys must be true or false.')),
-      tokens_since: z.optional(pastTime(PAST)),
+      tokens_since: z.optional(tokensSince),
     },
     TEAM,
   )

@@ -36,7 +36,10 @@ export async function changeOwned(
   statements: readonly Statement<unknown>[],
   deadlineMs?: number,
 ): Promise<D1Result[]> {
-  if (owner.member === undefined) return runOwned(owner, statements, deadlineMs)
+  // The member of a use may have been removed since.
+  if (owner.guard === undefined || owner.member === undefined) {
+    return runOwned(owner, statements, deadlineMs)
+  }
   const all = [insertMember(owner.member), ...statements]
   const results: D1Result[] = await runOwned(owner, all, deadlineMs)
   return results.slice(1)

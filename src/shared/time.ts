@@ -8,26 +8,24 @@ export function isoTime(params: Parameters<typeof z.iso.datetime>[0]): z.ZodMini
   return _isoDateTime(z.ZodMiniISODateTime, params)
 }
 
-const FUTURE = 'expires_at must be a time in the future, such as 2027-01-31T12:00:00Z, or null.'
-
-/** D1 compares times as text. One after the year 9999 begins with a plus sign, and D1 would take it for the past. */
-const isFuture = (time: string) => !time.startsWith('+') && Date.parse(time) > Date.now()
-
-/** A time that has passed, with a time zone, as UTC in milliseconds. */
-export function pastTime(fault: string) {
-  const isPast = (time: string) => /^\d/.test(time) && Date.parse(time) <= Date.now()
-  return z
-    .pipe(
-      isoTime({ offset: true, error: fault }),
-      z.transform((text) => new Date(text).toISOString()),
-    )
-    .check(z.refine(isPast, fault))
-}
-
-/** When a key expires: a time with a time zone, as UTC in milliseconds. */
-export const expiresAt = z
-  .pipe(
-    isoTime({ offset: true, error: FUTURE }),
+/** A time with a time zone, as UTC in milliseconds. */
+function utcTime(fault: string) {
+  return z.pipe(
+    isoTime({ offset: true, error: fault }),
     z.transform((text) => new Date(text).toISOString()),
   )
-  .check(z.refine(isFuture, FUTURE))
+}
+
+/** D1 compares times as text. One after the year 9999 or before the year 0 begins with a sign, and D1 would take it for the past. */
+const hasSign = (time: string) => /^\D/.test(time)
+const isFuture = (time: string) => !hasSign(time) && Date.parse(time) > Date.now()
+const isPast = (time: string) => !hasSign(time) && Date.parse(time) <= Date.now()
+
+const FUTURE = 'expires_at must be a time in the future, such as 2027-01-31T12:00:00Z, or null.'
+const PAST = 'tokens_since must be a time that has passed, such as 2026-11-25T12:00:00Z.'
+
+/** When a key expires: a time with a time zone, as UTC in milliseconds. */
+export const expiresAt = utcTime(FUTURE).check(z.refine(isFuture, FUTURE))
+
+/** Which tokens count for a team: those from this time on. */
+export const tokensSince = utcTime(PAST).check(z.refine(isPast, PAST))
