@@ -1,46 +1,56 @@
-/** `npm run users -- trace ID`: what is left of a user, where, and until when. */
+/** `npm run users -- trace ID`, and the same of teams: what is left of an owner, where, and until when. */
 
 import { readHmacs } from '../../src/import/removed-users.ts'
+import { readOwner, type OwnerParts } from '../../src/shared/owner.ts'
 import { runBatch } from '../../src/store/d1.ts'
 import { countTraces, type Trace } from '../../src/store/traces.ts'
 import { formatCount } from './progress.ts'
+
+type Kind = OwnerParts['kind']
 
 /** Until when the rows of a table stay. */
 const UNTIL: Record<string, string> = {
   users: 'until the user is removed',
   api_keys: 'sealed; until the key is deleted, or the user removed',
+  member_uses: 'how often each member used a key; until the key is deleted, or the user removed',
   api_key_events: 'until EVENTS_KEPT_DAYS have passed, or the user is removed',
   imported_keys: 'until the user is removed, or npm run import -- --finish',
   removed_users: 'an HMAC of the id; until the user is added again, or npm run import -- --finish',
   rewrap: 'the position of the rewrap job; until it moves on, or the user is removed',
 }
 
+/** What an operator has to know of the rows of teams. */
+const MEMBER =
+  '  Rows of teams have the random id of a member. It names nobody once the user is removed.'
+
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/** Says which rows name the user, and what may be left elsewhere, where nobody can look from here. */
-export async function traceUser(db: D1Database, userId: string): Promise<string> {
-  const { byId } = await readHmacs(db, [userId])
-  const found = await runBatch(db, countTraces(userId, byId.get(userId) ?? null))
+/** Says which rows name the owner, and what may be left elsewhere, where nobody can look from here. */
+export async function traceOwner(db: D1Database, owner: string): Promise<string> {
+  const { byId } = await readHmacs(db, [owner])
+  const found = await runBatch(db, countTraces(owner, byId.get(owner) ?? null))
   const traces = found.flatMap(({ results }) => results)
-  return [...describeTables(traces), '', ...describeElsewhere(Date.now())].join('\n')
+  const { kind } = readOwner(owner)
+  return [...describeTables(traces, kind), '', ...describeElsewhere(Date.now(), kind)].join('\n')
 }
 
-function describeTables(traces: readonly Trace[]): string[] {
+function describeTables(traces: readonly Trace[], kind: Kind): string[] {
   const isGone = traces.every(({ rows }) => rows === 0)
   const tables = traces.map(({ place, rows }) => {
-    const until = rows === 0 ? '' : `  ${UNTIL[place]}`
+    const until = rows === 0 ? '' : `  ${UNTIL[place]?.replaceAll('user', kind)}`
     return `  ${place.padEnd(14)} ${formatCount(rows).padStart(6)}${until}`
   })
-  const gone = isGone ? ['  Nothing in the database names this user.'] : []
-  return ['Rows of the database that name the user:', ...tables, ...gone]
+  const gone = isGone ? [`  Nothing in the database names this ${kind}.`] : []
+  const members = kind === 'user' ? [MEMBER] : []
+  return [`Rows of the database that name the ${kind}:`, ...tables, ...gone, ...members]
 }
 
-/** Each place outside the database, with its last day if the user is removed, or was removed, today at the latest. */
-export function describeElsewhere(now: number): string[] {
+/** Each place outside the database, with its last day if the owner is removed, or was removed, today at the latest. */
+export function describeElsewhere(now: number, kind: Kind = 'user'): string[] {
   const inDays = (days: number) => new Date(now + days * DAY_MS).toISOString().slice(0, 10)
   return [
-    'Elsewhere, if the user was removed today:',
-    '  Second store      Random ids of deleted keys and users, for ever. No user id, no key.',
+    `Elsewhere, if the ${kind} was removed today:`,
+    `  Second store      Random ids of deleted keys and ${kind}s, for ever. No ${kind} id, no key.`,
     `  D1 Time Travel    All rows as they were, keys sealed. Until ${inDays(30)}; on the Free plan until ${inDays(7)}.`,
     '  Your backups      All rows as they were, keys sealed. Until you delete the file.',
     `  Workers Logs      The id in some lines, no key. Until ${inDays(7)}; on the Free plan until ${inDays(3)}.`,

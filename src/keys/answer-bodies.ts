@@ -132,10 +132,11 @@ export function describeExportedKey(
   opened: OpenKey | UnreadableKey | null,
   sameIn: readonly string[],
 ): ExportedRow | ExportedKeyAnswer {
-  const { provider, updatedAt: api_key_updated_at, uses, usesIn: uses_in } = row
+  const { provider, position, updatedAt: api_key_updated_at, uses, usesIn: uses_in } = row
   return {
     type: 'key',
     provider,
+    position,
     ...(opened !== null && describeOpened(opened, sameIn)),
     api_key_updated_at,
     ...savedFields(row.savedBy),

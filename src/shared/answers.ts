@@ -411,6 +411,9 @@ const exportedUser = z.object({
 export const exportedRow = z.object({
   type: z.literal('key'),
   ...provider,
+  position: z
+    .int()
+    .check(z.describe('Orders the keys of one provider, as it is stored: there may be gaps.')),
   ...savedAt,
   ...tag,
   ...rowFields,

@@ -17,6 +17,7 @@ const countsOf = (text: string) =>
 const NONE = {
   users: '0',
   api_keys: '0',
+  member_uses: '0',
   api_key_events: '0',
   imported_keys: '0',
   removed_users: '0',

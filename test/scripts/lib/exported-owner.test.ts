@@ -70,6 +70,33 @@ it('exports more events than an answer of the route has in one part', async () =
   expect(lines.at(-1)).toEqual({ type: 'end', next_cursor: null })
 })
 
+it('exports what the rows of teams say about a user, each with its team', async () => {
+  await addUser()
+  await database.query(
+    "UPDATE users SET identity = 'random'",
+    "INSERT INTO users (id) VALUES ('team:acme')",
+    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id) VALUES ('team:acme', 'openai', 'x', 'a')`,
+    `INSERT INTO member_uses VALUES ('team:acme', 'openai', 'random', '2026-10-04', 2, 'mark')`,
+    `INSERT INTO member_uses VALUES ('team:acme', 'openai', 'other', '2026-10-04', 3, 'mark')`,
+    ...['random', 'other'].map(
+      (member) => `INSERT INTO api_key_events (day, user_id, id, provider, event, actor, member)
+        VALUES ('2026-10-03', 'team:acme', '2026-10-03T08:00:00.000Z.${member}', 'openai', 'saved', 'owner', '${member}')`,
+    ),
+  )
+  const { lines } = await readExport()
+  expect(lines.slice(-3)).toMatchObject([
+    { type: 'member_uses', team_id: 'acme', provider: 'openai', uses: 2, uses_in: '2026-10-04' },
+    {
+      type: 'member_event',
+      team_id: 'acme',
+      id: '2026-10-03T08:00:00.000Z.random',
+      event: 'saved',
+    },
+    { type: 'end', next_cursor: null },
+  ])
+  expect(lines).toHaveLength(7)
+})
+
 it('shows the keys of a user with their limits, and the newest events', async () => {
   await addUser()
   await addEvents(21)

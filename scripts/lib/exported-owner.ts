@@ -1,0 +1,136 @@
+/** Everything that the database says about an owner, for an operator: as the lines of the route, or in words. */
+
+import { once } from 'node:events'
+import { exportLines, type Line, type Source } from '../../src/keys/user-export.ts'
+import type { EventAnswer, ExportedRow } from '../../src/shared/answers.ts'
+import { ownerId, readOwner } from '../../src/shared/owner.ts'
+import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
+import { describeEvent } from '../../src/store/events.ts'
+import {
+  selectDays,
+  selectEventsOfMember,
+  selectUsesOfMember,
+} from '../../src/store/member-rows.ts'
+import { npmCommand } from './advice.ts'
+import type { Where } from './database.ts'
+
+/** How many events a description has. */
+const SHOWN = 20
+
+/** A command has no encryption key. */
+function sourceOf(db: D1Database, owner: string): Source {
+  const { kind, id } = readOwner(owner)
+  const requireUser = () => {
+    throw new Error(`There is no ${kind} ${id}`)
+  }
+  return { db, userId: owner, open: null, requireUser }
+}
+
+/**
+ * Prints the export in one part, and what the rows of teams say about the user. If D1 fails, it has no end.
+ *
+ * @throws Error if there is no such owner
+ */
+export async function printExport(db: D1Database, owner: string): Promise<void> {
+  let identity = ''
+  for await (const lines of exportLines(sourceOf(db, owner), { most: Infinity })) {
+    const [first] = lines
+    if (first?.type === 'user') identity = first.identity ?? ''
+    if (first?.type === 'end') await printMember(db, identity)
+    await print(lines.map((line) => describeLine(owner, line)))
+  }
+}
+
+async function print(lines: readonly object[]): Promise<void> {
+  const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+/** The line, as the owner's kind needs it: that of a user has other names for a team. */
+function describeLine(owner: string, line: Line): object {
+  if (line.type !== 'user') return line
+  const { type: _, user_id: __, ...rest } = line
+  return { type: readOwner(owner).kind, ...ownerId(owner), ...rest }
+}
+
+/** Prints what the rows of teams say about the member with this identity. It reads the whole trail, one day after the other. */
+async function printMember(db: D1Database, identity: string): Promise<void> {
+  const { results: uses } = await run(db, selectUsesOfMember(identity), BULK_DEADLINE_MS)
+  await print(
+    uses.map(({ userId, provider, uses: count, usesIn: uses_in }) => {
+      return { type: 'member_uses', ...ownerId(userId), provider, uses: count, uses_in }
+    }),
+  )
+  const { results: days } = await run(db, selectDays())
+  for (const { day } of days) {
+    if (day === null) return
+    // oxlint-disable-next-line no-await-in-loop -- each takes its part of D1's time
+    const { results } = await run(db, selectEventsOfMember(identity, day), BULK_DEADLINE_MS)
+    // oxlint-disable-next-line no-await-in-loop -- the days are printed in their order
+    await print(
+      results.map((row) => ({
+        type: 'member_event',
+        ...ownerId(row.userId),
+        ...describeEvent(row),
+      })),
+    )
+  }
+}
+
+/** The owner, the keys, what imports noted and the newest events, in words. @throws as {@link printExport} */
+export async function describeOwner(db: D1Database, owner: string, where: Where): Promise<string> {
+  const { value: lines } = await exportLines(sourceOf(db, owner), { most: 1 }).next()
+  const { keys, imports, events, createdAt } = sortLines(lines ?? [])
+  const { kind, id } = readOwner(owner)
+  const more = npmCommand(`-s ${kind}s -- export ID`, where)
+  return [
+    `${JSON.stringify(id)}  added ${createdAt}`,
+    ...section('Keys', keys.map(describeKey)),
+    ...section(
+      'Noted by imports',
+      imports.map(({ provider, saved_at }) => `${provider}  keys up to ${saved_at ?? 'any time'}`),
+    ),
+    ...section('Events', events.slice(0, SHOWN).map(describeStoredEvent)),
+    ...(events.length > SHOWN ? [`  Older ones: ${more}`] : []),
+  ].join('\n')
+}
+
+/** The lines of a part by their types. */
+function sortLines(lines: readonly Line[]) {
+  const user = lines.find((line) => line.type === 'user')
+  return {
+    createdAt: user?.created_at ?? '',
+    keys: lines.filter((line) => line.type === 'key'),
+    imports: lines.filter((line) => line.type === 'import'),
+    events: lines.filter((line) => line.type === 'event'),
+  }
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return ['', title, ...(lines.length === 0 ? ['none'] : lines).map((line) => `  ${line}`)]
+}
+
+function describeKey(key: ExportedRow): string {
+  const { provider, callers, max_uses: max, max_uses_per_member: each } = key
+  const saver = key.saved_by === undefined ? '' : ` by ${key.saved_by}`
+  const facts = [
+    key.status,
+    `saved ${key.api_key_updated_at}${saver}`,
+    `last used ${key.last_used_at ?? 'never'}`,
+    `last checked ${key.last_verified_at ?? 'never'}`,
+    key.expires_at !== undefined && `expires ${key.expires_at}`,
+    key.paused_at !== undefined && `paused ${key.paused_at}`,
+    callers !== undefined && `only for ${callers.join(', ') || 'nobody'}`,
+    max !== undefined && `${max.used} of ${max.count} uses this ${max.per}`,
+    each !== undefined && `${each.count} uses of each member this ${each.per}`,
+    `encryption key ${key.key_id}`,
+  ]
+  return `${provider}  ${facts.filter((fact) => fact !== false).join('; ')}`
+}
+
+function describeStoredEvent(event: EventAnswer): string {
+  const { at, provider, by, caller, count, code } = event
+  const who = caller === undefined ? by : `${by} ${JSON.stringify(caller)}`
+  const more = [count !== undefined && `${count} times`, code].filter(Boolean)
+  return [at, provider, event.event, `by ${who}`, ...more].join('  ')
+}
