@@ -37,7 +37,7 @@ const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new en
        npm run keys -- export --fernet-key-file FILE --out FILE [--confirm] [--remote]
                                                             writes the plain route's keys for the Flask backend
 
-plan and status: --json also lists the users whose keys do not open, as unopenable_keys. Exit code 1: the keyring
+plan and status: --json also lists the keys that do not open, with their owners, as unopenable_keys. Exit code 1: the keyring
 lacks an encryption key that stored keys need, or the keyring is not known yet.
 report: a key is unused if it was neither saved nor used for N days, by default 30.
 export: it needs API_KEY_ENCRYPTION_KEY, and LEGACY_FERNET_KEY if there are imported rows, as the Worker has them: in

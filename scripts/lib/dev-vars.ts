@@ -36,20 +36,30 @@ export function findHiddenVars(passed: readonly string[]): string[] {
   return Object.keys(readDevVars()).filter((name) => !passed.includes(name))
 }
 
+/** What a token may have besides its user. */
+interface DevClaims {
+  /** A list separated by spaces. */
+  scope?: string | undefined
+  client?: string | undefined
+  team?: string | undefined
+  isAdmin?: boolean
+}
+
 /**
  * A token of `userId` that is valid for a day, as flask-jwt-extended makes it, signed with the
- * `JWT_SECRET_KEY` of the file; undefined if there is none. `scope` is a list separated by spaces.
+ * `JWT_SECRET_KEY` of the file; undefined if there is none.
  */
 export async function mintDevToken(
   userId: string,
-  { scope, client }: { scope?: string | undefined; client?: string | undefined } = {},
+  { scope, client, team, isAdmin = false }: DevClaims = {},
 ): Promise<string | undefined> {
   const secret = readDevVar('JWT_SECRET_KEY')
   if (!secret) return undefined
   const now = inSeconds(0)
   const times = { iat: now, nbf: now, exp: inSeconds(24 * 60 * 60) }
   const user = { type: 'access', fresh: false, sub: userId, jti: randomUUID() }
-  const claims = { ...user, scope, client_id: client, ...times }
+  const ofTeam = { org_id: team, org_role: isAdmin ? 'admin' : undefined }
+  const claims = { ...user, scope, client_id: client, ...ofTeam, ...times }
   return signToken(claims, secret)
 }
 

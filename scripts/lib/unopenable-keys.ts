@@ -1,15 +1,15 @@
-/** Whose stored keys do not open, so that an operator can ask these users for their keys again. */
+/** Whose stored keys do not open, so that an operator can ask for these keys again. */
 
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { selectSlotsUnder } from '../../src/store/all-keys.ts'
+import { ownerId, type OwnerId } from '../../src/shared/owner.ts'
 import { npmCommand } from './advice.ts'
 import type { Where } from './database.ts'
 import { leftUnder, type KidStatus, type RotationStatus } from './key-status.ts'
 import { formatCount } from './progress.ts'
 
 /** A key that does not open, as `--json` prints it. */
-export interface UnopenableKey {
-  user_id: string
+export type UnopenableKey = OwnerId & {
   provider: string
   key_id: string
 }
@@ -35,7 +35,7 @@ export async function findUnopenable(db: D1Database, status: RotationStatus): Pr
   if (rows === 0) return { rows, keys: [] }
   const { results } = await run(db, selectSlotsUnder([...kids], LISTED), BULK_DEADLINE_MS)
   const keys = results.map(({ userId, provider, kid }) => {
-    return { user_id: userId, provider, key_id: kid }
+    return { ...ownerId(userId), provider, key_id: kid }
   })
   return { rows, keys }
 }
@@ -53,8 +53,10 @@ function isUnopenable(status: RotationStatus) {
 /** The keys in lines of words. There are none without such keys. */
 export function describeUnopenable({ rows, keys }: Unopenable, where: Where): string[] {
   if (rows === 0) return []
-  const shown = keys.slice(0, SHOWN).map(({ user_id, provider, key_id }) => {
-    return `  ${JSON.stringify(user_id)}  ${provider}  (${key_id})`
+  const shown = keys.slice(0, SHOWN).map(({ user_id, team_id, provider, key_id }) => {
+    const owner =
+      team_id === undefined ? JSON.stringify(user_id) : `team ${JSON.stringify(team_id)}`
+    return `  ${owner}  ${provider}  (${key_id})`
   })
   const more = rows - shown.length
   const rest =
@@ -63,7 +65,7 @@ export function describeUnopenable({ rows, keys }: Unopenable, where: Where): st
       : []
   const title =
     rows === 1
-      ? '1 stored key does not open. If you have no other encryption key that may open it, ask its user to save it again:'
-      : `${formatCount(rows)} stored keys do not open. If you have no other encryption key that may open them, ask their users to save them again:`
+      ? '1 stored key does not open. If you have no other encryption key that may open it, ask its user, or an admin of its team, to save it again:'
+      : `${formatCount(rows)} stored keys do not open. If you have no other encryption key that may open them, ask their users, or admins of their teams, to save them again:`
   return ['', title, ...shown, ...rest]
 }

@@ -123,7 +123,7 @@ const FOREIGN = [
 
 it('plan and status go on without a row that never opens, and say whose it is', async () => {
   await database.query(...FOREIGN)
-  const whose = `1 stored key does not open. If you have no other encryption key that may open it, ask its user to save it again:
+  const whose = `1 stored key does not open. If you have no other encryption key that may open it, ask its user, or an admin of its team, to save it again:
   "000"  default  (fernet)
 `
   expect(await keys('plan')).toMatchObject({
@@ -166,13 +166,14 @@ it('report shows how many keys each provider has, and in which states', async ()
   expect(code).toBe(0)
   expect(stdout.replaceAll(/20\d\d-.*?Z/g, 'TIME')).toBe(
     `Stored keys at TIME
-  provider  keys  active  unverified  rejected  out of credit  expired  paused  unused
-  openai       2       2           0         0              0        0       1       2
-  default      1       0           1         0              0        0       0       1
-  total        3       2           1         0              0        0       1       3
+  provider  keys  of teams  active  unverified  rejected  out of credit  expired  paused  unused
+  openai       2         0       2           0         0              0        0       1       2
+  default      1         0       0           1         0              0        0       0       1
+  total        3         0       2           1         0              0        0       1       3
 
 A key is active, unverified or rejected: what its provider last said of it. These columns add up to the keys.
 The other columns count the same keys again. A key may be in several of them.
+  of teams       its owner is a team. The other keys are of users
   out of credit  its provider said so, and the key has not worked since
   expired        its time has passed, so nobody can use it
   paused         nobody can use it until it is resumed

@@ -22,6 +22,18 @@ it('prints an access token of the user, with the scope and the client', async ()
   })
 })
 
+it.for<[args: string[], claims: object]>([
+  [['--team', 'acme'], { org_id: 'acme' }],
+  [['--team', 'acme', '--admin'], { org_id: 'acme', org_role: 'admin' }],
+  [[], {}],
+])('prints a token of a team for the arguments %j', async ([args, claims]) => {
+  writeFileSync('.dev.vars', `JWT_SECRET_KEY=${'a'.repeat(64)}`)
+  const { stdout } = await runScript(['token', 'ann', ...args])
+  const [, payload = ''] = stdout.trim().split('.')
+  const { org_id, org_role } = JSON.parse(Buffer.from(payload, 'base64url').toString())
+  expect({ org_id, org_role }).toEqual({ org_id: undefined, org_role: undefined, ...claims })
+})
+
 it('says where the secret is missing', async () => {
   expect(await runScript(['token', 'ann'])).toMatchObject({
     code: 1,
@@ -30,7 +42,7 @@ it('says where the secret is missing', async () => {
   })
 })
 
-it.for([[[]], [['--help']], [['a', 'b']]])(
+it.for([[[]], [['--help']], [['a', 'b']], [['a', '--admin']]])(
   'prints its usage for the arguments %j',
   async ([args = []]) => {
     const { code, stderr } = await runScript(['token', ...args])

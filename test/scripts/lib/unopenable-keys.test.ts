@@ -69,6 +69,27 @@ it('lists none before the job has run', async () => {
   expect(await usersOf()).toEqual([0, ''])
 })
 
+it('names the team of a key, and the slot with its label', () => {
+  const keys = [
+    { team_id: 'acme', provider: 'openai:work', key_id: 'old' },
+    { user_id: 'acme', provider: 'openai', key_id: 'old' },
+  ]
+  const lines = describeUnopenable({ rows: 2, keys }, { remote: true })
+  expect(lines.slice(2)).toEqual(['  team "acme"  openai:work  (old)', '  "acme"  openai  (old)'])
+})
+
+it('lists a key of a team by the id of the team', async () => {
+  await storeRows('2026')
+  await database.query(
+    "INSERT INTO users (id) VALUES ('team:h'), ('~team:h')",
+    "UPDATE api_keys SET user_id = 'team:h', provider = 'openai:work' WHERE user_id = 'h'",
+    "UPDATE api_keys SET user_id = '~team:h' WHERE user_id = 'g'",
+  )
+  const { keys } = await findUnopenable(database.db, await readStatus(database.db))
+  expect(keys).toContainEqual({ team_id: 'h', provider: 'openai:work', key_id: 'gone' })
+  expect(keys).toContainEqual({ user_id: 'team:h', provider: 'default', key_id: 'old' })
+})
+
 it('shows the first keys, and how to list the others', () => {
   const keys = Array.from({ length: 25 }, (_, index) => {
     return { user_id: `user ${index}\u001B`, provider: 'openai', key_id: 'old' }
