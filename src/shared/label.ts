@@ -1,7 +1,7 @@
 /** What the label of a slot can be: letters that look like nothing else in the same list. */
 
 /** In code points. */
-const MAX_LENGTH = 40
+export const MAX_LABEL = 40
 
 const CHARACTERS = /^[\p{L}\p{M}0-9._-]+$/u
 /** What a reader does not see, such as a variation selector. */
@@ -22,7 +22,7 @@ const SCRIPTS =
 export function nameLabelFault(label: string): string | null {
   if (/^[\w.-]{1,40}$/.test(label)) return null
   if (label === '') return 'is empty'
-  if (Array.from(label).length > MAX_LENGTH) return `is over ${MAX_LENGTH} characters`
+  if (Array.from(label).length > MAX_LABEL) return `is over ${MAX_LABEL} characters`
   if (!CHARACTERS.test(label) || INVISIBLE.test(label)) {
     return 'has a character other than letters and their marks, the digits 0 to 9, "-", "_" and "."'
   }

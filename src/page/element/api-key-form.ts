@@ -172,7 +172,7 @@ export class ApiKeyForm extends InnerElement {
     if (slot === undefined || slot.key === null || slot.name === this.replaced?.name) return nothing
     const { say } = this.language
     const text = say('replaces', { provider: nameSlot(slot, say) })
-    const canKeep = this.#takesLabel && slot === this.#chosen
+    const canKeep = this.#takesLabel && slot === this.#picked
     return html`<p part="notice warning">
       ${text}${canKeep ? gapAfter(text) + say('keepBoth') : nothing}
     </p>`
@@ -219,19 +219,19 @@ export class ApiKeyForm extends InnerElement {
   /** Where the user wants the key. */
   get #slot(): ShownSlot | undefined {
     const { label, slots } = this
-    const chosen = this.#chosen
+    const chosen = this.#picked
     return chosen && label && this.#takesLabel ? relabel(slots, chosen, label) : chosen
   }
 
   /** Whether the key may be another one of its provider. */
   get #takesLabel(): boolean {
-    const chosen = this.#chosen
+    const chosen = this.#picked
     if (this.replaced !== null || !chosen?.provider || chosen.label !== null) return false
     return keysBeside(this.slots, chosen).length > 0
   }
 
   /** The slot that is replaced or chosen. */
-  get #chosen(): ShownSlot | undefined {
+  get #picked(): ShownSlot | undefined {
     if (this.replaced !== null) return this.replaced
     const { offered, chosen } = this
     return offered.length === 1 ? offered[0] : offered.find(({ name }) => name === chosen)

@@ -142,15 +142,8 @@ export function describeDisuse(slot: ShownSlot, say: Language['say']): string | 
  * provider.
  */
 export function putSlot(slots: readonly ShownSlot[], changed: ShownSlot): ShownSlot[] {
-  const { provider } = splitSlot(changed.name)
   const same = readableKey(changed)?.sameIn ?? []
-  const before = slots.find(({ name }) => name === changed.name)
-  const end = slots.findLastIndex(({ name }) => covers(provider, name)) + 1
-  const places =
-    changed.key === null || before?.key
-      ? slots
-      : slots.toSpliced(end, 0, changed).filter((slot) => slot !== before)
-  return places.map((slot) => {
+  const known = slots.map((slot) => {
     if (slot.name === changed.name) return changed
     const key = readableKey(slot)
     if (key === null) return slot
@@ -158,6 +151,11 @@ export function putSlot(slots: readonly ShownSlot[], changed: ShownSlot): ShownS
     const sameIn = same.includes(slot.name) ? [...others, changed.name] : others
     return { ...slot, key: { ...key, sameIn } }
   })
+  const isKept = changed.key === null || findSlot(slots, changed.name)?.key
+  if (isKept) return known
+  const { provider } = splitSlot(changed.name)
+  const end = slots.findLastIndex(({ name }) => covers(provider, name)) + 1
+  return known.toSpliced(end, 0, changed).filter((slot, at) => slot !== changed || at === end)
 }
 
 /** That other slots have the same key; null if none has. `slots` are all slots of the user. */

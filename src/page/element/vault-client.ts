@@ -7,6 +7,7 @@ import type {
   SavedFields,
   SlotFields,
 } from '../../shared/answers.ts'
+import { MAX_LABEL } from '../../shared/label.ts'
 import type { AnswerOf, BodyOf, MethodOf, OwnOperation, PathOf } from '../../shared/routes.ts'
 import { OUT_OF_CREDIT, splitSlot, type Verdict } from '../../shared/slot.ts'
 import type { GetToken } from './host.ts'
@@ -57,8 +58,10 @@ interface EnteredKey {
   verify: boolean
 }
 
-/** After the user. A label may be any text until the service has refused it. */
-function pathOf({ name }: ShownSlot) {
+/** After the user. A label may be any text until the service has refused it, but no key: paths are logged. */
+function pathOf({ name, label, keyPrefixes }: ShownSlot) {
+  const isKey = keyPrefixes.some((prefix) => label?.startsWith(prefix))
+  if (isKey || Array.from(label ?? '').length > MAX_LABEL) throw new Problem('label_invalid')
   return `/api-keys/${encodeURIComponent(name)}` as const
 }
 

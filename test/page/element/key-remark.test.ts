@@ -6,7 +6,7 @@ import {
   type Remark,
 } from '../../../src/page/element/key-remark.ts'
 import type { KeyReason } from '../../../src/shared/key-text.ts'
-import { english, plainSlot, someSlot } from './shown.ts'
+import { english, labelled, plainSlot, someSlot } from './shown.ts'
 
 const openai = someSlot()
 const deepseek = someSlot({ name: 'deepseek', provider: 'DeepSeek' })
@@ -68,6 +68,29 @@ describe('a malformed key', () => {
       }
     },
   )
+})
+
+describe('a key of a provider with several', () => {
+  const several = [anthropic, labelled('work'), labelled('new', null)]
+
+  it('a key fits each slot of its provider', () => {
+    for (const slot of several.slice(1)) {
+      expect(examineKey('sk-proj-1', { slot, offered: several, slots })).toBeNull()
+    }
+  })
+
+  it('proposes the slot that is offered', () => {
+    const offered = several.slice(1, 2)
+    const remark = examineKey('sk-proj-1', {
+      slot: undefined,
+      offered,
+      slots: [openai, ...several],
+    })
+    expect(remark && describeRemark(remark, english)).toBe(
+      'Selected OpenAI: this looks like one of its keys.',
+    )
+    expect(remark).toMatchObject({ instead: { name: 'openai:work' } })
+  })
 })
 
 describe('a key before a provider is chosen', () => {

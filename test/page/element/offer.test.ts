@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { nameProviders, offerMoves, offerSlots } from '../../../src/page/element/offer.ts'
-import { goneSlot, plainSlot, setClock, someKey, someSlot } from './shown.ts'
+import { goneSlot, labelled, plainSlot, setClock, someKey, someSlot } from './shown.ts'
 
 it.for([
   [null, null],
@@ -29,6 +29,22 @@ it.for([
   ['none that are no longer offered', 'gone openai', ['openai']],
 ] as const)('offers %s: %j', ([, attribute, names]) => {
   expect(offerSlots(slots, attribute).map(({ name }) => name)).toEqual(names)
+})
+
+describe('slots with labels', () => {
+  const several = [someSlot(), labelled('work'), labelled('broken', 'unavailable')]
+
+  it.for([
+    ['one choice for each provider', null, ['openai']],
+    ['a provider, whatever keys it has', 'openai', ['openai']],
+    ['a slot with a label alone', 'openai:work', ['openai:work']],
+    ['a slot that was never used', 'openai:new openai', ['openai:new', 'openai']],
+    ['none whose key is stored, but unavailable', 'openai:broken', []],
+    ['none of the plain route, and none of an unknown provider', 'default:work gone:work', []],
+  ] as const)('offers %s: %j', ([, attribute, names]) => {
+    const all = [plainSlot(), ...several, goneSlot()]
+    expect(offerSlots(all, attribute).map(({ name }) => name)).toEqual(names)
+  })
 })
 
 describe('a key of the plain route', () => {

@@ -77,6 +77,11 @@ export function someSlot(changes: Partial<ShownSlot> = {}): ShownSlot {
   }
 }
 
+/** A slot of OpenAI with a label. */
+export function labelled(label: string, key: ShownSlot['key'] = someKey()): ShownSlot {
+  return someSlot({ name: `openai:${label}`, label, key })
+}
+
 /** A slot of no provider that is offered. */
 function nobodysSlot(name: string, key: ShownSlot['key']): ShownSlot {
   return someSlot({ name, provider: null, keyPage: null, billingPage: null, keyPrefixes: [], key })

@@ -6,10 +6,14 @@ import {
   describeSaved,
   describeTest,
   findLikelySlots,
+  findSlot,
   isOffered,
+  keysBeside,
+  nameProvider,
   nameSlot,
   putSlot,
   readableKey,
+  relabel,
   usableKey,
   type ShownKey,
   type ShownSlot,
@@ -20,6 +24,7 @@ import {
   daysAfterNoon,
   english,
   goneSlot,
+  labelled,
   NOON,
   plainSlot,
   setClock,
@@ -53,6 +58,52 @@ it.for([
 ] as const)('the slot %s has a name, and takes a key only if it is offered', ([name, slot, is]) => {
   expect(nameSlot(slot, english.say)).toBe(name)
   expect(isOffered(slot)).toBe(is)
+})
+
+it('a slot with a label is called by its provider and the label', () => {
+  expect(nameSlot(labelled('work'), english.say)).toBe('OpenAI · work')
+  expect(nameProvider(labelled('work'), english.say)).toBe('OpenAI')
+  const gone = { ...goneSlot(), name: 'gone:work', label: 'work' }
+  expect(nameSlot(gone, english.say)).toBe('gone · work')
+  expect(isOffered(gone)).toBe(false)
+})
+
+describe('the slots of a provider', () => {
+  const [openai, work] = [someSlot({ key: someKey() }), labelled('work')]
+  const all = [plainSlot(someKey()), work, openai, labelled('old', null), groq]
+
+  it('a slot is found by its name, also one that was never used', () => {
+    expect(findSlot(all, 'openai:work')).toBe(work)
+    expect(findSlot(all, 'openai:new')).toEqual({ ...labelled('new', null), etag: null })
+    expect(findSlot(all, 'gone:new')).toBeUndefined()
+    expect(relabel(all, openai, 'work')).toBe(work)
+    expect(relabel(all, work, null)).toBe(openai)
+  })
+
+  it('the keys of a provider are those of all its slots, in their order', () => {
+    for (const slot of [openai, work, labelled('new', null)]) {
+      expect(keysBeside(all, slot)).toEqual([work, openai])
+    }
+    expect(keysBeside(all, groq)).toEqual([])
+  })
+
+  it.for([
+    ['a slot without a label', someSlot({ key: someKey() }), [work, labelled('old', null)]],
+    ['a slot that had a key before', labelled('old'), [someSlot(), work]],
+    ['a slot that was never used', labelled('new'), [someSlot(), work, labelled('old', null)]],
+  ] as const)('a new key is the last one of its provider: in %s', ([, saved, before]) => {
+    const slots = [plainSlot(), someSlot(), work, labelled('old', null), groq]
+    expect(putSlot(slots, saved)).toEqual([plainSlot(), ...before, saved, groq])
+  })
+
+  it('a key that is replaced or deleted keeps its place', () => {
+    for (const key of [someKey({ preview: 'sk-new-...' }), 'unreadable', null] as const) {
+      const changed = labelled('work', key)
+      const slots = putSlot(all, changed)
+      expect(slots.map(({ name }) => name)).toEqual(all.map(({ name }) => name))
+      expect(slots[1]).toBe(changed)
+    }
+  })
 })
 
 describe('the hint that a key may not be needed', () => {
@@ -115,6 +166,11 @@ describe('the notice of a saved key', () => {
   ])('says that a key is saved: %s', ([, changes, tone, text]) => {
     const slot = someSlot({ key: someKey(changes) })
     expect(describeSaved(slot, english.say)).toEqual({ tone, text })
+  })
+
+  it('names the label of a saved key, and its provider', () => {
+    const text = 'The OpenAI · work key is saved, and OpenAI accepts it.'
+    expect(describeSaved(labelled('work'), english.say)).toEqual({ tone: 'success', text })
   })
 
   it('says of a key without a provider only that it is saved', () => {

@@ -12,7 +12,7 @@ import {
   verifyKey,
   type Call,
 } from '../../../src/page/element/vault-client.ts'
-import { BILLING_PAGE, ETAG, plainSlot, someKey, someSlot } from './shown.ts'
+import { BILLING_PAGE, ETAG, goneSlot, labelled, plainSlot, someKey, someSlot } from './shown.ts'
 import { breakOff, refuse, someCall, standForVault } from './vault.ts'
 
 const SAVED_AT = '2026-06-14T12:00:00.000Z'
@@ -95,6 +95,15 @@ describe('requests', () => {
       { path: 'PATCH /api/users/user-1/api-keys/openai', body: { paused: true, max_uses: null } },
     ],
     [
+      'another label and place',
+      (call) => patchKey(call, labelled('a/b'), { label: 'ワーク', position: 0 }),
+      () => Response.json({ ...STORED, provider: 'openai:ワーク' }),
+      {
+        path: 'PATCH /api/users/user-1/api-keys/openai%3Aa%2Fb',
+        body: { label: 'ワーク', position: 0 },
+      },
+    ],
+    [
       'a test',
       (call) => verifyKey(call, slot),
       () => Response.json({ ...STORED, verdict: 'accepted' }),
@@ -137,6 +146,22 @@ describe('requests', () => {
     await fetchSlots(someCall(['token-1'], { baseUrl, userId }).call)
     expect(vault.last().url).toBe(url)
   })
+})
+
+it.for([
+  ['a key of the provider', 'sk-0123456789'],
+  ['over 40 characters', '𐐀'.repeat(41)],
+] as const)('sends no label that is %s', async ([, label]) => {
+  const vault = standForVault([])
+  const problem = { name: 'Problem', code: 'label_invalid' }
+  await expect(save(someCall().call, labelled(label, null))).rejects.toMatchObject(problem)
+  expect(vault.asked()).toEqual([])
+})
+
+it('sends a label of 40 characters', async () => {
+  const label = '𐐀'.repeat(40)
+  standForVault([saved({ provider: `openai:${label}` })])
+  await expect(save(someCall().call, labelled(label, null))).resolves.toMatchObject({ label })
 })
 
 describe('the slot as its user saw it', () => {
@@ -197,6 +222,23 @@ describe('answers', () => {
       { ...none, provider: 'default' },
     )
     expect(slots).toEqual([someSlot({ hosts: ['own.test'] }), plainSlot()])
+  })
+
+  it('reads what the provider of a slot with a label is called', async () => {
+    const gone = { label: 'work', key_page: null, key_prefixes: [], provider: 'gone:work' }
+    const slots = await list(
+      { ...LABEL, ...STORED, provider: 'openai:work', label: 'work', position: 0 },
+      { ...LABEL, has_api_key: false },
+      { ...gone, ...STORED, provider: 'gone:work' },
+    )
+    const removed = { ...goneSlot(KEY), name: 'gone:work', label: 'work' }
+    expect(slots).toEqual([labelled('work', KEY), someSlot(), removed])
+  })
+
+  it('reads the new name of a key', async () => {
+    standForVault([Response.json({ ...STORED, provider: 'openai:work', etag: LATER })])
+    const after = { ...labelled('work', KEY), etag: LATER }
+    expect(await patchKey(someCall().call, slot, { label: 'work' })).toEqual(after)
   })
 
   it('reads all that the vault says of a key', async () => {

@@ -1,0 +1,279 @@
+/** Several keys of one provider. Slow: it opens many pages in a browser. */
+
+import type { Locator, Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import { TRANSLATED } from '../../scripts/lib/element.ts'
+import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
+
+const { vault, openSettings } = await setStage()
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
+const nameField = (page: Page) => page.getByLabel('Name of the key')
+const cards = (page: Page) => page.locator('[part=provider]').allTextContents()
+const said = (page: Page, text: string) => page.getByText(text)
+const isFocused = (what: Locator) => what.evaluate((element) => element.matches(':focus'))
+
+const TWO = { openai: 'sk-good-private', 'openai:work': 'sk-good-work' }
+
+async function addAnother(page: Page, name: string, key = 'sk-good-another'): Promise<void> {
+  await button(page, 'Add a key').click()
+  await page.getByLabel('Provider', { exact: true }).selectOption({ value: 'openai' })
+  await nameField(page).fill(name)
+  await keyField(page).fill(key)
+  await button(page, 'Save key').click()
+}
+
+/** Opens the form of a key's name. */
+async function openName(page: Page, key: string): Promise<void> {
+  await button(page, `Name and order: ${key} key`).click()
+  await nameField(page).waitFor()
+}
+
+/** The slots of the user's keys of OpenAI, in their order. */
+async function storedSlots({ user, token }: { user: string; token: string }): Promise<string[]> {
+  const response = await fetch(`${vault.keyUrl.origin}/api/users/${user}/api-keys`, {
+    headers: { Authorization: `Bearer ${token}` },
+  })
+  const { api_keys }: { api_keys: { provider: string; has_api_key: boolean }[] } =
+    await response.json()
+  return api_keys
+    .filter(({ provider, has_api_key }) => has_api_key && provider.startsWith('openai'))
+    .map(({ provider }) => provider)
+}
+
+describe('another key of a provider', () => {
+  it('another key of a provider is saved under a name, beside the first', async () => {
+    const { page, faults, ...opened } = await openSettings({ openai: TWO.openai })
+    await button(page, 'Add a key').click()
+    await page.getByLabel('Provider', { exact: true }).selectOption('OpenAI (has a key)')
+    const replaces = said(page, 'You already have an OpenAI key. The new one replaces it. Name it')
+    await replaces.waitFor()
+    await nameField(page).fill(' work ')
+    expect(await replaces.count()).toBe(0)
+    await page.getByRole('textbox', { name: 'OpenAI · work API key' }).fill('sk-good-work')
+    await button(page, 'Save key').click()
+    const notice = said(page, 'The OpenAI · work key is saved, and OpenAI accepts it.')
+    await notice.waitFor()
+    expect(await isFocused(notice)).toBe(true)
+    expect(await cards(page)).toEqual(['OpenAI', 'OpenAI · work'])
+    const detail = { provider: 'openai:work', preview: 'sk-good-...', status: 'active' }
+    expect(await page.evaluate('window.events')).toEqual([{ type: 'saved', ...detail }])
+    expect(await storedSlots(opened)).toEqual(['openai', 'openai:work'])
+    expect(faults()).toEqual([])
+  })
+
+  it('another key of a provider replaces the one with its name', async () => {
+    const { page } = await openSettings(TWO)
+    await button(page, 'Add a key').click()
+    await page.getByLabel('Provider', { exact: true }).selectOption('OpenAI (has a key)')
+    await nameField(page).fill('work')
+    await said(page, 'You already have an OpenAI · work key. The new one replaces it.').waitFor()
+    await keyField(page).fill('sk-good2-work')
+    await button(page, 'Replace').click()
+    await said(page, 'The OpenAI · work key is saved').waitFor()
+    const previews = await page.locator('[part=preview]').allTextContents()
+    expect(previews).toEqual(['sk-good-...', 'sk-good2...'])
+  })
+
+  it('another key of a provider has a quiet button if every provider has one', async () => {
+    const { page } = await openSettings({ openai: TWO.openai }, {}, 'providers="openai"')
+    const add = button(page, 'Add another key')
+    expect(await add.getAttribute('part')).not.toContain('primary-button')
+    await add.click()
+    expect(await isFocused(nameField(page))).toBe(true)
+  })
+
+  it.for([
+    [
+      'a space in it',
+      'my key',
+      'A name has up to 40 letters of one script, digits, hyphens, dots or underscores.',
+    ],
+    ['a twin in another case', 'WORK', 'There is such a key already. Choose another name'],
+  ] as const)('refuses a name for %s, and keeps what was typed', async ([, name, text]) => {
+    const { page, ...opened } = await openSettings(TWO)
+    await addAnother(page, name)
+    expect(await shows(page.getByRole('alert').filter({ hasText: text }))).toBe(true)
+    expect(await isFocused(nameField(page))).toBe(true)
+    expect(await nameField(page).getAttribute('aria-invalid')).toBe('true')
+    expect(await keyField(page).inputValue()).toBe('sk-good-another')
+    expect(await storedSlots(opened)).toEqual(['openai', 'openai:work'])
+  })
+
+  it('refuses a key of a provider that has 10', async () => {
+    const { page } = await openSettings(TWO)
+    await page.route('**/api-keys/openai%3Athird', (route) =>
+      route.fulfill(refuse(409, 'too_many_keys')),
+    )
+    await addAnother(page, 'third')
+    const text = 'There are 10 OpenAI keys already. Delete one first.'
+    expect(await shows(said(page, text))).toBe(true)
+  })
+
+  it.for(['sk-good-0123456789', 'gsk_'.padEnd(41, 'x')])(
+    'sends no key that was typed as its name: %s',
+    async (key) => {
+      const { page } = await openSettings(TWO)
+      const sent: string[] = []
+      page.on('request', (request) => sent.push(request.method()))
+      await addAnother(page, key)
+      await said(page, 'A name has up to 40 letters').waitFor()
+      expect(sent).toEqual([])
+    },
+  )
+})
+
+describe('a key among several', () => {
+  it('a key among several gets another name and another place', async () => {
+    const { page, faults, ...opened } = await openSettings(TWO)
+    await openName(page, 'OpenAI')
+    expect(await isFocused(nameField(page))).toBe(true)
+    await nameField(page).fill('private')
+    await page.getByLabel('Order of use').selectOption('2')
+    await button(page, 'Save').click()
+    const notice = said(page, 'You renamed the key')
+    await notice.waitFor()
+    await button(page, 'Name and order: OpenAI · private key').waitFor()
+    expect(await isFocused(notice)).toBe(true)
+    expect(await cards(page)).toEqual(['OpenAI · work', 'OpenAI · private'])
+    expect(await storedSlots(opened)).toEqual(['openai:work', 'openai:private'])
+    expect(faults()).toEqual([])
+  })
+
+  it('a key among several becomes the first', async () => {
+    const { page, ...opened } = await openSettings(TWO)
+    await openName(page, 'OpenAI · work')
+    expect(await page.getByLabel('Order of use').inputValue()).toBe('1')
+    await page.getByLabel('Order of use').selectOption('1')
+    await page.keyboard.press('Enter')
+    await button(page, 'Save').click()
+    await said(page, 'You changed the order of the keys').waitFor()
+    await page.locator('li').first().getByText('OpenAI · work').waitFor()
+    expect(await storedSlots(opened)).toEqual(['openai:work', 'openai'])
+  })
+
+  it('a key loses its name if no other key is without one', async () => {
+    const { page } = await openSettings({ 'openai:work': 'sk-good-work' })
+    await openName(page, 'OpenAI · work')
+    await nameField(page).fill('')
+    await button(page, 'Save').click()
+    await said(page, 'You renamed the key').waitFor()
+    await button(page, 'Replace: OpenAI key').waitFor()
+    expect(await cards(page)).toEqual(['OpenAI'])
+  })
+
+  it('a key keeps its name if another key has the new one', async () => {
+    const { page } = await openSettings(TWO)
+    await openName(page, 'OpenAI')
+    await nameField(page).fill('Work')
+    await button(page, 'Save').click()
+    await said(page, 'There is such a key already. Choose another name').waitFor()
+    expect(await isFocused(nameField(page))).toBe(true)
+    expect(await nameField(page).getAttribute('aria-invalid')).toBe('true')
+  })
+
+  it('Escape, or a form without a change, leaves a key as it is', async () => {
+    const { page } = await openSettings(TWO)
+    const sent: string[] = []
+    page.on('request', (request) => sent.push(request.method()))
+    await openName(page, 'OpenAI')
+    await page.keyboard.press('Escape')
+    await openName(page, 'OpenAI')
+    await button(page, 'Save').click()
+    await button(page, 'Name and order: OpenAI key').waitFor()
+    expect(sent).toEqual([])
+  })
+
+  it('a key among several is deleted alone', async () => {
+    const { page, ...opened } = await openSettings(TWO)
+    await button(page, 'Delete: OpenAI · work key').click()
+    await page.getByRole('dialog', { name: 'Delete the OpenAI · work key?' }).waitFor()
+    await button(page, 'Delete').click()
+    await said(page, 'The OpenAI · work key is deleted.').waitFor()
+    expect(await cards(page)).toEqual(['OpenAI'])
+    expect(await storedSlots(opened)).toEqual(['openai'])
+    expect(await button(page, 'Name and order: OpenAI key').count()).toBe(0)
+  })
+
+  it('another order leaves open what is being typed for another provider', async () => {
+    const { page } = await openSettings({ ...TWO, 'anthropic?verify=false': 'sk-ant-1' })
+    await button(page, 'Replace: Anthropic key').click()
+    await keyField(page).fill('sk-ant-0123456789')
+    await openName(page, 'OpenAI · work')
+    await page.getByLabel('Order of use').selectOption('1')
+    await button(page, 'Save').click()
+    await page.locator('li').first().getByText('OpenAI · work').waitFor()
+    expect(await keyField(page).inputValue()).toBe('sk-ant-0123456789')
+  })
+
+  it('another order closes what is open for a key whose place another one takes', async () => {
+    const { page } = await openSettings(TWO)
+    await button(page, 'Replace: OpenAI key').click()
+    await keyField(page).fill('sk-good-0123456789')
+    await openName(page, 'OpenAI · work')
+    await page.getByLabel('Order of use').selectOption('1')
+    await button(page, 'Save').click()
+    await page.locator('li').first().getByText('OpenAI · work').waitFor()
+    expect(await keyField(page).count()).toBe(0)
+  })
+})
+
+it('a user with one key of each provider sees no names and no order', async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1', groq: 'gsk_1' })
+  const labels = await page.locator('li').first().getByRole('button').allTextContents()
+  expect(labels.map((label) => label.trim())).toEqual([
+    'Replace',
+    'Test',
+    'Pause',
+    'Limits',
+    'Activity',
+    'Delete',
+  ])
+})
+
+it.for([
+  ['openai:work', ['OpenAI · work (has a key)']],
+  ['openai:other openai', ['OpenAI · other', 'OpenAI (has a key)']],
+] as const)('providers="%s" offers %j', async ([attribute, offered]) => {
+  const { page, faults } = await openSettings(
+    { ...TWO, groq: 'gsk_1' },
+    {},
+    `providers="${attribute} groq"`,
+  )
+  await page.locator('#add').click()
+  const options = await page.locator('#slot option').allTextContents()
+  expect(options.map((option) => option.trim())).toEqual([
+    'Choose a provider',
+    ...offered,
+    'Groq (has a key)',
+  ])
+  expect(faults()).toEqual([])
+})
+
+it('a slot that the host application names alone gets the first key with its name', async () => {
+  const { page } = await openSettings({}, {}, 'providers="openai:work"')
+  await button(page, 'Add a key').click()
+  expect(await nameField(page).count()).toBe(0)
+  await page.getByRole('textbox', { name: 'OpenAI · work API key' }).fill('sk-good-1')
+  await button(page, 'Save key').click()
+  await said(page, 'The OpenAI · work key is saved').waitFor()
+  expect(await page.locator('#add').count()).toBe(0)
+})
+
+it.for(['en', ...TRANSLATED])('axe finds nothing in %s at 320 px: names', async (lang) => {
+  const { page } = await openSettings(
+    { ...TWO, [`openai:${'x'.repeat(40)}`]: 'sk-good-3' },
+    {},
+    '',
+    lang,
+  )
+  await page.setViewportSize({ width: 320, height: 800 })
+  await page.locator('li').nth(1).getByRole('button').nth(4).click()
+  await page.locator('api-key-settings-name select').waitFor()
+  expect([await findBarriers(page), await overflow(page)]).toEqual([[], 0])
+  await page.locator('#add').click()
+  await page.locator('#slot').selectOption({ value: 'openai' })
+  await page.locator('api-key-settings-form #label').waitFor()
+  expect([await findBarriers(page), await overflow(page)]).toEqual([[], 0])
+})
