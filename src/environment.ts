@@ -107,8 +107,8 @@ const deletionsVariables = {
 const relayVariables = {
   /** The scope that a token must have. Without it the relay is off. */
   RELAY_SCOPE: orNull(tokenScope),
-  /** The names of the providers that the relay reaches; null for all of them. */
-  RELAY_PROVIDERS: orNull(listOf(z.string(), 'must be a string: openai,anthropic')),
+  /** The providers, and single slots, that the relay reaches; null for all of them. */
+  RELAY_PROVIDERS: orNull(listOf(z.string(), 'must be a string: openai,anthropic:work')),
 }
 
 /** `openid` among the scopes, separated by one space (OpenID Connect Core 1.0 §3.1.2.1). */

@@ -14,6 +14,8 @@ import { VaultError } from './errors.ts'
 import { isAllowed } from './providers/headers.ts'
 import { readDefaultProvider } from './providers/table.ts'
 import { namesIn } from './shared/json.ts'
+import { nameLabelFault } from './shared/label.ts'
+import { splitSlot } from './shared/slot.ts'
 import { confidentialUrl, settingsOf, splitList, type Refuse } from './shared/variable.ts'
 import { webOrigin } from './shared/web-origin.ts'
 import { readTokens } from './tokens/token-settings.ts'
@@ -146,12 +148,18 @@ function readSignIn(env: Environment, refuse: Refuse<keyof Environment>) {
 /** What the relay allows; null if it is off. */
 function readRelay(env: Environment, refuse: Refuse<keyof Environment>) {
   const { RELAY_SCOPE: scope, RELAY_PROVIDERS: providers } = env
-  if (providers?.every((name) => env.PROVIDERS.has(name)) === false) {
-    refuse('RELAY_PROVIDERS', 'must be names of providers')
+  if (providers?.every((name) => isSlotName(env, name)) === false) {
+    refuse('RELAY_PROVIDERS', 'must be names of providers or slots')
   }
   if (scope !== null) return { scope, providers }
   if (providers !== null) refuse('RELAY_PROVIDERS', 'needs RELAY_SCOPE')
   return null
+}
+
+/** Whether it is the name of a provider, or of a slot of one. */
+function isSlotName({ PROVIDERS }: Environment, name: string): boolean {
+  const { provider, label } = splitSlot(name)
+  return PROVIDERS.has(provider) && (label === null || nameLabelFault(label) === null)
 }
 
 /** The name of a variable: `NAME`, `NAME, item 2,` for a list, or `NAME, "key", field` for a table. */

@@ -76,8 +76,13 @@ describe('a bad environment', () => {
     [
       'an unknown provider of the relay',
       { RELAY_SCOPE: 'relay', RELAY_PROVIDERS: 'openai,nobody' },
-      'RELAY_PROVIDERS must be names of providers',
+      'RELAY_PROVIDERS must be names of providers or slots',
     ],
+    ...['nobody:work', 'openai:', 'openai:a b', 'default'].map((name): [string, object, string] => [
+      `the slot ${name} of the relay`,
+      { RELAY_SCOPE: 'relay', RELAY_PROVIDERS: `openai:work,${name}` },
+      'RELAY_PROVIDERS must be names of providers or slots',
+    ]),
     [
       'a relay limiter that is not one',
       { RELAY_LIMITER: {} },

@@ -59,7 +59,8 @@ export const QUERY_PARAMETERS: {
       '`false` skips the check with the provider, and `true` asks for it. Without either, `VERIFY_ON_SAVE` decides.',
   },
   Events: {
-    provider: 'The name of a slot: only its events, and looks at all slots.',
+    provider:
+      'A provider, for the events of all its slots, or one slot. Looks at all slots are among them.',
     cursor: 'The `next_cursor` of the previous page.',
     from: 'Only events at this time or later.',
     to: 'Only events before this time.',

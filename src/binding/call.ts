@@ -2,7 +2,7 @@
 
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
-import { nameSlot } from '../keys/slot-name.ts'
+import { nameSlot, slotName } from '../keys/slot-name.ts'
 import type { SlotOwner } from '../keys/stored-key.ts'
 import type { KeyUser } from '../keys/take.ts'
 import { describeUse } from '../keys/use.ts'
@@ -12,6 +12,7 @@ import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
 import { bindingProps, type BindingProps, type Grant, bindingCaller } from '../shared/caller.ts'
 import { userOwner } from '../shared/owner.ts'
+import { encodeSlot } from '../shared/slot.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
 
 /** Of a user id. */
@@ -67,18 +68,19 @@ export async function perform<T extends object & Outcome>(
   const name = bindingCaller(props.caller)
   const waitUntil = (recording: Promise<void>): void => ctx.waitUntil(recording)
   const opened = await openService(env).catch((error: unknown) => VaultError.from(error))
-  const granted = async (): Promise<T> => {
+  const whenGranted = async (): Promise<T> => {
     const service = await requireGranted(opened, props, grant)
     const userId = 'userId' in given ? userOwner(requireUserId(given.userId)) : ''
     const owner = { service, userId, requestId }
+    const granted = props.providers?.map((named) => slotName(service.settings, named))
     return work({
-      user: { ...owner, by: { kind: 'caller', name }, waitUntil },
+      user: { ...owner, by: { kind: 'caller', name }, waitUntil, granted },
       owner: { ...owner, by: { kind: 'operator', name } },
       props,
       given,
     })
   }
-  const outcome = await granted().catch((error: unknown) => VaultError.from(error))
+  const outcome = await whenGranted().catch((error: unknown) => VaultError.from(error))
   const line = { request_id: requestId, caller: name, method, ...loggable(opened, given) }
   const duration_ms = Date.now() - startedAt
   report(openFront(env).analytics, { ...line, duration_ms }, outcome)
@@ -150,5 +152,6 @@ function loggable(
   const user_id = typeof userId === 'string' ? userOwner(userId).slice(0, LOGGED_LENGTH) : null
   if (!('slot' in given)) return { user_id }
   const isOpen = !(opened instanceof VaultError)
-  return { user_id, provider: isOpen ? nameSlot(opened.settings, given.slot) : null }
+  const name = isOpen ? nameSlot(opened.settings, given.slot) : null
+  return { user_id, provider: name === null ? null : encodeSlot(name) }
 }

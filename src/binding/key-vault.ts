@@ -105,7 +105,7 @@ function givenIn(request: Request): Given {
   const { headers } = request
   const userId = decodeHeader(headers.get(USER_HEADER))
   const options = headers.has(TEAM_HEADER) ? { teamId: decodeHeader(headers.get(TEAM_HEADER)) } : {}
-  return { userId, slot: headers.get(PROVIDER_HEADER), request, options }
+  return { userId, slot: decodeHeader(headers.get(PROVIDER_HEADER)), request, options }
 }
 
 /** The refusal of a `fetch()`, in the form of the HTTP API. */

@@ -11,7 +11,7 @@ import {
 } from '../keys/answer-bodies.ts'
 import { ALL_SLOTS } from '../keys/look.ts'
 import { saveSlot } from '../keys/save.ts'
-import { findSlot, requireProvider, slotName, type NamedSlot } from '../keys/slot-name.ts'
+import { findSlot, requireProvider, type NamedSlot } from '../keys/slot-name.ts'
 import { deleteSlot, listSlots, setLimits } from '../keys/slots.ts'
 import type { KeyUser } from '../keys/take.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
@@ -31,6 +31,7 @@ import type { Grant } from '../shared/caller.ts'
 import { isWhole } from '../shared/json.ts'
 import { nameKeyFault } from '../shared/key-text.ts'
 import { teamOwner } from '../shared/owner.ts'
+import { covers, coversUse, splitSlot } from '../shared/slot.ts'
 import { VOUCHED } from '../shared/team.ts'
 import { expiresAt } from '../shared/time.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
@@ -50,11 +51,11 @@ export type Outcomes = { fetch: Outcomes['fetchWithApiKey'] } & {
 
 export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
   fetchWithApiKey: method('use', (call) =>
-    useKey(userOf(call), slotOf(call), plainRequestOf(call)),
+    useKey(userOf(call), usedSlotOf(call), plainRequestOf(call)),
   ),
-  fetch: method('use', (call) => useKey(userOf(call), slotOf(call), requestOf(call))),
+  fetch: method('use', (call) => useKey(userOf(call), usedSlotOf(call), requestOf(call))),
   getDecryptedApiKey: method('reveal', async (call) => ({
-    apiKey: await revealKey(call.user, slotOf(call)),
+    apiKey: await revealKey(call.user, usedSlotOf(call)),
   })),
   createUser: method('users', async ({ owner: { service, userId } }) => ({
     created: await addUser(service, userId),
@@ -138,11 +139,19 @@ async function pauseKey(call: Call) {
   return { pausedAt: key.row.pausedAt }
 }
 
-/** The slot, if the binding names it. @throws VaultError `invalid_argument`, `provider_not_granted` */
+/** The slot, if the binding covers it. @throws VaultError `invalid_argument`, `provider_not_granted` */
 export function slotOf(call: Call): NamedSlot {
-  const { slot } = call.given
+  return requireNamed(call, givenSlot(call))
+}
+
+/** As {@link slotOf}; of a provider whose slots the binding names one by one, a use takes one of these. */
+export function usedSlotOf(call: Call): NamedSlot {
+  return requireNamed(call, givenSlot(call), coversUse)
+}
+
+function givenSlot({ given: { slot } }: Call): string {
   if (typeof slot !== 'string' || slot === '') throw new VaultError('invalid_argument')
-  return requireNamed(call, slot)
+  return slot
 }
 
 const useOptions = z.strictObject({ teamId: z.optional(z.string()) })
@@ -169,16 +178,15 @@ function plainRequestOf(call: Call): Request {
   return request
 }
 
-function requireNamed(call: Call, given: string): NamedSlot {
+function requireNamed(call: Call, given: string, isCovered = covers): NamedSlot {
   const slot = findSlot(call.user.service.settings, given)
-  if (!isNamed(call, slot.name)) throw new VaultError('provider_not_granted')
+  if (!isNamed(call, slot.name, isCovered)) throw new VaultError('provider_not_granted')
   return slot
 }
 
-/** Whether the binding names the slot. With `DEFAULT_PROVIDER`, `default` and that provider are one slot. */
-function isNamed({ user, props }: Call, name: string): boolean {
-  const { settings } = user.service
-  return props.providers?.some((named) => slotName(settings, named) === name) !== false
+/** Whether the binding names the slot, or its provider. */
+function isNamed({ user: { granted } }: Call, name: string, isCovered = covers): boolean {
+  return granted?.some((named) => isCovered(named, name)) !== false
 }
 
 /**
@@ -193,7 +201,7 @@ export async function useKey(
   request: Request,
 ): Promise<Pick<Used, 'response' | 'key'>> {
   const slot = requireProvider(user.service.settings, named)
-  const root = calledOrigin(slot.name, slot.provider)
+  const root = calledOrigin(splitSlot(slot.name).provider, slot.provider)
   const { origin, pathname, search } = new URL(request.url)
   const path = origin === root ? pathname + search : null
   const { response, place, key } = await sendWithKey(user, { slot, path, request })

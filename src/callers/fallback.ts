@@ -1,7 +1,13 @@
 /** Repeats a request with the application's own key, if the vault says that the user has no key, or one without credit. */
 
 import { OUT_OF_CREDIT, type KeySource } from '../shared/slot.ts'
-import { CONDITION_HEADER, ERROR_HEADER, KEY_HEADER, SLOT_HEADER } from '../shared/vault-headers.ts'
+import {
+  CONDITION_HEADER,
+  decodeHeader,
+  ERROR_HEADER,
+  KEY_HEADER,
+  SLOT_HEADER,
+} from '../shared/vault-headers.ts'
 import { copyBody } from './body-copy.ts'
 import { placeKey, withoutVaultHeaders } from './caller-headers.ts'
 
@@ -20,7 +26,7 @@ export type KeyUse =
   | { source: 'application'; slot: string; reason: FallbackReason }
 
 export interface FallbackOptions {
-  /** The name of the slot, such as `openai`. */
+  /** A provider, whose first usable key is used, or one slot: `openai` or `openai:work`. */
   provider: string
   /** Without it, a user who has no key gets the refusal of the vault. */
   fallback?: Fallback | undefined
@@ -53,7 +59,7 @@ export async function sendOrRepeat(
   try {
     const answer = await send()
     const { headers } = answer
-    const slot = headers.get(SLOT_HEADER) ?? provider
+    const slot = decodeHeader(headers.get(SLOT_HEADER)) ?? provider
     const source = Object.values(SOURCES).find((one) => one === headers.get(KEY_HEADER))
     const reason = reasonIn(headers)
     const request = reason === null ? null : await repeat?.request()

@@ -2,6 +2,7 @@
 
 import type { ErrorAnswer } from '../shared/answers.ts'
 import { describeForSdk } from '../shared/sdk-refusal.ts'
+import { encodeSlot } from '../shared/slot.ts'
 import { ERROR_HEADER, PROVIDER_HEADER, TEAM_HEADER, USER_HEADER } from '../shared/vault-headers.ts'
 import { withoutCredentials, withoutVaultHeaders } from './caller-headers.ts'
 import { sendOrRepeat, type Asked, type FallbackOptions } from './fallback.ts'
@@ -40,7 +41,7 @@ export function vaultFetch(
       const headers = withoutVaultHeaders(request.headers)
       headers.set(USER_HEADER, encodeURIComponent(userId))
       if (teamId !== undefined) headers.set(TEAM_HEADER, encodeURIComponent(teamId))
-      headers.set(PROVIDER_HEADER, options.provider)
+      headers.set(PROVIDER_HEADER, encodeSlot(options.provider))
       const answer = await vault.fetch(new Request(request, { headers, redirect: 'manual' }))
       return answer.headers.has(ERROR_HEADER) ? refusal(answer) : answer
     })
@@ -84,7 +85,7 @@ export interface Relay extends FallbackOptions {
  */
 export function relayFetch({ vault, token, teamId, ...options }: Relay): typeof fetch {
   const { origin } = new URL(vault)
-  const root = `${vault.replace(/\/+$/, '')}/relay/${options.provider}`
+  const root = `${vault.replace(/\/+$/, '')}/relay/${encodeSlot(options.provider)}`
   return async (input, init) => {
     const request = new Request(input, init)
     // The relay has put this URL in place of one of the provider's. Only the vault knows the provider's.

@@ -8,6 +8,7 @@ import type { Service } from '../service.ts'
 import { relayCaller, SERVER_GRANTS, serverCaller, type ServerGrant } from '../shared/caller.ts'
 import { ownerText, userOwner, type OwnerParts } from '../shared/owner.ts'
 import type { Route } from '../shared/routes.ts'
+import { coversUse } from '../shared/slot.ts'
 import type { TeamInUse } from '../shared/team.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
 import { requireUser, type AccessToken } from '../tokens/access-token.ts'
@@ -139,7 +140,8 @@ export async function authorizeRelay(
       'None of its "scope", "scp" and "permissions" has the scope that RELAY_SCOPE names.'
     throw new VaultError('scope_missing', { detail })
   }
-  if (relay.providers?.includes(name) === false) throw new VaultError('provider_not_granted')
+  const isReached = relay.providers?.some((named) => coversUse(named, name)) !== false
+  if (!isReached) throw new VaultError('provider_not_granted')
   const inUse = teamInUse(teams, settings.tokenRules.teams, sent)
   const owner = userOwner(userId)
   await requireRate(settings.relayLimiter, owner)

@@ -17,6 +17,7 @@ import { apiHeaders, logRequests, type AppEnv, allowOrigin, tokenHeaders } from 
 import { pageHeaders, servePage } from './page.ts'
 import { authorizeRelay } from '../door/authorize.ts'
 import { findSlot } from '../keys/slot-name.ts'
+import { encodeSlot } from '../shared/slot.ts'
 import { describeUse } from '../keys/use.ts'
 import { relay } from '../relay/relay.ts'
 
@@ -90,13 +91,14 @@ async function serveRelay(c: Context<AppEnv, '/relay/:provider/*'>): Promise<Res
   const slot = findSlot(settings, c.req.param('provider'))
   const sent = tokenHeaders(c, settings.tokenHeader)
   const { userId, caller, ...inUse } = await authorizeRelay(service, slot, sent)
-  const use = { user_id: userId, caller, provider: slot.isKnown ? slot.name : null }
+  const use = { user_id: userId, caller, provider: slot.isKnown ? encodeSlot(slot.name) : null }
   c.set('use', use)
   const response = await relay(service, {
     request: c.req.raw,
     slot,
     userId,
     caller,
+    granted: settings.relay?.providers ?? undefined,
     ...inUse,
     requestId: c.get('requestId'),
     allowedOrigin: allowOrigin(c.req.header('Origin'), c),

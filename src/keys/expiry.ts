@@ -2,6 +2,7 @@
 
 import { log } from '../log.ts'
 import type { Service } from '../service.ts'
+import { encodeSlot } from '../shared/slot.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import { deleteEvents } from '../store/events.ts'
 import { deleteExpired, NOTED_AT_ONCE, noteExpirations } from '../store/job-deletions.ts'
@@ -30,7 +31,7 @@ export async function deleteExpiredKeys(service: Service): Promise<void> {
   const statements = deleteExpired({ before, defaultProvider, hooks })
   const results = await runBatch(db, statements, BULK_DEADLINE_MS)
   for (const { userId: user_id, provider } of results.at(-1)?.results ?? []) {
-    log('info', 'expired_key_deleted', { user_id, provider })
+    log('info', 'expired_key_deleted', { user_id, provider: encodeSlot(provider) })
   }
   await publishEvents(service, results)
 }

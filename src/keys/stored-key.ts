@@ -10,6 +10,7 @@ import type { Credential } from '../providers/base-url.ts'
 import type { Service } from '../service.ts'
 import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { isKey, previewKey } from '../shared/key-text.ts'
+import { encodeSlot } from '../shared/slot.ts'
 import type { KeyRow, SealedRow } from '../store/api-keys.ts'
 import type { Statement } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
@@ -121,7 +122,7 @@ export async function openAndLog<Row extends KeyRow>(
   const key = await openRow(service.keyring, row)
   if (key.state === 'unreadable') {
     logUnreadable(key, requestId)
-    const about = { operation: 'read a slot', code: key.reason, provider: row.provider }
+    const about = { operation: 'read a slot', code: key.reason, provider: encodeSlot(row.provider) }
     count(service.settings.analytics, { event: 'api_key_unreadable', ...about })
   }
   return key
@@ -182,7 +183,7 @@ export function logUnreadable({ row, reason }: UnreadableKey<SealedRow>, request
   log('error', 'api_key_unreadable', {
     request_id: requestId,
     user_id: row.userId,
-    provider: row.provider,
+    provider: encodeSlot(row.provider),
     key_id: row.kid,
     reason,
   })

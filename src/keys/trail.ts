@@ -22,7 +22,7 @@ export const MAX_EXPORTED = 10_000
 export interface EventQuery {
   /** Begins after the event with this id. */
   cursor?: string | undefined
-  /** The name of a slot, whose events include looks at all slots; every event, if it is missing. */
+  /** A provider or a slot, whose events include looks at all slots; every event, if it is missing. */
   provider?: string | undefined
   /** At this time or later: ISO 8601 in UTC, with milliseconds. */
   from?: string | undefined

@@ -7,7 +7,7 @@ import type { Provider } from '../providers/provider.ts'
 import { tryKey, type Trial } from '../providers/request.ts'
 import { requireRate } from '../rate.ts'
 import type { Settings } from '../settings.ts'
-import type { RejectionReason, Verdict } from '../shared/slot.ts'
+import { encodeSlot, type RejectionReason, type Verdict } from '../shared/slot.ts'
 import { updateVerified, type KeyState } from '../store/api-keys.ts'
 import { conditionEvents, NEW, note, record, stateAfterCheck } from './key-state.ts'
 import { requireUsable } from './limits.ts'
@@ -43,7 +43,8 @@ export async function tryAndLog(
 ): Promise<Trial> {
   const trial = await tryKey(provider, credential)
   const { verdict, reason } = trial
-  log('info', 'api_key_tried', { request_id, user_id, provider: name, verdict, reason })
+  const about = { request_id, user_id, provider: encodeSlot(name) }
+  log('info', 'api_key_tried', { ...about, verdict, reason })
   return trial
 }
 

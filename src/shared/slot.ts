@@ -36,6 +36,11 @@ export function covers(named: string, slot: string): boolean {
   return named === slot || named === splitSlot(slot).provider
 }
 
+/** As {@link covers}, or whether a use of a key of the provider `slot` may take the one in the slot `named`. */
+export function coversUse(named: string, slot: string): boolean {
+  return covers(named, slot) || splitSlot(named).provider === slot
+}
+
 /** A slot's name in a header or a log line, which hold ASCII. */
 export function encodeSlot(name: string): string {
   return encodeURI(name)

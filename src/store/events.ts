@@ -108,7 +108,7 @@ export interface EventRange {
   before: string
   /** Reads events with this id or a higher one; empty for all. */
   from: string
-  /** The names that a slot has in the trail; null for all slots. */
+  /** The names that a slot has in the trail; null for all slots. The name of a provider covers all its slots. */
   slot: readonly string[] | null
   /** The member of a team whose events they are; null for all events. */
   member?: string | null
@@ -125,7 +125,9 @@ export function selectEvents(
           SELECT ${EVENT_COLUMNS}
           FROM days CROSS JOIN api_key_events AS event ON event.day = days.day
           WHERE user_id = ?1 AND id < ?2 AND id >= ?5 AND days.day >= substr(?5, 1, 10)
-            AND (?3 IS NULL OR provider IN (SELECT value FROM json_each(?3)))
+            AND (?3 IS NULL OR EXISTS (
+              SELECT 1 FROM json_each(?3) WHERE value = provider OR instr(provider, value || ':') = 1
+            ))
             AND (?6 IS NULL OR member = (SELECT identity FROM users WHERE users.id = ?6))
           ORDER BY id DESC LIMIT ?4`,
     values: [userId, before, slot === null ? null : JSON.stringify(slot), limit, from, member],

@@ -4,8 +4,9 @@ import { exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { someKeyOf, someOwner } from '../keys/key-owner.ts'
 import type { KeyVault } from '../../src/binding/key-vault.ts'
-import { slotOf, callersLocation } from '../../src/binding/methods.ts'
+import { callersLocation, slotOf, usedSlotOf } from '../../src/binding/methods.ts'
 import { VaultError } from '../../src/errors.ts'
+import { slotName } from '../../src/keys/slot-name.ts'
 import type { BindingProps } from '../../src/shared/caller.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, ownerOf, recordLogs, someUser } from '../support.ts'
@@ -95,11 +96,16 @@ it('says which user or key there is not', async () => {
 const refusal = (code: string) => expect.objectContaining({ code })
 
 /** The name of the slot of a call with these props, to a vault with this `DEFAULT_PROVIDER`. */
-async function readSlot(slot: unknown, props: BindingProps = ALL, DEFAULT_PROVIDER = '') {
+async function readSlot(
+  slot: unknown,
+  props: BindingProps = ALL,
+  { DEFAULT_PROVIDER = '', read = slotOf } = {},
+) {
   const owner = await ownerOf('jane', { ...env, DEFAULT_PROVIDER })
   const by = { kind: 'caller', name: 'binding:chat' } as const
-  const user = { ...owner, by, waitUntil: () => undefined }
-  return slotOf({ user, owner, props, given: { userId: 'jane', slot } }).name
+  const granted = props.providers?.map((named) => slotName(owner.service.settings, named))
+  const user = { ...owner, by, waitUntil: () => undefined, granted }
+  return read({ user, owner, props, given: { userId: 'jane', slot } }).name
 }
 
 it.for<[providers: string[] | undefined, name: string, defaultProvider: string, is: boolean]>([
@@ -118,16 +124,50 @@ it.for<[providers: string[] | undefined, name: string, defaultProvider: string, 
   [['openai'], 'openai', 'openai', true],
   [['anthropic'], 'default', 'openai', false],
   [['default'], 'anthropic', 'openai', false],
+  [['openai'], 'openai:work', '', true],
+  [['default'], 'openai:work', 'openai', true],
+  [['openai:work'], 'openai:work', '', true],
+  [['openai:work'], 'openai', '', false],
+  [['openai:work'], 'openai:home', '', false],
+  [['openai:work'], 'openai:workshop', '', false],
+  [['open'], 'openai:work', '', false],
 ])(
   'a binding of the slots %j may use %s with DEFAULT_PROVIDER %j: %s',
   async ([providers, name, DEFAULT_PROVIDER, expected]) => {
     const props = { ...ALL, ...(providers && { providers }) }
-    const reading = readSlot(name, props, DEFAULT_PROVIDER)
+    const reading = readSlot(name, props, { DEFAULT_PROVIDER })
     const read = await reading.catch((error: unknown) => VaultError.from(error).code)
     const slot = (name === 'default' && DEFAULT_PROVIDER) || name
     expect(read).toBe(expected ? slot : 'provider_not_granted')
   },
 )
+
+it.for<[providers: string[], name: string, is: boolean]>([
+  [['openai:work'], 'openai', true],
+  [['openai:work'], 'openai:work', true],
+  [['openai:work'], 'openai:home', false],
+  [['openai:work'], 'acme', false],
+  [['openai'], 'openai:work', true],
+])('a binding of %j may use a key of %s: %s', async ([providers, name, expected]) => {
+  const reading = readSlot(name, { ...ALL, providers }, { read: usedSlotOf })
+  const read = await reading.catch((error: unknown) => VaultError.from(error).code)
+  expect(read).toBe(expected ? name : 'provider_not_granted')
+})
+
+it('lists the slots that a binding covers', async () => {
+  const { userId, put } = await someOwner()
+  for (const slot of ['openai', 'openai:work', 'openai:home']) {
+    // oxlint-disable-next-line no-await-in-loop -- the list has them in this order
+    await put(slot, someKeyOf('good'), '?verify=false')
+  }
+  const listed = async (provider: string) => {
+    const vault = exports.KeyVault({ props: { ...DESK, providers: [provider] } })
+    const result = await vault.listSlots(userId)
+    return result.ok && result.slots.map((slot) => slot.provider)
+  }
+  expect(await listed('openai')).toEqual(['openai', 'openai:work', 'openai:home'])
+  expect(await listed('openai:work')).toEqual(['openai:work'])
+})
 
 it('takes any text for a slot', async () => {
   expect([await readSlot('a'), await readSlot(' ')]).toEqual(['a', ' '])

@@ -263,6 +263,13 @@ it('onKey gets the slot that the vault names, and the user’s key if a body is 
   expect(onKey.mock.calls).toEqual([[{ source: 'own', slot: 'openai', reason: null }]])
 })
 
+it('onKey gets the name of a slot as it is', async () => {
+  const onKey = vi.fn<NonNullable<FallbackOptions['onKey']>>()
+  const headers = { ...OWN, 'X-Vault-Slot': 'openai:%E4%BB%95%E4%BA%8B' }
+  await ask({ headers }, {}, { ...OPTIONS, onKey })
+  expect(onKey).toHaveBeenCalledWith({ source: 'own', slot: 'openai:仕事', reason: null })
+})
+
 it('an answer waits for onKey', async () => {
   const order: string[] = []
   const { promise: recorded, resolve } = Promise.withResolvers<void>()

@@ -49,6 +49,15 @@ it('keeps the method, the body and the headers of a Request', async () => {
 })
 
 it.for([
+  ['openai:work', 'openai:work'],
+  ['openai:仕事', 'openai:%E4%BB%95%E4%BA%8B'],
+])('writes the slot %s as %s', async ([provider = '', encoded]) => {
+  const bound = vi.fn<(request: Request) => Promise<Response>>(async () => new Response('hello'))
+  await vaultFetch({ fetch: bound }, { userId: 'jane', provider })(URL_ASKED)
+  expect(bound.mock.lastCall?.[0].headers.get('X-Vault-Provider')).toBe(encoded)
+})
+
+it.for([
   ['Zoë/%', 'Zo%C3%AB%2F%25'],
   ['auth0|a b', 'auth0%7Ca%20b'],
   ['a\r\nX-Other: b', 'a%0D%0AX-Other%3A%20b'],
@@ -165,6 +174,11 @@ it.for<[asked: string, url: string]>([
 
 it.for([
   ['https://vault.example.com/', 'openai:work', 'https://vault.example.com/relay/openai:work/v1'],
+  [
+    'https://vault.example.com',
+    'openai:仕事',
+    'https://vault.example.com/relay/openai:%E4%BB%95%E4%BA%8B/v1',
+  ],
   ['http://localhost:8787/keys//', 'openai', 'http://localhost:8787/keys/relay/openai/v1'],
 ] as const)('relayFetch finds the relay of the vault at %s', async ([vault, provider, url]) => {
   const { fetch, sent } = relayedFetch({ vault, provider })

@@ -301,6 +301,18 @@ describe('RELAY_SCOPE and RELAY_PROVIDERS', () => {
       await expect(refused).rejects.toMatchObject({ code: 'provider_not_granted' })
     }
   })
+
+  it('RELAY_PROVIDERS names single slots, or providers with all their slots', async () => {
+    const vault = { ...env, RELAY_PROVIDERS: 'acme,openai:work' }
+    const headers = bearer(await tokenOf())
+    for (const provider of ['acme', 'acme:any', 'openai:work', 'openai']) {
+      await expect(authorize(headers, { provider, vault })).resolves.toMatchObject({ caller: null })
+    }
+    for (const provider of ['openai:home', 'anthropic']) {
+      const refused = authorize(headers, { provider, vault })
+      await expect(refused).rejects.toMatchObject({ code: 'provider_not_granted' })
+    }
+  })
 })
 
 describe('the limits of the relay', () => {

@@ -1,8 +1,11 @@
 /** Several keys of one provider: how they are saved, listed and told apart. */
 
+import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { call, putKey, slotPath } from '../support.ts'
-import { kinds, someKeyOf, someOwner, type Owner } from './key-owner.ts'
+import { vaultFetch } from '../../src/callers/fetch.ts'
+import { encodeSlot } from '../../src/shared/slot.ts'
+import { call, PROVIDER, putKey, recordLogs, slotPath } from '../support.ts'
+import { bind, kinds, MODELS, someKeyOf, someOwner, type Owner } from './key-owner.ts'
 
 const UNCHECKED = '?verify=false'
 
@@ -105,6 +108,76 @@ describe('a save', () => {
       for (const answer of answers) expect(answer).toMatchObject(refused)
     },
   )
+})
+
+describe('a use of a labelled slot', () => {
+  it.for(['openai:work', 'openai%3Awork', 'openai:%E4%BB%95%E4%BA%8B'])(
+    'the relay takes the path %s, and says which slot it was',
+    async (segment) => {
+      const { put, token } = await someOwner()
+      const slot = decodeURIComponent(segment)
+      await put('openai', someKeyOf('bad'), UNCHECKED)
+      await put(slot, someKeyOf('good'), UNCHECKED)
+      const lines = recordLogs()
+      const used = await call('GET', `/relay/${segment}/v1/models`, { token })
+      await used.text()
+      const name = encodeSlot(slot)
+      expect([used.status, used.headers.get('X-Vault-Slot')]).toEqual([200, name])
+      expect(lines.events()).toContainEqual(
+        expect.objectContaining({ event: 'request', provider: name }),
+      )
+    },
+  )
+
+  it('the relay refuses a label that is none, and logs no name', async () => {
+    const { token } = await someOwner()
+    const lines = recordLogs()
+    const used = await call('GET', '/relay/openai:sk-misplaced/v1/models', { token })
+    expect([used.status, used.headers.get('X-Vault-Error')]).toEqual([400, 'label_invalid'])
+    expect(lines.text()).not.toContain('misplaced')
+  })
+
+  it('vaultFetch names the slot, and a binding logs it', async () => {
+    const { userId, put } = await someOwner()
+    await put('openai:仕事', someKeyOf('good'), UNCHECKED)
+    const lines = recordLogs()
+    const fetch = vaultFetch(bind('chat'), { userId, provider: 'openai:仕事' })
+    const answer = await fetch(MODELS)
+    await answer.text()
+    const name = 'openai:%E4%BB%95%E4%BA%8B'
+    expect([answer.status, answer.headers.get('X-Vault-Slot')]).toEqual([200, name])
+    expect(lines.events()).toContainEqual(
+      expect.objectContaining({ event: 'binding_call', provider: name }),
+    )
+  })
+
+  it('a caller that may use one slot of a provider gets its key for the provider', async () => {
+    const { userId, put } = await someOwner()
+    await put('openai', someKeyOf('good'), UNCHECKED)
+    const vault = exports.KeyVault({
+      props: { caller: 'chat', grants: ['use', 'reveal'], providers: ['openai:work'] },
+    })
+    const use = async (slot: string) => vault.fetchWithApiKey(userId, slot, new Request(MODELS))
+    expect(await use('openai')).toMatchObject({ ok: false, code: 'provider_not_granted' })
+    const key = someKeyOf('good')
+    await put('openai:work', key, UNCHECKED)
+    const used = await use('openai')
+    expect(used).toMatchObject({ ok: true, key: { source: 'own', slot: 'openai:work' } })
+    if (used.ok) await used.response.text()
+    expect(await vault.getDecryptedApiKey(userId, 'openai')).toEqual({ ok: true, apiKey: key })
+    expect(await use('openai:home')).toMatchObject({ code: 'provider_not_granted' })
+  })
+
+  it('a provider with an address per user has one host for all its slots', async () => {
+    const { userId, request } = await someOwner()
+    const body = { api_key: someKeyOf('good'), base_url: `${PROVIDER}/base` }
+    const saved = await request('PUT', `${slotPath(userId, 'own:work')}${UNCHECKED}`, body)
+    expect(saved.status).toBe(200)
+    const asked = new Request('https://own.invalid/v1/models')
+    const used = await bind('chat').fetchWithApiKey(userId, 'own:work', asked)
+    expect(used).toMatchObject({ ok: true })
+    if (used.ok) await used.response.text()
+  })
 })
 
 describe('the list', () => {

@@ -7,6 +7,8 @@ import {
   deleteEvents,
   describeEvent,
   type EventRow,
+  LATEST,
+  selectEvents,
   selectEventsSince,
 } from '../../src/store/events.ts'
 import { noted, noteEvent } from '../../src/store/noted-events.ts'
@@ -149,6 +151,25 @@ it.for([
     expect(id.slice(0, 10)).toBe(day)
     expect(days).toContain(day)
   }
+})
+
+it('reads the events of a provider with those of all its slots, or those of one slot', async () => {
+  const userId = await someUser()
+  const names = ['openai', 'openai:work', 'openai:工作', 'openai-eu', 'openai-eu:work', 'acme', '*']
+  await runBatch(
+    env.DB,
+    names.map((provider) =>
+      noteEvent({ userId, provider, event: 'viewed', by: { kind: 'owner' } }),
+    ),
+  )
+  const read = async (...slot: string[]) => {
+    const range = { before: LATEST, from: '', slot, limit: 50 }
+    const { results } = await run(env.DB, selectEvents(userId, range))
+    return results.map(({ provider }) => provider).toSorted()
+  }
+  expect(await read('openai')).toEqual(['openai', 'openai:work', 'openai:工作'])
+  expect(await read('openai:work', '*')).toEqual(['*', 'openai:work'])
+  expect(await read('openai:wor', '%', 'ope_ai')).toEqual([])
 })
 
 it('finds the events of a slot since a time, of today or yesterday, with their marks', async () => {
