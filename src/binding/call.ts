@@ -1,5 +1,6 @@
 /** A call over a binding: it does what the binding's `props` grant, and each call is logged and counted. */
 
+import * as z from 'zod/mini'
 import { count } from '../counters.ts'
 import { VaultError } from '../errors.ts'
 import { nameSlot, slotName } from '../keys/slot-name.ts'
@@ -11,7 +12,7 @@ import { requireRate } from '../rate.ts'
 import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
 import { bindingProps, type BindingProps, type Grant, bindingCaller } from '../shared/caller.ts'
-import { userOwner } from '../shared/owner.ts'
+import { ownerText, type OwnerParts } from '../shared/owner.ts'
 import { encodeSlot } from '../shared/slot.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
 
@@ -27,6 +28,8 @@ const NOBODY: BindingProps = { caller: 'unknown', grants: [], providers: [] }
 /** The arguments of a call. They are unchecked: a binding does not enforce types. */
 export interface Given {
   userId?: unknown
+  /** A user id, or a team. */
+  owner?: unknown
   slot?: unknown
   request?: unknown
   options?: unknown
@@ -34,7 +37,7 @@ export interface Given {
   key?: unknown
 }
 
-/** A call that is granted. Of its arguments, only the user id is checked. */
+/** A call that is granted. Of its arguments, only the user id or the owner is checked. */
 export interface Call {
   /** Who uses a key. */
   user: KeyUser
@@ -70,7 +73,7 @@ export async function perform<T extends object & Outcome>(
   const opened = await openService(env).catch((error: unknown) => VaultError.from(error))
   const whenGranted = async (): Promise<T> => {
     const service = await requireGranted(opened, props, grant)
-    const userId = 'userId' in given ? userOwner(requireUserId(given.userId)) : ''
+    const userId = ownerIn(given, props)
     const owner = { service, userId, requestId }
     const granted = props.providers?.map((named) => slotName(service.settings, named))
     return work({
@@ -113,6 +116,29 @@ export async function requireGranted(
   return opened
 }
 
+const team = z.strictObject({ teamId: z.string() })
+
+/** The owner that a call names; null if it names none. */
+function nameOwner(given: Given): OwnerParts | null {
+  const { userId, owner = userId } = given
+  if (typeof owner === 'string') return { kind: 'user', id: owner }
+  const parsed = 'owner' in given ? team.safeParse(owner) : null
+  return parsed?.success === true ? { kind: 'team', id: parsed.data.teamId } : null
+}
+
+/**
+ * The text of the owner that a call names; empty for a method for all users.
+ *
+ * @throws VaultError `invalid_argument`, `not_granted` for a team if the binding's props have no `teams`
+ */
+function ownerIn(given: Given, { teams }: BindingProps): string {
+  if (!('userId' in given) && !('owner' in given)) return ''
+  const owner = nameOwner(given)
+  requireUserId(owner?.id)
+  if (owner?.kind === 'team' && teams !== true) throw new VaultError('not_granted')
+  return owner === null ? '' : ownerText(owner)
+}
+
 /** @throws VaultError `invalid_argument` */
 export function requireUserId(given: unknown): string {
   if (typeof given !== 'string' || nameUserIdFault(given) !== null) {
@@ -148,8 +174,8 @@ function loggable(
   opened: Service | VaultError,
   given: Given,
 ): Pick<LogFields<'binding_call'>, 'user_id' | 'provider'> {
-  const { userId } = given
-  const user_id = typeof userId === 'string' ? userOwner(userId).slice(0, LOGGED_LENGTH) : null
+  const owner = nameOwner(given)
+  const user_id = owner === null ? null : ownerText(owner).slice(0, LOGGED_LENGTH)
   if (!('slot' in given)) return { user_id }
   const isOpen = !(opened instanceof VaultError)
   const name = isOpen ? nameSlot(opened.settings, given.slot) : null

@@ -3,6 +3,7 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import type {
   EventQuery,
+  KeyOwner,
   KeyVault as CallersKeyVault,
   NewKey,
   Result,
@@ -65,24 +66,32 @@ export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersK
     return answer(await this.#perform('hasUser', { userId }))
   }
 
-  async saveKey(userId: string, slot: string, key: NewKey) {
-    return answer(await this.#perform('saveKey', { userId, slot, key }))
+  async getTeam(teamId: string) {
+    return answer(await this.#perform('getTeam', { owner: { teamId } }))
   }
 
-  async listSlots(userId: string) {
-    return answer(await this.#perform('listSlots', { userId }))
+  async deleteTeam(teamId: string) {
+    return answer(await this.#perform('deleteTeam', { owner: { teamId } }))
   }
 
-  async listEvents(userId: string, query: EventQuery = {}) {
-    return answer(await this.#perform('listEvents', { userId, query }))
+  async saveKey(owner: KeyOwner, slot: string, key: NewKey) {
+    return answer(await this.#perform('saveKey', { owner, slot, key }))
   }
 
-  async pauseKey(userId: string, slot: string) {
-    return answer(await this.#perform('pauseKey', { userId, slot }))
+  async listSlots(owner: KeyOwner) {
+    return answer(await this.#perform('listSlots', { owner }))
   }
 
-  async deleteKey(userId: string, slot: string) {
-    return answer(await this.#perform('deleteKey', { userId, slot }))
+  async listEvents(owner: KeyOwner, query: EventQuery = {}) {
+    return answer(await this.#perform('listEvents', { owner, query }))
+  }
+
+  async pauseKey(owner: KeyOwner, slot: string) {
+    return answer(await this.#perform('pauseKey', { owner, slot }))
+  }
+
+  async deleteKey(owner: KeyOwner, slot: string) {
+    return answer(await this.#perform('deleteKey', { owner, slot }))
   }
 
   async #perform<Name extends keyof Outcomes>(

@@ -6,6 +6,7 @@ import { VaultError } from '../errors.ts'
 import {
   describeListedSlot,
   describeSavedFields,
+  describeTeam,
   describeUser,
   describeUsers,
 } from '../keys/answer-bodies.ts'
@@ -14,6 +15,7 @@ import { saveSlot } from '../keys/save.ts'
 import { findSlot, requireProvider, type NamedSlot } from '../keys/slot-name.ts'
 import { deleteSlot, listSlots, setLimits } from '../keys/slots.ts'
 import type { KeyUser } from '../keys/take.ts'
+import { readTeam } from '../keys/teams.ts'
 import { DEFAULT_EVENTS, listEvents, MAX_EVENTS } from '../keys/trail.ts'
 import { revealKey, sendWithKey, type Used } from '../keys/use.ts'
 import {
@@ -60,12 +62,12 @@ export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
   createUser: method('users', async ({ owner: { service, userId } }) => ({
     created: await addUser(service, userId),
   })),
-  deleteUser: method('users', async ({ owner: { service, userId } }) => ({
-    deleted: await removeUser(service, userId),
-  })),
+  deleteUser: method('users', remove),
   hasUser: method('users', async ({ owner }) => ({ exists: await hasUser(owner) })),
   getUser: method('users', async ({ owner }) => describeUser(await readUser(owner))),
   listUsers: method('users', viewUsers),
+  getTeam: method('users', async ({ owner }) => describeTeam(owner.userId, await readTeam(owner))),
+  deleteTeam: method('users', remove),
   saveKey: method('save', saveKey),
   listSlots: method('support', viewSlots),
   listEvents: method('support', viewEvents),
@@ -73,6 +75,10 @@ export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
   deleteKey: method('support', async (call) => ({
     deleted: await deleteSlot(call.owner, slotOf(call).name),
   })),
+}
+
+async function remove({ owner: { service, userId } }: Call) {
+  return { deleted: await removeUser(service, userId) }
 }
 
 function method<T extends object>(grant: Grant, work: Method<T>['work']): Method<T> {

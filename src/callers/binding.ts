@@ -4,6 +4,7 @@ import type {
   EventAnswer,
   ListedAnswer,
   SavedFields,
+  TeamAnswer,
   UserAnswer,
   UsersAnswer,
 } from '../shared/answers.ts'
@@ -11,7 +12,15 @@ import type { ErrorCode } from '../shared/error-code.ts'
 import type { UsedKey } from '../shared/slot.ts'
 
 export type { BindingProps, Grant } from '../shared/caller.ts'
-export type { ErrorCode, EventAnswer, ListedAnswer, SavedFields, UserAnswer, UsersAnswer }
+export type {
+  ErrorCode,
+  EventAnswer,
+  ListedAnswer,
+  SavedFields,
+  TeamAnswer,
+  UserAnswer,
+  UsersAnswer,
+}
 
 /**
  * The result of a call. A refusal is a value, because an error loses its properties over a binding.
@@ -50,7 +59,10 @@ export interface UseOptions {
   teamId?: string
 }
 
-/** A key to save for a user. */
+/** Whose keys: those of the user with this id, or of a team, which needs `teams` in the props. */
+export type KeyOwner = string | { teamId: string }
+
+/** A key to save for a user or a team. */
 export interface NewKey {
   apiKey: string
   /** ISO 8601 with a time zone. Without it, the key does not expire. */
@@ -105,24 +117,30 @@ export interface KeyVault {
     query?: UserQuery,
   ): Promise<Result<{ users: UsersAnswer['users']; nextCursor: string | null }>>
 
+  /** The team, with what its admins have set. Needs the grant `users`, and `teams` in the props. */
+  getTeam(teamId: string): Promise<Result<TeamAnswer>>
+
+  /** Deletes the team with all keys. `deleted` is false if there is no such team. Needs the grant `users`, and `teams` in the props. */
+  deleteTeam(teamId: string): Promise<Result<{ deleted: boolean }>>
+
   /**
-   * Saves a key for a user in an empty slot, as `PUT …/api-keys/:provider` does for the user. The provider may check it
+   * Saves a key for a user or a team in an empty slot, as `PUT …/api-keys/:provider` does for a user. The provider may check it
    * first. The slot says that the operator saved it. Needs the grant `save`.
    */
-  saveKey(userId: string, provider: string, key: NewKey): Promise<Result<{ slot: SavedFields }>>
+  saveKey(owner: KeyOwner, provider: string, key: NewKey): Promise<Result<{ slot: SavedFields }>>
 
-  /** The user's slots, as `GET …/api-keys` shows them to the user. Needs the grant `support`, and so do the methods below. */
-  listSlots(userId: string): Promise<Result<{ slots: ListedAnswer[] }>>
+  /** The owner's slots, as `GET …/api-keys` shows them to a user. Needs the grant `support`, and so do the methods below. */
+  listSlots(owner: KeyOwner): Promise<Result<{ slots: ListedAnswer[] }>>
 
-  /** What happened to the user's keys, the newest first, as `GET …/api-key-events` shows it to the user. */
+  /** What happened to the owner's keys, the newest first, as `GET …/api-key-events` shows it to a user. */
   listEvents(
-    userId: string,
+    owner: KeyOwner,
     query?: EventQuery,
   ): Promise<Result<{ events: EventAnswer[]; nextCursor: string | null }>>
 
   /** Pauses the key in the slot. Its owner can resume it. */
-  pauseKey(userId: string, provider: string): Promise<Result<{ pausedAt: string }>>
+  pauseKey(owner: KeyOwner, provider: string): Promise<Result<{ pausedAt: string }>>
 
   /** Deletes the key in the slot, if there is one. */
-  deleteKey(userId: string, provider: string): Promise<Result<{ deleted: boolean }>>
+  deleteKey(owner: KeyOwner, provider: string): Promise<Result<{ deleted: boolean }>>
 }

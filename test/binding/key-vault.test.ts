@@ -6,6 +6,7 @@ import { KeyVault } from '../../src/binding/key-vault.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
 import type { BindingProps } from '../../src/shared/caller.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
 import { env } from '../isolate.ts'
 import {
   interceptD1,
@@ -55,11 +56,67 @@ const CALLS: [method: string, slot: string | null, call: MethodCall][] = [
   ['deleteKey', 'openai', async (vault, id) => vault.deleteKey(id, 'openai')],
 ]
 
+/** Each call for a team, by the grant that it needs. The team has a key for OpenAI. */
+const TEAM_CALLS: [method: string, grant: string, call: MethodCall][] = [
+  ['getTeam', 'users', async (vault, teamId) => vault.getTeam(teamId)],
+  ['listSlots', 'support', async (vault, teamId) => vault.listSlots({ teamId })],
+  ['listEvents', 'support', async (vault, teamId) => vault.listEvents({ teamId })],
+  ['pauseKey', 'support', async (vault, teamId) => vault.pauseKey({ teamId }, 'openai')],
+  ['deleteKey', 'support', async (vault, teamId) => vault.deleteKey({ teamId }, 'openai')],
+  [
+    'saveKey',
+    'save',
+    async (vault, teamId) => vault.saveKey({ teamId }, 'acme', { apiKey: 'k-1' }),
+  ],
+  ['deleteTeam', 'users', async (vault, teamId) => vault.deleteTeam(teamId)],
+]
+
+/** A team with a key for OpenAI. */
+async function someTeam(): Promise<string> {
+  const teamId = `team-${crypto.randomUUID()}`
+  const owner = await ownerOf(await someUser(teamOwner(teamId)))
+  await saveSlot(owner, 'openai', { apiKey: someKeyOf('good'), verify: false })
+  return teamId
+}
+
+describe('the calls for a team', () => {
+  it.for(TEAM_CALLS)('%s works on the team, and is logged with it', async ([method, , call]) => {
+    const teamId = await someTeam()
+    const logs = recordLogs()
+    const outcome = await call(bindTo({}, { ...ALL, teams: true }), teamId)
+    expect(outcome).toMatchObject({ ok: true })
+    expect(lineOf(logs)).toMatchObject({ method, user_id: teamOwner(teamId), code: null })
+  })
+
+  it.for(TEAM_CALLS)('%s needs %s, and teams in the props', async ([, grant, call]) => {
+    const teamId = await someTeam()
+    for (const props of [
+      { ...ALL, grants: [grant] },
+      { ...ALL, grants: [], teams: true },
+      { ...ALL, teams: 'true' },
+    ]) {
+      // oxlint-disable-next-line no-await-in-loop -- nothing is done
+      expect(await call(bindTo({}, props), teamId)).toEqual(refusal('not_granted'))
+    }
+    expect(await storedKey(teamOwner(teamId), env, 'openai')).not.toBeNull()
+  })
+
+  it('says what there is, and leaves nothing of a deleted team', async () => {
+    const [teamId, vault] = [await someTeam(), bindTo({}, { ...ALL, teams: true })]
+    const found = { team_id: teamId, own_keys: true, created_at: expect.stringMatching(/^20/) }
+    expect(await vault.getTeam(teamId)).toEqual({ ok: true, ...found })
+    expect(await vault.deleteTeam(teamId)).toEqual({ ok: true, deleted: true })
+    expect(await vault.deleteTeam(teamId)).toEqual({ ok: true, deleted: false })
+    expect(await vault.getTeam(teamId)).toEqual(refusal('user_not_found'))
+    expect(await vault.listSlots({ teamId })).toEqual(refusal('user_not_found'))
+  })
+})
+
 describe('the grants of a binding', () => {
   it('KeyVault has these methods, and no others', () => {
     const methods = Object.getOwnPropertyNames(KeyVault.prototype)
-    const wanted = CALLS.map(([method]) => method)
-    expect(methods.filter((name) => name !== 'constructor')).toEqual(wanted)
+    const wanted = [...CALLS, ...TEAM_CALLS].map(([method]) => method)
+    expect(new Set(methods)).toEqual(new Set(['constructor', ...wanted]))
   })
 
   it.for<[grants: BindingProps['grants'], granted: string[]]>([
@@ -430,6 +487,15 @@ describe('every method', () => {
     ['listEvents', ['user', { provider: 7 }]],
     ['listEvents', ['user', null]],
     ['pauseKey', ['', 'openai']],
+    ['pauseKey', [{ teamId: '' }, 'openai']],
+    ['pauseKey', [{ teamId: 7 }, 'openai']],
+    ['pauseKey', [{ teamId: 'acme', userId: 'jane' }, 'openai']],
+    ['getTeam', ['..']],
+    ['getTeam', [{ teamId: 'acme' }]],
+    ['deleteTeam', [undefined]],
+    ['createUser', [{ teamId: 'acme' }]],
+    ['deleteUser', [{ teamId: 'acme' }]],
+    ['fetchWithApiKey', [{ teamId: 'acme' }, 'openai', get()]],
     ['pauseKey', ['user', '']],
     ['deleteKey', ['', 'openai']],
     ['deleteKey', ['user', null]],

@@ -133,7 +133,11 @@ type Method = (vault: KeyVault, userId: string) => Promise<object>
 
 function binding(method: Method): Operation['run'] {
   return async (userId, vault) => {
-    const props = { caller: CALLER, grants: ['use', 'reveal', 'users', 'support', 'save'] }
+    const props = {
+      caller: CALLER,
+      grants: ['use', 'reveal', 'users', 'support', 'save'],
+      teams: true,
+    }
     const { context, ended } = someContext({ props })
     const result = await method(new KeyVault(context, vault), userId)
     const response = 'response' in result ? result.response : result
@@ -418,6 +422,16 @@ export const METHODS: readonly Operation[] = [
   does(
     'listEvents',
     binding(async (vault, userId) => vault.listEvents(userId)),
+  ),
+  does(
+    'getTeam',
+    binding(async (vault, team) => vault.getTeam(readOwner(team).id)),
+    TEAM,
+  ),
+  does(
+    'deleteTeam',
+    binding(async (vault, team) => vault.deleteTeam(readOwner(team).id)),
+    TEAM,
   ),
   does(
     'pauseKey',

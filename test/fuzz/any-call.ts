@@ -16,6 +16,8 @@ export const METHODS = {
   createUser: 'users',
   deleteUser: 'users',
   hasUser: 'users',
+  getTeam: 'users',
+  deleteTeam: 'users',
   listSlots: 'support',
   listEvents: 'support',
   pauseKey: 'support',
@@ -136,13 +138,14 @@ export function toRequest({ base, path, method, headers }: Asked): Request {
 }
 
 function valuesOf(method: MethodName): fc.Arbitrary<unknown[]> {
-  const user = fc.oneof({ weight: 6, arbitrary: fc.constant(USER) }, text, other)
+  const team = fc.oneof(text, other).map((teamId) => ({ teamId }))
+  const user = fc.oneof({ weight: 6, arbitrary: fc.constant(USER) }, team, text, other)
   const slot = fc.oneof({ weight: 4, arbitrary: fc.constant(SLOT) }, text, other)
   const asked = fc.oneof({ weight: 6, arbitrary: request.map(toRequest) }, text, other)
   const second = method === 'listEvents' ? fc.oneof(query, other) : slot
   const usual = fc.tuple(user, second, asked).map((all) => {
     if (method === 'fetchWithApiKey') return all
-    return all.slice(0, /User|Slots/.test(method) ? 1 : 2)
+    return all.slice(0, /User|Slots|Team/.test(method) ? 1 : 2)
   })
   const missing = fc.tuple(usual, fc.nat(2)).map(([all, count]) => all.slice(0, count))
   return fc.oneof({ weight: 6, arbitrary: usual }, missing, fc.array(fc.oneof(text, other)))
@@ -154,14 +157,15 @@ const valid = fc.record(
     caller: fc.stringMatching(/^[\w.-]{1,64}$/),
     grants: fc.oneof(fc.subarray(['use', 'reveal', 'users', 'support']), fc.array(grant)),
     providers: fc.oneof(fc.constantFrom([SLOT], [], ['default'], ['*']), fc.array(word)),
+    teams: fc.boolean(),
   },
   { requiredKeys: ['caller', 'grants'], noNullPrototype: true },
 )
-const all = { caller: 'chat', grants: ['use', 'reveal', 'users', 'support'] }
+const all = { caller: 'chat', grants: ['use', 'reveal', 'users', 'support'], teams: true }
 /** One field of valid props, with another value. */
 const nearly = fc
   .tuple(
-    fc.constantFrom('caller', 'grants', 'providers', 'provider', '__proto__'),
+    fc.constantFrom('caller', 'grants', 'providers', 'teams', 'provider', '__proto__'),
     fc.oneof(word, fc.jsonValue()),
   )
   .map(([name, value]) => JSON.parse(JSON.stringify({ ...all, [name]: value })))

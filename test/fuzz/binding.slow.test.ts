@@ -4,7 +4,7 @@ import { exports } from 'cloudflare:workers'
 import * as fc from 'fast-check'
 import { beforeEach, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
-import { errorCode, event, listedAnswer } from '../../src/shared/answers.ts'
+import { errorCode, event, listedAnswer, teamAnswer } from '../../src/shared/answers.ts'
 import { CODES, FAULTS } from '../../src/shared/error-code.ts'
 import { expectAlways, expectQuiet, FUZZED, MARK } from './fuzz.ts'
 import { PROVIDER, recordLogs, someKey, someKeyUser } from '../support.ts'
@@ -21,6 +21,8 @@ const RETURNS: Record<MethodName, z.ZodMiniType> = {
   createUser: returned({ created: z.boolean() }),
   deleteUser: returned({ deleted: z.boolean() }),
   hasUser: returned({ exists: z.boolean() }),
+  getTeam: returned(teamAnswer.shape),
+  deleteTeam: returned({ deleted: z.boolean() }),
   listSlots: returned({ slots: z.array(listedAnswer) }),
   listEvents: returned({ events: z.array(event), nextCursor: z.nullable(z.string()) }),
   pauseKey: returned({ pausedAt: z.iso.datetime() }),
