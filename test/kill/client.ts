@@ -1,6 +1,6 @@
 /** The requests of the users of the kill test. */
 
-import { signToken } from '../../scripts/lib/token.ts'
+import { inSeconds, signToken } from '../../scripts/lib/token.ts'
 import type { SlotAnswer } from '../../src/shared/answers.ts'
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { readLimits } from './limits.ts'
@@ -9,6 +9,11 @@ import type { Stored } from './stored.ts'
 
 /** The scope of the relay. */
 export const SCOPE = 'relay'
+/** The team that each user is in, and administers. */
+export const TEAM = 'acme'
+/** The claims of a user in the team, and the variables that read them. */
+const IN_TEAM = { org_id: TEAM, org_role: 'admin' }
+export const TEAM_VARIABLES = { JWT_TEAM_CLAIM: 'org_id', JWT_TEAM_ADMIN: 'org_role=admin' }
 const CHANGES = new Set(['saved', 'replaced', 'deleted', 'paused', 'resumed', 'limits_changed'])
 const NO_USE = /"(?:no_api_key|api_key_paused)"/
 
@@ -28,7 +33,8 @@ interface Answer {
 /** Sends requests to the vault at `url`. They throw a TypeError if the vault dies before it has answered. */
 export function createClient(url: string, secret: string) {
   async function send(userId: string, path: string, init: Sent = {}): Promise<Answer> {
-    const token = await signToken({ sub: userId, scope: SCOPE }, secret)
+    const claims = { sub: userId, scope: SCOPE, iat: inSeconds(0), ...IN_TEAM }
+    const token = await signToken(claims, secret)
     const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' }
     const response = await fetch(`${url}${path}`, {
       ...init,
@@ -45,7 +51,7 @@ export function createClient(url: string, secret: string) {
       const sent = { method, ...bodyOf(change), headers: { 'X-Request-Id': requestId } }
       return expectOk(await send(slot.userId, path, sent)).tag
     },
-    /** Uses the key for OpenAI of a user. @returns false if there is none, or if it is paused */
+    /** Uses a key for OpenAI of a user or the team. @returns false if there is none, or if all are paused */
     use: async (userId: string): Promise<boolean> => {
       const answer = await send(userId, '/relay/openai/v1/models')
       if (NO_USE.test(answer.body)) return false
@@ -62,7 +68,7 @@ export function createClient(url: string, secret: string) {
       JSON.parse(expectOk(await send('import', '/kill-test/stored')).body),
     /** What the vault shows of a slot. A key that does not open counts as none. */
     show: async (slot: Slot): Promise<Shown> => {
-      const trail = `/api/users/${slot.userId}/api-key-events?format=ndjson&provider=${slot.provider}`
+      const trail = `${ownerPath(slot)}/api-key-events?format=ndjson&provider=${encodeURIComponent(slot.provider)}`
       const { body, tag } = expectOk(await send(slot.userId, slotPath(slot)))
       const shown: SlotAnswer = JSON.parse(body)
       const lines = expectOk(await send(slot.userId, trail)).body.split('\n')
@@ -96,8 +102,12 @@ function bodyOf(change: Change): { body?: string } {
   return change.method === 'PATCH' ? { body: JSON.stringify(change.limits) } : {}
 }
 
-function slotPath({ userId, provider }: Slot): string {
-  return `/api/users/${userId}/api-keys/${provider}`
+function ownerPath({ userId, team }: Slot): string {
+  return team === undefined ? `/api/users/${userId}` : `/api/teams/${team}`
+}
+
+function slotPath(slot: Slot): string {
+  return `${ownerPath(slot)}/api-keys/${encodeURIComponent(slot.provider)}`
 }
 
 /** The slot's path, or the plain route, which has no PATCH. */

@@ -6,7 +6,7 @@ import { randomOf } from '../../scripts/lib/random.ts'
 import { previewOf, type Client } from './client.ts'
 import { patchOf } from './limits.ts'
 import { makeImport, type Imports } from './imports.ts'
-import { noteMade, type Change, type Slot } from './slot.ts'
+import { nameOf, noteMade, type Change, type Slot } from './slot.ts'
 
 /** A kill comes after at most so many changes were sent. */
 const CHANGES = 150
@@ -75,9 +75,7 @@ export async function load(options: Load): Promise<void> {
   }
   const users = new Set(slots.map(({ userId }) => userId))
   await Promise.all([
-    ...slots.map(async (slot) =>
-      repeat(`${slot.userId}/${slot.provider}`, async (random) => change(slot, random)),
-    ),
+    ...slots.map(async (slot) => repeat(nameOf(slot), async (random) => change(slot, random))),
     repeat('import', bring),
     ...Array.from(users, async (userId) => repeat(userId, async () => use(userId))),
   ])

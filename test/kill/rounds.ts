@@ -6,14 +6,17 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
-import { createClient, SCOPE, type Client } from './client.ts'
+import { createClient, SCOPE, TEAM, TEAM_VARIABLES, type Client } from './client.ts'
 import { findImportLosses, type Imports } from './imports.ts'
 import { load, type Counts } from './load.ts'
 import { findForgotten, findLosses, type Slot } from './slot.ts'
 import { startVaultProcess } from './vault-process.ts'
 
 const USERS = ['ann', 'bob', 'eve', 'joe']
-const PROVIDERS = ['default', 'openai', 'anthropic']
+const SLOTS = ['default', 'openai', 'openai:work', 'anthropic']
+/** Slots of the team. One user alone has no key, and uses these. */
+const TEAM_SLOTS = ['openai', 'openai:日本']
+const MEMBER = 'sue'
 
 /** The result of a run. */
 export interface Outcome extends Counts {
@@ -67,6 +70,7 @@ async function runRounds({ kills, seed, directory, origin }: Rounds): Promise<Ou
       API_KEY_ENCRYPTION_KEY: (round % 2 === 0 ? keys : keys.toReversed()).join(','),
       JWT_SECRET_KEY: secret,
       AUTO_CREATE_USERS: 'true',
+      ...TEAM_VARIABLES,
       RELAY_SCOPE: SCOPE,
       LEGACY_FERNET_KEY: `${fernetKey.toString('base64url')}=`,
       REWRAP_ROWS_PER_RUN: '20',
@@ -97,16 +101,14 @@ async function runRounds({ kills, seed, directory, origin }: Rounds): Promise<Ou
 }
 
 function makeSlots(): Slot[] {
-  return USERS.flatMap((userId) =>
-    PROVIDERS.map((provider) => ({
-      userId,
-      provider,
-      key: null,
-      events: new Map<string, string>(),
-      gone: new Set<string>(),
-      pending: null,
-    })),
-  )
+  return [
+    ...USERS.flatMap((userId) => SLOTS.map((provider) => emptySlot({ userId, provider }))),
+    ...TEAM_SLOTS.map((provider) => emptySlot({ userId: MEMBER, team: TEAM, provider })),
+  ]
+}
+
+function emptySlot(slot: Pick<Slot, 'userId' | 'team' | 'provider'>): Slot {
+  return { ...slot, key: null, events: new Map(), gone: new Set(), pending: null }
 }
 
 async function checkSlots(client: Client, slots: Slot[], counts: Counts): Promise<string[]> {

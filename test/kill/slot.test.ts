@@ -56,6 +56,12 @@ describe('the kill test', () => {
     expect(findLosses(slotOf(pending), shown)).toHaveLength(1)
   })
 
+  it('the kill test names the team of a slot that has lost its key', () => {
+    const slot = { ...slotOf(null), team: 'acme', provider: 'openai:work' }
+    const [sentence = ''] = findLosses(slot, { key: null, events: [saved] })
+    expect(sentence).toMatch(/^team acme\/openai:work shows no key, not /)
+  })
+
   it('the kill test notices that no store has a key that was replaced or deleted', () => {
     const slot = slotOf(null)
     noteMade(slot, { requestId: 'b', method: 'PUT', preview: '00000002...' }, '"b.2"')

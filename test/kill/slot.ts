@@ -21,7 +21,11 @@ export interface SeenEvent {
 
 /** A slot, with all that is acknowledged. One client at a time changes it. */
 export interface Slot {
+  /** Who changes it. */
   userId: string
+  /** The team whose slot it is; if it is missing, it is the user's. */
+  team?: string
+  /** The name of the slot: `openai`, `openai:work`. */
   provider: string
   key: SeenKey
   /** The event that each change has to have in the trail, by the id of its request. */
@@ -107,8 +111,9 @@ export function findForgotten(slot: Slot, gone: ReadonlySet<string>): string[] {
   )
 }
 
-function nameOf({ userId, provider }: Slot): string {
-  return `${userId}/${provider}`
+/** The owner and the slot, in words. */
+export function nameOf({ userId, team, provider }: Slot): string {
+  return `${team === undefined ? userId : `team ${team}`}/${provider}`
 }
 
 function textOf(key: SeenKey): string {
