@@ -24,8 +24,10 @@ export interface Answered {
 
 const slot = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('openai', 'own', 'acme') },
+  { weight: 2, arbitrary: fc.constantFrom('openai:work', 'openai%3Awork', 'openai:home') },
   fc.constantFrom('mistral', 'default', '__proto__', 'constructor', '', '%6fpenai', 'openai%2f..'),
   fc.constantFrom('openai@evil.test', 'openai:80', 'evil.test', 'http:', MARK),
+  fc.constantFrom('default:work', 'openai:', 'openai:%2e%2e', 'openai:..', `openai:sk-${MARK}`),
 )
 const segment = fc.oneof(
   fc.constantFrom(
@@ -78,7 +80,15 @@ const credential = fc.tuple(
 const header: fc.Arbitrary<[name: string, value: string]> = fc.oneof(
   credential,
   fc.tuple(
-    fc.constantFrom('Host', 'Origin', 'Referer', 'X-Forwarded-Host', 'Forwarded', 'X-Vault-User'),
+    fc.constantFrom(
+      'Host',
+      'Origin',
+      'Referer',
+      'X-Forwarded-Host',
+      'Forwarded',
+      'X-Vault-User',
+      'X-Vault-Team',
+    ),
     fc.constantFrom('evil.test', 'https://evil.test', `https://${MARK}.test`, TOKEN),
   ),
   fc.tuple(

@@ -14,6 +14,27 @@ export interface Sent {
   body: string | Uint8Array<ArrayBuffer> | null
 }
 
+/** Slots with a label, as a path has them. What is no label is among them. */
+export const LABELLED = [
+  'openai:work',
+  'openai%3Awork',
+  'openai:WORK',
+  `acme:${encodeURIComponent('日本の仕事')}`,
+  'openai:',
+  ':work',
+  'openai::',
+  'openai:a:b',
+  'default:work',
+  `openai:sk-${MARK}`,
+  `openai:${encodeURIComponent('рay')}`,
+  `openai:${'x'.repeat(41)}`,
+  `openai:${encodeURIComponent('e\u0301')}`,
+  'openai:%00',
+  'openai:%2e%2e',
+] as const
+/** The team that some tokens name. */
+export const TEAM = 'fuzzed'
+
 /** Text with the mark in it. */
 const text = fc.oneof(
   fc.string({ maxLength: 40 }).map((some) => some + MARK),
@@ -22,6 +43,7 @@ const text = fc.oneof(
 )
 const segment = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom('openai', 'acme', 'own', 'default', 'nobody') },
+  { weight: 2, arbitrary: fc.constantFrom(...LABELLED) },
   fc.constantFrom(
     '__proto__',
     'constructor',
@@ -44,13 +66,15 @@ const query = fc.oneof(
     .map(([name, value]) => `?${name}=${encodeURIComponent(value.toWellFormed())}`),
   fc.string({ maxLength: 20 }).map((some) => `?${some}${MARK}`),
 )
-/** The routes of a user, each with its method, for some slots. */
+/** The routes of a user and of a team, each with its method, for some slots. */
 const routes = fc
   .tuple(
-    fc.constantFrom(...Object.values(ROUTES).filter(({ path }) => path.includes(':userId'))),
-    fc.constantFrom('openai', 'acme', 'own'),
+    fc.constantFrom(...Object.values(ROUTES).filter(({ path }) => /:(?:user|team)Id/.test(path))),
+    fc.constantFrom('openai', 'acme', 'own', 'openai:work', 'openai:home'),
   )
-  .map(([{ method, path }, slot]) => `${method.toUpperCase()} ${path.replace(':provider', slot)}`)
+  .map(([{ method, path }, slot]) => {
+    return `${method.toUpperCase()} ${path.replace(':provider', slot).replace(':teamId', TEAM)}`
+  })
 const tail = fc.oneof(
   fc.constantFrom('/api-key', '/api-keys', '/api-key-events', '/export', '/', `/${MARK}`),
   fc
@@ -67,6 +91,9 @@ function target(user: string) {
   const below = fc.oneof({ weight: 9, arbitrary: fc.constant(user) }, segment)
   const path = fc.oneof(
     { weight: 5, arbitrary: fc.tuple(below, tail).map(([id, rest]) => `/api/users/${id}${rest}`) },
+    fc
+      .tuple(fc.oneof(fc.constant(TEAM), segment), tail)
+      .map(([id, rest]) => `/api/teams/${id}${rest}`),
     fc.constantFrom('/api/config', '/api/health', '/api', '/api/users', '//', '/api//users/a'),
     fc.tuple(segment, segment).map(([name, rest]) => `/relay/${name}/v1/${rest}`),
     fc.webPath().map((some) => `${some}/${MARK}`),
@@ -85,8 +112,15 @@ const header = fc.oneof(
     ),
   ),
   fc.tuple(
-    fc.constantFrom('Content-Length', 'cf-connecting-ip', 'Upgrade', 'x-acme-key', 'X-Vault-User'),
-    fc.constantFrom('0', '-1', '99999999999', MARK, `${MARK}::`, 'websocket', ':::::::::::'),
+    fc.constantFrom(
+      'Content-Length',
+      'cf-connecting-ip',
+      'Upgrade',
+      'x-acme-key',
+      'X-Vault-User',
+      'X-Vault-Team',
+    ),
+    fc.constantFrom('0', '-1', '99999999999', TEAM, MARK, `${MARK}::`, 'websocket', ':::::::::::'),
   ),
   fc.tuple(fc.constantFrom('X-Request-Id', 'cf-ray'), fc.constant(`<${MARK}>`)),
   fc.tuple(fc.constant('Authorization'), fc.constantFrom(MARK, `Basic ${MARK}`, `bearer  ${MARK}`)),
@@ -116,12 +150,36 @@ const fields = fc.record(
       value,
       fc.record({ count: fc.oneof(fc.integer(), value), per: fc.constantFrom('day', 'month', 1) }),
     ),
+    max_uses_per_member: fc.oneof(value, fc.constant({ count: 1, per: 'day' })),
+    // A label that is accepted is shown.
+    label: fc.constantFrom(
+      'work',
+      'home',
+      'WORK',
+      '日本',
+      `sk-${MARK}`,
+      `${MARK} `,
+      'a:b',
+      null,
+      7,
+      [],
+    ),
+    position: fc.oneof(value, fc.integer()),
+    own_keys: value,
+    tokens_since: value,
     [MARK]: value,
   },
   { requiredKeys: [] },
 )
 const body = fc.oneof(
-  fc.constantFrom('{"api_key":"sk-fuzz-0123456789"}', '{"paused":true}', '{"paused":false}'),
+  fc.constantFrom(
+    '{"api_key":"sk-fuzz-0123456789"}',
+    '{"paused":true}',
+    '{"paused":false}',
+    '{"label":"home"}',
+    '{"position":0}',
+    '{"own_keys":false}',
+  ),
   { weight: 6, arbitrary: fields.map((some) => JSON.stringify(some)) },
   fc.json(),
   fields.map((some) => JSON.stringify(some).slice(0, -2)),

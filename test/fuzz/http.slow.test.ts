@@ -4,16 +4,18 @@
  */
 
 import { createExecutionContext } from 'cloudflare:test'
+import { inSeconds } from '../../scripts/lib/token.ts'
 import { env } from '../isolate.ts'
 import * as fc from 'fast-check'
 import { expect, it, vi } from 'vitest'
 import { expectAlways, expectQuiet, FUZZED, MARK } from './fuzz.ts'
 import { app, mintToken, someKey, someKeyUser, URL_BASE } from '../support.ts'
-import { anyRequest, type Sent } from './any-request.ts'
+import { anyRequest, TEAM, type Sent } from './any-request.ts'
 
 /** Tokens of the user and of others, by name. */
 async function someTokens(userId: string): Promise<Map<string, string>> {
   const unsigned = [{ alg: 'none' }, { sub: userId }].map((part) => btoa(JSON.stringify(part)))
+  const member = { sub: userId, scope: 'relay', iat: inSeconds(0), org_id: TEAM }
   return new Map([
     ['not a token', MARK],
     ['two parts', `${MARK}.${MARK}`],
@@ -26,6 +28,10 @@ async function someTokens(userId: string): Promise<Map<string, string>> {
     ['without a user', await mintToken({ scope: MARK })],
     // One that adds users would answer with their ids.
     ['of a server', await mintToken({ client_id: 'flask-app', scope: 'vault:support vault:save' })],
+    ['of an admin', await mintToken({ ...member, org_role: 'admin' })],
+    ['of a member', await mintToken(member)],
+    ['of an odd team', await mintToken({ ...member, org_id: MARK })],
+    ['of many teams', await mintToken({ ...member, org_id: [TEAM, MARK] })],
     ['expired', await mintToken({ sub: userId, exp: 1 })],
     ['forged', await mintToken({ sub: userId }, MARK.repeat(3))],
   ])
@@ -54,7 +60,8 @@ async function send(request: Request) {
   for (const method of ['log', 'info', 'warn', 'error'] as const) {
     vi.spyOn(console, method).mockImplementation((...args) => void lines.push(args.join(' ')))
   }
-  const vault = { ...env, VERIFY_ON_SAVE: 'false' }
+  const teams = { JWT_TEAM_CLAIM: 'org_id', JWT_TEAM_ADMIN: 'org_role=admin' }
+  const vault = { ...env, ...teams, VERIFY_ON_SAVE: 'false' }
   const response = await app.fetch(request, vault, createExecutionContext())
   const body = new TextDecoder().decode(await response.arrayBuffer())
   const isRelayed = new URL(request.url).pathname.startsWith('/relay/')

@@ -23,11 +23,12 @@ import type { Answered, Relayed } from './any-relayed.ts'
 
 const NULL_BODY = new Set([204, 205, 304])
 
-/** A user with a key in three slots, and a token for the relay. */
+/** A user with a key in four slots, and a token for the relay. */
 async function someClient(key: string) {
   const userId = await someUser()
   const owner = await ownerOf(userId)
-  for (const slot of ['openai', 'acme']) await saveSlot(owner, slot, { apiKey: key, verify: false })
+  for (const slot of ['openai', 'openai:work', 'acme'])
+    await saveSlot(owner, slot, { apiKey: key, verify: false })
   const baseUrl = `${PROVIDER}/tenant`
   await saveSlot(owner, 'own', { apiKey: key, baseUrl, verify: false })
   return mintToken({ sub: userId, scope: 'relay' })
