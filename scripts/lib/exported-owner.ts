@@ -5,8 +5,9 @@ import { exportLines, type Line, type Source } from '../../src/keys/user-export.
 import type { EventAnswer, ExportedRow } from '../../src/shared/answers.ts'
 import { ownerId, readOwner } from '../../src/shared/owner.ts'
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
-import { describeEvent } from '../../src/store/events.ts'
+import { describeEvent, type WrittenEvent } from '../../src/store/events.ts'
 import {
+  type MemberUses,
   selectDays,
   selectEventsOfMember,
   selectUsesOfMember,
@@ -56,25 +57,23 @@ function describeLine(owner: string, line: Line): object {
 /** Prints what the rows of teams say about the member with this identity. It reads the whole trail, one day after the other. */
 async function printMember(db: D1Database, identity: string): Promise<void> {
   const { results: uses } = await run(db, selectUsesOfMember(identity), BULK_DEADLINE_MS)
-  await print(
-    uses.map(({ userId, provider, uses: count, usesIn: uses_in }) => {
-      return { type: 'member_uses', ...ownerId(userId), provider, uses: count, uses_in }
-    }),
-  )
+  await print(uses.map(describeUses))
   const { results: days } = await run(db, selectDays())
   for (const { day } of days) {
     if (day === null) return
     // oxlint-disable-next-line no-await-in-loop -- each takes its part of D1's time
     const { results } = await run(db, selectEventsOfMember(identity, day), BULK_DEADLINE_MS)
     // oxlint-disable-next-line no-await-in-loop -- the days are printed in their order
-    await print(
-      results.map((row) => ({
-        type: 'member_event',
-        ...ownerId(row.userId),
-        ...describeEvent(row),
-      })),
-    )
+    await print(results.map(describeMembersEvent))
   }
+}
+
+function describeUses({ userId, provider, uses, usesIn: uses_in }: MemberUses) {
+  return { type: 'member_uses', ...ownerId(userId), provider, uses, uses_in }
+}
+
+function describeMembersEvent(row: WrittenEvent) {
+  return { type: 'member_event', ...ownerId(row.userId), ...describeEvent(row) }
 }
 
 /** The owner, the keys, what imports noted and the newest events, in words. @throws as {@link printExport} */

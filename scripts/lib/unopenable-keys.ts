@@ -1,5 +1,6 @@
 /** Whose stored keys do not open, so that an operator can ask for these keys again. */
 
+import type { Slot } from '../../src/crypto/seal.ts'
 import { BULK_DEADLINE_MS, run } from '../../src/store/d1.ts'
 import { selectSlotsUnder } from '../../src/store/all-keys.ts'
 import { ownerId, type OwnerId } from '../../src/shared/owner.ts'
@@ -34,10 +35,11 @@ export async function findUnopenable(db: D1Database, status: RotationStatus): Pr
     .reduce((sum, kid) => sum + kid.rows, 0)
   if (rows === 0) return { rows, keys: [] }
   const { results } = await run(db, selectSlotsUnder([...kids], LISTED), BULK_DEADLINE_MS)
-  const keys = results.map(({ userId, provider, kid }) => {
-    return { ...ownerId(userId), provider, key_id: kid }
-  })
-  return { rows, keys }
+  return { rows, keys: results.map(describeSlot) }
+}
+
+function describeSlot({ userId, provider, kid }: Slot & { kid: string }) {
+  return { ...ownerId(userId), provider, key_id: kid }
 }
 
 function isUnopenable(status: RotationStatus) {

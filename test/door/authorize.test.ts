@@ -31,6 +31,9 @@ const tokenOf = async (claims: Record<string, unknown> = {}) =>
 
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
 
+/** A user whose token names neither a client nor a team. */
+const JANE = { userId: 'jane', caller: null, team: null, teamFault: null }
+
 const MISSING_SCOPE =
   'None of its "scope", "scp" and "permissions" has the scope that RELAY_SCOPE names.'
 
@@ -43,7 +46,7 @@ describe('the scope of the relay', () => {
     ['permissions', { scope: 'openid', permissions: ['relay'] }],
   ])('lets a token through that has %s', async ([, claims]) => {
     const token = await tokenOf(claims)
-    expect(await authorize(bearer(token))).toEqual({ userId: 'jane', caller: null })
+    expect(await authorize(bearer(token))).toEqual(JANE)
   })
 
   it.for<[name: string, claims: Record<string, unknown>]>([
@@ -145,7 +148,7 @@ describe('the header with the token', () => {
     ['the Anthropic SDK’s header, for DeepSeek', 'deepseek', (token) => ({ 'X-Api-Key': token })],
   ])('finds the token in %s', async ([, provider, sent]) => {
     const authorized = await authorize(sent(await tokenOf()), { provider, vault })
-    expect(authorized).toEqual({ userId: 'jane', caller: null })
+    expect(authorized).toEqual(JANE)
   })
 
   it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
@@ -199,7 +202,7 @@ describe('the subprotocol with the token', () => {
 
   it('finds the token of a browser in the subprotocol of its provider', async () => {
     const headers = socket(`realtime, openai-insecure-api-key.${await tokenOf()}`)
-    expect(await authorize(headers)).toEqual({ userId: 'jane', caller: null })
+    expect(await authorize(headers)).toEqual(JANE)
   })
 
   it.for<[name: string, provider: string, sent: (token: string) => Record<string, string>]>([
@@ -227,7 +230,7 @@ describe('the subprotocol with the token', () => {
 
   it('takes the token of Authorization before that of a subprotocol', async () => {
     const headers = socket('openai-insecure-api-key.sk-other', bearer(await tokenOf()))
-    expect(await authorize(headers)).toEqual({ userId: 'jane', caller: null })
+    expect(await authorize(headers)).toEqual(JANE)
   })
 })
 
@@ -294,7 +297,7 @@ describe('RELAY_SCOPE and RELAY_PROVIDERS', () => {
   it('RELAY_PROVIDERS names the only providers of the relay', async () => {
     const vault = { ...env, RELAY_PROVIDERS: 'acme', DEFAULT_PROVIDER: 'openai' }
     const headers = bearer(await tokenOf())
-    const allowed = { userId: 'jane', caller: null }
+    const allowed = JANE
     expect(await authorize(headers, { provider: 'acme', vault })).toEqual(allowed)
     for (const provider of ['openai', 'default', 'nowhere']) {
       const refused = authorize(headers, { provider, vault })

@@ -105,8 +105,9 @@ it('an event of a team has another webhook-id than one of the user with the same
   const ofTeam = { team_id, ...event }
   const sent = async (body: object) => {
     expect(await deliver([{ ...message, body }])).toMatchObject({ acked: ['a'] })
-    const [, { headers, body: text } = {}] = fetched.mock.lastCall ?? []
-    return { id: new Headers(headers).get('webhook-id'), data: JSON.parse(String(text)).data }
+    const request = new Request(...(fetched.mock.lastCall ?? ['https://app.test']))
+    const { data }: { data: unknown } = await request.json()
+    return { id: request.headers.get('webhook-id'), data }
   }
   const [user, team] = [await sent(ofUser), await sent(ofTeam)]
   expect([user.data, team.data]).toEqual([ofUser, ofTeam])

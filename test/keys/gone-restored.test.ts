@@ -2,7 +2,7 @@
 
 import { env } from '../isolate.ts'
 import { afterEach, describe, expect, it } from 'vitest'
-import { sealKey } from '../../src/crypto/seal.ts'
+import { sealKey, type Slot } from '../../src/crypto/seal.ts'
 import { EXCHANGED_AT_ONCE } from '../../src/deletions.ts'
 import { listSlots } from '../../src/keys/slots.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
@@ -154,7 +154,8 @@ describe('the job in a restored D1', () => {
     const slots = [userId, team].flatMap((owner) =>
       ['openai', 'openai:work'].map((provider) => ({ userId: owner, provider })),
     )
-    const rows = slots.map(async (slot) => ({ ...slot, ...(await sealKey(keyring, slot, 'sk')) }))
+    const sealFor = async (slot: Slot) => ({ ...slot, ...(await sealKey(keyring, slot, 'sk')) })
+    const rows = slots.map(sealFor)
     await insertRows(await Promise.all(rows))
     await rowsOf("INSERT INTO member_uses VALUES (?1, 'openai', 'ann', '2026', 2, '')", team)
     await runJob()

@@ -274,7 +274,8 @@ it('the queue gets the id of a user or of a team, and the log has the text of th
   const logs = recordLogs()
   const ids = ['ann', 'team:acme']
   const owners = ids.flatMap((id) => [userOwner(id), teamOwner(id)])
-  const written = owners.map((userId) => ({ userId, ...someEventRow({ event: 'deleted' }) }))
+  const deletedBy = (userId: string) => ({ userId, ...someEventRow({ event: 'deleted' }) })
+  const written = owners.map(deletedBy)
   const queue = someQueue(async () => Promise.reject(new Error('Too Many Requests')))
   await publishEvents(await openService({ ...env, ...queue }), [{ results: written }])
   expect(queue.messages().map(({ user_id, team_id }) => ({ user_id, team_id }))).toEqual(

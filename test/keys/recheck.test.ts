@@ -207,11 +207,10 @@ describe('which keys are checked', () => {
 
   it('keys with a label and keys of teams are checked, each as a key of its provider', async () => {
     const logs = recordLogs()
-    const keys = keysOf('one', KEYS_PER_PROVIDER).map((key, index) => ({
-      ...key,
-      provider: `one:${index}`,
-      userId: index % 2 === 0 ? 'ann' : teamOwner('ann'),
-    }))
+    const keys = keysOf('one', KEYS_PER_PROVIDER).map(({ text }, index) => {
+      const userId = index % 2 === 0 ? 'ann' : teamOwner('ann')
+      return { text, userId, provider: `one:${index}` }
+    })
     await storeIdle([...keys, { text: 'other', userId: 'ann', provider: 'one' }])
     const asked = answerProbes((key) => (key === 'one-1' ? refuse() : accept(key, '')))
     await recheck()

@@ -162,14 +162,14 @@ it('reads the events of a provider with those of all its slots, or those of one 
       noteEvent({ userId, provider, event: 'viewed', by: { kind: 'owner' } }),
     ),
   )
-  const read = async (...slot: string[]) => {
+  const readOf = async (...slot: string[]) => {
     const range = { before: LATEST, from: '', slot, limit: 50 }
     const { results } = await run(env.DB, selectEvents(userId, range))
     return results.map(({ provider }) => provider).toSorted()
   }
-  expect(await read('openai')).toEqual(['openai', 'openai:work', 'openai:工作'])
-  expect(await read('openai:work', '*')).toEqual(['*', 'openai:work'])
-  expect(await read('openai:wor', '%', 'ope_ai')).toEqual([])
+  expect(await readOf('openai')).toEqual(['openai', 'openai:work', 'openai:工作'])
+  expect(await readOf('openai:work', '*')).toEqual(['*', 'openai:work'])
+  expect(await readOf('openai:wor', '%', 'ope_ai')).toEqual([])
 })
 
 it('finds the events of a slot since a time, of today or yesterday, with their marks', async () => {

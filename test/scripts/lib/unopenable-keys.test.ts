@@ -42,7 +42,7 @@ const usersOf = async () => {
     rows,
     keys
       .map(({ user_id }) => user_id)
-      .toSorted()
+      .toSorted((one = '', other = '') => one.localeCompare(other))
       .join(''),
   ]
 }
