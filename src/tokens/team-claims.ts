@@ -35,10 +35,10 @@ export function teamsOf(payload: JWTPayload, rules: TeamRules | null): TokenTeam
   const { claim, admin, adminClaim } = rules
   const ids = textsOf(payload, claim)
   const hasRole = admin !== null && textsOf(payload, admin.claim).includes(admin.value)
-  const administered = adminClaim === null ? [] : textsOf(payload, adminClaim)
+  const administered = adminClaim === null ? null : textsOf(payload, adminClaim)
   // A role in one team says nothing of the others, so it makes nobody an admin of a list.
   const isList = Array.isArray(readClaim(payload, claim))
-  const isAdmin = (id: string) => (isList ? administered.includes(id) : hasRole)
+  const isAdmin = (id: string) => (isList ? (administered?.includes(id) ?? false) : hasRole)
   const teams = [...new Set(ids)].map((id) => ({ id, isAdmin: isAdmin(id) }))
   return { teams, isMissing: isLeftOut(payload, claim), issuedAt }
 }
@@ -91,8 +91,7 @@ function invalid(detail: string): VaultError {
 function isLeftOut(payload: JWTPayload, claim: string): boolean {
   if ((readClaim(payload, claim) ?? null) !== null) return false
   const { _claim_names: elsewhere, hasgroups } = payload
-  const [first = ''] = claim.split('.')
-  const isNamed =
-    isJsonObject(elsewhere) && [claim, first].some((name) => Object.hasOwn(elsewhere, name))
+  const names = [claim, ...claim.split('.', 1)]
+  const isNamed = isJsonObject(elsewhere) && names.some((name) => Object.hasOwn(elsewhere, name))
   return isNamed || (claim === 'groups' && hasgroups === true)
 }

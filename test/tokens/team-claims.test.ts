@@ -167,6 +167,8 @@ describe('a token whose issuer left out the teams', () => {
     [groups, { _claim_names: null }, false],
     [path, { _claim_names: { o: 'src1' } }, true],
     [path, { _claim_names: { 'o.id': 'src1' } }, true],
+    [{ JWT_TEAM_CLAIM: 'org.id' }, { _claim_names: { org: 'src1' } }, true],
+    [{ JWT_TEAM_CLAIM: 'org.id' }, { _claim_names: { o: 'src1' } }, false],
     [path, { _claim_names: { id: 'src1' } }, false],
     [{ JWT_TEAM_CLAIM: 'constructor' }, { _claim_names: {} }, false],
     [groups, { hasgroups: true }, true],
