@@ -2,9 +2,10 @@
 
 import * as z from 'zod/mini'
 import { NOT_YOUR_OWN } from '../../src/http/answer.ts'
-import { MAX_USES, useCounts } from '../../src/http/bodies.ts'
+import { MAX_USES, place, useCounts } from '../../src/http/bodies.ts'
 import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
+import { MAX_KEYS } from '../../src/shared/slot.ts'
 import { OPERATIONS, SCHEMAS } from './operations.ts'
 
 /** The codes of answers that belong to no operation. */
@@ -19,6 +20,8 @@ const OPTIONS = { io: 'input', unrepresentable: 'any' } as const
 for (const useCount of Object.values(useCounts)) {
   z.globalRegistry.add(useCount, { type: 'integer', minimum: 0, maximum: MAX_USES })
 }
+
+z.globalRegistry.add(place, { type: 'integer', minimum: 0, maximum: MAX_KEYS - 1 })
 
 /** A schema of the document by its name: one of `SCHEMAS`, or an error code. */
 export function refer(name: string): { $ref: string } {

@@ -140,11 +140,11 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
     codes: ['unknown_provider'],
   },
   setLimits: {
-    summary: 'Pause or limit the key in a slot',
+    summary: 'Pause, limit, rename or move the key in a slot',
     description:
-      'What the body leaves out stays as it is, and null removes a limit. Limits stay when the key is replaced, and go when it is deleted.',
+      'What the body leaves out stays as it is, and null removes a limit. Limits stay when the key is replaced, and go when it is deleted. A body with `label` or `position` renames or moves the key, and has none of the other fields: the answer has its slot under the new name.',
     sent: 'A caller is `binding:NAME` for a bound Worker, or `relay:NAME` for the client of a token that uses the relay: its `client_id`, `azp`, `cid` or `appid`. A paused key stays stored, and nobody can use it.',
-    codes: ['no_api_key', 'not_granted'],
+    codes: ['no_api_key', 'not_granted', 'unknown_provider', 'api_key_exists'],
   },
   assignKey: {
     summary: 'Move the key of the plain route to a slot',

@@ -6,6 +6,7 @@ import { VaultError } from '../errors.ts'
 import { CALLER_NAME } from '../shared/caller.ts'
 import { expiresAt, tokensSince } from '../shared/time.ts'
 import { isJsonObject, isWhole } from '../shared/json.ts'
+import { MAX_KEYS } from '../shared/slot.ts'
 import { findKeyFault, nameKeyFault, type KeyReason } from '../shared/key-text.ts'
 import type { Bodies } from '../shared/routes.ts'
 import { isNamable, nameType, readJson } from './json-body.ts'
@@ -55,7 +56,22 @@ const maximum = (name: keyof typeof useCounts) =>
 const caller = z.string(CALLERS).check(z.regex(CALLER_NAME, CALLERS))
 
 const FIELDS =
-  'Send one or more of paused, callers, max_uses, max_uses_per_member and expires_at, and no other field.'
+  'Send label, position or both, or one or more of paused, callers, max_uses, max_uses_per_member and expires_at, and no other field.'
+
+const POSITION = `position must be a whole number from 0 to ${MAX_KEYS - 1}.`
+/** As the counts: the OpenAPI document cannot see it. */
+export const place = z.custom<number>((position) => isWhole(position, 0, MAX_KEYS - 1), POSITION)
+
+/** What a key is called and where it is, which does not change together with its limits. */
+const ARRANGING: ReadonlySet<string> = new Set(['label', 'position'])
+
+function isOneChange(body: object): boolean {
+  const fields = Object.entries(body).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  )
+  const arranging = fields.filter((name) => ARRANGING.has(name))
+  return fields.length > 0 && [0, fields.length].includes(arranging.length)
+}
 
 const limitsBody = z
   .strictObject(
@@ -65,10 +81,12 @@ const limitsBody = z
       max_uses: z.nullish(maximum('max_uses')),
       max_uses_per_member: z.nullish(maximum('max_uses_per_member')),
       expires_at: z.nullish(expiresAt),
+      label: z.nullish(z.string('label must be a string or null.')),
+      position: z.optional(place),
     },
     FIELDS,
   )
-  .check(z.refine((body) => Object.values(body).some((value) => value !== undefined), FIELDS))
+  .check(z.refine(isOneChange, FIELDS))
 
 const TEAM = 'Send own_keys, tokens_since or both, and no other field.'
 
@@ -135,8 +153,13 @@ function refuseKey(issue: z.core.$ZodIssue | undefined, body: unknown): VaultErr
   return new VaultError('api_key_missing', { detail: `${came} Send {"api_key": "…"}.` })
 }
 
+const LIMIT_CODES: Partial<Record<string, 'expires_at_invalid' | 'label_invalid'>> = {
+  expires_at: 'expires_at_invalid',
+  label: 'label_invalid',
+}
+
 function refuseLimits(issue: z.core.$ZodIssue | undefined): VaultError {
-  const code = issue?.path[0] === 'expires_at' ? 'expires_at_invalid' : 'limits_invalid'
+  const code = LIMIT_CODES[String(issue?.path[0])] ?? 'limits_invalid'
   return new VaultError(code, { detail: issue?.message })
 }
 

@@ -15,6 +15,7 @@ import {
   describeUser,
   describeUsers,
 } from '../keys/answer-bodies.ts'
+import { arrangeKey } from '../keys/arrange.ts'
 import { assignKey } from '../keys/assign.ts'
 import { saveSlot } from '../keys/save.ts'
 import { deleteSlot, listSlots, readSlot, setLimits } from '../keys/slots.ts'
@@ -102,7 +103,12 @@ export const userHandlers = {
 
   setLimits: async ({ owner, slot, body, condition }) => {
     const { paused: isPaused, callers, max_uses: maxUses, expires_at: expiresAt } = body
-    const { max_uses_per_member: maxUsesPerMember } = body
+    const { max_uses_per_member: maxUsesPerMember, label, position } = body
+    if (label !== undefined || position !== undefined) {
+      requireOwner(owner)
+      const { name, key } = await arrangeKey(owner, slot, { label, position, condition })
+      return describeSlot(name, key)
+    }
     if (isPaused !== true || Object.keys(body).length > 1) requireOwner(owner)
     const limits = { isPaused, callers, maxUses, maxUsesPerMember, expiresAt }
     return describeSlot(slot, await setLimits(owner, slot, { ...limits, condition }))

@@ -16,6 +16,8 @@ export const CHANGES = [
   'paused',
   'resumed',
   'limits_changed',
+  'renamed',
+  'moved',
   'expired',
   'exported',
 ] as const

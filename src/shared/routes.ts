@@ -198,6 +198,9 @@ export interface Bodies {
     /** Of a team's key. */
     max_uses_per_member?: Maximum | null | undefined
     expires_at?: string | null | undefined
+    /** Not together with the others, as `position`. */
+    label?: string | null | undefined
+    position?: number | undefined
   }
   TeamBody: { own_keys?: boolean | undefined; tokens_since?: string | undefined }
 }

@@ -1,7 +1,8 @@
 /** The keys that an owner has of one provider: how many, and in which order. */
 
-import { DEFAULT_SLOT, MAX_KEYS, splitSlot } from '../shared/slot.ts'
-import { refuse } from './d1.ts'
+import type { Slot } from '../crypto/seal.ts'
+import { DEFAULT_SLOT, foldSlot, MAX_KEYS, splitSlot } from '../shared/slot.ts'
+import { refuse, type Statement } from './d1.ts'
 
 /** Whether a row has a labelled key of the provider, in SQL: `;` follows `:` in ASCII. An index has these rows alone. */
 const isLabelled = (provider: string) =>
@@ -47,4 +48,47 @@ export function newPosition(name: string, parameters: NamedSlot): string {
 /** True, in SQL. It fails if the slot of the owner `?1` is empty, and there are too many other keys. */
 export function hasRoom(name: string, parameters: NamedSlot): string {
   return overOthers(name, parameters, 'TRUE')
+}
+
+/**
+ * Gives the key in the slot another label. It stays the same key, and nothing is sealed again. It fails if the slot `to` has
+ * a key, or if another label differs from it only in case.
+ */
+export function renameKey({ userId, provider }: Slot, to: string): Statement {
+  return {
+    sql: `UPDATE api_keys SET provider = ?3, folded = ?4, revision = revision + 1
+          WHERE user_id = ?1 AND provider = ?2`,
+    values: [userId, provider, to, foldSlot(to)],
+  }
+}
+
+/** Where a key goes. */
+interface Place {
+  /** The number of keys of its provider before it. With a higher one than there are, it is last. */
+  position: number
+  /** The statement before it has renamed the key, which is one change with this one. It moves no key otherwise. */
+  isRenamed: boolean
+}
+
+/**
+ * Moves the key in the slot to another place among those of its provider. The others keep their order and their revisions.
+ * It changes no row if the key is there already.
+ */
+export function placeKey({ userId, provider }: Slot, { position, isRenamed }: Place): Statement {
+  return {
+    // Of the others, `place` is the rank without this key.
+    sql: `WITH ranked AS (
+            SELECT provider AS slot, row_number() OVER (ORDER BY position, provider) - 1 AS rank,
+              row_number() OVER (PARTITION BY provider = ?2 ORDER BY position, provider) - 1 AS place,
+              min(?4, count(*) OVER () - 1) AS target
+            FROM api_keys WHERE user_id = ?1 AND ${isOf('?3')}
+          ), placed AS (
+            SELECT slot, rank, iif(slot = ?2, target, place + (place >= target)) AS next FROM ranked
+          )
+          UPDATE api_keys SET position = next, revision = revision + (provider = ?2 AND NOT ?5) FROM placed
+          WHERE user_id = ?1 AND provider = slot AND (provider = ?2 OR position <> next)
+            AND EXISTS (SELECT 1 FROM placed WHERE slot = ?2 AND rank <> next)
+            ${isRenamed ? 'AND changes() > 0' : ''}`,
+    values: [userId, provider, splitSlot(provider).provider, position, isRenamed ? 1 : 0],
+  }
 }

@@ -147,6 +147,8 @@ interface LimitsBody {
   max_uses?: Maximum | null | undefined
   max_uses_per_member?: Maximum | null | undefined
   expires_at?: string | null | undefined
+  label?: string | null | undefined
+  position?: number | undefined
 }
 
 interface EventsQuery {

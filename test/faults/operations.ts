@@ -287,6 +287,7 @@ const OF_ROUTES: { [Id in OperationId]: readonly [Operation, ...Operation[]] } =
       'a change of limits',
       http('setLimits', { body: { paused: true, callers: ['binding:chat'] } }),
     ),
+    does('another label', http('setLimits', { body: { label: 'work', position: 0 } })),
     does('a pause that finds a later key', http('setLimits', { body: { paused: false } }), {
       ...MOVES,
       seed: seedLater,

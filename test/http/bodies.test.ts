@@ -196,10 +196,10 @@ const clients = (count: number, length = 1) =>
 const uses = (count: unknown, per: unknown = 'day') => ({ max_uses: { count, per } })
 
 it.for<[body: unknown, code: string, detail: string]>([
-  [{}, 'limits_invalid', 'Send one or more of paused'],
-  [[], 'limits_invalid', 'Send one or more of paused'],
-  ['', 'limits_invalid', 'Send one or more of paused'],
-  ['null', 'limits_invalid', 'Send one or more of paused'],
+  [{}, 'limits_invalid', 'Send label, position or both, or one or more of paused'],
+  [[], 'limits_invalid', 'Send label, position or both, or one or more of paused'],
+  ['', 'limits_invalid', 'Send label, position or both, or one or more of paused'],
+  ['null', 'limits_invalid', 'Send label, position or both, or one or more of paused'],
   [{ pause: true }, 'limits_invalid', 'and no other field'],
   [{ paused: true, pause: true }, 'limits_invalid', 'and no other field'],
   ['{"paused":true,"__proto__":{}}', 'limits_invalid', 'and no other field'],

@@ -103,6 +103,7 @@ const LIMITS: Record<string, Operation> = {
   'a pause with If-Match': ifMatch('PATCH', { paused: true }),
   'a pause over a binding': binding(async (vault, id) => vault.pauseKey(id, 'openai')),
   'a change of limits': http('PATCH', SLOT, { body: { callers: ['binding:chat'] } }),
+  'another label and position': http('PATCH', SLOT, { body: { label: 'work', position: 0 } }),
   'a change of limits with a pause': http('PATCH', SLOT, { body: { paused: true, callers: [] } }),
 }
 

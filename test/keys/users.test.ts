@@ -25,6 +25,7 @@ const CODES: Record<string, [unknown: string, created: string, empty: string]> =
   'a deletion': ['user_not_found', 'ok', 'ok'],
   'a pause': ['user_not_found', 'no_api_key', 'no_api_key'],
   'a change of limits': ['user_not_found', 'no_api_key', 'no_api_key'],
+  'another label': ['user_not_found', 'no_api_key', 'no_api_key'],
   'an assignment': ['user_not_found', 'no_api_key', 'no_api_key'],
   'a check': ['user_not_found', 'ok', 'ok'],
   'the trail': ['user_not_found', 'ok', 'ok'],

@@ -2,8 +2,15 @@
 
 import { beforeEach, expect, it } from 'vitest'
 import { foldSlot } from '../../src/shared/slot.ts'
-import { run } from '../../src/store/d1.ts'
-import { afterLabelled, hasRoom, newPosition } from '../../src/store/slot-order.ts'
+import { importRows } from '../../src/import/imported-keys.ts'
+import { run, runBatch } from '../../src/store/d1.ts'
+import {
+  afterLabelled,
+  hasRoom,
+  newPosition,
+  placeKey,
+  renameKey,
+} from '../../src/store/slot-order.ts'
 import { emptyVault, env } from '../isolate.ts'
 
 beforeEach(emptyVault)
@@ -67,4 +74,53 @@ it('the position after labelled keys is 0 without any', async () => {
   const after = (provider: string) => afterLabelled("'ann'", `'${provider}'`)
   const sql = `SELECT ${after('openai')} AS openai, ${after('acme')} AS acme`
   expect((await run(env.DB, { sql, values: [] })).results).toEqual([{ openai: 0, acme: 3 }])
+})
+
+const all = async (sql: string) => (await run<object>(env.DB, { sql, values: [] })).results
+
+const OPENAI = { userId: 'ann', provider: 'openai' }
+
+it('a key that gets a label keeps what its members have used', async () => {
+  await store({ openai: 0 })
+  await env.DB.prepare(
+    "INSERT INTO member_uses VALUES ('ann', 'openai', 'ben', '2026-11', 7, 'm')",
+  ).run()
+  await run(env.DB, renameKey(OPENAI, 'openai:work'))
+  expect(await all('SELECT user_id, provider, member, uses FROM member_uses')).toEqual([
+    { user_id: 'ann', provider: 'openai:work', member: 'ben', uses: 7 },
+  ])
+})
+
+it('no import brings back the key of a slot that was renamed', async () => {
+  const imported = { ...OPENAI, savedAt: '2026-01-01T00:00:00.000Z', token: 'gAAAAA' }
+  await importRows(env.DB, [imported])
+  const marks = await all('SELECT * FROM imported_keys')
+  await run(env.DB, renameKey(OPENAI, 'openai:work'))
+  await importRows(env.DB, [imported])
+  expect(await all('SELECT provider FROM api_keys')).toEqual([{ provider: 'openai:work' }])
+  expect(await all('SELECT * FROM imported_keys')).toEqual(marks)
+})
+
+it('positions with gaps and ties are in order after a move', async () => {
+  await store({ openai: 4, 'openai:a': 4, 'openai:b': 9, acme: 4 })
+  await run(
+    env.DB,
+    placeKey({ ...OPENAI, provider: 'openai:b' }, { position: 1, isRenamed: false }),
+  )
+  expect(await all('SELECT provider, position, revision FROM api_keys ORDER BY 2, 1')).toEqual([
+    { provider: 'openai', position: 0, revision: 1 },
+    { provider: 'openai:b', position: 1, revision: 2 },
+    { provider: 'openai:a', position: 2, revision: 1 },
+    { provider: 'acme', position: 4, revision: 1 },
+  ])
+})
+
+it('a name that nobody has is not moved with the key that has the new name', async () => {
+  await store({ 'openai:a': 0, 'openai:b': 1 })
+  const before = await all('SELECT * FROM api_keys')
+  await runBatch(env.DB, [
+    renameKey(OPENAI, 'openai:b'),
+    placeKey({ ...OPENAI, provider: 'openai:b' }, { position: 0, isRenamed: true }),
+  ])
+  expect(await all('SELECT * FROM api_keys')).toEqual(before)
 })

@@ -4,7 +4,7 @@ import { nameCaller } from './caller-name.ts'
 import type { Period } from './days.ts'
 import type { Language } from './language.ts'
 import type { ShownKey } from './slot.ts'
-import type { LimitChanges } from './vault-client.ts'
+import type { KeyChanges } from './vault-client.ts'
 
 /** How often the key was used, of how often it may be, and who may use it. */
 export function describeLimits({ maxUses, callers }: ShownKey, language: Language): string[] {
@@ -35,7 +35,7 @@ interface EnteredLimits {
 export function findChanges(
   key: ShownKey,
   { callers, maxUses, expiresAt }: EnteredLimits,
-): LimitChanges {
+): KeyChanges {
   const isOther = maxUses?.count !== key.maxUses?.count || maxUses?.per !== key.maxUses?.per
   return {
     ...(JSON.stringify(callers) !== JSON.stringify(key.callers) && { callers }),

@@ -101,20 +101,17 @@ export async function deleteKey(call: Call, slot: ShownSlot): Promise<void> {
   await request<'deleteSlot'>(call, pathOf(slot), { method: 'DELETE', headers })
 }
 
-/** What its user changes of a key's limits. What is left out stays as it is, and null removes a limit. */
-export type LimitChanges = BodyOf<'setLimits'>
-
-/** Another label, or none, and another place among the keys of the provider, from 0. */
-interface Move {
-  label?: string | null
-  position?: number
-}
+/**
+ * What its user changes of a key: its limits, or its label and its place. What is left out stays as it is, and null removes a
+ * limit or the label.
+ */
+export type KeyChanges = BodyOf<'setLimits'>
 
 /** Changes the limits of the key in the slot, its label or its place, unless it has changed. */
 export async function patchKey(
   call: Call,
   slot: ShownSlot,
-  changes: LimitChanges & Move,
+  changes: KeyChanges,
 ): Promise<ShownSlot> {
   const answer = await request<'setLimits'>(call, pathOf(slot), {
     method: 'PATCH',

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Period } from '../../../src/page/element/days.ts'
 import { describeLimits, findChanges, isCount } from '../../../src/page/element/limits.ts'
-import type { LimitChanges } from '../../../src/page/element/vault-client.ts'
+import type { KeyChanges } from '../../../src/page/element/vault-client.ts'
 import { english, someKey, translated } from './shown.ts'
 
 const limited = (used: number, per: Period, count = 1_000) =>
@@ -49,7 +49,7 @@ const KEPT = {
   expiresAt: undefined,
 }
 
-it.for<[what: string, entered: Partial<Parameters<typeof findChanges>[1]>, LimitChanges]>([
+it.for<[what: string, entered: Partial<Parameters<typeof findChanges>[1]>, KeyChanges]>([
   ['nothing', {}, {}],
   [
     'the number of uses',
