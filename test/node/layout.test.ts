@@ -23,6 +23,7 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/http/server-routes.test.ts',
   'test/http/support-routes.test.ts',
   'test/http/team-tokens.slow.test.ts',
+  'test/http/team-routes.test.ts',
   'test/keys/gone-restored.test.ts',
   'test/keys/interleavings.slow.test.ts',
   'test/keys/interleavings.test.ts',

@@ -1,0 +1,30 @@
+/** Why a token does not open a team, and how a member's requests are counted. */
+
+import { expect, it } from 'vitest'
+import { inSeconds } from '../../scripts/lib/token.ts'
+import { ask, member, someTeamId, TEAMS } from '../http/team-calls.ts'
+
+it('authorizeTeam tells why a token is refused', async () => {
+  const teamId = someTeamId()
+  const details = [
+    await ask('getTeam', teamId, member('other')),
+    await ask('changeTeam', teamId, member(teamId)),
+    await ask('getTeam', teamId, member(teamId, 'max', { iat: inSeconds(-4_000) })),
+  ].map(({ body }) => body['detail'])
+  expect(details).toEqual([
+    'The token does not say that its user is in this team.',
+    'The token does not say that its user is an admin of this team.',
+    'For a team, the token must say with "iat" that it was issued a short time ago.',
+  ])
+})
+
+it('authorizeTeam counts the requests of a member under the user, whatever the team', async () => {
+  const keys: string[] = []
+  const limit = async ({ key }: RateLimitOptions) => {
+    keys.push(key)
+    return { success: false }
+  }
+  const vars = { ...TEAMS, RATE_LIMITER: { limit } }
+  const { answer, trips } = await ask('getTeam', 'acme', member('acme', 'team:x'), { vars })
+  expect([answer, trips, keys]).toEqual(['429 rate_limited', 0, ['~team:x']])
+})

@@ -1,0 +1,53 @@
+/** A token that a team does not take any more reads and changes nothing of it. */
+
+import { expect, it } from 'vitest'
+import { inSeconds } from '../../scripts/lib/token.ts'
+import { changeOwned, runOwned } from '../../src/keys/owned.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
+import { requireTokenSince } from '../../src/store/teams.ts'
+import { selectUser } from '../../src/store/users.ts'
+import { admin, ask, OPERATIONS, someTeam } from '../http/team-calls.ts'
+import { env } from '../isolate.ts'
+import { ownerOf } from '../support.ts'
+
+it.for(OPERATIONS.filter((id) => id !== 'removeTeam'))(
+  '%s refuses a token that an admin has ended, and changes nothing',
+  async (id) => {
+    const teamId = await someTeam()
+    const old = admin(teamId, 'eve', { iat: inSeconds(-60) })
+    const since = new Date(inSeconds(-30) * 1_000).toISOString()
+    await ask('changeTeam', teamId, admin(teamId), { body: { tokens_since: since } })
+    const before = await rowsOf(teamId)
+    const query = id === 'saveTeamSlot' ? '' : undefined
+    const { answer, body } = await ask(id, teamId, old, query === undefined ? {} : { query })
+    expect([answer, body['detail']]).toEqual([
+      '401 token_expired',
+      'An admin of the team has ended tokens that are as old.',
+    ])
+    expect(await rowsOf(teamId)).toEqual(before)
+    expect((await ask(id, teamId, admin(teamId))).answer).toBe('200')
+  },
+)
+
+/** What D1 has of the team, and who is a user. */
+async function rowsOf(teamId: string) {
+  const owner = teamOwner(teamId)
+  const rows = await env.DB.batch([
+    env.DB.prepare('SELECT * FROM users WHERE id = ?1 OR id = ?2').bind(owner, 'eve'),
+    env.DB.prepare('SELECT * FROM api_keys WHERE user_id = ?1').bind(owner),
+    env.DB.prepare('SELECT * FROM api_key_events WHERE user_id = ?1').bind(owner),
+  ])
+  return rows.map(({ results }) => results)
+}
+
+it('a change by a token adds the member to the users, and the record of a use does not', async () => {
+  const { service } = await ownerOf('jane')
+  const isUser = async (id: string) =>
+    (await env.DB.prepare('SELECT 1 FROM users WHERE id = ?1').bind(id).all()).results.length === 1
+  const guard = requireTokenSince(teamOwner('acme'), '2026-01-01T00:00:00.000Z')
+  await changeOwned({ service, member: 'editor', guard }, [selectUser('editor')])
+  await changeOwned({ service, member: 'caller' }, [selectUser('caller')])
+  await runOwned({ service, member: 'reader', guard }, [selectUser('reader')])
+  const users = await Promise.all(['editor', 'caller', 'reader'].map(isUser))
+  expect(users).toEqual([true, false, false])
+})

@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest'
+import { run, runBatch } from '../../src/store/d1.ts'
+import {
+  insertMember,
+  requireTokenSince,
+  selectTeam,
+  updateTeam,
+  type NewTeam,
+} from '../../src/store/teams.ts'
+import { env } from '../isolate.ts'
+import { someUser } from '../support.ts'
+
+const someTeam = async () => someUser(`team:${crypto.randomUUID()}`)
+const SINCE = '2026-02-01T00:00:00.000Z'
+
+it('a change of a team leaves what it does not name, and no later time is taken back', async () => {
+  const team = await someTeam()
+  const change = async (changes: NewTeam) =>
+    (await run(env.DB, updateTeam(team, changes))).results[0]
+  expect(await change({})).toMatchObject({ ownKeys: 1, tokensSince: null })
+  expect(await change({ ownKeys: false })).toMatchObject({ ownKeys: 0, tokensSince: null })
+  expect(await change({ tokensSince: SINCE })).toMatchObject({ ownKeys: 0, tokensSince: SINCE })
+  const earlier = '2026-01-31T23:59:59.999Z'
+  expect(await change({ tokensSince: earlier })).toMatchObject({ tokensSince: SINCE })
+  expect(await change({ ownKeys: true })).toMatchObject({ ownKeys: 1, tokensSince: SINCE })
+})
+
+it('a team that does not exist has no row, and none after a change', async () => {
+  const results = await runBatch(env.DB, [updateTeam('team:absent', {}), selectTeam('team:absent')])
+  expect(results.map((result) => result.results)).toEqual([[], []])
+})
+
+it.for<[issuedAt: string, isRefused: boolean]>([
+  ['2026-01-31T23:59:59.000Z', true],
+  ['2026-02-01T00:00:00.000Z', false],
+  ['2026-02-01T00:00:01.000Z', false],
+])(
+  'a token of %s is refused by a team that takes those since February: %s',
+  async ([issuedAt, isRefused]) => {
+    const team = await someTeam()
+    await run(env.DB, updateTeam(team, { tokensSince: SINCE }))
+    const code = await run(env.DB, requireTokenSince(team, issuedAt)).then(
+      () => null,
+      (error: unknown) => error,
+    )
+    if (isRefused) expect(code).toMatchObject({ code: 'token_expired' })
+    else expect(code).toBeNull()
+  },
+)
+
+it.for(['a team that has ended none', 'a team that does not exist'])(
+  'any token is taken by %s',
+  async (kind) => {
+    const team = kind.endsWith('exist') ? 'team:absent' : await someTeam()
+    const { results } = await run(env.DB, requireTokenSince(team, '2001-01-01T00:00:00.000Z'))
+    expect(results.length).toBeLessThan(2)
+  },
+)
+
+it('a member who is a user keeps the identity, and another one is added', async () => {
+  const identity = async (id: string) =>
+    env.DB.prepare('SELECT identity FROM users WHERE id = ?1').bind(id).first('identity')
+  const known = await someUser()
+  const before = await identity(known)
+  await runBatch(env.DB, [insertMember(known), insertMember(`new-${known}`)])
+  expect(await identity(known)).toBe(before)
+  expect(await identity(`new-${known}`)).toMatch(/^[\da-f]{32}$/)
+})
