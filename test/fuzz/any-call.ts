@@ -113,7 +113,15 @@ const query = fc.record(
 )
 
 const header = fc.tuple(
-  fc.constantFrom('Authorization', 'X-Api-Key', 'Upgrade', 'X-Vault-User', 'Cookie', 'X-Acme-Key'),
+  fc.constantFrom(
+    'Authorization',
+    'X-Api-Key',
+    'Upgrade',
+    'X-Vault-User',
+    'X-Vault-Team',
+    'Cookie',
+    'X-Acme-Key',
+  ),
   fc.constantFrom(MARK, `Bearer ${MARK}`, 'websocket', 'WebSocket', USER),
 )
 
@@ -147,7 +155,8 @@ function valuesOf(method: MethodName): fc.Arbitrary<unknown[]> {
   const slot = fc.oneof({ weight: 4, arbitrary: fc.constant(SLOT) }, text, other)
   const asked = fc.oneof({ weight: 6, arbitrary: request.map(toRequest) }, text, other)
   const second = method === 'listEvents' ? fc.oneof(query, other) : slot
-  const usual = fc.tuple(user, second, asked).map((all) => {
+  const options = fc.oneof(fc.constantFrom({ teamId: 'acme' }, { teamId: MARK }, {}), other)
+  const usual = fc.tuple(user, second, asked, options).map((all) => {
     if (method === 'fetchWithApiKey') return all
     return all.slice(0, /User|Slots|Team/.test(method) ? 1 : 2)
   })
@@ -161,7 +170,7 @@ const valid = fc.record(
     caller: fc.stringMatching(/^[\w.-]{1,64}$/),
     grants: fc.oneof(fc.subarray(['use', 'reveal', 'users', 'support']), fc.array(grant)),
     providers: fc.oneof(fc.constantFrom([SLOT], [], ['default'], ['*']), fc.array(word)),
-    teams: fc.boolean(),
+    teams: fc.oneof(fc.boolean(), word),
   },
   { requiredKeys: ['caller', 'grants'], noNullPrototype: true },
 )

@@ -6,6 +6,7 @@ import { beforeEach, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
 import { errorCode, event, listedAnswer, teamAnswer } from '../../src/shared/answers.ts'
 import { CODES, FAULTS } from '../../src/shared/error-code.ts'
+import { covers } from '../../src/shared/slot.ts'
 import { expectAlways, expectQuiet, FUZZED, MARK } from './fuzz.ts'
 import { PROVIDER, recordLogs, someKey, someKeyUser } from '../support.ts'
 import { anyCall, anyProps, METHODS, request, SLOT, toRequest, USER } from './any-call.ts'
@@ -45,7 +46,8 @@ function allow(props: { grants?: unknown }, grant: string): boolean {
 
 /** Whether the props, as they are, name the slot. */
 function reach({ providers }: { providers?: unknown }, slot: unknown): boolean {
-  return Array.isArray(providers) ? providers.includes(slot) : providers === undefined
+  if (!Array.isArray(providers)) return providers === undefined
+  return typeof slot === 'string' && providers.some((name) => covers(name, slot))
 }
 
 /** The methods for one slot. */
