@@ -47,7 +47,7 @@ async function openTeam(
 }
 
 describe('an admin of a team', () => {
-  it('saves its first key, beside keys of their own', async () => {
+  it('an admin saves the first key of a team, and none of their own', async () => {
     const { page, team, token, user, faults } = await openTeam({}, { isAdmin: true })
     await button(page, 'Add a key').click()
     await page.getByLabel('Provider', { exact: true }).selectOption('OpenAI')
@@ -68,7 +68,7 @@ describe('an admin of a team', () => {
     expect(faults()).toEqual([])
   })
 
-  it('can do to a key of the team what a user can do to their own', async () => {
+  it('an admin can do to a key of the team what a user can do to their own', async () => {
     const keys = { openai: 'sk-good-team', 'openai:work': 'sk-good-work' }
     const { page, faults } = await openTeam(keys, { isAdmin: true })
     await button(page, 'Test: OpenAI key').click()
@@ -87,7 +87,7 @@ describe('an admin of a team', () => {
     expect(faults()).toEqual([])
   })
 
-  it('reads in its activity what they did, and what another admin did', async () => {
+  it('an admin reads what they did, and what another admin did', async () => {
     const { page, admin } = await openTeam({ openai: 'sk-good-team' }, { isAdmin: true })
     await button(page, 'Pause: OpenAI key').click()
     await said(page, 'You paused the key').waitFor()
@@ -102,7 +102,7 @@ describe('an admin of a team', () => {
 })
 
 describe('a member of a team', () => {
-  it('sees of which providers the team has keys, and nothing to do', async () => {
+  it('a member sees of which providers the team has keys, and nothing to do', async () => {
     const keys = { openai: 'sk-good-team', 'openai:work': 'sk-good-work', groq: 'gsk_team' }
     const { page, faults } = await openTeam(keys)
     const cards = page.locator('li')
@@ -114,7 +114,7 @@ describe('a member of a team', () => {
     expect(faults()).toEqual([])
   })
 
-  it('sees that the team has no keys', async () => {
+  it('a member sees that the team has no keys', async () => {
     const { page } = await openTeam({})
     await said(page, 'Your team has no keys yet.').waitFor()
     expect(await page.getByRole('button').count()).toBe(0)

@@ -2,12 +2,13 @@
 
 import { html, nothing } from 'lit'
 import type { EventAnswer } from '../../shared/answers.ts'
+import { splitSlot } from '../../shared/slot.ts'
 import { renderDoing } from './busy-button.ts'
 import { sumUp, type EventLine } from './event-lines.ts'
-import { describeEvent } from './event-text.ts'
+import { describeEvent, isOfOther } from './event-text.ts'
 import { moveFocus, onEscape } from './focus.ts'
 import { GIVEN, InnerElement, OWN } from './inner-element.ts'
-import type { ShownSlot } from './slot.ts'
+import { nameSlot, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 import { fetchEvents, fetchExport } from './trail-client.ts'
 
@@ -72,9 +73,17 @@ export class Activity extends InnerElement {
   }
 
   #renderLine(line: EventLine) {
-    const { language, keySlot } = this
+    const { access, language, keySlot } = this
+    const { event } = line
+    const { member, provider } = event
+    const slot = { ...keySlot, label: splitSlot(provider).label }
+    const about = [
+      provider !== keySlot.name && nameSlot(slot, language.say),
+      !isOfOther(event, access) && member,
+    ].filter((text) => text)
     return html`<li part="event" class="row" tabindex="-1">
-      <span>${describeEvent(line, keySlot, language)}</span>
+      <span>${describeEvent(line, keySlot, language, access)}</span>
+      ${about.map((text) => html`<bdi part="times" translate="no">${text}</bdi>`)}
       <time part="times" datetime=${line.time}>${language.minute(line.time)}</time>
     </li>`
   }

@@ -31,7 +31,7 @@ import { fetchSlots, type Access } from './vault-client.ts'
 const NOT_READY = 'Waiting for user-id and getToken to be set …'
 
 /**
- * Shows the keys of `userId` in the vault at `baseUrl`. Fires `saved` (`detail`: `provider`, `preview`,
+ * Shows the keys of `userId`, or of the team `teamId`, in the vault at `baseUrl`. Fires `saved` (`detail`: `provider`, `preview`,
  * `status`), `deleted` (`provider`), and `error` (`code`, `message`, `requestId`); none of them bubbles.
  */
 export class ApiKeySettings extends LitElement implements ApiKeySettingsElement {
@@ -39,6 +39,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   static override properties = {
     baseUrl: { attribute: 'base-url' },
     userId: { attribute: 'user-id' },
+    teamId: { attribute: 'team-id' },
     providers: {},
     getToken: { attribute: false },
     texts: { attribute: false },
@@ -51,6 +52,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   declare baseUrl: string
   declare userId: string | null
+  declare teamId: string | null
   declare providers: string | null
   declare getToken: GetToken | undefined
   declare texts: Partial<Texts> | null
@@ -62,6 +64,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   declare private notice: Notice | null
   #attempt = new Attempt(this, (detail) => this.#failed(detail))
   #access: Access | null = null
+  /** The providers of which the team has keys, if the user may know no more of them. */
+  #shared: readonly string[] | null = null
   #askedLanguage: object | null = null
   readonly #languageWatch = new MutationObserver(() => void this.#speak())
 
@@ -69,6 +73,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     super()
     this.baseUrl = new URL(import.meta.url).origin
     this.userId = null
+    this.teamId = null
     this.providers = null
     this.texts = null
     this.language = new Language('en')
@@ -94,7 +99,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    const isOther = changed.has('baseUrl') || changed.has('userId')
+    const isOther = changed.has('baseUrl') || changed.has('userId') || changed.has('teamId')
     const isFirst = changed.has('getToken') && changed.get('getToken') === undefined
     if (isOther || isFirst) this.#start()
     if (changed.has('texts') && this.isConnected) void this.#speak()
@@ -140,7 +145,26 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     `
   }
 
+  /** What a member of a team sees, who is no admin. */
+  #renderShared(providers: readonly string[]) {
+    const { say } = this.language
+    if (providers.length === 0) return html`<p class="card">${say('noTeamKeys')}</p>`
+    return html`
+      <ul role="list">
+        ${providers.map(
+          (provider) => html`
+            <li class="row">
+              <strong part="provider">${provider}</strong>
+              <span part="status">${say('teamKey')}</span>
+            </li>
+          `,
+        )}
+      </ul>
+    `
+  }
+
   #renderSlots(slots: readonly ShownSlot[]) {
+    if (this.#shared !== null) return this.#renderShared(this.#shared)
     const { say, list } = this.language
     const offered = offerSlots(slots, this.providers)
     const providers = list(offered.map((slot) => nameSlot(slot, say)))
@@ -217,11 +241,13 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   /** Begins anew, for another user or vault. What is under way for the previous one is not reported. */
   #start(): void {
-    const { baseUrl, userId } = this
+    const { baseUrl, userId, teamId } = this
+    const id = teamId || userId
     // Frontends pass a new function at every render: the latest one is called.
     const getToken: GetToken = async (options) => this.getToken?.(options) ?? ''
-    const isReady = userId && this.getToken !== undefined
-    const access = isReady ? { baseUrl, userId, getToken } : null
+    const kind = teamId ? 'teams' : 'users'
+    const isReady = id && this.getToken !== undefined
+    const access = isReady ? ({ baseUrl, kind, id, userId, getToken } as const) : null
     this.removeController(this.#attempt)
     this.#access = access
     this.#attempt = new Attempt(this, (detail) => {
@@ -237,9 +263,10 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     const access = this.#access
     if (access === null) return
     await this.#attempt.run({ text: 'loading' }, async (signal) => {
-      const slots = await fetchSlots({ access, signal })
+      const { slots, shared } = await fetchSlots({ access, signal })
       if (access !== this.#access) return
       this.slots = slots
+      this.#shared = shared
       this.#warn()
     })
   }
@@ -256,8 +283,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 
   #warn(): void {
-    if (this.slots === null) return
     const { slots } = this
+    if (slots === null || this.#shared !== null) return
     const unknown = nameProviders(this.providers)?.filter((name) => !findSlot(slots, name)) ?? []
     if (unknown.length === 0) return
     const known = slots.map(({ name }) => name)

@@ -26,10 +26,11 @@ export interface EventLine {
 export function sumUp(events: readonly EventAnswer[], isWhole: boolean): EventLine[] {
   const lines = new Map<string, EventLine>()
   for (const event of events) {
-    const { id, event: kind, caller, code, last_at, at, count = 1, errors = 0 } = event
+    const { id, provider, event: kind, caller, member, code, last_at, at } = event
+    const { count = 1, errors = 0 } = event
     const time = last_at ?? at
     const isOften = last_at !== undefined || looks.has(kind)
-    const name = isOften ? JSON.stringify([dayOf(time), kind, caller, code]) : id
+    const name = isOften ? JSON.stringify([dayOf(time), provider, kind, caller, member, code]) : id
     const line = lines.get(name) ?? { event, time, count: 0, errors: 0 }
     lines.set(name, {
       event,

@@ -7,16 +7,23 @@ import type { EventLine } from './event-lines.ts'
 import type { Language } from './language.ts'
 import { nameProvider, type ShownSlot } from './slot.ts'
 import { isTextName, type TextName } from './texts.ts'
+import type { Access } from './vault-client.ts'
+
+/** Whose trail it is, and who reads it. */
+export type Reader = Pick<Access, 'kind' | 'userId'>
 
 /** The sentence, without the time of day. */
 export function describeEvent(
   { event, time, count, errors }: EventLine,
   slot: ShownSlot,
   { say, number, dayFromNow }: Language,
+  reader: Reader,
 ): string {
-  const anyone = say('anApplication')
-  const sentence = say(nameText(event), {
-    caller: event.caller === undefined ? anyone : nameCaller(event.caller, say),
+  const isOther = isOfOther(event, reader)
+  const anyone = say(isOther ? 'aMember' : 'anApplication')
+  const name = isOther ? event.member : event.caller && nameCaller(event.caller, say)
+  const sentence = say(nameText(event, isOther), {
+    caller: name ?? anyone,
     provider: nameProvider(slot, say),
     times: count > 1 ? say('times', { count: number(count) }) : '',
     when: dayFromNow(pastTime(time)),
@@ -25,17 +32,23 @@ export function describeEvent(
   const text = isTextName(reason) ? sentence + say(reason) : sentence
   const all = errors > 0 ? text + say('timesFailed', { count: number(errors) }) : text
   // A name stays as it is, also at the beginning.
-  return event.caller === undefined && all.startsWith(anyone)
+  return name === undefined && all.startsWith(anyone)
     ? all.charAt(0).toUpperCase() + all.slice(1)
     : all
+}
+
+/** Whether another admin of the team did it. */
+export function isOfOther({ by, member }: EventAnswer, { kind, userId }: Reader): boolean {
+  return kind === 'teams' && by === 'owner' && (member === undefined || member !== userId)
 }
 
 /**
  * Each kind of event has a text, `event_KIND`. If it reads otherwise by who did it, by what the provider said, or by why a use
  * was refused, another text has that at its end.
  */
-function nameText({ event, by, code, verdict }: EventAnswer): TextName {
+function nameText({ event, by, code, verdict }: EventAnswer, isOther: boolean): TextName {
   const kind = `event_${event}` as const
-  const ends = [`by_${by === 'import' ? 'job' : by}`, verdict, code]
+  const actor = isOther ? 'operator' : by
+  const ends = [`by_${actor === 'import' ? 'job' : actor}`, verdict, code]
   return ends.map((end) => `${kind}_${end}`).find(isTextName) ?? kind
 }

@@ -45,12 +45,14 @@ export interface Details {
   error: ErrorDetail
 }
 
-/** `<api-key-settings>` as its page sees it. It shows the keys of `userId` in the vault at `baseUrl`. */
+/** `<api-key-settings>` as its page sees it. It shows the keys of `userId`, or of `teamId`, in the vault at `baseUrl`. */
 export interface ApiKeySettingsElement extends HTMLElement {
   /** Where the vault is; by default, where the element's script came from. */
   baseUrl: string
   /** The token's `sub`; null until somebody is signed in. */
   userId: string | null
+  /** The team whose keys are shown instead of the user's, as the token names it. */
+  teamId: string | null
   /** Names of the slots that are offered, in this order, separated by spaces; by default, every provider. */
   providers: string | null
   getToken: GetToken | undefined

@@ -4,6 +4,7 @@ import type {
   DecryptionFault,
   KeyAnswer,
   ListedAnswer,
+  MemberSlot,
   SavedFields,
   SlotFields,
 } from '../../shared/answers.ts'
@@ -14,10 +15,14 @@ import type { GetToken } from './host.ts'
 import { Problem, readProblem } from './problem.ts'
 import { readableKey, type ShownKey, type ShownSlot } from './slot.ts'
 
-/** A user, and the vault with the user's keys. */
+/** A user or a team, and the vault with their keys. */
 export interface Access {
   baseUrl: string
-  userId: string
+  /** As paths name them. */
+  kind: 'users' | 'teams'
+  id: string
+  /** The user who looks at the keys of a team; null if that is not known. */
+  userId: string | null
   getToken: GetToken
 }
 
@@ -27,11 +32,27 @@ export interface Call {
   signal: AbortSignal
 }
 
-/** Fetches every slot of the user. All functions here throw a Problem. */
-export async function fetchSlots(call: Call): Promise<ShownSlot[]> {
-  const { api_keys } = await request<'listSlots'>(call, '/api-keys', { method: 'GET' })
+/**
+ * Fetches every slot. A member of a team who is no admin only may know of which providers it has keys: `shared` has what
+ * these are called, and is null for anybody else. All functions here throw a Problem.
+ */
+export async function fetchSlots(call: Call) {
+  const { api_keys }: List = await request<'listSlots'>(call, '/api-keys', { method: 'GET' })
   const labels = new Map(api_keys.map(({ provider: name, label }) => [name, label]))
-  return api_keys.map((listed) => readSlot(listed, labels))
+  const known = api_keys.filter((listed) => 'key_prefixes' in listed)
+  const stored = api_keys.filter(({ has_api_key }) => has_api_key)
+  const providers = stored.map(({ provider: name }) => splitSlot(name).provider)
+  return {
+    slots: known.map((listed) => readSlot(listed, labels)),
+    shared:
+      known.length < api_keys.length
+        ? Array.from(new Set(providers), (name) => labels.get(name) ?? name)
+        : null,
+  }
+}
+
+interface List {
+  api_keys: (ListedAnswer | MemberSlot)[]
 }
 
 /** `labels` has the name of each provider, by its slot without a label. */
@@ -65,6 +86,13 @@ function pathOf({ name, label, keyPrefixes }: ShownSlot) {
   return `/api-keys/${encodeURIComponent(name)}` as const
 }
 
+type SavedSlot = AnswerOf<'saveSlot'>
+
+/** Of a team, it has the team in place of the user. */
+interface Saved extends SavedSlot {
+  team?: SavedSlot['user']
+}
+
 /** The slot as its user saw it: the service refuses a change (`changed_meanwhile`) if its owner has changed it since. */
 function precondition({ etag }: ShownSlot): Record<string, string> {
   return etag === null ? { 'If-None-Match': '*' } : { 'If-Match': etag }
@@ -76,7 +104,7 @@ export async function putKey(
   slot: ShownSlot,
   { apiKey, baseUrl, expiresAt, verify }: EnteredKey,
 ): Promise<ShownSlot> {
-  const { user } = await request<'saveSlot'>(
+  const { user, team = user }: Saved = await request<'saveSlot'>(
     call,
     `${pathOf(slot)}${verify ? '' : '?verify=false'}`,
     {
@@ -85,7 +113,7 @@ export async function putKey(
       body: { api_key: apiKey, base_url: baseUrl, expires_at: expiresAt },
     },
   )
-  return { ...slot, ...readKey(user) }
+  return { ...slot, ...readKey(team) }
 }
 
 /** Moves the key of the default slot to another slot. */
@@ -199,8 +227,8 @@ export async function send<Id extends OwnOperation>(
   path: PathTo<Id>,
   { method, headers: given, body }: Init<Id>,
 ): Promise<Response> {
-  const user = encodeURIComponent(access.userId)
-  const url = `${access.baseUrl.replace(/\/$/, '')}/api/users/${user}${path}`
+  const { baseUrl, kind, id } = access
+  const url = `${baseUrl.replace(/\/$/, '')}/api/${kind}/${encodeURIComponent(id)}${path}`
   const type = body && { 'Content-Type': 'application/json' }
   const ask = async (refresh: boolean): Promise<Response> => {
     const Authorization = `Bearer ${await askToken(access, refresh)}`

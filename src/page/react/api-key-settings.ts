@@ -27,6 +27,8 @@ export interface ApiKeySettingsProps {
   baseUrl: string
   /** The token's `sub`; null until somebody is signed in. */
   userId: string | null
+  /** The team whose keys are shown instead of the user's, as the token names it. */
+  teamId?: string | null | undefined
   /** It may be a new function at every render. */
   getToken: GetToken
   /** Names of the slots that are offered, in this order; by default, every provider. */
@@ -56,20 +58,28 @@ const NOT_LOADED: ErrorDetail = {
 }
 
 /**
- * Shows the keys of `userId`. If it cannot, it shows the fallback: it never throws into the application.
+ * Shows the keys of `userId`, or of `teamId`. If it cannot, it shows the fallback: it never throws into the application.
  *
  * @example
  * <ApiKeySettings baseUrl="https://vault.example.com" userId={user.id} getToken={getToken} />
  */
 export function ApiKeySettings(props: ApiKeySettingsProps) {
-  const { baseUrl, userId, getToken, providers, lang, texts, className, style } = props
-  const { nonce, integrity, fallback } = props
+  const { baseUrl, userId, teamId, getToken, providers, lang, texts } = props
+  const { className, style, nonce, integrity, fallback } = props
   const element = useRef<HTMLElement>(null)
   // A JavaScript application may give a string, as in HTML.
   const names = providers === undefined ? null : [providers].flat().join(' ')
   // Properties, not attributes: an older React knows only attributes, which cannot hold a function.
   useLayoutEffect(() => {
-    const properties = { baseUrl, userId, getToken, providers: names, texts: texts ?? null }
+    const properties = {
+      baseUrl,
+      userId,
+      // Without a signed-in user there is no token for the team.
+      teamId: userId === null ? null : (teamId ?? null),
+      getToken,
+      providers: names,
+      texts: texts ?? null,
+    }
     // Another element of this name may refuse them, and would throw if they were assigned.
     for (const [name, value] of Object.entries(properties)) {
       if (element.current !== null) Reflect.set(element.current, name, value)

@@ -56,6 +56,22 @@ it('adds up what the same caller did on the same day, and begins with what happe
   ])
 })
 
+it('uses of another key, and those for another member of a team, are not added up', () => {
+  setClock()
+  const uses = [
+    sum('2026-06-15T11:10:00.000Z', { member: 'user-1', count: 3 }),
+    sum('2026-06-15T10:10:00.000Z', { member: 'user-2', count: 5 }),
+    sum('2026-06-15T09:10:00.000Z', { provider: 'openai:work', member: 'user-2', count: 7 }),
+    sum('2026-06-15T08:10:00.000Z', { member: 'user-1', count: 11 }),
+  ]
+  const lines = sumUp(list(...uses), true)
+  expect(lines.map(({ event: { member, provider }, count }) => [member, provider, count])).toEqual([
+    ['user-1', 'openai', 14],
+    ['user-2', 'openai', 5],
+    ['user-2', 'openai:work', 7],
+  ])
+})
+
 it('changes of an owner are not added up, although they are of the same kind and day', () => {
   const times = ['2026-06-15T10:00:00.000Z', '2026-06-15T10:00:00.001Z']
   const events = times.map((time) => change(time, 'paused')).toReversed()

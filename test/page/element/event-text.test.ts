@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TRANSLATED } from '../../../scripts/lib/element.ts'
 import type { EventLine } from '../../../src/page/element/event-lines.ts'
-import { describeEvent } from '../../../src/page/element/event-text.ts'
+import { describeEvent, type Reader } from '../../../src/page/element/event-text.ts'
 import type { ShownSlot } from '../../../src/page/element/slot.ts'
 import type { EventAnswer } from '../../../src/shared/answers.ts'
 import type { RejectionReason } from '../../../src/shared/slot.ts'
@@ -18,10 +18,11 @@ function read(
   { time = TODAY, count = 1, errors = 0 }: Line = {},
   slot: ShownSlot = someSlot(),
   language = english,
+  reader: Reader = { kind: 'users', userId: 'user-1' },
 ): string {
   setClock()
   const whole: EventAnswer = { id: time, provider: slot.name, by: 'owner', at: time, ...event }
-  return describeEvent({ event: whole, time, count, errors }, slot, language)
+  return describeEvent({ event: whole, time, count, errors }, slot, language, reader)
 }
 
 describe('an event in plain words', () => {
@@ -139,7 +140,7 @@ describe('why a key was rejected', () => {
 })
 
 it.for<[text: string, event: Pick<EventAnswer, 'event'> & Partial<EventAnswer>, line?: Line]>([
-  ['{caller} saved the key for you', { event: 'saved' }],
+  ['{caller} saved the key', { event: 'saved' }],
   ['{caller} deleted the key', { event: 'deleted' }],
   ['{caller} paused the key', { event: 'paused' }],
   [
@@ -197,6 +198,47 @@ it.for(['2026-06-15T12:00:20.000Z', '2026-06-16T00:00:20.000Z', '2026-06-17T12:0
     )
   },
 )
+
+describe('an event of a team', () => {
+  const readOfTeam = (
+    event: Pick<EventAnswer, 'event'> & Partial<EventAnswer>,
+    language = english,
+  ) => read(event, {}, someSlot(), language, { kind: 'teams', userId: 'user-1' })
+  const ACTS: [text: string, event: EventAnswer['event']][] = [
+    ['saved the key', 'saved'],
+    ['replaced the key', 'replaced'],
+    ['deleted the key', 'deleted'],
+    ['paused the key', 'paused'],
+    ['resumed the key', 'resumed'],
+    ['changed the limits of the key', 'limits_changed'],
+  ]
+
+  it.for([...ACTS, ['tested the key', 'verified']] as const)(
+    'what another admin did is not said to be done by the reader: "%s"',
+    ([text, event]) => {
+      expect(readOfTeam({ event, member: 'user-2' })).toBe(`user-2 ${text}`)
+      expect(readOfTeam({ event })).toBe(`A member ${text}`)
+      for (const name of TRANSLATED) {
+        const said = readOfTeam({ event, member: 'user-2' }, translated(name))
+        expect(said).toContain('user-2')
+      }
+    },
+  )
+
+  it.for(ACTS)('what the reader did is said to be done by the reader: "%s"', ([text, event]) => {
+    expect(readOfTeam({ event, member: 'user-1' })).toBe(`You ${text}`)
+  })
+
+  it('what an application did for a member is said of the application', () => {
+    const event = { event: 'used', by: 'caller', caller: 'binding:chat', member: 'user-2' } as const
+    expect(readOfTeam(event)).toBe('chat used this key today')
+  })
+
+  it('a key that another admin wanted to save is said to be theirs', () => {
+    const event = { event: 'rejected_on_save', verdict: 'refused', member: 'user-2' } as const
+    expect(readOfTeam(event)).toBe('OpenAI rejected a key that user-2 wanted to save')
+  })
+})
 
 it('a number of times and a day are said in the language', () => {
   const text = read({ event: 'used' }, { ...YESTERDAY, count: 1_041 }, someSlot(), translated('de'))

@@ -19,7 +19,8 @@ const TEXTS: Record<ProblemCode, string> = {
   token_missing: ENDED,
   token_expired: ENDED,
   token_invalid: 'Your sign-in is not accepted here. Sign in again, or contact support.',
-  not_your_own: 'These keys belong to a different account. Sign in with that account.',
+  not_your_own:
+    'These keys belong to another account or team. Sign in as somebody who may see them.',
   user_not_found: 'Your account is not set up for keys yet. Contact support.',
   unknown_provider: OUTDATED,
   label_invalid: 'A name has up to 40 letters of one script, digits, hyphens, dots or underscores.',

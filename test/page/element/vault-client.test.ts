@@ -138,14 +138,18 @@ describe('requests', () => {
   )
 
   it.for([
-    ['https://vault.test', 'user-1', 'https://vault.test/api/users/user-1/api-keys'],
-    ['https://app.test/vault/', 'auth0|1', 'https://app.test/vault/api/users/auth0%7C1/api-keys'],
-    ['', '../a?b#c/d', '/api/users/..%2Fa%3Fb%23c%2Fd/api-keys'],
-  ] as const)('the vault at "%s" is asked for the user %s', async ([baseUrl, userId, url]) => {
-    const vault = standForVault([Response.json({ api_keys: [] })])
-    await fetchSlots(someCall(['token-1'], { baseUrl, userId }).call)
-    expect(vault.last().url).toBe(url)
-  })
+    ['https://vault.test', 'users', 'user-1', 'https://vault.test/api/users/user-1/api-keys'],
+    ['https://vault.test', 'teams', 'acme', 'https://vault.test/api/teams/acme/api-keys'],
+    ['https://app.test/v/', 'users', 'auth0|1', 'https://app.test/v/api/users/auth0%7C1/api-keys'],
+    ['', 'teams', '../a?b#c/d', '/api/teams/..%2Fa%3Fb%23c%2Fd/api-keys'],
+  ] as const)(
+    'the vault at "%s" is asked for one of the %s: %s',
+    async ([baseUrl, kind, id, url]) => {
+      const vault = standForVault([Response.json({ api_keys: [] })])
+      await fetchSlots(someCall(['token-1'], { baseUrl, kind, id }).call)
+      expect(vault.last().url).toBe(url)
+    },
+  )
 })
 
 it.for([
@@ -203,7 +207,9 @@ describe('answers', () => {
   const FAULT = { has_api_key: false, error: 'Invalid encrypted key', etag: ETAG }
   const list = async (...api_keys: object[]) => {
     standForVault([Response.json({ user_id: 'user-1', api_keys })])
-    return fetchSlots(someCall().call)
+    const { slots, shared } = await fetchSlots(someCall().call)
+    expect(shared).toBeNull()
+    return slots
   }
 
   it.for<[what: string, listed: object, key: ShownSlot['key']]>([
@@ -233,6 +239,20 @@ describe('answers', () => {
     )
     const removed = { ...goneSlot(KEY), name: 'gone:work', label: 'work' }
     expect(slots).toEqual([labelled('work', KEY), someSlot(), removed])
+  })
+
+  it('reads of which providers a team has keys, for a member who may know no more', async () => {
+    const work = { provider: 'openai:work', label: 'work', has_api_key: true, status: 'active' }
+    const openai = { provider: 'openai', label: 'OpenAI', has_api_key: true, status: 'active' }
+    const empty = { provider: 'groq', label: 'Groq', has_api_key: false }
+    standForVault([Response.json({ team_id: 'acme', api_keys: [work, openai, empty] })])
+    const { call } = someCall(['token-1'], { kind: 'teams', id: 'acme' })
+    expect(await fetchSlots(call)).toEqual({ slots: [], shared: ['OpenAI'] })
+  })
+
+  it('reads the key of a team that was saved', async () => {
+    standForVault([Response.json({ team_id: 'acme', team: STORED })])
+    expect(await save(someCall().call)).toEqual(slot)
   })
 
   it('reads the new name of a key', async () => {

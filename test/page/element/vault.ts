@@ -35,6 +35,13 @@ export function standForVault(answers: readonly Answer[], { onLine = true } = {}
   }
 }
 
+const USER = {
+  baseUrl: 'https://vault.test',
+  kind: 'users',
+  id: 'user-1',
+  userId: 'user-1',
+} as const
+
 /** A call of the user `user-1`, whose application gives these tokens in turn. */
 export function someCall(
   tokens: (string | Error)[] = ['token-1', 'token-2'],
@@ -47,7 +54,7 @@ export function someCall(
   })
   const end = new AbortController()
   const call = {
-    access: { baseUrl: 'https://vault.test', userId: 'user-1', getToken, ...access },
+    access: { ...USER, getToken, ...access },
     signal: end.signal,
   }
   return {
