@@ -4,6 +4,7 @@ import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { TRANSLATED } from '../../scripts/lib/element.ts'
 import { signToken } from '../../scripts/lib/token.ts'
+import { bundleApp } from './frameworks/bundle.ts'
 import { saveKey } from './samples.ts'
 import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
 
@@ -76,10 +77,22 @@ describe('an admin of a team', () => {
     await button(page, 'Pause: OpenAI key').click()
     await said(page, 'You paused the key').waitFor()
     await button(page, 'Limits: OpenAI key').click()
-    await page.getByLabel('Limit of uses').selectOption('Per day')
-    await page.getByLabel('Maximum number of uses').fill('5')
+    const field = (label: string) => page.getByLabel(label, { exact: true })
+    await field('Limit of uses').selectOption('Per day')
+    await field('Maximum number of uses').fill('5')
+    await field('Limit of uses per member').selectOption('Per day')
+    await button(page, 'Save limits').click()
+    await said(page, 'Enter a whole number of uses, from 1.').waitFor()
+    const perMember = field('Maximum number of uses per member')
+    expect(await perMember.evaluate((input) => input.matches(':focus'))).toBe(true)
+    const faulty = await page
+      .locator('[aria-invalid=true]')
+      .evaluateAll((all) => all.map(({ id }) => id))
+    expect(faulty).toEqual(['countPerMember'])
+    await perMember.fill('2')
     await button(page, 'Save limits').click()
     await said(page, '0 of 5 uses today').waitFor()
+    await said(page, '2 uses per member and day').waitFor()
     await button(page, 'Delete: OpenAI · work key').click()
     await button(page, 'Delete').click()
     await said(page, 'The OpenAI · work key is deleted.').waitFor()
@@ -143,6 +156,16 @@ it('a token that does not list the teams is said to be the reason', async () => 
   await page.reload()
   const text = 'Your sign-in does not say which teams you belong to. Contact support.'
   expect(await shows(page.getByRole('alert').filter({ hasText: text }))).toBe(true)
+})
+
+it('the React component shows the keys of a team', async () => {
+  const { team, token, user } = await openTeam({ openai: 'sk-good-team' })
+  const html = `<!doctype html><html lang="en"><link rel="icon" href="data:">
+    <div id="app"></div><script type="module">${await bundleApp('react.tsx')}</script>`
+  const given = new URLSearchParams({ vault: origin, user, token, team })
+  const { page, faults } = await openPage(`${host.openHtml(html)}#${String(given)}`)
+  await said(page, 'Your team’s key is used').waitFor()
+  expect(faults()).toEqual([])
 })
 
 it('another team-id shows the keys of that team, and none the keys of the user', async () => {

@@ -13,13 +13,21 @@ import type { ShownKey, ShownSlot } from './slot.ts'
 import { fetchEvents } from './trail-client.ts'
 import { patchKey } from './vault-client.ts'
 
+/** The uses of all, and those of each member of a team: the end of the names of what is about them. */
+type Whose = '' | 'PerMember'
+
+function readPeriod({ target }: Event): Period | '' {
+  const chosen = target instanceof HTMLSelectElement ? target.value : ''
+  return chosen === 'day' || chosen === 'month' ? chosen : ''
+}
+
 /** Fires `changed` with the slot and its key, `cancel`, and `problem`. */
 export class LimitsForm extends InnerElement {
   static override properties = {
     keySlot: GIVEN,
     limited: GIVEN,
     initial: OWN,
-    per: OWN,
+    periods: OWN,
     isOnly: OWN,
     seen: OWN,
   }
@@ -29,8 +37,8 @@ export class LimitsForm extends InnerElement {
   declare limited: ShownKey
   /** The key when the form was opened: what differs from it is what the user has changed. */
   declare private initial: ShownKey
-  /** Whether uses are limited, and in which period. */
-  declare private per: Period | ''
+  /** In which period uses are limited; empty for no limit. */
+  declare private periods: Readonly<Record<Whose, Period | ''>>
   /** Whether only some callers may use the key. */
   declare private isOnly: boolean
   /** The callers that have used the key lately; null until they are known. */
@@ -48,7 +56,8 @@ export class LimitsForm extends InnerElement {
   protected override willUpdate(): void {
     if (this.hasUpdated) return
     this.initial = this.limited
-    this.per = this.initial.maxUses?.per ?? ''
+    const { maxUses, maxUsesPerMember } = this.initial
+    this.periods = { '': maxUses?.per ?? '', PerMember: maxUsesPerMember?.per ?? '' }
     this.isOnly = this.initial.callers !== null
   }
 
@@ -69,21 +78,29 @@ export class LimitsForm extends InnerElement {
         @submit=${this.#submit}
         @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
       >
-        ${this.#renderUses(isBusy)} ${this.#renderCallers(isBusy)}
+        ${this.#renderUses(isBusy, '')}
+        ${this.access.kind === 'teams' ? this.#renderUses(isBusy, 'PerMember') : nothing}
+        ${this.#renderCallers(isBusy)}
         ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)} ${this.attempt.render()}
         ${this.renderButtons(renderBusyButton(this.language.say('saveLimits'), look), isBusy)}
       </form>
     `
   }
 
-  #renderUses(isBusy: boolean) {
-    const { per, initial } = this
+  #renderUses(isBusy: boolean, whose: Whose) {
+    const { periods, initial } = this
     const { say } = this.language
+    const per = periods[whose]
     const option = (value: Period | '', text: string) =>
       html`<option value=${value} .selected=${value === per}>${text}</option>`
     return html`
-      <label for="per" part="label">${say('limitOfUses')}</label>
-      <select id="per" part="select" ?disabled=${isBusy} @change=${this.#choosePeriod}>
+      <label for=${`per${whose}`} part="label">${say(`limitOfUses${whose}`)}</label>
+      <select
+        id=${`per${whose}`}
+        part="select"
+        ?disabled=${isBusy}
+        @change=${(event: Event) => (this.periods = { ...periods, [whose]: readPeriod(event) })}
+      >
         ${option('', say('noLimit'))} ${option('day', say('perDay'))}
         ${option('month', say('perMonth'))}
       </select>
@@ -91,17 +108,18 @@ export class LimitsForm extends InnerElement {
         per === ''
           ? nothing
           : html`
-              <label for="count" part="label">${say('maxUses')}</label>
+              <label for=${`count${whose}`} part="label">${say(`maxUses${whose}`)}</label>
               <input
-                id="count"
+                id=${`count${whose}`}
+                class="count"
                 part="input"
                 type="number"
                 min="1"
                 step="1"
                 aria-describedby="problem"
-                aria-invalid=${this.attempt.problem?.code === 'limits_invalid'}
+                aria-invalid=${this.#isWrong(whose)}
                 ?readonly=${isBusy}
-                .defaultValue=${`${initial.maxUses?.count ?? ''}`}
+                .defaultValue=${`${initial[`maxUses${whose}`]?.count ?? ''}`}
               />
             `
       }
@@ -158,9 +176,11 @@ export class LimitsForm extends InnerElement {
     return this.seen === null || this.attempt.waitFor('changing') > 0
   }
 
-  #choosePeriod({ target }: Event): void {
-    const chosen = target instanceof HTMLSelectElement ? target.value : ''
-    this.per = chosen === 'day' || chosen === 'month' ? chosen : ''
+  /** Whether this number of uses was refused. If the service did it, it may be either. */
+  #isWrong(whose: Whose): boolean {
+    const isFine = (each: Whose) => isCount(this.#readMaximum(each)?.count ?? 1)
+    const isRefused = this.attempt.problem?.code === 'limits_invalid'
+    return isRefused && (!isFine(whose) || (isFine('') && isFine('PerMember')))
   }
 
   #chooseCallers({ target }: Event): void {
@@ -185,21 +205,30 @@ export class LimitsForm extends InnerElement {
     const { access, keySlot } = this
     await this.attempt.run({ text: 'changing' }, async (signal) => {
       const changes = findChanges(this.initial, this.#entered)
-      if (changes.max_uses && !isCount(changes.max_uses.count)) throw new Problem('limits_invalid')
+      for (const maximum of [changes.max_uses, changes.max_uses_per_member]) {
+        if (maximum && !isCount(maximum.count)) throw new Problem('limits_invalid')
+      }
       if (Object.keys(changes).length === 0) return this.cancel()
       this.tell('changed', await patchKey({ access, signal }, keySlot, changes))
     })
-    if (this.attempt.problem?.code === 'limits_invalid') void moveFocus(this, '#count')
+    if (this.attempt.problem?.code === 'limits_invalid')
+      void moveFocus(this, '.count[aria-invalid=true]')
+  }
+
+  #readMaximum(whose: Whose) {
+    const per = this.periods[whose]
+    const count = Number(this.renderRoot.querySelector<HTMLInputElement>(`#count${whose}`)?.value)
+    return per === '' ? null : { count, per }
   }
 
   /** The limits as they are in the form. */
   get #entered() {
-    const { per, renderRoot } = this
+    const { renderRoot } = this
     const allowed = renderRoot.querySelectorAll<HTMLInputElement>('input:checked')
-    const count = Number(renderRoot.querySelector<HTMLInputElement>('#count')?.value)
     return {
       callers: this.isOnly ? Array.from(allowed, ({ value }) => value) : null,
-      maxUses: per === '' ? null : { count, per },
+      maxUses: this.#readMaximum(''),
+      maxUsesPerMember: this.#readMaximum('PerMember'),
       expiresAt: readExpiry(renderRoot),
     }
   }

@@ -7,13 +7,20 @@ import type { ShownKey } from './slot.ts'
 import type { KeyChanges } from './vault-client.ts'
 
 /** How often the key was used, of how often it may be, and who may use it. */
-export function describeLimits({ maxUses, callers }: ShownKey, language: Language): string[] {
+export function describeLimits(
+  { maxUses, maxUsesPerMember, callers }: ShownKey,
+  language: Language,
+): string[] {
   const { say, names, number } = language
   const texts: string[] = []
   if (maxUses !== null) {
     const { count, per, used } = maxUses
     const values = { used: number(used), count: number(count) }
     texts.push(say(per === 'day' ? 'usesToday' : 'usesThisMonth', values))
+  }
+  if (maxUsesPerMember !== null) {
+    const { count, per } = maxUsesPerMember
+    texts.push(say(per === 'day' ? 'memberPerDay' : 'memberPerMonth', { count: number(count) }))
   }
   if (callers?.length === 0) texts.push(say('noCallers'))
   else if (callers !== null) {
@@ -23,10 +30,16 @@ export function describeLimits({ maxUses, callers }: ShownKey, language: Languag
   return texts
 }
 
+interface Maximum {
+  count: number
+  per: Period
+}
+
 /** Limits as a user enters them. */
 interface EnteredLimits {
   callers: string[] | null
-  maxUses: { count: number; per: Period } | null
+  maxUses: Maximum | null
+  maxUsesPerMember: Maximum | null
   /** Undefined if it stays as it is. */
   expiresAt: string | null | undefined
 }
@@ -34,14 +47,20 @@ interface EnteredLimits {
 /** Returns only what differs from the key's limits. */
 export function findChanges(
   key: ShownKey,
-  { callers, maxUses, expiresAt }: EnteredLimits,
+  { callers, maxUses, maxUsesPerMember, expiresAt }: EnteredLimits,
 ): KeyChanges {
-  const isOther = maxUses?.count !== key.maxUses?.count || maxUses?.per !== key.maxUses?.per
   return {
     ...(JSON.stringify(callers) !== JSON.stringify(key.callers) && { callers }),
-    ...(isOther && { max_uses: maxUses }),
+    ...(isOther(maxUses, key.maxUses) && { max_uses: maxUses }),
+    ...(isOther(maxUsesPerMember, key.maxUsesPerMember) && {
+      max_uses_per_member: maxUsesPerMember,
+    }),
     ...(expiresAt !== undefined && { expires_at: expiresAt }),
   }
+}
+
+function isOther(entered: Maximum | null, known: Maximum | null): boolean {
+  return entered?.count !== known?.count || entered?.per !== known?.per
 }
 
 /** Whether it is a number of uses that makes sense. The service knows the highest one. */

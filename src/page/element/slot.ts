@@ -56,6 +56,8 @@ export interface ShownKey {
   callers: readonly string[] | null
   /** How often it may be used in a day or a month in UTC, and how often it was; null for no limit. */
   maxUses: { count: number; per: Period; used: number } | null
+  /** Of a team's key: how often each member may use it; null for no limit. */
+  maxUsesPerMember: { count: number; per: Period } | null
   baseUrl: string | null
   /** The names of other slots with the same key. */
   sameIn: readonly string[]

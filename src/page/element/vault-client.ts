@@ -187,6 +187,7 @@ function readKey(
     isPaused: answer.paused_at !== undefined,
     callers: answer.callers ?? null,
     maxUses: answer.max_uses ?? null,
+    maxUsesPerMember: answer.max_uses_per_member ?? null,
     sameIn: answer.same_key_in ?? sameIn,
     baseUrl: answer.base_url ?? null,
   }

@@ -1,7 +1,7 @@
 import { StrictMode, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ApiKeySettings } from '../../../src/page/react/api-key-settings.ts'
-import { vault, user, getToken, hear } from './host.ts'
+import { getToken, given, hear, user, vault } from './host.ts'
 
 function App() {
   const [saved, setSaved] = useState('nothing')
@@ -11,6 +11,7 @@ function App() {
       <ApiKeySettings
         baseUrl={vault}
         userId={user}
+        teamId={given.get('team')}
         getToken={(options) => getToken(options)}
         providers={['groq', 'openai']}
         texts={{ addKey: 'Bring a key' }}

@@ -23,6 +23,16 @@ it.for([
     someKey({ callers: ['binding:chat', 'relay:chat'] }),
     ['Only chat, chat (via API)'],
   ],
+  [
+    'some uses of a member in a day',
+    someKey({ maxUsesPerMember: { count: 1_000, per: 'day' } }),
+    ['1,000 uses per member and day'],
+  ],
+  [
+    'some uses of a member in a month',
+    someKey({ maxUsesPerMember: { count: 2, per: 'month' } }),
+    ['2 uses per member and month'],
+  ],
   ['no callers', someKey({ callers: [] }), ['No application may use it']],
   [
     'a limit and callers',
@@ -46,6 +56,7 @@ const KEY = someKey({
 const KEPT = {
   callers: ['binding:chat-worker', 'binding:batch'],
   maxUses: { count: 5, per: 'day' as const },
+  maxUsesPerMember: null,
   expiresAt: undefined,
 }
 
@@ -58,6 +69,11 @@ it.for<[what: string, entered: Partial<Parameters<typeof findChanges>[1]>, KeyCh
   ],
   ['the period', { maxUses: { count: 5, per: 'month' } }, { max_uses: { count: 5, per: 'month' } }],
   ['uses without a limit', { maxUses: null }, { max_uses: null }],
+  [
+    'uses of a member',
+    { maxUsesPerMember: { count: 2, per: 'day' } },
+    { max_uses_per_member: { count: 2, per: 'day' } },
+  ],
   ['one caller fewer', { callers: ['binding:batch'] }, { callers: ['binding:batch'] }],
   ['no callers', { callers: [] }, { callers: [] }],
   ['all callers', { callers: null }, { callers: null }],
@@ -78,7 +94,7 @@ it.for<[what: string, entered: Partial<Parameters<typeof findChanges>[1]>, KeyCh
 
 it('finds what limits a key that had no limits', () => {
   const maxUses = { count: 100, per: 'day' } as const
-  const none = { callers: null, maxUses: null, expiresAt: undefined }
+  const none = { callers: null, maxUses: null, maxUsesPerMember: null, expiresAt: undefined }
   expect(findChanges(someKey(), none)).toEqual({})
   expect(findChanges(someKey(), { ...none, maxUses })).toEqual({ max_uses: maxUses })
   expect(findChanges(someKey(), { ...none, callers: [] })).toEqual({ callers: [] })

@@ -49,6 +49,7 @@ export function someKey(changes: Partial<ShownKey> = {}): ShownKey {
     isPaused: false,
     callers: null,
     maxUses: null,
+    maxUsesPerMember: null,
     baseUrl: null,
     sameIn: [],
     ...changes,

@@ -278,6 +278,7 @@ describe('answers', () => {
         paused_at: time(4),
         callers: ['binding:batch'],
         max_uses: maxUses,
+        max_uses_per_member: { count: 2, per: 'month' },
         same_key_in: ['groq'],
       }),
     ])
@@ -294,6 +295,7 @@ describe('answers', () => {
       isPaused: true,
       callers: ['binding:batch'],
       maxUses,
+      maxUsesPerMember: { count: 2, per: 'month' },
       sameIn: ['groq'],
       baseUrl: 'https://own.test/v1',
     })
