@@ -28,6 +28,8 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/keys/interleavings.slow.test.ts',
   'test/keys/interleavings.test.ts',
   'test/keys/namesakes.test.ts',
+  'test/keys/which-key.slow.test.ts',
+  'test/keys/which-key.test.ts',
   'test/keys/named-keys.test.ts',
   'test/keys/removal.test.ts',
   'test/keys/operator-save.test.ts',
