@@ -211,10 +211,10 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
     codes: ['unknown_provider'],
   },
   setTeamLimits: {
-    summary: "Pause or limit a team's key in a slot",
+    summary: "Pause, limit, rename or move a team's key in a slot",
     description: 'It works as for a user.',
     sent: 'What the body leaves out stays as it is, and null removes a limit.',
-    codes: ['no_api_key', 'not_granted'],
+    codes: ['no_api_key', 'not_granted', 'unknown_provider', 'api_key_exists'],
   },
   verifyTeamSlot: {
     summary: "Check a team's stored key with its provider",

@@ -21,14 +21,12 @@ export function selectExportedUser(userId: string): Statement<ExportedUser> {
 /** The row of a key, which tells whether the key has a fingerprint. */
 export interface ExportedKey extends KeyRow {
   hasFingerprint: 0 | 1
-  /** Orders the keys of one provider. */
-  position: number
 }
 
 /** All keys of the user, by slot. */
 export function selectExportedKeys(userId: string): Statement<ExportedKey> {
   return {
-    sql: `SELECT ${COLUMNS}, fingerprint IS NOT NULL AS hasFingerprint, position
+    sql: `SELECT ${COLUMNS}, fingerprint IS NOT NULL AS hasFingerprint
           FROM api_keys WHERE user_id = ?1 ORDER BY provider`,
     values: [userId],
   }

@@ -171,6 +171,21 @@ describe('another position', () => {
   })
 })
 
+it('the keys of a team are renamed and moved as those of a user', async () => {
+  const team = await ownerOf(await someUser(`team:${crypto.randomUUID()}`))
+  for (const slot of ['openai', 'openai:a']) {
+    // oxlint-disable-next-line no-await-in-loop
+    await saveSlot(team, slot, { apiKey: someKeyOf('good'), verify: false })
+  }
+  const change = { label: 'b', position: 0, condition: null }
+  const { name, key } = await arrangeKey(team, 'openai:a', change)
+  expect({ name, key }).toMatchObject({ name: 'openai:b', key: { state: 'open' } })
+  const filled = (await listSlots(team)).filter((slot) => slot.key.state === 'open')
+  expect(filled.map((slot) => slot.name)).toEqual(['openai:b', 'openai'])
+  const plain = arrangeKey(team, 'default', { label: 'b', condition: null })
+  await expect(plain).rejects.toMatchObject({ code: 'unknown_provider' })
+})
+
 /** Pseudo-random numbers below 1, the same ones for a seed. */
 function randomsOf(seed: number) {
   let state = seed
