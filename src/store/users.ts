@@ -44,10 +44,19 @@ export interface ListedUser extends User {
   keys: number
 }
 
-/** Which rows are owners of a kind, in SQL. */
+const LISTED = `SELECT id, created_at AS createdAt,
+    (SELECT count(*) FROM api_keys WHERE user_id = users.id) AS keys FROM users`
+/** Between them are the texts of all teams. UTF-8 has no such byte. */
+const [BEFORE_TEAMS, AFTER_TEAMS] = [
+  `'${teamOwner('')}'`,
+  `'${teamOwner('')}' || CAST(x'FF' AS TEXT)`,
+]
+
+/** Ranges of the primary key, so that a page of users reads no team. */
 const OF_KIND: Record<OwnerParts['kind'], string> = {
-  user: `id NOT GLOB '${teamOwner('*')}'`,
-  team: `id GLOB '${teamOwner('*')}'`,
+  user: `${LISTED} WHERE id > ?1 AND id < ${BEFORE_TEAMS}
+    UNION ALL ${LISTED} WHERE id > max(?1, ${AFTER_TEAMS})`,
+  team: `${LISTED} WHERE id > max(?1, ${BEFORE_TEAMS}) AND id < ${AFTER_TEAMS}`,
 }
 
 /** The first `limit` users or teams after the text `after`, by their texts. */
@@ -56,10 +65,5 @@ export function selectUsers(
   limit: number,
   kind: OwnerParts['kind'] = 'user',
 ): Statement<ListedUser> {
-  return {
-    sql: `SELECT id, created_at AS createdAt,
-            (SELECT count(*) FROM api_keys WHERE user_id = users.id) AS keys
-          FROM users WHERE id > ?1 AND ${OF_KIND[kind]} ORDER BY id LIMIT ?2`,
-    values: [after, limit],
-  }
+  return { sql: `${OF_KIND[kind]} ORDER BY id LIMIT ?2`, values: [after, limit] }
 }

@@ -60,3 +60,24 @@ it('the list has users or teams, and reads no row of a user for a list of teams'
   expect(read).toBeLessThanOrEqual(2 * teams.length)
   expect((await list('team:a', 9, 'team')).ids).toEqual(['team:b'])
 })
+
+it('a page of users or teams reads the rows of its kind alone', async () => {
+  await emptyVault()
+  const [users, teams] = [
+    ['team', 'team;', 'tean', '~team:x'],
+    ['team:a', 'team:\u{10FFFF}\u{10FFFF}', ...Array.from({ length: 20 }, (_, n) => `team:t${n}`)],
+  ]
+  await env.DB.batch(
+    [...users, ...teams].map((id) => env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id)),
+  )
+  const list = async (...asked: Parameters<typeof selectUsers>) => {
+    const { results, meta } = await run(env.DB, selectUsers(...asked))
+    return { ids: results.map(({ id }) => id), reads: meta.rows_read }
+  }
+  expect(await list('', 9)).toMatchObject({ ids: users })
+  expect(await list('team', 9)).toMatchObject({ ids: users.slice(1) })
+  expect(await list('tean', 9)).toMatchObject({ ids: users.slice(3) })
+  expect((await list('', 9)).reads).toBeLessThan(10)
+  expect((await list('', 99, 'team')).ids.toSorted()).toEqual(teams.toSorted())
+  expect((await list('team:t9', 9, 'team')).ids).toEqual(['team:\u{10FFFF}\u{10FFFF}'])
+})
