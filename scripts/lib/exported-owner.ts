@@ -1,6 +1,7 @@
 /** Everything that the database says about an owner, for an operator: as the lines of the route, or in words. */
 
 import { once } from 'node:events'
+import { describeTeam } from '../../src/keys/answer-bodies.ts'
 import { exportLines, type Line, type Source } from '../../src/keys/user-export.ts'
 import type { EventAnswer, ExportedRow } from '../../src/shared/answers.ts'
 import { ownerId, readOwner } from '../../src/shared/owner.ts'
@@ -12,6 +13,7 @@ import {
   selectEventsOfMember,
   selectUsesOfMember,
 } from '../../src/store/member-rows.ts'
+import { selectTeam } from '../../src/store/teams.ts'
 import { npmCommand } from './advice.ts'
 import type { Where } from './database.ts'
 
@@ -38,7 +40,7 @@ export async function printExport(db: D1Database, owner: string): Promise<void> 
     const [first] = lines
     if (first?.type === 'user') identity = first.identity ?? ''
     if (first?.type === 'end') await printMember(db, identity)
-    await print(lines.map((line) => describeLine(owner, line)))
+    await print(await Promise.all(lines.map(async (line) => describeLine(db, owner, line))))
   }
 }
 
@@ -47,11 +49,12 @@ async function print(lines: readonly object[]): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
 
-/** The line, as the owner's kind needs it: that of a user has other names for a team. */
-function describeLine(owner: string, line: Line): object {
-  if (line.type !== 'user') return line
-  const { type: _, user_id: __, ...rest } = line
-  return { type: readOwner(owner).kind, ...ownerId(owner), ...rest }
+/** The line. Of a team, the first one has its id, and what its admins have set. */
+async function describeLine(db: D1Database, owner: string, line: Line): Promise<object> {
+  if (line.type !== 'user' || readOwner(owner).kind === 'user') return line
+  const { exported_at, identity } = line
+  const [team = null] = (await run(db, selectTeam(owner))).results
+  return { type: 'team', ...describeTeam(owner, team), exported_at, identity }
 }
 
 /** Prints what the rows of teams say about the member with this identity. It reads the whole trail, one day after the other. */

@@ -5,12 +5,15 @@ import { runJobs } from '../../src/jobs.ts'
 import { copyDeletions } from '../../src/keys/gone.ts'
 import { deleteUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
+import { run } from '../../src/store/d1.ts'
+import { LATEST, selectEvents } from '../../src/store/events.ts'
 import { columnsWith, readCells, readStore, watchedVault } from '../all-stored.ts'
 import { bindTo } from '../binding/callers.ts'
 import { emptyVault, env } from '../isolate.ts'
-import { call, mintToken, recordLogs } from '../support.ts'
+import { call, mintToken, recordLogs, someUser } from '../support.ts'
 import { passUser, someKnown } from './known-user.ts'
-import { backUp, rowsOf } from './restoration.ts'
+import { backUp, keysOf, rowsOf, userIdentityOf } from './restoration.ts'
 
 beforeEach(emptyVault)
 
@@ -91,4 +94,36 @@ it('the second store holds the random ids of what is gone, and nothing else', as
   expect(gone.map(({ identity }: { identity: string }) => identity).toSorted()).toEqual(identities)
   expect(gone.map(Object.keys)).toEqual(identities.map(() => ['number', 'identity']))
   expect(kept).toEqual([])
+})
+
+it('a member who is removed is a random id in the rows of a team, whose key stays', async () => {
+  recordLogs()
+  const { vault } = watchedVault()
+  const { userId } = await someKnown(vault)
+  const team = await someUser(teamOwner('acme'))
+  await rowsOf(
+    "INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id) VALUES (?1, 'openai', 'x', 'a')",
+    team,
+  )
+  const identity = await userIdentityOf(userId)
+  await rowsOf("INSERT INTO member_uses VALUES (?1, 'openai', ?2, '2026', 1, '')", team, identity)
+  await rowsOf(
+    `INSERT INTO api_key_events (day, user_id, id, provider, event, actor, member)
+     VALUES ('2026-01-01', ?1, '2026-01-01', 'openai', 'saved', 'owner', ?2)`,
+    team,
+    identity,
+  )
+  const range = { before: LATEST, from: '', slot: null, limit: 9 }
+  const readMembers = async () =>
+    (await run(env.DB, selectEvents(team, range))).results.map(({ member }) => member)
+  expect(await readMembers()).toEqual([userId])
+  await removeUser(await openService(vault), userId)
+  expect(await readMembers()).toEqual([null])
+  expect(await searchD1(userId)).toEqual([])
+  expect(await searchD1(identity)).toEqual([
+    'api_key_events.member',
+    'gone_keys.identity',
+    'member_uses.member',
+  ])
+  expect(await keysOf(team)).toEqual([{ provider: 'openai' }])
 })

@@ -58,6 +58,9 @@ it('a team is traced, shown and exported under its id', async () => {
   expect((await teams('show', 'acme')).stdout).toMatch(
     /^"acme" {2}added 2026-10-01\S+\n\nKeys\n {2}openai {2}.*\n {2}openai:work {2}/,
   )
+  await database.query(
+    "UPDATE users SET own_keys = 0, tokens_since = '2026-10-02' WHERE id = 'team:acme'",
+  )
   const { stdout } = await teams('export', 'acme')
   const [team, ...lines] = stdout
     .trimEnd()
@@ -67,6 +70,8 @@ it('a team is traced, shown and exported under its id', async () => {
     type: 'team',
     team_id: 'acme',
     created_at: '2026-10-01T08:00:00.000Z',
+    own_keys: false,
+    tokens_since: '2026-10-02',
   })
   expect(lines.map(({ type, provider }) => [type, provider])).toEqual([
     ['key', 'openai'],
