@@ -42,10 +42,10 @@ CREATE TABLE api_keys (
   PRIMARY KEY (user_id, provider)
 ) WITHOUT ROWID;
 
--- Tells which kids are stored, and finds a key by its identity under each of them.
 -- Two labels that differ only in case are one. A slot without a label has no entry.
 CREATE UNIQUE INDEX api_keys_folded ON api_keys (user_id, folded) WHERE folded IS NOT NULL;
 
+-- Tells which kids are stored, and finds a key by its identity under each of them.
 CREATE INDEX api_keys_key_id ON api_keys (key_id, identity);
 
 CREATE INDEX api_keys_expires_at ON api_keys (expiry_noted, expires_at) WHERE expires_at IS NOT NULL;
