@@ -198,6 +198,11 @@ function expectedIn(world: World, of: Case, { code, key }: Outcome) {
   const caller = askerOf(of).door === 'relay' ? 'relay:notebook' : 'binding:chat'
   const isByMember = source === 'team' ? 1 : 0
   const events = [{ ...place, ...eventOf(code), caller, count: 1, isByMember }]
+  if (code === 'api_key_unreadable' && !isUser) {
+    // The use has added the user before it is given back.
+    const memberUses = isCounted ? [{ ...place, uses: 0 }] : []
+    return { seen: refused, ...nothing, memberUses, isUser: true, events }
+  }
   if (code !== null) return { seen: refused, ...nothing, events }
   const isMemberCounted = isCounted || state === "at the member's maximum"
   const memberUses = [{ ...place, uses: isUser ? USED + 1 : 1 }]
