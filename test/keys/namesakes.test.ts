@@ -1,5 +1,6 @@
 /** A user, the team of the same id, and a user whose id is the text of that team: nothing of one is another's. */
 
+import { inSeconds } from '../../scripts/lib/token.ts'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { SealedKey, Slot } from '../../src/crypto/seal.ts'
 import { saveSlot } from '../../src/keys/save.ts'
@@ -9,7 +10,17 @@ import { removeUser } from '../../src/keys/users.ts'
 import { teamOwner, userOwner } from '../../src/shared/owner.ts'
 import { env } from '../isolate.ts'
 import { bindTo } from '../binding/callers.ts'
-import { ownerOf, PROVIDER, recordLogs, seenByProvider, slotOf, someUser } from '../support.ts'
+import {
+  call,
+  interceptD1,
+  mintToken,
+  ownerOf,
+  PROVIDER,
+  recordLogs,
+  seenByProvider,
+  slotOf,
+  someUser,
+} from '../support.ts'
 import { someKeyOf } from './key-owner.ts'
 import { clearRows, insertRows } from './sealed-rows.ts'
 
@@ -92,6 +103,105 @@ describe('a user whose id is the text of a team', () => {
     expect(await vault.hasUser('team:acme')).toEqual({ ok: true, exists: false })
     expect(await opened(TEAM, env)).toBe(keys[1])
     expect(logs.events().map(({ user_id }) => user_id)).not.toContain('team:acme')
+  })
+})
+
+/** A vault with teams, whose limiters note the names that they count. */
+function teamVault() {
+  const names: string[] = []
+  const limit = async ({ key }: RateLimitOptions) => {
+    names.push(key)
+    return { success: true }
+  }
+  const limiters = ['RATE', 'PROBE', 'EXPORT', 'RELAY', 'SUPPORT'].map((name) => [
+    `${name}_LIMITER`,
+    { limit },
+  ])
+  const teams = { JWT_TEAM_CLAIM: 'org_id', JWT_TEAM_ADMIN: 'role=admin' }
+  const vault: Env = { ...env, ...teams, ...Object.fromEntries(limiters) }
+  return { vault, takeNames: () => new Set(names.splice(0)) }
+}
+
+/** The owners by the path of their routes, and the claims of who may do all with their keys. */
+const PRINCIPALS = [
+  { who: 'the user acme', owner: USER, root: '/api/users/acme', claims: { sub: 'acme' } },
+  {
+    who: 'an admin of the team acme',
+    owner: TEAM,
+    root: '/api/teams/acme',
+    claims: { sub: 'boss', org_id: 'acme', role: 'admin' },
+  },
+  {
+    who: 'the user team:acme',
+    owner: '~team:acme',
+    root: '/api/users/team%3Aacme',
+    claims: { sub: 'team:acme' },
+  },
+]
+
+const tokenOf = async (claims: object) =>
+  mintToken({ scope: 'relay', client_id: 'notebook', iat: inSeconds(0), ...claims })
+
+describe('the routes of owners of one id', () => {
+  it.for(PRINCIPALS)('a request to $root changes the keys of $owner alone', async (one) => {
+    const { vault } = teamVault()
+    const token = await tokenOf(one.claims)
+    const [apiKey, path] = [someKeyOf('good'), `${one.root}/api-keys/openai`]
+    for (const owner of OWNERS) await save(owner, vault)
+    const query = '?verify=false'
+    const saved = await call('PUT', path + query, { token, body: { api_key: apiKey }, env: vault })
+    expect(saved.status).toBe(200)
+    const after = OWNERS.map(async (owner) => opened(owner, freshIsolate()))
+    const expected = OWNERS.map((owner) => (owner === one.owner ? apiKey : keyOf(owner)))
+    expect(await Promise.all(after)).toEqual(expected)
+    const relayed = await call('GET', '/relay/openai/v1/models', { token, env: vault })
+    expect(relayed.headers.get('X-Vault-Key')).toBe(one.owner === TEAM ? 'team' : 'own')
+    expect(await seenByProvider(apiKey)).toHaveLength(1)
+  })
+
+  it.for(
+    PRINCIPALS.flatMap(({ who, claims, owner }) =>
+      PRINCIPALS.filter((other) => other.owner !== owner).map(({ root }) => ({
+        who,
+        claims,
+        root,
+      })),
+    ),
+  )('a token of $who gets nothing at $root, before a call of D1', async ({ claims, root }) => {
+    const DB = interceptD1(async () => {
+      throw new Error('D1 was called')
+    })
+    const vault = { ...teamVault().vault, DB }
+    const token = await tokenOf(claims)
+    for (const [method, path] of [
+      ['GET', ''],
+      ['GET', '/openai'],
+      ['DELETE', '/openai'],
+    ] as const) {
+      const answer = await call(method, `${root}/api-keys${path}`, { token, env: vault })
+      expect([answer.status, answer.headers.get('X-Vault-Error')]).toEqual([403, 'not_your_own'])
+    }
+  })
+
+  it('no limiter counts two of them under one name', async () => {
+    const { vault, takeNames } = teamVault()
+    const support = await mintToken({ client_id: 'flask-app', scope: 'vault:support' })
+    const counted: Set<string>[] = []
+    for (const { root, claims } of PRINCIPALS) {
+      const token = await tokenOf(claims)
+      const body = { api_key: someKeyOf('good') }
+      await call('PUT', `${root}/api-keys/openai`, { token, body, env: vault })
+      await call('GET', `${root}/api-keys`, { token, env: vault })
+      await call('GET', `${root}/export`, { token, env: vault })
+      await call('GET', `${root}/api-keys`, { token: support, env: vault })
+      await call('GET', '/relay/openai/v1/models', { token, env: vault })
+      counted.push(takeNames())
+    }
+    expect(counted).toEqual([
+      new Set(['acme', 'server:flask-app acme']),
+      new Set(['boss', 'server:flask-app team:acme']),
+      new Set(['~team:acme', 'server:flask-app ~team:acme']),
+    ])
   })
 })
 
