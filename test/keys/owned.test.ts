@@ -4,28 +4,38 @@ import { expect, it } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { changeOwned, runOwned } from '../../src/keys/owned.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
+import type { TeamOperation } from '../../src/shared/routes.ts'
 import { requireTokenSince } from '../../src/store/teams.ts'
 import { selectUser } from '../../src/store/users.ts'
 import { admin, ask, OPERATIONS, someTeam } from '../http/team-calls.ts'
 import { env } from '../isolate.ts'
 import { ownerOf } from '../support.ts'
 
-it.for(OPERATIONS.filter((id) => id !== 'removeTeam'))(
+const GOOD = { api_key: `sk-good-${crypto.randomUUID()}` }
+
+type Change = [what: string, id: TeamOperation, more: { query?: string; body?: object }]
+
+const CHANGES: Change[] = [
+  ...OPERATIONS.filter((id) => id !== 'removeTeam').map((id): Change => [id, id, {}]),
+  ['a save that the provider checks', 'saveTeamSlot', { query: '', body: GOOD }],
+  ['a new label', 'setTeamLimits', { body: { label: 'work' } }],
+]
+
+it.for(CHANGES)(
   '%s refuses a token that an admin has ended, and changes nothing',
-  async (id) => {
+  async ([, id, more]) => {
     const teamId = await someTeam()
     const old = admin(teamId, 'eve', { iat: inSeconds(-60) })
     const since = new Date(inSeconds(-30) * 1_000).toISOString()
     await ask('changeTeam', teamId, admin(teamId), { body: { tokens_since: since } })
     const before = await rowsOf(teamId)
-    const query = id === 'saveTeamSlot' ? '' : undefined
-    const { answer, body } = await ask(id, teamId, old, query === undefined ? {} : { query })
+    const { answer, body } = await ask(id, teamId, old, more)
     expect([answer, body['detail']]).toEqual([
       '401 token_expired',
       'An admin of the team has ended tokens that are as old.',
     ])
     expect(await rowsOf(teamId)).toEqual(before)
-    expect((await ask(id, teamId, admin(teamId))).answer).toBe('200')
+    expect((await ask(id, teamId, admin(teamId), more)).answer).toBe('200')
   },
 )
 
