@@ -262,7 +262,7 @@ it('a token that the host application cannot get ends the session', async () => 
 it('a token of a different user opens nothing', async () => {
   const tokens = [await mintToken(vault.secret, 'somebody')]
   const { page } = await openPage(host.open({ vault: origin, user: 'another', tokens }))
-  await alert(page, 'These keys belong to a different account.').waitFor()
+  await alert(page, 'These keys belong to another account or team.').waitFor()
   expect(await codes(page)).toEqual(['error not_your_own'])
 })
 

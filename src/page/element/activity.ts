@@ -2,7 +2,7 @@
 
 import { html, nothing } from 'lit'
 import type { EventAnswer } from '../../shared/answers.ts'
-import { splitSlot } from '../../shared/slot.ts'
+import { covers, splitSlot } from '../../shared/slot.ts'
 import { renderDoing } from './busy-button.ts'
 import { sumUp, type EventLine } from './event-lines.ts'
 import { describeEvent, isOfOther } from './event-text.ts'
@@ -77,8 +77,10 @@ export class Activity extends InnerElement {
     const { event } = line
     const { member, provider } = event
     const slot = { ...keySlot, label: splitSlot(provider).label }
+    // A look at all slots is about this one too.
+    const isOther = provider !== keySlot.name && covers(splitSlot(keySlot.name).provider, provider)
     const about = [
-      provider !== keySlot.name && nameSlot(slot, language.say),
+      isOther && nameSlot(slot, language.say),
       !isOfOther(event, access) && member,
     ].filter((text) => text)
     return html`<li part="event" class="row" tabindex="-1">

@@ -2,6 +2,7 @@
 
 import type { EventAnswer } from '../../shared/answers.ts'
 import { LOOKS } from '../../shared/event-kind.ts'
+import { splitSlot } from '../../shared/slot.ts'
 
 /** The characters of a time, with which each id begins. */
 const ISO_LENGTH = '2026-11-25T12:00:00.000Z'.length
@@ -29,8 +30,10 @@ export function sumUp(events: readonly EventAnswer[], isWhole: boolean): EventLi
     const { id, provider, event: kind, caller, member, code, last_at, at } = event
     const { count = 1, errors = 0 } = event
     const time = last_at ?? at
+    // A look at all slots is about each of them.
+    const { label } = splitSlot(provider)
     const isOften = last_at !== undefined || looks.has(kind)
-    const name = isOften ? JSON.stringify([dayOf(time), provider, kind, caller, member, code]) : id
+    const name = isOften ? JSON.stringify([dayOf(time), label, kind, caller, member, code]) : id
     const line = lines.get(name) ?? { event, time, count: 0, errors: 0 }
     lines.set(name, {
       event,

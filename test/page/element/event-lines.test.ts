@@ -72,6 +72,13 @@ it('uses of another key, and those for another member of a team, are not added u
   ])
 })
 
+it('a look at all slots is added up with those at the slot', () => {
+  setClock()
+  const look = { ...change('2026-06-15T11:10:00.000Z', 'viewed'), by: 'operator' as const }
+  const lines = sumUp(list(look, { ...look, provider: '*' }), true)
+  expect(lines.map(({ count }) => count)).toEqual([2])
+})
+
 it('changes of an owner are not added up, although they are of the same kind and day', () => {
   const times = ['2026-06-15T10:00:00.000Z', '2026-06-15T10:00:00.001Z']
   const events = times.map((time) => change(time, 'paused')).toReversed()
