@@ -79,8 +79,10 @@ const IS_REFUSED = `(paused_at IS NOT NULL OR coalesce(expires_at <= ?7, FALSE)
   OR (?9 IS NOT NULL AND ?2 NOT IN (SELECT value FROM json_each(?9))
     AND api_keys.provider NOT IN (SELECT value FROM json_each(?9))))`
 
+/** When a key without credit was last used: a use that finds none again notes only its time. NULL for a key with credit. */
+const TRIED_AT = "max(exhausted_at, coalesce(last_used_at, ''))"
 /** Keys that may work come first, then those without credit, then rejected ones, so that each can recover. */
-const CLASS = `CASE WHEN isLeftOut THEN 0 WHEN status = 'rejected' THEN 2 WHEN exhausted_at > ?8 THEN 1 ELSE 0 END`
+const CLASS = `CASE WHEN isLeftOut THEN 0 WHEN status = 'rejected' THEN 2 WHEN ${TRIED_AT} > ?8 THEN 1 ELSE 0 END`
 const ORDER = `NOT ${IS_NAMED}, isLeftOut, ${CLASS}, position, api_keys.provider LIMIT 1`
 
 /** The user's best key. */

@@ -319,3 +319,26 @@ it.for<[hasCredit: boolean | null, before: string | null, after: string | null]>
 it('a condition that stays the same has no event', () => {
   expect(conditionEvents(NEW, { ...NEW, status: 'active' }, {})).toEqual([])
 })
+
+it('uses a key without credit once an hour while there is another one', async () => {
+  const userId = await someKeyUser(someKey())
+  await saveSlot(await ownerOf(userId), 'openai:work', { apiKey: someKey(), verify: false })
+  const start = Date.now()
+  vi.useFakeTimers({ toFake: ['Date'], now: start })
+  const slotAfter = async (minutes: number, given: Answer) => {
+    vi.setSystemTime(start + minutes * 60_000)
+    return (await use(userId, given)).key.slot
+  }
+  const slots = [
+    await slotAfter(0, SPENT),
+    await slotAfter(1, GOOD),
+    await slotAfter(61, SPENT),
+    await slotAfter(62, GOOD),
+    await slotAfter(120, GOOD),
+    await slotAfter(122, GOOD),
+    await slotAfter(123, GOOD),
+  ]
+  vi.useRealTimers()
+  const [first, second] = ['openai', 'openai:work']
+  expect(slots).toEqual([first, second, first, second, second, first, first])
+})

@@ -15,6 +15,7 @@ const STATES = {
   'for other callers': { refusal: 'caller_not_allowed' },
   'out of credit for 10 minutes': { rank: 1 },
   'out of credit for 2 hours': {},
+  'out of credit for 2 hours, and used since': { rank: 1 },
   rejected: { rank: 2 },
   unreadable: {},
 } satisfies Record<string, { refusal?: ErrorCode; rank?: number }>

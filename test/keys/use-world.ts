@@ -51,6 +51,11 @@ const COLUMNS: Record<State, () => Row> = {
   'for other callers': () => ({ callers: '["binding:other"]' }),
   'out of credit for 10 minutes': () => ({ status: 'active', exhausted_at: minutesAgo(10) }),
   'out of credit for 2 hours': () => ({ status: 'active', exhausted_at: minutesAgo(120) }),
+  'out of credit for 2 hours, and used since': () => ({
+    status: 'active',
+    exhausted_at: minutesAgo(120),
+    last_used_at: minutesAgo(30),
+  }),
   rejected: () => ({ status: 'rejected' }),
   unreadable: () => ({ encrypted_api_key: 'damaged' }),
 }
