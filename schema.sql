@@ -117,13 +117,13 @@ CREATE TABLE heartbeat (
 ) STRICT;
 
 CREATE TABLE rewrap (
-  -- The one row of the rewrap job: its pass over api_keys in the order of their primary key.
+  -- The one row of the rewrap job: its pass over api_keys, owner by owner.
   id               INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
   keyring          TEXT NOT NULL,            -- the Worker's, by its kids: <sealing>,<opening>,fernet:<kid>
   default_provider TEXT,                     -- the Worker's DEFAULT_PROVIDER; another one begins a new pass
   revision         INTEGER NOT NULL,         -- one more with each change of this row
   after_user_id    TEXT NOT NULL DEFAULT '', -- the pass has done the rows up to this one
-  after_provider   TEXT NOT NULL DEFAULT '',
+  after_identity   TEXT NOT NULL DEFAULT '', -- of its last row, which it keeps if it is renamed
   counts           TEXT NOT NULL,            -- {"<kid>": {"rows", "done", "unopenable"}}; rows: when it began
   started_at       TEXT NOT NULL,
   moved_at         TEXT NOT NULL,

@@ -1,11 +1,12 @@
 /** The imported keys that a newer file lacks, because the Flask backend has deleted them. */
 
+import type { Slot } from '../../src/crypto/seal.ts'
 import {
   removeRemaining,
   selectRemaining,
   type RemainingKey,
+  START,
 } from '../../src/import/remaining-keys.ts'
-import { START, type Cursor } from '../../src/store/all-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../../src/store/d1.ts'
 import { formatCount } from '../lib/progress.ts'
 import type { SeenLines } from './seen.ts'
@@ -37,7 +38,7 @@ export interface Removal {
 export async function findMissing(db: D1Database, seen: SeenLines): Promise<Missing> {
   let imported = 0
   const missing: RemainingKey[] = []
-  for (let after: Cursor | undefined = START; after !== undefined;) {
+  for (let after: Slot | undefined = START; after !== undefined;) {
     const page = selectRemaining(after, PAGE_ROWS)
     // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
     const { results }: D1Result<RemainingKey> = await run(db, page, BULK_DEADLINE_MS)

@@ -4,7 +4,6 @@
  */
 
 import type { Slot } from '../crypto/seal.ts'
-import type { Cursor } from '../store/all-keys.ts'
 import type { Statement } from '../store/d1.ts'
 import { deleteKeys, type Burial } from '../store/gone-keys.ts'
 import { noteRows } from '../store/noted-events.ts'
@@ -16,9 +15,12 @@ export interface RemainingKey extends Slot {
   savedAt: string
 }
 
-/** The next imported keys that are still here, at most `limit`. */
+/** The position before the first row. */
+export const START: Slot = { userId: '', provider: '' }
+
+/** The imported keys after the slot of the last one, or {@link START}, that are still here, at most `limit`. */
 export function selectRemaining(
-  { userId, provider }: Cursor,
+  { userId, provider }: Slot,
   limit: number,
 ): Statement<RemainingKey> {
   return {

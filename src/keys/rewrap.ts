@@ -6,7 +6,6 @@ import { log } from '../log.ts'
 import type { Service } from '../service.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { selectRowsAfter, type ScannedRow } from '../store/all-keys.ts'
-import type { SealedRow } from '../store/api-keys.ts'
 import { BULK_DEADLINE_MS, run, runBatch } from '../store/d1.ts'
 import { moveKeys, swapKeys, type Resealed } from '../store/resealed-keys.ts'
 import type { Counts, Pass } from '../store/rewrap.ts'
@@ -87,11 +86,11 @@ async function rewrapBatch(service: Service, pass: Pass, budget: Budget): Promis
 
 /** What the job did with a row. `current`: the row was sealed under the first key already. */
 type Outcome =
-  | { state: 'current'; row: SealedRow; text: string }
+  | { state: 'current'; row: ScannedRow; text: string }
   | ({ state: 'resealed'; text: string } & Resealed)
-  | UnreadableKey<SealedRow>
+  | UnreadableKey<ScannedRow>
 
-async function rewrapRow(keyring: Keyring, row: SealedRow): Promise<Outcome> {
+async function rewrapRow(keyring: Keyring, row: ScannedRow): Promise<Outcome> {
   const opened = await openKey(keyring, row)
   if (opened.state === 'unreadable') return { ...opened, row }
   const { text } = opened

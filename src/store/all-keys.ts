@@ -1,9 +1,9 @@
-/** Reads the keys of all users: by kid, or in the order of their primary key. */
+/** Reads the keys of all owners: by kid, or owner by owner, in the order of their identities, which no change of a key changes. */
 
 import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
 import { teamOwner } from '../shared/owner.ts'
-import { PROVIDER, SEALED_COLUMNS, type SealedRow } from './api-keys.ts'
+import { PROVIDER, SEALED_COLUMNS, type KeyRow, type SealedRow } from './api-keys.ts'
 import { NOW, type Statement } from './d1.ts'
 
 /** A table `kids` of the stored kids, in SQL. Its last row is null. An index begins with the kid, so each takes a few reads. */
@@ -57,32 +57,32 @@ export function selectSlotsUnder(
   }
 }
 
-/** The last row read so far. */
-export type Cursor = Slot
+/** The last row read so far. A key that is renamed or moved meanwhile keeps its place: its identity stays. */
+export type Cursor = Pick<KeyRow, 'userId' | 'identity'>
 
 /** The position before the first row. */
-export const START: Cursor = { userId: '', provider: '' }
+export const START: Cursor = { userId: '', identity: '' }
 
 const FROM_NEXT = `FROM api_keys
-  WHERE (user_id, provider) > (?1, ?2) ORDER BY user_id, provider LIMIT ?3`
+  WHERE (user_id, identity) > (?1, ?2) ORDER BY user_id, identity LIMIT ?3`
 
 /** A row, and whether it has to move to a slot that has a key already. */
-export interface ScannedRow extends SealedRow {
+export interface ScannedRow extends SealedRow, Cursor {
   /** 1 if it is a key of the plain route, and its user has one in the slot `target` too. */
   meets: 0 | 1
 }
 
 /** Reads the next rows, at most `limit`. The plain route's keys move to the slot `target`, if there is one. */
 export function selectRowsAfter(
-  { userId, provider }: Cursor,
+  { userId, identity }: Cursor,
   limit: number,
   target: string | null = null,
 ): Statement<ScannedRow> {
   const other = 'other.user_id = api_keys.user_id AND other.provider = ?4'
   const meets = `provider = '${DEFAULT_SLOT}' AND EXISTS (SELECT 1 FROM api_keys AS other WHERE ${other})`
   return {
-    sql: `SELECT ${SEALED_COLUMNS}, ${meets} AS meets ${FROM_NEXT}`,
-    values: [userId, provider, limit, target],
+    sql: `SELECT ${SEALED_COLUMNS}, identity, ${meets} AS meets ${FROM_NEXT}`,
+    values: [userId, identity, limit, target],
   }
 }
 
@@ -99,7 +99,7 @@ export interface KidCount {
 }
 
 /** Counts the next rows, at most `limit`, by kid and form. */
-export function countRowsAfter({ userId, provider }: Cursor, limit: number): Statement<KidCount> {
+export function countRowsAfter({ userId, identity }: Cursor, limit: number): Statement<KidCount> {
   return {
     sql: `SELECT kid, CASE
               WHEN substr(sealed, 1, 3) = 'v1.' THEN 'v1'
@@ -107,7 +107,7 @@ export function countRowsAfter({ userId, provider }: Cursor, limit: number): Sta
               ELSE 'unknown'
             END AS version, count(*) AS rows, max(updated_at) FILTER (WHERE updated_at <= ${NOW}) AS latest
           FROM (SELECT ${SEALED_COLUMNS}, updated_at ${FROM_NEXT}) GROUP BY 1, 2`,
-    values: [userId, provider, limit],
+    values: [userId, identity, limit],
   }
 }
 
@@ -134,7 +134,7 @@ export interface CountedAt {
 
 /** Counts the next rows, at most `limit`, by provider. */
 export function countByProviderAfter(
-  { userId, provider }: Cursor,
+  { userId, identity }: Cursor,
   limit: number,
   { now, unusedSince }: CountedAt,
 ): Statement<ProviderCount> {
@@ -150,15 +150,15 @@ export function countByProviderAfter(
             count(paused_at) AS paused,
             count(*) FILTER (WHERE updated_at < ?5 AND coalesce(last_used_at, '') < ?5) AS unused
           FROM (SELECT provider, ${columns} ${FROM_NEXT}) GROUP BY 1`,
-    values: [userId, provider, limit, now, unusedSince],
+    values: [userId, identity, limit, now, unusedSince],
   }
 }
 
 /** The last of the next `count` rows. It returns no row if there are fewer. */
-export function selectNthRowAfter({ userId, provider }: Cursor, count: number): Statement<Cursor> {
+export function selectNthRowAfter({ userId, identity }: Cursor, count: number): Statement<Cursor> {
   return {
-    sql: `SELECT user_id AS userId, provider FROM api_keys
-          WHERE (user_id, provider) > (?1, ?2) ORDER BY user_id, provider LIMIT 1 OFFSET ?3`,
-    values: [userId, provider, count - 1],
+    sql: `SELECT user_id AS userId, identity FROM api_keys
+          WHERE (user_id, identity) > (?1, ?2) ORDER BY user_id, identity LIMIT 1 OFFSET ?3`,
+    values: [userId, identity, count - 1],
   }
 }

@@ -51,15 +51,15 @@ export function moveKey(
 
 /** A key as it was read, and as it was sealed again. */
 export interface Resealed {
-  row: SealedRow
+  row: SealedRow & Pick<KeyRow, 'identity'>
   to: SealedFor
 }
 
-/** Writes keys that were sealed again for their own slots. A row that holds another key by now is left alone. */
+/** Writes keys that were sealed again, wherever they are by now. One that was replaced meanwhile is left alone. */
 export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement {
   const swaps = resealed.map(({ row, to }) => [
     row.userId,
-    row.provider,
+    row.identity,
     row.sealed,
     to.sealed,
     to.fingerprint,
@@ -67,7 +67,7 @@ export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement 
   return {
     sql: `UPDATE api_keys SET encrypted_api_key = value ->> 3, key_id = ?2, fingerprint = value ->> 4
           FROM json_each(?1)
-          WHERE user_id = value ->> 0 AND provider = value ->> 1
+          WHERE user_id = value ->> 0 AND identity = value ->> 1
             AND encrypted_api_key = value ->> 2`,
     values: [JSON.stringify(swaps), kid],
   }

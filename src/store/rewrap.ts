@@ -21,7 +21,7 @@ export interface Count {
 /** The counts by kid. */
 export type Counts = Record<string, Count>
 
-/** A pass over `api_keys` in the order of their primary key. Times are ISO 8601 in UTC. */
+/** A pass over `api_keys` owner by owner, in the order of the keys' identities. Times are ISO 8601 in UTC. */
 export interface Pass {
   /** The keyring by its kids; see `parseKeyring`. */
   keyring: string
@@ -40,19 +40,17 @@ export interface Pass {
 }
 
 /** The row of the table. */
-export interface PassRow extends Omit<Pass, 'last' | 'counts'> {
-  userId: string
-  provider: string
+export interface PassRow extends Omit<Pass, 'last' | 'counts'>, Cursor {
   /** JSON of {@link Counts}. */
   counts: string
 }
 
-const COLUMNS = `keyring, default_provider AS defaultProvider, revision, after_user_id AS userId, after_provider AS provider, counts,
+const COLUMNS = `keyring, default_provider AS defaultProvider, revision, after_user_id AS userId, after_identity AS identity, counts,
   started_at AS startedAt, moved_at AS movedAt, finished_at AS finishedAt, asked_at AS askedAt`
 
 /** The pass in a row. */
-export function toPass({ userId, provider, counts, ...pass }: PassRow): Pass {
-  return { ...pass, last: { userId, provider }, counts: JSON.parse(counts) }
+export function toPass({ userId, identity, counts, ...pass }: PassRow): Pass {
+  return { ...pass, last: { userId, identity }, counts: JSON.parse(counts) }
 }
 
 /** The latest pass, whether or not it is finished. */
@@ -82,7 +80,7 @@ export function upsertPass(
             default_provider = excluded.default_provider,
             revision = revision + 1,
             after_user_id = '',
-            after_provider = '',
+            after_identity = '',
             counts = excluded.counts,
             started_at = excluded.started_at,
             moved_at = excluded.moved_at,
@@ -93,9 +91,9 @@ export function upsertPass(
 }
 
 /** The last row that is stored up to a position, in SQL; the start if there is none. */
-const rowUpTo = (position: string, others = '') => `SELECT user_id, provider FROM (
-    SELECT user_id, provider FROM api_keys WHERE (user_id, provider) <= (${position}) ${others}
-    ORDER BY user_id DESC, provider DESC LIMIT 1
+const rowUpTo = (position: string, others = '') => `SELECT user_id, identity FROM (
+    SELECT user_id, identity FROM api_keys WHERE (user_id, identity) <= (${position}) ${others}
+    ORDER BY user_id DESC, identity DESC LIMIT 1
   ) UNION ALL SELECT '', '' LIMIT 1`
 
 /**
@@ -105,17 +103,17 @@ const rowUpTo = (position: string, others = '') => `SELECT user_id, provider FRO
 export function updatePass({ revision, last, counts, movedAt, finishedAt }: Pass): Statement {
   return {
     sql: `UPDATE rewrap SET revision = revision + 1, counts = ?4, moved_at = ?5, finished_at = ?6,
-            (after_user_id, after_provider) = (${rowUpTo('?2, ?3')})
+            (after_user_id, after_identity) = (${rowUpTo('?2, ?3')})
           WHERE revision = ?1`,
-    values: [revision, last.userId, last.provider, JSON.stringify(counts), movedAt, finishedAt],
+    values: [revision, last.userId, last.identity, JSON.stringify(counts), movedAt, finishedAt],
   }
 }
 
 /** Moves the pass back to the previous row if its last one belongs to one of these users, who are about to be removed. */
 export function releasePass({ sql, values }: Selection): Statement {
-  const row = rowUpTo('after_user_id, after_provider', `AND user_id NOT IN (${sql})`)
+  const row = rowUpTo('after_user_id, after_identity', `AND user_id NOT IN (${sql})`)
   return {
-    sql: `UPDATE rewrap SET (after_user_id, after_provider) = (${row}) WHERE after_user_id IN (${sql})`,
+    sql: `UPDATE rewrap SET (after_user_id, after_identity) = (${row}) WHERE after_user_id IN (${sql})`,
     values,
   }
 }

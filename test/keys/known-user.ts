@@ -31,5 +31,5 @@ export async function someKnown(vault: Env) {
 export async function passUser(userId: string, vault: Env): Promise<void> {
   const pass = await readPass(await openService(vault))
   if (pass === null) throw new Error('There is no pass')
-  await savePass(env.DB, { ...pass, last: { userId, provider: 'openai' } }, false)
+  await savePass(env.DB, { ...pass, last: { userId, identity: '~' } }, false)
 }

@@ -103,8 +103,8 @@ describe('rows in the order of their primary key', () => {
   beforeEach(async () => {
     const addUser = env.DB.prepare('INSERT INTO users (id) VALUES (?1)')
     const addKey = env.DB.prepare(
-      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
-       VALUES (?1, ?2, ?3, ?4, '${SAVED}')`,
+      `INSERT INTO api_keys (user_id, provider, identity, encrypted_api_key, key_id, updated_at)
+       VALUES (?1, ?2, ?2, ?3, ?4, '${SAVED}')`,
     )
     await env.DB.batch([
       env.DB.prepare('DELETE FROM users'),
@@ -114,7 +114,7 @@ describe('rows in the order of their primary key', () => {
   })
 
   describe('the walk through all rows', () => {
-    it('reads the next rows in the order of their primary key', async () => {
+    it('reads the next rows owner by owner, in the order of their identities', async () => {
       const cursors = (await read(selectRowsAfter(START, 3))).map((row) => [
         row.userId,
         row.provider,
@@ -124,15 +124,29 @@ describe('rows in the order of their primary key', () => {
         ['a', 'default'],
         ['a', 'openai'],
       ])
-      const after = { userId: 'a', provider: 'default' }
+      const after = { userId: 'a', identity: 'default' }
       expect(await read(selectRowsAfter(after, 3))).toEqual([
-        { userId: 'a', provider: 'openai', sealed: 'gAAAAc', kid: 'fernet', meets: 0 },
-        { userId: 'b', provider: 'openai', sealed: 'other', kid: 'two', meets: 0 },
+        {
+          userId: 'a',
+          provider: 'openai',
+          identity: 'openai',
+          sealed: 'gAAAAc',
+          kid: 'fernet',
+          meets: 0,
+        },
+        {
+          userId: 'b',
+          provider: 'openai',
+          identity: 'openai',
+          sealed: 'other',
+          kid: 'two',
+          meets: 0,
+        },
       ])
     })
 
     it('reads no row before the user of its position', async () => {
-      const { meta } = await run(env.DB, selectRowsAfter({ userId: 'a', provider: 'openai' }, 1))
+      const { meta } = await run(env.DB, selectRowsAfter({ userId: 'a', identity: 'openai' }, 1))
       expect(meta.rows_read).toBeLessThanOrEqual(2)
     })
 
@@ -142,7 +156,7 @@ describe('rows in the order of their primary key', () => {
         { kid: 'one', version: 'v1', rows: 2, latest: SAVED },
         { kid: 'two', version: 'unknown', rows: 1, latest: SAVED },
       ])
-      expect(await read(countRowsAfter({ userId: 'a', provider: 'default' }, 1))).toEqual([
+      expect(await read(countRowsAfter({ userId: 'a', identity: 'default' }, 1))).toEqual([
         { kid: 'fernet', version: 'fernet', rows: 1, latest: SAVED },
       ])
     })
@@ -157,7 +171,7 @@ describe('rows in the order of their primary key', () => {
         unverified('default', 1),
         unverified('openai', 3),
       ])
-      const after = { userId: 'a', provider: 'default' }
+      const after = { userId: 'a', identity: 'default' }
       expect(await read(countByProviderAfter(after, 1, at))).toEqual([unverified('openai', 1)])
     })
 
@@ -180,14 +194,14 @@ describe('rows in the order of their primary key', () => {
         env.DB.prepare("INSERT OR IGNORE INTO users (id) VALUES ('team:x'), ('~team:x')"),
         env.DB.prepare(`UPDATE api_keys SET ${changes} WHERE user_id = 'b'`),
       ])
-      const after = { userId: 'a', provider: 'openai' }
+      const after = { userId: 'a', identity: 'openai' }
       const found = await read(countByProviderAfter(after, 1, { now: NOW, unusedSince: SINCE }))
       expect(found).toMatchObject([{ provider: 'openai', rows: 1, ...counted }])
     })
 
     it('finds the last of the next rows, if there are so many', async () => {
-      expect(await read(selectNthRowAfter(START, 1))).toEqual([{ userId: '!', provider: 'openai' }])
-      expect(await read(selectNthRowAfter(START, 4))).toEqual([{ userId: 'b', provider: 'openai' }])
+      expect(await read(selectNthRowAfter(START, 1))).toEqual([{ userId: '!', identity: 'openai' }])
+      expect(await read(selectNthRowAfter(START, 4))).toEqual([{ userId: 'b', identity: 'openai' }])
       expect(await read(selectNthRowAfter(START, 5))).toEqual([])
     })
   })

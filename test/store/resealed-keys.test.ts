@@ -99,7 +99,7 @@ describe('one key', () => {
 
 describe('many keys', () => {
   const moved = ['ann', 'ben', 'cat'].map((userId) => ({
-    row: { userId, provider: 'default', sealed: 'v1.read', kid: 'old' },
+    row: { userId, identity: '', provider: 'default', sealed: 'v1.read', kid: 'old' },
     to: {
       userId,
       provider: 'openai',

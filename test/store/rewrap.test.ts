@@ -48,7 +48,7 @@ describe('the beginning of a pass', () => {
       keyring: 'one',
       defaultProvider: 'acme',
       startedAt: '2026-01-01',
-      last: { userId: '', provider: '' },
+      last: { userId: '', identity: '' },
       counts: {
         one: { rows: 2, done: 0, unopenable: 0 },
         two: { rows: 1, done: 0, unopenable: 0 },
@@ -71,14 +71,14 @@ describe('the beginning of a pass', () => {
 
   it('replaces the pass before it, and the request for it', async () => {
     await run(env.DB, passOf('one', '2026-01-01'))
-    const end = { last: { userId: 'a', provider: 'b' }, finishedAt: '2026-01-02' }
+    const end = { last: { userId: 'a', identity: 'b' }, finishedAt: '2026-01-02' }
     await run(env.DB, updatePass({ ...(await readPass()), ...end }))
     await run(env.DB, askForPass('2026-01-03'))
     await run(env.DB, passOf('two', '2026-01-04', {}, 'openai'))
     expect(await readPass()).toEqual({
       keyring: 'two',
       revision: 3,
-      last: { userId: '', provider: '' },
+      last: { userId: '', identity: '' },
       counts: {},
       startedAt: '2026-01-04',
       movedAt: '2026-01-04',
@@ -89,19 +89,19 @@ describe('the beginning of a pass', () => {
   })
 })
 
-/** Adds users with a key in the slots `acme` and `openai`. */
+/** Adds users with keys in the slots `acme` and `openai`, whose identities are the same. */
 async function addKeys(...userIds: string[]) {
   const users = userIds.map((id) => env.DB.prepare('INSERT INTO users (id) VALUES (?1)').bind(id))
   const keys = env.DB.prepare(
-    `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id)
-     SELECT users.id, value, 'sealed', 'one' FROM users, json_each('["acme", "openai"]')`,
+    `INSERT INTO api_keys (user_id, provider, identity, encrypted_api_key, key_id)
+     SELECT users.id, value, value, 'sealed', 'one' FROM users, json_each('["acme", "openai"]')`,
   )
   await env.DB.batch([...users, keys])
 }
 
 describe('the progress of a pass', () => {
   const counts = { one: { rows: 2, done: 1, unopenable: 1 } }
-  const moved = { last: { userId: 'b', provider: 'acme' }, counts, movedAt: '2026-01-02' }
+  const moved = { last: { userId: 'b', identity: 'acme' }, counts, movedAt: '2026-01-02' }
 
   beforeEach(async () => addKeys('a', 'b', 'c'))
 
@@ -122,11 +122,11 @@ describe('the progress of a pass', () => {
   })
 })
 
-/** Where a pass is after a change, if it was after the row `acme` of the user `b`. */
+/** Where a pass is after a change, if it was after the key `acme` of the user `b`. */
 async function lastAfter(change: () => Promise<unknown>) {
   await addKeys('a', 'b', 'c')
   await run(env.DB, passOf('one', '2026-01-01'))
-  const last = { userId: 'b', provider: 'acme' }
+  const last = { userId: 'b', identity: 'acme' }
   await run(env.DB, updatePass({ ...(await readPass()), last }))
   await change()
   return (await readPass()).last
@@ -144,12 +144,12 @@ const remove = async (...ids: string[]) =>
 
 it('the removal of the user whose row a pass read last moves it back to the row before', async () => {
   const last = await lastAfter(async () => remove('b'))
-  expect(last).toEqual({ userId: 'a', provider: 'openai' })
+  expect(last).toEqual({ userId: 'a', identity: 'openai' })
 })
 
 it('the removal of all users moves a pass to the start', async () => {
   const last = await lastAfter(async () => remove('c', 'b', 'a'))
-  expect(last).toEqual({ userId: '', provider: '' })
+  expect(last).toEqual({ userId: '', identity: '' })
 })
 
 it('a removal moves a pass back although the user has no row any more', async () => {
@@ -157,21 +157,21 @@ it('a removal moves a pass back although the user has no row any more', async ()
     await env.DB.prepare("DELETE FROM api_keys WHERE user_id = 'b'").run()
     await remove('b')
   })
-  expect(last).toEqual({ userId: 'a', provider: 'openai' })
+  expect(last).toEqual({ userId: 'a', identity: 'openai' })
 })
 
 it('a run that saves a pass after a removal keeps the id out of it', async () => {
   const last = await lastAfter(async () => {
     const pass = await readPass()
     await remove('b')
-    await run(env.DB, updatePass({ ...pass, last: { userId: 'b', provider: 'openai' } }))
+    await run(env.DB, updatePass({ ...pass, last: { userId: 'b', identity: 'openai' } }))
   })
-  expect(last).toEqual({ userId: 'a', provider: 'openai' })
+  expect(last).toEqual({ userId: 'a', identity: 'openai' })
 })
 
 it('the removal of another user leaves a pass where it is', async () => {
   const last = await lastAfter(async () => remove('a', 'c'))
-  expect(last).toEqual({ userId: 'b', provider: 'acme' })
+  expect(last).toEqual({ userId: 'b', identity: 'acme' })
 })
 
 describe('a request for another pass', () => {
