@@ -11,6 +11,7 @@ import {
   type Note,
   type Selection,
 } from '../store/gone-keys.ts'
+import { afterLabelled } from '../store/slot-order.ts'
 import { BULK_DEADLINE_MS, NOW, runBatch, type BatchResults, type Statement } from '../store/d1.ts'
 import { FERNET_KID } from './fernet.ts'
 import {
@@ -172,8 +173,9 @@ export function importKeys(keys: readonly ImportedKey[], hmacs: Hmacs = NO_HMACS
       values,
     },
     ...replaceKeys({ sql: slots, values }, 'operator', {
-      sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at)
-            SELECT value ->> 0, value ->> 1, value ->> 3, '${FERNET_KID}', value ->> 2 FROM ${newKeys}
+      sql: `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, updated_at, position)
+            SELECT value ->> 0, value ->> 1, value ->> 3, '${FERNET_KID}', value ->> 2,
+              ${afterLabelled('value ->> 0', 'value ->> 1')} FROM ${newKeys}
             ${REPLACE_KEY} WHERE excluded.updated_at > api_keys.updated_at`,
       values,
     }),

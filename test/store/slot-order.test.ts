@@ -101,6 +101,13 @@ it('no import brings back the key of a slot that was renamed', async () => {
   expect(await all('SELECT * FROM imported_keys')).toEqual(marks)
 })
 
+it('an imported key comes after the labelled keys of its provider', async () => {
+  await store({ 'openai:a': 0, 'openai:b': 3 })
+  await importRows(env.DB, [{ ...OPENAI, savedAt: '2026-01-01T00:00:00.000Z', token: 'gAAAAA' }])
+  const position = "SELECT position FROM api_keys WHERE provider = 'openai'"
+  expect(await all(position)).toEqual([{ position: 4 }])
+})
+
 it('positions with gaps and ties are in order after a move', async () => {
   await store({ openai: 4, 'openai:a': 4, 'openai:b': 9, acme: 4 })
   await run(
