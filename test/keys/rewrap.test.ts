@@ -6,6 +6,8 @@ import { sealKey } from '../../src/crypto/seal.ts'
 import { BATCH_ROWS } from '../../src/keys/rewrap.ts'
 import { openService } from '../../src/service.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
+import { run } from '../../src/store/d1.ts'
+import { renameKey } from '../../src/store/slot-order.ts'
 import { env } from '../isolate.ts'
 import {
   call,
@@ -52,6 +54,30 @@ const damageAll = async () =>
 beforeEach(clearRows)
 
 describe('a pass', () => {
+  it.for(['openai:a', 'openai:z'])(
+    'reseals a key that its owner renames to %s meanwhile',
+    async (to) => {
+      const { keyring } = await openService(before)
+      const slots = ['openai', 'openai:m', 'openai:n', 'openai:o'].map((provider) => ({
+        userId: 'ann',
+        provider,
+      }))
+      const sealing = slots.map(async (slot) => ({ slot, key: await sealKey(keyring, slot, 'sk') }))
+      await insertRows(
+        (await Promise.all(sealing)).map(({ slot, key }) => Object.assign(slot, key)),
+      )
+      const oneByOne = { ...after, REWRAP_ROWS_PER_RUN: '1' }
+      await runJob(oneByOne)
+      for (const from of ['openai:m', to]) {
+        await runJob(oneByOne)
+        const rename = renameKey({ userId: 'ann', provider: from }, from === to ? 'openai:b' : to)
+        await run(env.DB, rename)
+      }
+      await runPass(oneByOne)
+      expect(await kids()).toEqual({ [(await openService(rotated)).keyring.sealing.kid]: 4 })
+    },
+  )
+
   it('reseals every row under the first key, and changes nothing else in it', async () => {
     const keys = await someKeys(BATCH_ROWS + 5, before)
     const [oldKid = ''] = Object.keys(await kids())
