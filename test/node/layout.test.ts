@@ -10,6 +10,7 @@ const WITHOUT_TEST: ReadonlySet<string> = new Set([
   'src/shared/vault-headers.ts',
   'src/shared/event-kind.ts',
   'src/shared/slot.ts',
+  'src/shared/team.ts',
 ])
 
 /** They test several files together, or the tests themselves. */
