@@ -5,7 +5,22 @@ import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
 import { copyDeletions } from '../src/keys/gone.ts'
 import { openService } from '../src/service.ts'
 import { emptyVault, env } from './isolate.ts'
-import { app, call, keyPath, mintToken, putKey, slotPath, someUser, URL_BASE } from './support.ts'
+import { saveSlot } from '../src/keys/save.ts'
+import { takeKey } from '../src/keys/take.ts'
+import { teamOwner } from '../src/shared/owner.ts'
+import { VOUCHED } from '../src/shared/team.ts'
+import {
+  app,
+  call,
+  keyPath,
+  mintToken,
+  ownerOf,
+  putKey,
+  slotOf,
+  slotPath,
+  someUser,
+  URL_BASE,
+} from './support.ts'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -191,4 +206,49 @@ it('a token with an invalid signature costs one signature check', async () => {
   const token = `${(await mintToken({ sub: 'a' })).replace(/\.[^.]*$/, '')}.${'A'.repeat(43)}`
   const request = requestOf('GET', keyPath('a'), { token, body: null })
   expect(await count(request)).toEqual({ ...NOTHING, subtle: 1, responses: 1 })
+})
+
+/** It picks the key, counts the use, and reads the heartbeat. */
+const OWN = { ...NOTHING, trips: 1, statements: 3, subtle: 1 }
+/** It adds the user and counts the member too. */
+const TEAMS = { ...OWN, statements: 5 }
+const MAXIMUM = "max_uses = 9, max_uses_per = 'day'"
+const PER_MEMBER = "max_uses_per_member = 9, max_uses_per_member_per = 'day'"
+
+it.for<[name: string, keys: { own: string[]; team?: string[]; set?: string }, used: Used]>([
+  ['the own key', { own: ['openai'] }, { ...OWN, rows_read: 6 }],
+  ['one of three own keys', { own: ['openai', 'openai:a', 'openai:b'] }, { ...OWN, rows_read: 12 }],
+  [
+    'the own key with a maximum',
+    { own: ['openai'], set: MAXIMUM },
+    { ...OWN, rows_read: 9, rows_written: 1 },
+  ],
+  ['the own key in a team', { own: ['openai'], team: ['openai'] }, { ...TEAMS, rows_read: 44 }],
+  ['a team’s key', { own: [], team: ['openai'] }, { ...TEAMS, rows_read: 42 }],
+  [
+    'a team’s key with both maximums',
+    { own: [], team: ['openai'], set: `${MAXIMUM}, ${PER_MEMBER}` },
+    { ...TEAMS, rows_read: 56, rows_written: 2 },
+  ],
+])('taking %s stays within its budget', async ([, { own, team, set }, used]) => {
+  const userId = await nextUser()
+  const teamId = teamOwner(userId)
+  if (team !== undefined) await someUser(teamId)
+  const saves = [
+    ...own.map((slot) => [userId, slot] as const),
+    ...(team ?? []).map((slot) => [teamId, slot] as const),
+  ]
+  for (const [owner, slot] of saves) {
+    // oxlint-disable-next-line no-await-in-loop -- they are in this order
+    await saveSlot(await ownerOf(owner), slot, { apiKey: 'sk-0123456789', verify: false })
+  }
+  if (set !== undefined)
+    await env.DB.exec(`UPDATE api_keys SET ${set} WHERE user_id LIKE '%${userId}'`)
+  const taking = async (vault: Env) => {
+    const by = { kind: 'caller', name: 'binding:chat' } as const
+    const inUse = team === undefined ? null : { userId: teamId, issuedAt: VOUCHED }
+    const owner = await ownerOf(userId, vault)
+    await takeKey({ ...owner, by, waitUntil: () => {}, team: inUse }, slotOf(owner, 'openai'))
+  }
+  expect(await count(taking)).toEqual(used)
 })
