@@ -36,7 +36,7 @@ describe('the team of a use', () => {
     expect(teamOf(ids, header)).toBe(team)
   })
 
-  it('is unknown if the token leaves the teams out', () => {
+  it('no team is known if the token leaves the teams out', () => {
     expect(teamOf([], undefined, { isMissing: true })).toBe('teams_not_in_token')
     expect(teamOf([], 'acme', { isMissing: true })).toBe('teams_not_in_token')
   })
@@ -46,7 +46,7 @@ describe('the team of a use', () => {
     [nowS() - 7_200, STALE],
     [nowS() + 7_200, STALE],
     [nowS() - 60, new Date((nowS() - 60) * 1_000).toISOString()],
-  ])('of a token from %j counts since %j', ([issuedAt, since]) => {
+  ])('a token from %j counts for its team since %j', ([issuedAt, since]) => {
     const teams = [{ id: 'acme', isAdmin: false }]
     const { team } = teamInUse({ teams, isMissing: false, issuedAt }, RULES, new Headers())
     expect(team?.issuedAt).toBe(since)
