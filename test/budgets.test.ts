@@ -209,28 +209,34 @@ it('a token with an invalid signature costs one signature check', async () => {
 })
 
 /** It picks the key, counts the use, and reads the heartbeat. */
-const OWN = { ...NOTHING, trips: 1, statements: 3, subtle: 1 }
+const OWN = { trips: 1, statements: 3, rows_written: 0, subtle: 1 }
 /** It adds the user and counts the member too. */
 const TEAMS = { ...OWN, statements: 5 }
 const MAXIMUM = "max_uses = 9, max_uses_per = 'day'"
 const PER_MEMBER = "max_uses_per_member = 9, max_uses_per_member_per = 'day'"
 
-it.for<[name: string, keys: { own: string[]; team?: string[]; set?: string }, used: Used]>([
-  ['the own key', { own: ['openai'] }, { ...OWN, rows_read: 6 }],
-  ['one of three own keys', { own: ['openai', 'openai:a', 'openai:b'] }, { ...OWN, rows_read: 12 }],
+it.for<[name: string, keys: { own: string[]; team?: string[]; set?: string }, used: Partial<Used>]>(
   [
-    'the own key with a maximum',
-    { own: ['openai'], set: MAXIMUM },
-    { ...OWN, rows_read: 9, rows_written: 1 },
+    ['the own key', { own: ['openai'] }, { ...OWN, rows_read: 6 }],
+    [
+      'one of three own keys',
+      { own: ['openai', 'openai:a', 'openai:b'] },
+      { ...OWN, rows_read: 12 },
+    ],
+    [
+      'the own key with a maximum',
+      { own: ['openai'], set: MAXIMUM },
+      { ...OWN, rows_read: 9, rows_written: 1 },
+    ],
+    ['the own key in a team', { own: ['openai'], team: ['openai'] }, { ...TEAMS, rows_read: 44 }],
+    ['a team’s key', { own: [], team: ['openai'] }, { ...TEAMS, rows_read: 42 }],
+    [
+      'a team’s key with both maximums',
+      { own: [], team: ['openai'], set: `${MAXIMUM}, ${PER_MEMBER}` },
+      { ...TEAMS, rows_read: 56, rows_written: 2 },
+    ],
   ],
-  ['the own key in a team', { own: ['openai'], team: ['openai'] }, { ...TEAMS, rows_read: 44 }],
-  ['a team’s key', { own: [], team: ['openai'] }, { ...TEAMS, rows_read: 42 }],
-  [
-    'a team’s key with both maximums',
-    { own: [], team: ['openai'], set: `${MAXIMUM}, ${PER_MEMBER}` },
-    { ...TEAMS, rows_read: 56, rows_written: 2 },
-  ],
-])('taking %s stays within its budget', async ([, { own, team, set }, used]) => {
+)('taking %s stays within its budget', async ([, { own, team, set }, used]) => {
   const userId = await nextUser()
   const teamId = teamOwner(userId)
   if (team !== undefined) await someUser(teamId)
@@ -250,5 +256,5 @@ it.for<[name: string, keys: { own: string[]; team?: string[]; set?: string }, us
     const owner = await ownerOf(userId, vault)
     await takeKey({ ...owner, by, waitUntil: () => {}, team: inUse }, slotOf(owner, 'openai'))
   }
-  expect(await count(taking)).toEqual(used)
+  expect(await count(taking)).toMatchObject(used)
 })
