@@ -323,7 +323,8 @@ it.for<[sent: string, status: number]>([
   ['/relay/openai/v1/./x', 403],
   ['/relay/openai\\..\\x', 403],
   ['/relay/openai@evil.test/v1', 403],
-  ['/relay/openai:8080/v1', 403],
+  // It is the slot with this label, which has no key.
+  ['/relay/openai:8080/v1', 404],
   ['/relay/openai%2Fv1', 403],
   ['/relay/openai%00/v1', 403],
   ['/relay//evil.test/v1', 404],

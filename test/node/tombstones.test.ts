@@ -28,6 +28,7 @@ it('the sources delete keys and users only in src/store/gone-keys.ts', () => {
     'src/store/gone-keys.ts: DELETE ${keys',
     'src/store/gone-keys.ts: DELETE FROM gone_keys',
     'src/store/gone-keys.ts: DELETE FROM users',
+    'src/store/limits.ts: DELETE FROM member_uses',
   ])
 })
 
