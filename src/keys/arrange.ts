@@ -49,8 +49,9 @@ export async function arrangeKey(
   const isRenamed = to.name !== from.name
   // A key of the plain route that belongs in one of the slots is moved there first.
   const plain = to.name === settings.defaultProvider ? to : from
-  const results = await inRow(owner, plain, async ({ takesDefault }, other) => {
-    if (other !== null) throw new VaultError('api_key_exists', { detail: UNUSABLE })
+  const results = await inRow(owner, plain, async ({ provider: held, takesDefault }, other) => {
+    const isMoved = other === null && held === plain.name
+    if (!isMoved) throw new VaultError('api_key_exists', { detail: UNUSABLE })
     const mark = makeMark()
     const slot = { userId, provider: to.name, takesDefault: false }
     const read = [selectKey(slot)]
@@ -71,7 +72,7 @@ export async function arrangeKey(
 }
 
 const UNUSABLE =
-  'The plain route has a later key of this provider, which cannot be used. Delete one of them.'
+  'The plain route has a key of this provider that cannot be used. Delete or replace that one first.'
 
 type About = Omit<NewEvent, 'event'>
 

@@ -5,7 +5,7 @@ import { arrangeKey } from '../../src/keys/arrange.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot, listSlots, setLimits } from '../../src/keys/slots.ts'
 import { env } from '../isolate.ts'
-import { call, ownerOf, putKey, slotPath, someUser } from '../support.ts'
+import { call, ownerOf, putKey, recordLogs, slotPath, someUser } from '../support.ts'
 import { kinds, someKeyOf, someOwner } from './key-owner.ts'
 
 /** An owner with keys in these slots, in their order. */
@@ -109,6 +109,29 @@ describe('a new label', () => {
     await putKey(userId, someKeyOf('good'))
     expect(await rename('openai:home', null)).toBe(409)
     expect(await order()).toEqual(['openai:away 3', 'openai:home 1', 'openai 1'])
+  })
+
+  it('a key that the plain route has, and that does not open, keeps its slot', async () => {
+    recordLogs()
+    const { userId, rows, token } = await ownerWith('openai:work')
+    await putKey(userId, someKeyOf('good'))
+    const damage = `UPDATE api_keys SET encrypted_api_key = 'damaged', updated_at = '2026' WHERE user_id = ?1 AND provider = 'default'`
+    await env.DB.prepare(damage).bind(userId).run()
+    const isolate = { ...env, DEFAULT_PROVIDER: 'openai' }
+    const before = await rows()
+    for (const [slot, label] of [
+      ['openai:work', null],
+      ['openai', 'away'],
+    ] as const) {
+      // oxlint-disable-next-line no-await-in-loop
+      const answer = await call('PATCH', slotPath(userId, slot), {
+        token,
+        env: isolate,
+        body: { label },
+      })
+      expect(answer.status).toBe(409)
+    }
+    expect(await rows()).toEqual(before)
   })
 })
 
