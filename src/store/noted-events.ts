@@ -37,11 +37,11 @@ const UNLIMITED: ReadonlySet<EventKind> = new Set(['deleted', 'paused', 'rejecte
 const DAY = 'substr(at, 1, 10)'
 /**
  * The day. It fails if the user has too many events of it. Looks count by themselves, so that no caller keeps the owner
- * from saving, and no owner keeps a caller from a key.
+ * from saving, and no owner keeps a caller from a key. Sums do not count: a team has some for each member.
  */
 const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
     SELECT count(*) FROM api_key_events
-    WHERE day = ${DAY} AND user_id = ?1 AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
+    WHERE day = ${DAY} AND user_id = ?1 AND last_at IS NULL AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
   ) THEN ${DAY} ELSE ${refuse('too_many_events')} END`
 
 /** They may alternate with each use, if some uses are free. */
