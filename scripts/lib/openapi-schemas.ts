@@ -1,7 +1,7 @@
 /** The JSON Schemas of the OpenAPI document, made from the zod schemas of the API. */
 
 import * as z from 'zod/mini'
-import { NOT_YOUR_OWN } from '../../src/http/answer.ts'
+import { NOT_YOUR_OWN, ofTeam } from '../../src/http/answer.ts'
 import { MAX_USES, place, useCounts } from '../../src/http/bodies.ts'
 import { errorAnswer, invalidKeyAnswer } from '../../src/shared/answers.ts'
 import { CODES, type ErrorCode } from '../../src/shared/error-code.ts'
@@ -51,8 +51,9 @@ export function describeSchema(schema: z.core.$ZodType) {
 }
 
 function errorSchema(code: ErrorCode) {
-  const sentences = code === 'not_your_own' ? Object.values(NOT_YOUR_OWN) : []
-  const error = z.enum([...new Set([CODES[code].error, ...sentences])])
+  const { error: first } = CODES[code]
+  const ofUsers = code === 'not_your_own' ? [first, ...Object.values(NOT_YOUR_OWN)] : []
+  const error = z.enum([...new Set([first, ...ofUsers, ...ofUsers.map(ofTeam)])])
   const answer = code === 'api_key_invalid' ? invalidKeyAnswer : errorAnswer
   const schema = z.extend(answer, { error, code: z.literal(code) })
   return schema.check(z.describe(`Status ${CODES[code].status}.`))

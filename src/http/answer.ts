@@ -41,7 +41,7 @@ export function answerError(
   const { code, detail, reason, index, retryAfter, cause = refusal } = refusal
   const { status, challenge, retry, ...answer } = CODES[code]
   const isFinal = retry === undefined || retry === 'next_period'
-  const sentence = (code === 'not_your_own' && NOT_YOUR_OWN[c.req.method]) || answer.error
+  const sentence = code === 'not_your_own' ? notYourOwn(c, answer.error) : answer.error
   const request_id: string | undefined = c.get('requestId')
   c.set('errorCode', code)
   if (code === 'provider_unreachable') c.set('errorReason', nameCause(cause))
@@ -62,6 +62,16 @@ export function answerError(
     ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
     ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
   })
+}
+
+/** The sentence of `not_your_own`, which names what the request tried to do, and with whose key. */
+function notYourOwn({ req }: Context, error: string): string {
+  const sentence = NOT_YOUR_OWN[req.method] ?? error
+  return req.param('teamId') === undefined ? sentence : ofTeam(sentence)
+}
+
+export function ofTeam(sentence: string): string {
+  return sentence.replace('user', 'team')
 }
 
 /**

@@ -48,7 +48,7 @@ function faultOf(
   { providers }: Settings,
   { label, isDefault }: { label: string; isDefault: boolean },
 ): string | null {
-  if (isDefault) return 'belongs to a provider, and the plain route has none'
+  if (isDefault) return 'needs a provider, which the plain route does not have'
   const prefixes = [...providers.values()].flatMap(({ key_prefixes = [] }) => key_prefixes)
   if (prefixes.some((prefix) => label.startsWith(prefix))) return 'begins like an API key'
   return nameLabelFault(label)

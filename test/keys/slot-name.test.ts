@@ -68,7 +68,7 @@ describe('a name', () => {
     ['acme:a:b', /other than letters/],
     ['acme:sk-misplaced', /begins like an API key/],
     ['acme:AIzaMisplaced', /begins like an API key/],
-    ['default:work', /the plain route has none/],
+    ['default:work', /which the plain route does not have/],
   ])('no slot has the name %s, with DEFAULT_PROVIDER too', async ([given, detail]) => {
     for (const name of ['', 'openai']) {
       const refusal = { code: 'label_invalid', detail: expect.stringMatching(detail) }
