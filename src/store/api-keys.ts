@@ -175,33 +175,33 @@ export function selectSaved(
 }
 
 /** The key that was read from a row. It may have moved or been sealed again, but another key has another identity. */
-export type ReadKey = Pick<KeyRow, 'userId' | 'provider' | 'identity' | 'status' | 'exhaustedAt'>
+export type ReadKey = Pick<KeyRow, 'userId' | 'identity' | 'status' | 'exhaustedAt'>
 
 /** What a provider's answer says of a key. */
 export type KeyState = Pick<KeyRow, 'status' | 'exhaustedAt'>
 
-const READ_KEY = 'user_id = ?1 AND provider = ?2 AND identity = ?3'
+/** The key, wherever it is by now. */
+const READ_KEY = 'user_id = ?1 AND identity = ?2'
 /** The status is still the one that was read. So is the condition, if the answer changes it. */
-const IS_AS_READ = '(status = ?6 AND (?7 IS ?8 OR exhausted_at IS ?8))'
+const IS_AS_READ = '(status = ?5 AND (?6 IS ?7 OR exhausted_at IS ?7))'
 
 /**
- * Records a time and a state. It changes no row if the slot holds another key by now, or if the state has changed since it
- * was read.
+ * Records a time and a state. It changes no row if the key is gone by now, or if its state has changed since it was read.
  */
 const updateWith =
   (column: string, condition: string) =>
   (
-    { userId, provider, identity, status: before, exhaustedAt: exhaustedBefore }: ReadKey,
+    { userId, identity, status: before, exhaustedAt: exhaustedBefore }: ReadKey,
     { status, exhaustedAt, at }: KeyState & { at: string },
   ): Statement => ({
-    sql: `UPDATE api_keys SET status = ?4, ${column} = ?5,
-            exhausted_at = CASE WHEN exhausted_at IS ?8 THEN ?7 ELSE exhausted_at END
+    sql: `UPDATE api_keys SET status = ?3, ${column} = ?4,
+            exhausted_at = CASE WHEN exhausted_at IS ?7 THEN ?6 ELSE exhausted_at END
           WHERE ${READ_KEY} AND ${condition}`,
-    values: [userId, provider, identity, status, at, before, exhaustedAt, exhaustedBefore],
+    values: [userId, identity, status, at, before, exhaustedAt, exhaustedBefore],
   })
 
 /** Records that the owner had a key checked. A rejection counts, whatever was found meanwhile. */
-export const updateVerified = updateWith('last_verified_at', `(?4 = 'rejected' OR ${IS_AS_READ})`)
+export const updateVerified = updateWith('last_verified_at', `(?3 = 'rejected' OR ${IS_AS_READ})`)
 
 /** Records that the job checked a key. */
 export const updateRechecked = updateWith('last_verified_at', IS_AS_READ)
@@ -212,17 +212,17 @@ export const updateRechecked = updateWith('last_verified_at', IS_AS_READ)
  */
 export const updateState = updateWith(
   'last_used_at',
-  `(${IS_AS_READ} OR (?4 = 'rejected' AND 'rejected' NOT IN (?6, status)))`,
+  `(${IS_AS_READ} OR (?3 = 'rejected' AND 'rejected' NOT IN (?5, status)))`,
 )
 
-/** Records a use, unless one was recorded after `before`. It changes no row if the slot holds another key by now. */
+/** Records a use, unless one was recorded after `before`. It changes no row if the key is gone by now. */
 export function updateUsed(
-  { userId, provider, identity }: Pick<KeyRow, 'userId' | 'provider' | 'identity'>,
+  { userId, identity }: Pick<KeyRow, 'userId' | 'identity'>,
   { at, before }: { at: string; before: string },
 ): Statement {
   return {
-    sql: `UPDATE api_keys SET last_used_at = ?4
-          WHERE ${READ_KEY} AND coalesce(last_used_at, '') <= ?5`,
-    values: [userId, provider, identity, at, before],
+    sql: `UPDATE api_keys SET last_used_at = ?3
+          WHERE ${READ_KEY} AND coalesce(last_used_at, '') <= ?4`,
+    values: [userId, identity, at, before],
   }
 }

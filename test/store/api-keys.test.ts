@@ -248,6 +248,18 @@ describe('what is recorded of a key', () => {
     expect(await stateOf()).toEqual({ status: 'unverified', used: null, verified: null })
   })
 
+  it('a key that was renamed meanwhile is the same key', async () => {
+    await execute(
+      "UPDATE api_keys SET provider = 'openai:work', folded = 'openai:work' WHERE user_id = 'a' AND provider = 'openai'",
+    )
+    const changes = [
+      await changesOf(updateUsed(key, { at, before: at })),
+      await changesOf(updateState(key, { status: 'active', exhaustedAt: null, at })),
+      await changesOf(updateVerified(key, { status: 'rejected', exhaustedAt: null, at })),
+    ]
+    expect(changes).toEqual([1, 1, 1])
+  })
+
   it('what is recorded raises no revision', async () => {
     await changesOf(updateVerified(key, { status: 'rejected', exhaustedAt: null, at }))
     await changesOf(
