@@ -118,8 +118,11 @@ const eventQuery = z.strictObject({
 
 /** The user's slots, as far as the binding names them. @throws VaultError as `listSlots` */
 async function viewSlots(call: Call) {
-  const slots = await listSlots(call.owner)
-  return { slots: slots.filter(({ name }) => isNamed(call, name)).map(describeListedSlot) }
+  const isSeen = (name: string) => isNamed(call, name)
+  const slots = (await listSlots(call.owner)).filter(({ name }) => isSeen(name))
+  return {
+    slots: slots.map((slot) => describeListedSlot({ ...slot, sameIn: slot.sameIn.filter(isSeen) })),
+  }
 }
 
 /** @throws VaultError `invalid_argument`, `provider_not_granted`, and as `listEvents` */

@@ -28,6 +28,27 @@ it('shows slots and events as their owner sees them, and no key', async () => {
   expect(JSON.stringify([listed, seen])).not.toContain(key)
 })
 
+it('a binding sees no name of a slot that its props do not cover', async () => {
+  const { userId, put } = await someOwner()
+  const key = someKeyOf('good')
+  for (const slot of ['openai', 'openai:work', 'acme']) {
+    // oxlint-disable-next-line no-await-in-loop -- the list is in this order
+    await put(slot, key, '?verify=false')
+  }
+  const sameFor = async (...providers: string[]) => {
+    const listed = await bindTo({}, { ...DESK, providers }).listSlots(userId)
+    return (
+      listed.ok &&
+      listed.slots.map((slot) => [slot.provider, 'same_key_in' in slot && slot.same_key_in])
+    )
+  }
+  expect(await sameFor('openai:work')).toEqual([['openai:work', false]])
+  expect(await sameFor('openai')).toEqual([
+    ['openai', ['openai:work']],
+    ['openai:work', ['openai']],
+  ])
+})
+
 it.for<[query: object]>([
   [{ limit: 0 }],
   [{ limit: 201 }],
