@@ -152,7 +152,8 @@ function watch(user: KeyUser, used: SocketKey, { over, end }: Joined): void {
       timer = lookIn(found === null ? AGAIN_MS : at + LOOK_MS - Date.now())
       return
     }
-    const { userId: user_id, requestId: request_id, by } = user
+    const { requestId: request_id, by } = user
+    const { userId: user_id } = used.row
     const provider = encodeSlot(used.row.provider)
     const about = { request_id, user_id, caller: by.name, provider }
     log('info', 'socket_ended', { ...about, code: refusal.code })

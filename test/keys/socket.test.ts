@@ -2,14 +2,24 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { useKey } from '../../src/binding/methods.ts'
+import { changeTeam } from '../../src/keys/teams.ts'
 import { removeUser } from '../../src/keys/users.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot, setLimits } from '../../src/keys/slots.ts'
 import type { SlotOwner } from '../../src/keys/stored-key.ts'
 import type { KeyUser } from '../../src/keys/take.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { interceptD1, ownerOf, recordLogs, slotOf, someKey, someKeyUser } from '../support.ts'
+import {
+  interceptD1,
+  ownerOf,
+  recordLogs,
+  slotOf,
+  someKey,
+  someKeyUser,
+  someUser,
+} from '../support.ts'
 import { MODELS } from './key-owner.ts'
 import { MOMENTS, moving, someMovingUser } from './moving-slot.ts'
 import { age, backUp, someCopiedOwner, someVault } from './restoration.ts'
@@ -32,13 +42,20 @@ function endOf(socket: WebSocket) {
   return { socket, received, closed }
 }
 
-/** Opens a WebSocket with the key of the user. */
-async function open(userId: string, { vault = env, caller = 'binding:chat' } = {}) {
+interface Opening {
+  vault?: Env
+  caller?: string
+  team?: KeyUser['team']
+}
+
+/** Opens a WebSocket with the key of the user or the team. */
+async function open(userId: string, { vault = env, caller = 'binding:chat', team }: Opening = {}) {
   const works: Promise<void>[] = []
   const user: KeyUser = {
     ...(await ownerOf(userId, vault)),
     by: { kind: 'caller', name: caller },
     waitUntil: (work) => void works.push(work),
+    ...(team !== undefined && { team }),
   }
   const { 0: theirs, 1: ours } = new WebSocketPair()
   const opened = new Response(null, { status: 101, webSocket: theirs })
@@ -245,6 +262,19 @@ describe('a socket and its key', () => {
     await age(10)
     await socket.pass(MINUTE_MS)
     expect(await socket.caller.closed).toEqual([END, 'no_api_key'])
+  })
+
+  it('token_expired ends a socket with a team’s key once an admin has ended its token', async () => {
+    const userId = await someUser()
+    const team = await ownerOf(await someUser(teamOwner(userId)))
+    await saveSlot(team, 'openai', { apiKey: someKey(), verify: false })
+    const issuedAt = new Date(Date.now() - MINUTE_MS).toISOString()
+    const socket = await open(userId, { team: { userId: team.userId, issuedAt } })
+    const logs = recordLogs()
+    await changeTeam(team, { tokensSince: new Date().toISOString() })
+    await socket.pass(MINUTE_MS)
+    expect(await socket.caller.closed).toEqual([END, 'token_expired'])
+    expect(logs.events()).toMatchObject([{ event: 'socket_ended', user_id: team.userId }])
   })
 
   it('a socket carries nothing after it was ended', async () => {
