@@ -53,7 +53,7 @@ export interface UserQuery {
   limit?: number
 }
 
-/** Whose key will do besides the user's own. */
+/** Whose key may be used besides the user's own. */
 export interface UseOptions {
   /** The id of a team that the user is in. You vouch for that: the binding's `props` need `"teams": true`. */
   teamId?: string

@@ -17,7 +17,7 @@ export interface FetchBinding {
 /** Whose key to use. */
 export interface KeyOf extends FallbackOptions {
   userId: string
-  /** A team that the user is in, whose key will do too. You vouch for that: the binding's `props` need `"teams": true`. */
+  /** A team whose key may be used too. You vouch that the user is in it: the binding's `props` need `"teams": true`. */
   teamId?: string | undefined
 }
 
@@ -70,7 +70,7 @@ export interface Relay extends FallbackOptions {
   vault: string
   /** An access token with the relay's scope, or a function that returns one for each request. */
   token: string | (() => string | Promise<string>)
-  /** A team of the token, whose key will do too. A token with one team needs no name. */
+  /** The team whose key may be used too. A token with only one team needs none here. */
   teamId?: string | undefined
 }
 

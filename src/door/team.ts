@@ -27,10 +27,10 @@ interface TeamRoute {
 }
 
 /**
- * Lets a member, an admin or a server through to the keys of the team, and returns who it is: of a server, the name. A token
- * that names the team is its user's, whatever its scopes.
+ * Lets a member, an admin or a server through to the keys of the team. It returns the member, or the name of the server. A
+ * token that names the team is its user's, whatever its scopes.
  *
- * @throws VaultError `not_found` if this vault has no teams or no servers that the route is for, `token_missing`,
+ * @throws VaultError `not_found` if the settings name nobody whom the route is for, `token_missing`,
  * `token_invalid`, `token_expired`, `token_keys_unreachable`, `teams_not_in_token`, `not_your_own`, `scope_missing`,
  * `rate_limited`, `unhealthy`, `invalid_argument`
  */
@@ -77,7 +77,7 @@ function userOf(
   return { member: userOwner(userId), issuedAt: new Date(issuedAt * 1_000).toISOString() }
 }
 
-const TOO_OLD = 'For a team, the token must say with "iat" that it was issued a short time ago.'
+const TOO_OLD = 'For a team, its "iat" must be at most TEAM_TOKEN_MAX_AGE_S seconds ago.'
 
 /** Whether the user is an admin. @throws VaultError `scope_missing`, `teams_not_in_token`, `not_your_own` */
 function requireRole(token: AccessToken, { teamId, tokens }: TeamRoute): boolean {

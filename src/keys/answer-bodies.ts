@@ -216,7 +216,7 @@ export function describeTeam(userId: string, team: Team | null): TeamAnswer {
   }
 }
 
-/** What a member of a team sees of a slot who is not its admin. */
+/** What a member who is not an admin sees of a team's slot. */
 export function describeMemberSlot({ name, provider, key }: MemberSlot): MemberSlotAnswer {
   const label = splitSlot(name).label ?? provider?.label ?? null
   const isOpen = key.state === 'open'

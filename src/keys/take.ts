@@ -168,7 +168,7 @@ function refusalOf({ granted }: KeyUser, row: PickedRow, asked: AskedUse): Vault
   return overMaximum(row, asked)
 }
 
-const STALE_TOKEN = "It is too old for the team's API keys: get a new one."
+const STALE_TOKEN = "It is too old for the team's API keys."
 
 /** Gives back the use if it was counted. */
 async function giveBack({ service }: KeyUser, row: PickedRow, asked: AskedUse): Promise<void> {

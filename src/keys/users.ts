@@ -17,7 +17,7 @@ import { withUserHooks } from './deletion-hooks.ts'
 import { retry } from './retry.ts'
 import { isOperator, type SlotOwner } from './stored-key.ts'
 
-const NO_TEAM = 'No admin of the team has saved a key yet, or the team was removed.'
+const NO_TEAM = 'No admin has saved a key or a setting of the team yet, or the team was removed.'
 
 /**
  * Adds the user. Returns false if the user exists already.
@@ -91,7 +91,7 @@ export async function listUsers(
   return { users, next: results.length > limit ? (users.at(-1)?.id ?? null) : null }
 }
 
-/** Whether a save adds an owner who does not exist. A user's own save does if the settings say so, and an admin's of a team always. */
+/** Whether a save adds the owner. A user's own save does if the settings say so, and an admin's save always adds the team. */
 export function addsUser(owner: SlotOwner): boolean {
   if (owner.member !== undefined) return true
   const { kind } = readOwner(owner.userId)

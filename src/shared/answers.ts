@@ -287,11 +287,7 @@ export const event = z.object({
     ),
   member: z
     .exactOptional(z.string())
-    .check(
-      z.describe(
-        'Of a team: the user who did it, or who used a key. Left out if the user is gone.',
-      ),
-    ),
+    .check(z.describe('Of a team: the user who did it. Left out if the user was removed.')),
   at: time.check(z.describe('When it happened. For a sum, when it first happened in its hour.')),
   last_at: z.exactOptional(time).check(z.describe('Of a sum: when it last happened.')),
   count: z.exactOptional(z.int()).check(z.describe('Of a sum: how often it happened.')),
@@ -317,7 +313,7 @@ export const eventsAnswer = z.object({
 const userId = { user_id: z.string() }
 const teamId = { team_id: z.string() }
 
-/** What a member of a team sees of a key who is not its admin. */
+/** What a member who is not an admin sees of a team's slot. */
 export const memberSlot = z.object({
   ...provider,
   has_api_key: z.boolean().check(z.describe('The slot has a key that can be used.')),
@@ -356,7 +352,9 @@ export const teamEventsAnswer = z.extend(z.omit(eventsAnswer, { user_id: true })
 /** `GET /api/teams/:teamId`. */
 export const teamAnswer = z.object({
   ...teamId,
-  created_at: z.nullable(time).check(z.describe('When an admin added the team. Null before that.')),
+  created_at: z
+    .nullable(time)
+    .check(z.describe('When the first key or setting of the team was saved. Null before that.')),
   own_keys: z.boolean().check(z.describe('Whether its members may use keys of their own.')),
   tokens_since: z
     .exactOptional(time)
@@ -413,7 +411,9 @@ export const exportedRow = z.object({
   ...provider,
   position: z
     .int()
-    .check(z.describe('Orders the keys of one provider, as it is stored: there may be gaps.')),
+    .check(
+      z.describe('The order of the keys of one provider, as it is stored. There may be gaps.'),
+    ),
   ...savedAt,
   ...tag,
   ...rowFields,

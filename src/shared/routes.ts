@@ -19,7 +19,7 @@ export interface Route {
   body: keyof Bodies
   answer: keyof Answers
   /**
-   * Whose tokens it takes: the user's of the path, those of all members or of the admins of its team, and those of servers
+   * Whose tokens it takes: those of the user in the path, of the members or the admins of the team in the path, and of servers
    * with a grant. Empty: it needs no token.
    */
   tokens: readonly ('owner' | 'member' | 'admin' | ServerGrant)[]

@@ -1,6 +1,6 @@
 /** The team whose keys a user may use, and how old the proof of that is. */
 
-/** Before and after every time. */
+/** `STALE` is before every time, and `VOUCHED` after. */
 export const STALE = ''
 export const VOUCHED = '9999'
 

@@ -130,8 +130,11 @@ const REFUSALS = {
   slot_filled: ['changed_meanwhile', 'The slot has an API key already.'],
   slot_taken: ['api_key_exists', 'Only the owner of a key can replace it.'],
   label_taken: ['api_key_exists', 'Another key has this label, maybe with other capital letters.'],
-  token_old: ['token_expired', 'An admin of the team has ended tokens that are as old.'],
-  too_many_keys: ['too_many_keys', `A provider has at most ${MAX_KEYS} keys: delete one first.`],
+  token_old: ['token_expired', 'An admin of the team has ended all tokens of this age.'],
+  too_many_keys: [
+    'too_many_keys',
+    `There can be at most ${MAX_KEYS} keys of one provider: delete one first.`,
+  ],
 } as const satisfies { [Reason in Refusal]?: readonly [ErrorCode, detail: string] }
 
 /** Two keys of an owner would have one name, or names that differ only in case. */

@@ -98,7 +98,7 @@ const MEMBER = '(SELECT identity FROM users WHERE id = ?1)'
 const IS_OVER = `(max_uses_per_member IS NOT NULL AND NOT (max_uses_per_member > 0 AND (
   coalesce(mine.uses_in, '') < ${MEMBER_PERIOD} OR mine.uses - (mine.mark = ?13) < max_uses_per_member)))`
 
-/** The best key of the user or the team. Each key of the provider that the one has keeps out those of the other. */
+/** The best key of the user or the team. If the one that comes first has any key of the provider, no key of the other counts. */
 const OF_USER_OR_TEAM = `WITH team AS (
     SELECT coalesce(max(own_keys), 1) AS ownKeys, coalesce(max(tokens_since), '0') > ?12 AS isOld FROM users WHERE id = ?11
   )
@@ -140,7 +140,7 @@ export function takeUse(asked: AskedUse): Statement<PickedRow | PickedNothing>[]
   return [addMember(asked), picked, countMember(asked), counted]
 }
 
-/** It returns no row if neither the user nor the team exists. A key of another slot keeps the owner's others out. */
+/** It returns no row if neither the user nor the team exists. If the named slot is empty, it may return the key of another one. */
 function selectPicked(asked: AskedUse): Statement<PickedRow | PickedNothing> {
   const { team, takesDefault } = asked
   const columns = `${COLUMNS}, ${isAlone(takesDefault)}`

@@ -14,7 +14,7 @@ it('authorizeTeam tells why a token is refused', async () => {
   expect(details).toEqual([
     'The token does not say that its user is in this team.',
     'The token does not say that its user is an admin of this team.',
-    'For a team, the token must say with "iat" that it was issued a short time ago.',
+    'For a team, its "iat" must be at most TEAM_TOKEN_MAX_AGE_S seconds ago.',
   ])
 })
 
