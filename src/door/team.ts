@@ -28,7 +28,7 @@ interface TeamRoute {
 
 /**
  * Lets a member, an admin or a server through to the keys of the team. It returns the member, or the name of the server. A
- * token that names the team is its user's, whatever its scopes.
+ * user's token that names the team is a member's, whatever its scopes.
  *
  * @throws VaultError `not_found` if the settings name nobody whom the route is for, `token_missing`,
  * `token_invalid`, `token_expired`, `token_keys_unreachable`, `teams_not_in_token`, `not_your_own`, `scope_missing`,
@@ -67,7 +67,9 @@ function userOf(
   teamId: string,
   { servers, teams }: TokenRules,
 ): Omit<TeamMember, 'isAdmin'> | null {
-  if (findTeam(token, teamId) === undefined && isServers(token, servers)) return null
+  // Auth0 puts an organization into the tokens of its servers too.
+  const isUsers = findTeam(token, teamId) !== undefined && token.userFault === null
+  if (!isUsers && isServers(token, servers)) return null
   if (teams === null) throw new VaultError('not_found')
   const userId = requireUser(token)
   const { issuedAt } = token.teams

@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
-import { ask, member, someTeamId, TEAMS } from '../http/team-calls.ts'
+import { admin, ask, member, server, someTeamId, TEAMS } from '../http/team-calls.ts'
 
 it('authorizeTeam tells why a token is refused', async () => {
   const teamId = someTeamId()
@@ -27,4 +27,15 @@ it('authorizeTeam counts the requests of a member under the user, whatever the t
   const vars = { ...TEAMS, RATE_LIMITER: { limit } }
   const { answer, trips } = await ask('getTeam', 'acme', member('acme', 'team:x'), { vars })
   expect([answer, trips, keys]).toEqual(['429 rate_limited', 0, ['~team:x']])
+})
+
+it('authorizeTeam takes a server for one, also if its token names the team', async () => {
+  const teamId = someTeamId()
+  await ask('saveTeamSlot', teamId, admin(teamId))
+  const organization = { groups: [teamId], iat: inSeconds(0) }
+  const asOf = async (claims: object) => (await ask('listTeamSlots', teamId, claims)).answer
+  expect([
+    await asOf({ ...server('vault:support'), ...organization }),
+    await asOf({ ...server('vault:users'), ...organization }),
+  ]).toEqual(['200', '403 scope_missing'])
 })
