@@ -10,7 +10,7 @@ import { encodeSlot } from '../shared/slot.ts'
 import type { KeyRow } from '../store/api-keys.ts'
 import type { OpenedRow, PickedRow } from '../store/uses.ts'
 import { requireAllowed, usedNow } from './limits.ts'
-import { readOpenedRow, type KeyUser } from './take.ts'
+import { isGranted, readOpenedRow, type KeyUser } from './take.ts'
 
 /** An isolate looks at a slot at most once in this time. */
 const LOOK_MS = 60_000
@@ -172,6 +172,8 @@ function nameRefusal(
   const isTeams = opened.userId !== user.userId
   if (isTeams && (found.tokensSince ?? '') > (user.team?.issuedAt ?? ''))
     return new VaultError('token_expired')
+  // It may have another label by now.
+  if (!isGranted(user, found)) return new VaultError('provider_not_granted')
   try {
     requireAllowed(found, usedNow(user.by.name))
     return null

@@ -5,7 +5,13 @@ import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
 import { covers, splitSlot } from '../shared/slot.ts'
 import type { TeamInUse } from '../shared/team.ts'
-import { selectKey, type SlotRow, type UserKeyRow, type UserWithoutKey } from '../store/api-keys.ts'
+import {
+  selectKey,
+  type KeyRow,
+  type SlotRow,
+  type UserKeyRow,
+  type UserWithoutKey,
+} from '../store/api-keys.ts'
 import { runBatch } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
 import type { Heartbeat } from '../store/gone-keys.ts'
@@ -156,16 +162,20 @@ const NO_OWN_KEYS =
   'The team has no API key for this provider, and its members may not use their own.'
 
 /** Why the owner or the operator does not allow the use of the key. */
-function refusalOf({ granted }: KeyUser, row: PickedRow, asked: AskedUse): VaultError {
+function refusalOf(user: KeyUser, row: PickedRow, asked: AskedUse): VaultError {
   if (row.isStale === 1) return new VaultError('token_expired', { detail: STALE_TOKEN })
-  const isGranted = granted?.some((named) => covers(named, row.provider)) !== false
-  if (!isGranted) return new VaultError('provider_not_granted')
+  if (!isGranted(user, row)) return new VaultError('provider_not_granted')
   try {
     requireAllowed(row, asked)
   } catch (error) {
     return VaultError.from(error)
   }
   return overMaximum(row, asked)
+}
+
+/** Whether the operator lets the caller use the slot. */
+export function isGranted({ granted }: KeyUser, { provider }: Pick<KeyRow, 'provider'>): boolean {
+  return granted?.some((named) => covers(named, provider)) !== false
 }
 
 const STALE_TOKEN = "It is too old for the team's API keys."

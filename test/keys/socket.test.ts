@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { useKey } from '../../src/binding/methods.ts'
+import { arrangeKey } from '../../src/keys/arrange.ts'
 import { changeTeam } from '../../src/keys/teams.ts'
 import { removeUser } from '../../src/keys/users.ts'
 import { saveSlot } from '../../src/keys/save.ts'
@@ -46,16 +47,21 @@ interface Opening {
   vault?: Env
   caller?: string
   team?: KeyUser['team']
+  granted?: string[]
 }
 
 /** Opens a WebSocket with the key of the user or the team. */
-async function open(userId: string, { vault = env, caller = 'binding:chat', team }: Opening = {}) {
+async function open(
+  userId: string,
+  { vault = env, caller = 'binding:chat', team, granted }: Opening = {},
+) {
   const works: Promise<void>[] = []
   const user: KeyUser = {
     ...(await ownerOf(userId, vault)),
     by: { kind: 'caller', name: caller },
     waitUntil: (work) => void works.push(work),
     ...(team !== undefined && { team }),
+    granted,
   }
   const { 0: theirs, 1: ours } = new WebSocketPair()
   const opened = new Response(null, { status: 101, webSocket: theirs })
@@ -196,6 +202,10 @@ const ENDING: Change[] = [
 const KEEPING: [what: string, change: (owner: SlotOwner) => Promise<unknown>][] = [
   ['stays as it is', async () => null],
   ['has reached its maximum', limit({ maxUses: { count: 1, per: 'day' } })],
+  [
+    'gets a label',
+    async (owner) => arrangeKey(owner, 'openai', { label: 'work', condition: null }),
+  ],
   ['allows its caller by name', limit({ callers: ['binding:chat'] })],
   [
     'is rejected',
@@ -251,6 +261,17 @@ describe('a socket and its key', () => {
       expect([socket.caller.received, socket.provider.received]).toEqual([['down'], ['up']])
     },
   )
+
+  it('provider_not_granted ends a socket whose key has a label that its caller may not use', async () => {
+    recordLogs()
+    const userId = await someKeyUser(someKey())
+    const owner = await ownerOf(userId)
+    await arrangeKey(owner, 'openai', { label: 'work', condition: null })
+    const socket = await open(userId, { granted: ['openai:work'] })
+    await arrangeKey(owner, 'openai:work', { label: 'private', condition: null })
+    await socket.pass(MINUTE_MS)
+    expect(await socket.caller.closed).toEqual([END, 'provider_not_granted'])
+  })
 
   it('no_api_key ends a socket whose key a restored database has again', async () => {
     const { userId } = await someCopiedOwner()
