@@ -72,7 +72,7 @@ export async function arrangeKey(
 }
 
 const UNUSABLE =
-  'The plain route has a key of this provider that cannot be used. Delete or replace that one first.'
+  'The plain route has a key of this provider that cannot be used. Replace or delete that one first.'
 
 type About = Omit<NewEvent, 'event'>
 
