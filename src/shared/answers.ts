@@ -347,7 +347,11 @@ export const deletedTeamSlotAnswer = z.object({
 })
 
 /** `GET /api/teams/:teamId/api-key-events`. */
-export const teamEventsAnswer = z.extend(z.omit(eventsAnswer, { user_id: true }), teamId)
+export const teamEventsAnswer = z.object({
+  ...teamId,
+  events: eventsAnswer.shape.events,
+  next_cursor: eventsAnswer.shape.next_cursor,
+})
 
 /** `GET /api/teams/:teamId`. */
 export const teamAnswer = z.object({

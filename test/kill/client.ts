@@ -74,7 +74,9 @@ export function createClient(url: string, secret: string) {
       const lines = expectOk(await send(slot.userId, trail)).body.split('\n')
       const events = lines
         .filter((line) => line !== '')
-        .map((line): SeenEvent => JSON.parse(line))
+        .map((line): SeenEvent & { provider: string } => JSON.parse(line))
+        // The name of a provider covers its slots with labels too.
+        .filter(({ provider }) => provider === slot.provider || !provider.includes(':'))
         .filter(({ event }) => CHANGES.has(event))
       if (!shown.has_api_key) return { key: null, events }
       const { api_key_preview: preview } = shown
