@@ -536,6 +536,7 @@ export type KeyAnswer<Fields extends KeyFields = KeyFields> =
   | z.infer<typeof unreadable>
   | (z.infer<typeof withKey> & Fields)
 export type SlotAnswer = z.infer<typeof slotAnswer>
+export type TeamSlotAnswer = z.infer<typeof teamSlotAnswer>
 export type AssignedAnswer = z.infer<typeof assignedAnswer>
 export type ListedAnswer = z.infer<typeof listedAnswer>
 export type ListAnswer = z.infer<typeof listAnswer>
@@ -580,7 +581,7 @@ export interface Answers {
   RemovedUser: z.infer<typeof removedUserAnswer>
   Users: UsersAnswer
   MemberSlot: MemberSlot
-  TeamSlot: z.infer<typeof teamSlotAnswer>
+  TeamSlot: TeamSlotAnswer
   TeamSlotList: z.infer<typeof teamListAnswer>
   SavedTeamSlot: z.infer<typeof savedTeamSlotAnswer>
   DeletedTeamSlot: z.infer<typeof deletedTeamSlotAnswer>
