@@ -31,6 +31,10 @@ export const keyCondition = z
     ),
   )
 
+export const keySource = z
+  .enum(['own', 'team'])
+  .check(z.describe('Whose key a use took: that of the user, or that of a team of the user.'))
+
 const time = z.iso.datetime()
 
 const tag = {

@@ -1,7 +1,7 @@
 /** The names of slots, and what is known about a slot's key. */
 
 import type * as z from 'zod/mini'
-import type { keyCondition, keyStatus, rejectionReason, verdict } from './answers.ts'
+import type { keyCondition, keySource, keyStatus, rejectionReason, verdict } from './answers.ts'
 
 /** The slot of the plain route. It has no provider. */
 export const DEFAULT_SLOT = 'default'
@@ -62,7 +62,7 @@ export const OUT_OF_CREDIT: KeyCondition = 'out_of_credit'
 export type RejectionReason = z.infer<typeof rejectionReason>
 
 /** Whose key a use takes: the user's own, or that of a team of the user. */
-export type KeySource = 'own' | 'team'
+export type KeySource = z.infer<typeof keySource>
 
 /** The key that a use took. */
 export interface UsedKey {
