@@ -104,7 +104,7 @@ export async function readOpenedRow(user: KeyUser, opened: PickedRow): Promise<O
   return usableRow({ ...user, userId: opened.userId }, read.results, beat?.results[0])
 }
 
-/** What was picked for a use; `row` is null if there is no key in the slot. */
+/** The key that was picked for a use. `row` is null if the slot is empty. */
 interface Picked {
   row: PickedRow | null
   asked: AskedUse

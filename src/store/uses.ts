@@ -52,7 +52,7 @@ export interface PickedRow extends UserKeyRow {
   isMemberOver: 0 | 1
 }
 
-/** What is known if there is no key. */
+/** What a use without a key tells of the user and the team. */
 export interface PickedNothing extends UserWithoutKey {
   /** 0 if the user has not been added. */
   isUser: 0 | 1
@@ -98,7 +98,7 @@ const MEMBER = '(SELECT identity FROM users WHERE id = ?1)'
 const IS_OVER = `(max_uses_per_member IS NOT NULL AND NOT (max_uses_per_member > 0 AND (
   coalesce(mine.uses_in, '') < ${MEMBER_PERIOD} OR mine.uses - (mine.mark = ?13) < max_uses_per_member)))`
 
-/** The best key of the user or the team. If the one that comes first has any key of the provider, no key of the other counts. */
+/** The best key of the owner that comes first: the user or the team. The other owner counts only if the first has no key of the provider. */
 const OF_USER_OR_TEAM = `WITH team AS (
     SELECT coalesce(max(own_keys), 1) AS ownKeys, coalesce(max(tokens_since), '0') > ?12 AS isOld FROM users WHERE id = ?11
   )

@@ -168,7 +168,7 @@ describe('another position', () => {
     expect(kinds(await events()).slice(4)).toEqual(['renamed', 'moved'])
   })
 
-  it('there is no key to move', async () => {
+  it('refuses to move a key in an empty slot', async () => {
     const { limit } = await ownerWith('openai:a')
     expect(await limit('openai', { position: 0 })).toMatchObject(refused(404, 'no_api_key'))
   })
