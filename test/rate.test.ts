@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { KeyVault } from '../src/binding/key-vault.ts'
 import { requireRate, requireStrictRate } from '../src/rate.ts'
 import { env } from './isolate.ts'
-import { call, mintToken, recordLogs, someKeyUser } from './support.ts'
+import { call, mintToken, recordLogs, someKeyUser, tightLimiter } from './support.ts'
 import { MODELS, someKeyOf } from './keys/key-owner.ts'
 
 const UNHEALTHY = {
@@ -76,6 +76,22 @@ describe('a rate limiter', () => {
     expect(logs.events()).toHaveLength(lines)
   })
 
+  it('is the one of Workers, which begins anew at each minute of its clock', async () => {
+    const userId = await someKeyUser(someKeyOf('good'))
+    const options = {
+      token: await mintToken({ sub: userId }),
+      env: { RATE_LIMITER: env.TIGHT_RATE_LIMITER },
+    }
+    const statuses = []
+    // Two pass in a minute, so at most four pass in the two minutes that five requests can touch.
+    for (const _ of [1, 2, 3, 4, 5]) {
+      // oxlint-disable-next-line no-await-in-loop -- the limiter counts one after the other
+      statuses.push((await call('GET', `/api/users/${userId}/api-keys`, options)).status)
+    }
+    expect(statuses.slice(0, 2)).toEqual([200, 200])
+    expect(statuses).toContain(429)
+  })
+
   it('a request passes the routes although RATE_LIMITER fails', async () => {
     const logs = recordLogs()
     const RATE_LIMITER = { limit: async () => Promise.reject(new Error('limiter is down')) }
@@ -86,7 +102,7 @@ describe('a rate limiter', () => {
   })
 })
 
-const TIGHT = { CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
+const TIGHT = { CALLER_LIMITER: tightLimiter() }
 const someCaller = () => `caller-${crypto.randomUUID()}`
 const someReader = async () => someKeyUser(someKeyOf('good'))
 

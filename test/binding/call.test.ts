@@ -13,7 +13,7 @@ import { VaultError } from '../../src/errors.ts'
 import { openService } from '../../src/service.ts'
 import type { BindingProps, Grant } from '../../src/shared/caller.ts'
 import { env } from '../isolate.ts'
-import { recordLogs } from '../support.ts'
+import { recordLogs, tightLimiter } from '../support.ts'
 import { ALL, contextOf, lineOf } from './callers.ts'
 
 const DONE = { done: true }
@@ -115,7 +115,7 @@ it.for([
   ['support', null],
 ] as const)('CALLER_LIMITER limits the calls with the grant %s: %s', async ([grant, code]) => {
   recordLogs()
-  const vault = { CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
+  const vault = { CALLER_LIMITER: tightLimiter() }
   const props = { ...ALL, caller: crypto.randomUUID() }
   const outcomes = [1, 2, 3].map(async () => call({ vault, props, grant }))
   const refused = (await Promise.all(outcomes)).filter((outcome) => outcome !== DONE)

@@ -13,6 +13,7 @@ import {
   keyPath,
   putKey,
   storedKey,
+  tightLimiter,
 } from '../support.ts'
 
 const PATH = '/relay/openai/v1/models'
@@ -275,7 +276,7 @@ describe('the header of JWT_HEADER_NAME', () => {
 describe('the client of a token', () => {
   it.for(['client_id', 'azp', 'cid', 'appid'])('names the caller by its %s', async (claim) => {
     const name = crypto.randomUUID()
-    const limited = { ...env, CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
+    const limited = { ...env, CALLER_LIMITER: tightLimiter() }
     const headers = bearer(await tokenOf({ [claim]: name }))
     expect(await authorize(headers, { vault: limited })).toMatchObject({ caller: `relay:${name}` })
     await authorize(headers, { vault: limited })
@@ -320,7 +321,7 @@ describe('RELAY_SCOPE and RELAY_PROVIDERS', () => {
 
 describe('the limits of the relay', () => {
   it('RELAY_LIMITER limits the requests of each user', async () => {
-    const vault = { ...env, RELAY_LIMITER: env.TIGHT_RATE_LIMITER }
+    const vault = { ...env, RELAY_LIMITER: tightLimiter() }
     for (const sub of [crypto.randomUUID(), crypto.randomUUID()]) {
       const headers = bearer(await tokenOf({ sub }))
       await authorize(headers, { vault })
@@ -331,7 +332,7 @@ describe('the limits of the relay', () => {
   })
 
   it('CALLER_LIMITER limits the requests of each client', async () => {
-    const vault = { ...env, CALLER_LIMITER: env.TIGHT_RATE_LIMITER }
+    const vault = { ...env, CALLER_LIMITER: tightLimiter() }
     const azp = crypto.randomUUID()
     const headersOf = async (claims: Record<string, unknown>) => bearer(await tokenOf(claims))
     const from = async () => headersOf({ sub: crypto.randomUUID(), azp })
@@ -342,7 +343,7 @@ describe('the limits of the relay', () => {
   })
 
   it('a request that is refused is not counted', async () => {
-    const vault = { ...env, RELAY_LIMITER: env.TIGHT_RATE_LIMITER, RELAY_PROVIDERS: 'openai' }
+    const vault = { ...env, RELAY_LIMITER: tightLimiter(), RELAY_PROVIDERS: 'openai' }
     const headers = bearer(await tokenOf({ sub: crypto.randomUUID() }))
     for (const _ of [1, 2, 3]) {
       const refused = authorize(headers, { provider: 'acme', vault })

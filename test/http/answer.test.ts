@@ -5,10 +5,9 @@ import { expect, it, vi } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { CODES } from '../../src/shared/error-code.ts'
 import { answerError, type AnswerVariables, exportAnswer, forSdks } from '../../src/http/answer.ts'
-import { interceptD1, putKey, recordLogs, someUser, call } from '../support.ts'
+import { interceptD1, putKey, recordLogs, someUser, call, tightLimiter } from '../support.ts'
 import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { eventsPath, someHistory } from '../keys/key-owner.ts'
-import { env } from '../isolate.ts'
 import { someEventRow } from '../store/rows.ts'
 
 /** Answers `error` to a request, and tells what the answer left for the request's log line. */
@@ -169,7 +168,7 @@ it('ends without a cursor after exactly 10,000 events', async () => {
 
 it('EXPORT_LIMITER limits the exports of a user, and not the pages of the trail', async () => {
   const { userId, token } = await someHistory(1)
-  const vault = { EXPORT_LIMITER: env.TIGHT_RATE_LIMITER }
+  const vault = { EXPORT_LIMITER: tightLimiter() }
   const statuses = []
   for (const query of ['format=ndjson', 'format=ndjson', 'limit=1', 'format=ndjson', 'limit=1']) {
     // oxlint-disable-next-line no-await-in-loop -- the limiter counts one after the other

@@ -1,7 +1,6 @@
 /** Who may reach the keys in a path: the user of the token alone, by the exact id, within the rate limit. */
 
 import { describe, expect, it } from 'vitest'
-import { env } from '../isolate.ts'
 import {
   call,
   keyPath,
@@ -11,6 +10,7 @@ import {
   someUser,
   storedKey,
   URL_BASE,
+  tightLimiter,
 } from '../support.ts'
 
 /** The status of GET and PUT at exactly this path, with a token for `sub`. */
@@ -119,7 +119,7 @@ describe('the refusals', () => {
     const put = async (userId: string, body: string, options: object = {}) =>
       (await call('PUT', keyPath(userId), { body, ...options })).status
 
-    const tight = { RATE_LIMITER: env.TIGHT_RATE_LIMITER }
+    const tight = { RATE_LIMITER: tightLimiter() }
     const limited = { token: await mintToken({ sub: owner }), env: tight }
     expect(await put(owner, 'not json')).toBe(401)
     expect(await put(owner, 'not json', { token })).toBe(403)
@@ -132,7 +132,7 @@ describe('the refusals', () => {
   })
 
   it('limits each user separately, and says when to try again', async () => {
-    const limiter = { RATE_LIMITER: env.TIGHT_RATE_LIMITER }
+    const limiter = { RATE_LIMITER: tightLimiter() }
     const [one, other] = [await someUser(), await someUser()]
     const get = async (sub: string) =>
       call('GET', keyPath(sub), { token: await mintToken({ sub }), env: limiter })

@@ -16,6 +16,7 @@ import {
   someKeyUser,
   someUser,
   URL_BASE,
+  tightLimiter,
 } from '../support.ts'
 
 /** Asks as a server with these scopes. */
@@ -205,7 +206,7 @@ describe('the limits of servers', () => {
     ['CALLER_LIMITER', 'vault:support'],
     ['SUPPORT_LIMITER', 'vault:support'],
   ])('%s refuses the third request with the scope %s', async ([limiter, scope]) => {
-    const vault = { [limiter]: env.TIGHT_RATE_LIMITER }
+    const vault = { [limiter]: tightLimiter() }
     const userId = await someUser()
     const path = scope === 'vault:users' ? userPath(userId) : slotPath(userId, 'openai')
     const client_id = `client-${crypto.randomUUID()}`

@@ -2,7 +2,15 @@
 
 import { describe, expect, it } from 'vitest'
 import { env } from '../isolate.ts'
-import { call, interceptD1, keyPath, mintToken, recordLogs, slotPath } from '../support.ts'
+import {
+  call,
+  interceptD1,
+  keyPath,
+  mintToken,
+  recordLogs,
+  slotPath,
+  tightLimiter,
+} from '../support.ts'
 import { eventsPath, kinds, listPath, someKeyOf, someOwner } from '../keys/key-owner.ts'
 
 const BY = { by: 'operator', caller: 'server:flask-app' }
@@ -78,7 +86,7 @@ it.for(LOOKS)('does not show support %s if D1 does not note that', async ([, pat
 
 it('exports the trail for support, notes that, and counts it apart from its owner’s exports', async () => {
   const { userId, token, since } = await someKeys()
-  const vault = { ...env, EXPORT_LIMITER: env.TIGHT_RATE_LIMITER }
+  const vault = { ...env, EXPORT_LIMITER: tightLimiter() }
   const path = `${eventsPath(userId)}?format=ndjson`
   const codes = []
   // oxlint-disable-next-line no-await-in-loop -- the limiter counts one after the other

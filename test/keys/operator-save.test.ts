@@ -15,6 +15,7 @@ import {
   slotPath,
   someUser,
   storedKey,
+  tightLimiter,
 } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
 
@@ -164,7 +165,7 @@ it.for<[body: unknown, code: string]>([
 
 it('the checks of a server count for the user, and a rejection is in the user’s trail', async () => {
   const { userId, put, events } = await someOwner()
-  const vault = { PROBE_LIMITER: env.TIGHT_RATE_LIMITER }
+  const vault = { PROBE_LIMITER: tightLimiter() }
   const path = slotPath(userId, 'openai')
   const codes = []
   for (const kind of ['bad', 'bad', 'good'])

@@ -14,6 +14,7 @@ import {
   recordLogs,
   someEncryptionKey,
   someUser,
+  tightLimiter,
 } from '../support.ts'
 import { exportPath, readExport } from './exported-user.ts'
 import { someHistory, someOwner, time } from './key-owner.ts'
@@ -228,7 +229,7 @@ it.for<[name: string, vault: Partial<Env>, status: number]>([
 
 it('exports a user to nobody else, and limits how often', async () => {
   const { userId, token } = await someOwner()
-  const vault = { EXPORT_LIMITER: env.TIGHT_RATE_LIMITER }
+  const vault = { EXPORT_LIMITER: tightLimiter() }
   const get = async (options: object, query = '') => {
     const response = await call('GET', exportPath(userId) + query, { env: vault, ...options })
     await response.text()

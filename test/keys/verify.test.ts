@@ -13,6 +13,7 @@ import {
   someKeyUser,
   interceptD1,
   storedKey,
+  tightLimiter,
 } from '../support.ts'
 import { someKeyOf, someOwner } from './key-owner.ts'
 import { readSlot, setLimits } from '../../src/keys/slots.ts'
@@ -178,7 +179,7 @@ describe('the verdict', () => {
 })
 
 describe('PROBE_LIMITER', () => {
-  const TIGHT = { PROBE_LIMITER: env.TIGHT_RATE_LIMITER }
+  const TIGHT = { PROBE_LIMITER: tightLimiter() }
 
   it('a provider without a probe is not asked, and no check of its keys is counted', async () => {
     const probeless = { label: 'Acme', origin: 'http://localhost', header: 'x-key', refusals: [] }
