@@ -76,7 +76,7 @@ describe('a rate limiter', () => {
     expect(logs.events()).toHaveLength(lines)
   })
 
-  it('is the one of Workers, which begins anew at each minute of its clock', async () => {
+  it('RATE_LIMITER of Workers refuses the fifth request, whatever the minute of its clock', async () => {
     const userId = await someKeyUser(someKeyOf('good'))
     const options = {
       token: await mintToken({ sub: userId }),
