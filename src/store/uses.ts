@@ -184,22 +184,23 @@ function countUse(asked: AskedUse): Statement {
   }
 }
 
-/** Gives back a use of the key in `row` that was counted in these periods, and did not happen. */
+/** Gives back a use of the key in `row`, wherever it has moved, that was counted in these periods and did not happen. */
 export function giveUseBack(
-  { userId, provider, identity, maxUsesPer, maxUsesPerMemberPer, member }: PickedRow,
+  { userId, identity, maxUsesPer, maxUsesPerMemberPer, member }: PickedRow,
   periods: CountedUse['periods'],
 ): Statement[] {
-  const back =
-    'SET uses = uses - 1 WHERE user_id = ?1 AND provider = ?2 AND uses_in = ?3 AND uses > 0'
-  const own = { sql: `UPDATE api_keys ${back} AND identity = ?4`, per: maxUsesPer, whose: identity }
-  const members = {
-    sql: `UPDATE member_uses ${back} AND member = ?4`,
-    per: maxUsesPerMemberPer,
-    whose: member,
+  const back = 'SET uses = uses - 1 WHERE user_id = ?1 AND uses > 0'
+  const key = [userId, identity]
+  const ofKey = maxUsesPer && {
+    sql: `UPDATE api_keys ${back} AND identity = ?2 AND uses_in = ?3`,
+    values: [...key, periods[maxUsesPer]],
   }
-  return [own, members].flatMap(({ sql, per, whose }) =>
-    per === null ? [] : [{ sql, values: [userId, provider, periods[per], whose] }],
-  )
+  const ofMember = maxUsesPerMemberPer && {
+    sql: `UPDATE member_uses ${back} AND member = ?4 AND uses_in = ?3
+          AND provider = (SELECT provider FROM api_keys WHERE user_id = ?1 AND identity = ?2)`,
+    values: [...key, periods[maxUsesPerMemberPer], member],
+  }
+  return [ofKey, ofMember].filter((statement) => statement !== null)
 }
 
 /** The row of a key that a socket was opened with, wherever it has moved. */

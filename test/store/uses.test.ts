@@ -276,7 +276,7 @@ describe("the user's keys, and the team's", () => {
     expect(results.map(({ meta }) => meta.rows_written)).toEqual([0, 0, 0, 0])
   })
 
-  it('gives back the use of the member, and of the key', async () => {
+  it('gives back the use of the member, and of the key, wherever it has moved', async () => {
     const most = {
       max_uses: 9,
       max_uses_per: 'month',
@@ -287,11 +287,13 @@ describe("the user's keys, and the team's", () => {
     const asked = someUse({ userId, team: { userId: teamId, issuedAt: VOUCHED } })
     const { row } = await take(asked)
     if (row === undefined || row.sealed === null) throw new Error('No key was picked')
+    const move = "UPDATE api_keys SET provider = 'openai:moved' WHERE user_id = ?1"
+    await env.DB.prepare(move).bind(teamId).run()
     await runBatch(env.DB, giveUseBack(row, asked.periods))
     const uses =
       'SELECT (SELECT sum(uses) FROM member_uses WHERE user_id = ?1) + uses AS all_uses FROM api_keys WHERE user_id = ?1'
     expect(await env.DB.prepare(uses).bind(teamId).first()).toEqual({ all_uses: 0 })
-    expect(await pickFor({ ...asked, mark: 'another' })).toBe('team openai')
+    expect(await pickFor({ ...asked, mark: 'another' })).toBe('team openai:moved')
   })
 })
 
