@@ -4,7 +4,7 @@ import { html, nothing } from 'lit'
 import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
 import { renderBusyButton } from './busy-button.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
-import { moveFocus, onEscape } from './focus.ts'
+import { moveFocus } from './focus.ts'
 import type { ProblemCode } from './host.ts'
 import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { renderKeyField } from './key-field.ts'
@@ -66,21 +66,13 @@ export class ApiKeyForm extends InnerElement {
 
   protected override render() {
     const isBusy = this.attempt.doing !== null
-    return html`
-      <form
-        part="form"
-        novalidate
-        autocomplete="off"
-        @submit=${this.#submit}
-        @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
-      >
-        ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderLabel()}
-        ${this.#renderBaseUrl(isBusy)} ${this.#renderKey(isBusy)}
-        <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
-        ${renderExpiryField(this.language, isBusy)} ${this.attempt.render()}
-        ${this.renderButtons(this.#renderSave(), isBusy)}
-      </form>
+    const fields = html`
+      ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderLabel()}
+      ${this.#renderBaseUrl(isBusy)} ${this.#renderKey(isBusy)}
+      <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
+      ${renderExpiryField(this.language, isBusy)}
     `
+    return this.renderForm(fields, { save: this.#renderSave(), isBusy, submit: this.#submit })
   }
 
   #renderChoice(isBusy: boolean) {

@@ -1,8 +1,9 @@
 /** What the inner elements share: what the outer one gives each of them, and how they report to it. */
 
-import { html, LitElement, type PropertyDeclarations } from 'lit'
+import { html, LitElement, nothing, type PropertyDeclarations } from 'lit'
 import { Attempt } from './attempt.ts'
 import { renderDoing } from './busy-button.ts'
+import { onEscape } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
 import type { Language } from './language.ts'
 import type { Notice, ShownSlot } from './slot.ts'
@@ -24,6 +25,13 @@ export interface InnerEvent extends CustomEvent<InnerDetail> {
   readonly type: InnerType
 }
 
+/** What surrounds the fields of a form. */
+interface FormParts {
+  save: unknown
+  isBusy: boolean
+  submit: (event: Event) => unknown
+}
+
 /** Fires `cancel` to be closed, `problem`, and what its class says. */
 export class InnerElement extends LitElement {
   static override styles = styles
@@ -36,6 +44,21 @@ export class InnerElement extends LitElement {
   /** The event ends at the element around this one. */
   protected tell(type: InnerType, detail: InnerDetail): void {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true }))
+  }
+
+  /** A form: its fields, their problem, and its end with the button `save`. The Escape key closes it. */
+  protected renderForm(fields: unknown, { save, isBusy, submit }: FormParts) {
+    return html`
+      <form
+        part="form"
+        novalidate
+        autocomplete="off"
+        @submit=${submit}
+        @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
+      >
+        ${fields} ${this.attempt.render()} ${this.renderButtons(save, isBusy)}
+      </form>
+    `
   }
 
   /** The end of a form: `buttons`, the button that closes it, and what is being done. */

@@ -5,7 +5,7 @@ import { renderBusyButton } from './busy-button.ts'
 import { nameCaller } from './caller-name.ts'
 import type { Period } from './days.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
-import { moveFocus, onEscape } from './focus.ts'
+import { moveFocus } from './focus.ts'
 import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { findChanges, isCount } from './limits.ts'
 import { Problem } from './problem.ts'
@@ -70,21 +70,14 @@ export class LimitsForm extends InnerElement {
     const isLoading = this.seen === null
     const isBusy = doing !== null && !isLoading
     const look = { doing: isBusy ? doing : null, isEarly: this.#isEarly }
-    return html`
-      <form
-        part="form"
-        novalidate
-        autocomplete="off"
-        @submit=${this.#submit}
-        @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
-      >
-        ${this.#renderUses(isBusy, '')}
-        ${this.access.kind === 'teams' ? this.#renderUses(isBusy, 'PerMember') : nothing}
-        ${this.#renderCallers(isBusy)}
-        ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)} ${this.attempt.render()}
-        ${this.renderButtons(renderBusyButton(this.language.say('saveLimits'), look), isBusy)}
-      </form>
+    const fields = html`
+      ${this.#renderUses(isBusy, '')}
+      ${this.access.kind === 'teams' ? this.#renderUses(isBusy, 'PerMember') : nothing}
+      ${this.#renderCallers(isBusy)}
+      ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)}
     `
+    const save = renderBusyButton(this.language.say('saveLimits'), look)
+    return this.renderForm(fields, { save, isBusy, submit: this.#submit })
   }
 
   #renderUses(isBusy: boolean, whose: Whose) {

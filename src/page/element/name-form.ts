@@ -1,8 +1,8 @@
 /** The form that gives a key another label, or another place among the keys of its provider. */
 
-import { html, nothing } from 'lit'
+import { html } from 'lit'
 import { renderBusyButton } from './busy-button.ts'
-import { moveFocus, onEscape } from './focus.ts'
+import { moveFocus } from './focus.ts'
 import { GIVEN, InnerElement } from './inner-element.ts'
 import { isLabelRefused, readLabel, renderLabelField } from './label-field.ts'
 import type { ShownSlot } from './slot.ts'
@@ -28,28 +28,20 @@ export class NameForm extends InnerElement {
     const { say } = language
     const { doing, wait } = attempt
     const isBusy = doing !== null
-    return html`
-      <form
-        part="form"
-        novalidate
-        autocomplete="off"
-        @submit=${this.#submit}
-        @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
-      >
-        ${renderLabelField(language, attempt, { label: keySlot.label ?? '' })}
-        <label for="place" part="label">${say('place')}</label>
-        <select id="place" part="select" ?disabled=${isBusy}>
-          ${this.keys.map(
-            (each, place) =>
-              html`<option value=${place} .defaultSelected=${each.name === keySlot.name}>
-                ${place + 1}
-              </option>`,
-          )}
-        </select>
-        ${attempt.render()}
-        ${this.renderButtons(renderBusyButton(say('saveName'), { doing, isEarly: wait > 0 }), isBusy)}
-      </form>
+    const fields = html`
+      ${renderLabelField(language, attempt, { label: keySlot.label ?? '' })}
+      <label for="place" part="label">${say('place')}</label>
+      <select id="place" part="select" ?disabled=${isBusy}>
+        ${this.keys.map(
+          (each, place) =>
+            html`<option value=${place} .defaultSelected=${each.name === keySlot.name}>
+              ${place + 1}
+            </option>`,
+        )}
+      </select>
     `
+    const save = renderBusyButton(say('saveName'), { doing, isEarly: wait > 0 })
+    return this.renderForm(fields, { save, isBusy, submit: this.#submit })
   }
 
   async #submit(event: Event): Promise<void> {
