@@ -3,11 +3,12 @@
  * not take the member's token any more.
  */
 
+import type { Service } from '../service.ts'
 import { runBatch, type BatchResults, type Statement } from '../store/d1.ts'
-import { insertMember } from '../store/teams.ts'
+import { admitMember, requireTokenSince } from '../store/teams.ts'
 import type { SlotOwner } from './stored-key.ts'
 
-type Owned = Pick<SlotOwner, 'service' | 'guard' | 'member'>
+type Owned = Pick<SlotOwner, 'service' | 'userId' | 'member' | 'issuedAt'>
 
 /** Runs statements in one transaction. @throws VaultError `token_expired`, and as `runBatch` */
 export async function runOwned<const Statements extends readonly Statement<unknown>[]>(
@@ -16,13 +17,12 @@ export async function runOwned<const Statements extends readonly Statement<unkno
   deadlineMs?: number,
 ): Promise<BatchResults<Statements>>
 export async function runOwned(
-  { service, guard }: Owned,
+  { service, userId, issuedAt }: Owned,
   statements: readonly Statement<unknown>[],
   deadlineMs?: number,
 ): Promise<D1Result[]> {
-  if (guard === undefined) return runBatch(service.db, statements, deadlineMs)
-  const results: D1Result[] = await runBatch(service.db, [guard, ...statements], deadlineMs)
-  return results.slice(1)
+  const guard = issuedAt === undefined ? [] : [requireTokenSince({ teamId: userId, issuedAt })]
+  return runAfter(service, guard, statements, deadlineMs)
 }
 
 /** As {@link runOwned}, for changes that the trail notes. The member is added to the users, so that it says who. */
@@ -32,15 +32,23 @@ export async function changeOwned<const Statements extends readonly Statement<un
   deadlineMs?: number,
 ): Promise<BatchResults<Statements>>
 export async function changeOwned(
-  owner: Owned,
+  { service, userId, member, issuedAt }: Owned,
   statements: readonly Statement<unknown>[],
   deadlineMs?: number,
 ): Promise<D1Result[]> {
-  // The member of a use may have been removed since.
-  if (owner.guard === undefined || owner.member === undefined) {
-    return runOwned(owner, statements, deadlineMs)
-  }
-  const all = [insertMember(owner.member), ...statements]
-  const results: D1Result[] = await runOwned(owner, all, deadlineMs)
-  return results.slice(1)
+  // The member of a use has no token here, and may have been removed since.
+  const isToken = issuedAt !== undefined && member !== undefined
+  const guard = isToken ? [admitMember({ teamId: userId, issuedAt }, member)] : []
+  return runAfter(service, guard, statements, deadlineMs)
+}
+
+/** Runs the statements after the guard. @returns their results alone */
+async function runAfter(
+  { db }: Service,
+  guard: readonly Statement<unknown>[],
+  statements: readonly Statement<unknown>[],
+  deadlineMs?: number,
+): Promise<D1Result[]> {
+  const results: D1Result[] = await runBatch(db, [...guard, ...statements], deadlineMs)
+  return results.slice(guard.length)
 }

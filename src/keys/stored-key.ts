@@ -12,7 +12,6 @@ import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { isKey, previewKey } from '../shared/key-text.ts'
 import { encodeSlot } from '../shared/slot.ts'
 import type { KeyRow, SealedRow } from '../store/api-keys.ts'
-import type { Statement } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
 import type { SealedFor } from '../store/resealed-keys.ts'
 import { tagOf } from '../store/slot-check.ts'
@@ -31,8 +30,8 @@ export interface SlotOwner {
   by?: Actor
   /** Whether the member is an admin of the team. Others see less of it, and change nothing. */
   isAdmin?: boolean | undefined
-  /** Fails if the member's token is too old for the team. */
-  guard?: Statement<object> | undefined
+  /** When the member's token was issued: ISO 8601 in UTC. It may be too old for the team. */
+  issuedAt?: string | undefined
 }
 
 export const OWNER: Actor = { kind: 'owner' }

@@ -35,16 +35,25 @@ export function updateTeam(userId: string, { ownKeys, tokensSince }: NewTeam): S
   }
 }
 
-/** Fails if the team does not take tokens from `issuedAt`: ISO 8601 in UTC. */
-export function requireTokenSince(userId: string, issuedAt: string): Statement<object> {
-  return {
-    sql: `SELECT CASE WHEN tokens_since > ?2 THEN ${refuse('token_old')} END
-          FROM users WHERE id = ?1`,
-    values: [userId, issuedAt],
-  }
+/** The token of a member, who does something with the keys of a team. */
+export interface TeamToken {
+  teamId: string
+  /** ISO 8601 in UTC. */
+  issuedAt: string
 }
 
-/** Adds a member to the users, if it is not one. The trail of the team then names it. */
-export function insertMember(userId: string): Statement {
-  return { sql: 'INSERT INTO users (id) VALUES (?1) ON CONFLICT DO NOTHING', values: [userId] }
+const ADMITTED = (member: string) => `CASE WHEN (SELECT tokens_since FROM users WHERE id = ?1) > ?2
+  THEN ${refuse('token_old')} ELSE ${member} END`
+
+/** Fails if the team does not take the token. */
+export function requireTokenSince({ teamId, issuedAt }: TeamToken): Statement<object> {
+  return { sql: `SELECT ${ADMITTED('NULL')}`, values: [teamId, issuedAt] }
+}
+
+/** As {@link requireTokenSince}. It adds the member to the users, so that the trail of the team can name them. */
+export function admitMember({ teamId, issuedAt }: TeamToken, member: string): Statement {
+  return {
+    sql: `INSERT INTO users (id) SELECT ${ADMITTED('?3')} WHERE TRUE ON CONFLICT DO NOTHING`,
+    values: [teamId, issuedAt, member],
+  }
 }

@@ -5,7 +5,6 @@ import { inSeconds } from '../../scripts/lib/token.ts'
 import { changeOwned, runOwned } from '../../src/keys/owned.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
 import type { TeamOperation } from '../../src/shared/routes.ts'
-import { requireTokenSince } from '../../src/store/teams.ts'
 import { selectUser } from '../../src/store/users.ts'
 import { admin, ask, OPERATIONS, someTeam } from '../http/team-calls.ts'
 import { env } from '../isolate.ts'
@@ -54,10 +53,11 @@ it('a change by a token adds the member to the users, and the record of a use do
   const { service } = await ownerOf('jane')
   const isUser = async (id: string) =>
     (await env.DB.prepare('SELECT 1 FROM users WHERE id = ?1').bind(id).all()).results.length === 1
-  const guard = requireTokenSince(teamOwner('acme'), '2026-01-01T00:00:00.000Z')
-  await changeOwned({ service, member: 'editor', guard }, [selectUser('editor')])
-  await changeOwned({ service, member: 'caller' }, [selectUser('caller')])
-  await runOwned({ service, member: 'reader', guard }, [selectUser('reader')])
+  const owner = { service, userId: teamOwner('acme') }
+  const token = { ...owner, issuedAt: '2026-01-01T00:00:00.000Z' }
+  await changeOwned({ ...token, member: 'editor' }, [selectUser('editor')])
+  await changeOwned({ ...owner, member: 'caller' }, [selectUser('caller')])
+  await runOwned({ ...token, member: 'reader' }, [selectUser('reader')])
   const users = await Promise.all(['editor', 'caller', 'reader'].map(isUser))
   expect(users).toEqual([true, false, false])
 })

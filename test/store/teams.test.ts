@@ -2,12 +2,13 @@ import { expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
 import {
-  insertMember,
+  admitMember,
   requireTokenSince,
   selectTeam,
   updateTeam,
   type NewTeam,
 } from '../../src/store/teams.ts'
+import { selectUser } from '../../src/store/users.ts'
 import { env } from '../isolate.ts'
 import { someUser } from '../support.ts'
 
@@ -36,21 +37,27 @@ it.for<[issuedAt: string, code: string]>([
   ['2026-02-01T00:00:00.000Z', 'taken'],
   ['2026-02-01T00:00:01.000Z', 'taken'],
 ])('a token of %s is %s by a team that takes those since February', async ([issuedAt, code]) => {
-  const team = await someTeam()
-  await run(env.DB, updateTeam(team, { tokensSince: SINCE }))
-  const answered = await run(env.DB, requireTokenSince(team, issuedAt)).then(
-    () => 'taken',
-    (error: unknown) => VaultError.from(error).code,
+  const teamId = await someTeam()
+  await run(env.DB, updateTeam(teamId, { tokensSince: SINCE }))
+  const token = { teamId, issuedAt }
+  const member = `member-${crypto.randomUUID()}`
+  const answers = [requireTokenSince(token), admitMember(token, member)].map(async (statement) =>
+    run(env.DB, statement).then(
+      () => 'taken',
+      (error: unknown) => VaultError.from(error).code,
+    ),
   )
-  expect(answered).toBe(code)
+  expect(await Promise.all(answers)).toEqual([code, code])
+  const { results } = await run(env.DB, selectUser(member))
+  expect(results).toHaveLength(code === 'taken' ? 1 : 0)
 })
 
 it.for(['a team that has ended none', 'a team that does not exist'])(
   'any token is taken by %s',
   async (kind) => {
-    const team = kind.endsWith('exist') ? 'team:absent' : await someTeam()
-    const { results } = await run(env.DB, requireTokenSince(team, '2001-01-01T00:00:00.000Z'))
-    expect(results.length).toBeLessThan(2)
+    const teamId = kind.endsWith('exist') ? 'team:absent' : await someTeam()
+    const token = { teamId, issuedAt: '2001-01-01T00:00:00.000Z' }
+    await expect(run(env.DB, requireTokenSince(token))).resolves.toMatchObject({ success: true })
   },
 )
 
@@ -59,7 +66,8 @@ it('a member who is a user keeps the identity, and another one is added', async 
     env.DB.prepare('SELECT identity FROM users WHERE id = ?1').bind(id).first('identity')
   const known = await someUser()
   const before = await identity(known)
-  await runBatch(env.DB, [insertMember(known), insertMember(`new-${known}`)])
+  const token = { teamId: await someTeam(), issuedAt: SINCE }
+  await runBatch(env.DB, [admitMember(token, known), admitMember(token, `new-${known}`)])
   expect(await identity(known)).toBe(before)
   expect(await identity(`new-${known}`)).toMatch(/^[\da-f]{32}$/)
 })
