@@ -258,3 +258,14 @@ it.for<[name: string, keys: { own: string[]; team?: string[]; set?: string }, us
   }
   expect(await count(taking)).toMatchObject(used)
 })
+
+it('a save of an admin makes one round trip of five statements: two are for the team and the admin', async () => {
+  const vars = { JWT_TEAM_CLAIM: 'org_id', JWT_TEAM_ADMIN: 'org_role=admin' }
+  const teamId = `budget-${(users += 1)}`
+  const iat = Math.floor(Date.now() / 1_000)
+  const claims = { sub: await nextUser(), iat, org_id: teamId, org_role: 'admin' }
+  const token = await mintToken(claims)
+  const path = `/api/teams/${teamId}/api-keys/openai?verify=false`
+  const used = await count(requestOf('PUT', path, { token, body: KEY }), vars)
+  expect(used).toMatchObject({ trips: 1, statements: 5, rows_written: 3 })
+})
