@@ -124,7 +124,7 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   listSlots: {
     summary: 'List all slots',
     description:
-      'Empty slots are listed too. `default` comes first. Of each provider come the keys in their order, and then its slot without a label if that is empty. Last come the keys of removed providers, which can only be deleted.',
+      'Empty slots are listed too. `default` comes first. Each provider has its keys in their order. If its slot without a label is empty, it comes after them. The keys of removed providers come last. They can be limited and deleted.',
   },
   getSlot: { summary: 'Show the key in a slot', codes: ['unknown_provider'] },
   saveSlot: {
@@ -201,7 +201,7 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   },
   saveTeamSlot: {
     summary: "Save a team's key in a slot",
-    description: 'It works as for a user. The first key adds the team.',
+    description: 'It works as for a user. The first key that an admin saves adds the team.',
     sent: KEY,
     codes: CHECKED,
   },
@@ -229,12 +229,12 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   changeTeam: {
     summary: 'Change the settings of a team',
     description:
-      'Without the team, it is added. `tokens_since` ends older tokens for this team, also that of this request: your next request needs a new one.',
-    sent: '`own_keys`: whether members may use keys of their own. `tokens_since`: a time that has passed, as ISO 8601. An earlier one than before changes nothing.',
+      'The first change adds the team. `tokens_since` ends older tokens for this team. That includes the token of this request, so your next request needs a new one.',
+    sent: '`own_keys`: whether members may use keys of their own. `tokens_since`: a time that has passed, as ISO 8601. A time before the stored one changes nothing.',
   },
   removeTeam: {
     summary: 'Remove a team with all keys and events',
-    description: 'Without such a team, the answer is a 200 too.',
+    description: 'If there is no such team, the answer is a 200 too.',
     codes: ['invalid_argument'],
   },
   getConfig: {
