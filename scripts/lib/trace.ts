@@ -19,6 +19,11 @@ const UNTIL: Record<string, string> = {
   rewrap: 'the position of the rewrap job; until it moves on, or the user is removed',
 }
 
+/** As {@link UNTIL}, if it differs for a team: the save that adds a team again forgets no HMAC. */
+const UNTIL_OF_TEAM: Record<string, string> = {
+  removed_users: 'an HMAC of the id; until npm run import -- --finish',
+}
+
 /** What an operator has to know of the rows of teams. */
 const MEMBER =
   '  Rows of teams have the random id of a member. It names nobody once the user is removed.'
@@ -34,10 +39,15 @@ export async function traceOwner(db: D1Database, owner: string): Promise<string>
   return [...describeTables(traces, kind), '', ...describeElsewhere(Date.now(), kind)].join('\n')
 }
 
+function untilOf(place: string, kind: Kind): string | undefined {
+  const ofTeam = kind === 'team' ? UNTIL_OF_TEAM[place] : undefined
+  return ofTeam ?? UNTIL[place]?.replaceAll('user', kind)
+}
+
 function describeTables(traces: readonly Trace[], kind: Kind): string[] {
   const isGone = traces.every(({ rows }) => rows === 0)
   const tables = traces.map(({ place, rows }) => {
-    const until = rows === 0 ? '' : `  ${UNTIL[place]?.replaceAll('user', kind)}`
+    const until = rows === 0 ? '' : `  ${untilOf(place, kind)}`
     return `  ${place.padEnd(14)} ${formatCount(rows).padStart(6)}${until}`
   })
   const gone = isGone ? [`  Nothing in the database names this ${kind}.`] : []

@@ -39,6 +39,9 @@ it('a team is removed with its keys, and the users stay', async () => {
     code: 1,
     stderr: 'There is no team acme\n',
   })
+  expect((await teams('trace', 'acme')).stdout).toMatch(
+    /^ {2}removed_users +1 {2}an HMAC of the id; until npm run import -- --finish$/m,
+  )
   const left = await database.query('SELECT id FROM users ORDER BY id')
   expect(left).toEqual([{ id: 'acme' }, { id: '~team:acme' }])
   expect(await users('remove', 'team:acme')).toMatchObject({ code: 0 })
