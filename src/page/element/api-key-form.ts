@@ -40,7 +40,7 @@ export class ApiKeyForm extends InnerElement {
   /** The slot whose key is to be replaced; null if the user chooses one. */
   declare replaced: ShownSlot | null
   declare private chosen: string
-  /** Of another key of a provider; empty without one. */
+  /** The label for another key of a provider; empty if it has none. */
   declare private label: string
   declare private isShown: boolean
   declare private remark: Remark | null

@@ -24,7 +24,7 @@ import { PARTS, renderNotice } from './styles.ts'
 import type { TextName } from './texts.ts'
 import { deleteKey, patchKey, verifyKey } from './vault-client.ts'
 
-/** What is open instead of the buttons, as the button is called that opens it. */
+/** What is open instead of the buttons: the name of the text of the button that opens it. */
 type Opened = 'replace' | 'setProvider' | 'name' | 'limits' | 'activity'
 
 /** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, `moved`, and `problem`. */
@@ -51,7 +51,7 @@ export class ApiKeyItem extends InnerElement {
     this.verdict = null
   }
 
-  /** A place on the screen may come to have another key, about which nothing has been said. */
+  /** The same element may get another key. What it has said is not about that one. */
   protected override willUpdate(changed: PropertyValues<this>): void {
     if (!changed.has('keySlot') || changed.get('keySlot')?.name === this.keySlot.name) return
     this.opened = null
@@ -260,7 +260,7 @@ export class ApiKeyItem extends InnerElement {
     void moveFocus(this, 'button')
   }
 
-  /** Passes on what the open form fires. It has done what it is for, unless it failed. */
+  /** Passes on what the open form fires, and closes the form unless it failed. */
   #hear({ type, detail }: InnerEvent): void {
     if (type !== 'problem') this.#close()
     if (type === 'changed') this.#note('event_limits_changed')

@@ -64,7 +64,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   declare private notice: Notice | null
   #attempt = new Attempt(this, (detail) => this.#failed(detail))
   #access: Access | null = null
-  /** The providers of which the team has keys, if the user may know no more of them. */
+  /** The providers of which the team has keys, for a member who is not an admin; null for anybody else. */
   #shared: readonly string[] | null = null
   #askedLanguage: object | null = null
   readonly #languageWatch = new MutationObserver(() => void this.#speak())
@@ -145,7 +145,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     `
   }
 
-  /** What a member of a team sees, who is no admin. */
+  /** What a member who is not an admin sees. */
   #renderShared(providers: readonly string[]) {
     const { say } = this.language
     if (providers.length === 0) return html`<p class="card">${say('noTeamKeys')}</p>`
@@ -173,8 +173,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       ${isEmpty ? html`<p class="card">${say('empty', { providers })}</p>` : nothing}
       <ul role="list" @click=${this.#unsay}>
         ${
-          // Each slot has its place, with a key or without: an open form stays with its own. Labels come and go among
-          // those of their provider.
+          // Each slot has its place, with a key or without it, so that an open form stays with its slot. Only the slots
+          // of the same provider move.
           Array.from(Map.groupBy(slots, ({ name }) => splitSlot(name).provider).values(), (group) =>
             group.map((keySlot) =>
               keySlot.key === null ? nothing : this.#renderItem(keySlot, { slots, offered }),

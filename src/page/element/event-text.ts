@@ -43,8 +43,8 @@ export function isOfOther({ by, member }: EventAnswer, { kind, userId }: Reader)
 }
 
 /**
- * Each kind of event has a text, `event_KIND`. If it reads otherwise by who did it, by what the provider said, or by why a use
- * was refused, another text has that at its end.
+ * Each kind of event has a text, `event_KIND`. It may have other texts too, for who did it, what the provider said, or why a
+ * use was refused. Their names have that at the end.
  */
 function nameText({ event, by, code, verdict }: EventAnswer, isOther: boolean): TextName {
   const kind = `event_${event}` as const

@@ -13,7 +13,7 @@ import type { ShownKey, ShownSlot } from './slot.ts'
 import { fetchEvents } from './trail-client.ts'
 import { patchKey } from './vault-client.ts'
 
-/** The uses of all, and those of each member of a team: the end of the names of what is about them. */
+/** Whose uses are limited: those of all, or those of each member of a team. Names of texts and fields end with it. */
 type Whose = '' | 'PerMember'
 
 function readPeriod({ target }: Event): Period | '' {
@@ -169,7 +169,7 @@ export class LimitsForm extends InnerElement {
     return this.seen === null || this.attempt.waitFor('changing') > 0
   }
 
-  /** Whether this number of uses was refused. If the service did it, it may be either. */
+  /** Whether this number of uses was refused. If both numbers are valid here, the service may have refused either. */
   #isWrong(whose: Whose): boolean {
     const isFine = (each: Whose) => isCount(this.#readMaximum(each)?.count ?? 1)
     const isRefused = this.attempt.problem?.code === 'limits_invalid'

@@ -79,7 +79,7 @@ type ForSupport =
   | 'team_settings_invalid'
   | 'upgrade_not_supported'
 
-/** What a user can do after the other codes: some have the text of another, and the rest one of their own name. */
+/** The texts for the other codes. A code that is not here has the text of its own name. */
 const TEXTS: Partial<Record<ProblemCode, TextName>> = {
   token_missing: 'token_expired',
   unknown_provider: 'outdated',

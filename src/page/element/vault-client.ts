@@ -33,8 +33,8 @@ export interface Call {
 }
 
 /**
- * Fetches every slot. A member of a team who is no admin only may know of which providers it has keys: `shared` has what
- * these are called, and is null for anybody else. All functions here throw a Problem.
+ * Fetches every slot. A member who is not an admin sees only of which providers the team has keys: `shared` has the names of
+ * these, and is null for anybody else. All functions here throw a Problem.
  */
 export async function fetchSlots(call: Call) {
   const { api_keys }: List = await request<'listSlots'>(call, '/api-keys', { method: 'GET' })
@@ -79,7 +79,7 @@ interface EnteredKey {
   verify: boolean
 }
 
-/** After the user. A label may be any text until the service has refused it, but no key: paths are logged. */
+/** The path after the user. It never has a key, since paths are logged: a label that looks like one is refused here. */
 function pathOf({ name, label, keyPrefixes }: ShownSlot) {
   const isKey = keyPrefixes.some((prefix) => label?.startsWith(prefix))
   if (isKey || Array.from(label ?? '').length > MAX_LABEL) throw new Problem('label_invalid')
@@ -88,7 +88,7 @@ function pathOf({ name, label, keyPrefixes }: ShownSlot) {
 
 type SavedSlot = AnswerOf<'saveSlot'>
 
-/** Of a team, it has the team in place of the user. */
+/** The answer about a team has `team` instead of `user`. */
 interface Saved extends SavedSlot {
   team?: SavedSlot['user']
 }
