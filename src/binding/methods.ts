@@ -153,7 +153,7 @@ export function slotOf(call: Call): NamedSlot {
   return requireNamed(call, givenSlot(call))
 }
 
-/** As {@link slotOf}; of a provider whose slots the binding names one by one, a use takes one of these. */
+/** As {@link slotOf}, for a use. The slot may also be a provider of which the binding names single slots. */
 export function usedSlotOf(call: Call): NamedSlot {
   return requireNamed(call, givenSlot(call), coversUse)
 }
@@ -165,7 +165,7 @@ function givenSlot({ given: { slot } }: Call): string {
 
 const useOptions = z.strictObject({ teamId: z.optional(z.string()) })
 
-/** Who uses a key, with the team whose key will do too. @throws VaultError `invalid_argument`, `not_granted` */
+/** Who uses a key, with the team whose key the use may take. @throws VaultError `invalid_argument`, `not_granted` */
 function userOf({ user, props, given }: Call): KeyUser {
   const { teamId } = parse(useOptions, given.options)
   if (teamId === undefined) return user

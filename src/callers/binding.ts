@@ -37,7 +37,7 @@ export interface Refusal {
 
 /** Which events to list. */
 export interface EventQuery {
-  /** The name of a slot; all slots, if it is missing. */
+  /** A provider, for all its slots, or one slot; all slots, if it is missing. */
   provider?: string
   /** The `next_cursor` of the previous page. */
   cursor?: string

@@ -8,7 +8,7 @@ import { isStale, type TokenTeams } from '../tokens/team-claims.ts'
 import type { TeamRules } from '../tokens/team-settings.ts'
 
 /**
- * The team that the request names, or else the only one of the token. With several teams and no name, there is none.
+ * The team that the request names. If it names none, it is the only team of the token; null if the token has several.
  *
  * @throws VaultError `not_your_own` if the token does not have the team, `teams_not_in_token`
  */

@@ -30,7 +30,7 @@ interface TeamRoute {
  * Lets a member, an admin or a server through to the keys of the team. It returns the member, or the name of the server. A
  * user's token that names the team is a member's, whatever its scopes.
  *
- * @throws VaultError `not_found` if the settings name nobody whom the route is for, `token_missing`,
+ * @throws VaultError `not_found` if the settings let nobody use the route, `token_missing`,
  * `token_invalid`, `token_expired`, `token_keys_unreachable`, `teams_not_in_token`, `not_your_own`, `scope_missing`,
  * `rate_limited`, `unhealthy`, `invalid_argument`
  */

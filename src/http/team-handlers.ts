@@ -1,4 +1,4 @@
-/** What each operation of a team does: as for a user, with a team in the answer. */
+/** What each operation of a team does: the same as for a user, with a team in the answer. */
 
 import { describeMemberSlot, describeTeam } from '../keys/answer-bodies.ts'
 import { findSlot } from '../keys/slot-name.ts'
@@ -45,7 +45,7 @@ export const teamHandlers: Handlers<TeamOperation> = {
   removeTeam: async (asked) => ofTeam(await userHandlers.removeUser(asked)),
 }
 
-/** Whether who works on the slots sees all of them: an admin, or a server. */
+/** Whether the one who works on the slots sees all of each key: an admin or a server does. */
 function seesAll({ member, isAdmin }: SlotOwner): boolean {
   return member === undefined || isAdmin === true
 }

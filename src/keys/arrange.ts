@@ -82,7 +82,7 @@ function renamed(from: string, event: About): Statement<object>[] {
 }
 
 function placed(place: Parameters<typeof placeKey>[1], event: About): Statement<object>[] {
-  // At the same time as the event of a new name, its id differs.
+  // The event of the new name may have the same time. Another mark gives this one another id.
   const mark = place.isRenamed ? `z.${event.mark}` : event.mark
   return noted(placeKey(event, place), { ...event, event: 'moved', mark })
 }

@@ -73,7 +73,7 @@ export function requireAllowed(row: KeyRow, { caller, now }: CountedUse): void {
   if (isExpired(row.expiresAt, Date.parse(now))) throw new VaultError('api_key_expired')
 }
 
-/** The refusal of a use that only a maximum leaves out. */
+/** The refusal of a use, if nothing but a maximum forbids it. */
 export function overMaximum(row: PickedRow, { now }: CountedUse): VaultError {
   const { maxUsesPer, maxUsesPerMemberPer, isMemberOver } = row
   const per = isMemberOver === 1 ? maxUsesPerMemberPer : maxUsesPer

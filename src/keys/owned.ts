@@ -25,7 +25,7 @@ export async function runOwned(
   return runAfter(service, guard, statements, deadlineMs)
 }
 
-/** As {@link runOwned}, for changes that the trail notes. The member is added to the users, so that it says who. */
+/** As {@link runOwned}, for changes that the trail notes. The member is added to the users, so that the trail says who it was. */
 export async function changeOwned<const Statements extends readonly Statement<unknown>[]>(
   owner: Owned,
   statements: Statements,

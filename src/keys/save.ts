@@ -1,4 +1,4 @@
-/** Saves a user's key in a slot. */
+/** Saves an owner's key in a slot. */
 
 import { sealKey } from '../crypto/seal.ts'
 import { requireBaseUrl, type Credential } from '../providers/base-url.ts'
@@ -44,7 +44,7 @@ interface NewKey {
  * the previous key is kept. If its owner changes the slot during that check, that change counts.
  *
  * @throws VaultError `label_invalid`, `unknown_provider`, `base_url_invalid`, `user_not_found`, `rate_limited`,
- * `api_key_rejected`, `api_key_exists` for an operator or a label in other letters, `too_many_keys`, `changed_meanwhile`,
+ * `api_key_rejected`, `api_key_exists` for an operator, or if another label differs only in case, `too_many_keys`, `changed_meanwhile`,
  * `database_busy`
  */
 export async function saveSlot(
@@ -77,7 +77,7 @@ function vacantBefore(condition: Condition | null): Condition {
 
 /** A saved key. */
 export interface SavedKey extends KeySummary {
-  /** The names of the user's other slots with the same key, if it is not a short one. */
+  /** The names of the owner's other slots with the same key, if it is not a short one. */
   sameIn: readonly string[]
 }
 

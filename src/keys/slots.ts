@@ -1,4 +1,4 @@
-/** A user's slots: list them, and read, limit or delete the key in one. */
+/** An owner's slots: lists them, and reads, limits or deletes the key in one. */
 
 import type { Slot } from '../crypto/seal.ts'
 import { VaultError } from '../errors.ts'
@@ -37,7 +37,7 @@ import {
 } from './stored-key.ts'
 import { requireAnyUser, userNotFound } from './users.ts'
 
-/** A slot of a user. */
+/** A slot of an owner. */
 export interface ListedSlot {
   name: string
   /** Null for the default slot, and for a removed provider. */
@@ -45,7 +45,7 @@ export interface ListedSlot {
   /** Which of the provider's keys it is, from 0; null for an empty slot, and for the default slot. */
   position: number | null
   key: StoredKey
-  /** The names of the user's other slots with the same key, if it is not a short one. */
+  /** The names of the owner's other slots with the same key, if it is not a short one. */
   sameIn: readonly string[]
 }
 

@@ -35,7 +35,7 @@ import { countEvent, type WaitUntil } from './sums.ts'
 import { requireAnyUser } from './users.ts'
 
 /**
- * The row that was read for a check, if its key may be sent to its provider; null for an empty slot.
+ * The row that was read for a check, if its key may be sent to its provider; null if the slot is empty, or if the key is gone.
  *
  * @throws VaultError `user_not_found`, `database_busy`
  */
@@ -68,7 +68,7 @@ export interface KeyUser extends SlotOwner, Partial<TeamInUse> {
   granted?: readonly string[] | undefined
 }
 
-/** A key that may be used out of credit again after this time. */
+/** After this time, a key that was out of credit counts as one with credit again. */
 const CREDIT_MS = 60 * 60 * 1_000
 
 /**
@@ -150,7 +150,7 @@ function askFor(user: KeyUser, at: SlotRow, gone: readonly string[]): AskedUse {
   }
 }
 
-/** Throws unless the slot is just empty. */
+/** Throws if a use finds no key for another reason than an empty slot. */
 function requireNoFault(user: KeyUser, found: PickedNothing | undefined): void {
   const { teamFault = null } = user
   if (teamFault !== null) throw new VaultError(teamFault)

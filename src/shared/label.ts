@@ -1,4 +1,4 @@
-/** What the label of a slot can be: letters that look like nothing else in the same list. */
+/** Which labels a slot can have: letters of one script, digits, `-`, `_` and `.`. */
 
 /** In code points. */
 export const MAX_LABEL = 40
@@ -30,7 +30,7 @@ export function nameLabelFault(label: string): string | null {
   return isOfOneScript(label) ? null : 'has letters that are not all of one script'
 }
 
-/** Compiling the pattern of a script takes 0.3 ms once, so most labels need one or two. */
+/** Compiling the pattern of a script takes 0.3 ms. Most labels need one or two patterns. */
 function isOfOneScript(label: string): boolean {
   const letters = label.replaceAll(ANY_SCRIPT, '')
   const isOf = (...scripts: string[]) =>

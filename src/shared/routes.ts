@@ -198,7 +198,7 @@ export interface Bodies {
     /** Of a team's key. */
     max_uses_per_member?: Maximum | null | undefined
     expires_at?: string | null | undefined
-    /** Not together with the others, as `position`. */
+    /** A body with `label` or `position` has none of the other fields. */
     label?: string | null | undefined
     position?: number | undefined
   }

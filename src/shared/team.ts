@@ -11,7 +11,7 @@ export interface TeamOfUser {
   issuedAt: string
 }
 
-/** The team of a use, or why there is none, which is the refusal if the user has no key either. */
+/** The team of a use, or why there is none. If the user has no key, the reason is the refusal. */
 export interface TeamInUse {
   team: TeamOfUser | null
   teamFault: 'team_required' | 'teams_not_in_token' | null

@@ -18,8 +18,8 @@ const AS_READ = `user_id = ?1 AND provider = ?2 AND identity = ?3 AND revision =
   AND status = ?6`
 
 /**
- * Moves a key at its owner's request. It returns no row if `row` has changed, and fails if the other slot has a key, or its
- * provider too many.
+ * Moves a key at its owner's request. It returns no row if `row` has changed, and fails if the other slot has a key, or if
+ * its provider has too many.
  */
 export function moveKey(
   { userId, provider, identity, revision, sealed, status }: KeyRow,

@@ -22,7 +22,7 @@ interface NamedSlot {
   provider: string
 }
 
-/** The other keys of the provider that the owner `?1` has. A slot without a label needs no row of its own for that. */
+/** The other keys of the provider that the owner `?1` has. For a slot without a label, these are all labelled keys. */
 function otherKeys(name: string, { slot, provider }: NamedSlot): string {
   const isOther =
     splitSlot(name).label === null
@@ -64,9 +64,9 @@ export function renameKey({ userId, provider }: Slot, to: string): Statement {
 
 /** Where a key goes. */
 interface Place {
-  /** The number of keys of its provider before it. With a higher one than there are, it is last. */
+  /** The number of keys of its provider before it. If there are fewer keys, it is last. */
   position: number
-  /** The statement before it has renamed the key, which is one change with this one. It moves no key otherwise. */
+  /** Whether the statement before it renames the key. Both are then one change. If that one renamed nothing, no key moves. */
   isRenamed: boolean
 }
 

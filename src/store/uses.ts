@@ -52,7 +52,7 @@ export interface PickedRow extends UserKeyRow {
   isMemberOver: 0 | 1
 }
 
-/** What a use without a key tells of the user and the team. */
+/** What is known of the user and the team if a use finds no key. */
 export interface PickedNothing extends UserWithoutKey {
   /** 0 if the user has not been added. */
   isUser: 0 | 1
