@@ -115,7 +115,7 @@ describe('an admin of a team', () => {
 })
 
 describe('a member of a team', () => {
-  it('a member sees of which providers the team has keys, and nothing to do', async () => {
+  it('a member sees of which providers the team has keys, and no buttons', async () => {
     const keys = { openai: 'sk-good-team', 'openai:work': 'sk-good-work', groq: 'gsk_team' }
     const { page, faults } = await openTeam(keys)
     const cards = page.locator('li')
@@ -168,7 +168,7 @@ it('the React component shows the keys of a team', async () => {
   expect(faults()).toEqual([])
 })
 
-it('another team-id shows the keys of that team, and none the keys of the user', async () => {
+it('another team-id shows the keys of that team, and without team-id the keys of the user', async () => {
   const { page } = await openTeam({ openai: 'sk-good-team' }, { isAdmin: true })
   await button(page, 'Replace: OpenAI key').waitFor()
   const set = (team: string | null) =>

@@ -53,7 +53,7 @@ describe('the team of a use', () => {
   })
 })
 
-it('a stale token is before each time, and a bound Worker after', () => {
+it('the time of a stale token is before all others, and that of a bound Worker after them', () => {
   expect([VOUCHED, '2026-11-30T00:00:00.000Z', STALE].toSorted()[0]).toBe(STALE)
   expect([VOUCHED, '2026-11-30T00:00:00.000Z', STALE].toSorted()[2]).toBe(VOUCHED)
 })

@@ -29,7 +29,7 @@ it('authorizeTeam counts the requests of a member under the user, whatever the t
   expect([answer, trips, keys]).toEqual(['429 rate_limited', 0, ['~team:x']])
 })
 
-it('authorizeTeam takes a server for one, also if its token names the team', async () => {
+it('authorizeTeam lets a server in as a server, also if its token names the team', async () => {
   const teamId = someTeamId()
   await ask('saveTeamSlot', teamId, admin(teamId))
   const organization = { groups: [teamId], iat: inSeconds(0) }

@@ -129,7 +129,7 @@ describe('a use of a labelled slot', () => {
     },
   )
 
-  it('the relay refuses a label that is none, and logs no name', async () => {
+  it('the relay refuses a label that is not valid, and logs no name', async () => {
     const { token } = await someOwner()
     const lines = recordLogs()
     const used = await call('GET', '/relay/openai:sk-misplaced/v1/models', { token })
