@@ -28,7 +28,7 @@ import { isGone, readHeartbeat } from './gone.ts'
 import { overMaximum, requireAllowed, usedNow } from './limits.ts'
 import { runOwned } from './owned.ts'
 import { makeMark } from './retry.ts'
-import type { NamedSlot } from './slot-name.ts'
+import { namesOf, slotName, type NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
 import { EMPTY, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
@@ -132,7 +132,8 @@ const isPickedRow = (row: PickedRow | PickedNothing): row is PickedRow => row.se
 const isHeartbeat = (row: object): row is Heartbeat => 'age' in row
 
 function askFor(user: KeyUser, at: SlotRow, gone: readonly string[]): AskedUse {
-  const { userId, service, by, granted = null, team = null } = user
+  const { userId, service, by, granted, team = null } = user
+  const { settings } = service
   const { provider, label } = splitSlot(at.provider)
   const now = new Date()
   return {
@@ -142,10 +143,11 @@ function askFor(user: KeyUser, at: SlotRow, gone: readonly string[]): AskedUse {
     slot: label === null ? null : at.provider,
     takesDefault: at.takesDefault,
     creditSince: new Date(now.getTime() - CREDIT_MS).toISOString(),
-    granted,
+    // A key of the plain route that cannot move stays in a row of its own.
+    granted: granted?.flatMap((name) => namesOf(settings, { name })) ?? null,
     gone,
     team,
-    isTeamFirst: service.settings.teamFirst,
+    isTeamFirst: settings.teamFirst,
     mark: makeMark(),
   }
 }
@@ -174,8 +176,12 @@ function refusalOf(user: KeyUser, row: PickedRow, asked: AskedUse): VaultError {
 }
 
 /** Whether the operator lets the caller use the slot. */
-export function isGranted({ granted }: KeyUser, { provider }: Pick<KeyRow, 'provider'>): boolean {
-  return granted?.some((named) => covers(named, provider)) !== false
+export function isGranted(
+  { granted, service }: KeyUser,
+  { provider }: Pick<KeyRow, 'provider'>,
+): boolean {
+  const name = slotName(service.settings, provider)
+  return granted?.some((named) => covers(named, name)) !== false
 }
 
 const STALE_TOKEN = "It is too old for the team's API keys."

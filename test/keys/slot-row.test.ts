@@ -19,10 +19,15 @@ import { runPass } from './sealed-rows.ts'
 
 beforeEach(() => void recordLogs())
 
+const PROPS = { caller: 'chat', grants: ['use', 'reveal', 'support'] }
+
 /** A binding of a vault, which waits until what follows the answer is done. */
-async function bound<T>(vault: Env, work: (binding: KeyVault) => Promise<T>): Promise<T> {
+async function bound<T>(
+  vault: Env,
+  work: (binding: KeyVault) => Promise<T>,
+  props: object = PROPS,
+): Promise<T> {
   const context = createExecutionContext()
-  const props = { caller: 'chat', grants: ['use', 'reveal', 'support'] }
   const result = await work(new KeyVault(Object.assign(context, { props }), vault))
   await waitOnExecutionContext(context)
   return result
@@ -103,6 +108,17 @@ describe('the key that counts', () => {
       expect(found).toEqual([keys[moment.counts], keys[moment.counts]])
     },
   )
+
+  it.for(moments)('a binding that names the provider uses it: %s', async ([, moment]) => {
+    const { userId, keys } = await someMovingUser(moment)
+    const props = { caller: 'chat', grants: ['reveal'], providers: ['openai'] }
+    const vault = moving()
+    const found = ['openai', 'default'].map(async (name) =>
+      bound(vault, async (b) => b.getDecryptedApiKey(userId, name), props),
+    )
+    const result = { ok: true, apiKey: keys[moment.counts] }
+    expect(await Promise.all(found)).toEqual([result, result])
+  })
 
   it.for(moments)('the list shows it, and no other one: %s', async ([, moment]) => {
     const { userId, keys } = await someMovingUser(moment)
