@@ -295,6 +295,58 @@ describe("the user's keys, and the team's", () => {
     expect(await env.DB.prepare(uses).bind(teamId).first()).toEqual({ all_uses: 0 })
     expect(await pickFor({ ...asked, mark: 'another' })).toBe('team openai:moved')
   })
+
+  it.for<[per: 'day' | 'month', first: string, next: string]>([
+    ['day', '2026-11-29', '2026-11-30'],
+    ['month', '2026-11', '2026-12'],
+  ])('a member has the maximum again in the next %s, and the key too', async ([per, ...days]) => {
+    const [first, next] = days
+    const most = {
+      max_uses: 2,
+      max_uses_per: per,
+      max_uses_per_member: 2,
+      max_uses_per_member_per: per,
+    }
+    const { userId, teamId } = await someOwners({}, { openai: most })
+    const use = async (period: string) => {
+      const periods = { day: period, month: period }
+      const team = { userId: teamId, issuedAt: VOUCHED }
+      return pickFor(someUse({ userId, team, periods }))
+    }
+    const [used, refused] = ['team openai', 'team openai!']
+    const thrice = [used, used, refused]
+    expect([await use(first), await use(first), await use(first)]).toEqual(thrice)
+    expect([await use(next), await use(next), await use(next)]).toEqual(thrice)
+    // The clock of another isolate is behind.
+    expect(await use(first)).toBe(refused)
+    const sql = `SELECT api_keys.uses, api_keys.uses_in, mine.uses AS of_member, mine.uses_in AS in_member
+      FROM api_keys JOIN member_uses AS mine USING (user_id, provider) WHERE user_id = ?1`
+    const counted = { uses: 2, uses_in: next, of_member: 2, in_member: next }
+    expect(await env.DB.prepare(sql).bind(teamId).first()).toEqual(counted)
+  })
+
+  it('gives back a use of this member in this period alone', async () => {
+    const most = { max_uses_per_member: 9, max_uses_per_member_per: 'day' }
+    const { userId, teamId } = await someOwners({}, { openai: most })
+    const team = { userId: teamId, issuedAt: VOUCHED }
+    const asked = someUse({ userId, team })
+    const { row } = await take(asked)
+    const other = crypto.randomUUID()
+    await take(someUse({ userId: other, team }))
+    if (row === undefined || row.sealed === null) throw new Error('No key was picked')
+    const back = async (day: string) =>
+      runBatch(env.DB, giveUseBack(row, { ...asked.periods, day }))
+    const uses = async () => {
+      const sql = `SELECT uses FROM member_uses JOIN users ON identity = member
+        WHERE user_id = ?1 ORDER BY users.id = ?2`
+      const { results } = await env.DB.prepare(sql).bind(teamId, other).all<{ uses: number }>()
+      return results.map((counted) => counted.uses)
+    }
+    await back('2026-01-01')
+    expect(await uses()).toEqual([1, 1])
+    await back(asked.periods.day)
+    expect(await uses()).toEqual([0, 1])
+  })
 })
 
 it('finds the key of a socket wherever it has moved, and otherwise the one in its slot', async () => {
