@@ -97,9 +97,6 @@ export function nameSlot(settings: Settings, given: unknown): string | null {
 }
 
 /** The names that a slot has had: before `DEFAULT_PROVIDER` was set, the plain route had its own. */
-export function namesOf(
-  { defaultProvider }: Settings,
-  { name }: Pick<NamedSlot, 'name'>,
-): readonly string[] {
+export function namesOf({ defaultProvider }: Settings, { name }: NamedSlot): readonly string[] {
   return name === defaultProvider ? [name, DEFAULT_SLOT] : [name]
 }

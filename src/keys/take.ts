@@ -28,7 +28,7 @@ import { isGone, readHeartbeat } from './gone.ts'
 import { overMaximum, requireAllowed, usedNow } from './limits.ts'
 import { runOwned } from './owned.ts'
 import { makeMark } from './retry.ts'
-import { namesOf, slotName, type NamedSlot } from './slot-name.ts'
+import { slotName, type NamedSlot } from './slot-name.ts'
 import { inRow } from './slot-row.ts'
 import { EMPTY, openAndLog, type SlotOwner, type StoredKey } from './stored-key.ts'
 import { countEvent, type WaitUntil } from './sums.ts'
@@ -79,7 +79,9 @@ const CREDIT_MS = 60 * 60 * 1_000
  * `token_expired`, `team_required`, `teams_not_in_token`, `user_not_found`, `database_busy`
  */
 export async function takeKey(user: KeyUser, slot: NamedSlot): Promise<StoredKey<PickedRow>> {
-  const { row, asked } = await inRow(user, slot, async (at) => pickRow(user, at))
+  const { row, asked } = await inRow(user, slot, async (at) =>
+    pickRow(user, { ...at, name: slot.name }),
+  )
   if (row === null) return EMPTY
   if (row.isLeftOut === 1) {
     const refusal = refusalOf(user, row, asked)
@@ -110,8 +112,13 @@ interface Picked {
   asked: AskedUse
 }
 
+/** The row of the slot `name`. */
+interface UsedSlot extends SlotRow {
+  name: string
+}
+
 /** Picks another key if the first one is gone. */
-async function pickRow(user: KeyUser, at: SlotRow, gone: readonly string[] = []): Promise<Picked> {
+async function pickRow(user: KeyUser, at: UsedSlot, gone: readonly string[] = []): Promise<Picked> {
   const { db, settings } = user.service
   const asked = askFor(user, at, gone)
   const results = await runBatch(db, [...takeUse(asked), ...readHeartbeat(settings)])
@@ -131,23 +138,22 @@ const isPick = (row: object): row is PickedRow | PickedNothing => 'isUser' in ro
 const isPickedRow = (row: PickedRow | PickedNothing): row is PickedRow => row.sealed !== null
 const isHeartbeat = (row: object): row is Heartbeat => 'age' in row
 
-function askFor(user: KeyUser, at: SlotRow, gone: readonly string[]): AskedUse {
-  const { userId, service, by, granted, team = null } = user
-  const { settings } = service
-  const { provider, label } = splitSlot(at.provider)
+function askFor(user: KeyUser, at: UsedSlot, gone: readonly string[]): AskedUse {
+  const { userId, service, by, granted = null, team = null } = user
+  const { provider, label } = splitSlot(at.name)
   const now = new Date()
   return {
     ...usedNow(by.name, now),
     userId,
     provider,
-    slot: label === null ? null : at.provider,
+    slot: label === null ? null : at.name,
     takesDefault: at.takesDefault,
+    isPlain: at.provider !== at.name,
     creditSince: new Date(now.getTime() - CREDIT_MS).toISOString(),
-    // A key of the plain route that cannot move stays in a row of its own.
-    granted: granted?.flatMap((name) => namesOf(settings, { name })) ?? null,
+    granted,
     gone,
     team,
-    isTeamFirst: settings.teamFirst,
+    isTeamFirst: service.settings.teamFirst,
     mark: makeMark(),
   }
 }

@@ -1,5 +1,6 @@
 /** The statements of a use: which key it takes, and what it counts. All of them pick the same key, in one transaction. */
 
+import { DEFAULT_SLOT } from '../shared/slot.ts'
 import type { TeamOfUser } from '../shared/team.ts'
 import {
   COLUMNS,
@@ -27,6 +28,8 @@ export interface AskedUse extends CountedUse {
   slot: string | null
   /** Whether a key of the plain route belongs in one of the slots: see `isAlone`. */
   takesDefault: boolean
+  /** Whether the user's key of the plain route counts instead of the one in the slot `provider`. */
+  isPlain: boolean
   /** A key that was out of credit before may have some again. */
   creditSince: string
   /** The providers and slots that the caller may use; null for all. */
@@ -67,6 +70,10 @@ const MEMBER_PERIOD = periodOf('max_uses_per_member_per')
 /** The slots of the provider: a range of the primary key. */
 const OF_PROVIDER = `api_keys.provider >= ?2 AND api_keys.provider < ?2 || ';'
   AND (api_keys.provider = ?2 OR substr(api_keys.provider, length(?2) + 1, 1) = ':')`
+/** The same, but with the user's key of the plain route in place of the one without a label. */
+const OF_PLAIN = `(${OF_PROVIDER} AND (api_keys.user_id, api_keys.provider) <> (?1, ?2)
+  OR (api_keys.user_id, api_keys.provider) = (?1, '${DEFAULT_SLOT}'))`
+const ofProvider = ({ isPlain }: AskedUse) => (isPlain ? OF_PLAIN : OF_PROVIDER)
 const IS_NAMED = '(?3 IS NULL OR api_keys.provider IS ?3)'
 const NOT_GONE = '(?10 IS NULL OR api_keys.identity NOT IN (SELECT value FROM json_each(?10)))'
 
@@ -88,9 +95,10 @@ const ORDER = `NOT ${IS_NAMED}, isLeftOut, ${CLASS}, position, api_keys.provider
 /** The user's best key. */
 const ofUser = (
   columns: string,
+  asked: AskedUse,
 ) => `SELECT ${columns}, users.identity AS userIdentity, NULL AS member, 1 AS isUser, 1 AS ownKeys,
     ${IS_REFUSED} AS isLeftOut, 0 AS isStale, 0 AS isMemberOver
-  FROM users LEFT JOIN api_keys ON api_keys.user_id = id AND ${OF_PROVIDER} AND ${NOT_GONE}
+  FROM users LEFT JOIN api_keys ON api_keys.user_id = id AND ${ofProvider(asked)} AND ${NOT_GONE}
   WHERE id = ?1 ORDER BY ${ORDER}`
 
 const MEMBER = '(SELECT identity FROM users WHERE id = ?1)'
@@ -99,14 +107,14 @@ const IS_OVER = `(max_uses_per_member IS NOT NULL AND NOT (max_uses_per_member >
   coalesce(mine.uses_in, '') < ${MEMBER_PERIOD} OR mine.uses - (mine.mark = ?13) < max_uses_per_member)))`
 
 /** The best key of the owner that comes first: the user or the team. The other owner counts only if the first has no key of the provider. */
-const OF_USER_OR_TEAM = `WITH team AS (
+const ofUserOrTeam = (asked: AskedUse) => `WITH team AS (
     SELECT coalesce(max(own_keys), 1) AS ownKeys, coalesce(max(tokens_since), '0') > ?12 AS isOld FROM users WHERE id = ?11
   )
   SELECT api_keys.*, users.identity AS userIdentity, iif(id = ?11, ${MEMBER}, NULL) AS member,
     ${MEMBER} IS NOT NULL AS isUser, ownKeys, id = ?11 AND isOld AS isStale, id = ?11 AND ${IS_OVER} AS isMemberOver,
     ${IS_REFUSED} OR (id = ?11 AND (isOld OR ${IS_OVER})) AS isLeftOut
   FROM team CROSS JOIN users
-  LEFT JOIN api_keys ON api_keys.user_id = id AND ${OF_PROVIDER} AND ${NOT_GONE} AND (id = ?11 OR ownKeys)
+  LEFT JOIN api_keys ON api_keys.user_id = id AND ${ofProvider(asked)} AND ${NOT_GONE} AND (id = ?11 OR ownKeys)
   LEFT JOIN member_uses AS mine
     ON mine.user_id = id AND mine.provider = api_keys.provider AND mine.member = ${MEMBER}
   WHERE id IN (?1, ?11)
@@ -115,8 +123,8 @@ const OF_USER_OR_TEAM = `WITH team AS (
 const FLAGS = 'userIdentity, member, isUser, ownKeys, isLeftOut, isStale, isMemberOver'
 
 /** The key that the use takes; no row if there is none. */
-const taken = ({ team }: AskedUse) =>
-  `(SELECT * FROM (${team === null ? ofUser('api_keys.*') : OF_USER_OR_TEAM}) AS api_keys
+const taken = (asked: AskedUse) =>
+  `(SELECT * FROM (${asked.team === null ? ofUser('api_keys.*', asked) : ofUserOrTeam(asked)}) AS api_keys
     WHERE NOT isLeftOut AND user_id IS NOT NULL AND ${IS_NAMED})`
 
 function valuesOf(asked: AskedUse): Statement['values'] {
@@ -146,8 +154,8 @@ function selectPicked(asked: AskedUse): Statement<PickedRow | PickedNothing> {
   const columns = `${COLUMNS}, ${isAlone(takesDefault)}`
   const sql =
     team === null
-      ? ofUser(columns)
-      : `SELECT ${columns}, ${FLAGS} FROM (${OF_USER_OR_TEAM}) AS api_keys`
+      ? ofUser(columns, asked)
+      : `SELECT ${columns}, ${FLAGS} FROM (${ofUserOrTeam(asked)}) AS api_keys`
   return { sql, values: valuesOf(asked) }
 }
 
@@ -178,7 +186,7 @@ function countUse(asked: AskedUse): Statement {
     sql: `UPDATE api_keys SET
             uses = CASE WHEN uses_in >= ${PERIOD} THEN uses + 1 ELSE 1 END,
             uses_in = max(coalesce(uses_in, ''), ${PERIOD})
-          WHERE user_id IN (${owners}) AND ${OF_PROVIDER} AND CASE WHEN max_uses > 0
+          WHERE user_id IN (${owners}) AND ${ofProvider(asked)} AND CASE WHEN max_uses > 0
             THEN (user_id, api_keys.provider) = (SELECT user_id, provider FROM ${taken(asked)}) END`,
     values: valuesOf(asked),
   }

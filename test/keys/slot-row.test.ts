@@ -5,14 +5,25 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { KeyVault } from '../../src/binding/key-vault.ts'
 import { sealKey } from '../../src/crypto/seal.ts'
 import { deleteExpiredKeys } from '../../src/keys/expiry.ts'
+import { saveSlot } from '../../src/keys/save.ts'
 import { setLimits } from '../../src/keys/slots.ts'
 import { readSlot } from '../../src/keys/slots.ts'
 import { openService } from '../../src/service.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
 import { importRows } from '../../src/import/imported-keys.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { makeFernet } from '../import/make-fernet.ts'
 import { env } from '../isolate.ts'
-import { call, interceptD1, keyPath, mintToken, ownerOf, recordLogs, slotPath } from '../support.ts'
+import {
+  call,
+  interceptD1,
+  keyPath,
+  mintToken,
+  ownerOf,
+  recordLogs,
+  slotPath,
+  someUser,
+} from '../support.ts'
 import { eventsPath, listPath, MODELS, someKeyOf } from './key-owner.ts'
 import { complete, MOMENTS, moving, someMovingUser, type Limited } from './moving-slot.ts'
 import { runPass } from './sealed-rows.ts'
@@ -341,6 +352,52 @@ function beforeTrip(at: number, change: () => Promise<unknown>): D1Database {
     return trip()
   })
 }
+
+describe('a key of the plain route that cannot move, since it does not open', () => {
+  const save = async (userId: string, slot: string) =>
+    saveSlot(await ownerOf(userId), slot, { apiKey: someKeyOf('good'), verify: false })
+
+  async function someUnmovable() {
+    const userId = await someUser()
+    await save(userId, 'default')
+    const spoil = "UPDATE api_keys SET encrypted_api_key = 'damaged' WHERE user_id = ?1"
+    await env.DB.prepare(spoil).bind(userId).run()
+    return userId
+  }
+
+  /** The slot of the key that a use of the provider takes, or why it takes none. */
+  async function taken(userId: string, vars: object, props: object, options = {}) {
+    const request = new Request(MODELS)
+    const result = await bound(
+      { ...moving(), ...vars },
+      async (b) => b.fetchWithApiKey(userId, 'openai', request, options),
+      { ...PROPS, ...props },
+    )
+    return result.ok ? `${result.key.source} ${result.key.slot}` : result.code
+  }
+
+  it('leaves a use the labelled keys, if it is left out itself', async () => {
+    const userId = await someUnmovable()
+    await save(userId, 'openai:work')
+    const providers = ['openai:work']
+    expect(await taken(userId, {}, {})).toBe('api_key_unreadable')
+    expect(await taken(userId, {}, { providers })).toBe('own openai:work')
+    await setLimits(await ownerOf(userId), 'default', { isPaused: true, condition: null })
+    expect(await taken(userId, {}, {})).toBe('own openai:work')
+  })
+
+  it('leaves a use the team’s key, if that comes first', async () => {
+    const userId = await someUnmovable()
+    const teamId = crypto.randomUUID()
+    const team = await someUser(teamOwner(teamId))
+    await save(team, 'openai')
+    const of = async (vars: object) => taken(userId, vars, { teams: true }, { teamId })
+    expect(await of({})).toBe('api_key_unreadable')
+    expect(await of({ TEAM_FIRST: 'true' })).toBe('team openai')
+    await env.DB.prepare('UPDATE users SET own_keys = 0 WHERE id = ?1').bind(team).run()
+    expect(await of({})).toBe('team openai')
+  })
+})
 
 describe('a key that an import brings to the plain route meanwhile', () => {
   const fernet = crypto.getRandomValues(new Uint8Array(32))

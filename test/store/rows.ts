@@ -41,6 +41,7 @@ export function someUse(changes: Partial<AskedUse> & Pick<AskedUse, 'userId'>): 
     provider: 'openai',
     slot: null,
     takesDefault: false,
+    isPlain: false,
     creditSince: new Date(Date.now() - 3_600_000).toISOString(),
     granted: null,
     gone: [],
