@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { userOwner, teamOwner } from '../../src/shared/owner.ts'
 import { STALE, VOUCHED } from '../../src/shared/team.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
+import { updateLimits } from '../../src/store/limits.ts'
 import {
   giveUseBack,
   selectOpened,
@@ -346,6 +347,19 @@ describe("the user's keys, and the team's", () => {
     expect(await uses()).toEqual([1, 1])
     await back(asked.periods.day)
     expect(await uses()).toEqual([0, 1])
+  })
+
+  it.for<[count: number, per: 'day' | 'month', uses: number | null]>([
+    [5, 'day', 1],
+    [5, 'month', null],
+  ])('a maximum of %i for each member in a %s leaves %j uses', async ([count, per, uses]) => {
+    const most = { max_uses_per_member: 2, max_uses_per_member_per: 'day' }
+    const { userId, teamId } = await someOwners({}, { openai: most })
+    await take(someUse({ userId, team: { userId: teamId, issuedAt: VOUCHED } }))
+    const event = { userId: teamId, provider: 'openai', by: { kind: 'owner' } } as const
+    await runBatch(env.DB, updateLimits(event, { maxUsesPerMember: { count, per } }))
+    const counted = env.DB.prepare('SELECT uses FROM member_uses WHERE user_id = ?1').bind(teamId)
+    expect(await counted.first('uses')).toBe(uses)
   })
 })
 
