@@ -136,6 +136,13 @@ describe('a new label', () => {
 })
 
 describe('another position', () => {
+  it('a key that is last stays as it is at any position after it', async () => {
+    const { limit, order, events } = await ownerWith('openai', 'openai:work')
+    expect(await limit('openai:work', { position: 9 })).toMatchObject(shown('openai:work', 1))
+    expect(await order()).toEqual(['openai 1', 'openai:work 1'])
+    expect(kinds(await events())).toEqual(['saved', 'saved'])
+  })
+
   const SLOTS = ['openai:a', 'openai', 'openai:b', 'openai:c'] as const
 
   it.for<[slot: string, position: number, order: string]>([

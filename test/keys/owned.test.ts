@@ -1,14 +1,17 @@
 /** A token that a team does not take any more reads and changes nothing of it. */
 
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { changeOwned, runOwned } from '../../src/keys/owned.ts'
+import { setLimits } from '../../src/keys/slots.ts'
+import { openService } from '../../src/service.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
 import type { TeamOperation } from '../../src/shared/routes.ts'
 import { selectUser } from '../../src/store/users.ts'
 import { admin, ask, OPERATIONS, someTeam } from '../http/team-calls.ts'
 import { env } from '../isolate.ts'
-import { ownerOf } from '../support.ts'
+import { ownerOf, recordLogs } from '../support.ts'
+import { overtakenD1 } from './retried-operations.ts'
 
 const GOOD = { api_key: `sk-good-${crypto.randomUUID()}` }
 
@@ -60,4 +63,21 @@ it('a change by a token adds the member to the users, and the record of a use do
   await runOwned({ ...token, member: 'reader' }, [selectUser('reader')])
   const users = await Promise.all(['editor', 'caller', 'reader'].map(isUser))
   expect(users).toEqual([true, false, false])
+})
+
+it('a token that an admin ends after a change with a lost answer does not read the change', async () => {
+  vi.spyOn(Math, 'random').mockReturnValue(0)
+  recordLogs()
+  const teamId = await someTeam()
+  const timeOf = (seconds: number) => new Date(inSeconds(seconds) * 1_000).toISOString()
+  const endTokens = async () => {
+    const body = { tokens_since: timeOf(-30) }
+    const { answer } = await ask('changeTeam', teamId, admin(teamId), { body })
+    return answer === '200' ? 'ok' : answer
+  }
+  const service = await openService({ ...env, DB: overtakenD1(endTokens) })
+  const token = { member: 'eve', isAdmin: true, issuedAt: timeOf(-60) }
+  const owner = { service, userId: teamOwner(teamId), ...token }
+  const change = setLimits(owner, 'openai', { isPaused: true, condition: null })
+  await expect(change).rejects.toMatchObject({ code: 'token_expired' })
 })
