@@ -15,7 +15,8 @@ const UNTIL: Record<string, string> = {
   member_uses: 'how often each member used a key; until the key is deleted, or the user removed',
   api_key_events: 'until EVENTS_KEPT_DAYS have passed, or the user is removed',
   imported_keys: 'until the user is removed, or npm run import -- --finish',
-  removed_users: 'an HMAC of the id; until the operator adds the user again, or npm run import -- --finish',
+  removed_users:
+    'an HMAC of the id; until the operator adds the user again, or npm run import -- --finish',
   rewrap: 'the position of the rewrap job; until it moves on, or the user is removed',
 }
 

@@ -14,6 +14,7 @@ import {
   backUp,
   failingDeletions,
   goodKey,
+  rowsOf,
   someCopiedOwner,
   someOwner,
   someRestored,
@@ -119,6 +120,30 @@ it('a use of a key that is gone is refused in a restored D1, and one of another 
     expect(await seenByProvider(apiKey)).toEqual([])
   }
   expect([await use(kept.userId), calls() > 0]).toEqual([200, true])
+})
+
+it('a use goes past several keys that are gone, and counts none of them', async () => {
+  const { userId } = await someOwner()
+  const { save, remove, runJob, use } = someVault()
+  const last = goodKey()
+  await save(userId, goodKey(), 'openai:work')
+  await save(userId, last, 'openai:home')
+  await runJob()
+  await env.DB.prepare("UPDATE api_keys SET max_uses = 9, max_uses_per = 'day'").run()
+  const restore = await backUp()
+  await remove(userId)
+  await remove(userId, 'openai:work')
+  await runJob()
+  await restore()
+  await age(10)
+  expect(await use(userId)).toBe(200)
+  expect(await seenByProvider(last)).toHaveLength(1)
+  const counted = 'SELECT provider, uses FROM api_keys WHERE user_id = ?1 ORDER BY position'
+  expect(await rowsOf(counted, userId)).toEqual([
+    { provider: 'openai', uses: 0 },
+    { provider: 'openai:work', uses: 0 },
+    { provider: 'openai:home', uses: 1 },
+  ])
 })
 
 it('a check and an assignment refuse a key that is gone', async () => {
