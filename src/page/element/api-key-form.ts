@@ -72,7 +72,7 @@ export class ApiKeyForm extends InnerElement {
       <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
       ${renderExpiryField(this.language, isBusy)}
     `
-    return this.renderForm(fields, { save: this.#renderSave(), isBusy, submit: this.#submit })
+    return this.renderForm(fields, this.#renderSave(), isBusy, this.#submit)
   }
 
   #renderChoice(isBusy: boolean) {

@@ -25,13 +25,6 @@ export interface InnerEvent extends CustomEvent<InnerDetail> {
   readonly type: InnerType
 }
 
-/** What surrounds the fields of a form. */
-interface FormParts {
-  save: unknown
-  isBusy: boolean
-  submit: (event: Event) => unknown
-}
-
 /** Fires `cancel` to be closed, `problem`, and what its class says. */
 export class InnerElement extends LitElement {
   static override styles = styles
@@ -47,7 +40,12 @@ export class InnerElement extends LitElement {
   }
 
   /** A form: its fields, their problem, and its end with the button `save`. The Escape key closes it. */
-  protected renderForm(fields: unknown, { save, isBusy, submit }: FormParts) {
+  protected renderForm(
+    fields: unknown,
+    save: unknown,
+    isBusy: boolean,
+    submit: (event: Event) => unknown,
+  ) {
     return html`
       <form
         part="form"

@@ -77,7 +77,7 @@ export class LimitsForm extends InnerElement {
       ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)}
     `
     const save = renderBusyButton(this.language.say('saveLimits'), look)
-    return this.renderForm(fields, { save, isBusy, submit: this.#submit })
+    return this.renderForm(fields, save, isBusy, this.#submit)
   }
 
   #renderUses(isBusy: boolean, whose: Whose) {

@@ -41,7 +41,7 @@ export class NameForm extends InnerElement {
       </select>
     `
     const save = renderBusyButton(say('saveName'), { doing, isEarly: wait > 0 })
-    return this.renderForm(fields, { save, isBusy, submit: this.#submit })
+    return this.renderForm(fields, save, isBusy, this.#submit)
   }
 
   async #submit(event: Event): Promise<void> {
