@@ -60,6 +60,14 @@ const daysFromOne = wholeNumber(
   'must be a number of days from 1 to 9999',
 )
 
+/** An owner waits no longer for the last use of a key. */
+const MAX_FRESH_SECONDS = 60
+
+const freshSeconds = wholeNumber(
+  (text) => /^\d{1,2}$/.test(text) && Number(text) <= MAX_FRESH_SECONDS,
+  `must be a number of seconds from 0 to ${MAX_FRESH_SECONDS}`,
+)
+
 export const analytics = bindingWith<AnalyticsEngineDataset>(
   'writeDataPoint',
   'must be an Analytics Engine binding: see [[analytics_engine_datasets]]',
@@ -88,6 +96,8 @@ export const ownVariables = {
   VERIFY_ON_SAVE: withDefault(flag, true),
   /** Whether a team's key is taken before the user's own. */
   TEAM_FIRST: withDefault(flag, false),
+  /** How long an isolate uses a key that it has read, without asking D1 again. */
+  USE_FRESH_SECONDS: withDefault(freshSeconds, 0),
 }
 
 /** The second store, which remembers deleted keys. */
