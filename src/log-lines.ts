@@ -142,6 +142,7 @@ export const LOG_EVENTS = {
   }),
   socket_not_checked: line(['error'], coded),
   use_not_recorded: line(['error'], coded),
+  key_not_read_anew: line(['error'], coded),
   uses_not_recorded: line(['error'], coded),
   uses_dropped: line(['error'], { count }),
   export_broken_off: line(['error'], failure),

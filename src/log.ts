@@ -24,6 +24,7 @@ type Failure =
   | 'deletions_not_copied'
   | 'socket_not_checked'
   | 'use_not_recorded'
+  | 'key_not_read_anew'
   | 'uses_not_recorded'
 
 /** Writes why work failed that nobody waits for. */

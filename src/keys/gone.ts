@@ -42,15 +42,22 @@ export async function isGone(
   heartbeat: Heartbeat | undefined,
 ): Promise<boolean> {
   const { deletions } = service.settings
-  if (deletions === null) return false
-  if (heartbeat !== undefined && isFresh(service, heartbeat)) return false
+  if (deletions === null || isWatched(service, heartbeat)) return false
   return askStore(deletions, async (store) => store.isGone(identity))
 }
 
-function isFresh(service: Service, heartbeat: Heartbeat): boolean {
+/**
+ * Whether D1 had not been restored when it returned the heartbeat, `agoMs` milliseconds ago. The heartbeat must be recent
+ * still, and not older than one that the isolate has seen. It is true without a second store.
+ */
+export function isWatched(service: Service, heartbeat: Heartbeat | undefined, agoMs = 0): boolean {
+  if (service.settings.deletions === null) return true
+  if (heartbeat === undefined) return false
+  const { at, age } = heartbeat
   // One far in the future would be later than all that follow.
-  if (!isRecent(heartbeat) || heartbeat.at < (latest.get(service) ?? '')) return false
-  latest.set(service, heartbeat.at)
+  const isBeating = age !== null && isRecent({ age: age + agoMs / 1_000 })
+  if (!isBeating || at < (latest.get(service) ?? '')) return false
+  latest.set(service, at)
   return true
 }
 

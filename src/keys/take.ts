@@ -1,6 +1,7 @@
 /** Takes a key to send it to its provider. One that is gone, and that a restored D1 has again, is not taken. */
 
 import { VaultError } from '../errors.ts'
+import { logFailure } from '../log.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import type { SumKind } from '../shared/event-kind.ts'
 import { covers, splitSlot } from '../shared/slot.ts'
@@ -12,18 +13,24 @@ import {
   type UserKeyRow,
   type UserWithoutKey,
 } from '../store/api-keys.ts'
-import { runBatch } from '../store/d1.ts'
+import type { Service } from '../service.ts'
+import { markChanged } from '../store/changes.ts'
+import { runBatch, type Statement } from '../store/d1.ts'
 import type { Actor } from '../store/events.ts'
 import type { Heartbeat } from '../store/gone-keys.ts'
 import {
   giveUseBack,
   selectOpened,
+  selectOutlook,
+  selectPicked,
   takeUse,
   type AskedUse,
   type OpenedRow,
+  type Outlook,
   type PickedNothing,
   type PickedRow,
 } from '../store/uses.ts'
+import { beginReading, CREDIT_MS, findAtHand, keepAtHand, type Found } from './at-hand.ts'
 import { isGone, readHeartbeat } from './gone.ts'
 import { overMaximum, requireAllowed, usedNow } from './limits.ts'
 import { runOwned } from './owned.ts'
@@ -68,12 +75,9 @@ export interface KeyUser extends SlotOwner, Partial<TeamInUse> {
   granted?: readonly string[] | undefined
 }
 
-/** After this time, a key that was out of credit counts as one with credit again. */
-const CREDIT_MS = 60 * 60 * 1_000
-
 /**
  * The key that the use takes, even if its provider was removed. It makes one round trip to D1, which also counts the
- * use if uses are limited. A refusal is noted in the trail.
+ * use if uses are limited, and none if the key is at hand. A refusal is noted in the trail.
  *
  * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`, `provider_not_granted`,
  * `token_expired`, `team_required`, `teams_not_in_token`, `user_not_found`, `database_busy`
@@ -94,6 +98,7 @@ export async function takeKey(user: KeyUser, slot: NamedSlot): Promise<StoredKey
   if (key.state === 'unreadable') {
     await giveBack(user, row, asked)
     noteUse(user, row, { event: 'unreadable' })
+    markChanged(user.service.db, row.userId)
   }
   return key
 }
@@ -119,23 +124,56 @@ interface UsedSlot extends SlotRow {
 
 /** Picks another key if the first one is gone. */
 async function pickRow(user: KeyUser, at: UsedSlot, gone: readonly string[] = []): Promise<Picked> {
-  const { db, settings } = user.service
+  const { service } = user
   const asked = askFor(user, at, gone)
-  const results = await runBatch(db, [...takeUse(asked), ...readHeartbeat(settings)])
-  const rows = results.flatMap((result): object[] => result.results)
-  const row = rows.find(isPick)
+  const known = findAtHand(service, asked)
+  if (known !== null) {
+    if (known.isDue) user.waitUntil(readAnew(service, asked))
+    return { row: known.row, asked }
+  }
+  const { picked: row, heartbeat } = await ask(service, asked, takeUse(asked))
   if (row === undefined || !isPickedRow(row)) {
     requireNoFault(user, row)
     return { row: null, asked }
   }
   if (asked.slot !== null && row.provider !== asked.slot) return { row: null, asked }
-  if (!(await isGone(user.service, row, rows.find(isHeartbeat)))) return { row, asked }
+  if (!(await isGone(service, row, heartbeat))) return { row, asked }
   await giveBack(user, row, asked)
   return pickRow(user, at, [...gone, row.identity])
 }
 
+/** Reads the key at hand anew, and counts nothing. It never throws: what was read before is used until its time ends. */
+async function readAnew(service: Service, asked: AskedUse): Promise<void> {
+  try {
+    await ask(service, asked, [selectPicked(asked)])
+  } catch (error) {
+    logFailure('key_not_read_anew', error)
+  }
+}
+
+/** Runs the statements that pick a key, and keeps it at hand if it will be picked again. */
+async function ask(
+  service: Service,
+  asked: AskedUse,
+  statements: readonly Statement<PickedRow | PickedNothing>[],
+): Promise<Found> {
+  const reading = beginReading(service, asked)
+  const outlook = reading === null ? [] : [selectOutlook(asked)]
+  const beat = readHeartbeat(service.settings)
+  const results = await runBatch(service.db, [...statements, ...outlook, ...beat])
+  const rows = results.flatMap((result): object[] => result.results)
+  const found = {
+    picked: rows.find(isPick),
+    outlook: rows.find(isOutlook),
+    heartbeat: rows.find(isHeartbeat),
+  }
+  if (reading !== null) keepAtHand(reading, found)
+  return found
+}
+
 const isPick = (row: object): row is PickedRow | PickedNothing => 'isUser' in row
 const isPickedRow = (row: PickedRow | PickedNothing): row is PickedRow => row.sealed !== null
+const isOutlook = (row: object): row is Outlook => 'isCounted' in row
 const isHeartbeat = (row: object): row is Heartbeat => 'age' in row
 
 function askFor(user: KeyUser, at: UsedSlot, gone: readonly string[]): AskedUse {

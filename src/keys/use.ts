@@ -7,6 +7,7 @@ import { atPath } from '../providers/provider.ts'
 import { fetchWithKey, type Finding, type Sent } from '../providers/request.ts'
 import { encodeSlot, OUT_OF_CREDIT, type UsedKey } from '../shared/slot.ts'
 import { CONDITION_HEADER, KEY_HEADER, SLOT_HEADER } from '../shared/vault-headers.ts'
+import { markChanged } from '../store/changes.ts'
 import { updateState, updateUsed, type KeyState } from '../store/api-keys.ts'
 import { conditionEvents, record, type KeyEvent } from './key-state.ts'
 import type { PickedRow } from '../store/uses.ts'
@@ -115,21 +116,26 @@ function ownerOf(user: KeyUser, { userId }: PickedRow): SlotOwner {
 
 /** Records a changed state of the key at once, and a use at most once an hour. It never throws. */
 async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
-  const { row, lastUsedAt } = outcome.key
-  const { provider } = row
+  const { row } = outcome.key
+  const { provider, lastUsedAt } = row
   const owner = ownerOf(user, row)
+  // After such a finding, a use may take another key.
+  if (outcome.finding !== null) markChanged(user.service.db, row.userId)
   try {
     const now = Date.now()
     const at = new Date(now).toISOString()
     const state = stateAfter(outcome, at)
     if (state.status !== row.status || state.exhaustedAt !== row.exhaustedAt) {
       const events = eventsOf(outcome, state)
-      if (await record(owner, updateState(row, { ...state, at }), { provider, events })) return
+      const update = updateState(row, { ...state, at })
+      // A row at hand is one for all uses, and one of them records what they find.
+      Object.assign(row, state, { lastUsedAt: at })
+      if (await record(owner, update, { provider, events })) return
     }
     const before = new Date(now - USE_RECORDED_MS).toISOString()
-    if ((lastUsedAt ?? '') <= before) {
-      await record(owner, updateUsed(row, { at, before }), { provider, events: [] })
-    }
+    if ((lastUsedAt ?? '') > before) return
+    row.lastUsedAt = at
+    await record(owner, updateUsed(row, { at, before }), { provider, events: [] })
   } catch (error) {
     logFailure('use_not_recorded', error)
   }

@@ -44,7 +44,7 @@ export async function deleteUser(
   userId: string,
   { cause, isImporting }: { cause: Cause; isImporting: boolean },
 ): Promise<boolean> {
-  const user = { sql: 'VALUES (?1)', values: [userId] }
+  const user = { sql: 'VALUES (?1)', values: [userId], changes: userId }
   const results = await withUserHooks(db, { userIds: [userId], isImporting }, async (hooks) => {
     const noted = hooks.flatMap((hook) => hook.users(user))
     return runBatch(db, [...noted, ...removeUsers(user, cause)])

@@ -147,6 +147,7 @@ export function upsertKey(
           SELECT id, ?2, ?4, ?5, ?6, ?7, ?8, ?9, ?3 ->> 0, ?10, ${position} FROM users WHERE id = ?1
           ${REPLACE_KEY}
           RETURNING ${SAVED_COLUMNS}`,
+    changes: userId,
     values: [
       userId,
       provider,
@@ -198,6 +199,7 @@ const updateWith =
             exhausted_at = CASE WHEN exhausted_at IS ?7 THEN ?6 ELSE exhausted_at END
           WHERE ${READ_KEY} AND ${condition}`,
     values: [userId, identity, status, at, before, exhaustedAt, exhaustedBefore],
+    changes: userId,
   })
 
 /** Records that the owner had a key checked. A rejection counts, whatever was found meanwhile. */
@@ -206,14 +208,16 @@ export const updateVerified = updateWith('last_verified_at', `(?3 = 'rejected' O
 /** Records that the job checked a key. */
 export const updateRechecked = updateWith('last_verified_at', IS_AS_READ)
 
-/**
- * Records a use that gives a key another state. A rejection counts, whatever was found meanwhile. It changes no row if the
- * key was rejected already.
- */
-export const updateState = updateWith(
+const updateUse = updateWith(
   'last_used_at',
   `(${IS_AS_READ} OR (?3 = 'rejected' AND 'rejected' NOT IN (?5, status)))`,
 )
+
+/**
+ * Records a use that gives a key another state. A rejection counts, whatever was found meanwhile. It changes no row if the
+ * key was rejected already. What was read before is as good as what is written.
+ */
+export const updateState: typeof updateUse = (...use) => ({ ...updateUse(...use), changes: null })
 
 /** Records a use, unless one was recorded after `before`. It changes no row if the key is gone by now. */
 export function updateUsed(
@@ -224,5 +228,6 @@ export function updateUsed(
     sql: `UPDATE api_keys SET last_used_at = ?3
           WHERE ${READ_KEY} AND coalesce(last_used_at, '') <= ?4`,
     values: [userId, identity, at, before],
+    changes: null,
   }
 }

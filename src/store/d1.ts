@@ -5,11 +5,14 @@ import { inTime } from '../shared/deadline.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import { namesIn } from '../shared/json.ts'
 import { MAX_KEYS } from '../shared/slot.ts'
+import { markChanged } from './changes.ts'
 
 /** A statement that returns rows of type `Row`, with a value for each `?1`, `?2`, … in it. */
 export interface Statement<Row = never> {
   readonly sql: string
   readonly values: readonly (string | number | null)[]
+  /** Whose keys a use may find otherwise after it: an owner's, or nobody's. If it writes keys or owners, and does not say: everybody's. */
+  readonly changes?: string | null | undefined
   /** Never set: it carries the type. */
   readonly row?: Row
 }
@@ -28,7 +31,7 @@ export async function run<Row>(
   statement: Statement<Row>,
   deadlineMs = DEADLINE_MS,
 ): Promise<D1Result<Row>> {
-  return named(prepare(db, statement).all<Row>(), deadlineMs)
+  return named(db, [statement], { send: () => prepare(db, statement).all<Row>(), deadlineMs })
 }
 
 /** The results of a batch: one for each statement. */
@@ -49,11 +52,32 @@ export async function runBatch(
   statements: readonly Statement<unknown>[],
   deadlineMs = DEADLINE_MS,
 ): Promise<D1Result[]> {
-  return named(db.batch(statements.map((statement) => prepare(db, statement))), deadlineMs)
+  const send = () => db.batch(statements.map((statement) => prepare(db, statement)))
+  return named(db, statements, { send, deadlineMs })
 }
 
-async function named<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  return inTime(work, deadlineMs).catch(throwNamed)
+interface Sending<T> {
+  send: () => Promise<T>
+  deadlineMs: number
+}
+
+/** Marks what the statements change before and after, since a failed one may have been done all the same. */
+async function named<T>(
+  db: D1Database,
+  statements: readonly Statement<unknown>[],
+  { send, deadlineMs }: Sending<T>,
+): Promise<T> {
+  const changing = statements.filter(isChange)
+  const mark = () => changing.forEach(({ changes }) => markChanged(db, changes ?? undefined))
+  mark()
+  return inTime(send(), deadlineMs).catch(throwNamed).finally(mark)
+}
+
+const WRITES = /\b(?:INSERT INTO|UPDATE(?: OR \w+)?|DELETE FROM) (?:api_keys|users)\b/
+
+/** Whether a use may find another key after the statement. */
+function isChange({ sql, changes }: Statement<unknown>): boolean {
+  return changes !== null && WRITES.test(sql)
 }
 
 function prepare(db: D1Database, { sql, values }: Statement<unknown>): D1PreparedStatement {

@@ -34,6 +34,8 @@ export type Cause = 'request' | 'expiry' | 'operator' | 'restore'
 export interface Selection {
   sql: string
   values: Statement['values']
+  /** Whose rows it selects: see {@link Statement}. */
+  changes?: Statement['changes']
 }
 
 /** A slot that a request empties, with all names of the slot. `isKnown`: it may be filled again. */
@@ -79,17 +81,16 @@ function bury({ sql, values }: Selection, cause: Cause): Statement {
 export type Burial<Row> = [tombstones: Statement, change: Statement<Row>]
 
 /** Deletes the keys in the `slots` (`user_id`, `provider`). It returns the slots that had one. */
-export function deleteKeys({ sql, values }: Selection, cause: Cause): Burial<Slot> {
+export function deleteKeys({ sql, values, changes }: Selection, cause: Cause): Burial<Slot> {
   const keys = `FROM api_keys WHERE (user_id, provider) IN (${sql})`
-  return [
-    bury({ sql: `SELECT identity ${keys}`, values }, cause),
-    { sql: `DELETE ${keys} RETURNING user_id AS userId, provider`, values },
-  ]
+  const deletion = { sql: `DELETE ${keys} RETURNING user_id AS userId, provider`, values }
+  return [bury({ sql: `SELECT identity ${keys}`, values }, cause), { ...deletion, changes }]
 }
 
 /** Deletes the key in a slot. It returns the slot if it had one. */
 export function deleteKey({ userId, provider }: Slot, cause: Cause): Burial<Slot> {
-  return deleteKeys({ sql: 'VALUES (?1, ?2)', values: [userId, provider] }, cause)
+  const slot = { sql: 'VALUES (?1, ?2)', values: [userId, provider], changes: userId }
+  return deleteKeys(slot, cause)
 }
 
 /** Makes a change that replaces the keys in the `slots` (`user_id`, `provider`). */
@@ -103,12 +104,19 @@ export function replaceKeys(
 }
 
 /** Deletes the users with these ids, with all their keys (`ON DELETE CASCADE`). It returns each of them. */
-export function deleteUsers({ sql, values }: Selection, cause: Cause): Burial<{ userId: string }> {
+export function deleteUsers(
+  { sql, values, changes }: Selection,
+  cause: Cause,
+): Burial<{ userId: string }> {
   const going = `SELECT identity FROM users WHERE id IN (${sql})
     UNION ALL SELECT identity FROM api_keys WHERE user_id IN (${sql})`
   return [
     bury({ sql: going, values }, cause),
-    { sql: `DELETE FROM users WHERE id IN (${sql}) RETURNING id AS userId`, values },
+    {
+      sql: `DELETE FROM users WHERE id IN (${sql}) RETURNING id AS userId`,
+      values,
+      changes,
+    },
   ]
 }
 

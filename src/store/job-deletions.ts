@@ -28,7 +28,7 @@ export function noteExpirations(now: string): [events: Statement<WrittenEvent>, 
       { event: 'expired', by: 'job', at: 'expires_at' },
       { sql: UNNOTED, values: [now] },
     ),
-    { sql: noted, values: [now] },
+    { sql: noted, values: [now], changes: null },
   ]
 }
 
@@ -58,7 +58,8 @@ export function deleteExpired({
   defaultProvider,
   hooks,
 }: Expired): [events: Statement<WrittenEvent>, ...Statement[], ...keys: Burial<Slot>] {
-  const slots = { sql: EXPIRED, values: [before, defaultProvider] }
+  // No use takes an expired key.
+  const slots = { sql: EXPIRED, values: [before, defaultProvider], changes: null }
   return [
     noteAndReturn({ event: 'deleted', by: 'job' }, slots),
     ...hooks.flatMap((hook) => hook.keys(slots)),

@@ -82,6 +82,7 @@ export function updateLimits(
               uses_in = CASE WHEN ${isSamePeriod} THEN uses_in END
             WHERE ${changedKey('?3')}`,
       values: [event.userId, event.provider, json],
+      changes: event.userId,
     },
   ]
 }
@@ -119,5 +120,6 @@ export function writeLimits({ userId, provider }: Slot, limits: KeptLimits): Sta
             uses_in = nullif(max(coalesce(uses_in, ''), coalesce(?9, '')), '')
           WHERE user_id = ?1 AND provider = ?2`,
     values: [userId, provider, pausedAt, callers, expiresAt, maxUses, maxUsesPer, uses, usesIn],
+    changes: userId,
   }
 }

@@ -30,6 +30,7 @@ export function moveKey(
     sql: `UPDATE api_keys SET provider = ?7, encrypted_api_key = ?8, key_id = ?9, status = ?10,
             fingerprint = ?11, exhausted_at = ?12, revision = revision + 1, folded = ?13, position = ${position}
           WHERE ${AS_READ} RETURNING ${COLUMNS}`,
+    changes: userId,
     values: [
       userId,
       provider,
@@ -70,6 +71,8 @@ export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement 
           WHERE user_id = value ->> 0 AND identity = value ->> 1
             AND encrypted_api_key = value ->> 2`,
     values: [JSON.stringify(swaps), kid],
+    // The text that was sealed before opens still.
+    changes: null,
   }
 }
 

@@ -59,6 +59,7 @@ export function renameKey({ userId, provider }: Slot, to: string): Statement {
     sql: `UPDATE api_keys SET provider = ?3, folded = ?4, revision = revision + 1
           WHERE user_id = ?1 AND provider = ?2`,
     values: [userId, provider, to, foldSlot(to)],
+    changes: userId,
   }
 }
 
@@ -90,5 +91,6 @@ export function placeKey({ userId, provider }: Slot, { position, isRenamed }: Pl
             AND EXISTS (SELECT 1 FROM placed WHERE slot = ?2 AND rank <> next)
             ${isRenamed ? 'AND changes() > 0' : ''}`,
     values: [userId, provider, splitSlot(provider).provider, position, isRenamed ? 1 : 0],
+    changes: userId,
   }
 }

@@ -32,6 +32,7 @@ export function updateTeam(userId: string, { ownKeys, tokensSince }: NewTeam): S
             tokens_since = nullif(max(coalesce(tokens_since, ''), coalesce(?3, '')), '')
           WHERE id = ?1 RETURNING ${COLUMNS}`,
     values: [userId, ownKeys === undefined ? null : Number(ownKeys), tokensSince ?? null],
+    changes: userId,
   }
 }
 
@@ -55,5 +56,6 @@ export function admitMember({ teamId, issuedAt }: TeamToken, member: string): St
   return {
     sql: `INSERT INTO users (id) SELECT ${ADMITTED('?3')} WHERE TRUE ON CONFLICT DO NOTHING`,
     values: [teamId, issuedAt, member],
+    changes: null,
   }
 }

@@ -16,6 +16,7 @@ export function insertUser(userId: string): Statement {
     sql: `INSERT INTO users (id) VALUES (?1)
           ON CONFLICT (id) DO UPDATE SET identity = excluded.identity WHERE ${IS_LATE}`,
     values: [userId],
+    changes: userId,
   }
 }
 

@@ -148,8 +148,29 @@ export function takeUse(asked: AskedUse): Statement<PickedRow | PickedNothing>[]
   return [addMember(asked), picked, countMember(asked), counted]
 }
 
+/** What, beside the rows, decides how long the same key is picked. */
+export interface Outlook {
+  /** 1 if any of the keys that may be picked has a maximum. */
+  isCounted: 0 | 1
+  /** When the first of them expires; null for never. */
+  expiresAt: string | null
+  /** When the first of those without credit was last used; null for none. */
+  triedAt: string | null
+}
+
+export function selectOutlook(asked: AskedUse): Statement<Outlook> {
+  const { team } = asked
+  const owners = team === null ? '?1' : '?1, ?11'
+  return {
+    sql: `SELECT count(max_uses) + count(max_uses_per_member) > 0 AS isCounted,
+            min(iif(expires_at > ?7, expires_at, NULL)) AS expiresAt, min(iif(${TRIED_AT} > ?8, ${TRIED_AT}, NULL)) AS triedAt
+          FROM api_keys WHERE user_id IN (${owners}) AND ${ofProvider(asked)}`,
+    values: valuesOf(asked).slice(0, team === null ? 8 : 11),
+  }
+}
+
 /** It returns no row if neither the user nor the team exists. If the named slot is empty, it may return the key of another one. */
-function selectPicked(asked: AskedUse): Statement<PickedRow | PickedNothing> {
+export function selectPicked(asked: AskedUse): Statement<PickedRow | PickedNothing> {
   const { team, takesDefault } = asked
   const columns = `${COLUMNS}, ${isAlone(takesDefault)}`
   const sql =
@@ -163,6 +184,7 @@ function addMember(asked: AskedUse): Statement {
   return {
     sql: `INSERT INTO users (id) SELECT ?1 FROM ${taken(asked)} WHERE user_id = ?11 AND NOT isUser`,
     values: valuesOf(asked),
+    changes: null,
   }
 }
 
@@ -189,6 +211,8 @@ function countUse(asked: AskedUse): Statement {
           WHERE user_id IN (${owners}) AND ${ofProvider(asked)} AND CASE WHEN max_uses > 0
             THEN (user_id, api_keys.provider) = (SELECT user_id, provider FROM ${taken(asked)}) END`,
     values: valuesOf(asked),
+    // A key with a maximum is never at hand.
+    changes: null,
   }
 }
 
@@ -202,6 +226,7 @@ export function giveUseBack(
   const ofKey = maxUsesPer && {
     sql: `UPDATE api_keys ${back} AND identity = ?2 AND uses_in = ?3`,
     values: [...key, periods[maxUsesPer]],
+    changes: null,
   }
   const ofMember = maxUsesPerMemberPer && {
     sql: `UPDATE member_uses ${back} AND member = ?4 AND uses_in = ?3

@@ -1,0 +1,108 @@
+/**
+ * Keys that are in use stay at hand: with `USE_FRESH_SECONDS`, a use that asks what an earlier one has asked takes the same
+ * row, without D1. Only what D1 would pick again is kept, and only sealed.
+ */
+
+import { Kept } from '../shared/kept.ts'
+import type { Service } from '../service.ts'
+import { beginRead, isUnchanged } from '../store/changes.ts'
+import type { Heartbeat } from '../store/gone-keys.ts'
+import type { AskedUse, Outlook, PickedNothing, PickedRow } from '../store/uses.ts'
+import { isWatched } from './gone.ts'
+
+/** Of about 10,000 keys. An isolate has 128 MB. */
+const MOST_BYTES = 32 * 1024 * 1024
+/** If reading a row anew fails, the next attempt comes after this part of the time that the row is kept. */
+const ATTEMPTS = 12
+
+/** After this time, a key that was out of credit counts as one with credit again. */
+export const CREDIT_MS = 60 * 60 * 1_000
+
+/** A row that a use has picked. Times are in milliseconds since the epoch. */
+interface AtHand {
+  row: PickedRow
+  heartbeat: Heartbeat | undefined
+  /** When the read began: before its statements were sent. */
+  readAt: number
+  /** Before this time, D1 would pick it again, as far as this isolate knows. */
+  until: number
+  /** Not read anew before this time. */
+  nextReadAt: number
+  /** See `beginRead`. */
+  begun: number
+}
+
+const atHand = new WeakMap<Service, Kept<AtHand>>()
+
+/** A read whose row may be kept. */
+export interface Reading {
+  service: Service
+  asked: AskedUse
+  begun: number
+  readAt: number
+}
+
+/** What a read has found. */
+export interface Found {
+  picked: PickedRow | PickedNothing | undefined
+  outlook: Outlook | undefined
+  heartbeat: Heartbeat | undefined
+}
+
+/** Begins a read. Null if its row will not be kept. */
+export function beginReading(service: Service, asked: AskedUse): Reading | null {
+  if (service.settings.useFreshSeconds === 0 || asked.gone.length > 0) return null
+  return { service, asked, begun: beginRead(service.db), readAt: Date.now() }
+}
+
+/** The row that D1 would pick; null if D1 has to be asked. It is `due` if it should be read anew meanwhile. */
+export function findAtHand(
+  service: Service,
+  asked: AskedUse,
+): { row: PickedRow; isDue: boolean } | null {
+  const now = Date.now()
+  const known = asked.gone.length > 0 ? undefined : atHand.get(service)?.get(nameOf(asked))
+  if (known === undefined || now < known.readAt || now >= known.until) return null
+  if (!isUnchanged(service.db, known.begun, ownersOf(asked))) return null
+  if (!isWatched(service, known.heartbeat, now - known.readAt)) return null
+  const isDue = now >= known.nextReadAt
+  if (isDue) known.nextReadAt = now + freshMs(service) / ATTEMPTS
+  return { row: known.row, isDue }
+}
+
+/** Keeps the row that a read has found, if D1 would pick it again. Otherwise it forgets an earlier one. */
+export function keepAtHand({ service, asked, begun, readAt }: Reading, found: Found): void {
+  const rows = atHand.get(service) ?? new Kept<AtHand>(MOST_BYTES)
+  atHand.set(service, rows)
+  const name = nameOf(asked)
+  rows.delete(name)
+  const { picked: row, outlook, heartbeat } = found
+  if (row === undefined || row.sealed === null || row.isLeftOut === 1) return
+  if (outlook === undefined || outlook.isCounted === 1 || row.exhaustedAt !== null) return
+  if (!isWatched(service, heartbeat)) return
+  const until = Math.min(readAt + freshMs(service), endOf(outlook))
+  const nextReadAt = readAt + freshMs(service) / 2
+  const kept = { row, heartbeat, readAt, until, nextReadAt, begun }
+  rows.set(name, kept, JSON.stringify(row).length)
+}
+
+/** When D1 may pick another key although nobody has changed any. */
+function endOf({ expiresAt, triedAt }: Outlook): number {
+  const expiry = expiresAt === null ? Infinity : Date.parse(expiresAt)
+  return triedAt === null ? expiry : Math.min(expiry, Date.parse(triedAt) + CREDIT_MS)
+}
+
+function freshMs({ settings }: Service): number {
+  return settings.useFreshSeconds * 1_000
+}
+
+function ownersOf({ userId, team }: AskedUse): string[] {
+  return team === null ? [userId] : [userId, team.userId]
+}
+
+/** All that a use asks, apart from its time. */
+function nameOf(asked: AskedUse): string {
+  const { userId, provider, slot, takesDefault, isPlain, caller, granted, team } = asked
+  const of = [userId, provider, slot, takesDefault, isPlain, caller, granted]
+  return JSON.stringify([...of, team?.userId, team?.issuedAt])
+}
