@@ -78,6 +78,8 @@ export function keepAtHand({ service, asked, begun, readAt }: Reading, found: Fo
   rows.delete(name)
   const { picked: row, outlook, heartbeat } = found
   if (row === undefined || row.sealed === null || row.isLeftOut === 1) return
+  // D1 returns another key if the slot that is asked for is empty.
+  if (asked.slot !== null && row.provider !== asked.slot) return
   if (outlook === undefined || outlook.isCounted === 1 || row.exhaustedAt !== null) return
   if (!isWatched(service, heartbeat)) return
   const until = Math.min(readAt + freshMs(service), endOf(outlook))

@@ -1,0 +1,264 @@
+/** Which uses ask D1, and which take the row at hand. */
+
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { VaultError } from '../../src/errors.ts'
+import { copyDeletions } from '../../src/keys/gone.ts'
+import { saveSlot } from '../../src/keys/save.ts'
+import { deleteSlot, setLimits } from '../../src/keys/slots.ts'
+import { takeKey, type KeyUser } from '../../src/keys/take.ts'
+import { openService } from '../../src/service.ts'
+import { teamOwner } from '../../src/shared/owner.ts'
+import type { NewLimits } from '../../src/store/limits.ts'
+import { env } from '../isolate.ts'
+import { interceptD1, ownerOf, recordLogs, slotOf, someKey, someKeyUser } from '../support.ts'
+import { holdTime } from './at-hand-orders.ts'
+
+const SECONDS = 20
+
+beforeEach(holdTime)
+
+const pass = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000)
+
+/** An isolate with its own view of D1, which counts the round trips, and fails if it is `down`. */
+function someIsolate(vars: object = {}) {
+  const seen = { trips: 0, down: false }
+  const DB = interceptD1(async (trip) => {
+    seen.trips += 1
+    if (seen.down) throw new Error('D1_ERROR: Network connection lost.')
+    return trip()
+  })
+  const fresh = { USE_FRESH_SECONDS: String(SECONDS), DELETIONS: undefined }
+  const vault: Env = Object.assign({ ...env }, fresh, vars, { DB })
+  /** Takes the key. Returns the key, the code or the state, and how often the use asked D1. */
+  const take = async (userId: string, changes: Partial<KeyUser> = {}, slot = 'openai') => {
+    const before = seen.trips
+    const later: Promise<void>[] = []
+    const by = { kind: 'caller', name: 'binding:chat' } as const
+    const waitUntil = (work: Promise<void>) => void later.push(work)
+    const user = { ...(await ownerOf(userId, vault)), by, waitUntil, ...changes }
+    const key = await takeKey(user, slotOf(user, slot)).catch((error: unknown) =>
+      VaultError.from(error),
+    )
+    const isOpen = 'apiKey' in key
+    // What comes later is a read beside the use, or the count of a refusal.
+    const asked = seen.trips - before - (isOpen ? later.length : 0)
+    if (isOpen) await Promise.all(later)
+    const found = isOpen ? key.apiKey : key instanceof VaultError ? key.code : key.state
+    return { found, asked }
+  }
+  return { vault, take, seen }
+}
+
+async function limitIn(vault: Env, userId: string, limits: NewLimits, slot = 'openai') {
+  await setLimits(await ownerOf(userId, vault), slot, { condition: null, ...limits })
+}
+
+describe('a second use', () => {
+  it('asks nobody', async () => {
+    const { take } = someIsolate()
+    const apiKey = someKey()
+    const userId = await someKeyUser(apiKey)
+    expect([await take(userId), await take(userId)]).toEqual([
+      { found: apiKey, asked: 1 },
+      { found: apiKey, asked: 0 },
+    ])
+  })
+
+  it.for(['', '0'])('asks D1 with USE_FRESH_SECONDS %j', async (USE_FRESH_SECONDS) => {
+    const { take } = someIsolate({ USE_FRESH_SECONDS })
+    const userId = await someKeyUser(someKey())
+    await take(userId)
+    expect((await take(userId)).asked).toBe(1)
+  })
+
+  it('asks D1 when the time has passed since the read began', async () => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await take(userId)
+    pass(SECONDS)
+    expect((await take(userId)).asked).toBe(1)
+  })
+
+  it.for<[name: string, changes: Partial<KeyUser>]>([
+    ['of another caller', { by: { kind: 'caller', name: 'binding:batch' } }],
+    ['with other grants', { granted: ['openai'] }],
+    ['of a member of a team', { team: { userId: teamOwner('acme'), issuedAt: '2026' } }],
+  ])('%s asks D1', async ([, changes]) => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await take(userId)
+    expect((await take(userId, changes)).asked).toBe(1)
+  })
+
+  it('of a member with a newer token asks D1', async () => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    const asMember = (issuedAt: string) => ({ team: { userId: teamOwner('acme'), issuedAt } })
+    await take(userId, asMember('2026-01-01'))
+    expect((await take(userId, asMember('2026-01-01'))).asked).toBe(0)
+    expect((await take(userId, asMember('2026-01-02'))).asked).toBe(1)
+  })
+})
+
+describe('nothing is kept', () => {
+  it.for<[name: string, limits: NewLimits]>([
+    ['of a paused key', { isPaused: true }],
+    ['of an expired key', { expiresAt: '2020-01-01T00:00:00.000Z' }],
+    ['of a key for other callers', { callers: ['binding:other'] }],
+    ['of a key with a maximum', { maxUses: { count: 9, per: 'day' } }],
+  ])('%s', async ([, limits]) => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await limitIn(env, userId, limits)
+    await take(userId)
+    expect((await take(userId)).asked).toBe(1)
+  })
+
+  it('beside another key with a maximum', async () => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await saveSlot(await ownerOf(userId), 'openai:work', { apiKey: someKey(), verify: false })
+    await limitIn(env, userId, { maxUses: { count: 9, per: 'day' } }, 'openai:work')
+    await take(userId)
+    expect((await take(userId)).asked).toBe(1)
+  })
+
+  it('of an empty slot, nor of another one in its place', async () => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    for (const slot of ['acme', 'openai:work']) {
+      // oxlint-disable-next-line no-await-in-loop -- the second use of a slot follows the first
+      const uses = [await take(userId, {}, slot), await take(userId, {}, slot)]
+      expect(uses).toEqual([
+        { found: 'empty', asked: 1 },
+        { found: 'empty', asked: 1 },
+      ])
+    }
+  })
+
+  it('of a key that is tried again without credit', async () => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    const sql = "UPDATE api_keys SET exhausted_at = '2026-01-01T00:00:00.000Z' WHERE user_id = ?1"
+    await env.DB.prepare(sql).bind(userId).run()
+    await take(userId)
+    expect((await take(userId)).asked).toBe(1)
+  })
+
+  it('of a key that does not open', async () => {
+    recordLogs()
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    const sql = "UPDATE api_keys SET encrypted_api_key = 'x' WHERE user_id = ?1"
+    await env.DB.prepare(sql).bind(userId).run()
+    await take(userId)
+    // The count of the first one is written at once, that of the second one later.
+    expect((await take(userId)).asked).toBe(1)
+  })
+})
+
+describe('a row at hand', () => {
+  it('is not used from its expiry on', async () => {
+    const { take } = someIsolate()
+    const apiKey = someKey()
+    const userId = await someKeyUser(apiKey)
+    const expiresAt = new Date(Date.now() + 7_000).toISOString()
+    await limitIn(env, userId, { expiresAt })
+    await take(userId)
+    pass(6.9)
+    expect(await take(userId)).toEqual({ found: apiKey, asked: 0 })
+    pass(0.1)
+    expect((await take(userId)).found).toBe('api_key_expired')
+  })
+
+  it('is not used from the time on when another key may have credit again', async () => {
+    const { take } = someIsolate()
+    const [first, second] = [someKey(), someKey()]
+    const userId = await someKeyUser(first)
+    await saveSlot(await ownerOf(userId), 'openai:work', { apiKey: second, verify: false })
+    const exhaustedAt = new Date(Date.now() - 3_595_000).toISOString()
+    const sql = "UPDATE api_keys SET exhausted_at = ?2 WHERE user_id = ?1 AND provider = 'openai'"
+    await env.DB.prepare(sql).bind(userId, exhaustedAt).run()
+    expect((await take(userId)).found).toBe(second)
+    pass(4)
+    expect(await take(userId)).toEqual({ found: second, asked: 0 })
+    pass(2)
+    expect(await take(userId)).toEqual({ found: first, asked: 1 })
+  })
+
+  it('is read anew after half of the time, while a use has it', async () => {
+    const { take, seen } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await take(userId)
+    pass(SECONDS / 2)
+    expect((await take(userId)).asked).toBe(0)
+    expect(seen.trips).toBe(2)
+    pass(SECONDS - 1)
+    expect((await take(userId)).asked).toBe(0)
+  })
+
+  it('is forgotten if D1 would not pick it any more', async () => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await take(userId)
+    await limitIn(env, userId, { isPaused: true })
+    pass(SECONDS / 2)
+    await take(userId)
+    expect((await take(userId)).found).toBe('api_key_paused')
+  })
+
+  it('is used while D1 fails, until its time ends', async () => {
+    const logs = recordLogs()
+    const { take, seen } = someIsolate()
+    const apiKey = someKey()
+    const userId = await someKeyUser(apiKey)
+    await take(userId)
+    seen.down = true
+    pass(SECONDS / 2)
+    expect((await take(userId)).found).toBe(apiKey)
+    expect((await take(userId)).found).toBe(apiKey)
+    const failures = logs.events().filter(({ event }) => event === 'key_not_read_anew')
+    expect(failures).toEqual([expect.objectContaining({ code: 'database_busy' })])
+    pass(SECONDS / 2)
+    expect((await take(userId)).found).toBe('database_busy')
+  })
+
+  it('is forgotten by the isolate that changes the key, and not by another one', async () => {
+    const [one, other] = [someIsolate(), someIsolate()]
+    const apiKey = someKey()
+    const userId = await someKeyUser(apiKey)
+    await one.take(userId)
+    await other.take(userId)
+    await deleteSlot(await ownerOf(userId, one.vault), 'openai')
+    expect((await one.take(userId)).found).toBe('empty')
+    expect((await other.take(userId)).found).toBe(apiKey)
+    pass(SECONDS)
+    expect((await other.take(userId)).found).toBe('empty')
+  })
+
+  it('is forgotten even if nobody knows whether the change was made', async () => {
+    recordLogs()
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { take, vault, seen } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await take(userId)
+    seen.down = true
+    await expect(deleteSlot(await ownerOf(userId, vault), 'openai')).rejects.toMatchObject({
+      code: 'database_busy',
+    })
+    expect((await take(userId)).found).toBe('database_busy')
+  })
+
+  it('is used for as long as the heartbeat that came with it is recent', async () => {
+    const { take, vault } = someIsolate({ DELETIONS: env.DELETIONS, USE_FRESH_SECONDS: '60' })
+    const userId = await someKeyUser(someKey())
+    await copyDeletions(await openService(vault))
+    const sql = "UPDATE heartbeat SET at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-160 seconds')"
+    await env.DB.prepare(sql).run()
+    await take(userId)
+    pass(10)
+    expect((await take(userId)).asked).toBe(0)
+    pass(15)
+    expect((await take(userId)).asked).toBe(1)
+  })
+})
