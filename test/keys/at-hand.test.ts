@@ -1,6 +1,7 @@
 /** Which uses ask D1, and which take the row at hand. */
 
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { useKey } from '../../src/binding/methods.ts'
 import { VaultError } from '../../src/errors.ts'
 import { copyDeletions } from '../../src/keys/gone.ts'
 import { saveSlot } from '../../src/keys/save.ts'
@@ -12,6 +13,7 @@ import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, ownerOf, recordLogs, slotOf, someKey, someKeyUser } from '../support.ts'
 import { holdTime } from './at-hand-orders.ts'
+import { MODELS, someKeyOf } from './key-owner.ts'
 
 const SECONDS = 20
 
@@ -46,7 +48,16 @@ function someIsolate(vars: object = {}) {
     const found = isOpen ? key.apiKey : key instanceof VaultError ? key.code : key.state
     return { found, asked }
   }
-  return { vault, take, seen }
+  /** Sends a request with the key, and waits until its outcome is recorded. */
+  const use = async (userId: string) => {
+    const later: Promise<void>[] = []
+    const by = { kind: 'caller', name: 'binding:chat' } as const
+    const waitUntil = (work: Promise<void>) => void later.push(work)
+    const user = { ...(await ownerOf(userId, vault)), by, waitUntil }
+    await useKey(user, slotOf(user, 'openai'), new Request(MODELS, { method: 'POST' }))
+    await later.at(-1)
+  }
+  return { vault, take, use, seen }
 }
 
 async function limitIn(vault: Env, userId: string, limits: NewLimits, slot = 'openai') {
@@ -259,6 +270,29 @@ describe('a row at hand', () => {
     pass(10)
     expect((await take(userId)).asked).toBe(0)
     pass(15)
+    expect((await take(userId)).asked).toBe(1)
+  })
+})
+
+describe('what a provider says of a key at hand', () => {
+  it('is recorded by one of several uses', async () => {
+    const { take, use, seen } = someIsolate()
+    const userId = await someKeyUser(someKeyOf('good'))
+    await take(userId)
+    const before = seen.trips
+    await Promise.all([1, 2, 3, 4, 5].map(async () => use(userId)))
+    // One writes the first count of the hour, and one the state.
+    expect(seen.trips - before).toBe(2)
+    const sql = 'SELECT status, last_used_at IS NOT NULL AS isUsed FROM api_keys WHERE user_id = ?1'
+    const row = await env.DB.prepare(sql).bind(userId).first()
+    expect(row).toEqual({ status: 'active', isUsed: 1 })
+  })
+
+  it.for(['bad', 'spent'])('lets the next use ask D1: %s', async (kind) => {
+    const { take, use } = someIsolate()
+    const userId = await someKeyUser(someKeyOf(kind))
+    await take(userId)
+    await use(userId)
     expect((await take(userId)).asked).toBe(1)
   })
 })
