@@ -35,6 +35,7 @@ export class Kept<Value> {
   set(name: string, value: Value, characters: number): Value[] {
     this.delete(name)
     const bytes = ENTRY_BYTES + 2 * (name.length + characters)
+    if (bytes > this.#most) return [value]
     this.#entries.set(name, { value, bytes })
     this.#bytes += bytes
     const gone: Value[] = []
