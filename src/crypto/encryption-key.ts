@@ -1,6 +1,7 @@
 /** Encryption keys: what one of them seals for an owner, it opens for that owner alone. Its bytes never leave this room. */
 
 import * as base64url from 'jose/base64url'
+import { Kept } from '../shared/kept.ts'
 import { readOwner } from '../shared/owner.ts'
 
 /** The version of the sealed key's format, and of all that is derived for it. */
@@ -11,8 +12,8 @@ const TAG_BITS = 128
 const KID_BYTES = 6
 /** 128 bits: two keys of one owner never have the same fingerprint by chance. */
 const FINGERPRINT_BYTES = 16
-/** How many owners' derived keys an isolate keeps. Deriving one takes longer than opening a sealed key. */
-const KEPT_OWNERS = 1_000
+/** An isolate keeps so many bytes of owners' derived keys. Deriving one takes longer than opening a sealed key. */
+const MOST_KEPT = 2 ** 20
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -53,11 +54,11 @@ export interface OwnerKey {
 export async function secretKey(bytes: Uint8Array): Promise<EncryptionKey> {
   const usages = ['deriveBits', 'deriveKey']
   const secret = await crypto.subtle.importKey('raw', bytes, 'HKDF', false, usages)
-  const ownerKey = keepLatest(KEPT_OWNERS, async (...owner) => {
+  const ownerKey = keepMade(async (...owner) => {
     const [info, aes] = [hkdf('user key', ...owner), { name: 'AES-GCM', length: 256 }]
     return aesKey(await crypto.subtle.deriveKey(info, secret, aes, false, ['encrypt', 'decrypt']))
   })
-  const macKey = keepLatest(1, async (purpose) => {
+  const macKey = keepMade(async (purpose) => {
     const hmac = { name: 'HMAC', hash: 'SHA-256', length: 256 }
     return crypto.subtle.deriveKey(hkdf(purpose), secret, hmac, false, ['sign'])
   })
@@ -118,22 +119,15 @@ export function encodeFields(...fields: string[]): Uint8Array {
   return encoder.encode(JSON.stringify(fields))
 }
 
-/**
- * Makes a value once for each list of fields, and keeps the `most` made last. It keeps no promise: that belongs to its
- * request.
- */
-function keepLatest<Value>(most: number, make: (...fields: string[]) => Promise<Value>) {
-  const kept = new Map<string, Value>()
+/** Makes a value once for each list of fields, and keeps it. It keeps no promise: that belongs to its request. */
+function keepMade<Value>(make: (...fields: string[]) => Promise<Value>) {
+  const kept = new Kept<Value>(MOST_KEPT)
   return async (...fields: string[]): Promise<Value> => {
     const name = JSON.stringify(fields)
     const known = kept.get(name)
     if (known !== undefined) return known
     const made = await make(...fields)
-    for (const oldest of kept.keys()) {
-      if (kept.size < most) break
-      kept.delete(oldest)
-    }
-    kept.set(name, made)
+    kept.set(name, made, 0)
     return made
   }
 }

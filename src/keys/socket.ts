@@ -1,6 +1,7 @@
 /** An open WebSocket ends with its key: the vault stands between both ends, and looks at the key while they are open. */
 
 import { VaultError } from '../errors.ts'
+import { Kept } from '../shared/kept.ts'
 import { log, logFailure } from '../log.ts'
 import { hideKeyInReason } from '../providers/error-body.ts'
 import { asksForWebSocket } from '../providers/headers.ts'
@@ -33,8 +34,10 @@ interface Look {
   found: OpenedRow | VaultError | null
 }
 
-/** The looks of the last minute by the identity of the key, the oldest first. */
-const looks = new WeakMap<Service, Map<string, Look>>()
+/** An isolate keeps so many bytes of looks. */
+const MOST_KEPT = 2 ** 20
+/** The latest looks by the identity of the key. */
+const looks = new WeakMap<Service, Kept<Look>>()
 
 /** Both ends of a socket. */
 interface Joined {
@@ -185,18 +188,16 @@ function nameRefusal(
 /** The isolate's look at the key in the last minute, which may be under way, or a new one. */
 async function look(user: KeyUser, row: PickedRow): Promise<Look> {
   const at = Date.now()
-  const recent = looks.get(user.service) ?? new Map<string, Look>()
+  const recent = looks.get(user.service) ?? new Kept<Look>(MOST_KEPT)
   looks.set(user.service, recent)
-  for (const [identity, past] of recent) {
-    if (past.at > at - LOOK_MS) break
-    recent.delete(identity)
-  }
   const { identity } = row
   const known = recent.get(identity)
-  if (known !== undefined) return known
-  recent.set(identity, { at, found: null })
+  if (known !== undefined && known.at > at - LOOK_MS) return known
+  // It will not be much larger than the row that the socket was opened with.
+  const characters = JSON.stringify(row).length
+  recent.set(identity, { at, found: null }, characters)
   const seen = { at, found: await find(user, row) }
-  recent.set(identity, seen)
+  recent.set(identity, seen, characters)
   return seen
 }
 

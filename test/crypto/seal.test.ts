@@ -66,20 +66,26 @@ describe('the derived key of a user', () => {
     expect(derived).toHaveProperty('algorithm', { name: 'AES-GCM', length: 256 })
   })
 
-  it('keeps the derived keys of the latest 1,000 users', async () => {
+  it.for([
+    [2_184, 36],
+    [237, 2_000],
+  ] as const)('keeps the derived keys of %i users whose ids have %i characters', async ([most, length]) => {
     const keyring = await createKeyring([randomKey()])
     const derive = vi.spyOn(crypto.subtle, 'deriveKey')
     /** How many keys are derived to seal for the users. */
     const derived = async (...users: number[]) => {
       derive.mockClear()
-      for (const user of users) await sealKey(keyring, { ...SLOT, userId: `user-${user}` }, 'sk')
+      for (const user of users) {
+        await sealKey(keyring, { ...SLOT, userId: `${user}`.padEnd(length, '.') }, 'sk')
+      }
       return derive.mock.calls.length
     }
-    expect(await derived(...Array.from({ length: 1_000 }, (_, user) => user))).toBe(1_000)
-    expect(await derived(0, 1, 999)).toBe(0)
-    expect(await derived(1_000)).toBe(1)
-    expect(await derived(1, 999, 1_000)).toBe(0)
-    expect(await derived(0)).toBe(1)
+    expect(await derived(...Array.from({ length: most }, (_, user) => user))).toBe(most)
+    expect(await derived(0, 2, most - 1)).toBe(0)
+    // The first user was used later than the second one.
+    expect(await derived(most)).toBe(1)
+    expect(await derived(0, 2, most - 1, most)).toBe(0)
+    expect(await derived(1)).toBe(1)
   })
 })
 
