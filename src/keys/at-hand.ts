@@ -76,6 +76,8 @@ export function keepAtHand({ service, asked, begun, readAt }: Reading, found: Fo
   atHand.set(service, rows)
   const name = nameOf(asked)
   rows.delete(name)
+  const now = Date.now()
+  rows.dropOld((past) => now >= past.until)
   const { picked: row, outlook, heartbeat } = found
   if (row === undefined || row.sealed === null || row.isLeftOut === 1) return
   // D1 returns another key if the slot that is asked for is empty.

@@ -36,7 +36,7 @@ interface Look {
 
 /** An isolate keeps so many bytes of looks. */
 const MOST_KEPT = 2 ** 20
-/** The latest looks by the identity of the key. */
+/** The looks of the last minute by the identity of the key. */
 const looks = new WeakMap<Service, Kept<Look>>()
 
 /** Both ends of a socket. */
@@ -190,9 +190,11 @@ async function look(user: KeyUser, row: PickedRow): Promise<Look> {
   const at = Date.now()
   const recent = looks.get(user.service) ?? new Kept<Look>(MOST_KEPT)
   looks.set(user.service, recent)
+  const isOld = (past: Look) => past.at <= at - LOOK_MS
+  recent.dropOld(isOld)
   const { identity } = row
   const known = recent.get(identity)
-  if (known !== undefined && known.at > at - LOOK_MS) return known
+  if (known !== undefined && !isOld(known)) return known
   // It will not be much larger than the row that the socket was opened with.
   const characters = JSON.stringify(row).length
   recent.set(identity, { at, found: null }, characters)

@@ -47,6 +47,14 @@ export class Kept<Value> {
     return gone
   }
 
+  /** Drops what was not used for longest, while it is old. */
+  dropOld(isOld: (value: Value) => boolean): void {
+    for (const [oldest, { value }] of this.#entries) {
+      if (!isOld(value)) break
+      this.delete(oldest)
+    }
+  }
+
   delete(name: string): void {
     this.#bytes -= this.#entries.get(name)?.bytes ?? 0
     this.#entries.delete(name)

@@ -18,12 +18,17 @@ export class KnownTokens<Verified> {
   /** What the token says; undefined if it is not known, or has expired. */
   find(token: string): Verified | undefined {
     const known = this.#tokens.get(token)
-    return known !== undefined && Date.now() / 1_000 < known.exp ? known.verified : undefined
+    return known === undefined || hasExpired(known) ? undefined : known.verified
   }
 
   /** Keeps a token that was just verified. */
   keep(token: string, verified: Verified, exp: number | undefined): void {
+    this.#tokens.dropOld(hasExpired)
     // What it says is not longer than the token.
     if (exp !== undefined) this.#tokens.set(token, { verified, exp }, token.length)
   }
+}
+
+function hasExpired({ exp }: Known<unknown>): boolean {
+  return Date.now() / 1_000 >= exp
 }

@@ -80,6 +80,15 @@ describe('a map bound by bytes', () => {
     expect([kept.bytes, kept.set('c', 'C', 0), namesIn(kept, 'abc')]).toEqual([ENTRY, [], 'bc'])
   })
 
+  it('a map bound by bytes drops old values up to the first one that is not old', () => {
+    const kept = keep(4 * ENTRY, 'abcd')
+    kept.get('b')
+    kept.dropOld((value) => value !== 'D')
+    expect([namesIn(kept, 'abcd'), kept.bytes]).toEqual(['bd', 2 * ENTRY])
+    kept.dropOld(() => true)
+    expect(kept.bytes).toBe(0)
+  })
+
   it('a map bound by bytes is never over its bound', () => {
     const kept = new Kept<number>(10_000)
     const sizes = Array.from({ length: 2_000 }, (_, index) => {
