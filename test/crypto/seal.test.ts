@@ -69,24 +69,27 @@ describe('the derived key of a user', () => {
   it.for([
     [2_184, 36],
     [237, 2_000],
-  ] as const)('keeps the derived keys of %i users whose ids have %i characters', async ([most, length]) => {
-    const keyring = await createKeyring([randomKey()])
-    const derive = vi.spyOn(crypto.subtle, 'deriveKey')
-    /** How many keys are derived to seal for the users. */
-    const derived = async (...users: number[]) => {
-      derive.mockClear()
-      for (const user of users) {
-        await sealKey(keyring, { ...SLOT, userId: `${user}`.padEnd(length, '.') }, 'sk')
+  ] as const)(
+    'keeps the derived keys of %i users whose ids have %i characters',
+    async ([most, length]) => {
+      const keyring = await createKeyring([randomKey()])
+      const derive = vi.spyOn(crypto.subtle, 'deriveKey')
+      /** How many keys are derived to seal for the users. */
+      const derived = async (...users: number[]) => {
+        derive.mockClear()
+        for (const user of users) {
+          await sealKey(keyring, { ...SLOT, userId: `${user}`.padEnd(length, '.') }, 'sk')
+        }
+        return derive.mock.calls.length
       }
-      return derive.mock.calls.length
-    }
-    expect(await derived(...Array.from({ length: most }, (_, user) => user))).toBe(most)
-    expect(await derived(0, 2, most - 1)).toBe(0)
-    // The first user was used later than the second one.
-    expect(await derived(most)).toBe(1)
-    expect(await derived(0, 2, most - 1, most)).toBe(0)
-    expect(await derived(1)).toBe(1)
-  })
+      expect(await derived(...Array.from({ length: most }, (_, user) => user))).toBe(most)
+      expect(await derived(0, 2, most - 1)).toBe(0)
+      // The first user was used later than the second one.
+      expect(await derived(most)).toBe(1)
+      expect(await derived(0, 2, most - 1, most)).toBe(0)
+      expect(await derived(1)).toBe(1)
+    },
+  )
 })
 
 describe('a changed sealed key', () => {

@@ -14,11 +14,19 @@ export interface VaultOptions {
   isNew: boolean
   /** The milliseconds between two runs of the jobs. */
   jobPauseMs: number
+  /** The Worker to start instead of the vault. */
+  entry?: string
+  /** How many owners the database has from the start: see `seedOwners`. */
+  owners?: number
+  /** Whether workerd has an inspector. */
+  isInspected?: boolean
 }
 
 /** A running vault. */
 export interface VaultProcess {
   url: string
+  /** The URL of the inspector; empty if there is none. */
+  inspectorUrl: string
   /** The memory of workerd, in MB. */
   memory: () => number
   /** How many runs of the jobs have ended well. */
@@ -37,16 +45,17 @@ export async function startVaultProcess(options: VaultOptions): Promise<VaultPro
   const ended = once(child, 'close')
   child.stdin.on('error', () => {}).write(JSON.stringify(options))
   let jobs = 0
-  const url = await new Promise<string>((resolve, reject) => {
+  const [url = '', inspectorUrl = ''] = await new Promise<string[]>((resolve, reject) => {
     child.once('close', () => reject(new Error('The vault did not start')))
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line === 'job ok') jobs += 1
-      if (line.startsWith('ready ')) resolve(line.slice('ready '.length))
+      if (line.startsWith('ready ')) resolve(line.split(' ').slice(1))
     })
   })
   const { pid } = child
   return {
     url,
+    inspectorUrl,
     memory: memoryOf(findChildren(pid ?? 0, 'workerd')),
     jobs: () => jobs,
     kill: async () => {

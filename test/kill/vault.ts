@@ -4,11 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
+import { seedOwners } from '../soak/owners.ts'
 import type { VaultOptions } from './vault-process.ts'
 
-async function start({ directory, bindings, isNew }: VaultOptions): Promise<Miniflare> {
+async function start(asked: VaultOptions): Promise<Miniflare> {
+  const { directory, bindings, isNew, owners = 0, entry = 'test/kill/vault-worker.ts' } = asked
   const { outputFiles } = await build({
-    entryPoints: ['test/kill/vault-worker.ts'],
+    entryPoints: [entry],
     bundle: true,
     write: false,
     format: 'esm',
@@ -18,6 +20,7 @@ async function start({ directory, bindings, isNew }: VaultOptions): Promise<Mini
   const options = convertV4MiniflareOptions({
     resourcePersistencePath: directory,
     handleStructuredLogs: () => {},
+    ...(asked.isInspected && { inspectorPort: 0 }),
     workers: [
       {
         name: 'vault',
@@ -33,7 +36,9 @@ async function start({ directory, bindings, isNew }: VaultOptions): Promise<Mini
   })
   const miniflare = new Miniflare(options)
   await miniflare.ready
-  if (isNew) await applyMigrations(await miniflare.getD1Database('DB', 'vault'))
+  const db = await miniflare.getD1Database('DB', 'vault')
+  if (isNew) await applyMigrations(db)
+  await seedOwners(db, owners, bindings['API_KEY_ENCRYPTION_KEY'] ?? '')
   return miniflare
 }
 
@@ -51,7 +56,9 @@ process.stdin.once('data', (text) => {
     const miniflare = await start(options)
     // The vault notes which keys are gone once the jobs have run.
     await runJobs(miniflare)
-    console.log(`ready ${(await miniflare.unsafeGetDirectURL('vault')).origin}`)
+    const { origin } = await miniflare.unsafeGetDirectURL('vault')
+    const inspector = options.isInspected ? (await miniflare.getInspectorURL()).href : ''
+    console.log(`ready ${origin} ${inspector}`)
     for (;;) {
       await runJobs(miniflare)
       await sleep(options.jobPauseMs)

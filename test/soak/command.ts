@@ -5,11 +5,15 @@ import { parseArgs } from 'node:util'
 import { runCommand } from '../../scripts/lib/command.ts'
 import { formatCount, startBar } from '../../scripts/lib/progress.ts'
 import type { Tally } from './load.ts'
+import type { Objects } from './heap.ts'
 import { soak, type SoakResult } from './soak.ts'
 
-const USAGE = 'Usage: npm run soak [-- --minutes 5] [--connections 64] [--seed N]'
+const USAGE =
+  'Usage: npm run soak [-- --minutes 5] [--connections 64] [--owners N] [--per-second N] [--heap] [--bare] [--seed N]'
 /** The memory may grow by so many percent after the first minute. */
 const MAX_GROWTH = 10
+/** How many constructors are shown. */
+const SHOWN = 25
 
 function printTally(kind: string, { times, statuses }: Tally): void {
   const [p50, p99] = [50, 99].map((percent) => (times.percentile(percent) / 1_000).toFixed(1))
@@ -19,8 +23,40 @@ function printTally(kind: string, { times, statuses }: Tally): void {
   console.log(`${kind.padEnd(16)}${columns.join('')}   ${shown.join(', ')}`)
 }
 
-/** Prints the figures. @returns whether the vault has withstood the load */
-function report({ tallies, memory, samples, jobs }: SoakResult): boolean {
+/** Prints what has grown most, and what is largest, of the objects in the heap. */
+function printObjects([first, last]: SoakResult['objects']): void {
+  if (first === undefined || last === undefined) return
+  const of = (objects: Map<string, Objects>, name: string) =>
+    objects.get(name) ?? { count: 0, bytes: 0 }
+  const growth = (name: string) => of(last, name).bytes - of(first, name).bytes
+  const names = [...last.keys()]
+  const shown = new Set([
+    ...names.toSorted((a, b) => growth(b) - growth(a)).slice(0, SHOWN),
+    ...names.toSorted((a, b) => of(last, b).bytes - of(last, a).bytes).slice(0, SHOWN),
+  ])
+  const cells = ['objects', 'kB', 'at the end', 'kB', 'more kB']
+  console.log(`${'constructor'.padEnd(32)}${cells.map((text) => text.padStart(11)).join('')}`)
+  for (const name of [...shown].toSorted((a, b) => growth(b) - growth(a))) {
+    const [before, after] = [of(first, name), of(last, name)]
+    const kilobytes = [before.bytes, after.bytes, growth(name)].map((bytes) => bytes / 1e3)
+    const [was = 0, is = 0, more = 0] = kilobytes.map(Math.round)
+    const row = [before.count, was, after.count, is, more].map(formatCount)
+    const columns = row.map((text) => text.padStart(11)).join('')
+    console.log(`${name.slice(0, 31).padEnd(32)}${columns}`)
+  }
+}
+
+/** Prints how much of something there was at the first mark and at the end. @returns by how many percent it grew */
+function printGrowth(what: string, first: number, last: number): number {
+  const growth = (last / first - 1) * 100
+  const sizes = [first, last].map((size) => size.toFixed(1))
+  console.log(`${what} after a minute ${sizes.join(' MB, at the end ')} MB: ${growth.toFixed(1)} %`)
+  return growth
+}
+
+/** Prints the figures. @returns whether the Worker has withstood the load. A bare one may answer with any status */
+function report(result: SoakResult, isBare: boolean): boolean {
+  const { tallies, memory, samples, heaps, jobs } = result
   console.log(`${'kind'.padEnd(16)}  requests    p50 ms    p99 ms   answers by status`)
   for (const [kind, tally] of tallies) printTally(kind, tally)
   const sum = (part: (tally: Tally) => number) =>
@@ -32,11 +68,16 @@ function report({ tallies, memory, samples, jobs }: SoakResult): boolean {
   console.log(`5xx and failed connections: ${faults}, answers of a wrong status: ${wrong}`)
   const minutes = samples.filter((_, second) => second % 30 === 29)
   console.log(`memory every 30 s in MB: ${minutes.map((size) => size.toFixed(0)).join(' ')}`)
-  if (memory === undefined) return faults + wrong === 0
-  const growth = (memory.last / memory.first - 1) * 100
-  const [first, last] = [memory.first.toFixed(0), memory.last.toFixed(0)]
-  console.log(`memory after a minute ${first} MB, at the end ${last} MB: ${growth.toFixed(1)} %`)
-  return faults + wrong === 0 && growth <= MAX_GROWTH
+  const growths = []
+  if (memory !== undefined) growths.push(printGrowth('memory', memory.first, memory.last))
+  const [first, last] = [heaps[0], heaps.at(-1)]
+  if (first !== undefined && last !== undefined) {
+    printObjects(result.objects)
+    console.log(`heap every minute in MB: ${heaps.map((size) => size.toFixed(2)).join(' ')}`)
+    growths.push(printGrowth('heap', first, last))
+  }
+  const isRight = faults === 0 && (isBare || wrong === 0)
+  return isRight && growths.every((growth) => growth <= MAX_GROWTH)
 }
 
 await runCommand(USAGE, async () => {
@@ -44,16 +85,26 @@ await runCommand(USAGE, async () => {
     options: {
       minutes: { type: 'string', default: '5' },
       connections: { type: 'string', default: '64' },
+      owners: { type: 'string' },
+      'per-second': { type: 'string', default: 'Infinity' },
+      heap: { type: 'boolean', default: false },
+      bare: { type: 'boolean', default: false },
       seed: { type: 'string' },
     },
   })
   const [seconds, connections] = [Number(values.minutes) * 60, Number(values.connections)]
+  const owners = values.owners === undefined ? undefined : Number(values.owners)
+  const perSecond = Number(values['per-second'])
   const seed = Number(values.seed ?? randomInt(2 ** 32))
-  if (!(seconds > 0) || !(connections > 0) || !Number.isSafeInteger(seed)) return 2
+  const counts = [seconds, connections, perSecond, owners ?? connections]
+  if (!counts.every((count) => count > 0) || !Number.isSafeInteger(seed)) return 2
+  if ((owners ?? connections) < connections) return 2
   console.log(`seed ${seed}`)
   const bar = startBar('Soaking')
   const onSecond = (passed: number) => bar.move(passed, Math.round(seconds))
-  const result = await soak({ seconds, connections, seed, onSecond })
+  const { heap: measuresHeap, bare: isBare } = values
+  const asked = { seconds, connections, owners, perSecond, seed, isBare, measuresHeap }
+  const result = await soak({ ...asked, onSecond })
   bar.stop()
-  return report(result) ? 0 : 1
+  return report(result, isBare) ? 0 : 1
 })

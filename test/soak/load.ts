@@ -4,9 +4,12 @@ import { once } from 'node:events'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { randomOf } from '../../scripts/lib/random.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { nameOwner } from './owners.ts'
 import { createUser, draw, NAMES, type Asked, type User } from './traffic.ts'
 
-const USERS_PER_CONNECTION = 4
+/** Some owners send far more than others: of a thousand, the first one sends a tenth of all requests. */
+const SKEW = 3
 
 /** The answers to one kind of request. */
 export interface Tally {
@@ -27,22 +30,29 @@ interface Load {
   url: string
   secret: string
   connections: number
+  /** The owners whose requests are sent. Each has one connection, so that they come one after the other. */
+  owners: number
+  /** Whether the owners have a key of OpenAI from the start. */
+  isSeeded: boolean
+  /** The most requests in a second. */
+  perSecond: number
   seed: number
   /** Whether the load goes on. */
   goesOn: () => boolean
 }
 
 /** Sends requests over each connection, one after the other, while `goesOn`. */
-export async function sendLoad({ url, secret, connections, seed, goesOn }: Load): Promise<Tallies> {
+export async function sendLoad(load: Load): Promise<Tallies> {
+  const { url, connections, seed, goesOn } = load
   const tallies = new Map(NAMES.map((name) => [name, createTally()]))
   const run = async (connection: number) => {
     const random = randomOf(`${seed} connection ${connection}`)
-    const names = Array.from({ length: USERS_PER_CONNECTION }, (_, i) => `soak-${connection}-${i}`)
-    const users = await Promise.all(names.map(async (name) => createUser(name, secret)))
+    const next = chooseUser(load, connection, random)
+    const pace = paceOf(load, connection)
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     while (goesOn()) {
-      const user = users[Math.floor(random() * users.length)]
-      if (user === undefined) break
+      await pace()
+      const user = await next()
       const { kind, ...asked } = draw(user, random)
       await measure(tallies.get(kind), asked, async () => send(url, user, asked, agent))
     }
@@ -50,6 +60,33 @@ export async function sendLoad({ url, secret, connections, seed, goesOn }: Load)
   }
   await Promise.all(Array.from({ length: connections }, async (_, index) => run(index)))
   return tallies
+}
+
+/** Chooses among the connection's owners, again and again. */
+function chooseUser(
+  { connections, owners, isSeeded, secret }: Load,
+  connection: number,
+  random: () => number,
+): () => Promise<User> {
+  const users = new Map<number, User>()
+  const own = Math.ceil((owners - connection) / connections)
+  return async () => {
+    const index = connection + connections * Math.floor(own * random() ** SKEW)
+    const user = users.get(index) ?? (await createUser(nameOwner(index), secret, isSeeded))
+    users.set(index, user)
+    return user
+  }
+}
+
+/** Waits until the connection may send its next request. */
+function paceOf({ connections, perSecond }: Load, connection: number): () => Promise<void> {
+  const pause = (connections / perSecond) * 1_000
+  let due = performance.now() + (pause * connection) / connections
+  return async () => {
+    const left = due - performance.now()
+    if (left > 0) await sleep(left)
+    due = Math.max(due, performance.now() - pause) + pause
+  }
 }
 
 function createTally(): Tally {

@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startVaultProcess, type VaultProcess } from '../kill/vault-process.ts'
+import { inspect, type Inspector } from '../../scripts/lib/inspector.ts'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
+import { countObjects, measureHeap, type Objects } from './heap.ts'
 import { sendLoad, type Tallies } from './load.ts'
 import { SCOPE } from './traffic.ts'
 
@@ -18,12 +20,23 @@ const SECOND_MS = 1_000
 const SAMPLES = 10
 /** The second of the first mark. */
 const MARK = 60
+/** The heap is measured at the first mark, and then after each so many seconds. */
+const HEAP_EVERY = 60
+const OWNERS_PER_CONNECTION = 4
 
 /** What to put on the vault. */
 export interface SoakOptions {
   seconds: number
   connections: number
+  /** The most requests in a second. */
+  perSecond?: number
+  /** How many owners there are, each with a key from the start. Without it, there are a few, which the load adds. */
+  owners?: number | undefined
   seed: number
+  /** Whether a Worker without the vault gets the load. */
+  isBare?: boolean
+  /** Whether the garbage is collected each minute, to measure the heap. */
+  measuresHeap?: boolean
   /** Is told each second how many have passed. */
   onSecond: (passed: number) => void
 }
@@ -35,6 +48,10 @@ export interface SoakResult {
   memory: { first: number; last: number } | undefined
   /** The memory in MB, once per second. */
   samples: readonly number[]
+  /** What the heap held in MB, at the first mark and each minute after it. */
+  heaps: readonly number[]
+  /** The objects in the heap by their constructor, at the first mark and at the end. */
+  objects: readonly Map<string, Objects>[]
   jobs: number
 }
 
@@ -54,6 +71,9 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
       bindings,
       isNew: true,
       jobPauseMs: JOB_PAUSE_MS,
+      isInspected: options.measuresHeap ?? false,
+      owners: options.owners ?? 0,
+      ...(options.isBare && { entry: 'test/soak/bare-worker.ts' }),
     })
     try {
       return await run(vault, secret, options)
@@ -75,6 +95,7 @@ function bindingsOf(secret: string, origin: string): Record<string, string> {
     CORS_ORIGINS: 'http://localhost',
     EXPIRED_KEPT_DAYS: '0',
     RELAY_SCOPE: SCOPE,
+    USE_FRESH_SECONDS: '10',
     VERIFY_ON_SAVE: 'false',
     PROVIDERS: JSON.stringify({ openai: { origin } }),
   }
@@ -93,8 +114,10 @@ async function stream(response: ServerResponse): Promise<void> {
 async function run(
   vault: VaultProcess,
   secret: string,
-  { seconds, connections, seed, onSecond }: SoakOptions,
+  { seconds, onSecond, owners, perSecond = Infinity, ...options }: SoakOptions,
 ): Promise<SoakResult> {
+  const { connections, seed } = options
+  const inspector = options.measuresHeap ? await inspect(vault.inspectorUrl, 'vault') : null
   const endsAt = performance.now() + seconds * SECOND_MS
   const samples: number[] = []
   const timer = setInterval(() => {
@@ -103,11 +126,42 @@ async function run(
   }, SECOND_MS)
   const goesOn = () => performance.now() < endsAt
   try {
-    const tallies = await sendLoad({ url: vault.url, secret, connections, seed, goesOn })
-    return { tallies, memory: compareMemory(samples), samples, jobs: vault.jobs() }
+    const [tallies, { heaps, objects }] = await Promise.all([
+      sendLoad({
+        url: vault.url,
+        secret,
+        connections,
+        owners: owners ?? connections * OWNERS_PER_CONNECTION,
+        isSeeded: owners !== undefined,
+        perSecond,
+        seed,
+        goesOn,
+      }),
+      watchHeap(inspector, endsAt),
+    ])
+    return { tallies, memory: compareMemory(samples), samples, heaps, objects, jobs: vault.jobs() }
   } finally {
     clearInterval(timer)
+    inspector?.close()
   }
+}
+
+/** Measures the heap at the first mark and after it, while the load goes on. */
+async function watchHeap(
+  inspector: Inspector | null,
+  endsAt: number,
+): Promise<Pick<SoakResult, 'heaps' | 'objects'>> {
+  const [heaps, objects]: [number[], Map<string, Objects>[]] = [[], []]
+  if (inspector === null) return { heaps, objects }
+  let next = performance.now() + (MARK + SAMPLES / 2) * SECOND_MS
+  while (next < endsAt) {
+    await sleep(next - performance.now())
+    heaps.push((await measureHeap(inspector)) / 1e6)
+    if (objects.length === 0) objects.push(await countObjects(inspector))
+    next += HEAP_EVERY * SECOND_MS
+  }
+  objects.push(await countObjects(inspector))
+  return { heaps, objects }
 }
 
 /** The memory of one moment rises and falls with the collector, so each mark is a median. */

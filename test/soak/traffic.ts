@@ -25,10 +25,14 @@ export interface Asked {
   onOk?: () => void
 }
 
-/** The user with this name. */
-export async function createUser(name: string, secret: string): Promise<User> {
+/** The user with this name. `hasKey` says whether the slot `openai` has a key. */
+export async function createUser(name: string, secret: string, hasKey = false): Promise<User> {
   const token = await signToken({ sub: name, scope: SCOPE }, secret)
-  return { path: `/api/users/${name}`, authorization: `Bearer ${token}`, filled: new Set() }
+  return {
+    path: `/api/users/${name}`,
+    authorization: `Bearer ${token}`,
+    filled: new Set(hasKey ? ['openai'] : []),
+  }
 }
 
 type Random = () => number
@@ -95,7 +99,7 @@ const KINDS: Record<string, Kind> = {
     ask: ({ path }) => ({ method: 'GET', path: `${path}/api-key-events`, statuses: OK }),
   },
   'relay, whole': {
-    weight: 14,
+    weight: 40,
     ask: (user) => ({ method: 'GET', path: '/relay/openai/v1/models', statuses: ifKey(user) }),
   },
   'relay, streamed': {

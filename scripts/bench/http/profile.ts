@@ -1,6 +1,7 @@
 /** Measures a Worker's CPU time by function, with V8's profiler over workerd's inspector. */
 
 import * as z from 'zod'
+import { inspect } from '../../lib/inspector.ts'
 
 /** The used part of V8's profile: https://chromedevtools.github.io/devtools-protocol/v8/Profiler/ */
 const answer = z.object({
@@ -27,33 +28,13 @@ export async function profile(
   name: string,
   work: () => Promise<unknown>,
 ): Promise<Hot[]> {
-  const listed = await fetch(new URL('/json', url.replace(/^ws/, 'http')))
-  const targets: { id: string; webSocketDebuggerUrl: string }[] = await listed.json()
-  const target = targets.find(({ id }) => id.endsWith(name))
-  if (target === undefined) throw new Error(`The inspector does not know ${name}`)
-  const socket = new WebSocket(target.webSocketDebuggerUrl)
-  await new Promise((resolve) => socket.addEventListener('open', resolve, { once: true }))
-  let id = 0
-  const call = async (method: string, params: object = {}) => {
-    id += 1
-    const wanted = id
-    const answered = new Promise<Record<string, unknown>>((resolve) => {
-      socket.addEventListener('message', function hear({ data }) {
-        const message = JSON.parse(String(data))
-        if (message.id !== wanted) return
-        socket.removeEventListener('message', hear)
-        resolve(message.result)
-      })
-    })
-    socket.send(JSON.stringify({ id: wanted, method, params }))
-    return answered
-  }
+  const { call, close } = await inspect(url, name)
   await call('Profiler.enable')
   await call('Profiler.setSamplingInterval', { interval: 100 })
   await call('Profiler.start')
   await work()
   const { profile: taken } = answer.parse(await call('Profiler.stop'))
-  socket.close()
+  close()
   return summarize(taken)
 }
 
