@@ -20,7 +20,9 @@ import {
 const ANSWERS: { [Name in keyof answers.Answers]: z.ZodMiniType<answers.Answers[Name]> } = {
   Key: answers.keyAnswer,
   Slot: answers.slotAnswer,
-  SlotWithKey: answers.assignedAnswer,
+  SlotWithKey: answers.slotWithKey,
+  ChangedSlot: answers.changedSlotAnswer,
+  AssignedSlot: answers.assignedAnswer,
   ListedSlot: answers.listedAnswer,
   SlotList: answers.listAnswer,
   VerifiedSlot: answers.verifyAnswer,
@@ -43,6 +45,7 @@ const ANSWERS: { [Name in keyof answers.Answers]: z.ZodMiniType<answers.Answers[
   DeletedTeamSlot: answers.deletedTeamSlotAnswer,
   TeamEvents: answers.teamEventsAnswer,
   Team: answers.teamAnswer,
+  ChangedTeam: answers.changedTeamAnswer,
   RemovedTeam: answers.removedTeamAnswer,
   ExportLine: answers.exportLine,
 }

@@ -1,7 +1,7 @@
 /** The table of the binding's methods: the grant of each, and its work, which checks the arguments. */
 
 import * as z from 'zod/mini'
-import type { KeyVault, Result } from '../callers/binding.ts'
+import type { Effect, KeyVault, Result } from '../callers/binding.ts'
 import { VaultError } from '../errors.ts'
 import {
   describeListedSlot,
@@ -62,17 +62,17 @@ export const METHODS: { [Name in keyof Outcomes]: Method<Outcomes[Name]> } = {
   createUser: method('users', async ({ owner: { service, userId } }) => ({
     created: await addUser(service, userId),
   })),
-  deleteUser: method('users', remove),
+  deleteUser: change('users', remove),
   hasUser: method('users', async ({ owner }) => ({ exists: await hasUser(owner) })),
   getUser: method('users', async ({ owner }) => describeUser(await readUser(owner))),
   listUsers: method('users', viewUsers),
   getTeam: method('users', async ({ owner }) => describeTeam(owner.userId, await readTeam(owner))),
-  deleteTeam: method('users', remove),
-  saveKey: method('save', saveKey),
+  deleteTeam: change('users', remove),
+  saveKey: change('save', saveKey),
   listSlots: method('support', viewSlots),
   listEvents: method('support', viewEvents),
-  pauseKey: method('support', pauseKey),
-  deleteKey: method('support', async (call) => ({
+  pauseKey: change('support', pauseKey),
+  deleteKey: change('support', async (call) => ({
     deleted: await deleteSlot(call.owner, slotOf(call).name),
   })),
 }
@@ -83,6 +83,15 @@ async function remove({ owner: { service, userId } }: Call) {
 
 function method<T extends object>(grant: Grant, work: Method<T>['work']): Method<T> {
   return { grant, work }
+}
+
+/** A method that changes who may use a key. It also returns how soon the change counts in every isolate. */
+function change<T extends object>(grant: Grant, work: Method<T>['work']): Method<T & Effect> {
+  return method(grant, async (call) => {
+    const { useFreshSeconds: effectiveWithinSeconds } = call.user.service.settings
+    const done = await work(call)
+    return effectiveWithinSeconds > 0 ? { ...done, effectiveWithinSeconds } : done
+  })
 }
 
 const userQuery = z.strictObject({

@@ -35,6 +35,12 @@ export interface Refusal {
   retryAfter?: number
 }
 
+/** How soon a change of who may use a key counts. */
+export interface Effect {
+  /** Uses that begin after so many seconds are as the change says, everywhere. Left out if `USE_FRESH_SECONDS` is 0: all uses are. */
+  effectiveWithinSeconds?: number
+}
+
 /** Which events to list. */
 export interface EventQuery {
   /** A provider, for all its slots, or one slot; all slots, if it is missing. */
@@ -71,7 +77,7 @@ export interface NewKey {
 
 /**
  * The methods of a binding with `entrypoint = "KeyVault"` and `props` of `{ caller, grants, providers?, teams? }`.
- * A call makes one round trip to D1.
+ * A call makes one round trip to D1, or none.
  *
  * @example
  * interface Env {
@@ -104,7 +110,7 @@ export interface KeyVault {
   createUser(userId: string): Promise<Result<{ created: boolean }>>
 
   /** Deletes the user with all keys. `deleted` is false if the user does not exist. Needs the grant `users`. */
-  deleteUser(userId: string): Promise<Result<{ deleted: boolean }>>
+  deleteUser(userId: string): Promise<Result<{ deleted: boolean } & Effect>>
 
   /** Whether the user exists. Needs the grant `users`. */
   hasUser(userId: string): Promise<Result<{ exists: boolean }>>
@@ -121,13 +127,17 @@ export interface KeyVault {
   getTeam(teamId: string): Promise<Result<TeamAnswer>>
 
   /** Deletes the team with all keys. `deleted` is false if there is no such team. Needs the grant `users`, and `teams` in the props. */
-  deleteTeam(teamId: string): Promise<Result<{ deleted: boolean }>>
+  deleteTeam(teamId: string): Promise<Result<{ deleted: boolean } & Effect>>
 
   /**
    * Saves a key for a user or a team in an empty slot, as `PUT …/api-keys/:provider` does for a user. The provider may check it
    * first. The slot says that the operator saved it. Needs the grant `save`.
    */
-  saveKey(owner: KeyOwner, provider: string, key: NewKey): Promise<Result<{ slot: SavedFields }>>
+  saveKey(
+    owner: KeyOwner,
+    provider: string,
+    key: NewKey,
+  ): Promise<Result<{ slot: SavedFields } & Effect>>
 
   /** The owner's slots, as `GET …/api-keys` shows them to a user. Needs the grant `support`, and so do the methods below. */
   listSlots(owner: KeyOwner): Promise<Result<{ slots: ListedAnswer[] }>>
@@ -139,8 +149,8 @@ export interface KeyVault {
   ): Promise<Result<{ events: EventAnswer[]; nextCursor: string | null }>>
 
   /** Pauses the key in the slot. Its owner can resume it. */
-  pauseKey(owner: KeyOwner, provider: string): Promise<Result<{ pausedAt: string }>>
+  pauseKey(owner: KeyOwner, provider: string): Promise<Result<{ pausedAt: string } & Effect>>
 
   /** Deletes the key in the slot, if there is one. */
-  deleteKey(owner: KeyOwner, provider: string): Promise<Result<{ deleted: boolean }>>
+  deleteKey(owner: KeyOwner, provider: string): Promise<Result<{ deleted: boolean } & Effect>>
 }

@@ -24,7 +24,7 @@ const handlers: Handlers = { ...userHandlers, ...teamHandlers }
 /** Serves an operation: its checks in the order of the contract, then its work. */
 function serve<Id extends GuardedOperation>(id: Id, work: Handlers[Id] = handlers[id]) {
   const { query, body } = ROUTES[id]
-  const { tokens, tags }: Route = ROUTES[id]
+  const { tokens, tags, changesUse }: Route = ROUTES[id]
   return async (c: Context<ApiKeysEnv>): Promise<Response> => {
     const service = await openService(c.env)
     const owner = await enter(service, c, tokens)
@@ -40,7 +40,9 @@ function serve<Id extends GuardedOperation>(id: Id, work: Handlers[Id] = handler
     )
     if (answer instanceof Response) return answer
     if (tags === 'answers' || tags === 'both') tagAnswer(c, answer)
-    return c.json(answer)
+    const { useFreshSeconds: effective_within_s } = service.settings
+    const isLate = changesUse === true && effective_within_s > 0
+    return c.json(isLate ? { ...answer, effective_within_s } : answer)
   }
 }
 

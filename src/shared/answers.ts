@@ -47,6 +47,17 @@ const tag = {
     ),
 }
 
+/** How soon a change of who may use a key counts. */
+const effect = {
+  effective_within_s: z
+    .exactOptional(z.int())
+    .check(
+      z.describe(
+        'Uses that begin after so many seconds are as this change says, everywhere. Left out if `USE_FRESH_SECONDS` is 0: all uses are.',
+      ),
+    ),
+}
+
 const preview = {
   api_key_preview: z
     .string()
@@ -155,7 +166,7 @@ export const keyAnswer = z.union([z.extend(withKey, keyFields.shape), withoutKey
 const decryptionFault = z.enum(['encryption_key_missing', 'cannot_be_decrypted'])
 
 const provider = { provider: z.string().check(z.describe('The name of the slot.')) }
-const slotWithKey = z.extend(withKey, { ...provider, ...slotFields.shape })
+export const slotWithKey = z.extend(withKey, { ...provider, ...slotFields.shape })
 const unreadableSlot = z.extend(unreadable, {
   ...provider,
   reason: decryptionFault.check(
@@ -168,8 +179,15 @@ const unreadableSlot = z.extend(unreadable, {
 /** `GET …/api-keys/:provider`. */
 export const slotAnswer = z.union([slotWithKey, z.extend(withoutKey, provider), unreadableSlot])
 
+/** `PATCH …/api-keys/:provider`. */
+export const changedSlotAnswer = z.union([
+  z.extend(slotWithKey, effect),
+  z.extend(withoutKey, { ...provider, ...effect }),
+  z.extend(unreadableSlot, effect),
+])
+
 /** `POST …/assign`. */
-export const assignedAnswer = slotWithKey
+export const assignedAnswer = z.extend(slotWithKey, effect)
 
 const label = {
   label: z
@@ -237,6 +255,7 @@ const saved = z.object({
   message: z.literal('API key updated successfully'),
   user_id: z.string(),
   user: z.object({ id: z.string(), has_api_key: z.literal(true) }),
+  ...effect,
 })
 
 /** `PUT …/api-key`. */
@@ -261,6 +280,7 @@ export const deletedAnswer = z.object({
     api_key_preview: z.null(),
     api_key_updated_at: z.null(),
   }),
+  ...effect,
 })
 
 /** `DELETE …/api-keys/:provider`. */
@@ -341,6 +361,7 @@ export const savedTeamSlotAnswer = z.object({
   message: saved.shape.message,
   ...teamId,
   team: savedSlotAnswer.shape.user,
+  ...effect,
 })
 
 /** `DELETE /api/teams/:teamId/api-keys/:provider`. */
@@ -348,6 +369,7 @@ export const deletedTeamSlotAnswer = z.object({
   message: deletedAnswer.shape.message,
   ...teamId,
   team: deletedSlotAnswer.shape.user,
+  ...effect,
 })
 
 /** `GET /api/teams/:teamId/api-key-events`. */
@@ -369,10 +391,14 @@ export const teamAnswer = z.object({
     .check(z.describe('Older tokens do not count for the team. Left out if all do.')),
 })
 
+/** `PATCH /api/teams/:teamId`. */
+export const changedTeamAnswer = z.extend(teamAnswer, effect)
+
 /** `DELETE /api/teams/:teamId`. */
 export const removedTeamAnswer = z.object({
   ...teamId,
   deleted: z.boolean().check(z.describe('False if there was no such team.')),
+  ...effect,
 })
 
 /** `GET /api/users/:userId`. */
@@ -391,6 +417,7 @@ export const addedUserAnswer = z.object({
 export const removedUserAnswer = z.object({
   ...userId,
   deleted: z.boolean().check(z.describe('False if there was no such user.')),
+  ...effect,
 })
 
 /** `GET /api/users`. */
@@ -568,7 +595,9 @@ export type RelayErrorAnswer = z.infer<typeof relayErrorAnswer>
 export interface Answers {
   Key: KeyAnswer
   Slot: SlotAnswer
-  SlotWithKey: AssignedAnswer
+  SlotWithKey: z.infer<typeof slotWithKey>
+  ChangedSlot: z.infer<typeof changedSlotAnswer>
+  AssignedSlot: z.infer<typeof assignedAnswer>
   ListedSlot: ListedAnswer
   SlotList: ListAnswer
   VerifiedSlot: VerifyAnswer
@@ -591,6 +620,7 @@ export interface Answers {
   DeletedTeamSlot: z.infer<typeof deletedTeamSlotAnswer>
   TeamEvents: z.infer<typeof teamEventsAnswer>
   Team: TeamAnswer
+  ChangedTeam: z.infer<typeof changedTeamAnswer>
   RemovedTeam: z.infer<typeof removedTeamAnswer>
   ExportLine: ExportLine
 }

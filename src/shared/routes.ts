@@ -27,13 +27,22 @@ export interface Route {
   format?: 'ndjson'
   /** How the route uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
   tags?: 'answers' | 'requires' | 'both'
+  /** Whether it changes who may use a key, and how. Its answer may have `effective_within_s`. */
+  changesUse?: true
 }
 
 const NOTHING = { query: 'None', body: 'None' } as const
 
 const SUPPORTED = { tokens: ['owner', 'support'] } as const
-const SAVED = { tokens: ['owner', 'save'], tags: 'both' } as const
-const DELETED = { ...NOTHING, ...SUPPORTED, method: 'delete', tags: 'requires' } as const
+const CHANGES = { changesUse: true } as const
+const SAVED = { ...CHANGES, tokens: ['owner', 'save'], tags: 'both' } as const
+const DELETED = {
+  ...NOTHING,
+  ...SUPPORTED,
+  ...CHANGES,
+  method: 'delete',
+  tags: 'requires',
+} as const
 const SERVER = { ...NOTHING, tokens: ['users'] } as const
 const SEEN = { tokens: ['member', 'support'] } as const
 const OPEN = { ...NOTHING, tokens: [] } as const
@@ -56,18 +65,20 @@ const OF_USERS = {
   setLimits: {
     ...NOTHING,
     ...SUPPORTED,
+    ...CHANGES,
     method: 'patch',
     path: SLOT,
     body: 'LimitsBody',
-    answer: 'Slot',
+    answer: 'ChangedSlot',
     tags: 'both',
   },
   assignKey: {
     ...NOTHING,
+    ...CHANGES,
     method: 'post',
     path: `${SLOT}/assign`,
     query: 'Verify',
-    answer: 'SlotWithKey',
+    answer: 'AssignedSlot',
     tokens: ['owner'],
   },
   verifySlot: {
@@ -97,7 +108,7 @@ const OF_USERS = {
   listUsers: { ...SERVER, method: 'get', path: USERS, query: 'Users', answer: 'Users' },
   addUser: { ...SERVER, method: 'put', path: USER, answer: 'AddedUser' },
   getUser: { ...SERVER, method: 'get', path: USER, answer: 'User' },
-  removeUser: { ...SERVER, method: 'delete', path: USER, answer: 'RemovedUser' },
+  removeUser: { ...SERVER, ...CHANGES, method: 'delete', path: USER, answer: 'RemovedUser' },
 } as const
 
 /** The routes of a team are those of a user, with another owner, other tokens and other answers. */
@@ -127,13 +138,14 @@ const OF_TEAMS = {
   getTeam: { ...NOTHING, method: 'get', path: TEAM, answer: 'Team', tokens: ['member', 'users'] },
   changeTeam: {
     ...NOTHING,
+    ...CHANGES,
     method: 'patch',
     path: TEAM,
     body: 'TeamBody',
-    answer: 'Team',
+    answer: 'ChangedTeam',
     tokens: ['admin'],
   },
-  removeTeam: { ...SERVER, method: 'delete', path: TEAM, answer: 'RemovedTeam' },
+  removeTeam: { ...SERVER, ...CHANGES, method: 'delete', path: TEAM, answer: 'RemovedTeam' },
 } as const
 
 /** By operation id, in the order of the reference page. */

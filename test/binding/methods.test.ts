@@ -49,6 +49,38 @@ it('a binding sees no name of a slot that its props do not cover', async () => {
   ])
 })
 
+const SETTINGS = [
+  ['', {}],
+  ['0', {}],
+  ['1', { effectiveWithinSeconds: 1 }],
+  ['60', { effectiveWithinSeconds: 60 }],
+] as const
+
+it.for(SETTINGS)(
+  'each change says how soon it counts, with USE_FRESH_SECONDS of "%s": %j',
+  async ([USE_FRESH_SECONDS, said]) => {
+    const vault = bindTo({ USE_FRESH_SECONDS }, { ...ALL, teams: true })
+    const [userId, teamId] = [`user-${crypto.randomUUID()}`, `team-${crypto.randomUUID()}`]
+    const ISO: unknown = expect.any(String)
+    expect(await vault.createUser(userId)).toEqual({ ok: true, created: true })
+    expect(await vault.saveKey(userId, 'acme', { apiKey: someKeyOf('good') })).toEqual({
+      ok: true,
+      slot: expect.any(Object),
+      ...said,
+    })
+    expect(await vault.pauseKey(userId, 'acme')).toEqual({ ok: true, pausedAt: ISO, ...said })
+    for (const deleted of [true, false]) {
+      // oxlint-disable-next-line no-await-in-loop -- the second deletion finds nothing
+      expect(await vault.deleteKey(userId, 'acme')).toEqual({ ok: true, deleted, ...said })
+    }
+    expect(await vault.hasUser(userId)).toEqual({ ok: true, exists: true })
+    expect(await vault.deleteUser(userId)).toEqual({ ok: true, deleted: true, ...said })
+    expect(await vault.deleteTeam(teamId)).toEqual({ ok: true, deleted: false, ...said })
+    const gone = { ok: false, code: 'user_not_found' }
+    expect(await vault.pauseKey(userId, 'acme')).toEqual(gone)
+  },
+)
+
 it.for<[query: object]>([
   [{ limit: 0 }],
   [{ limit: 201 }],

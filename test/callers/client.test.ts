@@ -37,25 +37,28 @@ type Published = {
   '/api/config': { $get: Endpoint<BlankInput, ConfigAnswer> }
   '/api/users/:userId/api-key': {
     $get: Endpoint<UserPath, KeyAnswer>
-    $put: Endpoint<UserPath & Json<KeyBody>, SavedAnswer<KeyFields>>
-    $delete: Endpoint<UserPath, DeletedAnswer<object>>
+    $put: Endpoint<UserPath & Json<KeyBody>, Change<SavedAnswer<KeyFields>>>
+    $delete: Endpoint<UserPath, Change<DeletedAnswer<object>>>
   }
   '/api/users/:userId/api-keys': { $get: Endpoint<UserPath, ListAnswer> }
   '/api/users/:userId/api-keys/:provider': {
     $get: Endpoint<SlotPath, SlotAnswer>
-    $put: Endpoint<SlotPath & VerifyQuery & Json<SlotBody>, SavedAnswer<SavedFields & ProviderName>>
-    $delete: Endpoint<SlotPath, DeletedAnswer<ProviderName & NoKey>>
-    $patch: Endpoint<SlotPath & Json<LimitsBody>, SlotAnswer>
+    $put: Endpoint<
+      SlotPath & VerifyQuery & Json<SlotBody>,
+      Change<SavedAnswer<SavedFields & ProviderName>>
+    >
+    $delete: Endpoint<SlotPath, Change<DeletedAnswer<ProviderName & NoKey>>>
+    $patch: Endpoint<SlotPath & Json<LimitsBody>, Change<SlotAnswer>>
   }
   '/api/users/:userId/api-keys/:provider/assign': {
-    $post: Endpoint<SlotPath & VerifyQuery, AssignedAnswer>
+    $post: Endpoint<SlotPath & VerifyQuery, Change<AssignedAnswer>>
   }
   '/api/users/:userId/api-keys/:provider/verify': { $post: Endpoint<SlotPath, VerifyAnswer> }
   '/api/users': { $get: Endpoint<UsersQuery, UsersAnswer> }
   '/api/users/:userId': {
     $put: Endpoint<UserPath, { user_id: string; created: boolean }>
     $get: Endpoint<UserPath, UserAnswer>
-    $delete: Endpoint<UserPath, { user_id: string; deleted: boolean }>
+    $delete: Endpoint<UserPath, Change<{ user_id: string; deleted: boolean }>>
   }
   '/api/users/:userId/api-key-events': { $get: Endpoint<UserPath & EventsQuery, EventsAnswer> }
   '/api/teams/:teamId/api-keys': { $get: Endpoint<TeamPath, TeamKeys> }
@@ -63,10 +66,10 @@ type Published = {
     $get: Endpoint<TeamSlotPath, SlotAnswer | MemberSlot>
     $put: Endpoint<
       TeamSlotPath & VerifyQuery & Json<SlotBody>,
-      OfTeam<SavedAnswer<SavedFields & ProviderName>>
+      Change<OfTeam<SavedAnswer<SavedFields & ProviderName>>>
     >
-    $delete: Endpoint<TeamSlotPath, OfTeam<DeletedAnswer<ProviderName & NoKey>>>
-    $patch: Endpoint<TeamSlotPath & Json<LimitsBody>, SlotAnswer>
+    $delete: Endpoint<TeamSlotPath, Change<OfTeam<DeletedAnswer<ProviderName & NoKey>>>>
+    $patch: Endpoint<TeamSlotPath & Json<LimitsBody>, Change<SlotAnswer>>
   }
   '/api/teams/:teamId/api-keys/:provider/verify': { $post: Endpoint<TeamSlotPath, VerifyAnswer> }
   '/api/teams/:teamId/api-key-events': {
@@ -74,8 +77,8 @@ type Published = {
   }
   '/api/teams/:teamId': {
     $get: Endpoint<TeamPath, TeamAnswer>
-    $patch: Endpoint<TeamPath & Json<TeamBody>, TeamAnswer>
-    $delete: Endpoint<TeamPath, TeamId & { deleted: boolean }>
+    $patch: Endpoint<TeamPath & Json<TeamBody>, Change<TeamAnswer>>
+    $delete: Endpoint<TeamPath, Change<TeamId & { deleted: boolean }>>
   }
   '/api/users/:userId/export': { $get: Endpoint<UserPath & ExportQuery, ExportLine, 'ndjson'> }
 }
@@ -85,6 +88,9 @@ type Endpoint<Input, Output, Format = 'json'> =
   | { input: Input; output: ErrorAnswer; outputFormat: 'json'; status: ErrorStatus }
 
 type ErrorStatus = ClientErrorStatusCode | ServerErrorStatusCode
+
+/** The answer to a change of who may use a key. */
+type Change<Answer> = Answer & { effective_within_s?: number }
 
 interface ProviderName {
   provider: string

@@ -18,6 +18,7 @@ const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/budgets.test.ts',
   'test/contract.test.ts',
   'test/field-reports.test.ts',
+  'test/http/effective-within.test.ts',
   'test/http/only-your-own.test.ts',
   'test/http/route-matrix.slow.test.ts',
   'test/http/route-matrix.test.ts',
