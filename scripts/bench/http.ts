@@ -1,7 +1,7 @@
 /** Measures the vault and, in the same run, bare Workers that do the same work. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { send, type Measured } from './http/load.ts'
+import { send, type Load, type Measured } from './http/load.ts'
 import { profile } from './http/profile.ts'
 import { ROUTES, type Route } from './http/routes.ts'
 import { startWorkers, type Workers } from './http/workers.ts'
@@ -76,14 +76,17 @@ export async function measureRound(
   { row, seconds }: { row: Row; seconds: number },
 ): Promise<Round> {
   const { worker } = row
-  const isDirect = worker === 'direct'
-  const url = workers.urls[isDirect ? 'caller' : worker] ?? ''
-  const load = { ...route.load(workers.users), ...(isDirect && { path: '/direct' }), url }
   const before = workers.cpu(worker)
-  const measured = await send(load, seconds)
+  const measured = await send(loadOf(workers, route, worker), seconds)
   await sleep(SETTLE_MS)
   check(row, measured)
   return { ...measured, cpu: (workers.cpu(worker) - before) / measured.requests }
+}
+
+function loadOf({ urls, users }: Workers, route: Route, worker: string): Load {
+  const { origin, pathname } = new URL(urls[worker] ?? '')
+  const load = route.load(users)
+  return { ...load, path: pathname.replace(/\/$/, '') + load.path, url: origin }
 }
 
 /** Fails if a Worker refuses requests, because error answers are fast. */
@@ -95,12 +98,12 @@ function check({ route, worker }: Row, { requests, refused }: Measured): void {
 
 /** Prints the vault's CPU time on a route by function. */
 export async function profileRoute(name: string): Promise<void> {
-  const { load } = findRoute(name)
+  const route = findRoute(name)
   const workers = await startWorkers({ users: 1_000, slots: 2, isProfiled: true })
-  const url = workers.urls[name === 'use' ? 'caller' : 'vault'] ?? ''
-  const run = async (seconds: number) => send({ ...load(workers.users), url }, seconds)
-  await run(2)
-  const hot = await profile(workers.inspectorUrl, 'vault', async () => run(5))
+  const load = loadOf(workers, route, route.workers.at(-1) ?? '')
+  await send(load, 2)
+  const vault = name.startsWith('hot-') ? 'hot' : 'vault'
+  const hot = await profile(workers.inspectorUrl, vault, async () => send(load, 5))
   console.table(
     hot
       .slice(0, 40)

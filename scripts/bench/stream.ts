@@ -1,4 +1,4 @@
-/** Measures a stream of 50 MB through the relay, and straight from the provider, which take turns. */
+/** Measures a stream of 50 MB through the relay, through a plain Worker and straight from the provider, which take turns. */
 
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -11,38 +11,57 @@ interface Download {
   mbPerSecond: number
 }
 
+/** Where the stream comes through, and its downloads with the CPU time of the Workers. */
+interface Way {
+  to: string
+  url: string
+  downloads: (Download & { cpuMs: number })[]
+}
+
 /** Prints the time to the first byte, the throughput, the vault's CPU time, and its memory over the rounds. */
 export async function benchStream(rounds: number): Promise<void> {
   const workers = await startWorkers({ users: 1, slots: 2 })
-  const [user] = workers.users
-  const direct: Download[] = []
-  const relayed: Download[] = []
+  const { urls, users } = workers
+  const headers = ['-H', `Authorization: ${users[0]?.authorization}`]
+  const ways: Way[] = [
+    { to: 'the provider', url: `${urls['provider']}/big`, downloads: [] },
+    { to: 'a plain Worker', url: `${urls['direct']}/big`, downloads: [] },
+    { to: 'the relay', url: `${urls['vault']}/relay/openai/big`, downloads: [] },
+    { to: 'the relay, its key at hand', url: `${urls['hot']}/relay/openai/big`, downloads: [] },
+  ]
   const memory: number[] = []
-  const cpus: number[] = []
   for (let round = -1; round < rounds; round += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- measured one after the other
-    const straight = await download(`${workers.urls['provider']}/big`, [])
-    const before = workers.cpu('vault')
-    const sampling = setInterval(() => memory.push(workers.memory()), 20)
-    const headers = ['-H', `Authorization: ${user?.authorization}`]
-    // oxlint-disable-next-line no-await-in-loop
-    const through = await download(`${workers.urls['vault']}/relay/openai/big`, headers)
-    clearInterval(sampling)
-    if (round < 0) continue
-    direct.push(straight)
-    relayed.push(through)
-    cpus.push((workers.cpu('vault') - before) / 1_000)
+    for (const { url, downloads } of ways) {
+      const before = workers.cpu('vault')
+      const sampling = setInterval(() => memory.push(workers.memory()), 20)
+      // oxlint-disable-next-line no-await-in-loop -- measured one after the other
+      const measured = await download(url, headers)
+      clearInterval(sampling)
+      if (round >= 0)
+        downloads.push({ ...measured, cpuMs: (workers.cpu('vault') - before) / 1_000 })
+    }
   }
-  const tell = (name: string, downloads: Download[]) => ({
-    to: name,
-    'first byte, ms': median(downloads.map(({ firstByteMs }) => firstByteMs)),
-    'MB/s': Math.round(median(downloads.map(({ mbPerSecond }) => mbPerSecond))),
-  })
-  console.table([tell('the provider', direct), tell('the relay', relayed)])
+  console.table(ways.map((way) => figuresOf(way, ways[0] ?? way)))
   const [first = 0] = memory
-  console.log(`CPU of the vault: ${median(cpus).toFixed(0)} ms per 50 MB.
-Memory of the vault: ${first.toFixed(0)} MB before, ${Math.max(...memory).toFixed(0)} MB at most, ${memory.at(-1)?.toFixed(0)} MB after.`)
+  console.log(
+    `Memory of the vault: ${first.toFixed(0)} MB before, ${Math.max(...memory).toFixed(0)} MB at most, ${memory.at(-1)?.toFixed(0)} MB after.`,
+  )
   await workers.close()
+}
+
+/** The figures of a way. The comparisons are medians of the rounds, in each of which all ways took turns. */
+function figuresOf({ to, downloads }: Way, straight: Way) {
+  const pairs = downloads.map((own, index) => ({ own, other: straight.downloads[index] ?? own }))
+  const later = median(pairs.map(({ own, other }) => own.firstByteMs - other.firstByteMs))
+  const share = median(pairs.map(({ own, other }) => own.mbPerSecond / other.mbPerSecond))
+  return {
+    to,
+    'first byte, ms': median(downloads.map(({ firstByteMs }) => firstByteMs)),
+    'later by, ms': Number(later.toFixed(2)),
+    'MB/s': Math.round(median(downloads.map(({ mbPerSecond }) => mbPerSecond))),
+    'of the provider': Number(share.toFixed(2)),
+    'CPU, ms': Math.round(median(downloads.map(({ cpuMs }) => cpuMs))),
+  }
 }
 
 async function download(url: string, headers: string[]): Promise<Download> {

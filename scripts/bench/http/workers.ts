@@ -19,7 +19,10 @@ const DATE = '2026-08-03'
 const BUNDLE = '.wrangler/bench'
 /** The running Workers. */
 export interface Workers {
-  /** Base URLs: `vault`, `provider`, `hello`, `same`, `least`, `hand`, `caller`, and `flask` if it is installed. */
+  /**
+   * Base URLs: `provider`, `vault`, `hot` (the vault with a `USE_FRESH_SECONDS`), `hello`, `same`, `least`, `hand`, the ways
+   * to call a provider (`direct`, `entrypoint`, `caller` and `hot-caller`), and `flask` if it is installed.
+   */
   urls: Record<string, string>
   users: BenchUser[]
   db: D1Database
@@ -60,7 +63,11 @@ export async function startWorkers({
   )
   const miniflare = start({
     ...(isProfiled && { inspectorPort: 0 }),
-    workers: [await vaultOf(bindings, { origin, isProfiled }), ...peers, await callerOf(origin)],
+    workers: [
+      ...(await vaultsOf(bindings, { origin, isProfiled })),
+      ...peers,
+      ...(await callersOf(origin)),
+    ],
   })
   await miniflare.ready
   const db = await miniflare.getD1Database('DB', 'vault')
@@ -69,13 +76,15 @@ export async function startWorkers({
   const flask = await startFlask(secret, users)
   const own = findChildren(process.pid, 'workerd').filter((pid) => !others.includes(pid))
   const workerd = cpuOf(own)
-  const names = ['vault', 'hello', 'same', 'least', 'hand', 'caller']
+  const names = ['vault', 'hot', 'hello', 'same', 'least', 'hand']
   const urls = names.map(
     async (name) => [name, (await miniflare.unsafeGetDirectURL(name)).origin] as const,
   )
+  const caller = (await miniflare.unsafeGetDirectURL('caller')).origin
   return {
     urls: {
       ...Object.fromEntries(await Promise.all(urls)),
+      ...Object.fromEntries(WAYS.map((way) => [way, `${caller}/${way}`])),
       provider: origin,
       ...(flask && { flask: flask.url }),
     },
@@ -116,11 +125,11 @@ async function peerOf(peer: string, bindings: Record<string, string>): Promise<W
   return { ...common, ...directSocket, name: peer, script, bindings: { ...bindings, PEER: peer } }
 }
 
-/** Returns the bundle that wrangler would deploy. */
-async function vaultOf(
+/** The vault as wrangler would deploy it, which asks D1 at each use, and the same one that keeps keys at hand. */
+async function vaultsOf(
   bindings: Record<string, string>,
   { origin, isProfiled }: { origin: string; isProfiled: boolean },
-): Promise<WorkerOptions> {
+): Promise<[WorkerOptions, WorkerOptions]> {
   const minify = isProfiled ? [] : ['--minify']
   const args = [
     'node_modules/wrangler/bin/wrangler.js',
@@ -131,34 +140,50 @@ async function vaultOf(
     ...minify,
   ]
   execFileSync(process.execPath, args, { stdio: 'ignore' })
-  return {
-    name: 'vault',
+  const vault = {
+    ...directSocket,
     compatibilityDate: DATE,
     d1Databases: { DB: 'bench' },
     modules: [
-      { type: 'ESModule', path: 'main.js', contents: await bundle('vault-worker.ts') },
-      { type: 'ESModule', path: 'vault.js', contents: readFileSync(`${BUNDLE}/index.js`, 'utf8') },
+      { type: 'ESModule' as const, path: 'main.js', contents: await bundle('vault-worker.ts') },
+      {
+        type: 'ESModule' as const,
+        path: 'vault.js',
+        contents: readFileSync(`${BUNDLE}/index.js`, 'utf8'),
+      },
     ],
-    bindings: {
-      ...bindings,
-      RELAY_SCOPE: 'relay',
-      PROVIDERS: JSON.stringify({ openai: { origin } }),
-    },
-    ...directSocket,
   }
+  const variables = {
+    ...bindings,
+    RELAY_SCOPE: 'relay',
+    PROVIDERS: JSON.stringify({ openai: { origin } }),
+  }
+  return [
+    { ...vault, name: 'vault', bindings: variables },
+    { ...vault, name: 'hot', bindings: { ...variables, USE_FRESH_SECONDS: '10' } },
+  ]
 }
 
-async function callerOf(origin: string): Promise<WorkerOptions> {
+/** How the caller's Worker calls a provider. */
+const WAYS = ['direct', 'entrypoint', 'caller', 'hot-caller']
+
+/** The Worker that calls a provider, and the one with the empty entrypoint. */
+async function callersOf(origin: string): Promise<WorkerOptions[]> {
   const props = { caller: 'bench', grants: ['use'] }
-  return {
-    name: 'caller',
-    modules: true,
-    script: await bundle('caller-worker.ts'),
-    compatibilityDate: DATE,
-    bindings: { PROVIDER: origin },
-    serviceBindings: { KEY_VAULT: { name: 'vault', entrypoint: 'UnlimitedVault', props } },
+  const script = await bundle('caller-worker.ts')
+  const worker = { modules: true as const, script, compatibilityDate: DATE }
+  const caller = {
+    ...worker,
     ...directSocket,
+    name: 'caller',
+    bindings: { PROVIDER: origin },
+    serviceBindings: {
+      ENTRYPOINT: { name: 'empty', entrypoint: 'EmptyEntrypoint' },
+      KEY_VAULT: { name: 'vault', entrypoint: 'UnlimitedVault', props },
+      HOT_VAULT: { name: 'hot', entrypoint: 'UnlimitedVault', props },
+    },
   }
+  return [caller, { ...worker, name: 'empty' }]
 }
 
 /** Drops the log lines: the Workers write them, but nobody reads them. */
@@ -175,10 +200,8 @@ export async function startOnce(worker: 'vault' | 'hello'): Promise<{ ms: number
     API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     JWT_SECRET_KEY: randomBytes(32).toString('hex'),
   }
-  const options =
-    worker === 'vault'
-      ? await vaultOf(bindings, { origin: 'https://api.openai.com', isProfiled: false })
-      : await peerOf('hello', {})
+  const [vault] = await vaultsOf(bindings, { origin: 'https://api.openai.com', isProfiled: false })
+  const options = worker === 'vault' ? vault : await peerOf('hello', {})
   const before = findChildren(process.pid, 'workerd')
   const miniflare = start({ workers: [options] })
   const { origin } = await miniflare.unsafeGetDirectURL(worker)
