@@ -16,8 +16,17 @@ export const NOT_YOUR_OWN: Record<string, string> = {
   DELETE: "Unauthorized to delete this user's API key",
 }
 
+type OwnHeaders = Record<string, string>
+
+interface AnswerInit {
+  status?: 200 | (typeof CODES)[ErrorCode]['status'] | undefined
+  headers?: OwnHeaders | undefined
+}
+
 /** What {@link answerError} reads of its request, and sets for the request's log line. */
 export interface AnswerVariables {
+  /** The headers of every answer of the vault's own app. In another app, Hono keeps those that its middleware sets. */
+  answerHeaders?: OwnHeaders
   /** Whether an SDK of a provider reads the answer. */
   isForSdk?: boolean
   errorCode?: ErrorCode
@@ -29,6 +38,27 @@ export interface AnswerVariables {
 export const forSdks: MiddlewareHandler<{ Variables: AnswerVariables }> = async (c, next) => {
   c.set('isForSdk', true)
   await next()
+}
+
+/** Answers with `body` as JSON. */
+export function answerJson(
+  c: Context,
+  body: object,
+  { status, headers }: AnswerInit = {},
+): Response {
+  const type = { 'Content-Type': 'application/json' }
+  return answer(c, JSON.stringify(body), { status, headers: { ...type, ...headers } })
+}
+
+/** Makes the Response with all its headers at once. Hono sets one after the other, which took 10 µs more. */
+function answer(
+  c: Context,
+  body: string | ReadableStream,
+  { status = 200, headers = {} }: AnswerInit,
+): Response {
+  const shared: OwnHeaders | undefined = c.get('answerHeaders')
+  if (shared === undefined) return c.newResponse(body, status, headers)
+  return new Response(body, { status, headers: { ...shared, ...headers } })
 }
 
 /** Answers `error` as the contract says. A fault's cause goes into the log, never into the answer. */
@@ -54,13 +84,16 @@ export function answerError(
     ...(index !== undefined && { index }),
     ...(request_id !== undefined && { request_id }),
   }
-  return c.json(c.get('isForSdk') === true ? describeForSdk(body) : body, status, {
-    ...headers,
-    [ERROR_HEADER]: code,
-    // After such a status, the SDKs of OpenAI and Anthropic, which use the relay, otherwise try again.
-    ...(isFinal && status >= 429 && { 'X-Should-Retry': 'false' }),
-    ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
-    ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
+  return answerJson(c, c.get('isForSdk') === true ? describeForSdk(body) : body, {
+    status,
+    headers: {
+      ...headers,
+      [ERROR_HEADER]: code,
+      // After such a status, the SDKs of OpenAI and Anthropic, which use the relay, otherwise try again.
+      ...(isFinal && status >= 429 && { 'X-Should-Retry': 'false' }),
+      ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
+      ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
+    },
   })
 }
 
@@ -97,9 +130,11 @@ export async function exportAnswer(
     },
     cancel: async () => void (await pages.return(null)),
   })
-  return c.body(body, 200, {
-    'Content-Type': 'application/x-ndjson',
-    'Content-Disposition': `attachment; filename="${name}.ndjson"`,
+  return answer(c, body, {
+    headers: {
+      'Content-Type': 'application/x-ndjson',
+      'Content-Disposition': `attachment; filename="${name}.ndjson"`,
+    },
   })
 }
 
@@ -109,9 +144,9 @@ function encodeLines(values: readonly object[]): Uint8Array {
   return encoder.encode(values.map((value) => `${JSON.stringify(value)}\n`).join(''))
 }
 
-/** Sets `ETag` to the tag of the key in the body of an answer, also of one that does not open. An empty slot has none. */
-export function tagAnswer(c: Context, answer: object): void {
-  const { user, team = user, ...rest }: { user?: unknown; team?: unknown } = answer
-  const key = team instanceof Object ? team : rest
-  if ('etag' in key && typeof key.etag === 'string') c.header('ETag', key.etag)
+/** An `ETag` of the tag of the key in the body of an answer, also of one that does not open. An empty slot has none. */
+export function tagOf(answer: object): { ETag?: string } {
+  const { user, team = user }: { user?: unknown; team?: unknown } = answer
+  const key = team instanceof Object ? team : answer
+  return 'etag' in key && typeof key.etag === 'string' ? { ETag: key.etag } : {}
 }

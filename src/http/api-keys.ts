@@ -12,7 +12,7 @@ import { namesIn } from '../shared/json.ts'
 import { teamOwner, userOwner } from '../shared/owner.ts'
 import { ROUTES, type GuardedOperation, type Route, type Table } from '../shared/routes.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { answerError, tagAnswer } from './answer.ts'
+import { answerError, answerJson, type AnswerVariables, tagOf } from './answer.ts'
 import { readBody } from './bodies.ts'
 import { tokenHeaders } from './front.ts'
 import { userHandlers, type ApiKeysEnv, type Handlers } from './handlers.ts'
@@ -39,10 +39,11 @@ function serve<Id extends GuardedOperation>(id: Id, work: Handlers[Id] = handler
       c,
     )
     if (answer instanceof Response) return answer
-    if (tags === 'answers' || tags === 'both') tagAnswer(c, answer)
+    const isTagged = tags === 'answers' || tags === 'both'
     const { useFreshSeconds: effective_within_s } = service.settings
     const isLate = changesUse === true && effective_within_s > 0
-    return c.json(isLate ? { ...answer, effective_within_s } : answer)
+    const body = isLate ? { ...answer, effective_within_s } : answer
+    return answerJson(c, body, { headers: isTagged ? tagOf(answer) : {} })
   }
 }
 
@@ -88,8 +89,10 @@ for (const id of namesIn(handlers)) {
 }
 
 /** Keeps answers about keys out of every cache. */
-export const noStore: MiddlewareHandler = async (c, next) => {
-  c.header('Cache-Control', 'no-store')
+export const noStore: MiddlewareHandler<{ Variables: AnswerVariables }> = async (c, next) => {
+  const headers = c.get('answerHeaders')
+  if (headers === undefined) c.header('Cache-Control', 'no-store')
+  else headers['Cache-Control'] = 'no-store'
   await next()
 }
 

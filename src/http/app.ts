@@ -12,7 +12,7 @@ import { namesIn } from '../shared/json.ts'
 import { ROUTES, type AnswerOf, type GuardedOperation, type OperationId } from '../shared/routes.ts'
 import { describeSignIn } from '../keys/answer-bodies.ts'
 import { apiKeyRoutes, noStore } from './api-keys.ts'
-import { answerError, forSdks } from './answer.ts'
+import { answerError, answerJson, forSdks } from './answer.ts'
 import { apiHeaders, logRequests, type AppEnv, allowOrigin, tokenHeaders } from './front.ts'
 import { pageHeaders, servePage } from './page.ts'
 import { authorizeRelay } from '../door/authorize.ts'
@@ -52,7 +52,7 @@ export function createApp() {
     .use('/api/:path{[^]+/}', async (c) => answerError(new VaultError('not_found'), c))
   for (const id of namesIn(handlers)) {
     const { method, path } = ROUTES[id]
-    app.on(method, path, async (c) => c.json(await handlers[id](c)))
+    app.on(method, path, async (c) => answerJson(c, await handlers[id](c)))
   }
   app
     .route('/api', apiKeyRoutes)
