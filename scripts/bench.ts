@@ -18,7 +18,7 @@ const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [-
        npm run bench -- growth          speed with 1,000, 100,000 and 1,000,000 users, with 1 and with 10 slots each
        npm run bench -- stream          50 MB through the relay, through a plain Worker, and straight from the provider
        npm run bench -- socket          1,000 messages over a WebSocket through the relay, and through a Worker that passes it on
-       npm run bench -- start           time of the first request, and size of the bundle by package
+       npm run bench -- start           time of the first request, and weight of the bundle by package and room
        npm run bench -- rewrap          speed of the rewrap job`
 
 async function benchHttp(
