@@ -14,6 +14,8 @@ const KID_BYTES = 6
 const FINGERPRINT_BYTES = 16
 /** An isolate keeps so many bytes of owners' derived keys. Deriving one takes longer than opening a sealed key. */
 const MOST_KEPT = 2 ** 20
+/** A derived key takes as much as so many characters, beside what `Kept` counts for any value. */
+const KEY_CHARACTERS = 100
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -127,7 +129,7 @@ function keepMade<Value>(make: (...fields: string[]) => Promise<Value>) {
     const known = kept.get(name)
     if (known !== undefined) return known
     const made = await make(...fields)
-    kept.set(name, made, 0)
+    kept.set(name, made, KEY_CHARACTERS)
     return made
   }
 }
