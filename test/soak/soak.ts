@@ -22,6 +22,8 @@ const SAMPLES = 10
 const MARK = 60
 /** The heap is measured at the first mark, and then after each so many seconds. */
 const HEAP_EVERY = 60
+/** A snapshot takes memory that the allocator keeps, so the first one is taken so many seconds before the first mark. */
+const SNAPSHOT_AHEAD = 15
 const OWNERS_PER_CONNECTION = 4
 
 /** What to put on the vault. */
@@ -50,7 +52,7 @@ export interface SoakResult {
   samples: readonly number[]
   /** What the heap held in MB, at the first mark and each minute after it. */
   heaps: readonly number[]
-  /** The objects in the heap by their constructor, at the first mark and at the end. */
+  /** The objects in the heap by their constructor, before the first mark and at the end. */
   objects: readonly Map<string, Objects>[]
   jobs: number
 }
@@ -154,10 +156,13 @@ async function watchHeap(
   const [heaps, objects]: [number[], Map<string, Objects>[]] = [[], []]
   if (inspector === null) return { heaps, objects }
   let next = performance.now() + (MARK + SAMPLES / 2) * SECOND_MS
+  if (next < endsAt) {
+    await sleep((MARK - SNAPSHOT_AHEAD) * SECOND_MS)
+    objects.push(await countObjects(inspector))
+  }
   while (next < endsAt) {
     await sleep(next - performance.now())
     heaps.push((await measureHeap(inspector)) / 1e6)
-    if (objects.length === 0) objects.push(await countObjects(inspector))
     next += HEAP_EVERY * SECOND_MS
   }
   objects.push(await countObjects(inspector))
