@@ -221,6 +221,21 @@ describe('the list', () => {
   })
 })
 
+it('a use that names an empty slot takes no other key, however often it asks', async () => {
+  const fresh: object = { USE_FRESH_SECONDS: '60', DELETIONS: undefined }
+  const owner = await someOwner({ vault: Object.assign({}, fresh) })
+  await fill(owner, 'openai:work')
+  const used = new Array<unknown>()
+  const use = async () =>
+    owner.bound(async (binding) => {
+      used.push(await binding.fetchWithApiKey(owner.userId, 'openai:home', new Request(MODELS)))
+    })
+  await use()
+  await use()
+  const empty = { ok: false, code: 'no_api_key' }
+  expect(used).toEqual([empty, empty])
+})
+
 describe('a key of the plain route', () => {
   it('the plain route’s key is assigned to a labelled slot after the others', async () => {
     const owner = await someOwner()
