@@ -42,8 +42,8 @@ function serve<Id extends GuardedOperation>(id: Id, work: Handlers[Id] = handler
     const isTagged = tags === 'answers' || tags === 'both'
     const { useFreshSeconds: effective_within_s } = service.settings
     const isLate = changesUse === true && effective_within_s > 0
-    const body = isLate ? { ...answer, effective_within_s } : answer
-    return answerJson(c, body, { headers: isTagged ? tagOf(answer) : {} })
+    const shown = isLate ? { ...answer, effective_within_s } : answer
+    return answerJson(c, shown, { headers: isTagged ? tagOf(answer) : {} })
   }
 }
 
