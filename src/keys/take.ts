@@ -77,14 +77,18 @@ export interface KeyUser extends SlotOwner, Partial<TeamInUse> {
 
 /**
  * The key that the use takes, even if its provider was removed. It makes one round trip to D1, which also counts the
- * use if uses are limited, and none if the key is at hand. A refusal is noted in the trail.
+ * use if uses are limited, and none if a key at hand will do. A refusal is noted in the trail.
  *
  * @throws VaultError `api_key_paused`, `caller_not_allowed`, `api_key_expired`, `limit_reached`, `provider_not_granted`,
  * `token_expired`, `team_required`, `teams_not_in_token`, `user_not_found`, `database_busy`
  */
-export async function takeKey(user: KeyUser, slot: NamedSlot): Promise<StoredKey<PickedRow>> {
+export async function takeKey(
+  user: KeyUser,
+  slot: NamedSlot,
+  { isAtHand = true }: { isAtHand?: boolean } = {},
+): Promise<StoredKey<PickedRow>> {
   const { row, asked } = await inRow(user, slot, async (at) =>
-    pickRow(user, { ...at, name: slot.name }),
+    pickRow(user, { ...at, name: slot.name }, { isAtHand }),
   )
   if (row === null) return EMPTY
   if (row.isLeftOut === 1) {
@@ -123,10 +127,14 @@ interface UsedSlot extends SlotRow {
 }
 
 /** Picks another key if the first one is gone. */
-async function pickRow(user: KeyUser, at: UsedSlot, gone: readonly string[] = []): Promise<Picked> {
+async function pickRow(
+  user: KeyUser,
+  at: UsedSlot,
+  { isAtHand, gone = [] }: { isAtHand: boolean; gone?: readonly string[] },
+): Promise<Picked> {
   const { service } = user
   const asked = askFor(user, at, gone)
-  const known = findAtHand(service, asked)
+  const known = isAtHand ? findAtHand(service, asked) : null
   if (known !== null) {
     if (known.isDue) user.waitUntil(readAnew(service, asked))
     return { row: known.row, asked }
@@ -139,7 +147,7 @@ async function pickRow(user: KeyUser, at: UsedSlot, gone: readonly string[] = []
   if (asked.slot !== null && row.provider !== asked.slot) return { row: null, asked }
   if (!(await isGone(service, row, heartbeat))) return { row, asked }
   await giveBack(user, row, asked)
-  return pickRow(user, at, [...gone, row.identity])
+  return pickRow(user, at, { isAtHand, gone: [...gone, row.identity] })
 }
 
 /** Reads the key at hand anew, and counts nothing. It never throws: what was read before is used until its time ends. */

@@ -6,6 +6,7 @@ import { VaultError } from '../../src/errors.ts'
 import { copyDeletions } from '../../src/keys/gone.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot, setLimits } from '../../src/keys/slots.ts'
+import { revealKey } from '../../src/keys/use.ts'
 import { takeKey, type KeyUser } from '../../src/keys/take.ts'
 import { openService } from '../../src/service.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
@@ -272,6 +273,16 @@ describe('a row at hand', () => {
     pass(15)
     expect((await take(userId)).asked).toBe(1)
   })
+})
+
+it('a key is read in the clear as D1 has it', async () => {
+  const { vault, take } = someIsolate()
+  const userId = await someKeyUser(someKey())
+  await take(userId)
+  await deleteSlot(await ownerOf(userId), 'openai')
+  const by = { kind: 'caller', name: 'binding:chat' } as const
+  const user = { ...(await ownerOf(userId, vault)), by, waitUntil: () => {} }
+  expect(await revealKey(user, slotOf(user, 'openai'))).toBeNull()
 })
 
 describe('what a provider says of a key at hand', () => {
