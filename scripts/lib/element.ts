@@ -47,6 +47,46 @@ const adoptedStyles: Plugin = {
   },
 }
 
+/**
+ * What the element does not need of Lit's minified modules, with what stands there instead: its size counts. It runs in no
+ * browser that needs a polyfill, no server renders it, its properties have no decorators, and its attributes are texts.
+ */
+const UNUSED: Record<string, readonly [unused: RegExp, instead: string][]> = {
+  'reactive-element.js': [
+    [/,\w+=\w+\.reactiveElementPolyfillSupport/, ''],
+    [
+      /,\w+\?\.\(\{ReactiveElement:\w+\}\),\(\w+\.reactiveElementVersions\?\?=\[\]\)\.push\("[\d.]+"\)/,
+      '',
+    ],
+    [/\{toAttribute\(.*?,fromAttribute\(.*?\}return (\w+)\}\}/, '{fromAttribute:$1=>$1}'],
+    [/Symbol\.metadata\?\?=.*?new WeakMap;/, ''],
+    [/const \w+=this\[Symbol\.metadata\];.*?\.set\(\w+,\w+\)\}/, ''],
+  ],
+  'lit-element.js': [
+    [/,\w+\.litElementHydrateSupport\?\.\(\{LitElement:\w+\}\)/, ''],
+    [/const (\w+)=\w+\.litElementPolyfillSupport;\1\?\.\(\{LitElement:\w+\}\);/, ''],
+    [/\(\w+\.litElementVersions\?\?=\[\]\)\.push\("[\d.]+"\);/, ''],
+  ],
+  'lit-html.js': [
+    [
+      /,(\w+)=\w+\.litHtmlPolyfillSupport;\1\?\.\(\w+,\w+\),\(\w+\.litHtmlVersions\?\?=\[\]\)\.push\("[\d.]+"\)/,
+      '',
+    ],
+  ],
+}
+
+/**
+ * A module of Lit without what the element does not need of it.
+ *
+ * @throws Error if it has that in another form than it had
+ */
+export function leaveOut(name: string, lit: string): string {
+  return (UNUSED[name] ?? []).reduce((code, [unused, instead]) => {
+    if (!unused.test(code)) throw new Error(`${name} of Lit has another form: ${unused}`)
+    return code.replace(unused, instead)
+  }, lit)
+}
+
 /** How Lit makes its policy of Trusted Types, in its minified module. */
 const LIT_POLICY = /\w+\?\w+\.createPolicy\("lit-html",\{createHTML:(\w+)=>\1\}\):void 0/
 
@@ -64,12 +104,16 @@ export function replacePolicy(lit: string): string {
   return `import { createLitPolicy } from ${path}\n${code}`
 }
 
-const ownPolicy: Plugin = {
-  name: 'own policy',
+const LIT = /(?:lit-html|lit-element|reactive-element)\.js$/
+
+const ownLit: Plugin = {
+  name: 'own Lit',
   setup(bundler) {
-    bundler.onLoad({ filter: /lit-html\/lit-html\.js$/ }, ({ path }) => ({
-      contents: replacePolicy(readFileSync(path, 'utf8')),
-    }))
+    bundler.onLoad({ filter: LIT }, ({ path }) => {
+      const name = basename(path)
+      const lit = leaveOut(name, readFileSync(path, 'utf8'))
+      return { contents: name === 'lit-html.js' ? replacePolicy(lit) : lit }
+    })
   },
 }
 
@@ -85,7 +129,7 @@ export const ELEMENT_OPTIONS = {
     TEXTS_VERSION: JSON.stringify(TEXTS_VERSION),
     TRANSLATED: JSON.stringify(TRANSLATED),
   },
-  plugins: [styleSheets, adoptedStyles, ownPolicy],
+  plugins: [styleSheets, adoptedStyles, ownLit],
 } satisfies BuildOptions
 
 /** Returns the files of texts by their names. They belong beside the element. @throws Error if a text is missing */

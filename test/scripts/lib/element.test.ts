@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { build } from 'esbuild'
 import { expect, it } from 'vitest'
-import { ELEMENT_OPTIONS, replacePolicy } from '../../../scripts/lib/element.ts'
+import { ELEMENT_OPTIONS, leaveOut, replacePolicy } from '../../../scripts/lib/element.ts'
 
 it('gives the Lit in the bundle a Trusted Types policy of our own', async () => {
   const { outputFiles } = await build({
@@ -21,4 +21,18 @@ it('refuses a Lit that makes its policy in another way', () => {
   expect(() => replacePolicy(lit.replace('createPolicy("lit-html"', 'createPolicy(`lit`'))).toThrow(
     'in another way',
   )
+})
+
+const MODULES = [
+  ['reactive-element.js', 'node_modules/@lit/reactive-element/reactive-element.js'],
+  ['lit-element.js', 'node_modules/lit-element/lit-element.js'],
+  ['lit-html.js', 'node_modules/lit-html/lit-html.js'],
+] as const
+
+it.for(MODULES)('leaves out what the element does not need of %s', ([name, path]) => {
+  const lit = readFileSync(path, 'utf8')
+  const code = leaveOut(name, lit)
+  expect(lit).toMatch(/\w(?:Support|Versions)\b/)
+  expect(code).not.toMatch(/\w(?:Support|Versions)\b|Symbol\.metadata|JSON/)
+  expect(() => leaveOut(name, code)).toThrow('has another form')
 })
