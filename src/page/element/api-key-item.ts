@@ -10,6 +10,7 @@ import { gapAfter } from './language.ts'
 import { offerMoves } from './offer.ts'
 import {
   canBeChecked,
+  describeLag,
   describeTest,
   isOffered,
   keysBeside,
@@ -263,7 +264,9 @@ export class ApiKeyItem extends InnerElement {
   /** Passes on what the open form fires, and closes the form unless it failed. */
   #hear({ type, detail }: InnerEvent): void {
     if (type !== 'problem') this.#close()
-    if (type === 'changed') this.#note('event_limits_changed')
+    if (type === 'changed' && 'lag' in detail) {
+      this.#note('event_limits_changed', describeLag(detail, 'earlierLimits', this.language))
+    }
     this.tell(type, detail)
   }
 
@@ -282,22 +285,22 @@ export class ApiKeyItem extends InnerElement {
     this.verdict = null
     await this.attempt.run({ text: 'changing' }, async (signal) => {
       const changed = await patchKey({ access, signal }, keySlot, { paused })
-      this.#note(paused ? 'event_paused' : 'event_resumed')
+      if (paused) this.#note('event_paused', describeLag(changed, 'stillUsed', this.language))
+      else this.#note('event_resumed')
       this.tell('changed', changed)
     })
   }
 
-  /** Says what the user has done, as the list of events does. */
-  #note(text: TextName): void {
-    this.verdict = { text: this.language.say(text), tone: 'success' }
+  /** Says what the user has done, as the list of events does, and `more`. */
+  #note(text: TextName, more = ''): void {
+    this.verdict = { text: this.language.say(text), tone: 'success', more }
   }
 
   async #delete(): Promise<void> {
     const { access, keySlot } = this
     this.#dialog?.close()
     await this.attempt.run({ text: 'deleting' }, async (signal) => {
-      await deleteKey({ access, signal }, keySlot)
-      this.tell('deleted', { ...keySlot, key: null, etag: null })
+      this.tell('deleted', await deleteKey({ access, signal }, keySlot))
     })
   }
 }

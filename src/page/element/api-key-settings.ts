@@ -14,6 +14,7 @@ import { LimitsForm } from './limits-form.ts'
 import { NameForm } from './name-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
 import {
+  describeLag,
   describeSaved,
   findSlot,
   nameSlot,
@@ -315,7 +316,9 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #saved(slot: ShownSlot): void {
     this.#put(slot)
-    this.notice = describeSaved(slot, this.language.say)
+    const { language } = this
+    const more = describeLag(slot, 'earlierUsed', language)
+    this.notice = { ...describeSaved(slot, language.say), more }
     const key = readableKey(slot)
     if (key === null) return
     const { preview, status } = key
@@ -330,7 +333,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #assigned(slot: ShownSlot): void {
     const from = this.slots?.find(({ name }) => name === DEFAULT_SLOT)
-    if (from !== undefined) this.#put({ ...from, key: null, etag: null })
+    if (from !== undefined) this.#put({ ...from, key: null, etag: null, lag: 0 })
     this.#saved(slot)
     void moveFocus(this, '[part~=notice]')
   }
@@ -355,7 +358,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #noteDeletion(slot: ShownSlot): void {
     const { say } = this.language
-    this.notice = { text: say('deleted', { provider: nameSlot(slot, say) }), tone: 'neutral' }
+    const text = say('deleted', { provider: nameSlot(slot, say) })
+    this.notice = { text, tone: 'neutral', more: describeLag(slot, 'stillUsed', this.language) }
     void moveFocus(this, '[part~=notice]')
   }
 

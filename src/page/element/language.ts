@@ -61,6 +61,10 @@ export class Language {
   readonly names = (words: readonly string[]): string =>
     new Intl.ListFormat(this.#dates, { style: 'narrow' }).format(words)
 
+  /** `60 seconds`. */
+  readonly seconds = (count: number): string =>
+    count.toLocaleString(this.#dates, { style: 'unit', unit: 'second', unitDisplay: 'long' })
+
   /** `1,000`. */
   readonly number = (value: number): string => value.toLocaleString(this.#dates)
 }

@@ -34,6 +34,8 @@ export interface ShownSlot {
   key: ShownKey | 'unreadable' | 'unavailable' | null
   /** Tells whether the slot is still as it was read; null if it has no key. */
   etag: string | null
+  /** For how many seconds after its last change applications can use it as before; 0 if they cannot, or if it has not changed. */
+  lag: number
 }
 
 /** A stored key, as much of it as is ever shown. */
@@ -70,6 +72,8 @@ export type Tone = 'success' | 'neutral' | 'warning'
 export interface Notice {
   text: string
   tone: Tone
+  /** What else there is to say; empty for nothing. */
+  more?: string
 }
 
 /** The key in the slot, if it can be read. */
@@ -109,7 +113,7 @@ export function findSlot(slots: readonly ShownSlot[], name: string): ShownSlot |
   const { provider, label } = splitSlot(name)
   const find = (sought: string) => slots.find((slot) => slot.name === sought)
   const bare = find(provider)
-  return find(name) ?? (bare && { ...bare, name, label, key: null, etag: null })
+  return find(name) ?? (bare && { ...bare, name, label, key: null, etag: null, lag: 0 })
 }
 
 /** The slot of the same provider with the label, or without one. */
@@ -170,6 +174,15 @@ export function describeSame(
   const others = slots.filter(({ name }) => key?.sameIn.includes(name))
   if (others.length === 0) return null
   return say('sameKey', { providers: list(others.map((other) => nameSlot(other, say))) })
+}
+
+/** For how long applications can still use the slot as before its change; empty if they cannot. */
+export function describeLag(
+  { lag }: ShownSlot,
+  text: 'stillUsed' | 'earlierUsed' | 'earlierLimits',
+  { say, seconds }: Language,
+): string {
+  return lag > 0 ? say(text, { time: seconds(lag) }) : ''
 }
 
 /** What a person reads when the key in the slot has just been saved. */

@@ -12,6 +12,8 @@ export const PARTS =
   'provider, status, preview, times, notice, success, warning, problem, form, label, input, select, choice, event, link, button, primary-button, danger-button, dialog, busy'
 
 /** A notice, which can take the focus. */
-export function renderNotice({ text, tone }: Notice) {
-  return html`<p part=${`notice ${tone}`} tabindex="-1">${text}</p>`
+export function renderNotice({ text, tone, more }: Notice) {
+  return html`<p part=${`notice ${tone}`} tabindex="-1">
+    ${text} ${more && html`<small>${more}</small>`}
+  </p>`
 }

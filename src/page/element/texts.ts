@@ -111,6 +111,9 @@ export const ENGLISH = {
   savedPlain: 'The key is saved.',
   sameKey: 'You also saved this key for {providers}.',
   deleted: 'The {provider} key is deleted.',
+  stillUsed: 'Applications can use it for up to {time} more.',
+  earlierUsed: 'Applications can use the earlier key for up to {time} more.',
+  earlierLimits: 'The earlier limits can apply for up to {time} more.',
 
   place: 'Order of use',
   saveName: 'Save',

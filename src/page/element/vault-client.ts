@@ -104,16 +104,18 @@ export async function putKey(
   slot: ShownSlot,
   { apiKey, baseUrl, expiresAt, verify }: EnteredKey,
 ): Promise<ShownSlot> {
-  const { user, team = user }: Saved = await request<'saveSlot'>(
-    call,
-    `${pathOf(slot)}${verify ? '' : '?verify=false'}`,
-    {
-      method: 'PUT',
-      headers: precondition(slot),
-      body: { api_key: apiKey, base_url: baseUrl, expires_at: expiresAt },
-    },
-  )
-  return { ...slot, ...readKey(team) }
+  const {
+    user,
+    team = user,
+    effective_within_s = 0,
+  }: Saved = await request<'saveSlot'>(call, `${pathOf(slot)}${verify ? '' : '?verify=false'}`, {
+    method: 'PUT',
+    headers: precondition(slot),
+    body: { api_key: apiKey, base_url: baseUrl, expires_at: expiresAt },
+  })
+  // No application could use a key before.
+  const lag = readableKey(slot) === null ? 0 : effective_within_s
+  return { ...slot, ...readKey(team), lag }
 }
 
 /** Moves the key of the default slot to another slot. */
@@ -124,9 +126,10 @@ export async function assignKey(call: Call, from: ShownSlot, to: ShownSlot): Pro
 }
 
 /** Deletes the key in the slot, unless it has changed. */
-export async function deleteKey(call: Call, slot: ShownSlot): Promise<void> {
-  const headers = precondition(slot)
-  await request<'deleteSlot'>(call, pathOf(slot), { method: 'DELETE', headers })
+export async function deleteKey(call: Call, slot: ShownSlot): Promise<ShownSlot> {
+  const init = { method: 'DELETE', headers: precondition(slot) } as const
+  const { effective_within_s: lag = 0 } = await request<'deleteSlot'>(call, pathOf(slot), init)
+  return { ...slot, key: null, etag: null, lag }
 }
 
 /**
@@ -146,8 +149,8 @@ export async function patchKey(
     headers: precondition(slot),
     body: changes,
   })
-  const { provider: name } = answer
-  return { ...slot, name, label: splitSlot(name).label, ...readKey(answer, slot) }
+  const { provider: name, effective_within_s: lag = 0 } = answer
+  return { ...slot, name, label: splitSlot(name).label, ...readKey(answer, slot), lag }
 }
 
 /** Has the service check the stored key with its provider. */
@@ -167,12 +170,12 @@ export async function verifyKey(
 function readKey(
   answer: KeyAnswer<SlotFields & Partial<SavedFields>> & { reason?: DecryptionFault },
   before?: ShownSlot,
-): Pick<ShownSlot, 'key' | 'etag'> {
+): Pick<ShownSlot, 'key' | 'etag' | 'lag'> {
   if (answer.error !== undefined) {
     const key = answer.reason === 'encryption_key_missing' ? 'unavailable' : 'unreadable'
-    return { key, etag: answer.etag }
+    return { key, etag: answer.etag, lag: 0 }
   }
-  if (!answer.has_api_key) return { key: null, etag: null }
+  if (!answer.has_api_key) return { key: null, etag: null, lag: 0 }
   const known = before && readableKey(before)
   const sameIn = known?.savedAt === answer.api_key_updated_at ? known.sameIn : []
   const key: ShownKey = {
@@ -191,7 +194,7 @@ function readKey(
     sameIn: answer.same_key_in ?? sameIn,
     baseUrl: answer.base_url ?? null,
   }
-  return { key, etag: answer.etag }
+  return { key, etag: answer.etag, lag: 0 }
 }
 
 /** The path of an operation after the user, with the name of a slot in it, and its query. */

@@ -59,6 +59,18 @@ describe('dates and numbers', () => {
     expect(language.number(1_041)).toBe(number)
   })
 
+  it.for([
+    ['en', '1 second', '60 seconds'],
+    ['de', '1 Sekunde', '60 Sekunden'],
+    ['fr', '1\u00a0seconde', '60\u00a0secondes'],
+    ['es', '1 segundo', '60 segundos'],
+    ['ja', '1 秒', '60 秒'],
+    ['zh-Hans', '1秒钟', '60秒钟'],
+  ] as const)('seconds have the plural of %s: %s, %s', ([tag, one, many]) => {
+    const { seconds } = new Language(tag)
+    expect([seconds(1), seconds(60)]).toEqual([one, many])
+  })
+
   it('dates may be those of a country, while the tag is that of the texts', () => {
     setClock()
     const language = new Language('en', {}, 'en-US')

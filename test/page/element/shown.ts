@@ -74,6 +74,7 @@ export function someSlot(changes: Partial<ShownSlot> = {}): ShownSlot {
     hosts: null,
     key: null,
     etag: changes.key ? ETAG : null,
+    lag: 0,
     ...changes,
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   canBeChecked,
   describeDisuse,
+  describeLag,
   describeSame,
   describeSaved,
   describeTest,
@@ -30,6 +31,7 @@ import {
   setClock,
   someKey,
   someSlot,
+  translated,
 } from './shown.ts'
 
 const groq = someSlot({ name: 'groq', provider: 'Groq', keyPrefixes: ['gsk_'] })
@@ -214,6 +216,29 @@ describe('the same key in several slots', () => {
   it('a slot knows that its key was saved in another one', () => {
     const slots = putSlot([someSlot({ key: someKey() }), groq, plainSlot('unreadable')], pair[1])
     expect(sameIn(slots)).toEqual([['groq'], ['openai'], undefined])
+  })
+})
+
+describe('how long applications go on after a change', () => {
+  it.for([
+    ['stillUsed', 'Applications can use it for up to 60 seconds more.'],
+    ['earlierUsed', 'Applications can use the earlier key for up to 60 seconds more.'],
+    ['earlierLimits', 'The earlier limits can apply for up to 60 seconds more.'],
+  ] as const)('says after a change how long that is: %s', ([name, text]) => {
+    expect(describeLag(someSlot({ lag: 60 }), name, english)).toBe(text)
+    expect(describeLag(someSlot(), name, english)).toBe('')
+  })
+
+  it.for([
+    ['en', 'Applications can use it for up to 1 second more.'],
+    ['de', 'Anwendungen können ihn noch bis zu 1 Sekunde lang verwenden.'],
+    ['fr', 'Les applications peuvent encore l’utiliser pendant 1\u00a0seconde au plus.'],
+    ['es', 'Las aplicaciones pueden usarla durante 1 segundo más, como máximo.'],
+    ['ja', 'アプリケーションは最大 1 秒間、引き続きこのキーを使用できます。'],
+    ['zh-Hans', '应用最多还可以使用它 1秒钟。'],
+  ] as const)('says one second in the language %s: %s', ([name, text]) => {
+    const language = name === 'en' ? english : translated(name)
+    expect(describeLag(someSlot({ lag: 1 }), 'stillUsed', language)).toBe(text)
   })
 })
 

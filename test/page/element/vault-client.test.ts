@@ -341,6 +341,49 @@ describe('answers', () => {
   })
 })
 
+describe('how long applications go on as before a change', () => {
+  const LATE = { effective_within_s: 60 }
+  type Change = (call: Call) => Promise<ShownSlot>
+
+  it.for<[what: string, lag: number, change: Change, answer: object]>([
+    ['a replacement', 60, save, { user: STORED, ...LATE }],
+    ['a replacement that counts at once', 0, save, { user: STORED }],
+    ["a replacement of a team's key", 60, save, { team: STORED, ...LATE }],
+    ['a first key', 0, (call) => save(call, someSlot()), { user: STORED, ...LATE }],
+    [
+      'a key in the place of an unreadable one',
+      0,
+      (call) => save(call, someSlot({ key: 'unreadable', etag: ETAG })),
+      { user: STORED, ...LATE },
+    ],
+    ['a deletion', 60, (call) => deleteKey(call, slot), LATE],
+    ['a deletion that counts at once', 0, (call) => deleteKey(call, slot), {}],
+    ['a pause', 60, (call) => patchKey(call, slot, { paused: true }), { ...STORED, ...LATE }],
+    ['a pause that counts at once', 0, (call) => patchKey(call, slot, {}), STORED],
+    [
+      'a move to an empty slot',
+      0,
+      (call) => assignKey(call, plainSlot(KEY), someSlot({ lag: 60 })),
+      { ...STORED, ...LATE },
+    ],
+    [
+      'a test after a change',
+      0,
+      async (call) => (await verifyKey(call, { ...slot, lag: 60 })).tested,
+      { ...STORED, verdict: 'accepted' },
+    ],
+  ])('after %s, it is %s seconds', async ([, lag, change, answer]) => {
+    standForVault([Response.json(answer)])
+    expect(await change(someCall().call)).toMatchObject({ lag })
+  })
+
+  it('a deleted key is gone from its slot', async () => {
+    standForVault([Response.json(LATE)])
+    const empty = { ...slot, key: null, etag: null, lag: 60 }
+    expect(await deleteKey(someCall().call, slot)).toEqual(empty)
+  })
+})
+
 describe('a token that is not accepted', () => {
   it('a token that is not accepted is replaced by a new one, once', async () => {
     const vault = standForVault([refuse(401, 'token_expired'), saved()])

@@ -1,0 +1,72 @@
+/** A vault whose isolates keep the keys that are in use: what the element says after a change. */
+
+import type { Page } from 'playwright-core'
+import { expect, it } from 'vitest'
+import { findBarriers, overflow, setStage, shows } from './stage.ts'
+
+const { openSettings } = await setStage({ USE_FRESH_SECONDS: '60' })
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+
+/** A sentence in a live region. */
+const said = (page: Page, text: string) => page.getByRole('status').getByText(text, { exact: true })
+
+const STILL_USED = 'Applications can use it for up to 60 seconds more.'
+const EARLIER_USED = 'Applications can use the earlier key for up to 60 seconds more.'
+const EARLIER_LIMITS = 'The earlier limits can apply for up to 60 seconds more.'
+const ANY = /60 seconds more/
+
+async function enterKey(page: Page, key: string, save: string): Promise<void> {
+  await page.getByRole('textbox', { name: /API key$/ }).fill(key)
+  await button(page, save).click()
+}
+
+it('says after a pause how long applications go on, and nothing after a resumption', async () => {
+  const { page, faults } = await openSettings({ openai: 'sk-good-1' })
+  await button(page, 'Pause: OpenAI key').click()
+  expect(await shows(said(page, STILL_USED))).toBe(true)
+  expect(await shows(page.getByRole('status').getByText('You paused the key'))).toBe(true)
+  expect(await findBarriers(page)).toEqual([])
+  await page.setViewportSize({ width: 320, height: 800 })
+  expect(await overflow(page)).toBe(0)
+  await button(page, 'Resume: OpenAI key').click()
+  await page.getByRole('status').getByText('You resumed the key').waitFor()
+  expect(await page.getByText(ANY).count()).toBe(0)
+  expect(faults()).toEqual([])
+})
+
+it('says after other limits how long the earlier ones can apply', async () => {
+  const { page } = await openSettings({ openai: 'sk-good-1' })
+  await button(page, 'Limits: OpenAI key').click()
+  await page.getByLabel('Limit of uses').selectOption('day')
+  await page.getByLabel('Maximum number of uses').fill('5')
+  await button(page, 'Save limits').click()
+  expect(await shows(said(page, EARLIER_LIMITS))).toBe(true)
+})
+
+it('says after a replacement how long the earlier key is used, and nothing of a first key', async () => {
+  const { page } = await openSettings()
+  await button(page, 'Add a key').click()
+  await page.getByLabel('Provider').selectOption('OpenAI')
+  await enterKey(page, 'sk-good-first', 'Save key')
+  await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
+  expect(await page.getByText(ANY).count()).toBe(0)
+  await button(page, 'Replace: OpenAI key').click()
+  await enterKey(page, 'sk-good2-second', 'Replace')
+  expect(await shows(said(page, EARLIER_USED))).toBe(true)
+})
+
+it.for([
+  ['en', 'Delete', STILL_USED],
+  ['de', 'Löschen', 'Anwendungen können ihn noch bis zu 60 Sekunden lang verwenden.'],
+] as const)(
+  'says in %s after a deletion how long applications go on',
+  async ([lang, act, text]) => {
+    const { page } = await openSettings({ openai: 'sk-good-1' }, {}, '', lang)
+    await page.getByRole('button', { name: new RegExp(`^${act}: `) }).click()
+    await button(page, act).click()
+    expect(await shows(said(page, text))).toBe(true)
+    const notice = page.locator('[part~=notice]')
+    expect(await notice.evaluate((element) => element.matches(':focus'))).toBe(true)
+  },
+)
