@@ -15,7 +15,7 @@ import { cpuOf, findChildren, memoryOf } from './cpu.ts'
 import { startFlask } from './flask.ts'
 import { seed, type BenchUser } from './seed.ts'
 
-const DATE = '2026-08-03'
+export const DATE = '2026-08-03'
 const BUNDLE = '.wrangler/bench'
 /** The running Workers. */
 export interface Workers {
@@ -101,9 +101,9 @@ export async function startWorkers({
 }
 
 const common = { modules: true as const, compatibilityDate: DATE, d1Databases: { DB: 'bench' } }
-const directSocket = { unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }
+export const directSocket = { unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }] }
 
-async function bundle(entry: string): Promise<string> {
+export async function bundle(entry: string): Promise<string> {
   const options = {
     bundle: true,
     write: false,
@@ -120,16 +120,16 @@ async function bundle(entry: string): Promise<string> {
   return outputFiles[0]?.text ?? ''
 }
 
-async function peerOf(peer: string, bindings: Record<string, string>): Promise<WorkerOptions> {
+export async function peerOf(
+  peer: string,
+  bindings: Record<string, string>,
+): Promise<WorkerOptions> {
   const script = await bundle('peer-worker.ts')
   return { ...common, ...directSocket, name: peer, script, bindings: { ...bindings, PEER: peer } }
 }
 
-/** The vault as wrangler would deploy it, which asks D1 at each use, and the same one that keeps keys at hand. */
-async function vaultsOf(
-  bindings: Record<string, string>,
-  { origin, isProfiled }: { origin: string; isProfiled: boolean },
-): Promise<[WorkerOptions, WorkerOptions]> {
+/** Returns the bundle that wrangler would deploy. */
+export function bundleVault(isProfiled = false): string {
   const minify = isProfiled ? [] : ['--minify']
   const args = [
     'node_modules/wrangler/bin/wrangler.js',
@@ -140,17 +140,21 @@ async function vaultsOf(
     ...minify,
   ]
   execFileSync(process.execPath, args, { stdio: 'ignore' })
+  return readFileSync(`${BUNDLE}/index.js`, 'utf8')
+}
+
+/** The vault, which asks D1 at each use, and the same one that keeps keys at hand. */
+async function vaultsOf(
+  bindings: Record<string, string>,
+  { origin, isProfiled }: { origin: string; isProfiled: boolean },
+): Promise<[WorkerOptions, WorkerOptions]> {
   const vault = {
     ...directSocket,
     compatibilityDate: DATE,
     d1Databases: { DB: 'bench' },
     modules: [
       { type: 'ESModule' as const, path: 'main.js', contents: await bundle('vault-worker.ts') },
-      {
-        type: 'ESModule' as const,
-        path: 'vault.js',
-        contents: readFileSync(`${BUNDLE}/index.js`, 'utf8'),
-      },
+      { type: 'ESModule' as const, path: 'vault.js', contents: bundleVault(isProfiled) },
     ],
   }
   const variables = {
@@ -190,7 +194,7 @@ async function callersOf(origin: string): Promise<WorkerOptions[]> {
 function handleStructuredLogs(): void {}
 
 /** Converts the shorter options of Miniflare 4 to those of Miniflare 5. */
-function start(options: Parameters<typeof convertV4MiniflareOptions>[0]): Miniflare {
+export function start(options: Parameters<typeof convertV4MiniflareOptions>[0]): Miniflare {
   return new Miniflare(convertV4MiniflareOptions({ ...options, handleStructuredLogs }))
 }
 
