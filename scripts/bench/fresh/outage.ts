@@ -1,0 +1,175 @@
+/** Measures uses while D1 is stopped: which are answered, and which of them the trail has afterwards. */
+
+import { setInterval as every, setTimeout as sleep } from 'node:timers/promises'
+import type { EventsAnswer } from '../../../src/shared/answers.ts'
+import { signToken } from '../../lib/token.ts'
+import { send } from './call.ts'
+import { OLD_KEY, SLOT } from './changes.ts'
+import type { D1State } from './d1.ts'
+import { startProvider } from './provider.ts'
+import { startVaults, type Vaults, type VaultSetting } from './vaults.ts'
+
+const OWNERS = 20
+/** Of each vault. */
+const USES_PER_SECOND = 50
+const OUTAGES_S = [25, 90]
+/** The owners begin one after the other in this time, so that their keys are read at different times. */
+const WARM_S = 30
+/** How long the keys are used after D1 is back. */
+const AFTER_S = 5
+/** How long the trail may take to have every use. */
+const TRAIL_S = 90
+
+const VAULTS: readonly VaultSetting[] = [
+  { database: 'kept', freshSeconds: 60 },
+  { database: 'asked', freshSeconds: 0 },
+]
+
+/** A use. The code is that of its refusal. Times are in milliseconds since the epoch. */
+interface Use {
+  owner: number
+  askedAt: number
+  code: string | null
+}
+
+/** Prints what each vault did in each outage. */
+export async function benchOutage(): Promise<void> {
+  for (const fails of ['lost', 'silent'] as const) {
+    for (const seconds of OUTAGES_S) {
+      // oxlint-disable-next-line no-await-in-loop -- one outage after the other
+      console.table(await stopBoth({ fails, seconds }))
+    }
+  }
+  console.log(`${USES_PER_SECOND} uses a second through each vault, of the keys of ${OWNERS} owners. "lost": each call of D1 fails at once.
+"silent": it has no answer. "longest": of one owner, from the first refused use to the next one that was answered.
+The trail was read at most ${TRAIL_S} s after the last use. It is compared with the uses that were answered in the whole run.`)
+}
+
+interface Outage {
+  fails: D1State
+  seconds: number
+}
+
+/** Stops the D1 of both vaults. Returns the figures of each. */
+async function stopBoth(outage: Outage) {
+  const provider = await startProvider()
+  const vaults = await startVaults(VAULTS, provider.origin)
+  const owners = Array.from({ length: OWNERS }, async (_, owner) => {
+    const id = `user-${owner}`
+    return { id, token: await signToken({ sub: id }, vaults.secret) }
+  })
+  const run = { vaults, origin: provider.origin, owners: await Promise.all(owners), outage }
+  try {
+    return await Promise.all(VAULTS.map(async (_, vault) => stopOne(vault, run)))
+  } finally {
+    await vaults.close()
+    provider.close()
+  }
+}
+
+interface Owner {
+  id: string
+  token: string
+}
+
+interface Run {
+  vaults: Vaults
+  /** Of the provider. */
+  origin: string
+  owners: readonly Owner[]
+  outage: Outage
+}
+
+async function stopOne(vault: number, run: Run) {
+  const { vaults, owners } = run
+  const { fails, seconds } = run.outage
+  const url = vaults.urls[vault] ?? ''
+  for (const { id, token } of owners) {
+    const path = `/api/users/${id}/api-keys/${SLOT}`
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await send(url + path, { method: 'PUT', token, body: { api_key: OLD_KEY } })
+  }
+  const using = useKeys(vault, run)
+  await sleep(WARM_S * 1_000)
+  await vaults.setD1(vault, fails)
+  const from = Date.now()
+  await sleep(seconds * 1_000)
+  await vaults.setD1(vault, 'up')
+  const to = Date.now()
+  const uses = await using
+  const all = uses.filter(({ code }) => code === null).length
+  const inTrail = await readTrail(url, owners, all)
+  const asked = uses.filter(({ askedAt }) => askedAt >= from && askedAt < to)
+  const refused = asked.flatMap(({ code }) => code ?? [])
+  return {
+    'D1 stopped, s': seconds,
+    D1: fails,
+    USE_FRESH_SECONDS: VAULTS[vault]?.freshSeconds,
+    uses: asked.length,
+    answered: asked.length - refused.length,
+    refused: refused.length,
+    codes: [...new Set(refused)].join(', '),
+    'longest, s': Number(longestOf(uses).toFixed(1)),
+    'answered in all': all,
+    'in the trail': inTrail,
+    'lost from it': all - inTrail,
+  }
+}
+
+/** Uses the keys of the owners in turn. */
+async function useKeys(vault: number, { vaults, origin, owners, outage }: Run): Promise<Use[]> {
+  const startedAt = Date.now()
+  const uses: Promise<Use>[] = []
+  let next = 0
+  for await (const _ of every(1_000 / USES_PER_SECOND)) {
+    const elapsed = Date.now() - startedAt
+    if (elapsed > (WARM_S + outage.seconds + AFTER_S) * 1_000) break
+    // A timer that is late is followed by a shorter one.
+    for (; next < (elapsed / 1_000) * USES_PER_SECOND; next += 1) {
+      const owner = next % owners.length
+      const hasBegun = elapsed >= (owner * WARM_S * 1_000) / owners.length
+      const url = `${vaults.caller}/${vault}/${owners[owner]?.id}/${SLOT}?to=${origin}/`
+      if (hasBegun) uses.push(useOnce(url, owner))
+    }
+  }
+  return Promise.all(uses)
+}
+
+async function useOnce(url: string, owner: number): Promise<Use> {
+  const askedAt = Date.now()
+  const response = await fetch(url)
+  const body: { code?: string } = await response.json()
+  return { owner, askedAt, code: response.ok ? null : (body.code ?? String(response.status)) }
+}
+
+/** The longest time in seconds in which an owner's uses were refused. */
+function longestOf(uses: readonly Use[]): number {
+  const since = new Map<number, number>()
+  const times = uses.map(({ owner, askedAt, code }) => {
+    const first = since.get(owner) ?? askedAt
+    if (code === null) since.delete(owner)
+    else since.set(owner, first)
+    return askedAt - first
+  })
+  return Math.max(0, ...times) / 1_000
+}
+
+/** The uses that the trail has, once it has all of them, or has had the time for it. */
+async function readTrail(url: string, owners: readonly Owner[], all: number): Promise<number> {
+  const until = Date.now() + TRAIL_S * 1_000
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- again until all are there
+    const counts = await Promise.all(owners.map(async (owner) => usesOf(url, owner)))
+    const count = counts.reduce((sum, uses) => sum + uses, 0)
+    if (count >= all || Date.now() >= until) return count
+    // oxlint-disable-next-line no-await-in-loop
+    await sleep(2_000)
+  }
+}
+
+async function usesOf(url: string, { id, token }: Owner): Promise<number> {
+  const path = `/api/users/${id}/api-key-events?limit=100`
+  const { events } = await send<EventsAnswer>(url + path, { method: 'GET', token })
+  const used = events.filter(({ event }) => event === 'used')
+  return used.reduce((sum, { count = 1 }) => sum + count, 0)
+}
