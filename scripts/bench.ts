@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { benchOutage } from './bench/fresh/outage.ts'
 import { benchStaleness } from './bench/fresh/staleness.ts'
+import { benchZipf } from './bench/fresh/zipf.ts'
 import { benchGrowth } from './bench/growth.ts'
 import { measure, profileRoute, type BenchOptions } from './bench/http.ts'
 import { drawChart } from './bench/http/chart.ts'
@@ -23,7 +24,8 @@ const USAGE = `Usage: npm run bench [-- http] [--routes GET,PUT] [--rounds 7] [-
        npm run bench -- start           time of the first request, and weight of the bundle by package and room
        npm run bench -- rewrap          speed of the rewrap job
        npm run bench -- staleness       the last use of a key in four isolates, after one of them has changed it
-       npm run bench -- outage          uses while D1 is stopped for 25 s and for 90 s (10 minutes)`
+       npm run bench -- outage          uses while D1 is stopped for 25 s and for 90 s (10 minutes)
+       npm run bench -- zipf            uses of the keys of 1, 100 and 10,000 owners, with keys at hand and without`
 
 async function benchHttp(
   options: BenchOptions,
@@ -65,6 +67,7 @@ await runCommand(USAGE, async () => {
   else if (name === 'socket') await benchSocket(options.rounds)
   else if (name === 'start') await benchStart()
   else if (name === 'rewrap') await benchRewrap()
+  else if (name === 'zipf') await benchZipf(options)
   else if (name === 'outage') await benchOutage()
   else if (name === 'staleness') return (await benchStaleness()) ? 0 : 1
   else return 2
