@@ -15,6 +15,7 @@ import {
   wholeNumber,
   withDefault,
   orNull,
+  type Values,
 } from './shared/variable.ts'
 import { webOrigin } from './shared/web-origin.ts'
 import { tokenScope, tokenVariables } from './tokens/token-settings.ts'
@@ -156,7 +157,7 @@ const corsOrigins = listOf(
 export const foreignVariables = { ...importVariables }
 
 /** Every variable, secret and binding, by its name. What is set must have its form. */
-export const environment = z.object({
+export const environment = {
   ...ownVariables,
   ...deletionsVariables,
   ...limiters,
@@ -169,6 +170,6 @@ export const environment = z.object({
   ...providerVariables,
   CORS_ORIGINS: withDefault(corsOrigins, []),
   ...signInVariables,
-})
+}
 
-export type Environment = z.output<typeof environment>
+export type Environment = Values<typeof environment>

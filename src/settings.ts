@@ -1,6 +1,5 @@
 /** Reads the settings, with the rules across rooms, and reports every fault at once. It refuses a bad value. */
 
-import * as z from 'zod/mini'
 import { readKeys, type ForeignSecrets } from './crypto/keyring.ts'
 import {
   analytics,
@@ -16,43 +15,44 @@ import { readDefaultProvider } from './providers/table.ts'
 import { namesIn } from './shared/json.ts'
 import { nameLabelFault } from './shared/label.ts'
 import { splitSlot } from './shared/slot.ts'
-import { confidentialUrl, settingsOf, splitList, type Refuse } from './shared/variable.ts'
+import {
+  confidentialUrl,
+  readVariables,
+  settingsOf,
+  splitList,
+  type Refuse,
+} from './shared/variable.ts'
 import { webOrigin } from './shared/web-origin.ts'
 import { readTokens } from './tokens/token-settings.ts'
 
-const settings = z.pipe(
-  environment,
-  z.transform((env, { issues }) => {
-    const refuse: Refuse<string> = (name, message) => {
-      issues.push({ code: 'custom', path: [name], message, input: undefined })
-    }
-    const [foreign = null] = Object.values<ForeignSecrets>(settingsOf(foreignVariables, env))
-    const keys = readKeys(env, foreign, refuse)
-    const tokens = readTokens(env, refuse)
-    refuseProvidersHeader(env, refuse)
-    const signIn = readSignIn(env, refuse)
-    const relay = readRelay(env, refuse)
-    if (env.MANAGE_SCOPE !== null && env.SUPPORT_LIMITER === null) {
-      refuse('SUPPORT_LIMITER', 'is required with MANAGE_SCOPE: see [[ratelimits]]')
-    }
-    return {
-      ...settingsOf(ownVariables, env),
-      ...settingsOf(limiters, env),
-      missingLimiters: nameMissing(env),
-      deletions: readDeletions(env, refuse),
-      ...keys,
-      ...tokens,
-      signIn,
-      relay,
-      providers: env.PROVIDERS,
-      defaultProvider: readDefaultProvider(env, refuse),
-      revealers: env.ALLOW_REVEAL,
-    }
-  }),
-)
+/** The settings that the variables make together. `refuse` gets each fault. */
+function join(env: Environment, refuse: Refuse<string>) {
+  const [foreign = null] = Object.values<ForeignSecrets>(settingsOf(foreignVariables, env))
+  const keys = readKeys(env, foreign, refuse)
+  const tokens = readTokens(env, refuse)
+  refuseProvidersHeader(env, refuse)
+  const signIn = readSignIn(env, refuse)
+  const relay = readRelay(env, refuse)
+  if (env.MANAGE_SCOPE !== null && env.SUPPORT_LIMITER === null) {
+    refuse('SUPPORT_LIMITER', 'is required with MANAGE_SCOPE: see [[ratelimits]]')
+  }
+  return {
+    ...settingsOf(ownVariables, env),
+    ...settingsOf(limiters, env),
+    missingLimiters: nameMissing(env),
+    deletions: readDeletions(env, refuse),
+    ...keys,
+    ...tokens,
+    signIn,
+    relay,
+    providers: env.PROVIDERS,
+    defaultProvider: readDefaultProvider(env, refuse),
+    revealers: env.ALLOW_REVEAL,
+  }
+}
 
 /** The validated settings of the service. */
-export type Settings = z.output<typeof settings>
+export type Settings = ReturnType<typeof join>
 
 /**
  * Returns the validated settings.
@@ -61,9 +61,12 @@ export type Settings = z.output<typeof settings>
  */
 export function readSettings(env: Env): Settings {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  const parsed = settings.safeParse(set)
-  if (parsed.success) return parsed.data
-  const reasons = parsed.error.issues.map(({ path, message }) => `${namePath(path)} ${message}`)
+  const reasons: string[] = []
+  const values = readVariables(environment, set, (name, { path, message }) =>
+    reasons.push(`${namePath(name, path)} ${message}`),
+  )
+  const settings = values && join(values, (name, message) => reasons.push(`${name} ${message}`))
+  if (settings !== null && reasons.length === 0) return settings
   throw new VaultError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
 }
 
@@ -163,8 +166,8 @@ function isSlotName({ PROVIDERS }: Environment, name: string): boolean {
 }
 
 /** The name of a variable: `NAME`, `NAME, item 2,` for a list, or `NAME, "key", field` for a table. */
-function namePath([name, within, ...rest]: PropertyKey[]): string {
-  if (typeof within === 'number') return `${String(name)}, item ${within + 1},`
-  if (within === undefined) return String(name)
-  return `${String(name)}, ${JSON.stringify(within)}, ${rest.join('.')}`.trim()
+function namePath(name: string, [within, ...rest]: readonly PropertyKey[]): string {
+  if (typeof within === 'number') return `${name}, item ${within + 1},`
+  if (within === undefined) return name
+  return `${name}, ${JSON.stringify(within)}, ${rest.join('.')}`.trim()
 }

@@ -1,8 +1,9 @@
 /** Reads from D1 what is stored under which key, and the progress of the rewrap job. It needs no key. */
 
-import * as z from 'zod/mini'
+import type * as z from 'zod/mini'
 import { parseKeyring, type ForeignSecrets, type KeyringKids } from '../../src/crypto/keyring.ts'
 import { foreignVariables } from '../../src/environment.ts'
+import type { Optional } from '../../src/shared/variable.ts'
 import { countRowsAfter, type KidCount } from '../../src/store/all-keys.ts'
 import { haveOpened } from '../../src/keys/lost-rows.ts'
 import { run } from '../../src/store/d1.ts'
@@ -40,7 +41,9 @@ export interface Progress {
 }
 
 /** The programs whose rows the vault opens besides its own. */
-export const FOREIGN = Object.values<ForeignSecrets>(z.object(foreignVariables).parse({}))
+export const FOREIGN = Object.values<Optional<z.ZodMiniType, ForeignSecrets>>(foreignVariables).map(
+  ({ missing }) => missing,
+)
 
 /** The variable with the keys for the rows of another program. */
 export function variableOf(kid: string): string {

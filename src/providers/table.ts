@@ -4,7 +4,14 @@ import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { isJsonObject, parseJson } from '../shared/json.ts'
 import { DEFAULT_SLOT } from '../shared/slot.ts'
-import { exactText, orNull, tableOf, type Refuse, type Values } from '../shared/variable.ts'
+import {
+  exactText,
+  orNull,
+  tableOf,
+  withDefault,
+  type Refuse,
+  type Values,
+} from '../shared/variable.ts'
 import { BUILT_IN } from './built-in.ts'
 import { provider, type Provider } from './provider.ts'
 
@@ -34,7 +41,7 @@ export const providers = z.pipe(
 
 /** The variables of providers. */
 export const providerVariables = {
-  PROVIDERS: providers,
+  PROVIDERS: withDefault(providers, new Map(Object.entries(BUILT_IN))),
   DEFAULT_PROVIDER: orNull(exactText),
 }
 

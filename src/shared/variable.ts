@@ -3,13 +3,21 @@
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from './confidential-url.ts'
 
-/** The forms of variables by their names. */
-type Forms = Readonly<Record<string, z.ZodMiniType>>
+/** A variable that need not be set. */
+export interface Optional<Form extends z.ZodMiniType = z.ZodMiniType, Missing = unknown> {
+  form: Form
+  /** What it holds if it is not set. It is not checked. */
+  missing: Missing
+}
 
-/** What the variables hold, by their names. There may be none. */
-export type Values<Table extends Forms> = keyof Table extends never
-  ? object
-  : z.output<z.ZodMiniObject<Table>>
+/** Variables by their names. One that must be set is its form alone. */
+type Table = Readonly<Record<string, z.ZodMiniType | Optional>>
+
+type Held<Of> =
+  Of extends Optional<infer Form, infer Missing> ? z.output<Form> | Missing : z.output<Of>
+
+/** What the variables hold, by their names. */
+export type Values<Of extends Table> = { [Name in keyof Of]: Held<Of[Name]> }
 
 /** Records a fault of a variable, or of several variables together. */
 export type Refuse<Name> = (name: Name, message: string) => void
@@ -19,12 +27,38 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   : Lowercase<Name>
 
 /** What the variables hold, by their names in camelCase: `EVENTS_KEPT_DAYS` is `eventsKeptDays`. */
-export type SettingsOf<Table extends Forms> = {
-  [Name in keyof Table & string as CamelCase<Name>]: z.output<Table[Name]>
+export type SettingsOf<Of extends Table> = {
+  [Name in keyof Of & string as CamelCase<Name>]: Held<Of[Name]>
 }
 
-export function settingsOf<Table extends Forms>(table: Table, env: Values<Table>): SettingsOf<Table>
-export function settingsOf(table: Forms, env: Readonly<Record<string, unknown>>): object {
+/** Gets each issue of a variable. */
+type Report = (name: string, issue: z.core.$ZodIssue) => void
+
+/** Returns what the variables hold; null if one is wrong. What is not set costs no check, which a first request waits for. */
+export function readVariables<Of extends Table>(
+  table: Of,
+  env: Readonly<Record<string, unknown>>,
+  report: Report,
+): Values<Of> | null
+export function readVariables(
+  table: Table,
+  env: Readonly<Record<string, unknown>>,
+  report: Report,
+): object | null {
+  let isRight = true
+  const values = Object.entries(table).map(([name, variable]) => {
+    const isOptional = 'missing' in variable
+    if (isOptional && env[name] === undefined) return [name, variable.missing]
+    const { success, data, error } = (isOptional ? variable.form : variable).safeParse(env[name])
+    for (const issue of error?.issues ?? []) report(name, issue)
+    isRight &&= success
+    return [name, data]
+  })
+  return isRight ? Object.fromEntries(values) : null
+}
+
+export function settingsOf<Of extends Table>(table: Of, env: Values<Of>): SettingsOf<Of>
+export function settingsOf(table: Table, env: Readonly<Record<string, unknown>>): object {
   return Object.fromEntries(Object.keys(table).map((name) => [camelCase(name), env[name]]))
 }
 
@@ -32,20 +66,22 @@ function camelCase(name: string): string {
   return name.toLowerCase().replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
-/** The form of a variable that is `missing` if it is not set. */
-export function withDefault<Form extends z.ZodMiniType>(form: Form, missing: z.output<Form>) {
-  return z.pipe(
-    z.optional(form),
-    z.transform((value): z.output<Form> => value ?? missing),
-  )
+/** A variable that is `missing` if it is not set. */
+export function withDefault<Form extends z.ZodMiniType>(
+  form: Form,
+  missing: z.output<Form>,
+): Optional<Form, z.output<Form>> {
+  return { form, missing }
 }
 
-/** The form of a variable that is null if it is not set. */
-export function orNull<Form extends z.ZodMiniType>(form: Form) {
-  return z.pipe(
-    z.optional(form),
-    z.transform((value) => value ?? null),
-  )
+/** A variable that is null if it is not set. */
+export function orNull<Form extends z.ZodMiniType>(form: Form): Optional<Form, null> {
+  return { form, missing: null }
+}
+
+/** A variable that is undefined if it is not set. */
+export function optional<Form extends z.ZodMiniType>(form: Form): Optional<Form, undefined> {
+  return { form, missing: undefined }
 }
 
 /** A text that is compared exactly. */

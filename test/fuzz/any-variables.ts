@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { environment } from '../../src/environment.ts'
 import { MARK } from './fuzz.ts'
 
-const NAMES = Object.keys(environment.shape)
+const NAMES = Object.keys(environment)
 
 /** What a variable may hold by mistake, in most of them a secret. */
 const text = fc.oneof(

@@ -215,7 +215,7 @@ it('docs/api.md lists each error code with its status', () => {
 it('docs/configuration.md lists every variable, secret and binding', () => {
   const { vars, secrets } = readConfig({ config: 'wrangler.toml' })
   const names: string[] = [
-    ...Object.keys(environment.shape),
+    ...Object.keys(environment),
     ...Object.keys(vars),
     ...(secrets?.required ?? []),
     'ASSETS',

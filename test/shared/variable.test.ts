@@ -1,15 +1,19 @@
-import * as z from 'zod/mini'
-import { describe, expect, it } from 'vitest'
+import type * as z from 'zod/mini'
+import { describe, expect, it, vi } from 'vitest'
 import {
   bindingWith,
   confidentialUrl,
   exactText,
   flag,
   listOf,
+  optional,
   orNull,
+  readVariables,
   settingsOf,
   splitList,
   wholeNumber,
+  withDefault,
+  type Optional,
 } from '../../src/shared/variable.ts'
 
 const few = wholeNumber((text) => /^[0-9]$/.test(text), 'must be a number to 9')
@@ -37,29 +41,47 @@ describe('the forms of variables', () => {
     ['a binding of another kind', queue, { get: () => null }, 'must be a queue'],
     ['a name as binding', queue, 'send', 'must be a queue'],
     ['null as binding', queue, null, 'must be a queue'],
-    ['nothing', orNull(flag), undefined, 'none'],
-    ['null as flag', orNull(flag), null, 'must be "true" or "false"'],
+    ['null as flag', flag, null, 'must be "true" or "false"'],
   ])('judges %s', ([, form, value, fault]) => {
     const [issue] = form.safeParse(value).error?.issues ?? []
     expect(issue?.message ?? 'none').toContain(fault)
   })
 
-  it('reads a flag and a number, and null for nothing', () => {
-    expect([flag.parse('true'), flag.parse('false')]).toEqual([true, false])
-    expect([few.parse('7'), orNull(few).parse('7'), orNull(few).parse(undefined)]).toEqual([
-      7,
-      7,
-      null,
+  it('reads a flag and a number', () => {
+    expect([flag.parse('true'), flag.parse('false'), few.parse('7')]).toEqual([true, false, 7])
+  })
+
+  it.for<[name: string, variable: Optional, unset: unknown]>([
+    ['null', orNull(few), null],
+    ['undefined', optional(few), undefined],
+    ['its default', withDefault(few, 3), 3],
+  ])('a variable that is not set is %s', ([, variable, unset]) => {
+    const refuse = vi.fn<() => void>()
+    const read = (env: object) => readVariables({ FEW: variable }, { ...env }, refuse)
+    expect([read({}), read({ FEW: '7' })]).toEqual([{ FEW: unset }, { FEW: 7 }])
+    expect(refuse).not.toHaveBeenCalled()
+  })
+
+  it('reports each issue of each variable, and returns nothing then', () => {
+    const found: unknown[] = []
+    const read = readVariables(
+      { ONE: flag, FLAGS: orNull(listOf(flag)), OTHER: few },
+      { FLAGS: 'yes,true,no', OTHER: '7' },
+      (name, { path }) => found.push([name, path]),
+    )
+    expect(read).toBeNull()
+    expect(found).toEqual([
+      ['ONE', []],
+      ['FLAGS', [0]],
+      ['FLAGS', [2]],
     ])
   })
 
   it('names a setting as its variable, in camelCase', () => {
-    const table = { DB: queue, EVENTS_KEPT_DAYS: few, VERIFY_ON_SAVE: orNull(flag) }
+    const binding = bindingWith<{ send: () => null }>('send', 'must be a queue')
+    const table = { DB: binding, EVENTS_KEPT_DAYS: few, VERIFY_ON_SAVE: orNull(flag) }
     const db = { send: () => null }
-    const settings = settingsOf(
-      table,
-      z.object(table).parse({ DB: db, EVENTS_KEPT_DAYS: '9', OTHER: 1 }),
-    )
+    const settings = settingsOf(table, { DB: db, EVENTS_KEPT_DAYS: 9, VERIFY_ON_SAVE: null })
     expect(settings).toEqual({ db, eventsKeptDays: 9, verifyOnSave: null })
   })
 
