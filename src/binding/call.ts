@@ -11,7 +11,7 @@ import { errorFields, log, nameCause } from '../log.ts'
 import { requireRate } from '../rate.ts'
 import type { LogFields } from '../log-lines.ts'
 import { openFront, openService, type Service } from '../service.ts'
-import { bindingProps, type BindingProps, type Grant, bindingCaller } from '../shared/caller.ts'
+import { isBindingProps, type BindingProps, type Grant, bindingCaller } from '../shared/caller.ts'
 import { ownerText, type OwnerParts } from '../shared/owner.ts'
 import { encodeSlot } from '../shared/slot.ts'
 import { nameUserIdFault } from '../shared/user-id.ts'
@@ -92,8 +92,7 @@ export async function perform<T extends object & Outcome>(
 
 /** Reads a binding's `props`. Malformed props grant nothing. */
 export function readProps(value: unknown): BindingProps {
-  const parsed = bindingProps.safeParse(value)
-  return parsed.success ? parsed.data : NOBODY
+  return isBindingProps(value) ? value : NOBODY
 }
 
 /**

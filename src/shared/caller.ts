@@ -1,7 +1,5 @@
 /** Who a caller is, by the door that it comes through and its name there, and what a binding lets it do. */
 
-import * as z from 'zod/mini'
-
 const WORKER = String.raw`[\w.-]{1,64}`
 const CLIENT = '[!-~]{1,200}'
 
@@ -30,24 +28,40 @@ export function serverCaller(client: string): string {
   return `server:${client}`
 }
 
-const grants = z.array(z.enum(['use', 'reveal', 'users', 'support', 'save']))
-
-/** The `props` of a service binding, as a schema. */
-export const bindingProps = z.strictObject({
-  /** The bound Worker's name. The log, the trail and the owners' limits have it as `binding:NAME`. */
-  caller: z.string().check(z.regex(WORKER_NAME)),
-  grants,
-  /** The providers and slots that the caller may use. If it is missing, all of them. */
-  providers: z.optional(z.array(z.string())),
-  /** Whether the caller may say which team a user is in. The vault believes it. */
-  teams: z.optional(z.boolean()),
-})
+const GRANTS = ['use', 'reveal', 'users', 'support', 'save'] as const
 
 /**
  * What a binding can grant: using keys, reading them in the clear, adding and removing users, helping users
  * with their keys without seeing one, or saving keys for them.
  */
-export type Grant = z.output<typeof grants>[number]
+export type Grant = (typeof GRANTS)[number]
 
 /** The `props` of a binding: `[services.props]` in the caller's wrangler.toml. */
-export type BindingProps = z.output<typeof bindingProps>
+export interface BindingProps {
+  /** The bound Worker's name. The log, the trail and the owners' limits have it as `binding:NAME`. */
+  caller: string
+  grants: Grant[]
+  /** The providers and slots that the caller may use. If it is missing, all of them. */
+  providers?: string[] | undefined
+  /** Whether the caller may say which team a user is in. The vault believes it. */
+  teams?: boolean | undefined
+}
+
+/** Whether a value is the `props` of a binding, with nothing else in it. Each call checks it, so it is not a schema. */
+export function isBindingProps(value: unknown): value is BindingProps {
+  if (typeof value !== 'object' || value === null) return false
+  const props: Record<string, unknown> = { ...value }
+  const { caller, grants, providers = [], teams = false, ...others } = props
+  return (
+    typeof caller === 'string' &&
+    WORKER_NAME.test(caller) &&
+    isListOf(grants, (grant) => GRANTS.some((one) => one === grant)) &&
+    isListOf(providers, (name) => typeof name === 'string') &&
+    typeof teams === 'boolean' &&
+    Object.keys(others).length === 0
+  )
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem)
+}

@@ -16,8 +16,9 @@ export interface SlotParts {
 }
 
 export function splitSlot(name: string): SlotParts {
-  const [provider = '', ...rest] = name.split(':')
-  return { provider, label: rest.length === 0 ? null : rest.join(':') }
+  const end = name.indexOf(':')
+  if (end < 0) return { provider: name, label: null }
+  return { provider: name.slice(0, end), label: name.slice(end + 1) }
 }
 
 export function joinSlot({ provider, label }: SlotParts): string {

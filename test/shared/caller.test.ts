@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bindingCaller, CALLER_NAME, relayCaller, bindingProps } from '../../src/shared/caller.ts'
+import { bindingCaller, CALLER_NAME, relayCaller, isBindingProps } from '../../src/shared/caller.ts'
 
 it('a bound Worker and a client of the relay with the same name are two callers', () => {
   expect([bindingCaller('chat'), relayCaller('chat')]).toEqual(['binding:chat', 'relay:chat'])
@@ -48,7 +48,7 @@ it.for<[name: string, props: object]>([
   ['a caller of 64 characters', { ...CALLER, caller: 'x'.repeat(64) }],
   ['a caller with each kind of character', { ...CALLER, caller: 'My_chat-2.test' }],
 ])('accepts props with %s', ([, props]) => {
-  expect(bindingProps.safeParse(props)).toEqual({ success: true, data: props })
+  expect(isBindingProps(props)).toBe(true)
 })
 
 it.for<[name: string, props: unknown]>([
@@ -70,5 +70,5 @@ it.for<[name: string, props: unknown]>([
   ['no slots but null', { ...CALLER, providers: null }],
   ['a misspelt field', { ...CALLER, provider: ['openai'] }],
 ])('refuses props with %s', ([, props]) => {
-  expect(bindingProps.safeParse(props).success).toBe(false)
+  expect(isBindingProps(props)).toBe(false)
 })
