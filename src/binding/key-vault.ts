@@ -29,7 +29,7 @@ import { METHODS, type Outcomes } from './methods.ts'
  * these.
  */
 export class KeyVault extends WorkerEntrypoint<Env, unknown> implements CallersKeyVault {
-  async fetchWithApiKey(userId: string, slot: string, request: Request, options: UseOptions = {}) {
+  async fetchWithApiKey(userId: string, slot: string, request: Request, options?: UseOptions) {
     return answer(await this.#perform('fetchWithApiKey', { userId, slot, request, options }))
   }
 
@@ -113,7 +113,8 @@ function answer<T extends object>(outcome: T | VaultError): Result<T> {
 function givenIn(request: Request): Given {
   const { headers } = request
   const userId = decodeHeader(headers.get(USER_HEADER))
-  const options = headers.has(TEAM_HEADER) ? { teamId: decodeHeader(headers.get(TEAM_HEADER)) } : {}
+  const team = headers.get(TEAM_HEADER)
+  const options = team === null ? undefined : { teamId: decodeHeader(team) }
   return { userId, slot: decodeHeader(headers.get(PROVIDER_HEADER)), request, options }
 }
 

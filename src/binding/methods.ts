@@ -176,6 +176,7 @@ const useOptions = z.strictObject({ teamId: z.optional(z.string()) })
 
 /** Who uses a key, with the team whose key the use may take. @throws VaultError `invalid_argument`, `not_granted` */
 function userOf({ user, props, given }: Call): KeyUser {
+  if (given.options === undefined) return user
   const { teamId } = parse(useOptions, given.options)
   if (teamId === undefined) return user
   if (nameUserIdFault(teamId) !== null) throw new VaultError('invalid_argument')
@@ -220,8 +221,7 @@ export async function useKey(
 ): Promise<Pick<Used, 'response' | 'key'>> {
   const slot = requireProvider(user.service.settings, named)
   const root = calledOrigin(splitSlot(slot.name).provider, slot.provider)
-  const { origin, pathname, search } = new URL(request.url)
-  const path = origin === root ? pathname + search : null
+  const path = pathBelow(root, request.url)
   const { response, place, key } = await sendWithKey(user, { slot, path, request })
   const location = response.headers.get('Location')
   if (location !== null && place.base !== root) {
@@ -229,6 +229,17 @@ export async function useKey(
   }
   return { response, key }
 }
+
+/** The path and the query of a URL of the origin; null if it has another one. */
+function pathBelow(origin: string, url: string): string | null {
+  // A URL in its usual form is parsed only once, together with the base that it is sent to.
+  if (url.startsWith(`${origin}/`) && !UNUSUAL.test(url)) return url.slice(origin.length)
+  const parsed = new URL(url)
+  return parsed.origin === origin ? parsed.pathname + parsed.search : null
+}
+
+/** What parsing a URL changes or takes away: dots, backslashes, white space, a fragment and an empty query. */
+const UNUSUAL = /\/\.|%2e|[\\\s#]|\?$/i
 
 /** A `Location` for the caller. It is complete, so that nobody takes a path of the provider for one of `root`. */
 export function callersLocation(location: string, passage: Passage): string {
