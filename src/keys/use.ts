@@ -46,7 +46,7 @@ export interface Used {
  * `provider_unreachable`, and as `takeKey`
  */
 export async function sendWithKey(user: KeyUser, { slot, path, request }: Use): Promise<Used> {
-  const { method, headers, body } = request
+  const { method } = request
   if (!METHODS.has(method)) throw new VaultError('method_not_allowed')
   if (path === null) throw new VaultError('origin_not_allowed')
   const key = requireOpen(await takeKey(user, slot))
@@ -54,7 +54,8 @@ export async function sendWithKey(user: KeyUser, { slot, path, request }: Use): 
   if (place === null) throw new VaultError('base_url_invalid')
   const { signal, drop } = makeDroppable(request)
   const provider = atPath(slot.provider, askedPath(place))
-  const sent = { url: place.target, method, headers, body, signal }
+  const { headers, body, coding } = request
+  const sent = { url: place.target, method, headers, body, signal, coding }
   const answer = await fetchWithKey(provider, key.apiKey, sent).catch((cause: unknown) => {
     noteUse(user, key.row, { event: 'used', isError: true })
     throw new VaultError('provider_unreachable', { cause })

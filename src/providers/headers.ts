@@ -1,6 +1,6 @@
 /** The headers that pass between a caller and a provider. None of them reveals the key. */
 
-import { HOP_BY_HOP, matchesCredential, matchesHeader } from './header-names.ts'
+import { headerMatcher, HOP_BY_HOP, matchesCredential } from './header-names.ts'
 import { keySearch, MIN_SEARCHED_LENGTH } from './key-search.ts'
 import { VAULT_PREFIX } from '../shared/vault-headers.ts'
 import { isToken, keyPlaces, type Provider } from './provider.ts'
@@ -37,42 +37,71 @@ const DROPPED_FROM_RESPONSE = new Set([
 /** All headers of an answer of a Worker together may have 128 KB: https://developers.cloudflare.com/workers/platform/limits/ */
 const MAX_SEARCHED_LENGTH = 128 * 1024
 
-/** The patterns of the headers that a caller may send to the provider. */
-function allowedHeaders({ headers = {}, request_headers: own = [] }: Provider): string[] {
+/** Tells which headers of a caller pass. */
+interface Passing {
+  isAllowed: (name: string) => boolean
+  /** The places for keys hold none of a caller, whatever is allowed. */
+  isForKey: (name: string) => boolean
+}
+
+const passing = new WeakMap<Provider, Passing>()
+
+function passingOf(provider: Provider): Passing {
+  const known = passing.get(provider)
+  if (known !== undefined) return known
+  const { headers = {}, request_headers: own = [] } = provider
   const defaults = Object.keys(headers).filter((name) => !matchesCredential(name))
-  return [...REQUEST_HEADERS, ...own, ...defaults]
+  const found = {
+    isAllowed: headerMatcher([...REQUEST_HEADERS, ...own, ...defaults]),
+    isForKey: headerMatcher(keyPlaces(provider).map(({ header }) => header)),
+  }
+  passing.set(provider, found)
+  return found
 }
 
 /** Whether a caller may send the header `name` to the provider. */
 export function isAllowed(provider: Provider, name: string): boolean {
-  return isOneOf(allowedHeaders(provider), name)
+  return passingOf(provider).isAllowed(name)
 }
 
-/** The caller's allowed headers, the provider's own headers, and the key. */
-export function requestHeaders(provider: Provider, apiKey: string, sent: Headers): Headers {
+/**
+ * The caller's allowed headers, the provider's own headers, and the key. `coding` is what the caller accepts if it does not
+ * say so.
+ */
+export function requestHeaders(
+  provider: Provider,
+  apiKey: string,
+  { headers: sent, coding = 'gzip' }: { headers: Headers; coding?: Coding | undefined },
+): Headers {
   const { header, scheme, headers = {} } = provider
-  const allowed = allowedHeaders(provider)
-  const keys = keyPlaces(provider).map((place) => place.header)
-  const outgoing = new Headers(
-    Array.from(sent).filter(([name]) => isOneOf(allowed, name) && !isOneOf(keys, name)),
-  )
+  const { isAllowed: passes, isForKey } = passingOf(provider)
+  const outgoing = new Headers()
+  for (const [name, value] of sent) {
+    if (passes(name) && !isForKey(name)) outgoing.append(name, value)
+  }
   for (const [name, value] of Object.entries(headers)) {
     if (!outgoing.has(name)) outgoing.set(name, value)
   }
-  outgoing.set('Accept-Encoding', acceptedCoding(sent.get('Accept-Encoding')))
-  const protocol = keyProtocol(provider, apiKey, sent)
-  if (asksForWebSocket(sent)) {
-    outgoing.set('Upgrade', 'websocket')
-    const protocols = [...harmlessProtocols(provider, sent), protocol].filter(Boolean)
-    if (protocols.length > 0) outgoing.set('Sec-WebSocket-Protocol', protocols.join(', '))
-  }
+  outgoing.set('Accept-Encoding', acceptedCoding(sent.get('Accept-Encoding'), coding))
+  const protocol = asksForWebSocket(sent)
+    ? askForSocket(outgoing, provider, { apiKey, sent })
+    : null
   if (protocol !== null) outgoing.delete(header)
   else outgoing.set(header, scheme === undefined ? apiKey : `${scheme} ${apiKey}`)
   return outgoing
 }
 
-function isOneOf(patterns: readonly string[], name: string): boolean {
-  return patterns.some((pattern) => matchesHeader(pattern, name))
+/** Sets the headers that open a WebSocket. @returns as {@link keyProtocol} */
+function askForSocket(
+  outgoing: Headers,
+  provider: Provider,
+  { apiKey, sent }: { apiKey: string; sent: Headers },
+): string | null {
+  const protocol = keyProtocol(provider, apiKey, sent)
+  outgoing.set('Upgrade', 'websocket')
+  const protocols = [...harmlessProtocols(provider, sent), protocol].filter(Boolean)
+  if (protocols.length > 0) outgoing.set('Sec-WebSocket-Protocol', protocols.join(', '))
+  return protocol
 }
 
 /** Whether a request opens a WebSocket (RFC 6455 §4.1). */
@@ -111,12 +140,12 @@ function offeredProtocols(sent: Headers): string[] {
   return offered.split(',').map((protocol) => protocol.trim())
 }
 
-/**
- * The one coding that the vault asks for, since it has to read errors: gzip if the caller accepts that (RFC 9110 §12.5.3),
- * or identity.
- */
-function acceptedCoding(sent: string | null): 'gzip' | 'identity' {
-  if (sent === null) return 'gzip'
+/** What the vault asks a provider for: it has to read errors. */
+export type Coding = 'gzip' | 'identity'
+
+/** The one coding that the vault asks for: gzip if the caller accepts that (RFC 9110 §12.5.3), or identity. */
+function acceptedCoding(sent: string | null, unsaid: Coding): Coding {
+  if (sent === null) return unsaid
   const weightOf = (coding: RegExp) => {
     const item = sent.split(',').find((one) => coding.test(one))
     return item === undefined ? null : Number(/;\s*q=([^\s;]*)/i.exec(item)?.[1] ?? 1)
@@ -125,14 +154,22 @@ function acceptedCoding(sent: string | null): 'gzip' | 'identity' {
   return weight > 0 ? 'gzip' : 'identity'
 }
 
-/** The headers of an answer that pass: not those that hold the key, are too long to search, or are the vault's own. */
-export function responseHeaders(received: Headers, apiKey: string): Headers {
+/** Removes the headers of an answer that hold the key, are too long to search, or are the vault's own. */
+export function dropUnsafeHeaders(headers: Headers, apiKey: string): void {
+  // All forms of a key are at least as long as the key, and so is what they are decoded from.
+  const isLong = (text: string) => text.length >= apiKey.length
+  const kept = Array.from(headers).filter(([name]) => {
+    const isDropped = DROPPED_FROM_RESPONSE.has(name) || name.startsWith(VAULT_PREFIX)
+    if (isDropped) headers.delete(name)
+    return !isDropped
+  })
+  const searched = kept.filter((header) => header.some(isLong))
+  if (searched.length === 0) return
   const find = keySearch(apiKey)
   const isSafe = (text: string) => text.length <= MAX_SEARCHED_LENGTH && find(text).length === 0
-  const passing = Array.from(received).filter(
-    ([name]) => !DROPPED_FROM_RESPONSE.has(name) && !name.startsWith(VAULT_PREFIX),
-  )
   // One search takes less time than one for each header.
-  if (isSafe(passing.flat().join('\n'))) return new Headers(passing)
-  return new Headers(passing.filter((header) => header.every(isSafe)))
+  if (isSafe(searched.flat().join('\n'))) return
+  for (const header of searched) {
+    if (!header.every(isSafe)) headers.delete(header[0])
+  }
 }

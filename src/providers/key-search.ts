@@ -61,6 +61,8 @@ const CHAINS = [
   [UTF_16, HTML, JSON_STRING, PERCENT],
 ]
 
+const encoder = new TextEncoder()
+
 /** A shorter key can occur in a text by chance. */
 export const MIN_SEARCHED_LENGTH = 8
 
@@ -138,9 +140,11 @@ function wordFinder(apiKey: string) {
 }
 
 function formFinder(apiKey: string) {
-  const bytes = new TextEncoder().encode(apiKey)
+  const bytes = encoder.encode(apiKey)
   const exact = [apiKey, bytes.toHex()].map((form) => form.toLowerCase())
-  const base64 = [0, 1, 2].map((offset) => base64At(offset, bytes).toLowerCase())
+  const shifted = new Uint8Array(2 + bytes.length)
+  shifted.set(bytes, 2)
+  const base64 = [0, 1, 2].map((offset) => base64At(offset, shifted).toLowerCase())
   return (text: string, isCut: boolean): Span[] => {
     // The one character whose lower case is longer.
     const lower = text.replaceAll('\u0130', ' ').toLowerCase()
@@ -152,10 +156,11 @@ function formFinder(apiKey: string) {
   }
 }
 
-/** The base64 of `bytes` after `offset` other bytes, without the characters at both ends that depend on other bytes. */
-function base64At(offset: number, bytes: Uint8Array): string {
-  const encoded = new Uint8Array([...new Uint8Array(offset), ...bytes]).toBase64()
-  return encoded.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6))
+/** The base64 of bytes after `offset` other ones, of two that come first, without the characters that depend on other bytes. */
+function base64At(offset: number, shifted: Uint8Array): string {
+  const bytes = shifted.subarray(2 - offset)
+  const encoded = bytes.toBase64()
+  return encoded.slice(Math.ceil((offset * 8) / 6), Math.floor((bytes.length * 8) / 6))
 }
 
 /** The runtime first looks for this much of a form. Its search takes the product of both lengths, so this is short. */

@@ -11,11 +11,14 @@ import {
   readErrorBody,
   readStart,
 } from './error-body.ts'
-import { requestHeaders, responseHeaders } from './headers.ts'
+import { dropUnsafeHeaders, requestHeaders, type Coding } from './headers.ts'
 import type { Provider } from './provider.ts'
 
 /** What of a caller's request the vault reads. */
-export type Sent = Pick<Request, 'url' | 'method' | 'headers' | 'body' | 'signal'>
+export interface Sent extends Pick<Request, 'url' | 'method' | 'headers' | 'body' | 'signal'> {
+  /** The coding of an answer that the caller can read, if its headers do not say so. It is gzip if it is missing. */
+  coding?: Coding | undefined
+}
 
 /** A provider's answer to a request with a key. */
 export interface Answer {
@@ -38,31 +41,35 @@ export async function fetchWithKey(
   apiKey: string,
   request: Sent,
 ): Promise<Answer> {
-  const url = new URL(request.url)
-  url.username = ''
-  url.password = ''
-  const { parameter } = provider
-  // Even if it deletes nothing, `delete` would write the whole query anew.
-  if (parameter !== undefined && url.searchParams.has(parameter)) url.searchParams.delete(parameter)
+  const url = withoutCredentials(request.url, provider)
   const { method, signal } = request
   // `fetch` throws if a GET has a body, even the empty one of a client that sends `Content-Length: 0`.
   const body = method === 'GET' || method === 'HEAD' ? null : request.body
-  const headers = requestHeaders(provider, apiKey, request.headers)
+  const headers = requestHeaders(provider, apiKey, request)
   const init = { method, body, signal, headers, redirect: 'manual', cache: 'no-store' } as const
   return hideKeyIn(await fetch(url, init), provider, apiKey)
 }
 
+/** The URL without a password or a key in it. It is parsed only if it may have one. */
+function withoutCredentials(address: string, { parameter }: Provider): string {
+  const isPlain = !/^[^/]*\/\/[^/?#]*@/.test(address)
+  if (isPlain && (parameter === undefined || !address.includes('?'))) return address
+  const url = new URL(address)
+  url.username = ''
+  url.password = ''
+  // Even if it deletes nothing, `delete` would write the whole query anew.
+  if (parameter !== undefined && url.searchParams.has(parameter)) url.searchParams.delete(parameter)
+  return url.href
+}
+
 async function hideKeyIn(received: Response, provider: Provider, apiKey: string): Promise<Answer> {
-  const { status, body, webSocket } = received
-  const headers = responseHeaders(received.headers, apiKey)
-  if (!isErrorText(received)) {
-    const response = new Response(body, { status, headers, webSocket })
-    return { response, finding: findIn(provider, status, null) }
-  }
-  const read = await readErrorBody(received)
-  dropByteHeaders(headers)
-  const response = new Response(hideKey(read, apiKey), { status, headers })
-  return { response, finding: findIn(provider, status, read.bytes) }
+  const { status, headers, webSocket } = received
+  const read = isErrorText(received) ? await readErrorBody(received) : null
+  const body = read === null ? received.body : hideKey(read, apiKey)
+  const response = new Response(body, { status, headers, webSocket })
+  if (read !== null) dropByteHeaders(response.headers)
+  dropUnsafeHeaders(response.headers, apiKey)
+  return { response, finding: findIn(provider, status, read?.bytes ?? null) }
 }
 
 /** The verdict and its reason: `HTTP 401`, or the name of an error such as `TimeoutError`. */

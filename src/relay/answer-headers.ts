@@ -1,7 +1,7 @@
 /** The headers of a relayed answer. None can change how a browser treats the vault, or lead a client away with its token. */
 
 import { callersUrl, type Passage } from '../providers/base-url.ts'
-import { matchesHeader, neverPasses } from '../providers/header-names.ts'
+import { headerMatcher, neverPasses } from '../providers/header-names.ts'
 import type { Provider } from '../providers/provider.ts'
 import { SECURITY_HEADERS } from '../security-headers.ts'
 import { CONDITION_HEADER, ERROR_HEADER, KEY_HEADER, SLOT_HEADER } from '../shared/vault-headers.ts'
@@ -26,6 +26,9 @@ const LINK = /(?:<[^<>]*>|"[^"]*"|[^,])+/g
 const URLS =
   /(?<![a-z])(?:https?|wss?):\S[^\s"'(),;<>|]*|(?<=^|[^!-~]|["'(,;<=[`{|])[/\\]{2}\S[^\s"'(),;<>|]*/gi
 
+/** Every URL has one of these. */
+const MAY_LEAD = /[:/\\]/
+
 /** A second URL in the first one. */
 const NESTED = /.(?:https?|wss?):/i
 
@@ -33,11 +36,11 @@ const NESTED = /.(?:https?|wss?):/i
 const MAX_LINK_LENGTH = 8_192
 
 /** A provider's document must not run as one of the vault's. */
-const OWN = {
+const OWN = Object.entries({
   ...SECURITY_HEADERS,
   'Cache-Control': 'no-store',
   'Content-Security-Policy': `sandbox; ${SECURITY_HEADERS['Content-Security-Policy']}`,
-}
+})
 
 /** What the vault needs to know beside the provider's headers. */
 interface Context {
@@ -49,23 +52,33 @@ interface Context {
   passage: Passage
 }
 
-/** The headers that pass, and the vault's own. A URL that leads elsewhere moves to `X-Vault-` and the header's name. */
-export function relayedHeaders(received: Headers, context: Context): Headers {
+/** A URL that leads elsewhere may move to any of these. Only a refusal of the vault has the first. */
+const OF_THE_USE = [ERROR_HEADER, KEY_HEADER, SLOT_HEADER, CONDITION_HEADER]
+
+/**
+ * Leaves the headers that pass, and adds the vault's own. A URL that leads elsewhere moves to `X-Vault-` and the header's
+ * name.
+ */
+export function relayHeaders(headers: Headers, context: Context): void {
   const { allowedOrigin, requestId, passage } = context
-  const headers = new Headers()
-  for (const [name, value] of received) {
-    if (!passes(name, context)) continue
+  const ofTheUse = OF_THE_USE.map((name) => [name, headers.get(name)] as const)
+  const received = Array.from(headers)
+  const passing = received.filter(([name]) => passes(name, context))
+  if (passing.length < received.length) {
+    const names = new Set(passing.map(([name]) => name))
+    for (const [name] of received) if (!names.has(name)) headers.delete(name)
+  }
+  for (const [name, value] of passing) {
     const { kept, moved } = leadHome(name, value, passage)
-    if (kept !== null) headers.append(name, kept)
+    if (kept === null) headers.delete(name)
+    else if (kept !== value) headers.set(name, kept)
     if (moved !== null) headers.append(`X-Vault-${name}`, moved)
   }
-  // A URL that leads elsewhere may have moved to any of these. Only a refusal of the vault has the first.
-  for (const name of [ERROR_HEADER, KEY_HEADER, SLOT_HEADER, CONDITION_HEADER]) {
-    const own = received.get(name)
+  for (const [name, own] of ofTheUse) {
     if (own === null) headers.delete(name)
     else headers.set(name, own)
   }
-  for (const [name, value] of Object.entries(OWN)) headers.set(name, value)
+  for (const [name, value] of OWN) headers.set(name, value)
   headers.append('Vary', 'Origin')
   if (allowedOrigin !== null) {
     headers.set('Access-Control-Allow-Origin', allowedOrigin)
@@ -75,15 +88,22 @@ export function relayedHeaders(received: Headers, context: Context): Headers {
   // With credentials, a browser takes `*` for the name of a header: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials
   if (allowedOrigin !== null)
     headers.set('Access-Control-Expose-Headers', [...headers.keys()].join())
-  return headers
 }
 
 function passes(name: string, { provider, status }: Context): boolean {
   if (name === 'sec-websocket-protocol') return status === 101
-  const { response_headers: own = [] } = provider
   const isKnown = PASSING.test(name) || REFERENCE.test(name)
-  if (!isKnown && !own.some((pattern) => matchesHeader(pattern, name))) return false
-  return !neverPasses(name)
+  return (isKnown || isOwn(provider, name)) && !neverPasses(name)
+}
+
+const matchers = new WeakMap<readonly string[], (name: string) => boolean>()
+
+/** Whether the provider's description lets the header of its answers pass. */
+function isOwn({ response_headers: patterns }: Provider, name: string): boolean {
+  if (patterns === undefined) return false
+  const matches = matchers.get(patterns) ?? headerMatcher(patterns)
+  matchers.set(patterns, matches)
+  return matches(name)
 }
 
 /** A header's value with URLs that lead through the relay, and what would lead elsewhere. Null stands for nothing. */
@@ -141,6 +161,7 @@ export function completeUrl(reference: string, { target }: Passage): string {
 
 /** The text with each URL replaced by its address on the vault. Returns null if one of them leads elsewhere. */
 export function relayText(text: string, passage: Passage): string | null {
+  if (!MAY_LEAD.test(text)) return text
   let isChanged = false
   let leadsElsewhere = false
   // URL parsers ignore these characters, so `ht\ttps://host` is a URL.

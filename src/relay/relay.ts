@@ -7,7 +7,7 @@ import type { KeyUser } from '../keys/take.ts'
 import { sendWithKey } from '../keys/use.ts'
 import type { Service } from '../service.ts'
 import { relayBody } from './answer-body.ts'
-import { relayedHeaders } from './answer-headers.ts'
+import { relayHeaders } from './answer-headers.ts'
 
 /** A request to `/relay/:provider/*` whose caller may use the user's key. */
 export interface RelayedRequest extends Pick<KeyUser, 'granted' | 'team' | 'teamFault'> {
@@ -34,20 +34,17 @@ export async function relay(service: Service, call: RelayedRequest): Promise<Res
   const slot = requireProvider(service.settings, call.slot)
   const { provider } = slot
   const { root, path } = splitTarget(request.url)
-  const { method, body, signal } = request
-  const headers = new Headers(request.headers)
-  // Otherwise the runtime asks for gzip, which this client may not be able to read.
-  if (!headers.has('Accept-Encoding')) headers.set('Accept-Encoding', 'identity')
+  const { method, headers, body, signal } = request
   const by = { kind: 'caller', name: caller } as const
   const user = { service, userId, requestId, by, waitUntil, granted, team, teamFault }
-  const sent = { method, headers, body, signal }
+  // A client that names no coding may not be able to read gzip.
+  const sent = { method, headers, body, signal, coding: 'identity' } as const
   const { response, place } = await sendWithKey(user, { slot, path, request: sent })
   const passage = { ...place, root: new URL(request.url).origin + root }
   const answer = await relayBody(response, provider, passage)
-  const { status, webSocket } = answer
-  const context = { provider, status, allowedOrigin, requestId, passage }
-  const passing = relayedHeaders(answer.headers, context)
-  return new Response(answer.body, { status, headers: passing, webSocket })
+  const { status, headers: answered } = answer
+  relayHeaders(answered, { provider, status, allowedOrigin, requestId, passage })
+  return answer
 }
 
 const ROUTE = /^[^/]*\/\/[^/]*(\/relay\/[^/?]*)(\/[^?]*)?(\?.*)?$/

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
-import { completeUrl, relayedHeaders, relayText, relayUrl } from '../../src/relay/answer-headers.ts'
+import { completeUrl, relayHeaders, relayText, relayUrl } from '../../src/relay/answer-headers.ts'
 import { SECURITY_HEADERS } from '../../src/security-headers.ts'
 
 const BASE = 'https://api.openai.test'
@@ -27,7 +27,9 @@ function relayed(
   const passage = { base: BASE, target: `${BASE}/v1/chat?a=1`, root: ROOT }
   const from = BUILT_IN[provider] ?? PROVIDER
   const context = { provider: from, status, allowedOrigin, requestId: 'request-1', passage }
-  return relayedHeaders(new Headers(received), context)
+  const headers = new Headers(received)
+  relayHeaders(headers, context)
+  return headers
 }
 
 describe('a relayed answer', () => {
