@@ -27,7 +27,7 @@ CREATE TABLE api_keys (
   exhausted_at      TEXT,                               -- since when its account has no credit; NULL if it has, or if nobody knows
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the key was saved
   saved_by          TEXT,                               -- operator, or NULL for the owner
-  last_used_at      TEXT,                               -- recorded at most once an hour
+  last_used_at      TEXT,                               -- recorded once a day, and once an hour while exhausted_at is set
   last_verified_at  TEXT,                               -- when its provider last accepted or rejected it in a check by its owner or the job
   expires_at        TEXT,                               -- NULL for never
   expiry_noted      INTEGER NOT NULL DEFAULT 0,         -- 1: the trail says that the key has expired
@@ -64,7 +64,7 @@ CREATE TABLE api_key_events (
   -- What happened to users' keys. The key begins with the day, so that the job finds old days without an index.
   day             TEXT NOT NULL,              -- 2026-11-25
   user_id         TEXT NOT NULL,              -- the owner; without a foreign key, which would need an index by user
-  id              TEXT NOT NULL,              -- begins with its time; of a sum, with the end of its hour
+  id              TEXT NOT NULL,              -- begins with its time; of sums, what they count: a JSON array
   provider        TEXT NOT NULL,              -- the slot
   event           TEXT NOT NULL,              -- saved, replaced, deleted, …
   actor           TEXT NOT NULL,              -- owner, caller, operator, job, import
@@ -75,10 +75,7 @@ CREATE TABLE api_key_events (
   reason          TEXT,                       -- why the provider rejected the key: revoked, leaked, suspended, unknown
   provider_status INTEGER,                    -- the status with which the provider rejected the key
   request_id      TEXT,                       -- of the request in the log
-  count           INTEGER NOT NULL DEFAULT 1, -- of a sum: how often in its hour
-  errors          INTEGER NOT NULL DEFAULT 0, -- of uses: those that the provider answered with an error
-  first_at        TEXT,                       -- of a sum
-  last_at         TEXT,                       -- of a sum
+  hours           TEXT,                       -- of sums, by the hour: {"07": [count, errors, first, last]}, as in [41, 0, "02:11.120", "40:07.004"]
   PRIMARY KEY (day, user_id, id)
 ) WITHOUT ROWID;
 

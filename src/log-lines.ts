@@ -144,7 +144,7 @@ export const LOG_EVENTS = {
   use_not_recorded: line(['error'], coded),
   key_not_read_anew: line(['error'], coded),
   uses_not_recorded: line(['error'], coded),
-  uses_dropped: line(['error'], { count }),
+  not_in_trail: line(['error'], { count }),
   export_broken_off: line(['error'], failure),
   not_counted: line(['error'], failure),
 }

@@ -3,37 +3,43 @@
 import { log, logFailure } from '../log.ts'
 import type { Service } from '../service.ts'
 import { run } from '../store/d1.ts'
-import { addSums, nameSum, splitSums, type Sum } from '../store/noted-events.ts'
+import {
+  addSums,
+  begunIn,
+  nameSum,
+  splitSums,
+  type Counted,
+  type Sum,
+} from '../store/noted-events.ts'
 import { publishEvents } from './publish.ts'
+import { Tally } from './tally.ts'
 
-/** Counts are written after this time without a new one. A Worker may work on for 30 s. */
+/** Counts are written after this time without a new one. A Worker may work on for 30 s after an answer. */
 const QUIET_MS = 20_000
-/** A busy isolate sets no more than one timer in this time. */
+/** An isolate sets no more than one timer in this time. */
 const TIMER_EVERY_MS = 5_000
-/** No count of a busy isolate waits longer. */
-const MAX_WAIT_MS = 15 * 60 * 1_000
-/** The most sums that an isolate keeps. Each one has about 300 characters. */
-const MAX_KEPT = 2_000
+/**
+ * No count of a busy isolate waits longer. A caller who goes on has a first count in the next hour by then, which takes what
+ * waits along.
+ */
+const MAX_WAIT_MS = 65 * 60 * 1_000
 /** D1's time for a write. After a quiet time, the Worker is still there to keep what D1 did not take. */
 const DEADLINE_MS = 5_000
-/** How long after a write that failed the next one comes. */
+/** How long after a write that failed the next one comes, and the least time between two lines about it. */
 const RETRY_MS = 5_000
 
 /** What an isolate has counted. Times are in milliseconds since the epoch. */
-interface Tally {
-  waiting: Map<string, Sum>
-  waitingSince: number
+interface Counts {
+  tally: Tally
   timerSetAt: number
-  /** When a write last failed. */
-  failedAt: number
-  /** The counts for which there was no room, since the log had their number. */
-  dropped: number
-  /** The names of the sums in `hour` that the isolate has written. */
-  written: Set<string>
-  hour: string
+  /** When nobody was last counted for {@link QUIET_MS}. */
+  quietAt: number
+  /** When a write failed, or the one that writes everything began; null after it. */
+  failedAt: number | null
+  loggedAt: number
 }
 
-const tallies = new WeakMap<Service, Tally>()
+const allCounts = new WeakMap<Service, Counts>()
 
 /** Keeps the isolate alive until the work has ended. */
 export type WaitUntil = (work: Promise<void>) => void
@@ -41,113 +47,127 @@ export type WaitUntil = (work: Promise<void>) => void
 /** What writes sums: an isolate, while one of its requests keeps it alive. */
 interface Writer {
   service: Service
-  tally: Tally
+  counts: Counts
   waitUntil: WaitUntil
+  /** When its last write begins. A write that the runtime breaks off would be lost. */
+  endsAt: number
 }
 
-/** Counts one event. The count of an event that is the first of its kind in the hour is written at once. */
+/** Counts one event. The first one of its kind in the hour is written at once, with what waits for the same row. */
 export function countEvent(
   service: Service,
   waitUntil: WaitUntil,
-  event: Omit<Sum, 'count' | 'firstAt' | 'lastAt'>,
+  { errors, ...counted }: Counted & { errors: number },
 ): void {
   const now = Date.now()
   const at = new Date(now).toISOString()
-  const sum: Sum = { ...event, count: 1, firstAt: at, lastAt: at }
-  const tally = tallyOf(service, at.slice(0, 13))
-  const writer = { service, tally, waitUntil }
-  const { written } = tally
-  if (!written.has(keyOf(sum)) && written.size < MAX_KEPT) {
-    written.add(keyOf(sum))
-    waitUntil(write(writer, [sum]))
-    return
-  }
-  const isFull = tally.waiting.size >= MAX_KEPT
-  if (isFull && now >= tally.failedAt + RETRY_MS) waitUntil(writeWaiting(writer))
-  keep(tally, sum)
-  if (now < tally.timerSetAt + TIMER_EVERY_MS) return
-  tally.timerSetAt = now
+  const [hour, time] = [at.slice(11, 13), at.slice(14, 23)]
+  const counts = countsOf(service)
+  const { tally, failedAt } = counts
+  const writer = { service, counts, waitUntil, endsAt: now + QUIET_MS }
+  const isFirst = tally.beginsHour(counted, at)
+  tally.keep({ ...counted, day: at.slice(0, 10), hours: { [hour]: [1, errors, time, time] } }, now)
+  const isDue = failedAt === null ? tally.isFull : now >= failedAt + RETRY_MS
+  if (isDue) waitUntil(writeAll(writer))
+  else if (isFirst && failedAt === null) waitUntil(writeRow(writer, counted))
+  setTimer(writer, now)
+}
+
+function countsOf(service: Service): Counts {
+  const none = { tally: new Tally(), timerSetAt: 0, quietAt: 0, failedAt: null, loggedAt: 0 }
+  const counts = allCounts.get(service) ?? none
+  allCounts.set(service, counts)
+  return counts
+}
+
+function setTimer(writer: Writer, now: number): void {
+  const { counts, waitUntil, endsAt } = writer
+  if (counts.tally.isEmpty || now >= endsAt || now < counts.timerSetAt + TIMER_EVERY_MS) return
+  counts.timerSetAt = now
   waitUntil(writeLater(writer, now))
 }
 
-function tallyOf(service: Service, hour: string): Tally {
-  const none = {
-    waiting: new Map(),
-    waitingSince: 0,
-    timerSetAt: 0,
-    failedAt: 0,
-    dropped: 0,
-    written: new Set<string>(),
-    hour,
-  }
-  const tally = tallies.get(service) ?? none
-  if (tally.hour !== hour) tally.written.clear()
-  tally.hour = hour
-  tallies.set(service, tally)
-  return tally
-}
-
-function keyOf(sum: Sum): string {
-  return sum.userIdentity + nameSum(sum)
-}
-
-/** Adds a count to those that wait, if there is room. */
-function keep(tally: Tally, sum: Sum): void {
-  const { waiting } = tally
-  if (waiting.size === 0) tally.waitingSince = Date.now()
-  const earlier = waiting.get(keyOf(sum))
-  if (earlier === undefined && waiting.size >= MAX_KEPT) {
-    tally.dropped += sum.count
-    return
-  }
-  const { count, errors, firstAt, lastAt } = earlier ?? { ...sum, count: 0, errors: 0 }
-  waiting.set(keyOf(sum), {
-    ...sum,
-    count: count + sum.count,
-    errors: errors + sum.errors,
-    firstAt: firstAt < sum.firstAt ? firstAt : sum.firstAt,
-    lastAt: lastAt > sum.lastAt ? lastAt : sum.lastAt,
-  })
-}
-
-/** Writes what waits, unless a later timer will, or the isolate is busy. */
+/** Writes what is due. Until then, it tries again what D1 did not take. */
 async function writeLater(writer: Writer, setAt: number): Promise<void> {
-  await pass(QUIET_MS)
-  const { timerSetAt, waitingSince } = writer.tally
-  const isQuiet = timerSetAt === setAt
-  if (isQuiet || Date.now() >= waitingSince + MAX_WAIT_MS) await writeWaiting(writer)
+  const { counts, endsAt } = writer
+  for (let now = Date.now(); now < endsAt && !counts.tally.isEmpty; now = Date.now()) {
+    // oxlint-disable-next-line no-await-in-loop -- one attempt comes after the other
+    await pass(Math.min(RETRY_MS, endsAt - now))
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    if (counts.failedAt !== null && Date.now() >= counts.failedAt + RETRY_MS) await writeAll(writer)
+  }
+  if (counts.failedAt !== null || counts.tally.isEmpty) return
+  if (counts.timerSetAt === setAt) await writeAfterQuiet(writer)
+  else await writeParts(writer, counts.tally.takeSince(Date.now() - MAX_WAIT_MS))
+}
+
+/**
+ * Writes everything if the isolate was busy until now: it may be about to end. An isolate with pauses writes what would
+ * otherwise be a large part of the day's counts, so that a caller costs few rows however many pauses there are.
+ */
+async function writeAfterQuiet(writer: Writer): Promise<void> {
+  const { counts } = writer
+  const { tally, quietAt } = counts
+  const longAgo = Date.now() - MAX_WAIT_MS
+  counts.quietAt = Date.now()
+  const sums =
+    quietAt <= longAgo ? tally.takeAll() : [...tally.takeSince(longAgo), ...tally.takeHalves()]
+  await writeParts(writer, sums)
 }
 
 async function pass(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Writes what waits. Each part succeeds or fails by itself, so that none is written twice. */
-async function writeWaiting(writer: Writer): Promise<void> {
-  const { waiting } = writer.tally
-  const parts = splitSums([...waiting.values()])
-  waiting.clear()
-  await Promise.all(parts.map(async (part) => write(writer, part)))
+async function writeRow(writer: Writer, counted: Counted): Promise<void> {
+  await writeParts(writer, writer.counts.tally.takeSame(counted, Date.now()))
+}
+
+/** Writes all that waits, and what comes meanwhile. No other write begins in this time. */
+async function writeAll(writer: Writer): Promise<void> {
+  const { counts } = writer
+  const { tally } = counts
+  counts.failedAt = Date.now()
+  if (!(await writeParts(writer, tally.takeAll()))) return
+  counts.failedAt = null
+  await writeParts(writer, tally.takeAll())
+}
+
+/** Each part succeeds or fails by itself, so that none is written twice. Returns whether all have succeeded. */
+async function writeParts(writer: Writer, sums: readonly Sum[]): Promise<boolean> {
+  const parts = await Promise.all(splitSums(sums).map(async (part) => write(writer, part)))
+  const count = writer.counts.tally.takeLost()
+  if (count > 0) log('error', 'not_in_trail', { count })
+  return parts.every(Boolean)
 }
 
 /**
- * Writes the sums with one statement, and publishes those that are new in their hour. If the write fails,
- * they wait for a timer of their own. It never throws.
+ * Writes the sums with one statement, and publishes the events that are new. Returns false if D1 does not take them: then
+ * they wait for the next write. It never throws.
  */
-async function write(writer: Writer, sums: readonly Sum[]): Promise<void> {
-  const { service, tally, waitUntil } = writer
+async function write(writer: Writer, sums: readonly Sum[]): Promise<boolean> {
+  const { service, counts } = writer
+  const { tally } = counts
   try {
     const { results } = await run(service.db, addSums(sums), DEADLINE_MS)
-    // A sum that was there before holds more than what was just added.
-    const added = new Map(sums.map((sum) => [sum.userId + nameSum(sum), sum.count]))
-    const begun = results.filter(({ userId, id, count }) => added.get(userId + id) === count)
+    for (const sum of sums) tally.noteWritten(sum)
+    const added = new Map(sums.map((sum) => [sum.userId + sum.day + nameSum(sum), sum.hours]))
+    const begun = results.flatMap((row) => begunIn(row, added.get(row.userId + row.day + row.id)))
     await publishEvents(service, [{ results: begun }])
+    return true
   } catch (error) {
-    tally.failedAt = Date.now()
-    for (const sum of sums) keep(tally, sum)
-    logFailure('uses_not_recorded', error)
-    waitUntil(pass(RETRY_MS).then(async () => writeWaiting(writer)))
+    const now = Date.now()
+    for (const sum of sums) tally.keep(sum, now)
+    counts.failedAt = now
+    logFault(counts, error)
+    setTimer(writer, now)
+    return false
   }
-  if (tally.dropped > 0) log('error', 'uses_dropped', { count: tally.dropped })
-  tally.dropped = 0
+}
+
+function logFault(counts: Counts, error: unknown): void {
+  const now = Date.now()
+  if (now < counts.loggedAt + RETRY_MS) return
+  counts.loggedAt = now
+  logFailure('uses_not_recorded', error)
 }

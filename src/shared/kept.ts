@@ -22,6 +22,11 @@ export class Kept<Value> {
     return this.#bytes
   }
 
+  /** All values, the least recently used first. */
+  values(): Value[] {
+    return Array.from(this.#entries.values(), ({ value }) => value)
+  }
+
   /** The value, which counts as used now. */
   get(name: string): Value | undefined {
     const entry = this.#entries.get(name)

@@ -74,10 +74,27 @@ export function describeEvent(row: EventRow): EventAnswer {
 /** The id of an event begins with its time. */
 const TIME_LENGTH = '2026-11-25T12:00:00.000Z'.length
 
-/** The columns of an {@link EventRow}. The column `member` has an identity, which tells nothing once the member is gone. */
-export const EVENT_COLUMNS = `id, provider, event, actor, caller,
+/** What the rows of one event and of sums have. The column `member` has an identity, which tells nothing once the member is gone. */
+export const COMMON_COLUMNS = `provider, event, actor, caller,
   (SELECT users.id FROM users WHERE users.identity = member) AS member, code, verdict, reason, provider_status AS providerStatus,
-  request_id AS requestId, count, errors, first_at AS firstAt, last_at AS lastAt`
+  request_id AS requestId`
+
+/** The columns of an {@link EventRow} that is not a sum. */
+export const EVENT_COLUMNS = `id, ${COMMON_COLUMNS}, 1 AS count, 0 AS errors, NULL AS firstAt, NULL AS lastAt`
+
+/** The id of a row of {@link eventsIn}. */
+const ID = "coalesce(event.day || 'T' || hour.key || ':59:59.999Z.', '') || event.id"
+const timeOf = (index: number) =>
+  `event.day || 'T' || hour.key || ':' || (hour.value ->> ${index}) || 'Z'`
+
+/** The rows of {@link selectEvents} and of an export: each {@link EventRow}, and one for each hour of sums. */
+export const eventsIn = (
+  source: string,
+) => `SELECT user_id AS userId, ${ID} AS id, ${COMMON_COLUMNS},
+    coalesce(hour.value ->> 0, 1) AS count, coalesce(hour.value ->> 1, 0) AS errors,
+    ${timeOf(2)} AS firstAt, ${timeOf(3)} AS lastAt
+  FROM ${source} LEFT JOIN json_each(event.hours) AS hour`
+
 /** The events of the slot since a time, of today or yesterday. */
 export function selectEventsSince(
   { userId, provider }: Slot,
@@ -86,7 +103,7 @@ export function selectEventsSince(
   return {
     sql: `SELECT user_id AS userId, ${EVENT_COLUMNS} FROM api_key_events
           WHERE day IN (date('now'), date('now', '-1 day')) AND user_id = ?1
-            AND id >= ?3 AND provider = ?2 AND last_at IS NULL`,
+            AND id >= ?3 AND provider = ?2 AND hours IS NULL`,
     values: [userId, provider, since],
   }
 }
@@ -122,9 +139,8 @@ export function selectEvents(
 ): Statement<EventRow> {
   return {
     sql: `${daysUntil('?2')}
-          SELECT ${EVENT_COLUMNS}
-          FROM days CROSS JOIN api_key_events AS event ON event.day = days.day
-          WHERE user_id = ?1 AND id < ?2 AND id >= ?5 AND days.day >= substr(?5, 1, 10)
+          ${eventsIn('days CROSS JOIN api_key_events AS event ON event.day = days.day')}
+          WHERE user_id = ?1 AND ${ID} < ?2 AND ${ID} >= ?5 AND days.day >= substr(?5, 1, 10)
             AND (?3 IS NULL OR EXISTS (
               SELECT 1 FROM json_each(?3) WHERE value = provider OR instr(provider, value || ':') = 1
             ))

@@ -1,7 +1,7 @@
 /** What the rows of teams hold about one of their members, whom they have by the random identity alone. */
 
 import type { Statement } from './d1.ts'
-import { daysUntil, EVENT_COLUMNS, LATEST, type WrittenEvent } from './events.ts'
+import { daysUntil, eventsIn, LATEST, type WrittenEvent } from './events.ts'
 
 /** The days that have events, the latest first. The last row is null. */
 export function selectDays(): Statement<{ day: string | null }> {
@@ -11,8 +11,8 @@ export function selectDays(): Statement<{ day: string | null }> {
 /** The events of teams that the member has caused on a day, the newest first. It reads all events of the day. */
 export function selectEventsOfMember(identity: string, day: string): Statement<WrittenEvent> {
   return {
-    sql: `SELECT user_id AS userId, ${EVENT_COLUMNS} FROM api_key_events
-          WHERE day = ?2 AND api_key_events.member = ?1 ORDER BY id DESC`,
+    sql: `${eventsIn('api_key_events AS event')}
+          WHERE day = ?2 AND event.member = ?1 ORDER BY id DESC`,
     values: [identity, day],
   }
 }

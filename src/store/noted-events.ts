@@ -1,11 +1,11 @@
-/** Notes events in the table `api_key_events`: one by one, for many keys, or as the sums of an hour. */
+/** Notes events in the table `api_key_events`: one by one, for many keys, or as sums: a row for each day. */
 
 import type { Slot } from '../crypto/seal.ts'
 import type { ErrorCode } from '../shared/error-code.ts'
 import { LOOKS, type EventKind, type SumKind } from '../shared/event-kind.ts'
 import type { RejectionReason, Verdict } from '../shared/slot.ts'
 import { MAX_EVENTS_A_DAY, NOW, refuse, type Statement } from './d1.ts'
-import { EVENT_COLUMNS, type Actor, type WrittenEvent } from './events.ts'
+import { COMMON_COLUMNS, EVENT_COLUMNS, type Actor, type WrittenEvent } from './events.ts'
 import type { Selection } from './gone-keys.ts'
 
 /** What happened to the key in a slot. */
@@ -41,7 +41,7 @@ const DAY = 'substr(at, 1, 10)'
  */
 const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
     SELECT count(*) FROM api_key_events
-    WHERE day = ${DAY} AND user_id = ?1 AND last_at IS NULL AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
+    WHERE day = ${DAY} AND user_id = ?1 AND hours IS NULL AND (event ${IN_LOOKS}) = (?3 ${IN_LOOKS})
   ) THEN ${DAY} ELSE ${refuse('too_many_events')} END`
 
 /** They may alternate with each use, if some uses are free. */
@@ -163,8 +163,8 @@ export function noteAndReturn(event: SameEvent, slots: Selection): Statement<Wri
   return { sql: `${sql} ${RETURNING_EVENT}`, values }
 }
 
-/** What callers did with a key in one hour, as far as one isolate has counted it. */
-export interface Sum extends Slot {
+/** What is counted. */
+export interface Counted extends Slot {
   /** A user who was removed, and is added again, has another one. */
   userIdentity: string
   event: SumKind
@@ -172,10 +172,17 @@ export interface Sum extends Slot {
   /** The identity of the user who used a team's key; null for a user's own key. */
   member: string | null
   code: ErrorCode | null
-  count: number
-  errors: number
-  firstAt: string
-  lastAt: string
+}
+
+/** How often in an hour, how many errors, and when first and last: the minute in it, as in `02:11.120`. */
+export type Hour = [count: number, errors: number, first: string, last: string]
+/** By the hour of the day: `00` to `23`. */
+export type Hours = Record<string, Hour>
+
+/** What callers did with a key on one day, in UTC, as far as one isolate has counted it. */
+export interface Sum extends Counted {
+  day: string
+  hours: Hours
 }
 
 /** The bytes that D1 takes for a parameter: https://developers.cloudflare.com/d1/platform/limits/ */
@@ -202,49 +209,68 @@ export function splitSums(sums: readonly Sum[]): Sum[][] {
 
 const encoder = new TextEncoder()
 
+/** The hours of two rows, added up. */
+const BOTH_HOURS = `SELECT json_group_object(key, json(hour)) FROM (
+    SELECT key, json_array(sum(value ->> 0), sum(value ->> 1), min(value ->> 2), max(value ->> 3)) AS hour
+    FROM (
+      SELECT key, value FROM json_each(api_key_events.hours)
+      UNION ALL SELECT key, value FROM json_each(excluded.hours)
+    ) GROUP BY key
+  )`
+
+/** A row of sums, with what was added to it. */
+export type SumRow = Omit<WrittenEvent, 'count' | 'errors' | 'firstAt' | 'lastAt'> & {
+  day: string
+  /** {@link Hours}, in JSON. */
+  hours: string
+}
+
 /**
- * Adds to the sums of an hour: one row for each slot, caller, member, kind and code. Removed users are left out. It
- * returns the sums with what was added.
+ * Adds to the sums of a day: one row for each slot, caller, member, kind and code, which has all hours. So the hours of a
+ * row are written for the price of one. Removed users are left out. It returns the rows.
  */
-export function addSums(sums: readonly Sum[]): Statement<WrittenEvent> {
+export function addSums(sums: readonly Sum[]): Statement<SumRow> {
   return {
     sql: `INSERT INTO api_key_events
-            (day, user_id, id, provider, event, actor, caller, code, count, errors, first_at, last_at, member)
+            (day, user_id, id, provider, event, actor, caller, code, member, hours)
           SELECT value ->> 0, users.id, value ->> 2, value ->> 3, value ->> 4, 'caller', value ->> 5,
-            value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 12
-          FROM json_each(?1) JOIN users ON users.id = value ->> 1 AND users.identity = value ->> 11
+            value ->> 6, value ->> 7, value -> 8
+          FROM json_each(?1) JOIN users ON users.id = value ->> 1 AND users.identity = value ->> 9
           WHERE TRUE
-          ON CONFLICT (day, user_id, id) DO UPDATE SET
-            count = count + excluded.count,
-            errors = errors + excluded.errors,
-            first_at = min(first_at, excluded.first_at),
-            last_at = max(last_at, excluded.last_at)
-          ${RETURNING_EVENT}`,
+          ON CONFLICT (day, user_id, id) DO UPDATE SET hours = (${BOTH_HOURS})
+          RETURNING user_id AS userId, day, id, ${COMMON_COLUMNS}, hours`,
     values: [JSON.stringify(sums.map(toRow))],
   }
 }
 
 function toRow(sum: Sum): unknown[] {
   return [
-    sum.lastAt.slice(0, 10),
+    sum.day,
     sum.userId,
     nameSum(sum),
     sum.provider,
     sum.event,
     sum.caller,
     sum.code,
-    sum.count,
-    sum.errors,
-    sum.firstAt,
-    sum.lastAt,
-    sum.userIdentity,
     sum.member,
+    sum.hours,
+    sum.userIdentity,
   ]
 }
 
-/** The id of a sum: the same in all isolates, and sorted at the end of its hour. */
-export function nameSum({ lastAt, event, code, provider, caller, member }: Sum): string {
+/** The id of a row of sums: the same in all isolates, and on all days. */
+export function nameSum({ event, code, provider, caller, member }: Counted): string {
   const about = [event, code, provider, caller]
-  const rest = JSON.stringify(member === null ? about : [...about, member])
-  return `${lastAt.slice(0, 13)}:59:59.999Z.${rest}`
+  return JSON.stringify(member === null ? about : [...about, member])
+}
+
+/** The events of a row's hours that hold no more than what was `added`: they are new. */
+export function begunIn({ hours: json, day, ...row }: SumRow, added: Hours = {}): WrittenEvent[] {
+  const hours: Hours = JSON.parse(json)
+  return Object.entries(hours).flatMap(([hour, [count, errors, first, last]]) => {
+    if (count !== added[hour]?.[0]) return []
+    const inHour = (rest: string) => `${day}T${hour}:${rest}`
+    const id = inHour(`59:59.999Z.${row.id}`)
+    return [{ ...row, id, count, errors, firstAt: inHour(`${first}Z`), lastAt: inHour(`${last}Z`) }]
+  })
 }

@@ -99,16 +99,18 @@ export async function addEvents(
   events: readonly SampleEvent[],
 ): Promise<void> {
   const rows = events.map(({ at, last, ...event }, index) => {
-    const time = last === undefined ? at : `${last.slice(0, 13)}:59:59.999Z`
     const { slot = 'openai', by = 'caller', caller, code, verdict, count = 1, errors = 0 } = event
-    const what = [slot, event.event, by, caller, code, verdict, count, errors]
-    return [time.slice(0, 10), `${time}.${1_000 + index}`, ...what, last && at, last]
+    const what = [slot, event.event, by, caller, code, verdict]
+    // It is the only one of its row.
+    const id = last === undefined ? `${at}.${1_000 + index}` : `[${1_000 + index}]`
+    const minutes = [at, last].map((each) => each?.slice(14, 23))
+    const hours = last && { [last.slice(11, 13)]: [count, errors, ...minutes] }
+    return [(last ?? at).slice(0, 10), id, ...what, hours]
   })
   await vault.sql(
-    `INSERT INTO api_key_events (user_id, day, id, provider, event, actor, caller, code, verdict,
-       count, errors, first_at, last_at)
+    `INSERT INTO api_key_events (user_id, day, id, provider, event, actor, caller, code, verdict, hours)
      SELECT ?, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-       value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11
+       value ->> 6, value ->> 7, value -> 8
      FROM json_each(?)`,
     user,
     JSON.stringify(rows),

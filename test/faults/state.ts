@@ -48,7 +48,7 @@ export async function stateOf(userId: string) {
     texts: await Promise.all(texts),
     events: await read(
       `SELECT event, provider, verdict, actor, caller FROM api_key_events
-       WHERE user_id = ?1 AND actor <> 'import' AND last_at IS NULL ORDER BY event, provider`,
+       WHERE user_id = ?1 AND actor <> 'import' AND hours IS NULL ORDER BY event, provider`,
     ),
     gone: gone
       .map(({ cause, identity }) => `${String(identity)}: ${String(cause)}`)

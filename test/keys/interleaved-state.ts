@@ -38,7 +38,7 @@ export async function readState({ db, keyring }: Service): Promise<State> {
     select<KeyRow>(`${COLUMNS} FROM api_keys`),
     select<{ identity: string }>('identity FROM gone_keys'),
     select<StateEvent>(
-      'id, user_id AS userId, provider, event FROM api_key_events WHERE last_at IS NULL',
+      'id, user_id AS userId, provider, event FROM api_key_events WHERE hours IS NULL',
     ),
   ])
   const keys = await Promise.all(

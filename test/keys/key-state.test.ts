@@ -56,7 +56,7 @@ const setState = async (userId: string, status: string, exhaustedAt: string | nu
 
 /** The events of a user's key that are not sums, the oldest first. */
 async function eventsOf(userId: string): Promise<string[]> {
-  const sql = `SELECT event FROM api_key_events WHERE user_id = ?1 AND last_at IS NULL
+  const sql = `SELECT event FROM api_key_events WHERE user_id = ?1 AND hours IS NULL
     AND event NOT IN ('saved', 'verified', 'assigned') ORDER BY id`
   const { results } = await env.DB.prepare(sql).bind(userId).all<{ event: string }>()
   return results.map(({ event }) => event)

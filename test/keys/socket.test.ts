@@ -325,7 +325,7 @@ function countingD1() {
 
 const noted = async (userId: string) =>
   env.DB.prepare(
-    `SELECT uses, last_used_at, (SELECT json_group_array(id || count) FROM api_key_events WHERE user_id = ?1) AS events
+    `SELECT uses, last_used_at, (SELECT json_group_array(id || coalesce(hours, '')) FROM api_key_events WHERE user_id = ?1) AS events
      FROM api_keys WHERE user_id = ?1`,
   )
     .bind(userId)

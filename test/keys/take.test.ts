@@ -34,7 +34,9 @@ async function take(userId: string, provider = 'openai', changes: Partial<Env> =
 
 /** What the trail notes of the caller. */
 async function notedOf(userId: string) {
-  const sql = `SELECT event, provider, code, count FROM api_key_events
+  const sql = `SELECT event, provider, code,
+      (SELECT sum(value ->> 0) FROM json_each(hours)) AS count
+    FROM api_key_events
     WHERE user_id = ?1 AND caller = 'binding:chat'`
   return (await env.DB.prepare(sql).bind(userId).all()).results
 }

@@ -172,7 +172,8 @@ async function storedIn(world: World) {
   const [keys, members, events, users] = await env.DB.batch<Row>([
     select('SELECT user_id, provider, uses FROM api_keys'),
     select('SELECT user_id, provider, uses FROM member_uses'),
-    select(`SELECT user_id, provider, event, code, caller, count,
+    select(`SELECT user_id, provider, event, code, caller,
+      (SELECT sum(value ->> 0) FROM json_each(hours)) AS count,
       member IS (SELECT identity FROM users WHERE id = ?1) AS isByMember FROM api_key_events`),
     env.DB.prepare('SELECT id FROM users WHERE id = ?1').bind(own),
   ])

@@ -37,7 +37,9 @@ const codeOf = async (work: Promise<unknown>) =>
 /** The key of a user, as `record` leaves it, and what the trail notes of the caller. */
 async function recordedOf(userId: string) {
   const row = 'SELECT status, last_used_at AS used FROM api_keys WHERE user_id = ?1'
-  const trail = `SELECT event, errors, provider_status FROM api_key_events
+  const trail = `SELECT event, provider_status,
+      coalesce((SELECT sum(value ->> 1) FROM json_each(hours)), 0) AS errors
+    FROM api_key_events
     WHERE user_id = ?1 AND caller = 'binding:chat' ORDER BY event`
   const key = await env.DB.prepare(row).bind(userId).first()
   const { results: events } = await env.DB.prepare(trail).bind(userId).all()
@@ -257,7 +259,7 @@ describe('the outcome of a use', () => {
       return trip()
     })
     const logs = recordLogs()
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
     const status = use(userId, 'POST', { ...env, DB })
     const failures = ['use_not_recorded', 'uses_not_recorded']
     await vi.waitFor(() =>

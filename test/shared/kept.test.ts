@@ -21,6 +21,12 @@ describe('a map bound by bytes', () => {
     expect([kept.get('a'), kept.get('b')]).toEqual(['A', undefined])
   })
 
+  it('a map bound by bytes lists its values, the least recently used first', () => {
+    const kept = keep(3 * ENTRY, 'abc')
+    kept.get('a')
+    expect(kept.values()).toEqual(['B', 'C', 'A'])
+  })
+
   it.for([
     ['as many as fit', 3 * ENTRY, 'abc', 'abc'],
     ['none but the latest ones', 3 * ENTRY, 'abcd', 'bcd'],

@@ -308,7 +308,7 @@ it('a user has at most 10,000 events in a day, and can still pause and delete th
 it('the sums of many members do not keep an admin of their team from saving', async () => {
   const { userId, save } = await someOwner()
   await fillDay(userId, 0)
-  const sums = `UPDATE api_key_events SET event = 'used', first_at = id, last_at = id WHERE user_id = ?1`
+  const sums = `UPDATE api_key_events SET event = 'used', hours = '{}' WHERE user_id = ?1`
   await env.DB.prepare(sums).bind(userId).run()
   expect((await save('sk-1')).status).toBe(200)
 })

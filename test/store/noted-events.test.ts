@@ -1,4 +1,4 @@
-/** What callers do with a key is summed by the hour, in the trail of its user. */
+/** What callers do with a key is summed by the hour, in the trail of its user: a row for each day. */
 
 import { afterEach, expect, it, vi } from 'vitest'
 import { setLimits } from '../../src/keys/slots.ts'
@@ -7,8 +7,8 @@ import { listEvents, type EventPage } from '../../src/keys/trail.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { run } from '../../src/store/d1.ts'
-import { addSums, nameSum, splitSums, type Sum } from '../../src/store/noted-events.ts'
-import { LATEST } from '../../src/store/events.ts'
+import { addSums, nameSum, splitSums, type Hours, type Sum } from '../../src/store/noted-events.ts'
+import { describeEvent, LATEST } from '../../src/store/events.ts'
 import { env } from '../isolate.ts'
 import { MODELS, someKeyOf, someOwner, sum, type Owner } from '../keys/key-owner.ts'
 import { userIdentityOf } from '../keys/restoration.ts'
@@ -101,23 +101,77 @@ const NOON: Sum = {
   caller: 'binding:chat',
   member: null,
   code: null,
-  count: 2,
-  errors: 1,
-  firstAt: '2026-11-25T12:10:00.000Z',
-  lastAt: '2026-11-25T12:20:00.000Z',
+  day: '2026-11-25',
+  hours: { 12: [2, 1, '10:00.000', '20:00.000'] },
 }
 
-it('returns the sums with what was added to them, and leaves out removed users', async () => {
+it('returns the rows with the hours that were added to them, and leaves out removed users', async () => {
   const userId = await someUser()
   const userIdentity = await userIdentityOf(userId)
-  const add = async (...sums: Sum[]) => (await run(env.DB, addSums(sums))).results
+  const add = async (...sums: Sum[]) => {
+    const { results } = await run(env.DB, addSums(sums))
+    for (const row of results) Object.assign(row, { hours: JSON.parse(row.hours) })
+    return results
+  }
   const mine = { ...NOON, userId, userIdentity }
+  const row = { userId, actor: 'caller', day: NOON.day }
   expect(await add(mine, { ...NOON, userId: 'nobody', userIdentity })).toMatchObject([
-    { userId, actor: 'caller', count: 2, errors: 1, firstAt: NOON.firstAt, lastAt: NOON.lastAt },
+    { ...row, hours: NOON.hours },
   ])
-  const [firstAt, lastAt] = ['2026-11-25T12:00:00.000Z', '2026-11-25T12:15:00.000Z']
-  expect(await add({ ...mine, count: 3, errors: 0, firstAt, lastAt })).toMatchObject([
-    { userId, count: 5, errors: 1, firstAt, lastAt: NOON.lastAt },
+  const hours: Hours = {
+    11: [1, 1, '59:59.999', '59:59.999'],
+    12: [3, 0, '00:00.000', '15:00.000'],
+    13: [4, 2, '00:00.001', '59:00.000'],
+  }
+  expect(await add({ ...mine, hours })).toMatchObject([
+    { ...row, hours: { ...hours, 12: [5, 1, '00:00.000', '20:00.000'] } },
+  ])
+})
+
+it('writes one row for all hours of a day', async () => {
+  const userId = await someUser()
+  const one = { ...NOON, userId, userIdentity: await userIdentityOf(userId) }
+  const written = async (hours: Hours) =>
+    (await run(env.DB, addSums([{ ...one, hours }]))).meta.rows_written
+  expect(await written(NOON.hours)).toBe(1)
+  expect(await written({ 12: [9, 9, '00:00.000', '59:59.999'], 13: [1, 0, '0', '1'] })).toBe(1)
+})
+
+it('shows an event for each hour of a row, in pages, in order', async () => {
+  const userId = await someUser()
+  const one = { ...NOON, userId, userIdentity: await userIdentityOf(userId) }
+  const hours: Hours = {
+    '03': [7, 0, '01:02.003', '04:05.006'],
+    '23': [1, 1, '59:59.999', '59:59.999'],
+  }
+  const other = {
+    ...one,
+    caller: 'binding:batch',
+    hours: { '04': [1, 0, '00:00.000', '00:00.000'] },
+  } satisfies Sum
+  await run(env.DB, addSums([{ ...one, hours }, other]))
+  const ids = ['23', '04', '03'].map((hour) => {
+    const caller = hour === '04' ? 'batch' : 'chat'
+    return `2026-11-25T${hour}:59:59.999Z.["used",null,"openai","binding:${caller}"]`
+  })
+  expect(await idsOf(userId)).toEqual(ids)
+  const { events } = await listEvents(await ownerOf(userId), { limit: 3 })
+  expect(events.map(describeEvent)).toMatchObject([
+    {
+      id: ids[0],
+      count: 1,
+      errors: 1,
+      at: '2026-11-25T23:59:59.999Z',
+      last_at: '2026-11-25T23:59:59.999Z',
+    },
+    { id: ids[1], count: 1, errors: 0 },
+    {
+      id: ids[2],
+      count: 7,
+      errors: 0,
+      at: '2026-11-25T03:01:02.003Z',
+      last_at: '2026-11-25T03:04:05.006Z',
+    },
   ])
 })
 
@@ -168,9 +222,8 @@ it('fills a part to the last byte that D1 takes', () => {
 })
 
 it.for<[name: 'the same' | 'another', what: string, changes: Partial<Sum>]>([
-  ['the same', 'time in the hour', { lastAt: '2026-11-25T12:59:59.999Z' }],
-  ['the same', 'count', { count: 9, errors: 9, firstAt: '2026-11-25T12:00:00.000Z' }],
-  ['another', 'hour', { lastAt: '2026-11-25T13:00:00.000Z' }],
+  ['the same', 'hour', { hours: { 13: [9, 9, '00:00.000', '59:59.999'] } }],
+  ['the same', 'day', { day: '2026-11-26' }],
   ['another', 'slot', { provider: 'acme' }],
   ['another', 'caller', { caller: 'binding:batch' }],
   ['another', 'kind of caller', { caller: 'relay:chat' }],
@@ -179,11 +232,6 @@ it.for<[name: 'the same' | 'another', what: string, changes: Partial<Sum>]>([
   ['another', 'code', { code: 'api_key_paused' }],
 ])('gives a sum %s name if its %s differs', ([name, , changes]) => {
   expect(nameSum({ ...NOON, ...changes }) === nameSum(NOON)).toBe(name === 'the same')
-})
-
-it('names a sum by the end of its hour', () => {
-  const rest = '["used",null,"openai","binding:chat"]'
-  expect(nameSum(NOON)).toBe(`2026-11-25T12:59:59.999Z.${rest}`)
 })
 
 /** Asks for the paused key of a user in an isolate, and waits until that is counted. */
@@ -229,17 +277,11 @@ it.for<[name: string, behind: string, ahead: string, hours: string[]]>([
     // oxlint-disable-next-line no-await-in-loop -- the clock is the same for all
     await askFor(userId, { ...env })
   }
-  const { results: rows } = await env.DB.prepare(
-    `SELECT day, id, event, count, first_at, last_at FROM api_key_events
-     WHERE user_id = ?1 ORDER BY id DESC`,
-  )
-    .bind(userId)
-    .all<Record<'day' | 'id' | 'event' | 'first_at' | 'last_at', string> & { count: number }>()
+  const { events: rows } = await listEvents(await ownerOf(userId), { limit: 50 })
   const sums = rows.filter(({ event }) => event === 'use_refused')
   expect(sums.reduce((total, { count }) => total + count, 0)).toBe(2)
   expect(sums.map(({ id }) => id.slice(0, 13)).toSorted()).toEqual(hours)
-  const times = (name: 'first_at' | 'last_at') => sums.map((row) => row[name]).toSorted()
-  expect([times('first_at')[0], times('last_at').at(-1)]).toEqual([behind, ahead])
-  for (const { day, id } of sums) expect(id.slice(0, 10)).toBe(day)
+  const times = (name: 'firstAt' | 'lastAt') => sums.map((row) => row[name] ?? '').toSorted()
+  expect([times('firstAt')[0], times('lastAt').at(-1)]).toEqual([behind, ahead])
   expect(await idsOf(userId)).toEqual(rows.map(({ id }) => id))
 })

@@ -126,9 +126,9 @@ Noted by imports
 it('shows a sum with its count, and why uses were refused', async () => {
   await addUser()
   await database.query(
-    `INSERT INTO api_key_events (day, user_id, id, provider, event, actor, code, count, first_at, last_at)
-     VALUES ('2026-10-03', 'ann', '2026-10-03T08:59:59.999Z.', 'openai', 'use_refused', 'caller', 'api_key_paused', 7,
-       '2026-10-03T08:01:00.000Z', '2026-10-03T08:02:00.000Z')`,
+    `INSERT INTO api_key_events (day, user_id, id, provider, event, actor, code, hours)
+     VALUES ('2026-10-03', 'ann', '[]', 'openai', 'use_refused', 'caller', 'api_key_paused',
+       '{"08": [7, 0, "01:00.000", "02:00.000"]}')`,
   )
   const line = '  2026-10-03T08:01:00.000Z  openai  use_refused  by caller  7 times  api_key_paused'
   expect((await users('show', 'ann')).stdout.split('\n')).toContain(line)
