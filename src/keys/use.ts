@@ -15,10 +15,8 @@ import { slotName, type NamedSlot, type ProviderSlot } from './slot-name.ts'
 import { guardSocket, makeDroppable } from './socket.ts'
 import { requireOpen, type OpenKey, type SlotOwner } from './stored-key.ts'
 import { noteLook } from './look.ts'
+import { CREDIT_MS } from './at-hand.ts'
 import { noteUse, takeKey, type KeyUser } from './take.ts'
-
-/** A use is recorded at most once in this time, per slot. */
-const USE_RECORDED_MS = 60 * 60 * 1000
 
 /** The methods that providers use. TRACE would echo the key, and an OPTIONS proves nothing about it. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])
@@ -116,7 +114,10 @@ function ownerOf(user: KeyUser, { userId }: PickedRow): SlotOwner {
   return userId === user.userId ? user : { ...user, userId, member: user.userId }
 }
 
-/** Records a changed state of the key at once, and a use at most once an hour. It never throws. */
+/**
+ * Records a changed state of the key at once, and otherwise the first use of a day in UTC. Of a key without credit, it records
+ * a use after each hour: before that, the key is not tried again if there is another one. It never throws.
+ */
 async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
   const { row } = outcome.key
   const { provider, lastUsedAt } = row
@@ -134,7 +135,8 @@ async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
       Object.assign(row, state, { lastUsedAt: at })
       if (await record(owner, update, { provider, events })) return
     }
-    const before = new Date(now - USE_RECORDED_MS).toISOString()
+    const before =
+      row.exhaustedAt === null ? at.slice(0, 10) : new Date(now - CREDIT_MS).toISOString()
     if ((lastUsedAt ?? '') > before) return
     row.lastUsedAt = at
     await record(owner, updateUsed(row, { at, before }), { provider, events: [] })

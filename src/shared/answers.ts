@@ -124,7 +124,9 @@ const rowFields = {
     .check(z.describe('When the provider first said so. Left out without a condition.')),
   last_used_at: z
     .nullable(time)
-    .check(z.describe('When the key was last used. It is recorded at most once an hour.')),
+    .check(
+      z.describe('When the key was first used on the latest day, in UTC, on which it was used.'),
+    ),
   last_verified_at: z
     .nullable(time)
     .check(

@@ -174,13 +174,30 @@ describe('the outcome of a use', () => {
     /** The status that is written; without it, nothing is. */
     written?: string
     isEvent?: boolean
+    /** Whether its provider has said that it is out of credit. */
+    isExhausted?: boolean
   }
 
   it.for<[what: string, used: Used]>([
-    ['writes no use within an hour', { kind: 'good', status: 'active', msAgo: HOUR_MS - 1 }],
+    ['writes no second use of a day', { kind: 'good', status: 'active', msAgo: 12 * HOUR_MS }],
     [
-      'writes a use after an hour',
-      { kind: 'good', status: 'active', msAgo: HOUR_MS, written: 'active' },
+      'writes the first use of a day',
+      { kind: 'good', status: 'active', msAgo: 12 * HOUR_MS + 1, written: 'active' },
+    ],
+    [
+      'writes no use of a key without credit within an hour',
+      { kind: 'good', status: 'active', msAgo: HOUR_MS - 1, method: 'GET', isExhausted: true },
+    ],
+    [
+      'writes a use of a key without credit after an hour',
+      {
+        kind: 'good',
+        status: 'active',
+        msAgo: HOUR_MS,
+        method: 'GET',
+        isExhausted: true,
+        written: 'active',
+      },
     ],
     [
       'writes a use at once if the status changes',
@@ -196,13 +213,15 @@ describe('the outcome of a use', () => {
     ],
     [
       'notes no event if the provider rejects the key again',
-      { kind: 'bad', status: 'rejected', msAgo: HOUR_MS, written: 'rejected' },
+      { kind: 'bad', status: 'rejected', msAgo: 13 * HOUR_MS, written: 'rejected' },
     ],
-  ])('%s', async ([, { kind, status, msAgo, method, written, isEvent = false }]) => {
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() })
+  ])('%s', async ([, used]) => {
+    const { kind, status, msAgo, method, written, isEvent = false, isExhausted = false } = used
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.UTC(2_026, 10, 25, 12) })
     const userId = await someKeyUser(someKeyOf(kind))
     const before = new Date(Date.now() - msAgo).toISOString()
     await change(userId, 'last_used_at = ?2, status = ?3', before, status)
+    if (isExhausted) await change(userId, 'exhausted_at = ?2', '2026-11-01T00:00:00.000Z')
     await use(userId, method)
     const { key, events } = await recordedOf(userId)
     const at = written === undefined ? before : new Date().toISOString()

@@ -70,7 +70,7 @@ export const ENGLISH = {
   saved: 'Saved {time}',
   savedByOperator: 'The operator of this application saved this key for you.',
   tested: 'Last tested {time}',
-  used: 'Last used {time}',
+  used: 'Last used {day}',
   neverUsed: 'Never used',
   expiresOn: 'Expires {day}',
   usesToday: '{used} of {count} uses today',

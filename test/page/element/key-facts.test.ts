@@ -38,7 +38,7 @@ it('shows the preview, the base URL, the times and the limits of a key', () => {
   expect(textsOf(shown, 'time')).toEqual([
     'Saved 3 Jun 2026, 14:05',
     'Last tested 4 Jun 2026, 08:30',
-    'Last used 10 Jun 2026, 09:00',
+    'Last used 10 Jun 2026',
     'Expires 14 Jun 2027',
   ])
   expect(textsOf(shown, 'span')).toEqual(['1 of 5 uses today', 'Only batch'])
