@@ -47,11 +47,11 @@ export function answerJson(
   { status, headers }: AnswerInit = {},
 ): Response {
   const type = { 'Content-Type': 'application/json' }
-  return answer(c, JSON.stringify(body), { status, headers: { ...type, ...headers } })
+  return respond(c, JSON.stringify(body), { status, headers: { ...type, ...headers } })
 }
 
 /** Makes the Response with all its headers at once. Hono sets one after the other, which took 10 µs more. */
-function answer(
+function respond(
   c: Context,
   body: string | ReadableStream,
   { status = 200, headers = {} }: AnswerInit,
@@ -130,7 +130,7 @@ export async function exportAnswer(
     },
     cancel: async () => void (await pages.return(null)),
   })
-  return answer(c, body, {
+  return respond(c, body, {
     headers: {
       'Content-Type': 'application/x-ndjson',
       'Content-Disposition': `attachment; filename="${name}.ndjson"`,
@@ -145,8 +145,8 @@ function encodeLines(values: readonly object[]): Uint8Array {
 }
 
 /** An `ETag` of the tag of the key in the body of an answer, also of one that does not open. An empty slot has none. */
-export function tagOf(answer: object): { ETag?: string } {
-  const { user, team = user }: { user?: unknown; team?: unknown } = answer
-  const key = team instanceof Object ? team : answer
+export function tagOf(body: object): { ETag?: string } {
+  const { user, team = user }: { user?: unknown; team?: unknown } = body
+  const key = team instanceof Object ? team : body
   return 'etag' in key && typeof key.etag === 'string' ? { ETag: key.etag } : {}
 }

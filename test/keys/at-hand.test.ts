@@ -13,7 +13,7 @@ import { teamOwner } from '../../src/shared/owner.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
 import { interceptD1, ownerOf, recordLogs, slotOf, someKey, someKeyUser } from '../support.ts'
-import { holdTime } from './at-hand-orders.ts'
+import { holdTime, playOrder, someIsolates } from './at-hand-orders.ts'
 import { MODELS, someKeyOf } from './key-owner.ts'
 
 const SECONDS = 20
@@ -102,7 +102,7 @@ describe('a second use', () => {
     expect((await take(userId, changes)).asked).toBe(1)
   })
 
-  it('of a member with a newer token asks D1', async () => {
+  it('a use of a member with a newer token asks D1', async () => {
     const { take } = someIsolate()
     const userId = await someKeyUser(someKey())
     const asMember = (issuedAt: string) => ({ team: { userId: teamOwner('acme'), issuedAt } })
@@ -135,7 +135,7 @@ describe('nothing is kept', () => {
     expect((await take(userId)).asked).toBe(1)
   })
 
-  it('of an empty slot, nor of another one in its place', async () => {
+  it('keeps neither an empty slot nor another one in its place', async () => {
     const { take } = someIsolate()
     const userId = await someKeyUser(someKey())
     for (const slot of ['acme', 'openai:work']) {
@@ -148,7 +148,7 @@ describe('nothing is kept', () => {
     }
   })
 
-  it('of a key that is tried again without credit', async () => {
+  it('keeps no key that is tried again without credit', async () => {
     const { take } = someIsolate()
     const userId = await someKeyUser(someKey())
     const sql = "UPDATE api_keys SET exhausted_at = '2026-01-01T00:00:00.000Z' WHERE user_id = ?1"
@@ -157,7 +157,7 @@ describe('nothing is kept', () => {
     expect((await take(userId)).asked).toBe(1)
   })
 
-  it('of a key that does not open', async () => {
+  it('keeps no key that does not open', async () => {
     recordLogs()
     const { take } = someIsolate()
     const userId = await someKeyUser(someKey())
@@ -170,7 +170,7 @@ describe('nothing is kept', () => {
 })
 
 describe('a row at hand', () => {
-  it('is not used from its expiry on', async () => {
+  it('uses no key at hand from its expiry on', async () => {
     const { take } = someIsolate()
     const apiKey = someKey()
     const userId = await someKeyUser(apiKey)
@@ -183,7 +183,7 @@ describe('a row at hand', () => {
     expect((await take(userId)).found).toBe('api_key_expired')
   })
 
-  it('is not used from the time on when another key may have credit again', async () => {
+  it('asks D1 from the time on when another key may have credit again', async () => {
     const { take } = someIsolate()
     const [first, second] = [someKey(), someKey()]
     const userId = await someKeyUser(first)
@@ -198,7 +198,7 @@ describe('a row at hand', () => {
     expect(await take(userId)).toEqual({ found: first, asked: 1 })
   })
 
-  it('is read anew after half of the time, while a use has it', async () => {
+  it('reads a key anew after half of the time, beside a use of it', async () => {
     const { take, seen } = someIsolate()
     const userId = await someKeyUser(someKey())
     await take(userId)
@@ -209,7 +209,7 @@ describe('a row at hand', () => {
     expect((await take(userId)).asked).toBe(0)
   })
 
-  it('is forgotten if D1 would not pick it any more', async () => {
+  it('forgets a key that D1 does not pick any more', async () => {
     const { take } = someIsolate()
     const userId = await someKeyUser(someKey())
     await take(userId)
@@ -219,7 +219,7 @@ describe('a row at hand', () => {
     expect((await take(userId)).found).toBe('api_key_paused')
   })
 
-  it('is used while D1 fails, until its time ends', async () => {
+  it('uses a key at hand while D1 fails, until its time ends', async () => {
     const logs = recordLogs()
     const { take, seen } = someIsolate()
     const apiKey = someKey()
@@ -235,7 +235,7 @@ describe('a row at hand', () => {
     expect((await take(userId)).found).toBe('database_busy')
   })
 
-  it('is forgotten by the isolate that changes the key, and not by another one', async () => {
+  it('forgets a key in the isolate that changes it, and in no other one', async () => {
     const [one, other] = [someIsolate(), someIsolate()]
     const apiKey = someKey()
     const userId = await someKeyUser(apiKey)
@@ -248,7 +248,7 @@ describe('a row at hand', () => {
     expect((await other.take(userId)).found).toBe('empty')
   })
 
-  it('is forgotten even if nobody knows whether the change was made', async () => {
+  it('forgets a key even if nobody knows whether it was changed', async () => {
     recordLogs()
     vi.spyOn(Math, 'random').mockReturnValue(0)
     const { take, vault, seen } = someIsolate()
@@ -261,7 +261,7 @@ describe('a row at hand', () => {
     expect((await take(userId)).found).toBe('database_busy')
   })
 
-  it('is used for as long as the heartbeat that came with it is recent', async () => {
+  it('uses a key at hand for as long as the heartbeat that came with it is recent', async () => {
     const { take, vault } = someIsolate({ DELETIONS: env.DELETIONS, USE_FRESH_SECONDS: '60' })
     const userId = await someKeyUser(someKey())
     await copyDeletions(await openService(vault))
@@ -286,7 +286,7 @@ it('a key is read in the clear as D1 has it', async () => {
 })
 
 describe('what a provider says of a key at hand', () => {
-  it('is recorded by one of several uses', async () => {
+  it('one of several uses records what the provider says of a key', async () => {
     const { take, use, seen } = someIsolate()
     const userId = await someKeyUser(someKeyOf('good'))
     await take(userId)
@@ -306,4 +306,17 @@ describe('what a provider says of a key at hand', () => {
     await use(userId)
     expect((await take(userId)).asked).toBe(1)
   })
+})
+
+it('no isolate uses a key after the bound, or after its own change, in 40 orders', async () => {
+  recordLogs()
+  const isolates = someIsolates()
+  const played = []
+  for (let seed = 1; seed <= 40; seed += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- the stories share a clock
+    played.push(await playOrder(seed, isolates))
+  }
+  expect(played.flatMap(({ faults }) => faults)).toEqual([])
+  // Others do use it within the bound.
+  expect(Math.max(...played.map(({ lastMs }) => lastMs))).toBeGreaterThan(0)
 })
