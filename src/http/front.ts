@@ -4,6 +4,7 @@
  */
 
 import type { Context, MiddlewareHandler } from 'hono'
+import { cors } from 'hono/cors'
 import type { RequestIdVariables } from 'hono/request-id'
 import { routePath } from 'hono/route'
 import { count } from '../counters.ts'
@@ -80,18 +81,15 @@ export const apiHeaders: MiddlewareHandler<AppEnv> = async (c, next) => {
   }
   c.set('answerHeaders', headers)
   if (c.req.method !== 'OPTIONS') return next()
-  const asked = c.req.header('Access-Control-Request-Headers')
-  return new Response(null, { status: 204, headers: { ...headers, ...preflight(asked) } })
+  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  return preflight(c, next)
 }
 
-/** What a page may send, if its browser asks first. All headers are allowed: tracing and CSRF libraries add some. */
-const preflight = (asked: string | undefined) => ({
-  'Access-Control-Allow-Methods': 'GET,PUT,DELETE,POST,PATCH',
-  'Access-Control-Max-Age': '7200',
-  ...(asked !== undefined && {
-    'Access-Control-Allow-Headers': asked,
-    Vary: 'Origin, Access-Control-Request-Headers',
-  }),
+/** Without `allowHeaders`, all headers are allowed: tracing and CSRF libraries add some. */
+const preflight = cors({
+  origin: allowOrigin,
+  allowMethods: ['GET', 'PUT', 'DELETE', 'POST', 'PATCH'],
+  maxAge: 7200,
 })
 
 /** The origin of the page that calls, if it may call. */
