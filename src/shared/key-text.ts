@@ -94,7 +94,8 @@ export function nameKeyFault(key: string, name: string): string | null {
   if ('extras' in fault)
     return `${name} comes with ${nameExtras(fault.extras)}: send the key alone.`
   const { reason, index } = fault
-  const value = index === undefined ? MAX_LENGTH.toLocaleString('en') : String(index + 1)
+  // Only on demand: to write a number for people takes 20 µs.
+  const value = () => (index === undefined ? MAX_LENGTH.toLocaleString('en') : String(index + 1))
   return `${name} ${KEY_FAULTS[reason].replace('…', value)}`
 }
 
