@@ -15,16 +15,20 @@ const UNKNOWN_KEY_COOLDOWN_MS = 30_000
 const FAILURE_COOLDOWN_MS = 5_000
 const FETCH_TIMEOUT_MS = 5_000
 
-/** The key of a shared secret. It is imported at its first use. */
-export function sharedSecret(secret: string): JWTVerifyGetKey {
-  return hmacKey(new TextEncoder().encode(secret))
+/** A key of a shared secret. It is imported at its first use. */
+export type SecretKey = () => Promise<CryptoKey>
+
+const encoder = new TextEncoder()
+
+export function sharedSecret(secret: string): SecretKey {
+  return hmacKey(encoder.encode(secret))
 }
 
 /**
  * The key that some issuers make of a secret, which they decode as base64, in either alphabet. Null if it is not base64.
  * The hex of `openssl rand -hex` counts as not base64: with this recommended secret, a forged token costs one check.
  */
-export function decodedSecret(secret: string): JWTVerifyGetKey | null {
+export function decodedSecret(secret: string): SecretKey | null {
   if (/^[\da-f]+$/.test(secret)) return null
   try {
     return hmacKey(Uint8Array.fromBase64(secret.replaceAll('-', '+').replaceAll('_', '/')))
@@ -33,10 +37,19 @@ export function decodedSecret(secret: string): JWTVerifyGetKey | null {
   }
 }
 
-function hmacKey(bytes: Uint8Array): JWTVerifyGetKey {
+function hmacKey(bytes: Uint8Array): SecretKey {
   const hmac = { name: 'HMAC', hash: 'SHA-256' }
   let key: CryptoKey | undefined
   return async () => (key ??= await crypto.subtle.importKey('raw', bytes, hmac, false, ['verify']))
+}
+
+/** Whether `key` signed the token. Its parts are base64url. */
+export async function isSignedBy(
+  { protected: header, payload, signature }: FlattenedJWSInput,
+  key: CryptoKey,
+): Promise<boolean> {
+  const signed = encoder.encode(`${header}.${String(payload)}`)
+  return crypto.subtle.verify('HMAC', key, base64url.decode(signature), signed)
 }
 
 /**
