@@ -1,6 +1,7 @@
 /** The JSON bodies that routes take. Their errors say exactly what is wrong, and quote no character of a key. */
 
 import type { HonoRequest } from 'hono'
+import { _safeParse } from 'zod/v4/core'
 import * as z from 'zod/mini'
 import { VaultError } from '../errors.ts'
 import { CALLER_NAME } from '../shared/caller.ts'
@@ -130,9 +131,24 @@ export async function readBody<Name extends keyof Bodies>(
 /** Makes the refusal of `value`. */
 type Refuse = (issue: z.core.$ZodIssue | undefined, value: unknown) => VaultError
 
+/** The issues alone. zod's own error takes 15 µs more. */
+class Issues implements z.core.$ZodError {
+  readonly name = 'Issues'
+  readonly message = ''
+  declare readonly type: unknown
+  declare readonly _zod: z.core.$ZodError['_zod']
+  readonly issues: z.core.$ZodIssue[]
+
+  constructor(issues: z.core.$ZodIssue[]) {
+    this.issues = issues
+  }
+}
+
+const parse = _safeParse(Issues)
+
 /** What `schema` makes of `value`. @throws VaultError as `refuse` makes it */
 export function requireValid<T>(schema: z.ZodMiniType<T>, value: unknown, refuse: Refuse): T {
-  const parsed = schema.safeParse(value)
+  const parsed = parse(schema, value)
   if (parsed.success) return parsed.data
   throw refuse(parsed.error.issues[0], value)
 }

@@ -8,6 +8,8 @@ const MAX_BODY_BYTES = 16 * 1024
 /** For the whole body. A client that sends it byte by byte gets no more time. */
 const DEADLINE_S = 10
 
+const decoder = new TextDecoder()
+
 /**
  * The parsed body; undefined for an empty one.
  *
@@ -53,17 +55,30 @@ async function readBody(request: HonoRequest): Promise<string> {
 
 /** Reads the whole body. It stops after as many bytes as are declared: to look for more costs a turn of the event loop. */
 async function readText(reader: ReadableStreamDefaultReader<Uint8Array>, declared: number) {
-  const decoder = new TextDecoder()
-  let [text, bytes] = ['', 0]
+  const first = await reader.read()
+  if (first.done) return ''
+  if (first.value.byteLength > MAX_BODY_BYTES) throw tooLarge()
+  // Most bodies come in one piece.
+  if (first.value.byteLength === declared) return decoder.decode(first.value)
+  return readRest(reader, first.value, declared)
+}
+
+async function readRest(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  first: Uint8Array,
+  declared: number,
+) {
+  const parts = new TextDecoder()
+  let [text, bytes] = [parts.decode(first, { stream: true }), first.byteLength]
   do {
     // oxlint-disable-next-line no-await-in-loop -- one chunk after the other
     const { done, value } = await reader.read()
     if (done) break
     bytes += value.byteLength
     if (bytes > MAX_BODY_BYTES) throw tooLarge()
-    text += decoder.decode(value, { stream: true })
+    text += parts.decode(value, { stream: true })
   } while (bytes !== declared)
-  return text + decoder.decode()
+  return text + parts.decode()
 }
 
 function requireSize(text: string): string {
