@@ -69,9 +69,9 @@ export function answerError(
 ): Response {
   const refusal = VaultError.from(error)
   const { code, detail, reason, index, retryAfter, cause = refusal } = refusal
-  const { status, challenge, retry, ...answer } = CODES[code]
+  const { status, error: known, challenge, retry } = CODES[code]
   const isFinal = retry === undefined || retry === 'next_period'
-  const sentence = code === 'not_your_own' ? notYourOwn(c, answer.error) : answer.error
+  const sentence = code === 'not_your_own' ? notYourOwn(c, known) : known
   const request_id: string | undefined = c.get('requestId')
   c.set('errorCode', code)
   if (code === 'provider_unreachable') c.set('errorReason', nameCause(cause))

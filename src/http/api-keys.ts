@@ -61,7 +61,7 @@ async function enter(
       ? await authorize(service, sent, { owner: user, tokens })
       : await authorizeTeam(service, sent, { teamId, tokens })
   const userId = teamId === undefined ? userOwner(id ?? '') : teamOwner(teamId)
-  const owner = { service, userId, requestId: c.var.requestId }
+  const owner = { service, userId, requestId: c.get('requestId') }
   if (who === null) return { ...owner, by: OWNER }
   if (typeof who === 'string') {
     c.set('server', who)
