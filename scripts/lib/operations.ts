@@ -9,6 +9,7 @@ import * as answers from '../../src/shared/answers.ts'
 import type { ErrorCode } from '../../src/shared/error-code.ts'
 import { namesIn } from '../../src/shared/json.ts'
 import {
+  ANSWER_NAMES,
   ROUTES,
   type Bodies,
   type BodyOf,
@@ -311,6 +312,8 @@ export function requiresTags({ tags }: Route): boolean {
 
 export interface Operation extends Route, Description {
   operationId: OperationId
+  /** The name of what it answers with. */
+  answer: keyof answers.Answers
   codes: readonly ErrorCode[]
 }
 
@@ -320,5 +323,11 @@ export const OPERATIONS: readonly Operation[] = namesIn(ROUTES).map(makeOperatio
 function makeOperation(operationId: OperationId): Operation {
   const route: Route = ROUTES[operationId]
   const description: Description = DESCRIPTIONS[operationId]
-  return { operationId, ...route, ...description, codes: listCodes(route, description.codes) }
+  return {
+    operationId,
+    answer: ANSWER_NAMES[operationId],
+    ...route,
+    ...description,
+    codes: listCodes(route, description.codes),
+  }
 }

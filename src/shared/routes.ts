@@ -17,13 +17,12 @@ export interface Route {
   path: `/api/${string}`
   query: keyof Queries
   body: keyof Bodies
-  answer: keyof Answers
   /**
    * Whose tokens it takes: those of the user in the path, of the members or the admins of the team in the path, and of servers
    * with a grant. Empty: it needs no token.
    */
   tokens: readonly ('owner' | 'member' | 'admin' | ServerGrant)[]
-  /** The media type of the answer; JSON if it is missing. With `ndjson`, `answer` is one of its lines. */
+  /** The media type of the answer; JSON if it is missing. With `ndjson`, the answer is one of its lines. */
   format?: 'ndjson'
   /** How the route uses entity tags (RFC 9110 §13): it answers with one, requires one, or both. */
   tags?: 'answers' | 'requires' | 'both'
@@ -48,20 +47,19 @@ const SEEN = { tokens: ['member', 'support'] } as const
 const OPEN = { ...NOTHING, tokens: [] } as const
 
 const OF_USERS = {
-  getKey: { ...NOTHING, ...SUPPORTED, method: 'get', path: KEY, answer: 'Key', tags: 'answers' },
-  saveKey: { ...NOTHING, ...SAVED, method: 'put', path: KEY, body: 'KeyBody', answer: 'SavedKey' },
-  deleteKey: { ...DELETED, path: KEY, answer: 'DeletedKey' },
-  listSlots: { ...NOTHING, ...SUPPORTED, method: 'get', path: SLOTS, answer: 'SlotList' },
-  getSlot: { ...NOTHING, ...SUPPORTED, method: 'get', path: SLOT, answer: 'Slot', tags: 'answers' },
+  getKey: { ...NOTHING, ...SUPPORTED, method: 'get', path: KEY, tags: 'answers' },
+  saveKey: { ...NOTHING, ...SAVED, method: 'put', path: KEY, body: 'KeyBody' },
+  deleteKey: { ...DELETED, path: KEY },
+  listSlots: { ...NOTHING, ...SUPPORTED, method: 'get', path: SLOTS },
+  getSlot: { ...NOTHING, ...SUPPORTED, method: 'get', path: SLOT, tags: 'answers' },
   saveSlot: {
     ...SAVED,
     method: 'put',
     path: SLOT,
     query: 'Verify',
     body: 'SlotBody',
-    answer: 'SavedSlot',
   },
-  deleteSlot: { ...DELETED, path: SLOT, answer: 'DeletedSlot' },
+  deleteSlot: { ...DELETED, path: SLOT },
   setLimits: {
     ...NOTHING,
     ...SUPPORTED,
@@ -69,7 +67,6 @@ const OF_USERS = {
     method: 'patch',
     path: SLOT,
     body: 'LimitsBody',
-    answer: 'ChangedSlot',
     tags: 'both',
   },
   assignKey: {
@@ -78,14 +75,12 @@ const OF_USERS = {
     method: 'post',
     path: `${SLOT}/assign`,
     query: 'Verify',
-    answer: 'AssignedSlot',
     tokens: ['owner'],
   },
   verifySlot: {
     ...NOTHING,
     method: 'post',
     path: `${SLOT}/verify`,
-    answer: 'VerifiedSlot',
     tokens: ['owner'],
   },
   listEvents: {
@@ -94,37 +89,33 @@ const OF_USERS = {
     method: 'get',
     path: `${KEY}-events`,
     query: 'Events',
-    answer: 'Events',
   },
   exportUser: {
     ...NOTHING,
     method: 'get',
     path: `${USER}/export`,
     query: 'Export',
-    answer: 'ExportLine',
     format: 'ndjson',
     tokens: ['owner', 'export'],
   },
-  listUsers: { ...SERVER, method: 'get', path: USERS, query: 'Users', answer: 'Users' },
-  addUser: { ...SERVER, method: 'put', path: USER, answer: 'AddedUser' },
-  getUser: { ...SERVER, method: 'get', path: USER, answer: 'User' },
-  removeUser: { ...SERVER, ...CHANGES, method: 'delete', path: USER, answer: 'RemovedUser' },
+  listUsers: { ...SERVER, method: 'get', path: USERS, query: 'Users' },
+  addUser: { ...SERVER, method: 'put', path: USER },
+  getUser: { ...SERVER, method: 'get', path: USER },
+  removeUser: { ...SERVER, ...CHANGES, method: 'delete', path: USER },
 } as const
 
-/** The routes of a team are those of a user, with another owner, other tokens and other answers. */
+/** The routes of a team are those of a user, with another owner and other tokens. */
 const OF_TEAMS = {
-  listTeamSlots: { ...OF_USERS.listSlots, ...SEEN, path: TEAM_SLOTS, answer: 'TeamSlotList' },
-  getTeamSlot: { ...OF_USERS.getSlot, ...SEEN, path: TEAM_SLOT, answer: 'TeamSlot' },
+  listTeamSlots: { ...OF_USERS.listSlots, ...SEEN, path: TEAM_SLOTS },
+  getTeamSlot: { ...OF_USERS.getSlot, ...SEEN, path: TEAM_SLOT },
   saveTeamSlot: {
     ...OF_USERS.saveSlot,
     path: TEAM_SLOT,
-    answer: 'SavedTeamSlot',
     tokens: ['admin', 'save'],
   },
   deleteTeamSlot: {
     ...OF_USERS.deleteSlot,
     path: TEAM_SLOT,
-    answer: 'DeletedTeamSlot',
     tokens: ['admin', 'support'],
   },
   setTeamLimits: { ...OF_USERS.setLimits, path: TEAM_SLOT, tokens: ['admin', 'support'] },
@@ -133,28 +124,58 @@ const OF_TEAMS = {
     ...OF_USERS.listEvents,
     ...SEEN,
     path: `${TEAM}/api-key-events`,
-    answer: 'TeamEvents',
   },
-  getTeam: { ...NOTHING, method: 'get', path: TEAM, answer: 'Team', tokens: ['member', 'users'] },
+  getTeam: { ...NOTHING, method: 'get', path: TEAM, tokens: ['member', 'users'] },
   changeTeam: {
     ...NOTHING,
     ...CHANGES,
     method: 'patch',
     path: TEAM,
     body: 'TeamBody',
-    answer: 'ChangedTeam',
     tokens: ['admin'],
   },
-  removeTeam: { ...SERVER, ...CHANGES, method: 'delete', path: TEAM, answer: 'RemovedTeam' },
+  removeTeam: { ...SERVER, ...CHANGES, method: 'delete', path: TEAM },
 } as const
 
 /** By operation id, in the order of the reference page. */
 export const ROUTES = {
   ...OF_USERS,
   ...OF_TEAMS,
-  getConfig: { ...OPEN, method: 'get', path: '/api/config', answer: 'Config' },
-  getHealth: { ...OPEN, method: 'get', path: '/api/health', answer: 'Health' },
+  getConfig: { ...OPEN, method: 'get', path: '/api/config' },
+  getHealth: { ...OPEN, method: 'get', path: '/api/health' },
 } as const satisfies Record<string, Route>
+
+/** What each operation answers with, by its name. Types and the OpenAPI document read it, and the Worker leaves it out. */
+export const ANSWER_NAMES = {
+  getKey: 'Key',
+  saveKey: 'SavedKey',
+  deleteKey: 'DeletedKey',
+  listSlots: 'SlotList',
+  getSlot: 'Slot',
+  saveSlot: 'SavedSlot',
+  deleteSlot: 'DeletedSlot',
+  setLimits: 'ChangedSlot',
+  assignKey: 'AssignedSlot',
+  verifySlot: 'VerifiedSlot',
+  listEvents: 'Events',
+  exportUser: 'ExportLine',
+  listUsers: 'Users',
+  addUser: 'AddedUser',
+  getUser: 'User',
+  removeUser: 'RemovedUser',
+  listTeamSlots: 'TeamSlotList',
+  getTeamSlot: 'TeamSlot',
+  saveTeamSlot: 'SavedTeamSlot',
+  deleteTeamSlot: 'DeletedTeamSlot',
+  setTeamLimits: 'ChangedSlot',
+  verifyTeamSlot: 'VerifiedSlot',
+  listTeamEvents: 'TeamEvents',
+  getTeam: 'Team',
+  changeTeam: 'ChangedTeam',
+  removeTeam: 'RemovedTeam',
+  getConfig: 'Config',
+  getHealth: 'Health',
+} as const satisfies Record<keyof typeof ROUTES, keyof Answers>
 
 export type Table = typeof ROUTES
 
@@ -167,7 +188,7 @@ export type BodyOf<Id extends OperationId> = Bodies[Table[Id]['body']]
 export type FormatOf<Id extends OperationId> = Table[Id] extends { format: infer Format }
   ? Format
   : 'json'
-export type AnswerOf<Id extends OperationId> = Answers[Table[Id]['answer']]
+export type AnswerOf<Id extends OperationId> = Answers[(typeof ANSWER_NAMES)[Id]]
 
 /** The operations that need a token. */
 export type GuardedOperation = {
