@@ -3,6 +3,7 @@
 import type { Keyring } from '../../../src/crypto/keyring.ts'
 import { sealKey } from '../../../src/crypto/seal.ts'
 import { randomOf } from '../../lib/random.ts'
+import { cpuOf, findChildren } from '../http/cpu.ts'
 import { median } from '../http/report.ts'
 import { peerOf, start } from '../http/workers.ts'
 import type { Uses } from './caller-worker.ts'
@@ -20,6 +21,8 @@ const LEAD_MS = 3_000
 /** What a vault did in a turn, in a second. */
 interface Turn {
   uses: number
+  /** The CPU time of a use in all Workers and in D1, in µs. */
+  cpu: number
   calls: number
   statements: number
   /** The share of the uses that did not wait for D1. */
@@ -34,6 +37,7 @@ export async function benchZipf(options: { rounds: number; seconds: number }): P
     FRESH_SECONDS.map((freshSeconds) => ({ database: 'shared', freshSeconds })),
     origin,
   )
+  const cpu = cpuOf(findChildren(process.pid, 'workerd'))
   const [db] = vaults.databases
   if (db !== undefined) await seedKeys(db, vaults.keyring)
   for (const owners of OWNERS) {
@@ -41,7 +45,7 @@ export async function benchZipf(options: { rounds: number; seconds: number }): P
     for (let round = -1; round < options.rounds; round += 1) {
       for (const [vault, own] of turns.entries()) {
         // oxlint-disable-next-line no-await-in-loop -- measured one after the other
-        const turn = await takeTurn(vaults, { vault, origin, owners, round, ...options })
+        const turn = await takeTurn(vaults, { vault, origin, owners, round, cpu, ...options })
         if (round >= 0) own.push(turn)
       }
     }
@@ -66,6 +70,7 @@ function figuresOf(
     USE_FRESH_SECONDS: FRESH_SECONDS[vault],
     'uses/s': Math.round(of('uses')),
     'times that of 0 s': Number(median(ratios).toFixed(2)),
+    'CPU µs': Math.round(of('cpu')),
     'D1 round trips/s': Math.round(of('calls')),
     'statements/s': Math.round(of('statements')),
     'uses without D1, %': Number((of('hits') * 100).toFixed(1)),
@@ -79,11 +84,13 @@ interface TakenTurn {
   owners: number
   round: number
   seconds: number
+  /** The CPU time of all Workers so far, in µs. */
+  cpu: () => number
 }
 
 async function takeTurn(
   { caller, setD1 }: Vaults,
-  { vault, origin, owners, round, seconds }: TakenTurn,
+  { vault, origin, owners, round, seconds, cpu }: TakenTurn,
 ): Promise<Turn> {
   const use = async (part: string, ms: number): Promise<Uses> => {
     const users = drawUsers(owners, `${SEED} ${owners} ${round} ${part}`)
@@ -93,11 +100,14 @@ async function takeTurn(
   }
   await use('lead', LEAD_MS)
   const before = await setD1(vault)
+  const cpuBefore = cpu()
   const done = await use('turn', seconds * 1_000)
+  const cpuOfTurn = cpu() - cpuBefore
   const after = await setD1(vault)
   if (done.refused > 0) throw new Error(`${done.refused} of ${done.uses} uses were refused`)
   return {
     uses: done.uses / done.seconds,
+    cpu: cpuOfTurn / done.uses,
     calls: (after.calls - before.calls) / done.seconds,
     statements: (after.statements - before.statements) / done.seconds,
     hits: 1 - (after.waitedFor - before.waitedFor) / done.uses,
