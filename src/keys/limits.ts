@@ -32,7 +32,7 @@ export function readLimits({
   maxUsesPerMember: count,
   maxUsesPerMemberPer: per,
 }: KeyRow): Limits {
-  const period = maxUsesPer && periodsAt(new Date())[maxUsesPer]
+  const period = maxUsesPer && periodsOf(new Date().toISOString())[maxUsesPer]
   const used = period !== null && usesIn !== null && usesIn >= period ? uses : 0
   return {
     pausedAt,
@@ -45,11 +45,11 @@ export function readLimits({
 
 /** A use of `caller` at `now`. */
 export function usedNow(caller: string | null, now = new Date()): CountedUse {
-  return { caller, now: now.toISOString(), periods: periodsAt(now) }
+  const time = now.toISOString()
+  return { caller, now: time, periods: periodsOf(time) }
 }
 
-function periodsAt(now: Date): Record<Period, string> {
-  const time = now.toISOString()
+function periodsOf(time: string): Record<Period, string> {
   return { day: time.slice(0, 10), month: time.slice(0, 7) }
 }
 

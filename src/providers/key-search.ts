@@ -61,8 +61,6 @@ const CHAINS = [
   [UTF_16, HTML, JSON_STRING, PERCENT],
 ]
 
-const encoder = new TextEncoder()
-
 /** A shorter key can occur in a text by chance. */
 export const MIN_SEARCHED_LENGTH = 8
 
@@ -139,21 +137,41 @@ function wordFinder(apiKey: string) {
     })
 }
 
+/** What may hold a key in hex or in base64, which have no fewer characters than the key. */
+const RUNS = /[\w+/-]{8,}/g
+
 function formFinder(apiKey: string) {
-  const bytes = encoder.encode(apiKey)
-  const exact = [apiKey, bytes.toHex()].map((form) => form.toLowerCase())
-  const shifted = new Uint8Array(2 + bytes.length)
-  shifted.set(bytes, 2)
-  const base64 = [0, 1, 2].map((offset) => base64At(offset, shifted).toLowerCase())
+  const key = apiKey.toLowerCase()
+  let forms: Forms | undefined
   return (text: string, isCut: boolean): Span[] => {
     // The one character whose lower case is longer.
     const lower = text.replaceAll('\u0130', ' ').toLowerCase()
+    const found = occurrences(key, lower, isCut)
+    const isLong = (run: string) => run.length >= key.length
+    if (!isCut && lower.match(RUNS)?.some(isLong) !== true) return found
+    const { hex, base64 } = (forms ??= encodeForms(apiKey))
     const standard = lower.replaceAll('-', '+').replaceAll('_', '/')
     return [
-      ...exact.flatMap((form) => occurrences(form, lower, isCut)),
+      ...found,
+      ...occurrences(hex, lower, isCut),
       ...base64.flatMap((form) => occurrences(form, standard, isCut)),
     ]
   }
+}
+
+/** The forms of a key in lower case. */
+interface Forms {
+  hex: string
+  /** At each offset. */
+  base64: string[]
+}
+
+function encodeForms(apiKey: string): Forms {
+  const bytes = new TextEncoder().encode(apiKey)
+  const shifted = new Uint8Array(2 + bytes.length)
+  shifted.set(bytes, 2)
+  const base64 = [0, 1, 2].map((offset) => base64At(offset, shifted).toLowerCase())
+  return { hex: bytes.toHex(), base64 }
 }
 
 /** The base64 of bytes after `offset` other ones, of two that come first, without the characters that depend on other bytes. */

@@ -159,11 +159,22 @@ export const provider = fields.check(
 /** A provider, either built in or from `PROVIDERS`. */
 export type Provider = z.output<typeof provider>
 
+/** What {@link atPath} has made of each provider, by the prefix. What is known of a provider is kept with the object. */
+const atPrefix = new WeakMap<Provider, Map<string, Provider>>()
+
 /** The provider with the header and the scheme of this path of a URL as its own. `paths` then has the others. */
 export function atPath(described: Provider, pathname: string): Provider {
-  const { header, scheme: before, paths = [] } = described
-  const place = paths.find(({ prefix }) => isBelow(pathname, prefix))
+  const place = described.paths?.find(({ prefix }) => isBelow(pathname, prefix))
   if (place === undefined) return described
+  const made = atPrefix.get(described) ?? new Map<string, Provider>()
+  atPrefix.set(described, made)
+  const provider = made.get(place.prefix) ?? atPlace(described, place)
+  made.set(place.prefix, provider)
+  return provider
+}
+
+function atPlace(described: Provider, place: z.output<typeof path>): Provider {
+  const { header, scheme: before, paths = [] } = described
   const others = [...paths, { prefix: '/', header, scheme: before }]
   return { ...described, header: place.header, scheme: place.scheme, paths: others }
 }

@@ -40,7 +40,13 @@ export async function relay(service: Service, call: RelayedRequest): Promise<Res
   // A client that names no coding may not be able to read gzip.
   const sent = { method, headers, body, signal, coding: 'identity' } as const
   const { response, place } = await sendWithKey(user, { slot, path, request: sent })
-  const passage = { ...place, root: new URL(request.url).origin + root }
+  const passage = {
+    ...place,
+    // Most answers hold no URL.
+    get root() {
+      return new URL(request.url).origin + root
+    },
+  }
   const answer = await relayBody(response, provider, passage)
   const { status, headers: answered } = answer
   relayHeaders(answered, { provider, status, allowedOrigin, requestId, passage })

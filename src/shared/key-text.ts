@@ -117,6 +117,6 @@ export function findKeyAlone(text: string): string | null {
 
 /** What a user may see of a key: its first 8 characters, if it is longer. */
 export function previewKey(apiKey: string): string {
-  const codePoints = Array.from(apiKey)
+  const codePoints = Array.from(apiKey.slice(0, 18))
   return codePoints.length > 8 ? `${codePoints.slice(0, 8).join('')}...` : '****'
 }
