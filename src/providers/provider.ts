@@ -168,9 +168,9 @@ export function atPath(described: Provider, pathname: string): Provider {
   if (place === undefined) return described
   const made = atPrefix.get(described) ?? new Map<string, Provider>()
   atPrefix.set(described, made)
-  const provider = made.get(place.prefix) ?? atPlace(described, place)
-  made.set(place.prefix, provider)
-  return provider
+  const known = made.get(place.prefix) ?? atPlace(described, place)
+  made.set(place.prefix, known)
+  return known
 }
 
 function atPlace(described: Provider, place: z.output<typeof path>): Provider {
