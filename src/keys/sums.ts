@@ -74,8 +74,9 @@ export function countEvent(
 }
 
 function countsOf(service: Service): Counts {
-  const none = { tally: new Tally(), timerSetAt: 0, quietAt: 0, failedAt: null, loggedAt: 0 }
-  const counts = allCounts.get(service) ?? none
+  const known = allCounts.get(service)
+  if (known !== undefined) return known
+  const counts = { tally: new Tally(), timerSetAt: 0, quietAt: 0, failedAt: null, loggedAt: 0 }
   allCounts.set(service, counts)
   return counts
 }
