@@ -146,7 +146,7 @@ export function bundleVault(isProfiled = false): string {
 /** The vault, which asks D1 at each use, and the same one that keeps keys at hand. */
 async function vaultsOf(
   bindings: Record<string, string>,
-  { origin, isProfiled }: { origin: string; isProfiled: boolean },
+  { origin, isProfiled }: { origin: string | null; isProfiled: boolean },
 ): Promise<[WorkerOptions, WorkerOptions]> {
   const vault = {
     ...directSocket,
@@ -160,7 +160,7 @@ async function vaultsOf(
   const variables = {
     ...bindings,
     RELAY_SCOPE: 'relay',
-    PROVIDERS: JSON.stringify({ openai: { origin } }),
+    ...(origin !== null && { PROVIDERS: JSON.stringify({ openai: { origin } }) }),
   }
   return [
     { ...vault, name: 'vault', bindings: variables },
@@ -205,13 +205,13 @@ export interface Start {
   cpuInAll: number
 }
 
-/** Starts one Worker alone, and sends one request. */
+/** Starts one Worker alone, as a new deployment configures it, and sends one request. */
 export async function startOnce(worker: 'vault' | 'hello'): Promise<Start> {
   const bindings = {
     API_KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     JWT_SECRET_KEY: randomBytes(32).toString('hex'),
   }
-  const [vault] = await vaultsOf(bindings, { origin: 'https://api.openai.com', isProfiled: false })
+  const [vault] = await vaultsOf(bindings, { origin: null, isProfiled: false })
   const options = worker === 'vault' ? vault : await peerOf('hello', {})
   const others = findChildren(process.pid, 'workerd')
   const miniflare = start({ workers: [options] })
