@@ -1,4 +1,4 @@
-/** The vault as it is deployed, without rate limits, and with a D1 that the benchmark counts and stops. */
+/** The vault as it is deployed, without rate limits, with a D1 that the benchmark counts and stops, and a clock that it moves. */
 
 // @ts-expect-error -- the bundle that wrangler makes for a deployment
 import vault, { KeyVault } from './vault.js'
@@ -15,6 +15,11 @@ function watch(env: Env): { env: Env; d1: WatchedD1 } {
   return watched
 }
 
+/** How far the clock of the isolate is ahead. */
+let aheadMs = 0
+const now = Date.now.bind(Date)
+Date.now = () => now() + aheadMs
+
 const STATES: readonly D1State[] = ['up', 'lost', 'silent', 'not-anew']
 
 export class UnlimitedVault extends KeyVault {
@@ -24,12 +29,13 @@ export class UnlimitedVault extends KeyVault {
 }
 
 export default {
-  /** `GET /d1` answers with what was sent to D1; `GET /d1?state=lost` stops it before. */
+  /** `GET /d1` answers with what was sent to D1. `GET /d1?state=lost` stops it before, and `GET /d1?ahead=60` moves the clock. */
   fetch: async (request: Request, env: Env, context: ExecutionContext): Promise<Response> => {
     const { pathname, searchParams } = new URL(request.url)
     const { env: own, d1 } = watch(env)
     if (pathname !== '/d1') return vault.fetch(request, own, context)
     d1.state = STATES.find((state) => state === searchParams.get('state')) ?? d1.state
+    aheadMs += Number(searchParams.get('ahead')) * 1_000
     return Response.json(d1.seen)
   },
 }

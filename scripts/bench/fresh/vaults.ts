@@ -24,6 +24,8 @@ export interface Vaults {
   secret: string
   /** Makes the D1 of a vault answer or not. Returns what the vault has sent to it until then. */
   setD1: (vault: number, state?: D1State) => Promise<D1Calls>
+  /** Moves the clock of a vault. */
+  moveClock: (vault: number, seconds: number) => Promise<void>
   close: () => Promise<void>
 }
 
@@ -84,6 +86,9 @@ export async function startVaults(
     keyring: await createKeyring([encryptionKey]),
     secret,
     setD1: async (vault, state) => readJson<D1Calls>(`${urls[vault]}/d1?state=${state ?? ''}`),
+    moveClock: async (vault, seconds) => {
+      await readJson(`${urls[vault]}/d1?ahead=${seconds}`)
+    },
     close: async () => miniflare.dispose(),
   }
 }
