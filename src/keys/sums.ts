@@ -160,6 +160,8 @@ async function write(writer: Writer, sums: readonly Sum[]): Promise<boolean> {
     const now = Date.now()
     for (const sum of sums) tally.keep(sum, now)
     counts.failedAt = now
+    // It may be D1 that has made the pause.
+    counts.quietAt = 0
     logFault(counts, error)
     setTimer(writer, now)
     return false

@@ -169,6 +169,19 @@ it('an isolate that was busy and becomes quiet writes all that it has collected'
   expect(await uses()).toBe(105)
 })
 
+it('an isolate that is quiet because D1 fails writes all that it has collected afterwards', async () => {
+  recordLogs()
+  const { count, breakWrites, pass, uses } = await someIsolate()
+  for (let use = 0; use < 100; use += 1) count(`caller-${use % 10}`)
+  await pass(0)
+  breakWrites(() => true)
+  await pass(30_000)
+  breakWrites(() => false)
+  for (let use = 0; use < 20; use += 1) count(`caller-${use % 10}`)
+  await pass(20_000)
+  expect(await uses()).toBe(120)
+})
+
 it.for<[what: string, ms: number]>([
   ['25 s', 25_000],
   ['90 s', 90_000],
