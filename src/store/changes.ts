@@ -35,7 +35,8 @@ export function markChanged(db: D1Database, owner?: string): void {
   const changes = watched.get(db)
   if (changes === undefined) return
   changes.latest += 1
-  const forgotten = owner === undefined ? [] : changes.changed.set(owner, changes.latest, 0)
-  if (owner === undefined) changes.ofOthers = changes.latest
-  changes.ofOthers = Math.max(changes.ofOthers, ...forgotten)
+  const { latest } = changes
+  if (owner === undefined) {
+    watched.set(db, { latest, ofOthers: latest, changed: new Kept(MOST_BYTES) })
+  } else changes.ofOthers = Math.max(changes.ofOthers, ...changes.changed.set(owner, latest, 0))
 }

@@ -28,6 +28,16 @@ describe('what was read of an owner', () => {
     expect(isUnchanged(db, beginRead(db), ['ann', 'team:acme'])).toBe(true)
   })
 
+  it('what was read is old if everybody has changed, and the owner alone before', () => {
+    const db = someDb()
+    beginRead(db)
+    markChanged(db, 'ann')
+    const begun = beginRead(db)
+    markChanged(db)
+    expect(isUnchanged(db, begun, ['ann'])).toBe(false)
+    expect(isUnchanged(db, beginRead(db), ['ann'])).toBe(true)
+  })
+
   it('what was read is old if the change is forgotten by now', () => {
     const db = someDb()
     const begun = beginRead(db)
