@@ -61,7 +61,10 @@ interface Sending<T> {
   deadlineMs: number
 }
 
-/** Marks what the statements change before and after, since a failed one may have been done all the same. */
+/**
+ * Marks what the statements change before and after, since a failed one may have been done all the same. One that ends after
+ * its time is marked once more.
+ */
 async function named<T>(
   db: D1Database,
   statements: readonly Statement<unknown>[],
@@ -70,7 +73,7 @@ async function named<T>(
   const changing = statements.filter(isChange)
   const mark = () => changing.forEach(({ changes }) => markChanged(db, changes ?? undefined))
   mark()
-  return inTime(send(), deadlineMs).catch(throwNamed).finally(mark)
+  return inTime(send().finally(mark), deadlineMs).catch(throwNamed).finally(mark)
 }
 
 const WRITES = /\b(?:INSERT INTO|UPDATE(?: OR \w+)?|DELETE FROM) (?:api_keys|users)\b/

@@ -1,6 +1,6 @@
 /** Whether what was read before is old. */
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { beginRead, isUnchanged, markChanged } from '../../src/store/changes.ts'
 import { run, runBatch, type Statement } from '../../src/store/d1.ts'
 import { interceptD1 } from '../support.ts'
@@ -96,5 +96,20 @@ describe('a statement', () => {
       false,
       false,
     ])
+  })
+
+  it('that ends after its time makes old what was read meanwhile', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const db = interceptD1(async () => {
+      await promise
+      return { results: [] }
+    })
+    beginRead(db)
+    const statement = { sql: 'UPDATE api_keys SET uses = 0', values: [], changes: 'ann' }
+    await expect(run(db, statement, 1)).rejects.toMatchObject({ code: 'database_busy' })
+    const begun = beginRead(db)
+    expect(isUnchanged(db, begun, ['ann'])).toBe(true)
+    resolve()
+    await vi.waitFor(() => expect(isUnchanged(db, begun, ['ann'])).toBe(false))
   })
 })
