@@ -119,20 +119,23 @@ function ownerOf(user: KeyUser, { userId }: PickedRow): SlotOwner {
  * a use after each hour: before that, the key is not tried again if there is another one. It never throws.
  */
 async function recordOutcome(user: KeyUser, outcome: Outcome): Promise<void> {
-  const { row } = outcome.key
+  const { key, finding } = outcome
+  const { row } = key
   const { provider, lastUsedAt } = row
   const owner = ownerOf(user, row)
-  // After such a finding, a use may take another key.
-  if (outcome.finding !== null) markChanged(user.service.db, row.userId)
+  // After a finding, a use may take another key. Otherwise, what was read before is as good as what is written.
+  const changes = finding === null ? null : row.userId
+  if (changes !== null) markChanged(user.service.db, changes)
   try {
     const now = Date.now()
     const at = new Date(now).toISOString()
     const state = stateAfter(outcome, at)
     if (state.status !== row.status || state.exhaustedAt !== row.exhaustedAt) {
       const events = eventsOf(outcome, state)
-      const update = updateState(row, { ...state, at })
-      // A row at hand is one for all uses, and one of them records what they find.
-      Object.assign(row, state, { lastUsedAt: at })
+      const update = { ...updateState(row, { ...state, at }), changes }
+      // A row at hand is one for all uses, and one of them records that the key is accepted. A finding makes it old. Uses that
+      // began before still have the earlier state, and do not undo the finding.
+      if (finding === null) Object.assign(row, state, { lastUsedAt: at })
       if (await record(owner, update, { provider, events })) return
     }
     const before =

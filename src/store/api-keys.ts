@@ -208,16 +208,14 @@ export const updateVerified = updateWith('last_verified_at', `(?3 = 'rejected' O
 /** Records that the job checked a key. */
 export const updateRechecked = updateWith('last_verified_at', IS_AS_READ)
 
-const updateUse = updateWith(
+/**
+ * Records a use that gives a key another state. A rejection counts, whatever was found meanwhile. It changes no row if the
+ * key was rejected already.
+ */
+export const updateState = updateWith(
   'last_used_at',
   `(${IS_AS_READ} OR (?3 = 'rejected' AND 'rejected' NOT IN (?5, status)))`,
 )
-
-/**
- * Records a use that gives a key another state. A rejection counts, whatever was found meanwhile. It changes no row if the
- * key was rejected already. What was read before is as good as what is written.
- */
-export const updateState: typeof updateUse = (...use) => ({ ...updateUse(...use), changes: null })
 
 /** Records a use, unless one was recorded after `before`. It changes no row if the key is gone by now. */
 export function updateUsed(

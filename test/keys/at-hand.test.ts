@@ -22,12 +22,19 @@ beforeEach(holdTime)
 
 const pass = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000)
 
-/** An isolate with its own view of D1, which counts the round trips, and fails if it is `down`. */
+interface Seen {
+  trips: number
+  down: boolean
+  wait: Promise<void> | null
+}
+
+/** An isolate with its own view of D1, which counts the round trips, fails if it is `down`, and may `wait` first. */
 function someIsolate(vars: object = {}) {
-  const seen = { trips: 0, down: false }
+  const seen: Seen = { trips: 0, down: false, wait: null }
   const DB = interceptD1(async (trip) => {
     seen.trips += 1
     if (seen.down) throw new Error('D1_ERROR: Network connection lost.')
+    await seen.wait
     return trip()
   })
   const fresh = { USE_FRESH_SECONDS: String(SECONDS), DELETIONS: undefined }
@@ -297,6 +304,45 @@ describe('what a provider says of a key at hand', () => {
     const sql = 'SELECT status, last_used_at IS NOT NULL AS isUsed FROM api_keys WHERE user_id = ?1'
     const row = await env.DB.prepare(sql).bind(userId).first()
     expect(row).toEqual({ status: 'active', isUsed: 1 })
+  })
+
+  it.for<[name: string, status: number, code: string, expected: object]>([
+    ['rejects it', 401, 'invalid_api_key', { status: 'rejected', isSpent: 0 }],
+    ['says that it has no credit', 429, 'insufficient_quota', { status: 'active', isSpent: 1 }],
+  ])('stays if a use that began before is accepted: %s', async ([, status, code, expected]) => {
+    const { use } = someIsolate()
+    const userId = await someKeyUser(someKeyOf('good'))
+    await use(userId)
+    const accepted = Promise.withResolvers<Response>()
+    const fetched = vi
+      .spyOn(globalThis, 'fetch')
+      .mockReturnValueOnce(accepted.promise)
+      .mockResolvedValueOnce(Response.json({ error: { code } }, { status }))
+    const earlier = use(userId)
+    await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(1))
+    await use(userId)
+    accepted.resolve(Response.json({}))
+    await earlier
+    const sql =
+      'SELECT status, exhausted_at IS NOT NULL AS isSpent FROM api_keys WHERE user_id = ?1'
+    expect(await env.DB.prepare(sql).bind(userId).first()).toEqual(expected)
+  })
+
+  it.for(['bad', 'spent'])('is not kept from before D1 has it: %s', async (kind) => {
+    const { take, use, seen } = someIsolate()
+    const userId = await someKeyUser(someKeyOf(kind))
+    await take(userId)
+    const written = Promise.withResolvers<void>()
+    seen.wait = written.promise
+    const trips = seen.trips + 2
+    const used = use(userId)
+    // One trip counts the use, and one records the state.
+    await vi.waitFor(() => expect(seen.trips).toBe(trips))
+    seen.wait = null
+    await take(userId)
+    written.resolve()
+    await used
+    expect((await take(userId)).asked).toBe(1)
   })
 
   it.for(['bad', 'spent'])('lets the next use ask D1: %s', async (kind) => {
