@@ -84,6 +84,8 @@ export function keepAtHand({ service, asked, begun, readAt }: Reading, found: Fo
   if (asked.slot !== null && row.provider !== asked.slot) return
   if (outlook === undefined || outlook.isCounted === 1 || row.exhaustedAt !== null) return
   if (!isWatched(service, heartbeat)) return
+  // Each use of a team's key by somebody who is not a user asks D1, which adds them.
+  if (asked.team?.userId === row.userId && row.member === null) return
   const until = Math.min(readAt + freshMs(service), endOf(outlook))
   const nextReadAt = readAt + freshMs(service) / 2
   const kept = { row, heartbeat, readAt, until, nextReadAt, begun }

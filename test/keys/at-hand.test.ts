@@ -12,7 +12,15 @@ import { openService } from '../../src/service.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { interceptD1, ownerOf, recordLogs, slotOf, someKey, someKeyUser } from '../support.ts'
+import {
+  interceptD1,
+  ownerOf,
+  recordLogs,
+  slotOf,
+  someKey,
+  someKeyUser,
+  someUser,
+} from '../support.ts'
 import { holdTime, playOrder, someIsolates } from './at-hand-orders.ts'
 import { MODELS, someKeyOf } from './key-owner.ts'
 
@@ -214,6 +222,21 @@ describe('a row at hand', () => {
     expect(seen.trips).toBe(2)
     pass(SECONDS - 1)
     expect((await take(userId)).asked).toBe(0)
+  })
+
+  it('asks D1 for a member who was removed meanwhile, and adds the user again', async () => {
+    const { take } = someIsolate()
+    const [team, member] = [teamOwner(crypto.randomUUID()), `user-${crypto.randomUUID()}`]
+    await someUser(team)
+    await saveSlot(await ownerOf(team), 'openai', { apiKey: someKey(), verify: false })
+    const inTeam = { team: { userId: team, issuedAt: '2026-01-01' } }
+    await take(member, inTeam)
+    await env.DB.prepare('DELETE FROM users WHERE id = ?1').bind(member).run()
+    pass(SECONDS / 2)
+    await take(member, inTeam)
+    expect((await take(member, inTeam)).asked).toBe(1)
+    const found = env.DB.prepare('SELECT id FROM users WHERE id = ?1').bind(member)
+    expect(await found.first('id')).toBe(member)
   })
 
   it('forgets a key that D1 does not pick any more', async () => {
