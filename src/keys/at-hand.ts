@@ -8,7 +8,7 @@ import type { Service } from '../service.ts'
 import { beginRead, isUnchanged } from '../store/changes.ts'
 import type { Heartbeat } from '../store/gone-keys.ts'
 import type { AskedUse, Outlook, PickedNothing, PickedRow } from '../store/uses.ts'
-import { isWatched } from './gone.ts'
+import { isRecentAfter, isWatched } from './gone.ts'
 
 /** Of about 10,000 keys. An isolate has 128 MB. */
 const MOST_BYTES = 32 * 1024 * 1024
@@ -64,7 +64,8 @@ export function findAtHand(
   const known = asked.gone.length > 0 ? undefined : atHand.get(service)?.get(nameOf(asked))
   if (known === undefined || now < known.readAt || now >= known.until) return null
   if (!isUnchanged(service.db, known.begun, ownersOf(asked))) return null
-  if (!isWatched(service, known.heartbeat, now - known.readAt)) return null
+  const { heartbeat, readAt } = known
+  if (heartbeat !== undefined && !isRecentAfter(heartbeat, now - readAt)) return null
   const isDue = now >= known.nextReadAt
   if (isDue) known.nextReadAt = now + freshMs(service) / ATTEMPTS
   return { row: known.row, isDue }

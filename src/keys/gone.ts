@@ -47,18 +47,22 @@ export async function isGone(
 }
 
 /**
- * Whether D1 had not been restored when it returned the heartbeat, `agoMs` milliseconds ago. The heartbeat must be recent
- * still, and not older than one that the isolate has seen. It is true without a second store.
+ * Whether D1 had not been restored when it returned the heartbeat. The heartbeat must be recent, and not older than one that
+ * the isolate has seen. It is true without a second store.
  */
-export function isWatched(service: Service, heartbeat: Heartbeat | undefined, agoMs = 0): boolean {
+export function isWatched(service: Service, heartbeat: Heartbeat | undefined): boolean {
   if (service.settings.deletions === null) return true
   if (heartbeat === undefined) return false
-  const { at, age } = heartbeat
+  const { at } = heartbeat
   // One far in the future would be later than all that follow.
-  const isBeating = age !== null && isRecent({ age: age + agoMs / 1_000 })
-  if (!isBeating || at < (latest.get(service) ?? '')) return false
+  if (!isRecent(heartbeat) || at < (latest.get(service) ?? '')) return false
   latest.set(service, at)
   return true
+}
+
+/** Whether the heartbeat that D1 returned `agoMs` milliseconds ago is still recent. The isolate may have seen a later one since. */
+export function isRecentAfter({ age }: Heartbeat, agoMs: number): boolean {
+  return age !== null && isRecent({ age: age + agoMs / 1_000 })
 }
 
 /** The exchanges of a run. Each is 15 statements at most, the first one 28, and D1 allows 1,000 in a run. */

@@ -305,6 +305,18 @@ describe('a row at hand', () => {
   })
 })
 
+it('uses a key at hand although the job has run since', async () => {
+  const { take, vault } = someIsolate({ DELETIONS: env.DELETIONS })
+  const [apiKey, service] = [someKey(), await openService(vault)]
+  const [userId, another] = [await someKeyUser(apiKey), await someKeyUser(someKey())]
+  await copyDeletions(service)
+  await take(userId)
+  const sql = "UPDATE heartbeat SET at = strftime('%Y-%m-%dT%H:%M:%fZ', at, '+1 seconds')"
+  await env.DB.prepare(sql).run()
+  await take(another)
+  expect(await take(userId)).toEqual({ found: apiKey, asked: 0 })
+})
+
 it('a key is read in the clear as D1 has it', async () => {
   const { vault, take } = someIsolate()
   const userId = await someKeyUser(someKey())
