@@ -3,13 +3,21 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { useKey } from '../../src/binding/methods.ts'
 import { VaultError } from '../../src/errors.ts'
+import { arrangeKey } from '../../src/keys/arrange.ts'
+import { assignKey } from '../../src/keys/assign.ts'
 import { copyDeletions } from '../../src/keys/gone.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { deleteSlot, setLimits } from '../../src/keys/slots.ts'
 import { revealKey } from '../../src/keys/use.ts'
+import type { SlotOwner } from '../../src/keys/stored-key.ts'
 import { takeKey, type KeyUser } from '../../src/keys/take.ts'
+import { addUser } from '../../src/keys/users.ts'
+import { verifySlot } from '../../src/keys/verify.ts'
 import { openService } from '../../src/service.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
+import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
+import { runBatch } from '../../src/store/d1.ts'
+import { deleteRestored } from '../../src/store/job-deletions.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
 import {
@@ -23,6 +31,7 @@ import {
 } from '../support.ts'
 import { holdTime, playOrder, someIsolates } from './at-hand-orders.ts'
 import { MODELS, someKeyOf } from './key-owner.ts'
+import { identitiesOf } from './restoration.ts'
 
 const SECONDS = 20
 
@@ -276,6 +285,34 @@ describe('a row at hand', () => {
     expect((await other.take(userId)).found).toBe(apiKey)
     pass(SECONDS)
     expect((await other.take(userId)).found).toBe('empty')
+  })
+
+  it.for<[name: string, change: (owner: SlotOwner) => Promise<unknown>]>([
+    [
+      'is placed after another one',
+      async (owner) => arrangeKey(owner, 'openai', { position: 1, condition: null }),
+    ],
+    ['was checked', async (owner) => verifySlot(owner, 'openai')],
+    ['has another one assigned beside it', async (owner) => assignKey(owner, 'acme', false)],
+    [
+      'belongs to a user who was added again',
+      async ({ service, userId }) => addUser(service, userId),
+    ],
+    [
+      'was restored, and is deleted again',
+      async ({ service, userId }) =>
+        runBatch(service.db, deleteRestored(await identitiesOf(userId), [])),
+    ],
+  ])('forgets a key in the isolate where it %s', async ([, change]) => {
+    const { take, vault } = someIsolate()
+    const userId = await someKeyUser(someKeyOf('good'))
+    for (const slot of ['openai:work', DEFAULT_SLOT]) {
+      // oxlint-disable-next-line no-await-in-loop -- the keys are in order
+      await saveSlot(await ownerOf(userId), slot, { apiKey: someKey(), verify: false })
+    }
+    await take(userId)
+    await change(await ownerOf(userId, vault))
+    expect((await take(userId)).asked).toBe(1)
   })
 
   it('forgets a key even if nobody knows whether it was changed', async () => {
