@@ -23,6 +23,8 @@ export async function startProvider(): Promise<Provider> {
     arrivals.push({ path: url, key, at: Date.now() })
     response.end('{}')
   })
+  // Otherwise it may close a connection while a request comes.
+  server.keepAliveTimeout = 0
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
