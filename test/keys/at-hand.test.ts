@@ -222,6 +222,30 @@ describe('a row at hand', () => {
     expect(await take(userId)).toEqual({ found: first, asked: 1 })
   })
 
+  it('asks D1 from the expiry on, although another key has no credit for longer', async () => {
+    const { take } = someIsolate()
+    const [first, second] = [someKey(), someKey()]
+    const userId = await someKeyUser(first)
+    await saveSlot(await ownerOf(userId), 'openai:work', { apiKey: second, verify: false })
+    const expiresAt = new Date(Date.now() + 3_000).toISOString()
+    await limitIn(env, userId, { expiresAt }, 'openai:work')
+    const sql = "UPDATE api_keys SET exhausted_at = ?2 WHERE user_id = ?1 AND provider = 'openai'"
+    await env.DB.prepare(sql).bind(userId, new Date().toISOString()).run()
+    expect((await take(userId)).found).toBe(second)
+    pass(2.9)
+    expect(await take(userId)).toEqual({ found: second, asked: 0 })
+    pass(0.1)
+    expect(await take(userId)).toEqual({ found: first, asked: 1 })
+  })
+
+  it('asks D1 if the clock was set to before the read', async () => {
+    const { take } = someIsolate()
+    const userId = await someKeyUser(someKey())
+    await take(userId)
+    pass(-1)
+    expect((await take(userId)).asked).toBe(1)
+  })
+
   it('reads a key anew after half of the time, beside a use of it', async () => {
     const { take, seen } = someIsolate()
     const userId = await someKeyUser(someKey())
@@ -342,6 +366,17 @@ describe('a row at hand', () => {
   })
 })
 
+it('keeps no key that came with an older heartbeat than the isolate has seen', async () => {
+  const { take, vault } = someIsolate({ DELETIONS: env.DELETIONS })
+  const [userId, another] = [await someKeyUser(someKey()), await someKeyUser(someKey())]
+  await copyDeletions(await openService(vault))
+  await take(another)
+  const sql = "UPDATE heartbeat SET at = strftime('%Y-%m-%dT%H:%M:%fZ', at, '-9 seconds')"
+  await env.DB.prepare(sql).run()
+  await take(userId)
+  expect((await take(userId)).asked).toBe(1)
+})
+
 it('uses a key at hand although the job has run since', async () => {
   const { take, vault } = someIsolate({ DELETIONS: env.DELETIONS })
   const [apiKey, service] = [someKey(), await openService(vault)]
@@ -376,6 +411,24 @@ describe('what a provider says of a key at hand', () => {
     const sql = 'SELECT status, last_used_at IS NOT NULL AS isUsed FROM api_keys WHERE user_id = ?1'
     const row = await env.DB.prepare(sql).bind(userId).first()
     expect(row).toEqual({ status: 'active', isUsed: 1 })
+  })
+
+  it('records a changed state, and the first use of a day, with one of many uses that ask nobody', async () => {
+    const { take, use, seen } = someIsolate()
+    const userId = await someKeyUser(someKeyOf('good'))
+    await take(userId)
+    const tripsOf = async () => {
+      const before = seen.trips
+      await use(userId)
+      return seen.trips - before
+    }
+    // The first one writes the count of the hour too.
+    expect([await tripsOf(), await tripsOf()]).toEqual([2, 0])
+    const sql = 'UPDATE api_keys SET last_used_at = NULL WHERE user_id = ?1'
+    await env.DB.prepare(sql).bind(userId).run()
+    pass(SECONDS)
+    // The first one asks which key to take.
+    expect([await tripsOf(), await tripsOf()]).toEqual([2, 0])
   })
 
   it.for<[name: string, status: number, code: string, expected: object]>([

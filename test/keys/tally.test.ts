@@ -95,6 +95,14 @@ it('takes a sum of which as much waits as is written of its day', () => {
   expect(takenAfter(1)).toBe(1)
 })
 
+it('counts what is written of yesterday for no sum of today', () => {
+  const tally = new Tally()
+  tally.beginsHour(someSum(), '2026-11-26T00:10:00.000Z')
+  tally.noteWritten(someSum({ day: '2026-11-25', hours: { '23': [9, 0, '', ''] } }))
+  tally.keep(someSum(), MIDNIGHT)
+  expect(tally.takeHalves()).toEqual([someSum()])
+})
+
 it('counts what has no room, which was counted longest ago', () => {
   const tally = new Tally()
   const userId = 'x'.repeat(100_000)

@@ -3,7 +3,7 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import { setLimits } from '../../src/keys/slots.ts'
 import { takeKey } from '../../src/keys/take.ts'
-import { listEvents, type EventPage } from '../../src/keys/trail.ts'
+import { listEvents, type EventPage, type EventQuery } from '../../src/keys/trail.ts'
 import { addUser, removeUser } from '../../src/keys/users.ts'
 import { openService } from '../../src/service.ts'
 import { run } from '../../src/store/d1.ts'
@@ -173,6 +173,32 @@ it('shows an event for each hour of a row, in pages, in order', async () => {
       last_at: '2026-11-25T03:04:05.006Z',
     },
   ])
+})
+
+it('reads the hours of a row from a time, to a time and after a cursor', async () => {
+  const userId = await someUser()
+  const one = { ...NOON, userId, userIdentity: await userIdentityOf(userId) }
+  const use = [1, 0, '10:00.000', '20:00.000'] satisfies Hours[string]
+  const other = { ...one, caller: 'binding:batch', hours: { 11: use } }
+  await run(env.DB, addSums([{ ...one, hours: { '09': use, 11: use, 23: use } }, other]))
+  const owner = await ownerOf(userId)
+  const read = async (query: Omit<EventQuery, 'limit'>) => {
+    const ids: string[] = []
+    for (let cursor = query.cursor; ;) {
+      // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+      const { events, next } = await listEvents(owner, { ...query, cursor, limit: 1 })
+      ids.push(...events.map(({ id }) => id))
+      if (next === null) return ids.map((id) => id.slice(11, 13) + (id.match(/batch/) ?? ''))
+      cursor = next
+    }
+  }
+  const at = (time: string) => `2026-11-25T${time}.000Z`
+  expect(await read({})).toEqual(['23', '11', '11batch', '09'])
+  expect(await read({ from: at('10:00:00') })).toEqual(['23', '11', '11batch'])
+  expect(await read({ to: at('12:00:00') })).toEqual(['11', '11batch', '09'])
+  // The time of a sum is the end of its hour.
+  expect(await read({ from: at('11:30:00'), to: at('23:30:00') })).toEqual(['11', '11batch'])
+  expect(await read({ from: at('10:00:00'), cursor: at('12:00:00') })).toEqual(['11', '11batch'])
 })
 
 it('leaves out the sums of a user who was removed, and was added again', async () => {
