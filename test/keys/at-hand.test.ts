@@ -159,6 +159,21 @@ describe('nothing is kept', () => {
     expect((await take(userId)).asked).toBe(1)
   })
 
+  it.for<[name: string, limits: NewLimits]>([
+    ['a maximum', { maxUses: { count: 9, per: 'day' } }],
+    ['a maximum per member', { maxUsesPerMember: { count: 9, per: 'day' } }],
+  ])('of a user whose team has a key with %s', async ([, limits]) => {
+    const { take } = someIsolate()
+    const [apiKey, team] = [someKey(), teamOwner(crypto.randomUUID())]
+    const userId = await someKeyUser(apiKey)
+    await someUser(team)
+    await saveSlot(await ownerOf(team), 'openai', { apiKey: someKey(), verify: false })
+    await limitIn(env, team, limits)
+    const inTeam = { team: { userId: team, issuedAt: '2026-01-01' } }
+    expect((await take(userId, inTeam)).found).toBe(apiKey)
+    expect((await take(userId, inTeam)).asked).toBe(1)
+  })
+
   it('keeps neither an empty slot nor another one in its place', async () => {
     const { take } = someIsolate()
     const userId = await someKeyUser(someKey())
@@ -250,7 +265,10 @@ describe('a row at hand', () => {
     const { take, seen } = someIsolate()
     const userId = await someKeyUser(someKey())
     await take(userId)
-    pass(SECONDS / 2)
+    pass(SECONDS / 2 - 0.1)
+    await take(userId)
+    expect(seen.trips).toBe(1)
+    pass(0.1)
     expect((await take(userId)).asked).toBe(0)
     expect(seen.trips).toBe(2)
     pass(SECONDS - 1)
