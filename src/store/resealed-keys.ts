@@ -101,6 +101,8 @@ export function moveKeys(
               AND encrypted_api_key = value ->> 1
             RETURNING user_id AS userId, provider`,
       values,
+      // The job moves keys of many owners.
+      changes: moved.length === 1 ? moved[0]?.to.userId : undefined,
     },
     noteRows({ event: 'assigned', by: 'job' }, { sql: slots, values }),
   ]

@@ -357,6 +357,15 @@ describe('a row at hand', () => {
     expect((await take(userId)).asked).toBe(1)
   })
 
+  it('stays if a key of another owner moves from the plain route', async () => {
+    const { take } = someIsolate({ DEFAULT_PROVIDER: 'openai' })
+    const [apiKey, moved] = [someKey(), someKey()]
+    const [userId, another] = [await someKeyUser(apiKey), await someKeyUser(moved, DEFAULT_SLOT)]
+    await take(userId)
+    expect((await take(another)).found).toBe(moved)
+    expect(await take(userId)).toEqual({ found: apiKey, asked: 0 })
+  })
+
   it('forgets a key even if nobody knows whether it was changed', async () => {
     recordLogs()
     vi.spyOn(Math, 'random').mockReturnValue(0)
