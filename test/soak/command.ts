@@ -6,12 +6,14 @@ import { runCommand } from '../../scripts/lib/command.ts'
 import { formatCount, startBar } from '../../scripts/lib/progress.ts'
 import type { Tally } from './load.ts'
 import type { Objects } from './heap.ts'
-import { soak, type SoakResult } from './soak.ts'
+import { medianOf, soak, type SoakResult } from './soak.ts'
 
 const USAGE =
   'Usage: npm run soak [-- --minutes 5] [--connections 64] [--owners N] [--per-second N] [--heap] [--bare] [--seed N]'
-/** The memory may grow by so many percent after the first minute. */
+/** The memory may grow by so many percent after the first minute, and the heap after {@link FILLING}. */
 const MAX_GROWTH = 10
+/** In so many minutes, what the vault keeps within a bound reaches it. */
+const FILLING = 5
 /** How many constructors are shown. */
 const SHOWN = 25
 
@@ -46,12 +48,21 @@ function printObjects([first, last]: SoakResult['objects']): void {
   }
 }
 
-/** Prints how much of something there was at the first mark and at the end. @returns by how many percent it grew */
+/** Prints two sizes in MB. @returns by how many percent the second one is larger */
 function printGrowth(what: string, first: number, last: number): number {
   const growth = (last / first - 1) * 100
-  const sizes = [first, last].map((size) => size.toFixed(1))
-  console.log(`${what} after a minute ${sizes.join(' MB, at the end ')} MB: ${growth.toFixed(1)} %`)
+  console.log(`${what}: ${first.toFixed(1)} and ${last.toFixed(1)} MB, ${growth.toFixed(1)} %`)
   return growth
+}
+
+/** Prints the heap, and compares two halves of the time after it has filled. @returns by how many percent it grew */
+function printHeaps(heaps: readonly number[]): number {
+  console.log(`heap every minute in MB: ${heaps.map((size) => size.toFixed(2)).join(' ')}`)
+  const full = heaps.slice(FILLING)
+  const half = Math.floor(full.length / 2)
+  if (half === 0) return 0
+  const [first, last] = [full.slice(0, half), full.slice(-half)].map(medianOf)
+  return printGrowth('median of the heap in two halves', first ?? 0, last ?? 0)
 }
 
 /** Prints the figures. @returns whether the Worker has withstood the load. A bare one may answer with any status */
@@ -69,13 +80,11 @@ function report(result: SoakResult, isBare: boolean): boolean {
   const minutes = samples.filter((_, second) => second % 30 === 29)
   console.log(`memory every 30 s in MB: ${minutes.map((size) => size.toFixed(0)).join(' ')}`)
   const growths = []
-  if (memory !== undefined) growths.push(printGrowth('memory', memory.first, memory.last))
-  const [first, last] = [heaps[0], heaps.at(-1)]
-  if (first !== undefined && last !== undefined) {
-    printObjects(result.objects)
-    console.log(`heap every minute in MB: ${heaps.map((size) => size.toFixed(2)).join(' ')}`)
-    growths.push(printGrowth('heap', first, last))
+  if (memory !== undefined) {
+    growths.push(printGrowth('memory after a minute and at the end', memory.first, memory.last))
   }
+  printObjects(result.objects)
+  if (heaps.length > 0) growths.push(printHeaps(heaps))
   const isRight = faults === 0 && (isBare || wrong === 0)
   return isRight && growths.every((growth) => growth <= MAX_GROWTH)
 }

@@ -122,11 +122,13 @@ async function run(
   const inspector = options.measuresHeap ? await inspect(vault.inspectorUrl, 'vault') : null
   const endsAt = performance.now() + seconds * SECOND_MS
   const samples: number[] = []
+  const goesOn = () => performance.now() < endsAt
   const timer = setInterval(() => {
+    // The last snapshot takes memory.
+    if (!goesOn()) return
     samples.push(vault.memory())
     onSecond(samples.length)
   }, SECOND_MS)
-  const goesOn = () => performance.now() < endsAt
   try {
     const [tallies, { heaps, objects }] = await Promise.all([
       sendLoad({
@@ -165,6 +167,7 @@ async function watchHeap(
     heaps.push((await measureHeap(inspector)) / 1e6)
     next += HEAP_EVERY * SECOND_MS
   }
+  await sleep(endsAt - performance.now())
   objects.push(await countObjects(inspector))
   return { heaps, objects }
 }
@@ -178,6 +181,7 @@ function compareMemory(samples: readonly number[]): SoakResult['memory'] {
   }
 }
 
-function medianOf(numbers: readonly number[]): number {
+/** The number in the middle. */
+export function medianOf(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
 }
