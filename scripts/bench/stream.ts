@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { send } from './http/load.ts'
 import { median } from './http/report.ts'
 import { startWorkers } from './http/workers.ts'
 
@@ -29,6 +30,13 @@ export async function benchStream(rounds: number): Promise<void> {
     { to: 'the relay', url: `${urls['vault']}/relay/openai/big`, downloads: [] },
     { to: 'the relay, its key at hand', url: `${urls['hot']}/relay/openai/big`, downloads: [] },
   ]
+  // A Worker that has answered few requests has not been compiled yet.
+  for (const { url } of ways) {
+    const { origin, pathname } = new URL(url)
+    const load = { method: 'GET', path: pathname.replace('/big', '/v1/models'), users } as const
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await send({ ...load, url: origin }, 2)
+  }
   const memory: number[] = []
   for (let round = -1; round < rounds; round += 1) {
     for (const { url, downloads } of ways) {
