@@ -97,13 +97,16 @@ async function stopOne(vault: number, run: Run) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     await send(url + path, { method: 'PUT', token, body: { api_key: OLD_KEY } })
   }
-  const using = useKeys(vault, run)
+  const ended = new AbortController()
+  const using = useKeys(vault, run, ended.signal)
   await sleep(WARM_S * 1_000)
   await vaults.setD1(vault, fails)
   const from = Date.now()
   await sleep(seconds * 1_000)
   await vaults.setD1(vault, 'up')
   const to = Date.now()
+  await sleep(AFTER_S * 1_000)
+  ended.abort()
   const uses = await using
   const trail = await countTrail(vault, run, uses)
   const asked = uses.filter(({ askedAt }) => askedAt >= from && askedAt < to)
@@ -122,14 +125,14 @@ async function stopOne(vault: number, run: Run) {
 }
 
 /** Uses the keys of the owners in turn. */
-async function useKeys(vault: number, run: Run): Promise<Use[]> {
-  const { owners, outage } = run
+async function useKeys(vault: number, run: Run, ended: AbortSignal): Promise<Use[]> {
+  const { owners } = run
   const startedAt = Date.now()
   const uses: Promise<Use>[] = []
   let next = 0
   for await (const _ of every(1_000 / USES_PER_SECOND)) {
     const elapsed = Date.now() - startedAt
-    if (elapsed > (WARM_S + outage.seconds + AFTER_S) * 1_000) break
+    if (ended.aborted) break
     // A timer that is late is followed by a shorter one.
     for (; next < (elapsed / 1_000) * USES_PER_SECOND; next += 1) {
       const owner = next % owners.length
