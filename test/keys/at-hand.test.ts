@@ -162,7 +162,7 @@ describe('nothing is kept', () => {
   it.for<[name: string, limits: NewLimits]>([
     ['a maximum', { maxUses: { count: 9, per: 'day' } }],
     ['a maximum per member', { maxUsesPerMember: { count: 9, per: 'day' } }],
-  ])('of a user whose team has a key with %s', async ([, limits]) => {
+  ])('keeps no key of a user whose team has a key with %s', async ([, limits]) => {
     const { take } = someIsolate()
     const [apiKey, team] = [someKey(), teamOwner(crypto.randomUUID())]
     const userId = await someKeyUser(apiKey)
@@ -480,7 +480,7 @@ describe('what a provider says of a key at hand', () => {
     expect(await env.DB.prepare(sql).bind(userId).first()).toEqual(expected)
   })
 
-  it.for(['bad', 'spent'])('is not kept from before D1 has it: %s', async (kind) => {
+  it.for(['bad', 'spent'])('keeps no row from before D1 has a finding: %s', async (kind) => {
     const { take, use, seen } = someIsolate()
     const userId = await someKeyUser(someKeyOf(kind))
     await take(userId)
