@@ -7,7 +7,7 @@ import { Kept } from '../shared/kept.ts'
 import type { Service } from '../service.ts'
 import { beginRead, isUnchanged } from '../store/changes.ts'
 import type { Heartbeat } from '../store/gone-keys.ts'
-import type { AskedUse, Outlook, PickedNothing, PickedRow } from '../store/uses.ts'
+import type { AskedUse, Outlook, PickedNothing, PickedRow, Question } from '../store/uses.ts'
 import { isRecentAfter, isWatched } from './gone.ts'
 
 /** Of about 10,000 keys. An isolate has 128 MB. */
@@ -58,12 +58,12 @@ export function beginReading(service: Service, asked: AskedUse): Reading | null 
 /** The row that D1 would pick; null if D1 has to be asked. It is `due` if it should be read anew meanwhile. */
 export function findAtHand(
   service: Service,
-  asked: AskedUse,
+  question: Question,
 ): { row: PickedRow; isDue: boolean } | null {
   const now = Date.now()
-  const known = asked.gone.length > 0 ? undefined : atHand.get(service)?.get(nameOf(asked))
+  const known = atHand.get(service)?.get(nameOf(question))
   if (known === undefined || now < known.readAt || now >= known.until) return null
-  if (!isUnchanged(service.db, known.begun, ownersOf(asked))) return null
+  if (!isUnchanged(service.db, known.begun, ownersOf(question))) return null
   const { heartbeat, readAt } = known
   if (heartbeat !== undefined && !isRecentAfter(heartbeat, now - readAt)) return null
   const isDue = now >= known.nextReadAt
@@ -103,13 +103,12 @@ function freshMs({ settings }: Service): number {
   return settings.useFreshSeconds * 1_000
 }
 
-function ownersOf({ userId, team }: AskedUse): string[] {
+function ownersOf({ userId, team }: Question): string[] {
   return team === null ? [userId] : [userId, team.userId]
 }
 
-/** All that a use asks, apart from its time. */
-function nameOf(asked: AskedUse): string {
-  const { userId, provider, slot, takesDefault, isPlain, caller, granted, team } = asked
+function nameOf(question: Question): string {
+  const { userId, provider, slot, takesDefault, isPlain, caller, granted, team } = question
   const of = [userId, provider, slot, takesDefault, isPlain, caller, granted]
   return JSON.stringify([...of, team?.userId, team?.issuedAt])
 }

@@ -29,6 +29,7 @@ import {
   type Outlook,
   type PickedNothing,
   type PickedRow,
+  type Question,
 } from '../store/uses.ts'
 import { beginReading, CREDIT_MS, findAtHand, keepAtHand, type Found } from './at-hand.ts'
 import { isGone, readHeartbeat } from './gone.ts'
@@ -91,7 +92,8 @@ export async function takeKey(
     pickRow(user, { ...at, name: slot.name }, { isAtHand }),
   )
   if (row === null) return EMPTY
-  if (row.isLeftOut === 1) {
+  // A key at hand is never left out, and has no maximum.
+  if (asked !== null && row.isLeftOut === 1) {
     const refusal = refusalOf(user, row, asked)
     const { code } = refusal
     const event = code === 'limit_reached' ? code : 'use_refused'
@@ -100,7 +102,7 @@ export async function takeKey(
   }
   const key = await openAndLog(user, row)
   if (key.state === 'unreadable') {
-    await giveBack(user, row, asked)
+    if (asked !== null) await giveBack(user, row, asked)
     noteUse(user, row, { event: 'unreadable' })
     markChanged(user.service.db, row.userId)
   }
@@ -118,7 +120,8 @@ export async function readOpenedRow(user: KeyUser, opened: PickedRow): Promise<O
 /** The key that was picked for a use. `row` is null if the slot is empty. */
 interface Picked {
   row: PickedRow | null
-  asked: AskedUse
+  /** Null if D1 was not asked. */
+  asked: AskedUse | null
 }
 
 /** The row of the slot `name`. */
@@ -133,12 +136,13 @@ async function pickRow(
   { isAtHand, gone = [] }: { isAtHand: boolean; gone?: readonly string[] },
 ): Promise<Picked> {
   const { service } = user
-  const asked = askFor(user, at, gone)
-  const known = isAtHand ? findAtHand(service, asked) : null
+  const question = questionOf(user, at)
+  const known = isAtHand && gone.length === 0 ? findAtHand(service, question) : null
   if (known !== null) {
-    if (known.isDue) user.waitUntil(readAnew(service, asked))
-    return { row: known.row, asked }
+    if (known.isDue) user.waitUntil(readAnew(service, question))
+    return { row: known.row, asked: null }
   }
+  const asked = askNow(question, gone)
   const { picked: row, heartbeat } = await ask(service, asked, takeUse(asked))
   if (row === undefined || !isPickedRow(row)) {
     requireNoFault(user, row)
@@ -151,8 +155,9 @@ async function pickRow(
 }
 
 /** Reads the key at hand anew, and counts nothing. It never throws: what was read before is used until its time ends. */
-async function readAnew(service: Service, asked: AskedUse): Promise<void> {
+async function readAnew(service: Service, question: Question): Promise<void> {
   try {
+    const asked = askNow(question)
     await ask(service, asked, [selectPicked(asked)])
   } catch (error) {
     logFailure('key_not_read_anew', error)
@@ -184,22 +189,29 @@ const isPickedRow = (row: PickedRow | PickedNothing): row is PickedRow => row.se
 const isOutlook = (row: object): row is Outlook => 'isCounted' in row
 const isHeartbeat = (row: object): row is Heartbeat => 'age' in row
 
-function askFor(user: KeyUser, at: UsedSlot, gone: readonly string[]): AskedUse {
+function questionOf(user: KeyUser, at: UsedSlot): Question {
   const { userId, service, by, granted = null, team = null } = user
   const { provider, label } = splitSlot(at.name)
-  const now = new Date()
   return {
-    ...usedNow(by.name, now),
     userId,
     provider,
     slot: label === null ? null : at.name,
     takesDefault: at.takesDefault,
     isPlain: at.provider !== at.name,
-    creditSince: new Date(now.getTime() - CREDIT_MS).toISOString(),
+    caller: by.name,
     granted,
-    gone,
     team,
     isTeamFirst: service.settings.teamFirst,
+  }
+}
+
+function askNow(question: Question, gone: readonly string[] = []): AskedUse {
+  const now = new Date()
+  return {
+    ...question,
+    ...usedNow(question.caller, now),
+    creditSince: new Date(now.getTime() - CREDIT_MS).toISOString(),
+    gone,
     mark: makeMark(),
   }
 }

@@ -21,7 +21,7 @@ export interface CountedUse {
 }
 
 /** What a use asks for. */
-export interface AskedUse extends CountedUse {
+export interface Question {
   userId: string
   provider: string
   /** The only slot that will do; null for all slots of the provider. */
@@ -30,15 +30,20 @@ export interface AskedUse extends CountedUse {
   takesDefault: boolean
   /** Whether the user's key of the plain route counts instead of the one in the slot `provider`. */
   isPlain: boolean
-  /** A key that was out of credit before may have some again. */
-  creditSince: string
+  caller: string | null
   /** The providers and slots that the caller may use; null for all. */
   granted: readonly string[] | null
-  /** The identities of keys that are gone. */
-  gone: readonly string[]
   team: TeamOfUser | null
   /** Whether the team's keys come before the user's own. */
   isTeamFirst: boolean
+}
+
+/** What a use asks D1. */
+export interface AskedUse extends Question, CountedUse {
+  /** A key that was out of credit before may have some again. */
+  creditSince: string
+  /** The identities of keys that are gone. */
+  gone: readonly string[]
   /** Random: it tells this use from the member's others. */
   mark: string
 }
