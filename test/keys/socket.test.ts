@@ -99,6 +99,9 @@ async function talk({ caller, provider }: Socket): Promise<void> {
   await arrived
 }
 
+/** The runtime takes its time to tell that an end has closed. */
+const noTimerIsLeft = async () => vi.waitUntil(() => vi.getTimerCount() === 0, { timeout: 20_000 })
+
 const END = 4_001
 
 describe('an open socket', () => {
@@ -166,7 +169,7 @@ describe('an open socket', () => {
     expect(vi.getTimerCount()).toBe(2)
     socket.provider.socket.close()
     await socket.caller.closed
-    await vi.waitUntil(() => vi.getTimerCount() === 0)
+    await noTimerIsLeft()
   })
 })
 
@@ -235,7 +238,7 @@ describe('a socket and its key', () => {
       [END, code],
     ])
     for (const { socket: end } of [socket.caller, socket.provider]) end.close()
-    await vi.waitUntil(() => vi.getTimerCount() === 0)
+    await noTimerIsLeft()
     const about = { user_id: userId, caller: 'binding:chat', provider: 'openai' }
     expect(logs.events()).toMatchObject([{ level: 'info', event: 'socket_ended', ...about, code }])
   })
@@ -307,7 +310,7 @@ describe('a socket and its key', () => {
     socket.caller.socket.send('late')
     await socket.provider.closed
     for (const { socket: end } of [socket.caller, socket.provider]) end.close()
-    await vi.waitUntil(() => vi.getTimerCount() === 0)
+    await noTimerIsLeft()
     expect(socket.provider.received).toEqual([])
   })
 })
