@@ -569,6 +569,7 @@ export type KeyAnswer<Fields extends KeyFields = KeyFields> =
   | z.infer<typeof unreadable>
   | (z.infer<typeof withKey> & Fields)
 export type SlotAnswer = z.infer<typeof slotAnswer>
+export type ChangedSlotAnswer = z.infer<typeof changedSlotAnswer>
 export type TeamSlotAnswer = z.infer<typeof teamSlotAnswer>
 export type AssignedAnswer = z.infer<typeof assignedAnswer>
 export type ListedAnswer = z.infer<typeof listedAnswer>
@@ -598,8 +599,8 @@ export interface Answers {
   Key: KeyAnswer
   Slot: SlotAnswer
   SlotWithKey: z.infer<typeof slotWithKey>
-  ChangedSlot: z.infer<typeof changedSlotAnswer>
-  AssignedSlot: z.infer<typeof assignedAnswer>
+  ChangedSlot: ChangedSlotAnswer
+  AssignedSlot: AssignedAnswer
   ListedSlot: ListedAnswer
   SlotList: ListAnswer
   VerifiedSlot: VerifyAnswer

@@ -111,11 +111,11 @@ it('a typed client of another version of Hono type-checks', () => {
 /** A project with the package, and with what it needs. */
 const BARE = { compilerOptions: {}, packages: ['hono', 'lit', 'react', 'zod'], files: {} }
 
-it('the package has what callers import and the migrations, in at most 254 KiB', () => {
+it('the package has what callers import and the migrations, in at most 262 KiB', () => {
   const vault = join(makeProject(BARE), 'node_modules/user-key-vault')
   expect(readdirSync(vault).toSorted()).toEqual(['build', 'migrations', 'package.json', 'src'])
   expect(existsSync(join(vault, 'src/page'))).toBe(false)
-  expect(statSync(tarball).size).toBeLessThanOrEqual(254 * 1_024)
+  expect(statSync(tarball).size).toBeLessThanOrEqual(262 * 1_024)
 })
 
 it('the package has no source that only the commands of this project import', () => {
