@@ -7,8 +7,8 @@ import { renderDoing } from './busy-button.ts'
 import { sumUp, type EventLine } from './event-lines.ts'
 import { describeEvent, isOfOther } from './event-text.ts'
 import { moveFocus, onEscape } from './focus.ts'
-import { GIVEN, InnerElement, OWN } from './inner-element.ts'
-import { nameSlot, type ShownSlot } from './slot.ts'
+import { OWN, PanelElement } from './inner-element.ts'
+import { nameSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 import { fetchEvents, fetchExport } from './trail-client.ts'
 
@@ -19,15 +19,13 @@ const LINES_AT_ONCE = 20
 const KEPT_MS = 60_000
 
 /** Fires `cancel` and `problem`. */
-export class Activity extends InnerElement {
+export class Activity extends PanelElement {
   static override properties = {
-    keySlot: GIVEN,
     events: OWN,
     next: OWN,
     shown: OWN,
   }
 
-  declare keySlot: ShownSlot
   declare private events: readonly EventAnswer[]
   /** Where the next page begins; empty before the first one, null after the last one. */
   declare private next: string | null

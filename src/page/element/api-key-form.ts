@@ -11,22 +11,32 @@ import { renderKeyField } from './key-field.ts'
 import { readLabel, renderLabelField } from './label-field.ts'
 import { gapAfter } from './language.ts'
 import { describeRemark, examineKey, type Remark } from './key-remark.ts'
-import { keysBeside, nameSlot, readableKey, relabel, type ShownSlot } from './slot.ts'
+import {
+  describeSaved,
+  isExpired,
+  keysBeside,
+  nameSlot,
+  readableKey,
+  relabel,
+  type ShownKey,
+  type ShownSlot,
+} from './slot.ts'
 import { putKey } from './vault-client.ts'
 
-/** The fields that problems are about. Any other problem is about the key. */
+/** The fields that problems are about. A fault of the key is about the key, and any other problem about no field. */
 const FIELDS: Partial<Record<ProblemCode, string>> = {
+  api_key_rejected: '#key',
   base_url_invalid: '#base-url',
   label_invalid: '#label',
   api_key_exists: '#label',
 }
 
-/** Fires `saved` with the slot and its new key, `cancel`, and `problem`. */
+/** Fires `done`, `cancel` and `problem`. */
 export class ApiKeyForm extends InnerElement {
   static override properties = {
     slots: GIVEN,
     offered: GIVEN,
-    replaced: GIVEN,
+    keySlot: GIVEN,
     chosen: OWN,
     label: OWN,
     isShown: OWN,
@@ -38,7 +48,8 @@ export class ApiKeyForm extends InnerElement {
   /** The slots that a key can be saved in. */
   declare offered: readonly ShownSlot[]
   /** The slot whose key is to be replaced; null if the user chooses one. */
-  declare replaced: ShownSlot | null
+  declare keySlot: ShownSlot | null
+  /** What is typed as the provider. */
   declare private chosen: string
   /** The label for another key of a provider; empty if it has none. */
   declare private label: string
@@ -47,54 +58,92 @@ export class ApiKeyForm extends InnerElement {
 
   constructor() {
     super()
-    this.replaced = null
+    this.keySlot = null
     this.chosen = ''
     this.label = ''
     this.isShown = false
     this.remark = null
   }
 
-  /** Puts the cursor in the first field. */
   override focus(): void {
-    this.#find('select, input')?.focus()
+    this.#input?.focus()
   }
 
+  /** An element that is moved is connected again at once, and keeps what was typed. */
   override disconnectedCallback(): void {
     super.disconnectedCallback()
-    this.#forget()
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#forget()
+    })
   }
 
   protected override render() {
     const isBusy = this.attempt.doing !== null
     const fields = html`
-      ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderLabel()}
-      ${this.#renderBaseUrl(isBusy)} ${this.#renderKey(isBusy)}
+      ${this.#renderKey(isBusy)} ${this.problemAt('#key')}
       <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
-      ${renderExpiryField(this.language, isBusy)}
+      ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderLabel()}
+      ${this.problemAt('#label')} ${this.#renderBaseUrl(isBusy)} ${this.problemAt('#base-url')}
+      ${this.#renderExpiry(isBusy)}
     `
     return this.renderForm(fields, this.#renderSave(), isBusy, this.#submit)
   }
 
+  protected override get faultyField(): string {
+    const { problem } = this.attempt
+    if (problem === null) return ''
+    return problem.keyFault === null ? (FIELDS[problem.code] ?? '') : '#key'
+  }
+
+  /** A field with a list, which a user can search by typing. */
   #renderChoice(isBusy: boolean) {
     const { say } = this.language
+    const isMissing = this.remark?.kind === 'choice'
     return html`
       <label for="slot" part="label">${say('provider')}</label>
-      <select
+      <input
         id="slot"
-        part="select"
-        aria-describedby="remark"
-        aria-invalid=${this.remark?.kind === 'choice'}
-        ?disabled=${isBusy}
-        @change=${this.#choose}
-      >
-        <option value="" disabled .selected=${this.chosen === ''}>${say('chooseProvider')}</option>
+        part="input"
+        list="slots"
+        autocomplete="off"
+        placeholder=${say('chooseProvider')}
+        aria-describedby="choice"
+        aria-invalid=${isMissing}
+        ?readonly=${isBusy}
+        .value=${this.chosen}
+        @input=${this.#choose}
+      />
+      <datalist id="slots">
         ${this.offered.map((slot) => {
           const provider = nameSlot(slot, say)
-          return html`<option value=${slot.name} .selected=${slot.name === this.chosen}>
-            ${slot.key === null ? provider : say('hasKey', { provider })}
+          return html`<option value=${provider}>
+            ${slot.key === null ? nothing : say('hasKey', { provider })}
           </option>`
         })}
-      </select>
+      </datalist>
+      <div id="choice" role="status">
+        ${isMissing ? html`<p part="problem">${say('chooseProvider')}</p>` : nothing}
+      </div>
+    `
+  }
+
+  /** Whoever replaces a key rarely has another expiry in mind. */
+  #renderExpiry(isBusy: boolean) {
+    const { language } = this
+    const { say, day } = language
+    const { expiresAt = null } = this.#replacedKey ?? {}
+    const kept = this.#keptExpiry
+    const summary = kept === null ? say('never') : day(kept)
+    return html`
+      ${
+        expiresAt === kept || expiresAt === null
+          ? nothing
+          : html`<p part="times">${say('expiryPassed', { day: day(expiresAt) })}</p>`
+      }
+      <details>
+        <summary>${say('expires')}: ${summary}</summary>
+        ${renderExpiryField(language, isBusy, kept)}
+      </details>
     `
   }
 
@@ -142,11 +191,16 @@ export class ApiKeyForm extends InnerElement {
 
   #renderRemark() {
     const { remark } = this
-    if (remark === null) return nothing
+    if (remark === null || remark.kind === 'choice') return nothing
     const { kind } = remark
-    const look = { fault: 'problem', choice: 'problem', mismatch: 'notice warning' }
+    const look = {
+      fault: 'problem',
+      proposal: 'notice',
+      mismatch: 'notice warning',
+      loss: 'notice warning',
+    }
     const hasKey = kind === 'fault' && 'extras' in remark.fault
-    return html`<p part=${kind === 'proposal' ? 'notice' : look[kind]}>
+    return html`<p part=${look[kind]}>
       ${describeRemark(remark, this.language)}
       ${
         hasKey
@@ -161,7 +215,7 @@ export class ApiKeyForm extends InnerElement {
   /** Says that a key is replaced, to whoever did not open the form to replace it. */
   #renderReplacing() {
     const slot = this.#destination
-    if (slot === undefined || slot.key === null || slot.name === this.replaced?.name) return nothing
+    if (slot === undefined || slot.key === null || slot.name === this.keySlot?.name) return nothing
     const { say } = this.language
     const text = say('replaces', { provider: nameSlot(slot, say) })
     const canKeep = this.#takesLabel && slot === this.#picked
@@ -205,7 +259,7 @@ export class ApiKeyForm extends InnerElement {
   }
 
   get #hasChoice(): boolean {
-    return this.replaced === null && this.offered.length > 1
+    return this.keySlot === null && this.offered.length > 1
   }
 
   /** Where the user wants the key. */
@@ -218,15 +272,29 @@ export class ApiKeyForm extends InnerElement {
   /** Whether the key may be another one of its provider. */
   get #takesLabel(): boolean {
     const chosen = this.#picked
-    if (this.replaced !== null || !chosen?.provider || chosen.label !== null) return false
+    if (this.keySlot !== null || !chosen?.provider || chosen.label !== null) return false
     return keysBeside(this.slots, chosen).length > 0
   }
 
   /** The slot that is replaced or chosen. */
   get #picked(): ShownSlot | undefined {
-    if (this.replaced !== null) return this.replaced
-    const { offered, chosen } = this
-    return offered.length === 1 ? offered[0] : offered.find(({ name }) => name === chosen)
+    const { keySlot, offered, language } = this
+    if (keySlot !== null) return keySlot
+    if (offered.length === 1) return offered[0]
+    const chosen = this.chosen.trim().toLowerCase()
+    const names = (slot: ShownSlot) => [slot.name, nameSlot(slot, language.say).toLowerCase()]
+    return offered.find((slot) => names(slot).includes(chosen))
+  }
+
+  /** The key that is replaced, if the form was opened for that. */
+  get #replacedKey(): ShownKey | null {
+    return this.keySlot && readableKey(this.keySlot)
+  }
+
+  /** When the key that is replaced expires; null if it never does, or has. */
+  get #keptExpiry(): string | null {
+    const key = this.#replacedKey
+    return key === null || isExpired(key) ? null : key.expiresAt
   }
 
   /** Where the filled button saves the key. */
@@ -261,7 +329,8 @@ export class ApiKeyForm extends InnerElement {
     if (this.attempt.wait === 0) this.attempt.clear()
     const { offered, slots } = this
     this.remark = key === '' ? null : examineKey(key, { slot: this.#slot, offered, slots })
-    if (this.remark?.kind === 'proposal') this.chosen = this.remark.instead.name
+    if (this.remark?.kind === 'proposal')
+      this.chosen = nameSlot(this.remark.instead, this.language.say)
   }
 
   /** Removes what was copied along with the key. */
@@ -273,7 +342,7 @@ export class ApiKeyForm extends InnerElement {
   }
 
   #choose({ target }: Event): void {
-    if (target instanceof HTMLSelectElement) this.chosen = target.value
+    if (target instanceof HTMLInputElement) this.chosen = target.value
     this.#look()
   }
 
@@ -290,7 +359,7 @@ export class ApiKeyForm extends InnerElement {
   }
 
   async #saveFor(slot: ShownSlot): Promise<void> {
-    this.chosen = slot.name
+    this.chosen = nameSlot(slot, this.language.say)
     this.#look()
     await this.#save({ slot })
   }
@@ -304,27 +373,32 @@ export class ApiKeyForm extends InnerElement {
     if (fault !== null) return this.#refuse({ kind: 'fault', fault })
     await this.attempt.run({ text, slot }, async (signal) => {
       const baseUrl = this.#baseUrl?.value.trim()
-      const entered = {
-        apiKey,
-        baseUrl,
-        expiresAt: readExpiry(this.renderRoot) ?? undefined,
-        verify,
-      }
+      const chosen = readExpiry(this.renderRoot)
+      const expiresAt = (chosen === undefined ? this.#keptExpiry : chosen) ?? undefined
+      const entered = { apiKey, baseUrl, expiresAt, verify }
       const saved = await putKey({ access: this.access, signal }, slot, entered)
       this.#forget()
-      this.tell('saved', saved)
+      const notice = describeSaved(saved, this.language)
+      this.tell('done', { change: 'saved', slot: saved, from: saved, notice })
     })
-    const { problem } = this.attempt
-    if (problem !== null) void moveFocus(this, FIELDS[problem.code] ?? '#key')
+    if (this.attempt.problem !== null) void moveFocus(this, this.faultyField || '#key')
   }
 
   #refuse(remark: Remark): void {
     this.remark = remark
-    this.#find(remark.kind === 'choice' ? 'select' : '#key')?.focus()
+    this.#find(remark.kind === 'choice' ? '#slot' : '#key')?.focus()
   }
 
   #toggle(): void {
     this.isShown = !this.isShown
+  }
+
+  /** What was typed is lost only after the second attempt. */
+  override mayClose(): boolean {
+    if (!this.#input?.value || this.remark?.kind === 'loss') return true
+    this.remark = { kind: 'loss' }
+    this.focus()
+    return false
   }
 
   protected override cancel(): void {

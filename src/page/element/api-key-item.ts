@@ -1,83 +1,65 @@
-/** A stored key: how it is, and what can be done with it. */
+/** The row of a key: how it is, what its state asks for, and a menu with the rest. It opens to its details. */
 
-import { html, nothing, type PropertyValues } from 'lit'
-import { renderDoing } from './busy-button.ts'
+import { html, nothing, type TemplateResult } from 'lit'
 import { moveFocus } from './focus.ts'
-import { GIVEN, InnerElement, OWN, type InnerEvent } from './inner-element.ts'
-import { renderKeyFacts } from './key-facts.ts'
-import { renderStatus } from './key-status.ts'
+import { GIVEN, OWN, PanelElement, type Done, type InnerElement } from './inner-element.ts'
+import { chooseAction, listActions, type Action, type Panel } from './key-actions.ts'
+import { renderKeyFacts, renderUse } from './key-facts.ts'
+import { renderMenu } from './key-menu.ts'
+import { createPanel } from './key-panels.ts'
+import { describeStatus, renderStatus } from './key-status.ts'
 import { gapAfter } from './language.ts'
-import { offerMoves } from './offer.ts'
+import { renderLink } from './link.ts'
 import {
-  canBeChecked,
   describeLag,
+  describeSame,
   describeTest,
-  isOffered,
-  keysBeside,
   nameProvider,
   nameSlot,
   readableKey,
-  type Notice,
-  type ShownKey,
-  type ShownSlot,
 } from './slot.ts'
-import { PARTS, renderNotice } from './styles.ts'
-import type { TextName } from './texts.ts'
+import type { Notice, ShownSlot } from './slot.ts'
+import { renderNotice } from './styles.ts'
 import { deleteKey, patchKey, verifyKey } from './vault-client.ts'
 
-/** What is open instead of the buttons: the name of the text of the button that opens it. */
-type Opened = 'replace' | 'setProvider' | 'name' | 'limits' | 'activity'
+type Opened = Panel | 'details' | null
 
-/** Fires `saved`, `changed`, `deleted` and `assigned` with the slot as it is then, `moved`, and `problem`. */
-export class ApiKeyItem extends InnerElement {
+const CLOSED = { opened: null, opener: '#open' }
+
+/** Fires `done` and `problem`. */
+export class ApiKeyItem extends PanelElement {
   static override properties = {
-    keySlot: GIVEN,
-    slots: GIVEN,
-    offered: GIVEN,
+    said: GIVEN,
+    level: GIVEN,
     opened: OWN,
-    verdict: OWN,
   }
 
-  declare keySlot: ShownSlot
-  /** Every slot of the user. */
-  declare slots: readonly ShownSlot[]
-  /** The slots that a key can be saved in. */
-  declare offered: readonly ShownSlot[]
-  declare private opened: Opened | null
-  declare private verdict: Notice | null
+  /** What has last happened to the key. */
+  declare said: Notice | undefined
+  /** The level of the heading. */
+  declare level: number
+  declare private opened: Opened
+  #panel: InnerElement | null = null
+  /** What is open when the panel closes, and the selector of what opened the panel. */
+  #before: { opened: Opened; opener: string } = CLOSED
 
   constructor() {
     super()
     this.opened = null
-    this.verdict = null
   }
 
-  /** The same element may get another key. What it has said is not about that one. */
-  protected override willUpdate(changed: PropertyValues<this>): void {
-    if (!changed.has('keySlot') || changed.get('keySlot')?.name === this.keySlot.name) return
-    this.opened = null
-    this.verdict = null
-    this.attempt.clear()
+  protected override willUpdate(): void {
+    const { access, language, keySlot, slots, offered } = this
+    if (this.#panel !== null)
+      Object.assign(this.#panel, { access, language, keySlot, slots, offered })
   }
 
   protected override render() {
+    const { keySlot, said } = this
     return html`
-      <div class="row">
-        <strong part="provider">${this.#name}</strong>
-        <div class="row">${renderStatus(this.keySlot, this.language)}</div>
-      </div>
-      ${renderKeyFacts(this.keySlot, this.slots, this.language)} ${this.attempt.render()}
-      <div role="status">${this.verdict === null ? nothing : renderNotice(this.verdict)}</div>
-      <div
-        @saved=${this.#hear}
-        @changed=${this.#hear}
-        @assigned=${this.#hear}
-        @moved=${this.#hear}
-        @problem=${this.#hear}
-        @cancel=${this.#close}
-      >
-        ${this.#renderOpened()}
-      </div>
+      ${keySlot.key === null ? said && renderNotice(said) : this.#renderRow()}
+      ${this.attempt.render()}
+      <div @done=${this.#close} @cancel=${this.#close}>${this.#renderOpened()}</div>
       ${this.#renderDialog()}
     `
   }
@@ -86,134 +68,129 @@ export class ApiKeyItem extends InnerElement {
     return nameSlot(this.keySlot, this.language.say)
   }
 
-  get #keys(): ShownSlot[] {
-    return keysBeside(this.slots, this.keySlot)
-  }
-
-  #renderOpened() {
-    const key = readableKey(this.keySlot)
-    if (this.opened === 'replace') return this.#renderForm()
-    if (this.opened === 'setProvider') return this.#renderAssigning()
-    if (this.opened === 'activity') return this.#renderActivity()
-    if (this.opened === 'name') return this.#renderNaming()
-    return key !== null && this.opened === 'limits'
-      ? this.#renderLimits(key)
-      : this.#renderButtons()
-  }
-
-  #renderButtons() {
-    const { keySlot } = this
-    const { say } = this.language
-    const canTest = keySlot.provider !== null && canBeChecked(keySlot)
-    const canReplace = isOffered(keySlot) && keySlot.key !== 'unavailable'
-    const isPaused = readableKey(keySlot)?.isPaused === true
-    const canLimit = isOffered(keySlot) && readableKey(keySlot) !== null
-    // One key of a provider needs no name.
-    const canName = canLimit && (keySlot.label !== null || this.#keys.length > 1)
-    const canAssign = offerMoves(keySlot, this.offered).length > 0
-    const opens = (form: Opened) => this.#renderButton(say(form), () => this.#open(form))
+  #renderRow() {
+    const { keySlot, language, said, slots } = this
+    const { doing } = this.attempt
+    const statuses = describeStatus(keySlot, language)
+    const actions = listActions(keySlot, this)
+    const asked = statuses.flatMap(({ asksFor }) => asksFor ?? [])
+    const main = chooseAction(actions, asked)
+    const same = describeSame(keySlot, slots, language)
+    const preview = readableKey(keySlot)?.preview
+    const use = html`<p part="times">${renderUse(keySlot, language)}</p>`
     return html`
-      <div class="buttons">
-        ${canReplace ? opens('replace') : nothing} ${canAssign ? opens('setProvider') : nothing}
-        ${canTest ? this.#renderTest() : nothing}
-        ${
-          canLimit
-            ? this.#renderButton(say(isPaused ? 'resume' : 'pause'), () => {
-                void this.#pause(!isPaused)
-              })
-            : nothing
-        }
-        ${canLimit ? opens('limits') : nothing} ${canName ? opens('name') : nothing}
-        ${opens('activity')} ${this.#renderButton(say('delete'), () => this.#ask())}
-        ${renderDoing(this.attempt.doing)}
+      <div part="row">
+        <div class="what">
+          <div role="heading" aria-level=${this.level}>
+            <button
+              id="open"
+              type="button"
+              part="provider"
+              aria-expanded=${this.opened !== null}
+              @click=${this.#toggle}
+            >
+              ${this.#name}
+            </button>
+          </div>
+          ${preview && html`<code part="preview" dir="ltr" translate="no">${preview}</code>`}
+        </div>
+        <div class="state">
+          ${renderStatus(statuses)}
+          <div role="status">${said && doing === null ? renderNotice(said) : nothing}</div>
+          ${doing === null ? (said ? nothing : use) : html`<p part="busy">${doing}</p>`}
+          ${same && html`<p part="times">${same}</p>`}
+        </div>
+        <div class="actions">
+          ${main && this.#renderMain(main)}
+          ${renderMenu(
+            this.#nameAction('menu'),
+            actions.filter((action) => action !== main).map((action) => this.#renderItem(action)),
+          )}
+        </div>
       </div>
     `
   }
 
-  /** A refused test waits alone. A leaked key can be paused and deleted meanwhile. */
-  #renderTest() {
-    const isEarly = this.attempt.waitFor('checking') > 0
-    return this.#renderButton(this.language.say('test'), () => void this.#test(), isEarly)
+  /** A screen reader that lists buttons has no row around them. */
+  #nameAction(action: Action | 'menu'): string {
+    const { say } = this.language
+    return say('actOn', { action: say(action), provider: this.#name })
   }
 
-  #renderButton(action: string, act: () => void, isEarly = false) {
-    const { say } = this.language
-    const isIdle = this.attempt.doing === null && !isEarly
+  #renderMain(action: Action) {
+    const { language } = this
+    const { billingPage } = this.keySlot
+    if (action === 'addCredit' && billingPage !== null)
+      return renderLink(billingPage, language.say(action), language, 'button')
     return html`
       <button
+        id="main"
         type="button"
         part="button"
-        aria-label=${say('actOn', { action, provider: this.#name })}
-        aria-disabled=${!isIdle}
-        @click=${() => (isIdle ? act() : undefined)}
+        aria-label=${this.#nameAction(action)}
+        aria-disabled=${this.#isBarred(action)}
+        @click=${() => this.#act(action, '#main')}
       >
-        ${action}
+        ${language.say(action)}
       </button>
     `
   }
 
-  #renderForm() {
+  #renderItem(action: Action): TemplateResult {
     return html`
-      <api-key-settings-form
-        class="inner"
-        exportparts=${PARTS}
-        .access=${this.access}
-        .language=${this.language}
-        .slots=${this.slots}
-        .offered=${this.offered}
-        .replaced=${this.keySlot}
-      ></api-key-settings-form>
+      <button
+        type="button"
+        role="menuitem"
+        part="item"
+        tabindex="-1"
+        class=${action}
+        aria-disabled=${this.#isBarred(action)}
+        @click=${() => this.#act(action, '#more')}
+      >
+        ${this.language.say(action)}
+      </button>
     `
   }
 
-  #renderAssigning() {
-    return html`
-      <api-key-settings-assign
-        class="inner"
-        exportparts=${PARTS}
-        .access=${this.access}
-        .language=${this.language}
-        .keySlot=${this.keySlot}
-        .choices=${offerMoves(this.keySlot, this.offered)}
-      ></api-key-settings-assign>
-    `
+  /** A refused test waits alone. A leaked key can be paused and deleted meanwhile. */
+  #isBarred(action: Action): boolean {
+    const { doing } = this.attempt
+    return doing !== null || (action === 'test' && this.attempt.waitFor('checking') > 0)
   }
 
-  #renderNaming() {
-    return html`
-      <api-key-settings-name
-        class="inner"
-        exportparts=${PARTS}
-        .access=${this.access}
-        .language=${this.language}
-        .keySlot=${this.keySlot}
-        .keys=${this.#keys}
-      ></api-key-settings-name>
-    `
+  #act(action: Action, opener: string): void {
+    if (this.#isBarred(action)) return
+    if (action === 'test') void this.#test()
+    else if (action === 'pause' || action === 'resume') void this.#pause(action === 'pause')
+    else if (action === 'delete') this.#ask()
+    else if (action === 'addCredit') open(this.keySlot.billingPage ?? '', '_blank', 'noopener')
+    else this.#open(action, opener)
   }
 
-  #renderLimits(key: ShownKey) {
+  #renderOpened() {
+    if (this.opened === null) return nothing
+    if (this.#panel !== null) return this.#panel
+    const canLimit = listActions(this.keySlot, this).includes('limits')
+    const more: Panel[] = canLimit ? ['limits', 'activity'] : ['activity']
     return html`
-      <api-key-settings-limits
-        class="inner"
-        exportparts=${PARTS}
-        .access=${this.access}
-        .language=${this.language}
-        .keySlot=${this.keySlot}
-        .limited=${key}
-      ></api-key-settings-limits>
-    `
-  }
-
-  #renderActivity() {
-    return html`
-      <api-key-settings-activity
-        class="inner"
-        exportparts=${PARTS}
-        .access=${this.access}
-        .language=${this.language}
-        .keySlot=${this.keySlot}
-      ></api-key-settings-activity>
+      <div class="inner">
+        ${renderKeyFacts(this.keySlot, this.language)}
+        <div class="buttons">
+          ${more.map(
+            (panel) => html`
+              <button
+                id=${panel}
+                type="button"
+                part="button"
+                aria-label=${this.#nameAction(panel)}
+                @click=${() => this.#open(panel, `#${panel}`)}
+              >
+                ${this.language.say(panel)}
+              </button>
+            `,
+          )}
+        </div>
+      </div>
     `
   }
 
@@ -249,58 +226,60 @@ export class ApiKeyItem extends InnerElement {
     dialog?.scrollTo(0, 0) // The focus is on a button, which a small window scrolls to.
   }
 
-  #open(form: Opened): void {
-    this.verdict = null
+  /** Opens the details, or closes what is open. */
+  #toggle(): void {
+    if (this.opened === null) this.#open('details', '#open')
+    else if (this.#panel === null) this.#close()
+    else this.#panel.leave()
+  }
+
+  #open(panel: Panel | 'details', opener: string): void {
+    if (this.#panel?.mayClose() === false) return
     this.attempt.clear()
-    this.opened = form
-    void moveFocus(this, '.inner')
+    this.#before = { opened: this.opened === 'details' ? 'details' : null, opener }
+    this.#panel = panel === 'details' ? null : createPanel(panel)
+    this.opened = panel
+    if (this.#panel !== null) void moveFocus(this, '.inner')
   }
 
   #close(): void {
-    this.opened = null
-    void moveFocus(this, 'button')
-  }
-
-  /** Passes on what the open form fires, and closes the form unless it failed. */
-  #hear({ type, detail }: InnerEvent): void {
-    if (type !== 'problem') this.#close()
-    if (type === 'changed' && 'lag' in detail) {
-      this.#note('event_limits_changed', describeLag(detail, 'earlierLimits', this.language))
-    }
-    this.tell(type, detail)
+    const { opened, opener } = this.#before
+    this.#panel = null
+    this.opened = opened
+    this.#before = CLOSED
+    void moveFocus(this, opener, '#open')
   }
 
   async #test(): Promise<void> {
     const { access, keySlot } = this
-    this.verdict = null
     await this.attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
       const { tested, verdict } = await verifyKey({ access, signal }, keySlot)
-      this.verdict = describeTest(verdict, tested, this.language.say)
-      this.tell('changed', tested)
+      this.#tellDone('tested', tested, describeTest(verdict, tested, this.language.say))
     })
   }
 
   async #pause(paused: boolean): Promise<void> {
-    const { access, keySlot } = this
-    this.verdict = null
+    const { access, keySlot, language } = this
     await this.attempt.run({ text: 'changing' }, async (signal) => {
-      const changed = await patchKey({ access, signal }, keySlot, { paused })
-      if (paused) this.#note('event_paused', describeLag(changed, 'stillUsed', this.language))
-      else this.#note('event_resumed')
-      this.tell('changed', changed)
+      const slot = await patchKey({ access, signal }, keySlot, { paused })
+      const text = language.say(paused ? 'event_paused' : 'event_resumed')
+      const more = paused ? describeLag(slot, 'stillUsed', language) : ''
+      this.#tellDone(paused ? 'paused' : 'resumed', slot, { text, tone: 'success', more })
     })
-  }
-
-  /** Says what the user has done, as the list of events does, and `more`. */
-  #note(text: TextName, more = ''): void {
-    this.verdict = { text: this.language.say(text), tone: 'success', more }
   }
 
   async #delete(): Promise<void> {
-    const { access, keySlot } = this
+    const { access, keySlot, language } = this
     this.#dialog?.close()
     await this.attempt.run({ text: 'deleting' }, async (signal) => {
-      this.tell('deleted', await deleteKey({ access, signal }, keySlot))
+      const slot = await deleteKey({ access, signal }, keySlot)
+      const text = language.say('deleted', { provider: this.#name })
+      const more = describeLag(slot, 'stillUsed', language)
+      this.#tellDone('deleted', slot, { text, tone: 'neutral', more })
     })
+  }
+
+  #tellDone(change: Done['change'], slot: ShownSlot, notice: Notice): void {
+    this.tell('done', { change, slot, from: this.keySlot, notice })
   }
 }

@@ -1,7 +1,6 @@
 /** `<api-key-settings>`: a user's API keys on one screen, for any frontend to embed. */
 
 import { html, isServer, LitElement, nothing, render, type PropertyValues } from 'lit'
-import { DEFAULT_SLOT, splitSlot } from '../../shared/slot.ts'
 import { Activity } from './activity.ts'
 import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
@@ -9,31 +8,34 @@ import { AssignForm } from './assign-form.ts'
 import { Attempt } from './attempt.ts'
 import { moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
+import type { Done } from './inner-element.ts'
+import type { Choices } from './key-actions.ts'
 import { Language } from './language.ts'
 import { LimitsForm } from './limits-form.ts'
 import { NameForm } from './name-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
-import {
-  describeLag,
-  describeSaved,
-  findSlot,
-  nameSlot,
-  putSlot,
-  readableKey,
-  type Notice,
-  type ShownSlot,
-} from './slot.ts'
+import { Problem } from './problem.ts'
+import { describeChanges, findUrgent, listRows, mergeSlots, type Said } from './shown-keys.ts'
+import { findSlot, putSlot, readableKey, type ShownSlot } from './slot.ts'
 import { isBuiltIn, loadLanguage } from './spoken-language.ts'
-import { PARTS, renderNotice, styles } from './styles.ts'
+import { PARTS, styles } from './styles.ts'
 import type { Texts } from './texts.ts'
 import { fetchSlots, type Access } from './vault-client.ts'
 
 /** For whoever builds the application. */
 const NOT_READY = 'Waiting for user-id and getToken to be set …'
 
+/** How long a look in the background may take. */
+const LOOK_LIMIT_MS = 30_000
+
+/** Without a language of its own after this time, the element begins in English. */
+const SPEECHLESS_MS = 600
+
+const NOTHING_SAID: Said = new Map()
+
 /**
- * Shows the keys of `userId`, or of the team `teamId`, in the vault at `baseUrl`. Fires `saved` (`detail`: `provider`, `preview`,
- * `status`), `deleted` (`provider`), and `error` (`code`, `message`, `requestId`); none of them bubbles.
+ * Shows the keys of `userId`, or of the team `teamId`, in the vault at `baseUrl`. Its events are the names of {@link Details};
+ * none of them bubbles.
  */
 export class ApiKeySettings extends LitElement implements ApiKeySettingsElement {
   static override styles = styles
@@ -42,31 +44,44 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     userId: { attribute: 'user-id' },
     teamId: { attribute: 'team-id' },
     providers: {},
+    theme: {},
+    density: {},
+    headingLevel: { attribute: 'heading-level' },
+
     getToken: { attribute: false },
+    signIn: { attribute: false },
     texts: { attribute: false },
     language: { state: true },
     isSpeaking: { state: true },
     slots: { state: true },
     isAdding: { state: true },
-    notice: { state: true },
+    said: { state: true },
   }
 
   declare baseUrl: string
   declare userId: string | null
   declare teamId: string | null
   declare providers: string | null
+  declare theme: ApiKeySettingsElement['theme']
+  declare density: ApiKeySettingsElement['density']
+  declare headingLevel: number
   declare getToken: GetToken | undefined
+  declare signIn: (() => Promise<void>) | undefined
   declare texts: Partial<Texts> | null
   declare language: Language
-  /** Whether the texts of the page's language have come. */
+  /** Whether there are texts to say. */
   declare private isSpeaking: boolean
   declare private slots: readonly ShownSlot[] | null
   declare private isAdding: boolean
-  declare private notice: Notice | null
+  declare private said: Said
+  access: Access | null = null
   #attempt = new Attempt(this, (detail) => this.#failed(detail))
-  #access: Access | null = null
   /** The providers of which the team has keys, for a member who is not an admin; null for anybody else. */
   #shared: readonly string[] | null = null
+  /** By the names of their slots. */
+  readonly #rows = new Map<string, ApiKeyItem>()
+  /** The names of the rows that are first, as the list was loaded. */
+  #urgent: ReadonlySet<string> = new Set()
   #askedLanguage: object | null = null
   readonly #languageWatch = new MutationObserver(() => void this.#speak())
 
@@ -76,27 +91,59 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     this.userId = null
     this.teamId = null
     this.providers = null
+    this.theme = null
+    this.density = null
+    this.headingLevel = 3
     this.texts = null
     this.language = new Language('en')
     this.isSpeaking = false
     this.slots = null
     this.isAdding = false
-    this.notice = null
+    this.said = NOTHING_SAID
   }
 
   override connectedCallback(): void {
     super.connectedCallback()
     window.addEventListener('online', this.#retry)
+    document.addEventListener('visibilitychange', this.#look)
     for (const element of [this, document.documentElement]) {
       this.#languageWatch.observe(element, { attributeFilter: ['lang'] })
     }
     void this.#speak()
+    this.#look()
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback()
     window.removeEventListener('online', this.#retry)
+    document.removeEventListener('visibilitychange', this.#look)
     this.#languageWatch.disconnect()
+  }
+
+  async reload(): Promise<void> {
+    return this.#read(() => true)
+  }
+
+  /** Reads the keys anew. Of what something else has changed, it says what `tells` lets it. */
+  async #read(tells: (slot: ShownSlot) => boolean): Promise<void> {
+    const { access, slots, language } = this
+    if (access === null || slots === null) return this.#load()
+    const signal = AbortSignal.timeout(LOOK_LIMIT_MS)
+    try {
+      const found = await fetchSlots({ access, signal })
+      // A change that was made meanwhile may be newer than what was read.
+      if (access !== this.access || slots !== this.slots) return
+      const merged = mergeSlots(slots, found.slots)
+      const changes = describeChanges(slots, merged.filter(tells), language)
+      this.#shared = found.shared
+      this.slots = merged
+      if (changes.size > 0) this.said = changes
+      for (const provider of changes.keys())
+        this.#tell('changed', { provider, change: 'elsewhere' })
+    } catch (error) {
+      const { code, message, requestId } = Problem.from(error)
+      this.#tell('error', { code, message, requestId })
+    }
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -105,24 +152,26 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     if (isOther || isFirst) this.#start()
     if (changed.has('texts') && this.isConnected) void this.#speak()
     if (changed.has('providers')) this.#warn()
+    // The style sheet reads them as attributes.
+    for (const name of ['theme', 'density'] as const) {
+      if (this[name] === null) this.removeAttribute(name)
+      else this.setAttribute(name, this[name])
+    }
   }
 
   protected override render() {
     const { tag } = this.language
-    if (!this.isSpeaking) return nothing
+    if (!this.isSpeaking) return renderPlace()
     // A right-to-left page may have this element in a left-to-right language, and its own texts too.
     const direction = this.dir || (isBuiltIn(tag) ? 'ltr' : nothing)
     return html`
       <div lang=${tag} dir=${direction}>
         ${
-          this.#access === null
+          this.access === null
             ? html`<p part="times" lang="en">${NOT_READY}</p>`
-            : html`
-                <div role="status">
-                  ${this.notice === null ? nothing : renderNotice(this.notice)}
-                </div>
-                ${this.slots === null ? this.#renderWaiting() : this.#renderSlots(this.slots)}
-              `
+            : this.slots === null
+              ? this.#renderWaiting()
+              : this.#renderSlots(this.slots)
         }
       </div>
     `
@@ -142,7 +191,13 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       </button>
     `
     return html`
-      ${this.#attempt.render()} ${doing === null ? retry : html`<p part="times busy">${doing}</p>`}
+      ${this.#attempt.render()}
+      ${
+        doing === null
+          ? retry
+          : html`<p part="times busy">${doing}</p>
+              ${renderPlace()}`
+      }
     `
   }
 
@@ -151,7 +206,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     const { say } = this.language
     if (providers.length === 0) return html`<p class="card">${say('noTeamKeys')}</p>`
     return html`
-      <ul role="list">
+      <ul role="list" part="list">
         ${providers.map(
           (provider) => html`
             <li class="row">
@@ -166,74 +221,74 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #renderSlots(slots: readonly ShownSlot[]) {
     if (this.#shared !== null) return this.#renderShared(this.#shared)
-    const { say, list } = this.language
     const offered = offerSlots(slots, this.providers)
-    const providers = list(offered.map((slot) => nameSlot(slot, say)))
-    const isEmpty = slots.every(({ key }) => key === null) && !this.isAdding
+    const choices = { slots, offered }
+    const rows = listRows(slots, this.said, this.#urgent)
     return html`
-      ${isEmpty ? html`<p class="card">${say('empty', { providers })}</p>` : nothing}
-      <ul role="list" @click=${this.#unsay}>
-        ${
-          // Each slot has its place, with a key or without it, so that an open form stays with its slot. Only the slots
-          // of the same provider move.
-          Array.from(Map.groupBy(slots, ({ name }) => splitSlot(name).provider).values(), (group) =>
-            group.map((keySlot) =>
-              keySlot.key === null ? nothing : this.#renderItem(keySlot, { slots, offered }),
-            ),
-          )
-        }
+      <div class="row top">
+        <strong>${this.#countAttention(slots)}</strong>
+        ${this.isAdding ? nothing : this.#renderAdd(choices)}
+      </div>
+      ${this.isAdding ? this.#renderForm(choices) : nothing}
+      ${
+        rows.length > 0 || this.isAdding
+          ? nothing
+          : html`<p class="card">${this.language.say('empty')}</p>`
+      }
+      <ul
+        role="list"
+        part="list"
+        @done=${this.#from(this.#done)}
+        @problem=${this.#from(this.#failed)}
+      >
+        ${rows.map((slot) => html`<li>${this.#findRow(slot, choices)}</li>`)}
       </ul>
-      ${this.#renderAdding({ slots, offered })}
     `
   }
 
-  #renderItem(keySlot: ShownSlot, { slots, offered }: Choices) {
+  #countAttention(slots: readonly ShownSlot[]) {
+    const { say, number } = this.language
+    const count = findUrgent(slots, this.language).size
+    if (count === 0) return nothing
+    return say(count === 1 ? 'attentionOne' : 'attentionMany', { count: number(count) })
+  }
+
+  /** A slot keeps its row, so that an open form stays with its slot wherever that is in the list. */
+  #findRow(keySlot: ShownSlot, { slots, offered }: Choices): ApiKeyItem {
+    const { access, language, said, headingLevel: level } = this
+    const row = this.#rows.get(keySlot.name) ?? this.#addRow(keySlot)
+    const about = said.get(keySlot.name)
+    return Object.assign(row, { access, language, keySlot, slots, offered, level, said: about })
+  }
+
+  #addRow({ name }: ShownSlot): ApiKeyItem {
+    const row = new ApiKeyItem()
+    row.setAttribute('exportparts', PARTS)
+    this.#rows.set(name, row)
+    return row
+  }
+
+  #renderAdd({ offered }: Choices) {
+    // A provider may have another key, under a label.
+    const canAdd = offered.some(({ key, provider, label }) => !key || (provider && label === null))
+    if (!canAdd) return nothing
     return html`
-      <li>
-        <api-key-settings-item
-          exportparts=${PARTS}
-          .access=${this.#access}
-          .language=${this.language}
-          .keySlot=${keySlot}
-          .slots=${slots}
-          .offered=${offered}
-          @saved=${this.#from(this.#saved)}
-          @changed=${this.#from(this.#changed)}
-          @deleted=${this.#from(this.#deleted)}
-          @assigned=${this.#from(this.#assigned)}
-          @moved=${this.#from(this.#moved)}
-          @problem=${this.#from(this.#failed)}
-        ></api-key-settings-item>
-      </li>
+      <button id="add" type="button" part="button primary-button" @click=${this.#add}>
+        ${this.language.say('addKey')}
+      </button>
     `
   }
 
-  #renderAdding({ slots, offered }: Choices) {
-    if (!this.isAdding) {
-      const isFull = offered.every(({ key }) => key !== null)
-      // A provider may have another key, under a label.
-      if (isFull && !offered.some(({ provider, label }) => provider && label === null))
-        return nothing
-      return html`
-        <button
-          id="add"
-          type="button"
-          part=${`button ${isFull ? '' : 'primary-button'}`}
-          @click=${this.#add}
-        >
-          ${this.language.say(isFull ? 'addAnother' : 'addKey')}
-        </button>
-      `
-    }
+  #renderForm({ slots, offered }: Choices) {
     return html`
       <api-key-settings-form
         class="card"
         exportparts=${PARTS}
-        .access=${this.#access}
+        .access=${this.access}
         .language=${this.language}
         .slots=${slots}
         .offered=${offered}
-        @saved=${this.#from(this.#added)}
+        @done=${this.#from(this.#added)}
         @cancel=${this.#cancel}
         @problem=${this.#from(this.#failed)}
       ></api-key-settings-form>
@@ -242,33 +297,47 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   /** Begins anew, for another user or vault. What is under way for the previous one is not reported. */
   #start(): void {
-    const { baseUrl, userId, teamId } = this
-    const id = teamId || userId
-    // Frontends pass a new function at every render: the latest one is called.
-    const getToken: GetToken = async (options) => this.getToken?.(options) ?? ''
-    const kind = teamId ? 'teams' : 'users'
-    const isReady = id && this.getToken !== undefined
-    const access = isReady ? ({ baseUrl, kind, id, userId, getToken } as const) : null
+    const access = this.#nameAccess()
     this.removeController(this.#attempt)
-    this.#access = access
+    this.access = access
     this.#attempt = new Attempt(this, (detail) => {
-      if (access === this.#access) this.#failed(detail)
+      if (access === this.access) this.#failed(detail)
     })
     this.slots = null
     this.isAdding = false
-    this.notice = null
+    this.said = NOTHING_SAID
+    this.#rows.clear()
     void this.#load()
   }
 
+  #nameAccess(): Access | null {
+    const { baseUrl, userId, teamId } = this
+    const id = teamId || userId
+    if (!id || this.getToken === undefined) return null
+    return {
+      baseUrl,
+      kind: teamId ? 'teams' : 'users',
+      id,
+      userId,
+      // Frontends pass a new function at every render: the latest one is called.
+      getToken: async (options) => this.getToken?.(options) ?? '',
+      canSignIn: () => this.signIn !== undefined,
+      signIn: async () => this.signIn?.(),
+    }
+  }
+
   async #load(): Promise<void> {
-    const access = this.#access
+    const { access } = this
     if (access === null) return
     await this.#attempt.run({ text: 'loading' }, async (signal) => {
       const { slots, shared } = await fetchSlots({ access, signal })
-      if (access !== this.#access) return
+      if (access !== this.access) return
       this.slots = slots
       this.#shared = shared
+      this.#urgent = findUrgent(slots, this.language)
       this.#warn()
+      const keys = slots.filter(({ key }) => key !== null).length
+      this.#tell('loaded', { keys, attention: this.#urgent.size })
     })
   }
 
@@ -277,7 +346,9 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     const tag = this.closest<HTMLElement>('[lang]')?.lang ?? document.documentElement.lang
     const asked = {}
     this.#askedLanguage = asked
+    const late = setTimeout(() => (this.isSpeaking = true), SPEECHLESS_MS)
     const language = await loadLanguage(tag, this.texts ?? null)
+    clearTimeout(late)
     if (asked !== this.#askedLanguage) return
     this.language = language
     this.isSpeaking = true
@@ -294,9 +365,9 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   /** Listens to an inner element, unless its event is about the previous user or vault. */
   #from<T>(hear: (detail: T) => void): (event: CustomEvent<T>) => void {
-    const access = this.#access
+    const { access } = this
     return ({ detail }) => {
-      if (access === this.#access) hear.call(this, detail)
+      if (access === this.access) hear.call(this, detail)
     }
   }
 
@@ -304,74 +375,54 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     if (this.slots === null && this.#attempt.wait === 0) void this.#load()
   }
 
+  /** Whoever comes back sees what has changed meanwhile. */
+  readonly #look = (): void => {
+    if (this.slots !== null && document.visibilityState === 'visible') void this.reload()
+  }
+
   async #again(): Promise<void> {
     if (this.#attempt.wait > 0) return
     await this.#load()
-    void moveFocus(this, '#add, #retry')
+    void moveFocus(this, '#add', '#retry')
   }
 
-  #put(slot: ShownSlot): void {
-    this.slots = this.slots && putSlot(this.slots, slot)
+  #done({ change, slot, from, notice }: Done): void {
+    const hasMoved = from.name !== slot.name
+    let slots = this.slots ?? []
+    if (hasMoved) slots = putSlot(slots, { ...from, key: null, etag: null, lag: 0 })
+    this.slots = putSlot(slots, slot)
+    this.said = new Map([[slot.name, notice]])
+    this.#report(change, slot)
+    if (hasMoved || slot.key === null) void this.#focusRow(slot)
+    // The service knows where the other keys of the provider are then.
+    if (change === 'moved' || change === 'renamed') void this.#load()
   }
 
-  #saved(slot: ShownSlot): void {
-    this.#put(slot)
-    const { language } = this
-    const more = describeLag(slot, 'earlierUsed', language)
-    this.notice = { ...describeSaved(slot, language.say), more }
+  #report(change: Done['change'], slot: ShownSlot): void {
+    const provider = slot.name
     const key = readableKey(slot)
-    if (key === null) return
-    const { preview, status } = key
-    this.#tell('saved', { provider: slot.name, preview, status })
+    if (change === 'deleted') this.#tell('deleted', { provider })
+    else if (change !== 'saved') this.#tell('changed', { provider, change })
+    else if (key !== null)
+      this.#tell('saved', { provider, preview: key.preview, status: key.status })
   }
 
-  #added(slot: ShownSlot): void {
+  #added(done: Done): void {
     this.isAdding = false
-    this.#saved(slot)
-    void moveFocus(this, '[part~=notice]')
+    this.#done(done)
+    void this.#focusRow(done.slot)
   }
 
-  #assigned(slot: ShownSlot): void {
-    const from = this.slots?.find(({ name }) => name === DEFAULT_SLOT)
-    if (from !== undefined) this.#put({ ...from, key: null, etag: null, lag: 0 })
-    this.#saved(slot)
-    void moveFocus(this, '[part~=notice]')
-  }
-
-  /** A key has another label or place. The service knows where the others are then. */
-  #moved(notice: Notice): void {
-    this.notice = notice
-    void this.#load()
-    void moveFocus(this, '[part~=notice]')
-  }
-
-  #changed(slot: ShownSlot): void {
-    this.#put(slot)
-    if (slot.key === null) this.#noteDeletion(slot)
-  }
-
-  #deleted(slot: ShownSlot): void {
-    this.#put(slot)
-    this.#noteDeletion(slot)
-    this.#tell('deleted', { provider: slot.name })
-  }
-
-  #noteDeletion(slot: ShownSlot): void {
-    const { say } = this.language
-    const text = say('deleted', { provider: nameSlot(slot, say) })
-    this.notice = { text, tone: 'neutral', more: describeLag(slot, 'stillUsed', this.language) }
-    void moveFocus(this, '[part~=notice]')
+  async #focusRow({ name }: ShownSlot): Promise<void> {
+    await this.updateComplete
+    const row = this.#rows.get(name)
+    if (row !== undefined) void moveFocus(row, '[part~=notice]')
   }
 
   #failed(detail: ErrorDetail): void {
-    // The slots show what was changed elsewhere, and the problem stays where it is.
-    if (detail.code === 'changed_meanwhile') void this.#load()
+    // The slots show what was changed elsewhere, and the problem stays where it is. A deleted key has no other place for it.
+    if (detail.code === 'changed_meanwhile') void this.#read(({ key }) => key === null)
     this.#tell('error', detail)
-  }
-
-  /** The notice is about the last action: the next one removes it. */
-  #unsay(): void {
-    this.notice = null
   }
 
   #tell<Type extends keyof Details>(type: Type, detail: Details[Type]): void {
@@ -379,7 +430,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 
   #add(): void {
-    this.notice = null
+    this.said = NOTHING_SAID
     this.isAdding = true
     void moveFocus(this, 'api-key-settings-form')
   }
@@ -390,10 +441,9 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 }
 
-/** The slots of the user, and those that a key can be saved in. */
-interface Choices {
-  slots: readonly ShownSlot[]
-  offered: readonly ShownSlot[]
+/** What stands where the keys will be. */
+function renderPlace() {
+  return html`<div class="place"></div>`
 }
 
 /** The outer element comes last: a page that has one of the names keeps its content of the tag. */

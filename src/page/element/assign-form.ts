@@ -2,22 +2,13 @@
 
 import { html } from 'lit'
 import { renderBusyButton } from './busy-button.ts'
-import { GIVEN, InnerElement } from './inner-element.ts'
-import { findLikelySlots, nameSlot, readableKey, type ShownSlot } from './slot.ts'
+import { PanelElement } from './inner-element.ts'
+import { offerMoves } from './offer.ts'
+import { describeSaved, findLikelySlots, nameSlot, readableKey, type ShownSlot } from './slot.ts'
 import { assignKey } from './vault-client.ts'
 
-/** Fires `assigned` with the provider's slot and its key, `cancel`, and `problem`. */
-export class AssignForm extends InnerElement {
-  static override properties = {
-    keySlot: GIVEN,
-    choices: GIVEN,
-  }
-
-  /** The slot with the key. Its beginning may tell whose it is. */
-  declare keySlot: ShownSlot
-  /** The empty slots that the key can go to. */
-  declare choices: readonly ShownSlot[]
-
+/** Fires `done`, `cancel` and `problem`. The beginning of the key may tell whose it is. */
+export class AssignForm extends PanelElement {
   override focus(): void {
     this.#select?.focus()
   }
@@ -26,22 +17,26 @@ export class AssignForm extends InnerElement {
     const { doing, wait } = this.attempt
     const { say } = this.language
     const isBusy = doing !== null
-    const likely = findLikelySlots(readableKey(this.keySlot)?.preview ?? '', this.choices)
+    const choices = this.#choices
+    const likely = findLikelySlots(readableKey(this.keySlot)?.preview ?? '', choices)
     const save = renderBusyButton(say('setProvider'), { doing, isEarly: wait > 0 })
-    return html`
-      <form part="form" @submit=${this.#submit}>
-        <label for="provider" part="label">${say('providerOfKey')}</label>
-        <select id="provider" part="select" aria-describedby="problem" ?disabled=${isBusy}>
-          ${this.choices.map(
-            (slot) =>
-              html`<option value=${slot.name} .defaultSelected=${slot === likely[0]}>
-                ${nameSlot(slot, say)}
-              </option>`,
-          )}
-        </select>
-        ${this.attempt.render()} ${this.renderButtons(save, isBusy)}
-      </form>
+    const field = html`
+      <label for="provider" part="label">${say('providerOfKey')}</label>
+      <select id="provider" part="select" aria-describedby="problem" ?disabled=${isBusy}>
+        ${choices.map(
+          (slot) =>
+            html`<option value=${slot.name} .defaultSelected=${slot.name === likely[0]?.name}>
+              ${nameSlot(slot, say)}
+            </option>`,
+        )}
+      </select>
     `
+    return this.renderForm(field, save, isBusy, this.#submit)
+  }
+
+  /** The empty slots that the key can go to. */
+  get #choices(): ShownSlot[] {
+    return offerMoves(this.keySlot, this.offered)
   }
 
   get #select(): HTMLSelectElement | null {
@@ -50,10 +45,12 @@ export class AssignForm extends InnerElement {
 
   async #submit(event: Event): Promise<void> {
     event.preventDefault()
-    const slot = this.choices.find(({ name }) => name === this.#select?.value)
-    if (slot === undefined || this.attempt.wait > 0) return
-    await this.attempt.run({ text: 'checking', slot }, async (signal) => {
-      this.tell('assigned', await assignKey({ access: this.access, signal }, this.keySlot, slot))
+    const { access, keySlot: from, language } = this
+    const to = this.#choices.find(({ name }) => name === this.#select?.value)
+    if (to === undefined || this.attempt.wait > 0) return
+    await this.attempt.run({ text: 'checking', slot: to }, async (signal) => {
+      const slot = await assignKey({ access, signal }, from, to)
+      this.tell('done', { change: 'saved', slot, from, notice: describeSaved(slot, language) })
     })
   }
 }

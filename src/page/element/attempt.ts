@@ -1,11 +1,12 @@
 /** One request to the service as a person sees it: busy, slow, failed, and when to try again. */
 
 import { html, nothing, type ReactiveController, type ReactiveControllerHost } from 'lit'
-import type { ErrorDetail } from './host.ts'
+import type { ErrorDetail, ProblemCode } from './host.ts'
 import { gapAfter, type Language } from './language.ts'
 import { describeProblem, Problem } from './problem.ts'
 import { nameProvider, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
+import type { Access } from './vault-client.ts'
 
 const SLOW_MS = 10_000
 const LIMIT_MS = 30_000
@@ -19,7 +20,11 @@ export interface Task {
 
 interface Host extends ReactiveControllerHost {
   language: Language
+  access: Access | null
 }
+
+/** Codes that end with a new sign-in. */
+const SESSION_OVER = new Set<ProblemCode>(['token_missing', 'token_invalid', 'token_expired'])
 
 /** State of its host, which it re-renders. */
 export class Attempt implements ReactiveController {
@@ -116,6 +121,7 @@ export class Attempt implements ReactiveController {
             ? nothing
             : html`<p part="problem">
                 ${this.#describe(problem)}${this.#renderWait(problem)}
+                ${this.#renderSignIn(problem)}
                 ${
                   problem.isFault
                     ? html`<small>${say('reference', { id: problem.requestId ?? '' })}</small>`
@@ -135,6 +141,20 @@ export class Attempt implements ReactiveController {
       gapAfter(this.#describe(problem)),
       html`<span role="timer" aria-live="off">${text}</span>`,
     ]
+  }
+
+  #renderSignIn({ code }: Problem) {
+    const { access, language } = this.#host
+    if (!access?.canSignIn() || !SESSION_OVER.has(code)) return nothing
+    const act = () => {
+      access.signIn().then(
+        () => this.clear(),
+        (error: unknown) => console.error(String(error)),
+      )
+    }
+    return html`<button type="button" part="button" @click=${act}>
+      ${language.say('signIn')}
+    </button>`
   }
 
   #describe(problem: Problem): string {

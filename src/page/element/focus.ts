@@ -2,11 +2,13 @@
 
 import type { LitElement } from 'lit'
 
-/** Waits until `host` is rendered, then focuses `selector` in it, unless the focus has left `host`. */
-export async function moveFocus(host: LitElement, selector: string): Promise<void> {
+/** Waits until `host` is rendered, then focuses the first of `selectors` that is in it, unless the focus has left `host`. */
+export async function moveFocus(host: LitElement, ...selectors: string[]): Promise<void> {
   await host.updateComplete
   const isElsewhere = document.activeElement !== document.body && !host.shadowRoot?.activeElement
-  if (!isElsewhere) host.renderRoot.querySelector<HTMLElement>(selector)?.focus()
+  if (isElsewhere) return
+  const found = selectors.map((selector) => host.renderRoot.querySelector<HTMLElement>(selector))
+  found.find((element) => element !== null)?.focus()
 }
 
 /** Listens for Escape. A dialog of the host application around the element stays open. */

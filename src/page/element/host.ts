@@ -17,6 +17,23 @@ type WayCode = 'offline' | 'unreachable' | 'no_answer' | 'not_an_answer'
 
 export type ProblemCode = ErrorCode | WayCode
 
+/** `detail` of the event `loaded`: the keys were read from the vault. */
+export interface LoadedDetail {
+  /** How many keys there are. */
+  keys: number
+  /** How many of them need their user's attention: they cannot be used, or soon cannot. */
+  attention: number
+}
+
+/** What has changed in a key. `elsewhere` says that something else has changed it. */
+export type Change = 'tested' | 'paused' | 'resumed' | 'limits' | 'renamed' | 'moved' | 'elsewhere'
+
+/** `detail` of the event `changed`. */
+export interface ChangedDetail {
+  provider: string
+  change: Change
+}
+
 /** `detail` of the event `saved`. */
 export interface SavedDetail {
   provider: string
@@ -40,6 +57,8 @@ export interface ErrorDetail {
 
 /** The details of the events. */
 export interface Details {
+  loaded: LoadedDetail
+  changed: ChangedDetail
   saved: SavedDetail
   deleted: DeletedDetail
   error: ErrorDetail
@@ -58,6 +77,16 @@ export interface ApiKeySettingsElement extends HTMLElement {
   getToken: GetToken | undefined
   /** The application's own texts. The others stay as they are. */
   texts: Partial<Texts> | null
+  /** Signs the user in again, without leaving the page. It is offered where a request failed because the session has ended. */
+  signIn: (() => Promise<void>) | undefined
+  /** By default, the page's `color-scheme`. `auto` follows the device. */
+  theme: 'light' | 'dark' | 'auto' | null
+  density: 'comfortable' | 'compact' | null
+  /** The level of the headings, from 1 to 6, so that they fit the page's outline. It is 3 by default. */
+  headingLevel: number
+
+  /** Reads the keys anew. What is being typed stays. */
+  reload(): Promise<void>
 
   addEventListener<Type extends keyof Details>(
     type: Type,

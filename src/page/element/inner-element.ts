@@ -4,7 +4,7 @@ import { html, LitElement, nothing, type PropertyDeclarations } from 'lit'
 import { Attempt } from './attempt.ts'
 import { renderDoing } from './busy-button.ts'
 import { onEscape } from './focus.ts'
-import type { ErrorDetail } from './host.ts'
+import type { Change, ErrorDetail } from './host.ts'
 import type { Language } from './language.ts'
 import type { Notice, ShownSlot } from './slot.ts'
 import { styles } from './styles.ts'
@@ -16,16 +16,24 @@ export const GIVEN = { attribute: false }
 /** A property that an element has for itself. */
 export const OWN = { state: true }
 
-/** What an inner element fires. */
-type InnerType = 'saved' | 'changed' | 'deleted' | 'assigned' | 'moved' | 'problem'
-type InnerDetail = ShownSlot | Notice | ErrorDetail
-
-/** An event of an inner element, as the one around it hears it. */
-export interface InnerEvent extends CustomEvent<InnerDetail> {
-  readonly type: InnerType
+/** What its user has done to a key. */
+export interface Done {
+  change: Exclude<Change, 'elsewhere'> | 'saved' | 'deleted'
+  /** The slot after the change. */
+  slot: ShownSlot
+  /** The slot that the key has left; the same one if it has not moved. */
+  from: ShownSlot
+  /** What is said of the change in the slot's row. */
+  notice: Notice
 }
 
-/** Fires `cancel` to be closed, `problem`, and what its class says. */
+/** The events of an inner element, as the one around it hears them. */
+interface InnerDetails {
+  done: Done
+  problem: ErrorDetail
+}
+
+/** Fires `done`, `cancel` to be closed, and `problem`. */
 export class InnerElement extends LitElement {
   static override styles = styles
   static override properties: PropertyDeclarations = { access: GIVEN, language: GIVEN }
@@ -35,11 +43,11 @@ export class InnerElement extends LitElement {
   protected readonly attempt = new Attempt(this, (detail) => this.tell('problem', detail))
 
   /** The event ends at the element around this one. */
-  protected tell(type: InnerType, detail: InnerDetail): void {
+  protected tell<Type extends keyof InnerDetails>(type: Type, detail: InnerDetails[Type]): void {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true }))
   }
 
-  /** A form: its fields, their problem, and its end with the button `save`. The Escape key closes it. */
+  /** A form: its fields, and its end with the button `save`. The Escape key closes it. */
   protected renderForm(
     fields: unknown,
     save: unknown,
@@ -52,11 +60,21 @@ export class InnerElement extends LitElement {
         novalidate
         autocomplete="off"
         @submit=${submit}
-        @keydown=${isBusy ? nothing : onEscape(() => this.cancel())}
+        @keydown=${isBusy ? nothing : onEscape(() => this.leave())}
       >
-        ${fields} ${this.attempt.render()} ${this.renderButtons(save, isBusy)}
+        ${fields} ${this.problemAt('')} ${this.renderButtons(save, isBusy)}
       </form>
     `
+  }
+
+  /** What is being done and what went wrong, if that is about this field. */
+  protected problemAt(field: string) {
+    return field === this.faultyField ? this.attempt.render() : nothing
+  }
+
+  /** The selector of the field that the problem is about; empty if it is about none. */
+  protected get faultyField(): string {
+    return ''
   }
 
   /** The end of a form: `buttons`, the button that closes it, and what is being done. */
@@ -72,7 +90,33 @@ export class InnerElement extends LitElement {
     `
   }
 
+  /** Whether it can be closed without losing what was typed. Otherwise it asks. */
+  mayClose(): boolean {
+    return true
+  }
+
+  /** Closes it if that loses nothing. */
+  leave(): void {
+    if (this.mayClose()) this.cancel()
+  }
+
   protected cancel(): void {
     this.dispatchEvent(new Event('cancel', { bubbles: true }))
   }
+}
+
+/** What a row opens to. */
+export class PanelElement extends InnerElement {
+  static override properties: PropertyDeclarations = {
+    keySlot: GIVEN,
+    slots: GIVEN,
+    offered: GIVEN,
+  }
+
+  /** The slot of the row. */
+  declare keySlot: ShownSlot
+  /** Every slot of the user. */
+  declare slots: readonly ShownSlot[]
+  /** The slots that a key can be saved in. */
+  declare offered: readonly ShownSlot[]
 }

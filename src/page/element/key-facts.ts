@@ -1,37 +1,40 @@
-/** What is known of a stored key besides its status: its preview, its times and its limits. */
+/** What is known of a stored key besides its status: its times and its limits. */
 
 import { html, nothing } from 'lit'
 import { DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
 import { describeLimits } from './limits.ts'
-import { describeDisuse, describeSame, readableKey, usableKey, type ShownSlot } from './slot.ts'
+import { describeDisuse, readableKey, usableKey, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 
-/** Renders nothing if the key cannot be read. `slots` are all slots of the user. */
-export function renderKeyFacts(slot: ShownSlot, slots: readonly ShownSlot[], language: Language) {
+/** When the key was last used; nothing if that is not known. The use of the plain route's key is not recorded. */
+export function renderUse(slot: ShownSlot, language: Language) {
+  const key = readableKey(slot)
+  if (key === null || slot.name === DEFAULT_SLOT) return nothing
+  const { usedAt } = key
+  return usedAt === null ? language.say('neverUsed') : renderTime('used', usedAt, language)
+}
+
+/** Renders nothing if the key cannot be read. */
+export function renderKeyFacts(slot: ShownSlot, language: Language) {
   const key = readableKey(slot)
   if (key === null) return nothing
-  const { preview, savedAt, isFromOperator, usedAt, testedAt, expiresAt, baseUrl } = key
-  const { say, minute, day } = language
-  const remarks = [
-    isFromOperator ? say('savedByOperator') : null,
-    describeSame(slot, slots, language),
-    describeDisuse(slot, say),
-  ]
-  const renderTime = (text: TextName, time: string | null) =>
-    time === null
-      ? nothing
-      : html`<time datetime=${time}>${say(text, { time: minute(time), day: day(time) })}</time>`
-  const use = usedAt === null ? html`<span>${say('neverUsed')}</span>` : renderTime('used', usedAt)
+  const { savedAt, isFromOperator, testedAt, expiresAt, baseUrl } = key
+  const { say } = language
+  const remarks = [isFromOperator ? say('savedByOperator') : null, describeDisuse(slot, say)]
   return html`
-    <code part="preview" dir="ltr" translate="no">${preview}</code>
     ${baseUrl === null ? nothing : html`<p part="times" dir="ltr">${baseUrl}</p>`}
     <p part="times" class="row">
-      ${renderTime('saved', savedAt)} ${renderTime('tested', testedAt)}
-      ${slot.name === DEFAULT_SLOT ? nothing : use}
-      ${renderTime('expiresOn', usableKey(slot) && expiresAt)}
+      ${renderTime('saved', savedAt, language)} ${renderTime('tested', testedAt, language)}
+      ${renderTime('expiresOn', usableKey(slot) && expiresAt, language)}
       ${describeLimits(key, language).map((text) => html`<span>${text}</span>`)}
     </p>
     ${remarks.map((remark) => remark && html`<p part="times">${remark}</p>`)}
   `
+}
+
+function renderTime(text: TextName, time: string | null, { say, minute, day }: Language) {
+  return time === null
+    ? nothing
+    : html`<time datetime=${time}>${say(text, { time: minute(time), day: day(time) })}</time>`
 }

@@ -9,11 +9,12 @@ import { isTextName } from './texts.ts'
 
 /**
  * A fault keeps the key from being sent, and a choice that was not made too. A mismatch asks. A proposal
- * has made the choice.
+ * has made the choice. A loss is what would happen to the key if the form was closed.
  */
 export type Remark =
   | { kind: 'fault'; fault: KeyFault }
   | { kind: 'choice' }
+  | { kind: 'loss' }
   | { kind: 'proposal'; instead: ShownSlot }
   | {
       kind: 'mismatch'
@@ -53,6 +54,7 @@ export function examineKey(key: string, { slot, offered, slots }: Aim): Remark |
 export function describeRemark(remark: Remark, { say, list }: Language): string {
   const name = (slot: ShownSlot) => nameProvider(slot, say)
   if (remark.kind === 'choice') return say('chooseProvider')
+  if (remark.kind === 'loss') return say('pressAgain')
   if (remark.kind === 'proposal') return say('selected', { provider: name(remark.instead) })
   if (remark.kind === 'fault') return describeReason(remark.fault, say)
   const { slot, likely } = remark

@@ -2,26 +2,31 @@
 
 import { html } from 'lit'
 import { daysUntil, endOf } from './days.ts'
-import { gapAfter, type Language } from './language.ts'
-import { renderLink } from './link.ts'
+import type { Action } from './key-actions.ts'
+import type { Language } from './language.ts'
 import { isExpired, isOffered, type ShownKey, type ShownSlot } from './slot.ts'
 
 /** A key expires soon if it expires within these days. */
 const SOON_DAYS = 14
 
-/** A word for its look, its text, and the page where the user adds credit. */
+/** How a status looks. What is `bad` or `warn` needs its user's attention. */
+type StatusTone = 'ok' | 'none' | 'warn' | 'bad'
+
 interface Status {
-  tone: 'ok' | 'none' | 'warn' | 'bad'
+  tone: StatusTone
   text: string
-  billingPage?: string | null
+  /** What its user is likely to do about it. */
+  asksFor?: Action
 }
 
 /** Renders what {@link describeStatus} returns. */
-export function renderStatus(slot: ShownSlot, language: Language) {
-  return describeStatus(slot, language).map(({ tone, text, billingPage }) => {
-    const link = billingPage && renderLink(billingPage, language.say('addCredit'), language)
-    return html`<span part="status" class=${tone}>${text}${link && [gapAfter(text), link]}</span>`
-  })
+export function renderStatus(statuses: readonly Status[]) {
+  return statuses.map(({ tone, text }) => html`<span part="status" class=${tone}>${text}</span> `)
+}
+
+/** Whether its user has to do something about the key. A key that its user has paused needs nothing. */
+export function needsAttention(slot: ShownSlot, language: Language): boolean {
+  return describeStatus(slot, language).some(({ tone }) => tone === 'bad' || tone === 'warn')
 }
 
 /**
@@ -31,32 +36,33 @@ export function renderStatus(slot: ShownSlot, language: Language) {
 export function describeStatus(slot: ShownSlot, language: Language): Status[] {
   const { key } = slot
   const { say } = language
-  if (!isOffered(slot)) return [{ tone: 'none', text: say('removed') }]
+  if (key === null) return []
+  if (!isOffered(slot)) return [{ tone: 'none', text: say('removed'), asksFor: 'delete' }]
   if (key === 'unavailable') return [{ tone: 'none', text: say('unavailable') }]
-  if (key === null || key === 'unreadable') return [{ tone: 'bad', text: say('unreadable') }]
+  if (key === 'unreadable') return [{ tone: 'bad', text: say('unreadable'), asksFor: 'replace' }]
   const fault = describeFault(slot, key, language)
   const statuses = key.isPaused
-    ? [fault, { tone: 'warn', text: say('paused') } as const]
+    ? [fault, { tone: 'none', text: say('paused'), asksFor: 'resume' } as const]
     : [fault ?? describeRest(slot, key, language)]
   return statuses.filter((status) => status !== null)
 }
 
 /** What keeps the key from working until its user does something about it. */
 function describeFault(
-  { provider, billingPage }: ShownSlot,
+  { provider }: ShownSlot,
   key: ShownKey,
   { say, day }: Language,
 ): Status | null {
   const { status, expiresAt, exhaustedAt } = key
   if (provider !== null && status === 'rejected') {
-    return { tone: 'bad', text: say('rejected', { provider }) }
+    return { tone: 'bad', text: say('rejected', { provider }), asksFor: 'replace' }
   }
   if (expiresAt !== null && isExpired(key)) {
-    return { tone: 'bad', text: say('expired', { day: day(expiresAt) }) }
+    return { tone: 'bad', text: say('expired', { day: day(expiresAt) }), asksFor: 'replace' }
   }
   if (provider === null || exhaustedAt === null) return null
   const text = say('outOfCredit', { provider, day: day(exhaustedAt) })
-  return { tone: 'bad', text, billingPage }
+  return { tone: 'bad', text, asksFor: 'addCredit' }
 }
 
 /** The status of a key that works, as far as the vault knows. */
@@ -67,13 +73,15 @@ function describeRest(
 ): Status | null {
   const { maxUses, expiresAt, status } = key
   if (maxUses !== null && maxUses.used >= maxUses.count) {
-    return { tone: 'warn', text: say('limitReached', { time: minute(endOf(maxUses.per)) }) }
+    const text = say('limitReached', { time: minute(endOf(maxUses.per)) })
+    return { tone: 'warn', text, asksFor: 'limits' }
   }
   if (expiresAt !== null && daysUntil(expiresAt) <= SOON_DAYS) {
-    return { tone: 'warn', text: say('expiresSoon', { when: dayFromNow(expiresAt) }) }
+    const text = say('expiresSoon', { when: dayFromNow(expiresAt) })
+    return { tone: 'warn', text, asksFor: 'replace' }
   }
   if (provider === null) return null
   return status === 'unverified'
-    ? { tone: 'none', text: say('unconfirmed') }
-    : { tone: 'ok', text: say('accepted', { provider }) }
+    ? { tone: 'none', text: say('unconfirmed'), asksFor: 'test' }
+    : { tone: 'ok', text: say('accepted', { provider }), asksFor: 'test' }
 }

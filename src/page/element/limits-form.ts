@@ -6,10 +6,10 @@ import { nameCaller } from './caller-name.ts'
 import type { Period } from './days.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus } from './focus.ts'
-import { GIVEN, InnerElement, OWN } from './inner-element.ts'
+import { OWN, PanelElement } from './inner-element.ts'
 import { findChanges, isCount } from './limits.ts'
 import { Problem } from './problem.ts'
-import type { ShownKey, ShownSlot } from './slot.ts'
+import { describeLag, readableKey, type ShownKey } from './slot.ts'
 import { fetchEvents } from './trail-client.ts'
 import { patchKey } from './vault-client.ts'
 
@@ -21,20 +21,15 @@ function readPeriod({ target }: Event): Period | '' {
   return chosen === 'day' || chosen === 'month' ? chosen : ''
 }
 
-/** Fires `changed` with the slot and its key, `cancel`, and `problem`. */
-export class LimitsForm extends InnerElement {
+/** Fires `done`, `cancel` and `problem`. */
+export class LimitsForm extends PanelElement {
   static override properties = {
-    keySlot: GIVEN,
-    limited: GIVEN,
     initial: OWN,
     periods: OWN,
     isOnly: OWN,
     seen: OWN,
   }
 
-  declare keySlot: ShownSlot
-  /** The key in the slot. */
-  declare limited: ShownKey
   /** The key when the form was opened: what differs from it is what the user has changed. */
   declare private initial: ShownKey
   /** In which period uses are limited; empty for no limit. */
@@ -55,7 +50,9 @@ export class LimitsForm extends InnerElement {
 
   protected override willUpdate(): void {
     if (this.hasUpdated) return
-    this.initial = this.limited
+    const key = readableKey(this.keySlot)
+    if (key === null) return
+    this.initial = key
     const { maxUses, maxUsesPerMember } = this.initial
     this.periods = { '': maxUses?.per ?? '', PerMember: maxUsesPerMember?.per ?? '' }
     this.isOnly = this.initial.callers !== null
@@ -114,6 +111,7 @@ export class LimitsForm extends InnerElement {
                 ?readonly=${isBusy}
                 .defaultValue=${`${initial[`maxUses${whose}`]?.count ?? ''}`}
               />
+              ${this.problemAt(`#count${whose}`)}
             `
       }
     `
@@ -176,6 +174,11 @@ export class LimitsForm extends InnerElement {
     return isRefused && (!isFine(whose) || (isFine('') && isFine('PerMember')))
   }
 
+  protected override get faultyField(): string {
+    if (this.#isWrong('')) return '#count'
+    return this.#isWrong('PerMember') ? '#countPerMember' : ''
+  }
+
   #chooseCallers({ target }: Event): void {
     this.isOnly = target instanceof HTMLSelectElement && target.value !== ''
   }
@@ -195,14 +198,22 @@ export class LimitsForm extends InnerElement {
   async #submit(event: Event): Promise<void> {
     event.preventDefault()
     if (this.#isEarly) return
-    const { access, keySlot } = this
+    const { access, keySlot, language } = this
     await this.attempt.run({ text: 'changing' }, async (signal) => {
       const changes = findChanges(this.initial, this.#entered)
       for (const maximum of [changes.max_uses, changes.max_uses_per_member]) {
         if (maximum && !isCount(maximum.count)) throw new Problem('limits_invalid')
       }
       if (Object.keys(changes).length === 0) return this.cancel()
-      this.tell('changed', await patchKey({ access, signal }, keySlot, changes))
+      const slot = await patchKey({ access, signal }, keySlot, changes)
+      const text = language.say('event_limits_changed')
+      const more = describeLag(slot, 'earlierLimits', language)
+      this.tell('done', {
+        change: 'limits',
+        slot,
+        from: keySlot,
+        notice: { text, tone: 'success', more },
+      })
     })
     if (this.attempt.problem?.code === 'limits_invalid')
       void moveFocus(this, '.count[aria-invalid=true]')

@@ -186,17 +186,21 @@ export function describeLag(
 }
 
 /** What a person reads when the key in the slot has just been saved. */
-export function describeSaved(slot: ShownSlot, say: Language['say']): Notice {
+export function describeSaved(slot: ShownSlot, language: Language): Notice {
   const { provider } = slot
+  const { say } = language
   const key = readableKey(slot)
-  const name = nameSlot(slot, say)
-  if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success' }
+  const lag = describeLag(slot, 'earlierUsed', language)
+  const paused = key?.isPaused === true ? say('savedPaused') : ''
+  const more = [paused, lag].filter((text) => text).join(' ')
+  if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success', more }
+  const values = { key: nameSlot(slot, say), provider }
   if (key.exhaustedAt !== null) {
-    return { text: say('savedOutOfCredit', { key: name }), tone: 'warning' }
+    return { text: say('savedOutOfCredit', values), tone: 'warning', more }
   }
   const isAccepted = key.status === 'active'
-  const text = say(isAccepted ? 'savedAccepted' : 'savedUnconfirmed', { key: name, provider })
-  return { text, tone: isAccepted ? 'success' : 'warning' }
+  const text = say(isAccepted ? 'savedAccepted' : 'savedUnconfirmed', values)
+  return { text, tone: isAccepted ? 'success' : 'warning', more }
 }
 
 /**
@@ -208,6 +212,7 @@ export function describeTest(
   slot: ShownSlot,
   say: Language['say'],
 ): Notice {
+  if (slot.key === null) return describeElsewhere(slot, say)
   const provider = nameProvider(slot, say)
   if (verdict !== 'accepted') {
     const text = say(verdict === 'refused' ? 'api_key_rejected' : 'testUnknown', { provider })
@@ -216,6 +221,12 @@ export function describeTest(
   return readableKey(slot)?.exhaustedAt
     ? { text: say('testOutOfCredit', { provider }), tone: 'neutral' }
     : { text: say('testAccepted', { provider }), tone: 'success' }
+}
+
+/** What a person reads of a key that something else has changed, such as another tab. */
+export function describeElsewhere(slot: ShownSlot, say: Language['say']): Notice {
+  const text = slot.key === null ? 'deletedElsewhere' : 'changedElsewhere'
+  return { text: say(text, { provider: nameSlot(slot, say) }), tone: 'neutral' }
 }
 
 /**

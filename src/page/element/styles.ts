@@ -9,7 +9,7 @@ export const styles = unsafeCSS(sheet)
 
 /** The parts of the inner elements, which the outer one passes on. */
 export const PARTS =
-  'provider, status, preview, times, notice, success, warning, problem, form, label, input, select, choice, event, link, button, primary-button, danger-button, dialog, busy'
+  'row, menu, item, provider, status, preview, times, notice, success, warning, problem, form, label, input, select, choice, event, link, button, primary-button, danger-button, dialog, busy'
 
 /** A notice, which can take the focus. */
 export function renderNotice({ text, tone, more }: Notice) {

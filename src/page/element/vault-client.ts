@@ -24,6 +24,9 @@ export interface Access {
   /** The user who looks at the keys of a team; null if that is not known. */
   userId: string | null
   getToken: GetToken
+  /** Whether the application can sign the user in again without leaving the page. */
+  canSignIn: () => boolean
+  signIn: () => Promise<void>
 }
 
 /** A request, and what ends it. */

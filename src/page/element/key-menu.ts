@@ -1,0 +1,83 @@
+/** The menu of a row. It follows https://www.w3.org/WAI/ARIA/apg/patterns/menu-button/ */
+
+import { html, type TemplateResult } from 'lit'
+
+/** Between the button and its menu, in pixels. */
+const GAP = 4
+
+/** Renders the button and its menu. `items` have the role `menuitem`. */
+export function renderMenu(name: string, items: readonly TemplateResult[]) {
+  return html`
+    <button
+      id="more"
+      type="button"
+      part="button"
+      aria-label=${name}
+      aria-haspopup="menu"
+      popovertarget="menu"
+    >
+      ⋯
+    </button>
+    <div
+      id="menu"
+      part="menu"
+      role="menu"
+      popover
+      aria-label=${name}
+      @beforetoggle=${place}
+      @toggle=${enter}
+      @keydown=${step}
+      @click=${({ currentTarget }: Event) => menuOf(currentTarget)?.hidePopover()}
+    >
+      ${items}
+    </div>
+  `
+}
+
+function menuOf(target: EventTarget | null): HTMLElement | null {
+  return target instanceof HTMLElement ? target : null
+}
+
+function itemsOf(menu: HTMLElement): HTMLElement[] {
+  return [...menu.querySelectorAll<HTMLElement>('[role=menuitem]')]
+}
+
+/** Puts the menu below its button, or above it if there is more room. A menu that stays while the page scrolls would hang in the air. */
+function place({ target, newState }: ToggleEvent): void {
+  const menu = menuOf(target)
+  const button = menu?.previousElementSibling
+  if (!menu || !button || newState === 'closed') return
+  const { top, bottom, left, right } = button.getBoundingClientRect()
+  const { clientWidth, clientHeight } = document.documentElement
+  const isBelow = clientHeight - bottom > top
+  const isRightToLeft = getComputedStyle(menu).direction === 'rtl'
+  menu.style.inset = [
+    isBelow ? `${bottom + GAP}px` : 'auto',
+    isRightToLeft ? 'auto' : `${clientWidth - right}px`,
+    isBelow ? 'auto' : `${clientHeight - top + GAP}px`,
+    isRightToLeft ? `${left}px` : 'auto',
+  ].join(' ')
+  addEventListener('scroll', () => menu.hidePopover(), { capture: true, once: true })
+}
+
+function enter({ target, newState }: ToggleEvent): void {
+  const menu = menuOf(target)
+  if (menu && newState === 'open') itemsOf(menu)[0]?.focus({ preventScroll: true })
+}
+
+function step(event: KeyboardEvent): void {
+  const menu = menuOf(event.currentTarget)
+  if (menu === null) return
+  if (event.key === 'Tab') menu.hidePopover()
+  const items = itemsOf(menu)
+  const at = items.findIndex((item) => item.matches(':focus'))
+  const to = new Map([
+    ['ArrowDown', at + 1],
+    ['ArrowUp', at - 1],
+    ['Home', 0],
+    ['End', -1],
+  ]).get(event.key)
+  if (to === undefined) return
+  event.preventDefault()
+  items.at(to % items.length)?.focus()
+}
