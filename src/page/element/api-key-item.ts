@@ -17,6 +17,7 @@ import {
   nameProvider,
   nameSlot,
   readableKey,
+  titleSlot,
 } from './slot.ts'
 import type { Notice, ShownSlot } from './slot.ts'
 import { renderNotice } from './styles.ts'
@@ -69,7 +70,7 @@ export class ApiKeyItem extends PanelElement {
   }
 
   #renderRow() {
-    const { keySlot, language, said, slots } = this
+    const { keySlot, language, offered, said, slots } = this
     const { doing } = this.attempt
     const statuses = describeStatus(keySlot, language)
     const actions = listActions(keySlot, this)
@@ -89,7 +90,7 @@ export class ApiKeyItem extends PanelElement {
               aria-expanded=${this.opened !== null}
               @click=${this.#toggle}
             >
-              ${this.#name}
+              ${titleSlot(keySlot, offered, language.say)}
             </button>
           </div>
           ${preview && html`<code part="preview" dir="ltr" translate="no">${preview}</code>`}

@@ -103,6 +103,16 @@ export function nameSlot(slot: ShownSlot, say: Language['say']): string {
   return slot.label === null ? provider : `${provider} · ${slot.label}`
 }
 
+/** What the key in the slot is called on the screen. The only one that is offered needs no name. */
+export function titleSlot(
+  slot: ShownSlot,
+  offered: readonly ShownSlot[],
+  say: Language['say'],
+): string {
+  const isOnly = slot.name === DEFAULT_SLOT && offered.every(({ name }) => name === DEFAULT_SLOT)
+  return isOnly ? say('apiKey') : nameSlot(slot, say)
+}
+
 /** What the provider of the slot is called. */
 export function nameProvider({ name, provider }: ShownSlot, say: Language['say']): string {
   return provider ?? (name === DEFAULT_SLOT ? say('general') : splitSlot(name).provider)
