@@ -230,11 +230,16 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
         ${this.isAdding ? nothing : this.#renderAdd(choices)}
       </div>
       ${this.isAdding ? this.#renderForm(choices) : nothing}
-      ${
-        rows.length > 0 || this.isAdding
-          ? nothing
-          : html`<p class="card">${this.language.say('empty')}</p>`
-      }
+      ${rows.length > 0 ? this.#renderRows(rows, choices) : this.#renderNone()}
+    `
+  }
+
+  #renderNone() {
+    return this.isAdding ? nothing : html`<p class="card">${this.language.say('empty')}</p>`
+  }
+
+  #renderRows(rows: readonly ShownSlot[], choices: Choices) {
+    return html`
       <ul
         role="list"
         part="list"

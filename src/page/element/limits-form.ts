@@ -16,24 +16,16 @@ import { patchKey } from './vault-client.ts'
 /** Whose uses are limited: those of all, or those of each member of a team. Names of texts and fields end with it. */
 type Whose = '' | 'PerMember'
 
-function readPeriod({ target }: Event): Period | '' {
-  const chosen = target instanceof HTMLSelectElement ? target.value : ''
-  return chosen === 'day' || chosen === 'month' ? chosen : ''
-}
-
 /** Fires `done`, `cancel` and `problem`. */
 export class LimitsForm extends PanelElement {
   static override properties = {
     initial: OWN,
-    periods: OWN,
     isOnly: OWN,
     seen: OWN,
   }
 
   /** The key when the form was opened: what differs from it is what the user has changed. */
   declare private initial: ShownKey
-  /** In which period uses are limited; empty for no limit. */
-  declare private periods: Readonly<Record<Whose, Period | ''>>
   /** Whether only some callers may use the key. */
   declare private isOnly: boolean
   /** The callers that have used the key lately; null until they are known. */
@@ -45,7 +37,7 @@ export class LimitsForm extends PanelElement {
   }
 
   override focus(): void {
-    this.renderRoot.querySelector('select')?.focus()
+    this.renderRoot.querySelector('input')?.focus()
   }
 
   protected override willUpdate(): void {
@@ -53,8 +45,6 @@ export class LimitsForm extends PanelElement {
     const key = readableKey(this.keySlot)
     if (key === null) return
     this.initial = key
-    const { maxUses, maxUsesPerMember } = this.initial
-    this.periods = { '': maxUses?.per ?? '', PerMember: maxUsesPerMember?.per ?? '' }
     this.isOnly = this.initial.callers !== null
   }
 
@@ -77,43 +67,37 @@ export class LimitsForm extends PanelElement {
     return this.renderForm(fields, save, isBusy, this.#submit)
   }
 
+  /** An empty number is no limit. */
   #renderUses(isBusy: boolean, whose: Whose) {
-    const { periods, initial } = this
     const { say } = this.language
-    const per = periods[whose]
-    const option = (value: Period | '', text: string) =>
-      html`<option value=${value} .selected=${value === per}>${text}</option>`
+    const maximum = this.initial[`maxUses${whose}`]
+    const option = (value: Period, text: string) =>
+      html`<option value=${value} .defaultSelected=${value === maximum?.per}>${text}</option>`
     return html`
-      <label for=${`per${whose}`} part="label">${say(`limitOfUses${whose}`)}</label>
-      <select
-        id=${`per${whose}`}
-        part="select"
-        ?disabled=${isBusy}
-        @change=${(event: Event) => (this.periods = { ...periods, [whose]: readPeriod(event) })}
-      >
-        ${option('', say('noLimit'))} ${option('day', say('perDay'))}
-        ${option('month', say('perMonth'))}
-      </select>
-      ${
-        per === ''
-          ? nothing
-          : html`
-              <label for=${`count${whose}`} part="label">${say(`maxUses${whose}`)}</label>
-              <input
-                id=${`count${whose}`}
-                class="count"
-                part="input"
-                type="number"
-                min="1"
-                step="1"
-                aria-describedby="problem"
-                aria-invalid=${this.#isWrong(whose)}
-                ?readonly=${isBusy}
-                .defaultValue=${`${initial[`maxUses${whose}`]?.count ?? ''}`}
-              />
-              ${this.problemAt(`#count${whose}`)}
-            `
-      }
+      <label for=${`count${whose}`} part="label">${say(`maxUses${whose}`)}</label>
+      <div class="field">
+        <input
+          id=${`count${whose}`}
+          part="input"
+          type="number"
+          min="1"
+          step="1"
+          placeholder=${say('noLimit')}
+          aria-describedby="problem"
+          aria-invalid=${this.#isWrong(whose)}
+          ?readonly=${isBusy}
+          .defaultValue=${`${maximum?.count ?? ''}`}
+        />
+        <select
+          id=${`per${whose}`}
+          part="select"
+          aria-label=${say(`limitOfUses${whose}`)}
+          ?disabled=${isBusy}
+        >
+          ${option('day', say('perDay'))} ${option('month', say('perMonth'))}
+        </select>
+      </div>
+      ${this.problemAt(`#count${whose}`)}
     `
   }
 
@@ -216,13 +200,16 @@ export class LimitsForm extends PanelElement {
       })
     })
     if (this.attempt.problem?.code === 'limits_invalid')
-      void moveFocus(this, '.count[aria-invalid=true]')
+      void moveFocus(this, '[type=number][aria-invalid=true]')
   }
 
-  #readMaximum(whose: Whose) {
-    const per = this.periods[whose]
-    const count = Number(this.renderRoot.querySelector<HTMLInputElement>(`#count${whose}`)?.value)
-    return per === '' ? null : { count, per }
+  /** A browser has no value for what is not a number. */
+  #readMaximum(whose: Whose): { count: number; per: Period } | null {
+    const { renderRoot } = this
+    const input = renderRoot.querySelector<HTMLInputElement>(`#count${whose}`)
+    const per = renderRoot.querySelector<HTMLSelectElement>(`#per${whose}`)?.value
+    if (!input || (input.value === '' && !input.validity.badInput)) return null
+    return { count: Number(input.value), per: per === 'month' ? 'month' : 'day' }
   }
 
   /** The limits as they are in the form. */
