@@ -2,19 +2,22 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Attempt, type Task } from '../../../src/page/element/attempt.ts'
 import type { ErrorDetail } from '../../../src/page/element/host.ts'
 import { Problem } from '../../../src/page/element/problem.ts'
-import { markupOf, textOf, textsOf } from './markup.ts'
+import type { Access } from '../../../src/page/element/vault-client.ts'
+import { listenersOf, markupOf, textOf, textsOf } from './markup.ts'
 import { english, someKey, someSlot, translated } from './shown.ts'
+import { someCall } from './vault.ts'
 
 const SAVING: Task = { text: 'checking', slot: someSlot({ key: someKey() }) }
 
 /** An attempt of a host that only counts its updates. */
-function begin(language = english) {
+function begin(language = english, access: Access | null = null) {
   const tell = vi.fn<(detail: ErrorDetail) => void>()
   const requestUpdate = vi.fn<() => void>()
   const addController = vi.fn<(controller: object) => void>()
   const attempt = new Attempt(
     {
       language,
+      access,
       addController,
       requestUpdate,
       removeController: () => {},
@@ -29,6 +32,11 @@ function begin(language = english) {
 
 const busy = (seconds: number) =>
   new Problem('database_busy', { requestId: 'request-1', retryAt: Date.now() + seconds * 1_000 })
+
+/** Presses the only button. */
+function press(attempt: Attempt): void {
+  for (const listener of listenersOf(attempt.render())) listener()
+}
 
 /** Work that never ends, with its signal. */
 function hang() {
@@ -163,6 +171,56 @@ describe('work that fails', () => {
     expect(status).toContain('<div role="status">')
     expect(alert).toContain('role="alert"')
     expect([textOf(status), alert.includes('You are offline.')]).toEqual(['', true])
+  })
+})
+
+describe('a session that has ended', () => {
+  const SESSION_OVER = ['token_missing', 'token_invalid', 'token_expired'] as const
+  const canSignIn = () => true
+
+  it.for([
+    ...SESSION_OVER.map((code) => [code, true, ['Sign in again']] as const),
+    ...SESSION_OVER.map((code) => [code, false, []] as const),
+    ['not_your_own', true, []],
+    ['offline', true, []],
+  ] as const)(
+    'offers to sign in after %s, if the application can: %s',
+    async ([code, isAble, shown]) => {
+      const { access } = someCall([], { canSignIn: () => isAble })
+      const { attempt, fail } = begin(english, access)
+      await fail(new Problem(code))
+      expect(textsOf(attempt.render(), 'button')).toEqual(shown)
+    },
+  )
+
+  it('offers no sign-in before it is known whose keys are shown', async () => {
+    const { attempt, fail } = begin()
+    await fail(new Problem('token_expired'))
+    expect(textsOf(attempt.render(), 'button')).toEqual([])
+  })
+
+  it('a sign-in ends the problem', async () => {
+    const signedIn = Promise.withResolvers<void>()
+    const { access } = someCall([], { canSignIn, signIn: async () => signedIn.promise })
+    const { attempt, fail } = begin(english, access)
+    await fail(new Problem('token_expired'))
+    press(attempt)
+    expect(attempt.problem?.code).toBe('token_expired')
+    signedIn.resolve()
+    await vi.waitFor(() => expect(attempt.problem).toBeNull())
+  })
+
+  it('a sign-in that fails leaves the problem, and tells whoever builds the application', async () => {
+    const write = vi.spyOn(console, 'error').mockReturnValue()
+    const { access } = someCall([], {
+      canSignIn,
+      signIn: async () => Promise.reject(new Error('closed')),
+    })
+    const { attempt, fail } = begin(english, access)
+    await fail(new Problem('token_expired'))
+    press(attempt)
+    await vi.waitFor(() => expect(write.mock.calls).toEqual([['Error: closed']]))
+    expect(attempt.problem?.code).toBe('token_expired')
   })
 })
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { renderKeyFacts } from '../../../src/page/element/key-facts.ts'
+import { renderKeyFacts, renderUse } from '../../../src/page/element/key-facts.ts'
 import type { ShownSlot } from '../../../src/page/element/slot.ts'
 import { textsOf, textOf } from './markup.ts'
 import {
@@ -13,17 +13,16 @@ import {
   translated,
 } from './shown.ts'
 
-const facts = (slot: ShownSlot, others: ShownSlot[] = []) =>
-  renderKeyFacts(slot, [slot, ...others], english)
+const facts = (slot: ShownSlot) => renderKeyFacts(slot, english)
 
 it.for([null, 'unreadable', 'unavailable'] as const)('says nothing of a key that is %s', (key) => {
-  expect(textOf(facts(someSlot({ key })))).toBe('')
+  const slot = someSlot({ key })
+  expect([textOf(facts(slot)), textOf(renderUse(slot, english))]).toEqual(['', ''])
 })
 
-it('shows the preview, the base URL, the times and the limits of a key', () => {
+it('shows the base URL, the times and the limits of a key', () => {
   setClock()
   const key = someKey({
-    preview: 'sk-good-...Qx7Z',
     savedAt: '2026-06-03T14:05:00.000Z',
     usedAt: '2026-06-10T09:00:00.000Z',
     testedAt: '2026-06-04T08:30:00.000Z',
@@ -33,21 +32,27 @@ it('shows the preview, the base URL, the times and the limits of a key', () => {
     callers: ['binding:batch'],
   })
   const shown = facts(someSlot({ key }))
-  expect(textsOf(shown, 'code')).toEqual(['sk-good-...Qx7Z'])
   expect(textOf(shown)).toContain('https://own.test/v1')
   expect(textsOf(shown, 'time')).toEqual([
     'Saved 3 Jun 2026, 14:05',
     'Last tested 4 Jun 2026, 08:30',
-    'Last used 10 Jun 2026',
     'Expires 14 Jun 2027',
   ])
   expect(textsOf(shown, 'span')).toEqual(['1 of 5 uses today', 'Only batch'])
 })
 
+it('shows when a key was last used, apart from its facts', () => {
+  setClock()
+  const slot = someSlot({ key: someKey({ usedAt: '2026-06-10T09:00:00.000Z' }) })
+  expect(textsOf(renderUse(slot, english), 'time')).toEqual(['Last used 10 Jun 2026'])
+  expect(textOf(facts(slot))).not.toContain('used')
+})
+
 it('says that a key was never used, unless its uses are not recorded', () => {
   setClock()
-  expect(textsOf(facts(someSlot({ key: someKey() })), 'span')).toEqual(['Never used'])
-  expect(textsOf(facts(plainSlot(someKey())), 'span')).toEqual([])
+  expect(textOf(renderUse(someSlot({ key: someKey() }), english))).toBe('Never used')
+  const used = someKey({ usedAt: '2026-06-10T09:00:00.000Z' })
+  expect(textOf(renderUse(plainSlot(used), english))).toBe('')
 })
 
 it('does not show the day on which a key has expired: the status says it', () => {
@@ -71,7 +76,7 @@ it.for([
 ] as const)('says in %s when a key expires: %s', ([name, text]) => {
   setClock()
   const slot = someSlot({ key: someKey({ expiresAt: daysAfterNoon(1) }) })
-  expect(textsOf(renderKeyFacts(slot, [slot], translated(name)), 'time')).toContain(text)
+  expect(textsOf(renderKeyFacts(slot, translated(name)), 'time')).toContain(text)
 })
 
 it('says that the operator saved a key, for as long as it is that key', () => {
@@ -79,14 +84,6 @@ it('says that the operator saved a key, for as long as it is that key', () => {
   const said = 'The operator of this application saved this key for you.'
   expect(textOf(facts(someSlot({ key: someKey({ isFromOperator: true }) })))).toContain(said)
   expect(textOf(facts(someSlot({ key: someKey() })))).not.toContain('operator')
-})
-
-it('says which other slot has the same key, for as long as it has', () => {
-  setClock()
-  const groq = someSlot({ name: 'groq', provider: 'Groq', key: someKey({ sameIn: ['openai'] }) })
-  const same = someSlot({ key: someKey({ sameIn: ['groq'] }) })
-  expect(textOf(facts(same, [groq]))).toMatch(/You also saved this key for Groq\.$/)
-  expect(textOf(facts(someSlot({ key: someKey() }), [groq]))).not.toContain('Groq')
 })
 
 it('ends with the hint that a key may not be needed', () => {

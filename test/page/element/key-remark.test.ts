@@ -164,6 +164,11 @@ it('a choice that was not made is asked for', () => {
   expect(describeRemark({ kind: 'choice' }, english)).toBe('Choose a provider')
 })
 
+it('a key that is lost when the form closes asks for a second Escape', () => {
+  const text = 'Press Escape again to discard the key that you typed.'
+  expect(describeRemark({ kind: 'loss' }, english)).toBe(text)
+})
+
 it('says in general words why a newer service refuses a text', () => {
   expect(describeReason(JSON.parse('{"reason":"new"}'), english.say)).toBe(
     'This is not an API key.',

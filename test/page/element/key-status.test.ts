@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { Period } from '../../../src/page/element/days.ts'
-import { describeStatus, renderStatus } from '../../../src/page/element/key-status.ts'
-import type { ShownKey, ShownSlot } from '../../../src/page/element/slot.ts'
-import { markupOf, textOf, textsOf } from './markup.ts'
+import type { Action } from '../../../src/page/element/key-actions.ts'
 import {
-  BILLING_PAGE,
+  describeStatus,
+  needsAttention,
+  renderStatus,
+} from '../../../src/page/element/key-status.ts'
+import type { ShownKey, ShownSlot } from '../../../src/page/element/slot.ts'
+import { textsOf } from './markup.ts'
+import {
   daysAfterNoon,
   english,
   goneSlot,
@@ -38,7 +42,7 @@ describe('the status of a key', () => {
     rejected: 'bad: Rejected by OpenAI. Replace it.',
     expired: 'bad: Expired 14 Jun 2026. Replace it.',
     exhausted: 'bad: Out of credit at OpenAI since 12 Jun 2026.',
-    paused: 'warn: Paused. Applications cannot use it.',
+    paused: 'none: Paused. Applications cannot use it.',
     limit: 'warn: Limit reached. It can be used again from 16 Jun 2026, 00:00.',
     soon: 'warn: Expires in 2 days. Replace it.',
   }
@@ -163,39 +167,69 @@ describe('the status of a key', () => {
   })
 
   it.for([
-    ['en', 'Out of credit at OpenAI since 3 Nov 2026. Add credit (in a new tab)'],
-    ['de', 'Seit dem 03.11.2026 kein Guthaben mehr bei OpenAI. Guthaben aufladen (in neuem Tab)'],
-    [
-      'fr',
-      'Crédit épuisé chez OpenAI depuis le 3 nov. 2026. Ajouter du crédit (dans un nouvel onglet)',
-    ],
-    ['es', 'Sin crédito en OpenAI desde el 3 nov 2026. Añadir crédito (en una pestaña nueva)'],
-    [
-      'ja',
-      'OpenAI のクレジット残高が 2026/11/03 から不足しています。クレジットを追加 （新しいタブで開きます）',
-    ],
-    ['zh-Hans', '自 2026年11月3日起，OpenAI 账户余额不足。充值 （在新标签页中打开）'],
+    ['en', 'Out of credit at OpenAI since 3 Nov 2026.'],
+    ['de', 'Seit dem 03.11.2026 kein Guthaben mehr bei OpenAI.'],
+    ['fr', 'Crédit épuisé chez OpenAI depuis le 3 nov. 2026.'],
+    ['es', 'Sin crédito en OpenAI desde el 3 nov 2026.'],
+    ['ja', 'OpenAI のクレジット残高が 2026/11/03 から不足しています。'],
+    ['zh-Hans', '自 2026年11月3日起，OpenAI 账户余额不足。'],
   ] as const)('says in %s since when a key is out of credit: %s', ([language, text]) => {
     setClock('2026-11-30T12:00:00.000Z')
     const slot = someSlot({ key: someKey({ exhaustedAt: '2026-11-03T14:05:00.000Z' }) })
     const spoken = language === 'en' ? english : translated(language)
-    expect(textOf(renderStatus(slot, spoken))).toBe(text)
+    expect(textsOf(renderStatus(describeStatus(slot, spoken)), 'span')).toEqual([text])
   })
 
-  it('each status stands beside the others, and none has a link without a page', () => {
+  it('each status stands beside the others', () => {
     setClock()
-    const exhausted = someSlot({ key: someKey({ ...PAUSED, ...EXHAUSTED }), billingPage: null })
-    const shown = renderStatus(exhausted, english)
+    const exhausted = someSlot({ key: someKey({ ...PAUSED, ...EXHAUSTED }) })
+    const shown = renderStatus(describeStatus(exhausted, english))
     expect(textsOf(shown, 'span')).toEqual([
       'Out of credit at OpenAI since 12 Jun 2026.',
       'Paused. Applications cannot use it.',
     ])
-    expect(markupOf(shown)).not.toContain('<a')
   })
 
-  it('the page for credit opens in a new tab, which learns nothing of this one', () => {
+  it('an empty slot has no status', () => {
+    expect(describeStatus(someSlot(), english)).toEqual([])
+  })
+
+  it.for<[slot: ShownSlot, asksFor: (Action | undefined)[]]>([
+    [someSlot({ key: someKey() }), ['test']],
+    [someSlot({ key: someKey(UNVERIFIED) }), ['test']],
+    [someSlot({ key: someKey(REJECTED) }), ['replace']],
+    [someSlot({ key: someKey(EXPIRED) }), ['replace']],
+    [someSlot({ key: someKey(SOON) }), ['replace']],
+    [someSlot({ key: someKey(EXHAUSTED) }), ['addCredit']],
+    [someSlot({ key: someKey(REACHED) }), ['limits']],
+    [someSlot({ key: someKey(PAUSED) }), ['resume']],
+    [someSlot({ key: someKey({ ...PAUSED, ...REJECTED }) }), ['replace', 'resume']],
+    [someSlot({ key: 'unreadable' }), ['replace']],
+    [someSlot({ key: 'unavailable' }), [undefined]],
+    [goneSlot(), ['delete']],
+    [plainSlot(someKey()), []],
+  ])('names what each state asks for: %o, %j', ([slot, asksFor]) => {
     setClock()
-    const shown = markupOf(renderStatus(someSlot({ key: someKey(EXHAUSTED) }), english))
-    expect(shown).toContain(`href=${BILLING_PAGE} target="_blank" rel="noopener noreferrer"`)
+    expect(describeStatus(slot, english).map((status) => status.asksFor)).toEqual(asksFor)
+  })
+
+  it.for<[needs: boolean, what: string, slot: ShownSlot]>([
+    [true, 'rejected', someSlot({ key: someKey(REJECTED) })],
+    [true, 'expired', someSlot({ key: someKey(EXPIRED) })],
+    [true, 'that expires soon', someSlot({ key: someKey(SOON) })],
+    [true, 'out of credit', someSlot({ key: someKey(EXHAUSTED) })],
+    [true, 'of a reached limit', someSlot({ key: someKey(REACHED) })],
+    [true, 'unreadable', someSlot({ key: 'unreadable' })],
+    [true, 'paused and rejected', someSlot({ key: someKey({ ...PAUSED, ...REJECTED }) })],
+    [false, 'paused', someSlot({ key: someKey(PAUSED) })],
+    [false, 'paused that expires soon', someSlot({ key: someKey({ ...PAUSED, ...SOON }) })],
+    [false, 'accepted', someSlot({ key: someKey() })],
+    [false, 'unverified', someSlot({ key: someKey(UNVERIFIED) })],
+    [false, 'unavailable', someSlot({ key: 'unavailable' })],
+    [false, 'of a removed provider', goneSlot()],
+    [false, 'missing', someSlot()],
+  ])('%s: attention for a key %s', ([needs, , slot]) => {
+    setClock()
+    expect(needsAttention(slot, english)).toBe(needs)
   })
 })

@@ -10,6 +10,7 @@ import { english } from './shown.ts'
 async function failed(code: ProblemCode): Promise<Attempt> {
   const host = {
     language: english,
+    access: null,
     addController: () => {},
     removeController: () => {},
     requestUpdate: () => {},

@@ -26,6 +26,17 @@ export function textsOf(value: unknown, tag: string): string[] {
   return Array.from(elements, ([element]) => textOf(element))
 }
 
+/** Returns the listeners of a template, such as that of a button. */
+export function listenersOf(value: unknown): (() => void)[] {
+  if (Array.isArray(value)) return value.flatMap(listenersOf)
+  if (isTemplate(value)) return value.values.flatMap(listenersOf)
+  return isListener(value) ? [value] : []
+}
+
+function isListener(value: unknown): value is () => void {
+  return typeof value === 'function'
+}
+
 function isTemplate(value: unknown): value is { strings: readonly string[]; values: unknown[] } {
   return typeof value === 'object' && value !== null && 'strings' in value && 'values' in value
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   canBeChecked,
   describeDisuse,
+  describeElsewhere,
   describeLag,
   describeSame,
   describeSaved,
@@ -167,18 +168,55 @@ describe('the notice of a saved key', () => {
     ],
   ])('says that a key is saved: %s', ([, changes, tone, text]) => {
     const slot = someSlot({ key: someKey(changes) })
-    expect(describeSaved(slot, english.say)).toEqual({ tone, text })
+    expect(describeSaved(slot, english)).toEqual({ tone, text, more: '' })
   })
 
   it('names the label of a saved key, and its provider', () => {
     const text = 'The OpenAI · work key is saved, and OpenAI accepts it.'
-    expect(describeSaved(labelled('work'), english.say)).toEqual({ tone: 'success', text })
+    expect(describeSaved(labelled('work'), english)).toEqual({ tone: 'success', text, more: '' })
   })
 
   it('says of a key without a provider only that it is saved', () => {
-    const notice = { tone: 'success', text: 'The key is saved.' }
-    expect(describeSaved(plainSlot(someKey()), english.say)).toEqual(notice)
+    const notice = { tone: 'success', text: 'The key is saved.', more: '' }
+    expect(describeSaved(plainSlot(someKey()), english)).toEqual(notice)
   })
+})
+
+describe('what else is said of a saved key', () => {
+  const STAYS = 'It stays paused until you resume it.'
+  const EARLIER = 'Applications can use the earlier key for up to 60 seconds more.'
+  const PAUSED = { isPaused: true }
+
+  it.for<[what: string, changes: Partial<ShownKey>, lag: number, more: string]>([
+    ['paused', PAUSED, 0, STAYS],
+    ['used from a cache', {}, 60, EARLIER],
+    ['paused, used from a cache', PAUSED, 60, `${STAYS} ${EARLIER}`],
+    ['paused, unconfirmed', { ...PAUSED, status: 'unverified' }, 0, STAYS],
+    ['paused, out of credit', { ...PAUSED, exhaustedAt: NOON }, 0, STAYS],
+  ])('says more of a saved key that is %s', ([, changes, lag, more]) => {
+    const key = someKey(changes)
+    expect(describeSaved(someSlot({ key, lag }), english)).toMatchObject({ more })
+    expect(describeSaved({ ...plainSlot(key), lag }, english)).toMatchObject({ more })
+  })
+})
+
+describe('a change made elsewhere', () => {
+  it.for<[slot: ShownSlot, text: string]>([
+    [someSlot({ key: someKey() }), 'This key was saved or changed somewhere else.'],
+    [someSlot({ key: 'unreadable' }), 'This key was saved or changed somewhere else.'],
+    [someSlot(), 'The OpenAI key was deleted somewhere else.'],
+    [labelled('work', null), 'The OpenAI · work key was deleted somewhere else.'],
+  ])('says of %o what something else has done: %s', ([slot, text]) => {
+    expect(describeElsewhere(slot, english.say)).toEqual({ text, tone: 'neutral' })
+  })
+
+  it.for<Verdict | null>(['accepted', 'refused', 'unknown', null])(
+    'says of a tested key that it was deleted elsewhere, whatever was found: %s',
+    (verdict) => {
+      const text = 'The OpenAI key was deleted somewhere else.'
+      expect(describeTest(verdict, someSlot(), english.say)).toEqual({ text, tone: 'neutral' })
+    },
+  )
 })
 
 describe('the same key in several slots', () => {

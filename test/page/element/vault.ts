@@ -40,6 +40,8 @@ const USER = {
   kind: 'users',
   id: 'user-1',
   userId: 'user-1',
+  canSignIn: () => false,
+  signIn: async () => {},
 } as const
 
 /** A call of the user `user-1`, whose application gives these tokens in turn. */
