@@ -2,6 +2,7 @@
 
 import { html, nothing, type TemplateResult } from 'lit'
 import { moveFocus } from './focus.ts'
+import type { ErrorDetail } from './host.ts'
 import { GIVEN, OWN, PanelElement, type Done, type InnerElement } from './inner-element.ts'
 import { chooseAction, listActions, type Action, type Panel } from './key-actions.ts'
 import { renderKeyFacts, renderUse } from './key-facts.ts'
@@ -60,7 +61,9 @@ export class ApiKeyItem extends PanelElement {
     return html`
       ${keySlot.key === null ? said && renderNotice(said) : this.#renderRow()}
       ${this.attempt.render()}
-      <div @done=${this.#close} @cancel=${this.#close}>${this.#renderOpened()}</div>
+      <div @done=${this.#passDone} @problem=${this.#passProblem} @cancel=${this.#close}>
+        ${this.#renderOpened()}
+      </div>
       ${this.#renderDialog()}
     `
   }
@@ -249,6 +252,16 @@ export class ApiKeyItem extends PanelElement {
     this.opened = opened
     this.#before = CLOSED
     void moveFocus(this, opener, '#open')
+  }
+
+  /** An event of the panel ends in this row. */
+  #passDone({ detail }: CustomEvent<Done>): void {
+    this.#close()
+    this.tell('done', detail)
+  }
+
+  #passProblem({ detail }: CustomEvent<ErrorDetail>): void {
+    this.tell('problem', detail)
   }
 
   async #test(): Promise<void> {
