@@ -42,7 +42,10 @@ function itemsOf(menu: HTMLElement): HTMLElement[] {
   return [...menu.querySelectorAll<HTMLElement>('[role=menuitem]')]
 }
 
-/** Puts the menu below its button, or above it if there is more room. A menu that stays while the page scrolls would hang in the air. */
+/**
+ * Puts the menu below its button, or above it if there is more room. It closes when the button scrolls away from it. The page
+ * may be scrolling still when it opens: the focus or the click has just brought the button into view.
+ */
 function place({ target, newState }: ToggleEvent): void {
   const menu = menuOf(target)
   const button = menu?.previousElementSibling
@@ -57,7 +60,12 @@ function place({ target, newState }: ToggleEvent): void {
     isBelow ? 'auto' : `${clientHeight - top + GAP}px`,
     isRightToLeft ? `${left}px` : 'auto',
   ].join(' ')
-  addEventListener('scroll', () => menu.hidePopover(), { capture: true, once: true })
+  const leave = () => {
+    if (button.getBoundingClientRect().top === top) return
+    menu.hidePopover()
+    removeEventListener('scroll', leave, true)
+  }
+  addEventListener('scroll', leave, true)
 }
 
 function enter({ target, newState }: ToggleEvent): void {
