@@ -52,7 +52,8 @@ function place({ target, newState }: ToggleEvent): void {
   if (!menu || !button || newState === 'closed') return
   const { top, bottom, left, right } = button.getBoundingClientRect()
   const { clientWidth, clientHeight } = document.documentElement
-  const isBelow = clientHeight - bottom > top
+  const below = clientHeight - bottom
+  const isBelow = below > top
   const isRightToLeft = getComputedStyle(menu).direction === 'rtl'
   menu.style.inset = [
     isBelow ? `${bottom + GAP}px` : 'auto',
@@ -60,6 +61,7 @@ function place({ target, newState }: ToggleEvent): void {
     isBelow ? 'auto' : `${clientHeight - top + GAP}px`,
     isRightToLeft ? `${left}px` : 'auto',
   ].join(' ')
+  menu.style.maxHeight = `${Math.max(below, top) - 2 * GAP}px`
   const leave = () => {
     if (button.getBoundingClientRect().top === top) return
     menu.hidePopover()
