@@ -59,6 +59,10 @@ const UNUSED: Record<string, readonly [unused: RegExp, instead: string][]> = {
       '',
     ],
     [/\{toAttribute\(.*?,fromAttribute\(.*?\}return (\w+)\}\}/, '{fromAttribute:$1=>$1}'],
+    // What decorators add.
+    [/static addInitializer\(\w+\)\{.*?\}/, ''],
+    [/void 0!==\w+\.l&&\(this\.l=\[\.\.\.\w+\.l\]\),/, ''],
+    [/,this\.constructor\.l\?\.forEach\(\w+=>\w+\(this\)\)/, ''],
     [/Symbol\.metadata\?\?=.*?new WeakMap;/, ''],
     [/const \w+=this\[Symbol\.metadata\];.*?\.set\(\w+,\w+\)\}/, ''],
   ],
@@ -68,6 +72,19 @@ const UNUSED: Record<string, readonly [unused: RegExp, instead: string][]> = {
     [/\(\w+\.litElementVersions\?\?=\[\]\)\.push\("[\d.]+"\);/, ''],
   ],
   'lit-html.js': [
+    [/3===\w+\?"<math>":/, ''],
+    [/3===\w+\?"<\/math>":/, ''],
+    [/(?<=2===\w+)\|\|3===\w+/, ''],
+    // Bindings in the place of an attribute, and in comments.
+    [
+      /else \w+\.startsWith\(\w+\)&&\(\w+\.push\(\{type:6,index:\w+\}\),\w+\.removeAttribute\(\w+\)\)/,
+      '',
+    ],
+    [/:6===\w+\.type&&\(\w+=new \w+\(\w+,this,\w+\)\)/, ':0'],
+    [
+      /else\{let \w+=-1;for\(;-1!==\(\w+=\w+\.data\.indexOf\(\w+,\w+\+1\)\);\)\w+\.push\(\{type:7,index:\w+\}\),\w+\+=\w+\.length-1\}/,
+      '',
+    ],
     [
       /,(\w+)=\w+\.litHtmlPolyfillSupport;\1\?\.\(\w+,\w+\),\(\w+\.litHtmlVersions\?\?=\[\]\)\.push\("[\d.]+"\)/,
       '',
