@@ -15,7 +15,7 @@ import {
 import { basename } from 'node:path'
 import { build } from 'esbuild'
 import { minifySync } from 'rolldown/utils'
-import { ELEMENT_OPTIONS, packLanguages } from './lib/element.ts'
+import { ELEMENT_OPTIONS, packLanguages, packTemplates } from './lib/element.ts'
 import { renderReference } from './lib/reference.ts'
 
 const SOURCE = 'src/page'
@@ -48,17 +48,6 @@ for (const name of readdirSync(TARGET)) {
   if (!files.has(name)) rmSync(`${TARGET}/${name}`, { recursive: true, force: true })
 }
 for (const [name, text] of files) replaceFile(`${TARGET}/${name}`, text)
-
-/**
- * Minified code has indented lines in HTML templates only. There, one space means the same, and none at the ends of a template
- * and of a tag. The value of an attribute that is one word needs no quotes.
- */
-function packTemplates(text: string): string {
-  return text
-    .replaceAll(/(?<=`)\n\s+|\n\s+(?=[`>])/g, '')
-    .replaceAll(/\n\s+/g, ' ')
-    .replaceAll(/(?<=\s[\w-]+=)"([\w-]+)"(?=[ >])/g, '$1')
-}
 
 /** Names variables so that the gzipped code is smaller by 1.5 % than what esbuild writes. */
 function minifyAgain(name: string, text: string): string {

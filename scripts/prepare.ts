@@ -1,15 +1,17 @@
-/** `npm run prepare`: what callers import from the package, as JavaScript with its types, in `build/`. */
+/** `npm run prepare`: what callers import from the package, as minified JavaScript with its types, in `build/`. */
 
 import { execFileSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { build } from 'esbuild'
-import { ELEMENT_OPTIONS, packLanguages } from './lib/element.ts'
+import { ELEMENT_OPTIONS, packLanguages, packTemplates } from './lib/element.ts'
 import { writePlainTypes } from './lib/plain-types.ts'
+import { removeUnusedTypes } from './lib/unused-types.ts'
 
 const TARGET = 'build'
 
 rmSync(TARGET, { recursive: true, force: true })
-await build({
+const { outputFiles } = await build({
   ...ELEMENT_OPTIONS,
   entryPoints: [
     ...['binding', 'client', 'fetch'].map((name) => `src/callers/${name}.ts`),
@@ -18,12 +20,21 @@ await build({
   ],
   outbase: 'src',
   outdir: TARGET,
+  write: false,
   // The application bundles its own copies, such as one Lit for all its elements.
   packages: 'external',
+  minify: true,
   logLevel: 'warning',
 })
-for (const [name, text] of packLanguages()) writeFileSync(`${TARGET}/page/element/${name}`, text)
+for (const { path, text } of outputFiles) write(path, packTemplates(text))
+for (const [name, text] of packLanguages()) write(`${TARGET}/page/element/${name}`, text)
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src/callers'], {
   stdio: 'inherit',
 })
 writePlainTypes(TARGET)
+removeUnusedTypes(TARGET)
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+}

@@ -163,3 +163,14 @@ function packTexts(name: string): string {
   if (missing.length > 0) throw new Error(`${path} lacks ${missing.join(', ')}`)
   return JSON.stringify([TEXTS_VERSION, ...TEXT_NAMES.map((text) => known.get(text))])
 }
+
+/**
+ * Minified code has indented lines in HTML templates only. There, one space means the same, and none at the ends of a template
+ * and of a tag. The value of an attribute that is one word needs no quotes.
+ */
+export function packTemplates(text: string): string {
+  return text
+    .replaceAll(/(?<=`)\n\s+|\n\s+(?=[`>])/g, '')
+    .replaceAll(/\n\s+/g, ' ')
+    .replaceAll(/(?<=\s[\w-]+=)"([\w-]+)"(?=[ >])/g, '$1')
+}
