@@ -63,9 +63,10 @@ process.env['NODE_COMPILE_CACHE'] ??= resolve('node_modules/.cache/node')
 // The commands that the tests start read the configuration of their own checkout.
 delete process.env['VAULT_CONFIG']
 
-const OUTSIDE = 'test/{node,scripts,kill,soak,mutate}/**'
-const PAGE = 'test/page/**'
-const BROWSER = 'test/browser/**'
+const OUTSIDE = 'test/{node,scripts,kill,soak,mutate}/**/*'
+/** The element and the client for browsers, in Node.js. */
+const PAGE = 'test/{page/**/,callers/browser/**/,callers/browser}*'
+const BROWSER = 'test/browser/**/*'
 
 /** Tests in workerd. `npm run mutate` runs them too. */
 export const worker = {
@@ -132,7 +133,7 @@ interface Project {
 
 /** The quick tests of a folder, which `npm test` runs, and the slow ones, which `npm run test:slow` runs. */
 function projectsOf(name: string, { test, ...rest }: Project, folder: string, exclude: string[]) {
-  const [all, slow] = [`${folder}/*.test.ts`, `${folder}/*.slow.test.ts`]
+  const [all, slow] = [`${folder}.test.ts`, `${folder}.slow.test.ts`]
   return [
     { ...rest, test: { ...test, name, include: [all], exclude: [...exclude, slow] } },
     { ...rest, test: { ...test, name: `${name}-slow`, include: [slow], exclude } },
@@ -151,7 +152,7 @@ export default defineConfig({
     // Much of a test's time is waiting for a process or a browser to start.
     maxWorkers: availableParallelism() + 1,
     projects: [
-      ...projectsOf('worker', worker, 'test/**', [OUTSIDE, PAGE, BROWSER]),
+      ...projectsOf('worker', worker, 'test/**/*', [OUTSIDE, PAGE, BROWSER]),
       ...projectsOf('node', node, OUTSIDE, []),
       ...projectsOf('page', { test: {} }, PAGE, []),
       ...projectsOf('browser', browser, BROWSER, isInstalled('chromium') ? [] : [BROWSER]),

@@ -1,4 +1,4 @@
-/** `npm run build`: the settings element, the page at `/` and the reference page, as static assets in `dist/`. */
+/** `npm run build`: the settings element, the client for browsers, the page at `/` and the reference page, as static assets in `dist/`. */
 
 import { createHash } from 'node:crypto'
 import {
@@ -16,6 +16,7 @@ import { basename } from 'node:path'
 import { build } from 'esbuild'
 import { minifySync } from 'rolldown/utils'
 import { ELEMENT_OPTIONS, packLanguages, packTemplates } from './lib/element.ts'
+import { packProblems } from './lib/problem-languages.ts'
 import { renderReference } from './lib/reference.ts'
 
 const SOURCE = 'src/page'
@@ -24,7 +25,11 @@ const TARGET = 'dist'
 const { outputFiles } = await build({
   ...ELEMENT_OPTIONS,
   // The page does not bundle the element: two copies of Lit could not share a Trusted Types policy.
-  entryPoints: [`${SOURCE}/element/api-key-settings.ts`, `${SOURCE}/site/page.ts`],
+  entryPoints: [
+    `${SOURCE}/element/api-key-settings.ts`,
+    `${SOURCE}/site/page.ts`,
+    'src/callers/browser.ts',
+  ],
   outdir: '.',
   minify: true,
   legalComments: 'linked',
@@ -42,6 +47,7 @@ for (const { path, text } of outputFiles) {
 }
 
 for (const [name, text] of packLanguages()) files.set(name, text)
+for (const [name, module] of packProblems()) files.set(`browser.${name}.js`, module)
 pinElement()
 mkdirSync(TARGET, { recursive: true })
 for (const name of readdirSync(TARGET)) {

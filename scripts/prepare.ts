@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { build } from 'esbuild'
 import { ELEMENT_OPTIONS, packLanguages, packTemplates } from './lib/element.ts'
+import { LANGUAGE_TYPES, packProblems } from './lib/problem-languages.ts'
 import { writePlainTypes } from './lib/plain-types.ts'
 import { removeUnusedTypes } from './lib/unused-types.ts'
 
@@ -14,7 +15,7 @@ rmSync(TARGET, { recursive: true, force: true })
 const { outputFiles } = await build({
   ...ELEMENT_OPTIONS,
   entryPoints: [
-    ...['binding', 'client', 'fetch'].map((name) => `src/callers/${name}.ts`),
+    ...['binding', 'browser', 'client', 'fetch'].map((name) => `src/callers/${name}.ts`),
     'src/page/element/api-key-settings.ts',
     'src/page/react/api-key-settings.ts',
   ],
@@ -24,10 +25,16 @@ const { outputFiles } = await build({
   // The application bundles its own copies, such as one Lit for all its elements.
   packages: 'external',
   minify: true,
+  // The element has most of the client in it.
+  splitting: true,
   logLevel: 'warning',
 })
 for (const { path, text } of outputFiles) write(path, packTemplates(text))
 for (const [name, text] of packLanguages()) write(`${TARGET}/page/element/${name}`, text)
+for (const [name, module] of packProblems()) {
+  write(`${TARGET}/callers/browser/problems.${name}.js`, module)
+}
+write(`${TARGET}/callers/browser-language.d.ts`, LANGUAGE_TYPES)
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src/callers'], {
   stdio: 'inherit',
 })

@@ -6,7 +6,8 @@ import { basename, resolve } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
 import { ENGLISH } from '../../src/page/element/texts.ts'
 
-const LANGUAGES = 'src/page/element/languages'
+/** The folder of the texts. */
+export const LANGUAGES = 'src/page/element/languages'
 
 /** The languages that the element has texts in, besides English. */
 export const TRANSLATED = readdirSync(LANGUAGES).map((file) => basename(file, '.json'))

@@ -202,6 +202,11 @@ export type OwnOperation = {
 
 export type TeamOperation = keyof typeof OF_TEAMS
 
+/** The operations that a member or an admin may use with the keys of their team. */
+export type MemberOperation = {
+  [Id in OperationId]: Table[Id]['tokens'][number] & ('member' | 'admin') extends never ? never : Id
+}[OperationId]
+
 /** The queries by their names. */
 export interface Queries {
   None: undefined

@@ -37,6 +37,13 @@ it('the element weighs at most 28 KB with one language, minified and gzipped', (
   expect(weigh('api-key-settings.js') + heaviest).toBeLessThanOrEqual(28 * 1_024)
 })
 
+it('the client for browsers weighs at most 6 KB, minified and gzipped', () => {
+  spawnSync(process.execPath, ['scripts/build.ts'])
+  const client = readFileSync('dist/browser.js')
+  expect(client.length).toBeGreaterThan(0)
+  expect(gzipSync(client, { level: 9 }).length).toBeLessThanOrEqual(6 * 1_000)
+})
+
 it('process.env has no secret, which the next compatibility date would change', async () => {
   const { compatibility_date, compatibility_flags } = readConfig({ config: 'wrangler.toml' })
   const probe = {

@@ -152,6 +152,57 @@ export async function save(): Promise<string> {
     },
   ],
   [
+    'a page with a settings screen of its own',
+    {
+      compilerOptions: BROWSER,
+      packages: [],
+      files: {
+        'screen.ts': `
+import {
+  createVaultClient,
+  describeProblem,
+  etagOf,
+  Problem,
+  type AnswerOf,
+  type ListedAnswer,
+  type ProblemLanguage,
+} from 'user-key-vault/browser'
+import de from 'user-key-vault/browser/de'
+
+const access = { baseUrl: 'https://vault.example.com', getToken: () => 'token' }
+const vault = createVaultClient({ ...access, userId: 'alice' })
+const team = createVaultClient({ ...access, teamId: 'acme' })
+// @ts-expect-error
+createVaultClient({ ...access })
+// @ts-expect-error
+createVaultClient({ baseUrl: 'https://vault.example.com', userId: 'alice' })
+// @ts-expect-error
+team.downloadUser()
+const language: ProblemLanguage = de
+
+export async function save(slot: ListedAnswer, key: string, signal: AbortSignal): Promise<string> {
+  try {
+    // @ts-expect-error
+    await vault.saveSlot(slot.provider, { base_url: key })
+    const { user } = await vault.saveSlot(slot.provider, { api_key: key }, { etag: etagOf(slot), signal })
+    // @ts-expect-error
+    const number: number = user.api_key_preview
+    const listed: AnswerOf<'listSlots'> = await vault.listSlots()
+    const { team: saved } = await team.saveSlot('openai:work', { api_key: key }, { verify: false })
+    const file: Blob = await vault.downloadEvents({ provider: slot.provider })
+    return [number, user.status, listed.api_keys.length, saved.etag, file.size].join()
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'changed_meanwhile') return 'again'
+    // @ts-expect-error
+    if (error instanceof Problem && error.code === 'never_heard_of') return 'never'
+    return describeProblem(error, language, slot)
+  }
+}
+`,
+      },
+    },
+  ],
+  [
     'a Node server with a typed client',
     {
       compilerOptions: NODE,

@@ -137,7 +137,15 @@ it('the package has no source that only the commands of this project import', ()
 
 it('each module of the package can be imported on a server that renders pages', () => {
   const directory = makeProject(BARE)
-  for (const name of ['binding', 'client', 'fetch', 'element', 'react']) {
+  for (const name of [
+    'binding',
+    'browser',
+    'browser/zh-Hans',
+    'client',
+    'fetch',
+    'element',
+    'react',
+  ]) {
     const code = `await import('user-key-vault/${name}')`
     const run = runNode(directory, '--input-type=module', '-e', code)
     expect({ name, ...run }).toEqual({ name, ...SUCCESS })

@@ -92,7 +92,7 @@ export class ApiKeyForm extends InnerElement {
   protected override get faultyField(): string {
     const { problem } = this.attempt
     if (problem === null) return ''
-    return problem.keyFault === null ? (FIELDS[problem.code] ?? '') : '#key'
+    return problem.reason === undefined ? (FIELDS[problem.code] ?? '') : '#key'
   }
 
   /** A field with a list, which a user can search by typing. */

@@ -1,21 +1,11 @@
 /** What a host application gives the element, and what it hears from it. */
 
-import type { ErrorCode } from '../../shared/error-code.ts'
+import type { GetToken } from '../../callers/browser/exchange.ts'
+import type { ProblemCode } from '../../callers/browser/problem.ts'
 import type { KeyStatus } from '../../shared/slot.ts'
 import type { Texts } from './texts.ts'
 
-export type { Texts }
-
-/**
- * Returns the signed-in user's access token. With `refresh`, it returns a new one: the service did not
- * accept the last one.
- */
-export type GetToken = (options: { refresh: boolean }) => string | Promise<string>
-
-/** Codes of failures without an answer of the service. */
-type WayCode = 'offline' | 'unreachable' | 'no_answer' | 'not_an_answer'
-
-export type ProblemCode = ErrorCode | WayCode
+export type { GetToken, ProblemCode, Texts }
 
 /** `detail` of the event `loaded`: the keys were read from the vault. */
 export interface LoadedDetail {

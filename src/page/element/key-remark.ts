@@ -1,11 +1,10 @@
 /** What can be said of a key before it is sent. */
 
-import { findKeyFault, type KeyFault, type KeyReason } from '../../shared/key-text.ts'
-import { isExtra } from '../../shared/pasted-text.ts'
+import { sayReason } from '../../callers/browser/problem-text.ts'
+import { findKeyFault, type KeyFault } from '../../shared/key-text.ts'
 import { covers, DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
 import { findLikelySlots, nameProvider, type ShownSlot } from './slot.ts'
-import { isTextName } from './texts.ts'
 
 /**
  * A fault keeps the key from being sent, and a choice that was not made too. A mismatch asks. A proposal
@@ -56,17 +55,7 @@ export function describeRemark(remark: Remark, { say, list }: Language): string 
   if (remark.kind === 'choice') return say('chooseProvider')
   if (remark.kind === 'loss') return say('pressAgain')
   if (remark.kind === 'proposal') return say('selected', { provider: name(remark.instead) })
-  if (remark.kind === 'fault') return describeReason(remark.fault, say)
+  if (remark.kind === 'fault') return sayReason(remark.fault, say)
   const { slot, likely } = remark
   return say('mismatch', { likely: list(likely.map(name)), provider: name(slot) })
-}
-
-/** Why a text is not a key, as a person reads it. `index` is in code points, from 0. */
-export function describeReason(
-  { reason, index = 0 }: { reason: KeyReason; index?: number | undefined },
-  say: Language['say'],
-): string {
-  // Other reasons, and those of a newer service, have one text.
-  const name = isExtra(reason) ? 'key_extras' : `key_${reason === 'control' ? 'non_ascii' : reason}`
-  return say(isTextName(name) ? name : 'api_key_invalid', { position: index + 1 })
 }

@@ -1,5 +1,6 @@
 /** A language that the element speaks: its texts, dates and lists. */
 
+import { fillText, type Values } from '../../callers/browser/texts.ts'
 import { midnightsUntil } from './days.ts'
 import { ENGLISH, type TextName } from './texts.ts'
 
@@ -9,12 +10,7 @@ const ENGLISH_DATES = 'en-GB'
 /** Texts by their names. */
 export type KnownTexts = Readonly<Partial<Record<string, string>>>
 
-type Values = Record<string, string | number>
-
-/** What stands between `sentence` and the next one: nothing after a full-width mark, otherwise a space. */
-export function gapAfter(sentence: string): string {
-  return /[。！？]$/.test(sentence) ? '' : ' '
-}
+export { gapAfter } from '../../callers/browser/texts.ts'
 
 /** Says texts. A text that is missing is said in English. */
 export class Language {
@@ -30,9 +26,8 @@ export class Language {
     this.#dates = dates === 'en' ? ENGLISH_DATES : dates
   }
 
-  readonly say = (name: TextName, values: Values = {}): string =>
-    (this.#texts[name] ?? ENGLISH[name])
-      .replace(/\{(\w+)\}/g, (placeholder, key: string) => String(values[key] ?? placeholder))
+  readonly say = (name: TextName, values?: Values): string =>
+    fillText(this.#texts[name] ?? ENGLISH[name], values)
       // "An xAI key": the X is read as a letter.
       .replace(/\ba\(n\)(?= ([AEIOUaeiou]|x[A-Z])?)/g, (_article, vowel?: string) =>
         vowel === undefined ? 'a' : 'an',

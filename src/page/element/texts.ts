@@ -1,5 +1,7 @@
 /** Every text that a user reads in the element, in English. Other languages: `languages/`. */
 
+import { PROBLEM_TEXTS } from '../../callers/browser/texts.ts'
+
 /**
  * `{name}` stands for a value. `a(n)` becomes `a` or `an`, by the word after it. A host application may
  * replace each text by its own.
@@ -19,7 +21,6 @@ export const ENGLISH = {
   chooseProvider: 'Choose a provider',
   hasKey: 'has a key',
   baseUrl: 'Base URL',
-  baseUrlRule: 'Enter an https URL on {hosts}, without a query.',
   label: 'Name of the key',
   keepBoth: 'Name it to keep both.',
   apiKey: 'API key',
@@ -46,18 +47,6 @@ export const ENGLISH = {
   mismatch: 'This looks like a(n) {likely} key, not a(n) {provider} one.',
   replaces: 'You already have a(n) {provider} key. The new one replaces it.',
   useKey: 'Use only the key',
-  key_empty: 'Enter a key.',
-  key_too_long: 'This is too long to be a key.',
-  key_masked: 'This is a masked key. Paste the whole key.',
-  key_json: 'This is a JSON document. Paste only the key.',
-  key_extras: 'There is more here than the key. Paste only the key.',
-  key_white_space: 'The key has white space at character {position}.',
-  key_non_ascii: 'Character {position} cannot be part of an API key.',
-  key_service_account:
-    'This is a Google service account file, not an API key. Create an API key for Vertex AI or Gemini.',
-  key_aws_keys: 'These are AWS access keys, not an API key. Create an Amazon Bedrock API key.',
-  key_url: 'This is a URL, not an API key.',
-  api_key_invalid: 'This is not an API key.',
 
   removed: 'This provider is no longer offered. You can only delete the key.',
   unreadable: 'This key can no longer be read. Enter it again.',
@@ -68,7 +57,6 @@ export const ENGLISH = {
   rejected: 'Rejected by {provider}. Replace it.',
   outOfCredit: 'Out of credit at {provider} since {day}.',
   addCredit: 'Add credit',
-  paused: 'Paused. Applications cannot use it.',
   limitReached: 'Limit reached. It can be used again from {time}.',
   saved: 'Saved {time}',
   savedByOperator: 'The operator of this application saved this key for you.',
@@ -137,7 +125,6 @@ export const ENGLISH = {
   someCallers: 'Only these applications',
   noneSeen: 'No application has used this key lately.',
   saveLimits: 'Save limits',
-  limits_invalid: 'Enter a whole number of uses, from 1.',
 
   loadingEvents: 'Loading the activity …',
   noEvents: 'Nothing has happened yet.',
@@ -198,31 +185,9 @@ export const ENGLISH = {
   event_viewed: '{caller} looked at the details of this key{times} {when}',
 
   slow: 'This takes longer than usual …',
-  retryIn: 'Try again in {seconds} s.',
   signIn: 'Sign in again',
-  reference: 'Reference: {id}',
-  api_key_rejected: '{provider} does not accept this key.',
-  api_key_expired: 'This key has expired. Replace it.',
-  expires_at_invalid: 'Check the date of this device, then try again.',
-  keyKept: 'Your previous key is still saved.',
-  label_invalid: 'A name has up to 40 letters of one script, digits, hyphens, dots or underscores.',
-  api_key_exists: 'There is such a key already. Choose another name, or reload the page.',
-  too_many_keys: 'There are 10 {provider} keys already. Delete one first.',
-  teams_not_in_token: 'Your sign-in does not say which teams you belong to. Contact support.',
-  offline: 'You are offline. Try again when you are connected.',
-  unreachable: 'We can’t reach the key service. Check your connection, then try again.',
-  no_answer: 'The key service did not answer in time. Reload the page to see what was saved.',
-  not_an_answer: 'Something between you and the key service answered instead of it. Try again.',
-  token_expired: 'Your session has ended. Sign in again. Nothing was changed.',
-  token_invalid: 'Your sign-in is not accepted here. Sign in again, or contact support.',
-  not_your_own:
-    'These keys belong to another account or team. Sign in as somebody who may see them.',
-  user_not_found: 'Your account is not set up for keys yet. Contact support.',
-  outdated: 'This page is out of date. Reload it.',
-  changed_meanwhile: 'This key was changed somewhere else. Check it, then try again.',
-  rate_limited: 'Too many attempts.',
-  database_busy: 'The key service is busy. Nothing was lost.',
-  fault: 'Something went wrong in the key service. Contact support.',
+
+  ...PROBLEM_TEXTS,
 }
 
 export type TextName = keyof typeof ENGLISH

@@ -1,5 +1,11 @@
-/** Calls the service. A 401 is tried once more with a new token; any other failure is a Problem. */
+/** The slots of the service as the element shows them. All functions here throw a Problem. */
 
+import {
+  pathOf,
+  request,
+  type Access as VaultAccess,
+  type Call as VaultCall,
+} from '../../callers/browser/exchange.ts'
 import type {
   DecryptionFault,
   KeyAnswer,
@@ -8,36 +14,27 @@ import type {
   SavedFields,
   SlotFields,
 } from '../../shared/answers.ts'
-import { MAX_LABEL } from '../../shared/label.ts'
-import type { AnswerOf, BodyOf, MethodOf, OwnOperation, PathOf } from '../../shared/routes.ts'
+import type { AnswerOf, BodyOf } from '../../shared/routes.ts'
 import { OUT_OF_CREDIT, splitSlot, type Verdict } from '../../shared/slot.ts'
-import type { GetToken } from './host.ts'
-import { Problem, readProblem } from './problem.ts'
 import { readableKey, type ShownKey, type ShownSlot } from './slot.ts'
 
 /** A user or a team, and the vault with their keys. */
-export interface Access {
-  baseUrl: string
-  /** As paths name them. */
-  kind: 'users' | 'teams'
-  id: string
+export interface Access extends VaultAccess {
   /** The user who looks at the keys of a team; null if that is not known. */
   userId: string | null
-  getToken: GetToken
   /** Whether the application can sign the user in again without leaving the page. */
   canSignIn: () => boolean
   signIn: () => Promise<void>
 }
 
 /** A request, and what ends it. */
-export interface Call {
+export interface Call extends VaultCall {
   access: Access
-  signal: AbortSignal
 }
 
 /**
  * Fetches every slot. A member who is not an admin sees only of which providers the team has keys: `shared` has the names of
- * these, and is null for anybody else. All functions here throw a Problem.
+ * these, and is null for anybody else.
  */
 export async function fetchSlots(call: Call) {
   const { api_keys }: List = await request<'listSlots'>(call, '/api-keys', { method: 'GET' })
@@ -82,23 +79,11 @@ interface EnteredKey {
   verify: boolean
 }
 
-/** The path after the user. It never has a key, since paths are logged: a label that looks like one is refused here. */
-function pathOf({ name, label, keyPrefixes }: ShownSlot) {
-  const isKey = keyPrefixes.some((prefix) => label?.startsWith(prefix))
-  if (isKey || Array.from(label ?? '').length > MAX_LABEL) throw new Problem('label_invalid')
-  return `/api-keys/${encodeURIComponent(name)}` as const
-}
-
 type SavedSlot = AnswerOf<'saveSlot'>
 
 /** The answer about a team has `team` instead of `user`. */
 interface Saved extends SavedSlot {
   team?: SavedSlot['user']
-}
-
-/** The slot as its user saw it: the service refuses a change (`changed_meanwhile`) if its owner has changed it since. */
-function precondition({ etag }: ShownSlot): Record<string, string> {
-  return etag === null ? { 'If-None-Match': '*' } : { 'If-Match': etag }
 }
 
 /** Saves a key in the slot, unless it has changed. Returns the slot after that, as the functions below do. */
@@ -113,8 +98,8 @@ export async function putKey(
     effective_within_s = 0,
   }: Saved = await request<'saveSlot'>(call, `${pathOf(slot)}${verify ? '' : '?verify=false'}`, {
     method: 'PUT',
-    headers: precondition(slot),
     body: { api_key: apiKey, base_url: baseUrl, expires_at: expiresAt },
+    etag: slot.etag,
   })
   // No application could use a key before.
   const lag = readableKey(slot) === null ? 0 : effective_within_s
@@ -130,7 +115,7 @@ export async function assignKey(call: Call, from: ShownSlot, to: ShownSlot): Pro
 
 /** Deletes the key in the slot, unless it has changed. */
 export async function deleteKey(call: Call, slot: ShownSlot): Promise<ShownSlot> {
-  const init = { method: 'DELETE', headers: precondition(slot) } as const
+  const init = { method: 'DELETE', etag: slot.etag } as const
   const { effective_within_s: lag = 0 } = await request<'deleteSlot'>(call, pathOf(slot), init)
   return { ...slot, key: null, etag: null, lag }
 }
@@ -149,8 +134,8 @@ export async function patchKey(
 ): Promise<ShownSlot> {
   const answer = await request<'setLimits'>(call, pathOf(slot), {
     method: 'PATCH',
-    headers: precondition(slot),
     body: changes,
+    etag: slot.etag,
   })
   const { provider: name, effective_within_s: lag = 0 } = answer
   return { ...slot, name, label: splitSlot(name).label, ...readKey(answer, slot), lag }
@@ -198,86 +183,4 @@ function readKey(
     baseUrl: answer.base_url ?? null,
   }
   return { key, etag: answer.etag, lag: 0 }
-}
-
-/** The path of an operation after the user, with the name of a slot in it, and its query. */
-type PathTo<Id extends OwnOperation> =
-  PathOf<Id> extends `/api/users/:userId${infer Path}`
-    ? `${Named<Path>}${'' | `?${string}`}`
-    : never
-
-type Named<Path extends string> = Path extends `${infer Start}:provider${infer End}`
-  ? `${Start}${string}${End}`
-  : Path
-
-interface Init<Id extends OwnOperation> {
-  method: Uppercase<MethodOf<Id>>
-  headers?: Record<string, string>
-  body?: BodyOf<Id>
-}
-
-/** Returns the body of a 200. */
-export async function request<Id extends OwnOperation>(
-  call: Call,
-  path: PathTo<Id>,
-  init: Init<Id>,
-): Promise<AnswerOf<Id>> {
-  const response = await send<Id>(call, path, init)
-  return response.json().catch(() => {
-    throw new Problem(call.signal.aborted ? 'no_answer' : 'not_an_answer')
-  })
-}
-
-/** Returns a 200. `path` begins after the user. */
-export async function send<Id extends OwnOperation>(
-  { access, signal }: Call,
-  path: PathTo<Id>,
-  { method, headers: given, body }: Init<Id>,
-): Promise<Response> {
-  const { baseUrl, kind, id } = access
-  const url = `${baseUrl.replace(/\/$/, '')}/api/${kind}/${encodeURIComponent(id)}${path}`
-  const type = body && { 'Content-Type': 'application/json' }
-  const ask = async (refresh: boolean): Promise<Response> => {
-    const Authorization = `Bearer ${await askToken(access, refresh)}`
-    return fetch(url, {
-      method,
-      headers: { ...type, ...given, Authorization },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal,
-      // The token alone says who asks. A redirect would pass it on, or a key.
-      credentials: 'omit',
-      redirect: 'error',
-      cache: 'no-store',
-    }).catch(() => {
-      throw new Problem(nameSilence(signal))
-    })
-  }
-  const first = await ask(false)
-  const response = first.status === 401 ? await ask(true).catch(unlessNoToken(first)) : first
-  if (!response.ok) throw await readProblem(response)
-  return response
-}
-
-/** Returns the answer to the first token if the application has no second one. */
-function unlessNoToken(first: Response): (error: unknown) => Response {
-  return (error) => {
-    if (error instanceof Problem && error.code === 'token_missing') return first
-    throw error
-  }
-}
-
-async function askToken({ getToken }: Access, refresh: boolean): Promise<string> {
-  try {
-    return await getToken({ refresh })
-  } catch (error) {
-    // For whoever builds the application. Its cause is left out: it may hold a token.
-    console.error(String(error))
-    throw new Problem(navigator.onLine ? 'token_missing' : 'offline')
-  }
-}
-
-/** Why no answer came, or no more of it. */
-export function nameSilence(signal: AbortSignal) {
-  if (signal.aborted) return 'no_answer'
-  return navigator.onLine ? 'unreachable' : 'offline'
 }

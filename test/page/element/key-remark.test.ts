@@ -1,10 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  describeReason,
-  describeRemark,
-  examineKey,
-  type Remark,
-} from '../../../src/page/element/key-remark.ts'
+import { describeRemark, examineKey, type Remark } from '../../../src/page/element/key-remark.ts'
 import type { KeyReason } from '../../../src/shared/key-text.ts'
 import { english, labelled, plainSlot, someSlot } from './shown.ts'
 
@@ -167,10 +162,4 @@ it('a choice that was not made is asked for', () => {
 it('a key that is lost when the form closes asks for a second Escape', () => {
   const text = 'Press Escape again to discard the key that you typed.'
   expect(describeRemark({ kind: 'loss' }, english)).toBe(text)
-})
-
-it('says in general words why a newer service refuses a text', () => {
-  expect(describeReason(JSON.parse('{"reason":"new"}'), english.say)).toBe(
-    'This is not an API key.',
-  )
 })

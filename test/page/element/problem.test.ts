@@ -1,8 +1,9 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { readProblem } from '../../../src/callers/browser/problem.ts'
 import type { ProblemCode } from '../../../src/page/element/host.ts'
-import { describeProblem, Problem, readProblem } from '../../../src/page/element/problem.ts'
+import { describeProblem, Problem } from '../../../src/page/element/problem.ts'
 import { errorCode } from '../../../src/shared/answers.ts'
-import { english, NOON, setClock, someKey, someSlot, translated } from './shown.ts'
+import { english, someKey, someSlot, translated } from './shown.ts'
 
 const FAULT = 'Something went wrong in the key service. Contact support.'
 const ENDED = 'Your session has ended. Sign in again. Nothing was changed.'
@@ -122,58 +123,5 @@ describe('a problem', () => {
       someSlot({ key: someKey() }),
     )
     expect(text).toBe(refused + gap + language.say('keyKept'))
-  })
-})
-
-describe('Problem.from', () => {
-  it('returns a problem itself', () => {
-    const problem = new Problem('offline')
-    expect(Problem.from(problem)).toBe(problem)
-  })
-
-  it('makes any other error a fault of the element, and writes it to the console', () => {
-    const write = vi.spyOn(console, 'error').mockReturnValue()
-    onTestFinished(() => write.mockRestore())
-    const cause = new Error('holds a token')
-    const problem = Problem.from(new TypeError('x is not a function', { cause }))
-    expect([problem.code, problem.requestId, problem.retryAt]).toEqual(['internal', null, 0])
-    expect(write.mock.calls).toEqual([['TypeError: x is not a function']])
-  })
-})
-
-describe('readProblem', () => {
-  const read = (body: unknown, headers: Record<string, string> = {}) =>
-    readProblem(Response.json(body, { status: 400, headers }))
-
-  it('reads the code, the detail and the request id of an answer', async () => {
-    const body = { error: 'E', code: 'token_invalid', detail: 'No sub.', request_id: 'request-1' }
-    const problem = await read(body)
-    expect(problem).toMatchObject({ code: 'token_invalid', detail: 'No sub.', retryAt: 0 })
-    expect(problem.requestId).toBe('request-1')
-  })
-
-  it('an answer may have no detail and no request id', async () => {
-    const { detail, requestId } = await read({ error: 'E', code: 'rate_limited' })
-    expect([detail, requestId]).toEqual(['', null])
-  })
-
-  it.for([
-    ['42', 42_000],
-    ['0', 0],
-    ['Wed, 21 Oct 2026 07:28:00 GMT', 0],
-  ] as const)('reads when to try again from Retry-After: %s', async ([after, ms]) => {
-    setClock()
-    const { retryAt } = await read({ error: 'E', code: 'rate_limited' }, { 'Retry-After': after })
-    expect(retryAt).toBe(ms === 0 ? 0 : Date.parse(NOON) + ms)
-  })
-
-  it.for([
-    ['HTML', '<h1>Bad gateway</h1>'],
-    ['an empty body', ''],
-    ['JSON without a code', '{"error":"Bad gateway"}'],
-    ['a list', '[{"code":"internal"}]'],
-    ['null', 'null'],
-  ] as const)('an answer of something else is not_an_answer: %s', async ([, body]) => {
-    expect((await readProblem(new Response(body, { status: 502 }))).code).toBe('not_an_answer')
   })
 })

@@ -1,19 +1,16 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Problem } from '../../../src/page/element/problem.ts'
+import { describe, expect, it } from 'vitest'
 import type { ShownSlot } from '../../../src/page/element/slot.ts'
 import {
   assignKey,
   deleteKey,
   fetchSlots,
-  nameSilence,
   patchKey,
   putKey,
-  request,
   verifyKey,
   type Call,
 } from '../../../src/page/element/vault-client.ts'
 import { BILLING_PAGE, ETAG, goneSlot, labelled, plainSlot, someKey, someSlot } from './shown.ts'
-import { breakOff, refuse, someCall, standForVault } from './vault.ts'
+import { refuse, someCall, standForVault } from './vault.ts'
 
 const SAVED_AT = '2026-06-14T12:00:00.000Z'
 /** Of the key after a change of its owner. */
@@ -384,118 +381,14 @@ describe('how long applications go on as before a change', () => {
   })
 })
 
-describe('a token that is not accepted', () => {
-  it('a token that is not accepted is replaced by a new one, once', async () => {
-    const vault = standForVault([refuse(401, 'token_expired'), saved()])
-    const { call, refreshes } = someCall()
-    expect(await save(call)).toEqual(slot)
-    expect(vault.tokens()).toEqual(['Bearer token-1', 'Bearer token-2'])
-    expect(vault.last()).toMatchObject({ method: 'PUT', body: { api_key: 'sk-1' } })
-    expect(refreshes()).toEqual([false, true])
-  })
-
-  it('a problem of the second token is thrown', async () => {
-    const answers = [refuse(401, 'token_expired'), refuse(401, 'token_invalid', { detail: 'No.' })]
-    const vault = standForVault(answers)
-    await expect(save(someCall().call)).rejects.toMatchObject({
-      code: 'token_invalid',
-      detail: 'No.',
-      requestId: 'request-1',
-    })
-    expect(vault.asked()).toHaveLength(2)
-  })
-
-  it('a problem of the first token is thrown if the application has no second one', async () => {
-    const write = silence()
-    const vault = standForVault([refuse(401, 'token_expired')])
-    const { call } = someCall(['token-1', new Error('no session')])
-    await expect(save(call)).rejects.toMatchObject({ code: 'token_expired' })
-    expect(vault.asked()).toHaveLength(1)
-    expect(write.mock.calls).toEqual([['Error: no session']])
-  })
-
-  it('a second request that gets no answer is said to be that', async () => {
-    standForVault([refuse(401, 'token_expired'), () => Promise.reject(new TypeError('failed'))])
-    await expect(save(someCall().call)).rejects.toMatchObject({ code: 'unreachable' })
-  })
-
-  it.for([400, 403, 404, 500])('asks for no second token after a %i', async (status) => {
-    const vault = standForVault([refuse(status, 'internal')])
-    const { call, refreshes } = someCall()
-    await expect(save(call)).rejects.toBeInstanceOf(Problem)
-    expect([vault.asked().length, refreshes()]).toEqual([1, [false]])
-  })
-})
-
-/** Keeps the console quiet in the current test. */
-function silence() {
-  const write = vi.spyOn(console, 'error').mockReturnValue()
-  onTestFinished(() => write.mockRestore())
-  return write
-}
-
-describe('problems', () => {
-  it.for([
-    [true, 'token_missing'],
-    [false, 'offline'],
-  ] as const)('getToken that throws while online is %s: %s', async ([onLine, code]) => {
-    const write = silence()
-    const vault = standForVault([], { onLine })
-    const { call } = someCall([new Error('no session', { cause: 'a token' })])
-    await expect(save(call)).rejects.toMatchObject({ name: 'Problem', code })
-    expect(vault.asked()).toEqual([])
-    // Its cause may hold a token.
-    expect(write.mock.calls).toEqual([['Error: no session']])
-  })
-
-  const SILENCES = [
-    ['unreachable', { onLine: true, isAborted: false }],
-    ['offline', { onLine: false, isAborted: false }],
-    ['no_answer', { onLine: true, isAborted: true }],
-    ['no_answer', { onLine: false, isAborted: true }],
-  ] as const
-
-  it.for(SILENCES)('no answer is %s: %j', async ([code, { onLine, isAborted }]) => {
-    standForVault([async () => Promise.reject(new TypeError('Failed to fetch'))], { onLine })
-    const { call, end, signal } = someCall()
-    if (isAborted) end.abort()
-    await expect(save(call)).rejects.toMatchObject({ name: 'Problem', code })
-    expect(nameSilence(signal)).toBe(code)
-  })
-
-  it.for([
-    ['HTML', () => new Response('<h1>Welcome to this hotel</h1>')],
-    ['half an answer', breakOff],
-  ] as const)('a 200 with %s is not_an_answer', async ([, answer]) => {
-    standForVault([answer()])
-    await expect(request(someCall().call, '/api-keys', { method: 'GET' })).rejects.toMatchObject({
-      code: 'not_an_answer',
-    })
-  })
-
-  it('an answer that was not complete in time is no_answer', async () => {
-    standForVault([breakOff()])
-    const { call, end } = someCall()
-    end.abort()
-    await expect(request(call, '/api-keys', { method: 'GET' })).rejects.toMatchObject({
-      code: 'no_answer',
-    })
-  })
-
-  it('an error answer of something else is not_an_answer', async () => {
-    standForVault([new Response('<h1>Bad gateway</h1>', { status: 502 })])
-    await expect(save(someCall().call)).rejects.toMatchObject({ code: 'not_an_answer' })
-  })
-
-  it.for([
-    ['the list', fetchSlots],
-    ['a deletion', (call: Call) => deleteKey(call, slot)],
-    ['changed limits', (call: Call) => patchKey(call, slot, {})],
-    ['a move', (call: Call) => assignKey(call, plainSlot(KEY), groq)],
-    ['a test', (call: Call) => verifyKey(call, slot)],
-  ] as const)('a refusal of %s is a Problem with its code', async ([, send]) => {
-    standForVault([refuse(412, 'changed_meanwhile')])
-    const problem = { name: 'Problem', code: 'changed_meanwhile', requestId: 'request-1' }
-    await expect(send(someCall().call)).rejects.toMatchObject(problem)
-  })
+it.for([
+  ['the list', fetchSlots],
+  ['a deletion', (call: Call) => deleteKey(call, slot)],
+  ['changed limits', (call: Call) => patchKey(call, slot, {})],
+  ['a move', (call: Call) => assignKey(call, plainSlot(KEY), groq)],
+  ['a test', (call: Call) => verifyKey(call, slot)],
+] as const)('a refusal of %s is a Problem with its code', async ([, send]) => {
+  standForVault([refuse(412, 'changed_meanwhile')])
+  const problem = { name: 'Problem', code: 'changed_meanwhile', requestId: 'request-1' }
+  await expect(send(someCall().call)).rejects.toMatchObject(problem)
 })

@@ -1,0 +1,209 @@
+/** `createVaultClient`: each route that a browser may call with the token of its user, as a method. */
+
+import type { AnswerOf, BodyOf } from '../../shared/routes.ts'
+import {
+  pathOf,
+  request,
+  type Access,
+  type Call,
+  type GetToken,
+  type Operation,
+  type PathTo,
+  type Sent,
+} from './exchange.ts'
+import { inTime, LIMIT_MS } from './time-limit.ts'
+import { fetchTrail, fetchUser, search, type EventsQuery } from './trail.ts'
+
+/** What a client needs to know. */
+export interface ClientOptions {
+  /** The address of the vault, such as `https://vault.example.com`. */
+  baseUrl: string
+  /** Returns the access token of the user. It is called for each request, and once more after a 401, with `refresh`. */
+  getToken: GetToken
+  /** How long a request may take, in milliseconds; by default 30 s. */
+  limitMs?: number | undefined
+  /** How keys begin. A label that begins so is refused before it is sent: it may be a key, and paths are logged. */
+  keyPrefixes?: readonly string[] | undefined
+}
+
+export interface Options {
+  /** Ends the request, which then throws the reason of the signal. */
+  signal?: AbortSignal | undefined
+}
+
+export interface ChangeOptions extends Options {
+  /**
+   * The `etag` of the slot as your user saw it; null if the slot was empty. The vault refuses the change (`changed_meanwhile`) if
+   * the slot has changed since. Without it, the change does not depend on what is in the slot.
+   */
+  etag?: string | null | undefined
+}
+
+export interface CheckOptions extends Options {
+  /** Whether the vault checks the key with its provider first; by default, as the vault is set up. */
+  verify?: boolean | undefined
+}
+
+export type SaveOptions = ChangeOptions & CheckOptions
+
+export type EventsOptions = Options &
+  EventsQuery & {
+    /** From 1 to 200; by default 50. */
+    limit?: number | undefined
+  }
+
+type KeyBody = BodyOf<'saveSlot'>
+type Changes = BodyOf<'setLimits'>
+
+/** What an owner does with slots. Their answers are those of the operations `Id`. */
+interface SlotMethods<Id extends Record<string, Operation>> {
+  /** Every slot, also the empty ones. */
+  listSlots: (options?: Options) => Promise<AnswerOf<Id['list']>>
+  getSlot: (slot: string, options?: Options) => Promise<AnswerOf<Id['get']>>
+  /** Saves a key in the slot, such as `openai`, or `openai:work`. */
+  saveSlot: (slot: string, body: KeyBody, options?: SaveOptions) => Promise<AnswerOf<Id['save']>>
+  deleteSlot: (slot: string, options?: ChangeOptions) => Promise<AnswerOf<Id['delete']>>
+  /** Pauses the key or changes its limits, or else its label or place. What is left out of `body` stays as it is. */
+  setLimits: (
+    slot: string,
+    body: Changes,
+    options?: ChangeOptions,
+  ) => Promise<AnswerOf<Id['change']>>
+  /** Has the vault check the stored key with its provider. */
+  verifySlot: (slot: string, options?: Options) => Promise<AnswerOf<Id['verify']>>
+  /** What happened to the keys, the newest first. */
+  listEvents: (options?: EventsOptions) => Promise<AnswerOf<Id['events']>>
+  /** All events as a file of NDJSON. Each of its requests has the time limit. */
+  downloadEvents: (options?: Options & EventsQuery) => Promise<Blob>
+}
+
+/** The keys of a user. Each method throws a Problem. */
+export interface UserVault extends SlotMethods<{
+  list: 'listSlots'
+  get: 'getSlot'
+  save: 'saveSlot'
+  delete: 'deleteSlot'
+  change: 'setLimits'
+  verify: 'verifySlot'
+  events: 'listEvents'
+}> {
+  /** The key of the plain route, which has no provider. */
+  getKey: (options?: Options) => Promise<AnswerOf<'getKey'>>
+  saveKey: (body: BodyOf<'saveKey'>, options?: ChangeOptions) => Promise<AnswerOf<'saveKey'>>
+  deleteKey: (options?: ChangeOptions) => Promise<AnswerOf<'deleteKey'>>
+  /** Moves the key of the plain route to the slot, which must be empty. */
+  assignKey: (slot: string, options?: CheckOptions) => Promise<AnswerOf<'assignKey'>>
+  /** All that the vault knows of the user as a file of NDJSON: each line is an `ExportLine`. */
+  downloadUser: (options?: Options) => Promise<Blob>
+}
+
+/** The keys of a team. Each method throws a Problem. */
+export interface TeamVault extends SlotMethods<{
+  list: 'listTeamSlots'
+  get: 'getTeamSlot'
+  save: 'saveTeamSlot'
+  delete: 'deleteTeamSlot'
+  change: 'setTeamLimits'
+  verify: 'verifyTeamSlot'
+  events: 'listTeamEvents'
+}> {
+  getTeam: (options?: Options) => Promise<AnswerOf<'getTeam'>>
+  changeTeam: (body: BodyOf<'changeTeam'>, options?: Options) => Promise<AnswerOf<'changeTeam'>>
+}
+
+/**
+ * A client for the keys of a user, or of a team. Its methods return the answers as the API sends them.
+ *
+ * @example
+ * const vault = createVaultClient({ baseUrl: 'https://vault.example.com', userId, getToken })
+ * const { api_keys } = await vault.listSlots()
+ */
+export function createVaultClient(options: ClientOptions & { userId: string }): UserVault
+export function createVaultClient(options: ClientOptions & { teamId: string }): TeamVault
+export function createVaultClient(
+  options: ClientOptions & { userId?: string; teamId?: string },
+): UserVault | TeamVault {
+  const { userId = '', teamId } = options
+  return teamId === undefined
+    ? userMethods(connect(options, 'users', userId))
+    : teamMethods(connect(options, 'teams', teamId))
+}
+
+/** The `etag` of a slot as an answer shows it; null if the slot is empty. */
+export function etagOf(slot: { has_api_key: boolean; etag?: string }): string | null {
+  return slot.etag ?? null
+}
+
+type Connection = ReturnType<typeof connect>
+
+function connect(
+  { baseUrl, getToken, limitMs = LIMIT_MS, keyPrefixes = [] }: ClientOptions,
+  kind: Access['kind'],
+  id: string,
+) {
+  const access = { baseUrl, kind, id, getToken }
+  /** Does the work in time. */
+  const run = async <Answer>(
+    { signal: given }: Options,
+    work: (call: Call) => Promise<Answer>,
+  ): Promise<Answer> => inTime(async (signal) => work({ access, signal }), limitMs, given)
+  const ask = async <Id extends Operation>(
+    path: PathTo<Id>,
+    sent: Sent<Id>,
+    { signal, etag }: ChangeOptions = {},
+  ): Promise<AnswerOf<Id>> =>
+    run({ signal }, async (call) => request(call, path, { ...sent, etag }))
+  return { run, ask, pathTo: (name: string) => pathOf({ name, keyPrefixes }) }
+}
+
+const GET = { method: 'GET' } as const
+const POST = { method: 'POST' } as const
+const DELETE = { method: 'DELETE' } as const
+
+function userMethods({ ask, run, pathTo }: Connection): UserVault {
+  return {
+    getKey: async (options) => ask<'getKey'>('/api-key', GET, options),
+    saveKey: async (body, options) => ask<'saveKey'>('/api-key', { method: 'PUT', body }, options),
+    deleteKey: async (options) => ask<'deleteKey'>('/api-key', DELETE, options),
+    listSlots: async (options) => ask<'listSlots'>('/api-keys', GET, options),
+    getSlot: async (slot, options) => ask<'getSlot'>(pathTo(slot), GET, options),
+    saveSlot: async (slot, body, options) =>
+      ask<'saveSlot'>(`${pathTo(slot)}${check(options)}`, { method: 'PUT', body }, options),
+    deleteSlot: async (slot, options) => ask<'deleteSlot'>(pathTo(slot), DELETE, options),
+    setLimits: async (slot, body, options) =>
+      ask<'setLimits'>(pathTo(slot), { method: 'PATCH', body }, options),
+    assignKey: async (slot, options) =>
+      ask<'assignKey'>(`${pathTo(slot)}/assign${check(options)}`, POST, options),
+    verifySlot: async (slot, options) => ask<'verifySlot'>(`${pathTo(slot)}/verify`, POST, options),
+    listEvents: async ({ signal, ...query } = {}) =>
+      ask<'listEvents'>(`/api-key-events${search(query)}`, GET, { signal }),
+    downloadEvents: async ({ signal, ...query } = {}) =>
+      fetchTrail(async (work) => run({ signal }, work), query),
+    downloadUser: async (options = {}) => fetchUser(async (work) => run(options, work)),
+  }
+}
+
+function teamMethods({ ask, run, pathTo }: Connection): TeamVault {
+  return {
+    listSlots: async (options) => ask<'listTeamSlots'>('/api-keys', GET, options),
+    getSlot: async (slot, options) => ask<'getTeamSlot'>(pathTo(slot), GET, options),
+    saveSlot: async (slot, body, options) =>
+      ask<'saveTeamSlot'>(`${pathTo(slot)}${check(options)}`, { method: 'PUT', body }, options),
+    deleteSlot: async (slot, options) => ask<'deleteTeamSlot'>(pathTo(slot), DELETE, options),
+    setLimits: async (slot, body, options) =>
+      ask<'setTeamLimits'>(pathTo(slot), { method: 'PATCH', body }, options),
+    verifySlot: async (slot, options) =>
+      ask<'verifyTeamSlot'>(`${pathTo(slot)}/verify`, POST, options),
+    listEvents: async ({ signal, ...query } = {}) =>
+      ask<'listTeamEvents'>(`/api-key-events${search(query)}`, GET, { signal }),
+    downloadEvents: async ({ signal, ...query } = {}) =>
+      fetchTrail(async (work) => run({ signal }, work), query),
+    getTeam: async (options) => ask<'getTeam'>('', GET, options),
+    changeTeam: async (body, options) => ask<'changeTeam'>('', { method: 'PATCH', body }, options),
+  }
+}
+
+/** The query of a save. */
+function check({ verify }: CheckOptions = {}): '' | `?${string}` {
+  return verify === undefined ? '' : `?verify=${verify}`
+}
