@@ -1,5 +1,6 @@
 /** Which language the element speaks, and its texts, from where this script came from. */
 
+import { findLanguage, parseLocale } from './language-tag.ts'
 import { Language, type KnownTexts } from './language.ts'
 import { ENGLISH, type Texts } from './texts.ts'
 
@@ -18,25 +19,13 @@ export function isBuiltIn(name: string): boolean {
  * no better one, or its texts do not load.
  */
 export async function loadLanguage(tag: string, texts: Partial<Texts> | null): Promise<Language> {
-  const locale = parseLocale(tag)
-  const written = `${locale?.language}-${locale?.script}`
-  const name = TRANSLATED.find((each) => each === locale?.language || each === written) ?? 'en'
-  const loaded = name === 'en' ? {} : await loadTexts(name)
-  const isAsked = loaded !== null && name.startsWith(`${locale?.language}`)
-  if (isAsked) return new Language(name, { ...loaded, ...texts }, tag)
+  const name = findLanguage(tag, ['en', ...TRANSLATED])
+  const loaded = name === 'en' ? {} : await (name && loadTexts(name))
+  if (name && loaded) return new Language(name, { ...loaded, ...texts }, tag)
   // An application with texts of its own speaks the language that it names.
-  return texts !== null && locale !== null
+  return texts !== null && parseLocale(tag) !== null
     ? new Language(tag, texts)
     : new Language('en', texts ?? {})
-}
-
-/** With the script that the language is most likely written in; null if `tag` is malformed. */
-function parseLocale(tag: string): Intl.Locale | null {
-  try {
-    return new Intl.Locale(tag).maximize()
-  } catch {
-    return null
-  }
 }
 
 async function loadTexts(name: string): Promise<KnownTexts | null> {
