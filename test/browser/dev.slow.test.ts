@@ -37,12 +37,14 @@ it(
     await later.getByRole('button', { name: 'Sign out' }).click()
     expect(
       await later
-        .getByText(/^You are signed out\. To sign in, open the link that npm run dev prints\.$/)
+        .getByText('You are signed out. To sign in, open your link again.', { exact: true })
         .isVisible(),
     ).toBe(true)
     expect(await later.getByRole('button').count()).toBe(0)
+    const advice = later.waitForEvent('console', (message) => message.type() === 'info')
     await later.reload()
-    await later.getByText('In local development, open the link that npm run dev prints.').waitFor()
+    await later.getByText('Nobody can sign in here yet').waitFor()
+    expect((await advice).text()).toContain('Set OIDC_ISSUER and OIDC_CLIENT_ID.')
     await second.stop()
   },
 )

@@ -22,6 +22,7 @@ identityProvider.register(origin)
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
+const NOT_VALID = /^localhost:\d+ gave an answer that is not valid\./
 const preview = (page: Page) => page.locator('[part=preview]')
 
 async function signIn(page: Page, name: string): Promise<void> {
@@ -243,21 +244,22 @@ describe('the page', () => {
   })
 
   it('refuses an answer of the provider that it did not ask for', async () => {
-    const { page } = await openPage(`${origin}/?code=stolen&state=forged`)
+    const { page, faults } = await openPage(`${origin}/?code=stolen&state=forged`)
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
     await page.evaluate(() =>
       sessionStorage.setItem('sign-in', '{"state":"own","nonce":"n","verifier":"v"}'),
     )
     const iss = encodeURIComponent(identityProvider.issuer)
     await page.goto(`${origin}/?code=stolen&state=forged&iss=${iss}`)
-    await page.getByText(/^The answer of localhost:\d+ is not valid: .*"state"/).waitFor()
+    await page.getByText(NOT_VALID).waitFor()
+    expect(faults()).toEqual([expect.stringContaining('"state"')])
     expect(page.url()).toBe(`${origin}/`)
     await button(page, 'Try again').click()
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
   })
 
   it('refuses an ID token with a wrong nonce', async () => {
-    const { page } = await openPage(origin)
+    const { page, faults } = await openPage(origin)
     await page.route(`${identityProvider.issuer}/token`, async (route) => {
       const response = await route.fetch()
       const tokens: { id_token: string } = await response.json()
@@ -269,8 +271,8 @@ describe('the page', () => {
     await button(page, 'Sign in').click()
     await page.getByLabel('Name').fill('kim')
     await button(page, 'Continue').click()
-    const refusal = new RegExp(`^The answer of localhost:\\d+ is not valid: .*"nonce"`)
-    expect(await shows(page.getByText(refusal))).toBe(true)
+    expect(await shows(page.getByText(NOT_VALID))).toBe(true)
+    expect(faults()).toEqual([expect.stringContaining('"nonce"')])
     expect(await page.locator('api-key-settings').count()).toBe(0)
   })
 
@@ -278,7 +280,7 @@ describe('the page', () => {
     const { page } = await openPage(origin)
     await changeMetadata(page, { issuer: 'https://evil.test' })
     await button(page, 'Sign in').click()
-    expect(await shows(page.getByText(/^The answer of localhost:\d+ is not valid/))).toBe(true)
+    expect(await shows(page.getByText(NOT_VALID))).toBe(true)
   })
 
   it('says that the provider cannot be reached', async () => {
@@ -294,7 +296,7 @@ describe('the page', () => {
     await page.getByText('Your sign-in is not accepted here.').waitFor()
     expect(page.url()).toBe(`${origin}/`)
     expect(await page.locator('#user').textContent()).toBe('frank')
-    await page.getByText('To sign in, open the link that npm run dev prints.').waitFor()
+    await page.getByText('To sign in, open your link again.').waitFor()
     expect(await button(page, 'Sign in').count()).toBe(0)
     expect(await remembered(page)).not.toContain(token)
     await page.reload()
@@ -309,9 +311,24 @@ describe('the page', () => {
     expect(await page.locator('api-key-settings').count()).toBe(0)
   })
 
-  it('says what is wrong with the token of a link', async () => {
-    const { page } = await openPage(`${origin}/#token=garbage`)
-    expect(await shows(page.getByText('The token of this link is not a JWT.'))).toBe(true)
+  it('says that a link is not valid, and to the console what is wrong with its token', async () => {
+    const { page, faults } = await openPage(`${origin}/#token=garbage`)
+    expect(await shows(page.getByText('This link is not valid. Open a new one.'))).toBe(true)
+    expect(faults()).toEqual(['The token of this link is not a JWT.'])
+  })
+
+  it('speaks the first language that the browser asks for, and so does the element', async () => {
+    const { page, faults } = await openPage(origin, { locale: 'de-AT' })
+    await button(page, 'Anmelden').click()
+    await page.getByLabel('Name').fill('mia')
+    await button(page, 'Continue').click()
+    await button(page, 'Schlüssel hinzufügen').waitFor()
+    expect(await page.locator('html').getAttribute('lang')).toBe('de-AT')
+    expect(await page.title()).toBe('Ihre API-Schlüssel')
+    expect(await findBarriers(page)).toEqual([])
+    await button(page, 'Abmelden').click()
+    await page.getByText(/^Melden Sie sich bei localhost:\d+ an, um Ihre Schlüssel/).waitFor()
+    expect(faults()).toEqual([])
   })
 
   it('axe finds nothing on the page', async () => {

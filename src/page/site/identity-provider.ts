@@ -3,7 +3,7 @@
 import * as oauth from 'oauth4webapi'
 import type { ConfigAnswer } from '../../shared/answers.ts'
 import { isEndpointOf } from '../../shared/confidential-url.ts'
-import { TEXTS } from './texts.ts'
+import { say } from './language.ts'
 
 /** The time limit of each request to the provider. */
 const LIMIT_MS = 15_000
@@ -29,6 +29,16 @@ export interface IdentityProvider {
 /** A sign-in that failed. Its message is for the user. */
 export class SignInError extends Error {
   override readonly name = 'SignInError'
+  /** For whoever runs the application, in English; empty if the message says it all. */
+  readonly detail: string
+
+  constructor(
+    message: string,
+    { detail = '', ...options }: ErrorOptions & { detail?: string } = {},
+  ) {
+    super(message, options)
+    this.detail = detail
+  }
 }
 
 /** Fetches the provider's metadata. @throws SignInError */
@@ -50,7 +60,7 @@ export async function discover(config: OidcConfig): Promise<IdentityProvider> {
   // The issuer names them on any host. The page's policy lets only what the service has also read there be reached.
   const { authorization_endpoint, token_endpoint } = server
   if (![authorization_endpoint, token_endpoint].every((url) => isEndpointOf(issuer, url))) {
-    throw new SignInError(TEXTS.unsafeEndpoint(issuer.host))
+    throw new SignInError(say('unsafeEndpoint', { host: issuer.host }))
   }
   return { server, client, options }
 }
@@ -73,12 +83,12 @@ export function explain(error: unknown, { issuer }: OidcConfig): SignInError {
     error instanceof oauth.AuthorizationResponseError ||
     error instanceof oauth.ResponseBodyError
   ) {
-    if (error.error === 'access_denied') return new SignInError(TEXTS.cancelled, cause)
+    if (error.error === 'access_denied') return new SignInError(say('cancelled'), cause)
     const reason = error.error_description ?? error.error
-    return new SignInError(TEXTS.refused(host, reason), cause)
+    return new SignInError(say('refused', { host, reason }), cause)
   }
   if (error instanceof oauth.OperationProcessingError) {
-    return new SignInError(TEXTS.invalidAnswer(host, error.message), cause)
+    return new SignInError(say('invalidAnswer', { host }), { ...cause, detail: error.message })
   }
-  return new SignInError(TEXTS.providerUnreachable(host), cause)
+  return new SignInError(say('providerUnreachable', { host }), cause)
 }

@@ -6,12 +6,18 @@ import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { openGivenSession, type Session } from './session.ts'
 import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
 import { forgetGivenToken, keepGivenToken, takeGivenToken } from './given-token.ts'
-import { TEXTS } from './texts.ts'
+import { say, translatePage } from './language.ts'
 
 type View = 'loading' | 'signed-out' | 'not-configured' | 'failed' | 'keys'
 
 /** Codes of the service that end a session. */
 const SESSION_OVER = new Set(['token_missing', 'token_invalid', 'token_expired'])
+
+/** For a developer, who is on localhost: nobody else is signed in by a link. */
+const NEW_LINK = 'npm run dev prints a link that signs the demo user in.'
+
+const NO_PROVIDER = `This vault has no identity provider, so nobody can sign in. Set OIDC_ISSUER and OIDC_CLIENT_ID.
+In local development, open a link instead: ${NEW_LINK}`
 
 /** An element of index.html. */
 function find(id: string): HTMLElement {
@@ -38,7 +44,7 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
     if (!SESSION_OVER.has(String(code))) return
     forgetGivenToken()
     // The keys stay on the page: a key that is being typed must not be lost.
-    offerSignIn(again === null ? TEXTS.newLink : TEXTS.signInAgain, again)
+    offerSignIn(say(again === null ? 'newLink' : 'signInAgain'), again)
   })
   for (const type of ['saved', 'deleted']) {
     settings.addEventListener(type, () => show('keys'))
@@ -53,7 +59,7 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
     find('account').hidden = true
     if (signOutUrl !== null) return location.assign(signOutUrl)
     const reason =
-      again === null ? `${TEXTS.signedOutLocally} ${TEXTS.newLink}` : TEXTS.signedOut(again)
+      again === null ? `${say('signedOut')} ${say('newLink')}` : say('signedOutAt', { host: again })
     show('signed-out')
     offerSignIn(reason, again)
   })
@@ -61,6 +67,7 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
 }
 
 function offerSignIn(reason: string, again: string | null): void {
+  if (again === null) console.info(NEW_LINK)
   find('reason').textContent = reason
   find('sign-in').hidden = again === null
   find('signed-out').hidden = false
@@ -68,10 +75,11 @@ function offerSignIn(reason: string, again: string | null): void {
 
 async function fetchConfig(): Promise<OidcConfig | null> {
   const response = await fetch('/api/config').catch((cause: unknown) => {
-    throw new SignInError(TEXTS.unreachable, { cause })
+    throw new SignInError(say('unreachable'), { cause })
   })
   if (!response.ok) {
-    throw new SignInError(TEXTS.misconfigured)
+    const detail = `/api/config answered ${response.status}. The log of the vault says what to set.`
+    throw new SignInError(say('misconfigured'), { detail })
   }
   const { oidc }: ConfigAnswer = await response.json()
   return oidc
@@ -85,7 +93,10 @@ async function start(): Promise<void> {
     return showSession(session, null)
   }
   const config = await fetchConfig()
-  if (config === null) return show('not-configured')
+  if (config === null) {
+    console.info(NO_PROVIDER)
+    return show('not-configured')
+  }
   const { host } = new URL(config.issuer)
   onClick('sign-in', () => {
     show('loading')
@@ -96,19 +107,21 @@ async function start(): Promise<void> {
   if (session !== null) return showSession(session, host)
   if (wasSignedIn()) return leaveForSignIn(config, 'none')
   show('signed-out')
-  offerSignIn(TEXTS.signIn(host), host)
+  offerSignIn(say('signInAt', { host }), host)
 }
 
 /** Shows why `work` failed, if it does. */
 async function attempt(work: () => Promise<void>): Promise<void> {
   await work().catch((error: unknown) => {
-    if (!(error instanceof SignInError)) console.error(error)
-    const reason = error instanceof SignInError ? error.message : TEXTS.fault
-    find('fault').textContent = reason
+    const isExplained = error instanceof SignInError
+    if (!isExplained) console.error(error)
+    else if (error.detail) console.error(error.detail)
+    find('fault').textContent = isExplained ? error.message : say('fault')
     show('failed')
   })
 }
 
+translatePage()
 onClick('reload', () => location.replace('/'))
 // A link with a token changes only the fragment if this page is already open. A page from the browser's
 // back/forward cache may show a session that has ended.

@@ -4,7 +4,8 @@ import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { isEndpointOf } from '../../shared/confidential-url.ts'
 import { RETURN_URI, SignInError, type IdentityProvider } from './identity-provider.ts'
-import { TEXTS } from './texts.ts'
+import { say } from './language.ts'
+import type { TextName } from './texts.ts'
 import type { GetToken } from '../element/host.ts'
 
 /** A signed-in user. */
@@ -21,9 +22,12 @@ export interface Session {
 
 const RENEW_BEFORE_MS = 30_000
 
+const NOT_A_JWT =
+  'The access token is not a JWT. Set OIDC_AUDIENCE or OIDC_SCOPE so that the provider issues a JWT.'
+
 /** The session of a token from a link, such as the demo user's. It cannot be renewed. */
 export function openGivenSession(token: string): Session {
-  const userId = readUserId(token, TEXTS.linkNotJwt)
+  const userId = readUserId(token, 'invalidLink', 'The token of this link is not a JWT.')
   const getToken: GetToken = ({ refresh }) => {
     if (refresh) throw new Error('This token cannot be renewed')
     return token
@@ -36,7 +40,7 @@ export function openSession(
   provider: IdentityProvider,
   tokens: oauth.TokenEndpointResponse,
 ): Session {
-  const userId = readUserId(tokens.access_token, TEXTS.tokenNotJwt)
+  const userId = readUserId(tokens.access_token, 'unusableSignIn', NOT_A_JWT)
   let { access_token: accessToken, refresh_token: refreshToken } = tokens
   let expiresAt = nameExpiry(tokens)
   let renewal: Promise<string> | null = null
@@ -46,7 +50,7 @@ export function openSession(
     const none = oauth.None()
     const response = await oauth.refreshTokenGrantRequest(server, client, none, token, options)
     const renewed = await oauth.processRefreshTokenResponse(server, client, response)
-    if (readUserId(renewed.access_token, TEXTS.tokenNotJwt) !== userId)
+    if (readUserId(renewed.access_token, 'unusableSignIn', NOT_A_JWT) !== userId)
       throw new Error('The renewed token belongs to a different user')
     accessToken = renewed.access_token
     refreshToken = renewed.refresh_token ?? token
@@ -74,14 +78,15 @@ function nameExpiry({ expires_in: seconds = Infinity }: oauth.TokenEndpointRespo
   return Date.now() + seconds * 1_000
 }
 
-function readUserId(token: string, otherwise: string): string {
+/** @throws SignInError that tells the user `text`, and has `notJwt` for whoever runs the application */
+function readUserId(token: string, text: TextName, notJwt: string): string {
   try {
     const { sub } = decodeJwt(token)
     if (sub) return sub
   } catch (cause) {
-    throw new SignInError(otherwise, { cause })
+    throw new SignInError(say(text), { cause, detail: notJwt })
   }
-  throw new SignInError(TEXTS.tokenWithoutSub)
+  throw new SignInError(say(text), { detail: 'The access token has no sub.' })
 }
 
 function nameUser(tokens: oauth.TokenEndpointResponse): string | undefined {

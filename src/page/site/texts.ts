@@ -1,23 +1,41 @@
-/** Every text of the page that its script shows. Those that do not change are in index.html. */
+/** Every text of the page, in each language of the settings element. */
 
-export const TEXTS = {
-  newLink: 'To sign in, open the link that npm run dev prints.',
-  signIn: (host: string) => `Sign in at ${host} to see your keys.`,
+import de from './languages/de.json' with { type: 'json' }
+import es from './languages/es.json' with { type: 'json' }
+import fr from './languages/fr.json' with { type: 'json' }
+import ja from './languages/ja.json' with { type: 'json' }
+import zhHans from './languages/zh-Hans.json' with { type: 'json' }
+
+/** `{name}` stands for a value. The first group is in index.html too, for a browser that does not run scripts. */
+export const ENGLISH = {
+  title: 'Your API keys',
+  lead: 'Applications use these keys on your behalf, and the provider bills you. The keys are stored encrypted. You never see a whole key again, only its beginning and, of a long key, its end.',
+  loading: 'Loading …',
+  signIn: 'Sign in',
+  signOut: 'Sign out',
+  tryAgain: 'Try again',
+  notConfigured: 'Nobody can sign in here yet',
+  askOperator: 'Contact whoever runs this application.',
+
+  newLink: 'To sign in, open your link again.',
+  signInAt: 'Sign in at {host} to see your keys.',
   signInAgain: 'Sign in again to continue.',
-  signedOut: (host: string) => `You are signed out here. You may still be signed in at ${host}.`,
-  signedOutLocally: 'You are signed out.',
+  signedOut: 'You are signed out.',
+  signedOutAt: 'You are signed out here. You may still be signed in at {host}.',
   unreachable: 'We can’t reach this service. Check your connection.',
-  misconfigured: 'This service is not set up correctly. Its log says what to set.',
+  misconfigured: 'This service is not set up correctly. Contact whoever runs this application.',
   fault: 'Something went wrong on this page. Try again.',
   cancelled: 'You cancelled the sign-in.',
-  refused: (host: string, reason: string) => `${host} did not sign you in: ${reason}`,
-  invalidAnswer: (host: string, reason: string) => `The answer of ${host} is not valid: ${reason}`,
-  providerUnreachable: (host: string) =>
-    `We can’t reach ${host}. Check your connection, then try again.`,
-  unsafeEndpoint: (host: string) =>
-    `${host} does not name secure addresses for the sign-in. Contact support.`,
-  linkNotJwt: 'The token of this link is not a JWT.',
-  tokenNotJwt:
-    'The access token is not a JWT. Set OIDC_AUDIENCE or OIDC_SCOPE so that the provider issues a JWT.',
-  tokenWithoutSub: 'The access token has no sub.',
+  refused: '{host} did not sign you in: {reason}',
+  invalidAnswer: '{host} gave an answer that is not valid. Try again, or contact support.',
+  providerUnreachable: 'We can’t reach {host}. Check your connection, then try again.',
+  unsafeEndpoint: '{host} does not name secure addresses for the sign-in. Contact support.',
+  invalidLink: 'This link is not valid. Open a new one.',
+  unusableSignIn: 'This page cannot use your sign-in. Contact support.',
 }
+
+export type TextName = keyof typeof ENGLISH
+export type Texts = Record<TextName, string>
+
+/** The texts by the name of their language. */
+export const TEXTS: Record<string, Texts> = { en: ENGLISH, de, es, fr, ja, 'zh-Hans': zhHans }

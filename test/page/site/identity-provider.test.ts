@@ -11,7 +11,7 @@ import { CONFIG, ISSUER, METADATA, standForProvider } from './login.ts'
 
 const UNREACHABLE = 'We can’t reach login.test. Check your connection, then try again.'
 const UNSAFE = 'login.test does not name secure addresses for the sign-in. Contact support.'
-const INVALID = /^The answer of login\.test is not valid: ./
+const INVALID = 'login.test gave an answer that is not valid. Try again, or contact support.'
 
 it('the provider sends a user back to the origin of the page', () => {
   expect(RETURN_URI).toBe(`${ORIGIN}/`)
@@ -84,7 +84,8 @@ describe('discover', () => {
     ['that is HTML', () => new Response('<h1>Welcome to this hotel</h1>')],
   ] as const)('refuses metadata %s', async ([, metadata]) => {
     standForProvider([], metadata)
-    await expect(discover(CONFIG)).rejects.toThrow(INVALID)
+    const refusal = { message: INVALID, detail: expect.stringMatching(/./) }
+    await expect(discover(CONFIG)).rejects.toMatchObject(refusal)
   })
 
   it('says that the provider cannot be reached', async () => {
@@ -109,16 +110,18 @@ describe('explain', () => {
     ],
     ['login.test did not sign you in: invalid_grant', body({ error: 'invalid_grant' })],
     ['login.test did not sign you in: Expired', body({ error: 'x', error_description: 'Expired' })],
-    [
-      'The answer of login.test is not valid: a claim',
-      new oauth.OperationProcessingError('a claim'),
-    ],
+    [INVALID, new oauth.OperationProcessingError('a claim')],
     [UNREACHABLE, new TypeError('Failed to fetch')],
     [UNREACHABLE, 'not even an error'],
   ])('an error is explained as "%s"', ([text, error]) => {
     const explained = explain(error, CONFIG)
     expect(explained).toBeInstanceOf(SignInError)
     expect([explained.message, explained.cause]).toEqual([text, error])
+  })
+
+  it('keeps what is wrong with an answer for whoever runs the application', () => {
+    const { detail } = explain(new oauth.OperationProcessingError('a claim'), CONFIG)
+    expect(detail).toBe('a claim')
   })
 
   it('leaves an error that is for the user as it is', () => {

@@ -13,6 +13,8 @@ import {
   standForProvider,
 } from './login.ts'
 
+const INVALID_LINK = 'This link is not valid. Open a new one.'
+const UNUSABLE = 'This page cannot use your sign-in. Contact support.'
 const NOT_JWT =
   'The access token is not a JWT. Set OIDC_AUDIENCE or OIDC_SCOPE so that the provider issues a JWT.'
 const NO_SUB = 'The access token has no sub.'
@@ -34,8 +36,9 @@ describe('the session of a link', () => {
     ['garbage', 'The token of this link is not a JWT.'],
     ['', 'The token of this link is not a JWT.'],
     ['eyJhbGciOiJIUzI1NiJ9.e30.AAAA', NO_SUB],
-  ] as const)('no session is opened by a link with the token "%s": %s', ([token, text]) => {
-    expect(() => openGivenSession(token)).toThrow(text)
+  ] as const)('no session is opened by a link with the token "%s": %s', ([token, detail]) => {
+    const refusal = expect.objectContaining({ message: INVALID_LINK, detail })
+    expect(() => openGivenSession(token)).toThrow(refusal)
   })
 })
 
@@ -81,8 +84,8 @@ describe('the user of a session', () => {
   it.for([
     ['opaque', 'opaque', NOT_JWT],
     ['no user’s', 'eyJhbGciOiJIUzI1NiJ9.e30.AAAA', NO_SUB],
-  ] as const)('refuses an access token that is %s', async ([, access_token, text]) => {
-    await expect(openWith({ access_token })).rejects.toThrow(text)
+  ] as const)('refuses an access token that is %s', async ([, access_token, detail]) => {
+    await expect(openWith({ access_token })).rejects.toMatchObject({ message: UNUSABLE, detail })
   })
 })
 

@@ -1,6 +1,6 @@
 /**
- * Stands for a browser's tab: its address, what it stores, and where it goes. Import it before the page's
- * modules, which read the address when they are loaded.
+ * Stands for a browser's tab: its language, its address, what it stores, and where it goes. Import it before the page's
+ * modules, which read both when they are loaded.
  */
 
 import { vi } from 'vitest'
@@ -15,6 +15,7 @@ export const stored = new Map<string, string>()
 /** Where the tab was sent, and how: with an entry in its history (`assign`) or without one (`replace`). */
 export const moves: { how: 'assign' | 'replace'; to: URL }[] = []
 
+vi.stubGlobal('navigator', { languages: ['en'] })
 vi.stubGlobal('location', {
   get href() {
     return address.href
