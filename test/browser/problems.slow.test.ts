@@ -235,10 +235,14 @@ it('a token that has expired both times ends the session', async () => {
   expect(await codes(page)).toEqual(['error token_expired'])
 })
 
-it('a token that is invalid is explained', async () => {
+it('a token that is invalid is explained to the user, and its fault to the console', async () => {
   const tokens = [await mintToken('another secret of 32 bytes or more', 'user')]
   const { page } = await openPage(host.open({ vault: origin, user: 'user', tokens }))
-  expect(await shows(alert(page, /contact support\. \(Its signature does not verify/))).toBe(true)
+  const told = page.waitForEvent('console', (message) => message.type() === 'info')
+  await page.reload()
+  const text = 'Your sign-in is not accepted here. Sign in again, or contact support.'
+  await alert(page, text).waitFor()
+  expect((await told).text()).toMatch(/^token_invalid Its signature does not verify/)
 })
 
 it('a token that the host application cannot get ends the session', async () => {

@@ -22,7 +22,7 @@ export interface Subject {
 
 /** The problem as a person reads it, without when to try again. `provider` is what the provider of the slot is called. */
 export function sayProblem(
-  { code, detail, reason, index }: Problem,
+  { code, reason, index }: Problem,
   { say, list }: Speech,
   slot?: Subject,
   provider = '',
@@ -30,7 +30,6 @@ export function sayProblem(
   if (reason !== undefined) return sayReason({ reason, index }, say)
   const text = say(nameText(code) ?? 'fault', { provider, hosts: list(slot?.hosts ?? []) })
   if (code === 'api_key_rejected' && slot?.key) return text + gapAfter(text) + say('keyKept')
-  if (code === 'token_invalid' && detail) return `${text}${gapAfter(text)}(${detail})`
   return text
 }
 

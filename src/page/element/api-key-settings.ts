@@ -141,8 +141,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       for (const provider of changes.keys())
         this.#tell('changed', { provider, change: 'elsewhere' })
     } catch (error) {
-      const { code, message, requestId } = Problem.from(error)
-      this.#tell('error', { code, message, requestId })
+      const { code, message, detail, requestId } = Problem.from(error)
+      this.#tell('error', { code, message, detail, requestId })
     }
   }
 

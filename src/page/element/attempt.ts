@@ -164,8 +164,9 @@ export class Attempt implements ReactiveController {
   #fail(problem: Problem): void {
     this.#show({ problem })
     this.#countDown()
-    const { code, requestId } = problem
-    this.#tell({ code, message: this.#describe(problem), requestId })
+    const { code, detail, requestId } = problem
+    if (detail) console.info(code, detail)
+    this.#tell({ code, message: this.#describe(problem), detail, requestId })
   }
 
   #show(changes: Partial<Pick<Attempt, 'problem' | 'isSlow'>>): void {

@@ -42,6 +42,8 @@ export interface ErrorDetail {
   code: ProblemCode | 'not_loaded'
   /** As the user reads it. */
   message: string
+  /** What the service said in English, for whoever builds the application; empty if it said no more. */
+  detail: string
   requestId: string | null
 }
 

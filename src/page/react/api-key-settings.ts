@@ -54,6 +54,7 @@ export interface ApiKeySettingsProps {
 const NOT_LOADED: ErrorDetail = {
   code: 'not_loaded',
   message: 'The API key settings did not load.',
+  detail: '',
   requestId: null,
 }
 

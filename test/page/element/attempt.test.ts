@@ -125,12 +125,14 @@ describe('work under way', () => {
 })
 
 describe('work that fails', () => {
-  it('tells the code, the text and the request id of a problem', async () => {
+  it('tells the code, the text, the detail and the request id of a problem', async () => {
+    const info = vi.spyOn(console, 'info').mockReturnValue()
     const { attempt, tell, fail } = begin()
-    await fail(new Problem('api_key_rejected', { requestId: 'request-1' }))
+    await fail(new Problem('api_key_rejected', { detail: 'A 401.', requestId: 'request-1' }))
     const message = 'OpenAI does not accept this key. Your previous key is still saved.'
-    const detail = { code: 'api_key_rejected', message, requestId: 'request-1' }
+    const detail = { code: 'api_key_rejected', message, detail: 'A 401.', requestId: 'request-1' }
     expect(tell.mock.calls).toEqual([[detail]])
+    expect(info.mock.calls).toEqual([['api_key_rejected', 'A 401.']])
     expect(textsOf(attempt.render(), 'p')).toEqual([message])
   })
 

@@ -87,13 +87,6 @@ describe('a problem', () => {
     expect(describeProblem(problem, english, someSlot({ key: 'unreadable' }))).toBe(kept)
   })
 
-  it('says why a token is not accepted', () => {
-    const problem = new Problem('token_invalid', { detail: 'Its signature does not verify.' })
-    expect(describeProblem(problem, english)).toBe(
-      `${TEXTS.token_invalid} (Its signature does not verify.)`,
-    )
-  })
-
   it('says in its own language what is wrong with a key, from the reason of the service', async () => {
     const answer = { code: 'api_key_invalid', detail: 'has white space', reason: 'white_space' }
     const problem = await readProblem(Response.json({ ...answer, index: 6 }, { status: 400 }))
@@ -105,10 +98,13 @@ describe('a problem', () => {
     ).toBe('This is a masked key. Paste the whole key.')
   })
 
-  it('does not show the detail of another code', () => {
-    const problem = new Problem('api_key_invalid', { detail: 'api_key has white space.' })
-    expect(describeProblem(problem, english, slot)).toBe(TEXTS.api_key_invalid)
-  })
+  it.for(['api_key_invalid', 'token_invalid'] as const)(
+    'does not show the detail of %s, which is for whoever builds the application',
+    (code) => {
+      const problem = new Problem(code, { detail: 'It is not a JWT in compact form.' })
+      expect(describeProblem(problem, english, slot)).toBe(TEXTS[code])
+    },
+  )
 
   it.for([
     ['de', ' '],
