@@ -8,7 +8,6 @@ import { addUser } from '../src/keys/users.ts'
 import { printBanner } from './lib/banner.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
-import { startDemoLink } from './lib/demo-link.ts'
 import { completeDevVars, DEV_VARS, findHiddenVars, readDevVar } from './lib/dev-vars.ts'
 import { filterWarnings, isReload, isShown } from './lib/dev-output.ts'
 import { readPort, requireFreePort } from './lib/port.ts'
@@ -86,7 +85,7 @@ async function follow({ stdout }: Wrangler): Promise<void> {
     const url = readUrl(line)
     if (url !== undefined) {
       watchDevVars()
-      greet = await createGreeting(url)
+      greet = createGreeting(url)
     }
     if (url !== undefined || isReload(line)) await greet?.()
   }
@@ -96,15 +95,14 @@ async function follow({ stdout }: Wrangler): Promise<void> {
  * Returns a function that prints the banner, unless the last one still holds. It has the job run as soon as the
  * Worker's configuration is valid.
  */
-async function createGreeting(url: string): Promise<() => Promise<void>> {
-  const link = await startDemoLink(url, DEMO_USER)
+function createGreeting(url: string): () => Promise<void> {
   let status = 500
   let greetedWith: string | undefined
   let jobs: NodeJS.Timeout | undefined
   return async () => {
     const secret = readDevVar('JWT_SECRET_KEY')
     if (status !== 500 && secret === greetedWith) return
-    status = await printBanner({ url, link, userId: DEMO_USER })
+    status = await printBanner({ url, userId: DEMO_USER })
     greetedWith = secret
     if (status !== 500) jobs ??= runJobs(url)
   }

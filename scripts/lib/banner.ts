@@ -5,15 +5,14 @@ import { REGISTRY } from './wrangler.ts'
 
 const KEY = 'sk-demo-0123456789'
 
-/** Where the local vault is, and the link that signs `userId` in on its page. */
+/** Where the local vault is, and who uses it. */
 interface Vault {
   url: string
-  link: string
   userId: string
 }
 
 /** Prints lines to paste, or why they would not work. @returns the status with which the Worker answers the user */
-export async function printBanner({ url, link, userId }: Vault): Promise<number> {
+export async function printBanner({ url, userId }: Vault): Promise<number> {
   const token = (await mintDevToken(userId)) ?? ''
   const keyUrl = `${url}/api/users/${userId}/api-key`
   const response = await fetch(keyUrl, { headers: { Authorization: `Bearer ${token}` } })
@@ -31,7 +30,8 @@ signed with the JWT_SECRET_KEY of ${DEV_VARS}. Check the variables that begin wi
 User Key Vault is ready.
 
   URL    ${url}
-  Page   ${link}   (signs in the user ${userId})
+  Page   ${url}/#token=${token}
+         This link signs in the user ${userId}.
 
 Save a key, see its preview, delete it:
 
