@@ -8,6 +8,7 @@ import { addUser } from '../src/keys/users.ts'
 import { printBanner } from './lib/banner.ts'
 import { runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
+import { requireLocal, saveDemoKeys } from './lib/demo.ts'
 import { completeDevVars, DEV_VARS, findHiddenVars, readDevVar } from './lib/dev-vars.ts'
 import { filterWarnings, isReload, isShown } from './lib/dev-output.ts'
 import { readPort, requireFreePort } from './lib/port.ts'
@@ -16,6 +17,9 @@ import { CONFIG, readUrl, runWrangler, startDevServer, type Wrangler } from './l
 
 const DEFAULT_PORT = '8787'
 const DEMO_USER = 'demo'
+
+const USAGE = `Usage: npm run dev -- [--demo] [options of wrangler dev]
+  --demo  gives the user ${DEMO_USER} made-up keys, one in each state`
 
 /** workerd, which runs the Worker here, has no jurisdictions: the Worker would refuse this variable. */
 const IGNORED = 'DELETIONS_JURISDICTION'
@@ -78,14 +82,14 @@ async function printWarnings({ stderr }: Wrangler): Promise<void> {
 }
 
 /** Prints what Wrangler prints, and the banner when the Worker is up. */
-async function follow({ stdout }: Wrangler): Promise<void> {
+async function follow({ stdout }: Wrangler, hasDemo: boolean): Promise<void> {
   let greet: (() => Promise<void>) | undefined
   for await (const line of createInterface({ input: stdout })) {
     if (isShown(line)) console.log(line)
     const url = readUrl(line)
     if (url !== undefined) {
       watchDevVars()
-      greet = createGreeting(url)
+      greet = createGreeting(url, hasDemo)
     }
     if (url !== undefined || isReload(line)) await greet?.()
   }
@@ -93,19 +97,25 @@ async function follow({ stdout }: Wrangler): Promise<void> {
 
 /**
  * Returns a function that prints the banner, unless the last one still holds. It has the job run as soon as the
- * Worker's configuration is valid.
+ * Worker's configuration is valid, and saves the demo keys as soon as it accepts the demo user.
  */
-function createGreeting(url: string): () => Promise<void> {
+function createGreeting(url: string, hasDemo: boolean): () => Promise<void> {
   let status = 500
   let greetedWith: string | undefined
   let jobs: NodeJS.Timeout | undefined
+  let demo: Promise<void> | undefined
   return async () => {
     const secret = readDevVar('JWT_SECRET_KEY')
     if (status !== 500 && secret === greetedWith) return
     status = await printBanner({ url, userId: DEMO_USER })
     greetedWith = secret
     if (status !== 500) jobs ??= runJobs(url)
+    if (hasDemo && status === 200) await (demo ??= printDemo(url))
   }
+}
+
+async function printDemo(url: string): Promise<void> {
+  console.log(await saveDemoKeys({ url, userId: DEMO_USER }).catch(String))
 }
 
 let wrangler: Wrangler | undefined
@@ -116,14 +126,17 @@ onStop(() => {
   wrangler.kill('SIGTERM')
 })
 
-await runCommand('Usage: npm run dev -- [options of wrangler dev]', async () => {
-  const args = process.argv.slice(2)
+await runCommand(USAGE, async () => {
+  const given = process.argv.slice(2)
   const options = {
     port: { type: 'string', default: DEFAULT_PORT },
     ip: { type: 'string' },
+    demo: { type: 'boolean', default: false },
   } as const
-  const { port, ip } = parseArgs({ args, options, strict: false }).values
+  const { port, ip, demo } = parseArgs({ args: given, options, strict: false }).values
+  const args = given.filter((arg) => arg !== '--demo')
   await requireFreePort(readPort(String(port)), 'dev', typeof ip === 'string' ? ip : undefined)
+  if (demo) requireLocal(args, (await readVars()).d1_databases)
   await prepareDevVars()
   await reportIgnored()
   await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
@@ -131,7 +144,7 @@ await runCommand('Usage: npm run dev -- [options of wrangler dev]', async () => 
   wrangler = startDevServer([...args, '--var', `${IGNORED}:`])
   const exited = once(wrangler, 'exit')
   void printWarnings(wrangler)
-  await follow(wrangler)
+  await follow(wrangler, demo === true)
   const [code] = await exited
   return typeof code === 'number' ? code : 0
 })

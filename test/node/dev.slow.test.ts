@@ -20,6 +20,15 @@ const GIVEN = [
 let refused: { printed: string; secrets: string }
 let shared: Dev
 
+/** Some of what `--demo` brings about. */
+const DEMO_STATES = [
+  { provider: 'openai:work', status: 'active', max_uses: { count: 100, per: 'day', used: 37 } },
+  { provider: 'anthropic', status: 'rejected' },
+  { provider: 'openrouter', condition: 'out_of_credit' },
+  { provider: 'xai', status: 'rejected', paused_at: expect.any(String) },
+  { provider: 'together', same_key_in: ['perplexity'] },
+].map((state) => expect.objectContaining(state))
+
 const RELOAD = { timeout: 30_000, interval: 250 }
 const REQUEST_LINE = /"route":"[^"]*","status":\d+|(?<=info\] )[A-Z]+ \/\S*/g
 
@@ -66,7 +75,10 @@ it('npm run dev uses its port, prints lines that save, preview and delete a key,
   await first.stop('SIGTERM')
   await expect.poll(async () => isUp(first), { timeout: 10_000 }).toBe(false)
 
-  await using second = await startDev()
+  await using second = await startDev(['--demo'], 'and stay as they are: default')
+  expect(second.printed()).toContain('openai:work  another key of the provider')
+  const demo = await paste(second.curls[1]?.replace('api-key ', 'api-keys '))
+  expect(demo).toMatchObject({ api_keys: expect.arrayContaining(DEMO_STATES) })
   expect(readFileSync(path('.dev.vars'), 'utf8')).toBe(secrets)
   expect(await paste(second.curls[1])).toEqual(preview)
   expect(await paste(second.curls[2])).toMatchObject({ user: { has_api_key: false } })
