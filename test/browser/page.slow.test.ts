@@ -243,6 +243,74 @@ describe('the page', () => {
     expect(await shows(button(page, 'Sign in'))).toBe(true)
   })
 
+  /** Types a key of `name`, whose session ends before it is saved, and clicks on the button to sign in again. */
+  async function typeUntilSessionEnds(page: Page, name: string) {
+    await signIn(page, name)
+    await button(page, 'Add a key').click()
+    await page.getByLabel('Provider').selectOption('OpenAI')
+    await keyField(page).fill(`sk-good-of-${name}`)
+    await page.route('**/api-keys/openai', (route) => route.fulfill(refuse(401, 'token_expired')))
+    await button(page, 'Save key').click()
+    await page.getByText('Your session has ended.').waitFor()
+    await page.unroute('**/api-keys/openai')
+  }
+
+  /** Clicks on the button to sign in again. @returns the window that it opens */
+  async function openWindow(page: Page): Promise<Page> {
+    const opened = page.context().waitForEvent('page')
+    await button(page, 'Sign in').click()
+    return opened
+  }
+
+  it('signs in again in another window, and keeps what was typed', async () => {
+    const { page, faults } = await openPage(origin)
+    await typeUntilSessionEnds(page, 'nina')
+    const before = identityProvider.grants.length
+    const other = await openWindow(page)
+    await other.waitForEvent('close')
+    await page.getByText('Sign in again to continue.').waitFor({ state: 'hidden' })
+    expect(identityProvider.grants.slice(before)).toContain('authorization_code')
+    expect(await keyField(page).inputValue()).toBe('sk-good-of-nina')
+    await button(page, 'Save key').click()
+    await page.getByText('The OpenAI key is saved').waitFor()
+    expect(await remembered(page)).toBe('[[["was-signed-in","true"]],[],""]')
+    expect(faults().filter((fault) => !fault.includes('status of 401'))).toEqual([])
+  })
+
+  it('does not take another user who signs in there, and asks again who it is', async () => {
+    const { page } = await openPage(origin)
+    await typeUntilSessionEnds(page, 'olga')
+    await page.context().clearCookies()
+    const other = await openWindow(page)
+    await other.getByLabel('Name').fill('mallory')
+    await button(other, 'Continue').click()
+    const refusal = 'You signed in as mallory at work, but the page shows the keys of olga at work.'
+    await other.getByText(refusal).waitFor()
+    await page.getByText(refusal).waitFor()
+    const again = await openWindow(page)
+    await again.getByLabel('Name').fill('olga')
+    await button(again, 'Continue').click()
+    await again.waitForEvent('close')
+    await button(page, 'Save key').click()
+    expect(await shows(page.getByText('The OpenAI key is saved'))).toBe(true)
+  })
+
+  it('signs in by a redirect if the browser opens no window', async () => {
+    const { page } = await openPage(origin)
+    await typeUntilSessionEnds(page, 'pia')
+    const reason = await page.evaluate(async () => {
+      Object.assign(window, { open: () => null })
+      // The element calls it.
+      const act = Reflect.get(document.querySelector('api-key-settings') ?? {}, 'signIn')
+      return act().catch(({ message }: Error) => message)
+    })
+    expect(reason).toMatch(/^Your browser did not open a window for the sign-in\./)
+    await page.getByText(reason).waitFor()
+    expect(await keyField(page).inputValue()).toBe('sk-good-of-pia')
+    await button(page, 'Sign in').click()
+    expect(await shows(page.getByText('No keys yet.'))).toBe(true)
+  })
+
   it('refuses an answer of the provider that it did not ask for', async () => {
     const { page, faults } = await openPage(`${origin}/?code=stolen&state=forged`)
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()

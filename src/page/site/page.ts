@@ -1,50 +1,36 @@
 /** The page at `/`: it signs the user in, then shows the settings element. */
 
 import type { ConfigAnswer } from '../../shared/answers.ts'
-import type { ApiKeySettingsElement } from '../element/host.ts'
+import type { ApiKeySettingsElement, GetToken } from '../element/host.ts'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { openGivenSession, type Session } from './session.ts'
+import { createSignInAgain, findStateElsewhere, handOver, WindowBlocked } from './other-window.ts'
 import { completeSignIn, forgetSignIn, isAnswered, leaveForSignIn, wasSignedIn } from './sign-in.ts'
 import { forgetGivenToken, keepGivenToken, takeGivenToken } from './given-token.ts'
 import { say, translatePage } from './language.ts'
-
-type View = 'loading' | 'signed-out' | 'not-configured' | 'failed' | 'keys'
+import { find, NEW_LINK, offerSignIn, onClick, show } from './views.ts'
 
 /** Codes of the service that end a session. */
 const SESSION_OVER = new Set(['token_missing', 'token_invalid', 'token_expired'])
 
-/** For a developer, who is on localhost: nobody else is signed in by a link. */
-const NEW_LINK = 'npm run dev prints a link that signs the demo user in.'
-
 const NO_PROVIDER = `This vault has no identity provider, so nobody can sign in. Set OIDC_ISSUER and OIDC_CLIENT_ID.
 In local development, open a link instead: ${NEW_LINK}`
 
-/** An element of index.html. */
-function find(id: string): HTMLElement {
-  const element = document.getElementById(id)
-  if (element === null) throw new Error(`The page has no #${id}`)
-  return element
-}
-
-function onClick(id: string, act: () => void): void {
-  find(id).addEventListener('click', act)
-}
-
-function show(view: View): void {
-  for (const other of document.querySelectorAll<HTMLElement>('.view'))
-    other.hidden = other.id !== view
-}
-
-/** @param again the host where the user can sign in again; null if that takes a new link */
-function showSession({ userId, name, getToken, signOutUrl }: Session, again: string | null): void {
+/** @param config how the user can sign in again; null if that takes a new link */
+function showSession(session: Session, config: OidcConfig | null): void {
+  const { userId, name } = session
+  const current = { session }
   const settings: ApiKeySettingsElement = document.createElement('api-key-settings')
-  Object.assign(settings, { userId, getToken })
+  const getToken: GetToken = async (options) => current.session.getToken(options)
+  const signIn = config === null ? undefined : createSignIn(config, current)
+  Object.assign(settings, { userId, getToken, signIn })
   settings.addEventListener('error', (event) => {
     const code: unknown = event instanceof CustomEvent ? event.detail.code : ''
     if (!SESSION_OVER.has(String(code))) return
     forgetGivenToken()
     // The keys stay on the page: a key that is being typed must not be lost.
-    offerSignIn(say(again === null ? 'newLink' : 'signInAgain'), again)
+    if (signIn === undefined) offerSignIn(say('newLink'), null)
+    else offerSignIn(say('signInAgain'), () => void signIn().catch(() => {}))
   })
   for (const type of ['saved', 'deleted']) {
     settings.addEventListener(type, () => show('keys'))
@@ -53,24 +39,59 @@ function showSession({ userId, name, getToken, signOutUrl }: Session, again: str
   find('user').textContent = name
   find('account').hidden = false
   onClick('sign-out', () => {
-    forgetSignIn()
-    forgetGivenToken()
     settings.remove()
-    find('account').hidden = true
-    if (signOutUrl !== null) return location.assign(signOutUrl)
-    const reason =
-      again === null ? `${say('signedOut')} ${say('newLink')}` : say('signedOutAt', { host: again })
-    show('signed-out')
-    offerSignIn(reason, again)
+    signOut(current.session, config)
   })
   show('keys')
 }
 
-function offerSignIn(reason: string, again: string | null): void {
-  if (again === null) console.info(NEW_LINK)
-  find('reason').textContent = reason
-  find('sign-in').hidden = again === null
-  find('signed-out').hidden = false
+/**
+ * Returns what the settings element calls to sign its user in again. It changes the session of `current`.
+ *
+ * @throws SignInError from the returned function. The page shows its text too
+ */
+function createSignIn(config: OidcConfig, current: { session: Session }): () => Promise<void> {
+  const signInAgain = createSignInAgain(config)
+  const signIn = async () => {
+    try {
+      current.session = await signInAgain(current.session)
+      // The user may have signed out meanwhile.
+      if (!find('keys').hidden) show('keys')
+    } catch (error) {
+      const isBlocked = error instanceof WindowBlocked
+      const act = isBlocked ? () => leave(config) : () => void signIn().catch(() => {})
+      offerSignIn(explainFault(error), act)
+      if (isBlocked) find('sign-in').focus()
+      throw error
+    }
+  }
+  return signIn
+}
+
+function signOut({ signOutUrl }: Session, config: OidcConfig | null): void {
+  forgetSignIn()
+  forgetGivenToken()
+  find('account').hidden = true
+  if (signOutUrl !== null) return location.assign(signOutUrl)
+  show('signed-out')
+  if (config === null) return offerSignIn(`${say('signedOut')} ${say('newLink')}`, null)
+  offerSignIn(say('signedOutAt', { host: hostOf(config) }), () => leave(config))
+}
+
+function leave(config: OidcConfig): void {
+  show('loading')
+  void attempt(async () => leaveForSignIn(config))
+}
+
+const hostOf = ({ issuer }: OidcConfig): string => new URL(issuer).host
+
+/** Gives the answer of the provider to the page that waits for it. */
+async function goBack(state: string): Promise<void> {
+  show('elsewhere')
+  const fault = await handOver(state)
+  if (fault === null) window.close()
+  // A browser may not let a page close its window.
+  else find('outcome').textContent = fault
 }
 
 async function fetchConfig(): Promise<OidcConfig | null> {
@@ -86,6 +107,8 @@ async function fetchConfig(): Promise<OidcConfig | null> {
 }
 
 async function start(): Promise<void> {
+  const state = findStateElsewhere()
+  if (state !== null) return goBack(state)
   const token = takeGivenToken()
   if (token !== null) {
     const session = openGivenSession(token)
@@ -97,28 +120,30 @@ async function start(): Promise<void> {
     console.info(NO_PROVIDER)
     return show('not-configured')
   }
-  const { host } = new URL(config.issuer)
-  onClick('sign-in', () => {
-    show('loading')
-    void attempt(async () => leaveForSignIn(config))
-  })
   const session = isAnswered() ? await completeSignIn(config) : null
   history.replaceState(null, '', '/') // An answer that this page did not ask for is not kept in the history.
-  if (session !== null) return showSession(session, host)
+  if (session !== null) return showSession(session, config)
   if (wasSignedIn()) return leaveForSignIn(config, 'none')
   show('signed-out')
-  offerSignIn(say('signInAt', { host }), host)
+  offerSignIn(say('signInAt', { host: hostOf(config) }), () => leave(config))
 }
 
 /** Shows why `work` failed, if it does. */
 async function attempt(work: () => Promise<void>): Promise<void> {
   await work().catch((error: unknown) => {
-    const isExplained = error instanceof SignInError
-    if (!isExplained) console.error(error)
-    else if (error.detail) console.error(error.detail)
-    find('fault').textContent = isExplained ? error.message : say('fault')
+    find('fault').textContent = explainFault(error)
     show('failed')
   })
+}
+
+/** What the user reads of an error. The console has the rest. */
+function explainFault(error: unknown): string {
+  if (!(error instanceof SignInError)) {
+    console.error(error)
+    return say('fault')
+  }
+  if (error.detail) console.error(error.detail)
+  return error.message
 }
 
 translatePage()

@@ -1,11 +1,11 @@
 /** Sign-in with OpenID Connect: Authorization Code with PKCE (RFC 7636), by redirects. */
 
 import * as oauth from 'oauth4webapi'
-import { RETURN_URI, discover, explain, type OidcConfig } from './identity-provider.ts'
+import { RETURN_URI, SignInError, discover, explain, type OidcConfig } from './identity-provider.ts'
 import { openSession, type Session } from './session.ts'
 
-/** What the page remembers while the user is at the provider. */
-interface Pending {
+/** What the answer of the provider is checked with. The page remembers it while the user is at the provider. */
+export interface Pending {
   state: string
   nonce: string
   verifier: string
@@ -38,20 +38,26 @@ export function isAnswered(): boolean {
   return sessionStorage.getItem(PENDING) !== null && location.search.includes('state=')
 }
 
+/** How a sign-in is asked for. */
+interface Asked {
+  /** With `none`, the provider answers at once, without showing a page. With `login`, it asks again who the user is. */
+  prompt?: 'none' | 'login' | undefined
+  state?: string
+}
+
 /**
- * Redirects to the provider. With the prompt `none`, it answers at once, without showing a page.
+ * Begins a sign-in at the provider.
  *
+ * @returns where to send the user, and what the answer is checked with
  * @throws SignInError
  */
-export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promise<void> {
-  forgetSignIn()
+export async function beginSignIn(
+  config: OidcConfig,
+  { prompt, state = oauth.generateRandomState() }: Asked = {},
+): Promise<{ url: URL; pending: Pending }> {
   const { server, options } = await discover(config)
-  const pending: Pending = {
-    state: oauth.generateRandomState(),
-    nonce: oauth.generateRandomNonce(),
-    verifier: oauth.generateRandomCodeVerifier(),
-  }
-  sessionStorage.setItem(PENDING, JSON.stringify(pending))
+  const nonce = oauth.generateRandomNonce()
+  const verifier = oauth.generateRandomCodeVerifier()
   const url = new URL(server.authorization_endpoint ?? '')
   const parameters = {
     ...options.additionalParameters,
@@ -59,13 +65,21 @@ export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promi
     client_id: config.client_id,
     redirect_uri: RETURN_URI,
     scope: config.scope,
-    state: pending.state,
-    nonce: pending.nonce,
-    code_challenge: await oauth.calculatePKCECodeChallenge(pending.verifier),
+    state,
+    nonce,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
     ...(prompt && { prompt }),
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  return { url, pending: { state, nonce, verifier } }
+}
+
+/** Redirects to the provider. @throws SignInError */
+export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promise<void> {
+  forgetSignIn()
+  const { url, pending } = await beginSignIn(config, { prompt })
+  sessionStorage.setItem(PENDING, JSON.stringify(pending))
   // The Back button must not lead to a page that only redirects.
   if (prompt === 'none') location.replace(url)
   else location.assign(url)
@@ -78,10 +92,29 @@ export async function leaveForSignIn(config: OidcConfig, prompt?: 'none'): Promi
  * @throws SignInError
  */
 export async function completeSignIn(config: OidcConfig): Promise<Session | null> {
-  const answer = new URL(location.href)
-  const { state, nonce, verifier }: Pending = JSON.parse(sessionStorage.getItem(PENDING) ?? '{}')
+  const answer = new URLSearchParams(location.search)
+  const pending: Pending = JSON.parse(sessionStorage.getItem(PENDING) ?? '{}')
   sessionStorage.removeItem(PENDING)
   history.replaceState(null, '', '/')
+  try {
+    const session = await redeem(config, answer, pending)
+    sessionStorage.setItem(WAS_SIGNED_IN, 'true')
+    return session
+  } catch (error) {
+    const cause = error instanceof SignInError ? error.cause : null
+    if (cause instanceof oauth.AuthorizationResponseError && NOT_SIGNED_IN.has(cause.error)) {
+      return null
+    }
+    throw error
+  }
+}
+
+/** Opens the session that the provider's answer stands for. @throws SignInError */
+export async function redeem(
+  config: OidcConfig,
+  answer: URLSearchParams,
+  { state, nonce, verifier }: Pending,
+): Promise<Session> {
   const provider = await discover(config)
   const { server, client, options } = provider
   try {
@@ -97,13 +130,8 @@ export async function completeSignIn(config: OidcConfig): Promise<Session | null
     )
     const expected = { expectedNonce: nonce, requireIdToken: true }
     const tokens = await oauth.processAuthorizationCodeResponse(server, client, response, expected)
-    const session = openSession(provider, tokens)
-    sessionStorage.setItem(WAS_SIGNED_IN, 'true')
-    return session
+    return openSession(provider, tokens)
   } catch (error) {
-    if (error instanceof oauth.AuthorizationResponseError && NOT_SIGNED_IN.has(error.error)) {
-      return null
-    }
     throw explain(error, config)
   }
 }

@@ -16,10 +16,15 @@ export const ENGLISH = {
   tryAgain: 'Try again',
   notConfigured: 'Nobody can sign in here yet',
   askOperator: 'Contact whoever runs this application.',
+  goBack: 'Go back to the page where you were. You can close this one.',
 
   newLink: 'To sign in, open your link again.',
   signInAt: 'Sign in at {host} to see your keys.',
   signInAgain: 'Sign in again to continue.',
+  otherUser:
+    'You signed in as {name}, but the page shows the keys of {user}. Sign in as {user}, or reload that page.',
+  blocked:
+    'Your browser did not open a window for the sign-in. Allow it and try again. If you sign in here, what you typed is lost.',
   signedOut: 'You are signed out.',
   signedOutAt: 'You are signed out here. You may still be signed in at {host}.',
   unreachable: 'We can’t reach this service. Check your connection.',
