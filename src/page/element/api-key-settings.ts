@@ -14,7 +14,7 @@ import { Language } from './language.ts'
 import { LimitsForm } from './limits-form.ts'
 import { NameForm } from './name-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
-import { Problem } from './problem.ts'
+import { detailProblem, Problem } from './problem.ts'
 import { describeChanges, findUrgent, listRows, mergeSlots, type Said } from './shown-keys.ts'
 import { findSlot, putSlot, readableKey, type ShownSlot } from './slot.ts'
 import { isBuiltIn, loadLanguage } from './spoken-language.ts'
@@ -141,8 +141,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       for (const provider of changes.keys())
         this.#tell('changed', { provider, change: 'elsewhere' })
     } catch (error) {
-      const { code, message, detail, requestId } = Problem.from(error)
-      this.#tell('error', { code, message, detail, requestId })
+      this.#tell('error', detailProblem(Problem.from(error), language))
     }
   }
 

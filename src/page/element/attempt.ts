@@ -3,7 +3,7 @@
 import { html, nothing, type ReactiveController, type ReactiveControllerHost } from 'lit'
 import type { ErrorDetail, ProblemCode } from './host.ts'
 import { gapAfter, type Language } from './language.ts'
-import { describeProblem, Problem } from './problem.ts'
+import { describeProblem, detailProblem, Problem } from './problem.ts'
 import { nameProvider, type ShownSlot } from './slot.ts'
 import type { TextName } from './texts.ts'
 import type { Access } from './vault-client.ts'
@@ -164,9 +164,9 @@ export class Attempt implements ReactiveController {
   #fail(problem: Problem): void {
     this.#show({ problem })
     this.#countDown()
-    const { code, detail, requestId } = problem
+    const { code, detail } = problem
     if (detail) console.info(code, detail)
-    this.#tell({ code, message: this.#describe(problem), detail, requestId })
+    this.#tell(detailProblem(problem, this.#host.language, this.#task?.slot))
   }
 
   #show(changes: Partial<Pick<Attempt, 'problem' | 'isSlow'>>): void {
