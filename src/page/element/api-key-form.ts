@@ -80,11 +80,13 @@ export class ApiKeyForm extends InnerElement {
   protected override render() {
     const isBusy = this.attempt.doing !== null
     const fields = html`
-      ${this.#renderKey(isBusy)} ${this.problemAt('#key')}
-      <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
-      ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderLabel()}
-      ${this.problemAt('#label')} ${this.#renderBaseUrl(isBusy)} ${this.problemAt('#base-url')}
-      ${this.#renderExpiry(isBusy)}
+      <div @keydown=${this.#press}>
+        ${this.#renderKey(isBusy)} ${this.problemAt('#key')}
+        <div id="remark" role="status">${this.#renderRemark()} ${this.#renderReplacing()}</div>
+        ${this.#hasChoice ? this.#renderChoice(isBusy) : nothing} ${this.#renderLabel()}
+        ${this.problemAt('#label')} ${this.#renderBaseUrl(isBusy)} ${this.problemAt('#base-url')}
+        ${this.#renderExpiry(isBusy)}
+      </div>
     `
     return this.renderForm(fields, this.#renderSave(), isBusy, this.#submit)
   }
@@ -352,10 +354,16 @@ export class ApiKeyForm extends InnerElement {
   }
 
   /** Enter may be faster than the eye: it does not send a key that seems to be another provider's. */
+  #press(event: KeyboardEvent): void {
+    const isInField = event.target instanceof HTMLInputElement
+    if (event.key !== 'Enter' || !isInField || this.remark?.kind !== 'mismatch') return
+    event.preventDefault()
+    this.#find('#save, #anyway')?.focus()
+  }
+
   #submit(event: Event): void {
     event.preventDefault()
-    if (this.remark?.kind === 'mismatch') this.#find('#save, #anyway')?.focus()
-    else void this.#save()
+    void this.#save()
   }
 
   async #saveFor(slot: ShownSlot): Promise<void> {
