@@ -27,11 +27,17 @@ export function renderMenu(name: string, items: readonly TemplateResult[]) {
       @beforetoggle=${place}
       @toggle=${enter}
       @keydown=${step}
-      @click=${({ currentTarget }: Event) => menuOf(currentTarget)?.hidePopover()}
+      @click=${leave}
     >
       ${items}
     </div>
   `
+}
+
+/** An item is pressed after the menu has closed, and the focus is on the button again: it returns there from a dialog. */
+const leave = {
+  handleEvent: ({ currentTarget }: Event) => menuOf(currentTarget)?.hidePopover(),
+  capture: true,
 }
 
 function menuOf(target: EventTarget | null): HTMLElement | null {
@@ -45,11 +51,16 @@ function itemsOf(menu: HTMLElement): HTMLElement[] {
 /**
  * Puts the menu below its button, or above it if there is more room. It closes when the button scrolls away from it. The page
  * may be scrolling still when it opens: the focus or the click has just brought the button into view.
+ * When it closes, the focus returns to the button, which a browser does not do in a shadow tree.
  */
 function place({ target, newState }: ToggleEvent): void {
   const menu = menuOf(target)
-  const button = menu?.previousElementSibling
-  if (!menu || !button || newState === 'closed') return
+  const button = menuOf(menu?.previousElementSibling ?? null)
+  if (!menu || !button) return
+  if (newState === 'closed') {
+    if (menu.matches(':focus-within')) button.focus({ preventScroll: true })
+    return
+  }
   const { top, bottom, left, right } = button.getBoundingClientRect()
   const { clientWidth, clientHeight } = document.documentElement
   const below = clientHeight - bottom
