@@ -54,6 +54,12 @@ export async function beginAdding(page: Page, provider?: string): Promise<void> 
   if (provider !== undefined) await providerField(page).fill(provider)
 }
 
+/** The providers that can be chosen for a new key, in their order. */
+export const listOffered = (page: Page): Promise<string[]> =>
+  page
+    .locator('#slots option')
+    .evaluateAll((options) => options.map((option) => option.getAttribute('value') ?? ''))
+
 /** Deletes a key, and confirms it. */
 export async function deleteKey(page: Page, key: string): Promise<void> {
   await act(page, key, 'Delete')
