@@ -2,9 +2,10 @@
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { basename } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
 import { ENGLISH } from '../../src/page/element/texts.ts'
+import { adoptedStyles, ownLit } from './lit.ts'
 
 /** The folder of the texts. */
 export const LANGUAGES = 'src/page/element/languages'
@@ -23,114 +24,6 @@ const styleSheets: Plugin = {
     bundler.onLoad({ filter: /\.css$/ }, async ({ path }) => {
       const { code } = await transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true })
       return { contents: code.trim(), loader: 'text' }
-    })
-  },
-}
-
-/**
- * Lit's style sheets without what it has for browsers that cannot adopt one: the element does not run in
- * them, and its size counts.
- */
-const adoptedStyles: Plugin = {
-  name: 'adopted styles',
-  setup(bundler) {
-    bundler.onLoad({ filter: /@lit.reactive-element.css-tag\.js$/ }, () => ({
-      contents: `
-        export const unsafeCSS = (text) => {
-          const sheet = new CSSStyleSheet()
-          sheet.replaceSync(text)
-          return sheet
-        }
-        export const adoptStyles = (root, sheets) => { root.adoptedStyleSheets = sheets }
-        export const getCompatibleStyle = (sheet) => sheet
-        export let CSSResult, css, supportsAdoptingStyleSheets // Exported by Lit, and not used here.`,
-    }))
-  },
-}
-
-/**
- * What the element does not need of Lit's minified modules, with what stands there instead: its size counts. It runs in no
- * browser that needs a polyfill, no server renders it, its properties have no decorators, and its attributes are texts.
- */
-const UNUSED: Record<string, readonly [unused: RegExp, instead: string][]> = {
-  'reactive-element.js': [
-    [/,\w+=\w+\.reactiveElementPolyfillSupport/, ''],
-    [
-      /,\w+\?\.\(\{ReactiveElement:\w+\}\),\(\w+\.reactiveElementVersions\?\?=\[\]\)\.push\("[\d.]+"\)/,
-      '',
-    ],
-    [/\{toAttribute\(.*?,fromAttribute\(.*?\}return (\w+)\}\}/, '{fromAttribute:$1=>$1}'],
-    // What decorators add.
-    [/static addInitializer\(\w+\)\{.*?\}/, ''],
-    [/void 0!==\w+\.l&&\(this\.l=\[\.\.\.\w+\.l\]\),/, ''],
-    [/,this\.constructor\.l\?\.forEach\(\w+=>\w+\(this\)\)/, ''],
-    [/Symbol\.metadata\?\?=.*?new WeakMap;/, ''],
-    [/const \w+=this\[Symbol\.metadata\];.*?\.set\(\w+,\w+\)\}/, ''],
-  ],
-  'lit-element.js': [
-    [/,\w+\.litElementHydrateSupport\?\.\(\{LitElement:\w+\}\)/, ''],
-    [/const (\w+)=\w+\.litElementPolyfillSupport;\1\?\.\(\{LitElement:\w+\}\);/, ''],
-    [/\(\w+\.litElementVersions\?\?=\[\]\)\.push\("[\d.]+"\);/, ''],
-  ],
-  'lit-html.js': [
-    [/3===\w+\?"<math>":/, ''],
-    [/3===\w+\?"<\/math>":/, ''],
-    [/(?<=2===\w+)\|\|3===\w+/, ''],
-    // Bindings in the place of an attribute, and in comments.
-    [
-      /else \w+\.startsWith\(\w+\)&&\(\w+\.push\(\{type:6,index:\w+\}\),\w+\.removeAttribute\(\w+\)\)/,
-      '',
-    ],
-    [/:6===\w+\.type&&\(\w+=new \w+\(\w+,this,\w+\)\)/, ':0'],
-    [
-      /else\{let \w+=-1;for\(;-1!==\(\w+=\w+\.data\.indexOf\(\w+,\w+\+1\)\);\)\w+\.push\(\{type:7,index:\w+\}\),\w+\+=\w+\.length-1\}/,
-      '',
-    ],
-    [
-      /,(\w+)=\w+\.litHtmlPolyfillSupport;\1\?\.\(\w+,\w+\),\(\w+\.litHtmlVersions\?\?=\[\]\)\.push\("[\d.]+"\)/,
-      '',
-    ],
-  ],
-}
-
-/**
- * A module of Lit without what the element does not need of it.
- *
- * @throws Error if it has that in another form than it had
- */
-export function leaveOut(name: string, lit: string): string {
-  return (UNUSED[name] ?? []).reduce((code, [unused, instead]) => {
-    if (!unused.test(code)) throw new Error(`${name} of Lit has another form: ${unused}`)
-    return code.replace(unused, instead)
-  }, lit)
-}
-
-/** How Lit makes its policy of Trusted Types, in its minified module. */
-const LIT_POLICY = /\w+\?\w+\.createPolicy\("lit-html",\{createHTML:(\w+)=>\1\}\):void 0/
-
-const TRUSTED_TYPES = 'src/page/element/trusted-types.ts'
-
-/**
- * Lit with a policy of Trusted Types that does not collide with the policy of another Lit on the page.
- *
- * @throws Error if Lit makes its policy in another way than it did
- */
-export function replacePolicy(lit: string): string {
-  if (!LIT_POLICY.test(lit)) throw new Error('Lit makes its Trusted Types policy in another way')
-  const path = JSON.stringify(resolve(TRUSTED_TYPES))
-  const code = lit.replace(LIT_POLICY, 'createLitPolicy()')
-  return `import { createLitPolicy } from ${path}\n${code}`
-}
-
-const LIT = /(?:lit-html|lit-element|reactive-element)\.js$/
-
-const ownLit: Plugin = {
-  name: 'own Lit',
-  setup(bundler) {
-    bundler.onLoad({ filter: LIT }, ({ path }) => {
-      const name = basename(path)
-      const lit = leaveOut(name, readFileSync(path, 'utf8'))
-      return { contents: name === 'lit-html.js' ? replacePolicy(lit) : lit }
     })
   },
 }

@@ -1,0 +1,197 @@
+/** What the element does not need of Lit, as scripts/lib/lit.ts takes it out: its size counts. */
+
+/** A piece of Lit's minified code, and what stands there instead. A piece that ends with `{` goes on to the brace that closes it. */
+type Cut = readonly [piece: string, instead: string]
+
+/**
+ * By modules, for one version of Lit. The element runs in no browser that needs a polyfill, and no server renders it. Its
+ * properties are plain and not reflected, and its attributes are texts. Its templates are HTML without comments, directives and
+ * elements whose content is text alone. What they bind is a child, or the whole value of an attribute:
+ * test/scripts/lib/lit.test.ts.
+ */
+export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
+  'reactive-element.js': [
+    // Polyfills, versions, decorators.
+    [
+      ',a=globalThis,c=a.trustedTypes,l=c?c.emptyScript:"",p=a.reactiveElementPolyfillSupport,d=(t,s)=>t',
+      '',
+    ],
+    [',p?.({ReactiveElement:y}),(a.reactiveElementVersions??=[]).push("2.1.2")', ''],
+    ['Symbol.metadata??=Symbol("metadata"),a.litPropertyMetadata??=new WeakMap;', ';'],
+    ['const t=this[Symbol.metadata];if(null!==t){', ''],
+    ['static addInitializer(t){', ''],
+    [',void 0!==t.l&&(this.l=[...t.l])', ''],
+    [',this.constructor.l?.forEach(t=>t(this))', ''],
+    ['d("elementProperties")', '"elementProperties"'],
+    ['d("finalized")', '"finalized"'],
+    ['d("properties")', '"properties"'],
+    // Properties.
+    [',u={', ''],
+    [',f=(t,s)=>!i(t,s),b={', ''],
+    [',getOwnPropertyDescriptor:h,getOwnPropertyNames:r,getOwnPropertySymbols:o', ''],
+    ['s=[...r(t),...o(t)];for(const i of s)', 's=Object.keys(t);for(const i of s)'],
+    [
+      'static createProperty(t,s=b){',
+      `static createProperty(name, options) {
+        if (options.state) options.attribute = false
+        this._$Ei()
+        this.elementProperties.set(name, options)
+        const value = Symbol()
+        e(this.prototype, name, {
+          get() {
+            return this[value]
+          },
+          set(next) {
+            const last = this[value]
+            this[value] = next
+            this.requestUpdate(name, last)
+          },
+          configurable: true,
+          enumerable: true,
+        })
+      }`,
+    ],
+    ['static getPropertyDescriptor(t,s,i){', ''],
+    ['static getPropertyOptions(t){', ''],
+    ['_$AK(t,s){', '_$AK(attribute, text) { this[this.constructor._$Eh.get(attribute)] = text }'],
+    ['_$ET(t,s){', ''],
+    ['this._$Eq&&=this._$Eq.forEach(t=>this._$ET(t,this[t])),', ''],
+    [
+      'requestUpdate(t,s,i,e=!1,h){',
+      `requestUpdate(name, last) {
+        if (name !== undefined) {
+          if (i(this[name], last)) return
+          if (!this._$AL.has(name)) this._$AL.set(name, this.hasUpdated ? last : undefined)
+        }
+        if (!this.isUpdatePending) this._$ES = this._$EP()
+      }`,
+    ],
+    ['C(t,s,{useDefault:i,reflect:e,wrapped:h},r){', ''],
+    ['const t=this.constructor.elementProperties;if(t.size>0)for(const[s,i]of t){', ''],
+    // One style sheet.
+    ['static finalizeStyles(s){', 'static finalizeStyles(sheet) { return [sheet] }'],
+    // Steps of an update.
+    [
+      'const t=this.scheduleUpdate();return null!=t&&await t,!this.isUpdatePending',
+      'this.performUpdate()',
+    ],
+    ['scheduleUpdate(){', ''],
+    [
+      't=this.shouldUpdate(s),t?(this.willUpdate(s),this._$EO?.forEach(t=>t.hostUpdate?.()),this.update(s)):this._$EM()',
+      't=true,this.willUpdate(s),this.update(s)',
+    ],
+    ['shouldUpdate(t){', ''],
+    ['this._$EO?.forEach(t=>t.hostUpdated?.()),', ''],
+    [',u as defaultConverter,t as getCompatibleStyle,f as notEqual', ''],
+  ],
+  'lit-element.js': [
+    ['i._$litElement$=!0,i["finalized"]=!0,s.litElementHydrateSupport?.({LitElement:i});', ''],
+    ['const o=s.litElementPolyfillSupport;o?.({LitElement:i});', ''],
+    ['(s.litElementVersions??=[]).push("4.2.2");', ''],
+    ['createRenderRoot(){', ''],
+    ['this.hasUpdated||(this.renderOptions.isConnected=this.isConnected),', ''],
+    ['}connectedCallback(){', '}'],
+    ['disconnectedCallback(){', ''],
+    ['render(){return r}', ''],
+    [',noChange as r', ''],
+  ],
+  'lit-html.js': [
+    [
+      'const j={M:h,P:o,A:n,C:1,L:N,R,D:d,V:M,I:k,H,N:L,U:z,B:I,F:Z},B=t.litHtmlPolyfillSupport;B?.(S,k),(t.litHtmlVersions??=[]).push("3.3.3");',
+      '',
+    ],
+    ['export{j as _$LH,b as html,T as mathml,E as noChange,', 'export{b as html,'],
+    [',w as svg', ''],
+    // SVG and MathML, comments, elements whose content is text.
+    ['y=/^(?:script|style|textarea|title)$/i,x=t=>', 'x=t=>'],
+    [',w=x(2),T=x(3)', ''],
+    ['let n,l=2===i?"<svg>":3===i?"<math>":"",', 'let l="",'],
+    ['+(2===i?"</svg>":3===i?"</math>":"")', ''],
+    [
+      'c===v?"!--"===u[1]?c=_:void 0!==u[1]?c=m:void 0!==u[2]?(y.test(u[2])&&(n=RegExp("</"+u[2],"g")),c=p):void 0!==u[3]&&(c=p):',
+      'c===v?c=p:',
+    ],
+    ['(!--|\\/[^a-zA-Z])|', ''],
+    ['_=/-->/g,m=/>/g,', ''],
+    ['c=n??v', 'c=v'],
+    ['c===_||c===m?c=v:(c=p,n=void 0)', 'c=p'],
+    [
+      ',[f,v]=N(t,i);if(this.el=S.createElement(f,e),P.currentNode=this.el.content,2===i||3===i){',
+      ',[f,v]=N(t);this.el=S.createElement(f),P.currentNode=this.el.content;',
+    ],
+    ['if(y.test(r.tagName)){', ''],
+    [
+      'else{let t=-1;for(;-1!==(t=r.data.indexOf(o,t+1));)d.push({type:7,index:l}),t+=o.length-1}',
+      '',
+    ],
+    // Directives, and bindings to an element or to a part of an attribute.
+    ['function M(t,i,s=t,e){', ''],
+    ['t=M(this,t,i),a(t)?', 'a(t)?'],
+    ['E=Symbol.for("lit-noChange"),', ''],
+    ['t!==this._$AH&&t!==E&&this._(t)', 't!==this._$AH&&this._(t)'],
+    ['class Z{', ''],
+    ['else t.startsWith(o)&&(d.push({type:6,index:l}),r.removeAttribute(t));', ''],
+    [',s=r.getAttribute(t).split(o)', ''],
+    ['strings:s,ctor', 'ctor'],
+    [
+      '1===r.type?i=new r.ctor(h,r.name,r.strings,this,t):6===r.type&&(i=new Z(h,this,t))',
+      'i=new r.ctor(h,r.name,t)',
+    ],
+    [
+      'void 0!==s&&(void 0!==s.strings?(s._$AI(t,s,i),i+=s.strings.length-2):s._$AI(t[i])),i++',
+      's._$AI(t[i++])',
+    ],
+    [
+      'class H{',
+      `class H {
+        constructor(element, name, options) {
+          this._$AH = A
+          this.element = element
+          this.name = name
+          this.options = options
+        }
+        _$AI(value) {
+          if (!a(value) || value !== this._$AH) this.j((this._$AH = value))
+        }
+        j(value) {
+          if (value === A) this.element.removeAttribute(this.name)
+          else this.element.setAttribute(this.name, value ?? '')
+        }
+      }`,
+    ],
+    ['constructor(){super(...arguments),this.type=3}', ''],
+    ['constructor(){super(...arguments),this.type=4}', ''],
+    // Options of listeners, and listeners that are objects.
+    [
+      'class z extends H{',
+      `class z extends H {
+        _$AI(value) {
+          const last = this._$AH
+          this._$AH = value ??= A
+          if (last === A && value !== A) this.element.addEventListener(this.name, this)
+          if (last !== A && value === A) this.element.removeEventListener(this.name, this)
+        }
+        handleEvent(event) {
+          this._$AH.call(this.options?.host ?? this.element, event)
+        }
+      }`,
+    ],
+    // Templates that are compiled, and where else they can be rendered.
+    [
+      '{values:i,_$litType$:s}=t,e="number"==typeof s?this._$AC(t):(void 0===s.el&&(s.el=S.createElement(V(s.h,s.h[0]),this.options)),s)',
+      '{values:i}=t,e=this._$AC(t)',
+    ],
+    ['(t?.creationScope??l)', 'l'],
+    [
+      'const e=s?.renderBefore??i;let h=e._$litPart$;if(void 0===h){const t=s?.renderBefore??null;e._$litPart$=h=new k(i.insertBefore(c(),t),t,void 0,s??{})}return h._$AI(t),h',
+      'let h=i._$litPart$;if(void 0===h)i._$litPart$=h=new k(i.insertBefore(c(),null),null,void 0,s);h._$AI(t)',
+    ],
+    ['get parentNode(){', ''],
+    ['get startNode(){', ''],
+    ['get endNode(){', ''],
+    ['get _$AU(){', ''],
+    ['setConnected(t){', ''],
+    [',this._$Cv=e?.isConnected??!0', ''],
+    ['this._$AP?.(!1,!0,s)', ''],
+  ],
+}
