@@ -6,7 +6,7 @@ import type { ErrorDetail } from './host.ts'
 import { GIVEN, OWN, PanelElement, type Done, type InnerElement } from './inner-element.ts'
 import { chooseAction, listActions, type Action, type Panel } from './key-actions.ts'
 import { renderKeyFacts, renderUse } from './key-facts.ts'
-import { renderMenu } from './key-menu.ts'
+import { closeMenu, renderMenu } from './key-menu.ts'
 import { createPanel } from './key-panels.ts'
 import { describeStatus, renderStatus } from './key-status.ts'
 import { gapAfter } from './language.ts'
@@ -149,7 +149,10 @@ export class ApiKeyItem extends PanelElement {
         tabindex="-1"
         class=${action}
         aria-disabled=${this.#isBarred(action)}
-        @click=${() => this.#act(action, '#more')}
+        @click=${(event: Event) => {
+          closeMenu(event)
+          this.#act(action, '#more')
+        }}
       >
         ${this.language.say(action)}
       </button>

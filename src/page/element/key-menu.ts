@@ -27,17 +27,15 @@ export function renderMenu(name: string, items: readonly TemplateResult[]) {
       @beforetoggle=${place}
       @toggle=${enter}
       @keydown=${step}
-      @click=${leave}
     >
       ${items}
     </div>
   `
 }
 
-/** An item is pressed after the menu has closed, and the focus is on the button again: it returns there from a dialog. */
-const leave = {
-  handleEvent: ({ currentTarget }: Event) => menuOf(currentTarget)?.hidePopover(),
-  capture: true,
+/** Closes the menu of an item that is pressed. The focus is on the button then, to which a dialog returns it. */
+export function closeMenu({ currentTarget }: Event): void {
+  menuOf(currentTarget)?.parentElement?.hidePopover()
 }
 
 function menuOf(target: EventTarget | null): HTMLElement | null {
