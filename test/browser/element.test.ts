@@ -593,10 +593,10 @@ describe('the keyboard', () => {
   it('the keyboard limits a key', async () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     await choose(page, 'Limits')
-    await page.getByLabel('Limit of uses').waitFor()
+    await page.getByLabel('Maximum number of uses').waitFor()
     await button(page, 'Save limits').and(page.locator('[aria-disabled=false]')).waitFor()
-    expect(await isFocused(page.getByLabel('Limit of uses'))).toBe(true)
-    await press(page, 'ArrowDown', 'Tab', '7', 'Enter')
+    expect(await isFocused(page.getByLabel('Maximum number of uses'))).toBe(true)
+    await press(page, '7', 'Enter')
     await noticeOf(page, 'OpenAI').getByText('You changed the limits of the key').waitFor()
     expect(await isFocused(button(page, 'More: OpenAI key'))).toBe(true)
   })
