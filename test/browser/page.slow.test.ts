@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { AUDIENCE, CLIENT_ID, startIdentityProvider } from './identity-provider.ts'
 import { mintToken, startVault } from '../node/start-vault.ts'
+import { act, beginAdding, button, deleteKey, keyField } from './screen.ts'
 import { findBarriers, refuse, setStage, shows } from './stage.ts'
 
 // Access tokens expire so soon that the page renews each one before it uses it.
@@ -20,8 +21,6 @@ const { vault, provider, openPage } = await setStage({
 const origin = vault.keyUrl.origin
 identityProvider.register(origin)
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
 const NOT_VALID = /^localhost:\d+ gave an answer that is not valid\./
 const preview = (page: Page) => page.locator('[part=preview]')
 
@@ -51,8 +50,7 @@ describe('the page', () => {
     const { page, faults, origins } = await openPage(origin)
     await signIn(page, 'alice')
     expect(page.url()).toBe(`${origin}/`)
-    await button(page, 'Add a key').click()
-    await page.getByLabel('Provider').selectOption('OpenAI')
+    await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-of-alice')
     await button(page, 'Save key').click()
     await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
@@ -60,7 +58,7 @@ describe('the page', () => {
 
     await page.reload()
     await page.getByText('alice at work').waitFor()
-    await button(page, 'Replace: OpenAI key').click()
+    await act(page, 'OpenAI', 'Replace')
     await keyField(page).fill('sk-bad-of-alice')
     await button(page, 'Replace').click()
     await page.getByText('OpenAI does not accept this key.').waitFor()
@@ -69,8 +67,7 @@ describe('the page', () => {
     await page.getByText('The OpenAI key is saved').waitFor()
     expect(await preview(page).textContent()).toBe('sk-good2...')
 
-    await button(page, 'Delete: OpenAI key').click()
-    await button(page, 'Delete').click()
+    await deleteKey(page, 'OpenAI')
     await page.getByText('The OpenAI key is deleted.').waitFor()
     await button(page, 'Sign out').click()
     await page.getByText(/^Sign in at localhost:\d+ to see your keys\.$/).waitFor()
@@ -223,8 +220,7 @@ describe('the page', () => {
       const access_token = await mintToken('a secret that the vault does not know', 'mallory')
       await route.fulfill({ response, json: { ...(await response.json()), access_token } })
     })
-    await button(page, 'Add a key').click()
-    await page.getByLabel('Provider').selectOption('OpenAI')
+    await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-good-of-judy')
     await button(page, 'Save key').click()
     await page.getByText('Your session has ended.').waitFor()
@@ -239,15 +235,13 @@ describe('the page', () => {
       const settings = document.querySelector('api-key-settings')
       Object.assign(settings ?? {}, { baseUrl: `${location.origin}/` })
     })
-    await page.getByText('Sign in again to continue.').waitFor()
-    expect(await shows(button(page, 'Sign in'))).toBe(true)
+    expect(await shows(button(page, 'Sign in again'))).toBe(true)
   })
 
   /** Types a key of `name`, whose session ends before it is saved, and clicks on the button to sign in again. */
   async function typeUntilSessionEnds(page: Page, name: string) {
     await signIn(page, name)
-    await button(page, 'Add a key').click()
-    await page.getByLabel('Provider').selectOption('OpenAI')
+    await beginAdding(page, 'OpenAI')
     await keyField(page).fill(`sk-good-of-${name}`)
     await page.route('**/api-keys/openai', (route) => route.fulfill(refuse(401, 'token_expired')))
     await button(page, 'Save key').click()
@@ -258,7 +252,7 @@ describe('the page', () => {
   /** Clicks on the button to sign in again. @returns the window that it opens */
   async function openWindow(page: Page): Promise<Page> {
     const opened = page.context().waitForEvent('page')
-    await button(page, 'Sign in').click()
+    await button(page, 'Sign in again').click()
     return opened
   }
 
@@ -268,7 +262,7 @@ describe('the page', () => {
     const before = identityProvider.grants.length
     const other = await openWindow(page)
     await other.waitForEvent('close')
-    await page.getByText('Sign in again to continue.').waitFor({ state: 'hidden' })
+    await button(page, 'Sign in again').waitFor({ state: 'hidden' })
     expect(identityProvider.grants.slice(before)).toContain('authorization_code')
     expect(await keyField(page).inputValue()).toBe('sk-good-of-nina')
     await button(page, 'Save key').click()
@@ -301,8 +295,8 @@ describe('the page', () => {
     const reason = await page.evaluate(async () => {
       Object.assign(window, { open: () => null })
       // The element calls it.
-      const act = Reflect.get(document.querySelector('api-key-settings') ?? {}, 'signIn')
-      return act().catch(({ message }: Error) => message)
+      const signInAgain = Reflect.get(document.querySelector('api-key-settings') ?? {}, 'signIn')
+      return signInAgain().catch(({ message }: Error) => message)
     })
     expect(reason).toMatch(/^Your browser did not open a window for the sign-in\./)
     await page.getByText(reason).waitFor()

@@ -30,7 +30,6 @@ function showSession(session: Session, config: OidcConfig | null): void {
     forgetGivenToken()
     // The keys stay on the page: a key that is being typed must not be lost.
     if (signIn === undefined) offerSignIn(say('newLink'), null)
-    else offerSignIn(say('signInAgain'), () => void signIn().catch(() => {}))
   })
   for (const type of ['saved', 'deleted']) {
     settings.addEventListener(type, () => show('keys'))
@@ -58,10 +57,11 @@ function createSignIn(config: OidcConfig, current: { session: Session }): () => 
       // The user may have signed out meanwhile.
       if (!find('keys').hidden) show('keys')
     } catch (error) {
-      const isBlocked = error instanceof WindowBlocked
-      const act = isBlocked ? () => leave(config) : () => void signIn().catch(() => {})
+      const again = () => void signIn().catch(() => {})
+      const act = error instanceof WindowBlocked ? () => leave(config) : again
       offerSignIn(explainFault(error), act)
-      if (isBlocked) find('sign-in').focus()
+      // It may be out of view.
+      find('sign-in').focus()
       throw error
     }
   }

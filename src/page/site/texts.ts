@@ -20,7 +20,6 @@ export const ENGLISH = {
 
   newLink: 'To sign in, open your link again.',
   signInAt: 'Sign in at {host} to see your keys.',
-  signInAgain: 'Sign in again to continue.',
   otherUser:
     'You signed in as {name}, but the page shows the keys of {user}. Sign in as {user}, or reload that page.',
   blocked:
