@@ -1,5 +1,6 @@
 import { afterAll, expect, inject, it } from 'vitest'
 import { openBrowser } from './browser.ts'
+import { beginAdding, button, keyField } from './screen.ts'
 import { makeCheckout, type Dev } from '../node/checkout.ts'
 
 const { startDev } = makeCheckout()
@@ -21,10 +22,9 @@ it(
   async () => {
     const first = await startDev(['--var', 'VERIFY_ON_SAVE:false'])
     const page = await openPrinted(first)
-    await page.getByRole('button', { name: 'Add a key' }).click()
-    await page.getByLabel('Provider').selectOption('OpenAI')
-    await page.getByRole('textbox', { name: /API key$/ }).fill('sk-proj-of-the-demo')
-    await page.getByRole('button', { name: 'Save key' }).click()
+    await beginAdding(page, 'OpenAI')
+    await keyField(page).fill('sk-proj-of-the-demo')
+    await button(page, 'Save key').click()
     await page.getByText('The OpenAI key is saved.').waitFor()
     await page.reload()
     expect(await page.locator('[part=preview]').textContent()).toBe('sk-proj-...')
@@ -34,7 +34,7 @@ it(
     const second = await startDev()
     const later = await openPrinted(second)
     expect(await later.locator('[part=preview]').textContent()).toBe('sk-proj-...')
-    await later.getByRole('button', { name: 'Sign out' }).click()
+    await button(later, 'Sign out').click()
     expect(
       await later
         .getByText('You are signed out. To sign in, open your link again.', { exact: true })
