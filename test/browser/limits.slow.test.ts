@@ -1,13 +1,13 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { addEvents, type SampleEvent } from './samples.ts'
+import { act, button, isFocused, listItems, rowOf, toggleRow } from './screen.ts'
 import { refuse, setStage, shows } from './stage.ts'
 
 const { vault, openSettings } = await setStage()
 
 const NOON = '2026-06-15T12:00:00.000Z'
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 const status = (page: Page) => page.locator('[part=status]')
 
 /** Opens the settings at noon of a day in June, with a key of OpenAI whose row has `columns`. */
@@ -36,14 +36,15 @@ async function askKey({ user, token }: { user: string; token: string }): Promise
 it('a key can be paused and resumed, with its entity tag', async () => {
   const { page, user, token, faults } = await openKey()
   const sent = page.waitForRequest((request) => request.method() === 'PATCH')
-  await button(page, 'Pause: OpenAI key').click()
+  await act(page, 'OpenAI', 'Pause')
   expect((await sent).postDataJSON()).toEqual({ paused: true })
   expect((await sent).headers()['if-match']).toMatch(/^"[\da-f]{32}\.1"$/)
   expect(await shows(page.getByRole('status').getByText('You paused the key'))).toBe(true)
   expect(await status(page).textContent()).toBe('Paused. Applications cannot use it.')
   expect(await askKey({ user, token })).toHaveProperty('paused_at')
-  const resume = button(page, 'Resume: OpenAI key')
-  expect(await resume.evaluate((element) => element.matches(':focus'))).toBe(true)
+  expect(await isFocused(button(page, 'More: OpenAI key'))).toBe(true)
+  await page.keyboard.press('Shift+Tab')
+  expect(await isFocused(button(page, 'Resume: OpenAI key'))).toBe(true)
   await page.keyboard.press('Enter')
   expect(await shows(page.getByRole('status').getByText('You resumed the key'))).toBe(true)
   expect(await status(page).textContent()).toBe('Accepted by OpenAI')
@@ -54,12 +55,13 @@ it('a key can be paused and resumed, with its entity tag', async () => {
 it('a key is not paused if it was changed elsewhere, and the page says so', async () => {
   const { page, user, token } = await openKey()
   await setColumns(user, { revision: '2', updated_at: '2026-06-15T11:59:00.000Z' })
-  await button(page, 'Pause: OpenAI key').click()
+  await act(page, 'OpenAI', 'Pause')
   const told = 'This key was changed somewhere else. Check it, then try again.'
   expect(await shows(page.getByRole('alert').getByText(told))).toBe(true)
   expect(await askKey({ user, token })).not.toHaveProperty('paused_at')
+  await toggleRow(page, 'OpenAI')
   await page.getByText('Saved 15 Jun 2026, 11:59').waitFor()
-  await button(page, 'Pause: OpenAI key').click()
+  await act(page, 'OpenAI', 'Pause')
   expect(await shows(button(page, 'Resume: OpenAI key'))).toBe(true)
 })
 
@@ -69,22 +71,23 @@ it('a key that is being paused is busy, and says that it could not be paused', a
     await page.getByRole('status').getByText('Saving the change …').waitFor()
     await route.fulfill(refuse(503, 'database_busy'))
   })
-  await button(page, 'Pause: OpenAI key').click()
+  await act(page, 'OpenAI', 'Pause')
   const busy = page.getByRole('alert').getByText('The key service is busy.')
   expect(await shows(busy)).toBe(true)
   expect(await button(page, 'Resume: OpenAI key').count()).toBe(0)
 })
 
 it.for([
-  ["provider = 'gone'", 'no longer offered'],
-  ["key_id = 'gone'", 'Temporarily unavailable'],
-  ["provider = 'xai'", 'can no longer be read'],
-] as const)('a key that cannot be used cannot be paused: %s', async ([change, text]) => {
+  ["provider = 'gone'", 'no longer offered', 'gone'],
+  ["key_id = 'gone'", 'Temporarily unavailable', 'OpenAI'],
+  ["provider = 'xai'", 'can no longer be read', 'xAI'],
+] as const)('a key that cannot be used cannot be paused: %s', async ([change, text, name]) => {
   const { page, user } = await openKey()
   await vault.sql(`UPDATE api_keys SET ${change} WHERE user_id = ?`, user)
   await page.reload()
   await status(page).getByText(text).waitFor()
   expect(await page.getByRole('button', { name: /^(Pause|Resume)/ }).count()).toBe(0)
+  expect((await listItems(page, name)).filter((item) => /Pause|Resume/.test(item))).toEqual([])
 })
 
 it('a paused key says what else keeps it from working, and nothing less', async () => {
@@ -102,6 +105,7 @@ it('a paused key says what else keeps it from working, and nothing less', async 
 it('a key says how many uses are used up, and who may use it', async () => {
   const columns = { max_uses: '1000', max_uses_per: 'month', uses: '1000', uses_in: '9999' }
   const { page } = await openKey({ ...columns, callers: '["binding:chat-worker","binding:batch"]' })
+  await toggleRow(page, 'OpenAI')
   const uses = page.getByText('1,000 of 1,000 uses this month', { exact: true })
   expect(await shows(uses)).toBe(true)
   expect(await shows(page.getByText('Only chat-worker, batch', { exact: true }))).toBe(true)
@@ -120,7 +124,7 @@ describe('the form that limits a key', () => {
   async function openForm(columns: Record<string, string> = {}, events: SampleEvent[] = [USED]) {
     const opened = await openKey(columns)
     await addEvents(vault, opened.user, events)
-    await button(opened.page, 'Limits: OpenAI key').click()
+    await act(opened.page, 'OpenAI', 'Limits')
     await opened.page.locator('[type=submit][aria-disabled=false]').waitFor()
     const { page } = opened
     /** Saves the form, and returns what it sent. */
@@ -136,15 +140,15 @@ describe('the form that limits a key', () => {
   it('the form sets how often a key may be used', async () => {
     const max_uses = { count: 100, per: 'day' }
     const { page, user, token, save } = await openForm()
-    expect(await count(page).count()).toBe(0)
+    expect(await count(page).inputValue()).toBe('')
+    expect(await count(page).getAttribute('placeholder')).toBe('No limit')
     await limitOfUses(page).selectOption('Per day')
     await count(page).fill('100')
     expect(await save()).toEqual({ max_uses })
+    expect(await isFocused(button(page, 'More: OpenAI key'))).toBe(true)
+    await toggleRow(page, 'OpenAI')
     expect(await shows(page.getByText('0 of 100 uses today', { exact: true }))).toBe(true)
     expect(await askKey({ user, token })).toHaveProperty('max_uses', { ...max_uses, used: 0 })
-    expect(await button(page, 'Replace: OpenAI key').evaluate((one) => one.matches(':focus'))).toBe(
-      true,
-    )
   })
 
   it('the form removes each limit', async () => {
@@ -155,10 +159,14 @@ describe('the form that limits a key', () => {
       expires_at: '2027-06-14T12:00:00.000Z',
     })
     expect(await count(page).inputValue()).toBe('5')
-    await limitOfUses(page).selectOption('No limit')
+    await count(page).fill('')
     await callers(page).selectOption('All applications')
     await expires(page).selectOption('Never')
     expect(await save()).toEqual({ max_uses: null, callers: null, expires_at: null })
+    await toggleRow(page, 'OpenAI')
+    await rowOf(page, 'OpenAI')
+      .getByText(/^Saved/)
+      .waitFor()
     expect(await page.getByText(/uses today|^Only|^Expires/).count()).toBe(0)
   })
 
@@ -189,6 +197,7 @@ describe('the form that limits a key', () => {
     expect(await save()).toEqual({
       callers: ['binding:batch', 'binding:chat-worker', 'relay:batch'],
     })
+    await toggleRow(page, 'OpenAI')
     expect(
       await shows(page.getByText('Only batch, chat-worker, batch (via API)', { exact: true })),
     ).toBe(true)
@@ -234,10 +243,10 @@ describe('the form that limits a key', () => {
     const methods: string[] = []
     page.on('request', (request) => methods.push(request.method()))
     await button(page, 'Save limits').click()
-    await button(page, 'Limits: OpenAI key').click()
+    await act(page, 'OpenAI', 'Limits')
     await count(page).fill('6')
     await page.keyboard.press('Escape')
-    await button(page, 'Limits: OpenAI key').waitFor()
+    await count(page).waitFor({ state: 'detached' })
     expect(methods).not.toContain('PATCH')
   })
 
@@ -250,15 +259,17 @@ describe('the form that limits a key', () => {
     const told = page.getByRole('alert').getByText('Enter a whole number of uses, from 1.')
     expect(await shows(told)).toBe(true)
     expect(await count(page).getAttribute('aria-invalid')).toBe('true')
-    expect(await count(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+    expect(await isFocused(count(page))).toBe(true)
   })
 
   it('the form can be filled in and saved with the keyboard alone', async () => {
     const { page } = await openForm({ callers: '["binding:batch"]' })
-    expect(await limitOfUses(page).evaluate((field) => field.matches(':focus'))).toBe(true)
-    for (const key of ['P', 'Tab', '7', 'Tab', 'Tab', 'Space', 'Enter']) {
+    expect(await isFocused(count(page))).toBe(true)
+    for (const key of ['7', 'Tab', 'Tab', 'Tab', 'Space', 'Enter']) {
       await page.keyboard.press(key)
     }
+    await page.getByText('You changed the limits of the key').waitFor()
+    await toggleRow(page, 'OpenAI')
     expect(await shows(page.getByText('0 of 7 uses today', { exact: true }))).toBe(true)
     expect(await shows(page.getByText('No application may use it', { exact: true }))).toBe(true)
   })
@@ -268,22 +279,27 @@ describe('the form that limits a key', () => {
     await limitOfUses(page).selectOption('Per month')
     await count(page).fill('9')
     await setColumns(user, { revision: '2', callers: '["binding:other"]' })
+    const read = page.waitForResponse(/api-keys$/)
     await button(page, 'Save limits').click()
     const told = 'This key was changed somewhere else. Check it, then try again.'
     expect(await shows(page.getByRole('alert').getByText(told))).toBe(true)
-    await page.getByText('Only other', { exact: true }).waitFor()
+    await (await read).finished()
     expect(await save()).toEqual({ max_uses: { count: 9, per: 'month' } })
+    await toggleRow(page, 'OpenAI')
+    await page.getByText('Only other', { exact: true }).waitFor()
   })
 
   it('the form works without the callers if they cannot be loaded', async () => {
     const { page } = await openKey()
     await page.route('**/api-key-events?*', (route) => route.fulfill(refuse(400, 'invalid_query')))
-    await button(page, 'Limits: OpenAI key').click()
+    await act(page, 'OpenAI', 'Limits')
     const told = page.getByRole('alert').getByText('This page is out of date. Reload it.')
     expect(await shows(told)).toBe(true)
     await limitOfUses(page).selectOption('Per day')
     await count(page).fill('3')
     await button(page, 'Save limits').click()
+    await page.getByText('You changed the limits of the key').waitFor()
+    await toggleRow(page, 'OpenAI')
     expect(await shows(page.getByText('0 of 3 uses today', { exact: true }))).toBe(true)
   })
 })

@@ -1,16 +1,25 @@
 /** Several keys of one provider. Slow: it opens many pages in a browser. */
 
-import type { Locator, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { TRANSLATED } from '../../scripts/lib/element.ts'
+import {
+  act,
+  beginAdding,
+  button,
+  isFocused,
+  keyField,
+  listItems,
+  listKeys,
+  providerField,
+  rowOf,
+  trimAll,
+} from './screen.ts'
 import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
 
 const { vault, openSettings } = await setStage()
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
 const nameField = (page: Page) => page.getByLabel('Name of the key')
-const cards = (page: Page) => page.locator('[part=provider]').allTextContents()
 const said = (page: Page, text: string) => page.getByText(text)
 /** The first key, if it is the one of this name. */
 const first = (page: Page, name: string) =>
@@ -18,13 +27,11 @@ const first = (page: Page, name: string) =>
     .locator('[part=provider]')
     .first()
     .and(page.getByText(name, { exact: true }))
-const isFocused = (what: Locator) => what.evaluate((element) => element.matches(':focus'))
 
 const TWO = { openai: 'sk-good-private', 'openai:work': 'sk-good-work' }
 
 async function addAnother(page: Page, name: string, key = 'sk-good-another'): Promise<void> {
-  await button(page, 'Add a key').click()
-  await page.getByLabel('Provider', { exact: true }).selectOption({ value: 'openai' })
+  await beginAdding(page, 'OpenAI')
   await nameField(page).fill(name)
   await keyField(page).fill(key)
   await button(page, 'Save key').click()
@@ -32,7 +39,7 @@ async function addAnother(page: Page, name: string, key = 'sk-good-another'): Pr
 
 /** Opens the form of a key's name. */
 async function openName(page: Page, key: string): Promise<void> {
-  await button(page, `Name and order: ${key} key`).click()
+  await act(page, key, 'Name and order')
   await nameField(page).waitFor()
 }
 
@@ -51,8 +58,7 @@ async function storedSlots({ user, token }: { user: string; token: string }): Pr
 describe('another key of a provider', () => {
   it('another key of a provider is saved under a name, beside the first', async () => {
     const { page, faults, ...opened } = await openSettings({ openai: TWO.openai })
-    await button(page, 'Add a key').click()
-    await page.getByLabel('Provider', { exact: true }).selectOption('OpenAI (has a key)')
+    await beginAdding(page, 'OpenAI')
     const replaces = said(page, 'You already have an OpenAI key. The new one replaces it. Name it')
     await replaces.waitFor()
     await nameField(page).fill(' work ')
@@ -62,7 +68,7 @@ describe('another key of a provider', () => {
     const notice = said(page, 'The OpenAI · work key is saved, and OpenAI accepts it.')
     await notice.waitFor()
     expect(await isFocused(notice)).toBe(true)
-    expect(await cards(page)).toEqual(['OpenAI', 'OpenAI · work'])
+    expect(await listKeys(page)).toEqual(['OpenAI', 'OpenAI · work'])
     const detail = { provider: 'openai:work', preview: 'sk-good-...', status: 'active' }
     expect(await page.evaluate('window.events')).toEqual([{ type: 'saved', ...detail }])
     expect(await storedSlots(opened)).toEqual(['openai', 'openai:work'])
@@ -71,8 +77,7 @@ describe('another key of a provider', () => {
 
   it('another key of a provider replaces the one with its name', async () => {
     const { page } = await openSettings(TWO)
-    await button(page, 'Add a key').click()
-    await page.getByLabel('Provider', { exact: true }).selectOption('OpenAI (has a key)')
+    await beginAdding(page, 'OpenAI')
     await nameField(page).fill('work')
     await said(page, 'You already have an OpenAI · work key. The new one replaces it.').waitFor()
     await keyField(page).fill('sk-good2-work')
@@ -82,12 +87,13 @@ describe('another key of a provider', () => {
     expect(previews).toEqual(['sk-good-...', 'sk-good2...'])
   })
 
-  it('another key of a provider has a quiet button if every provider has one', async () => {
+  it('another key of the only provider needs no choice, and takes a name', async () => {
     const { page } = await openSettings({ openai: TWO.openai }, {}, 'providers="openai"')
-    const add = button(page, 'Add another key')
-    expect(await add.getAttribute('part')).not.toContain('primary-button')
-    await add.click()
-    expect(await isFocused(nameField(page))).toBe(true)
+    await beginAdding(page)
+    await keyField(page).waitFor()
+    expect(await isFocused(keyField(page))).toBe(true)
+    expect(await providerField(page).count()).toBe(0)
+    expect(await nameField(page).count()).toBe(1)
   })
 
   it.for([
@@ -140,9 +146,9 @@ describe('a key among several', () => {
     await button(page, 'Save').click()
     const notice = said(page, 'You renamed the key')
     await notice.waitFor()
-    await button(page, 'Name and order: OpenAI · private key').waitFor()
+    await rowOf(page, 'OpenAI · private').waitFor()
     expect(await isFocused(notice)).toBe(true)
-    expect(await cards(page)).toEqual(['OpenAI · work', 'OpenAI · private'])
+    expect(await listKeys(page)).toEqual(['OpenAI · work', 'OpenAI · private'])
     expect(await storedSlots(opened)).toEqual(['openai:work', 'openai:private'])
     expect(faults()).toEqual([])
   })
@@ -164,8 +170,8 @@ describe('a key among several', () => {
     await nameField(page).fill('')
     await button(page, 'Save').click()
     await said(page, 'You renamed the key').waitFor()
-    await button(page, 'Replace: OpenAI key').waitFor()
-    expect(await cards(page)).toEqual(['OpenAI'])
+    await rowOf(page, 'OpenAI').waitFor()
+    expect(await listKeys(page)).toEqual(['OpenAI'])
   })
 
   it('a key keeps its name if another key has the new one', async () => {
@@ -186,24 +192,24 @@ describe('a key among several', () => {
     await page.keyboard.press('Escape')
     await openName(page, 'OpenAI')
     await button(page, 'Save').click()
-    await button(page, 'Name and order: OpenAI key').waitFor()
+    await nameField(page).waitFor({ state: 'detached' })
     expect(sent).toEqual([])
   })
 
   it('a key among several is deleted alone', async () => {
     const { page, ...opened } = await openSettings(TWO)
-    await button(page, 'Delete: OpenAI · work key').click()
-    await page.getByRole('dialog', { name: 'Delete the OpenAI · work key?' }).waitFor()
-    await button(page, 'Delete').click()
+    await act(page, 'OpenAI · work', 'Delete')
+    const question = page.getByRole('dialog', { name: 'Delete the OpenAI · work key?' })
+    await question.getByRole('button', { name: 'Delete' }).click()
     await said(page, 'The OpenAI · work key is deleted.').waitFor()
-    expect(await cards(page)).toEqual(['OpenAI'])
+    expect(await listKeys(page)).toEqual(['OpenAI'])
     expect(await storedSlots(opened)).toEqual(['openai'])
-    expect(await button(page, 'Name and order: OpenAI key').count()).toBe(0)
+    expect(await listItems(page, 'OpenAI')).not.toContain('Name and order')
   })
 
   it('another order leaves open what is being typed for another provider', async () => {
     const { page } = await openSettings({ ...TWO, 'anthropic?verify=false': 'sk-ant-1' })
-    await button(page, 'Replace: Anthropic key').click()
+    await act(page, 'Anthropic', 'Replace')
     await keyField(page).fill('sk-ant-0123456789')
     await openName(page, 'OpenAI · work')
     await page.getByLabel('Order of use').selectOption('1')
@@ -212,29 +218,24 @@ describe('a key among several', () => {
     expect(await keyField(page).inputValue()).toBe('sk-ant-0123456789')
   })
 
-  it('another order closes what is open for a key whose place another one takes', async () => {
+  it('another order leaves open what is being typed for a key whose place another one takes', async () => {
     const { page } = await openSettings(TWO)
-    await button(page, 'Replace: OpenAI key').click()
+    await act(page, 'OpenAI', 'Replace')
     await keyField(page).fill('sk-good-0123456789')
     await openName(page, 'OpenAI · work')
     await page.getByLabel('Order of use').selectOption('1')
     await button(page, 'Save').click()
     await first(page, 'OpenAI · work').waitFor()
-    expect(await keyField(page).count()).toBe(0)
+    expect(await rowOf(page, 'OpenAI').getByRole('textbox').inputValue()).toBe('sk-good-0123456789')
   })
 })
 
 it('a user with one key of each provider sees no names and no order', async () => {
   const { page } = await openSettings({ openai: 'sk-good-1', groq: 'gsk_1' })
-  const labels = await page.locator('li').first().getByRole('button').allTextContents()
-  expect(labels.map((label) => label.trim())).toEqual([
-    'Replace',
-    'Test',
-    'Pause',
-    'Limits',
-    'Activity',
-    'Delete',
-  ])
+  const labels = await rowOf(page, 'OpenAI').getByRole('button').allTextContents()
+  expect(trimAll(labels)).toEqual(['OpenAI', 'Test', '⋯'])
+  const items = ['Replace', 'Pause', 'Limits', 'Activity', 'Delete']
+  expect(await listItems(page, 'OpenAI')).toEqual(items)
 })
 
 it.for([
@@ -247,12 +248,11 @@ it.for([
     `providers="${attribute} groq"`,
   )
   await page.locator('#add').click()
-  const options = await page.locator('#slot option').allTextContents()
-  expect(options.map((option) => option.trim())).toEqual([
-    'Choose a provider',
-    ...offered,
-    'Groq (has a key)',
-  ])
+  const options = await page
+    .locator('#slots option')
+    .evaluateAll((all) => all.map((option) => [option.getAttribute('value'), option.textContent]))
+  const shown = options.map(([name, key]) => (key?.trim() ? `${name} (${key.trim()})` : name))
+  expect(shown).toEqual([...offered, 'Groq (has a key)'])
   expect(faults()).toEqual([])
 })
 
@@ -274,11 +274,12 @@ it.for(['en', ...TRANSLATED])('axe finds nothing in %s at 320 px: names', async 
     lang,
   )
   await page.setViewportSize({ width: 320, height: 800 })
-  await page.locator('li').nth(1).getByRole('button').nth(4).click()
+  await page.locator('#more').nth(1).click()
+  await page.locator('[part=item].name:visible').click()
   await page.locator('api-key-settings-name select').waitFor()
   expect([await findBarriers(page), await overflow(page)]).toEqual([[], 0])
   await page.locator('#add').click()
-  await page.locator('#slot').selectOption({ value: 'openai' })
+  await page.locator('#slot').fill('openai')
   await page.locator('api-key-settings-form #label').waitFor()
   expect([await findBarriers(page), await overflow(page)]).toEqual([[], 0])
 })

@@ -6,6 +6,16 @@ import { TRANSLATED } from '../../scripts/lib/element.ts'
 import { signToken } from '../../scripts/lib/token.ts'
 import { bundleApp } from './frameworks/bundle.ts'
 import { saveKey } from './samples.ts'
+import {
+  act,
+  beginAdding,
+  button,
+  deleteKey,
+  isFocused,
+  listKeys,
+  rowOf,
+  toggleRow,
+} from './screen.ts'
 import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
 
 const { vault, host, openPage } = await setStage({
@@ -14,7 +24,6 @@ const { vault, host, openPage } = await setStage({
 })
 const { origin } = vault.keyUrl
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 const said = (page: Page, text: string) => page.getByText(text)
 
 /** A user, and their token, with the team and whether they administer it. */
@@ -50,8 +59,7 @@ async function openTeam(
 describe('an admin of a team', () => {
   it('an admin saves the first key of a team, and none of their own', async () => {
     const { page, team, token, user, faults } = await openTeam({}, { isAdmin: true })
-    await button(page, 'Add a key').click()
-    await page.getByLabel('Provider', { exact: true }).selectOption('OpenAI')
+    await beginAdding(page, 'OpenAI')
     await page.getByRole('textbox', { name: /API key$/ }).fill('sk-good-team')
     await button(page, 'Save key').click()
     await said(page, 'The OpenAI key is saved, and OpenAI accepts it.').waitFor()
@@ -72,39 +80,41 @@ describe('an admin of a team', () => {
   it('an admin can do to a key of the team what a user can do to their own', async () => {
     const keys = { openai: 'sk-good-team', 'openai:work': 'sk-good-work' }
     const { page, faults } = await openTeam(keys, { isAdmin: true })
-    await button(page, 'Test: OpenAI key').click()
+    await act(page, 'OpenAI', 'Test')
     await said(page, 'OpenAI accepts this key.').waitFor()
-    await button(page, 'Pause: OpenAI key').click()
+    await act(page, 'OpenAI', 'Pause')
     await said(page, 'You paused the key').waitFor()
-    await button(page, 'Limits: OpenAI key').click()
+    await act(page, 'OpenAI', 'Limits')
     const field = (label: string) => page.getByLabel(label, { exact: true })
     await field('Limit of uses').selectOption('Per day')
     await field('Maximum number of uses').fill('5')
+    await field('Maximum number of uses per member').fill('0')
     await field('Limit of uses per member').selectOption('Per day')
     await button(page, 'Save limits').click()
     await said(page, 'Enter a whole number of uses, from 1.').waitFor()
     const perMember = field('Maximum number of uses per member')
-    expect(await perMember.evaluate((input) => input.matches(':focus'))).toBe(true)
+    expect(await isFocused(perMember)).toBe(true)
     const faulty = await page
       .locator('[aria-invalid=true]')
       .evaluateAll((all) => all.map(({ id }) => id))
     expect(faulty).toEqual(['countPerMember'])
     await perMember.fill('2')
     await button(page, 'Save limits').click()
+    await said(page, 'You changed the limits of the key').waitFor()
+    await toggleRow(page, 'OpenAI')
     await said(page, '0 of 5 uses today').waitFor()
     await said(page, '2 uses per member and day').waitFor()
-    await button(page, 'Delete: OpenAI · work key').click()
-    await button(page, 'Delete').click()
+    await deleteKey(page, 'OpenAI · work')
     await said(page, 'The OpenAI · work key is deleted.').waitFor()
-    expect(await page.locator('[part=provider]').allTextContents()).toEqual(['OpenAI'])
+    expect(await listKeys(page)).toEqual(['OpenAI'])
     expect(faults()).toEqual([])
   })
 
   it('an admin reads what they did, and what another admin did', async () => {
     const { page, admin } = await openTeam({ openai: 'sk-good-team' }, { isAdmin: true })
-    await button(page, 'Pause: OpenAI key').click()
+    await act(page, 'OpenAI', 'Pause')
     await said(page, 'You paused the key').waitFor()
-    await button(page, 'Activity: OpenAI key').click()
+    await act(page, 'OpenAI', 'Activity')
     const lines = page.locator('[part=event] span')
     await lines.nth(1).waitFor()
     expect(await lines.allTextContents()).toEqual([
@@ -170,7 +180,7 @@ it('the React component shows the keys of a team', async () => {
 
 it('another team-id shows the keys of that team, and without team-id the keys of the user', async () => {
   const { page } = await openTeam({ openai: 'sk-good-team' }, { isAdmin: true })
-  await button(page, 'Replace: OpenAI key').waitFor()
+  await rowOf(page, 'OpenAI').waitFor()
   const set = (team: string | null) =>
     page.evaluate((teamId) => {
       Object.assign(document.querySelector('api-key-settings') ?? {}, { teamId })
