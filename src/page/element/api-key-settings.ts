@@ -160,7 +160,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   protected override render() {
     const { tag } = this.language
-    if (!this.isSpeaking) return renderPlace()
+    if (!this.isSpeaking) return nothing
     // A right-to-left page may have this element in a left-to-right language, and its own texts too.
     const direction = this.dir || (isBuiltIn(tag) ? 'ltr' : nothing)
     return html`
@@ -190,13 +190,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       </button>
     `
     return html`
-      ${this.#attempt.render()}
-      ${
-        doing === null
-          ? retry
-          : html`<p part="times busy">${doing}</p>
-              ${renderPlace()}`
-      }
+      ${this.#attempt.render()} ${doing === null ? retry : html`<p part="times busy">${doing}</p>`}
     `
   }
 
@@ -443,11 +437,6 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     this.isAdding = false
     void moveFocus(this, '#add')
   }
-}
-
-/** What stands where the keys will be. */
-function renderPlace() {
-  return html`<div class="place"></div>`
 }
 
 /** The outer element comes last: a page that has one of the names keeps its content of the tag. */
