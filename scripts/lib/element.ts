@@ -1,9 +1,10 @@
-/** What every bundle of the settings element needs: its style sheet as text, and its languages as files. */
+/** What every bundle for browsers needs: the element's style sheet as text, and its languages as files. */
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
+import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { ENGLISH } from '../../src/page/element/texts.ts'
 import { adoptedStyles, ownLit } from './lit.ts'
 
@@ -12,6 +13,11 @@ export const LANGUAGES = 'src/page/element/languages'
 
 /** The languages that the element has texts in, besides English. */
 export const TRANSLATED = readdirSync(LANGUAGES).map((file) => basename(file, '.json'))
+
+/** How the keys of each built-in provider begin. */
+export const KEY_PREFIXES = Object.entries(BUILT_IN).flatMap(([provider, { key_prefixes = [] }]) =>
+  key_prefixes.length > 0 ? [{ provider, key_prefixes }] : [],
+)
 
 /** The names of the element's texts. A file of texts has no names: they would be a quarter of it. */
 const TEXT_NAMES = Object.keys(ENGLISH)
@@ -28,7 +34,7 @@ const styleSheets: Plugin = {
   },
 }
 
-/** How esbuild bundles the element. */
+/** How esbuild bundles what browsers run. */
 export const ELEMENT_OPTIONS = {
   bundle: true,
   format: 'esm',
@@ -39,6 +45,7 @@ export const ELEMENT_OPTIONS = {
   define: {
     TEXTS_VERSION: JSON.stringify(TEXTS_VERSION),
     TRANSLATED: JSON.stringify(TRANSLATED),
+    KEY_PREFIXES: JSON.stringify(KEY_PREFIXES),
   },
   plugins: [styleSheets, adoptedStyles, ownLit],
 } satisfies BuildOptions

@@ -16,6 +16,7 @@ export type {
   TeamVault,
   UserVault,
 } from './browser/client.ts'
+export { examineKey, type ExaminedKey, type KnownSlot } from './browser/examine.ts'
 export type { GetToken } from './browser/exchange.ts'
 export { Problem, type ProblemCode } from './browser/problem.ts'
 export type { EventsQuery } from './browser/trail.ts'

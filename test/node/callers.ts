@@ -162,6 +162,7 @@ import {
   createVaultClient,
   describeProblem,
   etagOf,
+  examineKey,
   Problem,
   type AnswerOf,
   type ListedAnswer,
@@ -197,6 +198,14 @@ export async function save(slot: ListedAnswer, key: string, signal: AbortSignal)
     if (error instanceof Problem && error.code === 'never_heard_of') return 'never'
     return describeProblem(error, language, slot)
   }
+}
+
+export async function paste(text: string): Promise<string> {
+  const { api_keys: slots } = await vault.listSlots()
+  const { key, fault, providers } = examineKey(text, slots)
+  // @ts-expect-error
+  const sure: string = key
+  return key === null && fault !== null ? describeProblem(fault) : sure + providers.join()
 }
 `,
       },

@@ -22,7 +22,10 @@ export interface ClientOptions {
   getToken: GetToken
   /** How long a request may take, in milliseconds; by default 30 s. */
   limitMs?: number | undefined
-  /** How keys begin. A label that begins so is refused before it is sent: it may be a key, and paths are logged. */
+  /**
+   * How keys begin; by default, those of the built-in providers. A label that begins so is refused before it is sent: it may be a
+   * key, and paths are logged.
+   */
   keyPrefixes?: readonly string[] | undefined
 }
 
@@ -136,11 +139,9 @@ export function etagOf(slot: { has_api_key: boolean; etag?: string }): string | 
 
 type Connection = ReturnType<typeof connect>
 
-function connect(
-  { baseUrl, getToken, limitMs = LIMIT_MS, keyPrefixes = [] }: ClientOptions,
-  kind: Access['kind'],
-  id: string,
-) {
+function connect(options: ClientOptions, kind: Access['kind'], id: string) {
+  const { baseUrl, getToken, limitMs = LIMIT_MS, keyPrefixes } = options
+  const beginnings = keyPrefixes ?? KEY_PREFIXES.flatMap(({ key_prefixes: prefixes }) => prefixes)
   const access = { baseUrl, kind, id, getToken }
   /** Does the work in time. */
   const run = async <Answer>(
@@ -153,7 +154,7 @@ function connect(
     { signal, etag }: ChangeOptions = {},
   ): Promise<AnswerOf<Id>> =>
     run({ signal }, async (call) => request(call, path, { ...sent, etag }))
-  return { run, ask, pathTo: (name: string) => pathOf({ name, keyPrefixes }) }
+  return { run, ask, pathTo: (name: string) => pathOf({ name, keyPrefixes: beginnings }) }
 }
 
 const GET = { method: 'GET' } as const

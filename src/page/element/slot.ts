@@ -1,5 +1,6 @@
 /** A slot of the user as the element shows it. */
 
+import { findLikely } from '../../callers/browser/key-in-text.ts'
 import {
   covers,
   DEFAULT_SLOT,
@@ -244,9 +245,5 @@ export function describeElsewhere(slot: ShownSlot, say: Language['say']): Notice
  * beginning fits.
  */
 export function findLikelySlots(key: string, slots: readonly ShownSlot[]): ShownSlot[] {
-  const lengths = slots.map(({ keyPrefixes }) =>
-    Math.max(0, ...keyPrefixes.map((prefix) => (key.startsWith(prefix) ? prefix.length : 0))),
-  )
-  const longest = Math.max(0, ...lengths)
-  return longest === 0 ? [] : slots.filter((_slot, index) => lengths[index] === longest)
+  return findLikely(key, slots, ({ keyPrefixes }) => keyPrefixes)
 }

@@ -1,4 +1,5 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { KEY_PREFIXES } from '../../../scripts/lib/element.ts'
 import {
   createVaultClient,
   etagOf,
@@ -15,6 +16,13 @@ function silence() {
   onTestFinished(() => write.mockRestore())
   return write
 }
+
+beforeEach(() => {
+  vi.stubGlobal('KEY_PREFIXES', KEY_PREFIXES)
+})
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
 
 const OPTIONS = { getToken: ({ refresh }: { refresh: boolean }) => (refresh ? 'new' : 'token') }
 const ofUser = (baseUrl: string, options: Partial<ClientOptions> = {}) =>
@@ -118,12 +126,15 @@ describe('a change of what was seen', () => {
   })
 })
 
-it('a label that begins as a key is not sent', async () => {
+it.for([
+  ['a built-in provider', undefined, 'gsk_0123456789'],
+  ['a provider of the application', ['acme-'], 'acme-0123456789'],
+] as const)('a label that begins as a key of %s is not sent', async ([, keyPrefixes, label]) => {
   const { baseUrl, asked } = await serve([200, {}])
-  const user = ofUser(baseUrl, { keyPrefixes: ['sk-'] })
+  const user = ofUser(baseUrl, { keyPrefixes })
   const problem = { code: 'label_invalid' }
-  await expect(user.saveSlot('openai:sk-0123456789', BODY)).rejects.toMatchObject(problem)
-  await expect(user.getSlot('openai:sk-0123456789')).rejects.toMatchObject(problem)
+  await expect(user.saveSlot(`openai:${label}`, BODY)).rejects.toMatchObject(problem)
+  await expect(user.getSlot(`openai:${label}`)).rejects.toMatchObject(problem)
   expect(asked).toEqual([])
 })
 
@@ -217,9 +228,6 @@ describe('failures', () => {
 
   it('a browser without a network is offline', async () => {
     vi.stubGlobal('navigator', { onLine: false })
-    onTestFinished(() => {
-      vi.unstubAllGlobals()
-    })
     const user = ofUser('http://127.0.0.1:9')
     await expect(user.listSlots()).rejects.toMatchObject({ code: 'offline' })
   })

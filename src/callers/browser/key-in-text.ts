@@ -1,0 +1,64 @@
+/** Finds the API key in a command, a configuration file or code that somebody has pasted in the place of it. */
+
+import { findKeyAlone, findKeyFault, type KeyFault } from '../../shared/key-text.ts'
+
+/** Commands and files are shorter. */
+const MAX_LENGTH = 16_384
+
+// Each repetition has a limit, so that no text takes long to match.
+
+/** A line that says nothing. */
+const COMMENT = /^[ \t]{0,40}(?:#|\/\/|rem\s).*$/gim
+
+/** What an API key consists of where it is not quoted. */
+const VALUE = String.raw`[\w.~+/:|-]{16,2048}={0,2}(?![\w.~+/:|=-])`
+
+/** A name with its value after it, in an assignment, a header, an object, arguments or a query. */
+const NAMED = new RegExp(
+  String.raw`([\w.-]{1,80})["'\`\\]{0,2}\s{0,8}[:=,]\s{0,8}(?=(?:["'\`\\]|\$(?=["'])){0,3}(?:(?:bearer|basic|token|key)\s{1,8})?(${VALUE}))`,
+  'gi',
+)
+
+/** The names of credentials. */
+const CREDENTIAL = /key|token|secret|authorization/i
+
+/** Texts that hold keys of another kind. */
+const OTHER_KEYS = /^(?:service_account|aws_keys|pem)$/
+
+/**
+ * The key in a text that has more in it. Of several, it is the only one that begins as API keys do. Null if there is none,
+ * or if it would be a guess.
+ */
+export function findKeyIn(text: string, beginnings: readonly string[]): string | null {
+  const trimmed = text.trim()
+  const alone = findKeyAlone(trimmed)
+  if (alone !== null || OTHER_KEYS.test(findKeyFault(trimmed)?.reason ?? '')) return alone
+  const matches = trimmed.slice(0, MAX_LENGTH).replace(COMMENT, '').matchAll(NAMED)
+  const values = Array.from(matches, ([, name = '', value = '']) =>
+    CREDENTIAL.test(name) && findKeyFault(value) === null ? value : '',
+  )
+  const found = [...new Set(values)].filter((value) => value !== '')
+  const known = found.filter((value) => beginnings.some((each) => value.startsWith(each)))
+  const [key = null, ...others] = known.length > 0 ? known : found
+  return others.length > 0 ? null : key
+}
+
+/** What is wrong with a text that is given as a key, which is trimmed; null if nothing is. */
+export function findTextFault(text: string, beginnings: readonly string[]): KeyFault | null {
+  const fault = findKeyFault(text)
+  if (fault === null || 'extras' in fault || findKeyIn(text, beginnings) === null) return fault
+  return { reason: 'name', extras: ['name'] }
+}
+
+/** Those whose keys begin as `key` does, by the longest beginning that is known; empty if no beginning fits. */
+export function findLikely<T>(
+  key: string,
+  owners: readonly T[],
+  beginningsOf: (owner: T) => readonly string[],
+): T[] {
+  const lengths = owners.map((owner) =>
+    Math.max(0, ...beginningsOf(owner).map((each) => (key.startsWith(each) ? each.length : 0))),
+  )
+  const longest = Math.max(0, ...lengths)
+  return longest === 0 ? [] : owners.filter((_owner, index) => lengths[index] === longest)
+}
