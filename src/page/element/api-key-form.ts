@@ -1,7 +1,7 @@
 /** The form that takes a key. It examines the key before it sends it, and forgets it afterwards. */
 
 import { html, nothing } from 'lit'
-import { findKeyAlone, findKeyFault } from '../../shared/key-text.ts'
+import { findKeyIn, findTextFault } from '../../callers/browser/key-in-text.ts'
 import { renderBusyButton } from './busy-button.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus } from './focus.ts'
@@ -10,7 +10,7 @@ import { GIVEN, InnerElement, OWN } from './inner-element.ts'
 import { renderKeyField } from './key-field.ts'
 import { readLabel, renderLabelField } from './label-field.ts'
 import { gapAfter } from './language.ts'
-import { describeRemark, examineKey, type Remark } from './key-remark.ts'
+import { beginningsOf, describeRemark, examineKey, type Remark } from './key-remark.ts'
 import {
   describeSaved,
   isExpired,
@@ -338,7 +338,8 @@ export class ApiKeyForm extends InnerElement {
   /** Removes what was copied along with the key. */
   #strip(): void {
     const input = this.#input
-    if (input !== null) input.value = findKeyAlone(input.value.trim()) ?? input.value
+    if (input !== null)
+      input.value = findKeyIn(input.value, beginningsOf(this.slots)) ?? input.value
     this.#look()
     input?.focus()
   }
@@ -377,7 +378,7 @@ export class ApiKeyForm extends InnerElement {
     const text = this.#nameTask(slot, verify)
     if (this.attempt.waitFor(text) > 0) return
     if (slot === undefined) return this.#refuse({ kind: 'choice' })
-    const fault = findKeyFault(apiKey)
+    const fault = findTextFault(apiKey, beginningsOf(this.slots))
     if (fault !== null) return this.#refuse({ kind: 'fault', fault })
     await this.attempt.run({ text, slot }, async (signal) => {
       const baseUrl = this.#baseUrl?.value.trim()

@@ -1,7 +1,8 @@
 /** What can be said of a key before it is sent. */
 
 import { sayReason } from '../../callers/browser/problem-text.ts'
-import { findKeyFault, type KeyFault } from '../../shared/key-text.ts'
+import { findTextFault } from '../../callers/browser/key-in-text.ts'
+import type { KeyFault } from '../../shared/key-text.ts'
 import { covers, DEFAULT_SLOT } from '../../shared/slot.ts'
 import type { Language } from './language.ts'
 import { findLikelySlots, nameProvider, type ShownSlot } from './slot.ts'
@@ -33,9 +34,14 @@ export interface Aim {
   slots: readonly ShownSlot[]
 }
 
+/** How keys of the slots begin. */
+export function beginningsOf(slots: readonly ShownSlot[]): string[] {
+  return slots.flatMap(({ keyPrefixes }) => keyPrefixes)
+}
+
 /** Looks at a trimmed key; null if there is nothing to say. */
 export function examineKey(key: string, { slot, offered, slots }: Aim): Remark | null {
-  const fault = findKeyFault(key)
+  const fault = findTextFault(key, beginningsOf(slots))
   if (fault !== null) return { kind: 'fault', fault }
   const bare = slots.filter(({ label }) => label === null)
   const likely = findLikelySlots(key, bare)

@@ -65,6 +65,19 @@ describe('a malformed key', () => {
   )
 })
 
+it('a key in a pasted command or file is more than the key', () => {
+  for (const text of [
+    'curl https://a.test -H "Authorization: Bearer sk-good-0123456789"',
+    'PORT=3000 OPENAI_API_KEY=sk-good-0123456789',
+  ]) {
+    const remark = examine(text, undefined)
+    expect(remark).toMatchObject({ kind: 'fault', fault: { extras: ['name'] } })
+    expect(remark && describeRemark(remark, english)).toBe(
+      'There is more here than the key. Paste only the key.',
+    )
+  }
+})
+
 describe('a key of a provider with several', () => {
   const several = [anthropic, labelled('work'), labelled('new', null)]
 
