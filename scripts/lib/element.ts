@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
-import { BUILT_IN } from '../../src/providers/built-in.ts'
+import { ACTIVITY_TEXTS } from '../../src/page/element/activity-texts.ts'
 import { ENGLISH } from '../../src/page/element/texts.ts'
+import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { adoptedStyles, ownLit } from './lit.ts'
 
 /** The folder of the texts. */
@@ -19,9 +20,12 @@ export const KEY_PREFIXES = Object.entries(BUILT_IN).flatMap(([provider, { key_p
   key_prefixes.length > 0 ? [{ provider, key_prefixes }] : [],
 )
 
-/** The names of the element's texts. A file of texts has no names: they would be a quarter of it. */
-const TEXT_NAMES = Object.keys(ENGLISH)
-const TEXTS_VERSION = createHash('sha256').update(TEXT_NAMES.join()).digest('hex').slice(0, 8)
+const NAMES = Object.keys(ENGLISH)
+const ACTIVITY_NAMES = Object.keys(ACTIVITY_TEXTS)
+const TEXTS_VERSION = createHash('sha256')
+  .update([...NAMES, ...ACTIVITY_NAMES].join())
+  .digest('hex')
+  .slice(0, 8)
 
 /** Turns a style sheet that a module imports into its minified text. */
 const styleSheets: Plugin = {
@@ -52,17 +56,28 @@ export const ELEMENT_OPTIONS = {
 
 /** Returns the files of texts by their names. They belong beside the element. @throws Error if a text is missing */
 export function packLanguages(): Map<string, string> {
-  return new Map(TRANSLATED.map((name) => [`api-key-settings.${name}.json`, packTexts(name)]))
+  const files = new Map([['activity.en', pack(ACTIVITY_TEXTS)]])
+  for (const name of TRANSLATED) {
+    const texts = readTexts(name)
+    // The script has the names. They would be a quarter of the file.
+    files.set(name, pack(NAMES.map((text) => texts.get(text))))
+    const activity = ACTIVITY_NAMES.map((text) => [text, texts.get(text)])
+    files.set(`activity.${name}`, pack(Object.fromEntries(activity)))
+  }
+  return new Map(Array.from(files, ([name, text]) => [`api-key-settings.${name}.json`, text]))
 }
 
-/** Returns the texts of a language in the order of the English ones, after a version. */
-function packTexts(name: string): string {
+function pack(texts: object): string {
+  return JSON.stringify([TEXTS_VERSION, texts])
+}
+
+function readTexts(name: string): Map<string, string> {
   const path = `${LANGUAGES}/${name}.json`
   const texts: unknown = JSON.parse(readFileSync(path, 'utf8'))
-  const known = new Map<string, unknown>(Object.entries(Object(texts)))
-  const missing = TEXT_NAMES.filter((text) => typeof known.get(text) !== 'string')
+  const known = new Map<string, string>(Object.entries(Object(texts)))
+  const missing = [...NAMES, ...ACTIVITY_NAMES].filter((text) => !known.has(text))
   if (missing.length > 0) throw new Error(`${path} lacks ${missing.join(', ')}`)
-  return JSON.stringify([TEXTS_VERSION, ...TEXT_NAMES.map((text) => known.get(text))])
+  return known
 }
 
 /**

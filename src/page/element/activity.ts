@@ -8,8 +8,10 @@ import { sumUp, type EventLine } from './event-lines.ts'
 import { describeEvent, isOfOther } from './event-text.ts'
 import { moveFocus, onEscape } from './focus.ts'
 import { OWN, PanelElement } from './inner-element.ts'
+import type { Language } from './language.ts'
+import { Problem } from './problem.ts'
 import { nameSlot } from './slot.ts'
-import type { TextName } from './texts.ts'
+import { learnEvents } from './spoken-language.ts'
 import { fetchEvents, fetchExport } from './trail-client.ts'
 
 /** How many lines are shown at first, and with each press of the button for more. */
@@ -24,6 +26,7 @@ export class Activity extends PanelElement {
     events: OWN,
     next: OWN,
     shown: OWN,
+    spoken: OWN,
   }
 
   declare private events: readonly EventAnswer[]
@@ -31,9 +34,14 @@ export class Activity extends PanelElement {
   declare private next: string | null
   /** How many lines are shown, if there are so many. */
   declare private shown: number
+  /** The language with the texts about events; null until they are loaded. */
+  declare private spoken: Language | null
+  /** The language that the texts about events are for. */
+  #learned: Language | null = null
 
   constructor() {
     super()
+    this.spoken = null
     this.events = []
     this.next = ''
     this.shown = 0
@@ -43,26 +51,30 @@ export class Activity extends PanelElement {
     this.renderRoot.querySelector<HTMLElement>('#title')?.focus()
   }
 
+  /** What is listed is said in another language when the page is. */
+  protected override willUpdate(): void {
+    const { doing, problem } = this.attempt
+    if (this.spoken && this.#isForeign && doing === null && problem === null) void this.#again()
+  }
+
   protected override firstUpdated(): void {
     void this.#more()
   }
 
   protected override render() {
-    const { next, shown } = this
+    const { next, shown, spoken } = this
     const { say } = this.language
     const lines = this.#lines
     const hasMore = next !== null || lines.length > shown
+    const isMissing = next === '' || this.#isForeign
     return html`
       <div @keydown=${onEscape(() => this.cancel())}>
         <strong id="title" tabindex="-1">${say('activity')}</strong>
-        ${next === null && lines.length === 0 ? html`<p>${say('noEvents')}</p>` : nothing}
-        <ol role="list" aria-labelledby="title">
-          ${lines.slice(0, shown).map((line) => this.#renderLine(line))}
-        </ol>
-        ${this.attempt.render()}
+        ${spoken && this.#renderLines(lines.slice(0, shown), spoken)} ${this.attempt.render()}
         <div class="buttons">
-          ${hasMore ? this.#renderButton(next === '' ? 'tryAgain' : 'more', this.#more) : nothing}
-          ${lines.length > 0 ? this.#renderButton('download', this.#download) : nothing}
+          ${isMissing ? this.#renderButton(say('tryAgain'), this.#again) : nothing}
+          ${hasMore && !isMissing ? this.#renderButton(spoken?.say('more'), this.#more) : nothing}
+          ${spoken && lines.length > 0 ? this.#renderButton(spoken.say('download'), this.#download) : nothing}
           <button type="button" part="button" @click=${this.cancel}>${say('close')}</button>
           ${renderDoing(this.attempt.doing)}
         </div>
@@ -70,8 +82,17 @@ export class Activity extends PanelElement {
     `
   }
 
-  #renderLine(line: EventLine) {
-    const { access, language, keySlot } = this
+  #renderLines(lines: readonly EventLine[], language: Language) {
+    return html`
+      ${this.next === null && lines.length === 0 ? html`<p>${language.say('noEvents')}</p>` : nothing}
+      <ol role="list" aria-labelledby="title">
+        ${lines.map((line) => this.#renderLine(line, language))}
+      </ol>
+    `
+  }
+
+  #renderLine(line: EventLine, language: Language) {
+    const { access, keySlot } = this
     const { event } = line
     const { member, provider } = event
     const slot = { ...keySlot, label: splitSlot(provider).label }
@@ -88,7 +109,7 @@ export class Activity extends PanelElement {
     </li>`
   }
 
-  #renderButton(text: TextName, act: () => Promise<void>) {
+  #renderButton(text: string | undefined, act: () => Promise<void>) {
     const { doing, wait } = this.attempt
     const isIdle = doing === null && wait === 0
     return html`<button
@@ -97,7 +118,7 @@ export class Activity extends PanelElement {
       aria-disabled=${!isIdle}
       @click=${() => (isIdle ? void act.call(this) : undefined)}
     >
-      ${this.language.say(text)}
+      ${text}
     </button>`
   }
 
@@ -105,20 +126,45 @@ export class Activity extends PanelElement {
     return sumUp(this.events, this.next === null)
   }
 
-  /** Shows more lines. If none are left, it fetches pages until there is one, or until the end. */
+  /** Whether the texts about events are not those of the language. */
+  get #isForeign(): boolean {
+    return this.#learned !== this.language
+  }
+
+  /** Shows more lines. */
   async #more(): Promise<void> {
-    const { access, keySlot } = this
     const before = Math.min(this.shown, this.#lines.length)
     await this.attempt.run({ text: 'loadingEvents' }, async (signal) => {
-      while (this.next !== null && this.#lines.length <= before) {
-        // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
-        const { events, next } = await fetchEvents({ access, signal }, keySlot.name, this.next)
-        this.events = [...this.events, ...events]
-        this.next = next
-      }
+      await Promise.all([this.#learn(), this.#fetch(signal, before)])
       this.shown = before + LINES_AT_ONCE
       if (before > 0) void moveFocus(this, `li:nth-child(${before + 1})`)
     })
+  }
+
+  /** Fetches pages until there are more lines than `before`, or until the end. */
+  async #fetch(signal: AbortSignal, before: number): Promise<void> {
+    const { access, keySlot } = this
+    while (this.next !== null && this.#lines.length <= before) {
+      // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
+      const { events, next } = await fetchEvents({ access, signal }, keySlot.name, this.next)
+      this.events = [...this.events, ...events]
+      this.next = next
+    }
+  }
+
+  async #learn(): Promise<void> {
+    const { language } = this
+    this.spoken = await learnEvents(language).catch((error: unknown) => {
+      console.warn('The texts about events did not load.', error)
+      throw new Problem(navigator.onLine ? 'unreachable' : 'offline')
+    })
+    this.#learned = language
+  }
+
+  /** Loads what is missing. */
+  async #again(): Promise<void> {
+    if (this.shown === 0) return this.#more()
+    await this.attempt.run({ text: 'loadingEvents' }, () => this.#learn())
   }
 
   /** Saves all events of the slot as a file. A link could not send the token. */

@@ -12,6 +12,8 @@ export type KnownTexts = Readonly<Partial<Record<string, string>>>
 
 export { gapAfter } from '../../callers/browser/texts.ts'
 
+const english: KnownTexts = ENGLISH
+
 /** Says texts. A text that is missing is said in English. */
 export class Language {
   /** For the attribute `lang`. */
@@ -26,8 +28,16 @@ export class Language {
     this.#dates = dates === 'en' ? ENGLISH_DATES : dates
   }
 
+  /** The same language with more texts. Those that it has stay. */
+  with(texts: KnownTexts): Language {
+    return new Language(this.tag, { ...texts, ...this.#texts }, this.#dates)
+  }
+
+  /** Whether there is a text of this name. */
+  readonly knows = (name: string): name is TextName => name in this.#texts || name in english
+
   readonly say = (name: TextName, values?: Values): string =>
-    fillText(this.#texts[name] ?? ENGLISH[name], values)
+    fillText(this.#texts[name] ?? english[name] ?? '', values)
       // "An xAI key": the X is read as a letter.
       .replace(/\ba\(n\)(?= ([AEIOUaeiou]|x[A-Z])?)/g, (_article, vowel?: string) =>
         vowel === undefined ? 'a' : 'an',

@@ -28,22 +28,35 @@ export async function loadLanguage(tag: string, texts: Partial<Texts> | null): P
     : new Language('en', texts ?? {})
 }
 
+/** The language with what only a list of events says. @throws Error if that does not load */
+export async function learnEvents(language: Language): Promise<Language> {
+  const { tag } = language
+  return language.with(await loadFile(`activity.${isBuiltIn(tag) ? tag : 'en'}`))
+}
+
 async function loadTexts(name: string): Promise<KnownTexts | null> {
-  const texts = loading.get(name) ?? fetchTexts(name)
-  loading.set(name, texts)
-  return texts.catch((error: unknown) => {
-    loading.delete(name)
+  return loadFile(name).catch((error: unknown) => {
     console.warn(`Texts in "${name}" did not load. English is shown.`, error)
     return null
   })
 }
 
-/** @throws Error if they do not come, or are those of another version */
-async function fetchTexts(name: string): Promise<KnownTexts> {
+async function loadFile(name: string): Promise<KnownTexts> {
+  const texts = loading.get(name) ?? fetchFile(name)
+  loading.set(name, texts)
+  return texts.catch((error: unknown) => {
+    loading.delete(name)
+    throw error
+  })
+}
+
+/** @throws Error if the texts do not come, or are those of another version */
+async function fetchFile(name: string): Promise<KnownTexts> {
   const url = new URL(`api-key-settings.${name}.json`, import.meta.url)
   const signal = AbortSignal.timeout(LIMIT_MS)
   const response = await fetch(url, { credentials: 'omit', signal })
-  const [version, ...texts]: string[] = await response.json()
+  const [version, texts]: [string, string[] | KnownTexts] = await response.json()
   if (version !== TEXTS_VERSION) throw new Error('Another version')
+  if (!Array.isArray(texts)) return texts
   return Object.fromEntries(Object.keys(ENGLISH).map((text, index) => [text, texts[index]]))
 }

@@ -1,6 +1,7 @@
-/** Every text that a user reads in the element, in English. Other languages: `languages/`. */
+/** The texts that a user reads in the element, in English. Other languages: `languages/`. */
 
 import { PROBLEM_TEXTS } from '../../callers/browser/texts.ts'
+import type { ACTIVITY_TEXTS } from './activity-texts.ts'
 
 /**
  * `{name}` stands for a value. `a(n)` becomes `a` or `an`, by the word after it. A host application may
@@ -127,62 +128,14 @@ export const ENGLISH = {
   saveLimits: 'Save limits',
 
   loadingEvents: 'Loading the activity …',
-  noEvents: 'Nothing has happened yet.',
-  more: 'Show more',
-  download: 'Download all',
   close: 'Close',
-  anApplication: 'an application',
-  aMember: 'a member',
   viaApi: '{caller} (via API)',
-  // These two follow a word, and begin with the space after it.
-  times: ' {count} times',
-  timesFailed: ' ({count} failed)',
-  // Each follows a sentence, and begins with what separates the two.
-  reason_revoked: ': it was revoked',
-  reason_leaked: ': it was reported as leaked, so you need a new one',
-  reason_suspended: ': the account is suspended',
 
-  event_saved: 'You saved the key',
-  event_saved_by_operator: '{caller} saved the key',
-  event_replaced: 'You replaced the key',
-  event_replaced_by_operator: '{caller} replaced the key',
-  event_deleted: 'You deleted the key',
-  event_deleted_by_operator: '{caller} deleted the key',
-  event_deleted_by_job: 'The key was deleted automatically',
-  event_assigned: 'You set the provider of the key',
-  event_assigned_by_job: 'The provider of the key was set automatically',
-  event_imported: 'The key was imported',
-  event_verified_accepted: 'You tested the key, and {provider} accepted it',
-  event_verified_refused: 'You tested the key, and {provider} rejected it',
-  event_verified: 'You tested the key, and {provider} did not confirm it',
-  event_verified_by_operator: '{caller} tested the key',
-  event_rejected_on_save: '{provider} rejected a key that you wanted to save',
-  event_rejected_on_save_by_operator: '{provider} rejected a key that {caller} wanted to save',
-  event_rejected_in_use: '{provider} rejected the key when {caller} used it',
-  event_out_of_credit: '{provider} said that the account is out of credit',
-  event_in_credit: 'The {provider} account has credit again',
-  event_rechecked_accepted: 'The key was checked automatically, and {provider} accepted it',
-  event_rechecked: 'The key was checked automatically, and {provider} rejected it',
   event_paused: 'You paused the key',
-  event_paused_by_operator: '{caller} paused the key',
   event_resumed: 'You resumed the key',
-  event_resumed_by_operator: '{caller} resumed the key',
   event_limits_changed: 'You changed the limits of the key',
-  event_limits_changed_by_operator: '{caller} changed the limits of the key',
   event_renamed: 'You renamed the key',
-  event_renamed_by_operator: '{caller} renamed the key',
   event_moved: 'You changed the order of the keys',
-  event_moved_by_operator: '{caller} changed the order of the keys',
-  event_expired: 'The key expired',
-  event_exported: 'The operator of this application exported the key',
-  event_used: '{caller} used this key{times} {when}',
-  event_revealed: '{caller} read the whole key{times} {when}',
-  event_use_refused_api_key_paused: '{caller} was refused{times} {when}: the key is paused',
-  event_use_refused_api_key_expired: '{caller} was refused{times} {when}: the key has expired',
-  event_use_refused: '{caller} was refused{times} {when}: you have not allowed it',
-  event_limit_reached: '{caller} was refused{times} {when}: the limit was reached',
-  event_unreadable: '{caller} was refused{times} {when}: the key cannot be read',
-  event_viewed: '{caller} looked at the details of this key{times} {when}',
 
   slow: 'This takes longer than usual …',
   signIn: 'Sign in again',
@@ -190,10 +143,6 @@ export const ENGLISH = {
   ...PROBLEM_TEXTS,
 }
 
-export type TextName = keyof typeof ENGLISH
-/** Whether the element has a text of this name. */
-export function isTextName(name: string): name is TextName {
-  return name in ENGLISH
-}
+export type TextName = keyof typeof ENGLISH | keyof typeof ACTIVITY_TEXTS
 
 export type Texts = Record<TextName, string>

@@ -40,6 +40,22 @@ describe('a text', () => {
   })
 })
 
+describe('a language that has learned more', () => {
+  const own = new Language('de', { save: 'Sichern' }, 'de-AT')
+  const more = own.with({ save: 'Speichern', times: ' {count} Mal' })
+
+  it('says the texts that it has learned, and its own as before', () => {
+    expect([more.say('times', { count: 2 }), more.say('save')]).toEqual([' 2 Mal', 'Sichern'])
+    expect([more.tag, more.day(TIME)]).toEqual([own.tag, own.day(TIME)])
+  })
+
+  it('knows these texts, and the English ones', () => {
+    const names = ['times', 'save', 'cancel', 'event_other']
+    expect(names.map(more.knows)).toEqual([true, true, true, false])
+    expect(names.map(own.knows)).toEqual([false, true, true, false])
+  })
+})
+
 describe('dates and numbers', () => {
   it.for<[tag: string, minute: string, day: string, tomorrow: string, number: string]>([
     ['en', '3 Nov 2026, 14:05', '3 Nov 2026', 'tomorrow', '1,041'],

@@ -135,3 +135,47 @@ describe("a host application's own texts", () => {
     expect([language.say('addKey'), language.say('cancel')]).toEqual(['Own', 'Cancel'])
   })
 })
+
+describe('what a list of events says', () => {
+  const OWN = { event_saved: 'Own' }
+
+  it.for<[asked: string, own: Record<string, string> | null, loaded: string, saved: string]>([
+    ['en', null, 'activity.en', 'You saved the key'],
+    ['de-AT', null, 'activity.de', 'Sie haben den Schlüssel gespeichert'],
+    ['zh', null, 'activity.zh-Hans', '您保存了密钥'],
+    ['ar', { addKey: 'Own' }, 'activity.en', 'You saved the key'],
+    ['de', OWN, 'activity.de', 'Own'],
+    ['ar', OWN, 'activity.en', 'Own'],
+  ])(
+    'what events are called in %s, with the own texts %j, comes from %s: "%s"',
+    async ([name, own, loaded, saved]) => {
+      const { learnEvents, loadLanguage } = await importFresh()
+      const language = await loadLanguage(name, own)
+      expect(language.knows('event_saved_by_operator')).toBe(false)
+      const learned = await learnEvents(language)
+      expect(asked().at(-1)).toBe(`api-key-settings.${loaded}.json`)
+      expect(learned.say('event_saved')).toBe(saved)
+      expect(learned.knows('event_saved_by_operator')).toBe(true)
+      expect([learned.tag, learned.say('addKey')]).toEqual([language.tag, language.say('addKey')])
+    },
+  )
+
+  it('what events are called is loaded once', async () => {
+    const { learnEvents } = await importFresh()
+    await Promise.all([learnEvents(english), learnEvents(english)])
+    await learnEvents(english)
+    expect(asked()).toEqual(['api-key-settings.activity.en.json'])
+  })
+
+  it.for<[why: string, error: RegExp, answer: () => Promise<Response>]>([
+    ['is missing', /JSON/, async () => new Response('Not found', { status: 404 })],
+    ['is unreachable', /fetch/, async () => Promise.reject(new TypeError('Failed to fetch'))],
+    ['is of another version', /version/, async () => new Response('["00000000",{}]')],
+  ])('what events are called is asked for again later if it %s', async ([, error, answer]) => {
+    const { learnEvents } = await importFresh()
+    fetched.mockImplementationOnce(answer)
+    await expect(learnEvents(english)).rejects.toThrow(error)
+    const learned = await learnEvents(english)
+    expect(learned.say('noEvents')).toBe('Nothing has happened yet.')
+  })
+})

@@ -1,16 +1,19 @@
 import { expect, it } from 'vitest'
 import { TRANSLATED } from '../../../scripts/lib/element.ts'
+import { ACTIVITY_TEXTS } from '../../../src/page/element/activity-texts.ts'
 import { ENGLISH } from '../../../src/page/element/texts.ts'
 import { readTexts } from './shown.ts'
+
+const ALL = { ...ENGLISH, ...ACTIVITY_TEXTS }
 
 /** The placeholders of a text. */
 const valuesOf = (text: string) => [...new Set(text.match(/\{\w+\}/g))].toSorted()
 
 it.for(TRANSLATED)('the language %s has every English text, with its placeholders', (name) => {
   const texts = readTexts(name)
-  expect(Object.keys(texts)).toEqual(Object.keys(ENGLISH))
+  expect(Object.keys(texts)).toEqual(Object.keys(ALL))
   const values = Object.entries(texts).map(([text, said]) => [text, valuesOf(said)])
-  expect(values).toEqual(Object.entries(ENGLISH).map(([text, said]) => [text, valuesOf(said)]))
+  expect(values).toEqual(Object.entries(ALL).map(([text, said]) => [text, valuesOf(said)]))
 })
 
 it.for(TRANSLATED)('the language %s has no article of two letters, and no empty text', (name) => {
