@@ -6,7 +6,7 @@ import { ApiKeyForm } from './api-key-form.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { AssignForm } from './assign-form.ts'
 import { Attempt } from './attempt.ts'
-import { moveFocus } from './focus.ts'
+import { keepFocus, moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
 import type { Done } from './inner-element.ts'
 import type { Choices } from './key-actions.ts'
@@ -156,6 +156,10 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       if (this[name] === null) this.removeAttribute(name)
       else this.setAttribute(name, this[name])
     }
+  }
+
+  protected override update(changed: PropertyValues<this>): void {
+    keepFocus(() => super.update(changed))
   }
 
   protected override render() {

@@ -11,6 +11,16 @@ export async function moveFocus(host: LitElement, ...selectors: string[]): Promi
   found.find((element) => element !== null)?.focus()
 }
 
+/** Renders. What has the focus keeps it, even if it is moved in the page. */
+export function keepFocus(renderAll: () => void): void {
+  let focused = document.activeElement
+  while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement
+  renderAll()
+  if (focused instanceof HTMLElement && !focused.matches(':focus')) {
+    focused.focus({ preventScroll: true })
+  }
+}
+
 /** Listens for Escape. A dialog of the host application around the element stays open. */
 export function onEscape(leave: () => void): (event: KeyboardEvent) => void {
   return (event) => {
