@@ -72,11 +72,12 @@ function place({ target, newState }: ToggleEvent): void {
   ].join(' ')
   menu.style.maxHeight = `${Math.max(below, top) - 2 * GAP}px`
   const leave = () => {
-    if (button.getBoundingClientRect().top === top) return
-    menu.hidePopover()
-    removeEventListener('scroll', leave, true)
+    if (button.getBoundingClientRect().top !== top) menu.hidePopover()
   }
   addEventListener('scroll', leave, true)
+  menu.addEventListener('beforetoggle', () => removeEventListener('scroll', leave, true), {
+    once: true,
+  })
 }
 
 function enter({ target, newState }: ToggleEvent): void {
