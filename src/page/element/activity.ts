@@ -47,10 +47,6 @@ export class Activity extends PanelElement {
     this.shown = 0
   }
 
-  override focus(): void {
-    this.renderRoot.querySelector<HTMLElement>('#title')?.focus()
-  }
-
   /** What is listed is said in another language when the page is. */
   protected override willUpdate(): void {
     const { doing, problem } = this.attempt

@@ -65,10 +65,6 @@ export class ApiKeyForm extends InnerElement {
     this.remark = null
   }
 
-  override focus(): void {
-    this.#input?.focus()
-  }
-
   /** An element that is moved is connected again at once, and keeps what was typed. */
   override disconnectedCallback(): void {
     super.disconnectedCallback()

@@ -120,6 +120,10 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     this.#languageWatch.disconnect()
   }
 
+  override focus(): void {
+    this.renderRoot.querySelector<HTMLElement>('#add, #retry')?.focus()
+  }
+
   async reload(): Promise<void> {
     return this.#read(() => true)
   }

@@ -9,10 +9,6 @@ import { assignKey } from './vault-client.ts'
 
 /** Fires `done`, `cancel` and `problem`. The beginning of the key may tell whose it is. */
 export class AssignForm extends PanelElement {
-  override focus(): void {
-    this.#select?.focus()
-  }
-
   protected override render() {
     const { doing, wait } = this.attempt
     const { say } = this.language

@@ -21,6 +21,7 @@ export interface Task {
 interface Host extends ReactiveControllerHost {
   language: Language
   access: Access | null
+  focus: () => void
 }
 
 /** Codes that end with a new sign-in. */
@@ -146,15 +147,21 @@ export class Attempt implements ReactiveController {
   #renderSignIn({ code }: Problem) {
     const { access, language } = this.#host
     if (!access?.canSignIn() || !SESSION_OVER.has(code)) return nothing
-    const act = () => {
-      access.signIn().then(
-        () => this.clear(),
-        (error: unknown) => console.error(String(error)),
-      )
-    }
-    return html`<button type="button" part="button" @click=${act}>
+    return html`<button type="button" part="button" @click=${() => void this.#signIn(access)}>
       ${language.say('signIn')}
     </button>`
+  }
+
+  async #signIn({ signIn }: Access): Promise<void> {
+    try {
+      await signIn()
+    } catch (error) {
+      console.error(String(error))
+      return
+    }
+    this.clear()
+    // The button that had it goes.
+    this.#host.focus()
   }
 
   #describe(problem: Problem): string {

@@ -42,6 +42,11 @@ export class InnerElement extends LitElement {
   declare language: Language
   protected readonly attempt = new Attempt(this, (detail) => this.tell('problem', detail))
 
+  /** Moves the focus to what its user is likely to use first. */
+  override focus(): void {
+    this.renderRoot.querySelector<HTMLElement>('#title, #main, #more, input, select')?.focus()
+  }
+
   /** The event ends at the element around this one. */
   protected tell<Type extends keyof InnerDetails>(type: Type, detail: InnerDetails[Type]): void {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true }))

@@ -36,10 +36,6 @@ export class LimitsForm extends PanelElement {
     this.seen = null
   }
 
-  override focus(): void {
-    this.renderRoot.querySelector('input')?.focus()
-  }
-
   protected override willUpdate(): void {
     if (this.hasUpdated) return
     const key = readableKey(this.keySlot)

@@ -10,10 +10,6 @@ import { patchKey } from './vault-client.ts'
 
 /** Fires `done`, `cancel` and `problem`. */
 export class NameForm extends PanelElement {
-  override focus(): void {
-    this.renderRoot.querySelector('input')?.focus()
-  }
-
   protected override render() {
     const { attempt, keySlot, language } = this
     const { say } = language

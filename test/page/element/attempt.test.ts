@@ -13,11 +13,13 @@ const SAVING: Task = { text: 'checking', slot: someSlot({ key: someKey() }) }
 function begin(language = english, access: Access | null = null) {
   const tell = vi.fn<(detail: ErrorDetail) => void>()
   const requestUpdate = vi.fn<() => void>()
+  const focus = vi.fn<() => void>()
   const addController = vi.fn<(controller: object) => void>()
   const attempt = new Attempt(
     {
       language,
       access,
+      focus,
       addController,
       requestUpdate,
       removeController: () => {},
@@ -27,7 +29,7 @@ function begin(language = english, access: Access | null = null) {
   )
   const fail = async (problem: unknown, task = SAVING) =>
     attempt.run(task, async () => Promise.reject(problem))
-  return { attempt, tell, requestUpdate, addController, fail }
+  return { attempt, tell, requestUpdate, focus, addController, fail }
 }
 
 const busy = (seconds: number) =>
@@ -201,15 +203,17 @@ describe('a session that has ended', () => {
     expect(textsOf(attempt.render(), 'button')).toEqual([])
   })
 
-  it('a sign-in ends the problem', async () => {
+  it('a sign-in ends the problem, and takes the focus from its button', async () => {
     const signedIn = Promise.withResolvers<void>()
     const { access } = someCall([], { canSignIn, signIn: async () => signedIn.promise })
-    const { attempt, fail } = begin(english, access)
+    const { attempt, focus, fail } = begin(english, access)
     await fail(new Problem('token_expired'))
     press(attempt)
     expect(attempt.problem?.code).toBe('token_expired')
+    expect(focus).not.toHaveBeenCalled()
     signedIn.resolve()
     await vi.waitFor(() => expect(attempt.problem).toBeNull())
+    expect(focus).toHaveBeenCalledOnce()
   })
 
   it('a sign-in that fails leaves the problem, and tells whoever builds the application', async () => {

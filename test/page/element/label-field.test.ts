@@ -11,6 +11,7 @@ async function failed(code: ProblemCode): Promise<Attempt> {
   const host = {
     language: english,
     access: null,
+    focus: () => {},
     addController: () => {},
     removeController: () => {},
     requestUpdate: () => {},
