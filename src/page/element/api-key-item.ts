@@ -59,8 +59,11 @@ export class ApiKeyItem extends PanelElement {
   protected override render() {
     const { keySlot, said } = this
     return html`
-      ${keySlot.key === null ? said && renderNotice(said) : this.#renderRow()}
-      ${this.attempt.render()}
+      ${
+        keySlot.key === null
+          ? said && renderNotice(said)
+          : [this.#renderRow(), this.attempt.render()]
+      }
       <div @done=${this.#passDone} @problem=${this.#passProblem} @cancel=${this.#close}>
         ${this.#renderOpened()}
       </div>
@@ -175,8 +178,8 @@ export class ApiKeyItem extends PanelElement {
   }
 
   #renderOpened() {
-    if (this.opened === null) return nothing
     if (this.#panel !== null) return this.#panel
+    if (this.opened === null || this.keySlot.key === null) return nothing
     const canLimit = listActions(this.keySlot, this).includes('limits')
     const more: Panel[] = canLimit ? ['limits', 'activity'] : ['activity']
     return html`
@@ -290,6 +293,8 @@ export class ApiKeyItem extends PanelElement {
     this.#dialog?.close()
     await this.attempt.run({ text: 'deleting' }, async (signal) => {
       const slot = await deleteKey({ access, signal }, keySlot)
+      this.#panel = null
+      this.opened = null
       const text = language.say('deleted', { provider: this.#name })
       const more = describeLag(slot, 'stillUsed', language)
       this.#tellDone('deleted', slot, { text, tone: 'neutral', more })

@@ -225,6 +225,9 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     const offered = offerSlots(slots, this.providers)
     const choices = { slots, offered }
     const rows = listRows(slots, this.said, this.#urgent)
+    for (const name of this.#rows.keys()) {
+      if (!rows.some((slot) => slot.name === name)) this.#rows.delete(name)
+    }
     return html`
       <div class="row top">
         <strong>${this.#countAttention(slots)}</strong>

@@ -26,11 +26,15 @@ export function listRows(
   return [...rows.filter(isUrgent), ...rows.filter((slot) => !isUrgent(slot))]
 }
 
-/** The slots `after` another reading. One that was there `before` stays, without its key. */
+/** The slots `after` another reading. One that was there `before` stays where it was, without its key. */
 export function mergeSlots(before: readonly ShownSlot[], after: readonly ShownSlot[]): ShownSlot[] {
-  const empty = { key: null, etag: null, lag: 0 }
-  const gone = before.filter(({ name }) => !after.some((slot) => slot.name === name))
-  return [...after, ...gone.map((slot) => Object.assign({}, slot, empty))]
+  const merged = [...after]
+  for (const [at, slot] of before.entries()) {
+    if (after.some(({ name }) => name === slot.name)) continue
+    const place = merged.findIndex(({ name }) => name === before[at - 1]?.name) + 1
+    merged.splice(place, 0, { ...slot, key: null, etag: null, lag: 0 })
+  }
+  return merged
 }
 
 /** What something else has changed between two readings. */

@@ -51,10 +51,14 @@ describe('another reading of the slots', () => {
     expect(mergeSlots(slots, after)).toEqual(after)
   })
 
-  it('a slot that is gone stays, without its key', () => {
+  it('a slot that is gone stays where it was, without its key', () => {
     const work = { ...labelled('work'), lag: 60 }
-    const merged = mergeSlots([openai, work], [openai])
-    expect(merged).toEqual([openai, { ...work, key: null, etag: null, lag: 0 }])
+    const gone = { ...work, key: null, etag: null, lag: 0 }
+    expect(mergeSlots([openai, work, groq], [openai, groq])).toEqual([openai, gone, groq])
+    expect(mergeSlots([work, openai], [openai])).toEqual([gone, openai])
+    expect(mergeSlots([openai, work], [groq, openai])).toEqual([groq, openai, gone])
+    const pair = [work, { ...work, name: 'openai:other' }]
+    expect(mergeSlots(pair, []).map(({ name }) => name)).toEqual(['openai:work', 'openai:other'])
   })
 
   it.for<[what: string, after: ShownSlot, text: string | undefined]>([
