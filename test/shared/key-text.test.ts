@@ -110,3 +110,20 @@ it.for([
 ] as const)('a stored text %j can be sent as a key: %s', ([text, expected]) => {
   expect(isKey(text)).toBe(expected)
 })
+
+it.for<[what: string, text: string, fault: object]>([
+  [
+    'a command',
+    'curl https://api.openai.com/v1/models -H "Authorization: Bearer sk-good-0123456789"',
+    { reason: 'white_space', index: 4 },
+  ],
+  [
+    'a command of several lines',
+    "curl https://api.anthropic.com/v1/models \\\n  --header 'x-api-key: sk-ant-0123456789'",
+    { reason: 'white_space', index: 4 },
+  ],
+  ['a file', 'PORT=3000\nOPENAI_API_KEY=sk-good-0123456789', { reason: 'white_space', index: 9 }],
+  ['a file with a comment', '# mine\nKEY=sk-good-0123456789', { reason: 'white_space', index: 1 }],
+])('the service does not look for the key in %s', ([, text, fault]) => {
+  expect(findKeyFault(text)).toEqual(fault)
+})
