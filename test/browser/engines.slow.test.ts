@@ -1,5 +1,6 @@
 import axe from 'axe-core'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { renderClientPage, SAID, WAIT } from './client-page.ts'
 import { ENGINES } from './engines/engines.ts'
 import { visit } from './engines/visitor.ts'
 import { call, type Screen } from './engines/screen.ts'
@@ -232,6 +233,12 @@ for (const engine of ENGINES) {
       await openSettings({}, { policy: POLICY, pinned, lang: 'de' })
       await visitor.sees('Noch keine Schlüssel.')
       expect(await screen.run('window.breaches')).toEqual([])
+    })
+
+    it('runs the client that the vault serves', async () => {
+      const { user, token } = await addUser({})
+      await screen.open(host.openHtml(renderClientPage({ vault: origin, user, token })))
+      expect(await screen.run(WAIT)).toEqual(SAID)
     })
 
     it('does not run with another integrity', async () => {
