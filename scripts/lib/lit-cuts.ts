@@ -18,42 +18,62 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ],
     [',p?.({ReactiveElement:y}),(a.reactiveElementVersions??=[]).push("2.1.2")', ''],
     ['Symbol.metadata??=Symbol("metadata"),a.litPropertyMetadata??=new WeakMap;', ';'],
-    ['const t=this[Symbol.metadata];if(null!==t){', ''],
     ['static addInitializer(t){', ''],
-    [',void 0!==t.l&&(this.l=[...t.l])', ''],
     [',this.constructor.l?.forEach(t=>t(this))', ''],
     ['d("elementProperties")', '"elementProperties"'],
-    ['d("finalized")', '"finalized"'],
-    ['d("properties")', '"properties"'],
-    // Properties.
+    ['y[d("finalized")]', 'y.finalized'],
+    // Properties, and one style sheet.
     [',u={', ''],
     [',f=(t,s)=>!i(t,s),b={', ''],
-    [',getOwnPropertyDescriptor:h,getOwnPropertyNames:r,getOwnPropertySymbols:o', ''],
-    ['s=[...r(t),...o(t)];for(const i of s)', 's=Object.keys(t);for(const i of s)'],
     [
-      'static createProperty(t,s=b){',
-      `static createProperty(name, options) {
-        if (options.state) options.attribute = false
-        this._$Ei()
-        this.elementProperties.set(name, options)
-        const value = Symbol()
-        e(this.prototype, name, {
-          get() {
-            return this[value]
-          },
-          set(next) {
-            const last = this[value]
-            this[value] = next
-            this.requestUpdate(name, last)
-          },
-          configurable: true,
-          enumerable: true,
-        })
+      'static finalize(){',
+      `static finalize() {
+        if (this.hasOwnProperty('finalized')) return
+        this.finalized = true
+        const parent = n(this)
+        parent.finalize()
+        this.elementProperties = new Map(parent.elementProperties)
+        for (const [name, options] of Object.entries(this.properties ?? {})) {
+          this.elementProperties.set(name, options)
+          const value = Symbol()
+          e(this.prototype, name, {
+            get() {
+              return this[value]
+            },
+            set(next) {
+              const last = this[value]
+              this[value] = next
+              this.requestUpdate(name, last)
+            },
+          })
+        }
+        this._$Eh = new Map()
+        for (const [name, { state, attribute }] of this.elementProperties)
+          if (!state && attribute !== false) this._$Eh.set(attribute ?? name.toLowerCase(), name)
       }`,
     ],
+    [',getOwnPropertyDescriptor:h,getOwnPropertyNames:r,getOwnPropertySymbols:o', ''],
+    ['static createProperty(t,s=b){', ''],
     ['static getPropertyDescriptor(t,s,i){', ''],
     ['static getPropertyOptions(t){', ''],
-    ['_$AK(t,s){', '_$AK(attribute, text) { this[this.constructor._$Eh.get(attribute)] = text }'],
+    ['static finalizeStyles(s){', ''],
+    [
+      'createRenderRoot(){',
+      `createRenderRoot() {
+        const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' })
+        root.adoptedStyleSheets = [this.constructor.styles]
+        return root
+      }`,
+    ],
+    ['y.elementStyles=[],y.shadowRootOptions={mode:"open"},', ''],
+    ['this._$Em=null,', ''],
+    ['static _$Ei(){', ''],
+    ['static _$Eu(t,s){', ''],
+    [
+      'attributeChangedCallback(t,s,i){',
+      'attributeChangedCallback(attribute, last, text) { this[this.constructor._$Eh.get(attribute)] = text }',
+    ],
+    ['_$AK(t,s){', ''],
     ['_$ET(t,s){', ''],
     ['this._$Eq&&=this._$Eq.forEach(t=>this._$ET(t,this[t])),', ''],
     [
@@ -68,8 +88,6 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ],
     ['C(t,s,{useDefault:i,reflect:e,wrapped:h},r){', ''],
     ['const t=this.constructor.elementProperties;if(t.size>0)for(const[s,i]of t){', ''],
-    // One style sheet.
-    ['static finalizeStyles(s){', 'static finalizeStyles(sheet) { return [sheet] }'],
     // Steps of an update.
     [
       'const t=this.scheduleUpdate();return null!=t&&await t,!this.isUpdatePending',
@@ -78,10 +96,17 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ['scheduleUpdate(){', ''],
     [
       't=this.shouldUpdate(s),t?(this.willUpdate(s),this._$EO?.forEach(t=>t.hostUpdate?.()),this.update(s)):this._$EM()',
-      't=true,this.willUpdate(s),this.update(s)',
+      'this.willUpdate(s),this.update(s)',
     ],
+    ['let t=!1;const s=this._$AL', 'const s=this._$AL'],
+    ['throw t=!1,', 'throw '],
+    ['t&&this._$AE(s)', 'this._$AE(s)'],
     ['shouldUpdate(t){', ''],
     ['this._$EO?.forEach(t=>t.hostUpdated?.()),', ''],
+    [',this.updated(t)', ''],
+    ['updated(t){', ''],
+    ['return this.getUpdateComplete()', 'return this._$ES'],
+    ['getUpdateComplete(){', ''],
     [',u as defaultConverter,t as getCompatibleStyle,f as notEqual', ''],
   ],
   'lit-element.js': [
@@ -105,16 +130,17 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     // SVG and MathML, comments, elements whose content is text.
     ['y=/^(?:script|style|textarea|title)$/i,x=t=>', 'x=t=>'],
     [',w=x(2),T=x(3)', ''],
-    ['let n,l=2===i?"<svg>":3===i?"<math>":"",', 'let l="",'],
-    ['+(2===i?"</svg>":3===i?"</math>":"")', ''],
     [
-      'c===v?"!--"===u[1]?c=_:void 0!==u[1]?c=m:void 0!==u[2]?(y.test(u[2])&&(n=RegExp("</"+u[2],"g")),c=p):void 0!==u[3]&&(c=p):',
-      'c===v?c=p:',
+      'const N=(t,i)=>{',
+      `const N = (texts) => {
+        const [html, names] = markBindings(texts, { name: h, value: o, child: r })
+        return [V(texts, html), names]
+      }`,
     ],
-    ['(!--|\\/[^a-zA-Z])|', ''],
-    ['_=/-->/g,m=/>/g,', ''],
-    ['c=n??v', 'c=v'],
-    ['c===_||c===m?c=v:(c=p,n=void 0)', 'c=p'],
+    [
+      'p=RegExp(`>|${f}(?:([^\\\\s"\'>=/]+)(${f}*=${f}*(?:[^ \\t\\n\\f\\r"\'\\`<>=]|("|\')|))|$)`,"g"),g=/\'/g,$=/"/g,',
+      '',
+    ],
     [
       ',[f,v]=N(t,i);if(this.el=S.createElement(f,e),P.currentNode=this.el.content,2===i||3===i){',
       ',[f,v]=N(t);this.el=S.createElement(f),P.currentNode=this.el.content;',

@@ -19,14 +19,17 @@ export const adoptedStyles: Plugin = {
           sheet.replaceSync(text)
           return sheet
         }
-        export const adoptStyles = (root, sheets) => { root.adoptedStyleSheets = sheets }
-        export const getCompatibleStyle = (sheet) => sheet
-        export let CSSResult, css, supportsAdoptingStyleSheets // Exported by Lit, and not used here.`,
+        // Exported by Lit, and not used here.
+        export let adoptStyles, getCompatibleStyle, CSSResult, css, supportsAdoptingStyleSheets`,
     }))
   },
 }
 
-const TRUSTED_TYPES = 'src/page/element/trusted-types.ts'
+/** What stands in the place of something in Lit. */
+const OWN = `
+import { createLitPolicy } from ${JSON.stringify(resolve('src/page/element/trusted-types.ts'))}
+import { markBindings } from ${JSON.stringify(resolve('src/page/element/template-marks.ts'))}
+`
 
 /**
  * A module of Lit without what the element does not need of it.
@@ -71,9 +74,7 @@ const LIT_POLICY = /\w+\?\w+\.createPolicy\("lit-html",\{createHTML:(\w+)=>\1\}\
  */
 export function replacePolicy(lit: string): string {
   if (!LIT_POLICY.test(lit)) throw new Error('Lit makes its Trusted Types policy in another way')
-  const path = JSON.stringify(resolve(TRUSTED_TYPES))
-  const code = lit.replace(LIT_POLICY, 'createLitPolicy()')
-  return `import { createLitPolicy } from ${path}\n${code}`
+  return lit.replace(LIT_POLICY, 'createLitPolicy()')
 }
 
 const LIT = /(?:lit-html|lit-element|reactive-element)\.js$/
@@ -85,7 +86,7 @@ export const ownLit: Plugin = {
     bundler.onLoad({ filter: LIT }, ({ path }) => {
       const name = basename(path)
       const lit = leaveOut(name, readFileSync(path, 'utf8'))
-      return { contents: name === 'lit-html.js' ? replacePolicy(lit) : lit }
+      return { contents: name === 'lit-html.js' ? OWN + replacePolicy(lit) : lit }
     })
   },
 }

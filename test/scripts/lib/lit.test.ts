@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { _$LH } from 'lit-html/private-ssr-support.js'
 import { parseSync } from 'rolldown/utils'
 import { describe, expect, it } from 'vitest'
 import { leaveOut, replacePolicy } from '../../../scripts/lib/lit.ts'
+import { markBindings } from '../../../src/page/element/template-marks.ts'
 
 it('refuses a Lit that makes its policy in another way', () => {
   const lit = readFileSync('node_modules/lit-html/lit-html.js', 'utf8')
@@ -55,6 +57,16 @@ describe('the element needs nothing that is left out', () => {
   it.for(SOURCES)('%s has no template that the Lit in the script could not read', (file) => {
     const { program } = parseSync(file, readSource(file))
     expect(findTemplates(program).flatMap(findStrange)).toEqual([])
+  })
+
+  it.for(SOURCES)('%s has only templates whose bindings are found as Lit finds them', (file) => {
+    const { program } = parseSync(file, readSource(file))
+    const { boundAttributeSuffix: name, marker: value, markerMatch, getTemplateHtml } = _$LH
+    for (const texts of findTemplates(program)) {
+      const [html, attributes] = getTemplateHtml(Object.assign(texts, { raw: texts }), 1)
+      const marks = { name, value, child: `<${markerMatch}>` }
+      expect(markBindings(texts, marks)).toEqual([html, attributes])
+    }
   })
 
   it.for(SOURCES)('%s uses nothing of Lit that is not in the script', (file) => {
