@@ -38,13 +38,19 @@ const styleSheets: Plugin = {
   },
 }
 
+/** Names of properties that only the element's own code uses, which are shortened: test/scripts/lib/element.test.ts. */
+export const OWN_NAMES =
+  'asksFor billingPage canSignIn chosen dayFromNow doing exhaustedAt faultyField isAdding isBusy isEarly isFaulty isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onToggle problemAt renderForm sameIn shown spoken testedAt usedAt waitFor'.split(
+    ' ',
+  )
+
 /** How esbuild bundles what browsers run. */
 export const ELEMENT_OPTIONS = {
   bundle: true,
   format: 'esm',
   target: 'es2023',
-  // Lit's own names of what it keeps to itself.
-  mangleProps: /^_\$/,
+  // Lit's own names of what it keeps to itself, and the element's.
+  mangleProps: new RegExp(`^(?:_\\$.*|${OWN_NAMES.join('|')})$`),
   charset: 'utf8',
   define: {
     TEXTS_VERSION: JSON.stringify(TEXTS_VERSION),
