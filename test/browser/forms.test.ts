@@ -16,7 +16,7 @@ import {
 } from './screen.ts'
 import { refuse, setStage, shows } from './stage.ts'
 
-const { vault, openSettings } = await setStage()
+const { openSettings } = await setStage()
 
 const KEYS = {
   openai: 'sk-good-1',
@@ -26,20 +26,6 @@ const KEYS = {
 }
 
 const ask = (page: Page) => page.getByText('Press Escape again to discard the key that you typed.')
-
-/** Changes a key as another tab does. */
-async function changeElsewhere(
-  { user, token }: { user: string; token: string },
-  method: 'PUT' | 'DELETE',
-  slot: string,
-): Promise<void> {
-  const response = await fetch(`${vault.keyUrl.origin}/api/users/${user}/api-keys/${slot}`, {
-    method,
-    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-    body: method === 'PUT' ? JSON.stringify({ api_key: 'sk-good-elsewhere' }) : null,
-  })
-  if (!response.ok) throw new Error(await response.text())
-}
 
 /** Opens the form for a new key, or what an action opens. */
 async function open(page: Page, key: string, action: string): Promise<void> {
@@ -174,6 +160,28 @@ describe('a typed key', () => {
   })
 })
 
+it('a sign-in is offered where the keys could not be loaded, and leaves the focus beside it', async () => {
+  const { page } = await openSettings(KEYS)
+  await page.route('**/api-keys', (route) => route.fulfill(refuse(401, 'token_expired')))
+  await page.evaluate(() => {
+    const before = document.querySelector('api-key-settings')
+    const settings = before?.cloneNode()
+    if (!before || !settings) return
+    Object.assign(settings, {
+      getToken: Reflect.get(before, 'getToken'),
+      signIn: async () => {},
+    })
+    before.replaceWith(settings)
+  })
+  await button(page, 'Sign in again').click()
+  await button(page, 'Sign in again').waitFor({ state: 'detached' })
+  expect(await isFocused(button(page, 'Try again'))).toBe(true)
+  await page.unroute('**/api-keys')
+  await page.keyboard.press('Enter')
+  await rowOf(page, 'OpenAI').waitFor()
+  expect(await isFocused(button(page, 'Add a key'))).toBe(true)
+})
+
 describe('a key that another tab has deleted', () => {
   const gone = (page: Page): Locator =>
     page.getByText('The OpenAI · work key was deleted somewhere else.')
@@ -183,8 +191,8 @@ describe('a key that another tab has deleted', () => {
     ['paused', (page) => act(page, 'OpenAI · work', 'Pause')],
     ['deleted', (page) => deleteKey(page, 'OpenAI · work')],
   ])('says so in its row when it is %s', async ([, go]) => {
-    const { page, ...session } = await openSettings(KEYS)
-    await changeElsewhere(session, 'DELETE', 'openai:work')
+    const { page, changeElsewhere } = await openSettings(KEYS)
+    await changeElsewhere('openai:work', null)
     await go(page)
     await gone(page).waitFor()
     const rows = await page.getByRole('listitem').all()
@@ -195,10 +203,10 @@ describe('a key that another tab has deleted', () => {
   })
 
   it('says so above the form that was to replace it, which keeps what was typed', async () => {
-    const { page, ...session } = await openSettings(KEYS)
+    const { page, changeElsewhere } = await openSettings(KEYS)
     await act(page, 'OpenAI · work', 'Replace')
     await keyField(page).fill('sk-good-typed')
-    await changeElsewhere(session, 'DELETE', 'openai:work')
+    await changeElsewhere('openai:work', null)
     await page.keyboard.press('Enter')
     await gone(page).waitFor()
     expect(await keyField(page).inputValue()).toBe('sk-good-typed')
@@ -207,9 +215,9 @@ describe('a key that another tab has deleted', () => {
   })
 
   it('closes what has no meaning without it', async () => {
-    const { page, ...session } = await openSettings(KEYS)
+    const { page, changeElsewhere } = await openSettings(KEYS)
     await toggleRow(page, 'OpenAI · work')
-    await changeElsewhere(session, 'DELETE', 'openai:work')
+    await changeElsewhere('openai:work', null)
     await act(page, 'OpenAI · work', 'Test')
     await gone(page).waitFor()
     expect(await page.getByRole('listitem').nth(2).getByRole('button').count()).toBe(0)
@@ -224,10 +232,10 @@ describe('a key that another tab has deleted', () => {
     expect(await page.getByLabel('Limit of uses').count()).toBe(0)
   })
   it('begins anew with the next key of its slot', async () => {
-    const { page, ...session } = await openSettings(KEYS)
+    const { page, changeElsewhere } = await openSettings(KEYS)
     await act(page, 'OpenAI · work', 'Limits')
     await page.getByLabel('Limit of uses').waitFor()
-    await changeElsewhere(session, 'DELETE', 'openai:work')
+    await changeElsewhere('openai:work', null)
     await act(page, 'OpenAI · work', 'Pause')
     await gone(page).waitFor()
     await beginAdding(page, 'OpenAI')

@@ -129,6 +129,27 @@ describe('a key in each state', () => {
   })
 })
 
+it('a screen reader reads a row from its name to its menu', async () => {
+  const { page, user } = await openSettings({ 'openai?verify=false': 'sk-good-1' })
+  await setColumns(user, 'openai', { ...REJECTED, last_used_at: '2026-11-20T09:00:00.000Z' })
+  await page.reload()
+  const read = await rowOf(page, 'OpenAI').ariaSnapshot()
+  expect(read.split('\n').map((line) => line.trim().replace(/^- /, ''))).toEqual([
+    'listitem:',
+    'heading "OpenAI" [level=3]:',
+    'button "OpenAI"',
+    'code: sk-good-...',
+    'text: Rejected by OpenAI. Replace it.',
+    'status',
+    'paragraph:',
+    'time: Last used 20 Nov 2026',
+    `'button "Replace: OpenAI key"': Replace`,
+    `'button "More: OpenAI key"': ⋯`,
+    'status',
+    'alert',
+  ])
+})
+
 describe('the menu of a row', () => {
   const item = (page: Page, name: string) => page.getByRole('menuitem', { name, exact: true })
   const more = (page: Page) => button(page, 'More: OpenAI key')

@@ -94,10 +94,21 @@ export async function setStage(vars: Record<string, string> = {}) {
     const { user, token, url } = await addUser(keys, { attributes, lang })
     const watched = await openPage(url, options)
     await watched.page.locator('#add').waitFor()
-    return { ...watched, user, token }
+    const base = `${services.vault.keyUrl.origin}/api/users/${user}/api-keys`
+    const changeElsewhere = async (slot: string, apiKey: string | null) =>
+      changeKey(`${base}/${slot}`, token, apiKey)
+    return { ...watched, user, token, changeElsewhere }
   }
 
   return { ...services, openPage, openSettings }
+}
+
+/** Saves `apiKey` in the slot at `url` as another tab does. Null deletes the key in it. */
+async function changeKey(url: string, token: string, apiKey: string | null): Promise<void> {
+  if (apiKey !== null) return saveKey(url, token, apiKey)
+  const headers = { Authorization: `Bearer ${token}` }
+  const response = await fetch(url, { method: 'DELETE', headers })
+  if (!response.ok) throw new Error(await response.text())
 }
 
 /** Returns true when it appears on the page. @throws Error if it never does */
