@@ -163,7 +163,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 
   protected override update(changed: PropertyValues<this>): void {
-    keepFocus(() => super.update(changed))
+    keepFocus(this, () => super.update(changed))
   }
 
   protected override render() {

@@ -11,14 +11,13 @@ export async function moveFocus(host: LitElement, ...selectors: string[]): Promi
   found.find((element) => element !== null)?.focus()
 }
 
-/** Renders. What has the focus keeps it, even if it is moved in the page. */
-export function keepFocus(renderAll: () => void): void {
-  let focused = document.activeElement
+/** Renders `host`. What has the focus in it keeps the focus, even if it is moved. */
+export function keepFocus({ shadowRoot }: LitElement, renderHost: () => void): void {
+  let focused = shadowRoot?.activeElement
   while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement
-  renderAll()
-  if (focused instanceof HTMLElement && !focused.matches(':focus')) {
-    focused.focus({ preventScroll: true })
-  }
+  renderHost()
+  const isLost = shadowRoot?.activeElement === null
+  if (isLost && focused instanceof HTMLElement) focused.focus({ preventScroll: true })
 }
 
 /** Listens for Escape. A dialog of the host application around the element stays open. */
