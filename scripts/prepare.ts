@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { build } from 'esbuild'
-import { ELEMENT_OPTIONS, packLanguages, packTemplates } from './lib/element.ts'
+import { ELEMENT_OPTIONS, minifyAgain, packLanguages, packTemplates } from './lib/element.ts'
 import { LANGUAGE_TYPES, packProblems } from './lib/problem-languages.ts'
 import { writePlainTypes } from './lib/plain-types.ts'
 import { removeUnusedTypes } from './lib/unused-types.ts'
@@ -29,7 +29,7 @@ const { outputFiles } = await build({
   splitting: true,
   logLevel: 'warning',
 })
-for (const { path, text } of outputFiles) write(path, packTemplates(text))
+for (const { path, text } of outputFiles) write(path, minifyAgain(path, packTemplates(text)))
 for (const [name, text] of packLanguages()) write(`${TARGET}/page/element/${name}`, text)
 for (const [name, module] of packProblems()) {
   write(`${TARGET}/callers/browser/problems.${name}.js`, module)

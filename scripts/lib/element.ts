@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
+import { minifySync } from 'rolldown/utils'
 import { ACTIVITY_TEXTS } from '../../src/page/element/activity-texts.ts'
 import { ENGLISH } from '../../src/page/element/texts.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
@@ -95,4 +96,15 @@ export function packTemplates(text: string): string {
     .replaceAll(/(?<=`)\n\s+|\n\s+(?=[`>])/g, '')
     .replaceAll(/\n\s+/g, ' ')
     .replaceAll(/(?<=\s[\w-]+=)"([\w-]+)"(?=[ >])/g, '$1')
+}
+
+/** Names variables so that the gzipped code is smaller by 1.5 % than what esbuild writes. */
+export function minifyAgain(name: string, text: string): string {
+  const { code, errors } = minifySync(name, text, {
+    module: true,
+    compress: { target: ELEMENT_OPTIONS.target },
+    codegen: { legalComments: 'inline' },
+  })
+  if (errors.length > 0) throw new Error(`${name}: ${errors[0]?.message}`)
+  return code
 }

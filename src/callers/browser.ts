@@ -17,10 +17,9 @@ export type {
   UserVault,
 } from './browser/client.ts'
 export { examineKey, type ExaminedKey, type KnownSlot } from './browser/examine.ts'
-export type { GetToken } from './browser/exchange.ts'
+export type { GetToken } from './browser/get-token.ts'
 export { Problem, type ProblemCode } from './browser/problem.ts'
-export type { EventsQuery } from './browser/trail.ts'
-export type { AnswerOf, BodyOf } from '../shared/routes.ts'
+export type { AnswerOf, BodyOf, EventFilter } from '../shared/routes.ts'
 export type { EventAnswer, ExportLine, ListedAnswer, MemberSlot } from '../shared/answers.ts'
 export type { ErrorCode } from '../shared/error-code.ts'
 export type { KeyReason } from '../shared/key-text.ts'

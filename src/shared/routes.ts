@@ -207,6 +207,12 @@ export type MemberOperation = {
   [Id in OperationId]: Table[Id]['tokens'][number] & ('member' | 'admin') extends never ? never : Id
 }[OperationId]
 
+/** The operations of a browser with the token of its user. */
+export type BrowserOperation = OwnOperation | MemberOperation
+
+/** Which events, in any form and number. */
+export type EventFilter = Omit<Queries['Events'], 'format' | 'limit'>
+
 /** The queries by their names. */
 export interface Queries {
   None: undefined

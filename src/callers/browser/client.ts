@@ -1,18 +1,10 @@
 /** `createVaultClient`: each route that a browser may call with the token of its user, as a method. */
 
-import type { AnswerOf, BodyOf } from '../../shared/routes.ts'
-import {
-  pathOf,
-  request,
-  type Access,
-  type Call,
-  type GetToken,
-  type Operation,
-  type PathTo,
-  type Sent,
-} from './exchange.ts'
+import type { AnswerOf, BodyOf, BrowserOperation, EventFilter } from '../../shared/routes.ts'
+import { pathOf, request, type Access, type Call, type PathTo, type Sent } from './exchange.ts'
+import type { GetToken } from './get-token.ts'
 import { inTime, LIMIT_MS } from './time-limit.ts'
-import { fetchTrail, fetchUser, search, type EventsQuery } from './trail.ts'
+import { fetchTrail, fetchUser, search } from './trail.ts'
 
 /** What a client needs to know. */
 export interface ClientOptions {
@@ -50,7 +42,7 @@ export interface CheckOptions extends Options {
 export type SaveOptions = ChangeOptions & CheckOptions
 
 export type EventsOptions = Options &
-  EventsQuery & {
+  EventFilter & {
     /** From 1 to 200; by default 50. */
     limit?: number | undefined
   }
@@ -59,7 +51,7 @@ type KeyBody = BodyOf<'saveSlot'>
 type Changes = BodyOf<'setLimits'>
 
 /** What an owner does with slots. Their answers are those of the operations `Id`. */
-interface SlotMethods<Id extends Record<string, Operation>> {
+interface SlotMethods<Id extends Record<string, BrowserOperation>> {
   /** Every slot, also the empty ones. */
   listSlots: (options?: Options) => Promise<AnswerOf<Id['list']>>
   getSlot: (slot: string, options?: Options) => Promise<AnswerOf<Id['get']>>
@@ -77,7 +69,7 @@ interface SlotMethods<Id extends Record<string, Operation>> {
   /** What happened to the keys, the newest first. */
   listEvents: (options?: EventsOptions) => Promise<AnswerOf<Id['events']>>
   /** All events as a file of NDJSON. Each of its requests has the time limit. */
-  downloadEvents: (options?: Options & EventsQuery) => Promise<Blob>
+  downloadEvents: (options?: Options & EventFilter) => Promise<Blob>
 }
 
 /** The keys of a user. Each method throws a Problem. */
@@ -148,7 +140,7 @@ function connect(options: ClientOptions, kind: Access['kind'], id: string) {
     { signal: given }: Options,
     work: (call: Call) => Promise<Answer>,
   ): Promise<Answer> => inTime(async (signal) => work({ access, signal }), limitMs, given)
-  const ask = async <Id extends Operation>(
+  const ask = async <Id extends BrowserOperation>(
     path: PathTo<Id>,
     sent: Sent<Id>,
     { signal, etag }: ChangeOptions = {},

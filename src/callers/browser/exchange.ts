@@ -1,22 +1,10 @@
 /** One request to the vault, and its answer. A 401 is tried once more with a new token; any other failure is a Problem. */
 
 import { MAX_LABEL } from '../../shared/label.ts'
-import type {
-  AnswerOf,
-  BodyOf,
-  MemberOperation,
-  MethodOf,
-  OwnOperation,
-  PathOf,
-} from '../../shared/routes.ts'
+import type { AnswerOf, BodyOf, BrowserOperation, MethodOf, PathOf } from '../../shared/routes.ts'
 import { splitSlot } from '../../shared/slot.ts'
+import type { GetToken } from './get-token.ts'
 import { Problem, readProblem, type ProblemCode } from './problem.ts'
-
-/**
- * Returns the signed-in user's access token. With `refresh`, it returns a new one: the service did not
- * accept the last one.
- */
-export type GetToken = (options: { refresh: boolean }) => string | Promise<string>
 
 /** A user or a team, and the vault with their keys. */
 export interface Access {
@@ -33,11 +21,8 @@ export interface Call {
   signal: AbortSignal
 }
 
-/** The operations of a browser: those of the keys of its user, and of a team of the user. */
-export type Operation = OwnOperation | MemberOperation
-
 /** The path of an operation after the user or the team, with the name of a slot in it, and its query. */
-export type PathTo<Id extends Operation> =
+export type PathTo<Id extends BrowserOperation> =
   PathOf<Id> extends `/api/${string}/:${'userId' | 'teamId'}${infer Path}`
     ? `${Named<Path>}${'' | `?${string}`}`
     : never
@@ -47,7 +32,7 @@ type Named<Path extends string> = Path extends `${infer Start}:provider${infer E
   : Path
 
 /** What is sent. */
-export interface Sent<Id extends Operation> {
+export interface Sent<Id extends BrowserOperation> {
   method: Uppercase<MethodOf<Id>>
   body?: BodyOf<Id>
   /** The entity tag that the slot must still have. Null: it must be empty. Undefined: whatever is in it. */
@@ -70,7 +55,7 @@ export function pathOf({ name, keyPrefixes }: NamedSlot) {
 }
 
 /** Returns the body of a 200. `path` begins after the user or the team. */
-export async function request<Id extends Operation>(
+export async function request<Id extends BrowserOperation>(
   call: Call,
   path: PathTo<Id>,
   sent: Sent<Id>,
@@ -82,7 +67,7 @@ export async function request<Id extends Operation>(
 }
 
 /** Returns the lines of a 200 in NDJSON. */
-export async function requestLines<Id extends Operation>(
+export async function requestLines<Id extends BrowserOperation>(
   call: Call,
   path: PathTo<Id>,
   sent: Sent<Id>,
@@ -96,7 +81,7 @@ export async function requestLines<Id extends Operation>(
 }
 
 /** Returns a 200. */
-async function send<Id extends Operation>(
+async function send<Id extends BrowserOperation>(
   { access, signal }: Call,
   path: PathTo<Id>,
   { method, body, etag }: Sent<Id>,

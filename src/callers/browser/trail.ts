@@ -1,16 +1,13 @@
 /** Long answers as files: one JSON object on each line. All functions here throw a Problem. */
 
-import type { QueryOf } from '../../shared/routes.ts'
+import type { EventFilter } from '../../shared/routes.ts'
 import { requestLines, type Call } from './exchange.ts'
-
-/** Which events. */
-export type EventsQuery = Omit<QueryOf<'listEvents'>, 'format' | 'limit'>
 
 /** Does the work of one request. */
 type Run = (work: (call: Call) => Promise<string>) => Promise<string>
 
 /** Fetches all events as a file. */
-export async function fetchTrail(run: Run, query: EventsQuery): Promise<Blob> {
+export async function fetchTrail(run: Run, query: EventFilter): Promise<Blob> {
   return joinParts((part) =>
     run(async (call) => {
       const path = `/api-key-events${search({ ...query, format: 'ndjson', ...part })}` as const

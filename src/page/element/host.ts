@@ -1,6 +1,6 @@
 /** What a host application gives the element, and what it hears from it. */
 
-import type { GetToken } from '../../callers/browser/exchange.ts'
+import type { GetToken } from '../../callers/browser/get-token.ts'
 import type { ProblemCode } from '../../callers/browser/problem.ts'
 import type { KeyStatus } from '../../shared/slot.ts'
 import type { Texts } from './texts.ts'

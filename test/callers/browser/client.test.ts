@@ -5,9 +5,8 @@ import {
   etagOf,
   type ClientOptions,
 } from '../../../src/callers/browser/client.ts'
-import type { Operation } from '../../../src/callers/browser/exchange.ts'
 import { Problem } from '../../../src/callers/browser/problem.ts'
-import { ROUTES } from '../../../src/shared/routes.ts'
+import { ROUTES, type BrowserOperation } from '../../../src/shared/routes.ts'
 import { page, refusal, serve, type Answer } from './vault-server.ts'
 
 /** Keeps the console quiet in the current test. */
@@ -43,7 +42,7 @@ interface Row {
 }
 
 /** Every operation of a browser, with the method that it has. */
-const METHODS: Record<Operation, Row> = {
+const METHODS: Record<BrowserOperation, Row> = {
   getKey: { call: ({ user }) => user.getKey() },
   saveKey: { call: ({ user }) => user.saveKey(BODY), body: BODY },
   deleteKey: { call: ({ user }) => user.deleteKey() },
