@@ -24,11 +24,11 @@ const TARGET = 'dist'
 const { outputFiles } = await build({
   ...ELEMENT_OPTIONS,
   // The page does not bundle the element: two copies of Lit could not share a Trusted Types policy.
-  entryPoints: [
-    `${SOURCE}/element/api-key-settings.ts`,
-    `${SOURCE}/site/page.ts`,
-    'src/callers/browser.ts',
-  ],
+  entryPoints: {
+    'api-key-settings': `${SOURCE}/element/definitions.ts`,
+    page: `${SOURCE}/site/page.ts`,
+    browser: 'src/callers/browser.ts',
+  },
   outdir: '.',
   minify: true,
   legalComments: 'linked',

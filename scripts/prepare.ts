@@ -15,11 +15,15 @@ rmSync(TARGET, { recursive: true, force: true })
 const { outputFiles } = await build({
   ...ELEMENT_OPTIONS,
   entryPoints: [
-    ...['binding', 'browser', 'client', 'fetch'].map((name) => `src/callers/${name}.ts`),
-    'src/page/element/api-key-settings.ts',
-    'src/page/react/api-key-settings.ts',
+    ...[
+      'callers/binding',
+      'callers/browser',
+      'callers/client',
+      'callers/fetch',
+      'page/react/api-key-settings',
+    ].map((name) => ({ in: `src/${name}.ts`, out: name })),
+    { in: 'src/page/element/definitions.ts', out: 'page/element/api-key-settings' },
   ],
-  outbase: 'src',
   outdir: TARGET,
   write: false,
   // The application bundles its own copies, such as one Lit for all its elements.

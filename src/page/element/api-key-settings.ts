@@ -1,24 +1,19 @@
 /** `<api-key-settings>`: a user's API keys on one screen, for any frontend to embed. */
 
-import { html, isServer, LitElement, nothing, render, type PropertyValues } from 'lit'
-import { Activity } from './activity.ts'
-import { ApiKeyForm } from './api-key-form.ts'
+import { html, LitElement, nothing, type PropertyValues } from 'lit'
 import { ApiKeyItem } from './api-key-item.ts'
-import { AssignForm } from './assign-form.ts'
 import { Attempt } from './attempt.ts'
 import { keepFocus, moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
 import type { Done } from './inner-element.ts'
 import type { Choices } from './key-actions.ts'
 import { Language } from './language.ts'
-import { LimitsForm } from './limits-form.ts'
-import { NameForm } from './name-form.ts'
 import { nameProviders, offerSlots } from './offer.ts'
 import { detailProblem, Problem } from './problem.ts'
 import { describeChanges, findUrgent, listRows, mergeSlots, type Said } from './shown-keys.ts'
 import { findSlot, putSlot, readableKey, type ShownSlot } from './slot.ts'
 import { isBuiltIn, loadLanguage } from './spoken-language.ts'
-import { PARTS, styles } from './styles.ts'
+import { PARTS } from './styles.ts'
 import type { Texts } from './texts.ts'
 import { fetchSlots, type Access } from './vault-client.ts'
 
@@ -38,7 +33,6 @@ const NOTHING_SAID: Said = new Map()
  * none of them bubbles.
  */
 export class ApiKeySettings extends LitElement implements ApiKeySettingsElement {
-  static override styles = styles
   static override properties = {
     baseUrl: { attribute: 'base-url' },
     userId: { attribute: 'user-id' },
@@ -449,28 +443,3 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     void moveFocus(this, '#add')
   }
 }
-
-/** The outer element comes last: a page that has one of the names keeps its content of the tag. */
-const ELEMENTS = {
-  'api-key-settings-form': ApiKeyForm,
-  'api-key-settings-item': ApiKeyItem,
-  'api-key-settings-assign': AssignForm,
-  'api-key-settings-name': NameForm,
-  'api-key-settings-limits': LimitsForm,
-  'api-key-settings-activity': Activity,
-  'api-key-settings': ApiKeySettings,
-}
-
-/** Defines the elements, unless the page has loaded the script twice, or they cannot run on it. */
-function defineElements(): void {
-  if (customElements.get('api-key-settings') !== undefined) return
-  try {
-    // It throws if the page requires Trusted Types, and allows no policy that Lit can use.
-    if (!isServer) render(html`<p></p>`, new DocumentFragment())
-    for (const [name, element] of Object.entries(ELEMENTS)) customElements.define(name, element)
-  } catch (error) {
-    console.error(`<api-key-settings> cannot run on this page. ${String(error)}`)
-  }
-}
-
-defineElements()

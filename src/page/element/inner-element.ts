@@ -7,7 +7,6 @@ import { onEscape } from './focus.ts'
 import type { Change, ErrorDetail } from './host.ts'
 import type { Language } from './language.ts'
 import type { Notice, ShownSlot } from './slot.ts'
-import { styles } from './styles.ts'
 import type { Access } from './vault-client.ts'
 
 /** A property that the outer element sets. */
@@ -35,7 +34,6 @@ interface InnerDetails {
 
 /** Fires `done`, `cancel` to be closed, and `problem`. */
 export class InnerElement extends LitElement {
-  static override styles = styles
   static override properties: PropertyDeclarations = { access: GIVEN, language: GIVEN }
 
   declare access: Access

@@ -1,11 +1,7 @@
-/** The elements' style sheet, one for all, and what it names. */
+/** What the style sheet names. */
 
-import { html, unsafeCSS } from 'lit'
-import sheet from './styles.css'
+import { html } from 'lit'
 import type { Notice } from './slot.ts'
-
-/** Adopted by each element: no style tag, so that `style-src 'self'` is enough. */
-export const styles = unsafeCSS(sheet)
 
 /** The parts of the inner elements, which the outer one passes on. */
 export const PARTS =

@@ -8,7 +8,7 @@ import { ENGLISH } from '../../../src/page/element/texts.ts'
 it('gives the Lit in the bundle a Trusted Types policy of our own', async () => {
   const { outputFiles } = await build({
     ...ELEMENT_OPTIONS,
-    entryPoints: ['src/page/element/api-key-settings.ts'],
+    entryPoints: ['src/page/element/definitions.ts'],
     write: false,
   })
   const code = outputFiles.map(({ text }) => text).join('\n')
