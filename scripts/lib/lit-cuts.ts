@@ -117,6 +117,8 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ['this.hasUpdated||(this.renderOptions.isConnected=this.isConnected),', ''],
     ['}connectedCallback(){', '}'],
     ['disconnectedCallback(){', ''],
+    [',this._$Do=void 0', ''],
+    ['this._$Do=', ''],
     ['render(){return r}', ''],
     [',noChange as r', ''],
   ],
@@ -142,13 +144,30 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
       '',
     ],
     [
-      ',[f,v]=N(t,i);if(this.el=S.createElement(f,e),P.currentNode=this.el.content,2===i||3===i){',
-      ',[f,v]=N(t);this.el=S.createElement(f),P.currentNode=this.el.content;',
+      'constructor({strings:t,_$litType$:i},e){',
+      `constructor({ strings }) {
+        const [html, names] = N(strings)
+        this.el = l.createElement('template')
+        this.el.innerHTML = html
+        this.parts = []
+        P.currentNode = this.el.content
+        let node
+        for (let index = 0; (node = P.nextNode()); index += 1) {
+          for (const attribute of node.getAttributeNames?.() ?? []) {
+            if (!attribute.endsWith(h)) continue
+            node.removeAttribute(attribute)
+            const [, kind, name] = /([.?@])?(.*)/.exec(names.shift())
+            const ctor = kind === '.' ? I : kind === '?' ? L : kind === '@' ? z : H
+            this.parts.push({ index, name, ctor })
+          }
+          if (node.data === n) this.parts.push({ index })
+        }
+      }`,
     ],
-    ['if(y.test(r.tagName)){', ''],
+    ['static createElement(t,i){', ''],
     [
-      'else{let t=-1;for(;-1!==(t=r.data.indexOf(o,t+1));)d.push({type:7,index:l}),t+=o.length-1}',
-      '',
+      '2===r.type?i=new k(h,h.nextSibling,this,t):1===r.type?i=new r.ctor(h,r.name,r.strings,this,t):6===r.type&&(i=new Z(h,this,t))',
+      'i=r.ctor?new r.ctor(h,r.name,t):new k(h,h.nextSibling,this,t)',
     ],
     // Directives, and bindings to an element or to a part of an attribute.
     ['function M(t,i,s=t,e){', ''],
@@ -156,13 +175,6 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ['E=Symbol.for("lit-noChange"),', ''],
     ['t!==this._$AH&&t!==E&&this._(t)', 't!==this._$AH&&this._(t)'],
     ['class Z{', ''],
-    ['else t.startsWith(o)&&(d.push({type:6,index:l}),r.removeAttribute(t));', ''],
-    [',s=r.getAttribute(t).split(o)', ''],
-    ['strings:s,ctor', 'ctor'],
-    [
-      '1===r.type?i=new r.ctor(h,r.name,r.strings,this,t):6===r.type&&(i=new Z(h,this,t))',
-      'i=new r.ctor(h,r.name,t)',
-    ],
     [
       'void 0!==s&&(void 0!==s.strings?(s._$AI(t,s,i),i+=s.strings.length-2):s._$AI(t[i])),i++',
       's._$AI(t[i++])',
@@ -212,6 +224,13 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
       'const e=s?.renderBefore??i;let h=e._$litPart$;if(void 0===h){const t=s?.renderBefore??null;e._$litPart$=h=new k(i.insertBefore(c(),t),t,void 0,s??{})}return h._$AI(t),h',
       'let h=i._$litPart$;if(void 0===h)i._$litPart$=h=new k(i.insertBefore(c(),null),null,void 0,s);h._$AI(t)',
     ],
+    [',s=t.trustedTypes', ''],
+    ['d=t=>u(t)||"function"==typeof t?.[Symbol.iterator],', ''],
+    [':d(t)?this.k(t):this._(t)', ':this.k(t)'],
+    ['this.type=2,', ''],
+    [',this._$AN=void 0', ''],
+    [',this._$AD=t,this._$AM=i', ',this._$AD=t'],
+    [',this._$AM=s,this.options=e', ',this.options=e'],
     ['get parentNode(){', ''],
     ['get startNode(){', ''],
     ['get endNode(){', ''],

@@ -71,7 +71,7 @@ describe('the element needs nothing that is left out', () => {
 
   it.for(SOURCES)('%s uses nothing of Lit that is not in the script', (file) => {
     const names =
-      /\b(?:reflect|converter|hasChanged|noAccessor|useDefault|addInitializer|shouldUpdate|scheduleUpdate|hostUpdated?|noChange|svg|mathml|compiled|renderBefore)\b|'lit\/|\bhandleEvent\b/g
+      /\b(?:reflect|converter|hasChanged|noAccessor|useDefault|addInitializer|shouldUpdate|scheduleUpdate|hostUpdated?|noChange|svg|mathml|compiled|renderBefore|getUpdateComplete|override updated|elementStyles|shadowRootOptions)\b|'lit\/|\bhandleEvent\b/g
     expect(readSource(file).match(names)).toBeNull()
   })
 
