@@ -34,9 +34,19 @@ const styleSheets: Plugin = {
   setup(bundler) {
     bundler.onLoad({ filter: /\.css$/ }, async ({ path }) => {
       const { code } = await transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true })
-      return { contents: code.trim(), loader: 'text' }
+      return { contents: packStyles(code), loader: 'text' }
     })
   },
+}
+
+/** Minified styles without the spaces that nothing needs, and with short names of what they keep to themselves: `--_name`. */
+function packStyles(code: string): string {
+  const names = [...new Set(code.match(/--_[\w-]+/g))]
+  return code
+    .trim()
+    .replaceAll(/--_[\w-]+/g, (name) => `--${names.indexOf(name).toString(36)}`)
+    .replaceAll(/([:,]) /g, '$1')
+    .replaceAll(' / ', '/')
 }
 
 /** Names of properties that only the element's own code uses, which are shortened: test/scripts/lib/element.test.ts. */
