@@ -31,7 +31,7 @@ const { outputFiles } = await build({
   },
   outdir: '.',
   minify: true,
-  legalComments: 'linked',
+  legalComments: 'external',
   write: false,
 })
 const files = new Map<string, string>()
