@@ -20,9 +20,9 @@ import {
   readableKey,
   titleSlot,
 } from './slot.ts'
-import type { Notice, ShownSlot } from './slot.ts'
+import type { Notice } from './slot.ts'
 import { renderNotice } from './styles.ts'
-import { deleteKey, patchKey, verifyKey } from './vault-client.ts'
+import { deleteKey, verifyKey } from './vault-client.ts'
 
 type Opened = Panel | 'details' | null
 
@@ -274,18 +274,14 @@ export class ApiKeyItem extends PanelElement {
     const { access, keySlot } = this
     await this.attempt.run({ text: 'checking', slot: keySlot }, async (signal) => {
       const { tested, verdict } = await verifyKey({ access, signal }, keySlot)
-      this.#tellDone('tested', tested, describeTest(verdict, tested, this.language.say))
+      this.tellDone('tested', tested, describeTest(verdict, tested, this.language.say))
     })
   }
 
   async #pause(paused: boolean): Promise<void> {
-    const { access, keySlot, language } = this
-    await this.attempt.run({ text: 'changing' }, async (signal) => {
-      const slot = await patchKey({ access, signal }, keySlot, { paused })
-      const text = language.say(paused ? 'event_paused' : 'event_resumed')
-      const more = paused ? describeLag(slot, 'stillUsed', language) : ''
-      this.#tellDone(paused ? 'paused' : 'resumed', slot, { text, tone: 'success', more })
-    })
+    await this.attempt.run({ text: 'changing' }, (signal) =>
+      this.change(signal, paused ? 'paused' : 'resumed', { paused }),
+    )
   }
 
   async #delete(): Promise<void> {
@@ -297,11 +293,7 @@ export class ApiKeyItem extends PanelElement {
       this.opened = null
       const text = language.say('deleted', { provider: this.#name })
       const more = describeLag(slot, 'stillUsed', language)
-      this.#tellDone('deleted', slot, { text, tone: 'neutral', more })
+      this.tellDone('deleted', slot, { text, tone: 'neutral', more })
     })
-  }
-
-  #tellDone(change: Done['change'], slot: ShownSlot, notice: Notice): void {
-    this.tell('done', { change, slot, from: this.keySlot, notice })
   }
 }

@@ -46,7 +46,7 @@ export class AssignForm extends PanelElement {
     if (to === undefined || this.attempt.wait > 0) return
     await this.attempt.run({ text: 'checking', slot: to }, async (signal) => {
       const slot = await assignKey({ access, signal }, from, to)
-      this.tell('done', { change: 'saved', slot, from, notice: describeSaved(slot, language) })
+      this.tellDone('saved', slot, describeSaved(slot, language))
     })
   }
 }

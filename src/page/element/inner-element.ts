@@ -6,8 +6,8 @@ import { renderDoing } from './busy-button.ts'
 import { onEscape } from './focus.ts'
 import type { Change, ErrorDetail } from './host.ts'
 import type { Language } from './language.ts'
-import type { Notice, ShownSlot } from './slot.ts'
-import type { Access } from './vault-client.ts'
+import { describeLag, type Notice, type ShownSlot } from './slot.ts'
+import { patchKey, type Access, type KeyChanges } from './vault-client.ts'
 
 /** A property that the outer element sets. */
 export const GIVEN = { attribute: false }
@@ -108,6 +108,15 @@ export class InnerElement extends LitElement {
   }
 }
 
+/** What is said of how long applications can use a key as it was before such a change; empty for nothing. */
+const LAGS = {
+  paused: 'stillUsed',
+  resumed: '',
+  limits: 'earlierLimits',
+  renamed: '',
+  moved: '',
+} as const
+
 /** What a row opens to. */
 export class PanelElement extends InnerElement {
   static override properties: PropertyDeclarations = {
@@ -122,4 +131,22 @@ export class PanelElement extends InnerElement {
   declare slots: readonly ShownSlot[]
   /** The slots that a key can be saved in. */
   declare offered: readonly ShownSlot[]
+
+  /** Changes the key, and reports it. */
+  protected async change(
+    signal: AbortSignal,
+    change: keyof typeof LAGS,
+    changes: KeyChanges,
+  ): Promise<void> {
+    const { access, keySlot, language } = this
+    const slot = await patchKey({ access, signal }, keySlot, changes)
+    const text = language.say(change === 'limits' ? 'event_limits_changed' : `event_${change}`)
+    const lag = LAGS[change]
+    const more = lag && describeLag(slot, lag, language)
+    this.tellDone(change, slot, { text, tone: 'success', more })
+  }
+
+  protected tellDone(change: Done['change'], slot: ShownSlot, notice: Notice): void {
+    this.tell('done', { change, slot, from: this.keySlot, notice })
+  }
 }

@@ -9,9 +9,8 @@ import { moveFocus } from './focus.ts'
 import { OWN, PanelElement } from './inner-element.ts'
 import { findChanges, isCount } from './limits.ts'
 import { Problem } from './problem.ts'
-import { describeLag, readableKey, type ShownKey } from './slot.ts'
+import { readableKey, type ShownKey } from './slot.ts'
 import { fetchEvents } from './trail-client.ts'
-import { patchKey } from './vault-client.ts'
 
 /** Whose uses are limited: those of all, or those of each member of a team. Names of texts and fields end with it. */
 type Whose = '' | 'PerMember'
@@ -178,22 +177,13 @@ export class LimitsForm extends PanelElement {
   async #submit(event: Event): Promise<void> {
     event.preventDefault()
     if (this.#isEarly) return
-    const { access, keySlot, language } = this
     await this.attempt.run({ text: 'changing' }, async (signal) => {
       const changes = findChanges(this.initial, this.#entered)
       for (const maximum of [changes.max_uses, changes.max_uses_per_member]) {
         if (maximum && !isCount(maximum.count)) throw new Problem('limits_invalid')
       }
       if (Object.keys(changes).length === 0) return this.cancel()
-      const slot = await patchKey({ access, signal }, keySlot, changes)
-      const text = language.say('event_limits_changed')
-      const more = describeLag(slot, 'earlierLimits', language)
-      this.tell('done', {
-        change: 'limits',
-        slot,
-        from: keySlot,
-        notice: { text, tone: 'success', more },
-      })
+      await this.change(signal, 'limits', changes)
     })
     if (this.attempt.problem?.code === 'limits_invalid')
       void moveFocus(this, '[type=number][aria-invalid=true]')

@@ -6,7 +6,6 @@ import { moveFocus } from './focus.ts'
 import { PanelElement } from './inner-element.ts'
 import { isLabelRefused, readLabel, renderLabelField } from './label-field.ts'
 import { keysBeside, type ShownSlot } from './slot.ts'
-import { patchKey } from './vault-client.ts'
 
 /** Fires `done`, `cancel` and `problem`. */
 export class NameForm extends PanelElement {
@@ -43,7 +42,7 @@ export class NameForm extends PanelElement {
 
   async #submit(event: Event): Promise<void> {
     event.preventDefault()
-    const { access, attempt, keySlot, renderRoot } = this
+    const { attempt, keySlot, renderRoot } = this
     if (attempt.wait > 0) return
     const label = readLabel(renderRoot) || null
     const position = Number(renderRoot.querySelector('select')?.value)
@@ -52,10 +51,7 @@ export class NameForm extends PanelElement {
     if (!isOther && !isElsewhere) return this.cancel()
     await attempt.run({ text: 'changing', slot: keySlot }, async (signal) => {
       const changes = { ...(isOther && { label }), ...(isElsewhere && { position }) }
-      const slot = await patchKey({ access, signal }, keySlot, changes)
-      const text = this.language.say(isOther ? 'event_renamed' : 'event_moved')
-      const change = isOther ? 'renamed' : 'moved'
-      this.tell('done', { change, slot, from: keySlot, notice: { text, tone: 'success' } })
+      await this.change(signal, isOther ? 'renamed' : 'moved', changes)
     })
     if (isLabelRefused(attempt)) void moveFocus(this, '#label')
   }
