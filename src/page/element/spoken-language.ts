@@ -52,7 +52,7 @@ async function loadFile(name: string): Promise<KnownTexts> {
 
 /** @throws Error if the texts do not come, or are those of another version */
 async function fetchFile(name: string): Promise<KnownTexts> {
-  const url = new URL(`api-key-settings.${name}.json`, import.meta.url)
+  const url = new URL(`./api-key-settings.${name}.json`, import.meta.url)
   const signal = AbortSignal.timeout(LIMIT_MS)
   const response = await fetch(url, { credentials: 'omit', signal })
   const [version, texts]: [string, string[] | KnownTexts] = await response.json()
