@@ -1,7 +1,7 @@
 /** `npm run prepare`: what callers import from the package, as minified JavaScript with its types, in `build/`. */
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { build } from 'esbuild'
 import { ELEMENT_OPTIONS, minifyAgain, packLanguages, packTemplates } from './lib/element.ts'
@@ -39,6 +39,8 @@ for (const [name, module] of packProblems()) {
   write(`${TARGET}/callers/browser/problems.${name}.js`, module)
 }
 write(`${TARGET}/callers/browser-language.d.ts`, LANGUAGE_TYPES)
+// TypeScript writes no declarations of the frameworks' modules: these are written by hand.
+write(`${TARGET}/page/element/tag.d.ts`, readFileSync('src/page/element/tag.d.ts', 'utf8'))
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src/callers'], {
   stdio: 'inherit',
 })

@@ -14,6 +14,40 @@ const BROWSER = { module: 'esnext', moduleResolution: 'bundler', lib: ['esnext',
 const WORKER = { ...BROWSER, lib: ['esnext'], types: ['@cloudflare/workers-types'] }
 const NODE = { module: 'nodenext', moduleResolution: 'nodenext', lib: ['esnext'], types: ['node'] }
 
+/** The element itself in JSX: what can be set on it, and what is refused. */
+const TAG = `
+import type { ApiKeySettingsElement } from 'user-key-vault/element'
+
+let element: ApiKeySettingsElement | null = null
+export const settings = (
+  <api-key-settings
+    ref={(current: ApiKeySettingsElement | null) => void (element = current)}
+    base-url="https://vault.example.com"
+    user-id="alice"
+    team-id={null}
+    providers="openai groq"
+    theme="dark"
+    density="compact"
+    heading-level={2}
+    lang="de"
+    getToken={({ refresh }) => (refresh ? 'new' : 'token')}
+    onloaded={({ detail }) => console.log(detail.keys)}
+    onsaved={({ detail }) => console.log(detail.preview, element?.reload())}
+    onerror={({ detail }) => console.log(detail.code === 'offline')}
+  >
+    Your keys are loading.
+  </api-key-settings>
+)
+// @ts-expect-error
+export const theme = <api-key-settings theme="blue" />
+// @ts-expect-error
+export const vault = <api-key-settings vault="https://vault.example.com" />
+// @ts-expect-error
+export const token = <api-key-settings getToken={() => 1} />
+// @ts-expect-error
+export const saved = <api-key-settings onsaved={({ detail }) => detail.apiKey} />
+`
+
 /**
  * One project of each kind. `@ts-expect-error` is itself an error if the next line type-checks. So it proves
  * that no type there is `any`.
@@ -308,6 +342,35 @@ export default { fetch: app.fetch, scheduled: async (_controller, env) => runJob
 `,
         // As `wrangler types` makes it.
         'worker-configuration.d.ts': readFileSync('src/worker-configuration.d.ts', 'utf8'),
+      },
+    },
+  ],
+  [
+    'the element in React',
+    {
+      compilerOptions: { ...BROWSER, jsx: 'react-jsx' },
+      packages: ['@types/react', 'react'],
+      files: { 'app.tsx': TAG },
+    },
+  ],
+  [
+    'the element in Preact',
+    {
+      compilerOptions: { ...BROWSER, jsx: 'react-jsx', jsxImportSource: 'preact' },
+      packages: ['preact'],
+      files: { 'app.tsx': TAG },
+    },
+  ],
+  [
+    'the element in Solid',
+    {
+      compilerOptions: { ...BROWSER, jsx: 'preserve', jsxImportSource: 'solid-js' },
+      packages: ['solid-js'],
+      files: {
+        'app.tsx': `import 'solid-js'
+${TAG}
+export const listener = <api-key-settings on:saved={({ detail }) => console.log(detail.preview)} />
+`,
       },
     },
   ],
