@@ -296,20 +296,34 @@ export const anonymous = relayFetch(relay)
       packages: ['@types/react', 'react'],
       files: {
         'app.tsx': `
-import { ApiKeySettings, type SavedDetail } from 'user-key-vault/react'
+import { createRef } from 'react'
+import { ApiKeySettings, type ApiKeySettingsElement, type SavedDetail } from 'user-key-vault/react'
 
 const hear = ({ provider, status }: SavedDetail) => console.log(provider, status)
+const settings = createRef<ApiKeySettingsElement>()
+export const reload = async () => settings.current?.reload()
 
 export const app = (
   <ApiKeySettings
+    ref={settings}
     baseUrl="https://vault.example.com"
     userId={null}
     getToken={({ refresh }) => (refresh ? 'new' : 'token')}
     providers={['openai']}
     texts={{ addKey: 'Connect a provider' }}
+    theme="dark"
+    density="compact"
+    headingLevel={2}
+    signIn={async () => {}}
+    onLoaded={({ keys, attention }) => console.log(keys + attention)}
     onSaved={hear}
+    onChanged={({ provider, change }) => console.log(provider, change === 'elsewhere')}
     onError={({ code, requestId }) => console.log(code === 'offline', requestId?.length)}
   />
+)
+export const blue = (
+  // @ts-expect-error
+  <ApiKeySettings baseUrl="/" userId="alice" getToken={() => 'token'} theme="blue" />
 )
 // @ts-expect-error
 export const withoutToken = <ApiKeySettings baseUrl="https://vault.example.com" userId="alice" />
