@@ -171,7 +171,7 @@ it('a token that does not list the teams is said to be the reason', async () => 
 it('the React component shows the keys of a team', async () => {
   const { team, token, user } = await openTeam({ openai: 'sk-good-team' })
   const html = `<!doctype html><html lang="en"><link rel="icon" href="data:">
-    <div id="app"></div><script type="module">${await bundleApp('react.tsx')}</script>`
+    <div id="app"></div><script type="module">${await bundleApp('embedding.tsx')}</script>`
   const given = new URLSearchParams({ vault: origin, user, token, team })
   const { page, faults } = await openPage(`${host.openHtml(html)}#${String(given)}`)
   await said(page, 'Your team’s key is used').waitFor()

@@ -14,19 +14,12 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { build } from 'esbuild'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { CALLERS, OTHER_HONO, type Project } from './callers.ts'
-import { makeCheckout } from './checkout.ts'
+import { packTarball } from './tarball.ts'
 
-// A copy of this checkout: it has no earlier build that could be packed.
-const checkout = makeCheckout()
+const tarball = await packTarball()
 const projects = mkdtempSync(join(tmpdir(), 'user-key-vault-callers-'))
-let tarball: string
-
-beforeAll(async () => {
-  const pack = ['npm', 'pack', '--silent', '--offline', '--ignore-scripts=false']
-  tarball = checkout.path((await checkout.run(...pack)).trim())
-})
 afterAll(() => rmSync(projects, { recursive: true }))
 
 const STRICT = {

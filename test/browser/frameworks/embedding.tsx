@@ -14,6 +14,7 @@ function App() {
         key={shown}
         baseUrl={vault}
         userId={user}
+        teamId={given.get('team')}
         getToken={getToken}
         nonce={given.get('nonce') ?? undefined}
         integrity={given.get('integrity') ?? undefined}
