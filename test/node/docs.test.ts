@@ -143,6 +143,19 @@ it('docs/export.md shows lines as the vault exports them, of each type', () => {
   expect(read('docs/export.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
 })
 
+it('docs/frameworks.md shows lines of the applications that the tests start', () => {
+  const linesOf = (code: string) => code.split('\n').map((line) => line.trim())
+  const samples = read('docs/frameworks.md').matchAll(
+    /\]\(\.\.\/(?<path>[^)\s]+)\)[^\]\n]*\n\n```\w+\n(?<code>.*?)\n```/gs,
+  )
+  const unknown = Array.from(samples, ({ groups: { path = '', code = '' } = {} }) => {
+    const known = new Set(linesOf(read(path)))
+    return linesOf(code).filter((line) => !known.has(line))
+  })
+  expect(unknown.length).toBeGreaterThan(5)
+  expect(unknown.flat()).toEqual([])
+})
+
 it('docs/sdk-errors.md shows a refusal as the vault answers it', () => {
   const [refusal = ''] = codeBlocks('docs/sdk-errors.md', 'json')
   expect(relayErrorAnswer.parse(JSON.parse(refusal))).toEqual(JSON.parse(refusal))
