@@ -85,6 +85,18 @@ describe('the focus', () => {
   })
 })
 
+it.for(['Limits', 'Activity'])(
+  'the name of a key closes what is open, and keeps the focus: %s',
+  async (action) => {
+    const { page } = await openSettings(KEYS)
+    await act(page, 'OpenAI', action)
+    await opened(page).and(page.locator(':focus-within')).waitFor()
+    await toggleRow(page, 'OpenAI')
+    await opened(page).waitFor({ state: 'detached' })
+    expect(await isFocused(button(page, 'OpenAI'))).toBe(true)
+  },
+)
+
 describe('a typed key', () => {
   it.for([
     ['', 'Add'],

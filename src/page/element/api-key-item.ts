@@ -240,7 +240,10 @@ export class ApiKeyItem extends PanelElement {
   #toggle(): void {
     if (this.opened === null) this.#open('details', '#open')
     else if (this.#panel === null) this.#close()
-    else this.#panel.leave()
+    else {
+      this.#before = { ...this.#before, opener: '#open' }
+      this.#panel.leave()
+    }
   }
 
   #open(panel: Panel | 'details', opener: string): void {
