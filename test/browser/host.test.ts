@@ -119,6 +119,15 @@ describe('the events', () => {
     expect(await heard()).toMatchObject([{ type: 'error', code: 'api_key_rejected' }])
   })
 
+  it('`changed` says that a tested key was deleted elsewhere', async () => {
+    const { page, heard, changeElsewhere } = await openHeard({ openai: 'sk-good-1' })
+    await heard()
+    await changeElsewhere('openai', null)
+    await act(page, 'OpenAI', 'Test')
+    await page.getByText('The OpenAI key was deleted somewhere else.').waitFor()
+    expect(await heard()).toEqual([told('changed', { provider: 'openai', change: 'elsewhere' })])
+  })
+
   it('`changed` and `error` tell what a look has found', async () => {
     const { page, heard, changeElsewhere } = await openHeard({ openai: 'sk-good-1' })
     await heard()
@@ -172,6 +181,21 @@ describe('a change made elsewhere', () => {
     await noticeOf(page, 'OpenAI · work').getByText(CHANGED).waitFor()
     await page.getByText('The OpenAI key was deleted somewhere else.').waitFor()
     expect(await listKeys(page)).toEqual(['OpenAI · work', 'Groq'])
+  })
+
+  it.for([
+    ['a field', '<input id="own">'],
+    ['a frame', '<iframe id="own" srcdoc="<input autofocus>"></iframe>'],
+  ])('a look takes the focus from nothing else on the page: %s', async ([, own = '']) => {
+    const { page, changeElsewhere } = await openSettings({ openai: 'sk-good-1', groq: 'gsk_1' })
+    await run(page, `document.body.insertAdjacentHTML('beforeend', '${own}')`)
+    await page.locator('#own').click()
+    const focused = () => page.evaluate('document.activeElement.id')
+    expect(await focused()).toBe('own')
+    await changeElsewhere('openai', null)
+    await run(page, 'settings.reload()')
+    await page.getByText('The OpenAI key was deleted somewhere else.').waitFor()
+    expect(await focused()).toBe('own')
   })
 
   it('a look that finds nothing new leaves what was said', async () => {

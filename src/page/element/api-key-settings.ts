@@ -405,7 +405,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     const provider = slot.name
     const key = readableKey(slot)
     if (change === 'deleted') this.#tell('deleted', { provider })
-    else if (change !== 'saved') this.#tell('changed', { provider, change })
+    else if (change !== 'saved')
+      this.#tell('changed', { provider, change: slot.key === null ? 'elsewhere' : change })
     else if (key !== null)
       this.#tell('saved', { provider, preview: key.preview, status: key.status })
   }
