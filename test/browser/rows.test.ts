@@ -235,6 +235,64 @@ async function boxOf(what: Locator): Promise<Box> {
   return box
 }
 
+/** A click or a key, of which a task takes some. */
+type Step = (page: Page) => Promise<void>
+
+const click =
+  (name: string, role: 'button' | 'menuitem' = 'button'): Step =>
+  (page) =>
+    page.getByRole(role, { name, exact: true }).click()
+
+const paste =
+  (text: string): Step =>
+  async (page) => {
+    await page.locator('input:focus').waitFor()
+    await page.keyboard.insertText(text)
+  }
+
+const enter: Step = async (page) => {
+  await page.locator('[type=submit][aria-disabled=false]').waitFor()
+  await page.keyboard.press('Enter')
+}
+
+const choose = (item: string): Step[] => [click('More: OpenAI key'), click(item, 'menuitem')]
+
+it.for<[task: string, steps: number, columns: Record<string, string>, how: Step[], text: string]>([
+  [
+    'add a key',
+    3,
+    {},
+    [click('Add a key'), paste('gsk_0123456789'), enter],
+    'The Groq key is saved.',
+  ],
+  [
+    'replace a key',
+    4,
+    {},
+    [...choose('Replace'), paste('sk-good2-1'), enter],
+    'The OpenAI key is saved',
+  ],
+  [
+    'replace a rejected key',
+    3,
+    REJECTED,
+    [click('Replace: OpenAI key'), paste('sk-good2-1'), enter],
+    'The OpenAI key is saved',
+  ],
+  ['limit a key', 4, {}, [...choose('Limits'), paste('5'), enter], 'You changed the limits'],
+  ['pause a key', 2, {}, choose('Pause'), 'You paused the key'],
+  ['resume a key', 1, PAUSED, [click('Resume: OpenAI key')], 'You resumed the key'],
+  ['test a key', 1, {}, [click('Test: OpenAI key')], 'OpenAI accepts this key.'],
+  ['delete a key', 3, {}, [...choose('Delete'), click('Delete')], 'The OpenAI key is deleted.'],
+])('a user can %s with %i clicks and keys', async ([, steps, columns, how, text]) => {
+  const { page, user } = await openSettings({ openai: 'sk-good-1' })
+  await setColumns(user, 'openai', columns)
+  await page.reload()
+  for (const step of how) await step(page)
+  await page.getByText(text).waitFor()
+  expect(how).toHaveLength(steps)
+})
+
 describe('what is said where it happened', () => {
   /** Where the parts of OpenAI's row are in the window. A button may get wider at its start. */
   async function placeOf(page: Page) {
