@@ -46,7 +46,7 @@ describe('the focus', () => {
     ['OpenAI', 'Activity', 'More: OpenAI key'],
     ['General', 'Set provider', 'Set provider: General key'],
   ] as const)(
-    'is in what was opened, and returns with Escape: %s %s',
+    'the focus is in what was opened, and returns with Escape: %s %s',
     async ([key, action, opener]) => {
       const { page } = await openSettings(KEYS)
       await open(page, key, action)
