@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { openBrowser } from '../test/browser/browser.ts'
 import { findBrowser } from '../test/browser/find-browser.ts'
 import { mintToken, startVault } from '../test/node/start-vault.ts'
-import { saveSamples } from '../test/browser/samples.ts'
+import { SAMPLES, saveSamples } from '../test/browser/samples.ts'
 
 const USER = 'jane'
 
@@ -13,7 +13,7 @@ if (path === null) throw new Error('Install Chrome or Chromium, or set CHROME_PA
 const vault = await startVault({ AUTO_CREATE_USERS: 'true' })
 const browser = await openBrowser(path)
 const token = await mintToken(vault.secret, USER)
-await saveSamples(vault, { user: USER, token, odd: false })
+await saveSamples(vault, { user: USER, token }, SAMPLES.three)
 mkdirSync('docs', { recursive: true })
 const context = await browser.newContext({
   viewport: { width: 800, height: 600 },

@@ -5,7 +5,7 @@ import { ENGINES } from './engines/engines.ts'
 import { visit } from './engines/visitor.ts'
 import { call, type Screen } from './engines/screen.ts'
 import { startHostApp } from './host-app.ts'
-import { saveSamples } from './samples.ts'
+import { SAMPLES, saveSamples } from './samples.ts'
 import { FIND_BARRIERS, startServices } from './stage.ts'
 
 const { vault, host, addUser } = await startServices()
@@ -68,16 +68,22 @@ for (const engine of ENGINES) {
     /** Opens the page of a user with every sample. */
     const openSamples = async () => {
       const { user, token, url } = await addUser({})
-      await saveSamples(vault, { user, token, odd: true })
+      await saveSamples(vault, { user, token }, SAMPLES.fourteen)
       await screen.open(url)
       await visitor.sees('This key can no longer be read.')
       return url
     }
 
-    const addKey = async (slot: string, key: string) => {
+    const addKey = async (provider: string, key: string) => {
       await visitor.press('Add a key')
-      await visitor.choose('#slot', slot)
+      await visitor.enter('#slot', provider)
       await visitor.enter('#key', key)
+    }
+
+    /** Does to a key what is in the menu of its row. */
+    const act = async (key: string, action: string) => {
+      await visitor.press(`More: ${key} key`)
+      await visitor.press(action)
     }
 
     const preview = async () =>
@@ -85,7 +91,7 @@ for (const engine of ENGINES) {
 
     it('saves a typed key, and shows its preview after a reload', async () => {
       const { url } = await openSettings()
-      await addKey('openai', 'sk-good-engine-1')
+      await addKey('OpenAI', 'sk-good-engine-1')
       await visitor.press('Save key')
       await visitor.sees(ACCEPTED)
       expect(await preview()).toBe('sk-good-...')
@@ -99,7 +105,7 @@ for (const engine of ENGINES) {
 
     it('hides the characters of a key until the user asks', async () => {
       await openSettings()
-      await addKey('openai', 'sk-good-hidden-1')
+      await addKey('OpenAI', 'sk-good-hidden-1')
       const hiding = async () =>
         visitor.withElement({ selector: '#key' }, (field) =>
           getComputedStyle(field).getPropertyValue('-webkit-text-security'),
@@ -111,7 +117,7 @@ for (const engine of ENGINES) {
 
     it('says why the vault refuses a key', async () => {
       await openSettings()
-      await addKey('openai', 'sk-bad-engine-1')
+      await addKey('OpenAI', 'sk-bad-engine-1')
       await visitor.press('Save key')
       await visitor.sees('OpenAI does not accept this key.')
       expect(await screen.run('window.events')).toMatchObject([{ code: 'api_key_rejected' }])
@@ -129,12 +135,13 @@ for (const engine of ENGINES) {
       await openSettings({ 'openai?verify=false': 'sk-good-test-1' })
       await visitor.press('Test: OpenAI key')
       await visitor.sees('OpenAI accepts this key.')
+      await visitor.press('OpenAI')
       expect(await visitor.sees('Last tested')).toBe(true)
     })
 
     it('pauses a key, and resumes it', async () => {
       await openSettings({ openai: 'sk-good-pause-1' })
-      await visitor.press('Pause: OpenAI key')
+      await act('OpenAI', 'Pause')
       await visitor.sees('Paused. Applications cannot use it.')
       await visitor.press('Resume: OpenAI key')
       expect(await visitor.sees('Accepted by OpenAI')).toBe(true)
@@ -142,11 +149,13 @@ for (const engine of ENGINES) {
 
     it('limits a key, and lists its activity', async () => {
       await openSettings({ openai: 'sk-good-limit-1' })
-      await visitor.press('Limits: OpenAI key')
+      await act('OpenAI', 'Limits')
       await visitor.sees('No application has used this key lately.')
       await visitor.choose('#per', 'day')
       await visitor.enter('#count', '41')
       await visitor.press('Save limits')
+      await visitor.sees('You changed the limits of the key')
+      await visitor.press('OpenAI')
       await visitor.sees('0 of 41 uses today')
       await visitor.press('Activity: OpenAI key')
       await visitor.sees('You saved the key')
@@ -155,10 +164,10 @@ for (const engine of ENGINES) {
 
     it('deletes a key after a question', async () => {
       const { url } = await openSettings({ openai: 'sk-good-delete-1' })
-      await visitor.press('Delete: OpenAI key')
+      await act('OpenAI', 'Delete')
       await visitor.sees('Delete the OpenAI key?')
       await visitor.press('Cancel')
-      await visitor.press('Delete: OpenAI key')
+      await act('OpenAI', 'Delete')
       await visitor.press('Delete')
       await visitor.sees('The OpenAI key is deleted.')
       await screen.open(url)
@@ -169,27 +178,39 @@ for (const engine of ENGINES) {
       await openSettings()
       const stops = await visitor.tabTo('Add a key')
       await screen.press('Enter')
-      await visitor.withElement({ selector: '#key' }, () => true)
-      await screen.press('Tab')
+      await visitor.withElement({ selector: '#key:focus' }, () => true)
       await screen.type('gsk_0123456789')
       await visitor.withElement({ selector: 'label', name: 'Groq API key' }, () => true)
       await screen.press('Enter')
       await visitor.sees('The Groq key is saved.')
-      stops.push(...(await visitor.tabTo('Delete: Groq key')))
-      await screen.press('Enter')
-      await visitor.sees('Delete the Groq key?')
+      stops.push(...(await visitor.tabTo('More: Groq key')))
+      const chooseDelete = async () => {
+        await screen.press('Enter')
+        await visitor.withElement(
+          { selector: '[role=menuitem]:focus', name: 'Replace' },
+          () => true,
+        )
+        await screen.press('ArrowUp')
+        stops.push(await visitor.focus())
+        await screen.press('Enter')
+        await visitor.sees('Delete the Groq key?')
+      }
+      await chooseDelete()
       await screen.press('Escape')
-      expect(await visitor.focus()).toEqual({ name: 'Delete: Groq key', isRinged: true })
-      await screen.press('Enter')
+      expect(await visitor.focus()).toEqual({ name: 'More: Groq key', isRinged: true })
+      await chooseDelete()
       stops.push(...(await visitor.tabTo('Delete')))
       await screen.press('Enter')
       await visitor.sees('The Groq key is deleted.')
       expect(stops.filter(({ isRinged }) => !isRinged)).toEqual([])
     })
 
-    it('ends adding on Escape', async () => {
+    it('ends adding on Escape, and asks before it discards a key', async () => {
       await openSettings()
-      await addKey('openai', 'sk-good-never-1')
+      await addKey('OpenAI', 'sk-good-never-1')
+      await screen.press('Escape')
+      await visitor.sees('Press Escape again to discard the key that you typed.')
+      await visitor.withElement({ selector: '#key:focus' }, () => true)
       await screen.press('Escape')
       await visitor.sees('No keys yet.')
       expect((await visitor.focus()).name).toBe('Add a key')

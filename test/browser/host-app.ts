@@ -14,6 +14,10 @@ export interface HostPage {
   lang?: string
   /** Loads the element by its pinned URL. */
   pinned?: { url: string; integrity: string }
+  /** What the page has below the element, in HTML. */
+  below?: string
+  /** The page's own style of the element. */
+  style?: string
   /** The Content Security Policy. The page's own script and style have the nonce `host`. */
   policy?: string
 }
@@ -26,6 +30,8 @@ function renderPage({
   attributes = '',
   lang = 'en',
   pinned,
+  below = '',
+  style = '',
   policy = '',
 }: HostPage): string {
   const { url = '/api-key-settings.js', integrity = '' } = pinned ?? {}
@@ -36,11 +42,13 @@ function renderPage({
 <meta name="viewport" content="width=device-width">
 <title>Host application</title>
 <link rel="icon" href="data:,">
-<style nonce="host">:root { color-scheme: light dark } body { margin: 16px; background: Canvas; font-family: sans-serif }</style>
+<style nonce="host">:root { color-scheme: light dark } body { margin: 16px; background: Canvas; font-family: sans-serif } ${style}</style>
 <script type="module" src="${vault}${url}" integrity="${integrity}" crossorigin></script>
 <main>
 <h1>Settings</h1>
+<h2>API keys</h2>
 <api-key-settings base-url="${vault}" user-id="${user}" ${attributes}></api-key-settings>
+${below}
 </main>
 <script nonce="host">
   window.breaches = []

@@ -63,7 +63,7 @@ export async function startServices(vars: Record<string, string> = {}) {
 
 /** Starts everything, with a vault of `vars`. It is closed after the tests of the file. */
 export async function setStage(vars: Record<string, string> = {}) {
-  const { addUser, ...services } = await startServices(vars)
+  const services = await startServices(vars)
   const browser = await openBrowser(inject('browser'))
   afterAll(async () => browser.close())
 
@@ -91,7 +91,7 @@ export async function setStage(vars: Record<string, string> = {}) {
     attributes = '',
     lang = 'en',
   ) {
-    const { user, token, url } = await addUser(keys, { attributes, lang })
+    const { user, token, url } = await services.addUser(keys, { attributes, lang })
     const watched = await openPage(url, options)
     await watched.page.locator('#add').waitFor()
     const base = `${services.vault.keyUrl.origin}/api/users/${user}/api-keys`

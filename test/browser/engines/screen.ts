@@ -1,6 +1,6 @@
 /** A window of a browser, as far as every engine can be driven. */
 
-export type Key = 'Tab' | 'Enter' | 'Escape'
+export type Key = 'Tab' | 'Enter' | 'Escape' | 'ArrowUp'
 
 export interface Screen {
   open: (url: string) => Promise<void>

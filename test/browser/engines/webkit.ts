@@ -12,7 +12,7 @@ const DRIVER = '/usr/bin/WebKitWebDriver'
 const XVFB = '/usr/bin/Xvfb'
 
 /** The code points that stand for keys: https://www.w3.org/TR/webdriver2/#keyboard-actions */
-const KEYS = { Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C' }
+const KEYS = { Tab: '\uE004', Enter: '\uE007', Escape: '\uE00C', ArrowUp: '\uE013' }
 
 type Command = (method: string, path: string, body?: object) => Promise<unknown>
 
