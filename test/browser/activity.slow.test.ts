@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { TRANSLATED } from '../../scripts/lib/element.ts'
 import { addEvents, type SampleEvent } from './samples.ts'
+import { act, button, isFocused, keyField, toggleRow } from './screen.ts'
 import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
 
 const { vault, openSettings } = await setStage()
@@ -11,7 +12,6 @@ const NOON = '2026-06-15T12:00:00.000Z'
 /** The key itself is saved by the tests' clock, which is later. */
 const SAVED = 'You saved the key'
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 const lines = (page: Page) => page.locator('[part~=event] span')
 const told = (page: Page, text: string) => page.getByRole('alert').getByText(text)
 
@@ -27,7 +27,7 @@ async function openKey(events: readonly SampleEvent[], timezoneId = 'UTC', lang 
 /** Opens the list, and waits until it is complete or can be continued. */
 async function openActivity(events: readonly SampleEvent[], timezoneId?: string) {
   const opened = await openKey(events, timezoneId)
-  await button(opened.page, 'Activity: OpenAI key').click()
+  await act(opened.page, 'OpenAI', 'Activity')
   await opened.page.getByText('Nothing has happened yet.').or(lines(opened.page)).first().waitFor()
   return opened
 }
@@ -72,15 +72,17 @@ it('a key that the operator saved says so until its owner replaces it', async ()
   const { page, user } = await openKey([{ event: 'saved', ...byServer, at }])
   await vault.sql("UPDATE api_keys SET saved_by = 'operator' WHERE user_id = ?", user)
   await page.reload()
-  await button(page, 'Activity: OpenAI key').click()
+  await act(page, 'OpenAI', 'Activity')
   expect(await shows(page.getByText('flask-app (via API) saved the key'))).toBe(true)
   await button(page, 'Close').click()
   const said = page.getByText('The operator of this application saved this key for you.')
+  await toggleRow(page, 'OpenAI')
   expect(await shows(said)).toBe(true)
-  await button(page, 'Replace: OpenAI key').click()
-  await page.getByRole('textbox', { name: /API key$/ }).fill('sk-good-of-the-owner')
+  await act(page, 'OpenAI', 'Replace')
+  await keyField(page).fill('sk-good-of-the-owner')
   await page.locator('#save').click()
   expect(await shows(page.getByText('The OpenAI key is saved,'))).toBe(true)
+  await page.locator('time').getByText('Saved').waitFor()
   expect(await said.count()).toBe(0)
 })
 
@@ -96,11 +98,10 @@ it('an empty list says so, and takes and gives back the focus', async () => {
   const { page, faults } = await openActivity([])
   expect(await shows(page.getByText('Nothing has happened yet.'))).toBe(true)
   expect(await button(page, 'Download all').count()).toBe(0)
-  expect(await page.locator('#title').evaluate((title) => title.matches(':focus'))).toBe(true)
+  expect(await isFocused(page.locator('#title'))).toBe(true)
   await page.keyboard.press('Escape')
-  const first = button(page, 'Replace: OpenAI key')
-  await first.waitFor()
-  expect(await first.evaluate((element) => element.matches(':focus'))).toBe(true)
+  await page.locator('#title').waitFor({ state: 'detached' })
+  expect(await isFocused(button(page, 'More: OpenAI key'))).toBe(true)
   expect(faults()).toEqual([])
 })
 
@@ -120,22 +121,22 @@ it('the list shows only events of its slot, and looks at all slots', async () =>
 
 it('the list shows what has just happened', async () => {
   const { page } = await openSettings({ openai: 'sk-good-1' })
-  await button(page, 'Pause: OpenAI key').click()
+  await act(page, 'OpenAI', 'Pause')
   await button(page, 'Resume: OpenAI key').waitFor()
-  await button(page, 'Activity: OpenAI key').click()
+  await act(page, 'OpenAI', 'Activity')
   await lines(page).first().waitFor()
   expect(await lines(page).allTextContents()).toEqual(['You paused the key', SAVED])
 })
 
 it.for([
-  ["provider = 'gone'", 'Activity: gone key'],
-  ["key_id = 'gone'", 'Activity: OpenAI key'],
-  ["status = 'rejected', expires_at = '2026-01-01T00:00:00.000Z'", 'Activity: OpenAI key'],
-] as const)('the list of a key in any state can be opened: %s', async ([change, name]) => {
+  ["provider = 'gone'", 'gone'],
+  ["key_id = 'gone'", 'OpenAI'],
+  ["status = 'rejected', expires_at = '2026-01-01T00:00:00.000Z'", 'OpenAI'],
+] as const)('the list of a key in any state can be opened: %s', async ([change, key]) => {
   const { page, user } = await openKey([owner('saved')])
   await vault.sql(`UPDATE api_keys SET ${change} WHERE user_id = ?`, user)
   await page.reload()
-  await button(page, name).click()
+  await act(page, key, 'Activity')
   expect(await shows(page.getByText(/You saved the key|Nothing has happened/))).toBe(true)
 })
 
@@ -153,7 +154,7 @@ describe('a long list', () => {
     await page.keyboard.press('Enter')
     const added = page.locator('[part~=event]').nth(20)
     await added.waitFor()
-    expect(await added.evaluate((line) => line.matches(':focus'))).toBe(true)
+    expect(await isFocused(added)).toBe(true)
     expect(await lines(page).count()).toBe(40)
     await more.click()
     await page.locator('[part~=event]').nth(44).waitFor()
@@ -173,7 +174,7 @@ describe('a long list', () => {
       const { pathname, searchParams } = new URL(request.url())
       if (pathname.endsWith('/api-key-events')) cursors.push(searchParams.get('cursor'))
     })
-    await button(page, 'Activity: OpenAI key').click()
+    await act(page, 'OpenAI', 'Activity')
     await lines(page).first().waitFor()
     for (let shown = 20; shown < 190; shown += 20) {
       await button(page, 'Show more').click()
@@ -213,7 +214,7 @@ it('the download saves all events of the slot as a file, with the token', async 
 it('the download is possible on the page at /, under its Content Security Policy', async () => {
   const { page, token, faults } = await openSettings({ openai: 'sk-good-1' })
   await page.goto(`${vault.keyUrl.origin}/#token=${token}`)
-  await button(page, 'Activity: OpenAI key').click()
+  await act(page, 'OpenAI', 'Activity')
   const saved = page.waitForEvent('download')
   await button(page, 'Download all').click()
   expect(readFileSync(await (await saved).path(), 'utf8')).toContain('"event":"saved"')
@@ -234,7 +235,7 @@ it('a download that fails says so, and can be tried again', async () => {
 it('a list that does not load says so, and can be loaded again', async () => {
   const { page } = await openKey([owner('paused')])
   await page.route('**/api-key-events?*', (route) => route.fulfill(refuse(503, 'database_busy')))
-  await button(page, 'Activity: OpenAI key').click()
+  await act(page, 'OpenAI', 'Activity')
   expect(await shows(told(page, 'The key service is busy.'))).toBe(true)
   expect(await page.getByText('Nothing has happened yet.').count()).toBe(0)
   const fired = [{ type: 'error', code: 'database_busy' }]
@@ -250,7 +251,7 @@ it('the list says that it is being loaded', async () => {
     await page.getByRole('status').getByText('Loading the activity …').waitFor()
     await route.continue()
   })
-  await button(page, 'Activity: OpenAI key').click()
+  await act(page, 'OpenAI', 'Activity')
   expect(await shows(page.getByText('You paused the key'))).toBe(true)
 })
 
@@ -263,7 +264,11 @@ describe('at 320 px, in light and in dark', () => {
     sum(0, 9, { event: 'use_refused', code: 'caller_not_allowed', count: 2 }),
     owner('limits_changed'),
   ]
-  const buttons = (page: Page) => page.locator('api-key-settings-item .buttons button')
+  /** Opens the details, and from there what has this id, in any language. */
+  const open = async (page: Page, panel: string) => {
+    await page.locator('#open').click()
+    await page.locator(`#${panel}`).click()
+  }
 
   async function openLimited(lang: string) {
     const { page, user } = await openKey(EVENTS, 'UTC', lang)
@@ -292,35 +297,35 @@ describe('at 320 px, in light and in dark', () => {
   }
 
   const FORMS = [
-    ['the limits', 3, 'api-key-settings-limits [type=checkbox]'],
-    ['the activity', 4, 'api-key-settings-activity [part~=event]'],
+    ['the limits', 'limits', 'api-key-settings-limits [type=checkbox]'],
+    ['the activity', 'activity', 'api-key-settings-activity [part~=event]'],
   ] as const
   it.for(['en', ...TRANSLATED].flatMap((lang) => FORMS.map((form) => [lang, ...form] as const)))(
     'axe finds nothing in %s at 320 px: %s',
-    async ([lang, , index, ready]) => {
+    async ([lang, , panel, ready]) => {
       const page = await openLimited(lang)
-      await buttons(page).nth(index).click()
+      await open(page, panel)
       await page.locator(ready).first().waitFor()
       expect(await findFaults(page)).toEqual([])
     },
   )
 
-  it.for(FORMS)('axe finds nothing from right to left at 320 px: %s', async ([, index, ready]) => {
+  it.for(FORMS)('axe finds nothing from right to left at 320 px: %s', async ([, panel, ready]) => {
     const page = await openLimited('ar')
     await page.evaluate(() => {
       document.documentElement.dir = 'rtl'
-      const texts = { activity: 'النشاط', event_limits_changed: 'لقد غيّرت حدود المفتاح' }
+      const texts = { addKey: 'إضافة مفتاح', event_limits_changed: 'لقد غيّرت حدود المفتاح' }
       Object.assign(document.querySelector('api-key-settings') ?? {}, { texts })
     })
-    await page.getByRole('button', { name: 'النشاط' }).waitFor()
-    await buttons(page).nth(index).click()
+    await button(page, 'إضافة مفتاح').waitFor()
+    await open(page, panel)
     await page.locator(ready).first().waitFor()
     expect(await findFaults(page)).toEqual([])
   })
 
   it('the time of an event is at its end, from right to left too', async () => {
     const page = await openLimited('ar')
-    await buttons(page).nth(4).click()
+    await open(page, 'activity')
     const left = (selector: string) =>
       page
         .locator(`api-key-settings-activity ${selector}`)

@@ -2,11 +2,10 @@
 
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
+import { act, beginAdding, button, isFocused, keyField } from './screen.ts'
 import { findBarriers, overflow, setStage, shows } from './stage.ts'
 
 const { openSettings } = await setStage({ USE_FRESH_SECONDS: '60' })
-
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 
 /** A sentence in a live region. */
 const said = (page: Page, text: string) => page.getByRole('status').getByText(text, { exact: true })
@@ -17,13 +16,13 @@ const EARLIER_LIMITS = 'The earlier limits can apply for up to 60 seconds more.'
 const ANY = /60 seconds more/
 
 async function enterKey(page: Page, key: string, save: string): Promise<void> {
-  await page.getByRole('textbox', { name: /API key$/ }).fill(key)
+  await keyField(page).fill(key)
   await button(page, save).click()
 }
 
 it('says after a pause how long applications go on, and nothing after a resumption', async () => {
   const { page, faults } = await openSettings({ openai: 'sk-good-1' })
-  await button(page, 'Pause: OpenAI key').click()
+  await act(page, 'OpenAI', 'Pause')
   expect(await shows(said(page, STILL_USED))).toBe(true)
   expect(await shows(page.getByRole('status').getByText('You paused the key'))).toBe(true)
   expect(await findBarriers(page)).toEqual([])
@@ -37,8 +36,7 @@ it('says after a pause how long applications go on, and nothing after a resumpti
 
 it('says after other limits how long the earlier ones can apply', async () => {
   const { page } = await openSettings({ openai: 'sk-good-1' })
-  await button(page, 'Limits: OpenAI key').click()
-  await page.getByLabel('Limit of uses').selectOption('day')
+  await act(page, 'OpenAI', 'Limits')
   await page.getByLabel('Maximum number of uses').fill('5')
   await button(page, 'Save limits').click()
   expect(await shows(said(page, EARLIER_LIMITS))).toBe(true)
@@ -46,12 +44,11 @@ it('says after other limits how long the earlier ones can apply', async () => {
 
 it('says after a replacement how long the earlier key is used, and nothing of a first key', async () => {
   const { page } = await openSettings()
-  await button(page, 'Add a key').click()
-  await page.getByLabel('Provider').selectOption('OpenAI')
+  await beginAdding(page, 'OpenAI')
   await enterKey(page, 'sk-good-first', 'Save key')
   await page.getByText('The OpenAI key is saved, and OpenAI accepts it.').waitFor()
   expect(await page.getByText(ANY).count()).toBe(0)
-  await button(page, 'Replace: OpenAI key').click()
+  await act(page, 'OpenAI', 'Replace')
   await enterKey(page, 'sk-good2-second', 'Replace')
   expect(await shows(said(page, EARLIER_USED))).toBe(true)
 })
@@ -61,12 +58,12 @@ it.for([
   ['de', 'Löschen', 'Anwendungen können ihn noch bis zu 60 Sekunden lang verwenden.'],
 ] as const)(
   'says in %s after a deletion how long applications go on',
-  async ([lang, act, text]) => {
+  async ([lang, remove, text]) => {
     const { page } = await openSettings({ openai: 'sk-good-1' }, {}, '', lang)
-    await page.getByRole('button', { name: new RegExp(`^${act}: `) }).click()
-    await button(page, act).click()
-    expect(await shows(said(page, text))).toBe(true)
-    const notice = page.locator('[part~=notice]')
-    expect(await notice.evaluate((element) => element.matches(':focus'))).toBe(true)
+    await page.locator('#more').click()
+    await page.getByRole('menuitem', { name: remove }).click()
+    await button(page, remove).click()
+    expect(await shows(page.getByText(text, { exact: true }))).toBe(true)
+    expect(await isFocused(page.locator('[part~=notice]'))).toBe(true)
   },
 )

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
+import { beginAdding, keyField } from './screen.ts'
 import { findBarriers, overflow, refuse, setStage, shows } from './stage.ts'
 
-const { vault, openSettings } = await setStage()
+const { vault, addUser, openPage, openSettings } = await setStage()
 
 const JAPANESE = 'src/page/element/languages/ja.json'
 
@@ -27,6 +28,7 @@ it('the language is that of the page, dates too', async () => {
   await vault.sql('UPDATE api_keys SET updated_at = ? WHERE user_id = ?', time, user)
   await page.reload()
   await page.getByRole('button', { name: '添加密钥' }).waitFor()
+  await page.locator('#open').click()
   expect(await page.locator('time').allTextContents()).toEqual(['保存时间：2026年11月3日 14:05'])
   expect(await spoken(page).getAttribute('lang')).toBe('zh-Hans')
   expect(await loaded(page)).toEqual(['/api-key-settings.zh-Hans.json'])
@@ -41,9 +43,8 @@ it('the language is that of the element if it has one', async () => {
 
 it('the language follows the page, and what was typed is kept', async () => {
   const { page } = await openSettings()
-  await add(page).click()
-  await page.getByLabel('Provider').selectOption('OpenAI')
-  await page.locator('#key').fill('sk-good-typed')
+  await beginAdding(page, 'OpenAI')
+  await keyField(page).fill('sk-good-typed')
   await page.evaluate(() => (document.documentElement.lang = 'es'))
   await page.getByRole('button', { name: 'Guardar la clave' }).waitFor()
   expect(await page.locator('#key').inputValue()).toBe('sk-good-typed')
@@ -64,6 +65,31 @@ it('texts of another version are not shown, but the English ones', async () => {
   expect(faults().join()).toContain('English is shown')
 })
 
+it('texts that do not come within a second are English until they come', async () => {
+  const { url } = await addUser({ openai: 'sk-good-1' }, { lang: 'de' })
+  const { page } = await openPage('about:blank')
+  const held = Promise.withResolvers<void>()
+  await page.route('**/api-key-settings.de.json', async (route) => {
+    await held.promise
+    await route.continue()
+  })
+  const now = Date.now()
+  await page.clock.install({ time: now })
+  await page.clock.pauseAt(now + 1_000)
+  const listed = page.waitForResponse('**/api-keys')
+  await page.goto(url)
+  await (await listed).finished()
+  expect(await spoken(page).count()).toBe(0)
+  await page.clock.runFor(1_000)
+  await page.getByRole('button', { name: 'Add a key' }).click()
+  await page.getByText('Accepted by OpenAI').waitFor()
+  await keyField(page).fill('sk-good-typed')
+  held.resolve()
+  await page.getByText('Von OpenAI akzeptiert').waitFor()
+  expect(await spoken(page).getAttribute('lang')).toBe('de')
+  expect(await page.locator('#key').inputValue()).toBe('sk-good-typed')
+})
+
 it('sentences that follow each other have no space between them in Japanese', async () => {
   const { page } = await openSettings({ openai: 'sk-good-1' }, {}, '', 'ja')
   const texts: Record<string, string> = JSON.parse(readFileSync(JAPANESE, 'utf8'))
@@ -74,9 +100,12 @@ it('sentences that follow each other have no space between them in Japanese', as
       .replaceAll('{provider}', 'OpenAI')
       .replaceAll('{seconds}', '3600')
   const say = (name: string) => texts[name] ?? ''
-  const button = (name: string) => page.getByRole('button', { name: say(name) }).first()
+  const choose = async (name: string) => {
+    await page.locator('#more').click()
+    await page.getByRole('menuitem', { name: say(name) }).click()
+  }
 
-  await button('delete').click()
+  await choose('delete')
   const consequence = await page.locator('#consequence').textContent()
   expect(consequence?.trim()).toBe(join('deleteConsequence', 'deleteRevoke'))
   await page.keyboard.press('Escape')
@@ -86,7 +115,7 @@ it('sentences that follow each other have no space between them in Japanese', as
     await page.locator('#save').click()
     await page.locator('#problem').getByText(sentences, { exact: true }).waitFor()
   }
-  await button('replace').click()
+  await choose('replace')
   await page.locator('#key').fill('sk-good-typed')
   await answer(refuse(422, 'api_key_rejected'), join('api_key_rejected', 'keyKept'))
   const wait = { 'Retry-After': '3600' }
@@ -102,8 +131,8 @@ describe("a host application's own texts", () => {
 
   it('own texts replace single ones in any language', async () => {
     const { page } = await openSettings({}, {}, '', 'de')
-    await give(page, { empty: 'Noch kein Schlüssel für {providers}.' })
-    await page.getByText('Noch kein Schlüssel für OpenAI, Anthropic').waitFor()
+    await give(page, { empty: 'Noch kein Schlüssel.' })
+    await page.getByText('Noch kein Schlüssel.', { exact: true }).waitFor()
     expect(await add(page).textContent()).toContain('Schlüssel hinzufügen')
   })
 

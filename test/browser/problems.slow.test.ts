@@ -1,21 +1,31 @@
 import type { Page, Route } from 'playwright-core'
 import { describe, expect, it } from 'vitest'
 import { mintToken } from '../node/start-vault.ts'
+import {
+  act,
+  beginAdding,
+  button,
+  deleteKey,
+  isFocused,
+  keyField,
+  listItems,
+  providerField,
+  rowOf,
+  toggleRow,
+  trimAll,
+} from './screen.ts'
 import { refuse, setStage, shows } from './stage.ts'
 
 const { vault, host, openPage, openSettings } = await setStage()
 const origin = vault.keyUrl.origin
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
-const keyField = (page: Page) => page.getByRole('textbox', { name: /API key$/ })
 const alert = (page: Page, text: string | RegExp) => page.getByRole('alert').getByText(text)
 const codes = (page: Page) =>
   page.evaluate<unknown[]>("window.events.map(({ type, code }) => type + ' ' + code)")
 
 /** Types a key that OpenAI accepts, without saving it. */
 async function typeKey(page: Page): Promise<void> {
-  await button(page, 'Add a key').click()
-  await page.getByLabel('Provider').selectOption('OpenAI')
+  await beginAdding(page, 'OpenAI')
   await keyField(page).fill('sk-good-typed')
 }
 
@@ -35,7 +45,7 @@ it('a fault is explained with its reference, and the typed key is kept', async (
   expect(await shows(alert(page, text))).toBe(true)
   expect(await shows(alert(page, 'Reference: request-1'))).toBe(true)
   expect(await keyField(page).inputValue()).toBe('sk-good-typed')
-  expect(await keyField(page).evaluate((field) => field.matches(':focus'))).toBe(true)
+  expect(await isFocused(keyField(page))).toBe(true)
   expect(await codes(page)).toEqual(['error internal'])
 })
 
@@ -137,13 +147,11 @@ it('the focus moves to the first button after a list was loaded again', async ()
   await page.reload()
   await button(page, 'Try again').click()
   await alert(page, 'The key service is busy.').waitFor()
-  const isFocused = (name: string) =>
-    button(page, name).evaluate((element) => element.matches(':focus'))
-  expect(await isFocused('Try again')).toBe(true)
+  expect(await isFocused(button(page, 'Try again'))).toBe(true)
   await page.unroute('**/api-keys')
   await page.keyboard.press('Enter')
   await button(page, 'Add a key').waitFor()
-  expect(await isFocused('Add a key')).toBe(true)
+  expect(await isFocused(button(page, 'Add a key'))).toBe(true)
 })
 
 it('a slow answer is shown, announced, and called slow after 10 s', async () => {
@@ -165,7 +173,7 @@ it('a slow answer is shown, announced, and called slow after 10 s', async () => 
   expect(await button(page, 'Cancel').isDisabled()).toBe(true)
   await page.keyboard.press('Enter')
   await keyField(page).press('Enter')
-  expect(await page.getByLabel('Provider').isDisabled()).toBe(true)
+  expect(await providerField(page).getAttribute('readonly')).toBe('')
   const slow = page.getByRole('status').getByText('This takes longer than usual …')
   await page.clock.runFor(9_000)
   expect(await slow.count()).toBe(0)
@@ -293,12 +301,12 @@ describe('another user', () => {
     await button(page, 'Save key').click()
     await button(page, 'Checking the key with OpenAI …').waitFor()
     await handOver(page, next.user, next.token)
-    await button(page, 'Delete: Groq key').waitFor()
+    await rowOf(page, 'Groq').waitFor()
     const answered = page.waitForResponse('**/api-keys/openai')
     held.resolve()
     await (await answered).finished()
     await page.evaluate(() => new Promise(requestAnimationFrame))
-    expect(await button(page, 'Delete: OpenAI key').count()).toBe(0)
+    expect(await rowOf(page, 'OpenAI').count()).toBe(0)
     expect(await page.evaluate('window.events')).toEqual([])
   })
 
@@ -309,7 +317,7 @@ describe('another user', () => {
     await page.reload()
     await page.getByRole('status').getByText('Loading your keys …').waitFor()
     await handOver(page, next.user, next.token)
-    expect(await shows(button(page, 'Delete: Groq key'))).toBe(true)
+    expect(await shows(rowOf(page, 'Groq'))).toBe(true)
   })
 })
 
@@ -320,7 +328,7 @@ it('a list that did not load is loaded again by a button', async () => {
   await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
   await page.unroute('**/api-keys')
   await button(page, 'Try again').click()
-  expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
+  expect(await shows(rowOf(page, 'OpenAI'))).toBe(true)
 })
 
 it('a list that did not load is loaded again when the browser is back online', async () => {
@@ -331,7 +339,7 @@ it('a list that did not load is loaded again when the browser is back online', a
   await page.unroute('**/api-keys')
   await page.context().setOffline(true)
   await page.context().setOffline(false)
-  expect(await shows(button(page, 'Delete: OpenAI key'))).toBe(true)
+  expect(await shows(rowOf(page, 'OpenAI'))).toBe(true)
 })
 
 it('a test that is refused for a time lets its key be paused, limited and deleted', async () => {
@@ -339,15 +347,20 @@ it('a test that is refused for a time lets its key be paused, limited and delete
   await page.route('**/api-keys/openai/verify', (route) =>
     route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '60' })),
   )
-  const disabled = () =>
-    page.getByRole('button', { name: 'OpenAI key', disabled: true }).allTextContents()
-  await button(page, 'Test: OpenAI key').click()
+  await act(page, 'OpenAI', 'Test')
   await alert(page, 'Try again in 60 s.').waitFor()
-  expect((await disabled()).map((name) => name.trim())).toEqual(['Test'])
-  await button(page, 'Pause: OpenAI key').click()
+  const disabled = page.locator('api-key-settings-item [aria-disabled=true]')
+  expect(trimAll(await disabled.allTextContents())).toEqual(['Test'])
+  expect(await listItems(page, 'OpenAI')).toEqual([
+    'Replace',
+    'Pause',
+    'Limits',
+    'Activity',
+    'Delete',
+  ])
+  await act(page, 'OpenAI', 'Pause')
   await page.getByText('You paused the key').waitFor()
-  await button(page, 'Delete: OpenAI key').click()
-  await button(page, 'Delete').click()
+  await deleteKey(page, 'OpenAI')
   await page.getByText('The OpenAI key is deleted.').waitFor()
   expect(await codes(page)).toEqual(['error rate_limited', 'deleted undefined'])
 })
@@ -365,14 +378,12 @@ it.for([
       refusals += 1
       return route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '60' }))
     })
-    const act = async () => {
-      await button(page, `${name}: OpenAI key`).click()
-      if (name === 'Delete') await button(page, name).click()
-    }
-    await act()
+    const change = async () =>
+      name === 'Delete' ? deleteKey(page, 'OpenAI') : act(page, 'OpenAI', name)
+    await change()
     await alert(page, 'Try again in 60 s.').waitFor()
     expect(await button(page, 'Test: OpenAI key').getAttribute('aria-disabled')).toBe('false')
-    await act()
+    await change()
     const done = { Pause: 'You paused the key', Delete: 'The OpenAI key is deleted.' }[name]
     expect(await shows(page.getByText(done))).toBe(true)
   },
@@ -383,11 +394,12 @@ it('a list of callers that is refused for a time lets limits be saved', async ()
   await page.route('**/api-key-events?*', (route) =>
     route.fulfill(refuse(429, 'rate_limited', { 'Retry-After': '60' })),
   )
-  await button(page, 'Limits: OpenAI key').click()
+  await act(page, 'OpenAI', 'Limits')
   await alert(page, 'Try again in 60 s.').waitFor()
-  await page.getByLabel('Limit of uses').selectOption('Per day')
   await page.getByLabel('Maximum number of uses').fill('5')
   await button(page, 'Save limits').click()
+  await page.getByText('You changed the limits of the key').waitFor()
+  await toggleRow(page, 'OpenAI')
   expect(await shows(page.getByText('0 of 5 uses today'))).toBe(true)
 })
 
@@ -397,10 +409,9 @@ it('a list stays on the page when a test or a deletion fails', async () => {
   await page.route('**/api-keys/openai/verify', (route) =>
     route.fulfill(refuse(429, 'rate_limited')),
   )
-  await button(page, 'Test: OpenAI key').click()
+  await act(page, 'OpenAI', 'Test')
   await alert(page, 'Too many attempts.').waitFor()
-  await button(page, 'Delete: OpenAI key').click()
-  await button(page, 'Delete').click()
+  await deleteKey(page, 'OpenAI')
   await alert(page, 'The key service is busy. Nothing was lost.').waitFor()
   expect(await page.locator('[part=preview]').textContent()).toBe('sk-good-...')
 })

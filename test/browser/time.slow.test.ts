@@ -6,6 +6,7 @@
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { addEvents, type SampleEvent } from './samples.ts'
+import { act, button, keyField, toggleRow } from './screen.ts'
 import { setStage } from './stage.ts'
 
 const { vault, openSettings } = await setStage()
@@ -13,7 +14,6 @@ const { vault, openSettings } = await setStage()
 const KATHMANDU = 'Asia/Kathmandu'
 const BERLIN = 'Europe/Berlin'
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
 const status = (page: Page) => page.locator('[part=status]')
 const lines = (page: Page) => page.locator('[part~=event]')
 
@@ -34,15 +34,16 @@ async function openActivity(timezoneId: string, now: string, events: readonly Sa
   const opened = await openKey(timezoneId, now)
   await vault.sql('DELETE FROM api_key_events WHERE user_id = ?', opened.user)
   await addEvents(vault, opened.user, events)
-  await button(opened.page, 'Activity: OpenAI key').click()
+  await act(opened.page, 'OpenAI', 'Activity')
   await lines(opened.page).first().waitFor()
   return opened.page
 }
 
 it('a key expires on the day that its user chose, after a change to summer time', async () => {
   const { page, setColumn } = await openKey(BERLIN, '2027-03-27T22:30:00.000Z')
-  await button(page, 'Replace: OpenAI key').click()
-  await page.getByRole('textbox', { name: /API key$/ }).fill('sk-good-2')
+  await act(page, 'OpenAI', 'Replace')
+  await keyField(page).fill('sk-good-2')
+  await page.locator('summary').click()
   await page.getByLabel('Expires', { exact: true }).selectOption('In 30 days')
   let expires = ''
   // The clock of the vault may be years ahead of the page's.
@@ -56,7 +57,7 @@ it('a key expires on the day that its user chose, after a change to summer time'
   await page.unroute('**/api-keys/openai*')
   await setColumn('expires_at', expires)
   await page.reload()
-  await status(page).waitFor()
+  await toggleRow(page, 'OpenAI')
   expect(await page.locator('time').allTextContents()).toContain('Expires 26 Apr 2027')
 })
 
