@@ -36,7 +36,8 @@ const { outputFiles } = await build({
 for (const { path, text } of outputFiles) write(path, minifyAgain(path, packTemplates(text)))
 for (const [name, text] of packLanguages()) write(`${TARGET}/page/element/${name}`, text)
 for (const [name, module] of packProblems()) {
-  write(`${TARGET}/callers/browser/problems.${name}.js`, module)
+  // npm packs files by their endings: here, after the files with the same texts. The tarball is 1.3 KiB smaller so.
+  write(`${TARGET}/callers/browser/problems.${name}.mjs`, module)
 }
 write(`${TARGET}/callers/browser-language.d.ts`, LANGUAGE_TYPES)
 // TypeScript writes no declarations of the frameworks' modules: these are written by hand.

@@ -5,24 +5,22 @@ import { Problem } from './browser/problem.ts'
 import { fillText, gapAfter, PROBLEM_TEXTS, type ProblemText } from './browser/texts.ts'
 import { splitSlot } from '../shared/slot.ts'
 
-export { createVaultClient, etagOf } from './browser/client.ts'
+export { createVaultClient, etagOf, type ClientOptions } from './browser/client.ts'
 export type {
   ChangeOptions,
   CheckOptions,
-  ClientOptions,
   EventsOptions,
   Options,
   SaveOptions,
   TeamVault,
   UserVault,
-} from './browser/client.ts'
+} from './browser/methods.ts'
 export { examineKey, type ExaminedKey, type KnownSlot } from './browser/examine.ts'
 export type { GetToken } from './browser/get-token.ts'
-export { Problem, type ProblemCode } from './browser/problem.ts'
+export { Problem, type KeyReason, type ProblemCode } from './browser/problem.ts'
 export type { AnswerOf, BodyOf, EventFilter } from '../shared/routes.ts'
 export type { EventAnswer, ExportLine, ListedAnswer, MemberSlot } from '../shared/answers.ts'
 export type { ErrorCode } from '../shared/error-code.ts'
-export type { KeyReason } from '../shared/key-text.ts'
 
 /**
  * The texts of a language, such as the modules `user-key-vault/browser/de` have them. A text that is missing is said in English.

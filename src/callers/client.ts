@@ -16,7 +16,9 @@ import type {
 
 export type { ErrorAnswer, ExportLine } from '../shared/answers.ts'
 export type { ErrorCode } from '../shared/error-code.ts'
-export type { KeyReason } from '../shared/key-text.ts'
+
+/** Why a text is not a key: the reasons of `api_key_invalid`. */
+export type KeyReason = NonNullable<ErrorAnswer['reason']>
 
 /**
  * The app at the origin of the vault. It needs the vault's version of Hono. With another one, use

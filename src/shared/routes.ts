@@ -200,7 +200,9 @@ export type OwnOperation = {
   [Id in OperationId]: 'owner' extends Table[Id]['tokens'][number] ? Id : never
 }[OperationId]
 
-export type TeamOperation = keyof typeof OF_TEAMS
+export type TeamOperation = {
+  [Id in OperationId]: PathOf<Id> extends `${typeof TEAM}${string}` ? Id : never
+}[OperationId]
 
 /** The operations that a member or an admin may use with the keys of their team. */
 export type MemberOperation = {

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 const WITHOUT_TEST: ReadonlySet<string> = new Set([
   'src/callers/binding.ts',
   'src/callers/browser/get-token.ts',
+  'src/callers/browser/methods.ts',
   'src/shared/credential-headers.ts',
   'src/shared/vault-headers.ts',
   'src/shared/event-kind.ts',

@@ -2,13 +2,15 @@
 
 import type { ErrorAnswer } from '../../shared/answers.ts'
 import type { ErrorCode } from '../../shared/error-code.ts'
-import type { KeyReason } from '../../shared/key-text.ts'
 import { isProblemText, type ProblemText } from './texts.ts'
 
 /** Codes of failures without an answer of the service. */
 type WayCode = 'offline' | 'unreachable' | 'no_answer' | 'not_an_answer'
 
 export type ProblemCode = ErrorCode | WayCode
+
+/** Why a text is not a key: the reasons of `api_key_invalid`. */
+export type KeyReason = NonNullable<ErrorAnswer['reason']>
 
 /** Codes after which a user can only contact support. */
 type ForSupport =

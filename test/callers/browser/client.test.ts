@@ -122,6 +122,7 @@ describe('a change of what was seen', () => {
 
   it('the tag of a slot is that of its answer', () => {
     expect(etagOf({ has_api_key: true, etag: '"0.1"' })).toBe('"0.1"')
+    expect(etagOf(undefined)).toBeNull()
   })
 })
 
