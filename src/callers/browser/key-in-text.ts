@@ -10,14 +10,9 @@ const MAX_LENGTH = 16_384
 /** A line that says nothing. */
 const COMMENT = /^[ \t]{0,40}(?:#|\/\/|rem\s).*$/gim
 
-/** What an API key consists of where it is not quoted. */
-const VALUE = String.raw`[\w.~+/:|-]{16,2048}={0,2}(?![\w.~+/:|=-])`
-
 /** A name with its value after it, in an assignment, a header, an object, arguments or a query. */
-const NAMED = new RegExp(
-  String.raw`([\w.-]{1,80})["'\`\\]{0,2}\s{0,8}[:=,]\s{0,8}(?=(?:["'\`\\]|\$(?=["'])){0,3}(?:(?:bearer|basic|token|key)\s{1,8})?(${VALUE}))`,
-  'gi',
-)
+const NAMED =
+  /([\w.-]{1,80})["'`\\]{0,2}\s{0,8}[:=,]\s{0,8}(?=(?:\$?["'`\\]){0,3}(?:(?:bearer|basic|token|key)\s{1,8})?([\w.~+/:|-]{16,2048}={0,2})(?![\w.~+/:|=-]))/gi
 
 /** The names of credentials. */
 const CREDENTIAL = /key|token|secret|authorization/i
@@ -33,12 +28,12 @@ export function findKeyIn(text: string, beginnings: readonly string[]): string |
   const trimmed = text.trim()
   const alone = findKeyAlone(trimmed)
   if (alone !== null || OTHER_KEYS.test(findKeyFault(trimmed)?.reason ?? '')) return alone
-  const matches = trimmed.slice(0, MAX_LENGTH).replace(COMMENT, '').matchAll(NAMED)
-  const values = Array.from(matches, ([, name = '', value = '']) =>
-    CREDENTIAL.test(name) && findKeyFault(value) === null ? value : '',
-  )
-  const found = [...new Set(values)].filter((value) => value !== '')
-  const known = found.filter((value) => beginnings.some((each) => value.startsWith(each)))
+  const found = new Set<string>()
+  const code = trimmed.slice(0, MAX_LENGTH).replace(COMMENT, '')
+  for (const [, name = '', value = ''] of code.matchAll(NAMED)) {
+    if (CREDENTIAL.test(name) && findKeyFault(value) === null) found.add(value)
+  }
+  const known = [...found].filter((value) => beginnings.some((each) => value.startsWith(each)))
   const [key = null, ...others] = known.length > 0 ? known : found
   return others.length > 0 ? null : key
 }

@@ -90,14 +90,9 @@ export class Problem extends Error {
   }
 
   constructor(code: ProblemCode, options: ProblemOptions = {}) {
-    const { detail = '', reason, index, requestId = null, retryAt = 0 } = options
     super(code)
-    this.code = code
-    this.detail = detail
-    this.reason = reason
-    this.index = index
-    this.requestId = requestId
-    this.retryAt = retryAt
+    const { detail = '', reason, index, requestId = null, retryAt = 0 } = options
+    Object.assign(this, { code, detail, reason, index, requestId, retryAt })
   }
 }
 
