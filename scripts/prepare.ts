@@ -1,4 +1,4 @@
-/** `npm run prepare`: what callers import from the package, as minified JavaScript with its types, in `build/`. */
+/** `npm run prepare`: what callers import from the package, in `build/`: minified JavaScript with its types, and the sources of the Worker. */
 
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -6,10 +6,13 @@ import { dirname } from 'node:path'
 import { build } from 'esbuild'
 import { ELEMENT_OPTIONS, minifyAgain, packLanguages, packTemplates } from './lib/element.ts'
 import { LANGUAGE_TYPES, packProblems } from './lib/problem-languages.ts'
+import { packSources } from './lib/packed-sources.ts'
 import { writePlainTypes } from './lib/plain-types.ts'
 import { removeUnusedTypes } from './lib/unused-types.ts'
 
 const TARGET = 'build'
+/** What a Worker of the caller's own bundles. */
+const SOURCES = ['src/index.ts', 'src/http/api-keys.ts', 'src/jobs.ts']
 
 rmSync(TARGET, { recursive: true, force: true })
 const { outputFiles } = await build({
@@ -42,6 +45,7 @@ for (const [name, module] of packProblems()) {
 write(`${TARGET}/callers/browser-language.d.ts`, LANGUAGE_TYPES)
 // TypeScript writes no declarations of the frameworks' modules: these are written by hand.
 write(`${TARGET}/page/element/tag.d.ts`, readFileSync('src/page/element/tag.d.ts', 'utf8'))
+for (const [path, code] of packSources(SOURCES)) write(`${TARGET}/${path}`, code)
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src/callers'], {
   stdio: 'inherit',
 })

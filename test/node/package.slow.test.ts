@@ -106,8 +106,8 @@ const BARE = { compilerOptions: {}, packages: ['hono', 'lit', 'react', 'zod'], f
 
 it('the package has what callers import and the migrations, in at most 262 KiB', () => {
   const vault = join(makeProject(BARE), 'node_modules/user-key-vault')
-  expect(readdirSync(vault).toSorted()).toEqual(['build', 'migrations', 'package.json', 'src'])
-  expect(existsSync(join(vault, 'src/page'))).toBe(false)
+  expect(readdirSync(vault).toSorted()).toEqual(['build', 'migrations', 'package.json'])
+  expect(existsSync(join(vault, 'build/src/page'))).toBe(false)
   expect(statSync(tarball).size).toBeLessThanOrEqual(262 * 1_024)
 })
 
@@ -120,10 +120,10 @@ it('the package has no source that only the commands of this project import', ()
   })
   const { printed } = runNode(directory, TSC, '-p', '.', '--listFilesOnly')
   const imported = Array.from(
-    printed.matchAll(/user-key-vault\/src\/(.*)/g),
+    printed.matchAll(/user-key-vault\/build\/src\/(.*)/g),
     ([, path = '']) => path,
   )
-  const source = join(directory, 'node_modules/user-key-vault/src')
+  const source = join(directory, 'node_modules/user-key-vault/build/src')
   const packed = readdirSync(source, { recursive: true, encoding: 'utf8' })
   expect(packed.filter((path) => path.endsWith('.ts')).toSorted()).toEqual(imported.toSorted())
 })
