@@ -157,8 +157,7 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
             if (!attribute.endsWith(h)) continue
             node.removeAttribute(attribute)
             const [, kind, name] = /([.?@])?(.*)/.exec(names.shift())
-            const ctor = kind === '.' ? I : kind === '?' ? L : kind === '@' ? z : H
-            this.parts.push({ index, name, ctor })
+            this.parts.push({ index, kind, name })
           }
           if (node.data === n) this.parts.push({ index })
         }
@@ -166,8 +165,28 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ],
     ['static createElement(t,i){', ''],
     [
-      '2===r.type?i=new k(h,h.nextSibling,this,t):1===r.type?i=new r.ctor(h,r.name,r.strings,this,t):6===r.type&&(i=new Z(h,this,t))',
-      'i=r.ctor?new r.ctor(h,r.name,t):new k(h,h.nextSibling,this,t)',
+      'class R{',
+      `class R {
+        constructor(template) {
+          this._$AD = template
+        }
+        u(options) {
+          const { el, parts } = this._$AD
+          const copy = l.importNode(el.content, true)
+          P.currentNode = copy
+          let node = P.nextNode()
+          let index = 0
+          this._$AV = parts.map((part) => {
+            for (; index < part.index; index += 1) node = P.nextNode()
+            return part.name ? new H(node, part, options) : new k(node, node.nextSibling, this, options)
+          })
+          P.currentNode = l
+          return copy
+        }
+        p(values) {
+          this._$AV.forEach((part, index) => part._$AI(values[index]))
+        }
+      }`,
     ],
     // Directives, and bindings to an element or to a part of an attribute.
     ['function M(t,i,s=t,e){', ''],
@@ -176,50 +195,43 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ['t!==this._$AH&&t!==E&&this._(t)', 't!==this._$AH&&this._(t)'],
     ['class Z{', ''],
     [
-      'void 0!==s&&(void 0!==s.strings?(s._$AI(t,s,i),i+=s.strings.length-2):s._$AI(t[i])),i++',
-      's._$AI(t[i++])',
-    ],
-    [
       'class H{',
       `class H {
-        constructor(element, name, options) {
+        constructor(element, { kind, name }, options) {
           this._$AH = A
           this.element = element
+          this.kind = kind
           this.name = name
           this.options = options
         }
         _$AI(value) {
-          if (!a(value) || value !== this._$AH) this.j((this._$AH = value))
-        }
-        j(value) {
-          if (value === A) this.element.removeAttribute(this.name)
-          else this.element.setAttribute(this.name, value ?? '')
-        }
-      }`,
-    ],
-    ['constructor(){super(...arguments),this.type=3}', ''],
-    ['constructor(){super(...arguments),this.type=4}', ''],
-    // Options of listeners, and listeners that are objects.
-    [
-      'class z extends H{',
-      `class z extends H {
-        _$AI(value) {
-          const last = this._$AH
-          this._$AH = value ??= A
-          if (last === A && value !== A) this.element.addEventListener(this.name, this)
-          if (last !== A && value === A) this.element.removeEventListener(this.name, this)
+          const { element, kind, name, _$AH: last } = this
+          // Listeners have no options, and are functions.
+          if (kind === '@') value ??= A
+          if (a(value) && value === last) return
+          this._$AH = value
+          const isNothing = value === A
+          if (kind === '.') element[name] = isNothing ? undefined : value
+          else if (kind === '?') element.toggleAttribute(name, !isNothing && !!value)
+          else if (kind === '@') {
+            if (isNothing) element.removeEventListener(name, this)
+            else if (last === A) element.addEventListener(name, this)
+          } else if (isNothing) element.removeAttribute(name)
+          else element.setAttribute(name, value ?? '')
         }
         handleEvent(event) {
           this._$AH.call(this.options?.host ?? this.element, event)
         }
       }`,
     ],
+    ['class I extends H{', ''],
+    ['class L extends H{', ''],
+    ['class z extends H{', ''],
     // Templates that are compiled, and where else they can be rendered.
     [
       '{values:i,_$litType$:s}=t,e="number"==typeof s?this._$AC(t):(void 0===s.el&&(s.el=S.createElement(V(s.h,s.h[0]),this.options)),s)',
       '{values:i}=t,e=this._$AC(t)',
     ],
-    ['(t?.creationScope??l)', 'l'],
     [
       'const e=s?.renderBefore??i;let h=e._$litPart$;if(void 0===h){const t=s?.renderBefore??null;e._$litPart$=h=new k(i.insertBefore(c(),t),t,void 0,s??{})}return h._$AI(t),h',
       'let h=i._$litPart$;if(void 0===h)i._$litPart$=h=new k(i.insertBefore(c(),null),null,void 0,s);h._$AI(t)',
@@ -229,7 +241,6 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     [':d(t)?this.k(t):this._(t)', ':this.k(t)'],
     ['this.type=2,', ''],
     [',this._$AN=void 0', ''],
-    [',this._$AD=t,this._$AM=i', ',this._$AD=t'],
     [',this._$AM=s,this.options=e', ',this.options=e'],
     ['get parentNode(){', ''],
     ['get startNode(){', ''],
