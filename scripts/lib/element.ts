@@ -8,6 +8,7 @@ import { minifySync } from 'rolldown/utils'
 import { ACTIVITY_TEXTS } from '../../src/page/element/activity-texts.ts'
 import { ENGLISH } from '../../src/page/element/texts.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
+import { LIT_NAMES } from './lit-cuts.ts'
 import { adoptedStyles, ownLit } from './lit.ts'
 
 /** The folder of the texts. */
@@ -60,8 +61,7 @@ export const ELEMENT_OPTIONS = {
   bundle: true,
   format: 'esm',
   target: 'es2023',
-  // Lit's own names of what it keeps to itself, and the element's.
-  mangleProps: new RegExp(`^(?:_\\$.*|${OWN_NAMES.join('|')})$`),
+  mangleProps: new RegExp(`^(?:${[...LIT_NAMES, ...OWN_NAMES].join('|')})$`),
   charset: 'utf8',
   define: {
     TEXTS_VERSION: JSON.stringify(TEXTS_VERSION),

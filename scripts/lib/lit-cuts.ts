@@ -1,5 +1,16 @@
 /** What the element does not need of Lit, as scripts/lib/lit.ts takes it out: its size counts. */
 
+/** Names that Lit uses, and the element does not. They are shortened. */
+export const LIT_NAMES = [
+  '_\\$\\w+',
+  'createRenderRoot',
+  'elementProperties',
+  'enableUpdating',
+  'isUpdatePending',
+  'performUpdate',
+  'renderOptions',
+]
+
 /** A piece of Lit's minified code, and what stands there instead. A piece that ends with `{` goes on to the brace that closes it. */
 type Cut = readonly [piece: string, instead: string]
 
@@ -19,8 +30,7 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     [',p?.({ReactiveElement:y}),(a.reactiveElementVersions??=[]).push("2.1.2")', ''],
     ['Symbol.metadata??=Symbol("metadata"),a.litPropertyMetadata??=new WeakMap;', ';'],
     ['static addInitializer(t){', ''],
-    [',this.constructor.l?.forEach(t=>t(this))', ''],
-    ['d("elementProperties")', '"elementProperties"'],
+    ['y[d("elementProperties")]', 'y.elementProperties'],
     ['y[d("finalized")]', 'y.finalized'],
     // Properties, and one style sheet.
     [',u={', ''],
@@ -66,7 +76,30 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
       }`,
     ],
     ['y.elementStyles=[],y.shadowRootOptions={mode:"open"},', ''],
-    ['this._$Em=null,', ''],
+    [
+      'constructor(){',
+      `constructor() {
+        super()
+        this.hasUpdated = this.isUpdatePending = false
+        this._$AL = new Map()
+        this._$ES = new Promise((enable) => (this.enableUpdating = enable))
+        // What the page has set before the element was defined.
+        this._$Ep = []
+        for (const name of this.constructor.elementProperties.keys()) {
+          if (!this.hasOwnProperty(name)) continue
+          this._$Ep.push([name, this[name]])
+          delete this[name]
+        }
+        this.requestUpdate()
+      }`,
+    ],
+    ['_$Ev(){', ''],
+    ['_$E_(){', ''],
+    [
+      'if(this.renderRoot??=this.createRenderRoot(),this._$Ep){',
+      `this.renderRoot ??= this.createRenderRoot()
+      for (const [name, value] of this._$Ep) this[name] = value;`,
+    ],
     ['static _$Ei(){', ''],
     ['static _$Eu(t,s){', ''],
     [

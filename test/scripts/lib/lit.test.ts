@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { _$LH } from 'lit-html/private-ssr-support.js'
 import { parseSync } from 'rolldown/utils'
 import { describe, expect, it } from 'vitest'
+import { LIT_NAMES } from '../../../scripts/lib/lit-cuts.ts'
 import { leaveOut, replacePolicy } from '../../../scripts/lib/lit.ts'
 import { markBindings } from '../../../src/page/element/template-marks.ts'
 
@@ -73,6 +74,8 @@ describe('the element needs nothing that is left out', () => {
     const names =
       /\b(?:reflect|converter|hasChanged|noAccessor|useDefault|addInitializer|shouldUpdate|scheduleUpdate|hostUpdated?|noChange|svg|mathml|compiled|renderBefore|getUpdateComplete|override updated|elementStyles|shadowRootOptions)\b|'lit\/|\bhandleEvent\b/g
     expect(readSource(file).match(names)).toBeNull()
+    const own = new RegExp(`\\b(?:${LIT_NAMES.join('|')})\\b`, 'g')
+    expect(readSource(file).match(own)).toBeNull()
   })
 
   it.for([
