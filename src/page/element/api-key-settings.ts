@@ -5,7 +5,7 @@ import { ApiKeyItem } from './api-key-item.ts'
 import { Attempt } from './attempt.ts'
 import { keepFocus, moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
-import type { Done } from './inner-element.ts'
+import { GIVEN, OWN, type Done } from './inner-element.ts'
 import type { Choices } from './key-actions.ts'
 import { Language } from './language.ts'
 import { nameProviders, offerSlots } from './offer.ts'
@@ -42,14 +42,14 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     density: {},
     headingLevel: { attribute: 'heading-level' },
 
-    getToken: { attribute: false },
-    signIn: { attribute: false },
-    texts: { attribute: false },
-    language: { state: true },
-    isSpeaking: { state: true },
-    slots: { state: true },
-    isAdding: { state: true },
-    said: { state: true },
+    getToken: GIVEN,
+    signIn: GIVEN,
+    texts: GIVEN,
+    language: OWN,
+    isSpeaking: OWN,
+    slots: OWN,
+    isAdding: OWN,
+    said: OWN,
   }
 
   declare baseUrl: string

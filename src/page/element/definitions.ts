@@ -1,14 +1,16 @@
-/** Defines the settings element, and the elements in it. It is the script that a page loads. */
+/**
+ * Defines the settings element, and the elements in it. It is the script that a page loads. The order of the imports is that of
+ * the script: what is alike is close together, which gzip makes the most of.
+ */
 
 import { html, isServer, render, unsafeCSS } from 'lit'
-import { Activity } from './activity.ts'
-import { ApiKeyForm } from './api-key-form.ts'
-import { ApiKeyItem } from './api-key-item.ts'
 import { ApiKeySettings } from './api-key-settings.ts'
+import { ApiKeyItem } from './api-key-item.ts'
+import { ApiKeyForm } from './api-key-form.ts'
+import { NameForm } from './name-form.ts'
 import { AssignForm } from './assign-form.ts'
 import { LimitsForm } from './limits-form.ts'
-import { NameForm } from './name-form.ts'
-// The last: in the script, code stands near to code, which gzip makes the most of.
+import { Activity } from './activity.ts'
 import sheet from './styles.css'
 
 export { ApiKeySettings }
