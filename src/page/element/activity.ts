@@ -61,15 +61,14 @@ export class Activity extends PanelElement {
     const { next, shown, spoken } = this
     const { say } = this.language
     const lines = this.#lines
-    const hasMore = next !== null || lines.length > shown
     const isMissing = next === '' || this.#isForeign
+    const hasMore = isMissing || next !== null || lines.length > shown
     return html`
       <div @keydown=${onEscape(() => this.cancel())}>
         <strong id="title" tabindex="-1">${say('activity')}</strong>
         ${spoken && this.#renderLines(lines.slice(0, shown), spoken)} ${this.attempt.render()}
         <div class="buttons">
-          ${isMissing ? this.#renderButton(say('tryAgain'), this.#again) : nothing}
-          ${hasMore && !isMissing ? this.#renderButton(spoken?.say('more'), this.#more) : nothing}
+          ${hasMore ? this.#renderButton(isMissing ? say('tryAgain') : spoken?.say('more'), this.#again) : nothing}
           ${spoken && lines.length > 0 ? this.#renderButton(spoken.say('download'), this.#download) : nothing}
           <button type="button" part="button" @click=${this.cancel}>${say('close')}</button>
           ${renderDoing(this.attempt.doing)}
@@ -157,9 +156,9 @@ export class Activity extends PanelElement {
     this.#learned = language
   }
 
-  /** Loads what is missing. */
+  /** Loads what is missing, or more. */
   async #again(): Promise<void> {
-    if (this.shown === 0) return this.#more()
+    if (this.shown === 0 || !this.#isForeign) return this.#more()
     await this.attempt.run({ text: 'loadingEvents' }, () => this.#learn())
   }
 

@@ -13,13 +13,13 @@ import { gapAfter } from './language.ts'
 import { beginningsOf, describeRemark, examineKey, type Remark } from './key-remark.ts'
 import {
   describeSaved,
-  isExpired,
   keysBeside,
   nameSlot,
   readableKey,
   relabel,
   type ShownKey,
   type ShownSlot,
+  usableKey,
 } from './slot.ts'
 import { putKey } from './vault-client.ts'
 
@@ -291,8 +291,7 @@ export class ApiKeyForm extends InnerElement {
 
   /** When the key that is replaced expires; null if it never does, or has. */
   get #keptExpiry(): string | null {
-    const key = this.#replacedKey
-    return key === null || isExpired(key) ? null : key.expiresAt
+    return (this.keySlot && usableKey(this.keySlot)?.expiresAt) ?? null
   }
 
   /** Where the filled button saves the key. */

@@ -108,14 +108,14 @@ export class InnerElement extends LitElement {
   }
 }
 
-/** What is said of how long applications can use a key as it was before such a change; empty for nothing. */
-const LAGS = {
+/** What a user changes of a key itself. */
+type KeyChange = Exclude<Change, 'tested' | 'elsewhere'>
+
+/** What is said of how long applications can use a key as it was before such a change. */
+const LAGS: Partial<Record<KeyChange, 'stillUsed' | 'earlierLimits'>> = {
   paused: 'stillUsed',
-  resumed: '',
   limits: 'earlierLimits',
-  renamed: '',
-  moved: '',
-} as const
+}
 
 /** What a row opens to. */
 export class PanelElement extends InnerElement {
@@ -135,14 +135,14 @@ export class PanelElement extends InnerElement {
   /** Changes the key, and reports it. */
   protected async change(
     signal: AbortSignal,
-    change: keyof typeof LAGS,
+    change: KeyChange,
     changes: KeyChanges,
   ): Promise<void> {
     const { access, keySlot, language } = this
     const slot = await patchKey({ access, signal }, keySlot, changes)
     const text = language.say(change === 'limits' ? 'event_limits_changed' : `event_${change}`)
     const lag = LAGS[change]
-    const more = lag && describeLag(slot, lag, language)
+    const more = lag ? describeLag(slot, lag, language) : ''
     this.tellDone(change, slot, { text, tone: 'success', more })
   }
 
