@@ -77,14 +77,14 @@ export function packLanguages(): Map<string, string> {
   for (const name of TRANSLATED) {
     const texts = readTexts(name)
     // The script has the names. They would be a quarter of the file.
-    files.set(name, pack(NAMES.map((text) => texts.get(text))))
+    files.set(name, pack(NAMES.map((text) => texts.get(text)).join('|')))
     const activity = ACTIVITY_NAMES.map((text) => [text, texts.get(text)])
     files.set(`activity.${name}`, pack(Object.fromEntries(activity)))
   }
   return new Map(Array.from(files, ([name, text]) => [`api-key-settings.${name}.json`, text]))
 }
 
-function pack(texts: object): string {
+function pack(texts: object | string): string {
   return JSON.stringify([TEXTS_VERSION, texts])
 }
 
@@ -93,6 +93,7 @@ function readTexts(name: string): Map<string, string> {
   const texts: unknown = JSON.parse(readFileSync(path, 'utf8'))
   const known = new Map<string, string>(Object.entries(Object(texts)))
   const missing = [...NAMES, ...ACTIVITY_NAMES].filter((text) => !known.has(text))
+  if ([...known.values()].some((text) => text.includes('|'))) throw new Error(`${path} has a |`)
   if (missing.length > 0) throw new Error(`${path} lacks ${missing.join(', ')}`)
   return known
 }

@@ -55,8 +55,9 @@ async function fetchFile(name: string): Promise<KnownTexts> {
   const url = new URL(`./api-key-settings.${name}.json`, import.meta.url)
   const signal = AbortSignal.timeout(LIMIT_MS)
   const response = await fetch(url, { credentials: 'omit', signal })
-  const [version, texts]: [string, string[] | KnownTexts] = await response.json()
+  const [version, texts]: [string, string | KnownTexts] = await response.json()
   if (version !== TEXTS_VERSION) throw new Error('Another version')
-  if (!Array.isArray(texts)) return texts
-  return Object.fromEntries(Object.keys(ENGLISH).map((text, index) => [text, texts[index]]))
+  if (typeof texts !== 'string') return texts
+  const all = texts.split('|')
+  return Object.fromEntries(Object.keys(ENGLISH).map((text, index) => [text, all[index]]))
 }
