@@ -16,9 +16,9 @@ async function describeApp(name: string, ready: string, server: Server = 'nothin
 }
 
 const APPS = await Promise.all([
-  describeApp('react', 'Local:'),
-  describeApp('vue', 'Local:'),
-  describeApp('svelte', 'Local:'),
+  describeApp('react', 'Local'),
+  describeApp('vue', 'Local'),
+  describeApp('svelte', 'Local'),
   describeApp('astro', 'Local', 'renders'),
   describeApp('next', 'Ready in', 'renders and signs tokens'),
   describeApp('nuxt', 'Listening on', 'renders and signs tokens'),
