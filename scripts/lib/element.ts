@@ -52,7 +52,7 @@ function packStyles(code: string): string {
 
 /** Names of properties that only the element's own code uses, which are shortened: test/scripts/lib/element.test.ts. */
 export const OWN_NAMES =
-  'asksFor billingPage canSignIn chosen dayFromNow doing exhaustedAt faultyField isAdding isBusy isEarly isFaulty isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onToggle problemAt renderForm sameIn shown spoken testedAt usedAt waitFor'.split(
+  'asksFor billingPage canSignIn chosen dayFromNow doing exhaustedAt faultyField isBusy isEarly isFaulty isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onPaste onToggle problemAt renderButtons renderForm sameIn shown spoken testedAt usedAt waitFor'.split(
     ' ',
   )
 

@@ -122,6 +122,17 @@ describe('adding a key', () => {
     await page.getByText('The key has white space at character 2.').waitFor()
   })
 
+  it('offers the key in a pasted file of several lines', async () => {
+    const { page } = await openSettings({}, { permissions: ['clipboard-read', 'clipboard-write'] })
+    await beginAdding(page)
+    const file = '# Keys\nNODE_ENV=production\nexport GROQ_API_KEY="gsk_good0123456789abcdef"\n'
+    await page.evaluate((text) => navigator.clipboard.writeText(text), file)
+    await keyField(page).press('ControlOrMeta+V')
+    await button(page, 'Use only the key').click()
+    expect(await keyField(page).inputValue()).toBe('gsk_good0123456789abcdef')
+    expect(await providerField(page).inputValue()).toBe('Groq')
+  })
+
   it('selects the provider by the beginning of the key', async () => {
     const { page } = await openSettings()
     await beginAdding(page)

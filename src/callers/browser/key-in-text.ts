@@ -38,6 +38,11 @@ export function findKeyIn(text: string, beginnings: readonly string[]): string |
   return others.length > 0 ? null : key
 }
 
+/** The lines of a text in one, without comments, for a field that holds one line. */
+export function joinLines(text: string): string {
+  return text.replace(COMMENT, '').replaceAll(/\s+/g, ' ').trim()
+}
+
 /** What is wrong with a text that is given as a key, which is trimmed; null if nothing is. */
 export function findTextFault(text: string, beginnings: readonly string[]): KeyFault | null {
   const fault = findKeyFault(text)

@@ -1,7 +1,7 @@
 /** The form that takes a key. It examines the key before it sends it, and forgets it afterwards. */
 
 import { html, nothing } from 'lit'
-import { findKeyIn, findTextFault } from '../../callers/browser/key-in-text.ts'
+import { findKeyIn, findTextFault, joinLines } from '../../callers/browser/key-in-text.ts'
 import { renderBusyButton } from './busy-button.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus } from './focus.ts'
@@ -183,6 +183,7 @@ export class ApiKeyForm extends InnerElement {
       isFaulty,
       isBusy,
       onInput: this.#look,
+      onPaste: this.#paste,
       onToggle: this.#toggle,
     })
   }
@@ -331,6 +332,16 @@ export class ApiKeyForm extends InnerElement {
   }
 
   /** Removes what was copied along with the key. */
+  /** The field would join lines without a space between them. */
+  #paste(event: ClipboardEvent): void {
+    const text = event.clipboardData?.getData('text').trim() ?? ''
+    const input = this.#input
+    if (input === null || !text.includes('\n')) return
+    event.preventDefault()
+    input.value = joinLines(text)
+    this.#look()
+  }
+
   #strip(): void {
     const input = this.#input
     if (input !== null)

@@ -250,7 +250,7 @@ export class ApiKeyItem extends PanelElement {
     if (this.#panel?.mayClose() === false) return
     this.attempt.clear()
     this.#before = { opened: this.opened === 'details' ? 'details' : null, opener }
-    this.#panel = panel === 'details' ? null : createPanel(panel)
+    this.#panel = panel === 'details' ? null : createPanel(panel, 'inner')
     this.opened = panel
     if (this.#panel !== null) void moveFocus(this, '.inner')
   }

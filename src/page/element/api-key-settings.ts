@@ -5,8 +5,9 @@ import { ApiKeyItem } from './api-key-item.ts'
 import { Attempt } from './attempt.ts'
 import { keepFocus, moveFocus } from './focus.ts'
 import type { ApiKeySettingsElement, Details, ErrorDetail, GetToken } from './host.ts'
-import { GIVEN, OWN, type Done } from './inner-element.ts'
+import { GIVEN, OWN, type Done, type InnerElement } from './inner-element.ts'
 import type { Choices } from './key-actions.ts'
+import { createPanel } from './key-panels.ts'
 import { Language } from './language.ts'
 import { nameProviders, offerSlots } from './offer.ts'
 import { detailProblem, Problem } from './problem.ts'
@@ -48,7 +49,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     language: OWN,
     isSpeaking: OWN,
     slots: OWN,
-    isAdding: OWN,
+    form: OWN,
     said: OWN,
   }
 
@@ -66,7 +67,8 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   /** Whether there are texts to say. */
   declare private isSpeaking: boolean
   declare private slots: readonly ShownSlot[] | null
-  declare private isAdding: boolean
+  /** The form for a new key, while it is open. */
+  declare private form: InnerElement | null
   declare private said: Said
   access: Access | null = null
   #attempt = new Attempt(this, (detail) => this.#failed(detail))
@@ -92,7 +94,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     this.language = new Language('en')
     this.isSpeaking = false
     this.slots = null
-    this.isAdding = false
+    this.form = null
     this.said = NOTHING_SAID
   }
 
@@ -225,15 +227,15 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     return html`
       <div class="row top">
         <strong>${this.#countAttention(slots)}</strong>
-        ${this.isAdding ? nothing : this.#renderAdd(choices)}
+        ${this.form === null ? this.#renderAdd(choices) : nothing}
       </div>
-      ${this.isAdding ? this.#renderForm(choices) : nothing}
+      ${this.form && this.#renderForm(this.form, choices)}
       ${rows.length > 0 ? this.#renderRows(rows, choices) : this.#renderNone()}
     `
   }
 
   #renderNone() {
-    return this.isAdding ? nothing : html`<p class="card">${this.language.say('empty')}</p>`
+    return this.form ? nothing : html`<p class="card">${this.language.say('empty')}</p>`
   }
 
   #renderRows(rows: readonly ShownSlot[], choices: Choices) {
@@ -282,19 +284,16 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     `
   }
 
-  #renderForm({ slots, offered }: Choices) {
+  #renderForm(form: InnerElement, { slots, offered }: Choices) {
+    const { access, language } = this
     return html`
-      <api-key-settings-form
-        class="card"
-        exportparts=${PARTS}
-        .access=${this.access}
-        .language=${this.language}
-        .slots=${slots}
-        .offered=${offered}
+      <div
         @done=${this.#from(this.#added)}
         @cancel=${this.#cancel}
         @problem=${this.#from(this.#failed)}
-      ></api-key-settings-form>
+      >
+        ${Object.assign(form, { access, language, slots, offered })}
+      </div>
     `
   }
 
@@ -307,7 +306,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
       if (access === this.access) this.#failed(detail)
     })
     this.slots = null
-    this.isAdding = false
+    this.form = null
     this.said = NOTHING_SAID
     this.#rows.clear()
     void this.#load()
@@ -412,7 +411,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   }
 
   #added(done: Done): void {
-    this.isAdding = false
+    this.form = null
     this.#done(done)
     void this.#focusRow(done.slot)
   }
@@ -435,12 +434,12 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   #add(): void {
     this.said = NOTHING_SAID
-    this.isAdding = true
-    void moveFocus(this, 'api-key-settings-form')
+    this.form = createPanel('replace', 'card')
+    void moveFocus(this, '.card')
   }
 
   #cancel(): void {
-    this.isAdding = false
+    this.form = null
     void moveFocus(this, '#add')
   }
 }

@@ -13,13 +13,14 @@ interface KeyField {
   isFaulty: boolean
   isBusy: boolean
   onInput: (event: Event) => void
+  onPaste: (event: ClipboardEvent) => void
   onToggle: () => void
 }
 
 /** Renders its label, the link to where a user gets a key, the field, and the button that shows its characters. */
 export function renderKeyField(
   language: Language,
-  { slot, isShown, isFaulty, isBusy, onInput, onToggle }: KeyField,
+  { slot, isShown, isFaulty, isBusy, onInput, onPaste, onToggle }: KeyField,
 ) {
   const { say } = language
   // Browsers and password managers fill password fields and offer to remember them. They leave alone a text
@@ -52,6 +53,7 @@ export function renderKeyField(
         aria-invalid=${isFaulty}
         ?readonly=${isBusy}
         @input=${onInput}
+        @paste=${onPaste}
       />
       <button
         id="toggle"

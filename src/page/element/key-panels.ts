@@ -1,4 +1,4 @@
-/** What a row opens to besides its details. */
+/** The elements that a row opens to besides its details, and the form for a new key. */
 
 import { Activity } from './activity.ts'
 import { ApiKeyForm } from './api-key-form.ts'
@@ -17,10 +17,10 @@ const PANELS = {
   activity: Activity,
 }
 
-/** Makes the element. The row gives it its properties. */
-export function createPanel(panel: Panel): InnerElement {
+/** Makes the element, without its properties. `look` is its class. */
+export function createPanel(panel: Panel, look: string): InnerElement {
   const element = new PANELS[panel]()
-  element.className = 'inner'
+  element.className = look
   element.setAttribute('exportparts', PARTS)
   return element
 }

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { findKeyIn, findLikely, findTextFault } from '../../../src/callers/browser/key-in-text.ts'
+import {
+  findKeyIn,
+  findLikely,
+  findTextFault,
+  joinLines,
+} from '../../../src/callers/browser/key-in-text.ts'
 import { findKeyFault } from '../../../src/shared/key-text.ts'
 
 const KEY = 'sk-proj-0123456789'
@@ -77,6 +82,10 @@ it.for<[what: string, text: string]>([
   ['nothing', ''],
 ])('guesses no key in %s', ([, text]) => {
   expect(find(text)).toBeNull()
+})
+
+it('joins the lines of a pasted file without its comments', () => {
+  expect(joinLines('# Keys\r\nA=1\n\n  // more\n\tB=2\n')).toBe('A=1 B=2')
 })
 
 describe('what is wrong with a text', () => {

@@ -14,11 +14,11 @@ it.for([
   ['limits', LimitsForm],
   ['activity', Activity],
 ] as const)('makes what a row opens to for %s', ([panel, kind]) => {
-  expect(createPanel(panel)).toBeInstanceOf(kind)
+  expect(createPanel(panel, 'inner')).toBeInstanceOf(kind)
 })
 
 it('passes the parts of a panel on, and makes a new panel each time', () => {
-  const panel = createPanel('limits')
+  const panel = createPanel('limits', 'inner')
   expect(panel.getAttribute('exportparts')).toBe(PARTS)
-  expect(createPanel('limits')).not.toBe(panel)
+  expect(createPanel('limits', 'inner')).not.toBe(panel)
 })
