@@ -7,6 +7,7 @@ import {
   beginAdding,
   button,
   deleteKey,
+  isFocused,
   keyField,
   listKeys,
   noticeOf,
@@ -196,6 +197,16 @@ describe('a change made elsewhere', () => {
     await run(page, 'settings.reload()')
     await page.getByText('The OpenAI key was deleted somewhere else.').waitFor()
     expect(await focused()).toBe('own')
+  })
+
+  it('a look leaves the focus in the row of a key that is gone', async () => {
+    const { page, changeElsewhere } = await openSettings({ openai: 'sk-good-1', groq: 'gsk_1' })
+    await button(page, 'More: OpenAI key').focus()
+    await changeElsewhere('openai', null)
+    await run(page, 'settings.reload()')
+    const gone = page.getByText('The OpenAI key was deleted somewhere else.')
+    await gone.waitFor()
+    expect(await isFocused(gone)).toBe(true)
   })
 
   it('a look that finds nothing new leaves what was said', async () => {

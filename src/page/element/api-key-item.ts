@@ -1,7 +1,7 @@
 /** The row of a key: how it is, what its state asks for, and a menu with the rest. It opens to its details. */
 
-import { html, nothing, type TemplateResult } from 'lit'
-import { moveFocus } from './focus.ts'
+import { html, nothing, type PropertyValues, type TemplateResult } from 'lit'
+import { keepFocus, moveFocus } from './focus.ts'
 import type { ErrorDetail } from './host.ts'
 import { GIVEN, OWN, PanelElement, type Done, type InnerElement } from './inner-element.ts'
 import { chooseAction, listActions, type Action, type Panel } from './key-actions.ts'
@@ -54,6 +54,10 @@ export class ApiKeyItem extends PanelElement {
     const { access, language, keySlot, slots, offered } = this
     if (this.#panel !== null)
       Object.assign(this.#panel, { access, language, keySlot, slots, offered })
+  }
+
+  protected override update(changed: PropertyValues): void {
+    keepFocus(this, () => super.update(changed), this)
   }
 
   protected override render() {

@@ -11,13 +11,18 @@ export async function moveFocus(host: LitElement, ...selectors: string[]): Promi
   found.find((element) => element !== null)?.focus()
 }
 
-/** Renders `host`. What has the focus in it keeps the focus, even if it is moved. */
-export function keepFocus({ shadowRoot }: LitElement, renderHost: () => void): void {
+/** Renders `host`. What has the focus in it keeps the focus, even if it is moved. If it goes, `instead` gets the focus. */
+export function keepFocus(
+  { shadowRoot }: LitElement,
+  renderHost: () => void,
+  instead?: HTMLElement,
+): void {
   let focused = shadowRoot?.activeElement
   while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement
   renderHost()
-  const isLost = shadowRoot?.activeElement === null
-  if (isLost && focused instanceof HTMLElement) focused.focus({ preventScroll: true })
+  if (shadowRoot?.activeElement !== null || !(focused instanceof HTMLElement)) return
+  const next = focused.isConnected ? focused : instead
+  next?.focus({ preventScroll: true })
 }
 
 /** Listens for Escape. A dialog of the host application around the element stays open. */

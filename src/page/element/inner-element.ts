@@ -41,8 +41,9 @@ export class InnerElement extends LitElement {
   protected readonly attempt = new Attempt(this, (detail) => this.tell('problem', detail))
 
   /** Moves the focus to what its user is likely to use first. */
-  override focus(): void {
-    this.renderRoot.querySelector<HTMLElement>('#title, #main, #more, input, select')?.focus()
+  override focus(options?: FocusOptions): void {
+    const places = '#title, #main, #more, input, select, [part~=notice]'
+    this.renderRoot.querySelector<HTMLElement>(places)?.focus(options)
   }
 
   /** The event ends at the element around this one. */
