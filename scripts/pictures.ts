@@ -25,6 +25,7 @@ await page.goto(`${vault.keyUrl.origin}/#token=${token}`)
 await page.getByRole('button', { name: 'Replace: Anthropic key' }).click()
 await page.getByRole('textbox', { name: /API key$/ }).fill('sk-proj-sample')
 await page.getByText('This looks like an OpenAI key').waitFor()
+await page.mouse.move(0, 0)
 for (const colorScheme of ['light', 'dark'] as const) {
   // oxlint-disable no-await-in-loop -- one look after the other
   await page.emulateMedia({ colorScheme })
