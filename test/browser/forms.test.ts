@@ -226,6 +226,22 @@ describe('a key that another tab has deleted', () => {
     await noticeOf(page, 'OpenAI · work').getByText('key is saved').waitFor()
   })
 
+  it('keeps the replacement that is typed while another key is changed, until its form is left', async () => {
+    const { page, changeElsewhere } = await openSettings(KEYS)
+    await act(page, 'OpenAI · work', 'Replace')
+    await keyField(page).fill('sk-good-typed')
+    await changeElsewhere('openai:work', null)
+    await page.keyboard.press('Enter')
+    await gone(page).waitFor()
+    await act(page, 'Groq', 'Pause')
+    await noticeOf(page, 'Groq').waitFor()
+    expect(await gone(page).count()).toBe(0)
+    expect(await keyField(page).inputValue()).toBe('sk-good-typed')
+    await button(page, 'Cancel').click()
+    await page.getByRole('listitem').nth(3).waitFor({ state: 'detached' })
+    expect(await listKeys(page)).toEqual(['General', 'OpenAI', 'Groq'])
+  })
+
   it('closes what has no meaning without it', async () => {
     const { page, changeElsewhere } = await openSettings(KEYS)
     await toggleRow(page, 'OpenAI · work')
@@ -243,6 +259,7 @@ describe('a key that another tab has deleted', () => {
     await page.getByText('The OpenAI · work key is deleted.').waitFor()
     expect(await page.getByLabel('Limit of uses').count()).toBe(0)
   })
+
   it('begins anew with the next key of its slot', async () => {
     const { page, changeElsewhere } = await openSettings(KEYS)
     await act(page, 'OpenAI · work', 'Limits')

@@ -408,9 +408,13 @@ export class ApiKeyForm extends InnerElement {
     this.isShown = !this.isShown
   }
 
+  override get hasTyped(): boolean {
+    return Boolean(this.#input?.value)
+  }
+
   /** What was typed is lost only after the second attempt. */
   override mayClose(): boolean {
-    if (!this.#input?.value || this.remark?.kind === 'loss') return true
+    if (!this.hasTyped || this.remark?.kind === 'loss') return true
     this.remark = { kind: 'loss' }
     this.focus()
     return false

@@ -28,7 +28,7 @@ type Opened = Panel | 'details' | null
 
 const CLOSED = { opened: null, opener: '#open' }
 
-/** Fires `done` and `problem`. */
+/** Fires `done`, `problem`, and `cancel` if nothing is open any more in the row of an empty slot. */
 export class ApiKeyItem extends PanelElement {
   static override properties = {
     said: GIVEN,
@@ -73,6 +73,10 @@ export class ApiKeyItem extends PanelElement {
       </div>
       ${this.#renderDialog()}
     `
+  }
+
+  override get hasTyped(): boolean {
+    return this.#panel?.hasTyped === true
   }
 
   get #name(): string {
@@ -264,6 +268,8 @@ export class ApiKeyItem extends PanelElement {
     this.#panel = null
     this.opened = opened
     this.#before = CLOSED
+    // Nothing else may keep the row of an empty slot.
+    if (this.keySlot.key === null) this.cancel()
     void moveFocus(this, opener, '#open')
   }
 

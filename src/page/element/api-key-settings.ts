@@ -220,7 +220,9 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     if (this.#shared !== null) return this.#renderShared(this.#shared)
     const offered = offerSlots(slots, this.providers)
     const choices = { slots, offered }
-    const rows = listRows(slots, this.said, this.#urgent)
+    // A key that is being typed is not lost with the one that it was to replace.
+    const kept = (name: string) => this.said.has(name) || this.#rows.get(name)?.hasTyped === true
+    const rows = listRows(slots, kept, this.#urgent)
     for (const name of this.#rows.keys()) {
       if (!rows.some((slot) => slot.name === name)) this.#rows.delete(name)
     }
@@ -245,6 +247,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
         part="list"
         @done=${this.#from(this.#done)}
         @problem=${this.#from(this.#failed)}
+        @cancel=${() => this.requestUpdate()}
       >
         ${rows.map((slot) => html`<li>${this.#findRow(slot, choices)}</li>`)}
       </ul>

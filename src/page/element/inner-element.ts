@@ -94,6 +94,11 @@ export class InnerElement extends LitElement {
     `
   }
 
+  /** Whether it has something that its user would have to type again. */
+  get hasTyped(): boolean {
+    return false
+  }
+
   /** Whether it can be closed without losing what was typed. Otherwise it asks. */
   mayClose(): boolean {
     return true

@@ -13,15 +13,15 @@ export function findUrgent(slots: readonly ShownSlot[], language: Language): Set
 }
 
 /**
- * The slots with a row: those with a key, and those of which something is said. Those in `urgent` are first. No row moves
- * when its key is mended, so that nothing moves under the pointer.
+ * The slots with a row: those with a key, and those that are `kept`. Those in `urgent` are first. No row moves when its key is
+ * mended, so that nothing moves under the pointer.
  */
 export function listRows(
   slots: readonly ShownSlot[],
-  said: Said,
+  kept: (name: string) => boolean,
   urgent: ReadonlySet<string>,
 ): ShownSlot[] {
-  const rows = slots.filter(({ key, name }) => key !== null || said.has(name))
+  const rows = slots.filter(({ key, name }) => key !== null || kept(name))
   const isUrgent = ({ name }: ShownSlot) => urgent.has(name)
   return [...rows.filter(isUrgent), ...rows.filter((slot) => !isUrgent(slot))]
 }

@@ -4,7 +4,6 @@ import {
   findUrgent,
   listRows,
   mergeSlots,
-  type Said,
 } from '../../../src/page/element/shown-keys.ts'
 import type { ShownSlot } from '../../../src/page/element/slot.ts'
 import { english, labelled, setClock, someKey, someSlot } from './shown.ts'
@@ -15,9 +14,6 @@ const mistral = someSlot({ name: 'mistral', provider: 'Mistral' })
 const xai = someSlot({ name: 'xai', provider: 'xAI', key: 'unreadable' })
 const slots = [openai, mistral, groq, xai]
 
-const nothing: Said = new Map()
-const said = (...names: string[]): Said =>
-  new Map(names.map((name) => [name, { text: 'said', tone: 'neutral' }]))
 const namesOf = (some: readonly ShownSlot[]) => some.map(({ name }) => name)
 
 it('finds the keys that need attention', () => {
@@ -36,11 +32,11 @@ describe('the rows', () => {
     ['one that needed attention has been mended', ['openai'], ['openai', 'groq', 'xai']],
     ['an empty slot needed attention', ['mistral'], ['openai', 'groq', 'xai']],
   ])('lists the slots with a key: %s', ([, urgent, rows]) => {
-    expect(namesOf(listRows(slots, nothing, new Set(urgent)))).toEqual(rows)
+    expect(namesOf(listRows(slots, () => false, new Set(urgent)))).toEqual(rows)
   })
 
-  it('an empty slot has a row while something is said of it', () => {
-    const rows = listRows(slots, said('mistral'), new Set(['groq']))
+  it('an empty slot has a row while it is kept', () => {
+    const rows = listRows(slots, (name) => name === 'mistral', new Set(['groq']))
     expect(namesOf(rows)).toEqual(['groq', 'openai', 'mistral', 'xai'])
   })
 })
