@@ -19,6 +19,7 @@ function placesOf(pattern: RegExp): string[] {
 
 it('the sources delete keys and users only in src/store/gone-keys.ts', () => {
   expect(placesOf(/\bDELETE\s+(?:FROM\s+(?:\w+|\$\{\w+)|\$\{\w+)/gi)).toEqual([
+    'scripts/lib/demo-state.ts: DELETE FROM api_key_events',
     'src/import/imported-keys.ts: DELETE FROM imported_keys',
     'src/import/imported-keys.ts: DELETE FROM imported_keys',
     'src/import/removed-users.ts: DELETE FROM removed_users',
