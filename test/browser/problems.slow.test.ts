@@ -41,7 +41,7 @@ it('a fault is explained with its reference, and the typed key is kept', async (
   await intercept(page, (route) => route.fulfill(refuse(500, 'internal')))
   await typeKey(page)
   await button(page, 'Save key').click()
-  const text = 'Something went wrong in the key service. Contact support.'
+  const text = 'Something went wrong in the key service. Try again, or contact support.'
   expect(await shows(alert(page, text))).toBe(true)
   expect(await shows(alert(page, 'Reference: request-1'))).toBe(true)
   expect(await keyField(page).inputValue()).toBe('sk-good-typed')
@@ -238,7 +238,7 @@ it('a token that has expired both times ends the session', async () => {
   const user = `user-${crypto.randomUUID()}`
   const tokens = [await mintToken(vault.secret, user, -60)]
   const { page } = await openPage(host.open({ vault: origin, user, tokens }))
-  await alert(page, 'Your session has ended. Sign in again. Nothing was changed.').waitFor()
+  await alert(page, 'Your session has ended. Sign in again.').waitFor()
   expect(await page.evaluate('window.refreshes')).toEqual([false, true])
   expect(await codes(page)).toEqual(['error token_expired'])
 })

@@ -50,7 +50,7 @@ describe('a problem in words', () => {
 
   it('says by what the operator finds a fault, and not for what a user can mend', () => {
     expect(describeProblem(new Problem('internal', { requestId: 'request-1' }))).toBe(
-      'Something went wrong in the key service. Contact support. Reference: request-1',
+      'Something went wrong in the key service. Try again, or contact support. Reference: request-1',
     )
     expect(describeProblem(new Problem('token_expired', { requestId: 'request-1' }))).not.toContain(
       'request-1',

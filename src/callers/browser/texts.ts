@@ -33,7 +33,7 @@ export const PROBLEM_TEXTS = {
   unreachable: 'We can’t reach the key service. Check your connection, then try again.',
   no_answer: 'The key service did not answer in time. Reload the page to see what was saved.',
   not_an_answer: 'Something between you and the key service answered instead of it. Try again.',
-  token_expired: 'Your session has ended. Sign in again. Nothing was changed.',
+  token_expired: 'Your session has ended. Sign in again.',
   token_invalid: 'Your sign-in is not accepted here. Sign in again, or contact support.',
   not_your_own:
     'These keys belong to another account or team. Sign in as somebody who may see them.',
@@ -42,7 +42,7 @@ export const PROBLEM_TEXTS = {
   changed_meanwhile: 'This key was changed somewhere else. Check it, then try again.',
   rate_limited: 'Too many attempts.',
   database_busy: 'The key service is busy. Nothing was lost.',
-  fault: 'Something went wrong in the key service. Contact support.',
+  fault: 'Something went wrong in the key service. Try again, or contact support.',
 }
 
 export type ProblemText = keyof typeof PROBLEM_TEXTS

@@ -27,6 +27,6 @@ it('says in general words why a newer service refuses a text', () => {
 it('says in general words what a newer service refuses', () => {
   const { code }: { code: ProblemCode } = JSON.parse('{"code":"new"}')
   expect(sayProblem(new Problem(code), english)).toBe(
-    'Something went wrong in the key service. Contact support.',
+    'Something went wrong in the key service. Try again, or contact support.',
   )
 })
