@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { transform, type BuildOptions, type Plugin } from 'esbuild'
 import { minifySync } from 'rolldown/utils'
-import { ACTIVITY_TEXTS } from '../../src/page/element/activity-texts.ts'
+import { PANEL_TEXTS } from '../../src/page/element/panel-texts.ts'
 import { ENGLISH } from '../../src/page/element/texts.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { LIT_NAMES } from './lit-cuts.ts'
@@ -23,9 +23,9 @@ export const KEY_PREFIXES = Object.entries(BUILT_IN).flatMap(([provider, { key_p
 )
 
 const NAMES = Object.keys(ENGLISH)
-const ACTIVITY_NAMES = Object.keys(ACTIVITY_TEXTS)
+const PANEL_NAMES = Object.keys(PANEL_TEXTS)
 const TEXTS_VERSION = createHash('sha256')
-  .update([...NAMES, ...ACTIVITY_NAMES].join())
+  .update([...NAMES, ...PANEL_NAMES].join())
   .digest('hex')
   .slice(0, 8)
 
@@ -52,7 +52,7 @@ function packStyles(code: string): string {
 
 /** Names of properties that only the element's own code uses, which are shortened: test/scripts/lib/element.test.ts. */
 export const OWN_NAMES =
-  'asksFor billingPage canSignIn chosen dayFromNow doing exhaustedAt faultyField isBusy isEarly isFaulty isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onPaste onToggle problemAt renderButtons renderForm sameIn shown spoken testedAt usedAt waitFor'.split(
+  'asksFor billingPage canSignIn chosen dayFromNow doing doingOf exhaustedAt faultyField isBusy isEarly isFaulty isForeign isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onPaste onToggle problemAt renderButtons renderForm sameIn shown spoken testedAt usedAt waitFor'.split(
     ' ',
   )
 
@@ -73,13 +73,13 @@ export const ELEMENT_OPTIONS = {
 
 /** Returns the files of texts by their names. They belong beside the element. @throws Error if a text is missing */
 export function packLanguages(): Map<string, string> {
-  const files = new Map([['activity.en', pack(ACTIVITY_TEXTS)]])
+  const files = new Map([['panels.en', pack(PANEL_TEXTS)]])
   for (const name of TRANSLATED) {
     const texts = readTexts(name)
     // The script has the names. They would be a quarter of the file.
     files.set(name, pack(NAMES.map((text) => texts.get(text)).join('|')))
-    const activity = ACTIVITY_NAMES.map((text) => [text, texts.get(text)])
-    files.set(`activity.${name}`, pack(Object.fromEntries(activity)))
+    const panels = PANEL_NAMES.map((text) => [text, texts.get(text)])
+    files.set(`panels.${name}`, pack(Object.fromEntries(panels)))
   }
   return new Map(Array.from(files, ([name, text]) => [`api-key-settings.${name}.json`, text]))
 }
@@ -92,7 +92,7 @@ function readTexts(name: string): Map<string, string> {
   const path = `${LANGUAGES}/${name}.json`
   const texts: unknown = JSON.parse(readFileSync(path, 'utf8'))
   const known = new Map<string, string>(Object.entries(Object(texts)))
-  const missing = [...NAMES, ...ACTIVITY_NAMES].filter((text) => !known.has(text))
+  const missing = [...NAMES, ...PANEL_NAMES].filter((text) => !known.has(text))
   if ([...known.values()].some((text) => text.includes('|'))) throw new Error(`${path} has a |`)
   if (missing.length > 0) throw new Error(`${path} lacks ${missing.join(', ')}`)
   return known

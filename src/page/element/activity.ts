@@ -7,11 +7,10 @@ import { renderDoing } from './busy-button.ts'
 import { sumUp, type EventLine } from './event-lines.ts'
 import { describeEvent, isOfOther } from './event-text.ts'
 import { moveFocus, onEscape } from './focus.ts'
-import { OWN, PanelElement } from './inner-element.ts'
+import { OWN } from './inner-element.ts'
 import type { Language } from './language.ts'
-import { Problem } from './problem.ts'
+import { LearningPanel } from './learning-panel.ts'
 import { nameSlot } from './slot.ts'
-import { learnEvents } from './spoken-language.ts'
 import { fetchEvents, fetchExport } from './trail-client.ts'
 
 /** How many lines are shown at first, and with each press of the button for more. */
@@ -21,12 +20,11 @@ const LINES_AT_ONCE = 20
 const KEPT_MS = 60_000
 
 /** Fires `cancel` and `problem`. */
-export class Activity extends PanelElement {
+export class Activity extends LearningPanel {
   static override properties = {
     events: OWN,
     next: OWN,
     shown: OWN,
-    spoken: OWN,
   }
 
   declare private events: readonly EventAnswer[]
@@ -34,42 +32,27 @@ export class Activity extends PanelElement {
   declare private next: string | null
   /** How many lines are shown, if there are so many. */
   declare private shown: number
-  /** The language with the texts about events; null until they are loaded. */
-  declare private spoken: Language | null
-  /** The language that the texts about events are for. */
-  #learned: Language | null = null
 
   constructor() {
     super()
-    this.spoken = null
     this.events = []
     this.next = ''
     this.shown = 0
-  }
-
-  /** What is listed is said in another language when the page is. */
-  protected override willUpdate(): void {
-    const { doing, problem } = this.attempt
-    if (this.spoken && this.#isForeign && doing === null && problem === null) void this.#again()
-  }
-
-  protected override firstUpdated(): void {
-    void this.#more()
   }
 
   protected override render() {
     const { next, shown, spoken } = this
     const { say } = this.language
     const lines = this.#lines
-    const isMissing = next === '' || this.#isForeign
+    const isMissing = next === '' || this.isForeign
     const hasMore = isMissing || next !== null || lines.length > shown
     return html`
       <div @keydown=${onEscape(() => this.cancel())}>
         <strong id="title" tabindex="-1">${say('activity')}</strong>
         ${spoken && this.#renderLines(lines.slice(0, shown), spoken)} ${this.attempt.render()}
         <div class="buttons">
-          ${hasMore ? this.#renderButton(isMissing ? say('tryAgain') : spoken?.say('more'), this.#again) : nothing}
-          ${spoken && lines.length > 0 ? this.#renderButton(spoken.say('download'), this.#download) : nothing}
+          ${hasMore ? this.renderButton(isMissing ? say('tryAgain') : spoken?.say('more'), this.again) : nothing}
+          ${spoken && lines.length > 0 ? this.renderButton(spoken.say('download'), this.#download) : nothing}
           <button type="button" part="button" @click=${this.cancel}>${say('close')}</button>
           ${renderDoing(this.attempt.doing)}
         </div>
@@ -104,33 +87,16 @@ export class Activity extends PanelElement {
     </li>`
   }
 
-  #renderButton(text: string | undefined, act: () => Promise<void>) {
-    const { doing, wait } = this.attempt
-    const isIdle = doing === null && wait === 0
-    return html`<button
-      type="button"
-      part="button"
-      aria-disabled=${!isIdle}
-      @click=${() => (isIdle ? void act.call(this) : undefined)}
-    >
-      ${text}
-    </button>`
-  }
-
   get #lines(): EventLine[] {
     return sumUp(this.events, this.next === null)
   }
 
-  /** Whether the texts about events are not those of the language. */
-  get #isForeign(): boolean {
-    return this.#learned !== this.language
-  }
-
-  /** Shows more lines. */
-  async #more(): Promise<void> {
+  /** Loads what is missing, or more lines. */
+  protected override async again(): Promise<void> {
+    if (this.shown > 0 && this.isForeign) return this.load()
     const before = Math.min(this.shown, this.#lines.length)
-    await this.attempt.run({ text: 'loadingEvents' }, async (signal) => {
-      await Promise.all([this.#learn(), this.#fetch(signal, before)])
+    await this.load(async (signal) => {
+      await this.#fetch(signal, before)
       this.shown = before + LINES_AT_ONCE
       if (before > 0) void moveFocus(this, `li:nth-child(${before + 1})`)
     })
@@ -145,21 +111,6 @@ export class Activity extends PanelElement {
       this.events = [...this.events, ...events]
       this.next = next
     }
-  }
-
-  async #learn(): Promise<void> {
-    const { language } = this
-    this.spoken = await learnEvents(language).catch((error: unknown) => {
-      console.warn('The texts about events did not load.', error)
-      throw new Problem(navigator.onLine ? 'unreachable' : 'offline')
-    })
-    this.#learned = language
-  }
-
-  /** Loads what is missing, or more. */
-  async #again(): Promise<void> {
-    if (this.shown === 0 || !this.#isForeign) return this.#more()
-    await this.attempt.run({ text: 'loadingEvents' }, () => this.#learn())
   }
 
   /** Saves all events of the slot as a file. A link could not send the token. */

@@ -55,6 +55,11 @@ export class Attempt implements ReactiveController {
     })
   }
 
+  /** What is being done if it is this task, in words; otherwise null. */
+  doingOf(text: TextName): string | null {
+    return this.#task?.text === text ? this.doing : null
+  }
+
   hostConnected(): void {
     this.#countDown()
   }

@@ -42,7 +42,7 @@ export class InnerElement extends LitElement {
 
   /** Moves the focus to what its user is likely to use first. */
   override focus(options?: FocusOptions): void {
-    const places = '#title, #main, #more, input, select, [part~=notice]'
+    const places = '#title, button[part=button], input, select, [part~=notice]'
     this.renderRoot.querySelector<HTMLElement>(places)?.focus(options)
   }
 

@@ -6,7 +6,9 @@ import { nameCaller } from './caller-name.ts'
 import type { Period } from './days.ts'
 import { readExpiry, renderExpiryField } from './expiry-field.ts'
 import { moveFocus } from './focus.ts'
-import { OWN, PanelElement } from './inner-element.ts'
+import { OWN } from './inner-element.ts'
+import type { Language } from './language.ts'
+import { LearningPanel } from './learning-panel.ts'
 import { findChanges, isCount } from './limits.ts'
 import { Problem } from './problem.ts'
 import { readableKey, type ShownKey } from './slot.ts'
@@ -16,7 +18,7 @@ import { fetchEvents } from './trail-client.ts'
 type Whose = '' | 'PerMember'
 
 /** Fires `done`, `cancel` and `problem`. */
-export class LimitsForm extends PanelElement {
+export class LimitsForm extends LearningPanel {
   static override properties = {
     initial: OWN,
     isOnly: OWN,
@@ -36,35 +38,40 @@ export class LimitsForm extends PanelElement {
   }
 
   protected override willUpdate(): void {
-    if (this.hasUpdated) return
+    super.willUpdate()
     const key = readableKey(this.keySlot)
-    if (key === null) return
+    if (this.hasUpdated || key === null) return
     this.initial = key
-    this.isOnly = this.initial.callers !== null
-  }
-
-  protected override firstUpdated(): void {
-    void this.#load()
+    this.isOnly = key.callers !== null
   }
 
   protected override render() {
-    const { doing } = this.attempt
-    const isLoading = this.seen === null
-    const isBusy = doing !== null && !isLoading
-    const look = { doing: isBusy ? doing : null, isEarly: this.#isEarly }
-    const fields = html`
-      ${this.#renderUses(isBusy, '')}
-      ${this.access.kind === 'teams' ? this.#renderUses(isBusy, 'PerMember') : nothing}
-      ${this.#renderCallers(isBusy)}
-      ${renderExpiryField(this.language, isBusy, this.initial.expiresAt)}
+    const { attempt, isForeign, seen, spoken } = this
+    const doing = attempt.doingOf('changing')
+    const isBusy = doing !== null
+    const buttons = [
+      spoken && renderBusyButton(spoken.say('saveLimits'), { doing, isEarly: this.#isEarly }),
+      isForeign && seen ? this.renderButton(this.language.say('tryAgain'), this.again) : nothing,
+    ]
+    return this.renderForm(
+      spoken && this.#renderFields(spoken, isBusy),
+      buttons,
+      isBusy,
+      this.#submit,
+    )
+  }
+
+  #renderFields(language: Language, isBusy: boolean) {
+    return html`
+      ${this.#renderUses(language, isBusy, '')}
+      ${this.access.kind === 'teams' ? this.#renderUses(language, isBusy, 'PerMember') : nothing}
+      ${this.#renderCallers(language, isBusy)}
+      ${renderExpiryField(language, isBusy, this.initial.expiresAt)}
     `
-    const save = renderBusyButton(this.language.say('saveLimits'), look)
-    return this.renderForm(fields, save, isBusy, this.#submit)
   }
 
   /** An empty number is no limit. */
-  #renderUses(isBusy: boolean, whose: Whose) {
-    const { say } = this.language
+  #renderUses({ say }: Language, isBusy: boolean, whose: Whose) {
     const maximum = this.initial[`maxUses${whose}`]
     const option = (value: Period, text: string) =>
       html`<option value=${value} .defaultSelected=${value === maximum?.per}>${text}</option>`
@@ -96,9 +103,8 @@ export class LimitsForm extends PanelElement {
     `
   }
 
-  #renderCallers(isBusy: boolean) {
+  #renderCallers({ say }: Language, isBusy: boolean) {
     const { isOnly, seen } = this
-    const { say } = this.language
     const callers = this.#callers
     const hint = callers.length === 0 && seen !== null && this.attempt.problem === null
     return html`
@@ -141,9 +147,9 @@ export class LimitsForm extends PanelElement {
     return [...new Set([...(this.initial.callers ?? []), ...(this.seen ?? [])])]
   }
 
-  /** Whether the form cannot be saved yet. It does not wait for the callers if they could not be loaded. */
+  /** Whether the form cannot be saved yet. It can be without the callers if they could not be loaded. */
   get #isEarly(): boolean {
-    return this.seen === null || this.attempt.waitFor('changing') > 0
+    return this.attempt.doing !== null || this.attempt.waitFor('changing') > 0
   }
 
   /** Whether this number of uses was refused. If both numbers are valid here, the service may have refused either. */
@@ -162,10 +168,10 @@ export class LimitsForm extends PanelElement {
     this.isOnly = target instanceof HTMLSelectElement && target.value !== ''
   }
 
-  async #load(): Promise<void> {
+  protected override async again(): Promise<void> {
     const { access, keySlot } = this
-    let seen: string[] = []
-    await this.attempt.run({ text: 'loadingEvents' }, async (signal) => {
+    let seen = this.seen ?? []
+    await this.load(async (signal) => {
       const { events } = await fetchEvents({ access, signal }, keySlot.name)
       // Uses are summed. A support tool looks at the slot, and does not use its key.
       const uses = events.filter(({ event, last_at }) => last_at || event === 'revealed')

@@ -28,10 +28,10 @@ export async function loadLanguage(tag: string, texts: Partial<Texts> | null): P
     : new Language('en', texts ?? {})
 }
 
-/** The language with what only a list of events says. @throws Error if that does not load */
-export async function learnEvents(language: Language): Promise<Language> {
+/** The language with what only some panels say. @throws Error if that does not load */
+export async function learnPanelTexts(language: Language): Promise<Language> {
   const { tag } = language
-  return language.with(await loadFile(`activity.${isBuiltIn(tag) ? tag : 'en'}`))
+  return language.with(await loadFile(`panels.${isBuiltIn(tag) ? tag : 'en'}`))
 }
 
 async function loadTexts(name: string): Promise<KnownTexts | null> {

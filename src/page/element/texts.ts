@@ -1,7 +1,7 @@
 /** The texts that a user reads in the element, in English. Other languages: `languages/`. */
 
 import { PROBLEM_TEXTS } from '../../callers/browser/texts.ts'
-import type { ACTIVITY_TEXTS } from './activity-texts.ts'
+import type { PANEL_TEXTS } from './panel-texts.ts'
 
 /**
  * `{name}` stands for a value. `a(n)` becomes `a` or `an`, by the word after it. A host application may
@@ -114,19 +114,6 @@ export const ENGLISH = {
   place: 'Order of use',
   saveName: 'Save',
 
-  limitOfUses: 'Limit of uses',
-  noLimit: 'No limit',
-  perDay: 'Per day',
-  perMonth: 'Per month',
-  maxUses: 'Maximum number of uses',
-  limitOfUsesPerMember: 'Limit of uses per member',
-  maxUsesPerMember: 'Maximum number of uses per member',
-  callers: 'Applications that may use the key',
-  allCallers: 'All applications',
-  someCallers: 'Only these applications',
-  noneSeen: 'No application has used this key lately.',
-  saveLimits: 'Save limits',
-
   loadingEvents: 'Loading the activity …',
   close: 'Close',
   viaApi: '{caller} (via API)',
@@ -143,6 +130,6 @@ export const ENGLISH = {
   ...PROBLEM_TEXTS,
 }
 
-export type TextName = keyof typeof ENGLISH | keyof typeof ACTIVITY_TEXTS
+export type TextName = keyof typeof ENGLISH | keyof typeof PANEL_TEXTS
 
 export type Texts = Record<TextName, string>

@@ -2,15 +2,15 @@
 
 import { readFileSync } from 'node:fs'
 import { onTestFinished, vi } from 'vitest'
-import { ACTIVITY_TEXTS } from '../../../src/page/element/activity-texts.ts'
+import { PANEL_TEXTS } from '../../../src/page/element/panel-texts.ts'
 import { Language } from '../../../src/page/element/language.ts'
 import type { ShownKey, ShownSlot } from '../../../src/page/element/slot.ts'
 
 export const NOON = '2026-06-15T12:00:00.000Z'
 export const DAY_MS = 24 * 60 * 60 * 1_000
 
-/** With what a list of events says. */
-export const english = new Language('en', ACTIVITY_TEXTS)
+/** With what only some panels say. */
+export const english = new Language('en', PANEL_TEXTS)
 
 /** The texts of `src/page/element/languages/`. */
 export function readTexts(name: string): Record<string, string> {

@@ -136,23 +136,23 @@ describe("a host application's own texts", () => {
   })
 })
 
-describe('what a list of events says', () => {
+describe('what only some panels say', () => {
   const OWN = { event_saved: 'Own' }
 
   it.for<[asked: string, own: Record<string, string> | null, loaded: string, saved: string]>([
-    ['en', null, 'activity.en', 'You saved the key'],
-    ['de-AT', null, 'activity.de', 'Sie haben den Schlüssel gespeichert'],
-    ['zh', null, 'activity.zh-Hans', '您保存了密钥'],
-    ['ar', { addKey: 'Own' }, 'activity.en', 'You saved the key'],
-    ['de', OWN, 'activity.de', 'Own'],
-    ['ar', OWN, 'activity.en', 'Own'],
+    ['en', null, 'panels.en', 'You saved the key'],
+    ['de-AT', null, 'panels.de', 'Sie haben den Schlüssel gespeichert'],
+    ['zh', null, 'panels.zh-Hans', '您保存了密钥'],
+    ['ar', { addKey: 'Own' }, 'panels.en', 'You saved the key'],
+    ['de', OWN, 'panels.de', 'Own'],
+    ['ar', OWN, 'panels.en', 'Own'],
   ])(
     'what events are called in %s, with the own texts %j, comes from %s: "%s"',
     async ([name, own, loaded, saved]) => {
-      const { learnEvents, loadLanguage } = await importFresh()
+      const { learnPanelTexts, loadLanguage } = await importFresh()
       const language = await loadLanguage(name, own)
       expect(language.knows('event_saved_by_operator')).toBe(false)
-      const learned = await learnEvents(language)
+      const learned = await learnPanelTexts(language)
       expect(asked().at(-1)).toBe(`api-key-settings.${loaded}.json`)
       expect(learned.say('event_saved')).toBe(saved)
       expect(learned.knows('event_saved_by_operator')).toBe(true)
@@ -161,10 +161,10 @@ describe('what a list of events says', () => {
   )
 
   it('what events are called is loaded once', async () => {
-    const { learnEvents } = await importFresh()
-    await Promise.all([learnEvents(english), learnEvents(english)])
-    await learnEvents(english)
-    expect(asked()).toEqual(['api-key-settings.activity.en.json'])
+    const { learnPanelTexts } = await importFresh()
+    await Promise.all([learnPanelTexts(english), learnPanelTexts(english)])
+    await learnPanelTexts(english)
+    expect(asked()).toEqual(['api-key-settings.panels.en.json'])
   })
 
   it.for<[why: string, error: RegExp, answer: () => Promise<Response>]>([
@@ -172,10 +172,10 @@ describe('what a list of events says', () => {
     ['is unreachable', /fetch/, async () => Promise.reject(new TypeError('Failed to fetch'))],
     ['is of another version', /version/, async () => new Response('["00000000",{}]')],
   ])('what events are called is asked for again later if it %s', async ([, error, answer]) => {
-    const { learnEvents } = await importFresh()
+    const { learnPanelTexts } = await importFresh()
     fetched.mockImplementationOnce(answer)
-    await expect(learnEvents(english)).rejects.toThrow(error)
-    const learned = await learnEvents(english)
+    await expect(learnPanelTexts(english)).rejects.toThrow(error)
+    const learned = await learnPanelTexts(english)
     expect(learned.say('noEvents')).toBe('Nothing has happened yet.')
   })
 })

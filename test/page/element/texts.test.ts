@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 import { TRANSLATED } from '../../../scripts/lib/element.ts'
-import { ACTIVITY_TEXTS } from '../../../src/page/element/activity-texts.ts'
+import { PANEL_TEXTS } from '../../../src/page/element/panel-texts.ts'
 import { ENGLISH } from '../../../src/page/element/texts.ts'
 import { readTexts } from './shown.ts'
 
-const ALL = { ...ENGLISH, ...ACTIVITY_TEXTS }
+const ALL = { ...ENGLISH, ...PANEL_TEXTS }
 
 /** The placeholders of a text. */
 const valuesOf = (text: string) => [...new Set(text.match(/\{\w+\}/g))].toSorted()

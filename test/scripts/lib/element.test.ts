@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { build } from 'esbuild'
 import { describe, expect, it } from 'vitest'
 import { ELEMENT_OPTIONS, OWN_NAMES } from '../../../scripts/lib/element.ts'
-import { ACTIVITY_TEXTS } from '../../../src/page/element/activity-texts.ts'
+import { PANEL_TEXTS } from '../../../src/page/element/panel-texts.ts'
 import { ENGLISH } from '../../../src/page/element/texts.ts'
 
 it('gives the Lit in the bundle a Trusted Types policy of our own', async () => {
@@ -36,7 +36,7 @@ describe('the names that are shortened', () => {
     )
     expect(OWN_NAMES.filter((name) => others.has(name))).toEqual([])
     expect(others).toContain('querySelector')
-    expect(OWN_NAMES.filter((name) => name in ENGLISH || name in ACTIVITY_TEXTS)).toEqual([])
+    expect(OWN_NAMES.filter((name) => name in ENGLISH || name in PANEL_TEXTS)).toEqual([])
   })
 
   it('the names that are shortened are used, and never as texts', () => {

@@ -1,7 +1,20 @@
-/** What only a list of events says, in English. The element loads these texts when a list is opened. Other languages: `languages/`. */
+/** What only the form of limits and a list of events say, in English. The element loads these texts when one of them is opened. Other languages: `languages/`. */
 
 /** Their form is that of `ENGLISH` in `texts.ts`. */
-export const ACTIVITY_TEXTS = {
+export const PANEL_TEXTS = {
+  limitOfUses: 'Limit of uses',
+  noLimit: 'No limit',
+  perDay: 'Per day',
+  perMonth: 'Per month',
+  maxUses: 'Maximum number of uses',
+  limitOfUsesPerMember: 'Limit of uses per member',
+  maxUsesPerMember: 'Maximum number of uses per member',
+  callers: 'Applications that may use the key',
+  allCallers: 'All applications',
+  someCallers: 'Only these applications',
+  noneSeen: 'No application has used this key lately.',
+  saveLimits: 'Save limits',
+
   noEvents: 'Nothing has happened yet.',
   more: 'Show more',
   download: 'Download all',
