@@ -163,10 +163,8 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ['export{j as _$LH,b as html,T as mathml,E as noChange,', 'export{b as html,'],
     [',w as svg', ''],
     // SVG and MathML, comments, elements whose content is text.
-    [
-      'y=/^(?:script|style|textarea|title)$/i,x=t=>(i,...s)=>({_$litType$:t,strings:i,values:s}),b=x(1),w=x(2),T=x(3)',
-      'b=(i,...s)=>({_$litType$:1,strings:i,values:s})',
-    ],
+    ['y=/^(?:script|style|textarea|title)$/i,x=t=>', 'x=t=>'],
+    [',w=x(2),T=x(3)', ''],
     [
       'const N=(t,i)=>{',
       `const N = (texts) => {
@@ -213,7 +211,7 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
           let index = 0
           this._$AV = parts.map((part) => {
             for (; index < part.index; index += 1) node = P.nextNode()
-            return part.name ? new H(node, part, options) : new k(node, node.nextSibling, options)
+            return part.name ? new H(node, part, options) : new k(node, node.nextSibling, this, options)
           })
           P.currentNode = l
           return copy
@@ -223,77 +221,12 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
         }
       }`,
     ],
-    // Directives, compiled templates, and bindings to an element or to a part of an attribute.
+    // Directives, and bindings to an element or to a part of an attribute.
     ['function M(t,i,s=t,e){', ''],
-    ['d=t=>u(t)||"function"==typeof t?.[Symbol.iterator],', ''],
+    ['t=M(this,t,i),a(t)?', 'a(t)?'],
     ['E=Symbol.for("lit-noChange"),', ''],
+    ['t!==this._$AH&&t!==E&&this._(t)', 't!==this._$AH&&this._(t)'],
     ['class Z{', ''],
-    [
-      'class k{',
-      `class k {
-        constructor(start, end, options) {
-          this._$AH = A
-          this._$AA = start
-          this._$AB = end
-          this.options = options
-        }
-        _$AI(value) {
-          const last = this._$AH
-          if (a(value)) {
-            const text = value === undefined || value === null || value === '' ? A : value
-            if (text === last) return
-            if (text === A) this._$AR()
-            else if (last !== A && a(last)) this._$AA.nextSibling.data = text
-            else this.T(l.createTextNode(text))
-            this._$AH = text
-          } else if (value._$litType$) {
-            const { strings, values } = value
-            let template = C.get(strings)
-            if (!template) C.set(strings, (template = new S(value)))
-            if (last._$AD === template) return last.p(values)
-            const instance = new R(template)
-            const copy = instance.u(this.options)
-            instance.p(values)
-            this.T(copy)
-            this._$AH = instance
-          } else if (value.nodeType) {
-            if (value !== last) this.T(value)
-          } else this.k(value)
-        }
-        O(node) {
-          return this._$AA.parentNode.insertBefore(node, this._$AB)
-        }
-        T(node) {
-          this._$AR()
-          this._$AH = this.O(node)
-        }
-        k(list) {
-          if (!u(this._$AH)) {
-            this._$AR()
-            this._$AH = []
-          }
-          const parts = this._$AH
-          let part
-          let count = 0
-          for (const item of list) {
-            part = parts[count]
-            if (!part) parts.push((part = new k(this.O(c()), this.O(c()), this.options)))
-            part._$AI(item)
-            count += 1
-          }
-          if (count === parts.length) return
-          this._$AR(part && part._$AB.nextSibling)
-          parts.length = count
-        }
-        _$AR(node = this._$AA.nextSibling) {
-          while (node !== this._$AB) {
-            const next = node.nextSibling
-            node.remove()
-            node = next
-          }
-        }
-      }`,
-    ],
     [
       'class H{',
       `class H {
@@ -320,18 +253,34 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
           else element.setAttribute(name, value ?? '')
         }
         handleEvent(event) {
-          this._$AH.call(this.options.host, event)
+          this._$AH.call(this.options?.host ?? this.element, event)
         }
       }`,
     ],
     ['class I extends H{', ''],
     ['class L extends H{', ''],
     ['class z extends H{', ''],
-    // Where else a template can be rendered.
+    // Templates that are compiled, and where else they can be rendered.
+    [
+      '{values:i,_$litType$:s}=t,e="number"==typeof s?this._$AC(t):(void 0===s.el&&(s.el=S.createElement(V(s.h,s.h[0]),this.options)),s)',
+      '{values:i}=t,e=this._$AC(t)',
+    ],
     [
       'const e=s?.renderBefore??i;let h=e._$litPart$;if(void 0===h){const t=s?.renderBefore??null;e._$litPart$=h=new k(i.insertBefore(c(),t),t,void 0,s??{})}return h._$AI(t),h',
-      'const h=i._$litPart$??=new k(i.insertBefore(c(),null),null,s);h._$AI(t)',
+      'let h=i._$litPart$;if(void 0===h)i._$litPart$=h=new k(i.insertBefore(c(),null),null,void 0,s);h._$AI(t)',
     ],
     [',s=t.trustedTypes', ''],
+    ['d=t=>u(t)||"function"==typeof t?.[Symbol.iterator],', ''],
+    [':d(t)?this.k(t):this._(t)', ':this.k(t)'],
+    ['this.type=2,', ''],
+    [',this._$AN=void 0', ''],
+    [',this._$AM=s,this.options=e', ',this.options=e'],
+    ['get parentNode(){', ''],
+    ['get startNode(){', ''],
+    ['get endNode(){', ''],
+    ['get _$AU(){', ''],
+    ['setConnected(t){', ''],
+    [',this._$Cv=e?.isConnected??!0', ''],
+    ['this._$AP?.(!1,!0,s)', ''],
   ],
 }
