@@ -48,11 +48,12 @@ function packStyles(code: string): string {
     .replaceAll(/--_[\w-]+/g, (name) => `--${names.indexOf(name).toString(36)}`)
     .replaceAll(/([:,]) /g, '$1')
     .replaceAll(' / ', '/')
+    .replaceAll(/="(\w+)"\]/g, '=$1]')
 }
 
 /** Names of properties that only the element's own code uses, which are shortened: test/scripts/lib/element.test.ts. */
 export const OWN_NAMES =
-  'asksFor billingPage canSignIn chosen dayFromNow doing doingOf exhaustedAt faultyField isBusy isEarly isFaulty isForeign isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onPaste onToggle problemAt renderButtons renderForm sameIn shown spoken testedAt usedAt waitFor'.split(
+  'asksFor billingPage canSignIn chosen dayFromNow doing doingOf exhaustedAt faultyField isBusy isEarly isFaulty isForeign isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onPaste onToggle problemAt renderButton renderButtons renderForm sameIn shown spoken tellDone testedAt usedAt waitFor'.split(
     ' ',
   )
 

@@ -100,6 +100,7 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
       `this.renderRoot ??= this.createRenderRoot()
       for (const [name, value] of this._$Ep) this[name] = value;`,
     ],
+    ['enableUpdating(t){', ''],
     ['static _$Ei(){', ''],
     ['static _$Eu(t,s){', ''],
     [

@@ -129,7 +129,10 @@ async function takeToken(getToken: GetToken, refresh: boolean): Promise<string |
 }
 
 /** Why nothing came, or no more of it. */
-function nameSilence(signal: AbortSignal, otherwise: ProblemCode = 'unreachable'): ProblemCode {
+export function nameSilence(
+  signal: AbortSignal,
+  otherwise: ProblemCode = 'unreachable',
+): ProblemCode {
   if (signal.aborted) return 'no_answer'
   // Node.js does not know.
   const { onLine }: Partial<Navigator> = globalThis.navigator ?? {}

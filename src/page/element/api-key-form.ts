@@ -306,15 +306,15 @@ export class ApiKeyForm extends InnerElement {
   }
 
   get #input(): HTMLInputElement | null {
-    return this.renderRoot.querySelector<HTMLInputElement>('#key')
+    return this.#find('#key')
   }
 
   get #baseUrl(): HTMLInputElement | null {
-    return this.renderRoot.querySelector<HTMLInputElement>('#base-url')
+    return this.#find('#base-url')
   }
 
-  #find(selector: string): HTMLElement | null {
-    return this.renderRoot.querySelector(selector)
+  #find(selector: string): HTMLInputElement | null {
+    return this.renderRoot.querySelector<HTMLInputElement>(selector)
   }
 
   /** Examines the key as it stands. White space around a pasted one is removed. */
@@ -331,7 +331,6 @@ export class ApiKeyForm extends InnerElement {
       this.chosen = nameSlot(this.remark.instead, this.language.say)
   }
 
-  /** Removes what was copied along with the key. */
   /** The field would join lines without a space between them. */
   #paste(event: ClipboardEvent): void {
     const text = event.clipboardData?.getData('text').trim() ?? ''
@@ -342,6 +341,7 @@ export class ApiKeyForm extends InnerElement {
     this.#look()
   }
 
+  /** Removes what was copied along with the key. */
   #strip(): void {
     const input = this.#input
     if (input !== null)
@@ -365,7 +365,7 @@ export class ApiKeyForm extends InnerElement {
     const isInField = event.target instanceof HTMLInputElement
     if (event.key !== 'Enter' || !isInField || this.remark?.kind !== 'mismatch') return
     event.preventDefault()
-    this.#find('#save, #anyway')?.focus()
+    this.renderRoot.querySelector<HTMLElement>('#save, #anyway')?.focus()
   }
 
   #submit(event: Event): void {

@@ -15,7 +15,7 @@ export interface Choices {
   offered: readonly ShownSlot[]
 }
 
-/** All actions, `delete` last. */
+/** All actions in the order of the menu, `delete` last. */
 export function listActions(slot: ShownSlot, { slots, offered }: Choices): Action[] {
   const key = readableKey(slot)
   const isOurs = isOffered(slot)
@@ -23,34 +23,20 @@ export function listActions(slot: ShownSlot, { slots, offered }: Choices): Actio
   // One key of a provider needs no name.
   const canName = canLimit && (slot.label !== null || keysBeside(slots, slot).length > 1)
   const canAddCredit = slot.billingPage !== null && (key?.exhaustedAt ?? null) !== null
-  const can: Partial<Record<Action, boolean>> = {
-    addCredit: canAddCredit,
-    setProvider: offerMoves(slot, offered).length > 0,
-    test: slot.provider !== null && canBeChecked(slot),
-    replace: isOurs && slot.key !== 'unavailable',
-    resume: canLimit && key.isPaused,
-    pause: canLimit && !key.isPaused,
-    limits: canLimit,
-    name: canName,
-    activity: true,
-    delete: true,
-  }
-  return ACTIONS.filter((action) => can[action])
+  const can: [action: Action, isPossible: boolean][] = [
+    ['addCredit', canAddCredit],
+    ['setProvider', offerMoves(slot, offered).length > 0],
+    ['test', slot.provider !== null && canBeChecked(slot)],
+    ['replace', isOurs && slot.key !== 'unavailable'],
+    ['resume', canLimit && key.isPaused],
+    ['pause', canLimit && !key.isPaused],
+    ['limits', canLimit],
+    ['name', canName],
+    ['activity', true],
+    ['delete', true],
+  ]
+  return can.flatMap(([action, isPossible]) => (isPossible ? action : []))
 }
-
-/** In the order of the menu. */
-const ACTIONS: readonly Action[] = [
-  'addCredit',
-  'setProvider',
-  'test',
-  'replace',
-  'resume',
-  'pause',
-  'limits',
-  'name',
-  'activity',
-  'delete',
-]
 
 /**
  * The one of them that the row shows: what the state of the key asks for, otherwise a test. Undefined if the key needs

@@ -1,6 +1,7 @@
 /** A panel that says more than the script has texts for: it loads these texts when it is opened. */
 
 import { html, type PropertyDeclarations, type PropertyValues } from 'lit'
+import { nameSilence } from '../../callers/browser/exchange.ts'
 import { keepFocus, moveFocus } from './focus.ts'
 import { OWN, PanelElement } from './inner-element.ts'
 import type { Language } from './language.ts'
@@ -46,15 +47,15 @@ export abstract class LearningPanel extends PanelElement {
   /** Loads the texts in the language, and what `fetch` fetches. */
   protected async load(fetch?: (signal: AbortSignal) => Promise<void>): Promise<void> {
     await this.attempt.run({ text: 'loadingEvents' }, async (signal) => {
-      await Promise.all([this.#learn(), fetch?.(signal)])
+      await Promise.all([this.#learn(signal), fetch?.(signal)])
     })
   }
 
-  async #learn(): Promise<void> {
+  async #learn(signal: AbortSignal): Promise<void> {
     const { language, spoken } = this
     this.spoken = await learnPanelTexts(language).catch((error: unknown) => {
       console.warn('The texts of the panel did not load.', error)
-      throw new Problem(navigator.onLine ? 'unreachable' : 'offline')
+      throw new Problem(nameSilence(signal))
     })
     this.#learned = language
     if (spoken === null) void moveFocus(this, 'input')
