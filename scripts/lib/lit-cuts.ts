@@ -30,6 +30,7 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     [',p?.({ReactiveElement:y}),(a.reactiveElementVersions??=[]).push("2.1.2")', ''],
     ['Symbol.metadata??=Symbol("metadata"),a.litPropertyMetadata??=new WeakMap;', ';'],
     ['static addInitializer(t){', ''],
+    [',this.constructor.l?.forEach(t=>t(this))', ''],
     ['y[d("elementProperties")]', 'y.elementProperties'],
     ['y[d("finalized")]', 'y.finalized'],
     // Properties, and one style sheet.
@@ -76,31 +77,8 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
       }`,
     ],
     ['y.elementStyles=[],y.shadowRootOptions={mode:"open"},', ''],
-    [
-      'constructor(){',
-      `constructor() {
-        super()
-        this.hasUpdated = this.isUpdatePending = false
-        this._$AL = new Map()
-        this._$ES = new Promise((enable) => (this.enableUpdating = enable))
-        // What the page has set before the element was defined.
-        this._$Ep = []
-        for (const name of this.constructor.elementProperties.keys()) {
-          if (!this.hasOwnProperty(name)) continue
-          this._$Ep.push([name, this[name]])
-          delete this[name]
-        }
-        this.requestUpdate()
-      }`,
-    ],
-    ['_$Ev(){', ''],
-    ['_$E_(){', ''],
-    [
-      'if(this.renderRoot??=this.createRenderRoot(),this._$Ep){',
-      `this.renderRoot ??= this.createRenderRoot()
-      for (const [name, value] of this._$Ep) this[name] = value;`,
-    ],
     ['enableUpdating(t){', ''],
+    ['this._$Em=null,', ''],
     ['static _$Ei(){', ''],
     ['static _$Eu(t,s){', ''],
     [
