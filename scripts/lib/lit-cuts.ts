@@ -142,8 +142,10 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ['export{j as _$LH,b as html,T as mathml,E as noChange,', 'export{b as html,'],
     [',w as svg', ''],
     // SVG and MathML, comments, elements whose content is text.
-    ['y=/^(?:script|style|textarea|title)$/i,x=t=>', 'x=t=>'],
-    [',w=x(2),T=x(3)', ''],
+    [
+      'y=/^(?:script|style|textarea|title)$/i,x=t=>(i,...s)=>({_$litType$:t,strings:i,values:s}),b=x(1),w=x(2),T=x(3)',
+      'b=(i,...s)=>({_$litType$:1,strings:i,values:s})',
+    ],
     [
       'const N=(t,i)=>{',
       `const N = (texts) => {
@@ -169,7 +171,8 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
             if (!attribute.endsWith(h)) continue
             node.removeAttribute(attribute)
             const [, kind, name] = /([.?@])?(.*)/.exec(names.shift())
-            this.parts.push({ index, kind, name })
+            const ctor = kind === '.' ? I : kind === '?' ? L : kind === '@' ? z : H
+            this.parts.push({ index, name, ctor })
           }
           if (node.data === n) this.parts.push({ index })
         }
@@ -177,82 +180,57 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ],
     ['static createElement(t,i){', ''],
     [
-      'class R{',
-      `class R {
-        constructor(template) {
-          this._$AD = template
-        }
-        u(options) {
-          const { el, parts } = this._$AD
-          const copy = l.importNode(el.content, true)
-          P.currentNode = copy
-          let node = P.nextNode()
-          let index = 0
-          this._$AV = parts.map((part) => {
-            for (; index < part.index; index += 1) node = P.nextNode()
-            return part.name ? new H(node, part, options) : new k(node, node.nextSibling, this, options)
-          })
-          P.currentNode = l
-          return copy
-        }
-        p(values) {
-          this._$AV.forEach((part, index) => part._$AI(values[index]))
-        }
-      }`,
+      '2===r.type?i=new k(h,h.nextSibling,this,t):1===r.type?i=new r.ctor(h,r.name,r.strings,this,t):6===r.type&&(i=new Z(h,this,t))',
+      'i=r.ctor?new r.ctor(h,r.name,t):new k(h,h.nextSibling,t)',
     ],
     // Directives, and bindings to an element or to a part of an attribute.
     ['function M(t,i,s=t,e){', ''],
-    ['t=M(this,t,i),a(t)?', 'a(t)?'],
+    ['_$AI(t,i=this){t=M(this,t,i),a(t)?', '_$AI(t){a(t)?'],
     ['E=Symbol.for("lit-noChange"),', ''],
     ['t!==this._$AH&&t!==E&&this._(t)', 't!==this._$AH&&this._(t)'],
     ['class Z{', ''],
     [
-      'class H{',
-      `class H {
-        constructor(element, { kind, name }, options) {
-          this._$AH = A
-          this.element = element
-          this.kind = kind
-          this.name = name
-          this.options = options
-        }
-        _$AI(value) {
-          const { element, kind, name, _$AH: last } = this
-          // Listeners have no options, and are functions.
-          if (kind === '@') value ??= A
-          if (a(value) && value === last) return
-          this._$AH = value
-          const isNothing = value === A
-          if (kind === '.') element[name] = isNothing ? undefined : value
-          else if (kind === '?') element.toggleAttribute(name, !isNothing && !!value)
-          else if (kind === '@') {
-            if (isNothing) element.removeEventListener(name, this)
-            else if (last === A) element.addEventListener(name, this)
-          } else if (isNothing) element.removeAttribute(name)
-          else element.setAttribute(name, value ?? '')
-        }
-        handleEvent(event) {
-          this._$AH.call(this.options?.host ?? this.element, event)
-        }
-      }`,
+      'void 0!==s&&(void 0!==s.strings?(s._$AI(t,s,i),i+=s.strings.length-2):s._$AI(t[i])),i++',
+      's._$AI(t[i++])',
     ],
-    ['class I extends H{', ''],
-    ['class L extends H{', ''],
-    ['class z extends H{', ''],
+    ['get tagName(){', ''],
+    [
+      'constructor(t,i,s,e,h){this.type=1,this._$AH=A,this._$AN=void 0,this.element=t,this.name=i,this._$AM=e,this.options=h,s.length>2||""!==s[0]||""!==s[1]?(this._$AH=Array(s.length-1).fill(new String),this.strings=s):this._$AH=A}',
+      'constructor(t,i,h){this._$AH=A,this.element=t,this.name=i,this.options=h}',
+    ],
+    [
+      '_$AI(t,i=this,s,e){const h=this.strings;let o=!1;if(void 0===h)t=M(this,t,i,0),o=!a(t)||t!==this._$AH&&t!==E,o&&(this._$AH=t);else{',
+      '_$AI(t){const o=!a(t)||t!==this._$AH;o&&(this._$AH=t);',
+    ],
+    ['o&&!e&&this.j(t)', 'o&&this.j(t)'],
+    ['constructor(){super(...arguments),this.type=3}', ''],
+    ['constructor(){super(...arguments),this.type=4}', ''],
+    // Options of listeners, and listeners that are objects.
+    ['constructor(t,i,s,e,h){super(t,i,s,e,h),this.type=5}', ''],
+    ['_$AI(t,i=this){if((t=M(this,t,i,0)??A)===E)return;', '_$AI(t){t??=A;'],
+    ['||t.capture!==s.capture||t.once!==s.once||t.passive!==s.passive', ''],
+    ['"function"==typeof this._$AH?this', 'this'],
+    [':this._$AH.handleEvent(t)', ''],
     // Templates that are compiled, and where else they can be rendered.
     [
       '{values:i,_$litType$:s}=t,e="number"==typeof s?this._$AC(t):(void 0===s.el&&(s.el=S.createElement(V(s.h,s.h[0]),this.options)),s)',
       '{values:i}=t,e=this._$AC(t)',
     ],
+    ['(t?.creationScope??l)', 'l'],
     [
       'const e=s?.renderBefore??i;let h=e._$litPart$;if(void 0===h){const t=s?.renderBefore??null;e._$litPart$=h=new k(i.insertBefore(c(),t),t,void 0,s??{})}return h._$AI(t),h',
-      'let h=i._$litPart$;if(void 0===h)i._$litPart$=h=new k(i.insertBefore(c(),null),null,void 0,s);h._$AI(t)',
+      'let h=i._$litPart$;if(void 0===h)i._$litPart$=h=new k(i.insertBefore(c(),null),null,s);h._$AI(t)',
     ],
     [',s=t.trustedTypes', ''],
     ['d=t=>u(t)||"function"==typeof t?.[Symbol.iterator],', ''],
     [':d(t)?this.k(t):this._(t)', ':this.k(t)'],
-    ['this.type=2,', ''],
+    // What a part is in, and what it is.
+    ['constructor(t,i,s,e){this.type=2,', 'constructor(t,i,e){'],
+    ['this.O(c()),this,this.options', 'this.O(c()),this.options'],
+    ['constructor(t,i){this._$AV=[]', 'constructor(t){this._$AV=[]'],
+    ['new R(e,this)', 'new R(e)'],
     [',this._$AN=void 0', ''],
+    [',this._$AD=t,this._$AM=i', ',this._$AD=t'],
     [',this._$AM=s,this.options=e', ',this.options=e'],
     ['get parentNode(){', ''],
     ['get startNode(){', ''],
@@ -260,6 +238,10 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     ['get _$AU(){', ''],
     ['setConnected(t){', ''],
     [',this._$Cv=e?.isConnected??!0', ''],
-    ['this._$AP?.(!1,!0,s)', ''],
+    ['nextSibling,s){for(this._$AP?.(!1,!0,s);', 'nextSibling){for(;'],
+    ['s._$AB.nextSibling,e)', 's._$AB.nextSibling)'],
+    // Polyfills of a shadow tree.
+    ['i=t=>t,', ''],
+    ['const s=i(t).nextSibling;i(t).remove(),', 'const s=t.nextSibling;t.remove(),'],
   ],
 }
