@@ -2,7 +2,7 @@
 
 /** Names that Lit uses, and the element does not. They are shortened. */
 export const LIT_NAMES = [
-  '_\\$\\w+',
+  '_\\$[\\w$]+',
   'createRenderRoot',
   'elementProperties',
   'enableUpdating',
@@ -71,7 +71,7 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
     [
       'createRenderRoot(){',
       `createRenderRoot() {
-        const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' })
+        const root = this.attachShadow({ mode: 'open' })
         root.adoptedStyleSheets = [this.constructor.styles]
         return root
       }`,
@@ -106,6 +106,8 @@ export const CUTS: Readonly<Record<string, readonly Cut[]>> = {
       'this.performUpdate()',
     ],
     ['scheduleUpdate(){', ''],
+    ['if(!this.isUpdatePending)return;if', 'if'],
+    ['this.renderRoot??=this.createRenderRoot(),this._$Ep)', 'this._$Ep)'],
     [
       't=this.shouldUpdate(s),t?(this.willUpdate(s),this._$EO?.forEach(t=>t.hostUpdate?.()),this.update(s)):this._$EM()',
       'this.willUpdate(s),this.update(s)',
