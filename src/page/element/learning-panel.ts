@@ -1,6 +1,6 @@
 /** A panel that says more than the script has texts for: it loads these texts when it is opened. */
 
-import { html, type PropertyDeclarations, type PropertyValues } from 'lit'
+import { html, nothing, type PropertyDeclarations, type PropertyValues } from 'lit'
 import { nameSilence } from '../../callers/browser/exchange.ts'
 import { keepFocus, moveFocus } from './focus.ts'
 import { OWN, PanelElement } from './inner-element.ts'
@@ -68,7 +68,7 @@ export abstract class LearningPanel extends PanelElement {
       type="button"
       part="button"
       aria-disabled=${!isIdle}
-      @click=${() => (isIdle ? void act.call(this) : undefined)}
+      @click=${isIdle ? act : nothing}
     >
       ${text}
     </button>`

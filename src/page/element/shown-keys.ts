@@ -22,8 +22,8 @@ export function listRows(
   urgent: ReadonlySet<string>,
 ): ShownSlot[] {
   const rows = slots.filter(({ key, name }) => key !== null || kept(name))
-  const isUrgent = ({ name }: ShownSlot) => urgent.has(name)
-  return [...rows.filter(isUrgent), ...rows.filter((slot) => !isUrgent(slot))]
+  const rank = ({ name }: ShownSlot) => (urgent.has(name) ? 0 : 1)
+  return rows.toSorted((one, other) => rank(one) - rank(other))
 }
 
 /** The slots `after` another reading. One that was there `before` stays where it was, without its key. */
