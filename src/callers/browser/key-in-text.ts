@@ -2,23 +2,20 @@
 
 import { findKeyAlone, findKeyFault, type KeyFault } from '../../shared/key-text.ts'
 
-/** Commands and files are shorter. */
-const MAX_LENGTH = 16_384
-
 // Each repetition has a limit, so that no text takes long to match.
 
-/** A line that says nothing. */
-const COMMENT = /^[ \t]{0,40}(?:#|\/\/|rem\s).*$/gim
+/** What says nothing, up to the end of its line. */
+const COMMENT = /(?:^|\s)(?:#|\/\/|rem\b).*$/gim
 
 /** A name with its value after it, in an assignment, a header, an object, arguments or a query. */
 const NAMED =
-  /([\w.-]{1,80})["'`\\]{0,2}\s{0,8}[:=,]\s{0,8}(?=(?:\$?["'`\\]){0,3}(?:(?:bearer|basic|token|key)\s{1,8})?([\w.~+/:|-]{16,2048}={0,2})(?![\w.~+/:|=-]))/gi
+  /([\w.-]{1,80})["'`\\]{0,2}\s{0,8}[:=,]\s{0,8}(?=(?:\$?["'`\\]){0,3}(?:(?:bearer|basic|token|key)\s{1,8})?([\w.~+/:|-]{16,2048}={0,2})(?![^\s"'`\\,;&)}\]]))/gi
 
 /** The names of credentials. */
 const CREDENTIAL = /key|token|secret|authorization/i
 
-/** Texts that hold keys of another kind. */
-const OTHER_KEYS = /^(?:service_account|aws_keys|pem)$/
+/** Texts that hold keys of another kind, or are longer than commands and files are. */
+const NO_SOURCE = /^(?:service_account|aws_keys|pem|too_long)$/
 
 /**
  * The key in a text that has more in it. Of several, it is the only one that begins as API keys do. Null if there is none,
@@ -27,11 +24,11 @@ const OTHER_KEYS = /^(?:service_account|aws_keys|pem)$/
 export function findKeyIn(text: string, beginnings: readonly string[]): string | null {
   const trimmed = text.trim()
   const alone = findKeyAlone(trimmed)
-  if (alone !== null || OTHER_KEYS.test(findKeyFault(trimmed)?.reason ?? '')) return alone
+  if (alone !== null || NO_SOURCE.test(findKeyFault(trimmed)?.reason ?? '')) return alone
   const found = new Set<string>()
-  const code = trimmed.slice(0, MAX_LENGTH).replace(COMMENT, '')
-  for (const [, name = '', value = ''] of code.matchAll(NAMED)) {
-    if (CREDENTIAL.test(name) && findKeyFault(value) === null) found.add(value)
+  for (const [, name = '', value = ''] of trimmed.replace(COMMENT, '').matchAll(NAMED)) {
+    // Most names of variables and placeholders have no digit.
+    if (CREDENTIAL.test(name) && /\d/.test(value) && findKeyFault(value) === null) found.add(value)
   }
   const known = [...found].filter((value) => beginnings.some((each) => value.startsWith(each)))
   const [key = null, ...others] = known.length > 0 ? known : found

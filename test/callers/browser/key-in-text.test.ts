@@ -50,6 +50,8 @@ const FILES: [what: string, text: string][] = [
   ],
   ['secrets of other kinds', `JWT_SECRET=0123456789abcdef0123\nOPENAI_API_KEY=${KEY}\n`],
   ['a key in a comment', `# OPENAI_API_KEY=sk-proj-of-last-year\nOPENAI_API_KEY=${KEY}\n`],
+  ['a key in a comment at the end of a line', `PORT=1 # A_KEY=sk-of-last-year-1\nA_KEY=${KEY}\n`],
+  ['a comment of one word', `rem\nset OPENAI_API_KEY=${KEY}\n`],
   ['the same key twice', `OPENAI_API_KEY=${KEY}\nVITE_OPENAI_KEY=${KEY}\n`],
   ['lines of Windows', `PORT=3000\r\nset OPENAI_API_KEY=${KEY}\r\n`],
   ['YAML', `openai:\n  api_key: ${KEY}\n  timeout: 20\n`],
@@ -73,6 +75,13 @@ it.for<[what: string, text: string]>([
   ['two keys of unknown beginnings', 'A_KEY=0123456789abcdef0\nB_KEY=0123456789abcdef1'],
   ['a variable in the place of the key', 'curl -H "x-api-key: $ANTHROPIC_API_KEY_OF_MINE" a.test'],
   ['a masked key', 'curl -H "Authorization: Bearer sk-proj-…" https://a.test'],
+  ...['…', '****', '••••', '%2B', '!x', '${REST}'].map((rest): [string, string] => [
+    `a key that goes on with ${rest}`,
+    `curl -H "Authorization: Bearer ${KEY}abcdefgh${rest}" https://a.test`,
+  ]),
+  ['a variable of code', 'new OpenAI({ apiKey: process.env.OPENAI_API_KEY, timeout: 20 })'],
+  ['the name of a placeholder', 'curl -H "x-api-key: YOUR_API_KEY_OF_OPENAI" https://a.test'],
+  ['a text that is too long to be read', `A=${'b'.repeat(8_180)}\nA_KEY=${KEY}abcdefgh`],
   ['a placeholder', 'curl -H "Authorization: Bearer <YOUR-API-KEY-OF-OPENAI>" https://a.test'],
   ['numbers of tokens', 'curl https://a.test -d \'{"max_tokens": 1024}\''],
   ['a URL', 'TOKEN_URL=https://login.example.com/token\nPORT=3000'],
@@ -86,6 +95,12 @@ it.for<[what: string, text: string]>([
 
 it('joins the lines of a pasted file without its comments', () => {
   expect(joinLines('# Keys\r\nA=1\n\n  // more\n\tB=2\n')).toBe('A=1 B=2')
+})
+
+it('takes no value before a comment for the key of a joined file', () => {
+  const joined = joinLines(`PORT=3000 # the port\nOPENAI_API_KEY=${KEY} // mine\nA=1\n`)
+  expect(joined).toBe(`PORT=3000 OPENAI_API_KEY=${KEY} A=1`)
+  expect(find(joined)).toBe(KEY)
 })
 
 describe('what is wrong with a text', () => {
