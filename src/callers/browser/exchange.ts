@@ -76,7 +76,8 @@ export async function requestLines<Id extends BrowserOperation>(
   const text = await response.text().catch(() => {
     throw new Problem(nameSilence(call.signal))
   })
-  if (/^[^{]/.test(text)) throw new Problem('not_an_answer')
+  // Each line has an end. A proxy may cut the last one off.
+  if (/^[^{]|[^\n]$/.test(text)) throw new Problem('not_an_answer')
   return text
 }
 

@@ -2,6 +2,7 @@
 
 import type { EventFilter } from '../../shared/routes.ts'
 import { requestLines, type Call } from './exchange.ts'
+import { Problem } from './problem.ts'
 
 /** Does the work of one request. */
 type Run = (work: (call: Call) => Promise<string>) => Promise<string>
@@ -22,13 +23,14 @@ export async function fetchUser(run: Run): Promise<Blob> {
     const lines = await run(async (call) =>
       requestLines<'exportUser'>(call, `/export${search(part)}`, { method: 'GET' }),
     )
+    if (!/^\{"type":"end"/m.test(lines)) throw new Problem('not_an_answer')
     // Each part begins with the line of the user.
     return part.cursor === undefined ? lines : lines.replace(/^.*\n/, '')
   })
 }
 
-/** What a part ends with if another one follows. A quote in a text is escaped. */
-const END = /\{(?:"type":"end",)?"next_cursor":".*\}\n?$/
+/** The last line of a part if another one follows. */
+const END = /^\{(?:"type":"end",)?"next_cursor":".*\n$/m
 
 interface Part {
   /** Where it begins; undefined for the first one. */

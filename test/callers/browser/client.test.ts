@@ -80,7 +80,8 @@ const METHODS: Record<BrowserOperation, Row> = {
 }
 
 it.for(Object.entries(METHODS))('%s is asked of its route', async ([name, { call, ...sent }]) => {
-  const { baseUrl, asked } = await serve([200, {}])
+  // The last line of a user's file.
+  const { baseUrl, asked } = await serve((response) => response.end('{"type":"end"}\n'))
   await call({ user: ofUser(baseUrl), team: ofTeam(baseUrl) })
   const { method, path } = Object.entries(ROUTES).find(([id]) => id === name)?.[1] ?? {}
   const ids = { ':userId': 'auth0|1', ':teamId': 'acme/1', ':provider': SLOT }

@@ -21,6 +21,15 @@ describe('a trail as a file', () => {
     expect(vault.asked()).toEqual([`GET ${VAULT}/api-key-events?${query}`])
   })
 
+  it.for<[what: string, text: string]>([
+    ['ends within a line', '{"id":"a"}\n{"id":'],
+    ['ends after a bracket', '{"id":"b"}\n{"hours":{"1":2}'],
+    ['ends within its cursor', '{"id":"a"}\n{"next_cursor":"b"'],
+  ])('an answer that %s is not_an_answer', async ([, text]) => {
+    standForVault([new Response(text)])
+    await expect(fetchTrail(run, {})).rejects.toMatchObject({ code: 'not_an_answer' })
+  })
+
   it('an empty trail is an empty file', async () => {
     standForVault([new Response('')])
     expect((await fetchTrail(run, {})).size).toBe(0)
@@ -36,6 +45,14 @@ describe('the data of a user as a file', () => {
     const vault = standForVault([new Response(lines)])
     expect(await (await fetchUser(run)).text()).toBe(lines)
     expect(vault.asked()).toEqual([`GET ${VAULT}/export?`])
+  })
+
+  it.for<[what: string, text: string]>([
+    ['ends before its last line', `${USER}{"type":"event","id":"a"}\n`],
+    ['is empty', ''],
+  ])('an answer that %s is not_an_answer', async ([, text]) => {
+    standForVault([new Response(text)])
+    await expect(fetchUser(run)).rejects.toMatchObject({ code: 'not_an_answer' })
   })
 
   it('a file of several parts has one user and one end', async () => {
