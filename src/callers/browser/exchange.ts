@@ -49,7 +49,10 @@ export interface NamedSlot {
 /** The path of a slot. It never has a key, since paths are logged: a label that looks like one is refused here. */
 export function pathOf({ name, keyPrefixes }: NamedSlot) {
   const { label } = splitSlot(name)
-  const isKey = keyPrefixes.some((prefix) => label?.startsWith(prefix))
+  const isKey = keyPrefixes.some((prefix) =>
+    // As it is pasted.
+    label?.replace(/^["'\s\u200B]+/, '').startsWith(prefix),
+  )
   if (isKey || Array.from(label ?? '').length > MAX_LABEL) throw new Problem('label_invalid')
   return `/api-keys/${encodeURIComponent(name)}` as const
 }

@@ -21,6 +21,9 @@ describe('the path of a slot', () => {
 
   it.for([
     ['begins as a key', 'openai:sk-0123456789'],
+    ['begins as a key after white space', 'openai: \tsk-0123456789'],
+    ['begins as a key after what nobody sees', 'openai:\uFEFF\u200Bsk-0123456789'],
+    ['begins as a key after a quote', 'openai:"sk-0123456789"'],
     ['has over 40 characters', `openai:${'𐐀'.repeat(41)}`],
   ] as const)('no path has a label that %s', ([, name]) => {
     expect(() => pathOf({ name, keyPrefixes })).toThrow('label_invalid')
