@@ -194,6 +194,46 @@ it('a sign-in is offered where the keys could not be loaded, and leaves the focu
   expect(await isFocused(button(page, 'Add a key'))).toBe(true)
 })
 
+describe('a form that saves', () => {
+  it.for<[action: string, text: string, fill: (page: Page) => Promise<void>]>([
+    [
+      'Replace',
+      'The OpenAI · work key is saved, and OpenAI accepts it.',
+      async (page) => {
+        await keyField(page).fill('sk-good-3')
+        await button(page, 'Replace').click()
+      },
+    ],
+    [
+      'Name and order',
+      'You changed the order of the keys',
+      async (page) => {
+        await page.getByLabel('Order of use').selectOption('0')
+        await button(page, 'Save').click()
+      },
+    ],
+  ])('stays open until it has an answer, which its row says: %s', async ([action, text, fill]) => {
+    const { page } = await openSettings(KEYS)
+    const { promise, resolve: release } = Promise.withResolvers<void>()
+    await page.route('**/openai*work', async (route) => {
+      await promise
+      await route.continue()
+    })
+    await act(page, 'OpenAI · work', action)
+    await fill(page)
+    await page.locator('form [aria-busy=true]').waitFor()
+    await toggleRow(page, 'OpenAI · work')
+    await act(page, 'OpenAI · work', 'Limits')
+    await page.keyboard.press('Escape')
+    expect(await page.locator('form').count()).toBe(1)
+    expect(await page.locator('form [aria-busy=true]').count()).toBe(1)
+    expect(await ask(page).count()).toBe(0)
+    release()
+    await noticeOf(page, 'OpenAI · work').getByText(text).waitFor()
+    expect(await page.locator('form').count()).toBe(0)
+  })
+})
+
 describe('a key that another tab has deleted', () => {
   const gone = (page: Page): Locator =>
     page.getByText('The OpenAI · work key was deleted somewhere else.')

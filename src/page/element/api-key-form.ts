@@ -414,6 +414,7 @@ export class ApiKeyForm extends InnerElement {
 
   /** What was typed is lost only after the second attempt. */
   override mayClose(): boolean {
+    if (!super.mayClose()) return false
     if (!this.hasTyped || this.remark?.kind === 'loss') return true
     this.remark = { kind: 'loss' }
     this.focus()

@@ -64,7 +64,7 @@ export class InnerElement extends LitElement {
         novalidate
         autocomplete="off"
         @submit=${submit}
-        @keydown=${isBusy ? nothing : onEscape(() => this.leave())}
+        @keydown=${onEscape(() => this.leave())}
       >
         ${fields} ${this.problemAt('')} ${this.renderButtons(save, isBusy)}
       </form>
@@ -99,9 +99,9 @@ export class InnerElement extends LitElement {
     return false
   }
 
-  /** Whether it can be closed without losing what was typed. Otherwise it asks. */
+  /** Whether it can be closed without losing what was typed or what a request answers. It may ask first. */
   mayClose(): boolean {
-    return true
+    return this.renderRoot.querySelector('.buttons :disabled') === null
   }
 
   /** Closes it if that loses nothing. */
