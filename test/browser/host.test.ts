@@ -337,6 +337,17 @@ describe('how the element looks', () => {
   })
 
   it.for([
+    ['a column', 'display: flex; flex-direction: column; align-items: center'],
+    ['a row', 'display: flex; flex-wrap: wrap'],
+    ['a grid', 'display: grid; justify-items: start'],
+  ])('takes the width of its place in %s', async ([, style]) => {
+    const { page } = await openSettings({ openai: 'sk-good-1' })
+    await page.locator('main').evaluate((main, css) => main.setAttribute('style', css), style)
+    const widthOf = async (part: string) => (await page.locator(part).boundingBox())?.width
+    expect(await widthOf('api-key-settings')).toBe(await widthOf('main'))
+  })
+
+  it.for([
     ['', 3],
     ['heading-level="2"', 2],
     ['heading-level="5"', 5],
