@@ -100,6 +100,17 @@ describe('in forced colours', () => {
     expect(await look('Replace: Anthropic key')).toEqual(plain)
   })
 
+  it('a busy button has the colours of a disabled one in forced colours', async () => {
+    const page = await openScene('a busy form')
+    await page.emulateMedia({ forcedColors: 'active' })
+    const look = (name: string) =>
+      button(page, name).evaluate((element) => {
+        const { backgroundColor, borderColor, color } = getComputedStyle(element)
+        return [backgroundColor, borderColor, color]
+      })
+    expect(await look('Checking the key with Mistral …')).toEqual(await look('Cancel'))
+  })
+
   it('each kind of status has a mark of its own in forced colours', async () => {
     const page = await openScene('a key in every state')
     await page.emulateMedia({ forcedColors: 'active' })
