@@ -7,8 +7,9 @@ import { bringAbout, inDays } from './demo-state.ts'
 import { mintDevToken } from './dev-vars.ts'
 import { layOut } from './table.ts'
 
-/** Options of Wrangler by which it may use another database than the local one. */
-const OTHER_DATABASES = /^(?:--remote|--env|-e|--config|-c)(?:=|$)/
+/** Options of Wrangler by which it may use another database than the local one. `-lr` is `-l -r`, and `--r` too. */
+const OTHER_DATABASES =
+  /^(?:--(?:remote|r|env|e|env-?file|config|c|cwd|persist-?to)(?:=|$)|-[a-z]*[rec])/i
 
 /** @throws Error if `npm run dev` with these options may use another database than the local one */
 export function requireLocal(

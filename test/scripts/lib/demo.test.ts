@@ -106,19 +106,30 @@ it('says with which status the vault refuses a key', async () => {
 })
 
 describe('the database of the demo', () => {
-  it.for([['--remote'], ['--env', 'staging'], ['--env=staging'], ['-e', 'x'], ['-c', 'x.toml']])(
-    '--demo is refused beside %j, which may use another database',
-    (args) => {
-      expect(() => requireLocal(args, [])).toThrow(`--demo does not work with ${args[0]}`)
-    },
-  )
+  it.for([
+    ['--remote'],
+    ['-r'],
+    ['-lr'],
+    ['--r'],
+    ['--env', 'staging'],
+    ['--env=staging'],
+    ['-e', 'x'],
+    ['-estaging'],
+    ['--env-file', 'x'],
+    ['-c', 'x.toml'],
+    ['--cwd', '..'],
+    ['--persist-to=x'],
+    ['--persistTo', 'x'],
+  ])('--demo is refused beside %j, which may use another database', (args) => {
+    expect(() => requireLocal(args, [])).toThrow(`--demo does not work with ${args[0]}`)
+  })
 
   it('--demo is refused if the binding is remote', () => {
     expect(() => requireLocal([], [{ remote: false }, { remote: true }])).toThrow('yours is remote')
   })
 
   it('--demo goes with other options', () => {
-    const args = ['--port', '4000', '--var', 'A:--remote', '--ip=::1']
+    const args = ['--port', '4000', '--var', 'A:--remote', '--ip=::1', '-l', '--routes', 'x']
     expect(() => requireLocal(args, [{}, { remote: false }])).not.toThrow()
   })
 })
