@@ -45,6 +45,9 @@ export function etagOf(slot: { has_api_key: boolean; etag?: string } | undefined
   return slot?.etag ?? null
 }
 
+/** A timer of more milliseconds ends at once. */
+const LONGEST_MS = 2 ** 31 - 1
+
 type Connection = ReturnType<typeof connect>
 
 function connect(options: ClientOptions, kind: Access['kind'], id: string) {
@@ -55,7 +58,8 @@ function connect(options: ClientOptions, kind: Access['kind'], id: string) {
   const run = async <Answer>(
     { signal: given }: Options,
     work: (call: Call) => Promise<Answer>,
-  ): Promise<Answer> => inTime(async (signal) => work({ access, signal }), limitMs, given)
+  ): Promise<Answer> =>
+    inTime(async (signal) => work({ access, signal }), Math.min(limitMs, LONGEST_MS), given)
   const ask = async <Id extends BrowserOperation>(
     path: PathTo<Id>,
     sent: Sent<Id>,

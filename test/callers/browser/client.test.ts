@@ -253,6 +253,16 @@ describe('the end of a request', () => {
     await expect(run).rejects.toMatchObject({ code: 'no_answer' })
   })
 
+  it.for([Infinity, 2 ** 31])('a limit of %d ms is the longest one of a timer', async (limitMs) => {
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    onTestFinished(() => timers.mockRestore())
+    const { baseUrl } = await serve([200, {}])
+    await ofUser(baseUrl, { limitMs })
+      .listSlots()
+      .catch(() => {})
+    expect(timers).toHaveBeenCalledWith(expect.any(Function), 2 ** 31 - 1)
+  })
+
   it('an application that never gives a token is no_answer', async () => {
     const { baseUrl, asked } = await serve([200, {}])
     const getToken = () => new Promise<string>(() => {})
