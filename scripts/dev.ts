@@ -136,12 +136,12 @@ await runCommand(USAGE, async () => {
   const { port, ip, demo } = parseArgs({ args: given, options, strict: false }).values
   const args = given.filter((arg) => arg !== '--demo')
   await requireFreePort(readPort(String(port)), 'dev', typeof ip === 'string' ? ip : undefined)
-  if (demo) requireLocal(args, (await readVars()).d1_databases)
+  const passed = demo ? requireLocal(args, (await readVars()).d1_databases) : args
   await prepareDevVars()
   await reportIgnored()
   await runWrangler('d1', 'migrations', 'apply', 'DB', '--local')
   await withDatabase({ remote: false }, async (db) => addUser({ db }, DEMO_USER))
-  wrangler = startDevServer([...args, '--var', `${IGNORED}:`])
+  wrangler = startDevServer([...passed, '--var', `${IGNORED}:`])
   const exited = once(wrangler, 'exit')
   void printWarnings(wrangler)
   await follow(wrangler, demo === true)

@@ -11,16 +11,20 @@ import { layOut } from './table.ts'
 const OTHER_DATABASES =
   /^(?:--(?:remote|r|env|e|env-?file|config|c|cwd|persist-?to)(?:=|$)|-[a-z]*[rec])/i
 
-/** @throws Error if `npm run dev` with these options may use another database than the local one */
+/**
+ * @returns the options of `npm run dev`, with the one that connects Wrangler to nothing remote
+ * @throws Error if with these options it may use another database than the local one
+ */
 export function requireLocal(
   args: readonly string[],
   databases: readonly { remote?: boolean | undefined }[],
-): void {
+): string[] {
   const option = args.find((arg) => OTHER_DATABASES.test(arg))
   if (option !== undefined) throw new Error(`--demo does not work with ${option}`)
   if (databases.some(({ remote }) => remote === true)) {
     throw new Error('--demo works with the local database alone, and yours is remote')
   }
+  return [...args, '--local']
 }
 
 /** The local vault, and who uses it. */
