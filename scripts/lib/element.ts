@@ -53,7 +53,7 @@ function packStyles(code: string): string {
 
 /** Names of properties that only the element's own code uses, which are shortened: test/scripts/lib/element.test.ts. */
 export const OWN_NAMES =
-  'asksFor billingPage canSignIn chosen dayFromNow doing doingOf exhaustedAt faultyField isBusy isEarly isFaulty isForeign isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose onInput onPaste onToggle problemAt renderButton renderButtons renderForm sameIn shown spoken tellDone testedAt usedAt waitFor'.split(
+  'asksFor billingPage canSignIn chosen dayFromNow doing doingOf exhaustedAt faultyField hasTyped isBusy isEarly isFaulty isForeign isFromOperator isOnly isPaused isShown isSpeaking keyPage keySlot mayClose offered onInput onPaste onToggle problemAt renderButton renderButtons renderForm sameIn shown spoken tellDone testedAt usedAt waitFor'.split(
     ' ',
   )
 
