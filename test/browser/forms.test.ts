@@ -129,6 +129,19 @@ describe('a typed key', () => {
     await keyField(page).waitFor({ state: 'detached' })
   })
 
+  it('Escape, then Enter sends no key that looks like another provider’s', async () => {
+    const { page } = await openSettings(KEYS)
+    await beginAdding(page, 'Mistral')
+    await keyField(page).fill('gsk_0123456789')
+    await page.getByText('This looks like a Groq key').waitFor()
+    await page.keyboard.press('Escape')
+    await ask(page).waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByText('This looks like a Groq key').waitFor()
+    expect(await keyField(page).inputValue()).toBe('gsk_0123456789')
+    expect(await button(page, 'Save anyway').count()).toBe(1)
+  })
+
   it('a sign-in keeps a typed key, and the problem goes', async () => {
     const { page } = await openSettings(KEYS)
     await page.evaluate(() => {

@@ -370,7 +370,9 @@ export class ApiKeyForm extends InnerElement {
 
   #submit(event: Event): void {
     event.preventDefault()
-    void this.#save()
+    // Escape has said something else of the key.
+    this.#look()
+    if (this.remark?.kind !== 'mismatch') void this.#save()
   }
 
   async #saveFor(slot: ShownSlot): Promise<void> {
