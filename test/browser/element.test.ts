@@ -767,7 +767,8 @@ describe('a host application', () => {
     await page.evaluate(() =>
       document.querySelector('api-key-settings')?.removeAttribute('user-id'),
     )
-    await page.getByText('Waiting for user-id and getToken to be set').waitFor()
+    await rowOf(page, 'Groq').waitFor({ state: 'detached' })
+    expect(await page.locator('#add, #retry').count()).toBe(0)
     await page.evaluate(
       async ([id, bearer]) => {
         const settings = document.querySelector('api-key-settings')

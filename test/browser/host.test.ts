@@ -17,7 +17,7 @@ import { refuse, setStage, shows } from './stage.ts'
 
 const { vault, host, openSettings } = await setStage()
 
-const CHANGED = 'This key was saved or changed somewhere else.'
+const CHANGED = 'This key was changed somewhere else.'
 
 /** Runs a script about the element, which it calls `settings`. */
 const run = async (page: Page, script: string): Promise<unknown> =>

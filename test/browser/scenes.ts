@@ -290,7 +290,7 @@ export const SCENES = {
         { slot: 'openai', method: 'PATCH', body: paused },
         { slot: 'gemini', method: 'DELETE' },
       ])
-      await page.getByText('This key was saved or changed somewhere else.').waitFor()
+      await page.getByText('This key was changed somewhere else.').waitFor()
       await page.getByText('The Google Gemini key was deleted somewhere else.').waitFor()
     },
   ],

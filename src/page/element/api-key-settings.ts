@@ -18,9 +18,6 @@ import { PARTS } from './styles.ts'
 import type { Texts } from './texts.ts'
 import { fetchSlots, type Access } from './vault-client.ts'
 
-/** For whoever builds the application. */
-const NOT_READY = 'Waiting for user-id and getToken to be set …'
-
 /** How long a look in the background may take. */
 const LOOK_LIMIT_MS = 30_000
 
@@ -164,18 +161,12 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
 
   protected override render() {
     const { tag } = this.language
-    if (!this.isSpeaking) return nothing
+    if (!this.isSpeaking || this.access === null) return nothing
     // A right-to-left page may have this element in a left-to-right language, and its own texts too.
     const direction = this.dir || (isBuiltIn(tag) ? 'ltr' : nothing)
     return html`
       <div lang=${tag} dir=${direction}>
-        ${
-          this.access === null
-            ? html`<p part="times" lang="en">${NOT_READY}</p>`
-            : this.slots === null
-              ? this.#renderWaiting()
-              : this.#renderSlots(this.slots)
-        }
+        ${this.slots === null ? this.#renderWaiting() : this.#renderSlots(this.slots)}
       </div>
     `
   }

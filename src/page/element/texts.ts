@@ -10,7 +10,7 @@ import type { PANEL_TEXTS } from './panel-texts.ts'
 export const ENGLISH = {
   loading: 'Loading your keys …',
   tryAgain: 'Try again',
-  empty: 'No keys yet. Add your own, and applications can use it for you.',
+  empty: 'No keys yet. Add your own for applications to use.',
   addKey: 'Add a key',
   attentionOne: '1 key needs attention',
   attentionMany: '{count} keys need attention',
@@ -105,7 +105,7 @@ export const ENGLISH = {
   savedPaused: 'It stays paused until you resume it.',
   sameKey: 'You also saved this key for {providers}.',
   deleted: 'The {provider} key is deleted.',
-  changedElsewhere: 'This key was saved or changed somewhere else.',
+  changedElsewhere: 'This key was changed somewhere else.',
   deletedElsewhere: 'The {provider} key was deleted somewhere else.',
   stillUsed: 'Applications can use it for up to {time} more.',
   earlierUsed: 'Applications can use the earlier key for up to {time} more.',

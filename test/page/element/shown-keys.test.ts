@@ -60,11 +60,7 @@ describe('another reading of the slots', () => {
   it.for<[what: string, after: ShownSlot, text: string | undefined]>([
     ['is as it was', openai, undefined],
     ['has been used', { ...openai, key: someKey({ usedAt: '2026-06-15' }) }, undefined],
-    [
-      'has changed',
-      { ...openai, etag: '"0123abcd.2"' },
-      'This key was saved or changed somewhere else.',
-    ],
+    ['has changed', { ...openai, etag: '"0123abcd.2"' }, 'This key was changed somewhere else.'],
     ['is empty', someSlot(), 'The OpenAI key was deleted somewhere else.'],
   ])('says of a slot with a key if it %s', ([, after, text]) => {
     const changes = describeChanges([openai, mistral], [after, mistral], english)

@@ -202,8 +202,8 @@ describe('what else is said of a saved key', () => {
 
 describe('a change made elsewhere', () => {
   it.for<[slot: ShownSlot, text: string]>([
-    [someSlot({ key: someKey() }), 'This key was saved or changed somewhere else.'],
-    [someSlot({ key: 'unreadable' }), 'This key was saved or changed somewhere else.'],
+    [someSlot({ key: someKey() }), 'This key was changed somewhere else.'],
+    [someSlot({ key: 'unreadable' }), 'This key was changed somewhere else.'],
     [someSlot(), 'The OpenAI key was deleted somewhere else.'],
     [labelled('work', null), 'The OpenAI · work key was deleted somewhere else.'],
   ])('says of %o what something else has done: %s', ([slot, text]) => {
