@@ -10,7 +10,7 @@ interface ClientPage {
 /** What `window.done` becomes: what the client says, step by step. */
 export const SAID = [
   ['listed', false],
-  ['examined', 'sk-good-of-a-client', 'name'],
+  ['examined', 'sk-good-of-1-client', 'name'],
   ['refused', 'api_key_rejected', 'OpenAI akzeptiert diesen Schlüssel nicht.'],
   ['saved', 'sk-good-...', 'active'],
   ['renewed', false, true],
@@ -47,7 +47,7 @@ export function renderClientPage({ vault, user, token }: ClientPage): string {
     const said = []
     const { slots, openai } = await find()
     said.push(['listed', openai.has_api_key])
-    const pasted = 'curl -H "Authorization: Bearer sk-good-of-a-client" https://api.openai.com'
+    const pasted = 'curl -H "Authorization: Bearer sk-good-of-1-client" https://api.openai.com'
     const { key, fault } = examineKey(pasted, slots)
     said.push(['examined', key, fault.reason])
     const etag = etagOf(openai)

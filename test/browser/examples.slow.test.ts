@@ -87,7 +87,7 @@ it('the example in React adds, tests, pauses and deletes a key, and says errors 
   await choose(page, 'openai')
   await press(page, 'Add the key')
   await sees(page, 'OpenAI akzeptiert diesen Schlüssel nicht.')
-  await paste(page, 'curl https://a.test \\\n  -H "Authorization: Bearer sk-good-of-an-example"')
+  await paste(page, 'curl https://a.test \\\n  -H "Authorization: Bearer sk-good-of-1-example"')
   await page.getByText('Its key: sk-good-…').waitFor()
   await press(page, 'Add the key')
   await sees(page, 'OpenAI is saved.')
