@@ -2,10 +2,15 @@
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { VaultError } from '../../src/errors.ts'
 import { run, selectLatestMigration } from '../../src/store/d1.ts'
 import { npmCommand, wranglerCommand } from './advice.ts'
 import { CONFIG } from './wrangler.ts'
+
+/** How long a command waits for the local database, which another program may have locked. */
+const LOCKED_MS = 5_000
+const ASK_AGAIN_MS = 50
 
 /** Which database a command uses. */
 export interface Where {
@@ -71,16 +76,24 @@ function writeConfig({ remote }: Where, given: Configuration): string {
 }
 
 async function requireMigrated(db: D1Database, where: Where): Promise<void> {
-  const isMigrated = await run(db, selectLatestMigration()).then(
-    ({ results }) => results.length > 0,
-    (error: unknown) => {
-      if (error instanceof VaultError && error.code === 'server_misconfigured') return false
-      throw error
-    },
-  )
-  if (isMigrated) return
+  // A Worker that runs locks the local file for a moment when it closes it.
+  const until = Date.now() + (where.remote ? 0 : LOCKED_MS)
+  if (await isMigrated(db, until)) return
   const which = where.remote ? 'deployed' : 'local'
   throw new Error(
     `The ${which} database lacks migrations of this version. First run: ${npmCommand('schema', where)}`,
   )
+}
+
+/** Whether the database has every migration. While it is busy, this asks again until the time `until`. */
+async function isMigrated(db: D1Database, until: number): Promise<boolean> {
+  try {
+    return (await run(db, selectLatestMigration())).results.length > 0
+  } catch (error) {
+    const code = error instanceof VaultError ? error.code : null
+    if (code === 'server_misconfigured') return false
+    if (code !== 'database_busy' || Date.now() >= until) throw error
+  }
+  await sleep(ASK_AGAIN_MS)
+  return isMigrated(db, until)
 }

@@ -84,12 +84,29 @@ it.for(['SIGKILL', 'SIGINT'] as const)(
   },
 )
 
-it('an import of a database that is busy says to run it again', async () => {
-  writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
+/** Locks the local database, as another program may. */
+function lockDatabase(): DatabaseSync {
   const d1 = path('.wrangler/state/v3/d1/miniflare-D1DatabaseObject')
   const file = readdirSync(d1).find((name) => /^\w{64}\.sqlite$/.test(name)) ?? ''
-  using database = new DatabaseSync(join(d1, file))
+  const database = new DatabaseSync(join(d1, file))
   database.exec('BEGIN EXCLUSIVE')
+  return database
+}
+
+it('a command waits for a database that is locked for a moment', async () => {
+  using database = lockDatabase()
+  const command = startProgram([process.execPath, 'scripts/users.ts', 'list'])
+  await command.waitFor('database is locked')
+  database.exec('ROLLBACK')
+  expect(await command.ended()).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('created_at'),
+  })
+})
+
+it('an import into a database that stays locked says to run it again', async () => {
+  writeFileSync(path('u.csv'), 'id,encrypted_api_key\n7,')
+  using _ = lockDatabase()
   await expect(script('import/command', 'u.csv')).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
