@@ -36,6 +36,8 @@ interface Round {
   buried: Set<string>
   /** Every identity that there was. */
   seen: Set<string>
+  /** The identities of the keys that went with their users. */
+  left: Set<string>
   log: string[]
   faults: string[]
 }
@@ -99,6 +101,7 @@ async function beginRound(seed: number): Promise<Round> {
     state,
     buried: new Set(),
     seen: new Set(state.users.keys()),
+    left: new Set(),
     log: [],
     faults: [],
   }
@@ -184,7 +187,9 @@ async function runWork(round: Round, work: Work, index: number): Promise<void> {
   const [DB, DELETIONS] = [observedD1(round, run), observedDeletions(round, work)]
   const outcome = await outcomeOf(work.run({ ...work.vault, DB, DELETIONS }))
   round.log.push(`${run.name}: ${'code' in outcome ? String(outcome.error) : 'ok'}`)
-  round.faults.push(...judgeOutcome(run, outcome).map((fault) => `${run.name}: ${fault}`))
+  round.faults.push(
+    ...judgeOutcome(run, outcome, round.left).map((fault) => `${run.name}: ${fault}`),
+  )
 }
 
 const LOST = ['D1_ERROR: Network connection lost.', 'D1_ERROR: D1 DB is overloaded.'] as const
@@ -215,6 +220,7 @@ function observedD1(round: Round, run: Run): D1Database {
       const faults = result === null ? [] : judge(work, trip)
       round.faults.push(...faults.map((fault) => `${name}: ${fault}`))
       look(work, before, round.buried)
+      if (step.removed.size > 0) for (const { identity } of step.gone) round.left.add(identity)
       for (const identity of [...after.users.keys(), ...after.keys.keys()]) round.seen.add(identity)
       // A user who is added again while the heartbeat is late has another one.
       for (const identity of before.users.keys()) {
@@ -262,8 +268,17 @@ function observedDeletions({ turns, buried }: Round, { saw }: Work) {
 const BROKEN = new Set(['internal', 'server_misconfigured'])
 
 /** Whether the work did what it answered. */
-function judgeOutcome({ work: { kind, saw }, steps, isInDoubt }: Run, outcome: Outcome): string[] {
-  const saved = steps.filter(({ come }) => come.length > 0).length
+function judgeOutcome(
+  { work: { kind, saw }, steps, isInDoubt }: Run,
+  outcome: Outcome,
+  left: ReadonlySet<string>,
+): string[] {
+  // Between two attempts its user may be removed and added again. The second one then saves as a later request would.
+  const isKept = ({ identity }: { identity: string }) => !(isInDoubt && left.has(identity))
+  const saves = steps.map(({ come }) => come).filter((come) => come.length > 0)
+  const saved = saves.filter(
+    (come, index) => index === saves.length - 1 || come.some(isKept),
+  ).length
   const deleted = steps.filter(
     ({ gone, met }) => met === null && gone.some(({ identity }) => !saw.gone.has(identity)),
   ).length
