@@ -340,9 +340,9 @@ it('docs/figures.md shows a report as it is printed, with each column', () => {
   expect(names.map((name) => name.replaceAll(' ', '_'))).toEqual(Object.keys(columns).toSorted())
 })
 
-it('docs/operate.md lists every npm script', () => {
+it('docs/commands.md lists every npm script', () => {
   const { scripts }: { scripts: Record<string, string> } = JSON.parse(read('package.json'))
-  const rows = tableRows('docs/operate.md', '## Commands').join('\n')
+  const rows = tableRows('docs/commands.md', '## All commands').join('\n')
   const named = rows.matchAll(/npm (?:run )?(?:-s )?([a-z][\w:-]*)/g)
   const documented = new Set(Array.from(named, ([, name = '']) => name))
   expect(Object.keys(scripts).filter((name) => !documented.has(name))).toEqual([])
