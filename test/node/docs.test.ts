@@ -309,8 +309,8 @@ it('docs/owasp.md names each requirement of ASVS 5.0.0 once', () => {
   expect(ids.length).toBeGreaterThan(100)
 })
 
-it('docs/deploy.md moves tombstones with the tested queries', () => {
-  const [, section = ''] = read('docs/deploy.md').split('### A vault that runs already')
+it('docs/eu.md moves tombstones with the tested queries', () => {
+  const [, section = ''] = read('docs/eu.md').split('## A vault that runs already')
   expect(section).toContain(`   ${SELECT_MOVES}\n`)
   expect(section).toContain(`\`${EMPTY_STORE}\``)
 })
