@@ -9,9 +9,9 @@ interface Manifest {
 
 /** Removes each declaration in `target` that neither the manifest names nor one of those imports. */
 export function removeUnusedTypes(target: string): void {
-  const { exports }: Manifest = JSON.parse(readFileSync('package.json', 'utf8'))
+  const { exports }: Manifest = JSON.parse(readFileSync(`${target}/package.json`, 'utf8'))
   const entries = Object.values(exports).flatMap((entry) =>
-    typeof entry === 'string' ? [] : globSync(entry.types),
+    typeof entry === 'string' ? [] : globSync(join(target, entry.types)),
   )
   const used = new Set<string>()
   const visit = (path: string): void => {

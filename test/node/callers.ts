@@ -116,7 +116,7 @@ export default {
     'a page with the element and a typed client',
     {
       compilerOptions: BROWSER,
-      packages: ['hono', 'lit'],
+      packages: ['hono'],
       files: {
         'page.ts': `
 import { hc } from 'hono/client'
@@ -339,13 +339,13 @@ export const wrong = (
     'a Worker that mounts the routes from their sources',
     {
       compilerOptions: { ...WORKER, allowImportingTsExtensions: true },
-      packages: ['@cloudflare/workers-types', 'hono', 'jose', 'zod'],
+      packages: ['@cloudflare/workers-types', 'hono', 'jose', 'user-key-vault-worker', 'zod'],
       files: {
         'index.ts': `
 import { Hono } from 'hono'
-import { Deletions, KeyVault } from 'user-key-vault'
-import { apiKeys } from 'user-key-vault/api-keys'
-import { runJob } from 'user-key-vault/jobs'
+import { Deletions, KeyVault } from 'user-key-vault-worker'
+import { apiKeys } from 'user-key-vault-worker/api-keys'
+import { runJob } from 'user-key-vault-worker/jobs'
 
 const app = new Hono<{ Bindings: Env }>().route('/api', apiKeys)
 // @ts-expect-error

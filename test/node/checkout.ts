@@ -125,7 +125,15 @@ export function makeCheckout(required = ['API_KEY_ENCRYPTION_KEY', 'JWT_SECRET_K
 
 /** Copies what the commands need into `directory`, with a configuration that nothing on this machine changes. */
 function copySources(directory: string, required: string[]): void {
-  const paths = ['package.json', 'examples', 'migrations', 'scripts', 'src', 'tsconfig.json']
+  const paths = [
+    'LICENSE',
+    'package.json',
+    'examples',
+    'migrations',
+    'scripts',
+    'src',
+    'tsconfig.json',
+  ]
   for (const path of paths) cpSync(path, join(directory, path), { recursive: true })
   const config = readFileSync('wrangler.toml', 'utf8')
     .replaceAll(new RegExp(`^(${Object.keys(NO_VARS).join('|')}) = .*`, 'gm'), '$1 = ""')

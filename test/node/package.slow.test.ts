@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   cpSync,
-  existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { afterAll, expect, it } from 'vitest'
 import { CALLERS, OTHER_HONO, type Project } from './callers.ts'
@@ -51,11 +52,11 @@ function makeProject({ compilerOptions, packages, files }: Project): string {
   return directory
 }
 
-/** Links one of this checkout's packages, so that nothing is downloaded. */
+/** Links one of this checkout's packages, or the checkout itself, so that nothing is downloaded. */
 function install(name: string, directory: string): void {
   const link = join(directory, 'node_modules', name)
   mkdirSync(dirname(link), { recursive: true })
-  symlinkSync(resolve('node_modules', name), link)
+  symlinkSync(name === 'user-key-vault-worker' ? resolve('.') : resolve('node_modules', name), link)
 }
 
 /** Runs Node in the project. @returns what it printed, and its status */
@@ -101,44 +102,83 @@ it('a typed client of another version of Hono type-checks', () => {
   expect(check(directory)).toEqual(SUCCESS)
 })
 
-/** A project with the package, and with what it needs. */
-const BARE = { compilerOptions: {}, packages: ['hono', 'lit', 'react', 'zod'], files: {} }
+/** A project with nothing but the package. React itself is what its component is for. */
+const BARE = { compilerOptions: {}, packages: ['react'], files: {} }
+const ENTRIES = ['binding', 'browser', 'browser/zh-Hans', 'client', 'element', 'fetch', 'react']
 
-it('the package has what callers import and the migrations, in at most 262 KiB', () => {
+interface Manifest {
+  version: string
+  exports: Record<string, unknown>
+}
+
+const readManifest = (path: string): Manifest => JSON.parse(readFileSync(path, 'utf8'))
+
+it('the package has the version of the Worker', () => {
+  expect(readManifest('src/callers/package.json').version).toBe(
+    readManifest('package.json').version,
+  )
+})
+
+it('the package has what callers import, in at most 262 KiB', () => {
   const vault = join(makeProject(BARE), 'node_modules/user-key-vault')
-  expect(readdirSync(vault).toSorted()).toEqual(['build', 'migrations', 'package.json'])
-  expect(existsSync(join(vault, 'build/src/page'))).toBe(false)
+  const { exports } = readManifest(join(vault, 'package.json'))
+  const names = Object.keys(exports).map((name) => name.slice(2).replace('*', 'zh-Hans'))
+  expect(names.toSorted()).toEqual([...ENTRIES, 'package.json'].toSorted())
+  const others = readdirSync(vault).filter((name) => !/^chunk-\w+\.js(?:\.map)?$/.test(name))
+  const own = ['LICENSE', 'README.md', 'callers', 'package.json', 'page', 'shared']
+  expect(others.toSorted()).toEqual(own)
   expect(statSync(tarball).size).toBeLessThanOrEqual(262 * 1_024)
 })
 
-it('the package has no source that only the commands of this project import', () => {
-  const entries = ['', '/api-keys', '/jobs'].map((name) => `import 'user-key-vault${name}'`)
-  const directory = makeProject({
-    compilerOptions: { module: 'esnext', moduleResolution: 'bundler', lib: ['esnext'] },
-    packages: ['@cloudflare/workers-types', 'hono', 'jose', 'zod'],
-    files: { 'worker.ts': entries.join('\n') },
+it('npm installs the package alone', () => {
+  const directory = mkdtempSync(join(projects, 'npm-'))
+  writeFileSync(join(directory, 'package.json'), '{"private":true}')
+  const options = { cwd: directory, encoding: 'utf8' } as const
+  execFileSync('npm', ['install', '--offline', '--no-audit', '--no-fund', tarball], options)
+  const installed = readdirSync(join(directory, 'node_modules'))
+  expect(installed.filter((name) => !name.startsWith('.'))).toEqual(['user-key-vault'])
+})
+
+it('each script of the package has a source map with its sources', () => {
+  const vault = join(makeProject(BARE), 'node_modules/user-key-vault')
+  const scripts = globSync('**/*.js', { cwd: vault })
+  expect(scripts.length).toBeGreaterThan(5)
+  for (const script of scripts) {
+    const { sources, sourcesContent } = JSON.parse(
+      readFileSync(join(vault, `${script}.map`), 'utf8'),
+    )
+    expect({ script, sources: sourcesContent.length }).toEqual({ script, sources: sources.length })
+  }
+})
+
+/** The most bytes of each entry, bundled and gzipped, without the texts of other languages. */
+const BUDGETS = Object.entries({
+  browser: 6_000,
+  'browser/zh-Hans': 3_000,
+  element: 29_000,
+  fetch: 2_500,
+  react: 30_000,
+})
+
+it.for(BUDGETS)('user-key-vault/%s weighs at most %i bytes', async ([name, most]) => {
+  const { outputFiles } = await build({
+    stdin: { contents: `export * from 'user-key-vault/${name}'`, resolveDir: makeProject(BARE) },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    external: ['react'],
+    logLevel: 'silent',
   })
-  const { printed } = runNode(directory, TSC, '-p', '.', '--listFilesOnly')
-  const imported = Array.from(
-    printed.matchAll(/user-key-vault\/build\/src\/(.*)/g),
-    ([, path = '']) => path,
-  )
-  const source = join(directory, 'node_modules/user-key-vault/build/src')
-  const packed = readdirSync(source, { recursive: true, encoding: 'utf8' })
-  expect(packed.filter((path) => path.endsWith('.ts')).toSorted()).toEqual(imported.toSorted())
+  const [{ contents } = { contents: new Uint8Array() }] = outputFiles
+  const bytes = gzipSync(contents, { level: 9 }).length
+  expect(bytes).toBeGreaterThan(0)
+  expect(bytes).toBeLessThanOrEqual(most)
 })
 
 it('each module of the package can be imported on a server that renders pages', () => {
   const directory = makeProject(BARE)
-  for (const name of [
-    'binding',
-    'browser',
-    'browser/zh-Hans',
-    'client',
-    'fetch',
-    'element',
-    'react',
-  ]) {
+  for (const name of ENTRIES) {
     const code = `await import('user-key-vault/${name}')`
     const run = runNode(directory, '--input-type=module', '-e', code)
     expect({ name, ...run }).toEqual({ name, ...SUCCESS })

@@ -3,7 +3,7 @@
  * the script: what is alike is close together, which gzip makes the most of.
  */
 
-import { html, isServer, render, unsafeCSS } from 'lit'
+import { html, render, unsafeCSS } from 'lit'
 import { ApiKeySettings } from './api-key-settings.ts'
 import { ApiKeyItem } from './api-key-item.ts'
 import { ApiKeyForm } from './api-key-form.ts'
@@ -31,7 +31,7 @@ function defineElements(): void {
   if (customElements.get('api-key-settings') !== undefined) return
   try {
     // It throws if the page requires Trusted Types, and allows no policy that Lit can use.
-    if (!isServer) render(html`<p></p>`, new DocumentFragment())
+    render(html`<p></p>`, new DocumentFragment())
     // They adopt one style sheet: no style tag, so that `style-src 'self'` is enough.
     const styles = unsafeCSS(sheet)
     for (const [name, element] of Object.entries(ELEMENTS))
