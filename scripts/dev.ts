@@ -3,10 +3,9 @@
 import { once } from 'node:events'
 import { utimesSync, watchFile } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
 import { addUser } from '../src/keys/users.ts'
 import { printBanner } from './lib/banner.ts'
-import { runCommand } from './lib/command.ts'
+import { exitWith, makeCommand, runCommand } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
 import { requireLocal, saveDemoKeys } from './lib/demo.ts'
 import { completeDevVars, DEV_VARS, findHiddenVars, readDevVar } from './lib/dev-vars.ts'
@@ -17,9 +16,6 @@ import { CONFIG, readUrl, runWrangler, startDevServer, type Wrangler } from './l
 
 const DEFAULT_PORT = '8787'
 const DEMO_USER = 'demo'
-
-const USAGE = `Usage: npm run dev -- [--demo] [options of wrangler dev]
-  --demo  gives the user ${DEMO_USER} made-up keys, one in each state`
 
 /** workerd, which runs the Worker here, has no jurisdictions: the Worker would refuse this variable. */
 const IGNORED = 'DELETIONS_JURISDICTION'
@@ -126,16 +122,10 @@ onStop(() => {
   wrangler.kill('SIGTERM')
 })
 
-await runCommand(USAGE, async () => {
-  const given = process.argv.slice(2)
-  const options = {
-    port: { type: 'string', default: DEFAULT_PORT },
-    ip: { type: 'string' },
-    demo: { type: 'boolean', default: false },
-  } as const
-  const { port, ip, demo } = parseArgs({ args: given, options, strict: false }).values
-  const args = given.filter((arg) => arg !== '--demo')
-  await requireFreePort(readPort(String(port)), 'dev', typeof ip === 'string' ? ip : undefined)
+/** Starts the Worker, and waits for its end. @returns its exit code */
+async function runDev({ port, ip, demo }: { port: string; ip?: string; demo: boolean }) {
+  const args = process.argv.slice(2).filter((arg) => arg !== '--demo')
+  await requireFreePort(readPort(port), 'dev', ip)
   const passed = demo ? requireLocal(args, (await readVars()).d1_databases) : args
   await prepareDevVars()
   await reportIgnored()
@@ -144,8 +134,22 @@ await runCommand(USAGE, async () => {
   wrangler = startDevServer([...passed, '--var', `${IGNORED}:`])
   const exited = once(wrangler, 'exit')
   void printWarnings(wrangler)
-  await follow(wrangler, demo === true)
+  await follow(wrangler, demo)
   const [code] = await exited
   return typeof code === 'number' ? code : 0
-})
+}
+
+const dev = makeCommand(
+  'dev',
+  `Starts the vault on this machine. It adds what is missing: secrets in ${DEV_VARS}, the local database, the user ${DEMO_USER}.`,
+)
+  .option('--port <port>', 'the port of the vault', DEFAULT_PORT)
+  .option('--ip <address>', 'the address that it listens on, otherwise localhost')
+  .option('--demo', `gives the user ${DEMO_USER} made-up keys, one in each state`, false)
+  .allowUnknownOption()
+  .allowExcessArguments()
+  .addHelpText('after', '\nIt also takes the options of wrangler dev: npx wrangler dev --help')
+  .action(exitWith(runDev))
+
+await runCommand(dev)
 process.exit()

@@ -5,15 +5,13 @@ import { once } from 'node:events'
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { createInterface } from 'node:readline'
-import { parseArgs } from 'node:util'
-import { runCommand } from './lib/command.ts'
+import { exitWith, makeCommand, runCommand } from './lib/command.ts'
 import { mintDevToken } from './lib/dev-vars.ts'
 import { startExampleProvider } from './lib/example-provider.ts'
 import { readPort, requireFreePort } from './lib/port.ts'
 import { onStop, stopChild } from './lib/stop.ts'
 import { readUrl, startDevServer } from './lib/wrangler.ts'
 
-const USAGE = 'Usage: npm run example -- [--port PORT]'
 const USER = 'demo'
 const SCOPE = 'relay'
 const CHAT_CONFIG = 'examples/chat-worker/wrangler.toml'
@@ -63,9 +61,9 @@ async function stopAll(): Promise<void> {
 
 onStop(() => void stopAll().then(() => process.exit()))
 
-await runCommand(USAGE, async () => {
-  const options = { port: { type: 'string', default: '8787' } } as const
-  const port = readPort(parseArgs({ options }).values.port)
+/** Starts all three, and prints how to use them. @returns 1 when one of them has ended */
+async function runExample(options: { port: string }): Promise<number> {
+  const port = readPort(options.port)
   const chatPort = port === 0 ? 0 : port + 1
   await requireFreePort(port, 'example')
   await requireFreePort(chatPort, 'example')
@@ -92,6 +90,15 @@ The same with OpenAI's SDK: VAULT_URL=${vaultUrl} npx node examples/node-server/
   // If one of them ends, the example is over.
   await Promise.race(children.map(async (child) => once(child, 'exit')))
   return 1
-})
+}
+
+const example = makeCommand(
+  'example',
+  'Starts the vault, a Worker that is bound to it, and a provider on localhost, and prints curl lines to try them.',
+)
+  .option('--port <port>', 'the port of the vault. The Worker gets the next one', '8787')
+  .action(exitWith(runExample))
+
+await runCommand(example)
 await stopAll()
 process.exit()

@@ -1,13 +1,13 @@
 /** `npm run keys`: makes encryption keys, shows a rotation, counts and exports keys, and confirms deletions. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import type { KeyringKids } from '../src/crypto/keyring.ts'
 import { BULK_DEADLINE_MS, run } from '../src/store/d1.ts'
 import { confirmGone } from '../src/store/gone-keys.ts'
 import { askForPass } from '../src/store/rewrap.ts'
 import { prepareExport } from './export/keys.ts'
-import { runCommand } from './lib/command.ts'
+import { callersPath } from './lib/checkout.ts'
+import { exitWith, JSON_OUTPUT, makeCommand, REMOTE, runCommand, YES } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
 import { findDeletionNotes } from './lib/deletion-status.ts'
 import { makeKey, printKids } from './lib/encryption-key.ts'
@@ -23,26 +23,17 @@ import {
   variableOf,
 } from './lib/key-status.ts'
 import { drawBar, formatCount, formatSeconds, startBar } from './lib/progress.ts'
+import { announce } from './lib/question.ts'
 import { layOut } from './lib/table.ts'
 import { describeUnopenable, findUnopenable } from './lib/unopenable-keys.ts'
 
-const USAGE = `Usage: npm run keys -- new    [--out FILE]               a new encryption key, and its kid
-       npm run -s keys -- kid                               the kid of the key on standard input
-       npm run keys -- plan   [--remote] [--json]           which step of a rotation comes next
-       npm run keys -- status [--remote] [--json] [--watch] what is stored under which key
-       npm run keys -- report [--remote] [--json] [--days N]
-                                                            how many keys of each provider work, and how many do not
-       npm run keys -- check  [--remote]                    makes the job open every row again
-       npm run keys -- deletions [--confirm] [--remote]     whether tombstones are held; --confirm has them copied
-       npm run keys -- export --fernet-key-file FILE --out FILE [--confirm] [--remote]
-                                                            writes the plain route's keys for the Flask backend
-
-plan and status: --json also lists the keys that do not open, with their owners, as unopenable_keys. Exit code 1: the keyring
-lacks an encryption key that stored keys need, or the keyring is not known yet.
-report: a key is unused if it was neither saved nor used for N days, by default 30.
-export: it needs API_KEY_ENCRYPTION_KEY, and LEGACY_FERNET_KEY if there are imported rows, as the Worker has them: in
-.dev.vars, or with --remote in the environment. It asks first, unless --confirm is there. The file of --out must be
-new, and outside of git. Exit code 1: the file lacks keys that do not open, or that were changed meanwhile.`
+const EXIT_CODE = `
+--json also lists the keys that do not open, with their owners, as unopenable_keys.
+Exit code 1: the keyring lacks an encryption key that stored keys need, or the keyring is not known yet.`
+const EXPORT_NEEDS = `
+It needs API_KEY_ENCRYPTION_KEY, and LEGACY_FERNET_KEY if there are imported rows, as the Worker has them: in .dev.vars,
+or with --remote in the environment. It asks first.
+Exit code 1: the file lacks keys that do not open, or that were changed meanwhile.`
 const WATCH_MS = 2_000
 const CONFIRMED_AT_ONCE = 10_000
 const BEGINS = 'The job begins a pass at its next run. A running Worker runs it every minute.'
@@ -50,8 +41,12 @@ const BEGINS = 'The job begins a pass at its next run. A running Worker runs it 
 interface Options {
   remote: boolean
   json: boolean
-  watch: boolean
-  confirm: boolean
+}
+
+/** What a command that asks needs. */
+interface Asking {
+  remote: boolean
+  yes: boolean
 }
 
 async function printPlan(db: D1Database, options: Options): Promise<number> {
@@ -69,7 +64,7 @@ async function printPlan(db: D1Database, options: Options): Promise<number> {
   return exitCode(status)
 }
 
-async function printStatus(db: D1Database, options: Options): Promise<number> {
+async function printStatus(db: D1Database, options: Options & { watch?: true }): Promise<number> {
   let status = await countedStatus(db)
   if (options.watch && isRunning(status.rewrap)) {
     await watch(db, status.rows)
@@ -116,19 +111,33 @@ function isRunning(rewrap: Progress | null): rewrap is Progress {
   return rewrap !== null && (rewrap.finished_at === null || rewrap.asked_at !== null)
 }
 
-async function checkAgain(db: D1Database): Promise<number> {
-  const asked = await run(db, askForPass(new Date().toISOString()))
-  const isAsked = asked.meta.changes === 1
-  console.log(isAsked ? BEGINS : 'The job has not run yet. Its first run begins a pass.')
-  return 0
+function checkAgain(options: Asking) {
+  return async (db: D1Database, name: string): Promise<number> => {
+    await announce(`Has the job open every row of ${name} again.`, {
+      asks: options.remote,
+      ...options,
+    })
+    const asked = await run(db, askForPass(new Date().toISOString()))
+    const isAsked = asked.meta.changes === 1
+    console.log(isAsked ? BEGINS : 'The job has not run yet. Its first run begins a pass.')
+    return 0
+  }
 }
 
 /** Shows what is to be known of deletions. With `--confirm`, tombstones without a cause are copied as others are. */
-async function printDeletions(db: D1Database, options: Options): Promise<number> {
-  if (options.confirm) console.log(`Confirmed ${formatCount(await confirm(db))} tombstones.`)
-  const notes = await findDeletionNotes(db, options)
-  console.log(notes.length > 0 ? notes.join('\n') : 'No deletion is waiting.')
-  return 0
+function printDeletions(options: Options & Asking & { confirm?: true }) {
+  return async (db: D1Database, name: string): Promise<number> => {
+    if (options.confirm) {
+      const what = `Confirms the held tombstones of ${name}. Once copied to the second store, they delete these keys and users in every restored database.`
+      await announce(what, { asks: true, ...options })
+      const confirmed = await confirm(db)
+      if (!options.json) console.log(`Confirmed ${formatCount(confirmed)} tombstones.`)
+    }
+    const notes = await findDeletionNotes(db, options)
+    const words = notes.length > 0 ? notes.join('\n') : 'No deletion is waiting.'
+    console.log(options.json ? JSON.stringify({ notes }, null, 2) : words)
+    return 0
+  }
 }
 
 /** @returns how many tombstones had no cause */
@@ -199,43 +208,67 @@ function remark(kid: KidStatus, seals: string): string {
     : unopenable
 }
 
-await runCommand(USAGE, async () => {
-  const { values: options, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      remote: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      watch: { type: 'boolean', default: false },
-      confirm: { type: 'boolean', default: false },
-      days: { type: 'string', default: '30' },
-      out: { type: 'string' },
-      'fernet-key-file': { type: 'string' },
-    },
-  })
-  const [command, ...rest] = positionals
-  if (rest.length > 0) return 2
-  if (command === 'new') {
-    await makeKey(options.out)
-    return 0
-  }
-  if (command === 'kid') {
-    await printKids()
-    return 0
-  }
-  if (command === 'export') {
-    const { out, 'fernet-key-file': fernetKeyFile } = options
-    if (out === undefined || fernetKeyFile === undefined) return 2
-    return withDatabase(options, await prepareExport({ ...options, out, fernetKeyFile }))
-  }
-  if (command === 'plan') return withDatabase(options, async (db) => printPlan(db, options))
-  if (command === 'status') return withDatabase(options, async (db) => printStatus(db, options))
-  if (command === 'report') {
-    const days = parseDays(options.days)
-    return withDatabase(options, async (db) => printReport(db, options.json, days))
-  }
-  if (command === 'check') return withDatabase(options, checkAgain)
-  if (command === 'deletions') {
-    return withDatabase(options, async (db) => printDeletions(db, options))
-  }
-  return 2
-})
+const keys = makeCommand('keys', "Encryption keys, and the users' keys that they seal.")
+
+const add = (name: string, description: string) =>
+  keys.command(name).description(description).addOption(REMOTE)
+
+keys
+  .command('new')
+  .description('makes an encryption key, and prints it with its kid. A pipe gets the key alone')
+  .option('--out <file>', 'writes the key to a new file, and does not show it')
+  .action(({ out }) => makeKey(out === undefined ? undefined : callersPath(out)))
+
+keys
+  .command('kid')
+  .description('prints the kid of the key on standard input: npm run -s keys -- kid < key.txt')
+  .action(printKids)
+
+add('plan', 'says which step of a rotation comes next')
+  .addOption(JSON_OUTPUT)
+  .addHelpText('after', EXIT_CODE)
+  .action(exitWith((options) => withDatabase(options, async (db) => printPlan(db, options))))
+
+add('status', 'shows what is stored under which encryption key')
+  .addOption(JSON_OUTPUT)
+  .option('--watch', 'shows the progress of the job until its pass is over')
+  .addHelpText('after', EXIT_CODE)
+  .action(exitWith((options) => withDatabase(options, async (db) => printStatus(db, options))))
+
+add('report', 'counts the keys of each provider: how many work, and how many do not')
+  .addOption(JSON_OUTPUT)
+  .option(
+    '--days <days>',
+    'a key is unused if it was neither saved nor used for so many days',
+    '30',
+  )
+  .action(
+    exitWith((options) => {
+      const days = parseDays(options.days)
+      return withDatabase(options, async (db) => printReport(db, options.json, days))
+    }),
+  )
+
+add('check', 'has the job open every row again')
+  .addOption(YES)
+  .action(exitWith((options) => withDatabase(options, checkAgain(options))))
+
+add('deletions', 'says whether deletions wait, or are held')
+  .addOption(JSON_OUTPUT)
+  .option('--confirm', 'has the held ones copied to the second store: they are right')
+  .addOption(YES)
+  .action(exitWith((options) => withDatabase(options, printDeletions(options))))
+
+add('export', 'writes the keys of the plain route for the Flask backend')
+  .requiredOption('--fernet-key-file <file>', 'the key of the Flask backend')
+  .requiredOption('--out <file>', 'the file to write: a new one, outside of git')
+  .addOption(YES)
+  .addHelpText('after', EXPORT_NEEDS)
+  .action(
+    exitWith(async ({ out, fernetKeyFile, ...options }) => {
+      const files = { out: callersPath(out), fernetKeyFile: callersPath(fernetKeyFile) }
+      return withDatabase(options, await prepareExport({ ...options, ...files }))
+    }),
+  )
+
+await runCommand(keys)

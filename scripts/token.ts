@@ -1,33 +1,34 @@
-/** `npm run token -- USER [--scope SCOPE] [--client CLIENT] [--team TEAM [--admin]]`: prints an access token for local development. */
+/** `npm run token`: prints an access token for local development. */
 
-import { parseArgs } from 'node:util'
-import { runCommand } from './lib/command.ts'
+import { exitWith, makeCommand, runCommand } from './lib/command.ts'
 import { mintDevToken } from './lib/dev-vars.ts'
 import { CONFIG } from './lib/wrangler.ts'
 
-const USAGE = `Usage: npm run token -- USER [--scope SCOPE] [--client CLIENT] [--team TEAM [--admin]]
-
+const TEAMS = `
 With --team the token has org_id, and with --admin also org_role. For a vault that reads them:
 npm run dev -- --var JWT_TEAM_CLAIM:org_id --var JWT_TEAM_ADMIN:org_role=admin`
 
-await runCommand(USAGE, async () => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      scope: { type: 'string' },
-      client: { type: 'string' },
-      team: { type: 'string' },
-      admin: { type: 'boolean', default: false },
-    },
-  })
-  const [userId, ...rest] = positionals
-  const { team, admin: isAdmin } = values
-  if (!userId || rest.length > 0 || (isAdmin && team === undefined)) return 2
-  const token = await mintDevToken(userId, { ...values, isAdmin })
-  if (token === undefined) {
-    throw new Error(`.dev.vars has no JWT_SECRET_KEY to sign a token with.
+const token = makeCommand(
+  'token',
+  'Prints an access token for a day, signed with the JWT_SECRET_KEY of .dev.vars.',
+)
+  .argument('<user>', 'the user id')
+  .option('--scope <scope>', 'the scopes of the token, separated by spaces')
+  .option('--client <client>', 'the application that the token is for')
+  .option('--team <team>', 'makes the user a member of the team')
+  .option('--admin', 'makes the user an admin of the team')
+  .addHelpText('after', TEAMS)
+  .action(
+    exitWith(async (userId, { admin: isAdmin = false, ...claims }) => {
+      if (isAdmin && claims.team === undefined) token.error('error: --admin needs --team')
+      const minted = await mintDevToken(userId, { ...claims, isAdmin })
+      if (minted === undefined) {
+        throw new Error(`.dev.vars has no JWT_SECRET_KEY to sign a token with.
 If [secrets] required in ${CONFIG} lists it, npm run dev adds one.`)
-  }
-  console.log(token)
-  return 0
-})
+      }
+      console.log(minted)
+      return 0
+    }),
+  )
+
+await runCommand(token)

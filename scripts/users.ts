@@ -1,28 +1,34 @@
-/** `npm run users -- add ID | list | show ID | export ID | remove ID | trace ID [--remote]`: manages the users that may save keys. */
+/** `npm run users`: manages the users that may save keys. */
 
 import { addUser } from '../src/keys/users.ts'
-import { readOwner } from '../src/shared/owner.ts'
+import { userOwner } from '../src/shared/owner.ts'
 import { nameUserIdFault } from '../src/shared/user-id.ts'
-import { runCommand } from './lib/command.ts'
+import { exitWith, makeCommand, REMOTE, runCommand, YES } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
-import { readAsked } from './lib/owners.ts'
+import { addOwnerCommands } from './lib/owners.ts'
+import { announce } from './lib/question.ts'
 
-const USAGE = `Usage: npm run users -- add ID      [--remote]
-       npm run users -- list        [--remote]
-       npm run users -- show ID     [--remote]   what is stored about a user, in words
-       npm run -s users -- export ID [--remote]  all that is stored about a user, one JSON object on each line
-       npm run users -- remove ID   [--remote]   with all that names the user; no import adds the user again
-       npm run users -- trace ID    [--remote]   says what is left of a user, where, and until when`
+const users = makeCommand('users', 'Manages the users that may save keys.')
 
-async function add(db: D1Database, owner: string): Promise<number> {
-  const { id } = readOwner(owner)
-  const fault = nameUserIdFault(id)
-  if (fault !== null) throw new Error(`The user id ${fault}`)
-  console.log((await addUser({ db }, owner)) ? `Added ${id}` : `${id} is there already`)
-  return 0
-}
+users
+  .command('add')
+  .description('adds a user')
+  .argument('<id>', "the user id, as the user's tokens have it")
+  .addOption(REMOTE)
+  .addOption(YES)
+  .action(
+    exitWith(async (id, options) => {
+      const fault = nameUserIdFault(id)
+      if (fault !== null) throw new Error(`The user id ${fault}`)
+      return withDatabase(options, async (db, name) => {
+        const asks = options.remote
+        await announce(`Adds the user ${id} to ${name}.`, { asks, ...options })
+        console.log(
+          (await addUser({ db }, userOwner(id))) ? `Added ${id}` : `${id} is there already`,
+        )
+        return 0
+      })
+    }),
+  )
 
-await runCommand(USAGE, async () => {
-  const asked = readAsked('user', new Map([['add', add]]))
-  return asked === null ? 2 : withDatabase(asked.where, asked.work)
-})
+await runCommand(addOwnerCommands(users, 'user', withDatabase))

@@ -12,7 +12,7 @@ import { isRecent, selectHeartbeat, type Heartbeat } from '../../src/store/gone-
 import { selectPass } from '../../src/store/rewrap.ts'
 import type { Where } from '../lib/database.ts'
 import { readKeyring } from '../lib/keyring.ts'
-import { requireYes } from '../lib/question.ts'
+import { announce } from '../lib/question.ts'
 import { untilStopped } from '../lib/stop.ts'
 import { makeToken, readFernetKey } from './fernet.ts'
 import { createPrivateFile, requireFreePath, type PrivateFile } from './private-file.ts'
@@ -26,7 +26,7 @@ export interface ExportOptions extends Where {
   out: string
   /** The file with the key of the Flask backend. */
   fernetKeyFile: string
-  confirm: boolean
+  yes: boolean
 }
 
 /** An export under way. */
@@ -41,13 +41,13 @@ interface Export {
 }
 
 /**
- * Checks what the command line says, and asks.
+ * Checks what the command line says.
  *
- * @returns the export, which returns the exit code: 1 if the file lacks a key that it should have
+ * @returns the export, which asks, and returns the exit code: 1 if the file lacks a key that it should have
  */
 export async function prepareExport(
   options: ExportOptions,
-): Promise<(db: D1Database) => Promise<number>> {
+): Promise<(db: D1Database, name: string) => Promise<number>> {
   const { out, fernetKeyFile } = options
   const path = requireFreePath(out)
   const fernetKey = readFernetKey(fernetKeyFile)
@@ -57,9 +57,9 @@ export async function prepareExport(
       `${fernetKeyFile} has an encryption key of the vault: the backends must not share one`,
     )
   }
-  const question = `This writes every user's key to ${out}, readable with the key in ${fernetKeyFile}.`
-  await requireYes(question, options.confirm)
-  return async (db) => {
+  return async (db, name) => {
+    const what = `Writes every user's key of ${name} to ${out}, readable with the key in ${fernetKeyFile}.`
+    await announce(what, { asks: true, ...options })
     const report = new ExportReport()
     const slots = await readSlots(db)
     await untilStopped(async (isStopped) => {

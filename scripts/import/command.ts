@@ -1,37 +1,30 @@
 /** `npm run import -- FILE`: copies the Flask backend's users and Fernet tokens into D1 unchanged. */
 
-import { parseArgs } from 'node:util'
 import { VaultError } from '../../src/errors.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { isProviderName } from '../../src/providers/table.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
 import { importRows, type ImportedKey } from '../../src/import/imported-keys.ts'
-import { runCommand } from '../lib/command.ts'
+import { callersPath } from '../lib/checkout.ts'
+import { exitWith, JSON_OUTPUT, makeCommand, REMOTE, runCommand, YES } from '../lib/command.ts'
 import { withDatabase } from '../lib/database.ts'
 import { openUserFile, type Line, type UserFile } from './file.ts'
 import { finishImports } from './finish.ts'
 import { findMissing, removeMissing } from './missing.ts'
-import { importPlain, PLAIN_USAGE } from './plain.ts'
+import { importPlain } from './plain.ts'
 import { Report } from './report.ts'
 import { nameTokenFault, NOT_OPENED, readFernetKeys } from './fernet-keys.ts'
 import type { ForeignKeys } from '../../src/crypto/keyring.ts'
 import { startBar } from '../lib/progress.ts'
+import { announce } from '../lib/question.ts'
 import { findWorkerKeys } from './worker-keys.ts'
 
-const USAGE = `Usage: npm run import -- FILE [--provider NAME] [--remote] [--json]
-         [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--table NAME]
-         [--remove-missing [--remove-up-to N]]
-       npm run import -- --finish [--remote]    forgets who and what was imported, after the last import
+const DETAILS = `
+FILE is CSV with a header (also with semicolons, tabs or bars), NDJSON, or a SQLite database. You can run the import again at any
+time, also with a newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars, or with --remote in the environment.
+It lists the keys of an earlier import that FILE lacks.
 
-FILE is CSV with a header (also with semicolons, tabs or bars), NDJSON, or a SQLite database. Each user
-has the fields id and encrypted_api_key (the options set other names), and may have the field provider.
-It is read if neither --provider nor another --provider-column is given. A key without a provider goes to
-the slot of --provider, by default to the plain route's slot. You can run the import again at any time,
-also with a newer FILE. It checks the keys if LEGACY_FERNET_KEY is set: in .dev.vars, or with --remote in
-the environment. --json prints the report as JSON, with the users of the lines that have to be checked.
-
-It lists the keys of an earlier import that FILE lacks. --remove-missing removes those that nobody has replaced
-here: all of them, or none if they are more than 2 % of the imported keys, or more than --remove-up-to.`
+For keys that are not encrypted: npm run import -- --plain --help`
 /** The characters of a batch. D1 accepts 2,000,000 bytes of JSON, and a character may take three. */
 const BATCH_LENGTH = 500_000
 /** The characters that a user takes in the JSON besides id and token. */
@@ -130,42 +123,65 @@ function isBusy(error: unknown): error is VaultError & { cause: Error } {
   )
 }
 
-await runCommand(`${USAGE}\n\n${PLAIN_USAGE}`, async () => {
-  const args = process.argv.slice(2)
-  if (args.includes('--plain')) return importPlain(process.stdin, args)
-  const { values: options, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      remote: { type: 'boolean', default: false },
-      finish: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      provider: { type: 'string' },
-      'provider-column': { type: 'string' },
-      table: { type: 'string', default: 'users' },
-      'id-column': { type: 'string', default: 'id' },
-      'key-column': { type: 'string', default: 'encrypted_api_key' },
-      'remove-missing': { type: 'boolean', default: false },
-      'remove-up-to': { type: 'string' },
-    },
-  })
-  const [file, ...rest] = positionals
-  if (options.finish) {
-    if (file !== undefined) return 2
-    console.log(await withDatabase(options, async (db) => finishImports(db, options)))
+const command = makeCommand(
+  'import',
+  "Copies the Flask backend's users and Fernet tokens from FILE into the database, unchanged.",
+)
+  .argument('[file]', 'the users of the Flask backend')
+  .addOption(REMOTE)
+  .addOption(JSON_OUTPUT)
+  .addOption(YES)
+  .option('--id-column <name>', 'the column of the user id', 'id')
+  .option('--key-column <name>', 'the column of the Fernet token', 'encrypted_api_key')
+  .option('--provider-column <name>', 'the column of the provider, by default provider')
+  .option('--provider <name>', "the slot of keys without a provider, by default the plain route's")
+  .option('--table <name>', 'the table of a SQLite database', 'users')
+  .option('--remove-missing', 'removes the keys of an earlier import that FILE lacks', false)
+  .option(
+    '--remove-up-to <count>',
+    'removes none if there are more; otherwise 2 % of the imported keys',
+  )
+  .option('--finish', 'forgets who and what was imported, after the last import')
+  .addHelpText('after', DETAILS)
+  .action(
+    exitWith((file, options) =>
+      options.finish ? finish(file, options) : importUsers(file, options),
+    ),
+  )
+
+type Options = ReturnType<typeof command.opts>
+
+async function finish(file: string | undefined, options: Options): Promise<number> {
+  if (file !== undefined) command.error('error: --finish takes no FILE')
+  return withDatabase(options, async (db, name) => {
+    await announce(`Forgets who and what was imported into ${name}.`, { asks: true, ...options })
+    console.log(await finishImports(db, options))
     return 0
+  })
+}
+
+/** What the options say of the file. @throws CommanderError if they are misused */
+function readLayout(options: Options) {
+  const { provider = DEFAULT_SLOT, table, idColumn: id, keyColumn: key, removeUpTo: upTo } = options
+  if (provider !== DEFAULT_SLOT && !isProviderName(provider)) {
+    command.error(`error: --provider ${provider}: must be the name of a provider`)
   }
-  const { provider = DEFAULT_SLOT, table, 'id-column': id, 'key-column': key } = options
+  if (upTo !== undefined && !(options.removeMissing && /^\d{1,9}$/.test(upTo))) {
+    command.error('error: --remove-up-to must be a whole number, and needs --remove-missing')
+  }
   // With --provider, a column of that name may mean something else, such as how the user signed in.
   const guessed = options.provider === undefined ? 'provider' : null
-  const { 'provider-column': providerColumn = guessed } = options
-  const isSlot = provider === DEFAULT_SLOT || isProviderName(provider)
-  const { 'remove-missing': isRemoving, 'remove-up-to': upTo } = options
-  const isLimit = upTo === undefined || (isRemoving && /^\d{1,9}$/.test(upTo))
-  if (file === undefined || rest.length > 0 || !isSlot || !isLimit) return 2
-  const layout = { id, key, provider, providerColumn, table }
+  const { providerColumn = guessed } = options
+  return { id, key, provider, providerColumn, table }
+}
+
+async function importUsers(given: string | undefined, options: Options): Promise<number> {
+  const layout = readLayout(options)
+  const file = callersPath(given ?? command.error('error: FILE is missing'))
   const users = await openUserFile(file, layout)
   const fernetKeys = await readFernetKeys(options)
   if (fernetKeys !== null) await requireOpening(await openUserFile(file, layout), fernetKeys)
+  const { removeUpTo: upTo, removeMissing: isRemoving } = options
   const rules = { isWhole: users.isWhole, most: upTo === undefined ? undefined : Number(upTo) }
   const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]))
   const print = () => {
@@ -173,7 +189,10 @@ await runCommand(`${USAGE}\n\n${PLAIN_USAGE}`, async () => {
     const json = () => JSON.stringify(report.toJson(options, isChecked), null, 2)
     console.log(options.json ? json() : report.describe(options, isChecked))
   }
-  await withDatabase(options, async (db) => {
+  await withDatabase(options, async (db, name) => {
+    const removal = isRemoving ? ', and removes the imported keys that it lacks' : ''
+    const asks = options.remote || isRemoving
+    await announce(`Imports the users of ${file} into ${name}${removal}.`, { asks, ...options })
     await importFile(db, users, { report, fernetKeys })
     report.missing = await findMissing(db, report.seen)
     if (isRemoving) report.removal = await removeMissing(db, report.missing, report.seen, rules)
@@ -185,4 +204,13 @@ await runCommand(`${USAGE}\n\n${PLAIN_USAGE}`, async () => {
   if (report.isEmpty) throw new Error(`${file} has no users`)
   print()
   return report.isClean ? 0 : 1
-})
+}
+
+/** Keys that are not encrypted come from a pipe, and go to a vault. */
+const plain = {
+  parseAsync: async () => {
+    process.exitCode = await importPlain(process.stdin, process.argv.slice(2))
+  },
+}
+
+await runCommand(process.argv.includes('--plain') ? plain : command)

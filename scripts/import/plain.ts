@@ -1,10 +1,11 @@
 /** `npm run import -- --plain`: sends the keys of another store to a vault, where each user's key is encrypted. */
 
 import { addAbortSignal, type Readable } from 'node:stream'
-import { parseArgs } from 'node:util'
 import { isProviderName } from '../../src/providers/table.ts'
 import { isConfidentialUrl } from '../../src/shared/confidential-url.ts'
 import { DEFAULT_SLOT } from '../../src/shared/slot.ts'
+import { callersPath } from '../lib/checkout.ts'
+import { JSON_OUTPUT, makeCommand } from '../lib/command.ts'
 import { startCounter } from '../lib/progress.ts'
 import { readPlainLines } from './plain-lines.ts'
 import { PlainReport } from './plain-report.ts'
@@ -14,49 +15,53 @@ import { openVault } from './plain-vault.ts'
 import type { Fields } from './record.ts'
 import { readTokenFile } from './token-file.ts'
 
-export const PLAIN_USAGE = `       npm run import -- --plain --url URL --token-file FILE [--provider NAME] [--[no-]verify] [--add-users] [--json]
-         [--id-column NAME] [--key-column NAME] [--provider-column NAME] [--token-header NAME]
+const DETAILS = `
+The token needs the scope vault:save (MANAGE_SCOPE), and vault:users with --add-users. A key that is there already is left
+alone, so you can run the import again at any time.`
 
---plain sends keys that are not encrypted to the vault at URL. It reads them from a pipe: CSV with a header that has id and
-key, or lines of an id, a comma and a key. The token in FILE needs the scope vault:save (MANAGE_SCOPE), and vault:users with
---add-users, which adds each user first. A key that is there already is left alone, so you can run it again at any time.`
-
-const OPTIONS = {
-  plain: { type: 'boolean' },
-  url: { type: 'string' },
-  'token-file': { type: 'string' },
-  'token-header': { type: 'string', default: 'Authorization' },
-  provider: { type: 'string' },
-  verify: { type: 'boolean' },
-  'add-users': { type: 'boolean', default: false },
-  json: { type: 'boolean', default: false },
-  'id-column': { type: 'string', default: 'id' },
-  'key-column': { type: 'string', default: 'key' },
-  'provider-column': { type: 'string' },
-} as const
+/** The command line of `--plain`. */
+export function makePlainCommand() {
+  return makeCommand(
+    'import',
+    `With --plain: sends keys that are not encrypted to the vault at a URL. It reads them from a pipe, so that no file has them: CSV with a header that has id and key, or lines of an id, a comma and a key.`,
+  )
+    .usage('--plain --url <url> --token-file <file> [options]')
+    .option('--plain', 'sends keys that are not encrypted')
+    .requiredOption('--url <url>', 'the vault: https://…')
+    .requiredOption('--token-file <file>', 'the file with the access token')
+    .option('--token-header <name>', 'the header for the token', 'Authorization')
+    .option('--provider <name>', "the slot of keys without a provider, otherwise the plain route's")
+    .option('--verify', 'has each key checked with its provider')
+    .option('--no-verify', 'has no key checked')
+    .option('--add-users', 'adds each user first', false)
+    .option('--id-column <name>', 'the column of the user id', 'id')
+    .option('--key-column <name>', 'the column of the key', 'key')
+    .option('--provider-column <name>', 'the column of the provider, otherwise provider')
+    .addOption(JSON_OUTPUT)
+    .addHelpText('after', DETAILS)
+}
 
 const NO_FILE =
   '--plain reads the keys from a pipe, so that no file has them: the command of the other store | npm run import -- --plain …'
 
-type Options = NonNullable<ReturnType<typeof readOptions>>
+type Options = ReturnType<typeof readOptions>
 
-/** What the options mean; null if they are misused. */
+/** What the options mean. @throws CommanderError if they are misused */
 function readOptions(args: readonly string[]) {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS, allowNegative: true })
-  const { url, 'token-file': tokenFile, provider = DEFAULT_SLOT, ...options } = values
-  const isSlot = provider === DEFAULT_SLOT || isProviderName(provider)
-  const isChecking = options.verify !== undefined && provider === DEFAULT_SLOT
-  if (url === undefined || tokenFile === undefined || !isSlot || isChecking) return null
+  const command = makePlainCommand()
+  const { url, provider = DEFAULT_SLOT, ...options } = command.parse(args, { from: 'user' }).opts()
+  if (provider !== DEFAULT_SLOT && !isProviderName(provider)) {
+    command.error(`error: --provider ${provider}: must be the name of a provider`)
+  }
+  if (options.verify !== undefined && provider === DEFAULT_SLOT) {
+    command.error('error: --verify and --no-verify need --provider')
+  }
   // With --provider, a column of that name may mean something else.
-  const guessed = values.provider === undefined ? 'provider' : null
-  const { 'provider-column': providerColumn = guessed } = options
-  const fields = {
-    id: options['id-column'],
-    key: options['key-column'],
-    provider,
-    providerColumn,
-  } satisfies Fields
-  const { verify, json, 'add-users': addUsers, 'token-header': tokenHeader } = options
+  const guessed = provider === DEFAULT_SLOT ? 'provider' : null
+  const { idColumn: id, keyColumn: key, providerColumn = guessed } = options
+  const fields = { id, key, provider, providerColumn } satisfies Fields
+  const { verify, json, addUsers, tokenHeader } = options
+  const tokenFile = callersPath(options.tokenFile)
   return { url: readUrl(url), tokenFile, tokenHeader, addUsers, verify, json, fields }
 }
 
@@ -73,6 +78,7 @@ function readUrl(text: string): string {
  * Reads the keys from `input`, sends them, and prints the report.
  *
  * @returns the exit code
+ * @throws CommanderError if the arguments are wrong
  * @throws Error that says why it ended early, and which lines are done
  */
 export async function importPlain(
@@ -80,7 +86,6 @@ export async function importPlain(
   args: readonly string[],
 ): Promise<number> {
   const options = readOptions(args)
-  if (options === null) return 2
   if (input.isTTY === true) throw new Error(NO_FILE)
   const report = new PlainReport()
   const stop = new AbortController()
@@ -119,6 +124,7 @@ async function sendAll(
   })
   const sending = { send, addUsers, verify }
   await checkVault(sending)
+  console.error(`Sends the keys to the vault at ${url}.`)
   const firstOpen = await workThrough(readPlainLines(addAbortSignal(stop.signal, input), fields), {
     work: async (line) => sendLine(line, sending),
     onOutcome: (line, outcome) => {

@@ -1,18 +1,63 @@
-/** What the commands share: usage, errors and exit codes. */
+/** What the commands share: help, errors, exit codes, and the folder in which they work. */
 
+import { Command, CommanderError, Option } from '@commander-js/extra-typings'
 import { VaultError } from '../../src/errors.ts'
+import { enterCheckout } from './checkout.ts'
+
+/** Works on the deployed database instead of the local one. */
+export const REMOTE = new Option(
+  '--remote',
+  'the deployed database instead of the local one',
+).default(false)
+/** Prints JSON for a program. */
+export const JSON_OUTPUT = new Option('--json', 'prints JSON, for a program').default(false)
+/** Answers the question that the command asks at a terminal. */
+export const YES = new Option('--yes', 'asks nothing, for a script').default(false)
+
+/** Makes the command that `npm run NAME` runs. Its caller adds arguments, options and subcommands. */
+export function makeCommand(name: string, description: string) {
+  return new Command(`npm run ${name} --`)
+    .description(description)
+    .helpOption('-h, --help', 'shows this help')
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .configureHelp({ optionDescription: describeOption })
+    .configureOutput({ writeErr: (text) => console.error(text.trimEnd()) })
+    .showHelpAfterError()
+    .exitOverride()
+}
+
+/** The action of a command that returns its exit code. */
+export function exitWith<Args extends unknown[]>(
+  work: (...args: Args) => Promise<number> | number,
+) {
+  return async (...args: Args): Promise<void> => {
+    process.exitCode = await work(...args)
+  }
+}
 
 /**
- * Runs a command, and sets the exit code that it returns. For 2 or a misused option it prints the usage
- * and sets 2. For an error it prints the message and sets 1.
+ * Runs the command with the arguments of this process, in the folder of the checkout. `--help` prints the help to standard
+ * output. For wrong arguments it prints the fault and the help, and sets the exit code 2. For an error it prints
+ * the message, and sets 1.
  */
-export async function runCommand(usage: string, command: () => Promise<number>): Promise<void> {
-  process.exitCode = await command().catch((error: Error & { code?: string }) => {
-    if (error.code?.startsWith('ERR_PARSE_ARGS')) return 2
+export async function runCommand(command: { parseAsync: () => Promise<unknown> }): Promise<void> {
+  enterCheckout()
+  await command.parseAsync().catch((error: Error) => {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2
+      return
+    }
     console.error(nameFault(error).message)
-    return 1
+    process.exitCode = 1
   })
-  if (process.exitCode === 2) console.error(usage)
+}
+
+/** The description with the default, if the option takes a value. */
+function describeOption({ description, defaultValue }: Option): string {
+  return typeof defaultValue === 'string'
+    ? `${description} (default: ${defaultValue})`
+    : description
 }
 
 /** Prefers the cause of a VaultError: the error itself only says what a client may know. */

@@ -21,16 +21,18 @@ export interface Where {
  * Opens the database of the binding `DB`, and closes it after `work`. The local database is that of
  * `wrangler dev`. A remote binding connects to the deployed one:
  * https://developers.cloudflare.com/workers/development-testing/#remote-bindings
+ * `work` also gets the name of the database, for a question.
  *
  * @throws Error if the database lacks a migration of this version
  */
 export async function withDatabase<T>(
   where: Where,
-  work: (db: D1Database) => Promise<T>,
+  work: (db: D1Database, name: string) => Promise<T>,
 ): Promise<T> {
   // Loading it takes most of a second. A command that only prints its usage does not need it.
   const { getPlatformProxy, unstable_readConfig: readConfig } = await import('wrangler')
-  const configPath = writeConfig(where, readConfig({ config: CONFIG }, { hideWarnings: true }))
+  const config = readConfig({ config: CONFIG }, { hideWarnings: true })
+  const configPath = writeConfig(where, config)
   try {
     const persist = { path: resolve('.wrangler/state/v3') }
     const remoteBindings = where.remote
@@ -41,7 +43,7 @@ export async function withDatabase<T>(
     })
     try {
       await requireMigrated(proxy.env.DB, where)
-      return await work(proxy.env.DB)
+      return await work(proxy.env.DB, nameDatabase(where, config))
     } finally {
       await proxy.dispose()
     }
@@ -55,14 +57,25 @@ interface Configuration {
   name?: string
   account_id?: string
   compatibility_date?: string
-  d1_databases: { binding: string; database_id?: string }[]
+  d1_databases: { binding: string; database_id?: string; database_name?: string }[]
+}
+
+/** Which database it is, and of which configuration. */
+export function nameDatabase({ remote }: Where, { d1_databases }: Configuration): string {
+  const { database_name: name = 'DB' } = findDatabase(d1_databases)
+  return `the ${remote ? 'deployed' : 'local'} database ${name} of ${CONFIG}`
+}
+
+function findDatabase(databases: Configuration['d1_databases']) {
+  const database = databases.find(({ binding }) => binding === 'DB')
+  if (database === undefined) throw new Error(`${CONFIG} has no D1 binding DB`)
+  return database
 }
 
 /** Writes a configuration with only the binding, which needs no secret and no file of the Worker. */
 function writeConfig({ remote }: Where, given: Configuration): string {
   const { name, account_id, compatibility_date, d1_databases } = given
-  const database = d1_databases.find(({ binding }) => binding === 'DB')
-  if (database === undefined) throw new Error(`${CONFIG} has no D1 binding DB`)
+  const database = findDatabase(d1_databases)
   if (remote && database.database_id === undefined) {
     throw new Error(
       `${CONFIG} has no database_id for DB. Create a database: ${wranglerCommand('d1 create user-key-vault')}`,

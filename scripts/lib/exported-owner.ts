@@ -79,21 +79,29 @@ function describeMembersEvent(row: WrittenEvent) {
   return { type: 'member_event', ...ownerId(row.userId), ...describeEvent(row) }
 }
 
-/** The owner, the keys, what imports noted and the newest events, in words. @throws as {@link printExport} */
-export async function describeOwner(db: D1Database, owner: string, where: Where): Promise<string> {
+/** The owner, the keys, what imports noted and the newest events, for a program. @throws as {@link printExport} */
+export async function readDescription(db: D1Database, owner: string) {
   const { value: lines } = await exportLines(sourceOf(db, owner), { most: 1 }).next()
-  const { keys, imports, events, createdAt } = sortLines(lines ?? [])
+  const { events, ...rest } = sortLines(lines ?? [])
+  const isAll = events.length <= SHOWN
+  return { ...ownerId(owner), ...rest, events: events.slice(0, SHOWN), has_older_events: !isAll }
+}
+
+/** The same in words. */
+export async function describeOwner(db: D1Database, owner: string, where: Where): Promise<string> {
+  const described = await readDescription(db, owner)
+  const { keys, imports, events, created_at, has_older_events: hasOlder } = described
   const { kind, id } = readOwner(owner)
   const more = npmCommand(`-s ${kind}s -- export ID`, where)
   return [
-    `${JSON.stringify(id)}  added ${createdAt}`,
+    `${JSON.stringify(id)}  added ${created_at}`,
     ...section('Keys', keys.map(describeKey)),
     ...section(
       'Noted by imports',
       imports.map(({ provider, saved_at }) => `${provider}  keys up to ${saved_at ?? 'any time'}`),
     ),
-    ...section('Events', events.slice(0, SHOWN).map(describeStoredEvent)),
-    ...(events.length > SHOWN ? [`  Older ones: ${more}`] : []),
+    ...section('Events', events.map(describeStoredEvent)),
+    ...(hasOlder ? [`  Older ones: ${more}`] : []),
   ].join('\n')
 }
 
@@ -101,7 +109,7 @@ export async function describeOwner(db: D1Database, owner: string, where: Where)
 function sortLines(lines: readonly Line[]) {
   const user = lines.find((line) => line.type === 'user')
   return {
-    createdAt: user?.created_at ?? '',
+    created_at: user?.created_at ?? '',
     keys: lines.filter((line) => line.type === 'key'),
     imports: lines.filter((line) => line.type === 'import'),
     events: lines.filter((line) => line.type === 'event'),

@@ -24,6 +24,11 @@ export function readMigrations(): Migration[] {
   }))
 }
 
+/** The names of the migrations in what `wrangler d1 migrations list` has printed. */
+export function listPending(printed: string): string[] {
+  return readMigrations().flatMap(({ name }) => (printed.includes(name) ? [name] : []))
+}
+
 /** The text of `schema.sql`: the tables after all migrations, as SQLite describes them. */
 export function renderSchema(): string {
   const database = new DatabaseSync(':memory:')

@@ -3,10 +3,14 @@
 import { readHmacs } from '../../src/import/removed-users.ts'
 import { readOwner, type OwnerParts } from '../../src/shared/owner.ts'
 import { runBatch } from '../../src/store/d1.ts'
-import { countTraces, type Trace } from '../../src/store/traces.ts'
+import { countTraces } from '../../src/store/traces.ts'
+import { npmCommand } from './advice.ts'
+import type { Where } from './database.ts'
 import { formatCount } from './progress.ts'
 
 type Kind = OwnerParts['kind']
+
+const FINISH = 'npm run import -- --finish'
 
 /** Until when the rows of a table stay. */
 const UNTIL: Record<string, string> = {
@@ -14,15 +18,14 @@ const UNTIL: Record<string, string> = {
   api_keys: 'sealed; until the key is deleted, or the user removed',
   member_uses: 'how often each member used a key; until the key is deleted, or the user removed',
   api_key_events: 'until EVENTS_KEPT_DAYS have passed, or the user is removed',
-  imported_keys: 'until the user is removed, or npm run import -- --finish',
-  removed_users:
-    'an HMAC of the id; until the operator adds the user again, or npm run import -- --finish',
+  imported_keys: `until the user is removed, or ${FINISH}`,
+  removed_users: `an HMAC of the id; until the operator adds the user again, or ${FINISH}`,
   rewrap: 'the position of the rewrap job; until it moves on, or the user is removed',
 }
 
 /** As {@link UNTIL}, if it differs for a team: the save that adds a team again forgets no HMAC. */
 const UNTIL_OF_TEAM: Record<string, string> = {
-  removed_users: 'an HMAC of the id; until npm run import -- --finish',
+  removed_users: `an HMAC of the id; until ${FINISH}`,
 }
 
 /** What an operator has to know of the rows of teams. */
@@ -31,26 +34,41 @@ const MEMBER =
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
-/** Says which rows name the owner, and what may be left elsewhere, where nobody can look from here. */
-export async function traceOwner(db: D1Database, owner: string): Promise<string> {
+/** A table, with how many of its rows name an owner, and until when; null if there are none. */
+interface TracedTable {
+  table: string
+  rows: number
+  until: string | null
+}
+
+/** The rows that name the owner, by table. */
+export async function traceOwner(db: D1Database, owner: string, where: Where) {
   const { byId } = await readHmacs(db, [owner])
   const found = await runBatch(db, countTraces(owner, byId.get(owner) ?? null))
-  const traces = found.flatMap(({ results }) => results)
   const { kind } = readOwner(owner)
-  return [...describeTables(traces, kind), '', ...describeElsewhere(Date.now(), kind)].join('\n')
+  return found.flatMap(({ results }) =>
+    results.map(({ place: table, rows }): TracedTable => {
+      return { table, rows, until: rows === 0 ? null : untilOf(table, kind, where) }
+    }),
+  )
 }
 
-function untilOf(place: string, kind: Kind): string | undefined {
+function untilOf(place: string, kind: Kind, where: Where): string {
   const ofTeam = kind === 'team' ? UNTIL_OF_TEAM[place] : undefined
-  return ofTeam ?? UNTIL[place]?.replaceAll('user', kind)
+  const until = ofTeam ?? UNTIL[place]?.replaceAll('user', kind) ?? ''
+  return until.replace(FINISH, npmCommand('import -- --finish', where))
 }
 
-function describeTables(traces: readonly Trace[], kind: Kind): string[] {
-  const isGone = traces.every(({ rows }) => rows === 0)
-  const tables = traces.map(({ place, rows }) => {
-    const until = rows === 0 ? '' : `  ${untilOf(place, kind)}`
-    return `  ${place.padEnd(14)} ${formatCount(rows).padStart(6)}${until}`
-  })
+/** Says which rows name the owner, and what may be left elsewhere, where nobody can look from here. */
+export function describeTraces(tables: readonly TracedTable[], kind: Kind): string {
+  return [...describeTables(tables, kind), '', ...describeElsewhere(Date.now(), kind)].join('\n')
+}
+
+function describeTables(traced: readonly TracedTable[], kind: Kind): string[] {
+  const isGone = traced.every(({ rows }) => rows === 0)
+  const tables = traced.map(({ table, rows, until }) =>
+    `  ${table.padEnd(14)} ${formatCount(rows).padStart(6)}  ${until ?? ''}`.trimEnd(),
+  )
   const gone = isGone ? [`  Nothing in the database names this ${kind}.`] : []
   const members = kind === 'user' ? [MEMBER] : []
   return [`Rows of the database that name the ${kind}:`, ...tables, ...gone, ...members]

@@ -1,12 +1,9 @@
 /** `npm run kill`: kills the vault while clients change keys, and checks that no acknowledged change is lost. */
 
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
 import { killRepeatedly, type Outcome } from './rounds.ts'
-import { runCommand } from '../../scripts/lib/command.ts'
+import { exitWith, makeCommand, runCommand } from '../../scripts/lib/command.ts'
 import { formatCount } from '../../scripts/lib/progress.ts'
-
-const USAGE = 'Usage: npm run kill [-- --kills 50] [--seed N]'
 
 function printOutcome(outcome: Outcome): void {
   const { kills, acknowledged, limited, cut, made, imports, uses, jobs, wrong } = outcome
@@ -23,14 +20,23 @@ function printOutcome(outcome: Outcome): void {
   for (const sentence of wrong) console.log(sentence)
 }
 
-await runCommand(USAGE, async () => {
-  const { values } = parseArgs({
-    options: { kills: { type: 'string', default: '50' }, seed: { type: 'string' } },
-  })
-  const [kills, seed] = [Number(values.kills), Number(values.seed ?? randomInt(2 ** 32))]
-  if (!Number.isSafeInteger(kills) || kills < 1 || !Number.isSafeInteger(seed)) return 2
+async function run(options: { kills: string; seed?: string }): Promise<number> {
+  const [kills, seed] = [Number(options.kills), Number(options.seed ?? randomInt(2 ** 32))]
+  if (!Number.isSafeInteger(kills) || kills < 1 || !Number.isSafeInteger(seed)) {
+    command.error('error: --kills and --seed must be whole numbers')
+  }
   console.log(`seed ${seed}`)
   const outcome = await killRepeatedly(kills, seed)
   printOutcome(outcome)
   return outcome.wrong.length === 0 ? 0 : 1
-})
+}
+
+const command = makeCommand(
+  'kill',
+  'Kills a vault on this machine while clients change keys, and checks that no acknowledged change is lost. It needs Linux.',
+)
+  .option('--kills <count>', 'how often it kills', '50')
+  .option('--seed <seed>', 'makes the same choices as the run that printed it')
+  .action(exitWith(run))
+
+await runCommand(command)

@@ -1,15 +1,9 @@
 /** `npm run mutate`: makes small changes in the code, and checks that a test fails for each of them. */
 
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import { runCommand } from '../../scripts/lib/command.ts'
+import { exitWith, makeCommand, runCommand } from '../../scripts/lib/command.ts'
 import { mutateRoom, ROOMS, type Mutant } from './room.ts'
 import { judge, type Explained, type Verdict } from './survivors.ts'
-
-const USAGE = `Usage: npm run mutate [-- ${ROOMS.join(' ')}]
-A file of these rooms is possible too: npm run mutate -- src/crypto/seal.ts`
-
-const EXPLAINED: Explained[] = JSON.parse(readFileSync('test/mutate/survivors.json', 'utf8'))
 
 function printCounts(path: string, mutants: Mutant[], { survivors }: Verdict): void {
   const count = (...statuses: string[]) =>
@@ -41,12 +35,12 @@ function printVerdict({ survivors, stale }: Verdict): void {
   }
 }
 
-await runCommand(USAGE, async () => {
-  const { positionals } = parseArgs({ allowPositionals: true })
+async function run(paths: readonly string[]): Promise<number> {
+  const explained: Explained[] = JSON.parse(readFileSync('test/mutate/survivors.json', 'utf8'))
   const verdicts: Verdict[] = []
-  for (const path of positionals.length > 0 ? positionals : ROOMS) {
+  for (const path of paths.length > 0 ? paths : ROOMS) {
     const mutants = await mutateRoom(path)
-    const verdict = judge(path, mutants, EXPLAINED)
+    const verdict = judge(path, mutants, explained)
     printCounts(path, mutants, verdict)
     printTimeouts(mutants)
     printVerdict(verdict)
@@ -56,4 +50,13 @@ await runCommand(USAGE, async () => {
     ({ survivors, stale }) => stale.length === 0 && survivors.every(({ why }) => why !== null),
   )
   return isClean ? 0 : 1
-})
+}
+
+const command = makeCommand(
+  'mutate',
+  'Makes small changes in the code, one at a time, and checks that a test fails for each. It takes hours.',
+)
+  .argument('[paths...]', `folders or files, otherwise ${ROOMS.join(' ')}`)
+  .action(exitWith(run))
+
+await runCommand(command)

@@ -120,7 +120,7 @@ it.runIf(isInstalled('cryptography'))(
       [second.indexOf('\n', second.length / 2) + 1, 'which is more than 2 %'],
     ] as const) {
       writeFileSync(path('cut.csv'), second.slice(0, end))
-      const cut = await importFile('cut.csv', '--remove-missing')
+      const cut = await importFile('cut.csv', '--remove-missing', '--yes')
       expect(cut).toMatchObject({ code: 1, counts: { Removed: 0 } })
       expect(cut.stdout).toContain(`Nothing was removed. The file `)
       expect(cut.stdout).toContain(why)
@@ -128,16 +128,22 @@ it.runIf(isInstalled('cryptography'))(
     }
 
     // The whole second file.
-    const refused = await importFile('second.csv', '--remove-missing')
+    const refused = await importFile('second.csv', '--remove-missing', '--yes')
     expect(refused.counts).toMatchObject({ Read: 490, Missing: 20, Removed: 0 })
     expect(refused.stdout).toContain('add --remove-up-to 20.')
     const tombstones = rowsOf('gone_keys')
-    const removed = await importFile('second.csv', '--remove-missing', '--remove-up-to', '20')
+    const removed = await importFile(
+      'second.csv',
+      '--remove-missing',
+      '--yes',
+      '--remove-up-to',
+      '20',
+    )
     expect(removed.counts).toMatchObject({ Missing: 20, Removed: 20, 'Not usable': 10 })
     expect(storedKeys()).toBe(480)
     expect(rowsOf('gone_keys')).toBe(tombstones + 20)
     expect(rowsOf("api_key_events WHERE event = 'deleted' AND actor = 'import'")).toBe(20)
-    const third = await importFile('second.csv', '--remove-missing')
+    const third = await importFile('second.csv', '--remove-missing', '--yes')
     expect(third.counts).toMatchObject({ 'Keys added': 0, Removed: 0 })
     expect(third.stdout).not.toContain('Missing')
 
@@ -148,7 +154,7 @@ it.runIf(isInstalled('cryptography'))(
        WHERE user_id = '${EXPIRED.replaceAll("'", "''")}'`,
     )
     writeFileSync(path('fernet.key'), FERNET)
-    const args = ['--fernet-key-file', 'fernet.key', '--out', 'back.csv', '--confirm']
+    const args = ['--fernet-key-file', 'fernet.key', '--out', 'back.csv', '--yes']
     const exported = await count('keys', 'export', ...args)
     expect(exported).toMatchObject({
       code: 1,

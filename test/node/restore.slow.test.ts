@@ -84,7 +84,7 @@ it('a restored export serves no key that was deleted or replaced since then', as
     await second.runJob()
     expect(await second.remove('deleted')).toBe(200)
     expect(await second.put('replaced', 'sk-good-new')).toBe(200)
-    expect(await script('users', 'remove', 'removed')).toContain('keys deleted: 1')
+    expect(await script('users', 'remove', 'removed', '--yes')).toContain('keys deleted: 1')
     expect(await status()).toContain('The second store does not know of 4 deletions yet.')
     await second.runJob()
   }

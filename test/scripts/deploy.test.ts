@@ -13,7 +13,10 @@ it('migrates the database, then deploys with the options, and ends like the depl
 it('deploys nothing if the migrations are not applied', async () => {
   const { code, stderr, asked } = await runWithWrangler(['deploy'], [1])
   expect(asked).toEqual([APPLY])
-  expect(stderr).toBe('Nothing was deployed, because the migrations were not applied.\n')
+  expect(stderr).toBe(
+    'Applies the pending migrations to the deployed database of wrangler.toml, then deploys its Worker.\n' +
+      'Nothing was deployed, because the migrations were not applied.\n',
+  )
   expect(code).toBe(1)
 })
 

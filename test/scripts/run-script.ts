@@ -24,10 +24,12 @@ export async function runScript(
   [name = '', ...args]: readonly string[],
   db?: D1Database,
 ): Promise<Ended> {
-  const withDatabase = async (_: Where, work: (opened: D1Database | undefined) => unknown) =>
-    work(db)
+  const withDatabase = async (
+    _: Where,
+    work: (opened: D1Database | undefined, name: string) => unknown,
+  ) => work(db, 'the database')
   vi.doMock('../../scripts/lib/database.ts', () => ({ withDatabase }))
-  const { argv } = process
+  const { argv, env } = process
   const listeners = process.listeners('SIGINT')
   const printed = { stdout: '', stderr: '' }
   const print = (to: keyof typeof printed) => (text: unknown) =>
@@ -39,16 +41,20 @@ export async function runScript(
       printed.stdout += String(text)
       return true
     }),
+    // The tests have their files in a folder of their own.
+    vi.spyOn(process, 'chdir').mockImplementation(() => {}),
   ]
   try {
     runs += 1
     process.argv = [process.execPath, name, ...args]
+    process.env = { ...env }
     // A module runs once, and with another query it is another module.
     const script = `${join(SCRIPTS, name)}.ts?run=${runs}`
     await import(/* @vite-ignore */ script)
     return { code: Number(process.exitCode ?? 0), ...printed }
   } finally {
     process.argv = argv
+    process.env = env
     process.exitCode = undefined
     process.removeAllListeners('SIGINT')
     for (const listener of listeners) process.on('SIGINT', listener)
@@ -61,9 +67,11 @@ export function enterFolder(): { leave: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'user-key-vault-'))
   const before = process.cwd()
   process.chdir(directory)
+  vi.stubEnv('INIT_CWD', directory)
   return {
     leave: () => {
       process.chdir(before)
+      vi.stubEnv('INIT_CWD', undefined)
       rmSync(directory, { recursive: true })
     },
   }

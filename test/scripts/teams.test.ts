@@ -34,8 +34,10 @@ it('users and teams are listed by their own commands', async () => {
 
 it('a team is removed with its keys, and the users stay', async () => {
   await addBoth()
-  expect(await teams('remove', 'acme')).toMatchObject({ stdout: 'Removed acme; keys deleted: 2\n' })
-  expect(await teams('remove', 'acme')).toMatchObject({
+  expect(await teams('remove', 'acme', '--yes')).toMatchObject({
+    stdout: 'Removed acme; keys deleted: 2\n',
+  })
+  expect(await teams('remove', 'acme', '--yes')).toMatchObject({
     code: 1,
     stderr: 'There is no team acme\n',
   })
@@ -44,7 +46,7 @@ it('a team is removed with its keys, and the users stay', async () => {
   )
   const left = await database.query('SELECT id FROM users ORDER BY id')
   expect(left).toEqual([{ id: 'acme' }, { id: '~team:acme' }])
-  expect(await users('remove', 'team:acme')).toMatchObject({ code: 0 })
+  expect(await users('remove', 'team:acme', '--yes')).toMatchObject({ code: 0 })
   expect(await database.query('SELECT user_id FROM api_keys')).toEqual([{ user_id: 'acme' }])
 })
 
@@ -88,6 +90,6 @@ it.for([[[]], [['add', 'acme']], [['constructor', 'acme']], [['list', 'x']], [['
   async ([args = []]) => {
     const { code, stdout, stderr } = await teams(...args)
     expect([code, stdout]).toEqual([2, ''])
-    expect(stderr).toMatch(/^Usage: npm run teams -- /)
+    expect(stderr).toMatch(/^Usage: npm run teams --/m)
   },
 )

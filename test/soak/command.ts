@@ -1,15 +1,12 @@
 /** `npm run soak`: puts mixed traffic on the local vault for five minutes, and checks each status and the memory. */
 
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
-import { runCommand } from '../../scripts/lib/command.ts'
+import { exitWith, makeCommand, runCommand } from '../../scripts/lib/command.ts'
 import { formatCount, startBar } from '../../scripts/lib/progress.ts'
 import type { Tally } from './load.ts'
 import type { Objects } from './heap.ts'
 import { medianOf, soak, type SoakResult } from './soak.ts'
 
-const USAGE =
-  'Usage: npm run soak [-- --minutes 5] [--connections 64] [--owners N] [--per-second N] [--heap] [--bare] [--seed N]'
 /** The memory may grow by so many percent after the first minute, and the heap after {@link FILLING}. */
 const MAX_GROWTH = 10
 /** In so many minutes, what the vault keeps within a bound reaches it. */
@@ -89,31 +86,37 @@ function report(result: SoakResult, isBare: boolean): boolean {
   return isRight && growths.every((growth) => growth <= MAX_GROWTH)
 }
 
-await runCommand(USAGE, async () => {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: 'string', default: '5' },
-      connections: { type: 'string', default: '64' },
-      owners: { type: 'string' },
-      'per-second': { type: 'string', default: 'Infinity' },
-      heap: { type: 'boolean', default: false },
-      bare: { type: 'boolean', default: false },
-      seed: { type: 'string' },
-    },
-  })
-  const [seconds, connections] = [Number(values.minutes) * 60, Number(values.connections)]
-  const owners = values.owners === undefined ? undefined : Number(values.owners)
-  const perSecond = Number(values['per-second'])
-  const seed = Number(values.seed ?? randomInt(2 ** 32))
+const command = makeCommand(
+  'soak',
+  'Puts mixed traffic on a vault on this machine, and checks each status and the memory. It needs Linux.',
+)
+  .option('--minutes <minutes>', 'how long', '5')
+  .option('--connections <count>', 'how many clients', '64')
+  .option('--owners <count>', 'how many users have a key before, otherwise one a connection')
+  .option('--per-second <count>', 'how many requests a second, otherwise as many as it answers')
+  .option('--heap', 'collects the garbage each minute, and fails if the heap grew', false)
+  .option('--bare', 'puts the traffic on a Worker without the vault, to compare', false)
+  .option('--seed <seed>', 'draws the same requests as the run that printed it')
+
+async function run(options: ReturnType<typeof command.opts>): Promise<number> {
+  const [seconds, connections] = [Number(options.minutes) * 60, Number(options.connections)]
+  const owners = options.owners === undefined ? undefined : Number(options.owners)
+  const perSecond = Number(options.perSecond ?? Infinity)
+  const seed = Number(options.seed ?? randomInt(2 ** 32))
   const counts = [seconds, connections, perSecond, owners ?? connections]
-  if (!counts.every((count) => count > 0) || !Number.isSafeInteger(seed)) return 2
-  if ((owners ?? connections) < connections) return 2
+  if (!counts.every((count) => count > 0) || !Number.isSafeInteger(seed)) {
+    command.error('error: The values must be numbers above 0')
+  }
+  if ((owners ?? connections) < connections)
+    command.error('error: --owners is less than --connections')
   console.log(`seed ${seed}`)
   const bar = startBar('Soaking')
   const onSecond = (passed: number) => bar.move(passed, Math.round(seconds))
-  const { heap: measuresHeap, bare: isBare } = values
+  const { heap: measuresHeap, bare: isBare } = options
   const asked = { seconds, connections, owners, perSecond, seed, isBare, measuresHeap }
   const result = await soak({ ...asked, onSecond })
   bar.stop()
   return report(result, isBare) ? 0 : 1
-})
+}
+
+await runCommand(command.action(exitWith(run)))

@@ -86,7 +86,11 @@ const command = (...args: string[]) => [
   'keys.csv',
   ...args,
 ]
-const exportKeys = async (db: D1Database = database.db) => runScript(command('--confirm'), db)
+/** What it asks. */
+const ASKED =
+  "Writes every user's key of the database to keys.csv, readable with the key in fernet.key.\n"
+
+const exportKeys = async (db: D1Database = database.db) => runScript(command('--yes'), db)
 
 /** The exported keys by the quoted id. */
 async function exported(): Promise<Map<string | undefined, string | null>> {
@@ -247,7 +251,7 @@ it('no file is left if D1 fails after a page, and no key is in the error', async
     throw new Error('D1_ERROR: database is locked')
   })
   const { code, stdout, stderr } = await exportKeys(db)
-  expect([code, stdout, stderr]).toEqual([1, '', 'D1_ERROR: database is locked\n'])
+  expect([code, stdout, stderr]).toEqual([1, '', `${ASKED}D1_ERROR: database is locked\n`])
   expect(existsSync('keys.csv')).toBe(false)
 })
 
@@ -257,7 +261,8 @@ it('an export that is interrupted leaves no file', async () => {
     if (existsSync('keys.csv')) process.emit('SIGTERM')
   })
   const { code, stderr } = await exportKeys(db)
-  expect([code, stderr]).toEqual([1, 'The export was interrupted, and its file removed.\n'])
+  const message = `${ASKED}The export was interrupted, and its file removed.\n`
+  expect([code, stderr]).toEqual([1, message])
   expect(existsSync('keys.csv')).toBe(false)
 })
 
@@ -282,14 +287,11 @@ it('nothing is exported before the job has told which slot the plain route has',
   })
 })
 
-it('an export asks first, and a program has to add --confirm', async () => {
+it('an export asks first, and a program has to add --yes', async () => {
   await store('ann', 'sk-ann')
   const { code, stderr } = await runScript(command(), database.db)
   expect(code).toBe(1)
-  expect(stderr).toBe(
-    "This writes every user's key to keys.csv, readable with the key in fernet.key.\n" +
-      'Add --confirm if that is right.\n',
-  )
+  expect(stderr).toBe(`${ASKED}Add --yes if that is right.\n`)
   expect(existsSync('keys.csv')).toBe(false)
   expect(await eventsOf()).toEqual([])
 })
@@ -314,13 +316,13 @@ it.for<[what: string, change: () => void, message: string]>([
   const { code, stderr } = await runScript(command(), database.db)
   expect(code).toBe(1)
   expect(stderr).toContain(message)
-  expect(stderr).not.toMatch(/sk-secret|Add --confirm/)
+  expect(stderr).not.toMatch(/sk-secret|Add --yes/)
 })
 
 it.for([[['--out', 'keys.csv']], [['--fernet-key-file', 'fernet.key']]] as const)(
   'an export with %j alone prints the usage',
   async ([args]) => {
     const { code, stderr } = await runScript(['keys', 'export', ...args], database.db)
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/^Usage: npm run keys/)])
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^Usage: npm run keys --/m)])
   },
 )

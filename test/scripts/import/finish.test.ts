@@ -7,8 +7,8 @@ const [ONE, TWO] = fernet.users
 if (!ONE || !TWO) throw new Error('There are too few rows')
 
 const finish = async (...args: string[]) =>
-  runScript(['import/command', '--finish', ...args], database().db)
-const remove = async (id: string) => runScript(['users', 'remove', id], database().db)
+  runScript(['import/command', '--finish', '--yes', ...args], database().db)
+const remove = async (id: string) => runScript(['users', 'remove', id, '--yes'], database().db)
 const haveKeyring = async (keyring: string) =>
   database().query(
     `INSERT OR REPLACE INTO rewrap (id, keyring, revision, counts, started_at, moved_at)
@@ -62,7 +62,7 @@ it('the end of the imports forgets more rows than one statement does', async () 
 it('the end of the imports takes no file', async () => {
   const { code, stderr } = await finish('users.csv')
   expect(code).toBe(2)
-  expect(stderr).toContain('npm run import -- --finish')
+  expect(stderr).toContain('error: --finish takes no FILE')
 })
 
 it.for([

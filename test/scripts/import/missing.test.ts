@@ -24,7 +24,7 @@ const without = (...lines: string[]) => ALL.filter((line) => !lines.includes(lin
 const csv = (lines: readonly string[]) => [HEADER, ...lines, ''].join('\n')
 
 const remove = async (content: string, ...args: string[]) =>
-  importText('newer.csv', content, '--remove-missing', ...args)
+  importText('newer.csv', content, '--remove-missing', '--yes', ...args)
 
 async function storedOf(...ids: string[]): Promise<unknown[]> {
   const rows = await database().query('SELECT user_id FROM api_keys')
@@ -146,9 +146,9 @@ it('--remove-missing takes a SQLite database and NDJSON as it takes CSV', async 
   await importText('all.csv', csv(ALL))
   const rows = without(OLDEST).map((line) => line.split(','))
   const objects = rows.map(([id, encrypted_api_key]) => JSON.stringify({ id, encrypted_api_key }))
-  expect((await importText('a.ndjson', objects.join('\n'), '--remove-missing')).stdout).toContain(
-    'its end may be missing',
-  )
+  expect(
+    (await importText('a.ndjson', objects.join('\n'), '--remove-missing', '--yes')).stdout,
+  ).toContain('its end may be missing')
   {
     using file = new DatabaseSync('flask.db')
     file.exec('CREATE TABLE users (id TEXT, encrypted_api_key TEXT)')
@@ -156,7 +156,7 @@ it('--remove-missing takes a SQLite database and NDJSON as it takes CSV', async 
     for (const row of rows) insert.run(...row)
   }
   const { stdout } = await runScript(
-    ['import/command', 'flask.db', '--remove-missing'],
+    ['import/command', 'flask.db', '--remove-missing', '--yes'],
     database().db,
   )
   expect(stdout).toMatch(/^Removed +1$/m)
@@ -172,12 +172,14 @@ it('--json lists all missing keys, and says what was removed or why nothing was'
   const listed = await report(without(OLDEST))
   expect(listed).toMatchObject({ missing })
   expect(listed).not.toHaveProperty('removed')
-  expect(await report(without(OLDEST), '--remove-missing', '--remove-up-to', '0')).toMatchObject({
+  expect(
+    await report(without(OLDEST), '--remove-missing', '--yes', '--remove-up-to', '0'),
+  ).toMatchObject({
     missing,
     removed: 0,
     not_removed: expect.stringContaining('more than --remove-up-to 0'),
   })
-  expect(await report(without(OLDEST), '--remove-missing')).toMatchObject({
+  expect(await report(without(OLDEST), '--remove-missing', '--yes')).toMatchObject({
     missing,
     removed: 1,
     not_removed: null,
@@ -190,5 +192,5 @@ it.for([
 ] as const)('--remove-up-to %s prints the usage', async ([, args]) => {
   writeFileSync('all.csv', csv(ALL))
   const { code, stderr } = await runScript(['import/command', 'all.csv', ...args], database().db)
-  expect([code, stderr]).toEqual([2, expect.stringMatching(/^Usage: npm run import/)])
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/^Usage: npm run import --/m)])
 })

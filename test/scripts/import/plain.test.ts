@@ -233,5 +233,5 @@ it.for([
 ] as const)('--plain with %s prints the usage', async ([, args]) => {
   const { code, stdout, stderr } = await runScript(['import/command', '--plain', ...args])
   expect([code, stdout]).toEqual([2, ''])
-  expect(stderr).toContain('npm run import -- --plain --url URL --token-file FILE')
+  expect(stderr).toContain('npm run import -- --plain --url <url> --token-file <file>')
 })

@@ -18,7 +18,7 @@ it.for(['', 'y', 'no', 'yes!'])('does nothing if somebody types "%s"', async (ty
 
 it('asks no program, which has to say it itself', async () => {
   process.stdin.isTTY = false
-  const message = 'Really?\nAdd --confirm if that is right.'
+  const message = 'Really?\nAdd --yes if that is right.'
   await expect(requireYes('Really?', false)).rejects.toThrow(message)
   await expect(requireYes('Really?', true)).resolves.toBeUndefined()
 })

@@ -38,10 +38,10 @@ it('a trace counts the rows of a user who is there', async () => {
 
 it('a trace of a removed user finds the HMAC while an import is under way, and nothing once it is over', async () => {
   await users('add', 'ann')
-  await users('remove', 'ann')
+  await users('remove', 'ann', '--yes')
   expect(countsOf(await trace('ann'))).toEqual({ ...NONE, removed_users: '1' })
   expect(countsOf(await trace('ben'))).toEqual(NONE)
-  await runScript(['import/command', '--finish'], database.db)
+  await runScript(['import/command', '--finish', '--yes'], database.db)
   const text = await trace('ann')
   expect(countsOf(text)).toEqual(NONE)
   expect(text).toContain(NOTHING)
