@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { expect, it } from 'vitest'
 import { explain } from '../../examples/node-server/meaning.ts'
+import { ALERTS } from '../../scripts/lib/alerts.ts'
 import { describeReport, type KeyCounts } from '../../scripts/lib/key-report.ts'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { describeElsewhere } from '../../scripts/lib/trace.ts'
@@ -194,8 +195,8 @@ it('docs/webhooks.md shows events as the queue gets them', () => {
   expect(kinds).toEqual(PUBLISHED.toSorted())
 })
 
-it('docs/operate.md lists every event of the log', () => {
-  const rows = tableRows('docs/operate.md', '## Logs')
+it('docs/monitor.md lists every event of the log', () => {
+  const rows = tableRows('docs/monitor.md', '## Logs')
   expect(firstNames(rows)).toEqual(Object.keys(LOG_EVENTS).toSorted())
 })
 
@@ -258,8 +259,8 @@ it('docs/configuration.md names the limits of wrangler.toml', () => {
   expect(documented.toSorted()).toEqual(known.toSorted())
 })
 
-it('docs/operate.md names what one user can add as the code bounds it', () => {
-  const [, section = ''] = read('docs/operate.md').split('## What one user can add\n')
+it('docs/failures.md names what one user can add as the code bounds it', () => {
+  const [, section = ''] = read('docs/failures.md').split('## What one user can add\n')
   const [table = '', figures = ''] = section.split('\n\n## ').join('').split('An event takes')
   const day = MAX_EVENTS_A_DAY.toLocaleString('en')
   expect(table).toContain(`${day} a day`)
@@ -269,10 +270,10 @@ it('docs/operate.md names what one user can add as the code bounds it', () => {
   expect(read('docs/key-life.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
 })
 
-it('docs/backup.md and docs/operate.md name how many tombstones are held as the code bounds it', () => {
+it('docs/backup.md and docs/monitor.md name how many tombstones are held as the code bounds it', () => {
   const held = `more than ${MAX_UNEXPLAINED.toLocaleString('en')}`
   expect(read('docs/backup.md')).toContain(`${held} such tombstones, the job holds them`)
-  expect(read('docs/operate.md').toLowerCase()).toContain(`${held} [tombstones]`)
+  expect(read('docs/monitor.md').toLowerCase()).toContain(`${held} [tombstones]`)
   expect(SAMPLES).toContain(`"most":${MAX_UNEXPLAINED}}`)
 })
 
@@ -348,26 +349,21 @@ it('docs/commands.md lists every npm script', () => {
   expect(Object.keys(scripts).filter((name) => !documented.has(name))).toEqual([])
 })
 
-const [, EVENTS_TO_PAGE = ''] = read('docs/operate.md').split(
-  '## Which events should page somebody',
-)
-const [PAGED = '', SAMPLES = ''] = EVENTS_TO_PAGE.split('### What each one looks like')
+const [, SAMPLES = ''] = read('docs/alerts.md').split('## What the lines look like')
 
 const LINES = SAMPLES.split('\n').filter((line) => line.startsWith('{"level"'))
 
 it.for(LINES.map((line): [event: string, line: string] => [JSON.parse(line).event, line]))(
-  'docs/operate.md shows a line of %s as the vault can log it',
+  'docs/alerts.md shows a line of %s as the vault can log it',
   ([, line]) => {
     expect(nameLineFault(line)).toBeNull()
   },
 )
 
-it('docs/operate.md shows a line of each event that should page somebody, or names a similar one', () => {
-  const names = [...PAGED.matchAll(/`([a-z]+(?:_[a-z]+)+)`/g)].flatMap(([, name = '']) => name)
+it('docs/alerts.md shows a line of each event that somebody should act on, or names a similar one', () => {
+  const names = ALERTS.flatMap(({ events }) => events)
   expect(names.length).toBeGreaterThan(10)
-  const [shown = ''] = SAMPLES.split('\n## ')
-  const others = new Set(['binding_call', 'key_id_not_in_keyring'])
-  expect(names.filter((name) => !others.has(name) && !shown.includes(name))).toEqual([])
+  expect(names.filter((name) => name !== 'binding_call' && !SAMPLES.includes(name))).toEqual([])
 })
 
 it.for([
