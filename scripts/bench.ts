@@ -68,6 +68,21 @@ addRounds(
 addRounds('socket', '1,000 messages over a WebSocket, through the relay and a plain Worker').action(
   async ({ rounds }) => benchSocket(Number(rounds)),
 )
+addRounds('all', 'what docs/speed.md shows, one part after the other: half an hour').action(
+  async (options) => {
+    const rounds = readRounds(options)
+    await benchHttp({
+      ...options,
+      routes: Object.keys(ROUTES).join(','),
+      json: false,
+      chart: 'docs',
+    })
+    await benchStream(rounds.rounds)
+    await benchSocket(rounds.rounds)
+    await benchStart()
+    await benchGrowth(rounds)
+  },
+)
 add('start', 'time of the first request, and weight of the bundle').action(benchStart)
 add('rewrap', 'speed of the rewrap job').action(benchRewrap)
 add('staleness', 'the last use of a key in four isolates after a change in one').action(

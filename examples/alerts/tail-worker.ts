@@ -42,10 +42,13 @@ function readLines(message: unknown): Line[] {
   })
 }
 
+/** Whether a rule that names `values` is about the value. */
+function has(values: readonly string[] | undefined, value: string | null | undefined): boolean {
+  return values === undefined || values.includes(value ?? '')
+}
+
 /** What to tell of a line; null if nobody has to act. It has no user id, so that none leaves your account. */
 function describe({ event, code, reason, request_id }: Line): string | null {
-  const has = (values: readonly string[] | undefined, value: string | null | undefined) =>
-    values === undefined || values.includes(value ?? '')
   const rule = rules.find(
     (one) => one.events.includes(event) && has(one.codes, code) && has(one.reasons, reason),
   )

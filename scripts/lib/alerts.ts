@@ -229,8 +229,9 @@ function renderAlertTable(): string {
   ].join('\n')
 }
 
+const list = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ')
+
 function describeLines({ events, codes, reasons }: Alert): string {
-  const list = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ')
   const values = [...(codes ?? []), ...(reasons ?? [])]
   return values.length === 0 ? list(events) : `${list(events)} with ${list(values)}`
 }
