@@ -267,7 +267,7 @@ it('docs/failures.md names what one user can add as the code bounds it', () => {
   const megabytes = (bytes: number) => (bytes * MAX_EVENTS_A_DAY) / 1e6
   expect(figures).toContain(`${megabytes(250)} MB, and ${megabytes(250) * 90} MB`)
   expect(figures).toContain(`${megabytes(5_000)} MB a day, and ${megabytes(5_000) * 0.09} GB`)
-  expect(read('docs/key-life.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
+  expect(read('docs/events.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
 })
 
 it('docs/backup.md and docs/monitor.md name how many tombstones are held as the code bounds it', () => {
