@@ -303,8 +303,10 @@ it('docs/owasp.md names each risk of the OWASP Top 10 for APIs, with its tests',
   expect(rows.filter(([, , tests]) => tests?.includes('.test.ts)') !== true)).toEqual([])
 })
 
-it('docs/owasp.md names each requirement of ASVS 5.0.0 once', () => {
-  const ids = Array.from(read('docs/owasp.md').matchAll(/v5\.0\.0[^`\s]*/g), ([id]) => id)
+it('docs/owasp.md and docs/asvs-*.md name each requirement of ASVS 5.0.0 once', () => {
+  const pages = DOCS.filter((name) => /^(?:owasp|asvs-\w+)\.md$/.test(name))
+  const text = pages.map((name) => read(`docs/${name}`)).join('\n')
+  const ids = Array.from(text.matchAll(/v5\.0\.0[^`\s]*/g), ([id]) => id)
   expect(ids.filter((id) => !/^v5\.0\.0-\d+\.\d+\.\d+$/.test(id))).toEqual([])
   expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([])
   expect(ids.length).toBeGreaterThan(100)
