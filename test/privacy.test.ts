@@ -1,8 +1,9 @@
-/** docs/privacy.md says where the user id is: after each operation it is nowhere else, and a key, a token or an address is nowhere. */
+/** docs/stored-data.md and docs/privacy.md say where the user id is: after each operation it is nowhere else, and a key, a token or an address is nowhere. */
 
 import { expect, it, onTestFinished } from 'vitest'
 import * as z from 'zod/mini'
-import page from '../docs/privacy.md?raw'
+import privacy from '../docs/privacy.md?raw'
+import page from '../docs/stored-data.md?raw'
 import { environment } from '../src/environment.ts'
 import { runJobs } from '../src/jobs.ts'
 import { LOG_EVENTS } from '../src/log-lines.ts'
@@ -22,10 +23,12 @@ function columnsIn(cell = ''): string[] {
 
 const [, sentence = ''] = page.split('\nThe user id itself is in ')
 const COLUMNS_WITH_ID = namesIn(sentence.split('\n')[0])
-const LINES_WITH_ID = rowsUnder(page, '## What a log line has').flatMap(([line]) => namesIn(line))
+const LINES_WITH_ID = rowsUnder(privacy, '## What a log line has').flatMap(([line]) =>
+  namesIn(line),
+)
 
 it('the page lists each column once', async () => {
-  const listed = ['## What the database holds', '### Columns that name nobody'].flatMap((heading) =>
+  const listed = ['## Columns about a user', '## Columns that name nobody'].flatMap((heading) =>
     rowsUnder(page, heading).flatMap(([cell]) => columnsIn(cell)),
   )
   const known = Array.from(await readTables(), ([table, columns]) =>

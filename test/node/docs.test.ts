@@ -283,7 +283,7 @@ it('docs/api.md lists every reason of api_key_invalid', () => {
 })
 
 it('docs/privacy.md names each place that a trace of a user names, with its days', () => {
-  const rows = tableRows('docs/privacy.md', '## Outside the database')
+  const rows = tableRows('docs/privacy.md', '## Where it is')
   const documented = rows.map(([place, , days]) => ({ place, days: numbersIn(days) }))
   const [, ...lines] = describeElsewhere(0)
   const traced = lines.flatMap((line) => {
