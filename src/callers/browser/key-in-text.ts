@@ -14,6 +14,9 @@ const NAMED =
 /** The names of credentials. */
 const CREDENTIAL = /key|token|secret|authorization/i
 
+/** Most services have them for what is not secret, such as `Idempotency-Key`. */
+const UUID = /^[\da-f]{8}(?:-[\da-f]{4,12}){4}$/i
+
 /** Texts that hold keys of another kind, or are longer than commands and files are. */
 const NO_SOURCE = /^(?:service_account|aws_keys|pem|too_long)$/
 
@@ -28,7 +31,8 @@ export function findKeyIn(text: string, beginnings: readonly string[]): string |
   const found = new Set<string>()
   for (const [, name = '', value = ''] of trimmed.replace(COMMENT, '').matchAll(NAMED)) {
     // Most names of variables and placeholders have no digit.
-    if (CREDENTIAL.test(name) && /\d/.test(value) && findKeyFault(value) === null) found.add(value)
+    const canBeKey = /\d/.test(value) && !UUID.test(value) && findKeyFault(value) === null
+    if (CREDENTIAL.test(name) && canBeKey) found.add(value)
   }
   const known = [...found].filter((value) => beginnings.some((each) => value.startsWith(each)))
   const [key = null, ...others] = known.length > 0 ? known : found

@@ -87,6 +87,10 @@ it.for<[what: string, text: string]>([
   ['a URL', 'TOKEN_URL=https://login.example.com/token\nPORT=3000'],
   ['a service account', '{"type": "service_account", "private_key_id": "0123456789abcdef0123"}'],
   ['AWS keys', '{"secretAccessKey": "0123456789abcdef0123", "region": "us-east-1"}'],
+  [
+    'an id beside a variable',
+    'curl -H "Idempotency-Key: 3f2b8c1e-9d4a-4e6b-8f7a-1c2d3e4f5a6b" -H "x-api-key: $KEY" a.test',
+  ],
   ['words', 'my key is in the mail'],
   ['nothing', ''],
 ])('guesses no key in %s', ([, text]) => {
