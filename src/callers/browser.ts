@@ -1,5 +1,6 @@
 /** A client of the vault for browsers: what `<api-key-settings>` does, for a screen of your own. */
 
+import { sayDuration } from './browser/duration.ts'
 import { sayProblem, type Speech } from './browser/problem-text.ts'
 import { Problem } from './browser/problem.ts'
 import { fillText, gapAfter, PROBLEM_TEXTS, type ProblemText } from './browser/texts.ts'
@@ -59,7 +60,7 @@ export function describeProblem(
   const seconds = Math.ceil((problem.retryAt - Date.now()) / 1_000)
   const { requestId: id } = problem
   const more = [
-    seconds > 0 && speech.say('retryIn', { seconds }),
+    seconds > 0 && speech.say('retryIn', { time: sayDuration(seconds, language.tag) }),
     problem.isFault && id !== null && speech.say('reference', { id }),
   ]
   return more.reduce<string>((said, next) => (next ? said + gapAfter(said) + next : said), text)

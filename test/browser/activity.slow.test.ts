@@ -28,7 +28,7 @@ async function openKey(events: readonly SampleEvent[], timezoneId = 'UTC', lang 
 async function openActivity(events: readonly SampleEvent[], timezoneId?: string) {
   const opened = await openKey(events, timezoneId)
   await act(opened.page, 'OpenAI', 'Activity')
-  await opened.page.getByText('Nothing has happened yet.').or(lines(opened.page)).first().waitFor()
+  await opened.page.getByText('No activity yet.').or(lines(opened.page)).first().waitFor()
   return opened
 }
 
@@ -58,7 +58,7 @@ it('the list says what happened, adds up by day, and begins with what happened l
     'batch used this key today',
     'You replaced the key',
     'chat-worker used this key 41 times today (2 failed)',
-    'chat-worker was refused today: you have not allowed it',
+    'chat-worker was refused today: you have not allowed this application',
     'You replaced the key',
     'chat-worker used this key 5 times yesterday',
   ])
@@ -96,7 +96,7 @@ it("the list counts by the reader's days", async () => {
 
 it('an empty list says so, and takes and gives back the focus', async () => {
   const { page, faults } = await openActivity([])
-  expect(await shows(page.getByText('Nothing has happened yet.'))).toBe(true)
+  expect(await shows(page.getByText('No activity yet.'))).toBe(true)
   expect(await button(page, 'Download all').count()).toBe(0)
   expect(await isFocused(page.locator('#title'))).toBe(true)
   await page.keyboard.press('Escape')
@@ -137,7 +137,7 @@ it.for([
   await vault.sql(`UPDATE api_keys SET ${change} WHERE user_id = ?`, user)
   await page.reload()
   await act(page, key, 'Activity')
-  expect(await shows(page.getByText(/You saved the key|Nothing has happened/))).toBe(true)
+  expect(await shows(page.getByText(/You saved the key|No activity yet/))).toBe(true)
 })
 
 describe('a long list', () => {
@@ -237,7 +237,7 @@ it('a list that does not load says so, and can be loaded again', async () => {
   await page.route('**/api-key-events?*', (route) => route.fulfill(refuse(503, 'database_busy')))
   await act(page, 'OpenAI', 'Activity')
   expect(await shows(told(page, 'The key service is busy.'))).toBe(true)
-  expect(await page.getByText('Nothing has happened yet.').count()).toBe(0)
+  expect(await page.getByText('No activity yet.').count()).toBe(0)
   const fired = [{ type: 'error', code: 'database_busy' }]
   expect(await page.evaluate('window.events')).toMatchObject(fired)
   await page.unroute('**/api-key-events?*')

@@ -194,7 +194,7 @@ describe('adding a key', () => {
     expect(await isFocused(url)).toBe(true)
     expect(await url.getAttribute('aria-invalid')).toBe('true')
     const hint = `Enter an https URL on ${new URL(provider.url).host}, without a query.`
-    expect(await page.getByText(hint, { exact: true }).count()).toBe(2)
+    expect(await page.getByText(hint, { exact: true }).count()).toBe(1)
     await url.fill(`${provider.url}/v1/`)
     await button(page, 'Save key').click()
     await page.getByText('The Own key is saved, and Own accepts it.').waitFor()
@@ -212,7 +212,7 @@ describe('adding a key', () => {
     await button(page, 'Save key').click()
     await page.getByText('OpenAI does not accept this key.').waitFor()
     await button(page, 'Save anyway').click()
-    await page.getByText('We couldn’t confirm it with OpenAI.').waitFor()
+    await page.getByText('OpenAI did not confirm it.').waitFor()
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
     const seen = await fetch(`${provider.url}/seen/sk-bad-insist-1`)
     expect(await seen.json()).toHaveLength(1)
@@ -291,7 +291,7 @@ describe('adding a key', () => {
     await keyField(page).fill('gsk_0123456789')
     await button(page, 'Save key').click()
     await page
-      .getByText('The Groq key is saved. We couldn’t confirm it with Groq. Test it later.')
+      .getByText('The Groq key is saved, but Groq did not confirm it. Test it later.')
       .waitFor()
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
   })
@@ -352,7 +352,7 @@ describe('a stored key', () => {
   it.for([
     ['OpenAI accepts this key.', 'sk-good-1', 'Accepted by OpenAI', 1],
     ['OpenAI does not accept this key.', 'sk-bad-12', 'Rejected by OpenAI. Replace it.', 1],
-    ['We couldn’t confirm this key with OpenAI.', 'sk-busy-1', 'Not confirmed yet', 0],
+    ['OpenAI did not confirm this key.', 'sk-busy-1', 'Not confirmed yet', 0],
   ] as const)('tests a key, which is not a use: %s', async ([verdict, key, status, times]) => {
     const { page } = await openSettings({ 'openai?verify=false': key })
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
@@ -422,7 +422,7 @@ describe('a stored key', () => {
     const { page } = await openSettings({ openai: 'sk-good-first' })
     const question = page.getByRole('dialog', { name: 'Delete the OpenAI key?' })
     await act(page, 'OpenAI', 'Delete')
-    await question.getByText('Applications lose this key. You cannot undo this.').waitFor()
+    await question.getByText('Applications can no longer use it. You cannot undo this.').waitFor()
     await question.getByText('The key still works at OpenAI.').waitFor()
     await page.keyboard.press('Escape')
     await question.waitFor({ state: 'hidden' })
@@ -499,7 +499,7 @@ describe('a stored key', () => {
     await button(page, 'Delete: gone key').waitFor()
     expect(await listItems(page, 'gone')).toEqual(['Activity'])
     await act(page, 'gone', 'Activity')
-    await page.getByText('Nothing has happened yet.').waitFor()
+    await page.getByText('No activity yet.').waitFor()
     await deleteKey(page, 'gone')
     await page.getByText('The gone key is deleted.').waitFor()
   })

@@ -58,7 +58,7 @@ it('a new key never expires unless its user says so', async () => {
   const { page, user, token } = await openSettings()
   await beginAdding(page, 'OpenAI')
   expect(await expiry(page).isVisible()).toBe(false)
-  await page.getByText('Expires: Never').click()
+  await page.getByText('Expires · Never').click()
   const names = await expiry(page).locator('option').allTextContents()
   expect(trimAll(names)).toEqual(['Never', 'In 30 days', 'In 90 days', 'In a year'])
   await keyField(page).fill('sk-good-1')
@@ -92,7 +92,7 @@ it('a key that replaces one expires when that would have, unless its user says o
   const expires_at = timeIn(40)
   const { page, user, token } = await openKey({ expires_at })
   await act(page, 'OpenAI', 'Replace')
-  await page.getByText(`Expires: ${dayIn(40)}`).click()
+  await page.getByText(`Expires · ${dayIn(40)}`).click()
   expect(await expiry(page).inputValue()).toBe('')
   await keyField(page).fill('sk-good-2')
   await button(page, 'Replace').click()
@@ -110,9 +110,9 @@ it('a key that replaces one expires when that would have, unless its user says o
 it('a key that replaces an expired one never expires, and the form says so', async () => {
   const { page, user, token } = await openKey({ expires_at: timeIn(-1) })
   await button(page, 'Replace: OpenAI key').click()
-  const text = `The previous key expired ${dayIn(-1)}. The new one does not, unless you choose a day.`
+  const text = `The previous key expired on ${dayIn(-1)}. The new one expires only if you choose a date.`
   await page.getByText(text).waitFor()
-  await page.getByText('Expires: Never').waitFor()
+  await page.getByText('Expires · Never').waitFor()
   await keyField(page).fill('sk-good-2')
   await button(page, 'Replace').click()
   await page.getByText('The OpenAI key is saved,').waitFor()

@@ -307,16 +307,16 @@ describe('a key that another tab has deleted', () => {
   it('closes the open form of a key that its user deletes', async () => {
     const { page } = await openSettings(KEYS)
     await act(page, 'OpenAI · work', 'Limits')
-    await page.getByLabel('Limit of uses').waitFor()
+    await page.getByLabel('Usage limit').waitFor()
     await deleteKey(page, 'OpenAI · work')
     await page.getByText('The OpenAI · work key is deleted.').waitFor()
-    expect(await page.getByLabel('Limit of uses').count()).toBe(0)
+    expect(await page.getByLabel('Usage limit').count()).toBe(0)
   })
 
   it('begins anew with the next key of its slot', async () => {
     const { page, changeElsewhere } = await openSettings(KEYS)
     await act(page, 'OpenAI · work', 'Limits')
-    await page.getByLabel('Limit of uses').waitFor()
+    await page.getByLabel('Usage limit').waitFor()
     await changeElsewhere('openai:work', null)
     await act(page, 'OpenAI · work', 'Pause')
     await gone(page).waitFor()
@@ -325,7 +325,7 @@ describe('a key that another tab has deleted', () => {
     await keyField(page).fill('sk-good-3')
     await button(page, 'Save key').click()
     await noticeOf(page, 'OpenAI · work').waitFor()
-    expect(await page.getByLabel('Limit of uses').count()).toBe(0)
+    expect(await page.getByLabel('Usage limit').count()).toBe(0)
     expect(await page.locator('[part~=problem]').count()).toBe(0)
   })
 })

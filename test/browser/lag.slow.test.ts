@@ -10,10 +10,8 @@ const { openSettings } = await setStage({ USE_FRESH_SECONDS: '60' })
 /** A sentence in a live region. */
 const said = (page: Page, text: string) => page.getByRole('status').getByText(text, { exact: true })
 
-const STILL_USED = 'Applications can use it for up to 60 seconds more.'
-const EARLIER_USED = 'Applications can use the earlier key for up to 60 seconds more.'
-const EARLIER_LIMITS = 'The earlier limits can apply for up to 60 seconds more.'
-const ANY = /60 seconds more/
+const LAG = 'It can take up to 60 seconds until this applies everywhere.'
+const ANY = /60 seconds/
 
 async function enterKey(page: Page, key: string, save: string): Promise<void> {
   await keyField(page).fill(key)
@@ -23,7 +21,7 @@ async function enterKey(page: Page, key: string, save: string): Promise<void> {
 it('says after a pause how long applications go on, and nothing after a resumption', async () => {
   const { page, faults } = await openSettings({ openai: 'sk-good-1' })
   await act(page, 'OpenAI', 'Pause')
-  expect(await shows(said(page, STILL_USED))).toBe(true)
+  expect(await shows(said(page, LAG))).toBe(true)
   expect(await shows(page.getByRole('status').getByText('You paused the key'))).toBe(true)
   expect(await findBarriers(page)).toEqual([])
   await page.setViewportSize({ width: 320, height: 800 })
@@ -39,7 +37,7 @@ it('says after other limits how long the earlier ones can apply', async () => {
   await act(page, 'OpenAI', 'Limits')
   await page.getByLabel('Maximum number of uses').fill('5')
   await button(page, 'Save limits').click()
-  expect(await shows(said(page, EARLIER_LIMITS))).toBe(true)
+  expect(await shows(said(page, LAG))).toBe(true)
 })
 
 it('says after a replacement how long the earlier key is used, and nothing of a first key', async () => {
@@ -50,12 +48,12 @@ it('says after a replacement how long the earlier key is used, and nothing of a 
   expect(await page.getByText(ANY).count()).toBe(0)
   await act(page, 'OpenAI', 'Replace')
   await enterKey(page, 'sk-good2-second', 'Replace')
-  expect(await shows(said(page, EARLIER_USED))).toBe(true)
+  expect(await shows(said(page, LAG))).toBe(true)
 })
 
 it.for([
-  ['en', 'Delete', STILL_USED],
-  ['de', 'Löschen', 'Anwendungen können ihn noch bis zu 60 Sekunden lang verwenden.'],
+  ['en', 'Delete', LAG],
+  ['de', 'Löschen', 'Es kann bis zu 60 Sekunden dauern, bis das überall gilt.'],
 ] as const)(
   'says in %s after a deletion how long applications go on',
   async ([lang, remove, text]) => {

@@ -98,7 +98,7 @@ it('sentences that follow each other have no space between them in Japanese', as
       .map((name) => texts[name])
       .join('')
       .replaceAll('{provider}', 'OpenAI')
-      .replaceAll('{seconds}', '3600')
+      .replaceAll('{time}', '60 分')
   const say = (name: string) => texts[name] ?? ''
   const choose = async (name: string) => {
     await page.locator('#more').click()

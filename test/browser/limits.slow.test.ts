@@ -115,7 +115,7 @@ it('a key says how many uses are used up, and who may use it', async () => {
 
 describe('the form that limits a key', () => {
   const USED = { event: 'used', at: '2026-06-15T10:00:00.000Z', last: '2026-06-15T10:30:00.000Z' }
-  const limitOfUses = (page: Page) => page.getByLabel('Limit of uses')
+  const limitOfUses = (page: Page) => page.getByLabel('Usage limit')
   const count = (page: Page) => page.getByLabel('Maximum number of uses')
   const callers = (page: Page) =>
     page.getByRole('combobox', { name: 'Applications that may use the key' })
@@ -256,7 +256,7 @@ describe('the form that limits a key', () => {
     await limitOfUses(page).selectOption('Per day')
     await count(page).fill(text)
     await count(page).press('Enter')
-    const told = page.getByRole('alert').getByText('Enter a whole number of uses, from 1.')
+    const told = page.getByRole('alert').getByText('Enter a whole number of uses, 1 or more.')
     expect(await shows(told)).toBe(true)
     expect(await count(page).getAttribute('aria-invalid')).toBe('true')
     expect(await isFocused(count(page))).toBe(true)

@@ -21,7 +21,7 @@ const { vault, provider, openPage } = await setStage({
 const origin = vault.keyUrl.origin
 identityProvider.register(origin)
 
-const NOT_VALID = /^localhost:\d+ gave an answer that is not valid\./
+const NOT_VALID = /^The answer of localhost:\d+ is not valid\./
 const preview = (page: Page) => page.locator('[part=preview]')
 
 async function signIn(page: Page, name: string): Promise<void> {
@@ -171,7 +171,7 @@ describe('the page', () => {
     const { page, faults } = await openPage(origin)
     await changeMetadata(page, { token_endpoint: 'http://vault.test/token' })
     await button(page, 'Sign in').click()
-    await page.getByText(/^localhost:\d+ does not name secure addresses for the sign-in/).waitFor()
+    await page.getByText(/^localhost:\d+ does not offer a secure sign-in/).waitFor()
     expect(faults()).toEqual([])
   })
 
@@ -278,7 +278,8 @@ describe('the page', () => {
     const other = await openWindow(page)
     await other.getByLabel('Name').fill('mallory')
     await button(other, 'Continue').click()
-    const refusal = 'You signed in as mallory at work, but the page shows the keys of olga at work.'
+    const refusal =
+      'You signed in as mallory at work, but the other page shows the keys of olga at work.'
     await other.getByText(refusal).waitFor()
     await page.getByText(refusal).waitFor()
     const again = await openWindow(page)

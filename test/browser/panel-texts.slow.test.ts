@@ -146,7 +146,7 @@ describe('the form of limits', () => {
     await page.route(file, (route) => route.abort())
     await act(page, 'OpenAI', 'Limits')
     await count(page).fill('7')
-    await page.getByLabel('Limit of uses').selectOption('Per month')
+    await page.getByLabel('Usage limit').selectOption('Per month')
     await page.evaluate(() => (document.documentElement.lang = 'de'))
     await page.getByRole('alert').locator('p').waitFor()
     expect(await shows(button(page, 'Save limits'))).toBe(true)

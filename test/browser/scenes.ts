@@ -88,7 +88,7 @@ export const SCENES = {
     'three',
     async (page) => {
       await beginAdding(page)
-      await page.getByText('Expires: Never').click()
+      await page.getByText('Expires · Never').click()
       await page.getByLabel('Expires', { exact: true }).waitFor()
     },
   ],
@@ -235,7 +235,7 @@ export const SCENES = {
       await page.getByText('No application has used this key lately.').waitFor()
       await page.getByLabel('Maximum number of uses').fill('1.5')
       await button(page, 'Save limits').click()
-      await page.getByText('Enter a whole number of uses, from 1.').waitFor()
+      await page.getByText('Enter a whole number of uses, 1 or more.').waitFor()
     },
   ],
   'an activity': [
@@ -331,12 +331,12 @@ export const SCENES = {
   ],
   'a countdown (429)': failing(
     refuse(429, 'rate_limited', { 'Retry-After': '3600' }),
-    'Try again in 3600 s.',
+    'Try again in 60 minutes.',
   ),
   'a fault (500)': failing(refuse(500, 'internal'), 'Reference: request-1'),
   "a proxy's page": failing(
     { ...refuse(502, ''), body: '<h1>Bad gateway</h1>' },
-    'Something between you and the key service answered instead of it.',
+    'The answer did not come from the key service.',
   ),
   'a save without a connection': [
     'three',

@@ -100,7 +100,7 @@ describe('another key of a provider', () => {
     [
       'a space in it',
       'my key',
-      'A name has up to 40 letters of one script, digits, hyphens, dots or underscores.',
+      'A name has up to 40 characters: letters of one script, digits, hyphens, dots or underscores.',
     ],
     ['a twin in another case', 'WORK', 'There is such a key already. Choose another name'],
   ] as const)('refuses a name for %s, and keeps what was typed', async ([, name, text]) => {
@@ -130,7 +130,7 @@ describe('another key of a provider', () => {
       const sent: string[] = []
       page.on('request', (request) => sent.push(request.method()))
       await addAnother(page, key)
-      await said(page, 'A name has up to 40 letters').waitFor()
+      await said(page, 'A name has up to 40 characters').waitFor()
       expect(sent).toEqual([])
     },
   )

@@ -86,12 +86,12 @@ describe('an admin of a team', () => {
     await said(page, 'You paused the key').waitFor()
     await act(page, 'OpenAI', 'Limits')
     const field = (label: string) => page.getByLabel(label, { exact: true })
-    await field('Limit of uses').selectOption('Per day')
+    await field('Usage limit').selectOption('Per day')
     await field('Maximum number of uses').fill('5')
     await field('Maximum number of uses per member').fill('0')
-    await field('Limit of uses per member').selectOption('Per day')
+    await field('Usage limit per member').selectOption('Per day')
     await button(page, 'Save limits').click()
-    await said(page, 'Enter a whole number of uses, from 1.').waitFor()
+    await said(page, 'Enter a whole number of uses, 1 or more.').waitFor()
     const perMember = field('Maximum number of uses per member')
     expect(await isFocused(perMember)).toBe(true)
     const faulty = await page
@@ -103,7 +103,7 @@ describe('an admin of a team', () => {
     await said(page, 'You changed the limits of the key').waitFor()
     await toggleRow(page, 'OpenAI')
     await said(page, '0 of 5 uses today').waitFor()
-    await said(page, '2 uses per member and day').waitFor()
+    await said(page, 'Daily limit per member: 2').waitFor()
     await deleteKey(page, 'OpenAI · work')
     await said(page, 'The OpenAI · work key is deleted.').waitFor()
     expect(await listKeys(page)).toEqual(['OpenAI'])
@@ -153,7 +153,8 @@ describe('a member of a team', () => {
 
 it('somebody who is not in the team is told so', async () => {
   const { page } = await openTeam({}, { claims: { teams: ['other'] } })
-  const text = 'These keys belong to another account or team. Sign in as somebody who may see them.'
+  const text =
+    'These keys belong to another account or team. Sign in with an account that may see them.'
   expect(await shows(page.getByRole('alert').filter({ hasText: text }))).toBe(true)
   expect(await page.evaluate('window.events')).toMatchObject([{ code: 'not_your_own' }])
 })

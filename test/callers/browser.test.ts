@@ -41,7 +41,7 @@ describe('a problem in words', () => {
     setClock()
     const retryAt = Date.now() + 41_001
     expect(describeProblem(new Problem('rate_limited', { retryAt }))).toBe(
-      'Too many attempts. Try again in 42 s.',
+      'Too many attempts. Try again in 42 seconds.',
     )
     expect(describeProblem(new Problem('rate_limited', { retryAt: Date.now() }))).toBe(
       'Too many attempts.',

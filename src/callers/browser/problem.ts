@@ -41,8 +41,6 @@ const TEXTS: Partial<Record<ProblemCode, ProblemText>> = {
   no_api_key: 'outdated',
   invalid_query: 'outdated',
   invalid_precondition: 'outdated',
-  api_key_paused: 'paused',
-  base_url_invalid: 'baseUrlRule',
   body_too_large: 'key_too_long',
   body_too_slow: 'unreachable',
   token_keys_unreachable: 'database_busy',
@@ -51,7 +49,7 @@ const TEXTS: Partial<Record<ProblemCode, ProblemText>> = {
 
 /** The name of the text for a code; undefined if only the operator can help. */
 export function nameText(code: ProblemCode): ProblemText | undefined {
-  return isProblemText(code) ? code : TEXTS[code]
+  return [code, TEXTS[code] ?? ''].find(isProblemText)
 }
 
 interface ProblemOptions {

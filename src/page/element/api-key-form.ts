@@ -139,7 +139,7 @@ export class ApiKeyForm extends InnerElement {
           : html`<p part="times">${say('expiryPassed', { day: day(expiresAt) })}</p>`
       }
       <details>
-        <summary>${say('expires')}: ${summary}</summary>
+        <summary>${say('expires')} · ${summary}</summary>
         ${renderExpiryField(language, isBusy, kept)}
       </details>
     `
@@ -156,6 +156,7 @@ export class ApiKeyForm extends InnerElement {
     const { hosts = null } = slot ?? {}
     if (slot === undefined || hosts === null) return nothing
     const { say, list } = this.language
+    const isWrong = this.attempt.problem?.code === 'base_url_invalid'
     return html`
       <label for="base-url" part="label">${say('baseUrl')}</label>
       <input
@@ -166,11 +167,16 @@ export class ApiKeyForm extends InnerElement {
         autocomplete="off"
         placeholder=${`https://${hosts[0]}`}
         aria-describedby="hosts problem"
-        aria-invalid=${this.attempt.problem?.code === 'base_url_invalid'}
+        aria-invalid=${isWrong}
         ?readonly=${isBusy}
         .defaultValue=${readableKey(slot)?.baseUrl ?? ''}
       />
-      <p id="hosts" part="times">${say('baseUrlRule', { hosts: list(hosts) })}</p>
+      ${
+        // The problem says the same.
+        isWrong
+          ? nothing
+          : html`<p id="hosts" part="times">${say('base_url_invalid', { hosts: list(hosts) })}</p>`
+      }
     `
   }
 

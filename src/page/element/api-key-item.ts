@@ -305,7 +305,7 @@ export class ApiKeyItem extends PanelElement {
       this.#panel = null
       this.opened = null
       const text = language.say('deleted', { provider: this.#name })
-      const more = describeLag(slot, 'stillUsed', language)
+      const more = describeLag(slot, language)
       this.tellDone('deleted', slot, { text, tone: 'neutral', more })
     })
   }

@@ -142,7 +142,8 @@ export class Attempt implements ReactiveController {
   #renderWait(problem: Problem) {
     const { wait } = this
     if (wait === 0) return nothing
-    const text = this.#host.language.say('retryIn', { seconds: wait })
+    const { say, duration } = this.#host.language
+    const text = say('retryIn', { time: duration(wait) })
     return [
       gapAfter(this.#describe(problem)),
       html`<span role="timer" aria-live="off">${text}</span>`,

@@ -117,12 +117,6 @@ export class InnerElement extends LitElement {
 /** What a user changes of a key itself. */
 type KeyChange = Exclude<Change, 'tested' | 'elsewhere'>
 
-/** What is said of how long applications can use a key as it was before such a change. */
-const LAGS: Partial<Record<KeyChange, 'stillUsed' | 'earlierLimits'>> = {
-  paused: 'stillUsed',
-  limits: 'earlierLimits',
-}
-
 /** What a row opens to. */
 export class PanelElement extends InnerElement {
   static override properties: PropertyDeclarations = {
@@ -147,8 +141,8 @@ export class PanelElement extends InnerElement {
     const { access, keySlot, language } = this
     const slot = await patchKey({ access, signal }, keySlot, changes)
     const text = language.say(change === 'limits' ? 'event_limits_changed' : `event_${change}`)
-    const lag = LAGS[change]
-    const more = lag ? describeLag(slot, lag, language) : ''
+    const narrows = change === 'paused' || change === 'limits'
+    const more = narrows ? describeLag(slot, language) : ''
     this.tellDone(change, slot, { text, tone: 'success', more })
   }
 

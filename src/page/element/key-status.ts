@@ -42,7 +42,7 @@ export function describeStatus(slot: ShownSlot, language: Language): Status[] {
   if (key === 'unreadable') return [{ tone: 'bad', text: say('unreadable'), asksFor: 'replace' }]
   const fault = describeFault(slot, key, language)
   const statuses = key.isPaused
-    ? [fault, { tone: 'none', text: say('paused'), asksFor: 'resume' } as const]
+    ? [fault, { tone: 'none', text: say('api_key_paused'), asksFor: 'resume' } as const]
     : [fault ?? describeRest(slot, key, language)]
   return statuses.filter((status) => status !== null)
 }

@@ -1,5 +1,6 @@
 /** A language that the element speaks: its texts, dates and lists. */
 
+import { sayDuration } from '../../callers/browser/duration.ts'
 import { fillText, type Values } from '../../callers/browser/texts.ts'
 import { midnightsUntil } from './days.ts'
 import { ENGLISH, type TextName } from './texts.ts'
@@ -66,9 +67,8 @@ export class Language {
   readonly names = (words: readonly string[]): string =>
     new Intl.ListFormat(this.#dates, { style: 'narrow' }).format(words)
 
-  /** `60 seconds`. */
-  readonly seconds = (count: number): string =>
-    count.toLocaleString(this.#dates, { style: 'unit', unit: 'second', unitDisplay: 'long' })
+  /** `60 seconds`, `5 minutes`. */
+  readonly duration = (seconds: number): string => sayDuration(seconds, this.#dates)
 
   /** `1,000`. */
   readonly number = (value: number): string => value.toLocaleString(this.#dates)

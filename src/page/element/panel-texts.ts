@@ -2,12 +2,12 @@
 
 /** Their form is that of `ENGLISH` in `texts.ts`. */
 export const PANEL_TEXTS = {
-  limitOfUses: 'Limit of uses',
+  limitOfUses: 'Usage limit',
   noLimit: 'No limit',
   perDay: 'Per day',
   perMonth: 'Per month',
   maxUses: 'Maximum number of uses',
-  limitOfUsesPerMember: 'Limit of uses per member',
+  limitOfUsesPerMember: 'Usage limit per member',
   maxUsesPerMember: 'Maximum number of uses per member',
   callers: 'Applications that may use the key',
   allCallers: 'All applications',
@@ -15,7 +15,7 @@ export const PANEL_TEXTS = {
   noneSeen: 'No application has used this key lately.',
   saveLimits: 'Save limits',
 
-  noEvents: 'Nothing has happened yet.',
+  noEvents: 'No activity yet.',
   more: 'Show more',
   download: 'Download all',
   anApplication: 'an application',
@@ -61,7 +61,7 @@ export const PANEL_TEXTS = {
   event_revealed: '{caller} read the whole key{times} {when}',
   event_use_refused_api_key_paused: '{caller} was refused{times} {when}: the key is paused',
   event_use_refused_api_key_expired: '{caller} was refused{times} {when}: the key has expired',
-  event_use_refused: '{caller} was refused{times} {when}: you have not allowed it',
+  event_use_refused: '{caller} was refused{times} {when}: you have not allowed this application',
   event_limit_reached: '{caller} was refused{times} {when}: the limit was reached',
   event_unreadable: '{caller} was refused{times} {when}: the key cannot be read',
   event_viewed: '{caller} looked at the details of this key{times} {when}',

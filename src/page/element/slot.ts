@@ -10,7 +10,7 @@ import {
   type Verdict,
 } from '../../shared/slot.ts'
 import { daysUntil, type Period } from './days.ts'
-import type { Language } from './language.ts'
+import { gapAfter, type Language } from './language.ts'
 
 /** A user may not need a key that was not used for these days. */
 const UNUSED_DAYS = 90
@@ -179,21 +179,17 @@ export function putSlot(slots: readonly ShownSlot[], changed: ShownSlot): ShownS
 export function describeSame(
   slot: ShownSlot,
   slots: readonly ShownSlot[],
-  { say, list }: Language,
+  { say, names }: Language,
 ): string | null {
   const key = readableKey(slot)
   const others = slots.filter(({ name }) => key?.sameIn.includes(name))
   if (others.length === 0) return null
-  return say('sameKey', { providers: list(others.map((other) => nameSlot(other, say))) })
+  return say('sameKey', { providers: names(others.map((other) => nameSlot(other, say))) })
 }
 
 /** For how long applications can still use the slot as before its change; empty if they cannot. */
-export function describeLag(
-  { lag }: ShownSlot,
-  text: 'stillUsed' | 'earlierUsed' | 'earlierLimits',
-  { say, seconds }: Language,
-): string {
-  return lag > 0 ? say(text, { time: seconds(lag) }) : ''
+export function describeLag({ lag }: ShownSlot, { say, duration }: Language): string {
+  return lag > 0 ? say('lag', { time: duration(lag) }) : ''
 }
 
 /** What a person reads when the key in the slot has just been saved. */
@@ -201,9 +197,9 @@ export function describeSaved(slot: ShownSlot, language: Language): Notice {
   const { provider } = slot
   const { say } = language
   const key = readableKey(slot)
-  const lag = describeLag(slot, 'earlierUsed', language)
+  const lag = describeLag(slot, language)
   const paused = key?.isPaused === true ? say('savedPaused') : ''
-  const more = [paused, lag].filter((text) => text).join(' ')
+  const more = paused + (paused && lag && gapAfter(paused)) + lag
   if (provider === null || key === null) return { text: say('savedPlain'), tone: 'success', more }
   const values = { key: nameSlot(slot, say), provider }
   if (key.exhaustedAt !== null) {

@@ -21,7 +21,7 @@ export const ENGLISH = {
   newLink: 'To sign in, open your link again.',
   signInAt: 'Sign in at {host} to see your keys.',
   otherUser:
-    'You signed in as {name}, but the page shows the keys of {user}. Sign in as {user}, or reload that page.',
+    'You signed in as {name}, but the other page shows the keys of {user}. Sign in as {user}, or reload the other page.',
   blocked:
     'Your browser did not open a window for the sign-in. Allow it and try again. If you sign in here, what you typed is lost.',
   signedOut: 'You are signed out.',
@@ -31,9 +31,9 @@ export const ENGLISH = {
   fault: 'Something went wrong on this page. Try again.',
   cancelled: 'You cancelled the sign-in.',
   refused: '{host} did not sign you in: {reason}',
-  invalidAnswer: '{host} gave an answer that is not valid. Try again, or contact support.',
+  invalidAnswer: 'The answer of {host} is not valid. Try again, or contact support.',
   providerUnreachable: 'We can’t reach {host}. Check your connection, then try again.',
-  unsafeEndpoint: '{host} does not name secure addresses for the sign-in. Contact support.',
+  unsafeEndpoint: '{host} does not offer a secure sign-in. Contact support.',
   invalidLink: 'This link is not valid. Open a new one.',
   unusableSignIn: 'This page cannot use your sign-in. Contact support.',
 }

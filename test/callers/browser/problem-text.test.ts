@@ -24,8 +24,8 @@ it('says in general words why a newer service refuses a text', () => {
   expect(sayReason(JSON.parse('{"reason":"new"}'), english.say)).toBe('This is not an API key.')
 })
 
-it('says in general words what a newer service refuses', () => {
-  const { code }: { code: ProblemCode } = JSON.parse('{"code":"new"}')
+it.for(['new', 'constructor', 'toString'])('says in general words an unknown code: %s', (name) => {
+  const { code }: { code: ProblemCode } = JSON.parse(JSON.stringify({ code: name }))
   expect(sayProblem(new Problem(code), english)).toBe(
     'Something went wrong in the key service. Try again, or contact support.',
   )

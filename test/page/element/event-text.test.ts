@@ -96,7 +96,7 @@ describe('an event in plain words', () => {
       { count: 2 },
     ],
     [
-      'batch was refused 3 days ago: you have not allowed it',
+      'batch was refused 3 days ago: you have not allowed this application',
       { event: 'use_refused', code: 'caller_not_allowed', caller: 'binding:batch' },
       { time: '2026-06-12T10:10:00.000Z' },
     ],
@@ -128,9 +128,9 @@ describe('why a key was rejected', () => {
 
   it.for([
     ['de', 'als chat-worker ihn verwendete: Der Schlüssel wurde widerrufen'],
-    ['fr', 'lorsque chat-worker l’a utilisée\u00a0: elle a été révoquée'],
+    ['fr', 'lorsque chat-worker l’a utilisée\u202f: elle a été révoquée'],
     ['es', 'cuando chat-worker la usó: había sido revocada'],
-    ['ja', '拒否しました（使用: chat-worker）。理由: キーが無効化されています'],
+    ['ja', '拒否しました（使用：chat-worker）。理由：キーが無効化されています'],
     ['zh-Hans', '拒绝了密钥（使用者：chat-worker），原因：密钥已被吊销'],
   ] as const)('the reason follows the sentence in %s: "%s"', ([name, text]) => {
     const event = { event: 'rejected_in_use', caller: 'binding:chat-worker' } as const

@@ -68,10 +68,10 @@ it('does not show when a key expires that can only be deleted: a past day', () =
 })
 
 it.for([
-  ['de', 'Läuft ab: 16.06.2026'],
+  ['de', 'Läuft am 16.06.2026 ab'],
   ['fr', 'Expire le 16 juin 2026'],
   ['es', 'Caduca el 16 jun 2026'],
-  ['ja', '有効期限: 2026/06/16'],
+  ['ja', '有効期限：2026/06/16'],
   ['zh-Hans', '到期时间：2026年6月16日'],
 ] as const)('says in %s when a key expires: %s', ([name, text]) => {
   setClock()

@@ -82,9 +82,9 @@ describe('dates and numbers', () => {
     ['es', '1 segundo', '60 segundos'],
     ['ja', '1 秒', '60 秒'],
     ['zh-Hans', '1秒钟', '60秒钟'],
-  ] as const)('seconds have the plural of %s: %s, %s', ([tag, one, many]) => {
-    const { seconds } = new Language(tag)
-    expect([seconds(1), seconds(60)]).toEqual([one, many])
+  ] as const)('durations have the plural of %s: %s, %s', ([tag, one, many]) => {
+    const { duration } = new Language(tag)
+    expect([duration(1), duration(60)]).toEqual([one, many])
   })
 
   it('dates may be those of a country, while the tag is that of the texts', () => {

@@ -26,12 +26,12 @@ it.for([
   [
     'some uses of a member in a day',
     someKey({ maxUsesPerMember: { count: 1_000, per: 'day' } }),
-    ['1,000 uses per member and day'],
+    ['Daily limit per member: 1,000'],
   ],
   [
     'some uses of a member in a month',
     someKey({ maxUsesPerMember: { count: 2, per: 'month' } }),
-    ['2 uses per member and month'],
+    ['Monthly limit per member: 2'],
   ],
   ['no callers', someKey({ callers: [] }), ['No application may use it']],
   [

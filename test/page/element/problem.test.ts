@@ -8,7 +8,7 @@ import { english, someKey, someSlot, translated } from './shown.ts'
 const FAULT = 'Something went wrong in the key service. Try again, or contact support.'
 const ENDED = 'Your session has ended. Sign in again.'
 const OUTDATED = 'This page is out of date. Reload it.'
-const BUSY = 'The key service is busy. Nothing was lost.'
+const BUSY = 'The key service is busy.'
 const UNREACHABLE = 'We can’t reach the key service. Check your connection, then try again.'
 
 /** What a person reads, whose slot of OpenAI is empty. */
@@ -16,15 +16,17 @@ const TEXTS: Record<ProblemCode, string> = {
   offline: 'You are offline. Try again when you are connected.',
   unreachable: UNREACHABLE,
   no_answer: 'The key service did not answer in time. Reload the page to see what was saved.',
-  not_an_answer: 'Something between you and the key service answered instead of it. Try again.',
+  not_an_answer:
+    'The answer did not come from the key service. Check your connection, then try again.',
   token_missing: ENDED,
   token_expired: ENDED,
   token_invalid: 'Your sign-in is not accepted here. Sign in again, or contact support.',
   not_your_own:
-    'These keys belong to another account or team. Sign in as somebody who may see them.',
+    'These keys belong to another account or team. Sign in with an account that may see them.',
   user_not_found: 'Your account is not set up for keys yet. Contact support.',
   unknown_provider: OUTDATED,
-  label_invalid: 'A name has up to 40 letters of one script, digits, hyphens, dots or underscores.',
+  label_invalid:
+    'A name has up to 40 characters: letters of one script, digits, hyphens, dots or underscores.',
   api_key_exists: 'There is such a key already. Choose another name, or reload the page.',
   too_many_keys: 'There are 10 OpenAI keys already. Delete one first.',
   teams_not_in_token: 'Your sign-in does not say which teams you belong to. Contact support.',
@@ -38,7 +40,7 @@ const TEXTS: Record<ProblemCode, string> = {
   api_key_paused: 'Paused. Applications cannot use it.',
   base_url_invalid: 'Enter an https URL on a.test or b.test, without a query.',
   expires_at_invalid: 'Check the date of this device, then try again.',
-  limits_invalid: 'Enter a whole number of uses, from 1.',
+  limits_invalid: 'Enter a whole number of uses, 1 or more.',
   body_too_large: 'This is too long to be a key.',
   body_too_slow: UNREACHABLE,
   rate_limited: 'Too many attempts.',

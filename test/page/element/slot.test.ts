@@ -158,7 +158,7 @@ describe('the notice of a saved key', () => {
       'unconfirmed',
       { status: 'unverified' },
       'warning',
-      'The OpenAI key is saved. We couldn’t confirm it with OpenAI. Test it later.',
+      'The OpenAI key is saved, but OpenAI did not confirm it. Test it later.',
     ],
     [
       'out of credit',
@@ -184,7 +184,7 @@ describe('the notice of a saved key', () => {
 
 describe('what else is said of a saved key', () => {
   const STAYS = 'It stays paused until you resume it.'
-  const EARLIER = 'Applications can use the earlier key for up to 60 seconds more.'
+  const EARLIER = 'It can take up to 60 seconds until this applies everywhere.'
   const PAUSED = { isPaused: true }
 
   it.for<[what: string, changes: Partial<ShownKey>, lag: number, more: string]>([
@@ -226,7 +226,7 @@ describe('the same key in several slots', () => {
     [
       'two other slots',
       someKey({ sameIn: ['groq', 'default'] }),
-      'You also saved this key for Groq or General.',
+      'You also saved this key for Groq, General.',
     ],
     ['a slot that is not shown', someKey({ sameIn: ['unknown'] }), null],
     ['an unknown slot, since it cannot be read', 'unreadable', null],
@@ -258,26 +258,25 @@ describe('the same key in several slots', () => {
 })
 
 describe('how long applications go on after a change', () => {
-  it.for([
-    ['stillUsed', 'Applications can use it for up to 60 seconds more.'],
-    ['earlierUsed', 'Applications can use the earlier key for up to 60 seconds more.'],
-    ['earlierLimits', 'The earlier limits can apply for up to 60 seconds more.'],
-  ] as const)('says after a change how long that is: %s', ([name, text]) => {
-    expect(describeLag(someSlot({ lag: 60 }), name, english)).toBe(text)
-    expect(describeLag(someSlot(), name, english)).toBe('')
+  it('says nothing after a change that counts at once', () => {
+    expect(describeLag(someSlot(), english)).toBe('')
   })
 
   it.for([
-    ['en', 'Applications can use it for up to 1 second more.'],
-    ['de', 'Anwendungen können ihn noch bis zu 1 Sekunde lang verwenden.'],
-    ['fr', 'Les applications peuvent encore l’utiliser pendant 1\u00a0seconde au plus.'],
-    ['es', 'Las aplicaciones pueden usarla durante 1 segundo más, como máximo.'],
-    ['ja', 'アプリケーションは最大 1 秒間、引き続きこのキーを使用できます。'],
-    ['zh-Hans', '应用最多还可以使用它 1秒钟。'],
-  ] as const)('says one second in the language %s: %s', ([name, text]) => {
-    const language = name === 'en' ? english : translated(name)
-    expect(describeLag(someSlot({ lag: 1 }), 'stillUsed', language)).toBe(text)
-  })
+    ['en', 1, 'It can take up to 1 second until this applies everywhere.'],
+    ['en', 60, 'It can take up to 60 seconds until this applies everywhere.'],
+    ['de', 1, 'Es kann bis zu 1 Sekunde dauern, bis das überall gilt.'],
+    ['fr', 1, 'Cela peut prendre jusqu’à 1\u00a0seconde avant de s’appliquer partout.'],
+    ['es', 1, 'Puede tardar hasta 1 segundo en aplicarse en todas partes.'],
+    ['ja', 1, '反映まで最大 1 秒かかることがあります。'],
+    ['zh-Hans', 1, '最多可能需要1秒钟才能在各处生效。'],
+  ] as const)(
+    'says in %s after a change within how many seconds it counts, %i: %s',
+    ([name, lag, text]) => {
+      const language = name === 'en' ? english : translated(name)
+      expect(describeLag(someSlot({ lag }), language)).toBe(text)
+    },
+  )
 })
 
 describe('whether a key can be checked', () => {
@@ -302,8 +301,8 @@ it.for<[verdict: Verdict | null, changes: Partial<ShownKey>, tone: string, text:
     'OpenAI accepts this key. If you have added credit, the next use will show it.',
   ],
   ['refused', { exhaustedAt: NOON }, 'warning', 'OpenAI does not accept this key.'],
-  ['unknown', {}, 'warning', 'We couldn’t confirm this key with OpenAI. Test it again later.'],
-  [null, {}, 'warning', 'We couldn’t confirm this key with OpenAI. Test it again later.'],
+  ['unknown', {}, 'warning', 'OpenAI did not confirm this key. Test it again later.'],
+  [null, {}, 'warning', 'OpenAI did not confirm this key. Test it again later.'],
 ])('says what a test of a key found: %s, of a key that is %j', ([verdict, changes, tone, text]) => {
   const slot = someSlot({ key: someKey(changes) })
   expect(describeTest(verdict, slot, english.say)).toEqual({ tone, text })

@@ -48,9 +48,9 @@ describe('the language that a page asks for', () => {
     ['de', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
     ['de-AT', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
     ['DE', 'Schlüssel hinzufügen', 'Gespeichert: 03.11.2026, 14:05', 'de'],
-    ['fr-CA', 'Ajouter une clé', 'Enregistrée\u00a0: 3 nov. 2026, 14 h 05', 'fr'],
+    ['fr-CA', 'Ajouter une clé', 'Enregistrée\u202f: 3 nov. 2026, 14 h 05', 'fr'],
     ['es', 'Añadir una clave', 'Guardada: 3 nov 2026, 14:05', 'es'],
-    ['ja', 'キーを追加', '保存: 2026/11/03 14:05', 'ja'],
+    ['ja', 'キーを追加', '保存：2026/11/03 14:05', 'ja'],
     ['zh', '添加密钥', '保存时间：2026年11月3日 14:05', 'zh-Hans'],
     ['zh-CN', '添加密钥', '保存时间：2026年11月3日 14:05', 'zh-Hans'],
     ['en-US', 'Add a key', 'Saved Nov 3, 2026, 2:05 PM', 'en'],
@@ -176,6 +176,6 @@ describe('what only some panels say', () => {
     fetched.mockImplementationOnce(answer)
     await expect(learnPanelTexts(english)).rejects.toThrow(error)
     const learned = await learnPanelTexts(english)
-    expect(learned.say('noEvents')).toBe('Nothing has happened yet.')
+    expect(learned.say('noEvents')).toBe('No activity yet.')
   })
 })

@@ -10,8 +10,8 @@ import {
 import { CONFIG, ISSUER, METADATA, standForProvider } from './login.ts'
 
 const UNREACHABLE = 'We can’t reach login.test. Check your connection, then try again.'
-const UNSAFE = 'login.test does not name secure addresses for the sign-in. Contact support.'
-const INVALID = 'login.test gave an answer that is not valid. Try again, or contact support.'
+const UNSAFE = 'login.test does not offer a secure sign-in. Contact support.'
+const INVALID = 'The answer of login.test is not valid. Try again, or contact support.'
 
 it('the provider sends a user back to the origin of the page', () => {
   expect(RETURN_URI).toBe(`${ORIGIN}/`)

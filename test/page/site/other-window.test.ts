@@ -88,7 +88,7 @@ describe('a sign-in in another window', () => {
     const url = await arrived
     tokens.push(await tokensFor(url, 'mallory'))
     const text =
-      'You signed in as mallory, but the page shows the keys of alice. Sign in as alice, or reload that page.'
+      'You signed in as mallory, but the other page shows the keys of alice. Sign in as alice, or reload the other page.'
     expect(await comeBack(url)).toBe(text)
     expect(await refusal).toEqual(new SignInError(text))
 

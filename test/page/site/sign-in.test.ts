@@ -91,7 +91,7 @@ it.for([
 
 /** The refusal of an answer, with the reason for whoever runs the application. */
 const invalid = (detail: RegExp) => ({
-  message: 'login.test gave an answer that is not valid. Try again, or contact support.',
+  message: 'The answer of login.test is not valid. Try again, or contact support.',
   detail: expect.stringMatching(detail),
 })
 
