@@ -25,7 +25,7 @@ it(
     await beginAdding(page, 'OpenAI')
     await keyField(page).fill('sk-proj-of-the-demo')
     await button(page, 'Save key').click()
-    await page.getByText('The OpenAI key is saved.').waitFor()
+    await page.getByText('The OpenAI key is saved, but OpenAI has not confirmed it yet.').waitFor()
     await page.reload()
     expect(await page.locator('[part=preview]').textContent()).toBe('sk-proj-...')
     expect(await page.locator('#user').textContent()).toBe('demo')

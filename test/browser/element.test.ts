@@ -212,7 +212,7 @@ describe('adding a key', () => {
     await button(page, 'Save key').click()
     await page.getByText('OpenAI does not accept this key.').waitFor()
     await button(page, 'Save anyway').click()
-    await page.getByText('OpenAI did not confirm it.').waitFor()
+    await page.getByText('OpenAI has not confirmed it yet.').waitFor()
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
     const seen = await fetch(`${provider.url}/seen/sk-bad-insist-1`)
     expect(await seen.json()).toHaveLength(1)
@@ -225,7 +225,7 @@ describe('adding a key', () => {
     await page.getByText('This looks like a Groq key, not a Mistral one.').waitFor()
     expect(await filled(page)).toEqual(['Save for Groq'])
     await button(page, 'Save for Groq').click()
-    await page.getByText('The Groq key is saved.').waitFor()
+    await page.getByText('The Groq key is saved, but Groq has not confirmed it yet.').waitFor()
     expect(await fired(page)).toMatchObject([{ type: 'saved', provider: 'groq' }])
   })
 
@@ -236,7 +236,7 @@ describe('adding a key', () => {
     await page.getByText('This looks like a Groq key, not an Anthropic one.').waitFor()
     await page.getByText('You already have a Groq key. The new one replaces it.').waitFor()
     await button(page, 'Save for Groq').click()
-    await page.getByText('The Groq key is saved.').waitFor()
+    await page.getByText('The Groq key is saved, but Groq has not confirmed it yet.').waitFor()
     expect(await preview(page).allTextContents()).toEqual(['****', 'gsk_seco...'])
   })
 
@@ -272,7 +272,9 @@ describe('adding a key', () => {
     expect(await isFocused(button(page, 'Save for Anthropic'))).toBe(true)
     expect(sent).toEqual([])
     await page.keyboard.press('Enter')
-    await page.getByText('The Anthropic key is saved.').waitFor()
+    await page
+      .getByText('The Anthropic key is saved, but Anthropic has not confirmed it yet.')
+      .waitFor()
     expect(sent).toContain('PUT')
   })
 
@@ -291,7 +293,7 @@ describe('adding a key', () => {
     await keyField(page).fill('gsk_0123456789')
     await button(page, 'Save key').click()
     await page
-      .getByText('The Groq key is saved, but Groq did not confirm it. Test it later.')
+      .getByText('The Groq key is saved, but Groq has not confirmed it yet. Test it later.')
       .waitFor()
     expect(await page.getByText('Not confirmed yet').count()).toBe(1)
   })
@@ -566,7 +568,9 @@ describe('the keyboard', () => {
     await keyField(page).waitFor()
     await page.keyboard.insertText('gsk_0123456789')
     await press(page, 'Enter')
-    expect(await shows(page.getByText('The Groq key is saved.'))).toBe(true)
+    expect(
+      await shows(page.getByText('The Groq key is saved, but Groq has not confirmed it yet.')),
+    ).toBe(true)
   })
 
   it('the keyboard replaces a key, and is back at the menu then', async () => {

@@ -182,7 +182,7 @@ for (const engine of ENGINES) {
       await screen.type('gsk_0123456789')
       await visitor.withElement({ selector: 'label', name: 'Groq API key' }, () => true)
       await screen.press('Enter')
-      await visitor.sees('The Groq key is saved.')
+      await visitor.sees('The Groq key is saved, but Groq has not confirmed it yet.')
       stops.push(...(await visitor.tabTo('More: Groq key')))
       const chooseDelete = async () => {
         await screen.press('Enter')

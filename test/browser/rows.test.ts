@@ -110,7 +110,9 @@ describe('a key in each state', () => {
     await act(page, 'Anthropic', 'Replace')
     await keyField(page).fill('sk-ant-0123456789')
     await button(page, 'Replace').click()
-    await noticeOf(page, 'Anthropic').getByText('The Anthropic key is saved.').waitFor()
+    await noticeOf(page, 'Anthropic')
+      .getByText('The Anthropic key is saved, but Anthropic has not confirmed it yet.')
+      .waitFor()
     expect(await attention(page).textContent()).toBe('7 keys need attention')
     expect(await listKeys(page)).toEqual([...URGENT, ...OTHERS])
     await page.reload()
@@ -263,7 +265,7 @@ it.for<[task: string, steps: number, columns: Record<string, string>, how: Step[
     3,
     {},
     [click('Add a key'), paste('gsk_0123456789'), enter],
-    'The Groq key is saved.',
+    'The Groq key is saved, but Groq has not confirmed it yet.',
   ],
   [
     'replace a key',
@@ -379,7 +381,9 @@ describe('what is said where it happened', () => {
     await keyField(page).fill('hf_0123456789')
     await button(page, 'Save key').click()
     const notice = noticeOf(page, 'Hugging Face')
-    await notice.getByText('The Hugging Face key is saved.').waitFor()
+    await notice
+      .getByText('The Hugging Face key is saved, but Hugging Face has not confirmed it yet.')
+      .waitFor()
     expect(await isFocused(notice)).toBe(true)
     const row = await boxOf(rowOf(page, 'Hugging Face'))
     expect(isIn(row, { x: 0, y: 0, width: 1_280, height: 720 })).toBe(true)

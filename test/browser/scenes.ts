@@ -172,7 +172,7 @@ export const SCENES = {
     async (page) => {
       await typeKey(page, 'Groq', 'gsk_0123456789')
       await button(page, 'Save key').click()
-      await page.getByText('The Groq key is saved.').waitFor()
+      await page.getByText('The Groq key is saved, but Groq has not confirmed it yet.').waitFor()
     },
   ],
   'an accepted key': [

@@ -98,7 +98,8 @@ export const ENGLISH = {
   deleteRevoke: 'The key still works at {provider}. If others may know it, revoke it there too.',
 
   savedAccepted: 'The {key} key is saved, and {provider} accepts it.',
-  savedUnconfirmed: 'The {key} key is saved, but {provider} did not confirm it. Test it later.',
+  savedUnconfirmed:
+    'The {key} key is saved, but {provider} has not confirmed it yet. Test it later.',
   savedOutOfCredit: 'The {key} key is saved, but the account is out of credit.',
   savedPlain: 'The key is saved.',
   savedPaused: 'It stays paused until you resume it.',

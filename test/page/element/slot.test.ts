@@ -158,7 +158,7 @@ describe('the notice of a saved key', () => {
       'unconfirmed',
       { status: 'unverified' },
       'warning',
-      'The OpenAI key is saved, but OpenAI did not confirm it. Test it later.',
+      'The OpenAI key is saved, but OpenAI has not confirmed it yet. Test it later.',
     ],
     [
       'out of credit',
