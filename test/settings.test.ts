@@ -322,7 +322,7 @@ describe('a bad environment', () => {
       ['RELAY_SCOPE', 'JWT_SCOPE'].map((name): [string, object, string] => [
         `${name} that is a scope to ${grant}`,
         { ...servers, [name]: `vault:${grant}` },
-        'MANAGE_SCOPE makes a scope that is RELAY_SCOPE or JWT_SCOPE too',
+        'MANAGE_SCOPE makes a scope that RELAY_SCOPE or JWT_SCOPE already has',
       ]),
     ),
     [

@@ -55,7 +55,7 @@ export async function authorize(
   return null
 }
 
-export const NOT_FOR_USERS = 'This route is for servers, and the token is the one of its user.'
+export const NOT_FOR_USERS = 'Only a server may use this route, and this token belongs to a user.'
 
 /** Lets a server through, and returns its name. @throws VaultError as {@link authorize} */
 export async function authorizeServer(

@@ -79,7 +79,7 @@ function userOf(
   return { member: userOwner(userId), issuedAt: new Date(issuedAt * 1_000).toISOString() }
 }
 
-const TOO_OLD = 'For a team, its "iat" must be at most TEAM_TOKEN_MAX_AGE_S seconds ago.'
+const TOO_OLD = 'The keys of a team need a newer token: TEAM_TOKEN_MAX_AGE_S limits its age.'
 
 /** Whether the user is an admin. @throws VaultError `scope_missing`, `teams_not_in_token`, `not_your_own` */
 function requireRole(token: AccessToken, { teamId, tokens }: TeamRoute): boolean {

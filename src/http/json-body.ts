@@ -91,7 +91,7 @@ function tooLarge(): VaultError {
 }
 
 function tooSlow(): VaultError {
-  const detail = `The whole body must arrive within ${DEADLINE_S} s.`
+  const detail = `The whole body must arrive within ${DEADLINE_S} seconds.`
   return new VaultError('body_too_slow', { detail })
 }
 

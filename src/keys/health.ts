@@ -115,7 +115,7 @@ async function requireOpening({ db, settings }: Service, foreign: ForeignKeys): 
   const texts = await Promise.all(results.map(async ({ sealed }) => foreign.open(sealed)))
   if (texts.length === 0 || texts.some((text) => text !== null)) return
   const fix = 'set it to the key that they were sealed with'
-  throw misconfigured(`${settings.foreign?.variable} opens no imported key; ${fix}`)
+  throw misconfigured(`${settings.foreign?.variable} does not open any imported key; ${fix}`)
 }
 
 function misconfigured(reason: string): VaultError {

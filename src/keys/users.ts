@@ -108,7 +108,7 @@ export function userNotFound(owner: SlotOwner): VaultError {
     return new VaultError('user_not_found', { detail: NO_TEAM })
   }
   const detail = isOperator(owner)
-    ? 'The user has not been added yet, or was removed.'
-    : 'The token is valid, but its user has not been added yet, or was removed.'
+    ? 'The user is not in the vault: add the user first.'
+    : 'The token is valid, but its user is not in the vault: add the user first.'
   return new VaultError('user_not_found', { detail })
 }

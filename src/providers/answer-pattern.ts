@@ -9,7 +9,7 @@ const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the pr
 const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
 
 const VALUE =
-  'must be a number, true, false, or a text of more than *, with one * in a word at most'
+  'must be a number, true, false, or a text that is not only *, with at most one * in each word'
 
 const REASON = 'must be revoked, leaked or suspended'
 

@@ -14,7 +14,7 @@ const headerName = text.check(
 )
 
 const headerPattern = text.check(
-  z.regex(/^[\w-]+\*?$/, 'is not a header name, nor the beginning of one followed by *'),
+  z.regex(/^[\w-]+\*?$/, 'must be a header name, or the beginning of one followed by *'),
 )
 
 const requestPattern = headerPattern.check(

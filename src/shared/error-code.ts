@@ -43,24 +43,27 @@ const REQUESTS = {
   not_found: { status: 404, error: 'Not found' },
   method_not_allowed: { status: 405, error: 'Method not allowed' },
   body_too_large: { status: 413, error: 'Request body is too large' },
-  body_too_slow: { status: 408, error: 'Request body came too slowly', retry: 'at_once' },
+  body_too_slow: { status: 408, error: 'Request body arrived too slowly', retry: 'at_once' },
   api_key_rejected: { status: 422, error: 'The provider rejected this API key' },
-  too_many_keys: { status: 409, error: 'This provider has as many API keys as it can have' },
+  too_many_keys: { status: 409, error: 'This provider already has the maximum number of API keys' },
   api_key_exists: { status: 409, error: 'This provider has an API key already' },
-  changed_meanwhile: { status: 412, error: 'The slot is not as the request expects' },
+  changed_meanwhile: {
+    status: 412,
+    error: 'The slot is not in the state that the request expects',
+  },
   rate_limited: { status: 429, error: 'Too many requests', retry: 'wait' },
 } as const satisfies Record<string, Meaning>
 
 /** Why a key could not be used on its owner's behalf. The API has some of them too. */
 export const USES = {
-  not_granted: { status: 403, error: 'Not granted to this caller' },
+  not_granted: { status: 403, error: 'This caller lacks the grant for this' },
   scope_missing: {
     status: 403,
-    error: 'Token lacks a scope that this needs',
+    error: 'Token lacks the scope for this',
     // RFC 6750 §3.1
     challenge: 'Bearer error="insufficient_scope"',
   },
-  provider_not_granted: { status: 403, error: 'Provider is not granted to this caller' },
+  provider_not_granted: { status: 403, error: 'This caller may not use this provider' },
   teams_not_in_token: { status: 403, error: 'Token does not list the teams of its user' },
   team_required: { status: 400, error: 'Team is required' },
   invalid_argument: { status: 400, error: 'Argument is not valid' },
@@ -72,7 +75,7 @@ export const USES = {
   caller_not_allowed: { status: 403, error: 'The owner of the API key does not allow this caller' },
   limit_reached: {
     status: 429,
-    error: "The API key has reached its owner's limit",
+    error: 'The API key has reached the limit that its owner set',
     retry: 'next_period',
   },
   provider_unreachable: { status: 502, error: 'The provider cannot be reached', retry: 'at_once' },
@@ -86,7 +89,7 @@ export const FAULTS = {
   database_busy: { status: 503, error: 'Database is busy', retry: 'wait' },
   token_keys_unreachable: {
     status: 503,
-    error: 'Keys to check the token with are unreachable',
+    error: 'The keys that verify tokens cannot be reached',
     retry: 'wait',
   },
   unhealthy: { status: 503, error: 'Service is not healthy', retry: 'wait' },

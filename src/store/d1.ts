@@ -157,7 +157,10 @@ const REFUSALS = {
   slot_filled: ['changed_meanwhile', 'The slot has an API key already.'],
   slot_taken: ['api_key_exists', 'Only the owner of a key can replace it.'],
   label_taken: ['api_key_exists', 'Another key has this label, maybe with other capital letters.'],
-  token_old: ['token_expired', 'An admin of the team has ended all tokens of this age.'],
+  token_old: [
+    'token_expired',
+    'An admin of the team has made older tokens invalid: get a new token.',
+  ],
   too_many_keys: [
     'too_many_keys',
     `There can be at most ${MAX_KEYS} keys of one provider: delete one first.`,
@@ -188,7 +191,7 @@ function throwNamed(cause: unknown): never {
     throw new VaultError(code, { detail })
   }
   if (isRefusal(message, 'too_many_events')) {
-    const detail = `A user changes keys at most ${MAX_EVENTS_A_DAY} times a day. Pausing and deleting still work.`
+    const detail = `A user can change keys at most ${MAX_EVENTS_A_DAY} times a day. Pausing and deleting still work.`
     throw new VaultError('rate_limited', { detail, retryAfter: secondsToMidnight(Date.now()) })
   }
   const fault = nameSchemaFault(message) ?? (FULL.test(message) ? 'The database is full' : null)

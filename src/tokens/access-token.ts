@@ -46,7 +46,7 @@ export interface AccessToken {
 
 /** The user whose token it is. @throws VaultError `token_invalid` for a token that is only a server's */
 export function requireUser({ userId, userFault }: AccessToken): string {
-  if (userId === null || userFault !== null) throw refusal(userFault ?? 'It names no user.')
+  if (userId === null || userFault !== null) throw refusal(userFault ?? 'It does not name a user.')
   return userId
 }
 

@@ -70,7 +70,7 @@ const tokenSecret = exactText.check(
   // Everybody may know a public key, and so could sign.
   z.refine(
     (text) => !/BEGIN (?:[A-Z\d]+ )*(?:PUBLIC KEY|CERTIFICATE)|^(?:ssh|ecdsa)-|"kty"/.test(text),
-    'is a key, not a secret: a public key belongs into JWT_PUBLIC_KEY',
+    'is a key, not a secret: a public key belongs in JWT_PUBLIC_KEY',
   ),
 )
 
@@ -105,7 +105,7 @@ const OTHER_HEADERS =
 const headerName = z.pipe(
   z.string('must be a string').check(
     z.regex(/^[\w-]+$/, 'is not a header name'),
-    z.refine((name) => !OTHER_HEADERS.test(name), 'is a header for something else'),
+    z.refine((name) => !OTHER_HEADERS.test(name), 'is a header with another purpose'),
   ),
   z.transform((name) => (/^authorization$/i.test(name) ? null : name)),
 )
@@ -194,7 +194,10 @@ function readServers(env: TokenEnvironment & Beside, refuse: Refuse<Name>): Serv
     scopes.some((one) => one === other),
   )
   if (isTaken)
-    refuse('MANAGE_SCOPE', 'makes a scope that is RELAY_SCOPE or JWT_SCOPE too: choose another one')
+    refuse(
+      'MANAGE_SCOPE',
+      'makes a scope that RELAY_SCOPE or JWT_SCOPE already has: choose another one',
+    )
   if (listed.some((client) => client === env.OIDC_CLIENT_ID)) {
     refuse('MANAGE_CLIENTS', 'must not have OIDC_CLIENT_ID: its tokens are those of users')
   }
@@ -228,7 +231,7 @@ function keyFaults(env: TokenEnvironment): Fault[] {
       'or JWT_CLIENTS is required with JWT_JWKS_URL',
     ],
     [hasNoAudience && url === undefined, 'JWT_NO_AUDIENCE', 'needs JWT_JWKS_URL'],
-    [hasNoAudience && isBound, 'JWT_NO_AUDIENCE', 'excludes JWT_AUDIENCE and JWT_CLIENTS'],
+    [hasNoAudience && isBound, 'JWT_NO_AUDIENCE', 'cannot be set with JWT_AUDIENCE or JWT_CLIENTS'],
     [
       own !== undefined && !isBeside,
       'JWT_SECRET_ISSUER',
@@ -243,7 +246,7 @@ function issuerFaults(env: TokenEnvironment): Fault[] {
   const places = (issuer ?? '').split(TENANT).length - 1
   return [
     [url !== undefined && issuer === undefined, 'JWT_ISSUER', 'is required with JWT_JWKS_URL'],
-    [places > 1, 'JWT_ISSUER', `must have ${TENANT} once`],
+    [places > 1, 'JWT_ISSUER', `must contain ${TENANT} once`],
     [
       places > 0 !== (listed !== undefined),
       'JWT_TENANTS',
@@ -254,12 +257,12 @@ function issuerFaults(env: TokenEnvironment): Fault[] {
     [
       listed !== undefined && !['sub', 'oid'].includes(env.JWT_IDENTITY_CLAIM),
       'JWT_IDENTITY_CLAIM',
-      'must be sub or oid with JWT_TENANTS',
+      'must be sub or oid if JWT_TENANTS is set',
     ],
     [
       listed !== undefined && ![null, 'tid', 'groups'].includes(env.JWT_TEAM_CLAIM),
       'JWT_TEAM_CLAIM',
-      'must be tid or groups with JWT_TENANTS',
+      'must be tid or groups if JWT_TENANTS is set',
     ],
   ]
 }

@@ -14,7 +14,7 @@ it('authorizeTeam tells why a token is refused', async () => {
   expect(details).toEqual([
     'The token does not say that its user is in this team.',
     'The token does not say that its user is an admin of this team.',
-    'For a team, its "iat" must be at most TEAM_TOKEN_MAX_AGE_S seconds ago.',
+    'The keys of a team need a newer token: TEAM_TOKEN_MAX_AGE_S limits its age.',
   ])
 })
 

@@ -210,7 +210,7 @@ describe('a user', () => {
       {
         error: 'User not found',
         code: 'user_not_found',
-        detail: 'The token is valid, but its user has not been added yet, or was removed.',
+        detail: 'The token is valid, but its user is not in the vault: add the user first.',
       },
     ])
   })

@@ -20,7 +20,7 @@ import {
 const BODY = `{"api_key":"${someKey()}"}`
 const DEADLINE_MS = 10_000
 const TOO_LARGE = { code: 'body_too_large', detail: 'The limit is 16384 bytes.' }
-const TOO_SLOW = { code: 'body_too_slow', detail: 'The whole body must arrive within 10 s.' }
+const TOO_SLOW = { code: 'body_too_slow', detail: 'The whole body must arrive within 10 seconds.' }
 
 type Headers = Record<string, string>
 
@@ -250,7 +250,7 @@ describe('the routes', () => {
     expect(await answer).toEqual({
       status: 408,
       body: {
-        error: 'Request body came too slowly',
+        error: 'Request body arrived too slowly',
         ...TOO_SLOW,
         request_id: expect.any(String),
       },

@@ -267,7 +267,7 @@ it.for<[what: string, claims: object, detail: string | undefined, code: string]>
 it('tells a user that the route of the own user is for servers', async () => {
   const token = await mintToken({ sub: 'jane', client_id: 'flask-app', scope: 'vault:users' })
   const refused = await call('DELETE', '/api/users/jane', { token })
-  const detail = 'This route is for servers, and the token is the one of its user.'
+  const detail = 'Only a server may use this route, and this token belongs to a user.'
   expect(await refused.json()).toMatchObject({ code: 'scope_missing', detail })
 })
 

@@ -101,11 +101,11 @@ it('names every encryption key that is missing', async () => {
   expect(logs.text()).toContain('stored keys are sealed under lost1, lost2; add the key')
 })
 
-it('answers 503 if LEGACY_FERNET_KEY opens no imported key', async () => {
+it('answers 503 if LEGACY_FERNET_KEY does not open any imported key', async () => {
   const key = await importSomeKey()
   const logs = recordLogs()
   expect((await health({ LEGACY_FERNET_KEY: someEncryptionKey() })).status).toBe(503)
-  expect(logs.text()).toContain('LEGACY_FERNET_KEY opens no imported key')
+  expect(logs.text()).toContain('LEGACY_FERNET_KEY does not open any imported key')
   expect((await health({ LEGACY_FERNET_KEY: key })).status).toBe(200)
 })
 

@@ -139,7 +139,7 @@ it('adds no user, also with AUTO_CREATE_USERS', async () => {
     const { code, body } = await save(path, { api_key: key }, { vault })
     expect([code, body.detail]).toEqual([
       'user_not_found',
-      'The user has not been added yet, or was removed.',
+      'The user is not in the vault: add the user first.',
     ])
   }
   expect(await seenByProvider(key)).toEqual([])

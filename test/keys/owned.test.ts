@@ -34,7 +34,7 @@ it.for(CHANGES)(
     const { answer, body } = await ask(id, teamId, old, more)
     expect([answer, body['detail']]).toEqual([
       '401 token_expired',
-      'An admin of the team has ended all tokens of this age.',
+      'An admin of the team has made older tokens invalid: get a new token.',
     ])
     expect(await rowsOf(teamId)).toEqual(before)
     expect((await ask(id, teamId, admin(teamId), more)).answer).toBe('200')

@@ -52,13 +52,13 @@ const PROBE = 'must be a path, such as /v1/models, or an https: URL'
 const STATUS = 'must be a status from 400 to 499, or 200 for an answer to the probe'
 const FIELD = 'must be names of JSON fields separated by dots, such as error.code'
 const VALUE =
-  'must be a number, true, false, or a text of more than *, with one * in a word at most'
+  'must be a number, true, false, or a text that is not only *, with at most one * in each word'
 const BOTH = 'must have both a field and a value, or neither'
 const OF_PROBE = 'has the status 200, so it must have a field and a value'
 
 /** A provider whose only refusal is this one. */
 const refusing = (refusal: object) => ({ refusals: [refusal] })
-const NOT_A_PATTERN = 'is not a header name, nor the beginning of one followed by *'
+const NOT_A_PATTERN = 'must be a header name, or the beginning of one followed by *'
 const APPLIED = 'would let a header pass that a browser applies to the vault'
 const CREDENTIALS = 'would let the credentials or the user id of a caller pass'
 

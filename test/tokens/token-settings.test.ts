@@ -40,7 +40,7 @@ describe('variables that are refused', () => {
   const NEITHER = 'JWT_SECRET_KEY or JWT_PUBLIC_KEY or JWT_JWKS_URL must be set'
   const AUDIENCE = 'JWT_AUDIENCE or JWT_CLIENTS is required with JWT_JWKS_URL'
   const OWN = 'JWT_SECRET_ISSUER and JWT_SECRET_AUDIENCE are for a JWT_SECRET_KEY beside other keys'
-  const PUBLIC = 'JWT_SECRET_KEY is a key, not a secret: a public key belongs into JWT_PUBLIC_KEY'
+  const PUBLIC = 'JWT_SECRET_KEY is a key, not a secret: a public key belongs in JWT_PUBLIC_KEY'
   const TOGETHER = 'JWT_TENANTS and a JWT_ISSUER with {tenantid} are required together'
 
   it.for<[name: string, vars: object, reason: string]>([
@@ -151,12 +151,12 @@ describe('variables that are refused', () => {
     [
       'no audience, and one',
       { ...set, JWT_NO_AUDIENCE: 'true' },
-      'JWT_NO_AUDIENCE excludes JWT_AUDIENCE and JWT_CLIENTS',
+      'JWT_NO_AUDIENCE cannot be set with JWT_AUDIENCE or JWT_CLIENTS',
     ],
     [
       'no audience, and clients',
       { ...set, JWT_AUDIENCE: '', JWT_CLIENTS: 'web', JWT_NO_AUDIENCE: 'true' },
-      'JWT_NO_AUDIENCE excludes',
+      'JWT_NO_AUDIENCE cannot be set with',
     ],
     [
       'no audience of a secret',
@@ -196,7 +196,7 @@ describe('variables that are refused', () => {
     [
       'two tenants in one issuer',
       { ...tenants, JWT_ISSUER: `${ENTRA}/{tenantid}` },
-      'JWT_ISSUER must have {tenantid} once',
+      'JWT_ISSUER must contain {tenantid} once',
     ],
     [
       'a tenant that is a name',
@@ -216,12 +216,12 @@ describe('variables that are refused', () => {
     [
       'a user id that a tenant sets itself',
       { ...tenants, JWT_IDENTITY_CLAIM: 'email' },
-      'JWT_IDENTITY_CLAIM must be sub or oid with JWT_TENANTS',
+      'JWT_IDENTITY_CLAIM must be sub or oid if JWT_TENANTS is set',
     ],
     [
       'teams that a tenant names itself',
       { ...tenants, JWT_TEAM_CLAIM: 'department' },
-      'JWT_TEAM_CLAIM must be tid or groups with JWT_TENANTS',
+      'JWT_TEAM_CLAIM must be tid or groups if JWT_TENANTS is set',
     ],
     ['two scopes', { JWT_SCOPE: 'a b' }, 'JWT_SCOPE must be one scope'],
     [
@@ -248,7 +248,7 @@ describe('variables that are refused', () => {
     ].map((name): [string, object, string] => [
       `the header ${name}`,
       { JWT_HEADER_NAME: name },
-      'JWT_HEADER_NAME is a header for something else',
+      'JWT_HEADER_NAME is a header with another purpose',
     ]),
     ...['User-Agent', 'accept', 'X-Stainless-Lang', 'If-Match', 'anthropic-version'].map(
       (name): [string, object, string] => [
