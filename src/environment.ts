@@ -61,7 +61,7 @@ const daysFromOne = wholeNumber(
   'must be a number of days from 1 to 9999',
 )
 
-/** An owner waits no longer for the last use of a key. */
+/** After a change, an owner waits at most so long for the last use of the key as it was. */
 const MAX_FRESH_SECONDS = 60
 
 const freshSeconds = wholeNumber(
@@ -74,7 +74,7 @@ export const analytics = bindingWith<AnalyticsEngineDataset>(
   'must be an Analytics Engine binding: see [[analytics_engine_datasets]]',
 )
 
-/** What no room below parses. */
+/** The variables that no other folder parses. */
 export const ownVariables = {
   DB: bindingWith<D1Database>('prepare', 'must be a D1 binding: see [[d1_databases]]'),
   /** How many rows a run of the rewrap job handles. The free plan gives it 10 ms of CPU and 50 queries. */

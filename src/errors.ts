@@ -14,14 +14,16 @@ interface Options {
   cause?: unknown
 }
 
-/** A code that passes comes with the seconds until another attempt may succeed, and no other does. */
+/**
+ * The code of a refusal that passes by itself comes with the seconds until another attempt may succeed. No other code does.
+ */
 type Refusal =
   | [code: WaitCode, options: Options & { retryAfter: number }]
   | [code: Exclude<ErrorCode, WaitCode>, options?: Options & { retryAfter?: never }]
 
 declare global {
   interface ErrorConstructor {
-    /** V8 has it. The types of a Worker lack it, where the routes are mounted too. */
+    /** V8 has it. The types of a Worker lack it, and the routes may be mounted in any Worker. */
     stackTraceLimit: number
   }
 }

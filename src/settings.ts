@@ -1,4 +1,4 @@
-/** Reads the settings, with the rules across rooms, and reports every fault at once. It refuses a bad value. */
+/** Reads the settings, checks them together, and reports every fault at once. It refuses a bad value. */
 
 import { readKeys, type ForeignSecrets } from './crypto/keyring.ts'
 import {

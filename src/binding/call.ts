@@ -19,7 +19,7 @@ import { nameUserIdFault } from '../shared/user-id.ts'
 /** Of a user id. */
 const LOGGED_LENGTH = 200
 
-/** The grants that take a key. A move of users may need many calls of the others. */
+/** The grants whose calls are rate-limited: those that take a key. A move of users may need many calls with the others. */
 const LIMITED: ReadonlySet<Grant> = new Set(['use', 'reveal'])
 
 /** Without props, a caller may do nothing. */
@@ -37,7 +37,7 @@ export interface Given {
   key?: unknown
 }
 
-/** A call that is granted. Of its arguments, only the user id or the owner is checked. */
+/** A granted call. Of its arguments, only the user id or the owner has been checked. */
 export interface Call {
   /** Who uses a key. */
   user: KeyUser

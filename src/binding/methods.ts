@@ -190,7 +190,11 @@ function requestOf({ given: { request } }: Call): Request {
   return request
 }
 
-/** Of a method, which cannot carry a WebSocket. @throws VaultError `invalid_argument`, `upgrade_not_supported` */
+/**
+ * The request in the arguments of a method. A method cannot carry a WebSocket.
+ *
+ * @throws VaultError `invalid_argument`, `upgrade_not_supported`
+ */
 function plainRequestOf(call: Call): Request {
   const request = requestOf(call)
   if (asksForWebSocket(request.headers)) throw new VaultError('upgrade_not_supported')
@@ -238,10 +242,10 @@ function pathBelow(origin: string, url: string): string | null {
   return parsed.origin === origin ? parsed.pathname + parsed.search : null
 }
 
-/** What parsing a URL changes or takes away: dots, backslashes, white space, a fragment and an empty query. */
+/** What parsing changes in a URL or removes from it: dots, backslashes, white space, a fragment and an empty query. */
 const UNUSUAL = /\/\.|%2e|[\\\s#]|\?$/i
 
-/** A `Location` for the caller. It is complete, so that nobody takes a path of the provider for one of `root`. */
+/** A `Location` for the caller. It is an absolute URL, so that nobody mistakes a path of the provider for one of `root`. */
 export function callersLocation(location: string, passage: Passage): string {
   const whole = URL.parse(location, passage.target)?.href ?? location
   return callersUrl(whole, passage) ?? whole

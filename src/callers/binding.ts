@@ -1,4 +1,4 @@
-/** The service binding as its callers see it. Needs no types of the vault's own Worker. */
+/** The service binding as its callers see it. It needs no types of the vault's own Worker. */
 
 import type {
   EventAnswer,
@@ -37,7 +37,10 @@ export interface Refusal {
 
 /** How soon a change of who may use a key counts. */
 export interface Effect {
-  /** Uses that begin after so many seconds are as the change says, everywhere. Left out if `USE_FRESH_SECONDS` is 0: all uses are. */
+  /**
+   * After so many seconds, the change counts for each new use, everywhere. Left out if `USE_FRESH_SECONDS` is 0: it counts
+   * at once.
+   */
   effectiveWithinSeconds?: number
 }
 

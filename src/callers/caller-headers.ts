@@ -4,13 +4,16 @@ import { isConfidentialUrl } from '../shared/confidential-url.ts'
 import { CREDENTIALS } from '../shared/credential-headers.ts'
 import { VAULT_PREFIX } from '../shared/vault-headers.ts'
 
-/** Where SDKs put their key. The first one that a request has is its place. */
+/** The headers in which SDKs send their key. If a request has several of them, the first one counts. */
 const KEY_HEADERS = ['x-goog-api-key', 'x-api-key', 'api-key', 'authorization']
 
 /** Gemini also takes a key from the query. No other provider's `key` is a credential. */
 const GEMINI = 'https://generativelanguage.googleapis.com'
 
-/** A bound Worker uses such a host for a provider with addresses per user. The application's key has no address there. */
+/**
+ * A bound Worker uses such a host for a provider whose address differs per user. The application's own key has no address
+ * there.
+ */
 const NOWHERE = '.invalid'
 
 /** The headers without those of the vault: a browser whose headers are passed on must not choose whose key is used. */

@@ -1,4 +1,4 @@
-/** Encryption keys: what one of them seals for an owner, it opens for that owner alone. Its bytes never leave this room. */
+/** Encryption keys. What one of them seals for an owner, it opens only for that owner. Its bytes never leave this folder. */
 
 import * as base64url from 'jose/base64url'
 import { Kept } from '../shared/kept.ts'
@@ -12,9 +12,9 @@ const TAG_BITS = 128
 const KID_BYTES = 6
 /** 128 bits: two keys of one owner never have the same fingerprint by chance. */
 const FINGERPRINT_BYTES = 16
-/** An isolate keeps so many bytes of owners' derived keys. Deriving one takes longer than opening a sealed key. */
+/** An isolate keeps at most so many bytes of owners' derived keys. Deriving one takes longer than opening a sealed key. */
 const MOST_KEPT = 2 ** 20
-/** A derived key takes as much as so many characters, beside what `Kept` counts for any value. */
+/** The size of a derived key in characters, in addition to what `Kept` counts for any value. */
 const KEY_CHARACTERS = 100
 
 const encoder = new TextEncoder()

@@ -36,7 +36,7 @@ export interface ForeignKeys extends ForeignKids {
 
 /** The variable with the secrets of another program. */
 export interface ForeignSecrets {
-  /** Of the rows that they open. */
+  /** The kid of the rows that the secrets open. */
   kid: string
   variable: string
   /** 32 bytes each. */
@@ -52,7 +52,7 @@ export interface KeySources {
   foreign: ForeignSecrets | null
 }
 
-/** The rules across the variables with keys: one that serves two purposes is only as safe as the weaker one. */
+/** Checks the variables with keys together: a key that serves two purposes is only as safe as the weaker of the two. */
 export function readKeys(
   env: Values<typeof keyVariables> & { JWT_SECRET_KEY?: string | undefined },
   foreign: ForeignSecrets | null,

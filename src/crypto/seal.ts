@@ -63,7 +63,7 @@ function opened(text: string | null): OpenedKey {
   return text === null ? { state: 'unreadable', reason: 'does_not_open' } : { state: 'open', text }
 }
 
-/** Other programs have sealed keys of users alone, and have bound none to its row. */
+/** Other programs sealed only keys of users, and bound none of them to its row. */
 async function openForeign(foreign: ForeignKeys, row: Slot & SealedKey): Promise<string | null> {
   return readOwner(row.userId).kind === 'user' ? foreign.open(row.sealed) : null
 }

@@ -9,7 +9,7 @@ import type { AccessToken } from '../tokens/access-token.ts'
 /** Cloudflare sets it, whatever the client sends. */
 const ADDRESS_HEADER = 'cf-connecting-ip'
 /**
- * What the Workers of all other zones have there, so that one of them could have all of them blocked:
+ * The address that the Workers of all other zones share. If it was counted, one of them could block all others:
  * https://developers.cloudflare.com/fundamentals/reference/http-headers/#cf-connecting-ip-in-worker-subrequests
  */
 const OTHER_WORKERS = '2a06:98c0:3600::103'
@@ -28,8 +28,9 @@ export async function requireAddressRate(service: Service, sent: Headers): Promi
 }
 
 /**
- * Checks the token that `readToken` finds with `check`. Only refused tokens are counted: a valid one costs no call of the
- * limiter, and is accepted from any address. Many users may share one with somebody who tries tokens.
+ * Verifies the token that `readToken` finds, and returns what `check` makes of it. Only refused tokens are counted: a valid
+ * one costs no call of the limiter, and is accepted from any address, because many users may share an address with somebody
+ * who tries tokens.
  *
  * @throws VaultError `rate_limited`, and as `readToken`, `VerifyToken` and `check`
  */

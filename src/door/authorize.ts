@@ -24,9 +24,9 @@ export interface GuardedRoute {
 }
 
 /**
- * Lets the owner through to the user's own keys, or a server to those of any user, if its client and its scope grant what
- * the route needs. A token whose user is the path's is the owner's, whatever its scopes. It returns the name of the server;
- * null for the owner.
+ * Lets in the owner of the keys, or a server whose client and scope grant what the route needs. A server may reach the keys
+ * of any user. A token whose user is the path's is the owner's, whatever its scopes. Returns the name of the server; null
+ * for the owner.
  *
  * @throws VaultError `not_found` if the route is for servers and there are none, `token_missing`, `token_invalid`,
  * `token_expired`, `token_keys_unreachable`, `not_your_own`, `scope_missing`, `rate_limited`, `unhealthy`,

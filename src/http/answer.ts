@@ -89,7 +89,7 @@ export function answerError(
     headers: {
       ...headers,
       [ERROR_HEADER]: code,
-      // After such a status, the SDKs of OpenAI and Anthropic, which use the relay, otherwise try again.
+      // Without it, the SDKs of OpenAI and Anthropic, which use the relay, try again after such a status.
       ...(isFinal && status >= 429 && { 'X-Should-Retry': 'false' }),
       ...(challenge !== undefined && { 'WWW-Authenticate': challenge }),
       ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
@@ -144,7 +144,7 @@ function encodeLines(values: readonly object[]): Uint8Array {
   return encoder.encode(values.map((value) => `${JSON.stringify(value)}\n`).join(''))
 }
 
-/** An `ETag` of the tag of the key in the body of an answer, also of one that does not open. An empty slot has none. */
+/** The `ETag` header for the key in the body of an answer, even if the key does not open. An empty slot has none. */
 export function tagOf(body: object): { ETag?: string } {
   const { user, team = user }: { user?: unknown; team?: unknown } = body
   const key = team instanceof Object ? team : body

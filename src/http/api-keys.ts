@@ -47,7 +47,11 @@ function serve<Id extends GuardedOperation>(id: Id, work: Handlers[Id] = handler
   }
 }
 
-/** Lets a request in. It returns whose slots it works on, and who does. @throws as `authorize` and `authorizeTeam` */
+/**
+ * Lets a request in. It returns whose slots it works on, and who works on them.
+ *
+ * @throws as `authorize` and `authorizeTeam`
+ */
 async function enter(
   service: Service,
   c: Context<ApiKeysEnv>,
@@ -99,7 +103,7 @@ export const noStore: MiddlewareHandler<{ Variables: AnswerVariables }> = async 
 /** The same routes for another app. They answer and log their own errors, and stay out of caches. */
 export const apiKeys = /* @__PURE__ */ forAnotherApp()
 
-/** Is called as pure, so that the Worker of the vault itself leaves it out. */
+/** Its call is marked as pure, so that the bundle of the vault's own Worker leaves it out. */
 function forAnotherApp() {
   return new Hono<ApiKeysEnv>({ router: new PatternRouter() })
     .onError((error, c) => answerError(error, c))

@@ -39,7 +39,7 @@ function useCount(name: string) {
   return z.custom<number>((count) => isWhole(count, 0, MAX_USES), fault)
 }
 
-/** What the OpenAPI document cannot see: they are whole numbers, from 0 to `MAX_USES`. `z.int` weighs more. */
+/** Whole numbers from 0 to `MAX_USES`. The OpenAPI document cannot see that in these schemas. `z.int` would weigh more. */
 export const useCounts = {
   max_uses: useCount('max_uses'),
   max_uses_per_member: useCount('max_uses_per_member'),
@@ -60,10 +60,10 @@ const FIELDS =
   'Send label, position or both, or one or more of paused, callers, max_uses, max_uses_per_member and expires_at, and no other field.'
 
 const POSITION = `position must be a whole number from 0 to ${MAX_KEYS - 1}.`
-/** As the counts: the OpenAPI document cannot see it. */
+/** As with the counts, the OpenAPI document cannot see its range. */
 export const place = z.custom<number>((position) => isWhole(position, 0, MAX_KEYS - 1), POSITION)
 
-/** What a key is called and where it is, which does not change together with its limits. */
+/** The fields for what a key is called and where it is. They do not change together with its limits. */
 const ARRANGING: ReadonlySet<string> = new Set(['label', 'position'])
 
 function isOneChange(body: object): boolean {

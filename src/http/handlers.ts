@@ -160,7 +160,7 @@ export const userHandlers = {
   }),
 } satisfies Handlers<Exclude<GuardedOperation, TeamOperation>>
 
-/** Counts an export. Those of a server do not use up the user's. @throws VaultError `rate_limited` */
+/** Counts an export. Exports by a server do not use up the user's. @throws VaultError `rate_limited` */
 async function requireExportRate({ service, userId, member, by }: SlotOwner): Promise<void> {
   const key = by?.kind === 'operator' ? `${by.name} ${userId}` : (member ?? userId)
   await requireRate(service.settings.exportLimiter, key)

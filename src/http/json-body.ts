@@ -46,14 +46,17 @@ async function readBody(request: HonoRequest): Promise<string> {
   try {
     return await inTime(readText(reader, declared), DEADLINE_S * 1_000, tooSlow)
   } catch (error) {
-    // The rest is not wanted. A body that broke off cannot be cancelled, and a stalled one may never be.
+    // The rest is not needed. Cancelling fails for a body that broke off, and may never end for a stalled one.
     void reader.cancel(error).catch(() => null)
     if (error instanceof VaultError) throw error
     throw new VaultError('invalid_json', { detail: 'The body is incomplete.' })
   }
 }
 
-/** Reads the whole body. It stops after as many bytes as are declared: to look for more costs a turn of the event loop. */
+/**
+ * Reads the whole body. It stops after the declared number of bytes, because looking for more costs a turn of the event
+ * loop.
+ */
 async function readText(reader: ReadableStreamDefaultReader<Uint8Array>, declared: number) {
   const first = await reader.read()
   if (first.done) return ''

@@ -45,7 +45,7 @@ export const teamHandlers: Handlers<TeamOperation> = {
   removeTeam: async (asked) => ofTeam(await userHandlers.removeUser(asked)),
 }
 
-/** Whether the one who works on the slots sees all of each key: an admin or a server does. */
+/** Whether whoever works on the slots sees all that is shown of a key. Admins and servers do. */
 function seesAll({ member, isAdmin }: SlotOwner): boolean {
   return member === undefined || isAdmin === true
 }

@@ -58,7 +58,7 @@ export async function importFernetKeys(
 
 async function openImported(keys: readonly FernetKey[], token: string): Promise<string | null> {
   const text = (await openFernet(keys, token))?.trim() ?? null
-  // A script of the Flask backend that encrypts all rows encrypts some twice if it runs again.
+  // The Flask backend has a script that encrypts all rows. If it runs twice, it encrypts some rows twice.
   const inner = text === null ? null : await openFernet(keys, text)
   return inner?.trim() ?? text
 }

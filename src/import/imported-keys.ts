@@ -1,4 +1,4 @@
-/** The table `imported_keys`: for each slot, an import skips keys saved up to this time. */
+/** The table `imported_keys`: a time for each slot. An import skips keys that were saved up to that time. */
 
 import type { Slot } from '../crypto/seal.ts'
 import { REPLACE_KEY } from '../store/api-keys.ts'
@@ -191,8 +191,8 @@ export function importKeys(keys: readonly ImportedKey[], hmacs: Hmacs = NO_HMACS
 }
 
 /**
- * Asks for another pass if the statement before it in the transaction has marked imported keys. Their times do not tell
- * them from the rows that did not open, so that nobody knows those any more.
+ * Asks for another pass if the statement before it in the transaction has marked imported keys. Their times do not tell them
+ * from the rows that did not open, so nobody can count those any more.
  */
 function askAfterImport(): Statement {
   return {

@@ -15,7 +15,9 @@ export interface Hmacs {
 
 export const NO_HMACS: Hmacs = { secret: null, byId: new Map() }
 
-/** The secret of each database that was read. One that was changed since makes a statement fail, and is read again. */
+/**
+ * The secret of each database that was read. If a secret has changed since, a statement fails, and the secret is read again.
+ */
 const secrets = new WeakMap<D1Database, string>()
 
 /**

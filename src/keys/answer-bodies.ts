@@ -48,7 +48,7 @@ export function describeSlotFields(key: KeySummary): SlotFields {
   return { ...describeKeyFields(key), ...sealedFields(key), ...rowFields(key) }
 }
 
-/** What is sealed besides what a preview shows. */
+/** The fields that only an opened key shows, apart from its preview. */
 function sealedFields({ last4, baseUrl: base_url }: Pick<KeySummary, 'last4' | 'baseUrl'>) {
   return {
     ...(last4 !== null && { api_key_last4: last4 }),

@@ -1,6 +1,6 @@
 /**
- * Keys that are in use stay at hand: with `USE_FRESH_SECONDS`, a use that asks what an earlier one has asked takes the same
- * row, without D1. Only what D1 would pick again is kept, and only sealed.
+ * Keeps the rows of keys that are in use. With `USE_FRESH_SECONDS`, a use that asks the same as an earlier one takes the
+ * same row, without D1. A row is kept only while D1 would pick it again, and its key stays sealed.
  */
 
 import { Kept } from '../shared/kept.ts'
@@ -12,7 +12,7 @@ import { isRecentAfter, isWatched } from './gone.ts'
 
 /** Of about 10,000 keys. An isolate has 128 MB. */
 const MOST_BYTES = 32 * 1024 * 1024
-/** If reading a row anew fails, the next attempt comes after this part of the time that the row is kept. */
+/** If a row cannot be read again, the next attempt comes after one of so many parts of the time for which it is kept. */
 const ATTEMPTS = 12
 
 /** After this time, a key that was out of credit counts as one with credit again. */
@@ -26,7 +26,7 @@ interface AtHand {
   readAt: number
   /** Before this time, D1 would pick it again, as far as this isolate knows. */
   until: number
-  /** Not read anew before this time. */
+  /** The row is not read again before this time. */
   nextReadAt: number
   /** See `beginRead`. */
   begun: number
@@ -55,7 +55,7 @@ export function beginReading(service: Service, asked: AskedUse): Reading | null 
   return { service, asked, begun: beginRead(service.db), readAt: Date.now() }
 }
 
-/** The row that D1 would pick; null if D1 has to be asked. It is `due` if it should be read anew meanwhile. */
+/** The row that D1 would pick; null if D1 has to be asked. `isDue` says that it should be read again meanwhile. */
 export function findAtHand(
   service: Service,
   question: Question,
@@ -85,7 +85,7 @@ export function keepAtHand({ service, asked, begun, readAt }: Reading, found: Fo
   if (asked.slot !== null && row.provider !== asked.slot) return
   if (outlook === undefined || outlook.isCounted === 1 || row.exhaustedAt !== null) return
   if (!isWatched(service, heartbeat)) return
-  // Each use of a team's key by somebody who is not a user asks D1, which adds them.
+  // If somebody who is not a user yet uses a team's key, D1 is asked, which adds the user.
   if (asked.team?.userId === row.userId && row.member === null) return
   const until = Math.min(readAt + freshMs(service), endOf(outlook))
   const nextReadAt = readAt + freshMs(service) / 2

@@ -1,4 +1,4 @@
-/** What else notes a deletion. */
+/** The hooks of deletions: what else has to be noted when a key or a user goes. */
 
 import { importHook } from '../import/imported-keys.ts'
 import { NO_HMACS, withHmacs, type Hmacs } from '../import/removed-users.ts'

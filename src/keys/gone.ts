@@ -54,7 +54,7 @@ export function isWatched(service: Service, heartbeat: Heartbeat | undefined): b
   if (service.settings.deletions === null) return true
   if (heartbeat === undefined) return false
   const { at } = heartbeat
-  // One far in the future would be later than all that follow.
+  // A heartbeat far in the future would be later than all that follow.
   if (!isRecent(heartbeat) || at < (latest.get(service) ?? '')) return false
   latest.set(service, at)
   return true

@@ -16,7 +16,9 @@ const KEPT_MS = 5_000
 const DEADLINE_MS = 5_000
 /** How often a request looks whether the check of another request has ended. */
 const LOOK_MS = 50
-/** How long it does so. The first one to see that the other request has vanished checks, and needs time for that. */
+/**
+ * How long it goes on looking. The first request that sees the other one vanished runs the check, and needs time for that.
+ */
 const PATIENCE_MS = 6_000
 
 /** The isolate's last check. It is a value: a promise would belong to the request that checks. */
@@ -49,7 +51,7 @@ export async function checkHealth(service: Service): Promise<void> {
   if (fault !== null) throw fault
 }
 
-/** A request whose client has left may never end its check, so that one counts for a limited time too. */
+/** A request whose client has left may never end its check, so a check that is under way counts for a limited time too. */
 function recentCheck(service: Service): Check | undefined {
   const last = checks.get(service)
   return last !== undefined && Date.now() < last.at + KEPT_MS ? last : undefined
@@ -94,7 +96,10 @@ async function check(service: Service): Promise<void> {
   }
 }
 
-/** @throws VaultError if rows under one of these kids may open. `pass` knows which ones did not open with their key. */
+/**
+ * @throws VaultError if there are rows under one of these kids that its key may open. `pass` has counted those that it did
+ * not.
+ */
 async function requireKeys(
   { db, settings }: Service,
   kids: readonly string[],

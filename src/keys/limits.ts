@@ -89,7 +89,9 @@ function limitReached(per: Period, now: Date): VaultError {
   return new VaultError('limit_reached', { detail, retryAfter })
 }
 
-/** The limits of `kept` when it takes the place of `gone`: the stricter ones. A key that goes takes a past expiry along. */
+/**
+ * The limits of `kept` when it takes the place of `gone`: the stricter ones. An expiry that has passed goes with its key.
+ */
 export function keepLimits(kept: KeyRow, gone: KeyRow, now = Date.now()): KeptLimits {
   const expiry = isExpired(gone.expiresAt, now) ? null : gone.expiresAt
   return {

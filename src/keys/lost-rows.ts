@@ -32,10 +32,10 @@ export function countLost(pass: Passed): Counts {
 const NONE: Count = { rows: 0, done: 0, unopenable: 0 }
 
 /**
- * What the next pass, with `kids`, has to know of the one before it. The lost rows of a kid are only known while it has
- * no others: see {@link hasOtherRows}. Rows that the foreign keys did not open are no longer lost if other ones take
- * their place. An encryption key that only opens is remembered if it has sealed before: it tells an old key from
- * one that is new, and never has.
+ * What the next pass, with `kids`, has to know of the previous one. The lost rows of a kid are only known while there are no
+ * other rows under it: see {@link hasOtherRows}. Rows that the foreign keys did not open are no longer lost if other foreign
+ * keys take their place. An encryption key that only opens is remembered if it has sealed before: that tells an old key from
+ * a new one, which has not.
  */
 export function carryCounts(
   pass: Passed,

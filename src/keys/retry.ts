@@ -45,7 +45,10 @@ interface MarkedChange {
   statements: readonly Statement<object>[]
   /** Reads what the change has left. */
   read: readonly Statement<object>[]
-  /** Whether a row that `read` returns is what the change has left. Without such a row, it cannot be told, and fails. */
+  /**
+   * Whether a row that `read` returns is what the change has left. Without such a row, nobody can tell, and the change
+   * fails.
+   */
   isResult?: (row: object) => boolean
 }
 

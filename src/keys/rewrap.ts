@@ -142,7 +142,7 @@ async function sealForSlot(
   )
 }
 
-/** The first rows, but at least one: as many as fit into one bound parameter, and as the statements suffice for. */
+/** The first rows, at least one: as many as fit into one bound parameter, and as the statements that are left allow. */
 function takeBatch(rows: readonly ScannedRow[], { statements }: Budget): readonly ScannedRow[] {
   let left = statements - BATCH_STATEMENTS
   let length = 0

@@ -68,7 +68,7 @@ export async function saveSlot(
 }
 
 /**
- * An operator saves into an empty slot alone: whoever could replace a key could plant their own, and read the user's
+ * An operator may save only into an empty slot: whoever could replace a key could plant their own, and read the user's
  * traffic in their account.
  */
 function vacantBefore(condition: Condition | null): Condition {
@@ -133,8 +133,8 @@ function isSavedRow(row: object): row is SavedRow {
 }
 
 /**
- * The slot's tag; null if it is empty. A token without a user cannot test keys. It only reads, so it is tried again if
- * D1 fails.
+ * The slot's tag; null if it is empty. It refuses a token without a user, which could otherwise test keys. It only reads, so
+ * it is tried again if D1 fails.
  *
  * @throws VaultError `user_not_found`, `changed_meanwhile` if the condition is not true, `too_many_keys`, `api_key_exists`,
  * `database_busy`

@@ -62,8 +62,8 @@ export async function inRow<T>(
  * Moves the user's key of the plain route to the slot. If the slot has a key too, the one that was saved later counts,
  * with the stricter limits of both, and the other one goes.
  *
- * @returns null; if the later key does not open, or is gone and was restored, no key moves or goes, and the rows are
- * returned: the earlier key counts. It is also null before both have the same limits
+ * @returns null if the work can be tried again on the slot's own row. If the later key does not open, or is gone and was
+ * restored, no key moves or goes. Both get the same limits, and then the rows are returned: the earlier key counts.
  * @throws VaultError `database_busy`
  */
 export async function moveHere(service: Service, slot: Slot): Promise<Rows | null> {
@@ -109,7 +109,7 @@ async function move(
   return moveKeys(slot.provider, [{ row, to: await sealText(keyring, slot, text) }])
 }
 
-/** Deletes the key in the row `gone`. Another key keeps its limits, so that they hold wherever that is. */
+/** Deletes the key in the row `gone`. The key in `kept` takes over its limits, so that they hold wherever that key is. */
 function replace(gone: KeyRow, kept: KeyRow): Statement<object>[] {
   const { userId, provider } = gone
   const event = { userId, provider, event: 'deleted', by: { kind: 'job' } } as const

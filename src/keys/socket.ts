@@ -22,9 +22,9 @@ const CLOSING_MS = 20_000
 
 /** The vault ends a socket with this close code, and with its own code as the reason (RFC 6455 §7.4.2). */
 const ENDED = 4_001
-/** An end is told so if the other one has vanished (RFC 6455 §7.4.1). */
+/** The close code for an end if the other one has vanished (RFC 6455 §7.4.1). */
 const GONE = 1_001
-/** An end is told so if the other one has closed with what no end may send. */
+/** The close code for an end if the other one has closed with a code that no end may send. */
 const PROTOCOL_ERROR = 1_002
 
 /** What a look found. It is a value: a promise would belong to the request of one socket. */
@@ -85,8 +85,8 @@ export function guardSocket(
 }
 
 /**
- * Passes messages to the other end, and how an end closes, with the reason as `hide` returns it. Until the other end has
- * closed too, it may go on for some time, as `allowHalfOpen` lets it. The runtime has no back-pressure for WebSockets.
+ * Passes messages and closes to the other end. The reason of a close is as `hide` returns it. After one end has closed, the
+ * other one may go on for some time: see `allowHalfOpen`. The runtime has no back-pressure for WebSockets.
  */
 function join(
   ends: [caller: WebSocket, provider: WebSocket],

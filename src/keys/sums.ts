@@ -19,22 +19,22 @@ const QUIET_MS = 20_000
 /** An isolate sets no more than one timer in this time. */
 const TIMER_EVERY_MS = 5_000
 /**
- * No count of a busy isolate waits longer. A caller who goes on has a first count in the next hour by then, which takes what
- * waits along.
+ * No count of a busy isolate waits longer. By then, a caller who goes on has a first count in the next hour, and that write
+ * takes along what waits.
  */
 const MAX_WAIT_MS = 65 * 60 * 1_000
-/** D1's time for a write. After a quiet time, the Worker is still there to keep what D1 did not take. */
+/** How long D1 may take for a write. After {@link QUIET_MS}, the Worker then still has time to keep what D1 did not take. */
 const DEADLINE_MS = 5_000
-/** How long after a write that failed the next one comes, and the least time between two lines about it. */
+/** The time from a failed write to the next one, and the least time between two log lines about failures. */
 const RETRY_MS = 5_000
 
 /** What an isolate has counted. Times are in milliseconds since the epoch. */
 interface Counts {
   tally: Tally
   timerSetAt: number
-  /** When nobody was last counted for {@link QUIET_MS}. */
+  /** When the isolate had last counted nothing for {@link QUIET_MS}. */
   quietAt: number
-  /** When a write failed, or the one that writes everything began; null after it. */
+  /** When a write failed, or when the write of everything after that began; null once that has succeeded. */
   failedAt: number | null
   loggedAt: number
 }
@@ -103,8 +103,8 @@ async function writeLater(writer: Writer, setAt: number): Promise<void> {
 }
 
 /**
- * Writes everything if the isolate was busy until now: it may be about to end. An isolate with pauses writes what would
- * otherwise be a large part of the day's counts, so that a caller costs few rows however many pauses there are.
+ * Writes everything if the isolate was busy until now: it may be about to end. An isolate with pauses writes only the sums
+ * that have grown to twice what is written of the day, so that a caller costs few rows however many pauses there are.
  */
 async function writeAfterQuiet(writer: Writer): Promise<void> {
   const { counts } = writer
@@ -160,7 +160,7 @@ async function write(writer: Writer, sums: readonly Sum[]): Promise<boolean> {
     const now = Date.now()
     for (const sum of sums) tally.keep(sum, now)
     counts.failedAt = now
-    // It may be D1 that has made the pause.
+    // The pause may have come from D1, not from the callers.
     counts.quietAt = 0
     logFault(counts, error)
     setTimer(writer, now)

@@ -154,7 +154,7 @@ async function pickRow(
   return pickRow(user, at, { isAtHand, gone: [...gone, row.identity] })
 }
 
-/** Reads the key at hand anew, and counts nothing. It never throws: what was read before is used until its time ends. */
+/** Reads the key at hand again, and counts nothing. It never throws: what was read before is used until its time ends. */
 async function readAnew(service: Service, question: Question): Promise<void> {
   try {
     const asked = askNow(question)

@@ -37,7 +37,7 @@ export class Tally {
     return this.#waiting.bytes > MAX_BYTES / 2
   }
 
-  /** Adds counts to those that wait. The sums that were counted longest ago have to go if there is no room. */
+  /** Adds counts to those that wait. If there is no room, it drops the sums that were counted longest ago. */
   keep(sum: Sum, now: number): void {
     const name = nameDay(sum, sum.day)
     const earlier = this.#waiting.get(name)
@@ -90,7 +90,7 @@ export class Tally {
     return this.#take(({ since }) => since <= time)
   }
 
-  /** Takes each sum of which more waits than is written of its day, or as much. */
+  /** Takes each sum of which at least as much waits as is written of its day. */
   takeHalves(): Sum[] {
     return this.#take(({ sum }) => {
       const written = this.#written.get(nameDay(sum))

@@ -76,7 +76,7 @@ export interface Passage extends Place {
  * null for everything that is not below the provider.
  */
 export function callersUrl(reference: string, { base, target, root }: Passage): string | null {
-  // Alone first: `https:host` is a URL, but after a base it would be a path.
+  // It is parsed alone first: `https:host` is a URL, but after a base it would be a path.
   const to = URL.parse(reference) ?? URL.parse(reference, target)
   if (to === null) return null
   if (/^wss?:$/.test(to.protocol)) return moveUrl(to, toSocket(base), toSocket(root))

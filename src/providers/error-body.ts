@@ -62,7 +62,7 @@ export async function readStart(body: ReadableStream<Uint8Array>, max: number): 
   } catch {
     // What came is enough.
   }
-  // The rest is not wanted. A body that broke off cannot be cancelled, and a stalled one may never be.
+  // The rest is not needed. Cancelling fails for a body that broke off, and may never end for a stalled one.
   if (isCut) void reader.cancel().catch(() => null)
   return { bytes: join(chunks, max), isCut }
 }

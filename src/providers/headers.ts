@@ -40,7 +40,7 @@ const MAX_SEARCHED_LENGTH = 128 * 1024
 /** Tells which headers of a caller pass. */
 interface Passing {
   isAllowed: (name: string) => boolean
-  /** The places for keys hold none of a caller, whatever is allowed. */
+  /** A header for keys never passes from a caller, whatever else is allowed. */
   isForKey: (name: string) => boolean
 }
 

@@ -124,8 +124,8 @@ const fields = z.strictObject(
      */
     refusals: z.array(refusalPattern, 'must be a list, such as [{ status = 401 }]'),
     /**
-     * The answers that say that the key's account has no credit left. An answer to one large request is not among them, and
-     * neither is one that stops by itself after some time.
+     * The answers that say that the key's account has no credit left. An answer about one large request does not belong
+     * here, and neither does one that ends by itself after some time.
      */
     exhausted: z.optional(z.array(answerPattern, 'must be a list, such as [{ status = 402 }]')),
     /** Whether the probe's answer shows if there is credit. A list of models does not. */
@@ -198,7 +198,7 @@ export function isBelow(pathname: string, prefix: string): boolean {
   return asked === prefix || asked.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
 }
 
-/** Whether it is written as in the path of a URL, with which it is compared as text. No segment begins with a dot. */
+/** Whether the prefix is written as in the path of a URL: both are compared as text. No segment begins with a dot. */
 function isPathPrefix(prefix: string): boolean {
   return /^(?:\/[\w~:@-][\w.~:@-]*)+\/?$/.test(prefix)
 }
@@ -214,7 +214,7 @@ function isProbe(probe: string): boolean {
   return isPath || isConfidentialUrl(probe)
 }
 
-/** Whether it is written as in a URL, with which it is compared as text. */
+/** Whether the host is written as in a URL: both are compared as text. */
 function isHost(host: string): boolean {
   const example = host.replace('*', 'any')
   return HOST.test(host) && URL.parse(`https://${example}`)?.host === example

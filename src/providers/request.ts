@@ -14,7 +14,7 @@ import {
 import { dropUnsafeHeaders, requestHeaders, type Coding } from './headers.ts'
 import type { Provider } from './provider.ts'
 
-/** What of a caller's request the vault reads. */
+/** The parts of a caller's request that the vault reads. */
 export interface Sent extends Pick<Request, 'url' | 'method' | 'headers' | 'body' | 'signal'> {
   /** The coding of an answer that the caller can read, if its headers do not say so. It is gzip if it is missing. */
   coding?: Coding | undefined
@@ -124,7 +124,7 @@ async function judgeProbe(
   return { ...UNKNOWN, verdict: 'accepted', ...(showsCredit && { hasCredit: !isExhausted }) }
 }
 
-/** A success may say that the key is turned off. It is read only if the provider says so in this way. */
+/** A successful answer may say that the key is turned off. Its body is read only if the provider says so in this way. */
 async function findInProbe(
   provider: Provider,
   { ok, status, body }: Response,

@@ -10,7 +10,7 @@ const MAX_LENGTH = 1024 * 1024
 /** A string with the colon after it if it is a name, or the end of an object or a list (RFC 8259 §2). */
 const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|[{}[\]]/g
 
-/** The answer, with the URLs in the provider's `url_fields` replaced. Without any, it streams. */
+/** The answer, with the URLs in the provider's `url_fields` replaced. If there are none, the answer streams. */
 export async function relayBody(
   answer: Response,
   provider: Provider,

@@ -52,7 +52,10 @@ interface Context {
   passage: Passage
 }
 
-/** A URL that leads elsewhere may move to any of these. Only a refusal of the vault has the first. */
+/**
+ * The vault's own headers, whose values are kept: a provider's header with a URL could move to one of these names. Only a
+ * refusal of the vault has the first.
+ */
 const OF_THE_USE = [ERROR_HEADER, KEY_HEADER, SLOT_HEADER, CONDITION_HEADER]
 
 /**

@@ -53,7 +53,7 @@ const effect = {
     .exactOptional(z.int())
     .check(
       z.describe(
-        'Uses that begin after so many seconds are as this change says, everywhere. Left out if `USE_FRESH_SECONDS` is 0: all uses are.',
+        'After so many seconds, this change counts for each new use, everywhere. Left out if `USE_FRESH_SECONDS` is 0: it counts at once.',
       ),
     ),
 }

@@ -99,7 +99,7 @@ export function nameKeyFault(key: string, name: string): string | null {
   return `${name} ${KEY_FAULTS[reason].replace('…', value)}`
 }
 
-/** Whether a stored text can be sent as a key: of old, more was stored than is accepted today. */
+/** Whether a stored text can be sent as a key. An imported one may be something else. */
 export function isKey(text: string): boolean {
   return /^[!-~]+$/.test(text) && !FERNET_TOKEN.test(text)
 }

@@ -32,7 +32,7 @@ export function foldSlot(name: string): string | null {
   return label === null ? null : joinSlot({ provider, label: label.toUpperCase().toLowerCase() })
 }
 
-/** Whether what `named` allows is allowed in the slot: a provider covers all its slots, and a slot only itself. */
+/** Whether a permission for `named` covers the slot: a provider covers all its slots, and a slot only itself. */
 export function covers(named: string, slot: string): boolean {
   return named === slot || named === splitSlot(slot).provider
 }

@@ -1,4 +1,4 @@
-/** The forms of variables that several rooms parse. An error says what the value must be, and never the value. */
+/** The forms of variables that several folders parse. An error says what the value must be, and never the value. */
 
 import * as z from 'zod/mini'
 import { isConfidentialUrl } from './confidential-url.ts'
@@ -34,7 +34,10 @@ export type SettingsOf<Of extends Table> = {
 /** Gets each issue of a variable. */
 type Report = (name: string, issue: z.core.$ZodIssue) => void
 
-/** Returns what the variables hold; null if one is wrong. What is not set costs no check, which a first request waits for. */
+/**
+ * Returns what the variables hold; null if one is wrong. A variable that is not set is not checked, because the first
+ * request waits for the checks.
+ */
 export function readVariables<Of extends Table>(
   table: Of,
   env: Readonly<Record<string, unknown>>,

@@ -7,8 +7,8 @@ const PATTERN = new RegExp(`^https://\\*\\.((?:${LABEL}\\.)+${LABEL})(?::\\d+)?$
 const ONE_LABEL = new RegExp(`^${LABEL}$`)
 
 /**
- * Hosts that give anybody a label below them: of hosting, previews and tunnels. The Public Suffix List
- * (https://publicsuffix.org/list/) has far more. This is what a pattern is likely to be written for.
+ * Hosts below which anybody gets a label: those of hosting, previews and tunnels. The Public Suffix List
+ * (https://publicsuffix.org/list/) has far more. These are the hosts that a pattern is likely to be written for.
  */
 const SHARED = new Set(
   `pages.dev workers.dev trycloudflare.com vercel.app now.sh netlify.app github.io gitlab.io web.app

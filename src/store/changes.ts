@@ -1,8 +1,11 @@
-/** When this isolate last changed the keys of an owner, so that it forgets what it read before. Only if something is kept. */
+/**
+ * When this isolate last changed the keys of an owner: what it read before that is old. Nothing is noted before the first
+ * read that may be kept.
+ */
 
 import { Kept } from '../shared/kept.ts'
 
-/** Of the owners that are known one by one. For the rest, an earlier read counts as old. */
+/** The size of what is known of single owners. For an owner who is not among them, an earlier read counts as old. */
 const MOST_BYTES = 1024 * 1024
 
 /** Numbers in the order in which reads and changes began, and changes ended. */
@@ -30,7 +33,7 @@ export function isUnchanged(db: D1Database, begun: number, owners: readonly stri
   return owners.every((owner) => begun > (changes.changed.get(owner) ?? changes.ofOthers))
 }
 
-/** Makes old what was read of the owner's keys, or of everybody's, until now. */
+/** Makes each earlier read of the owner's keys old; without an owner, each earlier read. */
 export function markChanged(db: D1Database, owner?: string): void {
   const changes = watched.get(db)
   if (changes === undefined) return

@@ -11,7 +11,10 @@ import { markChanged } from './changes.ts'
 export interface Statement<Row = never> {
   readonly sql: string
   readonly values: readonly (string | number | null)[]
-  /** Whose keys a use may find otherwise after it: an owner's, or nobody's. If it writes keys or owners, and does not say: everybody's. */
+  /**
+   * The owner whose keys a use may find changed after it; null for nobody. If a statement that writes keys or owners leaves
+   * it out, it is everybody.
+   */
   readonly changes?: string | null | undefined
   /** Never set: it carries the type. */
   readonly row?: Row
@@ -62,8 +65,8 @@ interface Sending<T> {
 }
 
 /**
- * Marks what the statements change before and after, since a failed one may have been done all the same. One that ends after
- * its time is marked once more.
+ * Marks what the statements change, before and after: a failed statement may have been done all the same. If one ends after
+ * its time, the change is marked once more.
  */
 async function named<T>(
   db: D1Database,
@@ -137,7 +140,7 @@ export type Refusal =
   | 'too_many_events'
   | 'hmac_missing'
 
-/** An SQL expression that fails, with the refusal in the message of D1's error. No other one has a bad JSON path. */
+/** An SQL expression that fails, with the refusal in the message of D1's error. No other statement has a bad JSON path. */
 export function refuse(refusal: Refusal): string {
   return `json_extract('{}', '${refusal}')`
 }
@@ -147,7 +150,7 @@ export function isRefusal(message: string, refusal: Refusal): boolean {
   return message.includes('JSON path') && message.includes(`'${refusal}'`)
 }
 
-/** The most events of a user in a day, in UTC, after which those that can be noted without end are refused. */
+/** The most events of a user on a day, in UTC. After them, changes that can be noted without end are refused. */
 export const MAX_EVENTS_A_DAY = 10_000
 
 /** What is wrong with a change of a slot. */

@@ -30,14 +30,14 @@ const RANDOM = 'lower(hex(randomblob(4)))'
 const IN_LOOKS = `IN ('${LOOKS.join("', '")}')`
 
 /**
- * What is noted however many events the day has: a use never fails for it, and an owner can always pause or delete a key.
- * Nothing of it happens again before the key has changed.
+ * Events that are noted however many the day has: no use fails for one, and an owner can always pause or delete a key. None
+ * of them happens again before the key has changed.
  */
 const UNLIMITED: ReadonlySet<EventKind> = new Set(['deleted', 'paused', 'rejected_in_use'])
 const DAY = 'substr(at, 1, 10)'
 /**
- * The day. It fails if the user has too many events of it. Looks count by themselves, so that no caller keeps the owner
- * from saving, and no owner keeps a caller from a key. Sums do not count: a team has some for each member.
+ * The day of an event. It fails if the user has too many events on it. Looks count by themselves, so that no caller keeps
+ * the owner from saving, and no owner keeps a caller from a key. Sums do not count: a team has some for each member.
  */
 const DAY_WITH_ROOM = `CASE WHEN ${MAX_EVENTS_A_DAY} > (
     SELECT count(*) FROM api_key_events
@@ -82,7 +82,7 @@ export function notedSave<Row>(
 ): Statement<Row | WrittenEvent>[] {
   const saved = 'api_keys WHERE user_id = ?1 AND provider = ?2 AND changes() > 0'
   const kind = "CASE revision WHEN 1 THEN ?3 ELSE 'replaced' END"
-  // At the same time, their ids differ, and follow that of `saved`, whose mark is hex.
+  // If they have the same time, their ids differ, and follow that of `saved`, whose mark is hex.
   const markOf = (index: number) => event.mark && `z${index}.${event.mark}`
   return [
     change,

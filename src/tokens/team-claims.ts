@@ -44,8 +44,8 @@ export function teamsOf(payload: JWTPayload, rules: TeamRules | null): TokenTeam
 }
 
 /**
- * Whether a token is too old to speak for teams: who left one keeps the token. So is one without `iat`, or from the
- * future. `now` is in milliseconds.
+ * Whether a token is too old to speak for teams: whoever leaves a team still has the token. A token without `iat`, or from
+ * the future, counts as too old. `now` is in milliseconds.
  */
 export function isStale(
   { issuedAt }: Pick<TokenTeams, 'issuedAt'>,

@@ -45,7 +45,7 @@ export function etagOf(slot: { has_api_key: boolean; etag?: string } | undefined
   return slot?.etag ?? null
 }
 
-/** A timer of more milliseconds ends at once. */
+/** A timer with more milliseconds fires at once. */
 const LONGEST_MS = 2 ** 31 - 1
 
 type Connection = ReturnType<typeof connect>

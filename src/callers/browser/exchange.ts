@@ -50,7 +50,7 @@ export interface NamedSlot {
 export function pathOf({ name, keyPrefixes }: NamedSlot) {
   const { label } = splitSlot(name)
   const isKey = keyPrefixes.some((prefix) =>
-    // As it is pasted.
+    // A label may be pasted with a quote or white space before it.
     label?.replace(/^["'\s\u200B]+/, '').startsWith(prefix),
   )
   if (isKey || Array.from(label ?? '').length > MAX_LABEL) throw new Problem('label_invalid')
@@ -107,7 +107,7 @@ async function send<Id extends BrowserOperation>(
       headers: { ...type, ...seen, Authorization: `Bearer ${token}` },
       body: body ? JSON.stringify(body) : null,
       signal,
-      // The token alone says who asks. A redirect would pass it on, or a key.
+      // Only the token says who asks. A redirect would pass on the token, or a key.
       credentials: 'omit',
       redirect: 'error',
       cache: 'no-store',
@@ -132,13 +132,13 @@ async function takeToken(getToken: GetToken, refresh: boolean): Promise<string |
   }
 }
 
-/** Why nothing came, or no more of it. */
+/** The code for a request that got no answer, or only a part of it. */
 export function nameSilence(
   signal: AbortSignal,
   otherwise: ProblemCode = 'unreachable',
 ): ProblemCode {
   if (signal.aborted) return 'no_answer'
-  // Node.js does not know.
+  // Node.js does not say whether it is online.
   const { onLine }: Partial<Navigator> = globalThis.navigator ?? {}
   return (onLine ?? true) ? otherwise : 'offline'
 }

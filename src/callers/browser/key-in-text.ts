@@ -1,10 +1,10 @@
-/** Finds the API key in a command, a configuration file or code that somebody has pasted in the place of it. */
+/** Finds the API key in a command, a configuration file or code that somebody has pasted instead of the key. */
 
 import { findKeyAlone, findKeyFault, type KeyFault } from '../../shared/key-text.ts'
 
 // Each repetition has a limit, so that no text takes long to match.
 
-/** What says nothing, up to the end of its line. */
+/** A comment, which is ignored, up to the end of its line. */
 const COMMENT = /(?:^|\s)(?:#|\/\/|rem\b).*$/gim
 
 /** A name with its value after it, in an assignment, a header, an object, arguments or a query. */
@@ -14,15 +14,15 @@ const NAMED =
 /** The names of credentials. */
 const CREDENTIAL = /key|token|secret|authorization/i
 
-/** Most services have them for what is not secret, such as `Idempotency-Key`. */
+/** Most services use UUIDs for what is not secret, such as an `Idempotency-Key`. */
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4,12}){4}$/i
 
-/** Texts that hold keys of another kind, or are longer than commands and files are. */
+/** The faults of texts that are not searched: they hold keys of another kind, or are too long. */
 const NO_SOURCE = /^(?:service_account|aws_keys|pem|too_long)$/
 
 /**
- * The key in a text that has more in it. Of several, it is the only one that begins as API keys do. Null if there is none,
- * or if it would be a guess.
+ * Finds the key in a text that has more in it. Of several candidates, it is the only one that begins as API keys do. Returns
+ * null if there is no key, or if the choice would be a guess.
  */
 export function findKeyIn(text: string, beginnings: readonly string[]): string | null {
   const trimmed = text.trim()
@@ -51,7 +51,7 @@ export function findTextFault(text: string, beginnings: readonly string[]): KeyF
   return { reason: 'name', extras: ['name'] }
 }
 
-/** Those whose keys begin as `key` does, by the longest beginning that is known; empty if no beginning fits. */
+/** The owners whose keys begin as `key` does, by the longest beginning that is known; empty if no beginning fits. */
 export function findLikely<T>(
   key: string,
   owners: readonly T[],

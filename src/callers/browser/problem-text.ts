@@ -16,7 +16,7 @@ export interface Speech {
 export interface Subject {
   /** Where a base URL may be. */
   hosts: readonly string[] | null
-  /** The key in it, which a refused one does not replace; null if there is none. */
+  /** The key in the slot; null if it is empty. A refused key does not replace it. */
   key: unknown
 }
 

@@ -1,4 +1,4 @@
-/** What went wrong: a code of the service, or one of the way there, and which text says it. */
+/** What went wrong: a code of the service, or a code for a failure on the way there. Each code has a text. */
 
 import type { ErrorAnswer } from '../../shared/answers.ts'
 import type { ErrorCode } from '../../shared/error-code.ts'
@@ -70,7 +70,7 @@ export class Problem extends Error {
   declare readonly reason: KeyReason | undefined
   /** The first wrong character of the key, in code points from 0, if the reason is about one. */
   declare readonly index: number | undefined
-  /** By which the operator finds the request in the log. */
+  /** The id by which the operator finds the request in the log. */
   declare readonly requestId: string | null
   /** In milliseconds since the epoch. Until then another attempt fails too. */
   declare readonly retryAt: number

@@ -23,7 +23,7 @@ import {
 } from './slot.ts'
 import { putKey } from './vault-client.ts'
 
-/** The fields that problems are about. A fault of the key is about the key, and any other problem about no field. */
+/** The field that each problem is about. A fault of the key is about its field, and any other problem about none. */
 const FIELDS: Partial<Record<ProblemCode, string>> = {
   api_key_rejected: '#key',
   base_url_invalid: '#base-url',
@@ -306,7 +306,7 @@ export class ApiKeyForm extends InnerElement {
     return (this.remark?.kind === 'mismatch' ? this.remark.instead : undefined) ?? this.#slot
   }
 
-  /** What a save is. The limit of checks does not hold for one without a check. */
+  /** The name of the task. The rate limit of checks does not apply to a save without a check. */
   #nameTask(slot = this.#slot, verify = true): 'checking' | 'saving' {
     return (slot?.provider ?? null) !== null && verify ? 'checking' : 'saving'
   }
@@ -376,7 +376,7 @@ export class ApiKeyForm extends InnerElement {
 
   #submit(event: Event): void {
     event.preventDefault()
-    // Escape has said something else of the key.
+    // Escape may have put another remark in the place of this one.
     this.#look()
     if (this.remark?.kind !== 'mismatch') void this.#save()
   }

@@ -126,7 +126,7 @@ export class ApiKeyItem extends PanelElement {
     `
   }
 
-  /** A screen reader that lists buttons has no row around them. */
+  /** A screen reader that lists all buttons does not say in which row each one is. */
   #nameAction(action: Action | 'menu'): string {
     const { say } = this.language
     return say('actOn', { action: say(action), provider: this.#name })
@@ -170,7 +170,7 @@ export class ApiKeyItem extends PanelElement {
     `
   }
 
-  /** A refused test waits alone. A leaked key can be paused and deleted meanwhile. */
+  /** After a refused test, only the test has to wait. A leaked key can be paused and deleted meanwhile. */
   #isBarred(action: Action): boolean {
     const { doing } = this.attempt
     return doing !== null || (action === 'test' && this.attempt.waitFor('checking') > 0)

@@ -21,7 +21,7 @@ import { fetchSlots, type Access } from './vault-client.ts'
 /** How long a look in the background may take. */
 const LOOK_LIMIT_MS = 30_000
 
-/** Without a language of its own after this time, the element begins in English. */
+/** If its language is not loaded after this time, the element begins in English. */
 const SPEECHLESS_MS = 600
 
 const NOTHING_SAID: Said = new Map()
@@ -121,7 +121,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     return this.#read(() => true)
   }
 
-  /** Reads the keys anew. Of what something else has changed, it says what `tells` lets it. */
+  /** Reads the keys again. It says what something else has changed in the slots for which `tells` returns true. */
   async #read(tells: (slot: ShownSlot) => boolean): Promise<void> {
     const { access, slots, language } = this
     if (access === null || slots === null) return this.#load()
@@ -211,7 +211,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     if (this.#shared !== null) return this.#renderShared(this.#shared)
     const offered = offerSlots(slots, this.providers)
     const choices = { slots, offered }
-    // A key that is being typed is not lost with the one that it was to replace.
+    // A key that is being typed is not lost if the key that it was to replace is gone.
     const kept = (name: string) => this.said.has(name) || this.#rows.get(name)?.hasTyped === true
     const rows = listRows(slots, kept, this.#urgent)
     for (const name of this.#rows.keys()) {
@@ -390,7 +390,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     this.said = new Map([[slot.name, notice]])
     this.#report(change, slot)
     if (hasMoved || slot.key === null) void this.#focusRow(slot)
-    // The service knows where the other keys of the provider are then.
+    // Only the service knows where the other keys of the provider are after that.
     if (change === 'moved' || change === 'renamed') void this.#load()
   }
 

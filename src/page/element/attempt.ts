@@ -24,7 +24,7 @@ interface Host extends ReactiveControllerHost {
   focus: () => void
 }
 
-/** Codes that end with a new sign-in. */
+/** Codes after which the user has to sign in again. */
 const SESSION_OVER = new Set<ProblemCode>(['token_missing', 'token_invalid', 'token_expired'])
 
 /** State of its host, which it re-renders. */
@@ -166,7 +166,7 @@ export class Attempt implements ReactiveController {
       return
     }
     this.clear()
-    // The button that had it goes.
+    // The button that had the focus disappears.
     this.#host.focus()
   }
 

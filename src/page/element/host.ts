@@ -77,7 +77,7 @@ export interface ApiKeySettingsElement extends HTMLElement {
   /** The level of the headings, from 1 to 6, so that they fit the page's outline. It is 3 by default. */
   headingLevel: number
 
-  /** Reads the keys anew. What is being typed stays. */
+  /** Reads the keys again. What is being typed stays. */
   reload(): Promise<void>
 
   addEventListener<Type extends keyof Details>(

@@ -8,8 +8,8 @@ import type { Language } from './language.ts'
 import { findLikelySlots, nameProvider, type ShownSlot } from './slot.ts'
 
 /**
- * A fault keeps the key from being sent, and a choice that was not made too. A mismatch asks. A proposal
- * has made the choice. A loss is what would happen to the key if the form was closed.
+ * A fault keeps the key from being sent, and so does a missing choice. A mismatch asks the user first. A proposal has chosen
+ * the provider for the user. A loss warns that the key is lost if the form is closed.
  */
 export type Remark =
   | { kind: 'fault'; fault: KeyFault }

@@ -27,7 +27,7 @@ export abstract class LearningPanel extends PanelElement {
     if (this.spoken && this.isForeign && doing === null && problem === null) void this.load()
   }
 
-  /** A button that goes leaves the focus in the panel. */
+  /** If the button with the focus disappears, the focus stays in the panel. */
   protected override update(changed: PropertyValues): void {
     keepFocus(this, () => super.update(changed), this)
   }

@@ -1,4 +1,7 @@
-/** What only the form of limits and a list of events say, in English. The element loads these texts when one of them is opened. Other languages: `languages/`. */
+/**
+ * The texts of the form of limits and of the list of events, in English. The element loads these texts when one of them is
+ * opened. Other languages: `languages/`.
+ */
 
 /** Their form is that of `ENGLISH` in `texts.ts`. */
 export const PANEL_TEXTS = {

@@ -57,7 +57,7 @@ export async function discover(config: OidcConfig): Promise<IdentityProvider> {
     .catch((error: unknown) => {
       throw explain(error, config)
     })
-  // The issuer names them on any host. The page's policy lets only what the service has also read there be reached.
+  // The issuer may name them on any host. The page's policy allows only those that the service has read there too.
   const { authorization_endpoint, token_endpoint } = server
   if (![authorization_endpoint, token_endpoint].every((url) => isEndpointOf(issuer, url))) {
     throw new SignInError(say('unsafeEndpoint', { host: issuer.host }))
