@@ -84,8 +84,9 @@ export function explain(error: unknown, { issuer }: OidcConfig): SignInError {
     error instanceof oauth.ResponseBodyError
   ) {
     if (error.error === 'access_denied') return new SignInError(say('cancelled'), cause)
-    const reason = error.error_description ?? error.error
-    return new SignInError(say('refused', { host, reason }), cause)
+    // Both are for whoever builds the application (RFC 6749 §4.1.2.1).
+    const detail = error.error_description ?? error.error
+    return new SignInError(say('refused', { host }), { ...cause, detail })
   }
   if (error instanceof oauth.OperationProcessingError) {
     return new SignInError(say('invalidAnswer', { host }), { ...cause, detail: error.message })

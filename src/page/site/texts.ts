@@ -30,7 +30,7 @@ export const ENGLISH = {
   misconfigured: 'This service is not set up correctly. Contact whoever runs this application.',
   fault: 'Something went wrong on this page. Try again.',
   cancelled: 'You cancelled the sign-in.',
-  refused: '{host} did not sign you in: {reason}',
+  refused: '{host} did not sign you in. Try again, or contact support.',
   invalidAnswer: 'The answer of {host} is not valid. Try again, or contact support.',
   providerUnreachable: 'We can’t reach {host}. Check your connection, then try again.',
   unsafeEndpoint: '{host} does not offer a secure sign-in. Contact support.',

@@ -28,8 +28,8 @@ it.for<[asked: string[], tag: string, signIn: string]>([
 describe('a text', () => {
   it('takes the values that it names', async () => {
     const { say } = await importFor(['en'])
-    expect(say('refused', { host: 'login.test', reason: "Used up. $& {host} $'" })).toBe(
-      "login.test did not sign you in: Used up. $& {host} $'",
+    expect(say('otherUser', { name: "mallory $& {user} $'", user: 'alice' })).toBe(
+      "You signed in as mallory $& {user} $', but the other page shows the keys of alice. Sign in as alice, or reload the other page.",
     )
   })
 

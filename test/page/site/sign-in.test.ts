@@ -144,7 +144,7 @@ describe('completeSignIn', () => {
 
   it.for([
     ['You cancelled the sign-in.', 'error=access_denied&state=state-1'],
-    ['login.test did not sign you in: No.', 'error=x&error_description=No.&state=state-1'],
+    ['login.test did not sign you in.', 'error=x&error_description=No.&state=state-1'],
   ] as const)('says %s, and redeems no code: %s', async ([text, query]) => {
     const { grants } = standForProvider()
     returnWith(query)
@@ -194,7 +194,10 @@ describe('completeSignIn', () => {
     ['no ID token', invalid(/"id_token"/), async () => issueTokens({ id_token: undefined })],
     [
       'a code that is used up',
-      { message: 'login.test did not sign you in: Used up.' },
+      {
+        message: 'login.test did not sign you in. Try again, or contact support.',
+        detail: 'Used up.',
+      },
       async () =>
         Response.json({ error: 'invalid_grant', error_description: 'Used up.' }, { status: 400 }),
     ],
