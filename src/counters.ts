@@ -3,7 +3,10 @@
 import { errorFields, log } from './log.ts'
 import { splitSlot } from './shared/slot.ts'
 
-/** One data point. It has no id of an owner and no label: the dataset is for sums, and the trail is for owners. */
+/**
+ * One data point. It has no id of an owner and no label, because the dataset is for sums. What concerns one owner is in the
+ * trail.
+ */
 export interface Count {
   event: 'request' | 'binding_call' | 'api_key_unreadable'
   /** `METHOD route`, or the method of the binding. */

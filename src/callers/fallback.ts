@@ -122,7 +122,7 @@ async function tell(onKey: FallbackOptions['onKey'], use: KeyUse): Promise<void>
   try {
     await onKey?.(use)
   } catch (error) {
-    // If it were thrown, an SDK would send the request again, and somebody would pay twice.
+    // It is not thrown: an SDK would send the request again, and somebody would pay twice.
     console.error('onKey failed', error)
   }
 }

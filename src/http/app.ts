@@ -76,7 +76,7 @@ function nameMethods(routes: readonly RouterRoute[]): NotFoundHandler<AppEnv> {
   }
 }
 
-/** Tells an anonymous caller only the kind of fault. The log has the rest. */
+/** Throws an error that tells an anonymous caller only the kind of fault. The log has the rest. */
 function throwUnhealthy(error: unknown): never {
   const { code, cause } = VaultError.from(error)
   const isMisconfigured = code === 'server_misconfigured'

@@ -119,7 +119,7 @@ async function deleteMissing(
   return results.slice(0, -end.length)
 }
 
-/** The heartbeat, and the next tombstones. Those without a cause are held if there are many. */
+/** The heartbeat, and the next tombstones. If there are many tombstones without a cause, those are held. */
 async function readGone(db: D1Database): Promise<{ read: Heartbeat; gone: Tombstone[] }> {
   const [beat, rows] = await runBatch(db, [selectHeartbeat(), selectGone(EXCHANGED_AT_ONCE)])
   const [read = { at: '', copied: 0, age: null }] = beat.results

@@ -203,7 +203,7 @@ async function look(user: KeyUser, row: PickedRow): Promise<Look> {
   return seen
 }
 
-/** Null if D1 fails, which ends no socket. */
+/** Null if D1 fails: a socket does not end because of that. */
 async function find(user: KeyUser, row: PickedRow): Promise<Look['found']> {
   try {
     return (await readOpenedRow(user, row)) ?? new VaultError('no_api_key')

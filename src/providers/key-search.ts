@@ -80,7 +80,7 @@ export function keySearch(apiKey: string): (text: string, isCut?: boolean) => Sp
     const spans = readingsOf(text, isCut).flatMap((reading) =>
       find(reading.text, isCut).map(({ start, end }) => ({
         start: reading.at(start),
-        // What is cut after the last character may belong to the key.
+        // What was cut off after the last character may belong to the key.
         end: isCut && end === reading.text.length ? text.length : reading.at(end),
       })),
     )

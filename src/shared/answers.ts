@@ -105,7 +105,7 @@ const limits = {
     .check(z.describe("Of a team's key. Left out if the uses of a member are not limited.")),
 }
 
-/** What is sealed besides what a preview shows. */
+/** The fields that only an opened key shows, apart from its preview. */
 const sealedFields = {
   api_key_last4: z
     .exactOptional(z.string())

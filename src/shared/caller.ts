@@ -1,4 +1,4 @@
-/** Who a caller is, by the door that it comes through and its name there, and what a binding lets it do. */
+/** Callers: the way in that each of them uses, its name there, and what a binding lets it do. */
 
 const WORKER = String.raw`[\w.-]{1,64}`
 const CLIENT = '[!-~]{1,200}'
@@ -41,7 +41,7 @@ export interface BindingProps {
   /** The bound Worker's name. The log, the trail and the owners' limits have it as `binding:NAME`. */
   caller: string
   grants: Grant[]
-  /** The providers and slots that the caller may use. If it is missing, all of them. */
+  /** The providers and slots that the caller may use. All of them, if it is missing. */
   providers?: string[] | undefined
   /** Whether the caller may say which team a user is in. The vault believes it. */
   teams?: boolean | undefined

@@ -1,6 +1,6 @@
 /** What an isolate keeps, within a bound of bytes: the least recently used goes first. */
 
-/** Of a value beside the characters that it is counted with: objects, and the entry of the map. */
+/** What a value takes besides its characters: objects, and the entry of the map. */
 const ENTRY_BYTES = 400
 
 interface Entry<Value> {
@@ -52,7 +52,7 @@ export class Kept<Value> {
     return gone
   }
 
-  /** Drops what was not used for longest, while it is old. */
+  /** Drops the values that were not used for longest, as long as they are old. */
   dropOld(isOld: (value: Value) => boolean): void {
     for (const [oldest, { value }] of this.#entries) {
       if (!isOld(value)) break

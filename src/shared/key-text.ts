@@ -1,11 +1,11 @@
-/** What an API key can be as a text, said alike by the service and the page that sends it. */
+/** Which texts can be an API key. The service and the page that sends a key say the same. */
 
 import { findPastedKey, nameExtras, type ExtrasReason } from './pasted-text.ts'
 
 /** In UTF-16 code units. */
 const MAX_LENGTH = 8_192
 
-/** What a preview or a password field puts in the place of characters, and no key holds. */
+/** What a preview or a password field shows instead of characters. No key holds it. */
 const MASK = /\.{3}|\*{3}|[…⋯•●∙·]/u
 
 /** A Fernet token, by its version and the first bytes of its time: https://github.com/fernet/spec */

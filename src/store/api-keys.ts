@@ -181,7 +181,7 @@ export type ReadKey = Pick<KeyRow, 'userId' | 'identity' | 'status' | 'exhausted
 /** What a provider's answer says of a key. */
 export type KeyState = Pick<KeyRow, 'status' | 'exhaustedAt'>
 
-/** The key, wherever it is by now. */
+/** The key, in whichever slot it is by now. */
 const READ_KEY = 'user_id = ?1 AND identity = ?2'
 /** The status is still the one that was read. So is the condition, if the answer changes it. */
 const IS_AS_READ = '(status = ?5 AND (?6 IS ?7 OR exhausted_at IS ?7))'

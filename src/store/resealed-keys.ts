@@ -71,7 +71,7 @@ export function swapKeys(kid: string, resealed: readonly Resealed[]): Statement 
           WHERE user_id = value ->> 0 AND identity = value ->> 1
             AND encrypted_api_key = value ->> 2`,
     values: [JSON.stringify(swaps), kid],
-    // The text that was sealed before opens still.
+    // The text that was sealed before still opens.
     changes: null,
   }
 }

@@ -220,7 +220,7 @@ const NOT_SIGNED = 'It is not a signed JWT.'
 const ENCRYPTED =
   'It has five parts, so it is encrypted (JWE): ask the identity provider for a token for this API, by its audience.'
 
-/** Only a token of the secret's owner gets this answer, so it tells nothing to anybody who guesses. */
+/** Only a token that the secret signed gets this answer, so it tells nothing to anybody who guesses. */
 const DECODED_SECRET =
   'Its issuer decoded JWT_SECRET_KEY from base64 before signing: have it sign with the text as it is.'
 

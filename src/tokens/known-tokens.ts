@@ -24,7 +24,7 @@ export class KnownTokens<Verified> {
   /** Keeps a token that was just verified. */
   keep(token: string, verified: Verified, exp: number | undefined): void {
     this.#tokens.dropOld(hasExpired)
-    // What it says is not longer than the token.
+    // What the token says is not longer than the token.
     if (exp !== undefined) this.#tokens.set(token, { verified, exp }, token.length)
   }
 }

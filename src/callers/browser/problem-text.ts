@@ -20,7 +20,10 @@ export interface Subject {
   key: unknown
 }
 
-/** The problem as a person reads it, without when to try again. `provider` is what the provider of the slot is called. */
+/**
+ * The problem as a person reads it, without the time of another attempt. `provider` is what the provider of the slot is
+ * called.
+ */
 export function sayProblem(
   { code, reason, index }: Problem,
   { say, list }: Speech,

@@ -107,7 +107,7 @@ export class Attempt implements ReactiveController {
     return Math.max(0, Math.ceil(((this.problem?.retryAt ?? 0) - Date.now()) / 1_000))
   }
 
-  /** As `wait`, for one task: the limit that refused another task may not be its own. */
+  /** As `wait`, for one task: a rate limit that refused another task may not apply to this one. */
   waitFor(text: TextName): number {
     return this.#task?.text === text ? this.wait : 0
   }

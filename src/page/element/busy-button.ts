@@ -12,7 +12,7 @@ interface Look {
   onClick?: (() => void) | undefined
 }
 
-/** While it is busy, it is named by what is being done. */
+/** While it is busy, its name for screen readers is what is being done. */
 export function renderBusyButton(label: string, { id, type, doing, isEarly, onClick }: Look) {
   const isBusy = doing !== null
   return html`

@@ -1,6 +1,6 @@
 /**
- * Defines the settings element, and the elements in it. It is the script that a page loads. The order of the imports is that of
- * the script: what is alike is close together, which gzip makes the most of.
+ * Defines the settings element, and the elements in it. It is the script that a page loads. The order of the imports is that
+ * of the script: similar modules are close together, so that gzip saves more.
  */
 
 import { html, render, unsafeCSS } from 'lit'

@@ -31,7 +31,7 @@ export function describeEvent(
   const reason = `reason_${event.reason}`
   const text = knows(reason) ? sentence + say(reason) : sentence
   const all = errors > 0 ? text + say('timesFailed', { count: number(errors) }) : text
-  // A name stays as it is, also at the beginning.
+  // A name stays as it is, even at the beginning.
   return name === undefined && all.startsWith(anyone)
     ? all.charAt(0).toUpperCase() + all.slice(1)
     : all

@@ -5,7 +5,7 @@ import { fillText, type Values } from '../../callers/browser/texts.ts'
 import { midnightsUntil } from './days.ts'
 import { ENGLISH, type TextName } from './texts.ts'
 
-/** English dates where the page does not say of which country: the month by its name, for all readers. */
+/** English dates if the page does not name a country: the month has its name, so that nobody misreads it. */
 const ENGLISH_DATES = 'en-GB'
 
 /** Texts by their names. */

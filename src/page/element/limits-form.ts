@@ -70,7 +70,7 @@ export class LimitsForm extends LearningPanel {
     `
   }
 
-  /** An empty number is no limit. */
+  /** An empty number means no limit. */
   #renderUses({ say }: Language, isBusy: boolean, whose: Whose) {
     const maximum = this.initial[`maxUses${whose}`]
     const option = (value: Period, text: string) =>

@@ -4,7 +4,7 @@ import { findLanguage, parseLocale } from './language-tag.ts'
 import { Language, type KnownTexts } from './language.ts'
 import { ENGLISH, type Texts } from './texts.ts'
 
-/** An application does not stay without words for longer than this. */
+/** The element waits no longer than this for the texts of a language. */
 const LIMIT_MS = 5_000
 
 const loading = new Map<string, Promise<KnownTexts>>()

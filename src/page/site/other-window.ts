@@ -45,7 +45,7 @@ export function createSignInAgain(config: OidcConfig): (before: Session) => Prom
     opened.location.replace(url)
     return take(state, async (answer) => {
       const session = await redeem(config, answer, pending)
-      // Otherwise the provider would give the same user again.
+      // Otherwise the provider would sign the same user in again.
       prompt = session.userId === before.userId ? undefined : 'login'
       if (prompt === undefined) return session
       throw new SignInError(say('otherUser', { name: session.name, user: before.name }))
