@@ -147,7 +147,7 @@ it('a key says in the language of the page that it expires soon', async () => {
   await status(page).waitFor()
   const text = 'まもなく期限が切れます（明日）。置き換えてください。'
   expect(await status(page).textContent()).toBe(text)
-  expect(await readTimes(page)).toContain('有効期限: 2026/06/16')
+  expect(await readTimes(page)).toContain('有効期限：2026/06/16')
 })
 
 it('an expired key says first that it cannot be used at all', async () => {

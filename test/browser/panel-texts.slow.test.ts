@@ -154,7 +154,7 @@ describe('the form of limits', () => {
     await button(page, 'Erneut versuchen').press('Enter')
     await button(page, 'Limits speichern').and(page.locator('[aria-disabled=false]')).waitFor()
     expect(await count(page).inputValue()).toBe('7')
-    expect(await page.getByLabel('Begrenzung der Verwendungen').inputValue()).toBe('month')
+    expect(await page.getByLabel('Nutzungslimit').inputValue()).toBe('month')
     expect(await isFocused(count(page))).toBe(true)
     await page.evaluate(() => (document.documentElement.lang = 'ja'))
     await page.getByText('キーを使用できるアプリケーション').waitFor()
