@@ -1,6 +1,6 @@
 /**
- * The lines that the vault logs, as schemas: {@link log} takes only these, and `npm run log-lines -- write`
- * describes them. The Worker imports the types alone.
+ * The lines that the vault logs, as schemas: {@link log} takes only these, and `npm run log-lines -- write` describes them.
+ * The Worker imports only the types.
  */
 
 import * as z from 'zod/mini'

@@ -74,7 +74,7 @@ export function readSettings(env: Env): Settings {
 export interface FrontSettings {
   /** The static assets of the page. */
   assets: Fetcher
-  /** The origins that may call from a browser, and patterns of such. */
+  /** The origins that may call from a browser, and patterns of origins. */
   corsOrigins: readonly string[]
   /** The identity provider that the page may connect to; null without sign-in. */
   issuer: string | null

@@ -162,7 +162,7 @@ export function slotOf(call: Call): NamedSlot {
   return requireNamed(call, givenSlot(call))
 }
 
-/** As {@link slotOf}, for a use. The slot may also be a provider of which the binding names single slots. */
+/** As {@link slotOf}, for a use. The slot may also be a provider if the binding names some of its slots. */
 export function usedSlotOf(call: Call): NamedSlot {
   return requireNamed(call, givenSlot(call), coversUse)
 }

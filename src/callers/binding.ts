@@ -88,7 +88,7 @@ export interface NewKey {
  * }
  */
 export interface KeyVault {
-  /** `Service` of @cloudflare/workers-types accepts only what has this property. It exists in types alone. */
+  /** `Service` of @cloudflare/workers-types accepts only what has this property. It exists only in types. */
   readonly __WORKER_ENTRYPOINT_BRAND: never
 
   /**

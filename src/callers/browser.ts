@@ -31,7 +31,7 @@ export interface ProblemLanguage {
   texts: Readonly<Partial<Record<ProblemText, string>>>
 }
 
-/** A slot that was being worked on, as the list has it. */
+/** The slot that was being worked on, in the form of the list. */
 export interface NamedSlot {
   provider: string
   label?: string | null | undefined

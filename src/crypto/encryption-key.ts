@@ -46,7 +46,7 @@ export interface EncryptionKey {
 
 /** What an encryption key is for one owner. */
 export interface OwnerKey {
-  /** Returns iv ‖ ciphertext ‖ tag. It opens with the same `bound` alone. */
+  /** Returns iv ‖ ciphertext ‖ tag. It opens only with the same `bound`. */
   seal(text: string, bound: Uint8Array): Promise<Uint8Array>
   /** Null if `sealed` is damaged or bound to something else. */
   open(sealed: Uint8Array, bound: Uint8Array): Promise<string | null>

@@ -56,8 +56,8 @@ export const pageHeaders: MiddlewareHandler<PageEnv> = async (c, next) => {
 }
 
 /**
- * Where the page sends requests to sign a user in: the issuer's origin, and that of its token endpoint. If the issuer
- * does not name one, it is the issuer's origin alone.
+ * Where the page sends requests to sign a user in: the issuer's origin, and that of its token endpoint. If the issuer does
+ * not name one, it is only the issuer's origin.
  */
 async function findOrigins(issuer: string): Promise<string> {
   const last = known.get(issuer)

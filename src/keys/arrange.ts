@@ -30,7 +30,7 @@ interface ArrangedKey {
 
 /**
  * Gives the key in the slot another label, another position or both, with one round trip to D1. It is one change, which
- * raises the revision of this key alone. If D1 fails, it tries again as `runMarked` does.
+ * raises only the revision of this key. If D1 fails, it tries again as `runMarked` does.
  *
  * @throws VaultError `label_invalid`, `unknown_provider`, `user_not_found`, `no_api_key`, `api_key_exists`,
  * `changed_meanwhile`, `database_busy`

@@ -42,7 +42,7 @@ export async function changeOwned(
   return runAfter(service, guard, statements, deadlineMs)
 }
 
-/** Runs the statements after the guard. @returns their results alone */
+/** Runs the statements after the guard. @returns only their results */
 async function runAfter(
   { db }: Service,
   guard: readonly Statement<unknown>[],

@@ -59,7 +59,7 @@ type ShownColumn =
 export interface KeySummary extends Pick<KeyRow, ShownColumn> {
   /** The first 8 code points and `...`, or `****` for a key of 8 or fewer. */
   preview: string
-  /** The last 4 characters; null for a key of fewer than 20, of which they would show too much. */
+  /** The last 4 characters; null for a key of fewer than 20, because they would show too much of it. */
   last4: string | null
   /** The entity tag: another one after each change that the owner of the key makes. */
   tag: string

@@ -85,7 +85,7 @@ function selectPage(
   ] as const
 }
 
-/** The page of rows of which at most `limit` belong to it. */
+/** Makes a page of at most `limit` rows. A further row tells that another page follows. */
 export function toPage(rows: readonly EventRow[], limit: number): EventPage {
   const events = rows.slice(0, limit)
   const last = rows.length > limit ? events.at(-1) : undefined

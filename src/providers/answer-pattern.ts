@@ -15,7 +15,7 @@ const REASON = 'must be revoked, leaked or suspended'
 
 /**
  * An answer that means one thing: a status and, if that status can mean something else too, a field of the JSON body with
- * its value. Name a field that the provider alone writes, and never one that repeats what a caller sent.
+ * its value. Name a field that only the provider writes, and never one that repeats what a caller sent.
  */
 const answerFields = {
   status: z.custom<number>(isKnownStatus, STATUS),

@@ -96,8 +96,8 @@ function join(chunks: readonly Uint8Array[], max: number): Uint8Array {
 }
 
 /**
- * The body with the key's preview in the place of the key. Where the body is cut, a beginning of the key at its end goes
- * too. All other bytes stay, in whatever character set they are.
+ * The body with the key's preview instead of the key. If the body is cut, a beginning of the key at its end is removed too.
+ * All other bytes stay, in whatever character set they are.
  */
 export function hideKey({ bytes, isCut }: ReadBody, apiKey: string): Uint8Array {
   // One character for each byte, so that positions are the same.

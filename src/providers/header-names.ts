@@ -103,7 +103,7 @@ export function matchesCredential(pattern: string): boolean {
   )
 }
 
-/** Whether a header of a provider's answer must never pass, or one of those that a lower-case pattern means. */
+/** Whether a header of a provider's answer must never pass. For a lower-case pattern: whether it matches such a header. */
 export function neverPasses(pattern: string): boolean {
   return isNever(pattern) || (pattern.endsWith('*') && NEVER.some(headerMatcher([pattern])))
 }

@@ -30,7 +30,7 @@ const JSON_STRING: Escape = {
     match.length > 2 ? charOf(`0x${match.slice(2)}`) : match.slice(1).replace(/[bfnrtv]/, ' '),
 }
 
-/** RFC 3986 §2.1. It decodes ASCII alone, since a key has no other characters. */
+/** RFC 3986 §2.1. It decodes only ASCII, since a key has no other characters. */
 const PERCENT: Escape = {
   pattern: /%[\da-f]{2}/gi,
   partial: /%[\da-f]?$/i,
@@ -202,8 +202,8 @@ function occurrences(form: string, text: string, isCut: boolean): Span[] {
 }
 
 /**
- * Searches by the algorithm of Knuth, Morris and Pratt, whose time is linear. The function gets how many characters of
- * `form` the text so far ends with, and the next character. It returns how many it ends with then.
+ * Searches by the algorithm of Knuth, Morris and Pratt, whose time is linear. The function gets the number of characters of
+ * `form` with which the text ends so far, and the next character. It returns that number for the text with the character.
  */
 function matcher(form: string): (matched: number, code: number) => number {
   /** For each number of matched characters, the length of the longest shorter beginning of `form` that they end with. */

@@ -120,7 +120,7 @@ const fields = z.strictObject(
     probe: z.optional(z.string(PROBE).check(z.refine(isProbe, PROBE))),
     /**
      * The answers that only bad keys get. Empty if no answer of this provider proves that a key is bad. One with the status
-     * 200 counts for the probe alone.
+     * 200 counts only for the probe.
      */
     refusals: z.array(refusalPattern, 'must be a list, such as [{ status = 401 }]'),
     /**

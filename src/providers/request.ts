@@ -57,7 +57,7 @@ function withoutCredentials(address: string, { parameter }: Provider): string {
   const url = new URL(address)
   url.username = ''
   url.password = ''
-  // Even if it deletes nothing, `delete` would write the whole query anew.
+  // Even if it deletes nothing, `delete` would rewrite the whole query.
   if (parameter !== undefined && url.searchParams.has(parameter)) url.searchParams.delete(parameter)
   return url.href
 }

@@ -42,7 +42,7 @@ const OWN = Object.entries({
   'Content-Security-Policy': `sandbox; ${SECURITY_HEADERS['Content-Security-Policy']}`,
 })
 
-/** What the vault needs to know beside the provider's headers. */
+/** What the vault needs to know in addition to the provider's headers. */
 interface Context {
   provider: Provider
   status: number
@@ -127,7 +127,7 @@ function leadReference(reference: string, passage: Passage): Led {
   return { kept, moved: kept === null ? completeUrl(reference, passage) : null }
 }
 
-/** A Link header may have several targets, of which some lead elsewhere. */
+/** A Link header may have several targets, and some may lead elsewhere. */
 function leadLinks(value: string, passage: Passage): Led {
   if (value.length > MAX_LINK_LENGTH) return { kept: null, moved: value }
   const kept: string[] = []

@@ -1,6 +1,6 @@
 /**
- * The JSON bodies of the HTTP contract, as schemas: the types are inferred from them, and
- * `npm run openapi -- write` describes them. The Worker and the page import the types alone.
+ * The JSON bodies of the HTTP contract, as schemas: the types are inferred from them, and `npm run openapi -- write`
+ * describes them. The Worker and the page import only the types.
  */
 
 import * as z from 'zod/mini'

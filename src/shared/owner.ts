@@ -1,4 +1,7 @@
-/** An owner, a user or a team, as one text. The column `user_id` has it, and so has each name that stands for an owner. */
+/**
+ * An owner, which is a user or a team, as one text. It is in the column `user_id`, and in each name that stands for an
+ * owner.
+ */
 
 /** The parts of the text of an owner: whether it is a user or a team, and its id in tokens and paths. */
 export interface OwnerParts {

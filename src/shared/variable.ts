@@ -10,7 +10,7 @@ export interface Optional<Form extends z.ZodMiniType = z.ZodMiniType, Missing = 
   missing: Missing
 }
 
-/** Variables by their names. One that must be set is its form alone. */
+/** Variables by their names. A variable that must be set has only its form. */
 type Table = Readonly<Record<string, z.ZodMiniType | Optional>>
 
 type Held<Of> =

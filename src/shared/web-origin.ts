@@ -31,7 +31,7 @@ const SHARED_AT_ANY_DEPTH =
 const SECOND_LEVEL =
   /^(?:ac|asso|biz|co|com|edu|go|gob|gouv|gov|ind|info|ltd|me|mil|ne|net|nhs|nom|or|org|plc|sch|web)\.[a-z]{2}$/
 
-/** The form of an origin, or of a pattern of such. */
+/** The form of an origin, or of a pattern of origins. */
 export const webOrigin = z.string().check(
   z.refine(
     isOriginPattern,
@@ -43,7 +43,7 @@ export const webOrigin = z.string().check(
   ),
 )
 
-/** Whether `text` is an origin of the web, an app or an extension, or a pattern of such. */
+/** Whether `text` is an origin of the web, an app or an extension, or a pattern of such origins. */
 export function isOriginPattern(text: string): boolean {
   if (PATTERN.test(text)) return isWebOrigin(text.replace('*', 'a'))
   if (/^https?:/.test(text)) return !text.includes('*') && isWebOrigin(text)

@@ -54,7 +54,7 @@ const KIND = `CASE
 
 /**
  * Changes the limits of the key in a slot. It is noted as one event: `paused`, `resumed` or `limits_changed`. Nothing is
- * noted if nothing changes. With another period, the uses are counted anew.
+ * noted if nothing changes. With another period, the count of uses starts again.
  */
 export function updateLimits(
   event: Omit<NewEvent, 'event'>,

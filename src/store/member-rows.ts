@@ -1,4 +1,4 @@
-/** What the rows of teams hold about one of their members, whom they have by the random identity alone. */
+/** What the rows of teams hold about one of their members. They name the member only by a random identity. */
 
 import type { Statement } from './d1.ts'
 import { daysUntil, eventsIn, LATEST, type WrittenEvent } from './events.ts'

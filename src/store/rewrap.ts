@@ -59,8 +59,8 @@ export function selectPass(): Statement<PassRow> {
 }
 
 /**
- * Begins a pass that replaces the previous one. It counts up to {@link COUNTED_ROWS} rows, and keeps what `carried`
- * knows besides.
+ * Begins a pass that replaces the previous one. It counts up to {@link COUNTED_ROWS} rows, and keeps what else `carried`
+ * knows.
  */
 export function upsertPass(
   { keyring, defaultProvider, startedAt }: Pick<Pass, 'keyring' | 'defaultProvider' | 'startedAt'>,

@@ -4,7 +4,7 @@ import type { Slot } from '../crypto/seal.ts'
 import { DEFAULT_SLOT, foldSlot, MAX_KEYS, splitSlot } from '../shared/slot.ts'
 import { refuse, type Statement } from './d1.ts'
 
-/** Whether a row has a labelled key of the provider, in SQL: `;` follows `:` in ASCII. An index has these rows alone. */
+/** Whether a row has a labelled key of the provider, in SQL: `;` follows `:` in ASCII. An index has only these rows. */
 const isLabelled = (provider: string) =>
   `folded > ${provider} || ':' AND folded < ${provider} || ';'`
 

@@ -9,7 +9,7 @@ export interface Trace {
   rows: number
 }
 
-/** The tables that may hold the text of an owner, or its HMAC, and the column. All others hold random ids alone. */
+/** The tables that may hold the text of an owner, or its HMAC, and the column. All others hold only random ids. */
 const PLACES = [
   ['users', 'id'],
   ['api_keys', 'user_id'],

@@ -48,7 +48,7 @@ export interface AskedUse extends Question, CountedUse {
   mark: string
 }
 
-/** The key that a use takes, or the first one of those that are all left out. */
+/** The key that a use takes. If all are left out, it is the first of them. */
 export interface PickedRow extends UserKeyRow {
   /** The user's identity, if it is a team's key and the user exists. */
   member: string | null
@@ -153,7 +153,7 @@ export function takeUse(asked: AskedUse): Statement<PickedRow | PickedNothing>[]
   return [addMember(asked), picked, countMember(asked), counted]
 }
 
-/** What, beside the rows, decides how long the same key is picked. */
+/** What decides, in addition to the rows, how long the same key is picked. */
 export interface Outlook {
   /** 1 if any of the keys that may be picked has a maximum. */
   isCounted: 0 | 1

@@ -146,8 +146,8 @@ function unreachable(cause: unknown, retryAfterMs: number): VaultError {
 }
 
 /**
- * The keys of a set that several tenants share, as Microsoft Entra ID has it. A key may name its issuer, and then
- * verifies only tokens of that tenant: otherwise the key of one tenant would sign for the users of another.
+ * The keys of a set that several tenants share, as Microsoft Entra ID has one. A key may name its issuer, and then verifies
+ * only tokens of that tenant: otherwise the key of one tenant would sign for the users of another.
  * https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-signature
  *
  * The tenant is read before the signature is checked, from the bytes that the signature covers.

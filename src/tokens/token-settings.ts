@@ -137,7 +137,7 @@ type TokenEnvironment = Values<typeof tokenVariables>
 type Name = keyof TokenEnvironment
 type Fault = [isFault: boolean, name: Name, message: string]
 
-/** What is set beside the variables for tokens: the client of the page, and the scope of the relay. */
+/** Other settings that matter for tokens: the client of the page, and the scope of the relay. */
 interface Beside {
   OIDC_CLIENT_ID: string | null
   RELAY_SCOPE: string | null

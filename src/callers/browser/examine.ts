@@ -24,8 +24,8 @@ export interface ExaminedKey {
 }
 
 /**
- * Looks at a pasted text: a key, or a command or a file that has it in it. `slots` are those of the list, which say how keys
- * begin. Without them, the providers that are built in are known.
+ * Looks at a pasted text: a key, or a command or a file with a key in it. `slots` are those of the list, which say how keys
+ * begin. Without them, only the keys of built-in providers are recognized.
  *
  * @example
  * const { key, fault, providers } = examineKey('Authorization: Bearer sk-ant-…', api_keys)

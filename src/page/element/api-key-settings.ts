@@ -69,7 +69,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
   declare private said: Said
   access: Access | null = null
   #attempt = new Attempt(this, (detail) => this.#failed(detail))
-  /** The providers of which the team has keys, for a member who is not an admin; null for anybody else. */
+  /** The providers for which the team has keys, if the user is a member and not an admin; otherwise null. */
   #shared: readonly string[] | null = null
   /** By the names of their slots. */
   readonly #rows = new Map<string, ApiKeyItem>()
@@ -291,7 +291,7 @@ export class ApiKeySettings extends LitElement implements ApiKeySettingsElement 
     `
   }
 
-  /** Begins anew, for another user or vault. What is under way for the previous one is not reported. */
+  /** Starts again, for another user or vault. What is under way for the previous one is not reported. */
   #start(): void {
     const access = this.#nameAccess()
     this.removeController(this.#attempt)

@@ -8,8 +8,8 @@ const YEAR = 'year'
 const NEVER = 'never'
 
 /**
- * Renders its label, and a choice of days. The first choice is an empty value: it keeps `expiresAt`, when the
- * key expires so far, or means never if that is null.
+ * Renders its label, and a choice of days. The first choice is an empty value: it keeps `expiresAt`, the current expiry, or
+ * means never if that is null.
  */
 export function renderExpiryField(
   { say, day }: Language,

@@ -32,12 +32,12 @@ type KeyListeners<Prefix extends string> = {
 
 type KeyTag = KeyAttributes & KeyProperties & KeyListeners<'on'>
 
-/** What any element has, but for what this one has in its place. */
+/** The properties of any element, without those that this element replaces. */
 type KeySettings<Inherited, Own = KeyTag, Reference = unknown> = Own &
   Reference &
   Omit<Inherited, keyof Own | keyof Reference>
 
-/** React 18 passes attributes alone. Its references can be null, which tells it from React 19. */
+/** React 18 passes only attributes. Its references can be null, which tells it from React 19. */
 type KeySettingsInReact<Current, Inherited> = null extends Current
   ? KeySettings<Inherited, KeyAttributes>
   : KeySettings<Inherited>

@@ -1,4 +1,4 @@
-/** How the Lit in this bundle reads a template, which scripts/lib/lit-cuts.ts puts in the place of Lit's own way. */
+/** How the Lit in this bundle reads a template. scripts/lib/lit-cuts.ts replaces Lit's own way by this one. */
 
 /** What Lit finds again in the HTML of a template: after the name of an attribute, as its value, and as a child. */
 interface Marks {

@@ -20,9 +20,8 @@ export function createPolicy<Kinds extends Kind>(name: string, rules: Rules<Kind
 }
 
 /**
- * The policy of the Lit in this bundle, which scripts/lib/element.ts puts in the place of Lit's own. A name can be
- * used once, and the page may have a Lit of its own, which uses `lit-html`. That name comes second, for pages that
- * allow it alone.
+ * The policy of the Lit in this bundle. scripts/lib/element.ts replaces Lit's own policy by it. A name can be used once, and
+ * the page may have a Lit of its own, which uses `lit-html`. So that name comes second, for pages that allow no other.
  */
 export function createLitPolicy() {
   // The page may load the script twice. The second copy renders nothing.

@@ -33,8 +33,8 @@ export interface Call extends VaultCall {
 }
 
 /**
- * Fetches every slot. A member who is not an admin sees only of which providers the team has keys: `shared` has the names of
- * these, and is null for anybody else.
+ * Fetches every slot. A member who is not an admin sees only for which providers the team has keys: `shared` has their
+ * names. It is null for anybody else.
  */
 export async function fetchSlots(call: Call) {
   const { api_keys }: List = await request<'listSlots'>(call, '/api-keys', { method: 'GET' })

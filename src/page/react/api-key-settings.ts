@@ -56,7 +56,7 @@ export interface ApiKeySettingsProps {
   onDeleted?: (detail: DeletedDetail) => void
   /** A key was changed in another way, here or elsewhere. */
   onChanged?: (detail: ChangedDetail) => void
-  /** It also hears that the element's script did not load: `not_loaded`. */
+  /** It is also called if the element's script did not load: `not_loaded`. */
   onError?: (detail: ErrorDetail) => void
   /** Shown until the element runs, and if it cannot. */
   fallback?: ReactNode

@@ -1,4 +1,4 @@
-/** The token of a link, such as the one that `npm run dev` prints. It signs its user in on localhost alone. */
+/** The token of a link, such as the one that `npm run dev` prints. It signs its user in only on localhost. */
 
 import { isLocalhost } from '../../shared/confidential-url.ts'
 

@@ -1,4 +1,4 @@
-/** The parts of index.html, of which one shows at a time. */
+/** The parts of index.html. One of them shows at a time. */
 
 /** For a developer, who is on localhost: nobody else is signed in by a link. */
 export const NEW_LINK = 'npm run dev prints a link that signs the demo user in.'
