@@ -1,4 +1,4 @@
-/** A browser without a window that reaches this machine alone. */
+/** A browser without a window that reaches only this machine. */
 
 import { chromium, type Browser } from 'playwright-core'
 

@@ -1,4 +1,4 @@
-/** A page that opens a WebSocket to its user's provider through the relay: it can send its token in a subprotocol alone. */
+/** A page that opens a WebSocket to its user's provider through the relay: it can send its token only in a subprotocol. */
 
 import { createServer } from 'node:http'
 import { build } from 'esbuild'

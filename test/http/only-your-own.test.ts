@@ -1,4 +1,4 @@
-/** Who may reach the keys in a path: the user of the token alone, by the exact id, within the rate limit. */
+/** Who may reach the keys in a path: only the user of the token, by the exact id, within the rate limit. */
 
 import { describe, expect, it } from 'vitest'
 import {

@@ -1,4 +1,4 @@
-/** A save by a server or a bound Worker: into an empty slot alone, and the slot says so until its owner replaces the key. */
+/** A save by a server or a bound Worker: only into an empty slot, and the slot says so until its owner replaces the key. */
 
 import { expect, it } from 'vitest'
 import { VaultError } from '../../src/errors.ts'
