@@ -266,7 +266,7 @@ describe('how long applications go on after a change', () => {
     ['en', 1, 'It can take up to 1 second until this applies everywhere.'],
     ['en', 60, 'It can take up to 60 seconds until this applies everywhere.'],
     ['de', 1, 'Es kann bis zu 1 Sekunde dauern, bis das überall gilt.'],
-    ['fr', 1, 'Cela peut prendre jusqu’à 1\u00a0seconde avant de s’appliquer partout.'],
+    ['fr', 1, 'Le changement peut mettre jusqu’à 1\u00a0seconde à s’appliquer partout.'],
     ['es', 1, 'Puede tardar hasta 1 segundo en aplicarse en todas partes.'],
     ['ja', 1, '反映まで最大 1 秒かかることがあります。'],
     ['zh-Hans', 1, '最多可能需要1秒钟才能在各处生效。'],
