@@ -26,7 +26,7 @@ const INFO = {
   title: 'User Key Vault',
   summary: 'API keys that the users of an application bring themselves',
   description:
-    'No route returns a whole key. Times are ISO 8601 in UTC. Branch on `code`: a code does not change between versions.',
+    'No route returns a whole key. Times are ISO 8601 in UTC. Branch on `code`: a code does not change within a major version.',
   license: { name: 'MIT', identifier: 'MIT' },
 }
 

@@ -69,7 +69,7 @@ export const QUERY_PARAMETERS: {
     from: 'Only events at this time or later.',
     to: 'Only events before this time.',
     limit: `The events of a page, at most ${MAX_EVENTS}; by default ${DEFAULT_EVENTS}.`,
-    format: `\`ndjson\` answers with up to ${MAX_EXPORTED} events, one on each line.`,
+    format: `\`ndjson\` answers with up to ${MAX_EXPORTED.toLocaleString('en')} events, one on each line.`,
   },
   Users: {
     cursor: 'The `next_cursor` of the previous page.',
@@ -182,17 +182,15 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   addUser: {
     summary: 'Add a user',
     description: 'A user who exists already stays as it is.',
-    codes: ['invalid_argument'],
   },
-  getUser: { summary: 'Show a user', codes: ['user_not_found', 'invalid_argument'] },
+  getUser: { summary: 'Show a user', codes: ['user_not_found'] },
   removeUser: {
     summary: 'Remove a user with all keys and events',
     description: 'Without such a user, the answer is a 200 too.',
-    codes: ['invalid_argument'],
   },
   exportUser: {
     summary: 'Export everything that is stored about the user',
-    description: `One JSON object on each line: the user, the keys with their limits, what imports have noted, the events, and an \`end\`. No line has a key. An answer has up to ${MAX_EXPORTED} events. If the last line is not an \`end\`, the answer was cut off. If its \`next_cursor\` is not null, send that as \`cursor\`: the answer has the user and the next events.`,
+    description: `One JSON object on each line: the user, the keys with their limits, what imports have noted, the events, and an \`end\`. No line has a key. An answer has up to ${MAX_EXPORTED.toLocaleString('en')} events. If the last line is not an \`end\`, the answer was cut off. If its \`next_cursor\` is not null, send that as \`cursor\`: the answer has the user and the next events.`,
   },
   listTeamSlots: {
     summary: 'List all slots of a team',
@@ -239,7 +237,6 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   removeTeam: {
     summary: 'Remove a team with all keys and events',
     description: 'If there is no such team, the answer is a 200 too.',
-    codes: ['invalid_argument'],
   },
   getConfig: {
     summary: 'Show how the page signs users in',
@@ -271,9 +268,15 @@ const OF_TOKENS: Record<Route['tokens'][number], readonly ErrorCode[]> = {
   admin: ['not_your_own', 'teams_not_in_token', 'user_not_found', 'not_found'],
   // Without server routes, there is no such route.
   users: ['scope_missing', 'not_found'],
-  support: ['scope_missing', 'invalid_argument', 'unhealthy'],
-  save: ['scope_missing', 'invalid_argument', 'not_granted', 'api_key_exists'],
-  export: ['scope_missing', 'invalid_argument'],
+  support: ['scope_missing', 'unhealthy'],
+  save: ['scope_missing', 'not_granted', 'api_key_exists'],
+  export: ['scope_missing'],
+}
+
+/** A server may name any user or team, and its token says nothing of the id. */
+function takesAnyOwner({ path, tokens }: Route): boolean {
+  const isServers = tokens.some((token) => !['owner', 'member', 'admin'].includes(token))
+  return isServers && path.includes(':')
 }
 
 const JSON_BODY: readonly ErrorCode[] = [
@@ -296,6 +299,7 @@ function listCodes(route: Route, ofWork: readonly ErrorCode[] = []): ErrorCode[]
   const codes = [
     ...(route.tokens.length === 0 ? [] : GUARDED),
     ...route.tokens.flatMap((token) => OF_TOKENS[token]),
+    ...(takesAnyOwner(route) ? ['invalid_argument' as const] : []),
     ...OF_BODY[route.body],
     ...(route.path.includes(':provider') ? ['label_invalid' as const] : []),
     ...(route.query === 'None' ? [] : ['invalid_query' as const]),

@@ -76,6 +76,8 @@ describe('the routes of users', () => {
       const { status, body } = await ask(method, `/api/users/${segment}`)
       expect([status, body]).toMatchObject([400, { code: 'invalid_argument', detail }])
     }
+    const team = await ask('GET', `/api/teams/${segment}`)
+    expect(team).toMatchObject({ status: 400, code: 'invalid_argument' })
     const { body } = await ask('GET', `/api/users/${segment}/api-keys`, { scope: 'vault:support' })
     expect(body).toMatchObject({ code: 'invalid_argument', detail })
   })
