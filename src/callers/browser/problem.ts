@@ -96,8 +96,9 @@ export class Problem extends Error {
 
 /** The problem in an answer that is not a 200. */
 export async function readProblem(response: Response): Promise<Problem> {
-  const body: Partial<ErrorAnswer> | null = await response.json().catch(() => null)
-  const { code, detail, reason, index, request_id: requestId } = body ?? {}
+  const given: unknown = await response.json().catch(() => null)
+  const body: Partial<ErrorAnswer> = given ?? {}
+  const { code, detail, reason, index, request_id: requestId } = body
   if (typeof code !== 'string') return new Problem('not_an_answer')
   const seconds = Number(response.headers.get('Retry-After') ?? 0)
   const retryAt = seconds > 0 ? Date.now() + seconds * 1_000 : 0
