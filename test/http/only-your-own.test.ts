@@ -91,6 +91,53 @@ it('keeps the other user’s key if it refuses a token', async () => {
   expect(await storedKey(owner)).toBe(apiKey)
 })
 
+/** A save of a key, and what is in its request. */
+interface Save {
+  path: string
+  token: string | undefined
+  slot: string
+  verify: string
+  body?: string
+  match?: string
+  type?: string
+  rate?: RateLimit
+  probe?: RateLimit
+}
+
+const REFUSING: RateLimit = { limit: async () => ({ success: false }) }
+
+/** What may be wrong with a save, in the order of the checks. */
+function faultsOf(good: Save, absent: Pick<Save, 'path' | 'token'>): [string, Partial<Save>][] {
+  return [
+    ['token_missing', { token: undefined }],
+    ['not_your_own', { path: 'somebody-else', token: good.token }],
+    ['rate_limited', { rate: REFUSING }],
+    ['invalid_query', { verify: 'perhaps' }],
+    ['body_too_large', { body: 'x'.repeat(20_000) }],
+    ['content_type_not_json', { body: 'not json', type: 'text/plain' }],
+    ['invalid_json', { body: 'not json', type: 'application/json' }],
+    ['api_key_missing', { body: '{}' }],
+    ['invalid_precondition', { match: 'no tag' }],
+    ['unknown_provider', { slot: 'unknown' }],
+    ['base_url_invalid', { body: '{"api_key":"sk-bad","base_url":"https://a.test"}' }],
+    ['user_not_found', absent],
+    ['changed_meanwhile', { match: '"0.1"' }],
+    ['rate_limited', { probe: REFUSING }],
+    ['api_key_rejected', { body: '{"api_key":"sk-bad"}' }],
+  ]
+}
+
+/** Sends the save, and returns the code of the answer. */
+async function trySave({ path, slot, verify, token, body, match, type, rate, probe }: Save) {
+  const response = await call('PUT', `/api/users/${path}/api-keys/${slot}?verify=${verify}`, {
+    token,
+    body,
+    headers: { ...(match && { 'If-Match': match }), ...(type && { 'Content-Type': type }) },
+    env: { ...(rate && { RATE_LIMITER: rate }), ...(probe && { PROBE_LIMITER: probe }) },
+  })
+  return response.headers.get('X-Vault-Error')
+}
+
 describe('the refusals', () => {
   it.for<[method: string, verb: string]>([
     ['PUT', 'update'],
@@ -112,23 +159,33 @@ describe('the refusals', () => {
     },
   )
 
-  it('refuses for the token, the owner, the rate, the body and the user, in this order', async () => {
-    const owner = await someUser()
-    const absent = `absent-${crypto.randomUUID()}`
-    const token = await mintToken({ sub: absent })
-    const put = async (userId: string, body: string, options: object = {}) =>
-      (await call('PUT', keyPath(userId), { body, ...options })).status
+  it('refuses a save for the first check that fails, in the order of docs/api.md', async () => {
+    const [userId, absent] = [await someUser(), `absent-${crypto.randomUUID()}`]
+    const token = await mintToken({ sub: userId })
+    const good = { path: userId, token, slot: 'openai', verify: 'true' }
+    const faults = faultsOf(good, { path: absent, token: await mintToken({ sub: absent }) })
+    const codes = await Promise.all(
+      faults.map(async (_fault, index) => {
+        const left = faults.slice(index).map(([, fault]) => fault)
+        return trySave(Object.assign({}, good, ...left.toReversed()))
+      }),
+    )
+    expect(codes).toEqual(faults.map(([code]) => code))
+  })
 
-    const tight = { RATE_LIMITER: tightLimiter() }
-    const limited = { token: await mintToken({ sub: owner }), env: tight }
-    expect(await put(owner, 'not json')).toBe(401)
-    expect(await put(owner, 'not json', { token })).toBe(403)
-    expect(await put(owner, 'not json', limited)).toBe(400)
-    expect(await put(owner, 'not json', limited)).toBe(400)
-    expect(await put(owner, 'not json', limited)).toBe(429)
-    expect(await put(absent, 'not json', { token })).toBe(400)
-    expect(await put(absent, 'x'.repeat(20_000), { token })).toBe(413)
-    expect(await put(absent, '{"api_key":"sk-1"}', { token })).toBe(404)
+  it('counts a request against the rate of its user before it reads the body', async () => {
+    const owner = await someUser()
+    const limited = {
+      token: await mintToken({ sub: owner }),
+      env: { RATE_LIMITER: tightLimiter() },
+    }
+    const seen: number[] = []
+    for (let request = 0; request < 3; request += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- the third is one too many
+      const { status } = await call('PUT', keyPath(owner), { body: 'not json', ...limited })
+      seen.push(status)
+    }
+    expect(seen).toEqual([400, 400, 429])
   })
 
   it('limits each user separately, and says when to try again', async () => {
