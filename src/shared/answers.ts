@@ -125,7 +125,9 @@ const rowFields = {
   last_used_at: z
     .nullable(time)
     .check(
-      z.describe('When the key was first used on the latest day, in UTC, on which it was used.'),
+      z.describe(
+        'When a use was last recorded: the first of a day in UTC, one that changed the status or the condition, and of a key without credit one an hour.',
+      ),
     ),
   last_verified_at: z
     .nullable(time)

@@ -6,26 +6,22 @@ import { expect, it } from 'vitest'
 import { explain } from '../../examples/node-server/meaning.ts'
 import { ALERTS } from '../../scripts/lib/alerts.ts'
 import { describeReport, type KeyCounts } from '../../scripts/lib/key-report.ts'
-import { OPERATIONS } from '../../scripts/lib/operations.ts'
 import { describeElsewhere } from '../../scripts/lib/trace.ts'
 import { LOG_EVENTS } from '../../src/log-lines.ts'
 import { BUILT_IN } from '../../src/providers/built-in.ts'
 import { PUBLISHED } from '../../src/keys/publish.ts'
 import { MAX_EXPORTED } from '../../src/keys/trail.ts'
 import { environment } from '../../src/environment.ts'
-import { CODES, USES, type ErrorCode } from '../../src/shared/error-code.ts'
 import { MAX_EVENTS_A_DAY } from '../../src/store/d1.ts'
 import { MAX_UNEXPLAINED } from '../../src/store/gone-keys.ts'
 import { EMPTY_STORE, SELECT_MOVES } from '../keys/moved-tombstones.ts'
 import { nameLineFault } from '../log-lines.ts'
 import { namesIn, rowsUnder } from '../markdown.ts'
 import {
-  errorCode,
   eventsAnswer,
   exportLine,
   keyReason,
   relayErrorAnswer,
-  savedSlotAnswer,
   slotAnswer,
 } from '../../src/shared/answers.ts'
 
@@ -117,22 +113,10 @@ it('docs/providers.md lists every built-in provider', () => {
   expect(rows.map((row) => row.join(' | ')).toSorted()).toEqual(known.toSorted())
 })
 
-it('docs/api.md lists every route with its answer', () => {
-  const rows = tableRows('docs/api.md', '## Routes').flatMap(([call = '', , answer = '']) =>
-    namesIn(call + answer),
-  )
-  const known = OPERATIONS.flatMap(({ method, path, answer }) => [
-    `${method.toUpperCase()} ${path}`,
-    answer,
-  ])
-  expect(rows).toEqual(known)
-})
-
 it('docs/api.md shows slots as the vault answers them', () => {
-  const [slots = '', saved = ''] = codeBlocks('docs/api.md', 'jsonl?')
+  const [slots = ''] = codeBlocks('docs/api.md', 'jsonl')
   const examples: unknown[] = slots.split('\n').map((line) => JSON.parse(line))
   expect(examples.map((example) => slotAnswer.parse(example))).toEqual(examples)
-  expect(savedSlotAnswer.parse(JSON.parse(saved))).toEqual(JSON.parse(saved))
 })
 
 it('docs/export.md shows lines as the vault exports them, of each type', () => {
@@ -200,32 +184,6 @@ it('docs/monitor.md lists every event of the log', () => {
   expect(firstNames(rows)).toEqual(Object.keys(LOG_EVENTS).toSorted())
 })
 
-/** How the documents say when the same request may succeed. */
-const AGAIN = { at_once: 'at once', wait: 'later', next_period: 'next period', never: 'no' }
-
-/** Each code of a table whose rows have code, again and when: `code: again`. */
-const codesIn = (rows: string[][]) =>
-  rows.flatMap(([codes, again]) => namesIn(codes).map((code) => `${code}: ${again}`))
-
-it('docs/ lists every error code, with when the same request may succeed', () => {
-  const named = (code: ErrorCode) => `${code}: ${AGAIN[CODES[code].retry ?? 'never']}`
-  const ofApi = codesIn(tableRows('docs/api.md', '## Errors').map(([, ...row]) => row))
-  const ofBinding = codesIn(tableRows('docs/bindings.md', '## Results'))
-  const ofUses = new Set([...ofBinding, ...codesIn(tableRows('docs/relay.md', '## Refusals'))])
-  const documented = new Set([...ofApi, ...ofUses])
-  expect([...documented].toSorted()).toEqual(errorCode.options.map(named).toSorted())
-  const ofUse = errorCode.options.filter((code) => code in USES).map(named)
-  expect(ofUse.filter((code) => !ofUses.has(code))).toEqual([])
-})
-
-it('docs/api.md lists each error code with its status', () => {
-  const documented = tableRows('docs/api.md', '## Errors').flatMap(([status, codes]) =>
-    namesIn(codes).map((code) => ({ code, status: Number(status) })),
-  )
-  const known = new Map(Object.entries(CODES).map(([code, { status }]) => [code, status]))
-  expect(documented).toEqual(documented.map(({ code }) => ({ code, status: known.get(code) })))
-})
-
 it('docs/configuration.md lists every variable, secret and binding', () => {
   const { vars, secrets } = readConfig({ config: 'wrangler.toml' })
   const names: string[] = [
@@ -277,8 +235,8 @@ it('docs/backup.md and docs/monitor.md name how many tombstones are held as the 
   expect(SAMPLES).toContain(`"most":${MAX_UNEXPLAINED}}`)
 })
 
-it('docs/api.md lists every reason of api_key_invalid', () => {
-  const rows = tableRows('docs/api.md', '### What cannot be a key')
+it('docs/errors.md lists every reason of api_key_invalid', () => {
+  const rows = tableRows('docs/errors.md', '## What cannot be a key')
   expect(firstNames(rows)).toEqual(keyReason.options.toSorted())
 })
 
