@@ -22,11 +22,11 @@ const SHOWN = [
 const REQUEST_ID = '9a3b1c2d4e5f6071-FRA'
 
 /** Sends requests one after the other. It remembers the entity tags of the answers. */
-export function createSender({ url, tokens, waitForEvent }: ExampleVault) {
+export function createSender({ url, tokens, waitForUse }: ExampleVault) {
   const tags = new Map<string, string[]>()
   /** @returns the status of the answer, and the request and the answer in blocks of code */
   return async (method: string, step: Step): Promise<{ status: number; shown: string }> => {
-    const { path, token, body, noted } = step
+    const { path, token, body, isUse } = step
     const seen = tags.get(path) ?? []
     const tag = step.ifMatch && (step.ifMatch === 'first' ? seen[0] : seen.at(-1))
     const headers = { ...(body && JSON_BODY), ...(tag && { 'If-Match': tag }) }
@@ -41,7 +41,7 @@ export function createSender({ url, tokens, waitForEvent }: ExampleVault) {
     })
     const given = answer.headers.get('ETag')
     if (given !== null) tags.set(path, [...seen, given])
-    if (noted !== undefined) await waitForEvent(noted)
+    if (isUse) await waitForUse()
     const shown = `${showRequest(method, step, headers)}\n\n${await showAnswer(answer)}`
     return { status: answer.status, shown }
   }
@@ -59,7 +59,7 @@ function showRequest(
     `curl${method === 'get' ? '' : ` -X ${method.toUpperCase()}`} "$VAULT${path}"`,
     ...(token === undefined ? [] : [`-H "Authorization: Bearer $${token}"`]),
     ...Object.entries(headers).map(([name, value]) => `-H '${name}: ${value}'`),
-    ...(body === undefined ? [] : [`-d '${JSON.stringify(body)}'`]),
+    ...(body === undefined ? [] : [`-d '${onOneLine(body)}'`]),
   ]
   return `\`\`\`sh\n${parts.join(' \\\n  ')}\n\`\`\``
 }
@@ -90,8 +90,8 @@ function shorten(name: string, value: unknown): unknown {
 }
 
 /** JSON with each object and list in one line if it fits. */
-export function layOut(value: unknown, indent = '', before = 0): string {
-  const line = JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ')
+function layOut(value: unknown, indent = '', before = 0): string {
+  const line = onOneLine(value)
   if (indent.length + before + line.length < WIDTH || !(value instanceof Object)) return line
   const inner = `${indent}  `
   const entries = Array.isArray(value)
@@ -102,4 +102,8 @@ export function layOut(value: unknown, indent = '', before = 0): string {
       })
   const [open, close] = Array.isArray(value) ? '[]' : '{}'
   return `${open}\n${entries.join(',\n')}\n${indent}${close}`
+}
+
+function onOneLine(value: unknown): string {
+  return JSON.stringify(value, null, 1).replaceAll(/\n */g, ' ')
 }

@@ -11,7 +11,8 @@ const OPENING = `# Each route, with an example
 \`npm run docs -- write\` makes this page: it starts the Worker, and sends it each of these requests in this order. So these are the vault's real answers, apart
 from times and random ids. Headers that every answer has are left out, and lists of slots end after the third. [HTTP API](api.md) says what holds for all routes.
 
-To try them, start a vault with teams, servers and the relay, and get a token of each kind:
+To try them, start a vault with teams, servers and the relay, and get a token of each kind. \`npm run dev\` adds the user \`demo\`, so there the first answer has
+\`"created": false\`.
 
 \`\`\`sh
 npm run dev -- --var JWT_TEAM_CLAIM:org_id --var JWT_TEAM_ADMIN:org_role=admin \\
@@ -35,10 +36,10 @@ const WHO = {
   owner: 'the user',
   member: 'a member',
   admin: 'an admin',
-  users: 'a server with `users`',
-  support: 'a server with `support`',
-  save: 'a server with `save`',
-  export: 'a server with `export`',
+  users: 'a server with the scope `users`',
+  support: 'a server with the scope `support`',
+  save: 'a server with the scope `save`',
+  export: 'a server with the scope `export`',
 }
 
 const OR = new Intl.ListFormat('en', { type: 'disjunction' })

@@ -12,8 +12,8 @@ export interface Step {
   ifMatch?: 'latest' | 'first'
   /** Where the documents say more. */
   see?: string
-  /** An event that the vault notes after its answer. */
-  noted?: string
+  /** Whether it uses a key, which the vault records after its answer. */
+  isUse?: true
 }
 
 /** A request to a route, which {@link ROUTES} describes. */
@@ -102,7 +102,7 @@ const KEYS: Chapter = {
       method: 'get',
       path: '/relay/openai/v1/models',
       ...TOKEN,
-      noted: 'used',
+      isUse: true,
       see: '[the relay](relay.md)',
     },
     {
