@@ -173,6 +173,18 @@ describe('the refusals', () => {
     expect(codes).toEqual(faults.map(([code]) => code))
   })
 
+  it('refuses a deletion for the user and for the precondition before the provider', async () => {
+    const [userId, absent] = [await someUser(), `absent-${crypto.randomUUID()}`]
+    const remove = async (sub: string, headers = {}) => {
+      const options = { token: await mintToken({ sub }), headers }
+      const response = await call('DELETE', `/api/users/${sub}/api-keys/unknown`, options)
+      return response.headers.get('X-Vault-Error')
+    }
+    expect(await remove(absent, { 'If-Match': '*' })).toBe('user_not_found')
+    expect(await remove(userId, { 'If-Match': '*' })).toBe('changed_meanwhile')
+    expect(await remove(userId)).toBe('unknown_provider')
+  })
+
   it('counts a request against the rate of its user before it reads the body', async () => {
     const owner = await someUser()
     const limited = {
