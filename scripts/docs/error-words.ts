@@ -103,7 +103,7 @@ export const ERROR_WORDS: Readonly<Record<ErrorCode, ErrorWords>> = {
     doors: BOTH,
   },
   unknown_provider: {
-    when: 'There is no such provider. `detail` names the known ones',
+    when: 'There is no such provider: `detail` names the known ones. Or the slot is `default`, which has none, in a use, in `assign` or for a team',
     doors: BOTH,
   },
   no_api_key: {
