@@ -26,7 +26,7 @@ export const ERROR_WORDS: Readonly<Record<ErrorCode, ErrorWords>> = {
     when: 'The `Content-Type` is not JSON. `detail` names the one that was sent',
   },
   base_url_invalid: {
-    when: "The base URL is missing, or is not an `https:` URL on one of the provider's [hosts](providers.md#addresses-per-user). Or it was given for a provider with a fixed address. In a use: the host of the user's base URL is no longer configured",
+    when: "The base URL is missing, or is not an `https:` URL on one of the provider's [hosts](custom-providers.md#addresses-per-user). Or it was given for a provider with a fixed address. In a use: the host of the user's base URL is no longer configured",
     doors: BOTH,
   },
   expires_at_invalid: {
