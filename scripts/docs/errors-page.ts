@@ -33,7 +33,7 @@ const GROUPS: readonly [name: string, has: (operation: Operation) => boolean][] 
   ['the routes of users and teams', ({ tokens }) => tokens.some(isPersons)],
   ['the routes that take a server', isServers],
   [
-    'those that take a server, for one user or team',
+    'the routes that take a server, for one user or team',
     (route) => isServers(route) && route.path.includes(':'),
   ],
   ['the routes of a slot', ({ path }) => path.includes(':provider')],
