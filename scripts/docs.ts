@@ -5,20 +5,23 @@ import { exitWith, makeCommand, runCommand } from './lib/command.ts'
 
 const ERRORS = 'docs/errors.md'
 const ROUTES = 'docs/routes.md'
+const PROVIDERS = 'docs/provider-answers.md'
 
 /** Makes the pages. What they need is loaded in the folder of the checkout. */
 async function makePages(): Promise<[path: string, text: string][]> {
   const { renderErrors } = await import('./docs/errors-page.ts')
+  const { renderProviderAnswers } = await import('./docs/provider-answers-page.ts')
   const { renderRoutes } = await import('./docs/routes-page.ts')
   return [
     [ERRORS, renderErrors()],
+    [PROVIDERS, renderProviderAnswers()],
     [ROUTES, await renderRoutes()],
   ]
 }
 
 const command = makeCommand(
   'docs',
-  `Says whether ${ERRORS} and ${ROUTES} are as the code makes them.`,
+  `Says whether ${ERRORS}, ${ROUTES} and ${PROVIDERS} are as the code makes them.`,
 ).action(
   exitWith(async () => {
     let code = 0

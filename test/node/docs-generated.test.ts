@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { ERROR_WORDS } from '../../scripts/docs/error-words.ts'
 import { renderErrors } from '../../scripts/docs/errors-page.ts'
+import { renderProviderAnswers } from '../../scripts/docs/provider-answers-page.ts'
 import { renderRoutes } from '../../scripts/docs/routes-page.ts'
 import { CHAPTERS } from '../../scripts/docs/story.ts'
 import { OPERATIONS } from '../../scripts/lib/operations.ts'
@@ -16,6 +17,10 @@ const read = (path: string): string => readFileSync(path, 'utf8')
 
 it('docs/errors.md is as `npm run docs -- write` makes it', () => {
   expect(read('docs/errors.md')).toBe(renderErrors())
+})
+
+it('docs/provider-answers.md is as `npm run docs -- write` makes it', () => {
+  expect(read('docs/provider-answers.md')).toBe(renderProviderAnswers())
 })
 
 it('docs/errors.md says of each code from where it comes', () => {
