@@ -60,14 +60,20 @@ export type Settings = ReturnType<typeof join>
  * @throws VaultError `server_misconfigured`. Its cause names each bad variable and the fix, but no value.
  */
 export function readSettings(env: Env): Settings {
+  const { settings, faults } = checkSettings(env)
+  if (settings !== null && faults.length === 0) return settings
+  throw new VaultError('server_misconfigured', { cause: new Error(faults.join('; ')) })
+}
+
+/** The settings, if they can be read, and what is wrong with them. A fault begins with the name of its variable. */
+export function checkSettings(env: object): { settings: Settings | null; faults: string[] } {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  const reasons: string[] = []
+  const faults: string[] = []
   const values = readVariables(environment, set, (name, { path, message }) =>
-    reasons.push(`${namePath(name, path)} ${message}`),
+    faults.push(`${namePath(name, path)} ${message}`),
   )
-  const settings = values && join(values, (name, message) => reasons.push(`${name} ${message}`))
-  if (settings !== null && reasons.length === 0) return settings
-  throw new VaultError('server_misconfigured', { cause: new Error(reasons.join('; ')) })
+  const settings = values && join(values, (name, message) => faults.push(`${name} ${message}`))
+  return { settings, faults }
 }
 
 /** The settings for what surrounds the work. They work even if other variables are wrong. */

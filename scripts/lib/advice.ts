@@ -17,3 +17,16 @@ export function npmCommand(script: string, { remote }: { remote: boolean }): str
 function quote(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`
 }
+
+/** An error with the command that mends it. */
+export class Advised extends Error {
+  readonly reason: string
+  /** What to do, with the command. */
+  readonly advice: string
+
+  constructor(reason: string, advice: string) {
+    super(`${reason} ${advice}`)
+    this.reason = reason
+    this.advice = advice
+  }
+}

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { VaultError } from '../../src/errors.ts'
 import { run, selectLatestMigration } from '../../src/store/d1.ts'
-import { npmCommand, wranglerCommand } from './advice.ts'
+import { Advised, npmCommand, wranglerCommand } from './advice.ts'
 import { CONFIG } from './wrangler.ts'
 
 /** How long a command waits for the local database, which another program may have locked. */
@@ -77,8 +77,9 @@ function writeConfig({ remote }: Where, given: Configuration): string {
   const { name, account_id, compatibility_date, d1_databases } = given
   const database = findDatabase(d1_databases)
   if (remote && database.database_id === undefined) {
-    throw new Error(
-      `${CONFIG} has no database_id for DB. Create a database: ${wranglerCommand('d1 create user-key-vault')}`,
+    throw new Advised(
+      `${CONFIG} has no database_id for DB.`,
+      `Create a database: ${wranglerCommand('d1 create user-key-vault')}`,
     )
   }
   const config = { name, account_id, compatibility_date, d1_databases: [{ ...database, remote }] }
@@ -93,8 +94,9 @@ async function requireMigrated(db: D1Database, where: Where): Promise<void> {
   const until = Date.now() + (where.remote ? 0 : LOCKED_MS)
   if (await isMigrated(db, until)) return
   const which = where.remote ? 'deployed' : 'local'
-  throw new Error(
-    `The ${which} database lacks migrations of this version. First run: ${npmCommand('schema', where)}`,
+  throw new Advised(
+    `The ${which} database lacks migrations of this version.`,
+    `First run: ${npmCommand('schema', where)}`,
   )
 }
 

@@ -8,7 +8,7 @@ import { inSeconds, signToken } from './token.ts'
 export const DEV_VARS = '.dev.vars'
 
 /** The secrets that may have any value, and a fresh value of each. */
-const MAKERS = {
+export const MAKERS = {
   API_KEY_ENCRYPTION_KEY: () => randomBytes(32).toString('base64'),
   JWT_SECRET_KEY: () => randomBytes(32).toString('hex'),
 }

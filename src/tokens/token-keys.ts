@@ -7,13 +7,13 @@ import { JWKSNoMatchingKey } from 'jose/errors'
 import { VaultError } from '../errors.ts'
 import { log } from '../log.ts'
 import { isJsonObject } from '../shared/json.ts'
-import { sortKeys, type DroppedKey } from './public-key.ts'
+import { fetchKeys, FETCH_TIMEOUT_MS } from './fetched-keys.ts'
+import type { DroppedKey } from './public-key.ts'
 import { TENANT } from './token-settings.ts'
 
 const MAX_AGE_MS = 600_000
 const UNKNOWN_KEY_COOLDOWN_MS = 30_000
 const FAILURE_COOLDOWN_MS = 5_000
-const FETCH_TIMEOUT_MS = 5_000
 
 /** A key of a shared secret. It is imported at its first use. */
 export type SecretKey = () => Promise<CryptoKey>
@@ -72,9 +72,7 @@ export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
   async function fetchOnce(): Promise<void> {
     fetchedAt = Date.now()
     try {
-      const { usable, dropped } = await sortKeys(await fetchKeys(url))
-      logDrops(dropped)
-      if (usable.length === 0) throw new Error('JWT_JWKS_URL has no key that verifies a token')
+      const usable = await fetchKeys(url, logDrops)
       const pick = hasTenants ? tenantKeys(usable) : createLocalJWKSet({ keys: usable })
       keys = { pick, at: Date.now() }
       failure = undefined
@@ -128,17 +126,6 @@ export function keySet(url: URL, hasTenants = false): JWTVerifyGetKey {
 
 function isFresh<Keys extends { at: number }>(keys: Keys | undefined): keys is Keys {
   return keys !== undefined && Date.now() < keys.at + MAX_AGE_MS
-}
-
-/** @throws Error if the answer is not a key set (RFC 7517 §5) */
-async function fetchKeys(url: URL): Promise<unknown[]> {
-  const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS)
-  const response = await fetch(url, { redirect: 'manual', signal })
-  if (response.status !== 200)
-    throw new Error(`JWT_JWKS_URL answered with status ${response.status}`)
-  const body = await response.json()
-  if (isJsonObject(body) && Array.isArray(body['keys'])) return body['keys']
-  throw new Error('JWT_JWKS_URL did not answer with a key set')
 }
 
 function unreachable(cause: unknown, retryAfterMs: number): VaultError {

@@ -85,7 +85,7 @@ const NUMBERS: Record<string, string[]> = {
     minutes(constant(TOKEN_KEYS, 'MAX_AGE_MS')),
     seconds(constant(TOKEN_KEYS, 'UNKNOWN_KEY_COOLDOWN_MS')),
     seconds(constant(TOKEN_KEYS, 'FAILURE_COOLDOWN_MS')),
-    seconds(constant(TOKEN_KEYS, 'FETCH_TIMEOUT_MS')),
+    seconds(constant('tokens/fetched-keys.ts', 'FETCH_TIMEOUT_MS')),
   ],
   'The database': [
     seconds(constant(D1, 'DEADLINE_MS')),

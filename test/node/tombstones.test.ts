@@ -51,6 +51,8 @@ it('the sources give a key or a user another identity in three statements', () =
 
 it('the statements that replace a key are made with replaceKey and replaceKeys', () => {
   expect(placesOf(/\b(?:upsertKey|replaceKeys?)\(/g)).toEqual([
+    // The key of a user whom the same batch adds and deletes.
+    'scripts/doctor/stored-keys.ts: upsertKey(',
     'src/import/imported-keys.ts: replaceKeys(',
     'src/keys/save.ts: replaceKey(',
     'src/keys/save.ts: upsertKey(',

@@ -88,7 +88,7 @@ function report(result: SoakResult, isBare: boolean): boolean {
 
 const command = makeCommand(
   'soak',
-  'Puts mixed traffic on a vault on this machine, and checks each status and the memory. It needs Linux.',
+  'Puts mixed traffic on a vault on this machine. It fails on a 5xx, on an answer of a wrong status, and if the memory grew by more than 10 % after the first minute. It needs Linux.',
 )
   .option('--minutes <minutes>', 'how long', '5')
   .option('--connections <count>', 'how many clients', '64')
