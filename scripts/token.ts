@@ -1,12 +1,14 @@
 /** `npm run token`: prints an access token for local development. */
 
+import { npmCommand } from './lib/advice.ts'
 import { exitWith, makeCommand, runCommand } from './lib/command.ts'
 import { mintDevToken } from './lib/dev-vars.ts'
 import { CONFIG } from './lib/wrangler.ts'
 
+const LOCAL = { remote: false }
 const TEAMS = `
 With --team the token has org_id, and with --admin also org_role. For a vault that reads them:
-npm run dev -- --var JWT_TEAM_CLAIM:org_id --var JWT_TEAM_ADMIN:org_role=admin`
+${npmCommand('dev -- --var JWT_TEAM_CLAIM:org_id --var JWT_TEAM_ADMIN:org_role=admin', LOCAL)}`
 
 const token = makeCommand(
   'token',
@@ -24,7 +26,7 @@ const token = makeCommand(
       const minted = await mintDevToken(userId, { ...claims, isAdmin })
       if (minted === undefined) {
         throw new Error(`.dev.vars has no JWT_SECRET_KEY to sign a token with.
-If [secrets] required in ${CONFIG} lists it, npm run dev adds one.`)
+If [secrets] required in ${CONFIG} lists it, this adds one: ${npmCommand('dev', LOCAL)}`)
       }
       console.log(minted)
       return 0

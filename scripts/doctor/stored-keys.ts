@@ -59,7 +59,7 @@ export async function checkSecondStore(
   if (settings.deletions === null) return skipped('DELETIONS is not configured.')
   const [note] = await findDeletionNotes(db, { remote })
   if (note === undefined) return ok('No deletion is waiting, and none is held.')
-  if (!isRunning) return skipped('Its job runs while npm run dev does.')
+  if (!isRunning) return skipped('Its job runs while the vault runs on this machine.')
   return wrong(note, npmCommand('keys -- deletions', { remote }))
 }
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { parseKeyring, type ForeignKeys } from '../../src/crypto/keyring.ts'
 import { run } from '../../src/store/d1.ts'
 import { selectPass } from '../../src/store/rewrap.ts'
-import { wranglerCommand } from '../lib/advice.ts'
+import { npmCommand, wranglerCommand } from '../lib/advice.ts'
 import type { Where } from '../lib/database.ts'
 import { DEV_VARS, readDevVar } from '../lib/dev-vars.ts'
 import { CONFIG } from '../lib/wrangler.ts'
@@ -72,7 +72,7 @@ function localSteps({ hasKeys, isRequired, isInDevVars }: WorkerKeys): string[] 
   ]
   if (steps.length > 0 || hasKeys === null) return steps
   return [
-    'Start npm run dev again. If it runs with this key, wait a minute: its job finds the key.',
+    `Start the vault again: ${npmCommand('dev', { remote: false })}. If it runs with this key, wait a minute: its job finds the key.`,
   ]
 }
 

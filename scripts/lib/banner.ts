@@ -1,5 +1,6 @@
 /** What `npm run dev` prints once the Worker is up. */
 
+import { npmCommand } from './advice.ts'
 import { DEV_VARS, mintDevToken } from './dev-vars.ts'
 import { REGISTRY } from './wrangler.ts'
 
@@ -40,7 +41,7 @@ ${curl} -X PUT -H 'Content-Type: application/json' -d '{"api_key": "${KEY}"}'
 ${curl}
 ${curl} -X DELETE
 
-The token is valid for a day. For another one: npm run token -- USER
+The token is valid for a day. For another one: ${npmCommand('token -- USER', { remote: false })}
 To run a Worker that is bound to this vault, in its folder:
 WRANGLER_REGISTRY_PATH='${REGISTRY}' npx wrangler dev
 `)

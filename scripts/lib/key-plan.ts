@@ -20,6 +20,8 @@ export interface Step {
   text: string
 }
 
+/** A command that uses no deployed database. */
+const LOCAL = { remote: false }
 const SECRET = 'API_KEY_ENCRYPTION_KEY'
 
 /** The next step. It is safe while the previous version of the Worker is still running. */
@@ -119,7 +121,7 @@ function nothing({ seals }: KeyringKids, where: Where): Step {
   return {
     step: 'nothing',
     key_ids: [],
-    text: `Every key that opens is sealed under ${seals}. To change the key, make a new one (npm run keys -- new) and put it
+    text: `Every key that opens is sealed under ${seals}. To change the key, make a new one (${npmCommand('keys -- new', LOCAL)}) and put it
 second. There it opens keys, but does not seal yet:
 ${set(`the key of ${seals}, a comma, the new one`, where)}`,
   }
@@ -129,5 +131,5 @@ ${set(`the key of ${seals}, a comma, the new one`, where)}`,
 function set(value: string, { remote }: Where): string {
   return remote
     ? `${wranglerCommand(`secret put ${SECRET}`)}   # ${value}`
-    : `in .dev.vars: ${SECRET}=${value}; then start npm run dev again`
+    : `in .dev.vars: ${SECRET}=${value}; then start it again: ${npmCommand('dev', LOCAL)}`
 }

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { npmCommand } from './advice.ts'
 
 /**
  * Reads a `--port`.
@@ -25,8 +26,9 @@ export async function requireFreePort(
   host = 'localhost',
 ): Promise<void> {
   if (port === 0 || !(await isInUse(port, host))) return
+  const other = port < 65_000 ? port + 10 : port - 10
   throw new Error(`Port ${port} is in use. Stop the program that uses it, or choose another port:
-npm run ${command} -- --port ${port < 65_000 ? port + 10 : port - 10}`)
+${npmCommand(`${command} -- --port ${other}`, { remote: false })}`)
 }
 
 async function isInUse(port: number, host: string): Promise<boolean> {

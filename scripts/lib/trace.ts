@@ -10,7 +10,8 @@ import { formatCount } from './progress.ts'
 
 type Kind = OwnerParts['kind']
 
-const FINISH = 'npm run import -- --finish'
+/** Stands for the command. */
+const FINISH = 'FINISH'
 
 /** Until when the rows of a table stay. */
 const UNTIL: Record<string, string> = {

@@ -3,7 +3,13 @@
 import { hasKey, type ForeignKeys } from '../crypto/keyring.ts'
 import { VaultError } from '../errors.ts'
 import type { Service } from '../service.ts'
-import { OLDER_DATABASE, run, runBatch, selectLatestMigration } from '../store/d1.ts'
+import {
+  DELETIONS_COMMAND,
+  OLDER_DATABASE,
+  run,
+  runBatch,
+  selectLatestMigration,
+} from '../store/d1.ts'
 import { MAX_UNEXPLAINED, selectHeld } from '../store/gone-keys.ts'
 import { selectKids, selectUnder } from '../store/all-keys.ts'
 import { selectPass, toPass, type Pass } from '../store/rewrap.ts'
@@ -91,7 +97,7 @@ async function check(service: Service): Promise<void> {
   }
   if (held.results.length > 0) {
     throw misconfigured(
-      `gone_keys has more than ${MAX_UNEXPLAINED} tombstones that the vault did not write; run npm run keys -- deletions`,
+      `gone_keys has more than ${MAX_UNEXPLAINED} tombstones that the vault did not write; run ${DELETIONS_COMMAND}`,
     )
   }
 }

@@ -227,8 +227,16 @@ function secondsToMidnight(epochMs: number): number {
 declare const process: { env: { NODE_ENV?: string } }
 
 /** Wrangler replaces `process.env.NODE_ENV` in a build. A deployed Worker is a production build. */
-const SCHEMA_COMMAND =
-  process.env.NODE_ENV === 'production' ? 'npm run schema -- --remote' : 'npm run schema'
+const [SCHEMA_COMMAND, DELETIONS] =
+  process.env.NODE_ENV === 'production'
+    ? [
+        'npm run schema -- --remote, with its VAULT_CONFIG',
+        'npm run keys -- deletions --remote, with its VAULT_CONFIG',
+      ]
+    : ['npm run schema', 'npm run keys -- deletions']
+
+/** The command that shows the deletions of this Worker's database. */
+export const DELETIONS_COMMAND = DELETIONS
 
 /** The tables that every database has since its first migration. */
 const FIRST_TABLES = new Set<unknown>([

@@ -23,7 +23,7 @@ const ADD = 'Add LEGACY_FERNET_KEY to [secrets] required in wrangler.toml'
 const SET = 'Set LEGACY_FERNET_KEY in .dev.vars.'
 const PUT = 'Set it: npx wrangler secret put LEGACY_FERNET_KEY --config wrangler.toml'
 const LACKS = 'The Worker does not have this LEGACY_FERNET_KEY yet'
-const START = 'Start npm run dev again.'
+const START = 'Start the vault again: npm run dev.'
 const UNCHECKED = 'No key was checked'
 
 it.for<[situation: string, worker: WorkerKeys, where: Where, isChecked: boolean, advice: string[]]>(
