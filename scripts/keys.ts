@@ -22,7 +22,7 @@ import {
   type RotationStatus,
   variableOf,
 } from './lib/key-status.ts'
-import { drawBar, formatCount, formatSeconds, startBar } from './lib/progress.ts'
+import { drawBar, formatCount, formatSeconds, startBar, startCounter } from './lib/progress.ts'
 import { announce } from './lib/question.ts'
 import { layOut } from './lib/table.ts'
 import { describeUnopenable, findUnopenable } from './lib/unopenable-keys.ts'
@@ -50,7 +50,7 @@ interface Asking {
 }
 
 async function printPlan(db: D1Database, options: Options): Promise<number> {
-  const status = await readStatus(db)
+  const status = await countedStatus(db)
   const unopenable = await findUnopenable(db, status)
   const next = planNext(status, options)
   const asOf = status.rewrap?.started_at ?? null
@@ -94,15 +94,19 @@ function exitCode({ keyring, missing }: RotationStatus): number {
 }
 
 async function countedStatus(db: D1Database): Promise<RotationStatus> {
-  return readStatus(db, { counted: noteCounted })
+  return whileCounting(async (counted) => readStatus(db, { counted }))
 }
 
-function noteCounted(rows: number): void {
-  console.error(`Counted ${formatCount(rows)} rows so far`)
+/** Counts all keys, and shows how many are counted. */
+async function whileCounting<T>(count: (counted: (rows: number) => void) => Promise<T>) {
+  const counter = startCounter('Counting keys')
+  return count((rows) => counter.move(rows)).finally(() => counter.stop())
 }
 
 async function printReport(db: D1Database, json: boolean, days: number): Promise<number> {
-  const report = await readReport(db, { now: new Date(), days, counted: noteCounted })
+  const report = await whileCounting(async (counted) =>
+    readReport(db, { now: new Date(), days, counted }),
+  )
   console.log(json ? JSON.stringify(report, null, 2) : describeReport(report))
   return 0
 }

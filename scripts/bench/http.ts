@@ -1,6 +1,7 @@
 /** Measures the vault and, in the same run, bare Workers that do the same work. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { startBar } from '../lib/progress.ts'
 import { send, type Load, type Measured } from './http/load.ts'
 import { profile } from './http/profile.ts'
 import { ROUTES, type Route } from './http/routes.ts'
@@ -31,14 +32,17 @@ export interface Row {
 /** Measures each route. The Workers take turns in each round. The first round does not count. */
 export async function measure(options: BenchOptions): Promise<Row[]> {
   const workers = await startWorkers(options)
+  const bar = startBar('Measuring')
   try {
     const rows: Row[] = []
-    for (const name of options.routes) {
+    for (const [index, name] of options.routes.entries()) {
+      bar.move(index, options.routes.length)
       // oxlint-disable-next-line no-await-in-loop -- measured one after the other
       rows.push(...(await measureRoute(workers, { name, ...findRoute(name) }, options)))
     }
     return rows
   } finally {
+    bar.stop()
     await workers.close()
   }
 }

@@ -12,6 +12,7 @@ import { isRecent, selectHeartbeat, type Heartbeat } from '../../src/store/gone-
 import { selectPass } from '../../src/store/rewrap.ts'
 import type { Where } from '../lib/database.ts'
 import { readKeyring } from '../lib/keyring.ts'
+import { startCounter } from '../lib/progress.ts'
 import { announce } from '../lib/question.ts'
 import { untilStopped } from '../lib/stop.ts'
 import { makeToken, readFernetKey } from './fernet.ts'
@@ -38,6 +39,7 @@ interface Export {
   slots: readonly string[]
   file: PrivateFile
   report: ExportReport
+  progress: Pick<ReturnType<typeof startCounter>, 'move'>
 }
 
 /**
@@ -64,7 +66,9 @@ export async function prepareExport(
     const slots = await readSlots(db)
     await untilStopped(async (isStopped) => {
       const file = await createPrivateFile(path)
-      await writeKeys({ db, keyring, fernetKey, slots, file, report }, isStopped)
+      const progress = startCounter('Exporting')
+      const job = { db, keyring, fernetKey, slots, file, report, progress }
+      await writeKeys(job, isStopped).finally(() => progress.stop())
     })
     console.log(report.describe(out))
     return report.isComplete ? 0 : 1
@@ -89,6 +93,7 @@ async function writeKeys(job: Export, isStopped: () => boolean): Promise<void> {
     for (let after: string | undefined = ''; after !== undefined;) {
       // oxlint-disable-next-line no-await-in-loop -- each page begins where the last one ended
       after = await writePage(job, after)
+      job.progress.move(report.written)
       if (isStopped()) throw new Error('The export was interrupted, and its file removed.')
     }
     await (report.written > 0 ? file.keep() : file.discard())
