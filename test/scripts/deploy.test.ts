@@ -52,3 +52,16 @@ it.for([
   expect([code, asked]).toEqual([1, []])
   expect(stderr).toContain('Set VAULT_CONFIG instead of --config')
 })
+
+it.for<[codes: number[], code: number, plan: object]>([
+  [[0, 0], 0, { pending_migrations: ['0001_tables.sql'], builds: true, faults: [] }],
+  [[1, 0], 1, { pending_migrations: null, builds: true, faults: ['wrangler failed'] }],
+])('a dry run whose Wrangler ends with %j prints JSON', async ([codes, code, plan]) => {
+  const printed = '│ 0001_tables.sql │'
+  const run = await runWithWrangler(['deploy', '--dry-run', '--json'], codes, printed)
+  expect(run.asked).toEqual([LIST, 'deploy --minify --dry-run'])
+  expect([run.code, JSON.parse(run.stdout)]).toEqual([
+    code,
+    { configuration: 'wrangler.toml', ...plan },
+  ])
+})

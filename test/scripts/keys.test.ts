@@ -236,3 +236,16 @@ it.for([
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toMatch(/^Usage: npm run keys --/m)
 })
+
+it('another pass of the deployed job is asked for after a question alone', async () => {
+  await database.query(...THREE_ROWS, insertPass('new,old', FINISHED))
+  const asked = await keys('check', '--remote')
+  expect(asked).toMatchObject({ code: 1, stdout: '' })
+  expect(asked.stderr).toContain('Add --yes if that is right.')
+  expect(await keys('check', '--remote', '--yes')).toMatchObject({ code: 0 })
+})
+
+it('deletions --json lists what is to be known', async () => {
+  const { code, stdout } = await keys('deletions', '--json')
+  expect([code, JSON.parse(stdout)]).toEqual([0, { notes: [] }])
+})

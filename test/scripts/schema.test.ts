@@ -18,3 +18,15 @@ it.for([[['x']], [['write', 'x']], [['write', '--remote']]])(
     expect(stderr).toMatch(/^Usage: npm run schema --/m)
   },
 )
+
+it.for<[printed: string, code: number, pending: string[]]>([
+  ['No migrations to apply!', 0, []],
+  ['│ 0001_tables.sql │', 1, ['0001_tables.sql']],
+])('the status after "%s" ends with %i', async ([printed, code, pending]) => {
+  const json = await runWithWrangler(['schema', 'status', '--remote', '--json'], [0], printed)
+  expect(json.asked).toEqual(['d1 migrations list DB --remote'])
+  expect([json.code, JSON.parse(json.stdout)]).toEqual([code, { pending }])
+  const words = await runWithWrangler(['schema', 'status'], [0], printed)
+  expect(words.asked).toEqual(['d1 migrations list DB --local'])
+  expect(words.stdout).toBe(`${pending.join() || 'The database has every migration.'}\n`)
+})

@@ -93,3 +93,8 @@ it.for([[[]], [['add', 'acme']], [['constructor', 'acme']], [['list', 'x']], [['
     expect(stderr).toMatch(/^Usage: npm run teams --/m)
   },
 )
+
+it('the list of teams is JSON for a program', async () => {
+  const { code, stdout } = await teams('list', '--json')
+  expect([code, JSON.parse(stdout)]).toEqual([0, { teams: [] }])
+})

@@ -67,3 +67,33 @@ it.for([[[]], [['add']], [['list', 'x']], [['ad', 'x']], [['add', 'x', 'y']]])(
     expect(stderr).toMatch(/^Usage: npm run users --/m)
   },
 )
+
+it('a removal asks first, and names the user, the keys and the database', async () => {
+  await users('add', 'ann')
+  const { code, stdout, stderr } = await users('remove', 'ann')
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toBe(
+    'Removes the user ann from the database, with all keys and events. No import adds the user again. Keys: 0.\n' +
+      'Add --yes if that is right.\n',
+  )
+  expect(await database.query('SELECT id FROM users')).toEqual([{ id: 'ann' }])
+})
+
+it('a user is added to the deployed database after a question alone', async () => {
+  const asked = await users('add', 'ann', '--remote')
+  expect(asked).toMatchObject({ code: 1, stdout: '' })
+  expect(asked.stderr).toContain('Add --yes if that is right.')
+  expect(await users('add', 'ann', '--remote', '--yes')).toMatchObject({ code: 0 })
+})
+
+it('list, show and trace print JSON for a program', async () => {
+  await users('add', 'ann')
+  const read = async (...args: string[]) => JSON.parse((await users(...args, '--json')).stdout)
+  const created_at = expect.stringMatching(/^20/)
+  expect(await read('list')).toEqual({ users: [{ id: 'ann', created_at, keys: 0 }] })
+  const nothing = { keys: [], imports: [], events: [], has_older_events: false }
+  expect(await read('show', 'ann')).toEqual({ user_id: 'ann', created_at, ...nothing })
+  const { tables } = await read('trace', 'ann')
+  expect(tables).toContainEqual({ table: 'users', rows: 1, until: 'until the user is removed' })
+  expect(tables).toContainEqual({ table: 'api_keys', rows: 0, until: null })
+})
