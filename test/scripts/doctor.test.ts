@@ -6,11 +6,13 @@ import { createServer, type RequestListener } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
 import { signToken } from '../../scripts/lib/token.ts'
+import { rowsUnder } from '../markdown.ts'
 import { useDatabase } from './database.ts'
 import { enterFolder, runScript } from './run-script.ts'
 
 const database = useDatabase()
 const CONFIG = readFileSync('wrangler.toml', 'utf8')
+const [, PAGE = ''] = readFileSync('docs/commands.md', 'utf8').split('## What is wrong')
 const ENCRYPTION_KEY = randomBytes(32).toString('base64')
 const SECRET = randomBytes(32).toString('hex')
 const SECRETS = `API_KEY_ENCRYPTION_KEY=${ENCRYPTION_KEY}\nJWT_SECRET_KEY=${SECRET}\n`
@@ -172,6 +174,14 @@ it('a limiter that is missing is wrong', async () => {
   expect(of('Limiters')).toMatchObject([
     { state: 'wrong', why: expect.stringContaining('PROBE_LIMITER') },
   ])
+})
+
+it('docs/commands.md shows and lists each check in its order', async () => {
+  const { checks } = await examine()
+  const names = [...new Set(checks.map(({ check }) => check))]
+  const shown = PAGE.matchAll(/^(?:ok|wrong|not checked) {2,}([A-Z].*?) {2,}/gm)
+  expect(Array.from(shown, ([, name]) => name)).toEqual(names)
+  expect(rowsUnder(`## Checks\n${PAGE}`, '## Checks').map(([name]) => name)).toEqual(names)
 })
 
 it('stored keys whose encryption key is missing are wrong', async () => {
