@@ -110,7 +110,7 @@ const NUMBERS: Record<string, string[]> = {
   'Browsers and commands': [
     `${seconds(constant('callers/browser/time-limit.ts', 'LIMIT_MS'))}, then \`no_answer\``,
     seconds(constant('page/site/identity-provider.ts', 'LIMIT_MS')),
-    `${seconds(constant('http/page.ts', 'DISCOVERY_LIMIT_MS'))}, once in ${minutes(constant('http/page.ts', 'MAX_AGE_MS'))}`,
+    `${seconds(constant('http/token-endpoint.ts', 'DISCOVERY_LIMIT_MS'))}, once in ${minutes(constant('http/page.ts', 'MAX_AGE_MS'))}`,
     `${seconds(constant('page/element/spoken-language.ts', 'LIMIT_MS'))}, then English`,
     count(constant('../scripts/import/plain-stream.ts', 'IN_FLIGHT')),
     count(constant('../scripts/import/plain-stream.ts', 'MAX_FAILED')),
