@@ -1,5 +1,6 @@
 /** Sends requests with a user's key to a provider, and sees in its answers what it says of the key. */
 
+import { parseJson } from '../shared/json.ts'
 import type { RejectionReason, Verdict } from '../shared/slot.ts'
 import { findPattern, MAX_MATCHED_BYTES, needsBody, type RefusalPattern } from './answer-pattern.ts'
 import { findPlace, type Credential } from './base-url.ts'
@@ -124,15 +125,22 @@ async function judgeProbe(
   return { ...UNKNOWN, verdict: 'accepted', ...(showsCredit && { hasCredit: !isExhausted }) }
 }
 
-/** A successful answer may say that the key is turned off. Its body is read only if the provider says so in this way. */
+/**
+ * A successful answer may say that the key is turned off. Its body is read only if the provider says so in this way. If it
+ * shows the credit, it must be JSON: the page of a proxy shows none.
+ */
 async function findInProbe(
   provider: Provider,
   { ok, status, body }: Response,
 ): Promise<Finding | 'unclear'> {
-  if (!ok || body === null || !needsBody(patternsOf(provider), status)) return null
-  const { bytes, isCut } = await readStart(body, MAX_MATCHED_BYTES)
+  if (!ok || !needsBody(patternsOf(provider), status)) return null
+  const { bytes, isCut } = await readStart(body ?? new Blob().stream(), MAX_MATCHED_BYTES)
   const finding = findIn(provider, status, bytes)
-  return finding === null && isCut ? 'unclear' : finding
+  if (finding !== null) return finding
+  const showsCredit = provider.probe_shows_credit === true
+  const isUnclear =
+    isCut || (showsCredit && parseJson(new TextDecoder().decode(bytes)) === undefined)
+  return isUnclear ? 'unclear' : null
 }
 
 function patternsOf({ refusals, exhausted = [] }: Provider): RefusalPattern[] {

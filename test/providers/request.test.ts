@@ -311,6 +311,8 @@ describe('a successful answer to the probe', () => {
     ['by its status that there is none', true, 402, '{"isAvailable": false}', 'accepted', false],
     ['that the key is turned off', true, 200, '{"disabled": true}', 'refused', null],
     ['nothing, if it fails', true, 500, '{}', 'unknown', null],
+    ['nothing, if a success is a page', true, 200, '<title>Sign in</title>', 'unknown', null],
+    ['nothing, if a success is empty', true, 200, '', 'unknown', null],
     ['nothing of credit, if it does not show it', false, 200, '{}', 'accepted', null],
     [
       'nothing by a lack of credit, if it does not show credit',
