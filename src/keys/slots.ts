@@ -129,7 +129,7 @@ export async function readKey(owner: SlotOwner, slot: NamedSlot): Promise<Stored
  * Changes the limits of the key in the slot, with one round trip to D1, and returns the key. If D1 fails, it tries
  * again unless the trail has the event of this change, or of another one since.
  *
- * @throws VaultError `limits_invalid`, `label_invalid`, `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
+ * @throws VaultError `limits_invalid`, `label_invalid`, `unknown_provider`, `user_not_found`, `no_api_key`, `changed_meanwhile`, `database_busy`
  */
 export async function setLimits(
   owner: SlotOwner,
@@ -140,28 +140,28 @@ export async function setLimits(
   if (limits.maxUsesPerMember !== undefined && readOwner(owner.userId).kind === 'user') {
     throw new VaultError('limits_invalid', { detail: OF_A_TEAM })
   }
-  const results = await inRow(
-    owner,
-    requireLabel(findSlot(settings, given)),
-    async (slot, other) => {
-      const mark = makeMark()
-      const read = [selectKey(slot)]
-      const changeOf = ({ provider }: Slot) =>
-        updateLimits({ ...actorOf(owner), provider, mark }, limits)
-      const statements = [
-        ...(other?.asRead ?? []),
-        ...(condition === null ? [] : [checkSlot(slot, condition)]),
-        ...changeOf(slot),
-        // Its event would be a second one of this change.
-        ...(other === null ? [] : changeOf(other).slice(1)),
-        ...read,
-      ]
-      return runMarked(owner, { slot, mark, statements, read })
-    },
-  )
+  const named = requireLabel(findSlot(settings, given))
+  const results = await inRow(owner, named, async (slot, other) => {
+    const mark = makeMark()
+    const read = [selectKey(slot)]
+    const changeOf = ({ provider }: Slot) =>
+      updateLimits({ ...actorOf(owner), provider, mark }, limits)
+    const statements = [
+      ...(other?.asRead ?? []),
+      ...(condition === null ? [] : [checkSlot(slot, condition)]),
+      ...changeOf(slot),
+      // Its event would be a second one of this change.
+      ...(other === null ? [] : changeOf(other).slice(1)),
+      ...read,
+    ]
+    return runMarked(owner, { slot, mark, statements, read })
+  })
   const [row] = results.at(-1)?.results ?? []
   if (row === undefined) requireAnyUser(owner)
-  if (row === undefined || !isKeyRow(row)) throw new VaultError('no_api_key')
+  if (row === undefined || !isKeyRow(row)) {
+    requireKnown(owner, named)
+    throw new VaultError('no_api_key')
+  }
   // A change that changes nothing has no event.
   const isSeen = !isOperator(owner) || hasEvent(results)
   if (!isSeen && !(await noteLook(owner, row.provider, 'viewed'))) throw userNotFound(owner)

@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest'
 import type { EventAnswer } from '../../src/shared/answers.ts'
+import type { TeamOperation } from '../../src/shared/routes.ts'
 import { someUser } from '../support.ts'
 import { admin, ask, member, server, someTeam, someTeamId } from './team-calls.ts'
 
@@ -60,4 +61,27 @@ it('shows a member the events of their own, and an admin those of all', async ()
   expect(await eventsOf(member(teamId, 'max-of-events'))).toEqual([paused])
   expect(await eventsOf(member(teamId, 'nobody'))).toEqual([])
   expect(await eventsOf({ ...server('vault:support') })).toContainEqual(paused)
+})
+
+it('a team has no slot default without DEFAULT_PROVIDER', async () => {
+  const teamId = await someTeam()
+  const operations: TeamOperation[] = [
+    'getTeamSlot',
+    'saveTeamSlot',
+    'setTeamLimits',
+    'verifyTeamSlot',
+    'deleteTeamSlot',
+  ]
+  for (const id of operations) {
+    const { answer } = await ask(id, teamId, admin(teamId), { slot: 'default' })
+    expect([id, answer]).toEqual([id, '404 unknown_provider'])
+  }
+})
+
+it('a change of a team’s settings is not an event', async () => {
+  const teamId = await someTeam()
+  const eventsOf = async () => (await ask('listTeamEvents', teamId, admin(teamId))).body
+  const before = await eventsOf()
+  expect((await ask('changeTeam', teamId, admin(teamId))).answer).toBe('200')
+  expect(await eventsOf()).toEqual(before)
 })

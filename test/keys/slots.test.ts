@@ -424,11 +424,13 @@ it('the second of two changes with one tag is refused', async () => {
   expect((await limit({ callers: null })).status).toBe(200)
 })
 
-it('refuses an empty slot, an unknown user and another user’s slot', async () => {
+it('refuses an empty slot, an unknown provider, an unknown user and another user’s slot', async () => {
   const { userId, request, limit } = await someKeyOwner()
   const paused = { paused: true }
   const empty = await request('PATCH', slotPath(userId, 'acme'), paused)
   expect(empty.body['code']).toBe('no_api_key')
+  const unknown = await request('PATCH', slotPath(userId, 'unknown'), paused)
+  expect(unknown.body['code']).toBe('unknown_provider')
   expect((await request('PATCH', slotPath('other', 'openai'), paused)).status).toBe(403)
   await env.DB.prepare('DELETE FROM users WHERE id = ?1').bind(userId).run()
   expect((await limit(paused)).body['code']).toBe('user_not_found')
