@@ -146,7 +146,7 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   setLimits: {
     summary: 'Pause, limit, rename or move the key in a slot',
     description:
-      'What the body leaves out stays as it is, and null removes a limit. Limits stay when the key is replaced, and go when it is deleted. A body with `label` or `position` renames or moves the key, and has none of the other fields: the answer has its slot under the new name.',
+      'What the body leaves out stays as it is, and null removes a limit. When the key is replaced, its limits stay, but not its expiry. When it is deleted, all go. A body with `label` or `position` renames or moves the key, and has none of the other fields: the answer has its slot under the new name.',
     sent: 'A caller is `binding:NAME` for a bound Worker, or `relay:NAME` for the client of a token that uses the relay: its `client_id`, `azp`, `cid` or `appid`. A paused key stays stored, and nobody can use it.',
     codes: ['no_api_key', 'not_granted', 'unknown_provider', 'api_key_exists'],
   },

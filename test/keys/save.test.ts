@@ -191,6 +191,16 @@ describe('what stays of the previous key', () => {
     expect(await shown()).toMatchObject({ paused_at: body['paused_at'] })
   })
 
+  it('a key that is replaced leaves its limits to the next one, but not its expiry', async () => {
+    const { limit, put, shown } = await someKeyOwner()
+    const limits = { callers: ['binding:chat'], max_uses: { count: 5, per: 'day' } }
+    await limit({ ...limits, expires_at: '2999-01-01T00:00:00Z' })
+    await put('openai', someKeyOf('good'), '?verify=false')
+    const key = await shown()
+    expect(key).toMatchObject({ ...limits, max_uses: { ...limits.max_uses, used: 0 } })
+    expect(key).not.toHaveProperty('expires_at')
+  })
+
   it('a key that was paused, deleted and saved again is not paused', async () => {
     const { limit, remove, put, shown } = await someKeyOwner()
     await limit({ paused: true })
