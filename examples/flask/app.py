@@ -21,7 +21,7 @@ app.register_blueprint(accounts)
 @app.post("/chat")
 @jwt_required()
 def chat():
-    # Before, these three lines read and decrypted the user's key, and had the provider's address.
+    # Without the vault, these three lines would decrypt the user's key, and have the provider's address.
     scope = {"scope": "relay"}
     token = create_access_token(get_jwt_identity(), additional_claims=scope, expires_delta=timedelta(minutes=5))
     url = f"{VAULT_URL}/relay/openai/v1/chat/completions"

@@ -8,7 +8,7 @@ import { explain } from './meaning.ts'
 const { VAULT_URL = 'http://localhost:8787', PORT = '3000' } = process.env
 
 async function chat(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  // Before, these three lines had OpenAI's address and the user's key.
+  // Without the vault, these three lines would have OpenAI's address and the user's key.
   const token = request.headers.authorization?.replace(/^Bearer /i, '') ?? ''
   const baseURL = `${VAULT_URL}/relay/openai/v1`
   const openai = new OpenAI({ baseURL, apiKey: token })

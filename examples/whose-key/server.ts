@@ -10,8 +10,9 @@ const { VAULT_URL = 'http://localhost:8787', PORT = '3000' } = process.env
 const { OPENAI_API_KEY, ANTHROPIC_API_KEY } = process.env
 
 /** What the user reads. */
-const PAID_BY: Record<NonNullable<KeyUse['reason']> | 'own', string> = {
+const PAID_BY: Record<NonNullable<KeyUse['reason']> | 'own' | 'team', string> = {
   own: 'Paid with your own key',
+  team: 'Paid with your team’s key',
   no_api_key: 'Paid by us, because you have not saved a key',
   user_not_found: 'Paid by us, because you have not saved a key',
   out_of_credit: 'Paid by us, because your key has no credit left',
@@ -52,14 +53,14 @@ async function answer({ url = '', headers }: IncomingMessage, prompt: string): P
     provider,
     // Ask your users before you do this for them.
     fallback: apiKey === undefined ? undefined : { apiKey },
-    onKey: ({ reason }) => void (paid.by = PAID_BY[reason ?? 'own']),
+    onKey: (use) => void (paid.by = PAID_BY[use.reason === null ? use.source : use.reason]),
   })
   try {
     return { text: await ask(fetch, prompt), paid_by: paid.by }
   } catch (error) {
-    const isOurs = paid.by !== null && paid.by !== PAID_BY.own
-    // The provider's sentence may show a part of our own key.
-    return { error: isOurs ? 'The provider refused' : String(error), paid_by: paid.by }
+    const isOthers = paid.by !== null && paid.by !== PAID_BY.own
+    // The provider's sentence may show a part of a key that is not the user's.
+    return { error: isOthers ? 'The provider refused' : String(error), paid_by: paid.by }
   }
 }
 
