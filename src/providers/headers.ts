@@ -6,7 +6,7 @@ import { VAULT_PREFIX } from '../shared/vault-headers.ts'
 import { isToken, keyPlaces, type Provider } from './provider.ts'
 
 /** The headers that a caller may send to every provider: on the body, the response and the client library. */
-const REQUEST_HEADERS = [
+export const REQUEST_HEADERS = [
   'accept',
   'accept-language',
   'content-encoding',

@@ -1,0 +1,83 @@
+/** What the pages on the use of keys say, compared with the code. */
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it, onTestFinished } from 'vitest'
+import { unstable_readConfig as readConfig } from 'wrangler'
+import { REQUEST_HEADERS } from '../../src/providers/headers.ts'
+import { provider } from '../../src/providers/provider.ts'
+import { KEY_HEADER, SLOT_HEADER, CONDITION_HEADER } from '../../src/shared/vault-headers.ts'
+import { CHANGES, LOOKS, SUMS } from '../../src/shared/event-kind.ts'
+import { eventsAnswer } from '../../src/shared/answers.ts'
+import { namesIn, rowsUnder } from '../markdown.ts'
+
+const read = (path: string): string => readFileSync(path, 'utf8')
+
+it('docs/events.md lists each kind of event once', () => {
+  const rows = rowsUnder(read('docs/events.md'), '## Events')
+  const kinds = rows.flatMap(([cell]) => namesIn(cell))
+  expect(kinds.toSorted()).toEqual([...CHANGES, ...LOOKS, ...SUMS].toSorted())
+})
+
+it('docs/events.md shows events as the vault answers them', () => {
+  const [, sample = ''] = /```json\n(.*?)\n```/s.exec(read('docs/events.md')) ?? []
+  expect(eventsAnswer.parse(JSON.parse(sample))).toEqual(JSON.parse(sample))
+})
+
+it('docs/events.md says which kinds of events are counted', () => {
+  const rows = rowsUnder(read('docs/events.md'), '## Events')
+  const counted = rows.filter(([, , also]) => namesIn(also).includes('count'))
+  expect(counted.flatMap(([cell]) => namesIn(cell)).toSorted()).toEqual([...SUMS].toSorted())
+})
+
+it('docs/what-passes.md lists each header that passes to every provider', () => {
+  const [everyProvider] = rowsUnder(read('docs/what-passes.md'), '## The request')
+  const names = namesIn(everyProvider?.[1]).map((name) => name.toLowerCase())
+  expect(names.toSorted()).toEqual(REQUEST_HEADERS.toSorted())
+})
+
+it('docs/what-passes.md lists the headers that the vault adds to an answer', () => {
+  const rows = rowsUnder(read('docs/what-passes.md'), '## The answer')
+  const names = rows.flatMap(([name]) => namesIn(name))
+  expect(names).toEqual([KEY_HEADER, SLOT_HEADER, CONDITION_HEADER, 'X-Vault-Request-Id'])
+})
+
+/** The value of `PROVIDERS` in the examples of the page. */
+function exampleProviders(): Record<string, object> {
+  const blocks = read('docs/custom-providers.md').matchAll(/```toml\n(.*?)\n```/gs)
+  const folder = mkdtempSync(join(tmpdir(), 'providers-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const config = join(folder, 'wrangler.toml')
+  writeFileSync(config, Array.from(blocks, ([, toml]) => toml).join('\n'))
+  const { vars } = readConfig({ config })
+  return JSON.parse(JSON.stringify(vars['PROVIDERS']))
+}
+
+it('docs/custom-providers.md shows providers that the vault takes, and each field', () => {
+  const examples = Object.values(exampleProviders())
+  expect(examples.map((example) => provider.safeParse(example).error)).toEqual([
+    undefined,
+    undefined,
+  ])
+  const shown = new Set(examples.flatMap((example) => Object.keys(example)))
+  expect([...shown].toSorted()).toEqual(Object.keys(provider.shape).toSorted())
+})
+
+/** A time as the page says it. */
+function sayDelay(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
+}
+
+it('docs/webhooks.md names the retries of the example as its settings make them', () => {
+  const { vars, queues } = readConfig({ config: 'examples/webhooks/wrangler.toml' })
+  const first = Number(vars['FIRST_RETRY_S'])
+  const retries = queues.consumers?.[0]?.max_retries ?? 0
+  const delays = Array.from({ length: retries }, (_, index) => first * 4 ** index)
+  const page = read('docs/webhooks.md')
+  expect(page).toContain(`after ${first} seconds (\`FIRST_RETRY_S\`)`)
+  expect(page).toContain(`: ${delays.slice(1).map(sayDelay).join(', ')}.`)
+  const hours = Math.round(delays.reduce((sum, delay) => sum + delay, 0) / 3_600)
+  expect(page).toContain(`After ${retries} retries (\`max_retries\`), ${hours} hours in all`)
+})
