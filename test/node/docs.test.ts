@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { expect, it } from 'vitest'
@@ -35,6 +35,7 @@ const PAGES = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   ...DOCS.map((name) => `docs/${name}`),
+  ...globSync('examples/**/README.md'),
 ]
 
 const read = (path: string): string => readFileSync(path, 'utf8')
