@@ -1,4 +1,4 @@
-/** Finds why a migration is not for ten million rows: CONTRIBUTING.md, "A column or a table". */
+/** Finds why a migration is not for ten million rows: docs/recipes.md, "A column or a table". */
 
 import { reset } from 'cloudflare:test'
 import { env } from '../isolate.ts'
