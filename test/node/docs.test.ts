@@ -99,6 +99,17 @@ it.for(PAGES)('%s names only npm scripts that exist', (path) => {
   expect(unknown).toEqual([])
 })
 
+it('README.md links each page of docs/', () => {
+  const linked = new Set(relativeLinks('README.md').map((link) => link.split('#')[0]))
+  expect(DOCS.filter((name) => !linked.has(`docs/${name}`))).toEqual([])
+})
+
+const GENERATED = new Set(['errors.md', 'provider-answers.md', 'routes.md'])
+
+it.for(DOCS.filter((name) => !GENERATED.has(name)))('docs/%s has at most 1,500 words', (name) => {
+  expect(read(`docs/${name}`).trim().split(/\s+/).length).toBeLessThanOrEqual(1_500)
+})
+
 it('README.md has at most 150 lines', () => {
   expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(150)
 })
