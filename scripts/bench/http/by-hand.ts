@@ -1,6 +1,6 @@
 /** The vault's work without its libraries: only WebCrypto, D1 and one log line. */
 
-import { sameStatements, type Asked, type PeerEnv } from './statements.ts'
+import { sameStatements, SEALED, type Asked, type PeerEnv } from './statements.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -85,10 +85,9 @@ async function work(
   { asked, derive }: { asked: Asked; derive: CryptoKey },
 ): Promise<object> {
   const { method, userId } = asked
-  const prepare = (index: number, ...sealed: (string | null)[]) => {
-    const statement = sameStatements(env, asked)[index]
-    const values = sealed.length > 0 ? [userId, 'default', ...sealed] : (statement?.values ?? [])
-    return env.DB.prepare(statement?.sql ?? '').bind(...values)
+  const prepare = (index: number, sealed = SEALED) => {
+    const { sql = '', values = [] } = sameStatements(env, asked)[index] ?? {}
+    return env.DB.prepare(sql).bind(...values.map((value) => (value === SEALED ? sealed : value)))
   }
   if (method === 'DELETE') {
     await env.DB.batch([prepare(0), prepare(1), prepare(2), prepare(3)])
@@ -103,8 +102,7 @@ async function work(
     const payload = new Uint8Array([...iv, ...new Uint8Array(ciphertext)])
     const text = payload.toBase64({ alphabet: 'base64url', omitPadding: true })
     const sealed = `v1.${env.KID}.${text}`
-    const save = prepare(1, '[]', sealed, env.KID, 'unverified', null)
-    await env.DB.batch([prepare(0), save, prepare(2)])
+    await env.DB.batch([prepare(0), prepare(1, sealed), prepare(2)])
     return {
       message: 'API key updated successfully',
       user_id: userId,

@@ -37,7 +37,8 @@ export function sameStatements(
   return replaceKey(slot, notedSave(upsertKey(slot, { ...NEW_ROW, kid }), event, []))
 }
 
-const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
+/** The sealed key of each save, in the place of one that is sealed for it. */
+export const SEALED = `v1.0123456789ab.${'A'.repeat(72)}`
 const NEW_ROW = {
   sealed: SEALED,
   savedBy: null,
