@@ -245,21 +245,24 @@ it('a key that the job has moved is not noted as expired again', async () => {
 
 it('the job sends each of 6,200 keys that expire together to the queue once, in two runs', async () => {
   await emptyVault()
+  // Each of another user: events of one user at the same time differ in 32 random bits only.
   await env.DB.batch([
-    env.DB.prepare("INSERT INTO users (id) VALUES ('ann')"),
     env.DB.prepare(
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6200)
-       INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at)
-       SELECT 'ann', 'slot-' || i, 'sealed', 'kid', ?1 FROM n`,
+       INSERT INTO users (id) SELECT 'ann-' || i FROM n`,
+    ),
+    env.DB.prepare(
+      `INSERT INTO api_keys (user_id, provider, encrypted_api_key, key_id, expires_at)
+       SELECT id, 'openai', 'sealed', 'kid', ?1 FROM users`,
     ).bind(inDays(-1)),
   ])
   const sent: string[] = []
   let [now, most] = [0, 0]
-  const sendBatch = async (messages: { body: { provider: string; event: string } }[]) => {
+  const sendBatch = async (messages: { body: { user_id: string; event: string } }[]) => {
     now += 1
     most = Math.max(most, now)
     await Promise.resolve()
-    sent.push(...messages.map(({ body }) => `${body.event} ${body.provider}`))
+    sent.push(...messages.map(({ body }) => `${body.event} ${body.user_id}`))
     now -= 1
   }
   const service = await openService(
