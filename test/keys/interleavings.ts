@@ -36,7 +36,9 @@ interface Round {
   buried: Set<string>
   /** Every identity that there was. */
   seen: Set<string>
-  /** The identities of the keys that went with their users. */
+  /** The user of each key that there was, by the key's identity. */
+  owners: Map<string, string>
+  /** The identities of the keys that a user had, or once had, when the user was removed. */
   left: Set<string>
   log: string[]
   faults: string[]
@@ -101,6 +103,7 @@ async function beginRound(seed: number): Promise<Round> {
     state,
     buried: new Set(),
     seen: new Set(state.users.keys()),
+    owners: new Map(),
     left: new Set(),
     log: [],
     faults: [],
@@ -220,7 +223,11 @@ function observedD1(round: Round, run: Run): D1Database {
       const faults = result === null ? [] : judge(work, trip)
       round.faults.push(...faults.map((fault) => `${name}: ${fault}`))
       look(work, before, round.buried)
-      if (step.removed.size > 0) for (const { identity } of step.gone) round.left.add(identity)
+      for (const { identity, userId } of after.keys.values()) round.owners.set(identity, userId)
+      const removed = new Set(step.removed.values())
+      for (const [identity, userId] of round.owners) {
+        if (removed.has(userId)) round.left.add(identity)
+      }
       for (const identity of [...after.users.keys(), ...after.keys.keys()]) round.seen.add(identity)
       // A user who is added again while the heartbeat is late has another one.
       for (const identity of before.users.keys()) {
@@ -273,7 +280,7 @@ function judgeOutcome(
   outcome: Outcome,
   left: ReadonlySet<string>,
 ): string[] {
-  // Between two attempts its user may be removed and added again. The second one then saves as a later request would.
+  // Between two attempts its user may be removed, and added again. The second one then does what a later request would.
   const isKept = ({ identity }: { identity: string }) => !(isInDoubt && left.has(identity))
   const saves = steps.map(({ come }) => come).filter((come) => come.length > 0)
   const saved = saves.filter(
@@ -296,7 +303,8 @@ function judgeOutcome(
   if (kind === 'delete') {
     // A restored database may have only a key that is gone. Its deletion is one too.
     const isAgain = value === true && steps.some(({ gone, met }) => met === null && gone.length > 0)
-    const isDone = deleted === (value === true ? 1 : 0) || (deleted === 0 && isAgain)
+    const isForgotten = value === false && !steps.some(({ gone }) => gone.some(isKept))
+    const isDone = isForgotten || deleted === (value === true ? 1 : 0) || (deleted === 0 && isAgain)
     return isDone ? [] : [`deleted ${deleted} times`]
   }
   if (kind === 'limit') return value === true || isInDoubt ? [] : ['another pause']
