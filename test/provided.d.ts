@@ -17,8 +17,8 @@ declare module 'vitest' {
     keyServers: string
     /** A provider's origin; see node/provider-server.ts. */
     provider: string
-    /** How many cases a fuzz test tries, and from which seed; null for a new one. */
-    fuzz: { cases: number; seed: number | null }
+    /** How many random cases a test tries, and from which seed. */
+    fuzz: { cases: number; seed: number }
     /** The path of a Chrome or Chromium; see browser/global-setup.ts. */
     browser: string
   }

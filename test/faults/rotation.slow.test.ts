@@ -1,11 +1,12 @@
 /** A rotation of the encryption key while users save and delete keys, and the job is killed. */
 
 import { env } from '../isolate.ts'
-import { beforeAll, expect, it } from 'vitest'
+import { beforeAll, expect, inject, it } from 'vitest'
 import { createKeyring, nameKeyring } from '../../src/crypto/keyring.ts'
 import { saveSlot } from '../../src/keys/save.ts'
 import { runJob } from '../../src/jobs.ts'
 import { openService } from '../../src/service.ts'
+import { choicesOf } from '../keys/seeded.ts'
 import {
   call,
   interceptD1,
@@ -41,8 +42,10 @@ async function kidOf(key: string): Promise<string> {
   return (await createKeyring([bytes])).sealing.kid
 }
 
+const { next, maybe } = choicesOf(inject('fuzz').seed)
+
 const someOf = <T>(items: readonly T[]): T => {
-  const item = items[Math.floor(Math.random() * items.length)]
+  const item = items[Math.floor(next() * items.length)]
   if (item === undefined) throw new RangeError('The list is empty')
   return item
 }
@@ -79,8 +82,8 @@ let killed = 0
 
 /** Runs the job. It may be killed before or after one of its round trips to D1. */
 async function rewrapKilled(version: Env): Promise<void> {
-  let trips = Math.floor(Math.random() * 8)
-  const killBefore = Math.random() < 0.5
+  let trips = Math.floor(next() * 8)
+  const killBefore = maybe(0.5)
   const kill = new Error('killed')
   const DB = interceptD1(async (trip) => {
     trips -= 1
