@@ -6,13 +6,17 @@ import { stripVTControlCharacters } from 'node:util'
 /** A line of Wrangler for a request, with its path. */
 const REQUEST = /^\[wrangler:info\] [A-Z]+ (\/[^\s?]*)/
 
+/** A line of Wrangler's table of bindings for a variable that is not set. */
+const UNSET = /^env\.\w+ \(""\) /
+
 /** The scheduled job is run here, so Wrangler's warning that nobody runs it is wrong. */
 const SCHEDULED_WARNING = /^\W*WARNING\W.*Scheduled Workers are not automatically triggered/
 
 /** Whether a line of standard output is to be shown. The Worker logs its requests itself; static files are left. */
 export function isShown(line: string): boolean {
-  const [, path] = REQUEST.exec(stripVTControlCharacters(line)) ?? []
-  return path === undefined || isStaticFile(path)
+  const text = stripVTControlCharacters(line)
+  const [, path] = REQUEST.exec(text) ?? []
+  return !UNSET.test(text) && (path === undefined || isStaticFile(path))
 }
 
 function isStaticFile(path: string): boolean {

@@ -21,6 +21,18 @@ it.for<[does: 'shows' | 'hides', what: string, line: string]>([
   ['hides', 'a request of the page', '[wrangler:info] GET / 200 OK (3ms)'],
   ['hides', 'a request of a route', '[wrangler:info] PUT /api/users/demo/api-key 200 OK (3ms)'],
   ['shows', 'the address', '[wrangler:info] Ready on http://localhost:8787'],
+  [
+    'shows',
+    'a variable',
+    'env.JWT_ISSUER ("https://id.example.com")      Environment Variable      local',
+  ],
+  ['shows', 'a secret', 'env.JWT_SECRET_KEY ("(hidden)")      Environment Variable      local'],
+  ['hides', 'an empty variable', 'env.JWT_ISSUER ("")      Environment Variable      local'],
+  [
+    'hides',
+    'an empty variable in color',
+    'env.JWT_ISSUER (\u001B[34m""\u001B[39m)      Environment Variable      \u001B[2mlocal\u001B[22m',
+  ],
   ['shows', 'a line of the Worker', '{"level":"info","event":"request"}'],
 ])('%s %s', ([does, , line]) => {
   expect(isShown(line)).toBe(does === 'shows')
