@@ -1,6 +1,11 @@
 /** What the commands share: help, errors, exit codes, and the folder in which they work. */
 
-import { Command, CommanderError, Option } from '@commander-js/extra-typings'
+import {
+  Command,
+  CommanderError,
+  Option,
+  type CommandUnknownOpts,
+} from '@commander-js/extra-typings'
 import { VaultError } from '../../src/errors.ts'
 import { enterCheckout } from './checkout.ts'
 
@@ -25,6 +30,15 @@ export function makeCommand(name: string, description: string) {
     .configureOutput({ writeErr: (text) => console.error(text.trimEnd()) })
     .showHelpAfterError()
     .exitOverride()
+    .hook('preSubcommand', refuseEarlyOptions)
+}
+
+/** An option before the name of a part belongs to the command, and the part would not see it. */
+function refuseEarlyOptions(command: CommandUnknownOpts, part: CommandUnknownOpts): void {
+  const early = command.options.find(
+    (option) => command.getOptionValueSource(option.attributeName()) === 'cli',
+  )
+  if (early !== undefined) command.error(`error: write ${early.long} after ${part.name()}`)
 }
 
 /** The action of a command that returns its exit code. */

@@ -16,7 +16,7 @@ async function run(args: readonly string[], work: () => Promise<number> = async 
     printed.stdout += String(text)
     return true
   })
-  const command = makeCommand('sample', 'Does something.')
+  const command = makeCommand('sample', 'Does something.').option('--remote', 'elsewhere')
   command
     .command('part')
     .argument('<id>')
@@ -51,6 +51,7 @@ it.for<[args: string[], fault: string]>([
   [['part'], "error: missing required argument 'id'"],
   [['part', 'a', 'b'], 'error: too many arguments'],
   [['part', 'a', '--day', '3'], "error: unknown option '--day'"],
+  [['--remote', 'part', 'a'], 'error: write --remote after part'],
   [['part', 'a', '--days'], "error: option '--days <days>' argument missing"],
 ])('the arguments %j print the fault and the help to standard error', async ([args, fault]) => {
   const { code, stdout, stderr } = await run(args)
