@@ -1,10 +1,10 @@
 /** Starts the Worker for the examples of the documents, with its own database and a stand-in for its providers. */
 
 import { readFileSync } from 'node:fs'
-import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare, Response as FetchResponse } from 'miniflare'
 import { applyMigrations } from '../lib/migrations.ts'
 import { inSeconds, signToken } from '../lib/token.ts'
+import { bundleWorker, COMPATIBILITY_DATE } from '../lib/worker-bundle.ts'
 
 const NAME = 'user-key-vault'
 const SECRET = 'a secret of the examples, which signs their tokens alone'
@@ -42,7 +42,6 @@ export interface ExampleVault {
 /** Starts the Worker. */
 export async function startExampleVault(): Promise<ExampleVault> {
   const config = readFileSync('wrangler.toml', 'utf8')
-  const [, compatibilityDate = ''] = /^compatibility_date = "(.+)"$/m.exec(config) ?? []
   const limiters = Array.from(config.matchAll(/^name = "(.*_LIMITER)"$/gm), ([, name = '']) => name)
   const simple = { limit: 1_000, period: 60 as const }
   const miniflare = new Miniflare(
@@ -51,8 +50,8 @@ export async function startExampleVault(): Promise<ExampleVault> {
         {
           name: NAME,
           modules: true,
-          script: await bundle(),
-          compatibilityDate,
+          script: await bundleWorker('src/index.ts'),
+          compatibilityDate: COMPATIBILITY_DATE,
           d1Databases: { DB: 'vault' },
           ratelimits: Object.fromEntries(
             limiters.map((name, index) => [name, { namespace_id: String(index + 1), simple }]),
@@ -85,18 +84,6 @@ async function waitForUse(db: Pick<D1Database, 'prepare'>): Promise<void> {
     if ((await found.first()) !== null) return
   }
   throw new Error('The vault has recorded no use')
-}
-
-async function bundle(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: ['src/index.ts'],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    external: ['cloudflare:workers', 'node:*'],
-    conditions: ['workerd', 'browser'],
-  })
-  return outputFiles[0]?.text ?? ''
 }
 
 async function signTokens(): Promise<Record<TokenName, string>> {

@@ -1,35 +1,17 @@
 /** Starts the Worker in workerd without a proxy before it, so that it sees its clients' connections. */
 
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare, type V4WorkerOptions } from 'miniflare'
 import { applyMigrations } from '../../scripts/lib/migrations.ts'
 import { signToken } from '../../scripts/lib/token.ts'
+import { bundleWorker, COMPATIBILITY_DATE } from '../../scripts/lib/worker-bundle.ts'
 import { requireLines } from '../log-lines.ts'
 import { limitersWith } from './wrangler-names.ts'
 
 const NAME = 'user-key-vault'
 const SCOPE = 'relay'
-/** As deployed. Loading Wrangler, which reads the file, takes longer than starting the vault. */
-const [, COMPATIBILITY_DATE = ''] =
-  /^compatibility_date = "(.+)"$/m.exec(readFileSync('wrangler.toml', 'utf8')) ?? []
 
 type Vars = Record<string, string>
-
-/** Bundles a Worker of this repository. The modules `inject` run before it. */
-export async function bundleWorker(entry: string, inject: string[] = []): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [entry],
-    inject,
-    bundle: true,
-    write: false,
-    format: 'esm',
-    external: ['cloudflare:workers', 'node:*'],
-    conditions: ['workerd', 'browser'],
-  })
-  return outputFiles[0]?.text ?? ''
-}
 
 /** The Worker of the vault, without rate limits. */
 async function describeVault(vars: Vars, inject: string[]) {

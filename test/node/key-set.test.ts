@@ -4,7 +4,8 @@ import { connect } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
-import { bundleWorker, startDirectVault } from './direct-vault.ts'
+import { bundleWorker } from '../../scripts/lib/worker-bundle.ts'
+import { startDirectVault } from './direct-vault.ts'
 
 /** An identity provider that holds its answers back until they are released. */
 async function startProvider() {

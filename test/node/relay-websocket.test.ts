@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { inSeconds } from '../../scripts/lib/token.ts'
 import { listen, stop } from '../../scripts/lib/local-server.ts'
-import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
+import { bundleWorker } from '../../scripts/lib/worker-bundle.ts'
+import { describeCaller, startDirectVault } from './direct-vault.ts'
 import { startTls } from './tls-proxy.ts'
 
 const YEAR_S = 365 * 24 * 60 * 60

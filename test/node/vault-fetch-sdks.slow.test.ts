@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
+import { bundleWorker } from '../../scripts/lib/worker-bundle.ts'
+import { describeCaller, startDirectVault } from './direct-vault.ts'
 import { CALLERS, type Kind, type Outcome } from './sdk-scenarios.ts'
 import { EXHAUSTED, PAYING_KEY, startSdkServer } from './sdk-server.ts'
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { bundleWorker, describeCaller, startDirectVault } from './direct-vault.ts'
+import { bundleWorker } from '../../scripts/lib/worker-bundle.ts'
+import { describeCaller, startDirectVault } from './direct-vault.ts'
 import { relayFetch, type KeyUse } from '../../src/callers/fetch.ts'
 import { startEcho } from './echo-server.ts'
 
