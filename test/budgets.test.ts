@@ -1,7 +1,7 @@
 /** The budgets of a warm request. The figures are the current ones: decide before you change one. */
 
 import { createExecutionContext } from 'cloudflare:test'
-import { afterEach, expect, it, onTestFinished, vi } from 'vitest'
+import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { copyDeletions } from '../src/keys/gone.ts'
 import { openService } from '../src/service.ts'
 import { emptyVault, env } from './isolate.ts'
@@ -19,9 +19,11 @@ import {
   slotOf,
   slotPath,
   someUser,
+  stopClock,
   URL_BASE,
 } from './support.ts'
 
+beforeEach(stopClock)
 afterEach(() => vi.unstubAllGlobals())
 
 let users = 100

@@ -175,6 +175,12 @@ export function someEncryptionKey(): string {
   return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
 }
 
+/** For `beforeEach`: the test runs in one moment, so that no hour, day or month ends in it. */
+export function stopClock(): () => void {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  return () => void vi.useRealTimers()
+}
+
 /** The origin of a provider on localhost that replaces OpenAI; see node/provider-server.ts. */
 export const PROVIDER = inject('provider')
 

@@ -1,14 +1,16 @@
 /** The maxima of a team's key, while many members use it at once. */
 
-import { expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
 import { setLimits } from '../../src/keys/slots.ts'
 import { teamOwner } from '../../src/shared/owner.ts'
 import type { NewLimits } from '../../src/store/limits.ts'
 import { bindTo } from '../binding/callers.ts'
 import { env } from '../isolate.ts'
-import { ownerOf, seenByProvider, someUser } from '../support.ts'
+import { ownerOf, seenByProvider, someUser, stopClock } from '../support.ts'
 import { MODELS, someKeyOf } from './key-owner.ts'
+
+beforeEach(stopClock)
 
 /** A team with a key for OpenAI. */
 async function someTeam() {

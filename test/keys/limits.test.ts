@@ -1,13 +1,15 @@
 /** What the owner of a key allows, over every door: a binding, `vaultFetch` and the relay. */
 
 import { exports } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { isExpired, keepLimits, shareLimits } from '../../src/keys/limits.ts'
 import type { KeyRow } from '../../src/store/api-keys.ts'
 import type { KeptLimits } from '../../src/store/limits.ts'
 import { env } from '../isolate.ts'
-import { call, mintToken, seenByProvider } from '../support.ts'
+import { call, mintToken, seenByProvider, stopClock } from '../support.ts'
 import { bind, MODELS, someKeyOwner } from './key-owner.ts'
+
+beforeEach(stopClock)
 
 describe('a paused key', () => {
   it('a paused key is used over no door, and can be resumed', async () => {

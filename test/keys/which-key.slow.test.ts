@@ -1,6 +1,7 @@
 /** Which key a use takes: each reason of a user's key and of a team's, for everybody who asks. */
 
-import { expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
+import { stopClock } from '../support.ts'
 import {
   ASKER_NAMES,
   OWN_STATES,
@@ -10,6 +11,8 @@ import {
   type State,
 } from './use-rules.ts'
 import { playAll } from './use-world.ts'
+
+beforeEach(stopClock)
 
 /** The keys of an owner: none, or one in each state. */
 const noneOrOne = (slot: string, states: readonly State[]): Keys[] => [

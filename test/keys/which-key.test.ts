@@ -1,8 +1,11 @@
 /** Which key a use takes: the main rules of docs/named-keys.md and docs/teams.md. */
 
-import { expect, it } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
+import { stopClock } from '../support.ts'
 import type { Case, Keys, State } from './use-rules.ts'
 import { playAll } from './use-world.ts'
+
+beforeEach(stopClock)
 
 const ALONE: Keys = [['openai', 'active']]
 const one = (state: State): Keys => [['openai', state]]
