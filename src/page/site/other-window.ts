@@ -3,6 +3,7 @@
  * code is worth nothing without the verifier, which stays in this page's memory.
  */
 
+import { generateRandomState } from 'oauth4webapi'
 import { SignInError, type OidcConfig } from './identity-provider.ts'
 import { say } from './language.ts'
 import type { Session } from './session.ts'
@@ -36,7 +37,7 @@ export function createSignInAgain(config: OidcConfig): (before: Session) => Prom
   return async (before) => {
     const opened = window.open('', '_blank', WINDOW)
     if (opened === null) throw new WindowBlocked(say('blocked'))
-    const state = ELSEWHERE + crypto.randomUUID()
+    const state = ELSEWHERE + generateRandomState()
     const begun = beginSignIn(config, { prompt, state })
     const { url, pending } = await begun.catch((error: unknown) => {
       opened.close()

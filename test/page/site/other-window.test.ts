@@ -60,6 +60,8 @@ describe('a sign-in in another window', () => {
     const url = await arrived
     expect(`${url.origin}${url.pathname}`).toBe(`${ISSUER}/authorize`)
     expect(url.searchParams.has('prompt')).toBe(false)
+    // 256 random bits, as in a sign-in without another window.
+    expect(url.searchParams.get('state')).toMatch(/^elsewhere\.[\w-]{43}$/)
     tokens.push(await tokensFor(url))
     expect(await comeBack(url)).toBeNull()
     const session = await signedIn
