@@ -38,7 +38,7 @@ export async function refuseOthers({ deletions }: Pick<Settings, 'deletions'>): 
   if (deletions === null || deletions.jurisdiction === null) return
   const outside = { ...deletions, jurisdiction: null }
   if (await askStore(outside, async (store) => store.isEmpty())) return
-  const fix = 'move or delete them as docs/deploy.md says'
+  const fix = 'move or delete them as docs/eu.md says'
   const cause = new Error(`tombstones are outside of DELETIONS_JURISDICTION; ${fix}`)
   throw new VaultError('server_misconfigured', { cause })
 }

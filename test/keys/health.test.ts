@@ -157,7 +157,7 @@ it('answers 503 while the second store has tombstones outside of its jurisdictio
   expect(await statusIn('eu')).toBe(200)
   await env.DELETIONS.getByName('deletions').exchange(0, ['old'])
   expect([await statusIn('eu'), await statusIn('')]).toEqual([503, 200])
-  expect(logs.text()).toContain('move or delete them as docs/deploy.md says')
+  expect(logs.text()).toContain('move or delete them as docs/eu.md says')
 })
 
 /** What the job has tried with the key that a row needs, and could not open, is nothing to wait for. */

@@ -89,7 +89,7 @@ describe('tombstones outside of the jurisdiction', () => {
     expect(line).toMatchObject({ ...refused, event: 'deletions_not_copied' })
     expect(line?.['error']).toMatchObject({
       message:
-        'tombstones are outside of DELETIONS_JURISDICTION; move or delete them as docs/deploy.md says',
+        'tombstones are outside of DELETIONS_JURISDICTION; move or delete them as docs/eu.md says',
     })
     expect(asked).toEqual(['outside'])
     expect(await rowsOf('SELECT identity FROM gone_keys')).toEqual([{ identity: 'new' }])
