@@ -281,6 +281,15 @@ it('docs/owasp.md and docs/asvs-*.md name each requirement of ASVS 5.0.0 once', 
   expect(ids.length).toBeGreaterThan(100)
 })
 
+it('wrangler.toml turns off what Cloudflare itself would log, which has URLs: docs/asvs-code.md', () => {
+  const { observability } = readConfig({ config: 'wrangler.toml' })
+  expect(observability).toMatchObject({
+    enabled: true,
+    logs: { invocation_logs: false },
+    traces: { enabled: false },
+  })
+})
+
 it('docs/eu.md moves tombstones with the tested queries', () => {
   const [, section = ''] = read('docs/eu.md').split('## A vault that runs already')
   expect(section).toContain(`   ${SELECT_MOVES}\n`)
