@@ -290,6 +290,13 @@ it('wrangler.toml turns off what Cloudflare itself would log, which has URLs: do
   })
 })
 
+it('files that every origin may read are those that docs/asvs-web.md names', () => {
+  const rules = globSync('src/page/*/_headers').flatMap((path) => read(path).split(/^(?=\/)/m))
+  const open = rules.filter((rule) => rule.includes('Access-Control-Allow-Origin: *'))
+  const paths = open.map((rule) => rule.replace(/\n.*/s, ''))
+  expect(paths.toSorted()).toEqual(['/api-key-settings.*', '/browser.*', '/openapi.json'])
+})
+
 it('docs/eu.md moves tombstones with the tested queries', () => {
   const [, section = ''] = read('docs/eu.md').split('## A vault that runs already')
   expect(section).toContain(`   ${SELECT_MOVES}\n`)
