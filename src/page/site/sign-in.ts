@@ -11,7 +11,7 @@ export interface Pending {
   verifier: string
 }
 
-/** Names in sessionStorage, which never holds a token. */
+/** Names in sessionStorage. Neither holds a token. */
 const PENDING = 'sign-in'
 const WAS_SIGNED_IN = 'was-signed-in'
 
