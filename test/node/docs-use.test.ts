@@ -10,6 +10,7 @@ import { provider } from '../../src/providers/provider.ts'
 import { KEY_HEADER, SLOT_HEADER, CONDITION_HEADER } from '../../src/shared/vault-headers.ts'
 import { CHANGES, LOOKS, SUMS } from '../../src/shared/event-kind.ts'
 import { eventsAnswer } from '../../src/shared/answers.ts'
+import { ROUTES } from '../../src/shared/routes.ts'
 import { namesIn, rowsUnder } from '../markdown.ts'
 
 const read = (path: string): string => readFileSync(path, 'utf8')
@@ -80,4 +81,18 @@ it('docs/webhooks.md names the retries of the example as its settings make them'
   expect(page).toContain(`: ${delays.slice(1).map(sayDelay).join(', ')}.`)
   const hours = Math.round(delays.reduce((sum, delay) => sum + delay, 0) / 3_600)
   expect(page).toContain(`After ${retries} retries (\`max_retries\`), ${hours} hours in all`)
+})
+
+it.for([
+  ['saves', ['saveKey', 'saveSlot', 'saveTeamSlot']],
+  ['deletions', ['deleteKey', 'deleteSlot', 'deleteTeamSlot']],
+] as const)('docs/figures.md counts as %s only those of keys', ([figure, ids]) => {
+  const rows = rowsUnder(read('docs/figures.md'), '## Counters')
+  const [, , condition = ''] = rows.find(([name]) => name === figure) ?? []
+  const [, pattern = ''] = /blob2 LIKE '([^']+)'/.exec(condition) ?? []
+  const counted = new RegExp(`^${pattern.replaceAll('%', '.*')}$`)
+  const routes = Object.entries(ROUTES).filter(([, { method, path }]) =>
+    counted.test(`${method.toUpperCase()} ${path}`),
+  )
+  expect(routes.map(([id]) => id)).toEqual(ids)
 })
