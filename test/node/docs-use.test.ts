@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { unstable_readConfig as readConfig } from 'wrangler'
+import { PlainReport } from '../../scripts/import/plain-report.ts'
+import type { Outcome } from '../../scripts/import/plain-send.ts'
 import { REQUEST_HEADERS } from '../../src/providers/headers.ts'
 import { provider } from '../../src/providers/provider.ts'
+import { nameKeyFault } from '../../src/shared/key-text.ts'
 import { KEY_HEADER, SLOT_HEADER, CONDITION_HEADER } from '../../src/shared/vault-headers.ts'
 import { CHANGES, LOOKS, SUMS } from '../../src/shared/event-kind.ts'
 import { eventsAnswer } from '../../src/shared/answers.ts'
@@ -95,4 +98,21 @@ it.for([
     counted.test(`${method.toUpperCase()} ${path}`),
   )
   expect(routes.map(([id]) => id)).toEqual(ids)
+})
+
+it('docs/import.md shows a report as it is printed', () => {
+  const report = new PlainReport()
+  const count = (line: number, outcome: Outcome) =>
+    report.count({ line, userId: 'jane', provider: 'openai', key: null }, outcome)
+  const url = nameKeyFault('https://example.com', 'has a key that')?.replace(/\.$/, '') ?? ''
+  for (let line = 1; line <= 496; line += 1) count(line, { state: 'saved', isUserAdded: true })
+  for (const line of [4, 9]) count(line, { state: 'taken', isUserAdded: line === 4 })
+  for (const [line, reason] of [
+    [17, url],
+    [20, 'has no id'],
+  ] as const) {
+    count(line, { state: 'refused', reason, isUserAdded: false })
+  }
+  count(501, { state: 'without_key', isUserAdded: true })
+  expect(read('docs/import.md')).toContain(`\`\`\`\n${report.describe()}\n\`\`\`\n`)
 })
