@@ -127,9 +127,9 @@ ${set(`the key of ${seals}, a comma, the new one`, where)}`,
   }
 }
 
-/** The command that sets the secret. With `--remote` it also deploys; a local Worker needs a restart. */
+/** How to set the secret. The command for a deployed Worker also deploys; `npm run dev` reloads the local one. */
 function set(value: string, { remote }: Where): string {
   return remote
     ? `${wranglerCommand(`secret put ${SECRET}`)}   # ${value}`
-    : `in .dev.vars: ${SECRET}=${value}; then start it again: ${npmCommand('dev', LOCAL)}`
+    : `in .dev.vars: ${SECRET}=${value}; the Worker reloads with it while this runs: ${npmCommand('dev', LOCAL)}`
 }
