@@ -1,4 +1,4 @@
-/** How docs/deploy.md moves tombstones from the second store outside of a jurisdiction to the one in it. */
+/** How docs/eu.md moves tombstones from the second store outside of a jurisdiction to the one in it. */
 
 /** Returns, for each tombstone of the store outside, a statement for the database. */
 export const SELECT_MOVES =
