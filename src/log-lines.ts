@@ -32,7 +32,9 @@ const owner = text.check(
 )
 const client = z
   .nullable(text)
-  .check(z.describe('`relay:NAME`. Null if the token names no client.'))
+  .check(
+    z.describe('`relay:NAME`, or `server:NAME` of a server. Null if the token names no client.'),
+  )
 const requestId = z.optional(text.check(z.describe('Left out if no request caused it.')))
 const providerStatus = z
   .optional(z.int())
