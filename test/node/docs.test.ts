@@ -3,6 +3,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { unstable_readConfig as readConfig } from 'wrangler'
 import { expect, it } from 'vitest'
+import * as z from 'zod/mini'
 import { explain } from '../../examples/node-server/meaning.ts'
 import { ALERTS } from '../../scripts/lib/alerts.ts'
 import { describeReport, type KeyCounts } from '../../scripts/lib/key-report.ts'
@@ -195,6 +196,17 @@ it('docs/monitor.md lists every event of the log', () => {
   const rows = tableRows('docs/monitor.md', '## Logs')
   expect(firstNames(rows)).toEqual(Object.keys(LOG_EVENTS).toSorted())
 })
+
+it.for(tableRows('docs/monitor.md', '## Logs'))(
+  'docs/monitor.md has the levels of %s, and fields that they have',
+  ([events, level = '', fields]) => {
+    const lines = Object.entries(LOG_EVENTS).filter(([event]) => namesIn(events).includes(event))
+    const schemas = lines.map(([, line]) => JSON.stringify(z.toJSONSchema(line.fields))).join('\n')
+    for (const [, { levels }] of lines) expect(level.match(/info|warn|error/g)).toEqual(levels)
+    const names = namesIn(fields).filter((name) => /^[a-z_]+$/.test(name))
+    expect(names.filter((name) => !schemas.includes(`"${name}":`))).toEqual([])
+  },
+)
 
 it('docs/configuration.md lists every variable, secret and binding', () => {
   const { vars, secrets } = readConfig({ config: 'wrangler.toml' })
