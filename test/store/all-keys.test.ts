@@ -200,6 +200,13 @@ describe('rows in the order of their primary key', () => {
       expect(found).toMatchObject([{ provider: 'openai', rows: 1, ...counted }])
     })
 
+    it('reads five rows for each counted one, as docs/figures.md says', async () => {
+      const at = { now: SAVED, unusedSince: SAVED }
+      const counted = await run(env.DB, countByProviderAfter(START, 10, at))
+      const last = await run(env.DB, selectNthRowAfter(START, 10))
+      expect(counted.meta.rows_read + last.meta.rows_read).toBe(5 * ROWS.length)
+    })
+
     it('finds the last of the next rows, if there are so many', async () => {
       expect(await read(selectNthRowAfter(START, 1))).toEqual([{ userId: '!', identity: 'openai' }])
       expect(await read(selectNthRowAfter(START, 4))).toEqual([{ userId: 'b', identity: 'openai' }])
