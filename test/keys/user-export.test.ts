@@ -1,6 +1,6 @@
 /** The export of a user: every line, its parts, and what the tables hold besides. */
 
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { saveSlot } from '../../src/keys/save.ts'
 import { exportLines, type Line } from '../../src/keys/user-export.ts'
 import { readTables } from '../all-stored.ts'
@@ -14,10 +14,13 @@ import {
   recordLogs,
   someEncryptionKey,
   someUser,
+  stopClock,
   tightLimiter,
 } from '../support.ts'
 import { exportPath, readExport } from './exported-user.ts'
 import { someHistory, someOwner, time } from './key-owner.ts'
+
+beforeEach(stopClock)
 
 const etag = expect.stringMatching(/^"[0-9a-f]{32}\.[1-9]\d*"$/)
 const kid = expect.stringMatching(/^[0-9a-f]{12}$/)

@@ -1,6 +1,6 @@
 /** Which row a use picks, and what it counts. Nobody opens these keys. */
 
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { userOwner, teamOwner } from '../../src/shared/owner.ts'
 import { STALE, VOUCHED } from '../../src/shared/team.ts'
 import { run, runBatch } from '../../src/store/d1.ts'
@@ -14,7 +14,10 @@ import {
   type PickedRow,
 } from '../../src/store/uses.ts'
 import { env } from '../isolate.ts'
+import { stopClock } from '../support.ts'
 import { someUse } from './rows.ts'
+
+beforeEach(stopClock)
 
 type Columns = Record<string, string | number | null>
 
