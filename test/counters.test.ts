@@ -80,7 +80,7 @@ it('counts the calls of a binding, with what its provider answered or why it was
   const [method, caller, condition] = ['fetchWithApiKey', 'binding:chat', 'out_of_credit']
   expect(points).toEqual([
     [condition, 'binding_call', method, null, caller, 'openai', 'own', condition, 0, 429],
-    ['no_api_key', 'binding_call', method, 'no_api_key', caller, null, null, null, 0, 0],
+    ['no_api_key', 'binding_call', method, 'no_api_key', caller, 'openai', null, null, 0, 0],
   ])
 })
 

@@ -159,7 +159,7 @@ function report(
     const reason = code === 'provider_unreachable' && { reason: nameCause(cause) }
     const fault = isFault && { error: errorFields(cause) }
     log(isFault ? 'error' : 'info', 'binding_call', { ...line, code, ...reason, ...fault })
-    count(analytics, { ...counted, code })
+    count(analytics, { ...counted, code, provider })
   } else {
     const { response } = outcome
     const answered = response !== undefined && describeUse(response)
