@@ -30,6 +30,7 @@ import { describeUnopenable, findUnopenable } from './lib/unopenable-keys.ts'
 const EXIT_CODE = `
 --json also lists the keys that do not open, with their owners, as unopenable_keys.
 Exit code 1: the keyring lacks an encryption key that stored keys need, or the keyring is not known yet.`
+const LATE = 'the job has not run for three minutes, or deletions are held.'
 const EXPORT_NEEDS = `
 It needs API_KEY_ENCRYPTION_KEY, and LEGACY_FERNET_KEY if there are imported rows, as the Worker has them: in .dev.vars,
 or with --remote in the environment. It asks first.
@@ -71,15 +72,18 @@ async function printStatus(db: D1Database, options: Options & { watch?: true }):
     status = await countedStatus(db)
   }
   const unopenable = await findUnopenable(db, status)
+  const { faults, waiting } = await findDeletionNotes(db, options)
+  const notes = [...faults, ...waiting]
   const whole = {
     ...status,
     keyring: status.keyring && toJson(status.keyring),
     unopenable_keys: unopenable.keys,
+    notes,
   }
   const words = [describe(status, options), ...describeUnopenable(unopenable, options)].join('\n')
   console.log(options.json ? JSON.stringify(whole, null, 2) : words)
-  for (const note of await findDeletionNotes(db, options)) console.error(note)
-  return exitCode(status)
+  for (const note of notes) console.error(note)
+  return faults.length > 0 ? 1 : exitCode(status)
 }
 
 /** The keyring as `--json` prints it. */
@@ -137,10 +141,11 @@ function printDeletions(options: Options & Asking & { confirm?: true }) {
       const confirmed = await confirm(db)
       if (!options.json) console.log(`Confirmed ${formatCount(confirmed)} tombstones.`)
     }
-    const notes = await findDeletionNotes(db, options)
+    const { faults, waiting } = await findDeletionNotes(db, options)
+    const notes = [...faults, ...waiting]
     const words = notes.length > 0 ? notes.join('\n') : 'No deletion is waiting.'
     console.log(options.json ? JSON.stringify({ notes }, null, 2) : words)
-    return 0
+    return faults.length > 0 ? 1 : 0
   }
 }
 
@@ -236,7 +241,7 @@ add('plan', 'says which step of a rotation comes next')
 add('status', 'shows what is stored under which encryption key')
   .addOption(JSON_OUTPUT)
   .option('--watch', 'shows the progress of the job until its pass is over')
-  .addHelpText('after', EXIT_CODE)
+  .addHelpText('after', `${EXIT_CODE}\nAlso with DELETIONS: ${LATE}`)
   .action(exitWith((options) => withDatabase(options, async (db) => printStatus(db, options))))
 
 add('report', 'counts the keys of each provider: how many work, and how many do not')
@@ -261,6 +266,7 @@ add('deletions', 'says whether deletions wait, or are held')
   .addOption(JSON_OUTPUT)
   .option('--confirm', 'has the held ones copied to the second store: they are right')
   .addOption(YES)
+  .addHelpText('after', `\nExit code 1: ${LATE}`)
   .action(exitWith((options) => withDatabase(options, printDeletions(options))))
 
 add('export', 'writes the keys of the plain route for the Flask backend')

@@ -157,8 +157,9 @@ function readSignIn(env: Environment, refuse: Refuse<keyof Environment>) {
 /** What the relay allows; null if it is off. */
 function readRelay(env: Environment, refuse: Refuse<keyof Environment>) {
   const { RELAY_SCOPE: scope, RELAY_PROVIDERS: providers } = env
-  if (providers?.every((name) => isSlotName(env, name)) === false) {
-    refuse('RELAY_PROVIDERS', 'must be names of providers or slots')
+  const unknown = providers?.find((name) => !isSlotName(env, name))
+  if (unknown !== undefined) {
+    refuse('RELAY_PROVIDERS', `has ${JSON.stringify(unknown)}: not a provider, or a slot of one`)
   }
   if (scope !== null) return { scope, providers }
   if (providers !== null) refuse('RELAY_PROVIDERS', 'needs RELAY_SCOPE')

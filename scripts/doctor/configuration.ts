@@ -17,6 +17,7 @@ export interface Configuration {
   queues: { producers?: { binding: string; queue: string }[] | undefined }
   analytics_engine_datasets: { binding: string }[]
   durable_objects: { bindings: { name: string }[] }
+  triggers: { crons?: string[] | undefined }
 }
 
 /** What the Worker would get besides the bindings. */
@@ -42,6 +43,9 @@ const STAND_INS: Readonly<Record<string, () => string>> = {
 }
 
 const NOT_LISTED = skipped('The secrets cannot be listed. Log in first: npx wrangler login')
+
+/** When `wrangler.toml` has the jobs run. */
+const EACH_MINUTE = '* * * * *'
 
 const KNOWN = [...Object.keys(environment), 'ASSETS']
 
@@ -114,9 +118,12 @@ function required({ secrets }: Configuration): string[] {
   return secrets?.required ?? []
 }
 
-/** Where the variable that a fault begins with is set. */
-function placeOf(fault: string, { remote, config }: Given): string {
-  const [name = ''] = /^\w+/.exec(fault) ?? []
+/** Where to set the variable that a fault names. */
+function placeOf(fault: string, { remote, config, values }: Given): string {
+  const [first = '', ...others] = fault.match(/\b[A-Z][A-Z_]+\b/g) ?? []
+  // Of variables that belong together, one that is missing.
+  const isLacking = / needs |required together/.test(fault)
+  const name = isLacking ? ([first, ...others].find((one) => !values[one]) ?? first) : first
   const inVars = `Set ${name} in [vars] of ${CONFIG}`
   if (name in config.vars) return remote ? `${inVars}.` : `${inVars}, or in ${DEV_VARS}.`
   const isSecret = name in MAKERS || required(config).includes(name)
@@ -158,6 +165,17 @@ function unknown(name: string, file: string): Outcome {
   const meant = closestName(name, KNOWN)
   const fix = meant === null ? `Remove it from ${file}.` : `Rename it in ${file}: ${meant}`
   return wrong(`The vault has no variable ${name}.`, fix)
+}
+
+/** Whether the jobs run: Cloudflare starts them. `npm run dev` does so in any case. */
+export function checkJobs({ config }: Given): Outcome {
+  const crons = config.triggers.crons ?? []
+  if (crons.includes(EACH_MINUTE)) return ok('The jobs run every minute.')
+  const fix = `Set crons = ["${EACH_MINUTE}"] in [triggers] of ${CONFIG}.`
+  return wrong(
+    'Nothing starts the jobs every minute: rotations, expiry and the second store need them.',
+    fix,
+  )
 }
 
 /** Whether each limiter is there. Without one, nothing is limited by it. */

@@ -3,7 +3,7 @@
 import type { Settings } from '../../src/settings.ts'
 import type { withDatabase } from '../lib/database.ts'
 import { startCounter } from '../lib/progress.ts'
-import { checkConfiguration, checkLimiters, type Given } from './configuration.ts'
+import { checkConfiguration, checkJobs, checkLimiters, type Given } from './configuration.ts'
 import { failed, ok, skipped, type Finding, type Outcome } from './finding.ts'
 import { checkSignIn, checkTokenKeys } from './identity-provider.ts'
 import { checkQueue } from './queue.ts'
@@ -52,6 +52,7 @@ export async function examine(
   await check('Limiters', ifKnown(checkLimiters))
   await check('Token keys', ifKnown(checkTokenKeys))
   await check('Sign-in', ifKnown(checkSignIn))
+  await check('Jobs', () => checkJobs(given))
   await check('Queue', () => checkQueue(given))
   const running = await check('Running vault', () =>
     vault === null

@@ -35,7 +35,7 @@ export async function checkRunning({ url, isGuessed }: Vault): Promise<Outcome> 
 
 function adviseLog(url: string): string {
   return isLocal(url)
-    ? `The log says why: ${npmCommand('dev', { remote: false })}`
+    ? `Its terminal says why: the one of ${npmCommand('dev', { remote: false })}`
     : `The log says why: ${wranglerCommand('tail')}`
 }
 

@@ -56,11 +56,13 @@ export async function checkSecondStore(
   settings: Settings,
   { remote, isRunning }: Where & { isRunning: boolean },
 ): Promise<Outcome> {
-  if (settings.deletions === null) return skipped('DELETIONS is not configured.')
-  const [note] = await findDeletionNotes(db, { remote })
-  if (note === undefined) return ok('No deletion is waiting, and none is held.')
+  if (settings.deletions === null)
+    return skipped('DELETIONS is not configured: deleted keys come back with a restored database.')
+  const { faults, waiting } = await findDeletionNotes(db, { remote })
+  const [fault] = faults
+  if (fault === undefined) return ok(waiting[0] ?? 'No deletion is waiting, and none is held.')
   if (!isRunning) return skipped('Its job runs while the vault runs on this machine.')
-  return wrong(note, npmCommand('keys -- deletions', { remote }))
+  return wrong(fault, npmCommand('keys -- deletions', { remote }))
 }
 
 /** Saves a made-up key, opens it, and deletes it with its user, all in one transaction: nothing can be left. */

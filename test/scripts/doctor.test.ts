@@ -155,7 +155,13 @@ it.for<[what: string, change: () => void, why: string, fix: string]>([
     'half of a pair',
     () => setVar('OIDC_ISSUER', 'https://id.example.com'),
     'OIDC_ISSUER and OIDC_CLIENT_ID are required together',
-    'Set OIDC_ISSUER in [vars] of wrangler.toml, or in .dev.vars.',
+    'Set OIDC_CLIENT_ID in [vars] of wrangler.toml, or in .dev.vars.',
+  ],
+  [
+    'a variable without the one that it needs',
+    () => setVar('RELAY_PROVIDERS', 'openai'),
+    'RELAY_PROVIDERS needs RELAY_SCOPE',
+    'Set RELAY_SCOPE in [vars] of wrangler.toml, or in .dev.vars.',
   ],
 ])('a configuration with %s is wrong', async ([, change, why, fix]) => {
   change()
@@ -173,6 +179,14 @@ it('a limiter that is missing is wrong', async () => {
   expect(of('Configuration')).toMatchObject([{ state: 'ok' }])
   expect(of('Limiters')).toMatchObject([
     { state: 'wrong', why: expect.stringContaining('PROBE_LIMITER') },
+  ])
+})
+
+it('a configuration that starts no jobs is wrong', async () => {
+  writeFileSync('wrangler.toml', CONFIG.replace(/^crons = .*/m, 'crons = []'))
+  const { of } = await examine()
+  expect(of('Jobs')).toMatchObject([
+    { state: 'wrong', fix: 'Set crons = ["* * * * *"] in [triggers] of wrangler.toml.' },
   ])
 })
 
@@ -257,7 +271,11 @@ it('the endpoint for the sign-in is found in the metadata of the issuer', async 
 })
 
 it.for<[body: string, why: string, fix: string]>([
-  ['{"code": "unhealthy"}', '/api/health answered 503 unhealthy.', 'The log says why: npm run dev'],
+  [
+    '{"code": "unhealthy"}',
+    '/api/health answered 503 unhealthy.',
+    'Its terminal says why: the one of npm run dev',
+  ],
   ['<h1>', '/api/health answered 503, as no vault does.', 'Check the URL.'],
 ])('a server that answers with %s is not a healthy vault', async ([body, why, fix]) => {
   await using server = await startServer((_, response) => response.writeHead(503).end(body))

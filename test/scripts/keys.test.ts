@@ -214,15 +214,25 @@ it('deletions says that tombstones are held, and --confirm has them copied', asy
   )
   const causes = async () =>
     database.query('SELECT cause, count(*) AS rows FROM gone_keys GROUP BY cause')
-  const { stdout } = await keys('deletions')
+  const { code, stdout } = await keys('deletions')
+  expect(code).toBe(1)
   expect(stdout).toMatch(/^gone_keys has 20,500 tombstones that the vault did not write/)
   expect(await causes()).toMatchObject([{ cause: '', rows: 20_500 }, { cause: 'request' }])
   const confirmed = await keys('deletions', '--confirm', '--yes')
+  expect(confirmed.code).toBe(0)
   expect(confirmed.stdout).toMatch(/^Confirmed 20,500 tombstones\.\nThe second store does not know/)
   expect(await causes()).toEqual([
     { cause: 'operator', rows: 20_500 },
     { cause: 'request', rows: 1 },
   ])
+})
+
+it('status fails while the job does not run', async () => {
+  await database.query(...THREE_ROWS, insertPass('new,old', FINISHED))
+  await database.query("UPDATE heartbeat SET at = '2026-01-01T00:00:00.000Z'")
+  const { code, stdout, stderr } = await keys('status', '--json')
+  const note = expect.stringContaining('the job has not run since 2026-01-01')
+  expect([code, JSON.parse(stdout).notes, stderr]).toEqual([1, [note], note])
 })
 
 it.for([
