@@ -19,7 +19,7 @@ const TEXT_OF: Record<Kind, (id: string) => string> = { user: userOwner, team: t
 
 /** What a removal takes with it. */
 const REMOVED: Record<Kind, string> = {
-  user: 'with all keys and events. No import adds the user again',
+  user: 'with all keys and events',
   team: 'with its keys and events. Its members stay, with their own keys',
 }
 
@@ -90,9 +90,12 @@ function removeOwner(owner: string, options: { yes: boolean }) {
   return async (db: D1Database, name: string): Promise<number> => {
     const { results } = await run(db, selectKeys(owner))
     const keys = results.filter(({ sealed }) => sealed !== null).length
-    const what = `Removes the ${kind} ${id} from ${name}, ${REMOVED[kind]}. Keys: ${keys}.`
-    if (results.length > 0) await announce(what, { asks: true, ...options })
     const isImporting = (await readFernetNames(db))?.length !== 0
+    const what = [
+      `Removes the ${kind} ${id} from ${name}, ${REMOVED[kind]}. Keys: ${keys}.`,
+      ...(isImporting && kind === 'user' ? ['No import adds the user again.'] : []),
+    ].join(' ')
+    if (results.length > 0) await announce(what, { asks: true, ...options })
     if (!(await deleteUser(db, owner, { cause: 'operator', isImporting }))) {
       console.error(`There is no ${kind} ${id}`)
       return 1

@@ -73,7 +73,7 @@ it('a removal asks first, and names the user, the keys and the database', async 
   const { code, stdout, stderr } = await users('remove', 'ann')
   expect([code, stdout]).toEqual([1, ''])
   expect(stderr).toBe(
-    'Removes the user ann from the database, with all keys and events. No import adds the user again. Keys: 0.\n' +
+    'Removes the user ann from the database, with all keys and events. Keys: 0. No import adds the user again.\n' +
       'Add --yes if that is right.\n',
   )
   expect(await database.query('SELECT id FROM users')).toEqual([{ id: 'ann' }])
