@@ -100,7 +100,7 @@ export async function describeOwner(db: D1Database, owner: string, where: Where)
       'Noted by imports',
       imports.map(({ provider, saved_at }) => `${provider}  keys up to ${saved_at ?? 'any time'}`),
     ),
-    ...section('Events', events.map(describeStoredEvent)),
+    ...section('Events', events.toSorted(byLastTime).map(describeStoredEvent)),
     ...(hasOlder ? [`  Older ones: ${more}`] : []),
   ].join('\n')
 }
@@ -138,9 +138,22 @@ function describeKey(key: ExportedRow): string {
   return `${provider}  ${facts.filter((fact) => fact !== false).join('; ')}`
 }
 
+const lastTime = ({ at, last_at: last = at }: EventAnswer): string => last
+/** The latest first. A sum counts from when it last happened. */
+const byLastTime = (one: EventAnswer, other: EventAnswer): number =>
+  lastTime(other).localeCompare(lastTime(one))
+
 function describeStoredEvent(event: EventAnswer): string {
-  const { at, provider, by, caller, count, code } = event
+  const { at, provider, by, caller, count, errors, request_id: request } = event
   const who = caller === undefined ? by : `${by} ${JSON.stringify(caller)}`
-  const more = [count !== undefined && `${count} times`, code].filter(Boolean)
-  return [at, provider, event.event, `by ${who}`, ...more].join('  ')
+  const { code, verdict, reason, provider_status: status } = event
+  const more = [
+    count !== undefined && `${count} times from ${at}`,
+    errors !== undefined && errors > 0 && `${errors} answered with an error`,
+    code ?? verdict,
+    reason,
+    status !== undefined && `status ${status}`,
+    request !== undefined && `request ${request}`,
+  ]
+  return [lastTime(event), provider, event.event, `by ${who}`, ...more.filter(Boolean)].join('  ')
 }

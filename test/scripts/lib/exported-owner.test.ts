@@ -123,15 +123,24 @@ Noted by imports
   ])
 })
 
-it('shows a sum with its count, and why uses were refused', async () => {
+it('shows what explains a complaint: sums by their last time, and what the provider answered', async () => {
   await addUser()
+  const columns = 'INSERT INTO api_key_events (day, user_id, id, provider, event, actor'
   await database.query(
-    `INSERT INTO api_key_events (day, user_id, id, provider, event, actor, code, hours)
-     VALUES ('2026-10-03', 'ann', '[]', 'openai', 'use_refused', 'caller', 'api_key_paused',
+    `${columns}, code, hours) VALUES ('2026-10-03', 'ann', '[]', 'openai', 'use_refused', 'caller', 'api_key_paused',
        '{"08": [7, 0, "01:00.000", "02:00.000"]}')`,
+    `${columns}, caller, hours) VALUES ('2026-10-03', 'ann', '[1]', 'openai', 'used', 'caller', 'relay:chat',
+       '{"07": [9, 4, "01:00.000", "59:00.000"]}')`,
+    `${columns}, reason, provider_status, request_id) VALUES ('2026-10-03', 'ann', '2026-10-03T08:01:30.000Z.a', 'openai',
+       'rejected_in_use', 'caller', 'revoked', 401, 'abc')`,
   )
-  const line = '  2026-10-03T08:01:00.000Z  openai  use_refused  by caller  7 times  api_key_paused'
-  expect((await users('show', 'ann')).stdout.split('\n')).toContain(line)
+  const { stdout } = await users('show', 'ann')
+  expect(stdout.split('Events\n')[1]).toBe(
+    `  2026-10-03T08:02:00.000Z  openai  use_refused  by caller  7 times from 2026-10-03T08:01:00.000Z  api_key_paused
+  2026-10-03T08:01:30.000Z  openai  rejected_in_use  by caller  revoked  status 401  request abc
+  2026-10-03T07:59:00.000Z  openai  used  by caller "relay:chat"  9 times from 2026-10-03T07:01:00.000Z  4 answered with an error
+`,
+  )
 })
 
 it('shows that a user has nothing', async () => {
