@@ -183,7 +183,7 @@ async function importUsers(given: string | undefined, options: Options): Promise
   if (fernetKeys !== null) await requireOpening(await openUserFile(file, layout), fernetKeys)
   const { removeUpTo: upTo, removeMissing: isRemoving } = options
   const rules = { isWhole: users.isWhole, most: upTo === undefined ? undefined : Number(upTo) }
-  const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]))
+  const report = new Report(new Set([DEFAULT_SLOT, ...Object.keys(BUILT_IN)]), users.unit)
   const print = () => {
     const isChecked = fernetKeys !== null
     const json = () => JSON.stringify(report.toJson(options, isChecked), null, 2)

@@ -11,9 +11,13 @@ import { readRecord, refuse, UNEVEN, type Fields, type Refusal } from './record.
 /** A line of the file: a user's key, or why the line is refused. */
 export type Line = { line: number; read: number } & (ImportedKey | Refusal)
 
+/** What the file calls a line: SQLite has rows. */
+export type Unit = 'line' | 'row'
+
 /** A file's lines, and the final value of `read`: bytes, or rows of SQLite. */
 export interface UserFile {
   total: number
+  unit: Unit
   /** Whether the file ends where a line does. Otherwise its end may be missing. */
   isWhole: boolean
   lines: AsyncIterable<Line>
@@ -47,9 +51,10 @@ export async function openUserFile(file: string, layout: Layout): Promise<UserFi
   }
   const isWhole = await endsInLineBreak(file, stats.size)
   const isNdjson = /\.(?:ndjson|jsonl)$/.test(file) || start.trimStart().startsWith('{')
-  if (isNdjson) return { total: stats.size, isWhole, lines: readNdjson(file, layout) }
+  const text = { total: stats.size, unit: 'line', isWhole } as const
+  if (isNdjson) return { ...text, lines: readNdjson(file, layout) }
   const separation = findDelimiter(Buffer.from(start, 'latin1').toString(), layout)
-  return { total: stats.size, isWhole, lines: readCsv(file, layout, separation) }
+  return { ...text, lines: readCsv(file, layout, separation) }
 }
 
 async function readStart(file: string): Promise<string> {
@@ -112,7 +117,7 @@ function openSqlite(file: string, layout: Layout): UserFile {
   const read = names.filter((name) => wanted.has(name)).map(quote)
   const select = `SELECT ${read.join(', ')} FROM ${quote(table)}`
   const lines = readSqlite(database, select, layout)
-  return { total: Number(count?.['rows']), isWhole: true, lines }
+  return { total: Number(count?.['rows']), unit: 'row', isWhole: true, lines }
 }
 
 function nameTables(file: string, database: DatabaseSync, table: string): string {

@@ -3,7 +3,7 @@
 import type { ImportedKey } from '../../src/import/imported-keys.ts'
 import { readOwner } from '../../src/shared/owner.ts'
 import type { Where } from '../lib/database.ts'
-import type { Line } from './file.ts'
+import type { Line, Unit } from './file.ts'
 import { describeCounts, formatCount } from '../lib/progress.ts'
 import { countLeft, countMissing, describeMissing, missingToJson } from './missing-report.ts'
 import type { Missing, Removal } from './missing.ts'
@@ -20,8 +20,7 @@ interface Finding {
 /** A key with its line. */
 type ReadKey = Extract<Line, ImportedKey>
 
-const REPEATED =
-  'has the user and the slot of an earlier line, but another key: the newer one counts'
+const REPEATED = 'has a user and a slot that came before, with another key: the newer key counts'
 
 /** Counts the lines of an import. */
 export class Report {
@@ -44,9 +43,11 @@ export class Report {
   readonly #repeated: Finding[] = []
   readonly #unknownProviders = new Set<string>()
   readonly #knownProviders: ReadonlySet<string>
+  readonly #unit: Unit
 
-  constructor(knownProviders: ReadonlySet<string>) {
+  constructor(knownProviders: ReadonlySet<string>, unit: Unit) {
     this.#knownProviders = knownProviders
+    this.#unit = unit
   }
 
   get isEmpty(): boolean {
@@ -113,8 +114,11 @@ export class Report {
       ...countMissing(this.missing, this.removal),
     ]
     const others = [...this.#doubts, ...this.#repeated]
-    const lines = [...this.#refused.map(describeRefusal), ...others.map(describeFinding)]
-    const whose = this.#areLinesClean ? [] : ['--json lists the users of these lines.']
+    const lines = [
+      ...this.#refused.map((finding) => describeRefusal(finding, this.#unit)),
+      ...others.map((finding) => describeFinding(finding, this.#unit)),
+    ]
+    const whose = this.#areLinesClean ? [] : [`--json lists the users of these ${this.#unit}s.`]
     const indented = lines.map((line) => `  ${line}`)
     const missing = this.missing === null ? [] : describeMissing(this.missing, this.removal)
     return [
@@ -144,7 +148,9 @@ export class Report {
   #hints(where: Where, isChecked: boolean): string[] {
     const hints = []
     if (this.#refused.some(({ user }) => user !== null)) {
-      hints.push('To add the keys that were refused, mend their lines, and run the import again.')
+      hints.push(
+        `To add the keys that were refused, mend their ${this.#unit}s, and run the import again.`,
+      )
     }
     if (this.worker !== null && (isChecked || this.#keysAdded > 0)) {
       hints.push(...adviseFernetKey(this.worker, where, isChecked))
@@ -163,13 +169,13 @@ export class Report {
 }
 
 /** A refused line in words. It shows nothing of the line. */
-export function describeRefusal({ user, ...finding }: Finding): string {
+export function describeRefusal({ user, ...finding }: Finding, unit: Unit): string {
   const rest = user === null ? '' : '; its user is there without this key'
-  return `${describeFinding(finding)}${rest}`
+  return `${describeFinding(finding, unit)}${rest}`
 }
 
-function describeFinding({ line, reason }: Pick<Finding, 'line' | 'reason'>): string {
-  return `line ${line} ${reason}`
+function describeFinding({ line, reason }: Pick<Finding, 'line' | 'reason'>, unit: Unit): string {
+  return `${unit} ${line} ${reason}`
 }
 
 function toEntry({ line, reason, user }: Finding): object {

@@ -177,7 +177,7 @@ it('npm run import stores each line, or reports its number', FUZZED, async () =>
   )
   expectQuiet(stdout + stderr, ...TOKENS)
   const refused = all.flatMap((line) =>
-    'refused' in line ? [describeRefusal({ ...line, reason: line.refused })] : [],
+    'refused' in line ? [describeRefusal({ ...line, reason: line.refused }, 'line')] : [],
   )
   const reported = stdout.split('\n').map((line) => line.trim())
   expect(reported).toEqual(expect.arrayContaining(refused))

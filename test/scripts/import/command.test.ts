@@ -47,6 +47,18 @@ it('NDJSON is imported like CSV', async () => {
   expect(await tokens()).toEqual(tokensOf(fernet.users))
 })
 
+it('the report names rows of SQLite, which has no lines', async () => {
+  {
+    using file = new DatabaseSync('rows.db')
+    file.exec('CREATE TABLE users (id TEXT, encrypted_api_key TEXT)')
+    file.exec("INSERT INTO users VALUES ('ann', 'not a token')")
+  }
+  const { stdout } = await runScript(['import/command', 'rows.db'], database().db)
+  expect(stdout).toMatch(/^ {2}row 1 has a key that is not a Fernet token; /m)
+  expect(stdout).toContain('--json lists the users of these rows.')
+  expect(stdout).toContain('mend their rows, and run the import again.')
+})
+
 it('SQLite is imported like CSV, with numbers as ids, also one over 2^53', async () => {
   {
     using file = new DatabaseSync('backend.db')
@@ -161,7 +173,7 @@ it('two keys for one user and slot are reported, and the newer one counts', asyn
   const { code, stdout } = await importText('twice.csv', content)
   expect(code).toBe(1)
   expect(stdout.split('\n').filter((line) => line.startsWith('  '))).toEqual([
-    '  line 3 has the user and the slot of an earlier line, but another key: the newer one counts',
+    '  line 3 has a user and a slot that came before, with another key: the newer key counts',
   ])
   expect(await tokens()).toEqual(
     new Map([
