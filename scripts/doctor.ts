@@ -9,6 +9,7 @@ import { readTokenFile } from './import/token-file.ts'
 import { callersPath } from './lib/checkout.ts'
 import { exitWith, JSON_OUTPUT, makeCommand, REMOTE, runCommand, YES } from './lib/command.ts'
 import { withDatabase } from './lib/database.ts'
+import { DEV_VARS } from './lib/dev-vars.ts'
 import { announce } from './lib/question.ts'
 import { CONFIG, runWrangler } from './lib/wrangler.ts'
 
@@ -84,8 +85,9 @@ doctor.action(
       console.log(JSON.stringify({ ok: isWell, configuration: CONFIG, checks: findings }, null, 2))
     } else {
       console.log(describe(findings))
-      const remedy = `Something is wrong: see the lines above. ${CONFIG} was read.`
-      console.log(isWell ? '\nNothing is wrong.' : `\n${remedy}`)
+      const files = options.remote ? `${CONFIG} was` : `${CONFIG} and ${DEV_VARS} were`
+      const verdict = isWell ? 'Nothing is wrong.' : 'Something is wrong: see the lines above.'
+      console.log(`\n${verdict} ${files} read.`)
     }
     return isWell ? 0 : 1
   }),

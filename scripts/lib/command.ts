@@ -8,6 +8,7 @@ import {
 } from '@commander-js/extra-typings'
 import { VaultError } from '../../src/errors.ts'
 import { enterCheckout } from './checkout.ts'
+import { CONFIG } from './wrangler.ts'
 
 /** Works on the deployed database instead of the local one. */
 export const REMOTE = new Option(
@@ -62,7 +63,7 @@ export async function runCommand(command: { parseAsync: () => Promise<unknown> }
       process.exitCode = error.exitCode === 0 ? 0 : 2
       return
     }
-    console.error(nameFault(error).message)
+    console.error(describeFault(error))
     process.exitCode = 1
   })
 }
@@ -74,7 +75,17 @@ function describeOption({ description, defaultValue }: Option): string {
     : description
 }
 
+/** A place in a file that Wrangler could not read. */
+interface Located {
+  location: { line: number; column: number } | undefined
+}
+
 /** Prefers the cause of a VaultError: the error itself only says what a client may know. */
-function nameFault(error: Error): Error {
-  return error instanceof VaultError && error.cause instanceof Error ? error.cause : error
+function describeFault(error: Error & Partial<Located>): string {
+  const { message } =
+    error instanceof VaultError && error.cause instanceof Error ? error.cause : error
+  const { location } = error
+  return location === undefined
+    ? message
+    : `${CONFIG}:${location.line}:${location.column}: ${message}`
 }

@@ -99,7 +99,9 @@ it('the doctor says in a line for each check what it found, and in one more what
   expect(first).toMatch(/^wrong {8}Configuration {4}API_KEY_ENCRYPTION_KEY is not set; /)
   expect(second).toBe(`${''.padEnd(30)}This adds it to .dev.vars: npm run dev`)
   expect(third).toBe('not checked  Limiters         The configuration is wrong.')
-  expect(stdout).toContain('Something is wrong: see the lines above. wrangler.toml was read.')
+  expect(stdout).toContain(
+    'Something is wrong: see the lines above. wrangler.toml and .dev.vars were read.',
+  )
 })
 
 it.for<[what: string, change: () => void, why: string, fix: string]>([

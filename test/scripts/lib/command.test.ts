@@ -65,6 +65,12 @@ it.for<[title: string, work: () => Promise<number>, code: number, printed: strin
   ['ends with 1', async () => 1, 1, ''],
   ['fails', failWith(new Error('It failed')), 1, 'It failed\n'],
   [
+    'fails at a place of the configuration',
+    failWith(Object.assign(new Error('Invalid TOML'), { location: { line: 3, column: 9 } })),
+    1,
+    'wrangler.toml:3:9: Invalid TOML\n',
+  ],
+  [
     'fails in the vault for a reason',
     failWith(
       new VaultError('database_busy', { cause: new Error('D1_ERROR: locked'), retryAfter: 1 }),
