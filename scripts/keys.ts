@@ -58,7 +58,7 @@ async function printPlan(db: D1Database, options: Options): Promise<number> {
   const text =
     asOf === null
       ? next.text
-      : `Based on the keyring that the Worker's job found at ${asOf}:\n${next.text}`
+      : `Based on the keyring that the Worker's job found at ${asOf}. It finds a change within a minute.\n${next.text}`
   const plan = { as_of: asOf, ...next, unopenable_keys: unopenable.keys }
   const words = [text, ...describeUnopenable(unopenable, options)].join('\n')
   console.log(options.json ? JSON.stringify(plan, null, 2) : words)

@@ -59,7 +59,7 @@ export const ALERTS: readonly Alert[] = [
     reasons: ['does_not_open'],
     urgency: 'at once',
     ...ONCE,
-    do: 'Somebody may have changed the database. Compare it with a backup',
+    do: 'After an import: another Fernet key encrypted it, so ask its user for the key again. Otherwise somebody may have changed the database: compare it with a backup',
   },
   {
     name: 'VaultDeletionsNotCopied',

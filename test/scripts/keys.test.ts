@@ -102,7 +102,7 @@ it('plan names the next step, and when the job found the keyring', async () => {
   expect(await keys('plan')).toMatchObject({
     code: 1,
     stdout: expect.stringMatching(
-      /^Based on the keyring that the Worker's job found at 2026-01-01T10:00:00.000Z:\nRows are sealed under old/,
+      /^Based on the keyring that the Worker's job found at 2026-01-01T10:00:00.000Z. It finds a change within a minute.\nRows are sealed under old/,
     ),
   })
   expect(JSON.parse((await keys('plan', '--json')).stdout)).toMatchObject({
@@ -128,7 +128,7 @@ it('plan and status go on without a row that never opens, and say whose it is', 
 `
   expect(await keys('plan')).toMatchObject({
     code: 0,
-    stdout: expect.stringMatching(/:\nNo row under fernet is left that opens\./),
+    stdout: expect.stringMatching(/\.\nNo row under fernet is left that opens\./),
   })
   for (const name of ['plan', 'status']) {
     const { code, stdout } = await keys(name)
