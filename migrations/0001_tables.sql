@@ -1,5 +1,5 @@
 -- Times are ISO 8601 in UTC, as in 2026-11-25T12:00:00.000Z. The tables that grow are neither STRICT nor have a CHECK:
--- a later ADD COLUMN would read every row of them. CONTRIBUTING.md has the figures.
+-- a later ADD COLUMN would read every row of them. docs/recipes.md has the figures.
 
 CREATE TABLE users (
   -- The owners of keys: users, and teams of users. An application may add users itself: INSERT INTO users (id) VALUES ('…').
@@ -20,13 +20,13 @@ CREATE TABLE api_keys (
   position          INTEGER NOT NULL DEFAULT 0,         -- the order of the keys of one provider
   identity          TEXT NOT NULL DEFAULT (lower(hex(randomblob(16)))), -- random; each saved or imported key has another one
   revision          INTEGER NOT NULL DEFAULT 1,         -- one more with each change that the owner makes
-  encrypted_api_key TEXT NOT NULL,                      -- v1.<kid>.<base64url>, see SECURITY.md
-  key_id            TEXT NOT NULL,                      -- the kid that sealed it
+  encrypted_api_key TEXT NOT NULL,                      -- v1.<kid>.<base64url>, see docs/sealed-key.md; a Fernet token of an imported key
+  key_id            TEXT NOT NULL,                      -- the kid that sealed it; fernet of an imported key
   fingerprint       TEXT,                               -- tells equal keys of one user; NULL for a short or imported key
   status            TEXT NOT NULL DEFAULT 'unverified', -- active, unverified, rejected
   exhausted_at      TEXT,                               -- since when its account has no credit; NULL if it has, or if nobody knows
   updated_at        TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), -- when the key was saved
-  saved_by          TEXT,                               -- operator, or NULL for the owner
+  saved_by          TEXT,                               -- operator, or NULL for the owner and an import
   last_used_at      TEXT,                               -- recorded once a day, and once an hour while exhausted_at is set
   last_verified_at  TEXT,                               -- when its provider last accepted or rejected it in a check by its owner or the job
   expires_at        TEXT,                               -- NULL for never
