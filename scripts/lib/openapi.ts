@@ -11,8 +11,10 @@ import { OPERATIONS, QUERY_PARAMETERS, requiresTags, type Operation } from './op
 export const OPENAPI_FILE = 'src/page/reference/openapi.json'
 
 const PARAMETERS = {
-  userId: 'The user. The vault compares it exactly with the `sub` of the token.',
-  teamId: 'The team. The vault compares it exactly with the claim `JWT_TEAM_CLAIM` of the token.',
+  userId:
+    'The user. The `sub` of a token of the user, or its claim that `JWT_IDENTITY_CLAIM` names, must be exactly this.',
+  teamId:
+    'The team. The claim that `JWT_TEAM_CLAIM` names must have exactly this in the token of a member.',
   provider: 'The name of a slot. `default` is the slot of the plain route.',
 }
 
@@ -127,7 +129,7 @@ const PRECONDITIONS = [
     name: 'If-Match',
     in: 'header',
     description:
-      'The `etag` of the key that you saw, several of them, or `*` for any key. If the slot has another tag, the answer is a 412.',
+      'The `etag` of the key that you saw, several of them, or `*` for any key. If the slot has none of them, the answer is a 412.',
     schema: { type: 'string' },
   },
   {

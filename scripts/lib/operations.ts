@@ -104,7 +104,7 @@ const CHECKED = [
 ] as const
 
 const SEES =
-  'An admin sees what a user sees of their own key. Another member sees whether there is a key, its label and its status.'
+  'An admin and a server see what a user sees of their own key. Another member sees whether there is a key, its label and its status.'
 
 const NDJSON = {
   type: 'application/x-ndjson',
@@ -128,13 +128,13 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   listSlots: {
     summary: 'List all slots',
     description:
-      'Empty slots are listed too. `default` comes first. Each provider has its keys in their order. If its slot without a label is empty, it comes after them. The keys of removed providers come last. They can be limited and deleted.',
+      'Empty slots are listed too. `default` comes first, or with `DEFAULT_PROVIDER` the slots of that provider. Each provider has its keys in their order. If its slot without a label is empty, it comes after them. The keys of removed providers come last. They can be limited and deleted.',
   },
   getSlot: { summary: 'Show the key in a slot', codes: ['unknown_provider'] },
   saveSlot: {
     summary: 'Save a key in a slot',
     description:
-      'The vault first checks the key with the provider. If the provider clearly rejects the key, the answer is a 422 and the previous key is kept.',
+      'The vault first checks the key with the provider, unless `verify` or `VERIFY_ON_SAVE` turns that off. If the provider clearly rejects the key, the answer is a 422 and the previous key is kept. A server can save only in an empty slot.',
     sent: `${KEY} A provider with an address per user needs a \`base_url\`.`,
     codes: CHECKED,
   },
@@ -146,14 +146,14 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   setLimits: {
     summary: 'Pause, limit, rename or move the key in a slot',
     description:
-      'What the body leaves out stays as it is, and null removes a limit. When the key is replaced, its limits stay, but not its expiry. When it is deleted, all go. A body with `label` or `position` renames or moves the key, and has none of the other fields: the answer has its slot under the new name.',
+      'What the body leaves out stays as it is, and null removes a limit. When the key is replaced, its limits stay, but not its expiry. When it is deleted, all go. A body with `label` or `position` renames or moves the key, and has none of the other fields: the answer has its slot under the new name. A server can only pause a key.',
     sent: 'A caller is `binding:NAME` for a bound Worker, or `relay:NAME` for the client of a token that uses the relay: its `client_id`, `azp`, `cid` or `appid`. A paused key stays stored, and nobody can use it.',
     codes: ['no_api_key', 'not_granted', 'unknown_provider', 'api_key_exists'],
   },
   assignKey: {
     summary: 'Move the key of the plain route to a slot',
     description:
-      'The vault first checks the key with the provider, unless it is paused: then the answer is a 403. If the slot has a key already, the answer is a 409 and both keys stay.',
+      'The vault first checks the key as on a save. If the key is paused, the answer is a 403 instead of a check. If the slot has a key already, the answer is a 409 and both keys stay.',
     codes: [
       ...CHECKED,
       'no_api_key',
@@ -166,13 +166,13 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   verifySlot: {
     summary: 'Check the stored key with its provider',
     description:
-      'The vault records the result as the `status` of the key. It does not check a paused key.',
+      'If the provider accepts or rejects the key, that is its `status` from then on. The vault does not check a key that is paused or has expired.',
     codes: ['unknown_provider', 'api_key_paused', 'api_key_expired'],
   },
   listEvents: {
     summary: 'List what happened to the keys',
     description:
-      'The newest event comes first. What a caller did in one hour is one event, which counts it. Events are kept for `EVENTS_KEPT_DAYS` days.',
+      'The newest event comes first. The uses of one slot by one caller in one hour are one event, which counts them. Events are kept for `EVENTS_KEPT_DAYS` days.',
     also: NDJSON,
   },
   listUsers: {
@@ -224,14 +224,14 @@ const DESCRIPTIONS: { [Id in OperationId]: DescriptionOf<Id> } = {
   },
   listTeamEvents: {
     summary: "List what happened to a team's keys",
-    description: 'An admin sees all events, and another member only their own.',
+    description: 'An admin and a server see all events, and another member only their own.',
     also: NDJSON,
   },
   getTeam: { summary: 'Show a team' },
   changeTeam: {
     summary: 'Change the settings of a team',
     description:
-      'The first change adds the team. `tokens_since` ends older tokens for this team. That includes the token of this request, so your next request needs a new one.',
+      'The first change adds the team. `tokens_since` ends older tokens for this team. If the token of this request is older, your next request needs a new one.',
     sent: '`own_keys`: whether members may use keys of their own. `tokens_since`: a time that has passed, as ISO 8601. A time before the stored one changes nothing.',
   },
   removeTeam: {

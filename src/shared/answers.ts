@@ -27,7 +27,7 @@ export const keyCondition = z
   .literal('out_of_credit')
   .check(
     z.describe(
-      'What keeps the key from working at present. Left out if the vault knows of nothing.',
+      'What keeps the key from working at its provider at present. Left out if the vault knows of nothing.',
     ),
   )
 
@@ -42,7 +42,7 @@ const tag = {
     .string()
     .check(
       z.describe(
-        'The entity tag of the key, for `If-Match`. It changes with each change, but not with a use.',
+        'The entity tag of the key, for `If-Match`. It changes with each change by the owner or the operator, but not with a use or a check.',
       ),
     ),
 }
@@ -243,7 +243,7 @@ const checked = {
     .nullable(verdict)
     .check(
       z.describe(
-        'Null if the slot has no readable key or no provider, or if the key was replaced or rejected during the check.',
+        'Null if the slot has no readable key or no provider, or if the key was replaced, deleted or got another state during the check.',
       ),
     ),
 }
@@ -303,7 +303,7 @@ export const errorCode = z.enum(namesIn(CODES))
 /** What happened to a user's keys. A sum counts what a caller did in one hour. */
 export const event = z.object({
   id: z.string().check(z.describe('Unique for the user. It sorts by time.')),
-  provider: z.string().check(z.describe('The name of the slot.')),
+  provider: z.string().check(z.describe('The name of the slot. `*` stands for all slots.')),
   event: z.enum([...CHANGES, ...LOOKS, ...SUMS]),
   by: z.enum(['owner', 'caller', 'operator', 'job', 'import']).check(z.describe('Who did it.')),
   caller: z
@@ -315,19 +315,29 @@ export const event = z.object({
     ),
   member: z
     .exactOptional(z.string())
-    .check(z.describe('Of a team: the user who did it. Left out if the user was removed.')),
+    .check(
+      z.describe(
+        'Of a team: the user who did it. Left out if it was no member, or if the user was removed.',
+      ),
+    ),
   at: time.check(z.describe('When it happened. For a sum, when it first happened in its hour.')),
   last_at: z.exactOptional(time).check(z.describe('Of a sum: when it last happened.')),
   count: z.exactOptional(z.int()).check(z.describe('Of a sum: how often it happened.')),
   errors: z
     .exactOptional(z.int())
-    .check(z.describe('Of uses: how many the provider answered with a status of 400 or more.')),
+    .check(
+      z.describe('Of uses: how many got a status of 400 or more from the provider, or no answer.'),
+    ),
   code: z.exactOptional(errorCode).check(z.describe('Why uses were refused.')),
   verdict: z.exactOptional(verdict),
   reason: z.exactOptional(rejectionReason),
   provider_status: z
     .exactOptional(z.int())
-    .check(z.describe('The status of the answer with which the provider rejected the key.')),
+    .check(
+      z.describe(
+        'The status with which the provider rejected the key, or by which its condition changed.',
+      ),
+    ),
   request_id: z.exactOptional(z.string()).check(z.describe('The id of the request in the log.')),
 })
 
@@ -344,7 +354,7 @@ const teamId = { team_id: z.string() }
 /** What a member who is not an admin sees of a team's slot. */
 export const memberSlot = z.object({
   ...provider,
-  has_api_key: z.boolean().check(z.describe('The slot has a key that can be used.')),
+  has_api_key: z.boolean().check(z.describe('The slot has a key that can be decrypted.')),
   label: z
     .nullable(z.string())
     .check(z.describe('The label of the slot, or without one the name of the provider.')),
@@ -460,7 +470,13 @@ export const exportedRow = z.object({
   uses_in: z
     .exactOptional(z.string())
     .check(z.describe('The day or month of `uses`. Left out if no use was counted.')),
-  key_id: z.string().check(z.describe('The name of the encryption key that sealed the key.')),
+  key_id: z
+    .string()
+    .check(
+      z.describe(
+        'The name of the encryption key that sealed the key; `fernet` for an imported key that is not sealed again yet.',
+      ),
+    ),
   has_fingerprint: z
     .boolean()
     .check(z.describe('The vault has a fingerprint of the key, which tells equal keys.')),
