@@ -87,13 +87,23 @@ export const LOG_EVENTS = {
     user_id: owner,
     provider: text,
     verdict,
-    reason: text.check(z.describe('`HTTP 401`, or the name of an error such as `TimeoutError`.')),
+    reason: text.check(
+      z.describe(
+        '`HTTP 401`, the name of an error such as `TimeoutError`, `no probe`, or `no base URL`.',
+      ),
+    ),
   }),
   binding_call: line(['info', 'error'], {
     request_id: text,
     caller: text.check(z.describe('`binding:NAME`.')),
     method: text,
-    user_id: z.nullable(text).check(z.describe('Null if the argument is not text.')),
+    user_id: z
+      .nullable(text)
+      .check(
+        z.describe(
+          'The owner that the call names, cut after 200 characters. Null if it names none.',
+        ),
+      ),
     provider: slot,
     code: refusal,
     provider_status: providerStatus,
