@@ -35,7 +35,7 @@ export const ALERTS: readonly Alert[] = [
     codes: ['server_misconfigured', 'unhealthy'],
     urgency: 'at once',
     ...ONCE,
-    do: 'A variable is wrong, or the database is full or lacks a migration. The line says what to do',
+    do: 'For example, a variable is wrong, or the database does not answer, is full or lacks a migration. The line says which',
   },
   {
     name: 'VaultBug',
@@ -59,7 +59,7 @@ export const ALERTS: readonly Alert[] = [
     reasons: ['does_not_open'],
     urgency: 'at once',
     ...ONCE,
-    do: 'After an import: another Fernet key encrypted it, so ask its user for the key again. Otherwise somebody may have changed the database: compare it with a backup',
+    do: 'If `key_id` is `fernet`, `LEGACY_FERNET_KEY` may lack the key of an imported row: add it, or ask the user for the key again. Otherwise somebody may have changed the database: compare it with a backup',
   },
   {
     name: 'VaultDeletionsNotCopied',
