@@ -36,6 +36,23 @@ it.for(['CONTRIBUTING.md', 'docs/recipes.md'])('%s names only files that exist',
   expect(named.filter((path) => !existsSync(path))).toEqual([])
 })
 
+it.for(['docs/architecture.md', 'docs/design-notes.md'])(
+  '%s names only files that a room has',
+  (page) => {
+    const rows = read(page).match(/^\| `.*/gm) ?? []
+    const named = rows.flatMap((row) => {
+      const [first = ''] = row.slice(2).split(' | ')
+      const rooms = Array.from(first.matchAll(/`([\w/]+)\/`/g), ([, room]) => `src/${room}`)
+      const files = Array.from(row.matchAll(/`([\w/-]+\.ts)`/g), ([, file = '']) => file)
+      return files.map((file) => ({ file, folders: [...rooms, 'src', 'scripts', '.'] }))
+    })
+    expect(named.length).toBeGreaterThan(10)
+    const isMissing = ({ file, folders }: (typeof named)[number]) =>
+      !folders.some((folder) => existsSync(`${folder}/${file}`))
+    expect(named.filter(isMissing)).toEqual([])
+  },
+)
+
 it('CONTRIBUTING.md describes each folder of the repository', () => {
   const names = readdirSync('.', { withFileTypes: true }).filter((entry) => entry.isDirectory())
   const folders = names.map(({ name }) => `${name}/`)
