@@ -19,6 +19,7 @@ const WITHOUT_TEST: ReadonlySet<string> = new Set([
 const WITHOUT_SOURCE: ReadonlySet<string> = new Set([
   'test/budgets.test.ts',
   'test/contract.test.ts',
+  'test/d1-calls.test.ts',
   'test/field-reports.test.ts',
   'test/http/effective-within.test.ts',
   'test/http/only-your-own.test.ts',
