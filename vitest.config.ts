@@ -1,6 +1,6 @@
 /**
- * Three projects: `worker` runs in workerd with real bindings, `node` in Node.js, and `browser` drives a browser. Each has a
- * second one for its slow tests.
+ * Four projects: `worker` runs in workerd with real bindings, `node` and `page` in Node.js, and `browser` drives a browser. Each
+ * has a second one for its slow tests.
  */
 
 import { randomBytes } from 'node:crypto'
