@@ -29,8 +29,8 @@ const URLS =
 /** Every URL has one of these. */
 const MAY_LEAD = /[:/\\]/
 
-/** A second URL in the first one. */
-const NESTED = /.(?:https?|wss?):/i
+/** A second URL in the first one, after a character that does not end that. */
+const NESTED = /.(?:https?|wss?):|[=[`{][/\\]{2}/i
 
 /** A longer Link header moves as it is. */
 const MAX_LINK_LENGTH = 8_192

@@ -279,6 +279,8 @@ describe('a URL in any other header', () => {
     'url="//evil.test"',
     'https://api.openai.test/a,https://evil.test',
     'https://api.openai.test/a|https://evil.test',
+    'https://api.openai.test/=//evil.test',
+    'https://api.openai.test/?to=\\\\evil.test',
     'https://api.openai.test.evil.test/',
     'https://api.openai.test@evil.test/',
     'http://api.openai.test/',
