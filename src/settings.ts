@@ -157,9 +157,9 @@ function readSignIn(env: Environment, refuse: Refuse<keyof Environment>) {
 /** What the relay allows; null if it is off. */
 function readRelay(env: Environment, refuse: Refuse<keyof Environment>) {
   const { RELAY_SCOPE: scope, RELAY_PROVIDERS: providers } = env
-  const unknown = providers?.find((name) => !isSlotName(env, name))
-  if (unknown !== undefined) {
-    refuse('RELAY_PROVIDERS', `has ${JSON.stringify(unknown)}: not a provider, or a slot of one`)
+  const unknown = (providers ?? []).findIndex((name) => !isSlotName(env, name))
+  if (unknown >= 0) {
+    refuse('RELAY_PROVIDERS', `must be names of providers or slots: item ${unknown + 1} is not`)
   }
   if (scope !== null) return { scope, providers }
   if (providers !== null) refuse('RELAY_PROVIDERS', 'needs RELAY_SCOPE')

@@ -76,12 +76,12 @@ describe('a bad environment', () => {
     [
       'an unknown provider of the relay',
       { RELAY_SCOPE: 'relay', RELAY_PROVIDERS: 'openai,nobody' },
-      'RELAY_PROVIDERS has "nobody": not a provider, or a slot of one',
+      'RELAY_PROVIDERS must be names of providers or slots: item 2 is not',
     ],
     ...['nobody:work', 'openai:', 'openai:a b', 'default'].map((name): [string, object, string] => [
       `the slot ${name} of the relay`,
       { RELAY_SCOPE: 'relay', RELAY_PROVIDERS: `openai:work,${name}` },
-      `RELAY_PROVIDERS has "${name}": not a provider, or a slot of one`,
+      'RELAY_PROVIDERS must be names of providers or slots: item 2 is not',
     ]),
     [
       'a relay limiter that is not one',
