@@ -1,6 +1,7 @@
-/** A provider on localhost for the example. It streams like OpenAI, one word every 300 ms. */
+/** A provider on localhost for the example. It answers like OpenAI, and streams one word every 300 ms if it is asked to. */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listen } from './local-server.ts'
 
@@ -17,15 +18,22 @@ export async function startExampleProvider(): Promise<string> {
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const key = (request.headers.authorization ?? '').replace('Bearer ', '')
+  const body = await text(request)
   console.log(`[provider] ${request.method} ${request.url} with a key of ${key.length} characters`)
   if (key === '' || key.startsWith('sk-bad')) {
     const error = { message: 'Incorrect API key provided', code: 'invalid_api_key' }
     response.writeHead(401, { 'Content-Type': 'application/json' }).end(JSON.stringify({ error }))
   } else if (request.url === '/v1/chat/completions') {
-    await stream(response)
+    if (/"stream": ?true/.test(body)) await stream(response)
+    else
+      sendJson(response, { choices: [{ message: { role: 'assistant', content: WORDS.join('') } }] })
   } else {
-    response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"data": []}')
+    sendJson(response, { data: [] })
   }
+}
+
+function sendJson(response: ServerResponse, body: object): void {
+  response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 }
 
 async function stream(response: ServerResponse): Promise<void> {
