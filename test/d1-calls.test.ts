@@ -1,6 +1,6 @@
 /** docs/d1-calls.md says what each call costs in D1: among rows of other users, for a user without events on that day. */
 
-import { beforeAll, expect, it } from 'vitest'
+import { beforeAll, beforeEach, expect, it } from 'vitest'
 import page from '../docs/d1-calls.md?raw'
 import { assignKey } from '../src/keys/assign.ts'
 import { deleteExpiredKeys, deleteOldEvents } from '../src/keys/expiry.ts'
@@ -13,7 +13,9 @@ import { addUser, removeUser } from '../src/keys/users.ts'
 import { verifySlot } from '../src/keys/verify.ts'
 import { emptyVault, env } from './isolate.ts'
 import { rowsUnder } from './markdown.ts'
-import { interceptD1, ownerOf, recordLogs, slotOf, someUser } from './support.ts'
+import { interceptD1, ownerOf, recordLogs, slotOf, someUser, stopClock } from './support.ts'
+
+beforeEach(stopClock)
 
 const ROWS = rowsUnder(page.replace(/^# .*/, '## Calls'), '## Calls')
 const SLOT = 'openai'
