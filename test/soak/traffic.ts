@@ -1,9 +1,11 @@
 /** The requests of the soak test, each with the statuses that it may get. */
 
-import { signToken } from '../../scripts/lib/token.ts'
+import { inSeconds, signToken } from '../../scripts/lib/token.ts'
 
 /** The scope of the relay. */
 export const SCOPE = 'relay'
+/** How long a token is valid: longer than any run. */
+const DAY_S = 86_400
 const SLOTS = ['default', 'openai', 'anthropic']
 
 /** A user whose requests one connection sends, one after the other. */
@@ -27,7 +29,7 @@ export interface Asked {
 
 /** The user with this name. `hasKey` says whether the slot `openai` has a key. */
 export async function createUser(name: string, secret: string, hasKey = false): Promise<User> {
-  const token = await signToken({ sub: name, scope: SCOPE }, secret)
+  const token = await signToken({ sub: name, scope: SCOPE, exp: inSeconds(DAY_S) }, secret)
   return {
     path: `/api/users/${name}`,
     authorization: `Bearer ${token}`,
