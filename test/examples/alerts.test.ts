@@ -38,8 +38,8 @@ it('the Tail Worker posts each line on which somebody should act, and no user id
   expect(others).toEqual([])
   expect(body).toEqual({
     text: [
-      'VaultKeyDoesNotOpen, look at once: Somebody may have changed the database. Compare it with a backup. (request 7f3a)',
-      'VaultMisconfigured, look at once: A variable is wrong, or the database is full or lacks a migration. The line says what to do.',
+      'VaultKeyDoesNotOpen, look at once: If `key_id` is `fernet`, `LEGACY_FERNET_KEY` may lack the key of an imported row: add it, or ask the user for the key again. Otherwise somebody may have changed the database: compare it with a backup. (request 7f3a)',
+      'VaultMisconfigured, look at once: For example, a variable is wrong, or the database does not answer, is full or lacks a migration. The line says which.',
       'VaultDeletionsHeld, look today: Somebody wrote to the database. Confirm the deletions, or delete the tombstones: Held tombstones.',
     ].join('\n'),
   })
