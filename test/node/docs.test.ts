@@ -241,6 +241,23 @@ it('docs/configuration.md names the limits of wrangler.toml', () => {
   expect(documented.toSorted()).toEqual(known.toSorted())
 })
 
+it('docs/element.md lists each part and each custom property', () => {
+  const page = read('docs/element.md')
+  const [, styled = ''] = /^`::part\(…\)` styles single pieces: (.*?)\n\n/ms.exec(page) ?? []
+  const [, parts = ''] = /PARTS =\s+'([^']+)'/.exec(read('src/page/element/styles.ts')) ?? []
+  expect(namesIn(styled).toSorted()).toEqual(['list', ...parts.split(', ')].toSorted())
+  const properties = (text: string) => new Set(text.match(/--api-key-[a-z-]*[a-z]/g))
+  expect(properties(page)).toEqual(properties(read('src/page/element/styles.css')))
+})
+
+it('docs/failures.md names the providers whose good answer to a check is read', () => {
+  const read200 = Object.values(BUILT_IN).filter(({ refusals, exhausted = [] }) =>
+    [...refusals, ...exhausted].some(({ status }) => status === 200),
+  )
+  const labels = read200.map(({ label }) => label).join(' and ')
+  expect(read('docs/failures.md')).toContain(`The answers of ${labels} to a check are read too`)
+})
+
 it('docs/failures.md names what one user can add as the code bounds it', () => {
   const [, section = ''] = read('docs/failures.md').split('## What one user can add\n')
   const [, figures = ''] = section.split('An event takes')
