@@ -51,8 +51,7 @@ async function rehearseForProgram(options: Options): Promise<number> {
 
 async function deploy(options: Options): Promise<number> {
   if (options.config !== undefined) {
-    console.error('Set VAULT_CONFIG instead of --config: the migrations need the file too.')
-    return 1
+    command.error('error: set VAULT_CONFIG instead of --config: the migrations need the file too')
   }
   if (options.dryRun) return rehearse(options)
   if (options.json) command.error('error: --json needs --dry-run')

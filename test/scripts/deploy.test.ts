@@ -49,8 +49,8 @@ it.for([
   ['--config=other.toml', '--dry-run'],
 ])('refuses another configuration before it does anything: %j', async (options) => {
   const { code, stderr, asked } = await runWithWrangler(['deploy', ...options], [])
-  expect([code, asked]).toEqual([1, []])
-  expect(stderr).toContain('Set VAULT_CONFIG instead of --config')
+  expect([code, asked]).toEqual([2, []])
+  expect(stderr).toContain('set VAULT_CONFIG instead of --config')
 })
 
 it.for<[codes: number[], code: number, plan: object]>([
