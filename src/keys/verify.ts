@@ -83,12 +83,12 @@ export async function checkKey(owner: SlotOwner, name: string, asked: Asked): Pr
 interface Verified {
   /** The key after the check. */
   key: StoredKey
-  /** Null if the slot has no readable key or no provider, or if the key was replaced or rejected meanwhile. */
+  /** Null if the slot has no readable key or no provider, or if the key was replaced or its state has changed meanwhile. */
   verdict: Verdict | null
 }
 
 /**
- * Asks the provider about the key in the slot, and records the answer, unless the key was rejected meanwhile.
+ * Asks the provider about the key in the slot, and records the answer, unless its state has changed meanwhile.
  *
  * @throws VaultError `unknown_provider`, `user_not_found`, `api_key_paused`, `api_key_expired`, `rate_limited`,
  * `database_busy`
