@@ -103,6 +103,7 @@ const NUMBERS: Record<string, string[]> = {
   Memory: [
     mib(constant('tokens/known-tokens.ts', 'MOST_KEPT')),
     mib(constant('keys/at-hand.ts', 'MOST_BYTES')),
+    mib(constant('store/changes.ts', 'MOST_BYTES')),
     mib(constant('crypto/encryption-key.ts', 'MOST_KEPT')),
     mib(constant('keys/socket.ts', 'MOST_KEPT')),
     `${constant('keys/tally.ts', 'MAX_BYTES') / 1e6} MB. Beyond it, counts are [lost](events.md#how-exact-it-is)`,
