@@ -134,8 +134,12 @@ it('docs/api.md shows slots as the vault answers them', () => {
 
 it('docs/export.md shows lines as the vault exports them, of each type', () => {
   const [sample = ''] = codeBlocks('docs/export.md', 'jsonl')
-  const lines: { type: string }[] = sample.split('\n').map((line) => JSON.parse(line))
+  const lines: { type: string; provider?: string }[] = sample
+    .split('\n')
+    .map((line) => JSON.parse(line))
   expect(lines.map((line) => exportLine.parse(line))).toEqual(lines)
+  const keys = lines.filter(({ type }) => type === 'key').map(({ provider = '' }) => provider)
+  expect(keys).toEqual(keys.toSorted())
   const types = firstNames(tableRows('docs/export.md', '# Everything about a user'))
   expect([...new Set(lines.map(({ type }) => type))].toSorted()).toEqual(types)
   expect(read('docs/export.md')).toContain(`at most ${MAX_EXPORTED.toLocaleString('en')} events`)
