@@ -294,6 +294,16 @@ describe('a socket and its key', () => {
     expect(await socket.caller.closed).toEqual([END, 'provider_not_granted'])
   })
 
+  it('no_api_key ends a socket whose owner any save would add again', async () => {
+    const userId = await someKeyUser(someKey())
+    const socket = await open(userId, { vault: { ...env, AUTO_CREATE_USERS: 'true' } })
+    recordLogs()
+    const { service } = await ownerOf(userId)
+    await removeUser(service, userId)
+    await socket.pass(MINUTE_MS)
+    expect(await socket.caller.closed).toEqual([END, 'no_api_key'])
+  })
+
   it('no_api_key ends a socket whose key a restored database has again', async () => {
     const { userId } = await someCopiedOwner()
     const socket = await open(userId)

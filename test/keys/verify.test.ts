@@ -64,6 +64,17 @@ it('a rejection that comes during a check stays, although the check accepts the 
   expect(await get('openai')).toMatchObject({ body: { status: 'rejected' } })
 })
 
+it('answers a null verdict if another check was recorded meanwhile', async () => {
+  const { userId, put, verify } = await someOwner()
+  await put('openai', someKeyOf('good'), '?verify=false')
+  const send = fetch
+  vi.spyOn(globalThis, 'fetch').mockImplementationOnce(async (...request) => {
+    await verifySlot(await ownerOf(userId), 'openai')
+    return send(...request)
+  })
+  expect(await verify('openai')).toMatchObject({ body: { status: 'active', verdict: null } })
+})
+
 it('a key that was rejected before a check is active after one that accepts it', async () => {
   const { userId, put, verify } = await someOwner()
   await put('openai', someKeyOf('good'), '?verify=false')
