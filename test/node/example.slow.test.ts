@@ -38,10 +38,10 @@ it('npm run example prints lines that save a key and chat with it, and stops bot
   const probe = [resolve('test/node/platform-probe.ts'), 'demo', `${provider}/v1/models`]
   const proxied = await runWith(registry, process.execPath, ...probe)
   expect(JSON.parse(proxied.trimEnd().split('\n').at(-1) ?? '')).toEqual({
-    sdk: [200, '{"data": []}'],
+    sdk: [200, '{"data":[]}'],
     refused: [404, expect.stringContaining('The key vault refused (user_not_found)')],
     fallback: [200, 'application'],
-    once: '{"data": []}',
+    once: '{"data":[]}',
     twice: expect.stringContaining('This ReadableStream is disturbed'),
   })
 

@@ -22,8 +22,9 @@ beforeAll(() => {
   writeFileSync(path('.dev.vars'), lines.join('\n'))
 })
 
-/** What `npm run keys -- status` prints. */
-const status = async () => run('sh', '-c', `${process.execPath} scripts/keys.ts status 2>&1`)
+/** What `npm run keys -- status` prints, and its exit code. */
+const status = async () =>
+  run('sh', '-c', `${process.execPath} scripts/keys.ts status 2>&1; echo "exit $?"`)
 
 /** Starts the Worker, and calls it for its users. */
 async function startVault() {
@@ -88,13 +89,15 @@ it('a restored export serves no key that was deleted or replaced since then', as
     expect(await status()).toContain('The second store does not know of 4 deletions yet.')
     await second.runJob()
   }
-  expect(await status()).toMatch(/rows opened, 0 did not\n$/)
+  expect(await status()).toMatch(/rows opened, 0 did not\nexit 0\n$/)
   expect(query('SELECT * FROM gone_keys')).toEqual([])
 
   await run('rm', '-rf', '.wrangler/state/v3/d1')
   await wrangler('d1', 'execute', 'DB', '--local', '--file', 'backup.sql')
   expect(query('SELECT user_id FROM api_keys')).toHaveLength(4)
-  expect(await status()).toContain(`The database was restored, or the job has not run since ${at}.`)
+  const restored = await status()
+  expect(restored).toContain(`The database was restored, or the job has not run since ${at}.`)
+  expect(restored).toMatch(/\nexit 1\n$/)
   await using third = await startVault()
   expect(await third.answers()).toEqual({
     deleted: ['no_api_key', true],
