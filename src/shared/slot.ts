@@ -28,8 +28,9 @@ export function joinSlot({ provider, label }: SlotParts): string {
 /** A slot's name in one case: two labels that differ only in case are one. Null without a label, which only one slot has. */
 export function foldSlot(name: string): string | null {
   const { provider, label } = splitSlot(name)
-  // Upper case first: it has more letters in common, such as those of ß and ς.
-  return label === null ? null : joinSlot({ provider, label: label.toUpperCase().toLowerCase() })
+  if (label === null) return null
+  // Upper case has more letters in common, such as those of ß and SS. Lower case first makes ß of ẞ, which is upper case already.
+  return joinSlot({ provider, label: label.toLowerCase().toUpperCase().toLowerCase() })
 }
 
 /** Whether a permission for `named` covers the slot: a provider covers all its slots, and a slot only itself. */

@@ -67,6 +67,8 @@ describe('a save', () => {
   it.for([
     ['work', 'WORK'],
     ['straße', 'STRASSE'],
+    ['straße', 'STRAẞE'],
+    ['STRASSE', 'STRAẞE'],
     ['όδος', 'ΌΔΟΣ'],
   ])('refuses a twin of %s, %s', async ([label, twin]) => {
     const owner = await someOwner()
