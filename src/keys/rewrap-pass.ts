@@ -77,8 +77,7 @@ export async function beginPass({ db, keyring, settings }: Service): Promise<str
   const unchanged = new Set(lost.keys()).difference(others)
   const carried = carryCounts(previous, parseKeyring(name), unchanged)
   const { defaultProvider } = settings
-  const startedAt = new Date().toISOString()
-  const pass = upsertPass({ keyring: name, defaultProvider, startedAt }, carried)
+  const pass = upsertPass({ keyring: name, defaultProvider }, carried)
   await run(db, pass, BULK_DEADLINE_MS)
   return name
 }

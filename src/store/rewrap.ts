@@ -1,7 +1,7 @@
 /** The table `rewrap`: its only row is the rewrap job's latest pass over `api_keys`. */
 
 import { COUNTED_ROWS, type Cursor } from './all-keys.ts'
-import type { Statement } from './d1.ts'
+import { NOW, type Statement } from './d1.ts'
 import type { Selection } from './gone-keys.ts'
 
 /** The rows under one kid, as the passes counted them. */
@@ -59,18 +59,18 @@ export function selectPass(): Statement<PassRow> {
 }
 
 /**
- * Begins a pass that replaces the previous one. It counts up to {@link COUNTED_ROWS} rows, and keeps what else `carried`
+ * Begins a pass that replaces the previous one, at D1's time, by which keys are saved. It counts up to {@link COUNTED_ROWS} rows, and keeps what else `carried`
  * knows.
  */
 export function upsertPass(
-  { keyring, defaultProvider, startedAt }: Pick<Pass, 'keyring' | 'defaultProvider' | 'startedAt'>,
+  { keyring, defaultProvider }: Pick<Pass, 'keyring' | 'defaultProvider'>,
   carried: Counts = {},
 ): Statement {
   return {
     sql: `INSERT INTO rewrap (id, keyring, default_provider, revision, counts, started_at, moved_at)
-          SELECT 1, ?1, ?5, 1, json_patch(?4, json_group_object(
+          SELECT 1, ?1, ?3, 1, json_patch(?4, json_group_object(
               key_id, json_object('rows', rows, 'done', 0, 'unopenable', 0)
-            )), ?3, ?3
+            )), ${NOW}, ${NOW}
           FROM (
             SELECT key_id, count(*) AS rows
             FROM (SELECT key_id FROM api_keys LIMIT ?2) GROUP BY key_id
@@ -86,7 +86,7 @@ export function upsertPass(
             moved_at = excluded.moved_at,
             finished_at = NULL,
             asked_at = NULL`,
-    values: [keyring, COUNTED_ROWS, startedAt, JSON.stringify(carried), defaultProvider],
+    values: [keyring, COUNTED_ROWS, defaultProvider, JSON.stringify(carried)],
   }
 }
 

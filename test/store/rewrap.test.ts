@@ -20,8 +20,9 @@ beforeEach(async () => {
   await env.DB.batch(tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)))
 })
 
-const passOf = (keyring: string, startedAt: string, carried?: Counts, defaultProvider = 'acme') =>
-  upsertPass({ keyring, defaultProvider, startedAt }, carried)
+const passOf = (keyring: string, carried?: Counts, defaultProvider = 'acme') =>
+  upsertPass({ keyring, defaultProvider }, carried)
+const time = expect.stringMatching(/^20\d\d-.*\.\d{3}Z$/)
 
 async function readPass(): Promise<Pass> {
   const [pass] = (await run(env.DB, selectPass())).results.map(toPass)
@@ -43,11 +44,11 @@ describe('the beginning of a pass', () => {
     ]
     await env.DB.batch(rows.map((row) => insert.bind(userId, ...row)))
     expect((await run(env.DB, selectPass())).results).toEqual([])
-    await run(env.DB, passOf('one', '2026-01-01'))
+    await run(env.DB, passOf('one'))
     expect(await readPass()).toMatchObject({
       keyring: 'one',
       defaultProvider: 'acme',
-      startedAt: '2026-01-01',
+      startedAt: time,
       last: { userId: '', identity: '' },
       counts: {
         one: { rows: 2, done: 0, unopenable: 0 },
@@ -62,7 +63,7 @@ describe('the beginning of a pass', () => {
     await env.DB.prepare(insert).bind(userId).run()
     const none = { rows: 0, done: 0, unopenable: 0 }
     const fernet = { ...none, lost: 1, opened_with: ['f'] }
-    await run(env.DB, passOf('one', '2026-01-01', { fernet, old: { ...none, lost: 2 } }))
+    await run(env.DB, passOf('one', { fernet, old: { ...none, lost: 2 } }))
     expect((await readPass()).counts).toEqual({
       fernet: { ...fernet, rows: 1 },
       old: { ...none, lost: 2 },
@@ -70,18 +71,18 @@ describe('the beginning of a pass', () => {
   })
 
   it('replaces the pass before it, and the request for it', async () => {
-    await run(env.DB, passOf('one', '2026-01-01'))
+    await run(env.DB, passOf('one'))
     const end = { last: { userId: 'a', identity: 'b' }, finishedAt: '2026-01-02' }
     await run(env.DB, updatePass({ ...(await readPass()), ...end }))
     await run(env.DB, askForPass('2026-01-03'))
-    await run(env.DB, passOf('two', '2026-01-04', {}, 'openai'))
+    await run(env.DB, passOf('two', {}, 'openai'))
     expect(await readPass()).toEqual({
       keyring: 'two',
       revision: 3,
       last: { userId: '', identity: '' },
       counts: {},
-      startedAt: '2026-01-04',
-      movedAt: '2026-01-04',
+      startedAt: time,
+      movedAt: time,
       finishedAt: null,
       askedAt: null,
       defaultProvider: 'openai',
@@ -106,14 +107,14 @@ describe('the progress of a pass', () => {
   beforeEach(async () => addKeys('a', 'b', 'c'))
 
   it('moves a pass on', async () => {
-    await run(env.DB, passOf('one', '2026-01-01'))
+    await run(env.DB, passOf('one'))
     const pass = await readPass()
     expect((await run(env.DB, updatePass({ ...pass, ...moved }))).meta.changes).toBe(1)
     expect(await readPass()).toEqual({ ...pass, ...moved, revision: pass.revision + 1 })
   })
 
   it('does not move a pass that another run has moved', async () => {
-    await run(env.DB, passOf('one', '2026-01-01'))
+    await run(env.DB, passOf('one'))
     const pass = await readPass()
     await run(env.DB, updatePass({ ...pass, movedAt: '2026-01-03' }))
     const later = await readPass()
@@ -125,7 +126,7 @@ describe('the progress of a pass', () => {
 /** Where a pass is after a change, if it was after the key `acme` of the user `b`. */
 async function lastAfter(change: () => Promise<unknown>) {
   await addKeys('a', 'b', 'c')
-  await run(env.DB, passOf('one', '2026-01-01'))
+  await run(env.DB, passOf('one'))
   const last = { userId: 'b', identity: 'acme' }
   await run(env.DB, updatePass({ ...(await readPass()), last }))
   await change()
@@ -181,12 +182,12 @@ describe('a request for another pass', () => {
   })
 
   it('stands until another pass begins', async () => {
-    await run(env.DB, passOf('one', '2026-01-01'))
+    await run(env.DB, passOf('one'))
     await run(env.DB, askForPass('2026-01-02'))
     await run(env.DB, askForPass('2026-01-03'))
     await run(env.DB, updatePass({ ...(await readPass()), finishedAt: '2026-01-04' }))
     expect(await readPass()).toMatchObject({ askedAt: '2026-01-03' })
-    await run(env.DB, passOf('one', '2026-01-05'))
+    await run(env.DB, passOf('one'))
     expect(await readPass()).toMatchObject({ askedAt: null, finishedAt: null })
   })
 })
