@@ -40,12 +40,11 @@ async function readGiven({ remote }: Options): Promise<Given> {
   const { vars, secrets } = config
   if (remote) return { remote, config, values: vars, deployed: await listSecrets() }
   const local = getVars(CONFIG, undefined, vars, undefined, true, secrets)
-  const values = Object.entries(local).map(([name, binding]) => [name, valueOf(binding)])
+  const values = Object.entries(local).map(([name, binding]) => [
+    name,
+    'value' in binding ? binding.value : null,
+  ])
   return { remote, config, values: Object.fromEntries(values), deployed: [] }
-}
-
-function valueOf(binding: { type: string; value?: unknown; json?: unknown }): unknown {
-  return binding.type === 'json' ? binding.json : binding.value
 }
 
 async function listSecrets(): Promise<string[] | null> {

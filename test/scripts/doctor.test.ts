@@ -154,6 +154,26 @@ it.for<[what: string, change: () => void, why: string, fix: string]>([
     'Set CORS_ORIGINS in [vars] of wrangler.toml, or in .dev.vars.',
   ],
   [
+    'true without quotation marks',
+    () =>
+      writeFileSync(
+        'wrangler.toml',
+        CONFIG.replace(/^AUTO_CREATE_USERS = .*/m, 'AUTO_CREATE_USERS = true'),
+      ),
+    'AUTO_CREATE_USERS must be "true" or "false"',
+    'Set AUTO_CREATE_USERS in [vars] of wrangler.toml, or in .dev.vars.',
+  ],
+  [
+    'a provider, as a table, with a wrong label',
+    () =>
+      writeFileSync(
+        'wrangler.toml',
+        `${CONFIG}\n[vars.PROVIDERS.acme]\nlabel = 7\norigin = 'https://api.acme.test'\nheader = 'x-key'\nrefusals = [{ status = 401 }]\n`,
+      ),
+    'PROVIDERS, "acme", label',
+    'Set PROVIDERS in [vars] of wrangler.toml, or in .dev.vars.',
+  ],
+  [
     'half of a pair',
     () => setVar('OIDC_ISSUER', 'https://id.example.com'),
     'OIDC_ISSUER and OIDC_CLIENT_ID are required together',
