@@ -149,7 +149,7 @@ function describeStoredEvent(event: EventAnswer): string {
   const { code, verdict, reason, provider_status: status } = event
   const more = [
     count !== undefined && `${count} times from ${at}`,
-    errors !== undefined && errors > 0 && `${errors} answered with an error`,
+    errors !== undefined && errors > 0 && `${errors} failed`,
     code ?? verdict,
     reason,
     status !== undefined && `status ${status}`,

@@ -43,7 +43,7 @@ export function addOwnerCommands(command: ReturnType<typeof makeCommand>, kind: 
     .action(exitWith((id, given) => open(given, async (db) => showOwner(db, textOf(id), given))))
   addOf(
     'export',
-    `prints all that is stored about a ${kind}, a JSON object a line (npm run -s)`,
+    `prints what is stored about a ${kind}, without the keys: a JSON object on each line (npm run -s)`,
   ).action(exitWith((id, given) => open(given, async (db) => exportOwner(db, textOf(id)))))
   addOf('remove', `removes a ${kind} ${REMOVED[kind]}`)
     .addOption(YES)

@@ -22,7 +22,7 @@ const NO_SOURCE = /^(?:service_account|aws_keys|pem|too_long)$/
 
 /**
  * Finds the key in a text that has more in it. Of several candidates, it is the only one that begins as API keys do. Returns
- * null if there is no key, or if the choice would be a guess.
+ * null if the text has no key, or if the choice would be a guess.
  */
 export function findKeyIn(text: string, beginnings: readonly string[]): string | null {
   const trimmed = text.trim()

@@ -138,7 +138,7 @@ it('shows what explains a complaint: sums by their last time, and what the provi
   expect(stdout.split('Events\n')[1]).toBe(
     `  2026-10-03T08:02:00.000Z  openai  use_refused  by caller  7 times from 2026-10-03T08:01:00.000Z  api_key_paused
   2026-10-03T08:01:30.000Z  openai  rejected_in_use  by caller  revoked  status 401  request abc
-  2026-10-03T07:59:00.000Z  openai  used  by caller "relay:chat"  9 times from 2026-10-03T07:01:00.000Z  4 answered with an error
+  2026-10-03T07:59:00.000Z  openai  used  by caller "relay:chat"  9 times from 2026-10-03T07:01:00.000Z  4 failed
 `,
   )
 })
